@@ -1,0 +1,84 @@
+/** What `submit` and `up` are given: files, folders of state files, or new instances of a machine. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { parseStateName, stateName } from '../machine/name.ts';
+import { UserError } from '../machine/errors.ts';
+import { formatStateFile } from '../machine/state-file.ts';
+import type { Json } from '../machine/definition.ts';
+import type { Files } from '../volume/files.ts';
+import type { Layout } from '../volume/layout.ts';
+import { problemsOf, submitState, type Candidate, type Submitted } from '../volume/submit.ts';
+import { MAX_STATE_BYTES } from '../machine/state-file.ts';
+
+/** Files as named; of folders, what has a state file's name. */
+export function readCandidates(paths: readonly string[]): Candidate[] {
+  return paths.flatMap((path) => {
+    try {
+      if (!statSync(path).isDirectory()) return [readCandidate(path)];
+      const names = readdirSync(path).filter((name) => parseStateName(name) !== undefined);
+      return names.sort().map((name) => readCandidate(join(path, name)));
+    } catch (error) {
+      if (error instanceof UserError) throw error;
+      throw new UserError('unreadable', `${path} cannot be read: ${(error as Error).message}`, {
+        path,
+      });
+    }
+  });
+}
+
+function readCandidate(path: string): Candidate {
+  const stats = statSync(path);
+  if (!stats.isFile()) throw new UserError('unreadable', `${path} is no regular file`, { path });
+  if (stats.size > MAX_STATE_BYTES) {
+    const reason = `${path} has ${stats.size} bytes; ${MAX_STATE_BYTES} are allowed`;
+    throw new UserError('too-large', reason, { path });
+  }
+  return { name: basename(path), source: path, bytes: readFileSync(path) };
+}
+
+/** New instances `MACHINE-ID-1`, `MACHINE-ID-2`, …; `id` makes them unlike all others. */
+export function newInstances(
+  machine: string,
+  payload: string | undefined,
+  count: number,
+  id: string,
+): Candidate[] {
+  let parsed: Json | undefined;
+  try {
+    parsed = payload === undefined ? undefined : (JSON.parse(payload) as Json);
+  } catch (error) {
+    throw new UserError('bad-payload', `--payload is not JSON: ${(error as Error).message}`);
+  }
+  const [name = machine] = machine.split(':');
+  const width = String(count).length;
+  const text = formatStateFile({
+    state: name,
+    ...(machine.includes(':') && { machine }),
+    payload: parsed ?? {},
+  });
+  const bytes = new TextEncoder().encode(text);
+  return Array.from({ length: count }, (_, index) => {
+    const instance = `${name}-${id}-${String(index + 1).padStart(width, '0')}`;
+    return { name: stateName(instance, 0), source: instance, bytes };
+  });
+}
+
+/** Checks all of them before it submits any. Throws `bad-state`, with every problem. */
+export async function submitAll(
+  files: Files,
+  layout: Layout,
+  candidates: readonly Candidate[],
+  unique: string,
+): Promise<Map<string, Submitted>> {
+  const problems = problemsOf(candidates);
+  if (problems.length > 0) {
+    throw new UserError('bad-state', `nothing was submitted:\n  ${problems.join('\n  ')}`, {
+      problems,
+    });
+  }
+  const outcomes = new Map<string, Submitted>();
+  for (const candidate of candidates) {
+    outcomes.set(candidate.name, await submitState(files, layout, candidate, unique));
+  }
+  return outcomes;
+}

@@ -1,0 +1,43 @@
+/** What a command is: a table entry, and a function from settings to an exit status. */
+import type { OptionName, Settings } from './options.ts';
+
+/** What a command may use of the process it runs in. */
+export interface Io {
+  /** Data: one line, or several. */
+  readonly print: (text: string) => void;
+  /** What is said to a person while working: standard error. */
+  readonly say: (text: string) => void;
+  /** Standard output and input are a terminal. */
+  readonly interactive: boolean;
+  /** Draws over the current line of the terminal on standard error; nothing where there is none. */
+  readonly draw: ((text: string) => void) | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Aborts when a signal asks to stop. */
+  readonly stop: AbortSignal;
+  /** Asks a person a yes-or-no question. */
+  readonly confirm: (question: string) => Promise<boolean>;
+}
+
+export interface Positional {
+  readonly name: string;
+  readonly describe: string;
+  readonly many?: boolean;
+  readonly required?: boolean;
+}
+
+export interface Command {
+  readonly name: string;
+  readonly describe: string;
+  readonly positional?: Positional;
+  readonly options: readonly OptionName[];
+  readonly examples: readonly (readonly [command: string, what: string])[];
+  /** `words`: the positional arguments. Resolves to the exit status; throws UserError for 2. */
+  readonly run: (settings: Settings, words: readonly string[], io: Io) => Promise<number>;
+}
+
+/** Exit statuses. 130 and 143 are for a process ended by SIGINT and SIGTERM. */
+export const EXIT = { done: 0, failed: 1, usage: 2, incomplete: 3 } as const;
+
+/** Every command that works on a volume has these. */
+export const COMMON: readonly OptionName[] = ['dir', 'config'];
+export const LOGGING: readonly OptionName[] = ['log-format', 'log-level'];

@@ -1,0 +1,140 @@
+/** `flockwork worker`: one worker on a volume. */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { UserError } from '../../machine/errors.ts';
+import { machineNames } from '../../machine/registry.ts';
+import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../../semaphore/cycle.ts';
+import { startHeartbeatThread } from '../../volume/heartbeat.ts';
+import { Layout } from '../../volume/layout.ts';
+import { NodeFiles } from '../../volume/node-files.ts';
+import { openVolume } from '../../volume/open.ts';
+import { openSession } from '../../volume/session.ts';
+import { workerNameProblem } from '../../volume/token.ts';
+import type { VolumeFile } from '../../volume/volume-file.ts';
+import { createExecute } from '../../worker/executor.ts';
+import { Worker } from '../../worker/worker.ts';
+import { COMMON, EXIT, LOGGING, type Command } from '../command.ts';
+import { loadMachines } from '../machines.ts';
+import type { OptionName, Settings } from '../options.ts';
+import {
+  createLog,
+  hostName,
+  isNetworkFileSystem,
+  realClock,
+  realRandom,
+  watchDirectory,
+} from '../real.ts';
+
+const LOCAL = { phases: LOCAL_PHASES, lease: 10_000 };
+const NETWORK = { phases: NETWORK_PHASES, lease: 30_000 };
+const PHASES = ['assignment', 'commitment', 'update', 'buffer'] as const;
+
+/** What makes a worker go: `up` passes all of these on. */
+export const WORK: readonly OptionName[] = [
+  ...PHASES,
+  'lease',
+  'assign',
+  'concurrency',
+  'capacity',
+  'follow',
+  'watch',
+  'drain',
+  'machines',
+  'example-delay',
+  ...LOGGING,
+];
+
+export const worker: Command = {
+  name: 'worker',
+  describe: 'Work on a volume until nothing is left, or for ever with --watch',
+  options: [...COMMON, 'name', ...WORK],
+  examples: [
+    ['$0 worker --dir /mnt/states', 'work until nothing is left anywhere'],
+    [
+      '$0 worker --dir /mnt/states --watch --machines ./machines',
+      'go on for ever, with your own machines',
+    ],
+    [
+      '$0 worker --dir /mnt/states --assign zip --assignment 3s --commitment 3s --update 3s --buffer 1s --concurrency 1 --no-follow',
+      'share a volume with the original program',
+    ],
+  ],
+  run: async (settings, _words, io) => {
+    const name = settings.name ?? hostName(io, hostname());
+    const problem = workerNameProblem(name);
+    if (problem !== undefined) throw new UserError('bad-name', problem, { name });
+    const registry = await loadMachines(settings.machines);
+    const directory = resolve(settings.dir);
+    const files = new NodeFiles();
+    const volume = await openForWork(files, directory, settings);
+    const log = createLog(settings, { worker: name });
+    const isNetwork = isNetworkFileSystem(directory);
+    const session = {
+      directory,
+      volume,
+      worker: name,
+      host: hostname(),
+      pid: process.pid,
+      concurrency: settings.concurrency,
+      capacity: Math.max(settings.concurrency, settings.capacity),
+      machines: machineNames(registry),
+    };
+    const ports = {
+      files,
+      clock: realClock,
+      random: realRandom,
+      startHeartbeat: startHeartbeatThread,
+    };
+    const one = new Worker(
+      {
+        clock: realClock,
+        random: realRandom,
+        openSession: () => openSession(ports, session),
+        execute: createExecute({
+          clock: realClock,
+          log,
+          print: io.print,
+          pauseScale: settings['example-delay'],
+        }),
+        log,
+        // File events do not cross the network: there, an idle worker looks once a cycle.
+        watch: settings.watch && !isNetwork ? watchDirectory(directory, log) : undefined,
+      },
+      {
+        registry,
+        volumeId: volume.id,
+        assign: settings.assign,
+        follow: settings.follow,
+        watch: settings.watch,
+        drain: settings.drain,
+      },
+    );
+    const summary = await one.run(io.stop);
+    const nothing = summary.end === 'empty' ? 'nothing is left to do' : 'stopped';
+    log.info({ ...summary }, `${nothing}; ${summary.done} done and ${summary.failed} failed here`);
+    return summary.failed > 0 ? EXIT.failed : EXIT.done;
+  },
+};
+
+/** Phase lengths that somebody asked for: what the volume uses has to be the same. */
+function askedPhases(settings: Settings): Partial<PhaseLengths> {
+  return Object.fromEntries(
+    PHASES.map((phase) => [phase, settings[phase]]).filter(([, length]) => length !== undefined),
+  ) as Partial<PhaseLengths>;
+}
+
+async function openForWork(
+  files: NodeFiles,
+  directory: string,
+  settings: Settings,
+): Promise<VolumeFile> {
+  const isNetwork = await (async () => isNetworkFileSystem(directory))().catch(() => false);
+  return openVolume(files, new Layout(directory), {
+    phases: askedPhases(settings),
+    ...(settings.lease !== undefined && { lease: settings.lease }),
+    defaults: isNetwork ? NETWORK : LOCAL,
+    newId: randomUUID(),
+    now: Date.now(),
+  });
+}

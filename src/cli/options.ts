@@ -1,0 +1,165 @@
+/** Every option of every command, once. Each has an environment twin: `--log-level`, `FLOCKWORK_LOG_LEVEL`. */
+import { availableParallelism } from 'node:os';
+
+export interface Settings {
+  dir: string;
+  name: string | undefined;
+  assignment: number | undefined;
+  commitment: number | undefined;
+  update: number | undefined;
+  buffer: number | undefined;
+  lease: number | undefined;
+  assign: 'slices' | 'zip';
+  concurrency: number;
+  capacity: number;
+  follow: boolean;
+  watch: boolean;
+  drain: number;
+  machines: string[];
+  'example-delay': number;
+  'log-format': 'pretty' | 'json';
+  'log-level': string;
+  workers: number;
+  machine: string | undefined;
+  payload: string | undefined;
+  count: number;
+  json: boolean;
+  all: boolean;
+  done: boolean;
+  'in-progress': boolean;
+  failed: boolean;
+  yes: boolean;
+  config: string | undefined;
+}
+
+export type OptionName = keyof Settings;
+
+export interface Option {
+  readonly type: 'string' | 'number' | 'boolean' | 'duration' | 'list';
+  readonly describe: string;
+  readonly default?: unknown;
+  /** For `--help`, where the default depends on something. */
+  readonly defaultText?: string;
+  readonly choices?: readonly string[];
+  /** Numbers only. */
+  readonly minimum?: number;
+  readonly integer?: boolean;
+}
+
+const phase = (describe: string, local: string, network: string): Option => ({
+  type: 'duration',
+  describe: `Length of ${describe}; the first worker decides for the volume`,
+  defaultText: `${local}, on a network file system ${network}`,
+});
+
+export const OPTIONS: Readonly<Record<OptionName, Option>> = {
+  dir: {
+    type: 'string',
+    describe: 'The volume: a directory that all workers share',
+    default: 'stateFiles',
+  },
+  name: {
+    type: 'string',
+    describe: "This worker's name, its own on this volume",
+    defaultText: 'HOSTNAME',
+  },
+  assignment: phase('the Worker Assignment phase', '150ms', '3s'),
+  commitment: phase('the Worker Commitment phase', '150ms', '3s'),
+  update: phase('the Update System phase', '400ms', '3s'),
+  buffer: phase('the buffer after each phase', '100ms', '1s'),
+  lease: {
+    type: 'duration',
+    describe: 'A worker silent for so long counts as dead; the first worker decides for the volume',
+    defaultText: '10s, on a network file system 30s',
+  },
+  assign: {
+    type: 'string',
+    describe: 'How states are split: fair slices, or one each in sorted order as the original does',
+    choices: ['slices', 'zip'],
+    default: 'slices',
+  },
+  concurrency: {
+    type: 'number',
+    describe: 'Ticks at the same time',
+    default: Math.max(4, availableParallelism()),
+    defaultText: 'CPUs, at least 4',
+    minimum: 1,
+    integer: true,
+  },
+  capacity: {
+    type: 'number',
+    describe: 'States held at the same time, at most',
+    default: 1024,
+    minimum: 1,
+    integer: true,
+  },
+  follow: {
+    type: 'boolean',
+    describe: 'Go on with the successor of a state at once, while the phase lasts',
+    default: true,
+  },
+  watch: { type: 'boolean', describe: 'Go on for ever (status: a live view)', default: false },
+  drain: {
+    type: 'duration',
+    describe: 'When told to stop, time for running ticks to finish',
+    default: 10_000,
+    defaultText: '10s',
+  },
+  machines: {
+    type: 'list',
+    describe: 'Folder of machines (.ts, .js, .yaml, .json), or one such file; may be repeated',
+    default: [],
+  },
+  'example-delay': {
+    type: 'number',
+    describe: 'Factor for the pauses of ticks (`context.pause`): 0 skips them',
+    default: 1,
+    minimum: 0,
+  },
+  'log-format': {
+    type: 'string',
+    describe: 'Logs on standard error',
+    choices: ['pretty', 'json'],
+    defaultText: 'pretty on a terminal, else json',
+  },
+  'log-level': {
+    type: 'string',
+    describe: 'How much to log',
+    choices: ['silent', 'error', 'warn', 'info', 'debug'],
+    default: 'info',
+  },
+  workers: {
+    type: 'number',
+    describe: 'Worker processes to run here',
+    default: 4,
+    minimum: 1,
+    integer: true,
+  },
+  machine: { type: 'string', describe: 'Make new instances of this machine: NAME or NAME:VERSION' },
+  payload: { type: 'string', describe: 'Their payload, JSON' },
+  count: { type: 'number', describe: 'How many of them', default: 1, minimum: 1, integer: true },
+  json: { type: 'boolean', describe: 'Output for programs', default: false },
+  all: { type: 'boolean', describe: 'All of them', default: false },
+  done: {
+    type: 'boolean',
+    describe: 'The done flags, and the successors they led to',
+    default: false,
+  },
+  'in-progress': {
+    type: 'boolean',
+    describe: 'The claims of workers that are gone',
+    default: false,
+  },
+  failed: { type: 'boolean', describe: 'The failed flags, and all attempts', default: false },
+  yes: { type: 'boolean', describe: 'Do not ask', default: false },
+  config: {
+    type: 'string',
+    describe: 'File with settings (JSON or YAML), keys as these options',
+    defaultText: 'flockwork.config.yaml, if there',
+  },
+};
+
+/** `log-level` → `FLOCKWORK_LOG_LEVEL`. */
+export function environmentName(option: string): string {
+  return `FLOCKWORK_${option.toUpperCase().replaceAll('-', '_')}`;
+}

@@ -1,0 +1,84 @@
+/** The real ports: this process's clock, chance and files, and how it logs and watches. */
+import { statfsSync } from 'node:fs';
+import { watch } from 'chokidar';
+import { pino } from 'pino';
+import pretty from 'pino-pretty';
+import type { Clock, Random } from '../semaphore/ports.ts';
+import type { Log, Watch } from '../worker/ports.ts';
+import type { Io } from './command.ts';
+import type { Settings } from './options.ts';
+
+/** setTimeout holds 31 bits; whoever sleeps longer looks again. */
+const LONGEST_SLEEP = 2 ** 31 - 1;
+
+export const realClock: Clock = {
+  now: () => Date.now(),
+  // The heartbeat's thread reads the same clock: `performance.now()` has an origin for each thread.
+  monotonic: () => Number(process.hrtime.bigint()) / 1e6,
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted === true) return resolve();
+      const wake = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, Math.min(ms, LONGEST_SLEEP));
+      signal?.addEventListener('abort', wake, { once: true });
+    }),
+};
+
+export const realRandom: Random = Math.random;
+
+/** statfs magic numbers of file systems whose listings may be stale, from Linux's magic.h and theirs. */
+const NETWORK_FILE_SYSTEMS: ReadonlySet<number> = new Set([
+  0x6969, // NFS
+  0x517b, // SMB
+  0xff534d42, // CIFS
+  0xfe534d42, // SMB2
+  0x65735546, // FUSE: sshfs, GlusterFS, s3fs, …
+  0x00c36400, // Ceph
+  0x0bd00bd0, // Lustre
+  0x47504653, // GPFS
+  0x19830326, // BeeGFS
+  0x5346414f, // OpenAFS
+  0x01021997, // 9p
+  0x01161970, // GFS2
+  0x7461636f, // OCFS2
+]);
+
+export function isNetworkFileSystem(directory: string): boolean {
+  return NETWORK_FILE_SYSTEMS.has(statfsSync(directory).type);
+}
+
+export function createLog(settings: Settings, bindings: Record<string, unknown>): Log {
+  const format = settings['log-format'] ?? (process.stderr.isTTY ? 'pretty' : 'json');
+  const stream =
+    format === 'pretty'
+      ? pretty({
+          destination: 2,
+          sync: true,
+          colorize: process.stderr.hasColors?.() === true && process.env['NO_COLOR'] === undefined,
+          ignore: 'pid,hostname,worker',
+          translateTime: 'SYS:HH:MM:ss.l',
+          messageFormat: '{worker} {msg}',
+          hideObject: settings['log-level'] !== 'debug',
+        })
+      : pino.destination({ dest: 2, sync: true });
+  return pino({ level: settings['log-level'], base: { ...bindings } }, stream);
+}
+
+/** Hints that something in the directory of state files has changed: a wake-up, never the truth. */
+export function watchDirectory(directory: string, log: Log): Watch {
+  return async (hint) => {
+    const watcher = watch(directory, { depth: 0, ignoreInitial: true, persistent: false });
+    watcher.on('all', hint);
+    watcher.on('error', (error) => log.warn({ err: error }, 'cannot watch; looking now and then'));
+    await new Promise<void>((resolve) => watcher.once('ready', () => resolve()));
+    return () => watcher.close();
+  };
+}
+
+export function hostName(io: Pick<Io, 'environment'>, fallback: string): string {
+  return io.environment['HOSTNAME'] || fallback;
+}

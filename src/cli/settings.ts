@@ -1,0 +1,115 @@
+/** Where a setting comes from: flag, else environment, else configuration file, else default. */
+import { readFileSync } from 'node:fs';
+import { parse as parseYaml } from 'yaml';
+import { parseDuration } from '../machine/duration.ts';
+import { UserError } from '../machine/errors.ts';
+import {
+  environmentName,
+  OPTIONS,
+  type Option,
+  type OptionName,
+  type Settings,
+} from './options.ts';
+
+export type Layers = {
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly file: Readonly<Record<string, unknown>>;
+};
+
+/** Settings for every option: those a command does not have keep their defaults. */
+export function resolveSettings(layers: Layers): Settings {
+  const settings: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries(OPTIONS)) {
+    const variable = environmentName(name);
+    const sources: [string, unknown][] = [
+      [`--${name}`, layers.flags[name]],
+      [variable, layers.environment[variable] || undefined],
+      [`${name} in the configuration file`, layers.file[name]],
+    ];
+    const [source, value] = sources.find(([, given]) => given !== undefined) ?? [
+      'default',
+      undefined,
+    ];
+    settings[name] = value === undefined ? option.default : convert(option, value, source);
+  }
+  return settings as unknown as Settings;
+}
+
+const CONVERT: Record<Option['type'], (value: unknown) => unknown> = {
+  string: (value) =>
+    typeof value === 'string' || typeof value === 'number' ? String(value) : undefined,
+  number: (value) => {
+    const number = value === '' ? Number.NaN : Number(value);
+    return Number.isFinite(number) ? number : undefined;
+  },
+  boolean: (value) => ({ true: true, false: false, '1': true, '0': false })[String(value)],
+  duration: (value) => parseDuration(typeof value === 'number' ? value : String(value)),
+  list: (value) => (Array.isArray(value) ? value.map(String) : String(value).split(',')),
+};
+
+const EXPECTED: Record<Option['type'], string> = {
+  string: 'a text',
+  number: 'a number',
+  boolean: 'true or false',
+  duration: 'a duration such as 3s or 150ms',
+  list: 'a list',
+};
+
+function convert(option: Option, value: unknown, source: string): unknown {
+  const given = Array.isArray(value) && option.type !== 'list' ? value.at(-1) : value;
+  const refuse = (expected: string): UserError =>
+    new UserError('bad-setting', `${source} is ${JSON.stringify(given)}; it has to be ${expected}`);
+  let converted: unknown;
+  try {
+    converted = CONVERT[option.type](given);
+  } catch {
+    throw refuse(EXPECTED[option.type]);
+  }
+  if (converted === undefined) throw refuse(EXPECTED[option.type]);
+  if (option.choices !== undefined && !option.choices.includes(converted as string)) {
+    throw refuse(`one of ${option.choices.join(', ')}`);
+  }
+  if (option.integer === true && !Number.isInteger(converted)) throw refuse('a whole number');
+  if (option.minimum !== undefined && (converted as number) < option.minimum) {
+    throw refuse(`at least ${option.minimum}`);
+  }
+  return converted;
+}
+
+const DEFAULT_FILE = 'flockwork.config.yaml';
+
+/** The configuration file's settings; none if none was named and the default one is not there. */
+export function readConfigFile(named: string | undefined): Record<string, unknown> {
+  const path = named ?? DEFAULT_FILE;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (named === undefined) return {};
+    throw new UserError('bad-config', `cannot read ${path}: ${(error as Error).message}`, {
+      file: path,
+    });
+  }
+  let value: unknown;
+  try {
+    value = parseYaml(text) ?? {};
+  } catch (error) {
+    throw new UserError('bad-config', `${path}: ${(error as Error).message}`, { file: path });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new UserError('bad-config', `${path} has to hold settings by name`, { file: path });
+  }
+  const known = new Set<string>(Object.keys(OPTIONS).filter((name) => name !== 'config'));
+  const unknown = Object.keys(value).filter((key) => !known.has(key));
+  if (unknown.length > 0) {
+    throw new UserError(
+      'bad-config',
+      `${path}: unknown ${unknown.join(', ')}; there are ${[...known].join(', ')}`,
+      { file: path },
+    );
+  }
+  return value as Record<string, unknown>;
+}
+
+export type { OptionName };

@@ -1,0 +1,95 @@
+/** What people see: tables, the progress line and the bar. */
+import { styleText } from 'node:util';
+import { formatDuration } from '../machine/duration.ts';
+import type { JournalEntry } from '../volume/contract.ts';
+import type { Overview } from '../volume/overview.ts';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Colours only where standard output shows them: `styleText` knows NO_COLOR and FORCE_COLOR. */
+export function paint(style: Style, text: string): string {
+  return styleText(style, text, { stream: process.stdout });
+}
+
+/** Columns as wide as their widest cell; numbers to the right. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+  const isNumber = head.map((_, column) =>
+    rows.every((row) => /^[\d.,]* ?(ms|s)?$/.test(row[column] ?? '')),
+  );
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, column) =>
+        isNumber[column] === true ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
+      )
+      .join('  ')
+      .trimEnd();
+  return [paint('bold', line(head)), ...rows.map(line)].join('\n');
+}
+
+const RESULT_STYLE: Record<JournalEntry['result'], Style> = {
+  done: 'green',
+  failed: 'red',
+  retry: 'yellow',
+  lost: 'yellow',
+  released: 'dim',
+};
+
+export function clockTime(iso: string): string {
+  return iso.slice(11, 23);
+}
+
+/** What ran where. */
+export function workTable(journal: readonly JournalEntry[]): string {
+  const rows = journal.map((entry) => [
+    entry.state,
+    entry.machine,
+    entry.worker,
+    clockTime(entry.started),
+    formatDuration(entry.duration),
+    entry.result,
+  ]);
+  const text = table(['state', 'machine', 'worker', 'started', 'took', 'result'], rows);
+  return text.replace(/\b(done|failed|retry|lost|released)$/gm, (result) =>
+    paint(RESULT_STYLE[result as JournalEntry['result']], result),
+  );
+}
+
+/** The flags, counted; and why what failed has failed. */
+export function flagTable(overview: Overview): string {
+  const { available, delayed, inProgress, done, failed } = overview;
+  const retrying = available.filter((name) => delayed.has(name)).length;
+  const counts = [
+    `${paint('green', `${done.length} done`)}`,
+    `${inProgress.length} in progress`,
+    `${available.length} available${retrying > 0 ? ` (${retrying} of them later)` : ''}`,
+    failed.length > 0 ? paint('red', `${failed.length} failed`) : '0 failed',
+  ];
+  const reasons = failed.map(({ state, reason, line, column }) => {
+    const place = line === undefined ? '' : `:${line}:${column ?? 1}`;
+    return `  ${paint('red', state)}${place}: ${reason}`;
+  });
+  return [`flags: ${counts.join(', ')}`, ...reasons].join('\n');
+}
+
+const BAR = 30;
+
+export function bar(part: number, whole: number): string {
+  const full = whole === 0 ? BAR : Math.floor((BAR * part) / whole);
+  return '█'.repeat(full) + '░'.repeat(BAR - full);
+}
+
+/** One line that says how far it is. A chain may still grow: the whole is what is known so far. */
+export function progressLine(
+  overview: Overview,
+  elapsed: number,
+  columns: number | undefined,
+): string {
+  const { available, inProgress, done, failed } = overview;
+  const settled = done.length + failed.length;
+  const whole = settled + available.length + inProgress.length;
+  const held = inProgress.map(({ state, token }) => `${state}@${token?.worker ?? '?'}`).join(' ');
+  const text = `${bar(settled, whole)} ${settled} of ${whole} ${formatDuration(elapsed)}  ${held}`;
+  return columns === undefined ? text : text.slice(0, columns - 1);
+}

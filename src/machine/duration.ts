@@ -1,0 +1,27 @@
+/** Durations as people write and read them; everywhere else they are integer milliseconds. */
+import { UserError } from './errors.ts';
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, '': 1 };
+
+/** `"3s"`, `"150ms"`, `"1.5s"`, `"2m"`, `"1h"`; a bare number is milliseconds. Throws `bad-duration`. */
+export function parseDuration(value: number | string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|)$/.exec(String(value).trim());
+  const ms = match === null ? Number.NaN : Math.round(Number(match[1]) * UNITS[match[2]!]!);
+  if (Number.isSafeInteger(ms)) return ms;
+  throw new UserError(
+    'bad-duration',
+    `"${value}" is no duration; write it as 150ms, 1.5s, 2m or 1h`,
+    { value },
+  );
+}
+
+/** For people: `450 ms`, `3.2 s`, `1 m 05 s`, `2 h 03 m`. */
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  const minutes = Math.floor(seconds / 60);
+  const two = (number: number): string => String(number).padStart(2, '0');
+  if (minutes < 60) return `${minutes} m ${two(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} m`;
+}

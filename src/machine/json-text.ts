@@ -1,0 +1,68 @@
+/** JSON with the place of every mistake. `JSON.parse` decides; jsonc-parser says where. */
+import { findNodeAtLocation, parse, parseTree, type ParseError } from 'jsonc-parser';
+import type { Json } from './definition.ts';
+
+/** 1-based. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+export type ParsedJson =
+  | { readonly ok: true; readonly value: Json }
+  | ({ readonly ok: false; readonly reason: string } & Place);
+
+export const MAX_DEPTH = 200;
+
+/** Never throws. `__proto__` is data: an own property like any other. */
+export function parseJson(text: string): ParsedJson {
+  const tooDeep = findTooDeep(text);
+  if (tooDeep !== undefined) {
+    const reason = `nested more than ${MAX_DEPTH} levels deep`;
+    return { ok: false, reason, ...placeOf(text, tooDeep) };
+  }
+  try {
+    return { ok: true, value: JSON.parse(text) as Json };
+  } catch (error) {
+    const errors: ParseError[] = [];
+    parse(text, errors, { disallowComments: true, allowTrailingComma: false });
+    const reason = `not JSON: ${(error as Error).message.replace(/ \(line \d+ column \d+\)$/, '')}`;
+    const position = /at position (\d+)/.exec(reason)?.[1];
+    const offset = position === undefined ? (errors[0]?.offset ?? text.length) : Number(position);
+    return { ok: false, reason: reason.replace(/ at position \d+$/, ''), ...placeOf(text, offset) };
+  }
+}
+
+/** Before parsing, and without recursion: where the nesting passes the limit. */
+function findTooDeep(text: string): number | undefined {
+  let depth = 0;
+  let inString = false;
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text[index];
+    if (inString) {
+      if (character === '\\') index += 1;
+      else if (character === '"') inString = false;
+    } else if (character === '"') inString = true;
+    else if (character === '{' || character === '[') {
+      depth += 1;
+      if (depth > MAX_DEPTH) return index;
+    } else if (character === '}' || character === ']') depth -= 1;
+  }
+  return undefined;
+}
+
+export function placeOf(text: string, offset: number): Place {
+  const before = text.slice(0, offset);
+  const line = before.split('\n').length;
+  return { line, column: offset - before.lastIndexOf('\n') };
+}
+
+/** Where the value at `path` (its key, if it has one) stands in a JSON text. */
+export function locate(text: string, path: readonly PropertyKey[]): Place | undefined {
+  const root = parseTree(text);
+  const steps = path.filter((step) => typeof step !== 'symbol');
+  const node = root && findNodeAtLocation(root, steps);
+  if (node === undefined) return undefined;
+  const key = node.parent?.type === 'property' ? node.parent : node;
+  return placeOf(text, key.offset);
+}

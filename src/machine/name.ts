@@ -1,0 +1,52 @@
+/** State files' names: `INSTANCE.state`, then `INSTANCE.state-1`, `INSTANCE.state-2`, … */
+
+const NAME = /^(.+)\.state(?:-([1-9]\d*))?$/s;
+/** Hidden files, separators, control characters, and how a name that is not UTF-8 reads. */
+const FORBIDDEN = /^\.|[/\u0000-\u001f\u007f\ufffd]/;
+
+/** Every flag has to fit in 255 bytes, its successors' numbers and temporary names included. */
+export const MAX_NAME_BYTES = 200;
+
+export interface StateName {
+  readonly instance: string;
+  /** 0 for `INSTANCE.state`. */
+  readonly step: number;
+}
+
+/** Undefined for whatever else is in the directory: it is ignored, and never touched. */
+export function parseStateName(fileName: string): StateName | undefined {
+  const match = NAME.exec(fileName);
+  if (match === null || FORBIDDEN.test(fileName)) return undefined;
+  const step = match[2] === undefined ? 0 : Number(match[2]);
+  return Number.isSafeInteger(step) ? { instance: match[1]!, step } : undefined;
+}
+
+export function stateName(instance: string, step: number): string {
+  return step === 0 ? `${instance}.state` : `${instance}.state-${step}`;
+}
+
+/** The state file that follows this one. Throws RangeError for what is no state file's name. */
+export function successorName(fileName: string): string {
+  const { instance, step } = requireName(fileName);
+  return stateName(instance, step + 1);
+}
+
+/** The state file that this one follows; undefined for the first one. */
+export function parentName(fileName: string): string | undefined {
+  const { instance, step } = requireName(fileName);
+  return step === 0 ? undefined : stateName(instance, step - 1);
+}
+
+function requireName(fileName: string): StateName {
+  const name = parseStateName(fileName);
+  if (name === undefined) throw new RangeError(`"${fileName}" is no state file's name`);
+  return name;
+}
+
+/** A sentence on why this name cannot be used, or undefined. */
+export function nameProblem(fileName: string): string | undefined {
+  const bytes = new TextEncoder().encode(fileName).length;
+  return bytes <= MAX_NAME_BYTES
+    ? undefined
+    : `its name has ${bytes} bytes; ${MAX_NAME_BYTES} are allowed, so that every flag fits`;
+}

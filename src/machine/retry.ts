@@ -1,0 +1,34 @@
+/** What becomes of a step whose attempts failed. */
+import type { RetryPolicy } from './definition.ts';
+import type { Attempt } from './record.ts';
+
+export type RetryVerdict =
+  /** `after`: milliseconds until the next attempt. */
+  | { readonly kind: 'retry'; readonly after: number }
+  | { readonly kind: 'give-up'; readonly reason: string };
+
+/** Many that failed together should not come back together. */
+const JITTER = 0.1;
+
+/** A lost worker counts as an attempt: a state that kills whoever ticks it must not go round for ever. */
+export function retryVerdict(
+  policy: RetryPolicy,
+  attempts: readonly Attempt[],
+  random: () => number,
+): RetryVerdict {
+  const last = attempts.at(-1);
+  const message = last?.error?.message ?? 'lost';
+  if (last?.error?.fatal === true) return { kind: 'give-up', reason: message };
+  if (attempts.length < policy.maximumAttempts) {
+    return { kind: 'retry', after: retryDelay(policy, attempts.length, random) };
+  }
+  const times = attempts.length === 1 ? 'once' : `${attempts.length} times`;
+  return { kind: 'give-up', reason: `tried ${times}, the last time: ${message}` };
+}
+
+/** Milliseconds before the attempt that follows `failed` ones. */
+export function retryDelay(policy: RetryPolicy, failed: number, random: () => number): number {
+  const interval = policy.initialInterval * policy.backoffCoefficient ** (failed - 1);
+  const jittered = interval * (1 - JITTER + 2 * JITTER * random());
+  return Math.round(Math.min(jittered, policy.maximumInterval));
+}

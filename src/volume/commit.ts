@@ -1,0 +1,185 @@
+/**
+ * Commits, in bursts: stage → fsync → link `done/` → fsync → claim successors → publish → fsync →
+ * unstage → release. After a crash anywhere in between, the staged record says what is still owed (I2, I3).
+ */
+import type { CommitRecord, FailureRecord } from '../machine/record.ts';
+import { formatRecord } from '../machine/record.ts';
+import type { Step, Window } from './contract.ts';
+import { createAnew, linkOnce, publish, readText, remove } from './exclusive.ts';
+import { clearAttempts } from './attempts.ts';
+import { releaseClaim } from './claim.ts';
+import type { Member } from './member.ts';
+
+/** A successor waits under a dot name beside the staged record: the sweep looks at records only. */
+const successorFile = (member: Member, name: string): string => member.staging(`.${name}`);
+
+export async function commit(member: Member, steps: Step[], window: Window): Promise<void> {
+  await stage(member, at(steps, 'new'));
+  await link(member, at(steps, 'staged'), window);
+  await publishSuccessors(member, at(steps, 'committed'), window);
+  await unstage(member, at(steps, 'published'));
+}
+
+const at = (steps: Step[], progress: Step['progress']): Step[] =>
+  steps.filter((step) => step.progress === progress);
+
+function recordOf(step: Step): CommitRecord | undefined {
+  return step.change.kind === 'commit' ? step.change.record : undefined;
+}
+
+/** Runs `act` for each step; one that fails keeps its error and its place, the others go on. */
+async function each(steps: Step[], act: (step: Step) => Promise<void>): Promise<void> {
+  for (const step of steps) await attempt([step], () => act(step));
+}
+
+async function attempt(steps: Step[], act: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await act();
+    return true;
+  } catch (error) {
+    for (const step of steps) step.error = error;
+    return false;
+  }
+}
+
+async function stage(member: Member, steps: Step[]): Promise<void> {
+  const recorded = steps.filter((step) => recordOf(step) !== undefined);
+  for (const step of steps) if (recordOf(step) === undefined) step.progress = 'staged';
+  if (recorded.length === 0) return;
+  await attempt(recorded, () => member.ensureStaging());
+  await Promise.all(recorded.map((step) => attempt([step], () => stageOne(member, step))));
+  const written = recorded.filter((step) => step.error === undefined);
+  const synced = await attempt(written, () => member.files.sync(member.staging()));
+  if (synced) for (const step of written) step.progress = 'staged';
+}
+
+async function stageOne(member: Member, step: Step): Promise<void> {
+  const record = recordOf(step)!;
+  await writeDurably(member, member.staging(step.name), formatRecord(record));
+  if (record.next === undefined) return;
+  await writeDurably(member, successorFile(member, step.name), record.next.content);
+}
+
+/** After a failed fsync nobody knows what is on the disk: the next try writes a new file. */
+async function writeDurably(member: Member, path: string, content: string): Promise<void> {
+  await createAnew(member.files, path, content);
+  try {
+    await member.files.sync(path);
+  } catch (error) {
+    await remove(member.files, path);
+    throw error;
+  }
+}
+
+/** I1: the one operation that makes a step count. I4: not a moment after the phase. */
+async function link(member: Member, steps: Step[], window: Window): Promise<void> {
+  const { files, layout } = member;
+  let linked = false;
+  await each(steps, async (step) => {
+    if (!window.mayStart()) return;
+    const record = recordOf(step);
+    const [existing, content] =
+      record === undefined
+        ? [await member.tokenFile(), member.tokenText]
+        : [member.staging(step.name), formatRecord(record)];
+    const outcome = await linkOnce(files, existing, layout.flag('done', step.name), content);
+    step.lost = outcome === 'taken';
+    step.progress = step.lost ? 'published' : 'committed';
+    linked ||= !step.lost;
+  });
+  // Also for those that were linked before an earlier fsync failed.
+  const committed = steps.filter((step) => step.progress === 'committed');
+  if (!linked) return;
+  const synced = await attempt(committed, () => files.sync(layout.flags('done')));
+  if (!synced) for (const step of committed) step.progress = 'staged';
+}
+
+async function publishSuccessors(member: Member, steps: Step[], window: Window): Promise<void> {
+  const withSuccessor = steps.filter((step) => recordOf(step)?.next !== undefined);
+  for (const step of steps) if (recordOf(step)?.next === undefined) step.progress = 'published';
+  if (withSuccessor.length === 0) return;
+  const landed: Step[] = [];
+  await each(withSuccessor, async (step) => {
+    if (!window.mayLand()) return;
+    await publishOne(member, step, window);
+    landed.push(step);
+  });
+  const synced = await attempt(landed, () => member.files.sync(member.layout.root));
+  if (synced) for (const step of landed) step.progress = 'published';
+}
+
+async function publishOne(member: Member, step: Step, window: Window): Promise<void> {
+  const { files, layout } = member;
+  const next = recordOf(step)!.next!;
+  // Following: claim first, then publish, so that nobody can come in between.
+  if (window.follow && !step.followed && window.mayStart()) {
+    const flag = layout.flag('in_progress', next.name);
+    const claimed = await linkOnce(files, await member.tokenFile(), flag, member.tokenText);
+    step.followed = claimed === 'ours';
+  }
+  const outcome = await linkOnce(
+    files,
+    successorFile(member, step.name),
+    layout.state(next.name),
+    next.content,
+  );
+  if (outcome === 'ours') return;
+  await setAsideConflict(member, recordOf(step)!);
+  if (step.followed) await releaseClaim(member, next.name);
+  step.followed = false;
+}
+
+/** I9: the name is taken by a file somebody else put there. Both are kept; ours is in the reason. */
+export async function setAsideConflict(member: Member, record: CommitRecord): Promise<void> {
+  const next = record.next!;
+  const failure: FailureRecord = {
+    flockwork: 1,
+    state: next.name,
+    session: member.token.session,
+    worker: member.token.worker,
+    at: member.stamp(),
+    code: 'successor-taken',
+    reason:
+      `${record.state} leads to ${next.name}, but another file has that name; it is kept as it is, ` +
+      `and the successor was to be: ${next.content}`,
+  };
+  await putFlag(member, 'failed', next.name, formatRecord(failure));
+}
+
+/** Makes a flag with content of its own. */
+export async function putFlag(
+  member: Member,
+  flag: 'failed',
+  name: string,
+  content: string,
+): Promise<void> {
+  await member.ensureStaging();
+  const target = member.layout.flag(flag, name);
+  await publish(member.files, member.staging(`.${flag}.${name}`), target, content);
+  await member.files.sync(member.layout.flags(flag));
+}
+
+async function unstage(member: Member, steps: Step[]): Promise<void> {
+  await each(steps, async (step) => {
+    if (recordOf(step) !== undefined) {
+      await remove(member.files, member.staging(step.name));
+      await remove(member.files, successorFile(member, step.name));
+    }
+    await clearAttempts(member, step.name);
+    await releaseClaim(member, step.name);
+    step.progress = 'settled';
+  });
+}
+
+/** Finishes another session's commit from its record: a copy of our own, linked (see I2). */
+export async function publishFromRecord(member: Member, record: CommitRecord): Promise<void> {
+  if (record.next === undefined) return;
+  await member.ensureStaging();
+  const { name, content } = record.next;
+  const target = member.layout.state(name);
+  const outcome = await publish(member.files, member.staging(`.swept.${name}`), target, content);
+  if (outcome === 'taken' && (await readText(member.files, target)) !== content) {
+    await setAsideConflict(member, record);
+  }
+  await member.files.sync(member.layout.root);
+}

@@ -1,0 +1,140 @@
+/**
+ * What a worker knows of the volume: this file and nothing else of this folder. A session is one start
+ * of one worker; everything it does to the volume goes through here, in the phase that allows it.
+ */
+import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
+import type { RosterEntry, Task } from '../semaphore/assignment.ts';
+import type { Interval, PhaseLengths } from '../semaphore/cycle.ts';
+import type { Token } from './token.ts';
+
+export type { Token } from './token.ts';
+
+/** What everybody reads in Worker Assignment. */
+export interface Snapshot {
+  /** What may be claimed now: neither in progress, nor done, nor failed, nor waiting, nor backing off. */
+  readonly tasks: readonly Task[];
+  readonly roster: readonly RosterEntry[];
+  /** Claims of everybody. */
+  readonly inProgress: number;
+  /** States whose next attempt, or own `notBefore`, is still to come. */
+  readonly delayed: number;
+  /** A user has asked everybody to hold. */
+  readonly paused: boolean;
+}
+
+/** What a claimed state file turned out to be. */
+export type Intake =
+  /** `attempts`: those that failed or were lost before. */
+  | { readonly kind: 'text'; readonly bytes: Uint8Array; readonly attempts: readonly Attempt[] }
+  /** It cannot be run, now or ever. */
+  | { readonly kind: 'bad'; readonly code: string; readonly reason: string }
+  /** It is not there, or may not be read: look again later, it may be on its way. */
+  | { readonly kind: 'unreadable'; readonly code: string; readonly reason: string }
+  /** Rewritten from its parent's record after a power cut: give it back. */
+  | { readonly kind: 'mended' };
+
+/** What is to become of a state that this session has claimed. */
+export type Change =
+  /** Without a record the step leaves nothing behind. */
+  | { readonly kind: 'commit'; readonly record: CommitRecord | undefined }
+  | { readonly kind: 'fail'; readonly record: FailureRecord }
+  | { readonly kind: 'retry'; readonly attempt: Attempt }
+  | { readonly kind: 'refuse'; readonly reason: string }
+  | { readonly kind: 'defer'; readonly notBefore: string }
+  | { readonly kind: 'release' };
+
+/** A change on its way. A step that meets an error stays where it is, and goes on from there next time. */
+export interface Step {
+  readonly name: string;
+  readonly change: Change;
+  progress: 'new' | 'staged' | 'committed' | 'published' | 'settled';
+  /** Somebody else had committed this state: ours counts for nothing. */
+  lost: boolean;
+  /** The successor is published and claimed by this session. */
+  followed: boolean;
+  /** Why it is not settled yet. */
+  error: unknown;
+}
+
+/** I4: asked before each change. Publishing may still land in the buffer after the phase. */
+export interface Window {
+  readonly mayStart: () => boolean;
+  readonly mayLand: () => boolean;
+  /** Claim the successor of what is committed, then publish it. */
+  readonly follow: boolean;
+}
+
+export interface Recovery {
+  /** Sessions found dead just now. */
+  readonly broken: readonly string[];
+  /** States whose claim was dropped. */
+  readonly dropped: readonly string[];
+  /** States whose commit was finished for a dead session. */
+  readonly finished: readonly string[];
+}
+
+export interface Held {
+  readonly state: string;
+  readonly machine: string | undefined;
+  readonly stage: 'claimed' | 'ready' | 'running' | 'finished';
+  /** ISO 8601, volume time: of the claim. */
+  readonly since: string;
+  readonly attempt: number;
+}
+
+export interface JournalEntry {
+  /** ISO 8601, volume time. */
+  readonly started: string;
+  /** Milliseconds. */
+  readonly duration: number;
+  readonly state: string;
+  readonly machine: string;
+  readonly worker: string;
+  readonly session: string;
+  readonly attempt: number;
+  /** `lost`: ticked, but somebody else's commit counts. */
+  readonly result: 'done' | 'failed' | 'retry' | 'lost' | 'released';
+}
+
+export interface Session {
+  readonly token: Token;
+  readonly phases: PhaseLengths;
+  /** Milliseconds. */
+  readonly lease: number;
+  /** The volume's time, or undefined while it is too uncertain to act on. */
+  time(): Interval | undefined;
+  /** How uncertain it is, ms. */
+  uncertainty(): number;
+  /** The middle of what the volume's time can be, ISO 8601: for people, never for decisions. */
+  stamp(): string;
+  /**
+   * Is this volume still the one that was opened, and this session still alive to the others? Throws
+   * `volume-gone`.
+   */
+  check(): Promise<'alive' | 'broken'>;
+  /** Without a beat from then on (monotonic, ms): a tick that hangs must not hold its states for ever. */
+  setDeadline(monotonic: number): void;
+  /** An earlier session under this worker's name that is alive. */
+  rival(): Promise<Token | undefined>;
+  /** Sets the flag in `workers/`. False while a dead session's flag is still there. */
+  register(): Promise<boolean>;
+  withdraw(): Promise<void>;
+  snapshot(): Promise<Snapshot>;
+  /** Staged records of other sessions whose commit may still have to be finished. */
+  owed(): Promise<number>;
+  /** `finished`: it had been committed before; the claim is dropped again. */
+  claim(name: string): Promise<'ours' | 'taken' | 'finished'>;
+  intake(name: string): Promise<Intake>;
+  /** Tokens of all sessions there are, this one included. */
+  sessions(): Promise<readonly Token[]>;
+  settle(steps: readonly Step[], window: Window): Promise<void>;
+  /** Breaks the leases of the dead, drops their claims, finishes what they owed. */
+  recover(cycle: number, window: Window): Promise<Recovery>;
+  journal(entries: readonly JournalEntry[]): Promise<void>;
+  /** Says what this session holds, for people: claims are links to one file, and have no time of their own. */
+  reportHeld(held: readonly Held[]): Promise<void>;
+  /** Takes down everything this session has set up. */
+  leave(): Promise<void>;
+}
+
+export type OpenSession = () => Promise<Session>;

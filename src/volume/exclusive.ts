@@ -1,0 +1,94 @@
+/**
+ * The primitives the protocol rests on: make a name once, whole, and take away only what is ours.
+ * All of them treat an error as "unknown", look at what is there, and decide from that.
+ */
+import { errnoOf, type Files } from './files.ts';
+
+const decoder = new TextDecoder();
+
+/** The content of a small file of ours; undefined where there is none. */
+export async function readText(files: Files, path: string): Promise<string | undefined> {
+  try {
+    return decoder.decode(await files.read(path));
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** The names in a directory; none where there is no such directory. */
+export async function listOrNone(files: Files, directory: string): Promise<string[]> {
+  try {
+    return await files.list(directory);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/**
+ * I1, I9: gives `existing`, which holds `content`, the further name `name`, unless that is taken.
+ * After an error the entry itself tells: the same content is ours, be the reply lost or repeated.
+ */
+export async function linkOnce(
+  files: Files,
+  existing: string,
+  name: string,
+  content: string,
+): Promise<'ours' | 'taken'> {
+  try {
+    await files.link(existing, name);
+    return 'ours';
+  } catch (error) {
+    const there = await readText(files, name);
+    if (there === undefined) throw error;
+    return there === content ? 'ours' : 'taken';
+  }
+}
+
+/** Creates a private file with `content`; one left there by an earlier try is replaced. */
+export async function createAnew(files: Files, path: string, content: string): Promise<void> {
+  try {
+    await files.create(path, content);
+  } catch (error) {
+    if ((await readText(files, path)) === content) return;
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    await remove(files, path);
+    await files.create(path, content);
+  }
+}
+
+/**
+ * Publishes `content` under `name`, whole and durable or not at all, by way of the private file
+ * `temporary`. Link only files you made: Linux refuses hard links to other people's.
+ */
+export async function publish(
+  files: Files,
+  temporary: string,
+  name: string,
+  content: string,
+): Promise<'ours' | 'taken'> {
+  await createAnew(files, temporary, content);
+  try {
+    await files.sync(temporary);
+    return await linkOnce(files, temporary, name, content);
+  } finally {
+    await remove(files, temporary);
+  }
+}
+
+/** Removes an entry; one that is not there (any more) is as good. */
+export async function remove(files: Files, path: string): Promise<void> {
+  try {
+    await files.unlink(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** Removes an entry only if it holds `content`; says whether it did. */
+export async function removeOurs(files: Files, path: string, content: string): Promise<boolean> {
+  if ((await readText(files, path)) !== content) return false;
+  await remove(files, path);
+  return true;
+}

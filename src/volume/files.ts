@@ -1,0 +1,44 @@
+/**
+ * The port over files: everything Flockwork asks of a volume. The real one is `node-files.ts`; the
+ * simulator has its own. Every method may fail with an errno in `code`; an error of `link`, `rename`
+ * or `unlink` never says whether the change happened (a lost reply repeats as EEXIST or ENOENT, sshfs
+ * says EPERM), so callers look and decide from what is there: see `exclusive.ts`.
+ */
+export interface Stat {
+  readonly kind: 'file' | 'directory' | 'other';
+  readonly size: number;
+  /** Milliseconds since the epoch, as the volume stamped it; fractional where it is that fine. */
+  readonly mtime: number;
+  readonly mode: number;
+}
+
+export interface Files {
+  /** Names in a directory, in no order. May be stale on network volumes, in both directions (I8). */
+  list(directory: string): Promise<string[]>;
+  /** Of the entry itself: symbolic links are not followed. Undefined only if the volume says ENOENT. */
+  stat(path: string): Promise<Stat | undefined>;
+  /** A regular file's content, at most `limit` + 1 bytes of it. Never waits for a FIFO's writer. */
+  read(path: string, limit?: number): Promise<Uint8Array>;
+  /** Makes a new file; EEXIST if the name is taken. Not atomic in content: for private names only. */
+  create(path: string, content: string): Promise<void>;
+  /** Writes from the start of an existing file, in place; ENOENT if there is none. For leases only. */
+  overwrite(path: string, content: string): Promise<void>;
+  /** Adds to the end, making the file if need be; one write. */
+  append(path: string, content: string): Promise<void>;
+  /** Gives a file a second name. Atomic and exclusive (I1, I9) on ext4, xfs, btrfs, tmpfs and NFS. */
+  link(existing: string, name: string): Promise<void>;
+  /** Atomic, replaces what is there: only used to write a torn successor again. */
+  rename(from: string, to: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+  makeDirectory(path: string): Promise<void>;
+  removeDirectory(path: string): Promise<void>;
+  chmod(path: string, mode: number): Promise<void>;
+  /** Makes a file's content, or a directory's entries, survive a power cut. */
+  sync(path: string): Promise<void>;
+}
+
+/** The errno of a failed call, or undefined for any other error. */
+export function errnoOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}

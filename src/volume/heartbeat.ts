@@ -1,0 +1,96 @@
+/**
+ * Proof of life: a thread of its own rewrites the lease, so that a tick that blocks the event loop
+ * cannot starve it. It stops by itself while a tick is past its deadline, so that a hung worker does not
+ * hold its states for ever; and it ends when the lease is gone: somebody broke it.
+ */
+import { Worker } from 'node:worker_threads';
+import type { ClockSample } from '../semaphore/volume-clock.ts';
+
+/** What a session needs of it; the simulator beats without a thread. */
+export interface Heartbeat {
+  /** On the monotonic clock, ms: from then on there is no beat, until this is moved. Infinity: none. */
+  setDeadline(monotonic: number): void;
+  /** The lease was found gone. */
+  readonly broken: boolean;
+  /** When the lease was last renewed, on the monotonic clock. */
+  readonly lastBeat: number;
+  stop(): Promise<void>;
+}
+
+export interface HeartbeatOptions {
+  readonly lease: string;
+  /** Where counting goes on. */
+  readonly counter: number;
+  /** Milliseconds between beats. */
+  readonly interval: number;
+  /** Every beat is also a measurement of the volume's clock. */
+  readonly onSample: (sample: ClockSample) => void;
+  readonly onBroken: () => void;
+}
+
+export type StartHeartbeat = (options: HeartbeatOptions) => Heartbeat;
+
+/** The lease's content: of fixed width, so that rewriting it in place never leaves a mixture. */
+export function formatCounter(counter: number): string {
+  return `${String(counter).padStart(15, '0')}\n`;
+}
+
+/** Undefined for anything else than a counter: strange values are no information. */
+export function parseCounter(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{15}\n$/.test(text) ? Number(text) : undefined;
+}
+
+/** Shared with the thread: [deadline, last beat], both milliseconds of `process.hrtime`. */
+export const SHARED_BYTES = 16;
+
+export interface ThreadData {
+  readonly lease: string;
+  readonly counter: number;
+  readonly interval: number;
+  readonly shared: SharedArrayBuffer;
+}
+
+export type ThreadMessage = { kind: 'sample'; sample: ClockSample } | { kind: 'broken' };
+
+export const startHeartbeatThread: StartHeartbeat = (options) => {
+  const shared = new SharedArrayBuffer(SHARED_BYTES);
+  const times = new Float64Array(shared);
+  times[0] = Number.POSITIVE_INFINITY;
+  times[1] = Number(process.hrtime.bigint()) / 1e6;
+  let broken = false;
+
+  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
+  const thread = new Worker(new URL(`./heartbeat-thread${extension}`, import.meta.url), {
+    workerData: {
+      lease: options.lease,
+      counter: options.counter,
+      interval: options.interval,
+      shared,
+    } satisfies ThreadData,
+    // The thread needs no flags of ours, and no environment.
+    execArgv: [],
+    env: {},
+  });
+  thread.unref();
+  thread.on('message', (message: ThreadMessage) => {
+    if (message.kind === 'sample') return options.onSample(message.sample);
+    broken = true;
+    options.onBroken();
+  });
+  thread.on('error', () => {
+    // Without proof of life the others will break the lease: better to know at once.
+    broken = true;
+    options.onBroken();
+  });
+
+  return {
+    setDeadline: (monotonic) => void (times[0] = monotonic),
+    get broken() {
+      return broken;
+    },
+    get lastBeat() {
+      return times[1] ?? 0;
+    },
+    stop: async () => void (await thread.terminate()),
+  };
+};

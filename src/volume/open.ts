@@ -1,0 +1,149 @@
+/** Opening a directory as a volume: the first worker writes down what all of them have to agree on. */
+import { UserError } from '../machine/errors.ts';
+import { checkPhaseLengths, type PhaseLengths } from '../semaphore/cycle.ts';
+import { publish, readText } from './exclusive.ts';
+import { errnoOf, type Files } from './files.ts';
+import { FLAGS, INTERNAL, type Layout } from './layout.ts';
+import { formatVolumeFile, parseVolumeFile, type VolumeFile } from './volume-file.ts';
+
+export interface OpenOptions {
+  /** What the command line asked for; it has to be what the volume uses already. */
+  readonly phases?: Partial<PhaseLengths>;
+  readonly lease?: number;
+  /** What the first worker writes where nobody asked for anything. */
+  readonly defaults: { readonly phases: PhaseLengths; readonly lease: number };
+  /** Random, for a volume that has no id yet. */
+  readonly newId: string;
+  readonly now: number;
+}
+
+const STICKY = 0o1000;
+const PERMISSIONS = 0o7777;
+
+/** The volume's file; undefined where no worker has ever been. Throws `no-volume`, `bad-volume`. */
+export async function readVolume(files: Files, at: Layout): Promise<VolumeFile | undefined> {
+  await requireDirectory(files, at);
+  const text = await readText(files, at.volumeFile);
+  if (text === undefined) return undefined;
+  const volume = parseVolumeFile(text);
+  if (volume !== undefined) return volume;
+  throw new UserError(
+    'bad-volume',
+    `${at.volumeFile} cannot be read as a volume of this version; if no worker runs, remove it and start again`,
+    { file: at.volumeFile },
+  );
+}
+
+/** Makes the directories and the volume's file where they are missing. */
+export async function openVolume(
+  files: Files,
+  at: Layout,
+  options: OpenOptions,
+): Promise<VolumeFile> {
+  const existing = await readVolume(files, at);
+  try {
+    await makeDirectories(files, at);
+    const volume = existing ?? (await found(files, at, options));
+    refuseOthers(volume, options);
+    return volume;
+  } catch (error) {
+    throw explain(error, at);
+  }
+}
+
+async function requireDirectory(files: Files, at: Layout): Promise<void> {
+  const stat = await files.stat(at.root).catch((error: unknown) => {
+    throw explain(error, at);
+  });
+  // The volume itself may be a symbolic link; it then lists as a directory does.
+  if (stat !== undefined && stat.kind !== 'file') {
+    try {
+      await files.list(`${at.root}/`);
+      return;
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOTDIR' && errnoOf(error) !== 'ENOENT') throw explain(error, at);
+    }
+  }
+  throw new UserError(
+    'no-volume',
+    stat === undefined
+      ? `there is no directory ${at.root}; make it, or mount the volume there`
+      : `${at.root} is not a directory`,
+    { directory: at.root },
+  );
+}
+
+async function makeDirectories(files: Files, at: Layout): Promise<void> {
+  const root = await files.stat(`${at.root}/.`);
+  // A fleet may run under several users: who may write to the volume may write to all of it, and take
+  // down another user's flag, which a sticky directory would forbid.
+  const mode = (root?.mode ?? 0o755) & PERMISSIONS & ~STICKY;
+  const wanted = [
+    ...FLAGS.map((flag) => at.flags(flag)),
+    at.home,
+    ...INTERNAL.map((part) => at.internal(part)),
+  ];
+  for (const directory of wanted) {
+    try {
+      await files.makeDirectory(directory);
+      await files.chmod(directory, mode);
+    } catch (error) {
+      if ((await files.stat(directory))?.kind !== 'directory') throw error;
+    }
+  }
+}
+
+async function found(files: Files, at: Layout, options: OpenOptions): Promise<VolumeFile> {
+  const phases = { ...options.defaults.phases, ...options.phases };
+  const problem = checkPhaseLengths(phases);
+  if (problem !== undefined) throw new UserError('bad-phases', problem, { phases });
+  const file: VolumeFile = {
+    flockwork: 1,
+    id: options.newId,
+    created: new Date(options.now).toISOString(),
+    phases,
+    lease: options.lease ?? options.defaults.lease,
+  };
+  const temporary = `${at.home}/.volume-${options.newId}`;
+  const outcome = await publish(files, temporary, at.volumeFile, formatVolumeFile(file));
+  if (outcome === 'ours') return file;
+  const winner = await readVolume(files, at);
+  if (winner === undefined) throw new Error(`${at.volumeFile} came and went while it was opened`);
+  return winner;
+}
+
+function refuseOthers(volume: VolumeFile, options: OpenOptions): void {
+  const asked = {
+    ...options.phases,
+    ...(options.lease === undefined ? {} : { lease: options.lease }),
+  };
+  const used: Record<string, number> = { ...volume.phases, lease: volume.lease };
+  const differing = Object.entries(asked).filter(([key, value]) => used[key] !== value);
+  if (differing.length === 0) return;
+  const list = (pairs: [string, unknown][]): string =>
+    pairs.map(([key, value]) => `--${key} ${String(value)}ms`).join(' ');
+  throw new UserError(
+    'phases-differ',
+    `this volume uses ${list(Object.entries(used))}, and all its workers have to; ` +
+      `leave ${list(differing)} out, or start with an empty volume`,
+    { used, asked },
+  );
+}
+
+/** What a user can do about a volume that cannot be used, for the errors that have such an answer. */
+function explain(error: unknown, at: Layout): unknown {
+  const advice: Record<string, string> = {
+    EROFS: 'is read-only; mount it read-write',
+    EACCES: 'may not be written by this user; change its owner or mode, or run as another user',
+    EPERM: 'does not allow what a volume needs (hard links, or changing modes)',
+    ENOSPC: 'is full; make room',
+    EDQUOT: 'is over its quota; make room',
+    ENOTSUP: 'has no hard links, which claims and commits need; use another file system',
+    EMLINK: 'allows too few hard links; use another file system',
+    ENOTCONN: 'is not connected; mount it again',
+    ESTALE: 'is stale; mount it again',
+  };
+  const code = errnoOf(error);
+  if (code === undefined || advice[code] === undefined) return error;
+  return new UserError('unusable-volume', `${at.root} ${advice[code]} (${code})`, { code });
+}

@@ -1,0 +1,233 @@
+/**
+ * Finishing for the dead. A session is dead when its lease has not moved for the lease time on *our*
+ * monotonic clock. Its lease is broken first, so that it learns of it when it comes back; then its claims
+ * are dropped, and what it had staged is finished from the records (the sweep). All of it may be done
+ * by several workers at once, or half, and again.
+ */
+import { parseCommitRecord, formatRecord } from '../machine/record.ts';
+import { isDead, sight, type Sighting } from '../semaphore/liveness.ts';
+import { isMine } from '../semaphore/share.ts';
+import { clearAttempts, countAttempt } from './attempts.ts';
+import { dropClaim } from './claim.ts';
+import { publishFromRecord } from './commit.ts';
+import type { Recovery, Window } from './contract.ts';
+import { listOrNone, readText, remove, removeOurs } from './exclusive.ts';
+import { errnoOf } from './files.ts';
+import { parseCounter } from './heartbeat.ts';
+import { sessionOfTokenFile, type Member } from './member.ts';
+import { parseToken, type Token } from './token.ts';
+
+interface Claim {
+  readonly name: string;
+  readonly text: string;
+  readonly token: Token;
+}
+
+/** Claims are read once in so many parts of a lease; deaths known meanwhile make it at once. */
+const SCANS_PER_LEASE = 4;
+
+export class Recoverer {
+  readonly #member: Member;
+  readonly #lease: number;
+  readonly #monotonic: () => number;
+  readonly #sightings = new Map<string, Sighting>();
+  /** Counters that were seen to move. */
+  readonly #moved = new Set<string>();
+  #claims: Claim[] = [];
+  #scanned = Number.NEGATIVE_INFINITY;
+
+  constructor(member: Member, lease: number, monotonic: () => number) {
+    this.#member = member;
+    this.#lease = lease;
+    this.#monotonic = monotonic;
+  }
+
+  /** Looks at every lease there is. Changes nothing, so any phase will do. */
+  async observe(): Promise<void> {
+    const { files, layout, token } = this.#member;
+    const named = new Set([
+      ...(await listOrNone(files, layout.internal('leases'))),
+      ...(await listOrNone(files, layout.internal('sessions'))).map(sessionOfTokenFile),
+      ...(await listOrNone(files, layout.internal('staging'))),
+      ...this.#claims.map((claim) => claim.token.session),
+    ]);
+    for (const session of named) {
+      if (session === token.session || session.startsWith('.')) continue;
+      // I8: taken before the read, so that a slow one makes nobody look older than he is.
+      const now = this.#monotonic();
+      const text = await readText(files, layout.internal('leases', session)).catch(() => undefined);
+      const before = this.#sightings.get(session);
+      const after = sight(before, parseCounter(text), now);
+      if (before !== undefined && after.counter > before.counter) this.#moved.add(session);
+      this.#sightings.set(session, after);
+    }
+    for (const session of this.#sightings.keys()) {
+      if (!named.has(session) && this.#isDead(session)) this.#sightings.delete(session);
+    }
+  }
+
+  #isDead(session: string): boolean {
+    const sighting = this.#sightings.get(session);
+    return sighting !== undefined && isDead(sighting, this.#monotonic(), this.#lease);
+  }
+
+  /** Was this session seen to be at work since we came? */
+  isAlive(session: string): boolean {
+    return this.#moved.has(session) && !this.#isDead(session);
+  }
+
+  isKnownDead(session: string): boolean {
+    return this.#isDead(session);
+  }
+
+  #living(): string[] {
+    return [...this.#sightings.keys()].filter((session) => !this.#isDead(session));
+  }
+
+  /** In Update System only: see I4. */
+  async recover(cycle: number, window: Window): Promise<Recovery> {
+    await this.observe();
+    const dead = [...this.#sightings.keys()].filter((session) => this.#isDead(session));
+    const report = { broken: [] as string[], dropped: [] as string[], finished: [] as string[] };
+    const due = this.#monotonic() - this.#scanned >= this.#lease / SCANS_PER_LEASE;
+    if (dead.length === 0 && !due) return report;
+    await this.#scanClaims();
+    for (const session of dead) {
+      if (!window.mayStart()) return report;
+      if (await this.#breakLease(session)) report.broken.push(session);
+      report.dropped.push(...(await this.#dropClaims(session, cycle, window)));
+      report.finished.push(...(await this.#sweep(session, cycle, window)));
+      await this.#forget(session);
+    }
+    return report;
+  }
+
+  async #scanClaims(): Promise<void> {
+    const { files, layout, token: own } = this.#member;
+    const claims: Claim[] = [];
+    for (const name of await listOrNone(files, layout.flags('in_progress'))) {
+      const text = await readText(files, layout.flag('in_progress', name));
+      // A foreign claim has no session, and is never broken by us.
+      const token = parseToken(text);
+      if (token === undefined || text === undefined || token.session === own.session) continue;
+      claims.push({ name, text, token });
+      // Its lease may have been broken already, by somebody who died before he was through.
+      if (!this.#sightings.has(token.session)) {
+        this.#sightings.set(token.session, sight(undefined, undefined, this.#monotonic()));
+      }
+    }
+    this.#claims = claims;
+    this.#scanned = this.#monotonic();
+  }
+
+  async #breakLease(session: string): Promise<boolean> {
+    const { files, layout } = this.#member;
+    const lease = layout.internal('leases', session);
+    const there = (await files.stat(lease)) !== undefined;
+    if (there) await remove(files, lease);
+    for (const name of await listOrNone(files, layout.flags('workers'))) {
+      const flag = layout.flag('workers', name);
+      const text = await readText(files, flag);
+      if (text !== undefined && parseToken(text)?.session === session) {
+        await removeOurs(files, flag, text);
+      }
+    }
+    return there;
+  }
+
+  async #dropClaims(session: string, cycle: number, window: Window): Promise<string[]> {
+    const dropped: string[] = [];
+    for (const claim of this.#claims) {
+      if (claim.token.session !== session || !this.#isMyShare(claim.name, cycle)) continue;
+      if (!window.mayStart()) break;
+      if (!(await dropClaim(this.#member, claim.name, claim.text))) continue;
+      await this.#countLost(claim);
+      dropped.push(claim.name);
+    }
+    this.#claims = this.#claims.filter((claim) => !dropped.includes(claim.name));
+    return dropped;
+  }
+
+  /** A state that kills whoever ticks it must not go round for ever. */
+  async #countLost(claim: Claim): Promise<void> {
+    const { files, layout } = this.#member;
+    const settled =
+      (await files.stat(layout.flag('done', claim.name))) ??
+      (await files.stat(layout.flag('failed', claim.name)));
+    const exists = await files.stat(layout.state(claim.name));
+    if (settled !== undefined || exists === undefined) return;
+    await countAttempt(this.#member, claim.name, {
+      attempt: 1,
+      session: claim.token.session,
+      worker: claim.token.worker,
+      started: claim.token.started,
+      ended: this.#member.stamp(),
+      result: 'lost',
+      error: { message: `worker ${claim.token.worker} was lost while it held this state` },
+    });
+  }
+
+  /** What a dead session staged is done, superseded, or (not seen in `done/`) left for later: see I8. */
+  async #sweep(session: string, cycle: number, window: Window): Promise<string[]> {
+    const { files, layout } = this.#member;
+    const finished: string[] = [];
+    for (const name of await listOrNone(files, layout.internal('staging', session))) {
+      if (name.startsWith('.') || !this.#isMyShare(name, cycle)) continue;
+      if (!window.mayLand()) break;
+      const path = layout.internal('staging', session, name);
+      const staged = parseCommitRecord((await readText(files, path)) ?? '');
+      const doneText = await readText(files, layout.flag('done', name));
+      if (doneText === undefined) continue;
+      if (staged !== undefined && doneText === formatRecord(staged)) {
+        await publishFromRecord(this.#member, staged);
+        await clearAttempts(this.#member, name);
+        finished.push(name);
+      }
+      await remove(files, path);
+    }
+    return finished;
+  }
+
+  #isMyShare(name: string, cycle: number): boolean {
+    return isMine(name, this.#member.token.session, this.#living(), cycle);
+  }
+
+  /** When nothing of it is left, the last traces of a dead session go too. */
+  async #forget(session: string): Promise<void> {
+    const { files, layout } = this.#member;
+    if (this.#claims.some((claim) => claim.token.session === session)) return;
+    const staging = layout.internal('staging', session);
+    const staged = await listOrNone(files, staging);
+    if (staged.some((name) => !name.startsWith('.'))) return;
+    for (const name of staged) await remove(files, `${staging}/${name}`);
+    try {
+      await files.removeDirectory(staging);
+    } catch (error) {
+      // It has come back and staged something: the sweep goes on.
+      if (errnoOf(error) !== 'ENOENT') return;
+    }
+    await remove(files, layout.internal('journal', `${session}.held`));
+    for (const name of await listOrNone(files, layout.internal('sessions'))) {
+      if (sessionOfTokenFile(name) === session) {
+        await remove(files, layout.internal('sessions', name));
+      }
+    }
+    this.#sightings.delete(session);
+    this.#moved.delete(session);
+  }
+
+  /** Records in other sessions' staging whose state has not failed: something may still come of them. */
+  async owed(): Promise<number> {
+    const { files, layout, token } = this.#member;
+    let owed = 0;
+    for (const session of await listOrNone(files, layout.internal('staging'))) {
+      if (session === token.session) continue;
+      for (const name of await listOrNone(files, layout.internal('staging', session))) {
+        if (name.startsWith('.')) continue;
+        const failed = await files.stat(layout.flag('failed', name));
+        if (failed === undefined) owed += 1;
+      }
+    }
+    return owed;
+  }
+}

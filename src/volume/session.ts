@@ -1,0 +1,305 @@
+/** A session on a real volume: lease, clock and token, and the operations of `contract.ts` put together. */
+import { UserError } from '../machine/errors.ts';
+import type { Interval, PhaseLengths } from '../semaphore/cycle.ts';
+import type { Clock, Random } from '../semaphore/ports.ts';
+import {
+  addSample,
+  intervalAt,
+  startVolumeClock,
+  uncertaintyAt,
+  type VolumeClock,
+} from '../semaphore/volume-clock.ts';
+import { formatRecord } from '../machine/record.ts';
+import { clearAttempts, countAttempt, noteNotBefore, noteRefusal } from './attempts.ts';
+import { claim, releaseClaim } from './claim.ts';
+import { commit, putFlag } from './commit.ts';
+import type {
+  Held,
+  Intake,
+  JournalEntry,
+  Recovery,
+  Session,
+  Snapshot,
+  Step,
+  Window,
+} from './contract.ts';
+import { createAnew, linkOnce, listOrNone, readText, remove, removeOurs } from './exclusive.ts';
+import { errnoOf, type Files } from './files.ts';
+import { formatCounter, type Heartbeat, type StartHeartbeat } from './heartbeat.ts';
+import { intake } from './intake.ts';
+import { Layout } from './layout.ts';
+import { Member } from './member.ts';
+import { readSessions } from './overview.ts';
+import { Recoverer } from './recovery.ts';
+import { Listings, takeSnapshot } from './snapshot.ts';
+import { newSessionId, parseToken, type Token } from './token.ts';
+import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
+
+export interface SessionOptions {
+  readonly directory: string;
+  readonly volume: VolumeFile;
+  readonly worker: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly concurrency: number;
+  readonly capacity: number;
+  readonly machines: readonly string[];
+}
+
+export interface SessionPorts {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly startHeartbeat: StartHeartbeat;
+}
+
+/** Writes to the lease before the first phase, so that the volume's time is known from the start. */
+const FIRST_SAMPLES = 5;
+const BEATS_PER_LEASE = 5;
+
+export async function openSession(
+  ports: SessionPorts,
+  options: SessionOptions,
+): Promise<VolumeSession> {
+  const session = new VolumeSession(ports, options);
+  await session.open();
+  return session;
+}
+
+export class VolumeSession implements Session {
+  readonly phases: PhaseLengths;
+  readonly lease: number;
+  readonly token: Token;
+  readonly #ports: SessionPorts;
+  readonly #volume: VolumeFile;
+  readonly #layout: Layout;
+  readonly #member: Member;
+  readonly #recoverer: Recoverer;
+  readonly #listings: Listings;
+  #volumeClock: VolumeClock = startVolumeClock();
+  #heartbeat: Heartbeat | undefined;
+
+  constructor(ports: SessionPorts, options: SessionOptions) {
+    const { clock, random, files } = ports;
+    this.#ports = ports;
+    this.#volume = options.volume;
+    this.phases = options.volume.phases;
+    this.lease = options.volume.lease;
+    this.#layout = new Layout(options.directory);
+    this.token = {
+      flockwork: 1,
+      session: newSessionId(options.worker, random),
+      worker: options.worker,
+      host: options.host,
+      pid: options.pid,
+      started: new Date(clock.now()).toISOString(),
+      concurrency: options.concurrency,
+      capacity: options.capacity,
+      machines: [...options.machines],
+    };
+    this.#member = new Member(files, this.#layout, this.token, () => this.stamp());
+    this.#recoverer = new Recoverer(this.#member, this.lease, () => clock.monotonic());
+    this.#listings = new Listings(files);
+  }
+
+  async open(): Promise<void> {
+    const { files, clock } = this.#ports;
+    const { lease } = this.#member;
+    await createAnew(files, lease, formatCounter(0));
+    for (let counter = 1; counter <= FIRST_SAMPLES; counter += 1) {
+      const before = Math.floor(clock.now());
+      await files.overwrite(lease, formatCounter(counter));
+      const after = Math.floor(clock.now()) + 1;
+      const mtime = (await files.stat(lease))?.mtime ?? Number.NaN;
+      this.#volumeClock = addSample(this.#volumeClock, {
+        before,
+        after,
+        mtime,
+        monotonic: clock.monotonic(),
+      });
+    }
+    this.#heartbeat = this.#ports.startHeartbeat({
+      lease,
+      counter: FIRST_SAMPLES,
+      interval: this.lease / BEATS_PER_LEASE,
+      onSample: (sample) => (this.#volumeClock = addSample(this.#volumeClock, sample)),
+      onBroken: () => undefined,
+    });
+    await this.#member.tokenFile();
+    await this.#recoverer.observe();
+  }
+
+  time(): Interval | undefined {
+    const { clock } = this.#ports;
+    if (this.uncertainty() > Math.max(this.phases.buffer, 1)) return undefined;
+    return intervalAt(this.#volumeClock, clock.now(), clock.monotonic());
+  }
+
+  uncertainty(): number {
+    return uncertaintyAt(this.#volumeClock, this.#ports.clock.monotonic());
+  }
+
+  stamp(): string {
+    const time = this.time();
+    const now = time === undefined ? this.#ports.clock.now() : (time.earliest + time.latest) / 2;
+    return new Date(now).toISOString();
+  }
+
+  async check(): Promise<'alive' | 'broken'> {
+    const { files, clock } = this.#ports;
+    const text = await readText(files, this.#layout.volumeFile);
+    if (text === undefined || parseVolumeFile(text)?.id !== this.#volume.id) {
+      throw new UserError(
+        'volume-gone',
+        `${this.#layout.root} is not the volume it was (unmounted, or replaced?); mount it again and start again`,
+        { directory: this.#layout.root, expected: this.#volume.id },
+      );
+    }
+    const heartbeat = this.#heartbeat;
+    if (heartbeat === undefined || heartbeat.broken) return 'broken';
+    // Silent for longer than the lease (stopped, suspended, starved): the lease itself tells.
+    if (clock.monotonic() - heartbeat.lastBeat < this.lease) return 'alive';
+    return (await files.stat(this.#member.lease)) === undefined ? 'broken' : 'alive';
+  }
+
+  setDeadline(monotonic: number): void {
+    this.#heartbeat?.setDeadline(monotonic);
+  }
+
+  async rival(): Promise<Token | undefined> {
+    const key = (token: Token): string => `${token.started} ${token.session}`;
+    for (const token of await this.sessions()) {
+      if (token.worker !== this.token.worker || token.session === this.token.session) continue;
+      if (this.#recoverer.isAlive(token.session) && key(token) < key(this.token)) return token;
+    }
+    return undefined;
+  }
+
+  async register(): Promise<boolean> {
+    const flag = this.#layout.flag('workers', this.token.worker);
+    const { files } = this.#ports;
+    const outcome = await linkOnce(
+      files,
+      await this.#member.tokenFile(),
+      flag,
+      this.#member.tokenText,
+    );
+    if (outcome === 'ours') return true;
+    const text = await readText(files, flag);
+    const other = parseToken(text);
+    // A foreign flag under our own name was left behind by a program without sessions.
+    if (
+      text === undefined ||
+      (other !== undefined && !this.#recoverer.isKnownDead(other.session))
+    ) {
+      return false;
+    }
+    await removeOurs(files, flag, text);
+    return this.register();
+  }
+
+  async withdraw(): Promise<void> {
+    const flag = this.#layout.flag('workers', this.token.worker);
+    await removeOurs(this.#ports.files, flag, this.#member.tokenText);
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    const earliest = this.time()?.earliest;
+    const { files } = this.#ports;
+    const snapshot = await takeSnapshot(files, this.#layout, this.#listings, earliest);
+    this.#member.attempted = snapshot.attempted;
+    return snapshot;
+  }
+
+  owed(): Promise<number> {
+    return this.#recoverer.owed();
+  }
+
+  claim(name: string): Promise<'ours' | 'taken' | 'finished'> {
+    return claim(this.#member, name);
+  }
+
+  intake(name: string): Promise<Intake> {
+    return intake(this.#member, name);
+  }
+
+  sessions(): Promise<readonly Token[]> {
+    return readSessions(this.#ports.files, this.#layout);
+  }
+
+  async settle(steps: readonly Step[], window: Window): Promise<void> {
+    for (const step of steps) step.error = undefined;
+    const commits = steps.filter((step) => step.change.kind === 'commit');
+    if (commits.length > 0) await commit(this.#member, commits, window);
+    for (const step of steps) {
+      if (step.change.kind === 'commit') continue;
+      if (!window.mayStart()) return;
+      try {
+        await this.#giveUp(step);
+        await releaseClaim(this.#member, step.name);
+        step.progress = 'settled';
+      } catch (error) {
+        step.error = error;
+      }
+    }
+  }
+
+  async #giveUp(step: Step): Promise<void> {
+    const { name, change } = step;
+    switch (change.kind) {
+      case 'fail':
+        await putFlag(this.#member, 'failed', name, formatRecord(change.record));
+        return clearAttempts(this.#member, name);
+      case 'retry':
+        return countAttempt(this.#member, name, change.attempt);
+      case 'refuse':
+        return noteRefusal(this.#member, name, change.reason);
+      case 'defer':
+        return noteNotBefore(this.#member, name, change.notBefore);
+      default:
+    }
+  }
+
+  recover(cycle: number, window: Window): Promise<Recovery> {
+    return this.#recoverer.recover(cycle, window);
+  }
+
+  async journal(entries: readonly JournalEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+    const path = this.#layout.internal('journal', `${this.token.session}.jsonl`);
+    await this.#ports.files.append(path, lines);
+  }
+
+  async reportHeld(held: readonly Held[]): Promise<void> {
+    const { files } = this.#ports;
+    const path = this.#heldFile;
+    if (held.length === 0) return remove(files, path);
+    const temporary = this.#layout.internal('journal', `.${this.token.session}`);
+    await createAnew(files, temporary, JSON.stringify(held));
+    await files.rename(temporary, path);
+  }
+
+  get #heldFile(): string {
+    return this.#layout.internal('journal', `${this.token.session}.held`);
+  }
+
+  /** The lease goes last: until then the others can tell that somebody is still at it. */
+  async leave(): Promise<void> {
+    const { files } = this.#ports;
+    const staging = this.#member.staging();
+    await this.#heartbeat?.stop();
+    await this.withdraw();
+    await remove(files, this.#heldFile);
+    const staged = await listOrNone(files, staging);
+    const owes = staged.some((name) => !name.startsWith('.'));
+    if (!owes) {
+      for (const name of staged) await remove(files, `${staging}/${name}`);
+      await files.removeDirectory(staging).catch((error: unknown) => {
+        if (errnoOf(error) !== 'ENOENT') throw error;
+      });
+      for (const path of this.#member.tokenFiles()) await remove(files, path);
+    }
+    await remove(files, this.#member.lease);
+  }
+}

@@ -1,0 +1,114 @@
+/** What the volume looks like, in the words of the split. Nothing changes while workers read it (I4). */
+import { parseStateName } from '../machine/name.ts';
+import type { RosterEntry, Task } from '../semaphore/assignment.ts';
+import { compareCodePoints } from '../semaphore/order.ts';
+import { readTried, type Tried } from './attempts.ts';
+import type { Snapshot } from './contract.ts';
+import { listOrNone, readText } from './exclusive.ts';
+import type { Files } from './files.ts';
+import type { Layout } from './layout.ts';
+import { parseToken } from './token.ts';
+
+/** A directory whose mtime is this much older than the time of its listing cannot have changed unseen. */
+const SETTLED = 2000;
+
+/** Listings, made again only when the directory has changed: history costs nothing while it rests. */
+export class Listings {
+  readonly #files: Files;
+  readonly #known = new Map<string, { mtime: number; names: readonly string[] }>();
+
+  constructor(files: Files) {
+    this.#files = files;
+  }
+
+  /** `earliest`: of the volume's time now, ms, or undefined where that is not known. */
+  async list(directory: string, earliest: number | undefined): Promise<readonly string[]> {
+    const mtime = (await this.#files.stat(directory))?.mtime;
+    const known = this.#known.get(directory);
+    if (known !== undefined && mtime === known.mtime) return known.names;
+    const names = await listOrNone(this.#files, directory);
+    this.#known.delete(directory);
+    if (mtime !== undefined && earliest !== undefined && earliest - mtime > SETTLED) {
+      this.#known.set(directory, { mtime, names });
+    }
+    return names;
+  }
+}
+
+/** Available: in the directory, and with no flag that says otherwise. */
+export function availableStates(
+  root: readonly string[],
+  ...flags: (readonly string[])[]
+): { name: string; instance: string }[] {
+  const taken = new Set(flags.flat());
+  const available: { name: string; instance: string }[] = [];
+  for (const name of root) {
+    if (taken.has(name)) continue;
+    const parsed = parseStateName(name);
+    if (parsed !== undefined) available.push({ name, instance: parsed.instance });
+  }
+  return available.sort((a, b) => compareCodePoints(a.name, b.name));
+}
+
+/** Foreign flags are usually empty: presence is what counts, and one state at a time what they get. */
+export async function readRoster(files: Files, layout: Layout): Promise<RosterEntry[]> {
+  const roster: RosterEntry[] = [];
+  for (const name of await listOrNone(files, layout.flags('workers'))) {
+    if (name.startsWith('.')) continue;
+    const text = await readText(files, layout.flag('workers', name)).catch(() => '');
+    if (text === undefined) continue;
+    const token = parseToken(text);
+    roster.push(
+      token === undefined
+        ? { session: name, name, concurrency: 1, capacity: 1 }
+        : {
+            session: token.session,
+            name,
+            concurrency: token.concurrency,
+            capacity: token.capacity,
+          },
+    );
+  }
+  return roster;
+}
+
+export async function takeSnapshot(
+  files: Files,
+  layout: Layout,
+  listings: Listings,
+  earliest: number | undefined,
+): Promise<Snapshot & { attempted: Set<string> }> {
+  const list = (directory: string): Promise<readonly string[]> =>
+    listings.list(directory, earliest);
+  const paused = (await files.stat(layout.paused)) !== undefined;
+  const root = await list(layout.root);
+  const [inProgress, done, failed, waiting] = [
+    await listOrNone(files, layout.flags('in_progress')),
+    await list(layout.flags('done')),
+    await list(layout.flags('failed')),
+    await list(layout.flags('waiting')),
+  ];
+  const attempted = new Set(await list(layout.internal('attempts')));
+  const tasks: Task[] = [];
+  let delayed = 0;
+  for (const state of availableStates(root, inProgress, done, failed, waiting)) {
+    const tried = attempted.has(state.name)
+      ? await readTried(files, layout, state.name)
+      : undefined;
+    if (tried !== undefined && isEarly(tried, earliest)) delayed += 1;
+    else tasks.push({ ...state, ...(tried && { refusedBy: tried.refusedBy }) });
+  }
+  return {
+    tasks,
+    roster: await readRoster(files, layout),
+    inProgress: inProgress.filter((name) => !name.startsWith('.')).length,
+    delayed,
+    paused,
+    attempted,
+  };
+}
+
+function isEarly(tried: Tried, earliest: number | undefined): boolean {
+  const due = Date.parse(tried.notBefore ?? '');
+  return earliest !== undefined && due > earliest;
+}

@@ -1,0 +1,55 @@
+/** Putting state files into a volume from outside: whole, and never over what is there. */
+import { nameProblem, parseStateName } from '../machine/name.ts';
+import { parseStateFile } from '../machine/state-file.ts';
+import { publish, readText } from './exclusive.ts';
+import type { Files } from './files.ts';
+import type { Layout } from './layout.ts';
+
+export interface Candidate {
+  readonly name: string;
+  /** Where it comes from, for messages. */
+  readonly source: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Everything that a worker would refuse later, one sentence each, with line and column. */
+export function problemsOf(candidates: readonly Candidate[]): string[] {
+  const problems: string[] = [];
+  const sources = new Map<string, string>();
+  for (const { name, source, bytes } of candidates) {
+    const parsed = parseStateFile(bytes);
+    const twin = sources.get(name);
+    sources.set(name, source);
+    const badName =
+      parseStateName(name) === undefined
+        ? 'the name has to be INSTANCE.state or INSTANCE.state-N'
+        : nameProblem(name);
+    if (badName !== undefined) problems.push(`${source}: ${badName}`);
+    else if (twin !== undefined) problems.push(`${source}: ${twin} has the same name`);
+    if (!parsed.ok) {
+      const place = parsed.line === undefined ? '' : `:${parsed.line}:${parsed.column ?? 1}`;
+      problems.push(`${source}${place}: ${parsed.reason}`);
+    }
+  }
+  return problems;
+}
+
+export type Submitted = 'submitted' | 'there already' | 'name taken';
+
+/** I9. `unique` tells this submission's temporary files from others'. */
+export async function submitState(
+  files: Files,
+  layout: Layout,
+  candidate: Candidate,
+  unique: string,
+): Promise<Submitted> {
+  const target = layout.state(candidate.name);
+  const content = new TextDecoder().decode(candidate.bytes);
+  const there = await readText(files, target);
+  if (there === undefined) {
+    const temporary = `${layout.root}/.submit-${unique}`;
+    const outcome = await publish(files, temporary, target, content);
+    if (outcome === 'ours') return 'submitted';
+  }
+  return (await readText(files, target)) === content ? 'there already' : 'name taken';
+}

@@ -1,0 +1,299 @@
+/**
+ * WHO: one worker's loop. The clock says which phase it is; in each one the worker does what the phase
+ * is for, once, and otherwise sleeps. Ticks run through all phases.
+ *
+ *   Worker Assignment   read the snapshot, compute the split, write nothing
+ *   Worker Commitment   claim, read, start ticks; take the flag down when there is no more room
+ *   Update System       settle what finished, follow chains, register, finish for the dead
+ */
+import { UserError } from '../machine/errors.ts';
+import type { Registry } from '../machine/registry.ts';
+import { assign } from '../semaphore/assignment.ts';
+import type { Clock, Random } from '../semaphore/ports.ts';
+import { assignZip } from '../semaphore/zip.ts';
+import { cycleLength } from '../semaphore/cycle.ts';
+import type { OpenSession, Session, Window } from '../volume/contract.ts';
+import { Crew } from './crew.ts';
+import type { Execute, Log, Watch } from './ports.ts';
+import { nextTurn, windowFor, type PhaseTurn } from './timetable.ts';
+
+export interface WorkerOptions {
+  readonly registry: Registry;
+  readonly volumeId: string;
+  readonly assign: 'slices' | 'zip';
+  readonly follow: boolean;
+  /** Go on for ever. */
+  readonly watch: boolean;
+  /** Milliseconds a stopping worker gives its ticks. */
+  readonly drain: number;
+}
+
+export interface WorkerPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly openSession: OpenSession;
+  readonly execute: Execute;
+  readonly log: Log;
+  /** Without it an idle worker looks once a cycle. */
+  readonly watch: Watch | undefined;
+}
+
+export interface Summary {
+  /** Steps this worker committed. */
+  readonly done: number;
+  /** States this worker put aside. */
+  readonly failed: number;
+  /** `empty`: nothing left to do anywhere. */
+  readonly end: 'empty' | 'stopped';
+}
+
+const ASSIGN = { slices: assign, zip: assignZip };
+/** An idle worker still looks after the dead this many times a lease. */
+const IDLE_LOOKS_PER_LEASE = 2;
+
+export class Worker {
+  readonly #ports: WorkerPorts;
+  readonly #options: WorkerOptions;
+  readonly #crew: Crew;
+  #session!: Session;
+  #turn: PhaseTurn | undefined;
+  #mine: readonly string[] = [];
+  #paused = false;
+  /** Nothing to do until something changes. */
+  #idle = false;
+  #ending: Summary['end'] | undefined;
+  /** The flag is down and nothing is held: nothing keeps us. */
+  #finished = false;
+  #problem: unknown;
+  /** On the monotonic clock: a stopping worker lets go of its ticks by then. */
+  #deadline = Number.POSITIVE_INFINITY;
+  #wake = new AbortController();
+  #hinted = false;
+
+  constructor(ports: WorkerPorts, options: WorkerOptions) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#crew = new Crew(ports, options, () => this.#nudge());
+  }
+
+  /** Works until nothing is left, or until `stop` aborts and its ticks are settled or released. */
+  async run(stop: AbortSignal): Promise<Summary> {
+    await this.#begin();
+    const onStop = (): void => this.#stop();
+    stop.addEventListener('abort', onStop, { once: true });
+    if (stop.aborted) onStop();
+    const unwatch = await this.#ports.watch?.(() => this.#hint());
+    try {
+      while (!this.#finished) await this.#step();
+    } finally {
+      stop.removeEventListener('abort', onStop);
+      await unwatch?.();
+      this.#crew.abandon();
+      await this.#session.leave().catch((error: unknown) => this.#complain(error, 'leaving'));
+    }
+    if (this.#problem !== undefined) throw this.#problem;
+    return { ...this.#crew.counts, end: this.#ending ?? 'stopped' };
+  }
+
+  async #begin(): Promise<void> {
+    this.#session = await this.#ports.openSession();
+    this.#crew.session = this.#session;
+    this.#mine = [];
+    const { session, worker } = this.#session.token;
+    this.#ports.log.info({ session }, `worker ${worker} is waiting for Update System to register`);
+  }
+
+  async #step(): Promise<void> {
+    const { clock, log } = this.#ports;
+    if (this.#isOverdue()) {
+      this.#finished = true;
+      return;
+    }
+    const now = this.#session.time();
+    if (now === undefined) {
+      const uncertainty = Math.round(this.#session.uncertainty());
+      log.warn(
+        { uncertainty },
+        'the time of the volume is too uncertain to act on; still measuring',
+      );
+      return clock.sleep(this.#session.lease / 10, this.#wake.signal).then(() => this.#rearm());
+    }
+    const wait = nextTurn(this.#session.phases, now, this.#turn);
+    if (wait.kind === 'turn') {
+      this.#turn = wait.turn;
+      await this.#act(wait.turn);
+    } else if (this.#idle && !this.#hinted && this.#ports.watch !== undefined) {
+      await this.#sleep(this.#session.lease / IDLE_LOOKS_PER_LEASE, () => this.#hinted);
+      this.#idle = false;
+    } else {
+      await this.#sleep(wait.ms);
+    }
+  }
+
+  /** The volume does not let us settle: the others will take what we hold when our lease runs out. */
+  #isOverdue(): boolean {
+    const grace = 2 * cycleLength(this.#session.phases);
+    return this.#ports.clock.monotonic() > this.#deadline + grace;
+  }
+
+  /** Errors of the volume pass, or they come again: nothing is lost by trying the next cycle. */
+  async #act(turn: PhaseTurn): Promise<void> {
+    const { phases } = this.#session;
+    const follow = this.#options.follow && !this.#paused && this.#ending === undefined;
+    const window = windowFor(phases, turn, () => this.#session.time(), follow);
+    try {
+      if ((await this.#session.check()) === 'broken') return await this.#beginAgain();
+      if (turn.phase === 'assignment') await this.#assign(turn);
+      else if (turn.phase === 'commitment') await this.#commit(window);
+      else await this.#update(turn, window);
+    } catch (error) {
+      if (error instanceof UserError) this.#fail(error);
+      else this.#complain(error, turn.phase);
+    }
+  }
+
+  async #assign(turn: PhaseTurn): Promise<void> {
+    this.#hinted = false;
+    const snapshot = await this.#session.snapshot();
+    const { session } = this.#session.token;
+    this.#paused = snapshot.paused;
+    const split = ASSIGN[this.#options.assign](snapshot.roster, snapshot.tasks, turn.cycle);
+    this.#mine = split.get(session) ?? [];
+    this.#ports.log.debug(
+      { cycle: turn.cycle, available: snapshot.tasks.length, mine: this.#mine.length },
+      `assignment among ${snapshot.roster.length} workers`,
+    );
+    const nothing =
+      snapshot.tasks.length + snapshot.inProgress + snapshot.delayed === 0 &&
+      this.#crew.isEmpty &&
+      !this.#paused;
+    this.#idle = nothing && this.#options.watch;
+    if (!nothing || this.#options.watch || this.#ending !== undefined) return;
+    // A volume that was unmounted in the middle of this looks empty too.
+    const same = (await this.#session.check()) === 'alive' && (await this.#session.owed()) === 0;
+    if (same) this.#ending = 'empty';
+  }
+
+  async #commit(window: Window): Promise<void> {
+    if (this.#ending !== undefined) return this.#takeLeave();
+    if (!this.#paused) await this.#crew.claim(this.#mine, window);
+    this.#mine = [];
+    await this.#crew.examine();
+    await this.#crew.report();
+    if (this.#crew.room <= 0) await this.#session.withdraw();
+  }
+
+  async #update(turn: PhaseTurn, window: Window): Promise<void> {
+    if (this.#deadline !== Number.POSITIVE_INFINITY) this.#letGoInTime(turn);
+    await this.#crew.settle(window);
+    if (this.#ending !== undefined) await this.#takeLeave();
+    else if (this.#crew.room > 0 && window.mayStart()) await this.#register();
+    const recovery = await this.#session.recover(turn.cycle, window);
+    if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
+      this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
+    }
+    while (this.#crew.isRunning && window.mayStart()) {
+      const now = this.#session.time();
+      if (now === undefined) break;
+      await this.#sleep(Math.max(1, turn.end - now.latest), () => this.#crew.hasFinished);
+      await this.#crew.settle(window);
+    }
+    this.#crew.endCycle();
+    await this.#crew.report();
+    if (this.#ending !== undefined) await this.#takeLeave();
+  }
+
+  /** I4: a flag comes down in Worker Commitment or Update System only, also when leaving. */
+  async #takeLeave(): Promise<void> {
+    await this.#session.withdraw();
+    this.#finished = this.#crew.isEmpty;
+  }
+
+  async #register(): Promise<void> {
+    const rival = await this.#session.rival();
+    if (rival !== undefined) {
+      const { worker, host, pid, started } = rival;
+      throw new UserError(
+        'name-in-use',
+        `another worker named ${worker} has been at work since ${started} (process ${pid} on ${host}); ` +
+          'give this one another name with --name',
+        { worker, host, pid },
+      );
+    }
+    await this.#session.register();
+  }
+
+  #stop(): void {
+    if (this.#ending !== undefined) return;
+    this.#ending = 'stopped';
+    this.#deadline = this.#ports.clock.monotonic() + this.#options.drain;
+    this.#crew.stopStarting();
+    this.#ports.log.info({}, 'stopping: claiming nothing more, settling what runs');
+    this.#nudge();
+  }
+
+  /** No later Update System comes before the deadline: what is not finished in this one is released. */
+  #letGoInTime(turn: PhaseTurn): void {
+    const untilNextEnd = cycleLength(this.#session.phases);
+    const now = this.#session.time();
+    if (now === undefined) return;
+    const left = this.#deadline - this.#ports.clock.monotonic();
+    if (turn.end - now.latest + untilNextEnd > left) this.#crew.abortTicks();
+  }
+
+  /** Our lease was broken: what we held is others' business now. */
+  async #beginAgain(): Promise<void> {
+    this.#ports.log.warn(
+      { session: this.#session.token.session, discarded: this.#crew.held },
+      'the others took this worker for dead (stopped, or cut off, for longer than a lease); starting a new session',
+    );
+    this.#crew.abandon();
+    await this.#session.leave();
+    if (this.#ending === undefined) await this.#begin();
+    else this.#finished = true;
+  }
+
+  #fail(error: UserError): void {
+    this.#problem ??= error;
+    // The volume that it holds states on is not there any more: nothing can be settled.
+    if (error.code === 'volume-gone') {
+      this.#crew.abandon();
+      this.#finished = true;
+    }
+    this.#stop();
+    this.#deadline = this.#ports.clock.monotonic();
+  }
+
+  #complain(error: unknown, where: string): void {
+    this.#ports.log.warn(
+      { err: error },
+      `${where}: the volume did not do as asked; trying again next cycle`,
+    );
+  }
+
+  #hint(): void {
+    this.#hinted = true;
+    this.#nudge();
+  }
+
+  #nudge(): void {
+    this.#wake.abort();
+  }
+
+  #rearm(): void {
+    if (this.#wake.signal.aborted) this.#wake = new AbortController();
+  }
+
+  /** Sleeps; a nudge ends it only if `until` holds by then (without it, only if we are to stop). */
+  async #sleep(ms: number, until: () => boolean = () => false): Promise<void> {
+    const end = this.#ports.clock.monotonic() + ms;
+    const stopping = this.#ending;
+    for (;;) {
+      this.#rearm();
+      if (until() || this.#ending !== stopping) return;
+      const left = end - this.#ports.clock.monotonic();
+      if (left <= 0) return;
+      await this.#ports.clock.sleep(left, this.#wake.signal);
+    }
+  }
+}
