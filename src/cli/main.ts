@@ -167,4 +167,10 @@ function report(error: unknown): void {
   process.stderr.write(`${styleText('red', 'flockwork:', { stream: process.stderr })} ${text}\n`);
 }
 
+// `flockwork log | head` is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.done);
+  throw error;
+});
+
 if (import.meta.main) process.exitCode = await main(hideBin(process.argv));

@@ -32,7 +32,7 @@ export type Tick = (context: TickContext) => Answer | Promise<Answer>;
 
 /** Names as in Temporal and Amazon States Language. Durations in milliseconds or as `"1.5s"`. */
 export interface RetryOptions {
-  /** Attempts in all, the first included. Default 3. */
+  /** Attempts in all, the first included; one whose worker was lost counts. Default 5. */
   maximumAttempts?: number;
   /** Pause before the second attempt. Default 1s. */
   initialInterval?: number | string;

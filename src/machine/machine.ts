@@ -99,7 +99,7 @@ function duration(value: number | string, where: string): number {
 function retryPolicy(options: RetryOptions, where: string): RetryPolicy {
   checkKeys(options, KEYS.retry, where);
   const policy: RetryPolicy = {
-    maximumAttempts: options.maximumAttempts ?? 3,
+    maximumAttempts: options.maximumAttempts ?? 5,
     initialInterval: duration(options.initialInterval ?? '1s', `${where}, initialInterval`),
     backoffCoefficient: options.backoffCoefficient ?? 2,
     maximumInterval: duration(options.maximumInterval ?? '60s', `${where}, maximumInterval`),

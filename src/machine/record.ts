@@ -71,7 +71,7 @@ const commitSchema = z.object({
   started: text,
   finished: text,
   machine: text.optional(),
-  output: z.unknown(),
+  output: z.unknown().optional(),
   next: z.object({ name: text, content: text }).optional(),
 });
 const failureSchema = z.object({

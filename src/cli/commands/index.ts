@@ -1,7 +1,28 @@
 /** All commands, in the order of `--help`. */
 import type { Command } from '../command.ts';
+import { health } from './health.ts';
+import { log } from './log.ts';
+import { pause, resume } from './pause.ts';
+import { reset } from './reset.ts';
+import { retry } from './retry.ts';
+import { show } from './show.ts';
+import { status } from './status.ts';
 import { submit } from './submit.ts';
 import { up } from './up.ts';
+import { validate } from './validate.ts';
 import { worker } from './worker.ts';
 
-export const COMMANDS: readonly Command[] = [worker, up, submit];
+export const COMMANDS: readonly Command[] = [
+  worker,
+  up,
+  submit,
+  status,
+  show,
+  log,
+  retry,
+  reset,
+  pause,
+  resume,
+  validate,
+  health,
+];

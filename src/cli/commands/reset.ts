@@ -1,0 +1,71 @@
+/** `flockwork reset`: make a volume run again. */
+import { UserError } from '../../machine/errors.ts';
+import {
+  readLeases,
+  resetDone,
+  resetFailed,
+  resetInProgress,
+  resetTraces,
+} from '../../volume/mend.ts';
+import { COMMON, EXIT, type Command } from '../command.ts';
+import { realClock } from '../real.ts';
+import { openExisting, type OpenedVolume } from '../volume.ts';
+
+export const reset: Command = {
+  name: 'reset',
+  describe: 'Remove flags, so that states run again',
+  options: [...COMMON, 'done', 'in-progress', 'failed', 'all', 'yes', 'json'],
+  examples: [
+    ['$0 reset --all', 'everything, with the successors and the journals: as it was submitted'],
+    ['$0 reset --done', 'run what is done again'],
+    ['$0 reset --in-progress', 'drop claims of workers that are gone (others do it by themselves)'],
+  ],
+  run: async (settings, _words, io) => {
+    const { all } = settings;
+    const done = all || settings.done;
+    const failed = all || settings.failed;
+    const inProgress = all || settings['in-progress'];
+    if (!done && !failed && !inProgress) {
+      throw new UserError('usage', 'reset what? --done, --in-progress, --failed or --all');
+    }
+    const opened = await openExisting(settings);
+    const living = await findLiving(opened);
+    if (living.size > 0 && (done || all)) {
+      const names = [...living].join(', ');
+      throw new UserError(
+        'workers-alive',
+        `workers are at work on this volume (${names}); stop them first`,
+      );
+    }
+    const question = `Remove flags in ${opened.layout.root}, so that its states run again?`;
+    if (io.interactive && !settings.yes && !(await io.confirm(question))) {
+      io.say('nothing was changed');
+      return EXIT.incomplete;
+    }
+    const { files, layout } = opened;
+    const result = {
+      failed: failed ? await resetFailed(files, layout) : [],
+      inProgress: inProgress ? await resetInProgress(files, layout, living) : [],
+      done: done ? await resetDone(files, layout) : [],
+    };
+    if (all) await resetTraces(files, layout, living);
+    const { length: doneCount } = result.done;
+    const text = `removed ${doneCount} done, ${result.inProgress.length} in progress, ${result.failed.length} failed`;
+    io.print(settings.json ? JSON.stringify(result) : text);
+    return EXIT.done;
+  },
+};
+
+/** Sessions whose lease moves. It takes a lease's pulse to tell, and only where there are leases. */
+async function findLiving({ files, layout, volume }: OpenedVolume): Promise<Set<string>> {
+  const before = await readLeases(files, layout);
+  if (before.size === 0 || volume === undefined) return new Set();
+  // Two beats; there are five to a lease.
+  await realClock.sleep((volume.lease * 2) / 5);
+  const after = await readLeases(files, layout);
+  return new Set(
+    [...after]
+      .filter(([session, counter]) => before.get(session) !== counter)
+      .map(([session]) => session),
+  );
+}

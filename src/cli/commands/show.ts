@@ -1,0 +1,131 @@
+/** `flockwork show INSTANCE`: an instance's whole chain. */
+import { formatDuration } from '../../machine/duration.ts';
+import { UserError } from '../../machine/errors.ts';
+import { parseStateName, stateName } from '../../machine/name.ts';
+import { parseCommitRecord, parseFailureRecord, type Attempt } from '../../machine/record.ts';
+import { parseStateFile } from '../../machine/state-file.ts';
+import { readTried } from '../../volume/attempts.ts';
+import type { JournalEntry } from '../../volume/contract.ts';
+import { readText } from '../../volume/exclusive.ts';
+import { readJournal } from '../../volume/overview.ts';
+import { parseToken } from '../../volume/token.ts';
+import { COMMON, EXIT, type Command } from '../command.ts';
+import { clockTime, paint, table } from '../tables.ts';
+import { openExisting, type OpenedVolume } from '../volume.ts';
+
+interface ChainStep {
+  readonly name: string;
+  readonly flag: 'done' | 'failed' | 'in progress' | 'available';
+  readonly state: unknown;
+  readonly payload: unknown;
+  readonly worker: string | undefined;
+  readonly started: string | undefined;
+  /** Milliseconds. */
+  readonly duration: number | undefined;
+  readonly attempts: readonly Attempt[];
+  readonly output: unknown;
+  readonly reason: string | undefined;
+}
+
+export const show: Command = {
+  name: 'show',
+  describe: "An instance's whole chain: states, workers, times, attempts, output",
+  positional: { name: 'instance', describe: 'The name before .state', required: true },
+  options: [...COMMON, 'json'],
+  examples: [
+    ['$0 show countdown', 'every step of countdown.state'],
+    ['$0 show countdown --json', 'for programs'],
+  ],
+  run: async (settings, [word = ''], io) => {
+    const opened = await openExisting(settings);
+    const instance = parseStateName(word)?.instance ?? word;
+    const chain = await readChain(opened, instance);
+    if (chain.length === 0) {
+      throw new UserError(
+        'no-instance',
+        `there is no instance ${instance} in ${opened.layout.root}; flockwork status tells what there is`,
+      );
+    }
+    io.print(settings.json ? JSON.stringify({ instance, chain }) : describeChain(chain));
+    return EXIT.done;
+  },
+};
+
+async function readChain(opened: OpenedVolume, instance: string): Promise<ChainStep[]> {
+  const journal = await readJournal(opened.files, opened.layout);
+  const chain: ChainStep[] = [];
+  for (let step = 0; ; step += 1) {
+    const name = stateName(instance, step);
+    const stat = await opened.files.stat(opened.layout.state(name));
+    if (stat === undefined) return chain;
+    chain.push(await readStep(opened, name, stat.kind === 'file', journal));
+  }
+}
+
+async function readStep(
+  { files, layout }: OpenedVolume,
+  name: string,
+  isFile: boolean,
+  journal: readonly JournalEntry[],
+): Promise<ChainStep> {
+  const parsed = isFile
+    ? parseStateFile(await files.read(layout.state(name)).catch(() => new Uint8Array()))
+    : undefined;
+  const doneText = await readText(files, layout.flag('done', name));
+  const failedText = await readText(files, layout.flag('failed', name));
+  const claimText = await readText(files, layout.flag('in_progress', name));
+  const record = parseCommitRecord(doneText ?? '');
+  const failure = parseFailureRecord(failedText ?? '');
+  const last = journal.findLast((entry) => entry.state === name);
+  const present = {
+    done: doneText,
+    failed: failedText,
+    'in progress': claimText,
+  };
+  const flag = (Object.entries(present).find(([, text]) => text !== undefined)?.[0] ??
+    'available') as ChainStep['flag'];
+  const token = parseToken(doneText ?? claimText);
+  return {
+    name,
+    flag,
+    state: parsed?.ok === true ? parsed.file.state : undefined,
+    payload: parsed?.ok === true ? parsed.file.payload : undefined,
+    worker: record?.worker ?? failure?.worker ?? token?.worker,
+    started: record?.started ?? last?.started,
+    duration:
+      record === undefined
+        ? last?.duration
+        : Date.parse(record.finished) - Date.parse(record.started),
+    attempts:
+      record?.attempts ?? failure?.attempts ?? (await readTried(files, layout, name)).attempts,
+    output: record?.output,
+    reason: doneText === undefined ? failure?.reason : undefined,
+  };
+}
+
+const STYLE = { done: 'green', failed: 'red', 'in progress': 'cyan', available: 'dim' } as const;
+
+function describeChain(chain: readonly ChainStep[]): string {
+  const rows = chain.map((step) => [
+    step.name,
+    step.flag,
+    step.worker ?? '',
+    step.started === undefined ? '' : clockTime(step.started),
+    step.duration === undefined ? '' : formatDuration(step.duration),
+    JSON.stringify(step.payload) ?? '',
+  ]);
+  const parts = [table(['step', 'is', 'worker', 'started', 'took', 'payload'], rows)];
+  for (const step of chain) {
+    if (step.output !== undefined)
+      parts.push(`${step.name} output: ${JSON.stringify(step.output)}`);
+    if (step.reason !== undefined)
+      parts.push(paint(STYLE.failed, `${step.name} failed: ${step.reason}`));
+    for (const attempt of step.attempts) {
+      const { attempt: number, worker, started, result, error } = attempt;
+      parts.push(
+        `${step.name} attempt ${number}: ${result} on ${worker}, ${clockTime(started)}: ${error?.message ?? ''}`,
+      );
+    }
+  }
+  return parts.join('\n');
+}

@@ -1,0 +1,155 @@
+/** `flockwork status`: how far the volume is, and who does what. */
+import { formatDuration } from '../../machine/duration.ts';
+import { machineOf, readOverview } from '../../volume/overview.ts';
+import { COMMON, EXIT, type Command, type Io } from '../command.ts';
+import { realClock } from '../real.ts';
+import { buildReport, type StatusReport } from '../report.ts';
+import { bar, flagTable, paint, table } from '../tables.ts';
+import { openExisting, type OpenedVolume } from '../volume.ts';
+import type { Overview } from '../../volume/overview.ts';
+
+/** So many state files are read to count machines and to find the oldest: enough to see, cheap to get. */
+const LOOKED_AT = 2000;
+const LISTED = 20;
+const LIVE_INTERVAL = 500;
+const CLEAR_SCREEN = '\u001b[2J\u001b[H';
+const PHASE_NAMES: Readonly<Record<string, string>> = {
+  assignment: 'Worker Assignment',
+  commitment: 'Worker Commitment',
+  update: 'Update System',
+  buffer: 'buffer',
+};
+
+export const status: Command = {
+  name: 'status',
+  describe: 'How far the volume is, who does what, and why what failed has failed',
+  options: [...COMMON, 'watch', 'json'],
+  examples: [
+    ['$0 status --dir /mnt/states', 'once'],
+    ['$0 status --watch', 'a live view, until everything is done or Ctrl-C'],
+    ['$0 status --json | jq .counts', 'for programs; with --watch, one line each time'],
+  ],
+  run: async (settings, _words, io) => {
+    const opened = await openExisting(settings);
+    for (;;) {
+      const { overview, report } = await look(opened);
+      show(overview, report, settings.json, settings.watch, io);
+      const left = report.counts.available + report.counts.inProgress;
+      if (!settings.watch || left === 0 || io.stop.aborted) return statusOf(report);
+      await realClock.sleep(LIVE_INTERVAL, io.stop);
+    }
+  },
+};
+
+function statusOf({ counts }: StatusReport): number {
+  if (counts.available + counts.inProgress > 0) return EXIT.incomplete;
+  return counts.failed > 0 ? EXIT.failed : EXIT.done;
+}
+
+async function look({
+  files,
+  layout,
+  volume,
+}: OpenedVolume): Promise<{ overview: Overview; report: StatusReport }> {
+  const overview = await readOverview(files, layout);
+  const unsettled = [
+    ...overview.inProgress.map(({ state }) => state),
+    ...overview.available,
+    ...overview.failed.map(({ state }) => state),
+  ].slice(0, LOOKED_AT);
+  const machines = new Map<string, string>();
+  for (const name of unsettled) {
+    const machine = await machineOf(files, layout, name).catch(() => undefined);
+    if (machine !== undefined) machines.set(name, machine);
+  }
+  let oldest: { state: string; since: number } | undefined;
+  for (const state of overview.available.slice(0, LOOKED_AT)) {
+    const since = (await files.stat(layout.state(state)))?.mtime;
+    if (since !== undefined && since < (oldest?.since ?? Infinity)) oldest = { state, since };
+  }
+  const report = buildReport({
+    overview,
+    phases: volume?.phases,
+    now: realClock.now(),
+    machineOf: machines,
+    oldest,
+  });
+  return { overview, report };
+}
+
+function show(
+  overview: Overview,
+  report: StatusReport,
+  json: boolean,
+  live: boolean,
+  io: Io,
+): void {
+  if (json) io.print(JSON.stringify(report));
+  else io.print((live && io.interactive ? CLEAR_SCREEN : '') + describe(overview, report));
+}
+
+export function describe(overview: Overview, report: StatusReport): string {
+  const { counts } = report;
+  const settled = counts.done + counts.failed;
+  const whole = settled + counts.available + counts.inProgress;
+  const parts = [
+    `${bar(settled, whole)} ${settled} of ${whole}${report.paused ? paint('yellow', '  paused') : ''}`,
+    flagTable(overview),
+    timing(report),
+    machinesTable(report),
+    workersTable(report),
+    heldTable(report),
+  ];
+  return parts.filter((part) => part !== '').join('\n\n');
+}
+
+function timing({ phase, rate, eta, oldest }: StatusReport): string {
+  const lines: string[] = [];
+  if (phase === undefined) lines.push('no worker has been here yet');
+  else lines.push(`phase: ${PHASE_NAMES[phase.name]}, ${formatDuration(phase.left)} left`);
+  if (rate > 0) {
+    const left = eta === undefined ? '' : `, about ${formatDuration(eta)} for what is known now`;
+    lines.push(`rate: ${rate.toFixed(1)} steps/s${left}`);
+  }
+  if (oldest !== undefined) {
+    lines.push(`oldest waiting: ${oldest.state}, for ${formatDuration(oldest.waiting)}`);
+  }
+  return lines.join('\n');
+}
+
+function machinesTable({ machines }: StatusReport): string {
+  const rows = Object.entries(machines).map(([name, counts]) => [
+    name,
+    ...[counts.available, counts.inProgress, counts.done, counts.failed].map(String),
+  ]);
+  if (rows.length === 0) return '';
+  return table(['machine', 'available', 'in progress', 'done', 'failed'], rows);
+}
+
+function workersTable({ workers }: StatusReport): string {
+  if (workers.length === 0) return '';
+  const rows = workers.map(({ worker, state, done, failed, holding }) => [
+    worker,
+    state,
+    String(done),
+    String(failed),
+    holding.slice(0, 3).join(' ') + (holding.length > 3 ? ` and ${holding.length - 3} more` : ''),
+  ]);
+  return table(['worker', 'is', 'done', 'failed', 'holds'], rows);
+}
+
+function heldTable({ held }: StatusReport): string {
+  if (held.length === 0) return '';
+  const longest = [...held].sort((a, b) => (b.held ?? Infinity) - (a.held ?? Infinity));
+  const rows = longest
+    .slice(0, LISTED)
+    .map(({ state, worker, stage, attempt, held: time }) => [
+      state,
+      worker,
+      stage,
+      attempt === undefined ? '' : String(attempt),
+      time === undefined ? '' : formatDuration(time),
+    ]);
+  const more = held.length > LISTED ? `\n… and ${held.length - LISTED} more` : '';
+  return table(['held', 'by', 'stage', 'attempt', 'for'], rows) + more;
+}

@@ -1,0 +1,129 @@
+/** What a user does to a volume from outside: bring back, begin again, hold. */
+import { parseStateName, stateName } from '../machine/name.ts';
+import { parseCommitRecord } from '../machine/record.ts';
+import { removeAttempts } from './attempts.ts';
+import { createAnew, listOrNone, readText, remove, removeOurs } from './exclusive.ts';
+import { errnoOf, type Files } from './files.ts';
+import { parseCounter } from './heartbeat.ts';
+import type { Layout } from './layout.ts';
+import { parseToken } from './token.ts';
+
+/** The failed flag and all attempts go: the state is available again. False if it has not failed. */
+export async function retryState(files: Files, layout: Layout, name: string): Promise<boolean> {
+  const flag = layout.flag('failed', name);
+  if ((await files.stat(flag)) === undefined) return false;
+  // Attempts first: with them, the next worker would put the state aside at once.
+  await removeAttempts(files, layout, name);
+  await remove(files, flag);
+  return true;
+}
+
+/** Removes the done flags, and the successors that these steps led to. Returns the flags' names. */
+export async function resetDone(files: Files, layout: Layout): Promise<string[]> {
+  const done = (await listOrNone(files, layout.flags('done'))).filter(isState);
+  const records = new Map<string, string | undefined>();
+  for (const name of done) {
+    const text = await readText(files, layout.flag('done', name));
+    records.set(name, parseCommitRecord(text ?? '')?.next?.name ?? foreignSuccessor(name, text));
+  }
+  // Children before parents: at every moment, what is left is a run that can go on.
+  const deepestFirst = [...records.keys()].sort((a, b) => stepOf(b) - stepOf(a));
+  for (const name of deepestFirst) {
+    const successor = records.get(name);
+    if (successor !== undefined) {
+      await remove(files, layout.flag('failed', successor));
+      await removeAttempts(files, layout, successor);
+      await remove(files, layout.state(successor));
+    }
+    await remove(files, layout.flag('done', name));
+  }
+  return done;
+}
+
+/** A flag of the original says nothing about its successor: the next step's name is it, by convention. */
+function foreignSuccessor(name: string, text: string | undefined): string | undefined {
+  if (text !== '') return undefined;
+  const { instance, step } = parseStateName(name)!;
+  return stateName(instance, step + 1);
+}
+
+const isState = (name: string): boolean => parseStateName(name) !== undefined;
+const stepOf = (name: string): number => parseStateName(name)?.step ?? 0;
+
+/** Removes claims whose session is not in `living`, and foreign ones. Returns the states' names. */
+export async function resetInProgress(
+  files: Files,
+  layout: Layout,
+  living: ReadonlySet<string>,
+): Promise<string[]> {
+  const dropped: string[] = [];
+  for (const name of await listOrNone(files, layout.flags('in_progress'))) {
+    const flag = layout.flag('in_progress', name);
+    const text = await readText(files, flag);
+    if (text === undefined || living.has(parseToken(text)?.session ?? '')) continue;
+    if (await removeOurs(files, flag, text)) dropped.push(name);
+  }
+  return dropped;
+}
+
+export async function resetFailed(files: Files, layout: Layout): Promise<string[]> {
+  const failed = (await listOrNone(files, layout.flags('failed'))).filter(isState);
+  for (const name of failed) await retryState(files, layout, name);
+  return failed;
+}
+
+/** What dead sessions and earlier runs left behind the scenes. */
+export async function resetTraces(
+  files: Files,
+  layout: Layout,
+  living: ReadonlySet<string>,
+): Promise<void> {
+  for (const name of await listOrNone(files, layout.flags('workers'))) {
+    const flag = layout.flag('workers', name);
+    const text = await readText(files, flag);
+    if (text !== undefined && !living.has(parseToken(text)?.session ?? '')) {
+      await removeOurs(files, flag, text);
+    }
+  }
+  for (const name of await listOrNone(files, layout.internal('attempts'))) {
+    await removeAttempts(files, layout, name);
+  }
+  for (const session of await listOrNone(files, layout.internal('staging'))) {
+    if (living.has(session)) continue;
+    const staging = layout.internal('staging', session);
+    for (const name of await listOrNone(files, staging)) await remove(files, `${staging}/${name}`);
+    await files.removeDirectory(staging);
+  }
+  for (const part of ['sessions', 'leases', 'journal'] as const) {
+    for (const name of await listOrNone(files, layout.internal(part))) {
+      if (![...living].some((session) => name.includes(session))) {
+        await remove(files, layout.internal(part, name));
+      }
+    }
+  }
+}
+
+/** Counters of all leases there are: what moves between two looks is alive. */
+export async function readLeases(files: Files, layout: Layout): Promise<Map<string, number>> {
+  const leases = new Map<string, number>();
+  for (const session of await listOrNone(files, layout.internal('leases'))) {
+    const counter = parseCounter(await readText(files, layout.internal('leases', session)));
+    if (counter !== undefined) leases.set(session, counter);
+  }
+  return leases;
+}
+
+/** Every worker respects the marker: nothing is claimed any more, what runs is settled. */
+export async function pauseVolume(files: Files, layout: Layout, note: string): Promise<void> {
+  try {
+    await createAnew(files, layout.paused, note);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+}
+
+export async function resumeVolume(files: Files, layout: Layout): Promise<boolean> {
+  const paused = (await files.stat(layout.paused)) !== undefined;
+  await remove(files, layout.paused);
+  return paused;
+}

@@ -1,0 +1,38 @@
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
+
+const MINUTE = 60_000;
+
+/** `unit` runs in process; `e2e` runs real worker processes; `heavy` breaks them (see .ci/run). */
+const config: ViteUserConfig = defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/{machine,semaphore,volume,worker,cli,project}/**/*.test.ts'],
+          testTimeout: MINUTE,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 5 * MINUTE,
+          hookTimeout: MINUTE,
+        },
+      },
+      {
+        test: {
+          name: 'heavy',
+          include: ['test/heavy/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 20 * MINUTE,
+          hookTimeout: MINUTE,
+        },
+      },
+    ],
+  },
+});
+
+export default config;
