@@ -98,8 +98,9 @@ export function fairQuotas(
       quotas[index]! += taken;
       left -= taken;
     }
-    open = open.filter((index) => quotas[index]! < workers[index]!.capacity);
-    if (left === before) break;
+    const uncapped = open.filter((index) => quotas[index]! < workers[index]!.capacity);
+    if (uncapped.length === open.length) break;
+    open = uncapped;
   }
   // Fewer than one each: one at a time, beginning with another worker each cycle.
   for (let step = 0; left > 0 && open.length > 0; step += 1) {

@@ -1,0 +1,382 @@
+import { describe, expect, test } from 'vitest';
+import { checkAnswer, commandAnswer, done, next } from '../../src/machine/answer.ts';
+import { formatDuration, parseDuration } from '../../src/machine/duration.ts';
+import { UserError } from '../../src/machine/errors.ts';
+import { isMachine, machine } from '../../src/machine/machine.ts';
+import { createRegistry, machineNames, resolveState } from '../../src/machine/registry.ts';
+import type { Attempt } from '../../src/machine/record.ts';
+import {
+  parseAttempt,
+  parseCommitRecord,
+  parseFailureRecord,
+  formatRecord,
+} from '../../src/machine/record.ts';
+import { retryDelay, retryVerdict } from '../../src/machine/retry.ts';
+import { shippedMachines } from '../../src/machine/shipped.ts';
+import { successorContent } from '../../src/machine/successor.ts';
+
+const tick = () => done();
+
+describe('defining a machine', () => {
+  test('the shortest one, with every default', () => {
+    const one = machine({ name: 'job', activities: { run: tick } });
+    expect(isMachine(one)).toBe(true);
+    expect(one).toMatchObject({ name: 'job', initial: 'run', version: undefined });
+    expect(one.activities.get('run')).toEqual({
+      kind: 'tick',
+      tick,
+      timeout: 300_000,
+      retry: {
+        maximumAttempts: 5,
+        initialInterval: 1000,
+        backoffCoefficient: 2,
+        maximumInterval: 60_000,
+      },
+    });
+  });
+
+  test.each([
+    ['no name', { activities: { run: tick } }, 'machine name'],
+    ['a name with a colon', { name: 'a:b', activities: { run: tick } }, 'machine name'],
+    ['no activities', { name: 'a', activities: {} }, 'no activities'],
+    [
+      'an initial state without activity',
+      { name: 'a', initial: 'x', activities: { run: tick } },
+      'initial state x',
+    ],
+    ['an unknown key', { name: 'a', activites: {}, activities: { run: tick } }, 'activites'],
+    [
+      'an unknown key of an activity',
+      { name: 'a', activities: { run: { tick, timout: 3 } } },
+      'timout',
+    ],
+    ['no function', { name: 'a', activities: { run: { tick: 5 } } }, 'function'],
+    ['both a tick and a command', { name: 'a', activities: { run: { tick, run: 'ls' } } }, 'tick'],
+    ['an empty command', { name: 'a', activities: { run: { run: ' ' } } }, 'command line'],
+    [
+      'a timeout that is none',
+      { name: 'a', activities: { run: { tick, timeout: 'soon' } } },
+      'soon',
+    ],
+    ['a timeout of zero', { name: 'a', activities: { run: { tick, timeout: 0 } } }, 'timeout'],
+    [
+      'no attempts at all',
+      { name: 'a', activities: { run: { tick, retry: { maximumAttempts: 0 } } } },
+      'maximumAttempts',
+    ],
+    [
+      'a backoff that shrinks',
+      { name: 'a', activities: { run: { tick, retry: { backoffCoefficient: 0.5 } } } },
+      'backoffCoefficient',
+    ],
+    [
+      'an unknown retry option',
+      { name: 'a', activities: { run: { tick, retry: { attempts: 3 } } } },
+      'attempts',
+    ],
+  ])('%s is refused', (_what, options, word) => {
+    expect(() => machine(options as never)).toThrow(UserError);
+    expect(() => machine(options as never)).toThrow(word);
+  });
+
+  test('nothing else is a machine', () => {
+    expect(
+      [undefined, null, {}, tick, { name: 'a', activities: new Map() }].map(isMachine),
+    ).toEqual(new Array(5).fill(false));
+  });
+});
+
+describe('finding the machine of a state file', () => {
+  const job = (version?: string) =>
+    machine({
+      name: 'job',
+      initial: 'first',
+      ...(version && { version }),
+      activities: { second: tick, first: tick },
+    });
+  const registry = createRegistry([...shippedMachines, job(), job('1.9'), job('1.10')]);
+
+  test('without `machine`, the state names it, at its initial state', () => {
+    expect(resolveState(registry, { state: 'countdown', payload: {} })).toMatchObject({
+      ok: true,
+      state: 'countdown',
+    });
+    expect(resolveState(registry, { state: 'job', payload: {} })).toMatchObject({
+      ok: true,
+      state: 'first',
+    });
+  });
+
+  test('without a version, the newest; versions are compared by number', () => {
+    expect(resolveState(registry, { state: 'second', machine: 'job', payload: {} })).toMatchObject({
+      machine: { version: '1.10' },
+    });
+    expect(
+      resolveState(registry, { state: 'second', machine: 'job:1.9', payload: {} }),
+    ).toMatchObject({ machine: { version: '1.9' } });
+  });
+
+  test.each([
+    [
+      { state: 'foo' },
+      'unknown-machine',
+      'foo; it knows countdown, job, job:1.10, job:1.9, simple',
+    ],
+    [{ state: 'first', machine: 'job:2' }, 'unknown-machine', 'job:2'],
+    [{ state: 'third', machine: 'job' }, 'unknown-state', 'there are second, first'],
+  ])('%o is refused', (file, code, words) => {
+    const resolved = resolveState(registry, { payload: {}, ...file });
+    expect(resolved).toMatchObject({ ok: false, code });
+    expect(!resolved.ok && resolved.reason).toContain(words);
+  });
+
+  test('two of one name and version are refused', () => {
+    expect(() => createRegistry([job('1'), job('1')])).toThrow('two machines job:1');
+    expect(machineNames(registry)).toContain('slow-countdown');
+  });
+});
+
+describe('what a tick may answer', () => {
+  test('done and next, with JSON', () => {
+    expect(checkAnswer(done())).toEqual({ kind: 'done' });
+    expect(checkAnswer(done(null))).toEqual({ kind: 'done', output: null });
+    expect(checkAnswer(next('a', { b: [1] }))).toEqual({
+      kind: 'next',
+      state: 'a',
+      payload: { b: [1] },
+    });
+    expect(checkAnswer(done({ a: undefined, b: 1 } as never))).toEqual({
+      kind: 'done',
+      output: { b: 1 },
+    });
+  });
+
+  const cyclic: Record<string, unknown> = {};
+  cyclic['self'] = cyclic;
+  test.each([
+    [undefined, 'answered undefined'],
+    [42, 'answered 42'],
+    ['done', 'answered "done"'],
+    [{ kind: 'nxt' }, 'answered {"kind":"nxt"}'],
+    [{ kind: 'next' }, 'answered'],
+    [{ kind: 'next', state: '' }, 'answered'],
+    [{ kind: 'done', output: Number.NaN }, 'output is NaN'],
+    [{ kind: 'done', output: { a: [1n] } }, 'output.a.0 is a bigint'],
+    [{ kind: 'done', output: () => 1 }, 'output is a function'],
+    [{ kind: 'next', state: 'a', payload: cyclic }, 'payload.self contains itself'],
+    [{ kind: 'done', output: 'x'.repeat(1_100_000) }, 'larger'],
+  ])('%o is refused', (value, words) => {
+    expect(() => checkAnswer(value)).toThrow(words);
+  });
+});
+
+describe('what a command’s output means', () => {
+  test.each([
+    ['', undefined, { kind: 'done' }],
+    [' \n', 'pack', { kind: 'next', state: 'pack', payload: { old: 1 } }],
+    ['{"width": 3}', 'pack', { kind: 'next', state: 'pack', payload: { width: 3 } }],
+    ['{"width": 3}', undefined, { kind: 'done', output: { width: 3 } }],
+    ['{"next": "other", "payload": 5}', 'pack', { kind: 'next', state: 'other', payload: 5 }],
+    ['{"next": "other"}', undefined, { kind: 'next', state: 'other', payload: { old: 1 } }],
+    ['{"done": "ok"}', 'pack', { kind: 'done', output: 'ok' }],
+    ['[1]\n', undefined, { kind: 'done', output: [1] }],
+  ])('%j, configured next %s', (stdout, following, answer) => {
+    expect(commandAnswer(stdout, following, { old: 1 })).toEqual(answer);
+  });
+
+  test('anything but JSON is an error that shows it', () => {
+    expect(() => commandAnswer('converted 3 files\nok\n', 'pack', {})).toThrow('converted 3 files');
+  });
+});
+
+describe('attempts', () => {
+  const policy = {
+    maximumAttempts: 3,
+    initialInterval: 1000,
+    backoffCoefficient: 2,
+    maximumInterval: 3000,
+  };
+  const attempt = (number: number, more: Partial<Attempt> = {}): Attempt => ({
+    attempt: number,
+    session: 's',
+    worker: 'w',
+    started: 'x',
+    ended: 'y',
+    result: 'failed',
+    error: { message: 'no' },
+    ...more,
+  });
+
+  test('are made until there are enough', () => {
+    expect(retryVerdict(policy, [attempt(1)], () => 0.5)).toEqual({ kind: 'retry', after: 1000 });
+    expect(retryVerdict(policy, [attempt(1), attempt(2)], () => 0.5)).toEqual({
+      kind: 'retry',
+      after: 2000,
+    });
+    expect(
+      retryVerdict(
+        policy,
+        [1, 2, 3].map((number) => attempt(number)),
+        () => 0.5,
+      ),
+    ).toMatchObject({ kind: 'give-up', reason: expect.stringContaining('3 times') });
+  });
+
+  test('a lost worker counts: a state that kills its worker must not go round for ever', () => {
+    const lost = [1, 2, 3].map((number) => attempt(number, { result: 'lost' }));
+    expect(retryVerdict(policy, lost, () => 0.5).kind).toBe('give-up');
+  });
+
+  test('a fatal error is the last', () => {
+    expect(
+      retryVerdict(policy, [attempt(1, { error: { message: 'bad', fatal: true } })], () => 0.5),
+    ).toEqual({ kind: 'give-up', reason: 'bad' });
+  });
+
+  test('pauses grow, vary by a tenth, and have a bound', () => {
+    expect([0, 0.5, 1].map((random) => retryDelay(policy, 1, () => random))).toEqual([
+      900, 1000, 1100,
+    ]);
+    expect(retryDelay(policy, 10, () => 1)).toBe(3000);
+  });
+});
+
+describe('successors', () => {
+  test('of the original’s kind of state stay of its kind', () => {
+    const content = successorContent({ state: 'countdown', payload: { count: 5 } }, 'countdown', {
+      kind: 'next',
+      state: 'countdown',
+      payload: { count: 4 },
+    });
+    expect(JSON.parse(content)).toEqual({ state: 'countdown', payload: { count: 4 } });
+  });
+
+  test('name their machine where the state does not', () => {
+    const content = successorContent(
+      { state: 'job', payload: 1, 'x-a': 2, notBefore: 'past' },
+      'job',
+      { kind: 'next', state: 'pack' },
+    );
+    expect(JSON.parse(content)).toEqual({ state: 'pack', payload: 1, 'x-a': 2, machine: 'job' });
+  });
+
+  test('keep the version they were started with', () => {
+    const content = successorContent({ state: 'a', machine: 'job:1', payload: {} }, 'job', {
+      kind: 'next',
+      state: 'b',
+      payload: null,
+    });
+    expect(JSON.parse(content)).toEqual({ state: 'b', payload: null, machine: 'job:1' });
+  });
+});
+
+describe('records', () => {
+  const record = {
+    flockwork: 1,
+    state: 'x.state',
+    session: 's',
+    worker: 'w',
+    started: 'a',
+    finished: 'b',
+    next: { name: 'x.state-1', content: '{}' },
+  } as const;
+
+  test('are read as they were written, to the byte', () => {
+    const text = formatRecord(record);
+    expect(formatRecord(parseCommitRecord(text)!)).toBe(text);
+    const rich =
+      '{"flockwork":1,"state":"x.state","session":"s","worker":"w","started":"a","finished":"b","output":{"__proto__":1,"b":[2]}}\n';
+    expect(formatRecord(parseCommitRecord(rich)!)).toBe(rich);
+  });
+
+  test.each(['', '\n', 'null', '5', '[]', '{', '{"flockwork":2}', '{"flockwork":1,"session":"s"}'])(
+    '%j is none',
+    (text) => {
+      expect([parseCommitRecord(text), parseFailureRecord(text), parseAttempt(text)]).toEqual([
+        undefined,
+        undefined,
+        undefined,
+      ]);
+    },
+  );
+});
+
+describe('durations', () => {
+  test.each([
+    ['3s', 3000],
+    ['150ms', 150],
+    ['1.5s', 1500],
+    ['2m', 120_000],
+    ['1h', 3_600_000],
+    ['0', 0],
+    [250, 250],
+    ['70', 70],
+  ])('%s is %d ms', (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+  test.each(['', 's', '-1s', '1d', '1s 2s', 'NaN', 'Infinity', '1e3s', '99999999999999999999h'])(
+    '%j is none',
+    (text) => {
+      expect(() => parseDuration(text)).toThrow('no duration');
+    },
+  );
+  test.each([
+    [450, '450 ms'],
+    [3200, '3.2 s'],
+    [65_000, '1 m 05 s'],
+    [7_380_000, '2 h 03 m'],
+    [59_990, '1 m 00 s'],
+  ])('%d ms reads %s', (ms, text) => {
+    expect(formatDuration(ms)).toBe(text);
+  });
+});
+
+describe('the shipped machines', () => {
+  const run = async (name: string, payload: unknown) => {
+    const [state, activity] = [...shippedMachines.find((one) => one.name === name)!.activities][0]!;
+    const printed: string[] = [];
+    const pauses: number[] = [];
+    const context = {
+      instance: 'i',
+      state,
+      payload,
+      print: (line: string) => printed.push(line),
+      pause: async (ms: number) => void pauses.push(ms),
+    };
+    const answer = activity.kind === 'tick' ? await activity.tick(context as never) : undefined;
+    return { answer, printed, pauses };
+  };
+
+  test('simple prints its target and ends', async () => {
+    expect(await run('simple', { target: 'Hi' })).toEqual({
+      answer: { kind: 'done' },
+      printed: ['Hi'],
+      pauses: [1000],
+    });
+  });
+
+  test('a countdown from 5 ticks five times', async () => {
+    let count = 5;
+    for (let ticks = 1; ; ticks += 1) {
+      const { answer, pauses } = await run('countdown', { count });
+      expect(pauses).toEqual([1000]);
+      if (answer?.kind !== 'next') return expect(ticks).toBe(5);
+      count = (answer.payload as { count: number }).count;
+    }
+  });
+
+  test('the slow one takes ten seconds a step', async () => {
+    expect((await run('slow-countdown', { count: 2 })).pauses).toEqual([10_000]);
+  });
+
+  test.each([
+    ['simple', {}],
+    ['simple', null],
+    ['countdown', {}],
+    ['countdown', { count: '5' }],
+    ['countdown', { count: -1 }],
+    ['countdown', { count: 1.5 }],
+  ])('%s refuses the payload %j for good', async (name, payload) => {
+    await expect(run(name, payload)).rejects.toMatchObject({ name: 'FatalError' });
+  });
+});

@@ -1,0 +1,75 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  MAX_NAME_BYTES,
+  nameProblem,
+  parentName,
+  parseStateName,
+  stateName,
+  successorName,
+} from '../../src/machine/name.ts';
+
+describe('state files’ names', () => {
+  test.each([
+    ['hello.state', 'hello', 0],
+    ['countdown.state-1', 'countdown', 1],
+    ['countdown.state-10', 'countdown', 10],
+    ['a.state.state', 'a.state', 0],
+    ['a.state-1.state-2', 'a.state-1', 2],
+    ['größe 7.state', 'größe 7', 0],
+  ])('%s is step of %s, number %d', (name, instance, step) => {
+    expect(parseStateName(name)).toEqual({ instance, step });
+    expect(stateName(instance, step)).toBe(name);
+  });
+
+  test.each([
+    '.state',
+    '.hello.state',
+    'hello.state~',
+    'hello.state.part',
+    '.nfs00000012.state',
+    'x.state-02',
+    'x.state-0',
+    'x.state-',
+    'x.state-1.5',
+    'x.state--1',
+    'x.states',
+    'state',
+    '',
+    'x.state-9007199254740993',
+    'x/y.state',
+    'x\n.state',
+    'x\u0000.state',
+    '\ufffd.state',
+    'x.State',
+    'hello.state ',
+  ])('%j is ignored', (name) => {
+    expect(parseStateName(name)).toBeUndefined();
+  });
+
+  test('parsing and making a name are each other’s inverse', () => {
+    const instances = fc
+      .string({ minLength: 1 })
+      .filter((text) => parseStateName(`${text}.state`) !== undefined);
+    fc.assert(
+      fc.property(instances, fc.nat(), (instance, step) => {
+        expect(parseStateName(stateName(instance, step))).toEqual({ instance, step });
+      }),
+    );
+  });
+
+  test('successors count up from the bare name, parents down to it', () => {
+    expect(successorName('x.state')).toBe('x.state-1');
+    expect(successorName('x.state-9')).toBe('x.state-10');
+    expect(parentName('x.state-10')).toBe('x.state-9');
+    expect(parentName('x.state-1')).toBe('x.state');
+    expect(parentName('x.state')).toBeUndefined();
+    expect(() => successorName('x')).toThrow(RangeError);
+  });
+
+  test('a name is measured in bytes, and its successors still fit', () => {
+    expect(nameProblem(`${'x'.repeat(MAX_NAME_BYTES - 6)}.state`)).toBeUndefined();
+    expect(nameProblem(`${'x'.repeat(MAX_NAME_BYTES)}.state`)).toContain('206 bytes');
+    expect(nameProblem(`${'ü'.repeat(MAX_NAME_BYTES / 2)}.state`)).toContain('206 bytes');
+  });
+});

@@ -1,0 +1,124 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseJson } from '../../src/machine/json-text.ts';
+import { formatStateFile, MAX_STATE_BYTES, parseStateFile } from '../../src/machine/state-file.ts';
+
+const parse = (text: string) => parseStateFile(new TextEncoder().encode(text));
+
+describe('what a state file may say', () => {
+  test('a state is enough; the payload is then empty', () => {
+    expect(parse('{"state": "simple"}')).toEqual({
+      ok: true,
+      file: { state: 'simple', payload: {} },
+    });
+  });
+
+  test('everything there is', () => {
+    const file = {
+      $schema: './state-file.schema.json',
+      state: 'running',
+      payload: [1, 'two', null],
+      machine: 'job:1.2',
+      notBefore: '2026-01-01T00:00:00+01:00',
+      priority: -3,
+      'x-owner': { team: 'a' },
+    };
+    expect(parse(JSON.stringify(file))).toEqual({ ok: true, file });
+  });
+
+  test('a byte order mark is dropped', () => expect(parse('\ufeff{"state": "a"}').ok).toBe(true));
+
+  test('a payload may be null', () => {
+    expect(parse('{"state": "a", "payload": null}')).toMatchObject({ file: { payload: null } });
+  });
+
+  test('__proto__ is data, kept, and pollutes nothing', () => {
+    const parsed = parse('{"state": "a", "payload": {"__proto__": {"admin": true}}}');
+    expect(parsed.ok && JSON.stringify(parsed.file)).toContain('"__proto__":{"admin":true}');
+    expect(({} as { admin?: boolean }).admin).toBeUndefined();
+  });
+
+  test('formatting and parsing are each other’s inverse', () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1 }), fc.jsonValue({ maxDepth: 6 }), (state, payload) => {
+        const file = { state, payload: JSON.parse(JSON.stringify(payload)) };
+        expect(parse(formatStateFile(file))).toEqual({ ok: true, file });
+      }),
+    );
+  });
+});
+
+describe('what is refused, where, and why', () => {
+  test.each([
+    ['', 'empty', undefined, undefined, 'empty'],
+    ['  \n ', 'empty', undefined, undefined, 'empty'],
+    ['hello', 'bad-json', 1, 1, 'not JSON'],
+    ['{"state": "a",}', 'bad-json', 1, 15, 'not JSON'],
+    ['{\n  "state": "a"\n  "payload": {}\n}', 'bad-json', 3, 3, 'not JSON'],
+    ['{"state": "a"', 'bad-json', 1, 14, 'not JSON'],
+    ['{"state": "a"} {}', 'bad-json', 1, 16, 'not JSON'],
+    ["{'state': 'a'}", 'bad-json', 1, 2, 'not JSON'],
+    ['[]', 'bad-state-file', 1, 1, 'object'],
+    ['"simple"', 'bad-state-file', 1, 1, 'object'],
+    ['{"payload": {}}', 'bad-state-file', 1, 1, 'required'],
+    ['{"state": 5}', 'bad-state-file', 1, 2, 'string'],
+    ['{"state": ""}', 'bad-state-file', 1, 2, 'state'],
+    [
+      '{"state": "a",\n "paylod": 1}',
+      'bad-state-file',
+      2,
+      2,
+      'unknown key "paylod"; there are state, payload',
+    ],
+    ['{"state": "a",\n "priority": 1.5}', 'bad-state-file', 2, 2, 'int'],
+    ['{"state": "a", "notBefore": "tomorrow"}', 'bad-state-file', 1, 16, 'ISO'],
+    ['{"state": "a", "machine": "a:b:c"}', 'bad-state-file', 1, 16, 'NAME'],
+    ['{"state": "a", "__proto__": {}}', 'bad-state-file', 1, undefined, 'unknown key'],
+    [
+      `{"state": "a", "payload": ${'['.repeat(200)}${']'.repeat(200)}}`,
+      'bad-json',
+      1,
+      226,
+      '200 levels',
+    ],
+  ])('%s', (text, code, line, column, reason) => {
+    const parsed = parse(text);
+    expect(parsed).toMatchObject({ ok: false, code });
+    if (parsed.ok) return;
+    expect(parsed.reason).toContain(reason);
+    if (line !== undefined) expect(parsed.line).toBe(line);
+    if (column !== undefined) expect(parsed.column).toBe(column);
+  });
+
+  test('bytes that are not UTF-8', () => {
+    expect(parseStateFile(new Uint8Array([0x7b, 0xff, 0x7d]))).toMatchObject({
+      ok: false,
+      code: 'not-utf8',
+    });
+  });
+
+  test('more than the bound, before anything is parsed', () => {
+    const bytes = new Uint8Array(MAX_STATE_BYTES + 1).fill(0x20);
+    expect(parseStateFile(bytes)).toMatchObject({ ok: false, code: 'too-large' });
+  });
+
+  test('a million brackets overflow no stack', () => {
+    expect(parse('['.repeat(1_000_000))).toMatchObject({ ok: false, code: 'bad-json' });
+  });
+
+  test('brackets in strings are no nesting', () => {
+    expect(parse(`{"state": "a", "payload": "${'['.repeat(300)}\\""}`).ok).toBe(true);
+  });
+
+  test('whatever the bytes, it answers', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void parseStateFile(bytes)),
+    );
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        const parsed = parseJson(text);
+        expect(parsed.ok || (parsed.line >= 1 && parsed.column >= 1)).toBe(true);
+      }),
+    );
+  });
+});
