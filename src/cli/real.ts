@@ -58,7 +58,10 @@ export function createLog(settings: Settings, bindings: Record<string, unknown>)
       ? pretty({
           destination: 2,
           sync: true,
-          colorize: process.stderr.hasColors?.() === true && process.env['NO_COLOR'] === undefined,
+          colorize:
+            process.stderr.isTTY &&
+            process.stderr.hasColors() &&
+            process.env['NO_COLOR'] === undefined,
           ignore: 'pid,hostname,worker',
           translateTime: 'SYS:HH:MM:ss.l',
           messageFormat: '{worker} {msg}',

@@ -3,13 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { parseDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
-import {
-  environmentName,
-  OPTIONS,
-  type Option,
-  type OptionName,
-  type Settings,
-} from './options.ts';
+import { environmentName, OPTIONS, type Option, type Settings } from './options.ts';
 
 export type Layers = {
   readonly flags: Readonly<Record<string, unknown>>;
@@ -111,5 +105,3 @@ export function readConfigFile(named: string | undefined): Record<string, unknow
   }
   return value as Record<string, unknown>;
 }
-
-export type { OptionName };

@@ -61,7 +61,7 @@ export function flagTable(overview: Overview): string {
   const { available, delayed, inProgress, done, failed } = overview;
   const retrying = available.filter((name) => delayed.has(name)).length;
   const counts = [
-    `${paint('green', `${done.length} done`)}`,
+    paint('green', `${done.length} done`),
     `${inProgress.length} in progress`,
     `${available.length} available${retrying > 0 ? ` (${retrying} of them later)` : ''}`,
     failed.length > 0 ? paint('red', `${failed.length} failed`) : '0 failed',

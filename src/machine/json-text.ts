@@ -51,7 +51,7 @@ function findTooDeep(text: string): number | undefined {
   return undefined;
 }
 
-export function placeOf(text: string, offset: number): Place {
+function placeOf(text: string, offset: number): Place {
   const before = text.slice(0, offset);
   const line = before.split('\n').length;
   return { line, column: offset - before.lastIndexOf('\n') };

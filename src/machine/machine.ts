@@ -74,7 +74,7 @@ function runnable(activity: Activity, where: string): RunnableActivity {
   if (timeout < 1 || timeout > LONGEST_TIMEOUT)
     refuse(`${where}: the timeout has to be between 1ms and 24 days`);
   const common = { timeout, retry: retryPolicy(activity.retry ?? {}, `${where}, retry`) };
-  if (isCommand) return { ...common, ...command(activity as CommandActivity, where) };
+  if (isCommand) return { ...common, ...command(activity, where) };
   if (typeof activity.tick !== 'function') refuse(`${where}: tick has to be a function`);
   return { ...common, kind: 'tick', tick: activity.tick };
 }

@@ -47,7 +47,7 @@ export interface FailureRecord {
 }
 
 const text = z.string();
-const attemptSchema = z.object({
+const attemptSchema: z.ZodType<Attempt> = z.object({
   attempt: z.int(),
   session: text,
   worker: text,
@@ -55,32 +55,32 @@ const attemptSchema = z.object({
   ended: text,
   result: z.enum(['failed', 'lost']),
   error: z
-    .object({ message: text, stack: text.optional(), fatal: z.boolean().optional() })
-    .optional(),
-  notBefore: text.optional(),
+    .object({ message: text, stack: text.exactOptional(), fatal: z.boolean().exactOptional() })
+    .exactOptional(),
+  notBefore: text.exactOptional(),
 });
 const common = {
   flockwork: z.literal(1),
   state: text,
   session: text,
   worker: text,
-  attempts: z.array(attemptSchema).optional(),
+  attempts: z.array(attemptSchema).exactOptional(),
 };
-const commitSchema = z.object({
+const commitSchema: z.ZodType<CommitRecord> = z.object({
   ...common,
   started: text,
   finished: text,
-  machine: text.optional(),
-  output: z.unknown().optional(),
-  next: z.object({ name: text, content: text }).optional(),
+  machine: text.exactOptional(),
+  output: (z.json() as z.ZodType<Json>).exactOptional(),
+  next: z.object({ name: text, content: text }).exactOptional(),
 });
-const failureSchema = z.object({
+const failureSchema: z.ZodType<FailureRecord> = z.object({
   ...common,
   at: text,
   code: text,
   reason: text,
-  line: z.int().optional(),
-  column: z.int().optional(),
+  line: z.int().exactOptional(),
+  column: z.int().exactOptional(),
 });
 
 /** The same record gives the same text: it is compared by it. */
@@ -89,7 +89,7 @@ export function formatRecord(record: Attempt | CommitRecord | FailureRecord): st
 }
 
 /** Undefined for what is no such record: a token, a foreign flag, garbage. Never throws. */
-function parseAs<T>(schema: z.ZodType, content: string): T | undefined {
+function parseAs<T>(schema: z.ZodType<T>, content: string): T | undefined {
   try {
     const value: unknown = JSON.parse(content);
     // The value itself, not zod's copy: keys keep their order, and `__proto__` stays data.

@@ -81,11 +81,7 @@ function rosterSalt(workers: readonly RosterEntry[]): number {
  * Shares of `total` in proportion to concurrency, capped at capacity; what the capped leave is shared
  * among the others again. Rounding favours each in turn.
  */
-export function fairQuotas(
-  workers: readonly RosterEntry[],
-  total: number,
-  cycle: number,
-): number[] {
+function fairQuotas(workers: readonly RosterEntry[], total: number, cycle: number): number[] {
   const quotas = workers.map(() => 0);
   let open = workers.map((_, index) => index);
   let left = total;

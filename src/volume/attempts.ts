@@ -3,10 +3,11 @@
  * attempts, `refused.SESSION` says that this session has no such machine, `not-before` when it may run.
  */
 import { formatRecord, parseAttempt, type Attempt } from '../machine/record.ts';
+import { ensureDirectory } from './directory.ts';
 import { listOrNone, publish, readText, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
-import { ensureDirectory, type Member } from './member.ts';
+import type { Member } from './member.ts';
 
 const REFUSED = 'refused.';
 const NOT_BEFORE = 'not-before';

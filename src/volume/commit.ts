@@ -130,7 +130,7 @@ async function publishOne(member: Member, step: Step, window: Window): Promise<v
 }
 
 /** I9: the name is taken by a file somebody else put there. Both are kept; ours is in the reason. */
-export async function setAsideConflict(member: Member, record: CommitRecord): Promise<void> {
+async function setAsideConflict(member: Member, record: CommitRecord): Promise<void> {
   const next = record.next!;
   const failure: FailureRecord = {
     flockwork: 1,

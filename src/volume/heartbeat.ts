@@ -41,7 +41,7 @@ export function parseCounter(text: string | undefined): number | undefined {
 }
 
 /** Shared with the thread: [deadline, last beat], both milliseconds of `process.hrtime`. */
-export const SHARED_BYTES = 16;
+const SHARED_BYTES = 16;
 
 export interface ThreadData {
   readonly lease: string;

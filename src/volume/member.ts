@@ -1,6 +1,7 @@
 /** What every operation of one session on the volume needs: the port, the places, the token. */
-import { errnoOf, type Files } from './files.ts';
+import { ensureDirectory } from './directory.ts';
 import { createAnew } from './exclusive.ts';
+import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import { formatToken, type Token } from './token.ts';
 
@@ -67,18 +68,4 @@ export class Member {
 /** The session that a file in `sessions/` is about. */
 export function sessionOfTokenFile(fileName: string): string {
   return fileName.replace(/~\d+$/, '');
-}
-
-const PERMISSIONS = 0o777;
-
-/** Makes a directory that the whole fleet may write, as its parent is. */
-export async function ensureDirectory(files: Files, path: string): Promise<void> {
-  try {
-    await files.makeDirectory(path);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || (await files.stat(path))?.kind !== 'directory') throw error;
-    return;
-  }
-  const parent = await files.stat(path.slice(0, path.lastIndexOf('/')));
-  await files.chmod(path, (parent?.mode ?? PERMISSIONS) & PERMISSIONS);
 }

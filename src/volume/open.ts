@@ -1,6 +1,7 @@
 /** Opening a directory as a volume: the first worker writes down what all of them have to agree on. */
 import { UserError } from '../machine/errors.ts';
 import { checkPhaseLengths, type PhaseLengths } from '../semaphore/cycle.ts';
+import { ensureDirectory } from './directory.ts';
 import { publish, readText } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import { FLAGS, INTERNAL, type Layout } from './layout.ts';
@@ -16,9 +17,6 @@ export interface OpenOptions {
   readonly newId: string;
   readonly now: number;
 }
-
-const STICKY = 0o1000;
-const PERMISSIONS = 0o7777;
 
 /** The volume's file; undefined where no worker has ever been. Throws `no-volume`, `bad-volume`. */
 export async function readVolume(files: Files, at: Layout): Promise<VolumeFile | undefined> {
@@ -74,23 +72,12 @@ async function requireDirectory(files: Files, at: Layout): Promise<void> {
 }
 
 async function makeDirectories(files: Files, at: Layout): Promise<void> {
-  const root = await files.stat(`${at.root}/.`);
-  // A fleet may run under several users: who may write to the volume may write to all of it, and take
-  // down another user's flag, which a sticky directory would forbid.
-  const mode = (root?.mode ?? 0o755) & PERMISSIONS & ~STICKY;
   const wanted = [
     ...FLAGS.map((flag) => at.flags(flag)),
     at.home,
     ...INTERNAL.map((part) => at.internal(part)),
   ];
-  for (const directory of wanted) {
-    try {
-      await files.makeDirectory(directory);
-      await files.chmod(directory, mode);
-    } catch (error) {
-      if ((await files.stat(directory))?.kind !== 'directory') throw error;
-    }
-  }
+  for (const directory of wanted) await ensureDirectory(files, directory);
 }
 
 async function found(files: Files, at: Layout, options: OpenOptions): Promise<VolumeFile> {

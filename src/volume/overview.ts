@@ -35,15 +35,11 @@ export interface Overview {
 }
 
 export async function readOverview(files: Files, layout: Layout): Promise<Overview> {
-  const root = await files.list(layout.root);
   const flag = (name: 'in_progress' | 'done' | 'failed' | 'waiting'): Promise<string[]> =>
     listOrNone(files, layout.flags(name));
-  const [inProgress, done, failed, waiting] = [
-    await flag('in_progress'),
-    await flag('done'),
-    await flag('failed'),
-    await flag('waiting'),
-  ];
+  const inProgress = await flag('in_progress');
+  const root = await files.list(layout.root);
+  const [done, failed, waiting] = [await flag('done'), await flag('failed'), await flag('waiting')];
   const doneSet = new Set(done);
   const available = availableStates(root, inProgress, done, failed, waiting);
   return {

@@ -81,9 +81,11 @@ export async function takeSnapshot(
   const list = (directory: string): Promise<readonly string[]> =>
     listings.list(directory, earliest);
   const paused = (await files.stat(layout.paused)) !== undefined;
+  // Claims first: a claim is released only after its successor is published, so whoever sees no claim
+  // sees that successor in the listing that follows.
+  const inProgress = await listOrNone(files, layout.flags('in_progress'));
   const root = await list(layout.root);
-  const [inProgress, done, failed, waiting] = [
-    await listOrNone(files, layout.flags('in_progress')),
+  const [done, failed, waiting] = [
     await list(layout.flags('done')),
     await list(layout.flags('failed')),
     await list(layout.flags('waiting')),

@@ -156,7 +156,7 @@ interface Reason {
   readonly column?: number;
 }
 
-export function failure(
+function failure(
   name: string,
   scene: Scene,
   why: Reason,

@@ -12,7 +12,7 @@ import { assign } from '../semaphore/assignment.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import { assignZip } from '../semaphore/zip.ts';
 import { cycleLength } from '../semaphore/cycle.ts';
-import type { OpenSession, Session, Window } from '../volume/contract.ts';
+import type { OpenSession, Session, Snapshot, Window } from '../volume/contract.ts';
 import { Crew } from './crew.ts';
 import type { Execute, Log, Watch } from './ports.ts';
 import { nextTurn, windowFor, type PhaseTurn } from './timetable.ts';
@@ -22,6 +22,8 @@ export interface WorkerOptions {
   readonly volumeId: string;
   readonly assign: 'slices' | 'zip';
   readonly follow: boolean;
+  /** Listings show what was done a moment ago: not so on most network file systems. */
+  readonly freshListings: boolean;
   /** Go on for ever. */
   readonly watch: boolean;
   /** Milliseconds a stopping worker gives its ticks. */
@@ -59,6 +61,8 @@ export class Worker {
   #turn: PhaseTurn | undefined;
   #mine: readonly string[] = [];
   #paused = false;
+  /** There was nothing to claim in this cycle. */
+  #spare = false;
   /** Nothing to do until something changes. */
   #idle = false;
   #ending: Summary['end'] | undefined;
@@ -163,10 +167,13 @@ export class Worker {
       { cycle: turn.cycle, available: snapshot.tasks.length, mine: this.#mine.length },
       `assignment among ${snapshot.roster.length} workers`,
     );
-    const nothing =
-      snapshot.tasks.length + snapshot.inProgress + snapshot.delayed === 0 &&
-      this.#crew.isEmpty &&
-      !this.#paused;
+    this.#spare = snapshot.tasks.length === 0;
+    await this.#endIfNothing(snapshot);
+  }
+
+  async #endIfNothing(snapshot: Snapshot): Promise<void> {
+    const open = snapshot.tasks.length + snapshot.inProgress + snapshot.delayed;
+    const nothing = open === 0 && this.#crew.isEmpty && !snapshot.paused;
     this.#idle = nothing && this.#options.watch;
     if (!nothing || this.#options.watch || this.#ending !== undefined) return;
     // A volume that was unmounted in the middle of this looks empty too.
@@ -200,6 +207,10 @@ export class Worker {
     }
     this.#crew.endCycle();
     await this.#crew.report();
+    // Where listings are fresh, the end shows as soon as the last claim is released.
+    if (this.#options.freshListings && this.#spare && this.#crew.isEmpty && window.mayStart()) {
+      await this.#endIfNothing(await this.#session.snapshot());
+    }
     if (this.#ending !== undefined) await this.#takeLeave();
   }
 

@@ -88,7 +88,7 @@ function show(
   else io.print((live && io.interactive ? CLEAR_SCREEN : '') + describe(overview, report));
 }
 
-export function describe(overview: Overview, report: StatusReport): string {
+function describe(overview: Overview, report: StatusReport): string {
   const { counts } = report;
   const settled = counts.done + counts.failed;
   const whole = settled + counts.available + counts.inProgress;

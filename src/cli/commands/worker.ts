@@ -107,6 +107,7 @@ export const worker: Command = {
         assign: settings.assign,
         follow: settings.follow,
         watch: settings.watch,
+        freshListings: !isNetwork,
         drain: settings.drain,
       },
     );

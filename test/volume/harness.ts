@@ -1,0 +1,189 @@
+/** Sessions on a real temporary directory, with clocks that stand still and hearts that beat on demand. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CommitRecord } from '../../src/machine/record.ts';
+import type { Change, Step, Window } from '../../src/volume/contract.ts';
+import type { Files } from '../../src/volume/files.ts';
+import { formatCounter } from '../../src/volume/heartbeat.ts';
+import { Layout } from '../../src/volume/layout.ts';
+import { NodeFiles } from '../../src/volume/node-files.ts';
+import { openVolume } from '../../src/volume/open.ts';
+import { openSession, type VolumeSession } from '../../src/volume/session.ts';
+import type { VolumeFile } from '../../src/volume/volume-file.ts';
+
+export const LEASE = 10_000;
+export const OPEN: Window = { mayStart: () => true, mayLand: () => true, follow: false };
+export const FOLLOW: Window = { ...OPEN, follow: true };
+export const CLOSED: Window = { mayStart: () => false, mayLand: () => false, follow: false };
+
+export interface TestSession {
+  readonly session: VolumeSession;
+  readonly beat: () => void;
+}
+
+export class TestVolume implements Disposable {
+  readonly dir: string = mkdtempSync(join(tmpdir(), 'flockwork-volume-'));
+  readonly layout: Layout = new Layout(this.dir);
+  volume!: VolumeFile;
+  /** Milliseconds that tests let pass. */
+  #passed = 0;
+
+  static async create(): Promise<TestVolume> {
+    const made = new TestVolume();
+    made.volume = await openVolume(new NodeFiles(), made.layout, {
+      defaults: {
+        phases: { assignment: 150, commitment: 150, update: 400, buffer: 100 },
+        lease: LEASE,
+      },
+      newId: 'volume-id',
+      now: Date.now(),
+    });
+    return made;
+  }
+
+  pass(ms: number): void {
+    this.#passed += ms;
+  }
+
+  async join(
+    worker: string,
+    files: Files = new NodeFiles(),
+    machines: string[] = ['simple'],
+  ): Promise<TestSession> {
+    let counter = 0;
+    let stopped = false;
+    let lease = '';
+    const clock = {
+      now: () => Date.now() + this.#passed,
+      monotonic: () => performance.now() + this.#passed,
+      sleep: async () => undefined,
+    };
+    let broken = false;
+    let lastBeat = clock.monotonic();
+    const beat = (): void => {
+      if (stopped) return;
+      try {
+        readFileSync(lease);
+        writeFileSync(lease, formatCounter((counter += 1)));
+        lastBeat = clock.monotonic();
+      } catch {
+        broken = true;
+      }
+    };
+    const session = await openSession(
+      {
+        files,
+        clock,
+        random: Math.random,
+        startHeartbeat: (options) => {
+          counter = options.counter;
+          lease = options.lease;
+          return {
+            setDeadline: () => undefined,
+            get broken() {
+              return broken;
+            },
+            get lastBeat() {
+              return lastBeat;
+            },
+            stop: async () => void (stopped = true),
+          };
+        },
+      },
+      {
+        directory: this.dir,
+        volume: this.volume,
+        worker,
+        host: 'host',
+        pid: 1,
+        concurrency: 2,
+        capacity: 10,
+        machines,
+      },
+    );
+    return { session, beat };
+  }
+
+  /** Lets a lease pass in which only the sessions given show life; then recovers until nothing changes. */
+  async bury(survivor: TestSession, ...others: TestSession[]): Promise<void> {
+    for (let cycle = 0; cycle < 12; cycle += 1) {
+      this.pass(LEASE / 4);
+      for (const one of [survivor, ...others]) one.beat();
+      await survivor.session.recover(cycle, OPEN);
+    }
+  }
+
+  put(name: string, content: unknown = { state: 'simple', payload: {} }): void {
+    writeFileSync(
+      join(this.dir, name),
+      typeof content === 'string' ? content : JSON.stringify(content),
+    );
+  }
+
+  list(...path: string[]): string[] {
+    return readdirSync(join(this.dir, ...path)).sort();
+  }
+
+  read(...path: string[]): string {
+    return readFileSync(join(this.dir, ...path), 'utf8');
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+export function step(name: string, change: Change): Step {
+  return { name, change, progress: 'new', lost: false, followed: false, error: undefined };
+}
+
+/** A step of `name` that leads to its successor. */
+export function commitStep(
+  { session }: TestSession,
+  name: string,
+  next?: { name: string; content: string },
+): Step {
+  const { token } = session;
+  const record: CommitRecord = {
+    flockwork: 1,
+    state: name,
+    session: token.session,
+    worker: token.worker,
+    started: session.stamp(),
+    finished: session.stamp(),
+    ...(next === undefined ? { output: token.worker } : { next }),
+  };
+  return step(name, { kind: 'commit', record });
+}
+
+export const bareStep = (name: string): Step => step(name, { kind: 'commit', record: undefined });
+
+/** Passes calls on, unless `intercept` has something to say about the call with this number. */
+export function interceptFiles(
+  inner: Files,
+  intercept: (
+    call: number,
+    method: keyof Files,
+    args: readonly string[],
+    act: () => Promise<unknown>,
+  ) => Promise<unknown>,
+): { files: Files; calls: () => number } {
+  let calls = 0;
+  const files = new Proxy(inner, {
+    get(target, property) {
+      const method = property as keyof Files;
+      return (...args: string[]) => {
+        calls += 1;
+        return intercept(calls, method, args, () =>
+          (target[method] as (...all: string[]) => Promise<unknown>)(...args),
+        );
+      };
+    },
+  });
+  return { files, calls: () => calls };
+}
+
+export function errno(code: string): Error {
+  return Object.assign(new Error(`${code}: injected`), { code });
+}

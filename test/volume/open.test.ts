@@ -1,0 +1,116 @@
+import { mkdirSync, symlinkSync, writeFileSync, chmodSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { Layout } from '../../src/volume/layout.ts';
+import { NodeFiles } from '../../src/volume/node-files.ts';
+import { openVolume, readVolume, type OpenOptions } from '../../src/volume/open.ts';
+import { errno, interceptFiles, TestVolume } from './harness.ts';
+
+const PHASES = { assignment: 150, commitment: 150, update: 400, buffer: 100 };
+const options = (more: Partial<OpenOptions> = {}): OpenOptions => ({
+  defaults: { phases: PHASES, lease: 10_000 },
+  newId: 'another-id',
+  now: 0,
+  ...more,
+});
+
+describe('opening a volume', () => {
+  test('the first worker decides; the others adopt what it decided', async () => {
+    using volume = await TestVolume.create();
+    const again = await openVolume(new NodeFiles(), volume.layout, options());
+    expect(again).toEqual(volume.volume);
+    expect(again.id).toBe('volume-id');
+  });
+
+  test('asking for what the volume uses is fine; for anything else is an error that says what it uses', async () => {
+    using volume = await TestVolume.create();
+    await openVolume(
+      new NodeFiles(),
+      volume.layout,
+      options({ phases: { update: 400 }, lease: 10_000 }),
+    );
+    const other = openVolume(new NodeFiles(), volume.layout, options({ phases: { update: 3000 } }));
+    await expect(other).rejects.toMatchObject({
+      code: 'phases-differ',
+      message: expect.stringContaining('--update 400ms'),
+    });
+  });
+
+  test('of two that open it at the same moment, both use what one wrote', async () => {
+    using volume = await TestVolume.create();
+    const fresh = join(volume.dir, 'fresh');
+    mkdirSync(fresh);
+    const layout = new Layout(fresh);
+    const opened = await Promise.all(
+      [1, 2, 3].map((number) =>
+        openVolume(new NodeFiles(), layout, options({ newId: `id-${number}` })),
+      ),
+    );
+    expect(new Set(opened.map(({ id }) => id)).size).toBe(1);
+  });
+
+  test('what it makes, the whole fleet can write', async () => {
+    using volume = await TestVolume.create();
+    const shared = join(volume.dir, 'shared');
+    mkdirSync(shared);
+    chmodSync(shared, 0o1777);
+    await openVolume(new NodeFiles(), new Layout(shared), options());
+    expect(statSync(join(shared, 'in_progress')).mode & 0o7777).toBe(0o777);
+    expect(statSync(join(shared, '.flockwork/leases')).mode & 0o7777).toBe(0o777);
+  });
+
+  test('a symbolic link to a directory will do', async () => {
+    using volume = await TestVolume.create();
+    symlinkSync(volume.dir, join(volume.dir, 'link'));
+    const linked = new Layout(join(volume.dir, 'link'));
+    expect((await readVolume(new NodeFiles(), linked))?.id).toBe('volume-id');
+  });
+
+  test.each([
+    ['nothing there', 'missing', 'no-volume', 'there is no directory'],
+    ['a file', 'file', 'no-volume', 'is not a directory'],
+  ])('%s is refused', async (_what, name, code, words) => {
+    using volume = await TestVolume.create();
+    writeFileSync(join(volume.dir, 'file'), '');
+    const opening = openVolume(new NodeFiles(), new Layout(join(volume.dir, name)), options());
+    await expect(opening).rejects.toMatchObject({ code, message: expect.stringContaining(words) });
+  });
+
+  test.each(['', 'hello', '{"flockwork": 2}', '{"flockwork": 1, "id": ""}'])(
+    'a volume.json that says %j is refused, and kept',
+    async (text) => {
+      using volume = await TestVolume.create();
+      volume.put('.flockwork/volume.json', text);
+      await expect(openVolume(new NodeFiles(), volume.layout, options())).rejects.toMatchObject({
+        code: 'bad-volume',
+      });
+      expect(volume.read('.flockwork/volume.json')).toBe(text);
+    },
+  );
+
+  test.each(['EROFS', 'EACCES', 'ENOSPC', 'ENOTSUP', 'ESTALE'])('%s is explained', async (code) => {
+    using volume = await TestVolume.create();
+    const fresh = join(volume.dir, 'fresh');
+    mkdirSync(fresh);
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, _args, act) => {
+      if (['makeDirectory', 'link', 'create'].includes(method)) throw errno(code);
+      return act();
+    });
+    await expect(openVolume(files, new Layout(fresh), options())).rejects.toMatchObject({
+      code: 'unusable-volume',
+      message: expect.stringContaining(code),
+    });
+  });
+
+  test.each([{ update: 0 }, { buffer: -1 }, { assignment: 0.5 }])(
+    'phases %o are refused',
+    async (phases) => {
+      using volume = await TestVolume.create();
+      const fresh = join(volume.dir, 'fresh');
+      mkdirSync(fresh);
+      await expect(
+        openVolume(new NodeFiles(), new Layout(fresh), options({ phases })),
+      ).rejects.toMatchObject({ code: 'bad-phases' });
+    },
+  );
+});

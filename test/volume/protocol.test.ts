@@ -1,0 +1,384 @@
+/** The invariants of docs/protocol.md, attacked one by one on a real directory. */
+import { linkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parseCommitRecord } from '../../src/machine/record.ts';
+import type { Files } from '../../src/volume/files.ts';
+import { NodeFiles } from '../../src/volume/node-files.ts';
+import {
+  bareStep,
+  CLOSED,
+  commitStep,
+  errno,
+  FOLLOW,
+  interceptFiles,
+  LEASE,
+  OPEN,
+  step,
+  TestVolume,
+  type TestSession,
+} from './harness.ts';
+
+const NEXT = { name: 'x.state-1', content: '{"state":"simple","payload":{}}\n' };
+
+/** Everything that I3 allows a state to be, once nobody is in the middle of anything. */
+function placesOf(volume: TestVolume, name: string): string[] {
+  const flags = (['done', 'failed', 'in_progress'] as const).filter((flag) =>
+    volume.list(flag).includes(name),
+  );
+  return flags.length > 0 ? flags : volume.list('.').includes(name) ? ['available'] : [];
+}
+
+describe('I1: one commit', () => {
+  test('of two sessions that ticked the same state, one commits, and its record is the flag', async () => {
+    using volume = await TestVolume.create();
+    volume.put('x.state');
+    const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
+    const [first, second] = [commitStep(ant, 'x.state'), commitStep(bee, 'x.state')];
+    await ant.session.settle([first], OPEN);
+    await bee.session.settle([second], OPEN);
+    expect([first.lost, second.lost]).toEqual([false, true]);
+    expect(parseCommitRecord(volume.read('done', 'x.state'))?.worker).toBe('ant');
+    expect(volume.list('.flockwork', 'staging', bee.session.token.session)).toEqual([]);
+  });
+
+  test('a flag set by another program wins as well, though it is empty', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    volume.put('done/x.state', '');
+    const late = bareStep('x.state');
+    await ant.session.settle([late], OPEN);
+    expect(late).toMatchObject({ progress: 'settled', lost: true });
+    expect(volume.read('done', 'x.state')).toBe('');
+  });
+
+  test('whoever loses publishes nothing', async () => {
+    using volume = await TestVolume.create();
+    const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
+    await ant.session.settle([bareStep('x.state')], OPEN);
+    await bee.session.settle([commitStep(bee, 'x.state', NEXT)], OPEN);
+    expect(volume.list('.')).not.toContain('x.state-1');
+  });
+});
+
+describe('I2, I3: after a crash anywhere, the step is finished by others, or done again, once', () => {
+  async function crashAt(limit: number, after: boolean): Promise<number> {
+    using volume = await TestVolume.create();
+    volume.put('x.state');
+    let armed = false;
+    let used = 0;
+    const { files } = interceptFiles(new NodeFiles(), async (_call, _method, _args, act) => {
+      if (!armed) return act();
+      used += 1;
+      if (used < limit) return act();
+      if (used === limit && after) await act();
+      throw errno('EIO');
+    });
+    const victim = await volume.join('victim', files);
+    expect(await victim.session.claim('x.state')).toBe('ours');
+    armed = true;
+    await victim.session.settle([commitStep(victim, 'x.state', NEXT)], OPEN).catch(() => undefined);
+    const survivor = await volume.join('survivor');
+    await volume.bury(survivor);
+
+    expect(placesOf(volume, 'x.state').length).toBe(1);
+    if (placesOf(volume, 'x.state')[0] === 'available') {
+      expect(await survivor.session.claim('x.state')).toBe('ours');
+      await survivor.session.settle([commitStep(survivor, 'x.state', NEXT)], OPEN);
+    }
+    expect(placesOf(volume, 'x.state')).toEqual(['done']);
+    expect(placesOf(volume, 'x.state-1')).toEqual(['available']);
+    expect(volume.read('x.state-1')).toBe(NEXT.content);
+    expect(parseCommitRecord(volume.read('done', 'x.state'))?.next).toEqual(NEXT);
+    await volume.bury(survivor);
+    expect(volume.list('in_progress')).toEqual([]);
+    expect(volume.list('.flockwork', 'leases')).toEqual([survivor.session.token.session]);
+    expect(volume.list('.flockwork', 'sessions')).toEqual([survivor.session.token.session]);
+    expect(
+      volume.list('.flockwork', 'staging').filter((name) => name.startsWith('victim')),
+    ).toEqual([]);
+    return used;
+  }
+
+  test('at every file operation of a commit, before it and after it', async () => {
+    let operations = Infinity;
+    for (let limit = 1; limit <= operations; limit += 1) {
+      operations = Math.min(operations, (await crashAt(limit, false)) < limit ? limit : Infinity);
+      await crashAt(limit, true);
+    }
+    expect(operations).toBeGreaterThan(15);
+  }, 120_000);
+
+  test('what a dead session staged is published by the sweep, once, however often it runs', async () => {
+    using volume = await TestVolume.create();
+    const victim = await volume.join('victim');
+    const staging = join(volume.dir, '.flockwork/staging', victim.session.token.session);
+    const half = commitStep(victim, 'x.state', NEXT);
+    // Dies between the commit and its publishing.
+    let open = true;
+    await victim.session.settle([half], {
+      mayStart: () => open,
+      mayLand: () => ((open = false), false),
+      follow: false,
+    });
+    expect(half.progress).toBe('committed');
+    expect(volume.list('.')).not.toContain('x.state-1');
+    const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
+    await volume.bury(ant, bee);
+    expect(volume.read('x.state-1')).toBe(NEXT.content);
+    expect(() => volume.list('.flockwork', 'staging', staging)).toThrow();
+    writeFileSync(join(volume.dir, 'x.state-1.seen'), '');
+    await volume.bury(bee, ant);
+    expect(volume.list('.').filter((name) => name.startsWith('x.state-1'))).toEqual([
+      'x.state-1',
+      'x.state-1.seen',
+    ]);
+  });
+});
+
+describe('I4: frozen', () => {
+  test('outside its phase a session settles nothing and recovers nothing', async () => {
+    using volume = await TestVolume.create();
+    const [ant, dead] = [await volume.join('ant'), await volume.join('dead')];
+    await dead.session.claim('y.state');
+    await ant.session.claim('x.state');
+    volume.pass(2 * LEASE);
+    ant.beat();
+    const steps = [commitStep(ant, 'x.state', NEXT), step('y.state', { kind: 'release' })];
+    await ant.session.settle(steps, CLOSED);
+    await ant.session.recover(1, CLOSED);
+    expect(volume.list('done')).toEqual([]);
+    expect(volume.list('in_progress')).toEqual(['x.state', 'y.state']);
+    expect(volume.list('.flockwork', 'leases').length).toBe(2);
+  });
+
+  test('a burst that meets the end of its phase stops there, and goes on from there', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    const steps = ['a.state', 'b.state', 'c.state'].map((name) => commitStep(ant, name));
+    let left = 2;
+    await ant.session.settle(steps, {
+      mayStart: () => left-- > 0,
+      mayLand: () => true,
+      follow: false,
+    });
+    expect(volume.list('done')).toEqual(['a.state', 'b.state']);
+    expect(steps[2]!.progress).toBe('staged');
+    await ant.session.settle([steps[2]!], OPEN);
+    expect(volume.list('done')).toEqual(['a.state', 'b.state', 'c.state']);
+  });
+});
+
+describe('I8: nothing is inferred from absence', () => {
+  test('a staged record whose flag is not seen is left alone, cycle after cycle', async () => {
+    using volume = await TestVolume.create();
+    const victim = await volume.join('victim');
+    const half = commitStep(victim, 'x.state', NEXT);
+    await victim.session.settle([half], CLOSED);
+    const { session } = victim.session.token;
+    const survivor = await volume.join('survivor');
+    await volume.bury(survivor);
+    expect(volume.list('.flockwork', 'staging', session)).toContain('x.state');
+    expect(await survivor.session.owed()).toBe(1);
+    // It was only asleep: its commit comes late, and somebody finishes it.
+    linkSync(
+      join(volume.dir, '.flockwork/staging', session, 'x.state'),
+      join(volume.dir, 'done/x.state'),
+    );
+    await volume.bury(survivor);
+    expect(volume.read('x.state-1')).toBe(NEXT.content);
+    expect(await survivor.session.owed()).toBe(0);
+  });
+
+  test('a lease that cannot be read makes nobody younger or older', async () => {
+    using volume = await TestVolume.create();
+    const blind = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
+      if (method === 'read' && args[0]!.includes('/leases/')) throw errno('ESTALE');
+      return act();
+    });
+    const other = await volume.join('other');
+    const observer = await volume.join('observer', blind.files);
+    await other.session.claim('x.state');
+    for (let cycle = 0; cycle < 3; cycle += 1) {
+      volume.pass(LEASE / 4);
+      other.beat();
+      expect((await observer.session.recover(cycle, OPEN)).broken).toEqual([]);
+    }
+  });
+});
+
+describe('I9: no overwrite', () => {
+  test('a successor’s name that is taken: both are kept, ours with the reason in failed/', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    volume.put('x.state-1', 'somebody else’s');
+    const one = commitStep(ant, 'x.state', NEXT);
+    await ant.session.settle([one], FOLLOW);
+    expect(one).toMatchObject({ progress: 'settled', lost: false, followed: false });
+    expect(volume.read('x.state-1')).toBe('somebody else’s');
+    const failure = JSON.parse(volume.read('failed', 'x.state-1')) as {
+      code: string;
+      reason: string;
+    };
+    expect(failure.code).toBe('successor-taken');
+    expect(failure.reason).toContain(NEXT.content);
+    expect(volume.list('in_progress')).toEqual([]);
+  });
+
+  test('the same content there already is no conflict: somebody published it for us', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    volume.put('x.state-1', NEXT.content);
+    await ant.session.settle([commitStep(ant, 'x.state', NEXT)], OPEN);
+    expect(volume.list('failed')).toEqual([]);
+  });
+});
+
+describe('any error of link and unlink means "unknown": what is there decides', () => {
+  const lost = (code: string, ...methods: (keyof Files)[]): Files =>
+    interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
+      const result = await act();
+      // The lease is opened and the token made in peace.
+      if (methods.includes(method) && !args[0]!.includes('/.flockwork/sessions/.'))
+        throw errno(code);
+      return result;
+    }).files;
+
+  test.each(['EEXIST', 'EIO', 'EPERM', 'ETIMEDOUT'])(
+    'a link that took effect and says %s',
+    async (code) => {
+      using volume = await TestVolume.create();
+      volume.put('x.state');
+      const ant = await volume.join('ant', lost(code, 'link'));
+      expect(await ant.session.claim('x.state')).toBe('ours');
+      const one = commitStep(ant, 'x.state', NEXT);
+      await ant.session.settle([one], FOLLOW);
+      expect(one).toMatchObject({ progress: 'settled', lost: false, followed: true });
+      expect(volume.list('done')).toEqual(['x.state']);
+      expect(volume.list('in_progress')).toEqual(['x.state-1']);
+    },
+  );
+
+  test('an unlink that took effect and says ENOENT', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant', lost('ENOENT', 'unlink'));
+    await ant.session.claim('x.state');
+    await ant.session.settle([bareStep('x.state')], OPEN);
+    expect(volume.list('in_progress')).toEqual([]);
+  });
+
+  test.each(['ENOSPC', 'EDQUOT', 'EMFILE', 'EIO', 'ESTALE', 'EROFS'])(
+    'a volume that says %s keeps the claim and the result, and is asked again',
+    async (code) => {
+      using volume = await TestVolume.create();
+      let failing = false;
+      const { files } = interceptFiles(new NodeFiles(), async (_call, method, _args, act) => {
+        if (failing && ['create', 'link', 'sync', 'unlink'].includes(method)) throw errno(code);
+        return act();
+      });
+      const ant = await volume.join('ant', files);
+      await ant.session.claim('x.state');
+      const one = commitStep(ant, 'x.state', NEXT);
+      failing = true;
+      await ant.session.settle([one], OPEN);
+      expect(one.progress).not.toBe('settled');
+      expect(one.error).toMatchObject({ code });
+      expect(volume.list('in_progress')).toEqual(['x.state']);
+      failing = false;
+      await ant.session.settle([one], OPEN);
+      expect(one).toMatchObject({ progress: 'settled', error: undefined });
+      expect(volume.read('x.state-1')).toBe(NEXT.content);
+    },
+  );
+
+  test('an fsync that fails once is not trusted: the file is written again', async () => {
+    using volume = await TestVolume.create();
+    const created: string[] = [];
+    let failures = 1;
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
+      if (method === 'create') created.push(args[0]!);
+      if (method === 'sync' && args[0]!.endsWith('/x.state') && failures-- > 0) throw errno('EIO');
+      return act();
+    });
+    const ant = await volume.join('ant', files);
+    const one = commitStep(ant, 'x.state', NEXT);
+    await ant.session.settle([one], OPEN);
+    await ant.session.settle([one], OPEN);
+    expect(one.progress).toBe('settled');
+    expect(created.filter((path) => path.endsWith('/x.state')).length).toBe(2);
+  });
+});
+
+describe('group commit', () => {
+  test('records are on the disk before the flags, flags before successors, successors before the release', async () => {
+    using volume = await TestVolume.create();
+    const order: string[] = [];
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
+      const path = String(args.at(-1)).slice(volume.dir.length);
+      if (['sync', 'link', 'unlink'].includes(method))
+        order.push(`${method} ${path.replace(/ant\.\w+/, 'S')}`);
+      return act();
+    });
+    const ant = await volume.join('ant', files);
+    await ant.session.claim('x.state');
+    order.length = 0;
+    const one = commitStep(ant, 'x.state', NEXT);
+    await ant.session.settle([one], OPEN);
+    expect(one.error).toBeUndefined();
+    expect(order).toEqual([
+      'sync /.flockwork/staging/S/x.state',
+      'sync /.flockwork/staging/S/.x.state',
+      'sync /.flockwork/staging/S',
+      'link /done/x.state',
+      'sync /done',
+      'link /x.state-1',
+      'sync ',
+      'unlink /.flockwork/staging/S/x.state',
+      'unlink /.flockwork/staging/S/.x.state',
+      'unlink /in_progress/x.state',
+    ]);
+  });
+});
+
+describe('claims', () => {
+  test('are exclusive, and a state that is done or failed is not kept', async () => {
+    using volume = await TestVolume.create();
+    const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
+    expect(await ant.session.claim('x.state')).toBe('ours');
+    expect(await bee.session.claim('x.state')).toBe('taken');
+    await ant.session.settle([bareStep('x.state')], OPEN);
+    expect(await bee.session.claim('x.state')).toBe('finished');
+    volume.put('failed/y.state', '');
+    expect(await bee.session.claim('y.state')).toBe('finished');
+    expect(volume.list('in_progress')).toEqual([]);
+  });
+
+  test('are released only by whose they are', async () => {
+    using volume = await TestVolume.create();
+    const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
+    await ant.session.claim('x.state');
+    await bee.session.settle([step('x.state', { kind: 'release' })], OPEN);
+    expect(volume.list('in_progress')).toEqual(['x.state']);
+  });
+
+  test('following: the successor is claimed before it is published', async () => {
+    using volume = await TestVolume.create();
+    let claimedFirst = false;
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
+      if (
+        method === 'link' &&
+        args[1]!.endsWith('/x.state-1') &&
+        !args[1]!.includes('in_progress')
+      ) {
+        claimedFirst = volume.list('in_progress').includes('x.state-1');
+      }
+      return act();
+    });
+    const ant = await volume.join('ant', files);
+    const one = commitStep(ant, 'x.state', NEXT);
+    await ant.session.settle([one], FOLLOW);
+    expect([one.followed, claimedFirst]).toEqual([true, true]);
+    const bee: TestSession = await volume.join('bee');
+    expect(await bee.session.claim('x.state-1')).toBe('taken');
+  });
+});

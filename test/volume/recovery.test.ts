@@ -1,0 +1,183 @@
+/** Who is dead, and what becomes of what he had. */
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { bareStep, commitStep, LEASE, OPEN, TestVolume } from './harness.ts';
+
+describe('a dead worker', () => {
+  test('loses its lease, its flag, its claims and its token; the attempt counts', async () => {
+    using volume = await TestVolume.create();
+    volume.put('x.state');
+    const [dead, ant] = [await volume.join('dead'), await volume.join('ant')];
+    await dead.session.register();
+    await dead.session.claim('x.state');
+    await volume.bury(ant);
+    expect(volume.list('workers')).toEqual([]);
+    expect(volume.list('in_progress')).toEqual([]);
+    expect(volume.list('.flockwork', 'leases')).toEqual([ant.session.token.session]);
+    expect(volume.list('.flockwork', 'sessions')).toEqual([ant.session.token.session]);
+    const attempt = JSON.parse(volume.read('.flockwork', 'attempts', 'x.state', '1')) as object;
+    expect(attempt).toMatchObject({ attempt: 1, worker: 'dead', result: 'lost' });
+    const intake = await (async () => {
+      await ant.session.snapshot();
+      return ant.session.intake('x.state');
+    })();
+    expect(intake).toMatchObject({ kind: 'text', attempts: [{ result: 'lost' }] });
+  });
+
+  test('is not taken for dead a moment before the lease is over', async () => {
+    using volume = await TestVolume.create();
+    const [slow, ant] = [await volume.join('slow'), await volume.join('ant')];
+    await slow.session.claim('x.state');
+    await ant.session.recover(0, OPEN);
+    volume.pass(LEASE - 1000);
+    expect((await ant.session.recover(1, OPEN)).broken).toEqual([]);
+    slow.beat();
+    await ant.session.recover(2, OPEN);
+    volume.pass(LEASE - 1000);
+    expect((await ant.session.recover(3, OPEN)).broken).toEqual([]);
+    expect(volume.list('in_progress')).toEqual(['x.state']);
+  });
+
+  test('learns of it when it comes back, and finishes nothing more', async () => {
+    using volume = await TestVolume.create();
+    const [sleeper, ant] = [await volume.join('sleeper'), await volume.join('ant')];
+    expect(await sleeper.session.check()).toBe('alive');
+    await volume.bury(ant);
+    expect(await sleeper.session.check()).toBe('broken');
+    await sleeper.session.leave();
+    expect(volume.list('.flockwork', 'leases')).toEqual([ant.session.token.session]);
+  });
+
+  test('whose breaker died half-way is still found by its claims', async () => {
+    using volume = await TestVolume.create();
+    volume.put('x.state');
+    const dead = await volume.join('dead');
+    await dead.session.claim('x.state');
+    const { session } = dead.session.token;
+    for (const part of ['leases', 'sessions'])
+      rmSync(join(volume.dir, '.flockwork', part, session));
+    const ant = await volume.join('ant');
+    await volume.bury(ant);
+    expect(volume.list('in_progress')).toEqual([]);
+  });
+
+  test('that had committed what it held gets no attempt counted', async () => {
+    using volume = await TestVolume.create();
+    volume.put('x.state');
+    const [dead, ant] = [await volume.join('dead'), await volume.join('ant')];
+    await dead.session.claim('x.state');
+    volume.put('done/x.state', '');
+    await volume.bury(ant);
+    expect(volume.list('in_progress')).toEqual([]);
+    expect(volume.list('.flockwork', 'attempts')).toEqual([]);
+  });
+
+  test('two that bury it do it once', async () => {
+    using volume = await TestVolume.create();
+    volume.put('x.state');
+    const [dead, ant, bee] = [
+      await volume.join('dead'),
+      await volume.join('ant'),
+      await volume.join('bee'),
+    ];
+    await dead.session.claim('x.state');
+    for (let cycle = 0; cycle < 12; cycle += 1) {
+      volume.pass(LEASE / 4);
+      ant.beat();
+      bee.beat();
+      await ant.session.recover(cycle, OPEN);
+      await bee.session.recover(cycle, OPEN);
+    }
+    expect(volume.list('.flockwork', 'attempts', 'x.state')).toEqual(['1']);
+    expect(volume.list('.flockwork', 'sessions').length).toBe(2);
+  });
+});
+
+describe('others’ flags', () => {
+  test('a foreign claim has no session, and is never broken', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    volume.put('in_progress/x.state', '');
+    volume.put('in_progress/y.state', 'whatever');
+    await volume.bury(ant);
+    expect(volume.list('in_progress')).toEqual(['x.state', 'y.state']);
+  });
+
+  test('a foreign flag under our own name gives way; another session’s does not', async () => {
+    using volume = await TestVolume.create();
+    volume.put('workers/ant', '');
+    const ant = await volume.join('ant');
+    expect(await ant.session.register()).toBe(true);
+    expect(volume.read('workers', 'ant')).toContain(ant.session.token.session);
+    const twin = await volume.join('ant');
+    expect(await twin.session.register()).toBe(false);
+  });
+});
+
+describe('two live workers of one name', () => {
+  test('the later one learns of the earlier one, when it has seen it live', async () => {
+    using volume = await TestVolume.create();
+    const first = await volume.join('ant');
+    await new Promise((wake) => setTimeout(wake, 2));
+    const second = await volume.join('ant');
+    expect(await second.session.rival()).toBeUndefined();
+    first.beat();
+    second.beat();
+    await Promise.all([first, second].map(({ session }) => session.recover(0, OPEN)));
+    expect((await second.session.rival())?.session).toBe(first.session.token.session);
+    expect(await first.session.rival()).toBeUndefined();
+  });
+
+  test('a dead one’s flag gives way after the lease, and its name is free again', async () => {
+    using volume = await TestVolume.create();
+    const first = await volume.join('ant');
+    await first.session.register();
+    const second = await volume.join('ant');
+    expect(await second.session.register()).toBe(false);
+    await volume.bury(second);
+    expect(await second.session.rival()).toBeUndefined();
+    expect(await second.session.register()).toBe(true);
+  });
+});
+
+describe('leaving', () => {
+  test('takes everything down', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    await ant.session.register();
+    await ant.session.claim('x.state');
+    await ant.session.settle([bareStep('x.state')], OPEN);
+    await ant.session.leave();
+    for (const place of [
+      'workers',
+      'in_progress',
+      '.flockwork/leases',
+      '.flockwork/sessions',
+      '.flockwork/staging',
+    ]) {
+      expect([place, volume.list(place)]).toEqual([place, []]);
+    }
+  });
+
+  test('with something still owed leaves that for the sweep', async () => {
+    using volume = await TestVolume.create();
+    const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
+    const half = commitStep(ant, 'x.state', { name: 'x.state-1', content: '{}' });
+    await ant.session.settle([half], { mayStart: () => true, mayLand: () => false, follow: false });
+    await ant.session.leave();
+    expect(existsSync(join(volume.dir, 'x.state-1'))).toBe(false);
+    await volume.bury(bee);
+    expect(volume.read('x.state-1')).toBe('{}');
+    expect(volume.list('.flockwork', 'staging')).toEqual(
+      [bee.session.token.session].filter(() => volume.list('.flockwork', 'staging').length > 0),
+    );
+  });
+
+  test('a volume that is another one than before ends it', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    rmSync(join(volume.dir, '.flockwork'), { recursive: true });
+    await expect(ant.session.check()).rejects.toMatchObject({ code: 'volume-gone' });
+  });
+});

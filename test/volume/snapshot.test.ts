@@ -1,0 +1,212 @@
+/** What everybody reads, and what a claimed file turns out to be. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { NodeFiles } from '../../src/volume/node-files.ts';
+import { Listings } from '../../src/volume/snapshot.ts';
+import { commitStep, errno, interceptFiles, OPEN, step, TestVolume } from './harness.ts';
+
+const names = (snapshot: { tasks: readonly { name: string }[] }): string[] =>
+  snapshot.tasks.map(({ name }) => name);
+
+describe('the snapshot', () => {
+  test('what is available: state files with no flag that says otherwise, in code point order', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    for (const name of ['b', 'a', 'claimed', 'done', 'failed', 'waiting', '\u{1F600}', '\uFF5E'])
+      volume.put(`${name}.state`);
+    volume.put('a.state-1');
+    for (const junk of ['.hidden.state', 'x.state~', 'x.part', '.nfs0001', 'x.state-02', 'README'])
+      volume.put(junk);
+    await ant.session.claim('claimed.state');
+    for (const flag of ['done', 'failed', 'waiting']) volume.put(`${flag}/${flag}.state`, '');
+    const snapshot = await ant.session.snapshot();
+    expect(names(snapshot)).toEqual([
+      'a.state',
+      'a.state-1',
+      'b.state',
+      '\uFF5E.state',
+      '\u{1F600}.state',
+    ]);
+    expect(snapshot).toMatchObject({ inProgress: 1, delayed: 0, paused: false });
+  });
+
+  test('the roster: sessions with what they declared, foreign flags for one state each', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    await ant.session.register();
+    volume.put('workers/old', '');
+    const { roster } = await ant.session.snapshot();
+    expect([...roster].sort((a, b) => (a.name < b.name ? -1 : 1))).toEqual([
+      { session: ant.session.token.session, name: 'ant', concurrency: 2, capacity: 10 },
+      { session: 'old', name: 'old', concurrency: 1, capacity: 1 },
+    ]);
+  });
+
+  test('a state that backs off, or is not due, is delayed; a refused one names who refused it', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    for (const name of ['later.state', 'soon.state', 'other.state', 'past.state']) {
+      volume.put(name);
+      await ant.session.claim(name);
+    }
+    const attempt = {
+      attempt: 1,
+      session: 's',
+      worker: 'w',
+      started: 'a',
+      ended: 'b',
+      result: 'failed',
+    } as const;
+    const due = (ms: number): string => new Date(Date.now() + ms).toISOString();
+    await ant.session.settle(
+      [
+        step('later.state', { kind: 'retry', attempt: { ...attempt, notBefore: due(60_000) } }),
+        step('soon.state', { kind: 'defer', notBefore: due(60_000) }),
+        step('past.state', { kind: 'retry', attempt: { ...attempt, notBefore: due(-1000) } }),
+        step('other.state', { kind: 'refuse', reason: 'no such machine' }),
+      ],
+      OPEN,
+    );
+    const snapshot = await ant.session.snapshot();
+    expect(snapshot.delayed).toBe(2);
+    expect(names(snapshot)).toEqual(['other.state', 'past.state']);
+    expect(snapshot.tasks[0]!.refusedBy).toEqual([ant.session.token.session]);
+    expect(await ant.session.intake('past.state')).toMatchObject({ attempts: [{ attempt: 1 }] });
+  });
+
+  test('a paused volume says so', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    volume.put('.flockwork/paused', '');
+    expect((await ant.session.snapshot()).paused).toBe(true);
+  });
+
+  test('a listing that fails is an error, never an empty volume', async () => {
+    using volume = await TestVolume.create();
+    let failing = false;
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, _args, act) => {
+      if (failing && method === 'list') throw errno('EIO');
+      return act();
+    });
+    const ant = await volume.join('ant', files);
+    failing = true;
+    await expect(ant.session.snapshot()).rejects.toMatchObject({ code: 'EIO' });
+  });
+});
+
+describe('listings are made again only when the directory has changed', () => {
+  const DAY = 86_400_000;
+
+  test('a directory at rest is listed once; a change shows at once', async () => {
+    using volume = await TestVolume.create();
+    let lists = 0;
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, _args, act) => {
+      if (method === 'list') lists += 1;
+      return act();
+    });
+    const listings = new Listings(files);
+    const done = volume.layout.flags('done');
+    const later = Date.now() + DAY;
+    await listings.list(done, later);
+    await listings.list(done, later);
+    expect(lists).toBe(1);
+    volume.put('done/x.state', '');
+    expect(await listings.list(done, later)).toEqual(['x.state']);
+  });
+
+  test('one that changed a moment ago may have changed again within the same time stamp', async () => {
+    using volume = await TestVolume.create();
+    let lists = 0;
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, _args, act) => {
+      if (method === 'list') lists += 1;
+      return act();
+    });
+    const listings = new Listings(files);
+    for (const now of [Date.now(), Date.now(), undefined, undefined])
+      await listings.list(volume.layout.flags('done'), now);
+    expect(lists).toBe(4);
+  });
+});
+
+describe('intake: what a claimed file turns out to be', () => {
+  test('what is no regular file is never opened', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    execFileSync('mkfifo', [join(volume.dir, 'fifo.state')]);
+    symlinkSync('/dev/zero', join(volume.dir, 'link.state'));
+    mkdirSync(join(volume.dir, 'folder.state'));
+    for (const name of ['fifo.state', 'link.state', 'folder.state']) {
+      expect(await ant.session.intake(name)).toMatchObject({ kind: 'bad', code: 'not-a-file' });
+    }
+  });
+
+  test('what is too large, or has too long a name, is not read', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    volume.put('large.state', 'x'.repeat(1024 * 1024 + 1));
+    expect(await ant.session.intake('large.state')).toMatchObject({
+      kind: 'bad',
+      code: 'too-large',
+    });
+    const long = `${'x'.repeat(220)}.state`;
+    volume.put(long);
+    expect(await ant.session.intake(long)).toMatchObject({ kind: 'bad', code: 'bad-name' });
+  });
+
+  test('EACCES says something about the file, EIO about the volume', async () => {
+    using volume = await TestVolume.create();
+    let code = 'EACCES';
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
+      if (method === 'read' && args[0]!.endsWith('x.state')) throw errno(code);
+      return act();
+    });
+    const ant = await volume.join('ant', files);
+    volume.put('x.state');
+    expect(await ant.session.intake('x.state')).toMatchObject({
+      kind: 'unreadable',
+      code: 'EACCES',
+    });
+    expect(await ant.session.intake('gone.state')).toMatchObject({
+      kind: 'unreadable',
+      code: 'ENOENT',
+    });
+    code = 'EIO';
+    await expect(ant.session.intake('x.state')).rejects.toMatchObject({ code: 'EIO' });
+  });
+
+  const NEXT = {
+    name: 'x.state-1',
+    content: '{"state": "simple", "payload": {"target": "whole"}}\n',
+  };
+
+  test.each([
+    ['empty', ''],
+    ['torn', NEXT.content.slice(0, 20)],
+    ['all zeros', '\0'.repeat(NEXT.content.length)],
+  ])(
+    'a successor that is %s after a power cut is written again from its parent’s record',
+    async (_what, torn) => {
+      using volume = await TestVolume.create();
+      const ant = await volume.join('ant');
+      await ant.session.settle([commitStep(ant, 'x.state', NEXT)], OPEN);
+      volume.put('x.state-1', torn);
+      expect(await ant.session.intake('x.state-1')).toEqual({ kind: 'mended' });
+      expect(volume.read('x.state-1')).toBe(NEXT.content);
+    },
+  );
+
+  test.each([
+    ['somebody else’s half copy', '{"state": "other", "pay'],
+    ['somebody else’s whole file', '{"state": "other"}'],
+    ['longer', `${NEXT.content}{`],
+  ])('I9: %s in its place is left as it is', async (_what, other) => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    await ant.session.settle([commitStep(ant, 'x.state', NEXT)], OPEN);
+    volume.put('x.state-1', other);
+    expect((await ant.session.intake('x.state-1')).kind).toBe('text');
+    expect(volume.read('x.state-1')).toBe(other);
+  });
+});
