@@ -18,7 +18,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           fileParallelism: false,
-          testTimeout: 5 * MINUTE,
+          testTimeout: 2 * MINUTE,
           hookTimeout: MINUTE,
         },
       },

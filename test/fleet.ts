@@ -78,7 +78,7 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** Waits for a condition; there is no other way to know, and no other reason to wait. */
-  async until(what: string, holds: () => boolean, limit: number = 120_000): Promise<void> {
+  async until(what: string, holds: () => boolean, limit: number = 60_000): Promise<void> {
     const end = Date.now() + limit;
     while (!holds()) {
       if (Date.now() > end) {

@@ -106,7 +106,7 @@ export class Crew {
     }
   }
 
-  /** Reads what was claimed, and again what did not parse; then starts what can be. */
+  /** Reads what was claimed, and again what did not parse. */
   async examine(): Promise<void> {
     for (const holding of this.#in('claimed')) {
       try {
@@ -116,7 +116,6 @@ export class Crew {
         this.#ports.log.warn({ err: error, state: holding.name }, 'cannot read; trying again');
       }
     }
-    this.#startTicks();
   }
 
   #scene(): Scene {
@@ -140,12 +139,12 @@ export class Crew {
     }
   }
 
-  #startTicks(): void {
+  /** As many as may run at once, the higher priority first. */
+  startTicks(): void {
     if (!this.#mayStart) return;
     const free = this.#session.token.concurrency - this.#in('running').length;
     const ready = this.#in('ready').sort((a, b) => priority(b) - priority(a));
     for (const holding of ready.slice(0, Math.max(0, free))) void this.#tick(holding);
-    this.#setDeadline();
   }
 
   async #tick(holding: Holding): Promise<void> {
@@ -157,6 +156,7 @@ export class Crew {
     const started = this.#session.stamp();
     holding.stage = 'running';
     holding.running = { abort, overdue: began + task.activity.timeout };
+    this.#setDeadline();
     this.#ports.log.debug(
       { state: task.name, machine: task.machine, attempt: task.attempt },
       'tick',
@@ -177,7 +177,8 @@ export class Crew {
     };
     this.#finishedThisCycle += 1;
     this.#finish(holding, newStep(holding.name, change));
-    this.#startTicks();
+    this.#setDeadline();
+    this.startTicks();
     this.#onFinished();
   }
 
@@ -187,7 +188,7 @@ export class Crew {
     holding.step = step;
   }
 
-  /** A tick that blocks the event loop past its timeout must stop the proof of life too. */
+  /** Before a tick begins: one that blocks the event loop past its timeout stops the proof of life too. */
   #setDeadline(): void {
     const overdue = this.#in('running').map((holding) => holding.running!.overdue);
     this.#session.setDeadline(Math.min(...overdue) + this.#session.lease);
@@ -206,7 +207,7 @@ export class Crew {
       if (step.progress !== 'settled') this.#reportError(step);
       else entries.push(...this.#settled(holding, step));
     }
-    this.#startTicks();
+    this.startTicks();
     await this.#session.journal(entries);
   }
 

@@ -126,12 +126,18 @@ export class Worker {
     if (wait.kind === 'turn') {
       this.#turn = wait.turn;
       await this.#act(wait.turn);
-    } else if (this.#idle && !this.#hinted && this.#ports.watch !== undefined) {
+    } else if (this.#mayNap()) {
       await this.#sleep(this.#session.lease / IDLE_LOOKS_PER_LEASE, () => this.#hinted);
       this.#idle = false;
     } else {
       await this.#sleep(wait.ms);
     }
+  }
+
+  /** Only after Update System: it has registered by then, and looked after the dead. */
+  #mayNap(): boolean {
+    const afterUpdate = this.#turn?.phase === 'update';
+    return this.#idle && afterUpdate && !this.#hinted && this.#ports.watch !== undefined;
   }
 
   /** The volume does not let us settle: the others will take what we hold when our lease runs out. */
@@ -186,7 +192,9 @@ export class Worker {
     if (!this.#paused) await this.#crew.claim(this.#mine, window);
     this.#mine = [];
     await this.#crew.examine();
+    // Said before it is begun: a tick may block this process, and people ask who holds what.
     await this.#crew.report();
+    this.#crew.startTicks();
     if (this.#crew.room <= 0) await this.#session.withdraw();
   }
 

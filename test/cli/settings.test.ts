@@ -1,0 +1,96 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { environmentName, OPTIONS } from '../../src/cli/options.ts';
+import { readConfigFile, resolveSettings } from '../../src/cli/settings.ts';
+
+const none = { flags: {}, environment: {}, file: {} };
+
+describe('flag, else environment, else file, else default', () => {
+  test('each beats what comes after it', () => {
+    const layers = {
+      flags: { lease: '1s' },
+      environment: { FLOCKWORK_LEASE: '2s' },
+      file: { lease: '3s' },
+    };
+    expect(resolveSettings(layers).lease).toBe(1000);
+    expect(resolveSettings({ ...layers, flags: {} }).lease).toBe(2000);
+    expect(resolveSettings({ ...layers, flags: {}, environment: {} }).lease).toBe(3000);
+    expect(resolveSettings(none).lease).toBeUndefined();
+  });
+
+  test('an empty variable says nothing', () => {
+    expect(resolveSettings({ ...none, environment: { FLOCKWORK_DIR: '' } }).dir).toBe('stateFiles');
+  });
+
+  test('every option has its variable', () => {
+    expect(environmentName('log-level')).toBe('FLOCKWORK_LOG_LEVEL');
+    expect(new Set(Object.keys(OPTIONS).map(environmentName)).size).toBe(
+      Object.keys(OPTIONS).length,
+    );
+  });
+
+  test.each([
+    ['FLOCKWORK_WATCH', 'true', 'watch', true],
+    ['FLOCKWORK_WATCH', '0', 'watch', false],
+    ['FLOCKWORK_FOLLOW', 'false', 'follow', false],
+    ['FLOCKWORK_CONCURRENCY', '7', 'concurrency', 7],
+    ['FLOCKWORK_MACHINES', 'a,b', 'machines', ['a', 'b']],
+    ['FLOCKWORK_UPDATE', '1.5s', 'update', 1500],
+    ['FLOCKWORK_NAME', 'ant', 'name', 'ant'],
+  ])('%s=%s is %s %j', (variable, text, name, value) => {
+    expect(
+      resolveSettings({ ...none, environment: { [variable]: text } })[name as 'watch'],
+    ).toEqual(value);
+  });
+
+  test.each([
+    [
+      { environment: { FLOCKWORK_WATCH: 'maybe' } },
+      'FLOCKWORK_WATCH is "maybe"; it has to be true or false',
+    ],
+    [{ environment: { FLOCKWORK_CONCURRENCY: 'many' } }, 'a number'],
+    [{ environment: { FLOCKWORK_CONCURRENCY: '1.5' } }, 'a whole number'],
+    [{ flags: { workers: '0' } }, '--workers is "0"; it has to be at least 1'],
+    [{ flags: { lease: '-1s' } }, 'a duration'],
+    [
+      { file: { assign: 'dice' } },
+      'assign in the configuration file is "dice"; it has to be one of slices, zip',
+    ],
+    [{ file: { dir: { a: 1 } } }, 'a text'],
+  ])('%o is refused', (layers, words) => {
+    expect(() => resolveSettings({ ...none, ...layers })).toThrow(words);
+  });
+});
+
+describe('the configuration file', () => {
+  const withFile = (text: string, use: (path: string) => void): void => {
+    const folder = mkdtempSync(join(tmpdir(), 'flockwork-config-'));
+    try {
+      writeFileSync(join(folder, 'c.yaml'), text);
+      use(join(folder, 'c.yaml'));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  };
+
+  test('is YAML, or JSON', () => {
+    withFile('concurrency: 3\nmachines: [a]\n', (path) =>
+      expect(readConfigFile(path)).toEqual({ concurrency: 3, machines: ['a'] }),
+    );
+    withFile('{"watch": true}', (path) => expect(readConfigFile(path)).toEqual({ watch: true }));
+    withFile('', (path) => expect(readConfigFile(path)).toEqual({}));
+  });
+
+  test.each([
+    ['a: [', 'c.yaml'],
+    ['- a', 'settings by name'],
+    ['concurency: 3', 'unknown concurency; there are dir, name'],
+  ])('%j is refused', (text, words) =>
+    withFile(text, (path) => expect(() => readConfigFile(path)).toThrow(words)),
+  );
+
+  test('one that was named has to be there', () =>
+    expect(() => readConfigFile('/nowhere.yaml')).toThrow('cannot read /nowhere.yaml'));
+});

@@ -1,0 +1,207 @@
+/** The commands around a run, as a user types them. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { Fleet, run } from '../fleet.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const STATES = [join(ROOT, 'simpleStates'), join(ROOT, 'interestingStates')];
+const SHIPPED = [
+  'countdown.state',
+  'countdown.state-1',
+  'countdown.state-2',
+  'countdown.state-3',
+  'countdown.state-4',
+  'goodbye.state',
+  'hello.state',
+  'howdoyoudo.state',
+  'slowcountdown.state',
+  'slowcountdown.state-1',
+  'slowcountdown.state-2',
+  'slowcountdown.state-3',
+  'slowcountdown.state-4',
+];
+
+test('the whole story: up, status, show, log, again, reset, again', async () => {
+  await using fleet = new Fleet();
+  const dir = ['--dir', fleet.dir];
+  const up = ['up', ...STATES, ...dir, '--workers', '3', '--example-delay', '0.01', '--name', 'w'];
+  const first = await run(...up);
+  expect(first.status).toBe(0);
+  expect(first.stdout).toContain('Everything is done.');
+  expect(first.stdout).toContain('Hello, world!');
+  expect(fleet.list('done')).toEqual(SHIPPED);
+
+  const status = JSON.parse((await run('status', ...dir, '--json')).stdout) as Record<
+    string,
+    unknown
+  >;
+  expect(status).toMatchObject({
+    counts: { available: 0, inProgress: 0, done: 13, failed: 0 },
+    machines: { simple: { done: 3 }, countdown: { done: 5 }, 'slow-countdown': { done: 5 } },
+    paused: false,
+  });
+
+  const chain = JSON.parse((await run('show', 'countdown', ...dir, '--json')).stdout) as {
+    chain: object[];
+  };
+  expect(chain.chain).toHaveLength(5);
+  expect(chain.chain[0]).toMatchObject({
+    name: 'countdown.state',
+    flag: 'done',
+    payload: { count: 5 },
+    worker: expect.stringMatching(/^w-[123]$/),
+  });
+  expect((await run('show', 'nobody', ...dir)).status).toBe(2);
+
+  const log = (await run('log', ...dir)).stdout.trim().split('\n');
+  expect(log).toHaveLength(14);
+  expect(log[0]).toBe('started\tduration\tstate\tmachine\tworker\tattempt\tresult');
+  const starts = log.slice(1).map((line) => line.split('\t')[0]!);
+  expect(starts).toEqual([...starts].sort());
+
+  const again = await run(...up);
+  expect(again.status).toBe(0);
+  expect(again.stdout).toContain('done already');
+  expect(again.stdout).toContain('reset --all');
+
+  expect((await run('reset', '--all', ...dir)).stdout).toContain('removed 13 done');
+  expect(fleet.list('.').filter((name) => name.includes('.state'))).toEqual(
+    SHIPPED.filter((name) => name.endsWith('.state')),
+  );
+  expect((await run('status', ...dir)).status).toBe(3);
+  expect((await run(...up)).status).toBe(0);
+  expect(fleet.list('done')).toEqual(SHIPPED);
+});
+
+describe('submit', () => {
+  test('never overwrites, and says what became of each', async () => {
+    await using fleet = new Fleet();
+    const dir = ['--dir', fleet.dir];
+    expect((await run('submit', STATES[0]!, ...dir)).stdout).toContain('hello.state: submitted');
+    expect((await run('submit', STATES[0]!, ...dir)).stdout).toContain(
+      'hello.state: there already',
+    );
+    fleet.put('hello.state', 'mine');
+    const taken = await run('submit', STATES[0]!, ...dir);
+    expect(taken.status).toBe(2);
+    expect(taken.stderr).toContain('hello.state');
+    expect(fleet.read('hello.state')).toBe('mine');
+  });
+
+  test('refuses what would be refused later, all of it, with line and column, and submits nothing', async () => {
+    await using fleet = new Fleet();
+    const folder = join(fleet.dir, '.in');
+    mkdirSync(folder);
+    const files = {
+      'good.state': '{"state": "simple"}',
+      'bad.state': '{\n "state": }',
+      'worse.state-01': '{}',
+      'empty.state': '',
+    };
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    const ran = await run(
+      'submit',
+      ...Object.keys(files).map((name) => join(folder, name)),
+      '--dir',
+      fleet.dir,
+    );
+    expect(ran.status).toBe(2);
+    expect(ran.stderr).toContain('bad.state:2:11: not JSON');
+    expect(ran.stderr).toContain('INSTANCE.state');
+    expect(ran.stderr).toContain('empty.state: empty');
+    expect(fleet.list('.').filter((name) => name.endsWith('.state'))).toEqual([]);
+  });
+
+  test('makes new instances of a machine', async () => {
+    await using fleet = new Fleet();
+    const ran = await run(
+      'submit',
+      '--machine',
+      'simple',
+      '--payload',
+      '{"target": "x"}',
+      '--count',
+      '12',
+      '--dir',
+      fleet.dir,
+      '--json',
+    );
+    expect(Object.keys(JSON.parse(ran.stdout) as object)).toHaveLength(12);
+    expect(fleet.list('.').filter((name) => name.endsWith('.state'))).toHaveLength(12);
+    expect((await fleet.worker('ant', ['--example-delay', '0']).ended).status).toBe(0);
+    expect(fleet.list('done')).toHaveLength(12);
+  });
+
+  test.each([
+    [[], 'either PATHS'],
+    [['--machine', 'simple', '--payload', '{'], 'not JSON'],
+    [['/nowhere.state'], 'ENOENT'],
+    [['--machine', 'simple', '--count', '0'], 'at least 1'],
+  ])('%j is refused', async (args, words) => {
+    await using fleet = new Fleet();
+    const ran = await run('submit', ...args, '--dir', fleet.dir);
+    expect(ran).toMatchObject({ status: 2, stderr: expect.stringContaining(words) });
+  });
+});
+
+test('validate names every problem, of states and of machines', async () => {
+  await using fleet = new Fleet();
+  expect((await run('validate', ...STATES)).stdout).toContain('3 checked');
+  fleet.put('a.state', { state: 'sorcery' });
+  fleet.put('m.yaml', 'name: m\nstarting_state: x\nactivities: { y: { run: "true", nxt: z } }\n');
+  const ran = await run('validate', join(fleet.dir, 'a.state'), join(fleet.dir, 'm.yaml'));
+  expect(ran.status).toBe(1);
+  for (const words of ['does not know machine sorcery', 'm.yaml:2:', 'no state x', 'nxt'])
+    expect(ran.stdout).toContain(words);
+});
+
+test('reset asks nobody where there is nobody, but never while workers are at work', async () => {
+  await using fleet = new Fleet();
+  const worker = fleet.worker('ant', ['--watch', '--lease', '1s']);
+  await fleet.until('it is there', () => fleet.list('workers').length === 1);
+  expect((await run('health', '--dir', fleet.dir, '--name', 'ant')).status).toBe(0);
+  expect((await run('health', '--dir', fleet.dir, '--name', 'bee')).status).toBe(1);
+  expect(await run('reset', '--all', '--dir', fleet.dir)).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('at work'),
+  });
+  expect(await run('reset', '--dir', fleet.dir)).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('--done'),
+  });
+  worker.kill('SIGTERM');
+  await worker.ended;
+});
+
+test.each([
+  'worker',
+  'up',
+  'submit',
+  'status',
+  'show',
+  'log',
+  'retry',
+  'reset',
+  'pause',
+  'resume',
+  'validate',
+  'health',
+])('%s --help has an example', async (command) => {
+  const ran = await run(command, '--help');
+  expect(ran.status).toBe(0);
+  expect(ran.stdout).toMatch(/Examples:\n {2}flockwork/);
+});
+
+test('completion prints a script', async () => {
+  expect((await run('completion')).stdout).toContain('flockwork');
+});
+
+test.each([
+  [[], 'Which command'],
+  [['frobnicate'], 'Unknown argument'],
+  [['status', '--dir', '/nowhere'], 'no directory'],
+  [['retry'], 'NAMES or --all'],
+])('%j: exit 2, and what to do', async (args, words) => {
+  expect(await run(...args)).toMatchObject({ status: 2, stderr: expect.stringContaining(words) });
+});

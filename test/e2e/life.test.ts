@@ -1,0 +1,315 @@
+/** A worker's life: signals, names, pauses, retries, mixed fleets, and the program it replaces. */
+import { mkdirSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { expectCleanVolume } from '../flock.ts';
+import { Fleet, run } from '../fleet.ts';
+
+const FAST = ['--example-delay', '0'];
+
+describe('told to stop', () => {
+  test('SIGTERM: what runs is finished, what waits is given back, exit 0', async () => {
+    await using fleet = new Fleet();
+    for (let index = 0; index < 6; index += 1) {
+      fleet.put(`s${index}.state`, { state: 'simple', payload: { target: `${index}` } });
+    }
+    const worker = fleet.worker('ant', ['--concurrency', '2', '--example-delay', '0.5']);
+    await fleet.until('two run', () => fleet.list('in_progress').length === 2);
+    worker.kill('SIGTERM');
+    expect((await worker.ended).status).toBe(0);
+    expect(fleet.list('done').length).toBe(2);
+    expectCleanVolume(fleet);
+  });
+
+  test('SIGINT: the same, exit 130; a tick longer than the drain is aborted, and no attempt counted', async () => {
+    await using fleet = new Fleet();
+    fleet.put('slow.state', { state: 'slow-countdown', payload: { count: 1 } });
+    const worker = fleet.worker('ant', ['--drain', '0s', '--example-delay', '60']);
+    await fleet.until('it runs', () => fleet.list('in_progress').length === 1);
+    worker.kill('SIGINT');
+    expect((await worker.ended).status).toBe(130);
+    expect(fleet.list('done')).toEqual([]);
+    expectCleanVolume(fleet);
+  });
+
+  test('a second signal: at once', async () => {
+    await using fleet = new Fleet();
+    fleet.put('slow.state', { state: 'slow-countdown', payload: { count: 1 } });
+    const worker = fleet.worker('ant', ['--drain', '1h', '--example-delay', '600']);
+    await fleet.until('it runs', () => fleet.list('in_progress').length === 1);
+    worker.kill('SIGTERM');
+    await fleet.until('it has heard', () => worker.stderr.includes('stopping'));
+    worker.kill('SIGTERM');
+    expect((await worker.ended).status).toBe(143);
+    expect(fleet.list('in_progress')).toEqual(['slow.state']);
+  });
+});
+
+describe('what a worker refuses', () => {
+  test('a second worker of its name, for as long as the first one lives', async () => {
+    await using fleet = new Fleet();
+    const first = fleet.worker('ant', ['--watch', '--lease', '2s']);
+    await fleet.until('the first is there', () => fleet.list('workers').length === 1);
+    const second = await fleet.worker('ant', ['--watch']).ended;
+    expect(second.status).toBe(2);
+    expect(second.stderr).toContain('another worker named ant');
+    first.kill('SIGTERM');
+    expect((await first.ended).status).toBe(0);
+    expectCleanVolume(fleet);
+  });
+
+  test('to go on when the volume is gone: an empty directory is not an empty volume', async () => {
+    await using fleet = new Fleet();
+    const worker = fleet.worker('ant', ['--watch']);
+    await fleet.until('it is there', () => fleet.list('workers').length === 1);
+    rmSync(join(fleet.dir, '.flockwork'), { recursive: true });
+    rmSync(join(fleet.dir, 'in_progress'), { recursive: true });
+    const { status, stderr } = await worker.ended;
+    expect(status).toBe(2);
+    expect(stderr).toContain('not the volume it was');
+  });
+
+  test('other phases than the volume’s', async () => {
+    await using fleet = new Fleet();
+    expect((await fleet.worker('ant', ['--update', '300ms']).ended).status).toBe(0);
+    const other = await fleet.worker('bee', ['--update', '3s']).ended;
+    expect(other.status).toBe(2);
+    expect(other.stderr).toContain('--update 300ms');
+  });
+
+  test.each([
+    [['--name', '../x'], 'worker name'],
+    [['--machines', '/nowhere'], 'ENOENT'],
+    [['--concurrency', '0'], 'at least 1'],
+    [['--lease', 'soon'], 'duration'],
+    [['--assign', 'dice'], 'slices'],
+    [['--nonsense'], 'Unknown argument'],
+  ])('%j', async (args, words) => {
+    await using fleet = new Fleet();
+    const ran = await fleet.worker('ant', args).ended;
+    expect(ran.status).toBe(2);
+    expect(ran.stderr).toContain(words);
+    expect(ran.stderr).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe('pause and resume', () => {
+  test('nothing is claimed meanwhile, and nobody takes it for the end', async () => {
+    await using fleet = new Fleet();
+    await run('pause', '--dir', fleet.dir);
+    fleet.put('x.state', { state: 'simple', payload: { target: 'x' } });
+    const worker = fleet.worker('ant', [...FAST, '--log-level', 'debug', '--log-format', 'json']);
+    // Three assignments have come and gone.
+    await fleet.until(
+      'it has looked',
+      () => (worker.stderr.match(/assignment among 1 /g)?.length ?? 0) >= 3,
+    );
+    expect(fleet.list('in_progress')).toEqual([]);
+    expect((await run('status', '--dir', fleet.dir)).stdout).toContain('paused');
+    await run('resume', '--dir', fleet.dir);
+    expect((await worker.ended).status).toBe(0);
+    expect(fleet.list('done')).toEqual(['x.state']);
+  });
+});
+
+describe('machines of one’s own', () => {
+  const machines = (fleet: Fleet, files: Record<string, string>): string => {
+    const folder = join(fleet.dir, '.machines');
+    mkdirSync(folder);
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    return folder;
+  };
+  const index = join(import.meta.dirname, '../../src/index.ts');
+
+  test('a tick that fails is tried again, then put aside with every attempt', async () => {
+    await using fleet = new Fleet();
+    const folder = machines(fleet, {
+      'flaky.ts': `import { machine, done } from '${index}';
+        export default machine({ name: 'flaky', activities: { go: {
+          tick: ({ attempt, payload }) => { if (attempt <= payload.failures) throw new Error('not yet'); return done({ attempt }); },
+          retry: { maximumAttempts: 3, initialInterval: '10ms' } } } });`,
+    });
+    fleet.put('twice.state', { state: 'flaky', payload: { failures: 2 } });
+    fleet.put('always.state', { state: 'flaky', payload: { failures: 9 } });
+    expect((await fleet.worker('ant', ['--machines', folder]).ended).status).toBe(1);
+    const record = JSON.parse(fleet.read('done', 'twice.state')) as {
+      output: unknown;
+      attempts: unknown[];
+    };
+    expect(record.output).toEqual({ attempt: 3 });
+    expect(record.attempts.length).toBe(2);
+    const failure = JSON.parse(fleet.read('failed', 'always.state')) as {
+      reason: string;
+      attempts: unknown[];
+    };
+    expect(failure.reason).toContain('tried 3 times, the last time: not yet');
+    expect(failure.attempts.length).toBe(3);
+    expect((await run('show', 'always', '--dir', fleet.dir)).stdout).toContain(
+      'attempt 3: failed on ant',
+    );
+    expectCleanVolume(fleet);
+  });
+
+  test('a tick that blocks for ever stops the proof of life, and the others put its state aside', async () => {
+    await using fleet = new Fleet();
+    const folder = machines(fleet, {
+      'stuck.ts': `import { machine, done } from '${index}';
+        export default machine({ name: 'stuck', activities: { go: {
+          tick: () => { for (;;); }, timeout: '200ms', retry: { maximumAttempts: 1 } } } });`,
+    });
+    fleet.put('x.state', { state: 'stuck' });
+    const hung = fleet.worker('hung', ['--machines', folder, '--lease', '1s']);
+    await fleet.until('it hangs', () => fleet.list('in_progress').length === 1);
+    const other = await fleet.worker('other', ['--machines', folder]).ended;
+    expect(other.status).toBe(1);
+    expect(JSON.parse(fleet.read('failed', 'x.state'))).toMatchObject({
+      code: 'attempts-exhausted',
+      attempts: [{ result: 'lost', worker: 'hung' }],
+    });
+    hung.kill('SIGKILL');
+  });
+
+  test('a mixed fleet: who does not know a machine gives the state back, who knows it takes it', async () => {
+    await using fleet = new Fleet();
+    const folder = machines(fleet, {
+      'special.yaml':
+        'name: special\nstarting_state: go\nactivities: { go: { run: "echo \\"$FLOCKWORK_INSTANCE\\" >&2" } }\n',
+    });
+    const plain = fleet.worker('plain', ['--watch']);
+    const able = fleet.worker('able', ['--watch', '--machines', folder]);
+    await fleet.until('both are there', () => fleet.list('workers').length === 2);
+    for (let number = 0; number < 8; number += 1)
+      fleet.put(`s${number}.state`, { state: 'special' });
+    await fleet.until('all are done', () => fleet.list('done').length === 8);
+    for (const worker of [plain, able]) worker.kill('SIGTERM');
+    await Promise.all([plain.ended, able.ended]);
+    expect(fleet.list('failed')).toEqual([]);
+    expect(
+      new Set(
+        fleet
+          .journal()
+          .filter(({ result }) => result === 'done')
+          .map(({ worker }) => worker),
+      ),
+    ).toEqual(new Set(['able']));
+    expectCleanVolume(fleet);
+  });
+
+  test('a command: state in, answer out, standard error logged, the whole group gone at the timeout', async () => {
+    await using fleet = new Fleet();
+    const folder = machines(fleet, {
+      'shell.yaml': `
+name: shell
+starting_state: first
+activities:
+  first: { run: 'sed "s/.*\\"n\\":\\([0-9]*\\).*/{\\"n\\": \\1\\1}/"', next: second }
+  second: { run: 'echo "n is $FLOCKWORK_PAYLOAD_N" >&2; printf "{\\"done\\": $FLOCKWORK_PAYLOAD_N}"' }
+  slow: { run: 'sleep 300 & sleep 300; echo never > survived', timeout: 300ms, retry: { maximumAttempts: 1 } }
+  bad: { run: 'echo oops; echo why >&2; exit 3', retry: { maximumAttempts: 1 } }
+`,
+    });
+    fleet.put('good.state', { state: 'shell', payload: { n: 7 } });
+    fleet.put('slow.state', { state: 'slow', machine: 'shell' });
+    fleet.put('bad.state', { state: 'bad', machine: 'shell' });
+    const ran = await fleet.worker('ant', ['--machines', folder, '--log-format', 'json']).ended;
+    expect(ran.status).toBe(1);
+    expect(ran.stderr).toContain('n is 77');
+    expect(JSON.parse(fleet.read('done', 'good.state-1'))).toMatchObject({ output: 77 });
+    expect(JSON.parse(fleet.read('failed', 'slow.state')).reason).toContain(
+      'timed out after 300 ms',
+    );
+    expect(JSON.parse(fleet.read('failed', 'bad.state')).reason).toContain(
+      'exited with status 3\nwhy',
+    );
+    expect(existsSync(join(folder, 'survived'))).toBe(false);
+  });
+});
+
+describe('the program it replaces', () => {
+  const PHASES = { assignment: 400, commitment: 400, update: 500, buffer: 150 };
+  const CYCLE = PHASES.assignment + PHASES.commitment + PHASES.update + 3 * PHASES.buffer;
+  const COMPATIBLE = [
+    '--assign',
+    'zip',
+    '--assignment',
+    `${PHASES.assignment}ms`,
+    '--commitment',
+    `${PHASES.commitment}ms`,
+    '--update',
+    `${PHASES.update}ms`,
+    '--buffer',
+    `${PHASES.buffer}ms`,
+    '--concurrency',
+    '1',
+    '--no-follow',
+    ...FAST,
+  ];
+
+  /** One cycle of the original, by its description: flags are empty files, presence is what counts. */
+  async function original(fleet: Fleet, name: string, stop: () => boolean): Promise<string[]> {
+    const path = (...parts: string[]): string => join(fleet.dir, ...parts);
+    const within = async (offset: number): Promise<void> => {
+      const now = Date.now();
+      const start = Math.floor(now / CYCLE) * CYCLE + offset;
+      await new Promise((wake) =>
+        setTimeout(wake, (start > now ? start : start + CYCLE) - now + 50),
+      );
+    };
+    const update = PHASES.assignment + PHASES.commitment + 2 * PHASES.buffer;
+    const ticked: string[] = [];
+    await within(update);
+    while (!stop()) {
+      writeFileSync(path('workers', name), '');
+      await within(0);
+      const taken = new Set([...fleet.list('done'), ...fleet.list('in_progress')]);
+      const states = fleet
+        .list('.')
+        .filter((file) => file.includes('.state') && !file.startsWith('.') && !taken.has(file));
+      const state = states[fleet.list('workers').indexOf(name)];
+      await within(PHASES.assignment + PHASES.buffer);
+      if (state !== undefined) {
+        rmSync(path('workers', name));
+        writeFileSync(path('in_progress', state), '');
+        ticked.push(state);
+      }
+      await within(update);
+      if (state === undefined) continue;
+      const { payload } = JSON.parse(fleet.read(state)) as { payload: { count: number } };
+      const [instance, step] = state.split('.state');
+      if (payload.count > 1) {
+        const successor = `${instance}.state-${step === '' ? 1 : Number(step!.slice(1)) + 1}`;
+        fleet.put(successor, { state: 'countdown', payload: { count: payload.count - 1 } });
+      }
+      writeFileSync(path('done', state), '');
+      rmSync(path('in_progress', state));
+    }
+    return ticked;
+  }
+
+  test('one of each share a volume: same phases, same pairing, same names, no step done twice', async () => {
+    await using fleet = new Fleet();
+    const ours = fleet.worker('b-ours', ['--watch', ...COMPATIBLE]);
+    await fleet.until('ours is there', () => fleet.list('workers').length === 1);
+    const states = ['p', 'q', 'r', 's'].flatMap((name) => [
+      `${name}.state`,
+      `${name}.state-1`,
+      `${name}.state-2`,
+    ]);
+    for (const name of ['p', 'q', 'r', 's'])
+      fleet.put(`${name}.state`, { state: 'countdown', payload: { count: 3 } });
+    let over = false;
+    const theirs = original(fleet, 'a-theirs', () => over);
+    await fleet.until('all are done', () => fleet.list('done').length === states.length);
+    over = true;
+    const ticked = await theirs;
+    ours.kill('SIGTERM');
+    expect((await ours.ended).status).toBe(0);
+    expect(fleet.list('done')).toEqual(states.sort());
+    expect(fleet.list('in_progress')).toEqual([]);
+    expect(fleet.list('failed')).toEqual([]);
+    const mine = fleet.journal().map(({ state }) => state);
+    expect([...mine, ...ticked].sort()).toEqual(states);
+    expect(mine.length).toBeGreaterThan(0);
+    expect(ticked.length).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,61 @@
+/** With the examples' real pauses: how long the whole takes, against the ticks alone and the original. */
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { Fleet, run } from '../fleet.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const COUNTDOWN = [join(ROOT, 'simpleStates'), join(ROOT, 'interestingStates/countdown.state')];
+const ALL = [join(ROOT, 'simpleStates'), join(ROOT, 'interestingStates')];
+const ORIGINAL = [
+  ...[
+    '--assign',
+    'zip',
+    '--assignment',
+    '3s',
+    '--commitment',
+    '3s',
+    '--update',
+    '3s',
+    '--buffer',
+    '1s',
+  ],
+  ...['--concurrency', '1', '--no-follow'],
+];
+const CYCLE = 12;
+
+/** Seconds that the original takes for the countdown when it begins at this moment: five cycles from the
+ *  first Update System, and the Worker Assignment after it, in which it finds nothing left. */
+function originalSeconds(now: number): number {
+  const t = (now / 1000) % CYCLE;
+  const toUpdate = t < 8 ? 8 - t : t < 11 ? 0 : CYCLE - t + 8;
+  return (t >= 8 && t < 11 ? CYCLE - t : toUpdate + 4) + 5 * CYCLE;
+}
+
+async function seconds(paths: string[], args: string[] = []): Promise<number> {
+  await using fleet = new Fleet();
+  const began = performance.now();
+  const ran = await run('up', ...paths, '--dir', fleet.dir, '--workers', '4', ...args);
+  expect(ran.status).toBe(0);
+  return (performance.now() - began) / 1000;
+}
+
+test('simple states and the countdown (5 s of ticks) at the default cycle', async () => {
+  const took = await seconds(COUNTDOWN);
+  console.log(`simple states and countdown: ${took.toFixed(1)} s`);
+  expect(took).toBeLessThan(12);
+});
+
+test('all shipped states (50 s of ticks) at the default cycle', async () => {
+  const took = await seconds(ALL);
+  console.log(`all shipped states: ${took.toFixed(1)} s`);
+  expect(took).toBeLessThan(60);
+});
+
+test('with the 12 s cycle and the original’s options, no slower than the original', async () => {
+  const theirs = originalSeconds(Date.now());
+  const took = await seconds(COUNTDOWN, ORIGINAL);
+  console.log(
+    `12 s cycle: ${took.toFixed(1)} s; the original, begun at the same moment: ${theirs.toFixed(1)} s`,
+  );
+  expect(took).toBeLessThan(theirs + 2);
+});

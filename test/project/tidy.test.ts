@@ -1,0 +1,118 @@
+/** The house rules of docs/architecture.md, enforced: who may import whom, what stays pure, how large. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const SRC = join(import.meta.dirname, '../../src');
+const MAX_LINES = 400;
+
+/** Folder → what it may import of the house. A path with a slash is one file, not its folder. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  machine: [],
+  semaphore: [],
+  volume: ['machine', 'semaphore'],
+  worker: ['machine', 'semaphore', 'volume/contract.ts'],
+  cli: ['machine', 'semaphore', 'volume', 'worker'],
+  'index.ts': ['machine'],
+};
+
+/** What has to come in through a port. Types are erased, so `Promise<…>` as a type is no offence. */
+const IMPURE: readonly RegExp[] = [
+  /\basync\b/,
+  /\bawait\b/,
+  /\bnew Promise\b|\bPromise\.(all|race|any|resolve|reject|withResolvers)/,
+  /\bDate\.now\b|\bnew Date\(\s*\)/,
+  /\bMath\.random\b|\bcrypto\b/,
+  /\bset(Timeout|Interval|Immediate)\b|\bqueueMicrotask\b/,
+  /\bperformance\b|\bprocess\b/,
+  /from 'node:(?!path\/posix')/,
+];
+
+/** Comments and texts say what they like. */
+function codeOf(source: string): string {
+  return source
+    .replace(/\/\*[^]*?\*\//g, '')
+    .replace(/(^|\s)\/\/.*$/gm, '')
+    .replace(/`(?:\\.|[^`\\$]|\$(?!\{))*`/g, '``');
+}
+
+interface SourceFile {
+  /** As in `volume/claim.ts`. */
+  readonly path: string;
+  readonly text: string;
+}
+
+function violations({ path, text }: SourceFile): string[] {
+  const folder = path.split('/')[0]!;
+  const found: string[] = [];
+  for (const [, target = ''] of text.matchAll(/\bfrom '(\.[^']+)'/g)) {
+    const imported = relative(SRC, join(SRC, dirname(path), target));
+    const isOwn = imported.split('/')[0] === folder;
+    const isAllowed = (MAY_IMPORT[folder] ?? []).some(
+      (one) => imported === one || imported.startsWith(`${one}/`),
+    );
+    if (!isOwn && !isAllowed) found.push(`${path} may not import ${imported}`);
+  }
+  if (folder === 'machine' || folder === 'semaphore') {
+    const code = codeOf(text);
+    for (const rule of IMPURE)
+      if (rule.test(code)) found.push(`${path} is not pure: ${rule.exec(code)![0]}`);
+  }
+  const lines = text.split('\n').length - 1;
+  if (lines > MAX_LINES) found.push(`${path} has ${lines} lines: probably two concepts`);
+  if (!/^(#!.*\n)?\/\*\*/.test(text)) found.push(`${path} does not begin by saying what it is for`);
+  return found;
+}
+
+const files: SourceFile[] = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => ({ path, text: readFileSync(join(SRC, path), 'utf8') }));
+
+test('every file keeps the rules', () => {
+  expect(files.length).toBeGreaterThan(40);
+  expect(files.flatMap(violations)).toEqual([]);
+});
+
+test('every folder is one of the house', () => {
+  const folders = new Set(files.map(({ path }) => path.split('/')[0]!));
+  expect([...folders].filter((folder) => MAY_IMPORT[folder] === undefined)).toEqual([]);
+});
+
+describe('the rules bite', () => {
+  const head = '/** What. */\n';
+  test.each([
+    [
+      'machine/a.ts',
+      "import { x } from '../semaphore/cycle.ts';",
+      'may not import semaphore/cycle.ts',
+    ],
+    [
+      'semaphore/a.ts',
+      "import type { x } from '../machine/name.ts';",
+      'may not import machine/name.ts',
+    ],
+    ['volume/a.ts', "import { x } from '../worker/worker.ts';", 'may not import worker/worker.ts'],
+    ['worker/a.ts', "import { x } from '../volume/claim.ts';", 'may not import volume/claim.ts'],
+    ['worker/a.ts', "export { x } from '../cli/main.ts';", 'may not import cli/main.ts'],
+    ['machine/a.ts', 'const x = Date.now();', 'not pure: Date.now'],
+    ['machine/a.ts', 'const x = new Date();', 'not pure: new Date()'],
+    ['semaphore/a.ts', 'const x = Math.random();', 'not pure: Math.random'],
+    ['semaphore/a.ts', 'setTimeout(x, 5);', 'not pure: setTimeout'],
+    ['machine/a.ts', 'async function x() {}', 'not pure: async'],
+    ['machine/a.ts', "import fs from 'node:fs';", "not pure: from 'node:"],
+    ['volume/a.ts', 'x;\n'.repeat(MAX_LINES + 1), 'lines'],
+  ])('%s: %s', (path, text, expected) => {
+    expect(violations({ path, text: head + text }).join()).toContain(expected);
+  });
+
+  test('a file without a heading', () => {
+    expect(violations({ path: 'volume/a.ts', text: 'export const x = 1;\n' })).toHaveLength(1);
+  });
+
+  test('but what is allowed is', () => {
+    const text = `${head}import { x } from '../volume/contract.ts';\nimport { y } from '../machine/name.ts';\n`;
+    expect(violations({ path: 'worker/a.ts', text })).toEqual([]);
+    const pure = `${head}// Date.now() is a port's business\nexport type Y = Promise<number>;\nconst z = new Date(0);\n`;
+    expect(violations({ path: 'machine/a.ts', text: pure })).toEqual([]);
+  });
+});

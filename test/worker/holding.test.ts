@@ -1,0 +1,234 @@
+/** The decisions about a claimed state, as tables: no clock, no files. */
+import { describe, expect, test } from 'vitest';
+import { done, next } from '../../src/machine/answer.ts';
+import { machine } from '../../src/machine/machine.ts';
+import type { Attempt } from '../../src/machine/record.ts';
+import { createRegistry } from '../../src/machine/registry.ts';
+import type { Intake, Token } from '../../src/volume/contract.ts';
+import {
+  conclude,
+  judge,
+  prepare,
+  refusal,
+  type Scene,
+  type Work,
+} from '../../src/worker/holding.ts';
+
+const NOW = '2026-01-01T00:00:00.000Z';
+const token: Token = {
+  flockwork: 1,
+  session: 'ant.1',
+  worker: 'ant',
+  host: 'h',
+  pid: 1,
+  started: NOW,
+  concurrency: 1,
+  capacity: 1,
+  machines: ['job'],
+};
+const job = machine({
+  name: 'job',
+  activities: { job: { tick: () => done(), retry: { maximumAttempts: 2, initialInterval: 1000 } } },
+});
+const scene: Scene = { token, now: NOW, volumeId: 'v', registry: createRegistry([job]) };
+const text = (content: string, attempts: Attempt[] = []): Intake => ({
+  kind: 'text',
+  bytes: new TextEncoder().encode(content),
+  attempts,
+});
+const attempt = (result: Attempt['result']): Attempt => ({
+  attempt: 1,
+  session: 's',
+  worker: 'w',
+  started: NOW,
+  ended: NOW,
+  result,
+  error: { message: 'no' },
+});
+
+function readyWork(attempts: Attempt[] = []): Work {
+  const verdict = prepare('x.state', { state: 'job', payload: { n: 1 } }, attempts, scene);
+  if (verdict.kind !== 'ready') throw new Error(verdict.kind);
+  return verdict.work;
+}
+
+describe('what a claimed file leads to', () => {
+  test('a good one is ready, as the first attempt, with the same key for every attempt', () => {
+    expect(
+      judge('x.state', text('{"state": "job", "payload": {"n": 1}}'), undefined, scene),
+    ).toMatchObject({
+      kind: 'ready',
+      work: {
+        task: {
+          instance: 'x',
+          machine: 'job',
+          state: 'job',
+          payload: { n: 1 },
+          attempt: 1,
+          idempotencyKey: 'v/x.state',
+        },
+      },
+    });
+    expect(readyWork([attempt('failed')]).task).toMatchObject({
+      attempt: 2,
+      idempotencyKey: 'v/x.state',
+    });
+  });
+
+  test('one that does not parse is looked at three times, over two cycles, before it fails', () => {
+    const first = judge('x.state', text('{'), undefined, scene);
+    expect(first.kind).toBe('wait');
+    const second = judge(
+      'x.state',
+      text('{'),
+      first.kind === 'wait' ? first.suspicion : undefined,
+      scene,
+    );
+    expect(second.kind).toBe('wait');
+    const third = judge(
+      'x.state',
+      text('{'),
+      second.kind === 'wait' ? second.suspicion : undefined,
+      scene,
+    );
+    expect(third).toMatchObject({
+      kind: 'change',
+      change: { kind: 'fail', record: { code: 'bad-json', line: 1, column: 2 } },
+    });
+  });
+
+  test('one that has changed since is looked at anew', () => {
+    const first = judge('x.state', text('{'), { content: '', looks: 1 }, scene);
+    expect(first).toEqual({ kind: 'wait', suspicion: { content: '{', looks: 0 } });
+  });
+
+  test.each([
+    [
+      'bad for ever',
+      { kind: 'bad', code: 'not-a-file', reason: 'it is a link' },
+      undefined,
+      { kind: 'change', change: { kind: 'fail', record: { code: 'not-a-file' } } },
+    ],
+    [
+      'not readable yet',
+      { kind: 'unreadable', code: 'EACCES', reason: 'r' },
+      undefined,
+      { kind: 'wait' },
+    ],
+    [
+      'never readable',
+      { kind: 'unreadable', code: 'EACCES', reason: 'r' },
+      { content: 'EACCES', looks: 1 },
+      { change: { kind: 'fail' } },
+    ],
+    [
+      'gone',
+      { kind: 'unreadable', code: 'ENOENT', reason: 'r' },
+      { content: 'ENOENT', looks: 1 },
+      { change: { kind: 'release' } },
+    ],
+    ['just mended', { kind: 'mended' }, undefined, { change: { kind: 'release' } }],
+  ])('%s', (_what, intake, suspicion, expected) => {
+    expect(judge('x.state', intake as Intake, suspicion, scene)).toMatchObject(expected);
+  });
+
+  test('one that is not due yet is put off, one that was due is ready', () => {
+    const due = (notBefore: string) =>
+      prepare('x.state', { state: 'job', payload: {}, notBefore }, [], scene);
+    expect(due('2026-01-01T00:00:01Z')).toEqual({
+      kind: 'change',
+      change: { kind: 'defer', notBefore: '2026-01-01T00:00:01Z' },
+    });
+    expect(due('2025-12-31T23:59:59Z').kind).toBe('ready');
+  });
+
+  test('one whose workers were lost once too often is put aside unread by any tick', () => {
+    const verdict = prepare(
+      'x.state',
+      { state: 'job', payload: {} },
+      [attempt('lost'), attempt('lost')],
+      scene,
+    );
+    expect(verdict).toMatchObject({
+      change: { kind: 'fail', record: { code: 'attempts-exhausted' } },
+    });
+  });
+});
+
+describe('a machine this worker does not have', () => {
+  const other = (machines: string[]): Token => ({
+    ...token,
+    session: 'bee.1',
+    worker: 'bee',
+    machines,
+  });
+
+  test.each([
+    ['magic', ['magic'], 'refuse'],
+    ['magic', ['magic:2'], 'refuse'],
+    ['magic:2', ['magic:2'], 'refuse'],
+    ['magic:2', ['magic:1'], 'fail'],
+    ['magic', ['magician'], 'fail'],
+    ['magic', [], 'fail'],
+  ])('%s, where another knows %j: %s', (wanted, machines, kind) => {
+    expect(refusal('x.state', wanted, 'r', [token, other(machines)], scene).kind).toBe(kind);
+  });
+
+  test('the failure names what they do know', () => {
+    const change = refusal('x.state', 'magic', 'r', [token, other(['paint'])], scene);
+    expect(change.kind === 'fail' && change.record.reason).toBe(
+      'no worker here knows machine magic; they know job, paint',
+    );
+  });
+});
+
+describe('what a finished tick means', () => {
+  const random = (): number => 0.5;
+
+  test('done without output or history leaves nothing behind: no record', () => {
+    expect(conclude(readyWork(), { kind: 'answer', answer: done() }, NOW, scene, random)).toEqual({
+      kind: 'commit',
+      record: undefined,
+    });
+  });
+
+  test.each([
+    ['an output', done(5), [], { output: 5 }],
+    ['attempts', done(), [attempt('failed')], { attempts: [{ result: 'failed' }] }],
+    [
+      'a successor',
+      next('job', { n: 2 }),
+      [],
+      { next: { name: 'x.state-1', content: expect.stringContaining('"n": 2') } },
+    ],
+  ])('with %s, a record', (_what, answer, attempts, expected) => {
+    const change = conclude(readyWork(attempts), { kind: 'answer', answer }, NOW, scene, random);
+    expect(change).toMatchObject({
+      kind: 'commit',
+      record: { state: 'x.state', session: 'ant.1', ...expected },
+    });
+  });
+
+  test('a failure is tried again after its pause, the last one is put aside, a fatal one at once', () => {
+    const failed = (fatal?: boolean) =>
+      ({ kind: 'failed', error: { message: 'no', ...(fatal && { fatal }) } }) as const;
+    expect(conclude(readyWork(), failed(), NOW, scene, random)).toMatchObject({
+      kind: 'retry',
+      attempt: { attempt: 1, notBefore: '2026-01-01T00:00:01.000Z' },
+    });
+    expect(conclude(readyWork([attempt('failed')]), failed(), NOW, scene, random)).toMatchObject({
+      kind: 'fail',
+      record: { code: 'attempts-exhausted', attempts: [{}, {}] },
+    });
+    expect(conclude(readyWork(), failed(true), NOW, scene, random)).toMatchObject({
+      kind: 'fail',
+      record: { code: 'fatal' },
+    });
+  });
+
+  test('an aborted one is released, and counts for nothing', () => {
+    expect(conclude(readyWork(), { kind: 'aborted' }, NOW, scene, random)).toEqual({
+      kind: 'release',
+    });
+  });
+});
