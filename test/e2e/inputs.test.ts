@@ -95,7 +95,7 @@ test('every bad input is named with its reason, and everything else is done', as
   }
   expect(failed.find(({ state }) => state === 'comma.state')).toMatchObject({
     line: 2,
-    column: 15,
+    column: 16,
   });
 });
 
