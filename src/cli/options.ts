@@ -60,7 +60,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   },
   name: {
     type: 'string',
-    describe: "This worker's name, its own on this volume",
+    describe: "This worker's name, its own on this volume (up: what its workers' names begin with)",
     defaultText: 'HOSTNAME',
   },
   assignment: phase('the Worker Assignment phase', '150ms', '3s'),

@@ -147,7 +147,7 @@ describe('submit', () => {
 
 test('validate names every problem, of states and of machines', async () => {
   await using fleet = new Fleet();
-  expect((await run('validate', ...STATES)).stdout).toContain('3 checked');
+  expect((await run('validate', ...STATES)).stdout).toContain('5 checked');
   fleet.put('a.state', { state: 'sorcery' });
   fleet.put('m.yaml', 'name: m\nstarting_state: x\nactivities: { y: { run: "true", nxt: z } }\n');
   const ran = await run('validate', join(fleet.dir, 'a.state'), join(fleet.dir, 'm.yaml'));

@@ -29,10 +29,13 @@ export const up: Command = {
     describe: 'State files, or folders of them, to submit first',
     many: true,
   },
-  options: [...COMMON, 'workers', ...WORK, 'json'],
+  options: [...COMMON, 'workers', 'name', ...WORK, 'json'],
   examples: [
     ['$0 up simpleStates interestingStates', 'the examples, in ./stateFiles'],
-    ['$0 up --dir /mnt/states --workers 8 --machines ./machines', 'work on what is there'],
+    [
+      '$0 up --dir /mnt/states --workers 8 --machines ./machines',
+      'work on what is there; the workers are HOSTNAME-1 … HOSTNAME-8',
+    ],
   ],
   run: async (settings, paths, io) => {
     const directory = resolve(settings.dir);
