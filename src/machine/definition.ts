@@ -21,11 +21,11 @@ export interface TickContext {
   /** Aborts at the timeout and when the worker has to let go; a tick that waits should listen. */
   readonly signal: AbortSignal;
   /** Data: one line on the worker's standard output. */
-  print(line: string): void;
+  readonly print: (line: string) => void;
   /** Diagnostics: one line in the worker's log. */
-  log(message: string, facts?: Record<string, unknown>): void;
+  readonly log: (message: string, facts?: Record<string, unknown>) => void;
   /** Waits `ms`; rejects when `signal` aborts. The shipped examples pause with it (`--example-delay`). */
-  pause(ms: number): Promise<void>;
+  readonly pause: (ms: number) => Promise<void>;
 }
 
 export type Tick = (context: TickContext) => Answer | Promise<Answer>;

@@ -48,6 +48,8 @@ export class Crew {
   #finishedThisCycle = 0;
   #finishedLastCycle = 0;
   #mayStart = true;
+  /** Journal entries that the volume has not taken yet. */
+  #unwritten: JournalEntry[] = [];
   #reported = '[]';
   readonly counts = { done: 0, failed: 0 };
 
@@ -201,14 +203,14 @@ export class Crew {
     if (holdings.length === 0) return;
     const steps = holdings.map((holding) => holding.step!);
     await this.#session.settle(steps, window);
-    const entries: JournalEntry[] = [];
     for (const holding of holdings) {
       const step = holding.step!;
       if (step.progress !== 'settled') this.#reportError(step);
-      else entries.push(...this.#settled(holding, step));
+      else this.#unwritten.push(...this.#settled(holding, step));
     }
     this.startTicks();
-    await this.#session.journal(entries);
+    await this.#session.journal(this.#unwritten);
+    this.#unwritten = [];
   }
 
   /** A stopping worker gives back what it has not begun. */

@@ -73,6 +73,7 @@ export class Worker {
   #deadline = Number.POSITIVE_INFINITY;
   #wake = new AbortController();
   #hinted = false;
+  #uncertain = false;
 
   constructor(ports: WorkerPorts, options: WorkerOptions) {
     this.#ports = ports;
@@ -115,13 +116,14 @@ export class Worker {
     }
     const now = this.#session.time();
     if (now === undefined) {
-      const uncertainty = Math.round(this.#session.uncertainty());
-      log.warn(
-        { uncertainty },
-        'the time of the volume is too uncertain to act on; still measuring',
-      );
+      if (!this.#uncertain) {
+        const uncertainty = Math.round(this.#session.uncertainty());
+        log.warn({ uncertainty }, 'too uncertain of the volume’s time to act; still measuring');
+      }
+      this.#uncertain = true;
       return clock.sleep(this.#session.lease / 10, this.#wake.signal).then(() => this.#rearm());
     }
+    this.#uncertain = false;
     const wait = nextTurn(this.#session.phases, now, this.#turn);
     if (wait.kind === 'turn') {
       this.#turn = wait.turn;

@@ -75,7 +75,7 @@ test('every bad input is named with its reason, and everything else is done', as
   fill(fleet);
   const workers = ['ant', 'bee'].map((name) => fleet.worker(name, ['--example-delay', '0']));
   const ended = await Promise.all(workers.map((worker) => worker.ended));
-  expect(ended.map(({ status }) => status).sort()).not.toContain(2);
+  expect(ended.map(({ status }) => status)).not.toContain(2);
   expect(ended.some(({ status }) => status === 1)).toBe(true);
 
   expect(fleet.list('done')).toEqual([...GOOD].sort());

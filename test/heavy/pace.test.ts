@@ -6,21 +6,10 @@ import { Fleet, run } from '../fleet.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const COUNTDOWN = [join(ROOT, 'simpleStates'), join(ROOT, 'interestingStates/countdown.state')];
 const ALL = [join(ROOT, 'simpleStates'), join(ROOT, 'interestingStates')];
-const ORIGINAL = [
-  ...[
-    '--assign',
-    'zip',
-    '--assignment',
-    '3s',
-    '--commitment',
-    '3s',
-    '--update',
-    '3s',
-    '--buffer',
-    '1s',
-  ],
-  ...['--concurrency', '1', '--no-follow'],
-];
+const ORIGINAL =
+  '--assign zip --assignment 3s --commitment 3s --update 3s --buffer 1s --concurrency 1 --no-follow'.split(
+    ' ',
+  );
 const CYCLE = 12;
 
 /** Where in the 12 s cycle it is, seconds. */
