@@ -39,6 +39,20 @@ describe('a dead worker', () => {
     expect(volume.list('in_progress')).toEqual(['x.state']);
   });
 
+  test('has its claims dropped in the first Update System after its lease', async () => {
+    using volume = await TestVolume.create();
+    volume.put('x.state');
+    const [dead, ant] = [await volume.join('dead'), await volume.join('ant')];
+    await dead.session.claim('x.state');
+    await ant.session.recover(0, OPEN);
+    volume.pass(LEASE);
+    expect(await ant.session.recover(1, OPEN)).toMatchObject({
+      broken: [dead.session.token.session],
+      dropped: ['x.state'],
+    });
+    expect((await ant.session.snapshot()).tasks.map(({ name }) => name)).toEqual(['x.state']);
+  });
+
   test('learns of it when it comes back, and finishes nothing more', async () => {
     using volume = await TestVolume.create();
     const [sleeper, ant] = [await volume.join('sleeper'), await volume.join('ant')];
