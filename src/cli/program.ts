@@ -151,7 +151,13 @@ function listenForSignals(): {
     received = signal as Signal;
     stop.abort();
   };
+  // Nobody reads any more (`flockwork log | head`, or the terminal is gone): as good as being told to stop.
+  const onPipe = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== 'EPIPE') throw error;
+    stop.abort();
+  };
   for (const signal of Object.keys(SIGNALED)) process.on(signal, onSignal);
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', onPipe);
   return {
     stop: stop.signal,
     received: () => received,
