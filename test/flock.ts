@@ -2,10 +2,10 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import type { Fleet } from './fleet.ts';
+import { Fleet } from './fleet.ts';
 
 /** All of them appear between two Worker Assignments, or nearly so: written aside, then renamed. */
-export function submitSimple(fleet: Fleet, count: number): void {
+function submitSimple(fleet: Fleet, count: number): void {
   const names = Array.from({ length: count }, (_, index) => `s${String(index).padStart(4, '0')}`);
   for (const name of names) {
     const content = JSON.stringify({ state: 'simple', payload: { target: name } });
@@ -16,7 +16,7 @@ export function submitSimple(fleet: Fleet, count: number): void {
   }
 }
 
-export function expectEvenSpread(
+function expectEvenSpread(
   journal: readonly { worker: string }[],
   names: readonly string[],
   tolerance: number,
@@ -43,4 +43,38 @@ export function expectCleanVolume(fleet: Fleet): void {
   expect(places.map((place) => [place, fleet.list(place)])).toEqual(
     places.map((place) => [place, []]),
   );
+}
+
+/**
+ * 200 states among four workers: each done, ticked exactly once, evenly spread. The phases are long enough that
+ * on a busy machine nobody misses one: who does is overtaken, and that is right.
+ */
+export async function expectFairFlock(): Promise<void> {
+  const names = ['ant', 'bee', 'cat', 'dog'];
+  const phases = [
+    '--assignment',
+    '500ms',
+    '--commitment',
+    '500ms',
+    '--update',
+    '800ms',
+    '--buffer',
+    '200ms',
+  ];
+  await using fleet = new Fleet();
+  const workers = names.map((name) =>
+    fleet.worker(name, ['--watch', '--example-delay', '0', ...phases]),
+  );
+  await fleet.until('all are registered', () => fleet.list('workers').length === names.length);
+  submitSimple(fleet, 200);
+  await fleet.until('all are done', () => fleet.list('done').length === 200);
+  await fleet.until('claims are released', () => fleet.list('in_progress').length === 0);
+  for (const worker of workers) worker.kill('SIGTERM');
+  const ended = await Promise.all(workers.map((worker) => worker.ended));
+  expect(ended.map(({ status }) => status)).toEqual([0, 0, 0, 0]);
+  const journal = fleet.journal();
+  expect(journal.map(({ state }) => state).sort()).toEqual(fleet.list('done'));
+  expect(journal.every(({ result }) => result === 'done')).toBe(true);
+  expectEvenSpread(journal, names, 0.1);
+  expectCleanVolume(fleet);
 }

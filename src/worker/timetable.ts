@@ -23,8 +23,8 @@ export type Wait =
 /** The phase to act in now, unless that was done already; else how long until anything changes, ms. */
 export function nextTurn(phases: PhaseLengths, now: Interval, last: PhaseTurn | undefined): Wait {
   const moment = momentOf(phases, now);
-  if (moment !== undefined && moment.phase !== 'buffer' && !isSame(moment, last)) {
-    const { phase, cycle, end } = moment;
+  if (moment !== undefined && isOpen(moment) && !isSame(moment, last)) {
+    const { after: phase, cycle, end } = moment;
     return { kind: 'turn', turn: { phase, cycle, end } };
   }
   // Until the earliest possible time is past the edge: only then is the whole interval in what follows.
@@ -32,8 +32,13 @@ export function nextTurn(phases: PhaseLengths, now: Interval, last: PhaseTurn | 
   return { kind: 'sleep', ms: Math.max(1, Math.ceil(end - now.earliest)) };
 }
 
+/** Worker Assignment only reads, and nothing changes before Worker Commitment: being late for it is fine. */
+function isOpen({ phase, after }: Moment): boolean {
+  return phase !== 'buffer' || after === 'assignment';
+}
+
 function isSame(moment: Moment, last: PhaseTurn | undefined): boolean {
-  return last !== undefined && moment.cycle === last.cycle && moment.phase === last.phase;
+  return last !== undefined && moment.cycle === last.cycle && moment.after === last.phase;
 }
 
 /** Guards for one turn. `time` gives the volume's time, or undefined while it is uncertain. */

@@ -52,6 +52,8 @@ export interface Summary {
 const ASSIGN = { slices: assign, zip: assignZip };
 /** An idle worker still looks after the dead this many times a lease. */
 const IDLE_LOOKS_PER_LEASE = 2;
+/** So far into what is left of Update System. */
+const LOOK_LATE = 0.75;
 
 export class Worker {
   readonly #ports: WorkerPorts;
@@ -61,8 +63,6 @@ export class Worker {
   #turn: PhaseTurn | undefined;
   #mine: readonly string[] = [];
   #paused = false;
-  /** There was nothing to claim in this cycle. */
-  #spare = false;
   /** Nothing to do until something changes. */
   #idle = false;
   #ending: Summary['end'] | undefined;
@@ -175,7 +175,6 @@ export class Worker {
       { cycle: turn.cycle, available: snapshot.tasks.length, mine: this.#mine.length },
       `assignment among ${snapshot.roster.length} workers`,
     );
-    this.#spare = snapshot.tasks.length === 0;
     await this.#endIfNothing(snapshot);
   }
 
@@ -217,11 +216,17 @@ export class Worker {
     }
     this.#crew.endCycle();
     await this.#crew.report();
-    // Where listings are fresh, the end shows as soon as the last claim is released.
-    if (this.#options.freshListings && this.#spare && this.#crew.isEmpty && window.mayStart()) {
-      await this.#endIfNothing(await this.#session.snapshot());
-    }
+    await this.#lookForTheEnd(turn, window);
     if (this.#ending !== undefined) await this.#takeLeave();
+  }
+
+  /** Where listings are fresh, the end shows as soon as the last claim is released: late in this phase. */
+  async #lookForTheEnd(turn: PhaseTurn, window: Window): Promise<void> {
+    const now = this.#session.time();
+    const { freshListings, watch } = this.#options;
+    if (!freshListings || watch || !this.#crew.isEmpty || now === undefined) return;
+    await this.#sleep((turn.end - now.latest) * LOOK_LATE);
+    if (window.mayStart()) await this.#endIfNothing(await this.#session.snapshot());
   }
 
   /** I4: a flag comes down in Worker Commitment or Update System only, also when leaving. */

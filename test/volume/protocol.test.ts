@@ -142,6 +142,7 @@ describe('I4: frozen', () => {
     const [ant, dead] = [await volume.join('ant'), await volume.join('dead')];
     await dead.session.claim('y.state');
     await ant.session.claim('x.state');
+    await ant.session.recover(0, OPEN);
     volume.pass(2 * LEASE);
     ant.beat();
     const steps = [commitStep(ant, 'x.state', NEXT), step('y.state', { kind: 'release' })];
@@ -150,6 +151,8 @@ describe('I4: frozen', () => {
     expect(volume.list('done')).toEqual([]);
     expect(volume.list('in_progress')).toEqual(['x.state', 'y.state']);
     expect(volume.list('.flockwork', 'leases').length).toBe(2);
+    // In its phase it would have.
+    expect((await ant.session.recover(2, OPEN)).dropped).toEqual(['y.state']);
   });
 
   test('a burst that meets the end of its phase stops there, and goes on from there', async () => {

@@ -191,6 +191,11 @@ describe('leaving', () => {
   test('a volume that is another one than before ends it', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
+    const own = volume.read('.flockwork', 'volume.json');
+    volume.put('.flockwork/volume.json', own.replace('volume-id', 'other-id'));
+    await expect(ant.session.check()).rejects.toMatchObject({ code: 'volume-gone' });
+    volume.put('.flockwork/volume.json', own);
+    expect(await ant.session.check()).toBe('alive');
     rmSync(join(volume.dir, '.flockwork'), { recursive: true });
     await expect(ant.session.check()).rejects.toMatchObject({ code: 'volume-gone' });
   });

@@ -16,9 +16,19 @@ describe('each phase is acted in once', () => {
   });
 
   test('I4: in a buffer, or when it might be one, nobody acts', () => {
-    expect(nextTurn(LOCAL_PHASES, at(160), undefined)).toEqual({ kind: 'sleep', ms: 90 });
-    expect(nextTurn(LOCAL_PHASES, at(140, 20), undefined)).toEqual({ kind: 'sleep', ms: 10 });
+    expect(nextTurn(LOCAL_PHASES, at(410), undefined)).toEqual({ kind: 'sleep', ms: 90 });
+    expect(nextTurn(LOCAL_PHASES, at(910), undefined)).toEqual({ kind: 'sleep', ms: 90 });
+    expect(nextTurn(LOCAL_PHASES, at(390, 20), undefined)).toEqual({ kind: 'sleep', ms: 10 });
     expect(nextTurn(LOCAL_PHASES, at(240, 20), undefined)).toEqual({ kind: 'sleep', ms: 10 });
+  });
+
+  test('who is late for Worker Assignment may still read in the buffer after it, once', () => {
+    const late = nextTurn(LOCAL_PHASES, at(200), undefined);
+    expect(late).toEqual({ kind: 'turn', turn: { phase: 'assignment', cycle: 0, end: 250 } });
+    expect(nextTurn(LOCAL_PHASES, at(210), late.kind === 'turn' ? late.turn : undefined)).toEqual({
+      kind: 'sleep',
+      ms: 40,
+    });
   });
 
   test('every sleep ends by the edge that the earliest possible time comes to', () => {
