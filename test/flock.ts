@@ -2,9 +2,10 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { momentAt } from '../src/semaphore/cycle.ts';
 import { Fleet } from './fleet.ts';
 
-/** All of them appear between two Worker Assignments, or nearly so: written aside, then renamed. */
+/** Written aside, then renamed: all of them appear within milliseconds. */
 function submitSimple(fleet: Fleet, count: number): void {
   const names = Array.from({ length: count }, (_, index) => `s${String(index).padStart(4, '0')}`);
   for (const name of names) {
@@ -45,27 +46,20 @@ export function expectCleanVolume(fleet: Fleet): void {
   );
 }
 
-/**
- * 200 states among four workers: each done, ticked exactly once, evenly spread. The phases are long enough that
- * on a busy machine nobody misses one: who does is overtaken, and that is right.
- */
+/** Long enough that on a busy machine nobody misses one: who does is overtaken, and that is right. */
+const PHASES = { assignment: 500, commitment: 500, update: 800, buffer: 200 };
+
+/** 200 states among four workers: each done, ticked exactly once, evenly spread. */
 export async function expectFairFlock(): Promise<void> {
   const names = ['ant', 'bee', 'cat', 'dog'];
-  const phases = [
-    '--assignment',
-    '500ms',
-    '--commitment',
-    '500ms',
-    '--update',
-    '800ms',
-    '--buffer',
-    '200ms',
-  ];
+  const flags = Object.entries(PHASES).flatMap(([phase, ms]) => [`--${phase}`, `${ms}ms`]);
   await using fleet = new Fleet();
   const workers = names.map((name) =>
-    fleet.worker(name, ['--watch', '--example-delay', '0', ...phases]),
+    fleet.worker(name, ['--watch', '--example-delay', '0', ...flags]),
   );
   await fleet.until('all are registered', () => fleet.list('workers').length === names.length);
+  // What arrives while they read the directory, some see and some do not: then shares differ, and should.
+  await fleet.until('it is Update System', () => phaseNow() === 'update');
   submitSimple(fleet, 200);
   await fleet.until('all are done', () => fleet.list('done').length === 200);
   await fleet.until('claims are released', () => fleet.list('in_progress').length === 0);
@@ -78,3 +72,5 @@ export async function expectFairFlock(): Promise<void> {
   expectEvenSpread(journal, names, 0.1);
   expectCleanVolume(fleet);
 }
+
+const phaseNow = (): string => momentAt(PHASES, Date.now()).phase;

@@ -299,9 +299,10 @@ describe('any error of link and unlink means "unknown": what is there decides', 
     const created: string[] = [];
     let failures = 1;
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
-      if (method === 'create') created.push(args[0]!);
       if (method === 'sync' && args[0]!.endsWith('/x.state') && failures-- > 0) throw errno('EIO');
-      return act();
+      const result = await act();
+      if (method === 'create') created.push(args[0]!);
+      return result;
     });
     const ant = await volume.join('ant', files);
     const one = commitStep(ant, 'x.state', NEXT);
