@@ -60,6 +60,13 @@ export class Fleet implements AsyncDisposable {
     return worker;
   }
 
+  /** Any other command on this volume that takes its time. */
+  command(name: string, ...args: string[]): Process {
+    const process = new Process([name, '--dir', this.dir, ...args]);
+    this.#processes.push(process);
+    return process;
+  }
+
   put(name: string, content: unknown): void {
     const text = typeof content === 'string' ? content : JSON.stringify(content);
     writeFileSync(join(this.dir, name), text);

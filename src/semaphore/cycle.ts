@@ -50,6 +50,8 @@ export const NETWORK_PHASES: PhaseLengths = {
 };
 
 const LONGEST_CYCLE = 86_400_000;
+/** No volume's clock is known much better, and a worker acts only while it knows it to a buffer. */
+const SHORTEST_BUFFER = 20;
 
 /** A sentence on what is wrong with these lengths, or undefined. */
 export function checkPhaseLengths(lengths: PhaseLengths): string | undefined {
@@ -58,8 +60,8 @@ export function checkPhaseLengths(lengths: PhaseLengths): string | undefined {
       return `the ${phase} phase has to last a whole number of milliseconds, at least 1, not ${lengths[phase]}`;
     }
   }
-  if (!Number.isSafeInteger(lengths.buffer) || lengths.buffer < 0) {
-    return `the buffer has to last a whole number of milliseconds, not ${lengths.buffer}`;
+  if (!Number.isSafeInteger(lengths.buffer) || lengths.buffer < SHORTEST_BUFFER) {
+    return `the buffer has to last a whole number of milliseconds, at least ${SHORTEST_BUFFER}, not ${lengths.buffer}`;
   }
   if (cycleLength(lengths) > LONGEST_CYCLE) return 'a cycle may not be longer than a day';
   return undefined;

@@ -74,6 +74,9 @@ export class Worker {
   #wake = new AbortController();
   #hinted = false;
   #uncertain = false;
+  /** Said once a session. */
+  #registered = false;
+  #waiting = false;
 
   constructor(ports: WorkerPorts, options: WorkerOptions) {
     this.#ports = ports;
@@ -104,6 +107,8 @@ export class Worker {
     this.#session = await this.#ports.openSession();
     this.#crew.session = this.#session;
     this.#mine = [];
+    this.#registered = false;
+    this.#waiting = false;
     const { session, worker } = this.#session.token;
     this.#ports.log.info({ session }, `worker ${worker} is waiting for Update System to register`);
   }
@@ -246,7 +251,16 @@ export class Worker {
         { worker, host, pid },
       );
     }
-    await this.#session.register();
+    if (await this.#session.register()) {
+      if (!this.#registered) this.#ports.log.info({}, 'registered');
+      this.#registered = true;
+    } else if (!this.#waiting) {
+      this.#ports.log.info(
+        { lease: this.#session.lease },
+        'waiting: an earlier worker of this name is there, or was until a lease ago',
+      );
+      this.#waiting = true;
+    }
   }
 
   #stop(): void {

@@ -45,6 +45,41 @@ describe('told to stop', () => {
   });
 });
 
+describe('up, told to stop', () => {
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    '%s: its workers settle, and leave nothing',
+    async (signal) => {
+      await using fleet = new Fleet();
+      fleet.put('slow.state', { state: 'slow-countdown', payload: { count: 3 } });
+      const up = fleet.command('up', '--workers', '2', '--example-delay', '0.1', '--drain', '20s');
+      await fleet.until('it runs', () => fleet.list('in_progress').length === 1);
+      up.kill(signal);
+      const { status, stdout } = await up.ended;
+      expect(status).toBe(signal === 'SIGINT' ? 130 : 3);
+      expect(stdout).toContain('are left');
+      expectCleanVolume(fleet);
+    },
+  );
+
+  test('a second signal: at once, workers and all', async () => {
+    await using fleet = new Fleet();
+    fleet.put('slow.state', { state: 'slow-countdown', payload: { count: 3 } });
+    const up = fleet.command('up', '--workers', '1', '--example-delay', '100', '--drain', '1h');
+    await fleet.until('it runs', () => fleet.list('in_progress').length === 1);
+    up.kill('SIGINT');
+    await fleet.until('they have heard', () => up.stderr.includes('stopping'));
+    up.kill('SIGINT');
+    expect((await up.ended).status).toBe(130);
+    const lease = fleet.list('.flockwork/leases')[0]!;
+    const counter = (): string => fleet.read('.flockwork/leases', lease);
+    // Nobody renews the lease any more: it is the same after a beat and more.
+    const before = counter();
+    const since = Date.now();
+    await fleet.until('two beats have passed', () => Date.now() - since > 4500);
+    expect(counter()).toBe(before);
+  });
+});
+
 describe('what a worker refuses', () => {
   test('a second worker of its name, for as long as the first one lives', async () => {
     await using fleet = new Fleet();

@@ -80,7 +80,8 @@ function startWorkers(settings: Settings, directory: string, io: Io): LocalCrew 
     const child = spawn(
       process.execPath,
       [entryPoint(), 'worker', '--dir', directory, '--name', name, ...passOn(settings)],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
+      // Out of the terminal's reach: Ctrl-C asks this process, and this process asks them, once.
+      { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
     );
     relay(child, name, io);
     return { child, name };
@@ -89,12 +90,17 @@ function startWorkers(settings: Settings, directory: string, io: Io): LocalCrew 
     for (const { child } of children) child.kill('SIGTERM');
   };
   io.stop.addEventListener('abort', stopAll, { once: true });
+  // Asked twice, this process ends at once, and so do they: it is their second signal.
+  process.once('exit', stopAll);
   const ended = Promise.all(
     children.map(async ({ child }) => {
       const [code] = (await once(child, 'close')) as [number | null];
       statuses.push(code ?? EXIT.incomplete);
     }),
-  ).finally(() => io.stop.removeEventListener('abort', stopAll));
+  ).finally(() => {
+    io.stop.removeEventListener('abort', stopAll);
+    process.off('exit', stopAll);
+  });
   return { statuses, ended };
 }
 
