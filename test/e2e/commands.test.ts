@@ -60,6 +60,9 @@ test('the whole story: up, status, show, log, again, reset, again', async () => 
   const starts = log.slice(1).map((line) => line.split('\t')[0]!);
   expect(starts).toEqual([...starts].sort());
 
+  const json = await run(...up, '--json');
+  expect(JSON.parse(json.stdout)).toMatchObject({ failed: [], left: 0, journal: [] });
+
   const again = await run(...up);
   expect(again.status).toBe(0);
   expect(again.stdout).toContain('done already');
@@ -70,7 +73,9 @@ test('the whole story: up, status, show, log, again, reset, again', async () => 
     SHIPPED.filter((name) => name.endsWith('.state')),
   );
   expect((await run('status', ...dir)).status).toBe(3);
-  expect((await run(...up)).status).toBe(0);
+  const rerun = await run(...up, '--json');
+  expect(rerun.status).toBe(0);
+  expect((JSON.parse(rerun.stdout) as { journal: object[] }).journal).toHaveLength(13);
   expect(fleet.list('done')).toEqual(SHIPPED);
 });
 

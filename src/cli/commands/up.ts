@@ -83,7 +83,8 @@ function startWorkers(settings: Settings, directory: string, io: Io): LocalCrew 
       // Out of the terminal's reach: Ctrl-C asks this process, and this process asks them, once.
       { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
     );
-    relay(child, name, io);
+    // With --json, standard output is for the program that asked.
+    relay(child, name, settings.json ? { ...io, print: io.say } : io);
     return { child, name };
   });
   const stopAll = (): void => {
