@@ -1,6 +1,7 @@
 /** What a tick may answer, and what a command's output means. */
 import type { Json } from './definition.ts';
 import { MAX_DEPTH } from './json-text.ts';
+import { byteLength, MAX_STATE_BYTES } from './state-file.ts';
 
 export type Answer =
   | { readonly kind: 'done'; readonly output?: Json }
@@ -16,7 +17,9 @@ export function next(state: string, payload?: Json): Answer {
   return payload === undefined ? { kind: 'next', state } : { kind: 'next', state, payload };
 }
 
-const MAX_ANSWER_CHARACTERS = 1024 * 1024;
+/** A payload has to fit into the successor's state file, along with its other keys and one level down. */
+const MAX_ANSWER_BYTES = MAX_STATE_BYTES - 4096;
+const OUTERMOST_LEVEL = 2;
 const SHOWN = 200;
 
 /** What a user's tick returned, if it is an answer. Throws an Error that says what it is instead. */
@@ -46,11 +49,11 @@ function show(value: unknown): string {
 
 /** A copy that JSON can hold, whole. */
 function checkJson(value: unknown, what: string): Json {
-  const problem = findProblem(value, what, 0, new Set());
+  const problem = findProblem(value, what, OUTERMOST_LEVEL, new Set());
   if (problem !== undefined) throw new Error(`the tick's ${problem}`);
   const text = JSON.stringify(value);
-  if (text.length > MAX_ANSWER_CHARACTERS) {
-    throw new Error(`the tick's ${what} is larger than ${MAX_ANSWER_CHARACTERS} characters`);
+  if (byteLength(text) > MAX_ANSWER_BYTES) {
+    throw new Error(`the tick's ${what} is larger than ${MAX_ANSWER_BYTES} bytes`);
   }
   return JSON.parse(text) as Json;
 }
@@ -58,22 +61,22 @@ function checkJson(value: unknown, what: string): Json {
 function findProblem(
   value: unknown,
   path: string,
-  depth: number,
+  level: number,
   above: Set<object>,
 ): string | undefined {
-  if (depth > MAX_DEPTH)
-    return `${path.slice(0, SHOWN)} is nested more than ${MAX_DEPTH} levels deep`;
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return undefined;
   if (typeof value === 'number') {
     return Number.isFinite(value) ? undefined : `${path} is ${value}, which JSON cannot hold`;
   }
   if (typeof value !== 'object') return `${path} is a ${typeof value}, which JSON cannot hold`;
+  if (level > MAX_DEPTH)
+    return `${path.slice(0, SHOWN)} is nested more than ${MAX_DEPTH} levels deep`;
   if (above.has(value)) return `${path} contains itself`;
   above.add(value);
   for (const [key, part] of Object.entries(value)) {
     // JSON leaves these out, as everybody knows.
     if (part === undefined && !Array.isArray(value)) continue;
-    const problem = findProblem(part, `${path}.${key}`, depth + 1, above);
+    const problem = findProblem(part, `${path}.${key}`, level + 1, above);
     if (problem !== undefined) return problem;
   }
   above.delete(value);
@@ -101,8 +104,10 @@ export function commandAnswer(
     );
   }
   const keys = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
-  if (typeof keys['next'] === 'string')
-    return checkAnswer(next(keys['next'], keys['payload'] ?? payload));
+  if (typeof keys['next'] === 'string') {
+    const { next: state, payload: own = payload } = keys;
+    return checkAnswer(next(state, own));
+  }
   if ('done' in keys) return checkAnswer(done(keys['done']));
   return checkAnswer(following === undefined ? done(value) : next(following, value));
 }

@@ -1,31 +1,44 @@
 /** Machines as configurations: JSON or YAML, whose activities are commands. */
 import { isAbsolute, join } from 'node:path/posix';
-import { LineCounter, parseDocument, type Document } from 'yaml';
+import { isMap, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import type { CommandActivity, Machine } from './definition.ts';
 import { UserError } from './errors.ts';
 import { parseJson } from './json-text.ts';
-import { machine } from './machine.ts';
+import { durationProblem, machine, machineNameProblem } from './machine.ts';
 
-const durationSchema = z
-  .union([z.number(), z.string()])
-  .describe('Milliseconds, or 150ms, 1.5s, 2m, 1h');
+/** What `machine()` checks too; checked here, every mistake is told, with its place. */
+function mustHave<T>(
+  problemOf: (value: T) => string | undefined,
+): (value: T, context: z.RefinementCtx) => void {
+  return (value, context) => {
+    const message = problemOf(value);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  };
+}
+
+const duration = (least: number): z.ZodType<number | string> =>
+  z
+    .union([z.number(), z.string()])
+    .superRefine(mustHave((value) => durationProblem(value, least)))
+    .describe('Milliseconds, or 150ms, 1.5s, 2m, 1h');
+
+const retrySchema = z.strictObject({
+  maximumAttempts: z.int().min(1).optional(),
+  initialInterval: duration(0).optional(),
+  backoffCoefficient: z.number().min(1).optional(),
+  maximumInterval: duration(0).optional(),
+});
 
 const activitySchema = z.strictObject({
   run: z
     .string()
     .min(1)
+    .refine((line) => line.trim() !== '', 'it has to be a command line')
     .describe('Command line for /bin/sh -c: the state as JSON on stdin, the answer on stdout'),
   next: z.string().optional().describe('The state that follows when the command names none'),
-  timeout: durationSchema.optional(),
-  retry: z
-    .strictObject({
-      maximumAttempts: z.int().min(1).optional(),
-      initialInterval: durationSchema.optional(),
-      backoffCoefficient: z.number().min(1).optional(),
-      maximumInterval: durationSchema.optional(),
-    })
-    .optional(),
+  timeout: duration(1).optional(),
+  retry: retrySchema.optional(),
   env: z.record(z.string(), z.coerce.string()).optional(),
   cwd: z.string().optional().describe("Working directory, relative to this file's folder"),
 });
@@ -33,7 +46,7 @@ const activitySchema = z.strictObject({
 export const configurationSchema: z.ZodType = z
   .object({
     $schema: z.string().optional(),
-    name: z.string().min(1),
+    name: z.string().min(1).superRefine(mustHave(machineNameProblem)),
     version: z.coerce.string().optional(),
     states: z.array(z.string()).optional(),
     starting_state: z.string(),
@@ -68,7 +81,7 @@ export function parseConfiguration(
   const syntax = document.errors.map((error) => `${at(error.pos[0])}: ${error.message}`);
   if (syntax.length > 0) refuse(file, syntax);
 
-  const value: unknown = document.toJS();
+  const value = toValue(document, file);
   const problems = [...shapeProblems(value), ...meaningProblems(value)];
   if (problems.length > 0) {
     refuse(
@@ -79,6 +92,18 @@ export function parseConfiguration(
   return build(configurationSchema.parse(value) as Configuration, file, folder);
 }
 
+/** Throws `bad-configuration` for an alias without anchor, and for so many that only an attack has them. */
+function toValue(document: Document, file: string): unknown {
+  const version = document.get('version', true);
+  // As it is written: 1.10 is not 1.1.
+  if (isScalar(version) && typeof version.value === 'number') version.value = version.source;
+  try {
+    return document.toJS();
+  } catch (error) {
+    return refuse(file, [`${file}: ${(error as Error).message}`]);
+  }
+}
+
 interface Problem {
   readonly path: readonly PropertyKey[];
   readonly message: string;
@@ -87,16 +112,23 @@ interface Problem {
 function shapeProblems(value: unknown): Problem[] {
   const checked = configurationSchema.safeParse(value);
   const issues = checked.success ? [] : checked.error.issues;
-  return issues.map(({ path, message }) => ({
-    path,
-    message: path.length === 0 ? message : `${path.join('.')}: ${message}`,
-  }));
+  return issues.flatMap((issue): Problem[] => {
+    const where = issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;
+    if (issue.code !== 'unrecognized_keys') {
+      return [{ path: issue.path, message: where + issue.message }];
+    }
+    const known = issue.path.includes('retry') ? retrySchema : activitySchema;
+    return issue.keys.map((key) => ({
+      path: [...issue.path, key],
+      message: `${where}unknown key ${key}; there are ${Object.keys(known.shape).join(', ')}`,
+    }));
+  });
 }
 
 /** What the shape cannot say. */
 function meaningProblems(value: unknown): Problem[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
-  const { starting_state: start, activities, states } = value as Partial<Configuration>;
+  const { version, starting_state: start, activities, states } = value as Partial<Configuration>;
   const runnable = Object.keys(activities ?? {});
   const known = new Set([...runnable, ...(Array.isArray(states) ? states : [])]);
   const problems: Problem[] = Object.keys(value)
@@ -112,23 +144,38 @@ function meaningProblems(value: unknown): Problem[] {
       : `${path.join('.')}: there is no state ${state}; there are ${[...known].join(', ')}`;
     problems.push({ path, message });
   };
+  const needsText = (path: string[], text: unknown): void => {
+    // What the schema would turn into "null" or "[object Object]".
+    if (typeof text !== 'object') return;
+    problems.push({ path, message: `${path.join('.')}: it has to be text or a number` });
+  };
+  needsText(['version'], version);
   needsActivity(['starting_state'], start);
   for (const [state, activity] of Object.entries(activities ?? {})) {
     needsActivity(['activities', state, 'next'], activity?.next);
+    for (const [name, text] of Object.entries(activity?.env ?? {})) {
+      needsText(['activities', state, 'env', name], text);
+    }
   }
   return problems;
 }
 
-/** Of the nearest part that there is. */
+/** Of the key, or of the nearest one around it that there is. */
 function offsetOf(document: Document, path: readonly PropertyKey[]): number {
   for (let length = path.length; length > 0; length -= 1) {
-    const node = document.getIn(path.slice(0, length), true) as { range?: number[] } | undefined;
-    if (node?.range !== undefined) return node.range[0] ?? 0;
+    const around = document.getIn(path.slice(0, length - 1), true);
+    const step = path[length - 1];
+    const key = isMap(around)
+      ? around.items.map((pair) => pair.key).find((one) => isScalar(one) && one.value === step)
+      : document.getIn(path.slice(0, length), true);
+    const range = (key as { range?: number[] } | undefined)?.range;
+    if (range !== undefined) return range[0] ?? 0;
   }
   return 0;
 }
 
-function refuse(file: string, problems: string[]): never {
+function refuse(file: string, all: string[]): never {
+  const problems = [...new Set(all)];
   throw new UserError('bad-configuration', problems.join('\n'), { file, problems });
 }
 

@@ -1,5 +1,5 @@
 /** JSON with the place of every mistake. `JSON.parse` decides; jsonc-parser says where. */
-import { findNodeAtLocation, parse, parseTree, type ParseError } from 'jsonc-parser';
+import { findNodeAtLocation, parseTree, visit } from 'jsonc-parser';
 import type { Json } from './definition.ts';
 
 /** 1-based. */
@@ -24,11 +24,9 @@ export function parseJson(text: string): ParsedJson {
   try {
     return { ok: true, value: JSON.parse(text) as Json };
   } catch (error) {
-    const errors: ParseError[] = [];
-    parse(text, errors, { disallowComments: true, allowTrailingComma: false });
     const reason = `not JSON: ${(error as Error).message.replace(/ \(line \d+ column \d+\)$/, '')}`;
     const position = /at position (\d+)/.exec(reason)?.[1];
-    const offset = position === undefined ? (errors[0]?.offset ?? text.length) : Number(position);
+    const offset = position === undefined ? firstMistake(text) : Number(position);
     return { ok: false, reason: reason.replace(/ at position \d+$/, ''), ...placeOf(text, offset) };
   }
 }
@@ -49,6 +47,21 @@ function findTooDeep(text: string): number | undefined {
     } else if (character === '}' || character === ']') depth -= 1;
   }
   return undefined;
+}
+
+/** Ends there: what follows a mistake may nest deeper than `findTooDeep` could tell, and than a stack holds. */
+function firstMistake(text: string): number {
+  let mistake = text.length;
+  const onError = (_code: number, offset: number): never => {
+    mistake = offset;
+    throw new Error('found');
+  };
+  try {
+    visit(text, { onError }, { disallowComments: true, allowTrailingComma: false });
+  } catch {
+    // Found.
+  }
+  return mistake;
 }
 
 function placeOf(text: string, offset: number): Place {

@@ -14,8 +14,8 @@ import { UserError } from './errors.ts';
 const MACHINE = Symbol.for('flockwork.machine');
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 const DEFAULT_TIMEOUT = '5m';
-/** What a timer can hold. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
+/** What a timer can hold: 24 days. */
+const LONGEST = 2 ** 31 - 1;
 
 const KEYS = {
   machine: ['name', 'version', 'initial', 'activities'],
@@ -28,10 +28,11 @@ const KEYS = {
 export function machine(options: MachineOptions): Machine {
   checkKeys(options, KEYS.machine, 'the machine');
   const { name, version } = options;
-  if (typeof name !== 'string' || !NAME.test(name)) {
-    refuse(`"${name}" is no machine name: use letters, digits, dots, hyphens and underscores`);
+  const badName = machineNameProblem(name);
+  if (badName !== undefined) refuse(badName);
+  if (version !== undefined && (typeof version !== 'string' || !NAME.test(version))) {
+    refuse(`machine ${name}: ${JSON.stringify(version)} is no version; write it like '1.2'`);
   }
-  if (version !== undefined && !NAME.test(version)) refuse(`"${version}" is no version`);
   const activities = new Map(
     Object.entries(options.activities ?? {}).map(([state, activity]) => [
       state,
@@ -70,9 +71,7 @@ function runnable(activity: Activity, where: string): RunnableActivity {
   if (typeof activity === 'function') return runnable({ tick: activity }, where);
   const isCommand = typeof activity === 'object' && activity !== null && 'run' in activity;
   checkKeys(activity, isCommand ? KEYS.command : KEYS.tick, where);
-  const timeout = duration(activity.timeout ?? DEFAULT_TIMEOUT, `${where}, timeout`);
-  if (timeout < 1 || timeout > LONGEST_TIMEOUT)
-    refuse(`${where}: the timeout has to be between 1ms and 24 days`);
+  const timeout = duration(activity.timeout ?? DEFAULT_TIMEOUT, `${where}, timeout`, 1);
   const common = { timeout, retry: retryPolicy(activity.retry ?? {}, `${where}, retry`) };
   if (isCommand) return { ...common, ...command(activity, where) };
   if (typeof activity.tick !== 'function') refuse(`${where}: tick has to be a function`);
@@ -88,12 +87,27 @@ function command(
   return { kind: 'command', run, next, env: env ?? {}, cwd: cwd ?? '.' };
 }
 
-function duration(value: number | string, where: string): number {
+function duration(value: number | string, where: string, least = 0): number {
+  const problem = durationProblem(value, least);
+  return problem === undefined ? parseDuration(value) : refuse(`${where}: ${problem}`);
+}
+
+/** Why this cannot be a timeout (`least` 1) or an interval (0), or undefined. */
+export function durationProblem(value: number | string, least: number): string | undefined {
   try {
-    return parseDuration(value);
+    const ms = parseDuration(value);
+    return ms >= least && ms <= LONGEST
+      ? undefined
+      : `${value} has to be between ${least}ms and 24 days`;
   } catch (error) {
-    return refuse(`${where}: ${(error as Error).message}`);
+    return (error as Error).message;
   }
+}
+
+export function machineNameProblem(name: unknown): string | undefined {
+  return typeof name === 'string' && NAME.test(name)
+    ? undefined
+    : `"${String(name)}" is no machine name: use letters, digits, dots, hyphens and underscores`;
 }
 
 function retryPolicy(options: RetryOptions, where: string): RetryPolicy {

@@ -2,7 +2,7 @@
 
 const NAME = /^(.+)\.state(?:-([1-9]\d*))?$/s;
 /** Hidden files, separators, control characters, and how a name that is not UTF-8 reads. */
-const FORBIDDEN = /^\.|[/\u0000-\u001f\u007f\ufffd]/;
+const FORBIDDEN = /^\.|[/\u0000-\u001f\u007f-\u009f\ufffd]/;
 
 /** Every flag has to fit in 255 bytes, its successors' numbers and temporary names included. */
 export const MAX_NAME_BYTES = 200;

@@ -28,7 +28,9 @@ export function retryVerdict(
 
 /** Milliseconds before the attempt that follows `failed` ones. */
 export function retryDelay(policy: RetryPolicy, failed: number, random: () => number): number {
-  const interval = policy.initialInterval * policy.backoffCoefficient ** (failed - 1);
+  // Finite, for an interval of 0 has to stay 0 after any number of attempts.
+  const factor = Math.min(policy.backoffCoefficient ** (failed - 1), Number.MAX_VALUE);
+  const interval = policy.initialInterval * factor;
   const jittered = interval * (1 - JITTER + 2 * JITTER * random());
   return Math.round(Math.min(jittered, policy.maximumInterval));
 }

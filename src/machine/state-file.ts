@@ -93,7 +93,13 @@ function checkValue(text: string, value: Json): ParsedStateFile {
   return { ok: false, code: 'bad-state-file', reason: where + message, ...place };
 }
 
-/** The same state gives the same text. */
+/** The same state gives the same text: indented, unless only that would make it too large to be read. */
 export function formatStateFile(file: StateFile): string {
-  return `${JSON.stringify(file, null, 2)}\n`;
+  const indented = `${JSON.stringify(file, null, 2)}\n`;
+  return byteLength(indented) <= MAX_STATE_BYTES ? indented : `${JSON.stringify(file)}\n`;
+}
+
+/** In UTF-8. */
+export function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
 }

@@ -7,6 +7,8 @@
  *    its own slice. The cut depends on the roster only: it stays put while the roster does, and whatever
  *    listing each worker holds, their slices are disjoint.
  * 3. *Overflow.* What is left goes to those whose slice held too little, in an order that the cycle turns.
+ *
+ * States that somebody refused belong to no slice: they are dealt first, among those who have not.
  */
 import { hash, HASHES } from './hash.ts';
 import { compareCodePoints } from './order.ts';
@@ -15,9 +17,9 @@ export interface RosterEntry {
   readonly session: string;
   /** The flag's name. */
   readonly name: string;
-  /** Ticks at a time: the worker's weight. */
+  /** Ticks at a time, a positive integer: the worker's weight. */
   readonly concurrency: number;
-  /** States held at most. */
+  /** States held at most, a positive integer. */
   readonly capacity: number;
 }
 
@@ -32,6 +34,13 @@ export interface Task {
 /** Session → names of states, in the order in which to take them. */
 export type Split = Map<string, string[]>;
 
+/** What one worker is given. */
+interface Share {
+  readonly worker: RosterEntry;
+  readonly quota: number;
+  readonly names: string[];
+}
+
 /**
  * Fair, disjoint, complete up to the fleet's capacity, and the same whatever the order of the input. What
  * a worker has room for at the moment does not enter: others could not know it.
@@ -41,94 +50,64 @@ export function assign(
   tasks: readonly Task[],
   cycle: number,
 ): Split {
-  const workers = normalize(roster);
-  const split: Split = new Map(workers.map((worker) => [worker.session, []]));
-  if (workers.length === 0) return split;
+  const workers = distinct(roster);
   const quotas = fairQuotas(workers, tasks.length, cycle);
-  const give = (worker: number, task: Task): void => {
-    split.get(workers[worker]!.session)!.push(task.name);
-    quotas[worker]! -= 1;
-  };
-
+  const shares = workers.map((worker, index) => ({ worker, quota: quotas[index]!, names: [] }));
   const ring = ringOrder(tasks, cycle);
-  const refused = ring.filter((task) => (task.refusedBy?.length ?? 0) > 0);
-  dealRefused(workers, refused, quotas, cycle, give);
-
-  const cuts = cutRing(workers);
-  const left: Task[] = [];
-  const salt = rosterSalt(workers);
-  for (const task of ring) {
-    if ((task.refusedBy?.length ?? 0) > 0) continue;
-    const owner = ownerOf(cuts, hash(task.instance, salt));
-    if (quotas[owner]! > 0) give(owner, task);
-    else left.push(task);
-  }
-  deal(workers, left, quotas, cycle, give);
-  return split;
+  const refused = ring.filter(isRefused);
+  const others = ring.filter((task) => !isRefused(task));
+  deal(shares, refused, cycle);
+  const overflow = takeSlices(shares, others);
+  deal(shares, overflow, cycle);
+  return new Map(shares.map(({ worker, names }) => [worker.session, names]));
 }
 
-/** One entry a session, in an order all agree on. */
-function normalize(roster: readonly RosterEntry[]): RosterEntry[] {
-  const bySession = new Map(roster.map((entry) => [entry.session, entry]));
-  return [...bySession.values()].sort((a, b) => compareCodePoints(a.session, b.session));
-}
-
-function rosterSalt(workers: readonly RosterEntry[]): number {
-  return workers.reduce((salt, worker) => hash(worker.session, salt), 0);
+/** One entry a session, in an order all agree on; of a session's several flags the first by name counts. */
+function distinct(roster: readonly RosterEntry[]): RosterEntry[] {
+  const sorted = roster.toSorted(
+    (a, b) => compareCodePoints(a.session, b.session) || compareCodePoints(a.name, b.name),
+  );
+  return sorted.filter((entry, index) => entry.session !== sorted[index - 1]?.session);
 }
 
 /**
- * Shares of `total` in proportion to concurrency, capped at capacity; what the capped leave is shared
- * among the others again. Rounding favours each in turn.
+ * Shares of `total` in proportion to concurrency; what a worker has no capacity for is shared among the
+ * others. All are less than one off the exact share, and over the cycles they come to it.
  */
 function fairQuotas(workers: readonly RosterEntry[], total: number, cycle: number): number[] {
-  const quotas = workers.map(() => 0);
-  let open = workers.map((_, index) => index);
+  const open = new Set(workers);
   let left = total;
-  while (left > 0 && open.length > 0) {
-    const weight = open.reduce((sum, index) => sum + workers[index]!.concurrency, 0);
-    const before = left;
-    for (const index of open) {
-      const share = Math.floor((before * workers[index]!.concurrency) / weight);
-      const taken = Math.min(share, workers[index]!.capacity - quotas[index]!);
-      quotas[index]! += taken;
-      left -= taken;
-    }
-    const uncapped = open.filter((index) => quotas[index]! < workers[index]!.capacity);
-    if (uncapped.length === open.length) break;
-    open = uncapped;
+  let weight = sum(workers, ({ concurrency }) => concurrency);
+  // Whoever is full first, first: taking it out only raises the others' shares.
+  const byFill = workers.toSorted(
+    (a, b) => a.capacity * b.concurrency - b.capacity * a.concurrency,
+  );
+  for (const worker of byFill) {
+    if (worker.capacity * weight > left * worker.concurrency) break;
+    open.delete(worker);
+    left -= worker.capacity;
+    weight -= worker.concurrency;
   }
-  // Fewer than one each: one at a time, beginning with another worker each cycle.
-  for (let step = 0; left > 0 && open.length > 0; step += 1) {
-    const index = open[(cycle + step) % open.length]!;
-    if (step >= open.length) break;
-    quotas[index]! += 1;
-    left -= 1;
-  }
-  return quotas;
-}
-
-/** Where each worker's slice ends. */
-function cutRing(workers: readonly RosterEntry[]): number[] {
-  const weight = workers.reduce((sum, worker) => sum + worker.concurrency, 0);
-  let sum = 0;
+  // The shares lie end to end from 0 to `left`; whoever's holds a whole number gets that state, and the
+  // cycle shifts them all: nobody is always rounded up.
+  let through = Math.floor(turn(cycle) * weight);
   return workers.map((worker) => {
-    sum += worker.concurrency;
-    return (sum / weight) * HASHES;
+    if (!open.has(worker)) return worker.capacity;
+    const before = Math.floor(through / weight);
+    through += left * worker.concurrency;
+    return Math.floor(through / weight) - before;
   });
 }
 
-function ownerOf(cuts: readonly number[], position: number): number {
-  let [low, high] = [0, cuts.length - 1];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (position < cuts[middle]!) high = middle;
-    else low = middle + 1;
-  }
-  return low;
+/** In [0, 1), and evenly so over any number of cycles in a row: multiples of the golden ratio. */
+function turn(cycle: number): number {
+  return (Math.imul(cycle, 0x9e3779b9) >>> 0) / 2 ** 32;
 }
 
-/** A start that the cycle draws: no name is always last. */
+/**
+ * A start that the cycle draws: no name is always last. The hash is not the slices': within one of
+ * these the start would hardly ever lie.
+ */
 function ringOrder(tasks: readonly Task[], cycle: number): Task[] {
   const start = hash(String(cycle));
   return tasks
@@ -137,41 +116,59 @@ function ringOrder(tasks: readonly Task[], cycle: number): Task[] {
     .map(({ task }) => task);
 }
 
-/** States that some cannot run go to those who perhaps can; if there is nobody, somebody sets them aside. */
-function dealRefused(
-  workers: readonly RosterEntry[],
-  tasks: readonly Task[],
-  quotas: number[],
-  cycle: number,
-  give: (worker: number, task: Task) => void,
-): void {
-  for (const [step, task] of tasks.entries()) {
-    const able = workers.flatMap((worker, index) =>
-      task.refusedBy!.includes(worker.session) ? [] : [index],
-    );
-    const candidates = able.length > 0 ? able : workers.map((_, index) => index);
-    const chosen = candidates[(cycle + step) % candidates.length]!;
-    const withRoom = candidates.find((index) => quotas[index]! > 0);
-    give(quotas[chosen]! > 0 ? chosen : (withRoom ?? chosen), task);
+/** Everyone's quota out of its own slice; returns what is left over. */
+function takeSlices(shares: readonly Share[], tasks: readonly Task[]): Task[] {
+  const salt = shares.reduce((salted, { worker }) => hash(worker.session, salted), 0);
+  const weight = sum(shares, ({ worker }) => worker.concurrency);
+  let through = 0;
+  const ends = shares.map(({ worker }) => ((through += worker.concurrency) / weight) * HASHES);
+  return tasks.filter(({ name, instance }) => {
+    const position = hash(instance, salt);
+    const owner = shares[ends.findIndex((end) => position < end)];
+    if (owner === undefined || !hasQuota(owner)) return true;
+    owner.names.push(name);
+    return false;
+  });
+}
+
+/**
+ * Round and round, beginning with another worker each cycle. Whoever is among the few that can run a state
+ * gets it beyond its quota too; a state that all have refused goes to anybody: somebody has to put it aside.
+ */
+function deal(shares: readonly Share[], tasks: readonly Task[], cycle: number): void {
+  let first = Math.floor(turn(cycle) * shares.length);
+  for (const { name, refusedBy = [] } of tasks) {
+    // What a long backlog comes to in most cycles: all hands full.
+    if (!shares.some(hasRoom)) return;
+    const refuses = ({ worker }: Share): boolean => refusedBy.includes(worker.session);
+    const isHopeless = shares.every(refuses);
+    const find = (suits: (share: Share) => boolean): number | undefined => {
+      for (let step = 0; step < shares.length; step += 1) {
+        const index = (first + step) % shares.length;
+        const share = shares[index]!;
+        if (suits(share) && (isHopeless || !refuses(share))) return index;
+      }
+      return undefined;
+    };
+    const taker = find(hasQuota) ?? find(hasRoom);
+    if (taker === undefined) continue;
+    shares[taker]!.names.push(name);
+    first = taker + 1;
   }
 }
 
-function deal(
-  workers: readonly RosterEntry[],
-  tasks: readonly Task[],
-  quotas: readonly number[],
-  cycle: number,
-  give: (worker: number, task: Task) => void,
-): void {
-  let next = cycle % workers.length;
-  for (const task of tasks) {
-    let tried = 0;
-    while (tried < workers.length && quotas[next]! <= 0) {
-      next = (next + 1) % workers.length;
-      tried += 1;
-    }
-    if (tried === workers.length) return;
-    give(next, task);
-    next = (next + 1) % workers.length;
-  }
+function isRefused({ refusedBy = [] }: Task): boolean {
+  return refusedBy.length > 0;
+}
+
+function hasQuota({ quota, names }: Share): boolean {
+  return names.length < quota;
+}
+
+function hasRoom({ worker, names }: Share): boolean {
+  return names.length < worker.capacity;
+}
+
+function sum<Item>(items: readonly Item[], of: (item: Item) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
 }

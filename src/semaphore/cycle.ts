@@ -74,7 +74,7 @@ export function cycleLength(lengths: PhaseLengths): number {
 /** Where in the cycle `time` (ms since the epoch) is. */
 export function momentAt(lengths: PhaseLengths, time: number): Moment {
   const length = cycleLength(lengths);
-  const cycle = Math.floor(Math.floor(time) / length);
+  const cycle = Math.floor(time / length);
   let start = cycle * length;
   for (const phase of ORDER) {
     const end = start + lengths[phase];
@@ -87,7 +87,8 @@ export function momentAt(lengths: PhaseLengths, time: number): Moment {
 
 /** I4: the moment, if the whole interval lies in one phase or buffer; undefined for a doubtful one. */
 export function momentOf(lengths: PhaseLengths, now: Interval): Moment | undefined {
-  if (!Number.isFinite(now.earliest) || !(now.earliest <= now.latest)) return undefined;
+  const isTime = Math.abs(now.earliest) <= Number.MAX_SAFE_INTEGER && now.earliest <= now.latest;
+  if (!isTime) return undefined;
   const moment = momentAt(lengths, now.earliest);
   return now.latest < moment.end ? moment : undefined;
 }

@@ -4,7 +4,8 @@
  *
  *   mtime − after  ≤  offset  ≤  mtime + granularity − before
  *
- * Samples are intersected, each widened by what clocks may drift apart in its age.
+ * Samples are intersected, each widened by what clocks may drift apart in its age, and by what the local
+ * wall clock has moved against the monotonic one since: nobody can tell which of the two was wrong.
  */
 import type { Interval } from './cycle.ts';
 
@@ -14,7 +15,7 @@ export interface ClockSample {
   readonly after: number;
   /** As the volume stamped it. */
   readonly mtime: number;
-  /** On the monotonic clock, when it was taken. */
+  /** The monotonic clock at `after`. */
   readonly monotonic: number;
 }
 
@@ -24,7 +25,7 @@ export interface VolumeClock {
   readonly high: number;
   /** On the monotonic clock: when `low` and `high` held. */
   readonly taken: number;
-  /** Wall minus monotonic clock then: when it moves, somebody has set the wall clock. */
+  /** Wall minus monotonic clock then: it moves when somebody sets the wall clock, or the host slept. */
   readonly wallOrigin: number;
   /** All stamps so far were whole seconds: they may be truncated. */
   readonly wholeSeconds: boolean;
@@ -35,7 +36,7 @@ const GRANULARITY = 10;
 const COARSE_GRANULARITY = 1000;
 /** Parts of one by which quartz clocks drift apart, generously. */
 const DRIFT = 200e-6;
-/** The wall clock is slewed by at most 500 ppm; a step beyond this means measuring anew. */
+/** ms by which wall and monotonic clock may move against each other before it takes measuring anew. */
 const STEP = 50;
 const YEAR_9998 = 253_370_764_800_000;
 
@@ -63,13 +64,14 @@ export function addSample(clock: VolumeClock, sample: ClockSample): VolumeClock 
     low: mtime - after,
     high: mtime + granularity - before,
     taken: monotonic,
-    wallOrigin: (before + after) / 2 - monotonic,
+    // A slow write blurs `before`, not this: its samples are as good as their width.
+    wallOrigin: after - monotonic,
     wholeSeconds,
   };
-  if (hasStepped(clock, (before + after) / 2, monotonic)) return fresh;
-  const widened = widen(clock, monotonic);
-  const low = Math.max(fresh.low, widened.low);
-  const high = Math.min(fresh.high, widened.high);
+  const known = widen(clock, after, monotonic);
+  if (known === undefined) return fresh;
+  const low = Math.max(fresh.low, known.low);
+  const high = Math.min(fresh.high, known.high);
   // Contradicting samples: something was set. The newest one is what there is.
   return low > high ? fresh : { ...fresh, low, high };
 }
@@ -80,23 +82,30 @@ export function intervalAt(
   wall: number,
   monotonic: number,
 ): Interval | undefined {
-  if (!Number.isFinite(wall) || hasStepped(clock, wall, monotonic)) return undefined;
-  const { low, high } = widen(clock, monotonic);
-  if (!Number.isFinite(low) || !Number.isFinite(high)) return undefined;
-  return { earliest: wall + low, latest: wall + high };
+  const known = widen(clock, wall, monotonic);
+  return known && { earliest: wall + known.low, latest: wall + known.high };
 }
 
-/** Width of the interval, ms; Infinity if nothing is known. */
+/** Width of the interval while the wall clock is left alone, ms; Infinity if nothing is known. */
 export function uncertaintyAt(clock: VolumeClock, monotonic: number): number {
-  const { low, high } = widen(clock, monotonic);
-  return high - low;
+  return clock.high - clock.low + 2 * drift(clock, monotonic);
 }
 
-function widen(clock: VolumeClock, monotonic: number): { low: number; high: number } {
-  const drift = Math.max(0, monotonic - clock.taken) * DRIFT;
-  return { low: clock.low - drift, high: clock.high + drift };
+/** The bounds now; undefined before the first sample, and after a step: what was known holds no more. */
+function widen(
+  clock: VolumeClock,
+  wall: number,
+  monotonic: number,
+): { low: number; high: number } | undefined {
+  const moved = wall - monotonic - clock.wallOrigin;
+  if (!(Math.abs(moved) <= STEP)) return undefined;
+  const apart = drift(clock, monotonic);
+  return {
+    low: clock.low - apart - Math.max(0, moved),
+    high: clock.high + apart - Math.min(0, moved),
+  };
 }
 
-function hasStepped(clock: VolumeClock, wall: number, monotonic: number): boolean {
-  return Math.abs(wall - monotonic - clock.wallOrigin) > STEP;
+function drift(clock: VolumeClock, monotonic: number): number {
+  return Math.max(0, monotonic - clock.taken) * DRIFT;
 }

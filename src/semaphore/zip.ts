@@ -2,9 +2,25 @@
 import type { RosterEntry, Split, Task } from './assignment.ts';
 import { compareCodePoints } from './order.ts';
 
-/** Sorted workers with sorted states, one each, first with first. The cycle plays no part. */
+/**
+ * Sorted workers with sorted states, one each, first with first. The cycle plays no part. Only a state
+ * that somebody refused goes to the next who has not, or the two would meet in every cycle for ever (I7).
+ */
 export function assignZip(roster: readonly RosterEntry[], tasks: readonly Task[]): Split {
-  const workers = [...roster].sort((a, b) => compareCodePoints(a.name, b.name));
-  const names = tasks.map((task) => task.name).sort(compareCodePoints);
-  return new Map(workers.map((worker, index) => [worker.session, names.slice(index, index + 1)]));
+  const sessions = roster.toSorted(byName).map(({ session }) => session);
+  const split: Split = new Map(sessions.map((session) => [session, []]));
+  const free = new Set(sessions);
+  for (const { name, refusedBy = [] } of tasks.toSorted(byName)) {
+    const refuses = (session: string): boolean => refusedBy.includes(session);
+    const isHopeless = sessions.every(refuses);
+    const taker = [...free].find((session) => isHopeless || !refuses(session));
+    if (taker === undefined) continue;
+    free.delete(taker);
+    split.get(taker)!.push(name);
+  }
+  return split;
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return compareCodePoints(a.name, b.name);
 }

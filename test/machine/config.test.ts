@@ -1,6 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseConfiguration } from '../../src/machine/config.ts';
+import { UserError } from '../../src/machine/errors.ts';
 
+const lines = (all: string[]) => all.join('\n');
 const parse = (text: string, file = 'm.yaml') =>
   parseConfiguration(text, { file, folder: '/machines' });
 const GOOD = `
@@ -28,6 +31,24 @@ describe('machines as configurations', () => {
       env: { RETRIES: '3' },
       next: undefined,
     });
+  });
+
+  test('a version is what is written, not the number it makes', () => {
+    expect(parse(GOOD.replace('version: 2', 'version: 1.10')).version).toBe('1.10');
+  });
+
+  test('whatever the text, it is a machine or a UserError', () => {
+    const keys = fc.constantFrom('name: a', 'activities:', '  s: {run: x}', 'starting_state: s');
+    const texts = fc.oneof(fc.string(), fc.array(fc.oneof(keys, fc.string())).map(lines));
+    fc.assert(
+      fc.property(texts, fc.constantFrom('m.yaml', 'm.json'), (text, file) => {
+        try {
+          parse(text, file);
+        } catch (error) {
+          expect(error).toBeInstanceOf(UserError);
+        }
+      }),
+    );
   });
 
   test('JSON', () => {
@@ -70,10 +91,43 @@ describe('machines as configurations', () => {
       'm.yaml',
       ['no activity'],
     ],
+    [
+      'an unknown key in a block, at its own line',
+      `${GOOD}  third:\n    run: x\n    retry:\n      attempts: 3\n`,
+      'm.yaml',
+      ['m.yaml:11:7: ', 'unknown key attempts; there are maximumAttempts'],
+    ],
+    ['a version that is nothing', GOOD.replace('2', ''), 'm.yaml', ['m.yaml:3:1: version']],
+    [
+      'an environment that is no text',
+      GOOD.replace('RETRIES: 3', 'RETRIES: [3]'),
+      'm.yaml',
+      ['m.yaml:7:', 'env.RETRIES'],
+    ],
+    ['an alias without anchor', `${GOOD}x-a: *nope\n`, 'm.yaml', ['m.yaml: ', 'nope']],
+    [
+      'a bomb of aliases',
+      `${GOOD}x-a: &a [${'1,'.repeat(20)}]\nx-b: &b [${'*a,'.repeat(20)}]\nx-c: [${'*b,'.repeat(20)}]\n`,
+      'm.yaml',
+      ['alias'],
+    ],
+    [
+      'a timeout beyond any timer',
+      GOOD.replace('30s', '1000h'),
+      'm.yaml',
+      ['m.yaml:6:', '24 days'],
+    ],
+    [
+      'a blank command',
+      GOOD.replace('./upload.sh', '" "'),
+      'm.yaml',
+      ['m.yaml:7:', 'command line'],
+    ],
     ['a command that is none', GOOD.replace('./upload.sh', '5'), 'm.yaml', ['m.yaml:7:', 'string']],
-    ['a timeout that is none', GOOD.replace('30s', 'soon'), 'm.yaml', ['soon']],
-    ['a bad name', GOOD.replace('thumbnails', 'a b'), 'm.yaml', ['machine name']],
+    ['a timeout that is none', GOOD.replace('30s', 'soon'), 'm.yaml', ['m.yaml:6:', 'soon']],
+    ['a bad name', GOOD.replace('thumbnails', 'a b'), 'm.yaml', ['m.yaml:2:', 'machine name']],
   ])('%s is refused, with its place', (_what, text, file, words) => {
+    expect(() => parse(text, file)).toThrow(expect.objectContaining({ code: 'bad-configuration' }));
     for (const word of words) expect(() => parse(text, file)).toThrow(word);
   });
 

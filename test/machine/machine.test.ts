@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkAnswer, commandAnswer, done, next } from '../../src/machine/answer.ts';
 import { formatDuration, parseDuration } from '../../src/machine/duration.ts';
@@ -13,6 +14,7 @@ import {
 } from '../../src/machine/record.ts';
 import { retryDelay, retryVerdict } from '../../src/machine/retry.ts';
 import { shippedMachines } from '../../src/machine/shipped.ts';
+import { parseStateFile } from '../../src/machine/state-file.ts';
 import { successorContent } from '../../src/machine/successor.ts';
 
 const tick = () => done();
@@ -38,6 +40,12 @@ describe('defining a machine', () => {
   test.each([
     ['no name', { activities: { run: tick } }, 'machine name'],
     ['a name with a colon', { name: 'a:b', activities: { run: tick } }, 'machine name'],
+    ['a version that is no text', { name: 'a', version: 2, activities: { run: tick } }, 'version'],
+    [
+      'an interval beyond any timer',
+      { name: 'a', activities: { run: { tick, retry: { maximumInterval: '1000h' } } } },
+      '24 days',
+    ],
     ['no activities', { name: 'a', activities: {} }, 'no activities'],
     [
       'an initial state without activity',
@@ -151,6 +159,41 @@ describe('what a tick may answer', () => {
     });
   });
 
+  const nested = (levels: number): unknown =>
+    JSON.parse('['.repeat(levels) + ']'.repeat(levels)) as unknown;
+
+  test.each([
+    ['deep', nested(199)],
+    ['large', 'ü'.repeat(500_000)],
+    ['large once it is indented', new Array(400_000).fill(0)],
+  ])('what is accepted can be read from the successor, however %s', (_what, payload) => {
+    const answer = checkAnswer({ kind: 'next', state: 'a', payload });
+    if (answer.kind !== 'next') throw new Error('not next');
+    const content = successorContent({ state: 'a', payload: {} }, 'job', answer);
+    const parsed = parseStateFile(new TextEncoder().encode(content));
+    expect(parsed.ok && JSON.stringify(parsed.file.payload) === JSON.stringify(payload)).toBe(true);
+  });
+
+  test('whatever the value, it is an answer or an Error', () => {
+    const values = fc.oneof(
+      fc.anything({ withBigInt: true, withNullPrototype: true }),
+      fc.record({
+        kind: fc.constantFrom('done', 'next'),
+        state: fc.string(),
+        payload: fc.anything(),
+      }),
+    );
+    fc.assert(
+      fc.property(values, (value) => {
+        try {
+          expect(['done', 'next']).toContain(checkAnswer(value).kind);
+        } catch (error) {
+          expect(error).toBeInstanceOf(Error);
+        }
+      }),
+    );
+  });
+
   const cyclic: Record<string, unknown> = {};
   cyclic['self'] = cyclic;
   test.each([
@@ -165,6 +208,8 @@ describe('what a tick may answer', () => {
     [{ kind: 'done', output: () => 1 }, 'output is a function'],
     [{ kind: 'next', state: 'a', payload: cyclic }, 'payload.self contains itself'],
     [{ kind: 'done', output: 'x'.repeat(1_100_000) }, 'larger'],
+    [{ kind: 'next', state: 'a', payload: 'ü'.repeat(600_000) }, 'larger'],
+    [{ kind: 'next', state: 'a', payload: nested(200) }, '200 levels'],
   ])('%o is refused', (value, words) => {
     expect(() => checkAnswer(value)).toThrow(words);
   });
@@ -178,6 +223,11 @@ describe('what a command’s output means', () => {
     ['{"width": 3}', undefined, { kind: 'done', output: { width: 3 } }],
     ['{"next": "other", "payload": 5}', 'pack', { kind: 'next', state: 'other', payload: 5 }],
     ['{"next": "other"}', undefined, { kind: 'next', state: 'other', payload: { old: 1 } }],
+    [
+      '{"next": "other", "payload": null}',
+      undefined,
+      { kind: 'next', state: 'other', payload: null },
+    ],
     ['{"done": "ok"}', 'pack', { kind: 'done', output: 'ok' }],
     ['[1]\n', undefined, { kind: 'done', output: [1] }],
   ])('%j, configured next %s', (stdout, following, answer) => {
@@ -239,6 +289,24 @@ describe('attempts', () => {
     ]);
     expect(retryDelay(policy, 10, () => 1)).toBe(3000);
   });
+
+  test('a pause is a whole number within its bounds, after however many attempts', () => {
+    const policies = fc.record({
+      maximumAttempts: fc.integer({ min: 1 }),
+      initialInterval: fc.nat(),
+      backoffCoefficient: fc.oneof(fc.double({ min: 1, max: 10, noNaN: true }), fc.constant(1e300)),
+      maximumInterval: fc.nat(),
+    });
+    const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+    fc.assert(
+      fc.property(policies, fc.integer({ min: 1, max: 5000 }), random, (any, failed, chance) => {
+        const pause = retryDelay(any, failed, () => chance);
+        expect(Number.isSafeInteger(pause) && pause >= 0 && pause <= any.maximumInterval).toBe(
+          true,
+        );
+      }),
+    );
+  });
 });
 
 describe('successors', () => {
@@ -289,6 +357,23 @@ describe('records', () => {
     expect(formatRecord(parseCommitRecord(rich)!)).toBe(rich);
   });
 
+  test('whatever was output, it is read as it was written', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (output) => {
+        const text = formatRecord({ ...record, output: JSON.parse(JSON.stringify(output)) });
+        expect(formatRecord(parseCommitRecord(text)!)).toBe(text);
+      }),
+    );
+  });
+
+  test('whatever the text, reading answers', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        void [parseCommitRecord(text), parseFailureRecord(text), parseAttempt(text)];
+      }),
+    );
+  });
+
   test.each(['', '\n', 'null', '5', '[]', '{', '{"flockwork":2}', '{"flockwork":1,"session":"s"}'])(
     '%j is none',
     (text) => {
@@ -302,6 +387,15 @@ describe('records', () => {
 });
 
 describe('durations', () => {
+  test('a whole number of milliseconds reads as itself, bare and in every unit', () => {
+    const units = fc.constantFrom(['', 1], ['ms', 1], ['s', 1000], ['m', 60_000], ['h', 3_600_000]);
+    fc.assert(
+      fc.property(fc.nat(), units, (count, [unit, ms]) => {
+        expect(parseDuration(`${count}${unit}`)).toBe(count * ms);
+      }),
+    );
+  });
+
   test.each([
     ['3s', 3000],
     ['150ms', 150],

@@ -40,11 +40,33 @@ describe('state files’ names', () => {
     'x/y.state',
     'x\n.state',
     'x\u0000.state',
+    'x\u009b2J.state',
     '\ufffd.state',
     'x.State',
     'hello.state ',
   ])('%j is ignored', (name) => {
     expect(parseStateName(name)).toBeUndefined();
+  });
+
+  test('whatever the name, parsing answers, and what it says makes that name again', () => {
+    const names = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.stringMatching(/^[a.]{0,3}\.state(-\d{1,18})?$/),
+    );
+    fc.assert(
+      fc.property(names, (name) => {
+        const parsed = parseStateName(name);
+        if (parsed !== undefined) expect(stateName(parsed.instance, parsed.step)).toBe(name);
+      }),
+    );
+  });
+
+  test('parents and successors are each other’s inverse', () => {
+    fc.assert(
+      fc.property(fc.nat(), (step) => {
+        expect(parentName(successorName(stateName('x', step)))).toBe(stateName('x', step));
+      }),
+    );
   });
 
   test('parsing and making a name are each other’s inverse', () => {

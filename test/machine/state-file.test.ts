@@ -38,6 +38,13 @@ describe('what a state file may say', () => {
     expect(({} as { admin?: boolean }).admin).toBeUndefined();
   });
 
+  test('a file that only indentation would make too large is written without', () => {
+    const file = { state: 'a', payload: new Array(400_000).fill(0) };
+    const text = formatStateFile(file);
+    expect(text.length).toBeLessThan(MAX_STATE_BYTES);
+    expect(parse(text)).toEqual({ ok: true, file });
+  });
+
   test('formatting and parsing are each other’s inverse', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), fc.jsonValue({ maxDepth: 6 }), (state, payload) => {
@@ -105,6 +112,15 @@ describe('what is refused, where, and why', () => {
   test('a million brackets overflow no stack', () => {
     expect(parse('['.repeat(1_000_000))).toMatchObject({ ok: false, code: 'bad-json' });
   });
+
+  test.each(['["\n', '{"a": ["\n', '[1, //"\n', '[1, /*"*/', '[' + '}'.repeat(1000)])(
+    'nor do brackets after the mistake %j, which hides them from the count',
+    (mistake) => {
+      for (const bracket of ['[', '{"a":[', '[}']) {
+        expect(parse(mistake + bracket.repeat(100_000))).toMatchObject({ code: 'bad-json' });
+      }
+    },
+  );
 
   test('brackets in strings are no nesting', () => {
     expect(parse(`{"state": "a", "payload": "${'['.repeat(300)}\\""}`).ok).toBe(true);

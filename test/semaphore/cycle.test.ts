@@ -63,6 +63,18 @@ describe('phases from the epoch', () => {
   });
 });
 
+test('a fraction of a microsecond before an edge is before it', () => {
+  fc.assert(
+    fc.property(lengths, time, (phases, now) => {
+      const { end } = momentAt(phases, now);
+      // The next smaller number: a double this large has steps of 2 ** -12 or 2 ** -11.
+      const before = end * (1 - Number.EPSILON / 2);
+      const moment = momentAt(phases, before);
+      expect(moment.start <= before && before < moment.end).toBe(true);
+    }),
+  );
+});
+
 describe('I4: a phase test asks the whole interval', () => {
   test('an interval that reaches over an edge is in no phase', () => {
     expect(momentOf(NETWORK_PHASES, { earliest: 2990, latest: 3010 })).toBeUndefined();
@@ -79,6 +91,9 @@ describe('I4: a phase test asks the whole interval', () => {
     [{ earliest: 5, latest: Number.NaN }],
     [{ earliest: Number.NEGATIVE_INFINITY, latest: Number.POSITIVE_INFINITY }],
     [{ earliest: 10, latest: 5 }],
+    [{ earliest: 1e300, latest: 1e300 }],
+    [{ earliest: -1e300, latest: 5 }],
+    [{ earliest: 5, latest: Number.POSITIVE_INFINITY }],
   ])('%o is no time', (interval) => {
     expect(momentOf(NETWORK_PHASES, interval)).toBeUndefined();
     expect(isWithin(NETWORK_PHASES, interval, 'assignment')).toBe(false);

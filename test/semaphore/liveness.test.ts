@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { hash } from '../../src/semaphore/hash.ts';
+import { hash, HASHES } from '../../src/semaphore/hash.ts';
 import { isDead, sight } from '../../src/semaphore/liveness.ts';
 import { isMine } from '../../src/semaphore/share.ts';
 
@@ -26,6 +26,7 @@ describe('who is dead', () => {
     (strange) => {
       const before = sight(undefined, 7, 1000);
       expect(sight(before, strange, 5000)).toEqual(before);
+      expect(sight(undefined, strange, 1000)).toEqual(sight(undefined, undefined, 1000));
     },
   );
 
@@ -51,13 +52,74 @@ describe('recovery is split among the living', () => {
     expect(mine.length).toBe(1);
   });
 
+  test('the living may be listed in any order, and with or without oneself', () => {
+    for (let cycle = 0; cycle < 10; cycle += 1) {
+      const expected = isMine('x.state', 'b', living, cycle);
+      for (const listed of [
+        ['c', 'b', 'a'],
+        ['c', 'a'],
+        ['a', 'a', 'b', 'c'],
+      ]) {
+        expect(isMine('x.state', 'b', listed, cycle)).toBe(expected);
+      }
+    }
+  });
+
+  test('many chores are spread: nobody does much more than a share', () => {
+    const keys = Array.from({ length: 3000 }, (_, index) => `s${index}.state`);
+    for (const self of living) {
+      const mine = keys.filter((key) => isMine(key, self, living, 7)).length;
+      expect(Math.abs(mine - 1000)).toBeLessThan(150);
+    }
+  });
+
   test('whoever sees nobody else does everything', () => {
     expect(isMine('x.state', 'a', [], 5)).toBe(true);
   });
 });
 
-test('the hash spreads names evenly, also those that differ in one digit', () => {
-  const buckets = new Array<number>(16).fill(0);
-  for (let index = 0; index < 16_000; index += 1) buckets[hash(`s${index}`) >>> 28]! += 1;
-  for (const count of buckets) expect(Math.abs(count - 1000)).toBeLessThan(150);
+describe('the hash', () => {
+  /** Squared deviation from even, over what chance would leave: about 1. */
+  const unevenness = (hashes: readonly number[], buckets: number): number => {
+    const counts = new Array<number>(buckets).fill(0);
+    for (const value of hashes) counts[Math.floor((value / HASHES) * buckets)]! += 1;
+    const even = hashes.length / buckets;
+    return counts.reduce((sum, count) => sum + (count - even) ** 2 / even, 0) / (buckets - 1);
+  };
+  const range = (length: number): number[] => Array.from({ length }, (_, index) => index);
+
+  test.each([
+    ['numbered', (index: number) => `s${index}`],
+    ['padded', (index: number) => `job-${String(index).padStart(8, '0')}`],
+    ['numbered at the front', (index: number) => `${index}.night-run`],
+    ['alike in all but the last letter', (index: number) => `run${String.fromCharCode(index)}`],
+  ])('spreads names evenly that are %s', (_what, name) => {
+    for (const salt of [0, 1, 0xdeadbeef]) {
+      const hashes = range(16_000).map((index) => hash(name(index), salt));
+      expect(new Set(hashes).size).toBeGreaterThan(15_990);
+      for (const buckets of [4, 7, 64]) expect(unevenness(hashes, buckets)).toBeLessThan(3);
+    }
+  });
+
+  test('spreads salts evenly: cycles draw their starts from all over the ring', () => {
+    expect(
+      unevenness(
+        range(16_000).map((salt) => hash('s', salt)),
+        64,
+      ),
+    ).toBeLessThan(3);
+  });
+
+  test('with another salt it is another hash: what lay together lies apart', () => {
+    const together = range(64_000).filter((index) => hash(`s${index}`, 1) < HASHES / 16);
+    const hashes = together.map((index) => hash(`s${index}`, 2));
+    expect(unevenness(hashes, 16)).toBeLessThan(3);
+  });
+
+  test('is 32 bits, and the same on every machine and in every version: fleets are mixed', () => {
+    expect(['', 'a', 'hello', '\u{1F600}'].map((text) => hash(text))).toEqual([
+      2872998923, 444641715, 2290972270, 1787143206,
+    ]);
+    expect(hash('hello', 7)).not.toBe(hash('hello'));
+  });
 });
