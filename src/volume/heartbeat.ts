@@ -30,16 +30,6 @@ export interface HeartbeatOptions {
 
 export type StartHeartbeat = (options: HeartbeatOptions) => Heartbeat;
 
-/** The lease's content: of fixed width, so that rewriting it in place never leaves a mixture. */
-export function formatCounter(counter: number): string {
-  return `${String(counter).padStart(15, '0')}\n`;
-}
-
-/** Undefined for anything else than a counter: strange values are no information. */
-export function parseCounter(text: string | undefined): number | undefined {
-  return text !== undefined && /^\d{15}\n$/.test(text) ? Number(text) : undefined;
-}
-
 /** Shared with the thread: [deadline, last beat], both milliseconds of `process.hrtime`. */
 const SHARED_BYTES = 16;
 

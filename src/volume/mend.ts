@@ -4,8 +4,8 @@ import { parseCommitRecord } from '../machine/record.ts';
 import { removeAttempts } from './attempts.ts';
 import { createAnew, listOrNone, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
-import { parseCounter } from './heartbeat.ts';
 import type { Layout } from './layout.ts';
+import { parseCounter } from './pulse.ts';
 import { parseToken } from './token.ts';
 
 /** The failed flag and all attempts go: the state is available again. False if it has not failed. */

@@ -13,8 +13,8 @@ import { publishFromRecord } from './commit.ts';
 import type { Recovery, Window } from './contract.ts';
 import { listOrNone, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf } from './files.ts';
-import { parseCounter } from './heartbeat.ts';
 import { sessionOfTokenFile, type Member } from './member.ts';
+import { parseCounter } from './pulse.ts';
 import { parseToken, type Token } from './token.ts';
 
 interface Claim {

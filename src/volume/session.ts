@@ -25,11 +25,12 @@ import type {
 } from './contract.ts';
 import { createAnew, linkOnce, listOrNone, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
-import { formatCounter, type Heartbeat, type StartHeartbeat } from './heartbeat.ts';
+import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
 import { intake } from './intake.ts';
 import { Layout } from './layout.ts';
 import { Member } from './member.ts';
 import { readSessions } from './overview.ts';
+import { formatCounter } from './pulse.ts';
 import { Recoverer } from './recovery.ts';
 import { Listings, takeSnapshot } from './snapshot.ts';
 import { newSessionId, parseToken, type Token } from './token.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { CommitRecord } from '../../src/machine/record.ts';
 import type { Change, Step, Window } from '../../src/volume/contract.ts';
 import type { Files } from '../../src/volume/files.ts';
-import { formatCounter } from '../../src/volume/heartbeat.ts';
+import { formatCounter } from '../../src/volume/pulse.ts';
 import { Layout } from '../../src/volume/layout.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { openVolume } from '../../src/volume/open.ts';

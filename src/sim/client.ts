@@ -1,0 +1,158 @@
+/** The port over files as one simulated process has it: late, sometimes wrong, never quite up to date. */
+import type { Files, Stat } from '../volume/files.ts';
+import { failure, type Actor, type Disk, type View } from './disk.ts';
+import type { Fault, Method } from './faults.ts';
+
+/** What a process does for its file operations. */
+export interface Caller {
+  /** Numbers the operation, tells whoever wants to know, and says what is to go wrong with it. */
+  begin(method: Method, path: string): Fault | undefined;
+  /** The volume as this process sees it: another one while it is unmounted. */
+  disk(): Disk;
+  readonly actor: Actor;
+  /** What the volume calls a name that is taken: EEXIST, or EPERM on some. */
+  readonly taken: string;
+  /** Milliseconds that the next operation takes. */
+  latency(): number;
+  /** Runs `act` after `ms`, whatever has become of the process. */
+  later(ms: number, act: () => void): void;
+  /** Runs `act` in the process: later if it is stopped, never if it is dead. */
+  deliver(act: () => void): void;
+  /** Called when an operation has taken effect, or not. */
+  end(method: Method, path: string, outcome: string): void;
+  die(): void;
+  losePower(): void;
+  now(): number;
+  /** An order for listings: file systems have none. */
+  shuffle(names: string[]): string[];
+}
+
+type Effect<T> = (disk: Disk, view: View | undefined) => T;
+
+const encoder = new TextEncoder();
+
+export class SimFiles implements Files {
+  readonly #caller: Caller;
+
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  list(directory: string): Promise<string[]> {
+    return this.#call('list', directory, (disk, view) =>
+      this.#caller.shuffle(disk.list(directory, view)),
+    );
+  }
+
+  stat(path: string): Promise<Stat | undefined> {
+    return this.#call('stat', path, (disk, view) => disk.stat(path, view));
+  }
+
+  read(path: string, limit: number = Number.POSITIVE_INFINITY): Promise<Uint8Array> {
+    return this.#call('read', path, (disk, view) => {
+      const bytes = encoder.encode(disk.read(path, view));
+      return bytes.length > limit ? bytes.subarray(0, limit + 1) : bytes;
+    });
+  }
+
+  create(path: string, content: string): Promise<void> {
+    return this.#change('create', path, (disk, actor) => disk.create(path, content, actor));
+  }
+
+  overwrite(path: string, content: string): Promise<void> {
+    return this.#change('overwrite', path, (disk, actor) => disk.overwrite(path, content, actor));
+  }
+
+  append(path: string, content: string): Promise<void> {
+    return this.#change('append', path, (disk, actor) => disk.append(path, content, actor));
+  }
+
+  link(existing: string, name: string): Promise<void> {
+    return this.#change('link', name, (disk, actor) => disk.link(existing, name, actor));
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#change('rename', to, (disk, actor) => disk.rename(from, to, actor));
+  }
+
+  unlink(path: string): Promise<void> {
+    return this.#change('unlink', path, (disk, actor) => disk.unlink(path, actor));
+  }
+
+  makeDirectory(path: string): Promise<void> {
+    return this.#change('makeDirectory', path, (disk, actor) => disk.makeDirectory(path, actor));
+  }
+
+  removeDirectory(path: string): Promise<void> {
+    return this.#change('removeDirectory', path, (disk, actor) =>
+      disk.removeDirectory(path, actor),
+    );
+  }
+
+  chmod(path: string, mode: number): Promise<void> {
+    return this.#change('chmod', path, (disk) => disk.chmod(path, mode));
+  }
+
+  sync(path: string): Promise<void> {
+    return this.#change('sync', path, (disk) => disk.sync(path));
+  }
+
+  #change(method: Method, path: string, act: (disk: Disk, actor: Actor) => void): Promise<void> {
+    return this.#call(method, path, (disk) => act(disk, this.#caller.actor));
+  }
+
+  #call<T>(method: Method, path: string, effect: Effect<T>): Promise<T> {
+    const caller = this.#caller;
+    const fault = caller.begin(method, path);
+    return new Promise<T>((resolve, reject) => {
+      if (fault?.kind === 'crash-before') return caller.die();
+      if (fault?.kind === 'power') return caller.losePower();
+      const delay = caller.latency() + (fault?.kind === 'slow' ? fault.delay : 0);
+      caller.later(delay, () => {
+        const reply = this.#perform(method, path, effect, fault);
+        caller.end(method, path, reply.error === undefined ? 'ok' : reply.error.message);
+        if (fault?.kind === 'crash-after') return caller.die();
+        const { error } = reply;
+        caller.deliver(() => (error === undefined ? resolve(reply.value as T) : reject(error)));
+      });
+    });
+  }
+
+  #perform<T>(
+    method: Method,
+    path: string,
+    effect: Effect<T>,
+    fault: Fault | undefined,
+  ): { value?: T; error?: Error } {
+    const caller = this.#caller;
+    const disk = caller.disk();
+    if (fault?.kind === 'refused') return { error: failure(fault.errno, path) };
+    const view =
+      fault?.kind === 'stale'
+        ? { time: caller.now() - fault.age, client: caller.actor.client }
+        : undefined;
+    let reply: { value?: T; error?: Error };
+    try {
+      reply = { value: effect(disk, view) };
+    } catch (error) {
+      reply = { error: error as Error };
+    }
+    if (
+      (reply.error as { code?: string } | undefined)?.code === 'EEXIST' &&
+      method !== 'makeDirectory'
+    ) {
+      reply = { error: failure(caller.taken, path) };
+    }
+    if (fault?.kind === 'duplicate') {
+      caller.later(fault.delay, () => {
+        try {
+          effect(disk, undefined);
+          caller.end(method, path, 'ok, repeated');
+        } catch {
+          // What it did the first time shows: it cannot do it again.
+        }
+      });
+    }
+    return fault?.kind === 'lost' ? { error: failure(fault.errno, path) } : reply;
+  }
+}

@@ -1,0 +1,58 @@
+/** The clocks of one simulated host: they drift, jitter, are set, and sometimes show nothing sensible. */
+
+export interface ClockTraits {
+  /** Milliseconds by which the wall clock is off at first. */
+  readonly offset: number;
+  /** Parts of one by which both clocks run fast. */
+  readonly drift: number;
+  /** Milliseconds that a reading of the wall clock may be off. */
+  readonly jitter: number;
+}
+
+export class HostClock {
+  readonly #now: () => number;
+  readonly #chance: () => number;
+  readonly #traits: ClockTraits;
+  readonly #start: number;
+  /** Where the monotonic clock began means nothing. */
+  readonly #origin: number;
+  #stepped = 0;
+  #broken = false;
+
+  constructor(now: () => number, chance: () => number, traits: ClockTraits) {
+    this.#now = now;
+    this.#chance = chance;
+    this.#traits = traits;
+    this.#start = now();
+    this.#origin = Math.floor(chance() * 1e6);
+  }
+
+  wall(): number {
+    if (this.#broken) return Number.NaN;
+    const { offset, jitter } = this.#traits;
+    return this.#start + this.#elapsed() + offset + this.#stepped + (this.#chance() - 0.5) * jitter;
+  }
+
+  monotonic(): number {
+    return this.#origin + this.#elapsed();
+  }
+
+  /** Somebody sets the wall clock, `ms` forwards or (negative) backwards. */
+  step(ms: number): void {
+    this.#stepped += ms;
+  }
+
+  /** From now on the wall clock says NaN, or does no more. */
+  set broken(broken: boolean) {
+    this.#broken = broken;
+  }
+
+  /** How long a sleep of `ms` on this host really is. */
+  real(ms: number): number {
+    return ms / (1 + this.#traits.drift);
+  }
+
+  #elapsed(): number {
+    return (this.#now() - this.#start) * (1 + this.#traits.drift);
+  }
+}

@@ -1,0 +1,353 @@
+/**
+ * Watches over the invariants of docs/protocol.md, change by change. It sees the volume as it truly is,
+ * and the time as it truly is, which no worker does.
+ */
+import { parseStateName } from '../machine/name.ts';
+import { parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
+import { resolveState, type Registry } from '../machine/registry.ts';
+import { parseStateFile } from '../machine/state-file.ts';
+import { assign, type Split } from '../semaphore/assignment.ts';
+import { isWithin, momentAt, type PhaseLengths, type PhaseName } from '../semaphore/cycle.ts';
+import { assignZip } from '../semaphore/zip.ts';
+import type { JournalEntry, Snapshot } from '../volume/contract.ts';
+import { parseToken } from '../volume/token.ts';
+import type { Disk, DiskNode, Notice } from './disk.ts';
+import type { Method } from './faults.ts';
+import { MOUNT, type SimProcess } from './process.ts';
+
+export class Violation extends Error {
+  override readonly name: string = 'Violation';
+  /** `I1` … `I9`, or `liveness`. */
+  readonly invariant: string;
+
+  constructor(invariant: string, message: string) {
+    super(message);
+    this.invariant = invariant;
+  }
+}
+
+export interface OracleOptions {
+  readonly phases: PhaseLengths;
+  readonly lease: number;
+  /** Nothing goes wrong: then every step is ticked once, and nobody is ever in anybody's way (I6). */
+  readonly calm: boolean;
+  /** What the workers know. */
+  readonly registry: Registry;
+  /** Caches are so old at most, ms: who reads through them may take the living for dead. */
+  readonly cache: number;
+}
+
+/** Where state files and flags may be touched, and in which phase that may begin. I4. */
+const SEASONS: Readonly<Record<string, Partial<Record<Method, readonly PhaseName[]>>>> = {
+  in_progress: { link: ['commitment', 'update'], unlink: ['commitment', 'update'] },
+  done: { link: ['update'], unlink: [] },
+  failed: { link: ['update'], unlink: [] },
+  workers: { link: ['update'], unlink: ['commitment', 'update'] },
+  '.': { link: ['update'], unlink: [] },
+};
+/** What follows from something begun in the phase may still land in the buffer after it. */
+const LANDS_IN_BUFFER = new Set(['in_progress/unlink', 'failed/link', './link', 'workers/unlink']);
+
+const EMPTY_IN_THE_END = [
+  'in_progress',
+  'workers',
+  '.flockwork/leases',
+  '.flockwork/sessions',
+  '.flockwork/staging',
+  '.flockwork/attempts',
+];
+
+/** Splits of so many cycles are kept for comparison. */
+const CYCLES_KEPT = 4;
+
+export class Oracle {
+  readonly #disk: Disk;
+  readonly #options: OracleOptions;
+  readonly #now: () => number;
+  /** Text of every state file that a user put in, or will, whole. */
+  readonly #submitted = new Map<string, string>();
+  readonly #ticks = new Map<string, number>();
+  readonly #splits = new Map<number, Map<string, { split: string; worker: string }>>();
+  #violation: Violation | undefined;
+  commits = 0;
+
+  constructor(disk: Disk, now: () => number, options: OracleOptions) {
+    this.#disk = disk;
+    this.#now = now;
+    this.#options = options;
+  }
+
+  get violation(): Violation | undefined {
+    return this.#violation;
+  }
+
+  submitted(name: string, content: string): void {
+    this.#submitted.set(name, content);
+  }
+
+  ticked(name: string): void {
+    const times = (this.#ticks.get(name) ?? 0) + 1;
+    this.#ticks.set(name, times);
+    if (times > 1 && this.#options.calm) this.#fail('I6', `${name} is ticked ${times} times`);
+  }
+
+  claimed(name: string, outcome: string): void {
+    if (this.#options.calm && outcome !== 'ours') {
+      this.#fail('I5', `two workers tried for ${name}, though both saw the same`);
+    }
+  }
+
+  /** I4: a worker whose idea of the time is right touches nothing out of season. */
+  asked(process: SimProcess, method: Method, path: string): void {
+    const [place, name] = placeOf(path);
+    const season = SEASONS[place]?.[method];
+    if (season === undefined || (place === '.' && parseStateName(name) === undefined)) return;
+    const time = process.session?.time();
+    const now = this.#now();
+    const isRight = time !== undefined && time.earliest <= now && now <= time.latest;
+    if (!isRight || process.stalled) return;
+    const { phases } = this.#options;
+    const moment = momentAt(phases, now);
+    const lands = moment.phase === 'buffer' && LANDS_IN_BUFFER.has(`${place}/${method}`);
+    const inSeason = season.some(
+      (phase) =>
+        isWithin(phases, { earliest: now, latest: now }, phase) ||
+        (lands && moment.after === phase),
+    );
+    if (inSeason) return;
+    const when = moment.phase === 'buffer' ? `the buffer after ${moment.after}` : moment.phase;
+    this.#fail('I4', `${process.name} begins ${method} of ${place}/${name} in ${when}`);
+  }
+
+  /** I5: same snapshot, same split. */
+  split(process: SimProcess, how: 'slices' | 'zip', snapshot: Snapshot): void {
+    const time = process.session?.time();
+    if (time === undefined) return;
+    const { cycle } = momentAt(this.#options.phases, time.earliest);
+    const key = JSON.stringify([
+      snapshot.roster.map((entry) => JSON.stringify(entry)).toSorted(),
+      snapshot.tasks
+        .map((task) => JSON.stringify({ ...task, refusedBy: task.refusedBy?.toSorted() }))
+        .toSorted(),
+    ]);
+    const split = describeSplit(
+      (how === 'zip' ? assignZip : assign)(snapshot.roster, snapshot.tasks, cycle),
+    );
+    const sameCycle =
+      this.#splits.get(cycle) ?? new Map<string, { split: string; worker: string }>();
+    this.#splits.set(cycle, sameCycle);
+    const other = sameCycle.get(key);
+    sameCycle.set(key, { split, worker: process.name });
+    if (this.#splits.size > CYCLES_KEPT) this.#splits.delete(Math.min(...this.#splits.keys()));
+    if (other !== undefined && other.split !== split) {
+      this.#fail(
+        'I5',
+        `in cycle ${cycle} ${process.name} splits ${split}, ${other.worker} ${other.split}`,
+      );
+    }
+  }
+
+  changed(notice: Notice, process: SimProcess | undefined): void {
+    const [place, name] = placeOf(notice.path);
+    if (place === 'done') this.#checkDone(name, notice);
+    else if (place === 'failed') this.#checkFailed(name, notice.after);
+    else if (place === '.') this.#checkStateFile(name, notice, process);
+    else if (place === '.flockwork/staging') this.#checkStaging(name, notice);
+    else if (place === '.flockwork/leases') this.#checkLease(name, notice, process);
+  }
+
+  /** I1. */
+  #checkDone(name: string, { before, after, client }: Notice): void {
+    if (after === undefined) return this.#fail('I1', `${client} takes done/${name} away`);
+    if (before !== undefined) return this.#fail('I1', `${client} replaces done/${name}`);
+    const text = textOf(after);
+    const record = parseCommitRecord(text);
+    const session = record?.session ?? parseToken(text)?.session;
+    if (session === undefined || (record !== undefined && record.state !== name)) {
+      return this.#fail('I1', `done/${name} is no commit of it: ${JSON.stringify(text)}`);
+    }
+    this.commits += 1;
+    this.#checkOwed(name, 'is committed');
+  }
+
+  /** I3: what is committed and not published has to be found by whoever comes next. */
+  #checkOwed(name: string, when: string): void {
+    const text = this.#text(`done/${name}`);
+    const next = parseCommitRecord(text ?? '')?.next;
+    if (next === undefined || this.#exists(next.name) || this.#exists(`failed/${next.name}`))
+      return;
+    const sessions = this.#disk.list(`${MOUNT}/.flockwork/staging`);
+    const isStaged = sessions.some(
+      (session) => this.#text(`.flockwork/staging/${session}/${name}`) === text,
+    );
+    if (!isStaged) this.#fail('I3', `when ${name} ${when}, nothing says that ${next.name} is owed`);
+  }
+
+  /** I3, in the words of "nobody is put aside who is well". */
+  #checkFailed(name: string, after: DiskNode | undefined): void {
+    if (after === undefined) return;
+    const record = parseFailureRecord(textOf(after));
+    if (record === undefined) return this.#fail('I3', `failed/${name} is no record of a failure`);
+    const isRightful =
+      ['attempts-exhausted', 'fatal', 'successor-taken'].includes(record.code) ||
+      !this.#isWell(name);
+    if (!isRightful) this.#fail('I3', `${name} is put aside, but it is well: ${record.reason}`);
+  }
+
+  #isWell(name: string): boolean {
+    const content = this.#submitted.get(name);
+    if (content === undefined) return true;
+    const parsed = parseStateFile(new TextEncoder().encode(content));
+    return parsed.ok && resolveState(this.#options.registry, parsed.file).ok;
+  }
+
+  /** I2, I9. */
+  #checkStateFile(
+    name: string,
+    { before, after, client }: Notice,
+    process: SimProcess | undefined,
+  ): void {
+    const parsed = parseStateName(name);
+    if (parsed === undefined || process === undefined) return;
+    if (after === undefined) return this.#fail('I3', `${client} takes ${name} away`);
+    const text = textOf(after);
+    if (before !== undefined && !isTorn(textOf(before), text)) {
+      return this.#fail('I9', `${client} replaces ${name}, which was whole`);
+    }
+    const parent =
+      parsed.step === 1
+        ? `${parsed.instance}.state`
+        : `${parsed.instance}.state-${parsed.step - 1}`;
+    const record = parseCommitRecord(this.#text(`done/${parent}`) ?? '');
+    if (record?.next?.name !== name || record.next.content !== text) {
+      this.#fail('I2', `${client} publishes ${name}, which is not what done/${parent} says`);
+    }
+  }
+
+  #checkStaging(path: string, { before, after }: Notice): void {
+    const name = path.slice(path.indexOf('/') + 1);
+    if (after !== undefined || before === undefined || name.startsWith('.')) return;
+    const record = parseCommitRecord(textOf(before));
+    if (record !== undefined && this.#text(`done/${name}`) === textOf(before)) {
+      this.#checkOwed(name, 'is unstaged');
+    }
+  }
+
+  /** Whoever shows life is not taken for dead, as long as what others see of it is true. */
+  #checkLease(session: string, { after, client }: Notice, process: SimProcess | undefined): void {
+    if (after !== undefined || process === undefined || this.#options.cache > 0) return;
+    const owner = this.owner(session);
+    if (owner === undefined || owner === process || owner.isStopped) return;
+    const silent = this.#now() - owner.lastBeat;
+    if (silent < this.#options.lease / 2) {
+      this.#fail(
+        'I6',
+        `${client} breaks the lease of ${session}, which beat ${Math.round(silent)} ms ago`,
+      );
+    }
+  }
+
+  /** The live process whose session this is. */
+  owner: (session: string) => SimProcess | undefined = () => undefined;
+
+  /** What has to be true once everybody who was to come has come, and has had the time. */
+  finish(states: readonly string[]): void {
+    const unsettled = this.unsettled(states);
+    if (unsettled !== undefined) this.#fail('liveness', unsettled);
+    for (const place of EMPTY_IN_THE_END) {
+      const left = this.#disk
+        .list(`${MOUNT}/${place}`)
+        .filter((name) => !this.#belongsToFailed(place, name));
+      if (left.length > 0)
+        return this.#fail('liveness', `left over in ${place}: ${left.join(', ')}`);
+    }
+    this.#checkJournals();
+  }
+
+  /** A state that is neither done nor failed, or whose successor is not there; undefined if there is none. */
+  unsettled(states: readonly string[]): string | undefined {
+    const found = this.#disk.list(MOUNT).filter((name) => parseStateName(name) !== undefined);
+    for (const name of new Set([...states, ...found])) {
+      const done = this.#text(`done/${name}`);
+      const next = parseCommitRecord(done ?? '')?.next;
+      if (done === undefined && !this.#exists(`failed/${name}`)) {
+        return `${name} is neither done nor failed`;
+      }
+      if (next !== undefined && !this.#exists(next.name) && !this.#exists(`failed/${next.name}`)) {
+        return `${name} is done, but ${next.name} is not there`;
+      }
+    }
+    return undefined;
+  }
+
+  /** What was tried on a state that failed may stay. */
+  #belongsToFailed(place: string, name: string): boolean {
+    return place === '.flockwork/attempts' && this.#exists(`failed/${name}`);
+  }
+
+  /** I1: no state was committed by two sessions, as far as they know. */
+  #checkJournals(): void {
+    const by = new Map<string, string>();
+    for (const file of this.#disk.list(`${MOUNT}/.flockwork/journal`)) {
+      if (!file.endsWith('.jsonl')) continue;
+      for (const line of (this.#text(`.flockwork/journal/${file}`) ?? '').split('\n')) {
+        const entry = parseEntry(line);
+        if (entry?.result !== 'done') continue;
+        const other = by.get(entry.state) ?? entry.session;
+        by.set(entry.state, entry.session);
+        if (other !== entry.session) {
+          return this.#fail(
+            'I1',
+            `both ${other} and ${entry.session} believe that they committed ${entry.state}`,
+          );
+        }
+      }
+    }
+  }
+
+  #fail(invariant: string, message: string): void {
+    this.#violation ??= new Violation(invariant, message);
+  }
+
+  #exists(path: string): boolean {
+    return this.#disk.stat(`${MOUNT}/${path}`) !== undefined;
+  }
+
+  #text(path: string): string | undefined {
+    try {
+      return this.#disk.read(`${MOUNT}/${path}`);
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** `/volume/done/x` is `x` in `done`; `/volume/x` is `x` in `.`. */
+function placeOf(path: string): [place: string, name: string] {
+  const inside = path.slice(MOUNT.length + 1);
+  const depth = inside.startsWith('.flockwork/') ? 2 : 1;
+  const parts = inside.split('/');
+  if (parts.length <= depth) return ['.', inside];
+  return [parts.slice(0, depth).join('/'), parts.slice(depth).join('/')];
+}
+
+function textOf(node: DiskNode): string {
+  return node.kind === 'directory' ? '' : node.content;
+}
+
+/** A beginning of what should be there, or zeros. */
+function isTorn(there: string, whole: string): boolean {
+  return [...there].every((character, index) => character === '\0' || character === whole[index]);
+}
+
+function describeSplit(split: Split): string {
+  return JSON.stringify([...split].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function parseEntry(line: string): JournalEntry | undefined {
+  try {
+    return JSON.parse(line) as JournalEntry;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,366 @@
+/**
+ * One simulated worker process: the real worker on simulated ports. It can be stopped and continued,
+ * blocked by a tick, killed at any operation, and started again under its name.
+ */
+import { machineNames, type Registry } from '../machine/registry.ts';
+import type { PhaseLengths } from '../semaphore/cycle.ts';
+import type { Clock } from '../semaphore/ports.ts';
+import { Layout } from '../volume/layout.ts';
+import { openVolume } from '../volume/open.ts';
+import type { Heartbeat, StartHeartbeat } from '../volume/heartbeat.ts';
+import { Pulse } from '../volume/pulse.ts';
+import { openSession, type VolumeSession } from '../volume/session.ts';
+import { createExecute } from '../worker/executor.ts';
+import type { Log } from '../worker/ports.ts';
+import { Worker } from '../worker/worker.ts';
+import { SimFiles, type Caller } from './client.ts';
+import { Dice } from './dice.ts';
+import { Disk, failure } from './disk.ts';
+import { describeFault, type Fault, type FaultSource, type Method } from './faults.ts';
+import type { HostClock } from './host-clock.ts';
+import type { World } from './world.ts';
+
+/** Where the volume is mounted on every simulated host. */
+export const MOUNT = '/volume';
+
+export interface ProcessOptions {
+  readonly worker: string;
+  readonly phases: PhaseLengths;
+  readonly lease: number;
+  readonly concurrency: number;
+  readonly capacity: number;
+  readonly assign: 'slices' | 'zip';
+  readonly follow: boolean;
+  readonly watch: boolean;
+  readonly freshListings: boolean;
+  /** Milliseconds that one file operation takes, about. */
+  readonly latency: number;
+  /** What the volume says of a name that is taken. */
+  readonly taken: 'EEXIST' | 'EPERM';
+  /** Whose clock stamps mtime. */
+  readonly stamps: 'volume' | 'client' | 'whole seconds';
+}
+
+/** How a process ended. */
+export type Exit =
+  | { readonly kind: 'killed' }
+  | { readonly kind: 'finished'; readonly end: 'empty' | 'stopped' }
+  /** What a user would read: the volume is gone, the name is in use, … */
+  | { readonly kind: 'refused'; readonly error: unknown };
+
+/** Time stamps are taken from the kernel's tick, so long ago at most. */
+const STAMP_LAG = 8;
+/** A timer comes late by so many ms. */
+const TIMER_LAG = 2;
+
+export class SimProcess {
+  readonly name: string;
+  readonly options: ProcessOptions;
+  readonly clock: HostClock;
+  readonly actor: { readonly client: string; readonly stamp: () => number };
+  readonly ended: Promise<Exit>;
+  session: VolumeSession | undefined;
+  /** True time of the last beat that reached the volume. */
+  lastBeat: number = Number.NEGATIVE_INFINITY;
+  /** True while something came between deciding and acting: what it does now may be late. */
+  stalled: boolean = false;
+  exit: Exit | undefined;
+  readonly #world: World;
+  readonly #faults: FaultSource;
+  readonly #dice: Dice;
+  readonly #stop = new AbortController();
+  #calls = 0;
+  #resolveEnded!: (exit: Exit) => void;
+  /** True time until which all of it (SIGSTOP), or the main thread (a tick that blocks), does nothing. */
+  #stoppedUntil = 0;
+  #blockedUntil = 0;
+  #unmounted: Disk | undefined;
+  #hint: (() => void) | undefined;
+
+  constructor(
+    world: World,
+    name: string,
+    clock: HostClock,
+    faults: FaultSource,
+    options: ProcessOptions,
+  ) {
+    this.#world = world;
+    this.name = name;
+    this.clock = clock;
+    this.options = options;
+    this.#faults = faults;
+    this.#dice = new Dice(`${world.seed}/process/${name}`);
+    this.actor = { client: name, stamp: () => this.#stamp() };
+    this.ended = new Promise((resolve) => (this.#resolveEnded = resolve));
+  }
+
+  get isAlive(): boolean {
+    return this.exit === undefined;
+  }
+
+  get isStopped(): boolean {
+    return this.#world.now() < this.#stoppedUntil;
+  }
+
+  start(registry: Registry): void {
+    this.#run(registry).then(
+      (exit) => this.#end(exit),
+      (error: unknown) => this.#end({ kind: 'refused', error }),
+    );
+  }
+
+  async #run(registry: Registry): Promise<Exit> {
+    const { options } = this;
+    const files = new SimFiles(this.#caller());
+    const clock = this.#clockPort();
+    const volume = await openVolume(files, new Layout(MOUNT), {
+      defaults: { phases: options.phases, lease: options.lease },
+      newId: `volume-${Math.floor(this.#dice.next() * 1e9)}`,
+      now: this.#world.now(),
+    });
+    const random = (): number => this.#dice.next();
+    const ports = { files, clock, random, startHeartbeat: this.#heartbeat };
+    const session = {
+      directory: MOUNT,
+      volume,
+      worker: options.worker,
+      host: this.name,
+      pid: 1,
+      concurrency: options.concurrency,
+      capacity: options.capacity,
+      machines: machineNames(registry),
+    };
+    const log = this.#log();
+    const execute = createExecute({ clock, log, print: () => undefined, pauseScale: 1 });
+    const worker = new Worker(
+      {
+        clock,
+        random,
+        openSession: async () => {
+          this.session = await openSession(ports, session);
+          return this.#world.observe(this, this.session);
+        },
+        execute: (task, signal) => {
+          this.#world.ticked(this, task.name);
+          return execute(task, signal);
+        },
+        log,
+        watch: async (hint) => {
+          this.#hint = hint;
+          return async () => void (this.#hint = undefined);
+        },
+      },
+      {
+        registry,
+        volumeId: volume.id,
+        assign: options.assign,
+        follow: options.follow,
+        watch: options.watch,
+        freshListings: options.freshListings,
+        drain: 4 * options.lease,
+      },
+    );
+    const { end } = await worker.run(this.#stop.signal);
+    return { kind: 'finished', end };
+  }
+
+  /** SIGTERM. */
+  askToStop(): void {
+    this.deliver(() => this.#stop.abort());
+  }
+
+  /** kill -9, or a crash: nothing of it goes on. What it had asked of the volume may still happen. */
+  kill(): void {
+    this.#end({ kind: 'killed' });
+  }
+
+  /** SIGSTOP, and SIGCONT after `ms`. */
+  suspend(ms: number): void {
+    this.#stoppedUntil = Math.max(this.#stoppedUntil, this.#world.now() + ms);
+    this.stalled = true;
+  }
+
+  resume(): void {
+    this.#stoppedUntil = 0;
+    this.#blockedUntil = 0;
+  }
+
+  /** A tick keeps the main thread busy for `ms`; the heartbeat has a thread of its own. */
+  block(ms: number): void {
+    this.#blockedUntil = Math.max(this.#blockedUntil, this.#world.now() + ms);
+    this.stalled = true;
+  }
+
+  /** The directory is there, and empty. */
+  unmount(): void {
+    this.#unmounted = new Disk(() => this.#world.now(), 0);
+    this.#unmounted.makeDirectory(MOUNT, this.actor);
+  }
+
+  mount(): void {
+    this.#unmounted = undefined;
+  }
+
+  /** A file system event. */
+  hint(): void {
+    this.deliver(() => this.#hint?.());
+  }
+
+  deliver(act: () => void): void {
+    if (!this.isAlive) return;
+    const until = Math.max(this.#stoppedUntil, this.#blockedUntil);
+    if (this.#world.now() < until) {
+      this.#world.at(until, () => this.deliver(act));
+      return;
+    }
+    this.stalled = false;
+    act();
+  }
+
+  #end(exit: Exit): void {
+    if (this.exit !== undefined) return;
+    this.exit = exit;
+    this.#world.trace(this.name, () => `ends: ${describeExit(exit)}`);
+    this.#resolveEnded(exit);
+  }
+
+  #stamp(): number {
+    const { stamps } = this.options;
+    if (stamps === 'client') return this.clock.wall();
+    const lagging = this.#world.now() - this.#dice.next() * STAMP_LAG;
+    return stamps === 'volume' ? lagging : Math.floor(lagging / 1000) * 1000;
+  }
+
+  #caller(): Caller {
+    const world = this.#world;
+    return {
+      begin: (method, path) => this.#begin(method, path),
+      disk: () => this.#unmounted ?? world.disk,
+      actor: this.actor,
+      taken: this.options.taken,
+      latency: () => this.options.latency * (0.5 + 1.5 * this.#dice.next()) + this.#pending(),
+      later: (ms, act) => world.afterUnlessPowerFails(ms, act),
+      deliver: (act) => this.deliver(act),
+      end: (method, path, outcome) =>
+        world.trace(this.name, () => `${method} ${shorten(path)}: ${outcome}`),
+      die: () => this.kill(),
+      losePower: () => world.losePower(),
+      now: () => world.now(),
+      shuffle: (names) => this.#dice.shuffle(names),
+    };
+  }
+
+  /** What it asks for while a tick blocks it, it asks for afterwards. */
+  #pending(): number {
+    return Math.max(0, this.#blockedUntil - this.#world.now());
+  }
+
+  #begin(method: Method, path: string): Fault | undefined {
+    this.#calls += 1;
+    const call = this.#calls;
+    const fault = this.#faults(this.name, call, method);
+    if (fault !== undefined) {
+      this.#world.injected(`${this.name}#${call}`, fault.kind);
+      this.#world.trace(
+        this.name,
+        () => `#${call} ${method} ${shorten(path)}: ${describeFault(fault)}`,
+      );
+    }
+    if (this.#unmounted === undefined) this.#world.asked(this, method, path);
+    return fault;
+  }
+
+  #clockPort(): Clock {
+    return {
+      now: () => this.clock.wall(),
+      monotonic: () => this.clock.monotonic(),
+      sleep: (ms, signal) =>
+        new Promise((resolve) => {
+          if (signal?.aborted === true) return resolve();
+          const wake = (): void => {
+            strike();
+            signal?.removeEventListener('abort', wake);
+            resolve();
+          };
+          signal?.addEventListener('abort', wake, { once: true });
+          const due = this.#world.now() + this.clock.real(ms) + this.#dice.next() * TIMER_LAG;
+          const strike = this.#world.at(due, () => this.deliver(wake));
+        }),
+    };
+  }
+
+  /** The heartbeat's thread: SIGSTOP stops it, a tick that blocks does not. */
+  readonly #heartbeat: StartHeartbeat = (options) => {
+    const world = this.#world;
+    let deadline = Number.POSITIVE_INFINITY;
+    let [isBroken, isStopped] = [false, false];
+    let lastBeat = this.clock.monotonic();
+    const pulse = new Pulse(
+      {
+        now: () => this.clock.wall(),
+        monotonic: () => this.clock.monotonic(),
+        rewrite: (content) => this.#rewrite(options.lease, content),
+      },
+      options.counter,
+    );
+    const beat = (): void => {
+      if (isStopped || isBroken || !this.isAlive) return;
+      const silentUntil = this.#stoppedUntil;
+      if (world.now() < silentUntil) return void world.at(silentUntil, beat);
+      const result = pulse.beat(deadline);
+      if (result.kind === 'broken') {
+        isBroken = true;
+        this.deliver(options.onBroken);
+      } else if (result.kind === 'beat') {
+        lastBeat = this.clock.monotonic();
+        const { sample } = result;
+        this.deliver(() => options.onSample(sample));
+      }
+      world.at(world.now() + this.clock.real(options.interval), beat);
+    };
+    beat();
+    const heartbeat: Heartbeat = {
+      setDeadline: (monotonic) => void (deadline = monotonic),
+      get broken() {
+        return isBroken;
+      },
+      get lastBeat() {
+        return lastBeat;
+      },
+      stop: async () => void (isStopped = true),
+    };
+    return heartbeat;
+  };
+
+  #rewrite(lease: string, content: string): number {
+    const fault = this.#begin('overwrite', lease);
+    if (fault?.kind === 'refused') throw failure(fault.errno, lease);
+    const disk = this.#unmounted ?? this.#world.disk;
+    disk.overwrite(lease, content, this.actor);
+    if (fault?.kind === 'lost') throw failure(fault.errno, lease);
+    this.lastBeat = this.#world.now();
+    return disk.stat(lease)?.mtime ?? Number.NaN;
+  }
+
+  #log(): Log {
+    const line =
+      (level: string) =>
+      (facts: Record<string, unknown>, message: string): void => {
+        this.#world.trace(this.name, () => `${level}: ${message}${describeError(facts['err'])}`);
+      };
+    return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+  }
+}
+
+function shorten(path: string): string {
+  return path.startsWith(MOUNT) ? path.slice(MOUNT.length + 1) || '.' : path;
+}
+
+function describeError(error: unknown): string {
+  return error === undefined ? '' : ` (${(error as Error).message})`;
+}
+
+export function describeExit(exit: Exit): string {
+  if (exit.kind === 'refused') return `${(exit.error as Error).message}`;
+  return exit.kind === 'finished' ? exit.end : exit.kind;
+}

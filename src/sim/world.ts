@@ -1,0 +1,26 @@
+/** What a simulated process sees of the simulation around it. */
+import type { Session } from '../volume/contract.ts';
+import type { VolumeSession } from '../volume/session.ts';
+import type { Disk } from './disk.ts';
+import type { FaultKind, Method } from './faults.ts';
+import type { SimProcess } from './process.ts';
+
+export interface World {
+  readonly seed: string;
+  readonly disk: Disk;
+  /** The true time, ms since the epoch. */
+  now(): number;
+  /** Returns a way to strike it out again. */
+  at(time: number, act: () => void): () => void;
+  afterUnlessPowerFails(ms: number, act: () => void): void;
+  losePower(): void;
+  /** `text` is only made if somebody reads it. */
+  trace(who: string, text: () => string): void;
+  /** A fault was put in; `id` names it for shrinking. */
+  injected(id: string, kind: FaultKind): void;
+  /** A process asks the volume for something: is it the time for that? */
+  asked(process: SimProcess, method: Method, path: string): void;
+  ticked(process: SimProcess, state: string): void;
+  /** Looks over a session's shoulder. */
+  observe(process: SimProcess, session: VolumeSession): Session;
+}

@@ -1,0 +1,53 @@
+/** One beat of a session's proof of life: what the heartbeat's thread does at every interval. */
+import type { ClockSample } from '../semaphore/volume-clock.ts';
+import { errnoOf } from './files.ts';
+
+/** Times are milliseconds. */
+export interface PulsePorts {
+  now(): number;
+  monotonic(): number;
+  /** Writes the lease in place; returns the mtime that the volume gave it. Throws like `Files.overwrite`. */
+  rewrite(content: string): number;
+}
+
+export type Beat =
+  | { readonly kind: 'beat'; readonly sample: ClockSample }
+  /** A tick is past its deadline, or the volume did not take it: no proof of life this time. */
+  | { readonly kind: 'silent' }
+  /** The lease is gone: somebody broke it. */
+  | { readonly kind: 'broken' };
+
+export class Pulse {
+  readonly #ports: PulsePorts;
+  #counter: number;
+
+  constructor(ports: PulsePorts, counter: number) {
+    this.#ports = ports;
+    this.#counter = counter;
+  }
+
+  /** `deadline`: on the monotonic clock; a hung worker must not hold its states for ever. */
+  beat(deadline: number): Beat {
+    const { now, monotonic, rewrite } = this.#ports;
+    if (monotonic() > deadline) return { kind: 'silent' };
+    try {
+      const before = Math.floor(now());
+      const mtime = rewrite(formatCounter((this.#counter += 1)));
+      const after = Math.floor(now()) + 1;
+      return { kind: 'beat', sample: { before, after, mtime, monotonic: monotonic() } };
+    } catch (error) {
+      // Only a lease that is gone means the end; a full or failing volume may come back.
+      return { kind: errnoOf(error) === 'ENOENT' ? 'broken' : 'silent' };
+    }
+  }
+}
+
+/** The lease's content: of fixed width, so that rewriting it in place never leaves a mixture. */
+export function formatCounter(counter: number): string {
+  return `${String(counter).padStart(15, '0')}\n`;
+}
+
+/** Undefined for anything else than a counter: strange values are no information. */
+export function parseCounter(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{15}\n$/.test(text) ? Number(text) : undefined;
+}
