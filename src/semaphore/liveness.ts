@@ -7,20 +7,28 @@ export interface Sighting {
   readonly counter: number;
   /** On the observer's monotonic clock: when this counter was first seen. */
   readonly since: number;
+  /** And when it was looked for last: an observer that has slept since then knows nothing newer. */
+  readonly looked: number;
 }
 
-/** I8: a lease that is not there, or not a counter, is no information; it neither ends nor renews anything. */
+/**
+ * I8: a lease that is not there, or not a counter, is no information; it neither ends nor renews anything.
+ * `monotonic`: before the look, so that a slow one makes nobody look older than he is.
+ */
 export function sight(
   previous: Sighting | undefined,
   counter: number | undefined,
   monotonic: number,
 ): Sighting {
   const known = counter !== undefined && Number.isSafeInteger(counter) && counter >= 0;
-  if (previous === undefined) return { counter: known ? counter : -1, since: monotonic };
-  return known && counter !== previous.counter ? { counter, since: monotonic } : previous;
+  const looked = monotonic;
+  if (previous === undefined) return { counter: known ? counter : -1, since: monotonic, looked };
+  return known && counter !== previous.counter
+    ? { counter, since: monotonic, looked }
+    : { ...previous, looked };
 }
 
 /** `lease`: milliseconds. */
-export function isDead(sighting: Sighting, monotonic: number, lease: number): boolean {
-  return monotonic - sighting.since >= lease;
+export function isDead(sighting: Sighting, lease: number): boolean {
+  return sighting.looked - sighting.since >= lease;
 }

@@ -86,6 +86,19 @@ export function intervalAt(
   return known && { earliest: wall + known.low, latest: wall + known.high };
 }
 
+/**
+ * The middle of what the volume's time can be, carried on by the monotonic clock alone: a guess that stays
+ * near the truth while the wall clock is set, or says nothing sensible. NaN before the first sample.
+ */
+export function estimateAt(clock: VolumeClock, monotonic: number): number {
+  return monotonic + clock.wallOrigin + (clock.low + clock.high) / 2;
+}
+
+/** ISO 8601; the epoch for what is no time. */
+export function formatInstant(time: number): string {
+  return new Date(time > 0 && time < YEAR_9998 ? time : 0).toISOString();
+}
+
 /** Width of the interval while the wall clock is left alone, ms; Infinity if nothing is known. */
 export function uncertaintyAt(clock: VolumeClock, monotonic: number): number {
   return clock.high - clock.low + 2 * drift(clock, monotonic);

@@ -42,11 +42,19 @@ const SEASONS: Readonly<Record<string, Partial<Record<Method, readonly PhaseName
   in_progress: { link: ['commitment', 'update'], unlink: ['commitment', 'update'] },
   done: { link: ['update'], unlink: [] },
   failed: { link: ['update'], unlink: [] },
+  '.flockwork/attempts': { link: ['update'], unlink: ['update'] },
   workers: { link: ['update'], unlink: ['commitment', 'update'] },
   '.': { link: ['update'], unlink: [] },
 };
 /** What follows from something begun in the phase may still land in the buffer after it. */
-const LANDS_IN_BUFFER = new Set(['in_progress/unlink', 'failed/link', './link', 'workers/unlink']);
+const LANDS_IN_BUFFER = new Set([
+  'in_progress/unlink',
+  'failed/link',
+  '.flockwork/attempts/link',
+  '.flockwork/attempts/unlink',
+  './link',
+  'workers/unlink',
+]);
 
 const EMPTY_IN_THE_END = [
   'in_progress',
@@ -254,10 +262,9 @@ export class Oracle {
   finish(states: readonly string[]): void {
     const unsettled = this.unsettled(states);
     if (unsettled !== undefined) this.#fail('liveness', unsettled);
+    const kept = this.#sessionsOfFailed();
     for (const place of EMPTY_IN_THE_END) {
-      const left = this.#disk
-        .list(`${MOUNT}/${place}`)
-        .filter((name) => !this.#belongsToFailed(place, name));
+      const left = this.#disk.list(`${MOUNT}/${place}`).filter((name) => !kept.has(name));
       if (left.length > 0)
         return this.#fail('liveness', `left over in ${place}: ${left.join(', ')}`);
     }
@@ -280,9 +287,17 @@ export class Oracle {
     return undefined;
   }
 
-  /** What was tried on a state that failed may stay. */
-  #belongsToFailed(place: string, name: string): boolean {
-    return place === '.flockwork/attempts' && this.#exists(`failed/${name}`);
+  /** A session that died with a record of a state that has failed: it may yet come back and commit it. */
+  #sessionsOfFailed(): Set<string> {
+    const staging = `${MOUNT}/.flockwork/staging`;
+    return new Set(
+      this.#disk.list(staging).filter((session) => {
+        const records = this.#disk
+          .list(`${staging}/${session}`)
+          .filter((one) => !one.startsWith('.'));
+        return records.length > 0 && records.every((name) => this.#exists(`failed/${name}`));
+      }),
+    );
   }
 
   /** I1: no state was committed by two sessions, as far as they know. */

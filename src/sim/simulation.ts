@@ -110,7 +110,8 @@ class Simulation implements World {
       lease,
       calm: scenario.calm,
       cache,
-      registry: options.registry ?? createRegistry([this.#chain({ kill: () => {}, block: () => {} })]),
+      registry:
+        options.registry ?? createRegistry([this.#chain({ kill: () => {}, block: () => {} })]),
     });
     this.disk.makeDirectory(MOUNT, USER);
     this.disk.sync('/');
@@ -169,7 +170,9 @@ class Simulation implements World {
     return new Proxy<Session>(session, {
       get: (target, property) => {
         if (property === 'snapshot') return () => this.#watchSnapshot(process, session);
-        if (property === 'claim') return (name: string) => this.#watchClaim(session, name);
+        if (property === 'claim') {
+          return (...args: Parameters<Session['claim']>) => this.#watchClaim(session, ...args);
+        }
         const value: unknown = Reflect.get(target, property, target);
         return typeof value === 'function' ? value.bind(target) : value;
       },
@@ -185,8 +188,11 @@ class Simulation implements World {
     return snapshot;
   }
 
-  async #watchClaim(session: VolumeSession, name: string): ReturnType<Session['claim']> {
-    const outcome = await session.claim(name);
+  async #watchClaim(
+    session: VolumeSession,
+    ...[name, window]: Parameters<Session['claim']>
+  ): ReturnType<Session['claim']> {
+    const outcome = await session.claim(name, window);
     this.#oracle.claimed(name, outcome);
     return outcome;
   }
@@ -379,6 +385,7 @@ class Simulation implements World {
     this.#oracle.submitted(name, content ?? '');
     if (content === undefined) this.disk.createOther(path, this.#user());
     else this.disk.create(path, content, this.#user());
+    if (content !== undefined) this.disk.sync(path);
     this.disk.sync(MOUNT);
   }
 

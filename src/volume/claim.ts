@@ -1,34 +1,47 @@
 /** Claiming a state, and giving the claim up. */
+import type { Window } from './contract.ts';
 import { linkOnce, readText, removeOurs } from './exclusive.ts';
+import type { Files } from './files.ts';
+import type { Layout } from './layout.ts';
 import type { Member } from './member.ts';
 
 /**
  * Claim, then look: whoever committed this state may have released it a moment before, and a listing
  * made earlier does not show that. What the look misses (caches lie), the link of `done/` decides (I1).
  */
-export async function claim(member: Member, name: string): Promise<'ours' | 'taken' | 'finished'> {
+export async function claim(
+  member: Member,
+  name: string,
+  window: Window,
+): Promise<'ours' | 'taken' | 'finished' | 'late'> {
   const { files, layout } = member;
   const flag = layout.flag('in_progress', name);
   const outcome = await linkOnce(files, await member.tokenFile(), flag, member.tokenText);
   if (outcome === 'taken') return 'taken';
-  const [done, failed] = [
-    await files.stat(layout.flag('done', name)),
-    await files.stat(layout.flag('failed', name)),
-  ];
-  if (done === undefined && failed === undefined) return 'ours';
-  await releaseClaim(member, name);
-  return 'finished';
+  if (!(await isSettled(files, layout, name))) return 'ours';
+  return (await releaseClaim(member, name, window.mayLand)) ? 'finished' : 'late';
 }
 
-/** Takes the claim down if it is ours. */
-export async function releaseClaim(member: Member, name: string): Promise<void> {
-  await removeOurs(member.files, member.layout.flag('in_progress', name), member.tokenText);
+/** Is this state done, or has it failed? */
+export async function isSettled(files: Files, layout: Layout, name: string): Promise<boolean> {
+  const done = await files.stat(layout.flag('done', name));
+  return done !== undefined || (await files.stat(layout.flag('failed', name))) !== undefined;
+}
+
+/** Takes the claim down if it is ours. False if it is too late for that (I4). */
+export function releaseClaim(member: Member, name: string, may: () => boolean): Promise<boolean> {
+  return removeOurs(member.files, member.layout.flag('in_progress', name), member.tokenText, may);
 }
 
 /** Takes another session's claim down; by name, so it may (after a stall) hit a newer one: see I6. */
-export async function dropClaim(member: Member, name: string, text: string): Promise<boolean> {
+export async function dropClaim(
+  member: Member,
+  name: string,
+  text: string,
+  window: Window,
+): Promise<boolean> {
   const path = member.layout.flag('in_progress', name);
-  if ((await readText(member.files, path)) !== text) return false;
+  if ((await readText(member.files, path)) !== text || !window.mayStart()) return false;
   try {
     await member.files.unlink(path);
     return true;

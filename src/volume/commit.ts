@@ -17,7 +17,7 @@ export async function commit(member: Member, steps: Step[], window: Window): Pro
   await stage(member, at(steps, 'new'));
   await link(member, at(steps, 'staged'), window);
   await publishSuccessors(member, at(steps, 'committed'), window);
-  await unstage(member, at(steps, 'published'));
+  await unstage(member, at(steps, 'published'), window);
 }
 
 const at = (steps: Step[], progress: Step['progress']): Step[] =>
@@ -125,7 +125,7 @@ async function publishOne(member: Member, step: Step, window: Window): Promise<v
   );
   if (outcome === 'ours') return;
   await setAsideConflict(member, recordOf(step)!);
-  if (step.followed) await releaseClaim(member, next.name);
+  if (step.followed) await releaseClaim(member, next.name, window.mayLand);
   step.followed = false;
 }
 
@@ -159,15 +159,16 @@ export async function putFlag(
   await member.files.sync(member.layout.flags(flag));
 }
 
-async function unstage(member: Member, steps: Step[]): Promise<void> {
+/** Has all of it to do again if the window closes on the way: each part can be done twice. */
+async function unstage(member: Member, steps: Step[], window: Window): Promise<void> {
   await each(steps, async (step) => {
     if (recordOf(step) !== undefined) {
       await remove(member.files, member.staging(step.name));
       await remove(member.files, successorFile(member, step.name));
     }
+    if (!window.mayLand()) return;
     await clearAttempts(member, step.name);
-    await releaseClaim(member, step.name);
-    step.progress = 'settled';
+    if (await releaseClaim(member, step.name, window.mayLand)) step.progress = 'settled';
   });
 }
 

@@ -105,7 +105,7 @@ export interface Session {
   time(): Interval | undefined;
   /** How uncertain it is, ms. */
   uncertainty(): number;
-  /** The middle of what the volume's time can be, ISO 8601: for people, never for decisions. */
+  /** The volume's time as far as it was ever known, ISO 8601: for people, and for pauses. */
   stamp(): string;
   /**
    * Is this volume still the one that was opened, and this session still alive to the others? Throws
@@ -116,14 +116,18 @@ export interface Session {
   setDeadline(monotonic: number): void;
   /** An earlier session under this worker's name that is alive. */
   rival(): Promise<Token | undefined>;
-  /** Sets the flag in `workers/`. False while a dead session's flag is still there. */
-  register(): Promise<boolean>;
-  withdraw(): Promise<void>;
+  /** Sets the flag in `workers/`. False while a dead session's flag is still there, or if it is too late. */
+  register(window: Window): Promise<boolean>;
+  /** False if it is too late for that. */
+  withdraw(window: Window): Promise<boolean>;
   snapshot(): Promise<Snapshot>;
   /** Staged records of other sessions whose commit may still have to be finished. */
   owed(): Promise<number>;
-  /** `finished`: it had been committed before; the claim is dropped again. */
-  claim(name: string): Promise<'ours' | 'taken' | 'finished'>;
+  /**
+   * `finished`: it had been committed before; the claim is dropped again. `late`: it had been, but the
+   * claim still stands, and has to be dropped in another window.
+   */
+  claim(name: string, window: Window): Promise<'ours' | 'taken' | 'finished' | 'late'>;
   intake(name: string): Promise<Intake>;
   /** Tokens of all sessions there are, this one included. */
   sessions(): Promise<readonly Token[]>;

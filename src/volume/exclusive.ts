@@ -86,9 +86,18 @@ export async function remove(files: Files, path: string): Promise<void> {
   }
 }
 
-/** Removes an entry only if it holds `content`; says whether it did. */
-export async function removeOurs(files: Files, path: string, content: string): Promise<boolean> {
-  if ((await readText(files, path)) !== content) return false;
+/**
+ * Removes an entry only if it holds `content`, and only while `may` says so: it is asked after the look,
+ * which may take its time. False if it came too late for that.
+ */
+export async function removeOurs(
+  files: Files,
+  path: string,
+  content: string,
+  may: () => boolean = () => true,
+): Promise<boolean> {
+  if ((await readText(files, path)) !== content) return true;
+  if (!may()) return false;
   await remove(files, path);
   return true;
 }

@@ -17,6 +17,8 @@ export class Member {
   readonly stamp: () => string;
   /** States with failed attempts or refusals, as of the last snapshot. */
   attempted: Set<string> = new Set();
+  /** Sessions with a flag in `workers/`, as of then. */
+  registered: readonly string[] = [];
   #stagingMade = false;
   #tokenFiles = 0;
   #links = 0;

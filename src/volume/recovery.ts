@@ -7,8 +7,8 @@
 import { parseCommitRecord, formatRecord } from '../machine/record.ts';
 import { isDead, sight, type Sighting } from '../semaphore/liveness.ts';
 import { isMine } from '../semaphore/share.ts';
-import { clearAttempts, countAttempt } from './attempts.ts';
-import { dropClaim } from './claim.ts';
+import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
+import { dropClaim, isSettled } from './claim.ts';
 import { publishFromRecord } from './commit.ts';
 import type { Recovery, Window } from './contract.ts';
 import { listOrNone, readText, remove, removeOurs } from './exclusive.ts';
@@ -50,12 +50,18 @@ export class Recoverer {
       ...(await listOrNone(files, layout.internal('sessions'))).map(sessionOfTokenFile),
       ...(await listOrNone(files, layout.internal('staging'))),
       ...this.#claims.map((claim) => claim.token.session),
+      ...this.#member.registered,
     ]);
     for (const session of named) {
       if (session === token.session || session.startsWith('.')) continue;
-      // I8: taken before the read, so that a slow one makes nobody look older than he is.
       const now = this.#monotonic();
-      const text = await readText(files, layout.internal('leases', session)).catch(() => undefined);
+      let text: string | undefined;
+      try {
+        text = await readText(files, layout.internal('leases', session));
+      } catch {
+        // I8: a volume that does not answer says nothing about anybody.
+        continue;
+      }
       const before = this.#sightings.get(session);
       const after = sight(before, parseCounter(text), now);
       if (before !== undefined && after.counter > before.counter) this.#moved.add(session);
@@ -68,7 +74,7 @@ export class Recoverer {
 
   #isDead(session: string): boolean {
     const sighting = this.#sightings.get(session);
-    return sighting !== undefined && isDead(sighting, this.#monotonic(), this.#lease);
+    return sighting !== undefined && isDead(sighting, this.#lease);
   }
 
   /** Was this session seen to be at work since we came? */
@@ -92,9 +98,10 @@ export class Recoverer {
     const due = this.#monotonic() - this.#scanned >= this.#lease / SCANS_PER_LEASE;
     if (dead.length === 0 && !due) return report;
     await this.#scanClaims();
+    await this.#sweepAttempts(cycle, window);
     for (const session of dead) {
       if (!window.mayStart()) return report;
-      if (await this.#breakLease(session)) report.broken.push(session);
+      if (await this.#breakLease(session, window)) report.broken.push(session);
       report.dropped.push(...(await this.#dropClaims(session, cycle, window)));
       report.finished.push(...(await this.#sweep(session, cycle, window)));
       await this.#forget(session);
@@ -120,7 +127,17 @@ export class Recoverer {
     this.#scanned = this.#monotonic();
   }
 
-  async #breakLease(session: string): Promise<boolean> {
+  /** Attempts are in the record of a state that is done or failed; what is left of them here is in nobody's way. */
+  async #sweepAttempts(cycle: number, window: Window): Promise<void> {
+    const { files, layout } = this.#member;
+    for (const name of await listOrNone(files, layout.internal('attempts'))) {
+      if (!this.#isMyShare(name, cycle) || !(await isSettled(files, layout, name))) continue;
+      if (!window.mayStart()) return;
+      await removeAttempts(files, layout, name);
+    }
+  }
+
+  async #breakLease(session: string, window: Window): Promise<boolean> {
     const { files, layout } = this.#member;
     const lease = layout.internal('leases', session);
     const there = (await files.stat(lease)) !== undefined;
@@ -129,7 +146,7 @@ export class Recoverer {
       const flag = layout.flag('workers', name);
       const text = await readText(files, flag);
       if (text !== undefined && parseToken(text)?.session === session) {
-        await removeOurs(files, flag, text);
+        await removeOurs(files, flag, text, window.mayStart);
       }
     }
     return there;
@@ -140,7 +157,7 @@ export class Recoverer {
     for (const claim of this.#claims) {
       if (claim.token.session !== session || !this.#isMyShare(claim.name, cycle)) continue;
       if (!window.mayStart()) break;
-      if (!(await dropClaim(this.#member, claim.name, claim.text))) continue;
+      if (!(await dropClaim(this.#member, claim.name, claim.text, window))) continue;
       await this.#countLost(claim);
       dropped.push(claim.name);
     }
@@ -151,11 +168,8 @@ export class Recoverer {
   /** A state that kills whoever ticks it must not go round for ever. */
   async #countLost(claim: Claim): Promise<void> {
     const { files, layout } = this.#member;
-    const settled =
-      (await files.stat(layout.flag('done', claim.name))) ??
-      (await files.stat(layout.flag('failed', claim.name)));
     const exists = await files.stat(layout.state(claim.name));
-    if (settled !== undefined || exists === undefined) return;
+    if (exists === undefined || (await isSettled(files, layout, claim.name))) return;
     await countAttempt(this.#member, claim.name, {
       attempt: 1,
       session: claim.token.session,

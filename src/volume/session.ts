@@ -1,9 +1,11 @@
 /** A session on a real volume: lease, clock and token, and the operations of `contract.ts` put together. */
 import { UserError } from '../machine/errors.ts';
-import type { Interval, PhaseLengths } from '../semaphore/cycle.ts';
+import { momentOf, type Interval, type PhaseLengths } from '../semaphore/cycle.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import {
   addSample,
+  estimateAt,
+  formatInstant,
   intervalAt,
   startVolumeClock,
   uncertaintyAt,
@@ -93,7 +95,7 @@ export class VolumeSession implements Session {
       worker: options.worker,
       host: options.host,
       pid: options.pid,
-      started: new Date(clock.now()).toISOString(),
+      started: formatInstant(clock.now()),
       concurrency: options.concurrency,
       capacity: options.capacity,
       machines: [...options.machines],
@@ -141,9 +143,7 @@ export class VolumeSession implements Session {
   }
 
   stamp(): string {
-    const time = this.time();
-    const now = time === undefined ? this.#ports.clock.now() : (time.earliest + time.latest) / 2;
-    return new Date(now).toISOString();
+    return formatInstant(estimateAt(this.#volumeClock, this.#ports.clock.monotonic()));
   }
 
   async check(): Promise<'alive' | 'broken'> {
@@ -176,15 +176,12 @@ export class VolumeSession implements Session {
     return undefined;
   }
 
-  async register(): Promise<boolean> {
+  async register(window: Window): Promise<boolean> {
     const flag = this.#layout.flag('workers', this.token.worker);
     const { files } = this.#ports;
-    const outcome = await linkOnce(
-      files,
-      await this.#member.tokenFile(),
-      flag,
-      this.#member.tokenText,
-    );
+    const tokenFile = await this.#member.tokenFile();
+    if (!window.mayStart()) return false;
+    const outcome = await linkOnce(files, tokenFile, flag, this.#member.tokenText);
     if (outcome === 'ours') return true;
     const text = await readText(files, flag);
     const other = parseToken(text);
@@ -195,13 +192,17 @@ export class VolumeSession implements Session {
     ) {
       return false;
     }
-    await removeOurs(files, flag, text);
-    return this.register();
+    if (!(await removeOurs(files, flag, text, window.mayStart))) return false;
+    return this.register(window);
   }
 
-  async withdraw(): Promise<void> {
+  withdraw(window: Window): Promise<boolean> {
+    return this.#takeFlagDown(window.mayStart);
+  }
+
+  #takeFlagDown(may: () => boolean): Promise<boolean> {
     const flag = this.#layout.flag('workers', this.token.worker);
-    await removeOurs(this.#ports.files, flag, this.#member.tokenText);
+    return removeOurs(this.#ports.files, flag, this.#member.tokenText, may);
   }
 
   async snapshot(): Promise<Snapshot> {
@@ -209,6 +210,7 @@ export class VolumeSession implements Session {
     const { files } = this.#ports;
     const snapshot = await takeSnapshot(files, this.#layout, this.#listings, earliest);
     this.#member.attempted = snapshot.attempted;
+    this.#member.registered = snapshot.roster.map(({ session: name }) => name);
     return snapshot;
   }
 
@@ -216,8 +218,8 @@ export class VolumeSession implements Session {
     return this.#recoverer.owed();
   }
 
-  claim(name: string): Promise<'ours' | 'taken' | 'finished'> {
-    return claim(this.#member, name);
+  claim(name: string, window: Window): ReturnType<Session['claim']> {
+    return claim(this.#member, name, window);
   }
 
   intake(name: string): Promise<Intake> {
@@ -236,9 +238,11 @@ export class VolumeSession implements Session {
       if (step.change.kind === 'commit') continue;
       if (!window.mayStart()) return;
       try {
-        await this.#giveUp(step);
-        await releaseClaim(this.#member, step.name);
-        step.progress = 'settled';
+        // An attempt is counted once, however often it takes to give the claim back.
+        if (step.progress === 'new') await this.#giveUp(step);
+        step.progress = 'published';
+        const released = await releaseClaim(this.#member, step.name, window.mayLand);
+        if (released) step.progress = 'settled';
       } catch (error) {
         step.error = error;
       }
@@ -285,12 +289,19 @@ export class VolumeSession implements Session {
     return this.#layout.internal('journal', `${this.token.session}.held`);
   }
 
+  /** I4: a flag that may not come down now is left to the others. */
+  #isFrozen(): boolean {
+    const now = this.time();
+    const phase = now && momentOf(this.phases, now)?.phase;
+    return phase === 'assignment' || phase === 'buffer';
+  }
+
   /** The lease goes last: until then the others can tell that somebody is still at it. */
   async leave(): Promise<void> {
     const { files } = this.#ports;
     const staging = this.#member.staging();
     await this.#heartbeat?.stop();
-    await this.withdraw();
+    await this.#takeFlagDown(() => !this.#isFrozen());
     await remove(files, this.#heldFile);
     const staged = await listOrNone(files, staging);
     const owes = staged.some((name) => !name.startsWith('.'));

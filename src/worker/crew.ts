@@ -99,9 +99,9 @@ export class Crew {
       if (!window.mayStart()) return;
       this.#unsure.add(name);
       try {
-        const outcome = await this.#session.claim(name);
+        const outcome = await this.#session.claim(name, window);
         if (outcome === 'ours') this.#holdings.set(name, newHolding(name, this.#session.stamp()));
-        this.#unsure.delete(name);
+        if (outcome !== 'late') this.#unsure.delete(name);
       } catch (error) {
         this.#ports.log.warn({ err: error, state: name }, 'cannot tell whether the claim stands');
       }

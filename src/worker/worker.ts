@@ -194,21 +194,21 @@ export class Worker {
   }
 
   async #commit(window: Window): Promise<void> {
-    if (this.#ending !== undefined) return this.#takeLeave();
+    if (this.#ending !== undefined) return this.#takeLeave(window);
     if (!this.#paused) await this.#crew.claim(this.#mine, window);
     this.#mine = [];
     await this.#crew.examine();
     // Said before it is begun: a tick may block this process, and people ask who holds what.
     await this.#crew.report();
     this.#crew.startTicks();
-    if (this.#crew.room <= 0) await this.#session.withdraw();
+    if (this.#crew.room <= 0) await this.#session.withdraw(window);
   }
 
   async #update(turn: PhaseTurn, window: Window): Promise<void> {
     if (this.#deadline !== Number.POSITIVE_INFINITY) this.#letGoInTime(turn);
     await this.#crew.settle(window);
-    if (this.#ending !== undefined) await this.#takeLeave();
-    else if (this.#crew.room > 0 && window.mayStart()) await this.#register();
+    if (this.#ending !== undefined) await this.#takeLeave(window);
+    else if (this.#crew.room > 0 && window.mayStart()) await this.#register(window);
     const recovery = await this.#session.recover(turn.cycle, window);
     if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
       this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
@@ -222,7 +222,7 @@ export class Worker {
     this.#crew.endCycle();
     await this.#crew.report();
     await this.#lookForTheEnd(turn, window);
-    if (this.#ending !== undefined) await this.#takeLeave();
+    if (this.#ending !== undefined) await this.#takeLeave(window);
   }
 
   /** Where listings are fresh, the end shows as soon as the last claim is released: late in this phase. */
@@ -235,12 +235,12 @@ export class Worker {
   }
 
   /** I4: a flag comes down in Worker Commitment or Update System only, also when leaving. */
-  async #takeLeave(): Promise<void> {
-    await this.#session.withdraw();
-    this.#finished = this.#crew.isEmpty;
+  async #takeLeave(window: Window): Promise<void> {
+    const isDown = await this.#session.withdraw(window);
+    this.#finished = isDown && this.#crew.isEmpty;
   }
 
-  async #register(): Promise<void> {
+  async #register(window: Window): Promise<void> {
     const rival = await this.#session.rival();
     if (rival !== undefined) {
       const { worker, host, pid, started } = rival;
@@ -251,7 +251,7 @@ export class Worker {
         { worker, host, pid },
       );
     }
-    if (await this.#session.register()) {
+    if (await this.#session.register(window)) {
       if (!this.#registered) this.#ports.log.info({}, 'registered');
       this.#registered = true;
     } else if (!this.#waiting) {

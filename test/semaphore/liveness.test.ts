@@ -6,18 +6,25 @@ import { isMine } from '../../src/semaphore/share.ts';
 describe('who is dead', () => {
   test('a counter that has not moved for the lease, on the observer’s own clock', () => {
     const sighting = sight(undefined, 7, 1000);
-    expect(isDead(sighting, 10_999, 10_000)).toBe(false);
-    expect(isDead(sighting, 11_000, 10_000)).toBe(true);
+    expect(isDead(sight(sighting, 7, 10_999), 10_000)).toBe(false);
+    expect(isDead(sight(sighting, 7, 11_000), 10_000)).toBe(true);
   });
 
   test('seeing the same counter again does not renew it', () => {
     const again = sight(sight(undefined, 7, 1000), 7, 9000);
-    expect(isDead(again, 11_000, 10_000)).toBe(true);
+    expect(isDead(sight(again, 7, 11_000), 10_000)).toBe(true);
+  });
+
+  test('I8: an observer that has not looked for a long time takes nobody for dead', () => {
+    const before = sight(sight(undefined, 7, 1000), 7, 2000);
+    expect(isDead(before, 10_000)).toBe(false);
+    expect(isDead(sight(before, 8, 99_000), 10_000)).toBe(false);
   });
 
   test('a counter that moves does, in either direction: a new file may begin anew', () => {
     for (const counter of [8, 2]) {
-      expect(isDead(sight(sight(undefined, 7, 1000), counter, 9000), 11_000, 10_000)).toBe(false);
+      const moved = sight(sight(undefined, 7, 1000), counter, 9000);
+      expect(isDead(sight(moved, counter, 11_000), 10_000)).toBe(false);
     }
   });
 
@@ -25,15 +32,15 @@ describe('who is dead', () => {
     'I8: %s is no information: it neither ends nor renews anything',
     (strange) => {
       const before = sight(undefined, 7, 1000);
-      expect(sight(before, strange, 5000)).toEqual(before);
+      expect(sight(before, strange, 5000)).toEqual({ ...before, looked: 5000 });
       expect(sight(undefined, strange, 1000)).toEqual(sight(undefined, undefined, 1000));
     },
   );
 
   test('a session whose lease was never seen has its time too', () => {
     const sighting = sight(undefined, undefined, 1000);
-    expect(isDead(sighting, 10_999, 10_000)).toBe(false);
-    expect(isDead(sighting, 11_000, 10_000)).toBe(true);
+    expect(isDead(sight(sighting, undefined, 10_999), 10_000)).toBe(false);
+    expect(isDead(sight(sighting, undefined, 11_000), 10_000)).toBe(true);
   });
 });
 

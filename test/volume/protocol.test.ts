@@ -75,7 +75,7 @@ describe('I2, I3: after a crash anywhere, the step is finished by others, or don
       throw errno('EIO');
     });
     const victim = await volume.join('victim', files);
-    expect(await victim.session.claim('x.state')).toBe('ours');
+    expect(await victim.session.claim('x.state', OPEN)).toBe('ours');
     armed = true;
     await victim.session.settle([commitStep(victim, 'x.state', NEXT)], OPEN).catch(() => undefined);
     const survivor = await volume.join('survivor');
@@ -83,7 +83,7 @@ describe('I2, I3: after a crash anywhere, the step is finished by others, or don
 
     expect(placesOf(volume, 'x.state').length).toBe(1);
     if (placesOf(volume, 'x.state')[0] === 'available') {
-      expect(await survivor.session.claim('x.state')).toBe('ours');
+      expect(await survivor.session.claim('x.state', OPEN)).toBe('ours');
       await survivor.session.settle([commitStep(survivor, 'x.state', NEXT)], OPEN);
     }
     expect(placesOf(volume, 'x.state')).toEqual(['done']);
@@ -140,8 +140,8 @@ describe('I4: frozen', () => {
   test('outside its phase a session settles nothing and recovers nothing', async () => {
     using volume = await TestVolume.create();
     const [ant, dead] = [await volume.join('ant'), await volume.join('dead')];
-    await dead.session.claim('y.state');
-    await ant.session.claim('x.state');
+    await dead.session.claim('y.state', OPEN);
+    await ant.session.claim('x.state', OPEN);
     await ant.session.recover(0, OPEN);
     volume.pass(2 * LEASE);
     ant.beat();
@@ -201,7 +201,7 @@ describe('I8: nothing is inferred from absence', () => {
     });
     const other = await volume.join('other');
     const observer = await volume.join('observer', blind.files);
-    await other.session.claim('x.state');
+    await other.session.claim('x.state', OPEN);
     for (let cycle = 0; cycle < 3; cycle += 1) {
       volume.pass(LEASE / 4);
       other.beat();
@@ -253,7 +253,7 @@ describe('any error of link and unlink means "unknown": what is there decides', 
       using volume = await TestVolume.create();
       volume.put('x.state');
       const ant = await volume.join('ant', lost(code, 'link'));
-      expect(await ant.session.claim('x.state')).toBe('ours');
+      expect(await ant.session.claim('x.state', OPEN)).toBe('ours');
       const one = commitStep(ant, 'x.state', NEXT);
       await ant.session.settle([one], FOLLOW);
       expect(one).toMatchObject({ progress: 'settled', lost: false, followed: true });
@@ -265,7 +265,7 @@ describe('any error of link and unlink means "unknown": what is there decides', 
   test('an unlink that took effect and says ENOENT', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant', lost('ENOENT', 'unlink'));
-    await ant.session.claim('x.state');
+    await ant.session.claim('x.state', OPEN);
     await ant.session.settle([bareStep('x.state')], OPEN);
     expect(volume.list('in_progress')).toEqual([]);
   });
@@ -280,7 +280,7 @@ describe('any error of link and unlink means "unknown": what is there decides', 
         return act();
       });
       const ant = await volume.join('ant', files);
-      await ant.session.claim('x.state');
+      await ant.session.claim('x.state', OPEN);
       const one = commitStep(ant, 'x.state', NEXT);
       failing = true;
       await ant.session.settle([one], OPEN);
@@ -324,7 +324,7 @@ describe('group commit', () => {
       return act();
     });
     const ant = await volume.join('ant', files);
-    await ant.session.claim('x.state');
+    await ant.session.claim('x.state', OPEN);
     order.length = 0;
     const one = commitStep(ant, 'x.state', NEXT);
     await ant.session.settle([one], OPEN);
@@ -348,19 +348,19 @@ describe('claims', () => {
   test('are exclusive, and a state that is done or failed is not kept', async () => {
     using volume = await TestVolume.create();
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
-    expect(await ant.session.claim('x.state')).toBe('ours');
-    expect(await bee.session.claim('x.state')).toBe('taken');
+    expect(await ant.session.claim('x.state', OPEN)).toBe('ours');
+    expect(await bee.session.claim('x.state', OPEN)).toBe('taken');
     await ant.session.settle([bareStep('x.state')], OPEN);
-    expect(await bee.session.claim('x.state')).toBe('finished');
+    expect(await bee.session.claim('x.state', OPEN)).toBe('finished');
     volume.put('failed/y.state', '');
-    expect(await bee.session.claim('y.state')).toBe('finished');
+    expect(await bee.session.claim('y.state', OPEN)).toBe('finished');
     expect(volume.list('in_progress')).toEqual([]);
   });
 
   test('are released only by whose they are', async () => {
     using volume = await TestVolume.create();
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
-    await ant.session.claim('x.state');
+    await ant.session.claim('x.state', OPEN);
     await bee.session.settle([step('x.state', { kind: 'release' })], OPEN);
     expect(volume.list('in_progress')).toEqual(['x.state']);
   });
@@ -383,6 +383,6 @@ describe('claims', () => {
     await ant.session.settle([one], FOLLOW);
     expect([one.followed, claimedFirst]).toEqual([true, true]);
     const bee: TestSession = await volume.join('bee');
-    expect(await bee.session.claim('x.state-1')).toBe('taken');
+    expect(await bee.session.claim('x.state-1', OPEN)).toBe('taken');
   });
 });

@@ -9,8 +9,8 @@ describe('a dead worker', () => {
     using volume = await TestVolume.create();
     volume.put('x.state');
     const [dead, ant] = [await volume.join('dead'), await volume.join('ant')];
-    await dead.session.register();
-    await dead.session.claim('x.state');
+    await dead.session.register(OPEN);
+    await dead.session.claim('x.state', OPEN);
     await volume.bury(ant);
     expect(volume.list('workers')).toEqual([]);
     expect(volume.list('in_progress')).toEqual([]);
@@ -28,7 +28,7 @@ describe('a dead worker', () => {
   test('is not taken for dead a moment before the lease is over', async () => {
     using volume = await TestVolume.create();
     const [slow, ant] = [await volume.join('slow'), await volume.join('ant')];
-    await slow.session.claim('x.state');
+    await slow.session.claim('x.state', OPEN);
     await ant.session.recover(0, OPEN);
     volume.pass(LEASE - 1000);
     expect((await ant.session.recover(1, OPEN)).broken).toEqual([]);
@@ -43,7 +43,7 @@ describe('a dead worker', () => {
     using volume = await TestVolume.create();
     volume.put('x.state');
     const [dead, ant] = [await volume.join('dead'), await volume.join('ant')];
-    await dead.session.claim('x.state');
+    await dead.session.claim('x.state', OPEN);
     await ant.session.recover(0, OPEN);
     volume.pass(LEASE);
     expect(await ant.session.recover(1, OPEN)).toMatchObject({
@@ -67,7 +67,7 @@ describe('a dead worker', () => {
     using volume = await TestVolume.create();
     volume.put('x.state');
     const dead = await volume.join('dead');
-    await dead.session.claim('x.state');
+    await dead.session.claim('x.state', OPEN);
     const { session } = dead.session.token;
     for (const part of ['leases', 'sessions'])
       rmSync(join(volume.dir, '.flockwork', part, session));
@@ -80,7 +80,7 @@ describe('a dead worker', () => {
     using volume = await TestVolume.create();
     volume.put('x.state');
     const [dead, ant] = [await volume.join('dead'), await volume.join('ant')];
-    await dead.session.claim('x.state');
+    await dead.session.claim('x.state', OPEN);
     volume.put('done/x.state', '');
     await volume.bury(ant);
     expect(volume.list('in_progress')).toEqual([]);
@@ -95,7 +95,7 @@ describe('a dead worker', () => {
       await volume.join('ant'),
       await volume.join('bee'),
     ];
-    await dead.session.claim('x.state');
+    await dead.session.claim('x.state', OPEN);
     for (let cycle = 0; cycle < 12; cycle += 1) {
       volume.pass(LEASE / 4);
       ant.beat();
@@ -122,10 +122,10 @@ describe('others’ flags', () => {
     using volume = await TestVolume.create();
     volume.put('workers/ant', '');
     const ant = await volume.join('ant');
-    expect(await ant.session.register()).toBe(true);
+    expect(await ant.session.register(OPEN)).toBe(true);
     expect(volume.read('workers', 'ant')).toContain(ant.session.token.session);
     const twin = await volume.join('ant');
-    expect(await twin.session.register()).toBe(false);
+    expect(await twin.session.register(OPEN)).toBe(false);
   });
 });
 
@@ -146,12 +146,12 @@ describe('two live workers of one name', () => {
   test('a dead one’s flag gives way after the lease, and its name is free again', async () => {
     using volume = await TestVolume.create();
     const first = await volume.join('ant');
-    await first.session.register();
+    await first.session.register(OPEN);
     const second = await volume.join('ant');
-    expect(await second.session.register()).toBe(false);
+    expect(await second.session.register(OPEN)).toBe(false);
     await volume.bury(second);
     expect(await second.session.rival()).toBeUndefined();
-    expect(await second.session.register()).toBe(true);
+    expect(await second.session.register(OPEN)).toBe(true);
   });
 });
 
@@ -159,8 +159,8 @@ describe('leaving', () => {
   test('takes everything down', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
-    await ant.session.register();
-    await ant.session.claim('x.state');
+    await ant.session.register(OPEN);
+    await ant.session.claim('x.state', OPEN);
     await ant.session.settle([bareStep('x.state')], OPEN);
     await ant.session.leave();
     for (const place of [

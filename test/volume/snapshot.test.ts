@@ -19,7 +19,7 @@ describe('the snapshot', () => {
     volume.put('a.state-1');
     for (const junk of ['.hidden.state', 'x.state~', 'x.part', '.nfs0001', 'x.state-02', 'README'])
       volume.put(junk);
-    await ant.session.claim('claimed.state');
+    await ant.session.claim('claimed.state', OPEN);
     for (const flag of ['done', 'failed', 'waiting']) volume.put(`${flag}/${flag}.state`, '');
     const snapshot = await ant.session.snapshot();
     expect(names(snapshot)).toEqual([
@@ -35,7 +35,7 @@ describe('the snapshot', () => {
   test('the roster: sessions with what they declared, foreign flags for one state each', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
-    await ant.session.register();
+    await ant.session.register(OPEN);
     volume.put('workers/old', '');
     const { roster } = await ant.session.snapshot();
     expect([...roster].sort((a, b) => (a.name < b.name ? -1 : 1))).toEqual([
@@ -49,7 +49,7 @@ describe('the snapshot', () => {
     const ant = await volume.join('ant');
     for (const name of ['later.state', 'soon.state', 'other.state', 'past.state']) {
       volume.put(name);
-      await ant.session.claim(name);
+      await ant.session.claim(name, OPEN);
     }
     const attempt = {
       attempt: 1,
