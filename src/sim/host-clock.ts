@@ -47,6 +47,10 @@ export class HostClock {
     this.#broken = broken;
   }
 
+  get isJittery(): boolean {
+    return this.#traits.jitter > 0;
+  }
+
   /** How long a sleep of `ms` on this host really is. */
   real(ms: number): number {
     return ms / (1 + this.#traits.drift);

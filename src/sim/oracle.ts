@@ -42,19 +42,11 @@ const SEASONS: Readonly<Record<string, Partial<Record<Method, readonly PhaseName
   in_progress: { link: ['commitment', 'update'], unlink: ['commitment', 'update'] },
   done: { link: ['update'], unlink: [] },
   failed: { link: ['update'], unlink: [] },
-  '.flockwork/attempts': { link: ['update'], unlink: ['update'] },
   workers: { link: ['update'], unlink: ['commitment', 'update'] },
   '.': { link: ['update'], unlink: [] },
 };
 /** What follows from something begun in the phase may still land in the buffer after it. */
-const LANDS_IN_BUFFER = new Set([
-  'in_progress/unlink',
-  'failed/link',
-  '.flockwork/attempts/link',
-  '.flockwork/attempts/unlink',
-  './link',
-  'workers/unlink',
-]);
+const LANDS_IN_BUFFER = new Set(['in_progress/unlink', 'failed/link', './link', 'workers/unlink']);
 
 const EMPTY_IN_THE_END = [
   'in_progress',
@@ -113,7 +105,8 @@ export class Oracle {
     const time = process.session?.time();
     const now = this.#now();
     const isRight = time !== undefined && time.earliest <= now && now <= time.latest;
-    if (!isRight || process.stalled) return;
+    // Nobody can keep to a clock that says something else each time it is read.
+    if (!isRight || process.stalled || process.clock.isJittery) return;
     const { phases } = this.#options;
     const moment = momentAt(phases, now);
     const lands = moment.phase === 'buffer' && LANDS_IN_BUFFER.has(`${place}/${method}`);

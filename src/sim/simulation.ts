@@ -227,7 +227,6 @@ class Simulation implements World {
         this.#scenario.instances.map(({ name, steps }) => [`${name}.state`, chainState(steps)]),
       );
     for (const [name, content] of files) this.#submit(name, content);
-    this.disk.sync(MOUNT);
   }
 
   #submit(name: string, content: string): void {
@@ -236,6 +235,7 @@ class Simulation implements World {
     const path = `${MOUNT}/${name}`;
     this.disk.create(path, content, this.#user());
     this.disk.sync(path);
+    this.disk.sync(MOUNT);
     this.#hintAll();
   }
 

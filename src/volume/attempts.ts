@@ -37,8 +37,15 @@ export async function readTried(files: Files, layout: Layout, name: string): Pro
   return { attempts, refusedBy, notBefore: attempts.at(-1)?.notBefore ?? deferred };
 }
 
-/** Counts an attempt, under the next number that is free. */
+/**
+ * Counts an attempt, under the next number that is free; not again if this session's is counted. Before
+ * the claim is given up: whoever counts may die of it too.
+ */
 export async function countAttempt(member: Member, name: string, attempt: Attempt): Promise<void> {
+  const { attempts } = await readTried(member.files, member.layout, name);
+  const isSame = (other: Attempt): boolean =>
+    other.session === attempt.session && other.started === attempt.started;
+  if (attempts.some(isSame)) return;
   for (let number = attempt.attempt; ; number += 1) {
     const content = formatRecord({ ...attempt, attempt: number });
     if ((await note(member, name, String(number), content)) === 'ours') return;
@@ -58,7 +65,7 @@ async function note(
   name: string,
   entry: string,
   content: string,
-): Promise<'ours' | 'taken'> {
+): ReturnType<typeof publish> {
   const { files, layout } = member;
   await ensureDirectory(files, layout.internal('attempts', name));
   await member.ensureStaging();

@@ -5,7 +5,7 @@
 import type { CommitRecord, FailureRecord } from '../machine/record.ts';
 import { formatRecord } from '../machine/record.ts';
 import type { Step, Window } from './contract.ts';
-import { createAnew, linkOnce, publish, readText, remove } from './exclusive.ts';
+import { createAnew, linkOnce, publish, remove } from './exclusive.ts';
 import { clearAttempts } from './attempts.ts';
 import { releaseClaim } from './claim.ts';
 import type { Member } from './member.ts';
@@ -100,15 +100,14 @@ async function publishSuccessors(member: Member, steps: Step[], window: Window):
   if (withSuccessor.length === 0) return;
   const landed: Step[] = [];
   await each(withSuccessor, async (step) => {
-    if (!window.mayLand()) return;
-    await publishOne(member, step, window);
-    landed.push(step);
+    if (await publishOne(member, step, window)) landed.push(step);
   });
   const synced = await attempt(landed, () => member.files.sync(member.layout.root));
   if (synced) for (const step of landed) step.progress = 'published';
 }
 
-async function publishOne(member: Member, step: Step, window: Window): Promise<void> {
+/** False if it is too late for this window. */
+async function publishOne(member: Member, step: Step, window: Window): Promise<boolean> {
   const { files, layout } = member;
   const next = recordOf(step)!.next!;
   // Following: claim first, then publish, so that nobody can come in between.
@@ -117,20 +116,26 @@ async function publishOne(member: Member, step: Step, window: Window): Promise<v
     const claimed = await linkOnce(files, await member.tokenFile(), flag, member.tokenText);
     step.followed = claimed === 'ours';
   }
+  if (!window.mayLand()) return false;
   const outcome = await linkOnce(
     files,
     successorFile(member, step.name),
     layout.state(next.name),
     next.content,
   );
-  if (outcome === 'ours') return;
-  await setAsideConflict(member, recordOf(step)!);
-  if (step.followed) await releaseClaim(member, next.name, window.mayLand);
+  if (outcome === 'ours') return true;
+  if (!(await setAsideConflict(member, recordOf(step)!, window))) return false;
+  if (step.followed && !(await releaseClaim(member, next.name, window.mayLand))) return false;
   step.followed = false;
+  return true;
 }
 
 /** I9: the name is taken by a file somebody else put there. Both are kept; ours is in the reason. */
-async function setAsideConflict(member: Member, record: CommitRecord): Promise<void> {
+async function setAsideConflict(
+  member: Member,
+  record: CommitRecord,
+  window: Window,
+): Promise<boolean> {
   const next = record.next!;
   const failure: FailureRecord = {
     flockwork: 1,
@@ -143,20 +148,25 @@ async function setAsideConflict(member: Member, record: CommitRecord): Promise<v
       `${record.state} leads to ${next.name}, but another file has that name; it is kept as it is, ` +
       `and the successor was to be: ${next.content}`,
   };
-  await putFlag(member, 'failed', next.name, formatRecord(failure));
+  return putFailed(member, failure, window);
 }
 
-/** Makes a flag with content of its own. */
-export async function putFlag(
+/** Puts a state aside. False if it is too late for this window. */
+export async function putFailed(
   member: Member,
-  flag: 'failed',
-  name: string,
-  content: string,
-): Promise<void> {
+  record: FailureRecord,
+  window: Window,
+): Promise<boolean> {
+  const { files, layout } = member;
   await member.ensureStaging();
-  const target = member.layout.flag(flag, name);
-  await publish(member.files, member.staging(`.${flag}.${name}`), target, content);
-  await member.files.sync(member.layout.flags(flag));
+  const [temporary, flag] = [
+    member.staging(`.failed.${record.state}`),
+    layout.flag('failed', record.state),
+  ];
+  const outcome = await publish(files, temporary, flag, formatRecord(record), window.mayLand);
+  if (outcome === 'late') return false;
+  await files.sync(layout.flags('failed'));
+  return true;
 }
 
 /** Has all of it to do again if the window closes on the way: each part can be done twice. */
@@ -172,15 +182,23 @@ async function unstage(member: Member, steps: Step[], window: Window): Promise<v
   });
 }
 
-/** Finishes another session's commit from its record: a copy of our own, linked (see I2). */
-export async function publishFromRecord(member: Member, record: CommitRecord): Promise<void> {
-  if (record.next === undefined) return;
+/**
+ * Finishes another session's commit from its record: a copy of our own, linked (see I2). False if it is
+ * too late for this window.
+ */
+export async function publishFromRecord(
+  member: Member,
+  record: CommitRecord,
+  window: Window,
+): Promise<boolean> {
+  if (record.next === undefined) return true;
+  const { files, layout } = member;
   await member.ensureStaging();
   const { name, content } = record.next;
-  const target = member.layout.state(name);
-  const outcome = await publish(member.files, member.staging(`.swept.${name}`), target, content);
-  if (outcome === 'taken' && (await readText(member.files, target)) !== content) {
-    await setAsideConflict(member, record);
-  }
-  await member.files.sync(member.layout.root);
+  const temporary = member.staging(`.swept.${name}`);
+  const outcome = await publish(files, temporary, layout.state(name), content, window.mayLand);
+  if (outcome === 'late') return false;
+  if (outcome === 'taken' && !(await setAsideConflict(member, record, window))) return false;
+  await files.sync(layout.root);
+  return true;
 }

@@ -5,6 +5,7 @@
 import { errnoOf, type Files } from './files.ts';
 
 const decoder = new TextDecoder();
+const always = (): boolean => true;
 
 /** The content of a small file of ours; undefined where there is none. */
 export async function readText(files: Files, path: string): Promise<string | undefined> {
@@ -60,18 +61,20 @@ export async function createAnew(files: Files, path: string, content: string): P
 
 /**
  * Publishes `content` under `name`, whole and durable or not at all, by way of the private file
- * `temporary`. Link only files you made: Linux refuses hard links to other people's.
+ * `temporary`. Link only files you made: Linux refuses hard links to other people's. `late` if `may`,
+ * asked just before the one step that counts, says no (I4).
  */
 export async function publish(
   files: Files,
   temporary: string,
   name: string,
   content: string,
-): Promise<'ours' | 'taken'> {
+  may: () => boolean = always,
+): Promise<'ours' | 'taken' | 'late'> {
   await createAnew(files, temporary, content);
   try {
     await files.sync(temporary);
-    return await linkOnce(files, temporary, name, content);
+    return may() ? await linkOnce(files, temporary, name, content) : 'late';
   } finally {
     await remove(files, temporary);
   }
@@ -94,7 +97,7 @@ export async function removeOurs(
   files: Files,
   path: string,
   content: string,
-  may: () => boolean = () => true,
+  may: () => boolean = always,
 ): Promise<boolean> {
   if ((await readText(files, path)) !== content) return true;
   if (!may()) return false;

@@ -95,8 +95,12 @@ async function found(files: Files, at: Layout, options: OpenOptions): Promise<Vo
   const outcome = await publish(files, temporary, at.volumeFile, formatVolumeFile(file));
   if (outcome === 'ours') return file;
   const winner = await readVolume(files, at);
-  if (winner === undefined) throw new Error(`${at.volumeFile} came and went while it was opened`);
-  return winner;
+  if (winner !== undefined) return winner;
+  throw new UserError(
+    'volume-unsettled',
+    `${at.volumeFile} is there, and is not: another worker makes it just now, and a cache is behind; start again`,
+    { file: at.volumeFile },
+  );
 }
 
 function refuseOthers(volume: VolumeFile, options: OpenOptions): void {

@@ -157,9 +157,8 @@ export class Recoverer {
     for (const claim of this.#claims) {
       if (claim.token.session !== session || !this.#isMyShare(claim.name, cycle)) continue;
       if (!window.mayStart()) break;
-      if (!(await dropClaim(this.#member, claim.name, claim.text, window))) continue;
       await this.#countLost(claim);
-      dropped.push(claim.name);
+      if (await dropClaim(this.#member, claim.name, claim.text, window)) dropped.push(claim.name);
     }
     this.#claims = this.#claims.filter((claim) => !dropped.includes(claim.name));
     return dropped;
@@ -193,7 +192,7 @@ export class Recoverer {
       const doneText = await readText(files, layout.flag('done', name));
       if (doneText === undefined) continue;
       if (staged !== undefined && doneText === formatRecord(staged)) {
-        await publishFromRecord(this.#member, staged);
+        if (!(await publishFromRecord(this.#member, staged, window))) break;
         await clearAttempts(this.#member, name);
         finished.push(name);
       }

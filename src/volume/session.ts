@@ -11,10 +11,9 @@ import {
   uncertaintyAt,
   type VolumeClock,
 } from '../semaphore/volume-clock.ts';
-import { formatRecord } from '../machine/record.ts';
 import { clearAttempts, countAttempt, noteNotBefore, noteRefusal } from './attempts.ts';
 import { claim, releaseClaim } from './claim.ts';
-import { commit, putFlag } from './commit.ts';
+import { commit, putFailed } from './commit.ts';
 import type {
   Held,
   Intake,
@@ -239,7 +238,7 @@ export class VolumeSession implements Session {
       if (!window.mayStart()) return;
       try {
         // An attempt is counted once, however often it takes to give the claim back.
-        if (step.progress === 'new') await this.#giveUp(step);
+        if (step.progress === 'new' && !(await this.#giveUp(step, window))) continue;
         step.progress = 'published';
         const released = await releaseClaim(this.#member, step.name, window.mayLand);
         if (released) step.progress = 'settled';
@@ -249,20 +248,15 @@ export class VolumeSession implements Session {
     }
   }
 
-  async #giveUp(step: Step): Promise<void> {
-    const { name, change } = step;
-    switch (change.kind) {
-      case 'fail':
-        await putFlag(this.#member, 'failed', name, formatRecord(change.record));
-        return clearAttempts(this.#member, name);
-      case 'retry':
-        return countAttempt(this.#member, name, change.attempt);
-      case 'refuse':
-        return noteRefusal(this.#member, name, change.reason);
-      case 'defer':
-        return noteNotBefore(this.#member, name, change.notBefore);
-      default:
-    }
+  /** False if it is too late for this window. What is noted of attempts nobody looks at while the claim stands. */
+  async #giveUp({ name, change }: Step, window: Window): Promise<boolean> {
+    if (change.kind === 'fail') {
+      if (!(await putFailed(this.#member, change.record, window))) return false;
+      await clearAttempts(this.#member, name);
+    } else if (change.kind === 'retry') await countAttempt(this.#member, name, change.attempt);
+    else if (change.kind === 'refuse') await noteRefusal(this.#member, name, change.reason);
+    else if (change.kind === 'defer') await noteNotBefore(this.#member, name, change.notBefore);
+    return true;
   }
 
   recover(cycle: number, window: Window): Promise<Recovery> {
