@@ -97,9 +97,14 @@ export class Oracle {
     }
   }
 
-  /** I4: a worker whose idea of the time is right touches nothing out of season. */
   asked(process: SimProcess, method: Method, path: string): void {
     const [place, name] = placeOf(path);
+    if (place === '.flockwork/leases' && method === 'unlink') this.#checkLease(name, process);
+    else this.#checkSeason(process, method, place, name);
+  }
+
+  /** I4: a worker whose idea of the time is right touches nothing out of season. */
+  #checkSeason(process: SimProcess, method: Method, place: string, name: string): void {
     const season = SEASONS[place]?.[method];
     if (season === undefined || (place === '.' && parseStateName(name) === undefined)) return;
     const time = process.session?.time();
@@ -154,7 +159,6 @@ export class Oracle {
     else if (place === 'failed') this.#checkFailed(name, notice.after);
     else if (place === '.') this.#checkStateFile(name, notice, process);
     else if (place === '.flockwork/staging') this.#checkStaging(name, notice);
-    else if (place === '.flockwork/leases') this.#checkLease(name, notice, process);
   }
 
   /** I1. */
@@ -235,15 +239,15 @@ export class Oracle {
   }
 
   /** Whoever shows life is not taken for dead, as long as what others see of it is true. */
-  #checkLease(session: string, { after, client }: Notice, process: SimProcess | undefined): void {
-    if (after !== undefined || process === undefined || this.#options.cache > 0) return;
+  #checkLease(session: string, process: SimProcess): void {
+    if (this.#options.cache > 0) return;
     const owner = this.owner(session);
     if (owner === undefined || owner === process || owner.isStopped) return;
     const silent = this.#now() - owner.lastBeat;
     if (silent < this.#options.lease / 2) {
       this.#fail(
         'I6',
-        `${client} breaks the lease of ${session}, which beat ${Math.round(silent)} ms ago`,
+        `${process.name} breaks the lease of ${session}, which beat ${Math.round(silent)} ms ago`,
       );
     }
   }

@@ -83,6 +83,8 @@ class Simulation implements World {
   /** Counts power cuts: what was under way before one never arrives. */
   #powers = 0;
   #healing = false;
+  /** Nobody starts any more, but the last one who looks after what is left. */
+  #closing = false;
   #operations = 0;
   #ticks = 0;
   #crash: unknown;
@@ -254,7 +256,7 @@ class Simulation implements World {
 
   #start(host: number, options = this.#scenario.hosts[host]!.options): void {
     const place = this.#hosts[host]!;
-    if (place.process?.isAlive === true) return;
+    if (place.process?.isAlive === true || this.#closing) return;
     place.process = this.#launch(host, options);
   }
 
@@ -395,6 +397,7 @@ class Simulation implements World {
     this.#oracle.submitted(name, content);
     const path = `${MOUNT}/${name}`;
     this.disk.create(path, '', this.#user());
+    this.disk.sync(MOUNT);
     const pieces = 4;
     for (let piece = 0; piece < pieces; piece += 1) {
       const part = content.slice(
@@ -428,6 +431,7 @@ class Simulation implements World {
       () => this.#isBad || (isWatching ? this.#isAllDone() : this.#processes.size === 0),
       limit,
     );
+    this.#closing = true;
     for (const process of this.#processes) process.askToStop();
     await this.#agenda.run(
       () => this.#isBad || this.#processes.size === 0,

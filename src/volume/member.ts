@@ -63,6 +63,8 @@ export class Member {
   async ensureStaging(): Promise<void> {
     if (this.#stagingMade) return;
     await ensureDirectory(this.files, this.staging());
+    // A record survives a power cut only if the directory it is in does.
+    await this.files.sync(this.layout.internal('staging'));
     this.#stagingMade = true;
   }
 }

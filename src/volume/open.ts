@@ -42,6 +42,8 @@ export async function openVolume(
   try {
     await makeDirectories(files, at);
     const volume = existing ?? (await found(files, at, options));
+    // Whoever made them may have died, and the power may go: flags survive only in directories that do.
+    for (const directory of [at.home, at.root]) await files.sync(directory);
     refuseOthers(volume, options);
     return volume;
   } catch (error) {
