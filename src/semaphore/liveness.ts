@@ -5,7 +5,7 @@
 
 export interface Sighting {
   readonly counter: number;
-  /** On the observer's monotonic clock: when this counter was first seen. */
+  /** On the observer's monotonic clock: by when this counter was first seen. */
   readonly since: number;
   /** And when it was looked for last: an observer that has slept since then knows nothing newer. */
   readonly looked: number;
@@ -13,18 +13,19 @@ export interface Sighting {
 
 /**
  * I8: a lease that is not there, or not a counter, is no information; it neither ends nor renews anything.
- * `monotonic`: before the look, so that a slow one makes nobody look older than he is.
+ * `before` and `after` the look, on the monotonic clock: a slow one makes nobody look older than he is.
  */
 export function sight(
   previous: Sighting | undefined,
   counter: number | undefined,
-  monotonic: number,
+  before: number,
+  after: number = before,
 ): Sighting {
   const known = counter !== undefined && Number.isSafeInteger(counter) && counter >= 0;
-  const looked = monotonic;
-  if (previous === undefined) return { counter: known ? counter : -1, since: monotonic, looked };
+  const [since, looked] = [after, before];
+  if (previous === undefined) return { counter: known ? counter : -1, since, looked };
   return known && counter !== previous.counter
-    ? { counter, since: monotonic, looked }
+    ? { counter, since, looked }
     : { ...previous, looked };
 }
 

@@ -259,12 +259,8 @@ export class Oracle {
   finish(states: readonly string[]): void {
     const unsettled = this.unsettled(states);
     if (unsettled !== undefined) this.#fail('liveness', unsettled);
-    const kept = this.#sessionsOfFailed();
-    for (const place of EMPTY_IN_THE_END) {
-      const left = this.#disk.list(`${MOUNT}/${place}`).filter((name) => !kept.has(name));
-      if (left.length > 0)
-        return this.#fail('liveness', `left over in ${place}: ${left.join(', ')}`);
-    }
+    const left = this.leftOver();
+    if (left !== undefined) this.#fail('liveness', left);
     this.#checkJournals();
   }
 
@@ -280,6 +276,18 @@ export class Oracle {
       if (next !== undefined && !this.#exists(next.name) && !this.#exists(`failed/${next.name}`)) {
         return `${name} is done, but ${next.name} is not there`;
       }
+    }
+    return undefined;
+  }
+
+  /** Flags and traces of anybody but `worker`; undefined if there are none. */
+  leftOver(worker?: string): string | undefined {
+    const kept = this.#sessionsOfFailed();
+    for (const place of EMPTY_IN_THE_END) {
+      const left = this.#disk
+        .list(`${MOUNT}/${place}`)
+        .filter((name) => !kept.has(name) && name !== worker && !name.startsWith(`${worker}.`));
+      if (left.length > 0) return `left over in ${place}: ${left.join(', ')}`;
     }
     return undefined;
   }

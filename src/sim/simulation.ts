@@ -82,6 +82,7 @@ class Simulation implements World {
   readonly #lease: number;
   /** Counts power cuts: what was under way before one never arrives. */
   #powers = 0;
+  #starting = 0;
   #healing = false;
   /** Nobody starts any more, but the last one who looks after what is left. */
   #closing = false;
@@ -251,7 +252,11 @@ class Simulation implements World {
   }
 
   #startSoon(host: number, ms: number): void {
-    this.at(this.now() + ms, () => this.#start(host));
+    this.#starting += 1;
+    this.at(this.now() + ms, () => {
+      this.#starting -= 1;
+      this.#start(host);
+    });
   }
 
   #start(host: number, options = this.#scenario.hosts[host]!.options): void {
@@ -428,7 +433,9 @@ class Simulation implements World {
     const limit = this.now() + LEASES * this.#lease + CYCLES * this.#cycle;
     const isWatching = hosts[0]!.options.watch;
     await this.#agenda.run(
-      () => this.#isBad || (isWatching ? this.#isAllDone() : this.#processes.size === 0),
+      () =>
+        this.#isBad ||
+        (isWatching ? this.#isAllDone() : this.#processes.size + this.#starting === 0),
       limit,
     );
     this.#closing = true;
@@ -452,8 +459,11 @@ class Simulation implements World {
       this.trace(process.name, () => 'has not ended in time');
       process.kill();
     }
+    if (this.#oracle.leftOver() === undefined) return;
     const process = this.#launch(0, caretaker);
-    await this.#agenda.run(() => this.#isBad, this.now() + 2 * this.#lease + 8 * this.#cycle);
+    const limit = this.now() + LEASES * this.#lease + CYCLES * this.#cycle;
+    const isTidy = (): boolean => this.#oracle.leftOver(caretaker.worker) === undefined;
+    await this.#agenda.run(() => this.#isBad || isTidy(), limit);
     process.askToStop();
     await this.#agenda.run(
       () => this.#isBad || this.#processes.size === 0,

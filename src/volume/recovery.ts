@@ -54,7 +54,7 @@ export class Recoverer {
     ]);
     for (const session of named) {
       if (session === token.session || session.startsWith('.')) continue;
-      const now = this.#monotonic();
+      const began = this.#monotonic();
       let text: string | undefined;
       try {
         text = await readText(files, layout.internal('leases', session));
@@ -63,7 +63,7 @@ export class Recoverer {
         continue;
       }
       const before = this.#sightings.get(session);
-      const after = sight(before, parseCounter(text), now);
+      const after = sight(before, parseCounter(text), began, this.#monotonic());
       if (before !== undefined && after.counter > before.counter) this.#moved.add(session);
       this.#sightings.set(session, after);
     }

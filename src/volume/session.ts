@@ -31,6 +31,7 @@ import { intake } from './intake.ts';
 import { Layout } from './layout.ts';
 import { Member } from './member.ts';
 import { readSessions } from './overview.ts';
+import { Pauses } from './pauses.ts';
 import { formatCounter } from './pulse.ts';
 import { Recoverer } from './recovery.ts';
 import { Listings, takeSnapshot } from './snapshot.ts';
@@ -58,6 +59,8 @@ export interface SessionPorts {
 /** Writes to the lease before the first phase, so that the volume's time is known from the start. */
 const FIRST_SAMPLES = 5;
 const BEATS_PER_LEASE = 5;
+/** No volume's time stamps are coarser, ms. */
+const COARSE = 2000;
 
 export async function openSession(
   ports: SessionPorts,
@@ -78,6 +81,7 @@ export class VolumeSession implements Session {
   readonly #member: Member;
   readonly #recoverer: Recoverer;
   readonly #listings: Listings;
+  readonly #pauses: Pauses;
   #volumeClock: VolumeClock = startVolumeClock();
   #heartbeat: Heartbeat | undefined;
 
@@ -101,7 +105,8 @@ export class VolumeSession implements Session {
     };
     this.#member = new Member(files, this.#layout, this.token, () => this.stamp());
     this.#recoverer = new Recoverer(this.#member, this.lease, () => clock.monotonic());
-    this.#listings = new Listings(files);
+    this.#listings = new Listings(files, Math.max(this.lease, COARSE));
+    this.#pauses = new Pauses(() => clock.monotonic());
   }
 
   async open(): Promise<void> {
@@ -207,7 +212,13 @@ export class VolumeSession implements Session {
   async snapshot(): Promise<Snapshot> {
     const earliest = this.time()?.earliest;
     const { files } = this.#ports;
-    const snapshot = await takeSnapshot(files, this.#layout, this.#listings, earliest);
+    const snapshot = await takeSnapshot(
+      files,
+      this.#layout,
+      this.#listings,
+      this.#pauses,
+      earliest,
+    );
     this.#member.attempted = snapshot.attempted;
     this.#member.registered = snapshot.roster.map(({ session: name }) => name);
     return snapshot;

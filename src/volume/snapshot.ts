@@ -2,23 +2,27 @@
 import { parseStateName } from '../machine/name.ts';
 import type { RosterEntry, Task } from '../semaphore/assignment.ts';
 import { compareCodePoints } from '../semaphore/order.ts';
-import { readTried, type Tried } from './attempts.ts';
+import { readTried } from './attempts.ts';
 import type { Snapshot } from './contract.ts';
 import { listOrNone, readText } from './exclusive.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
+import type { Pauses } from './pauses.ts';
 import { parseToken } from './token.ts';
-
-/** A directory whose mtime is this much older than the time of its listing cannot have changed unseen. */
-const SETTLED = 2000;
 
 /** Listings, made again only when the directory has changed: history costs nothing while it rests. */
 export class Listings {
   readonly #files: Files;
+  readonly #settled: number;
   readonly #known = new Map<string, { mtime: number; names: readonly string[] }>();
 
-  constructor(files: Files) {
+  /**
+   * `settled`: a directory whose mtime is so many ms older than the time of its listing cannot have changed
+   * unseen, neither by a coarse clock nor by a cache.
+   */
+  constructor(files: Files, settled: number) {
     this.#files = files;
+    this.#settled = settled;
   }
 
   /** `earliest`: of the volume's time now, ms, or undefined where that is not known. */
@@ -28,7 +32,7 @@ export class Listings {
     if (known !== undefined && mtime === known.mtime) return known.names;
     const names = await listOrNone(this.#files, directory);
     this.#known.delete(directory);
-    if (mtime !== undefined && earliest !== undefined && earliest - mtime > SETTLED) {
+    if (mtime !== undefined && earliest !== undefined && earliest - mtime > this.#settled) {
       this.#known.set(directory, { mtime, names });
     }
     return names;
@@ -76,6 +80,7 @@ export async function takeSnapshot(
   files: Files,
   layout: Layout,
   listings: Listings,
+  pauses: Pauses,
   earliest: number | undefined,
 ): Promise<Snapshot & { attempted: Set<string> }> {
   const list = (directory: string): Promise<readonly string[]> =>
@@ -97,9 +102,10 @@ export async function takeSnapshot(
     const tried = attempted.has(state.name)
       ? await readTried(files, layout, state.name)
       : undefined;
-    if (tried !== undefined && isEarly(tried, earliest)) delayed += 1;
+    if (tried !== undefined && !pauses.isOver(state.name, tried, earliest)) delayed += 1;
     else tasks.push({ ...state, ...(tried && { refusedBy: tried.refusedBy }) });
   }
+  pauses.keep(attempted);
   return {
     tasks,
     roster: await readRoster(files, layout),
@@ -108,9 +114,4 @@ export async function takeSnapshot(
     paused,
     attempted,
   };
-}
-
-function isEarly(tried: Tried, earliest: number | undefined): boolean {
-  const due = Date.parse(tried.notBefore ?? '');
-  return earliest !== undefined && due > earliest;
 }

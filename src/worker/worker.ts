@@ -65,6 +65,8 @@ export class Worker {
   #paused = false;
   /** Nothing to do until something changes. */
   #idle = false;
+  /** On the monotonic clock: when there was nothing left to do, and has been since. */
+  #nothingSince: number | undefined;
   #ending: Summary['end'] | undefined;
   /** The flag is down and nothing is held: nothing keeps us. */
   #finished = false;
@@ -187,10 +189,18 @@ export class Worker {
     const open = snapshot.tasks.length + snapshot.inProgress + snapshot.delayed;
     const nothing = open === 0 && this.#crew.isEmpty && !snapshot.paused;
     this.#idle = nothing && this.#options.watch;
-    if (!nothing || this.#options.watch || this.#ending !== undefined) return;
+    if (!this.#hasBeenSo(nothing) || this.#options.watch || this.#ending !== undefined) return;
     // A volume that was unmounted in the middle of this looks empty too.
     const same = (await this.#session.check()) === 'alive' && (await this.#session.owed()) === 0;
     if (same) this.#ending = 'empty';
+  }
+
+  /** A cache may show an empty volume, but not for longer than a lease. */
+  #hasBeenSo(nothing: boolean): boolean {
+    const now = this.#ports.clock.monotonic();
+    this.#nothingSince = nothing ? (this.#nothingSince ?? now) : undefined;
+    if (this.#nothingSince === undefined) return false;
+    return this.#options.freshListings || now - this.#nothingSince >= this.#session.lease;
   }
 
   async #commit(window: Window): Promise<void> {

@@ -37,6 +37,13 @@ describe('who is dead', () => {
     },
   );
 
+  test('a slow look makes nobody look older than he is', () => {
+    const slow = sight(undefined, 7, 1000, 9000);
+    expect(isDead(sight(slow, 7, 11_000), 10_000)).toBe(false);
+    expect(isDead(sight(slow, 7, 18_999, 99_000), 10_000)).toBe(false);
+    expect(isDead(sight(slow, 7, 19_000), 10_000)).toBe(true);
+  });
+
   test('a session whose lease was never seen has its time too', () => {
     const sighting = sight(undefined, undefined, 1000);
     expect(isDead(sight(sighting, undefined, 10_999), 10_000)).toBe(false);

@@ -106,7 +106,7 @@ describe('listings are made again only when the directory has changed', () => {
       if (method === 'list') lists += 1;
       return act();
     });
-    const listings = new Listings(files);
+    const listings = new Listings(files, 2000);
     const done = volume.layout.flags('done');
     const later = Date.now() + DAY;
     await listings.list(done, later);
@@ -123,7 +123,7 @@ describe('listings are made again only when the directory has changed', () => {
       if (method === 'list') lists += 1;
       return act();
     });
-    const listings = new Listings(files);
+    const listings = new Listings(files, 2000);
     for (const now of [Date.now(), Date.now(), undefined, undefined])
       await listings.list(volume.layout.flags('done'), now);
     expect(lists).toBe(4);
