@@ -52,8 +52,9 @@ export async function createAnew(files: Files, path: string, content: string): P
   try {
     await files.create(path, content);
   } catch (error) {
-    if ((await readText(files, path)) === content) return;
-    if (errnoOf(error) !== 'EEXIST') throw error;
+    const there = await readText(files, path);
+    if (there === content) return;
+    if (there === undefined) throw error;
     await remove(files, path);
     await files.create(path, content);
   }

@@ -266,7 +266,7 @@ export class Crew {
     this.#ports.log.warn({ err: step.error, state: step.name }, 'not settled yet; trying again');
   }
 
-  /** For people: what is held, and since when. */
+  /** For people: what is held, and since when. Work does not wait for it. */
   async report(): Promise<void> {
     const held = [...this.#holdings.values()].map(({ name, since, stage, work }) => ({
       state: name,
@@ -277,8 +277,12 @@ export class Crew {
     }));
     const text = JSON.stringify(held);
     if (text === this.#reported) return;
-    await this.#session.reportHeld(held);
-    this.#reported = text;
+    try {
+      await this.#session.reportHeld(held);
+      this.#reported = text;
+    } catch (error) {
+      this.#ports.log.debug({ err: error }, 'cannot say what is held');
+    }
   }
 
   endCycle(): void {

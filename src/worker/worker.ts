@@ -128,7 +128,9 @@ export class Worker {
         log.warn({ uncertainty }, 'too uncertain of the volume’s time to act; still measuring');
       }
       this.#uncertain = true;
-      return clock.sleep(this.#session.lease / 10, this.#wake.signal).then(() => this.#rearm());
+      await this.#guard('measuring', () => this.#isOurs());
+      await clock.sleep(this.#session.lease / 10, this.#wake.signal);
+      return this.#rearm();
     }
     this.#uncertain = false;
     const wait = nextTurn(this.#session.phases, now, this.#turn);
@@ -155,20 +157,33 @@ export class Worker {
     return this.#ports.clock.monotonic() > this.#deadline + grace;
   }
 
-  /** Errors of the volume pass, or they come again: nothing is lost by trying the next cycle. */
   async #act(turn: PhaseTurn): Promise<void> {
     const { phases } = this.#session;
     const follow = this.#options.follow && !this.#paused && this.#ending === undefined;
     const window = windowFor(phases, turn, () => this.#session.time(), follow);
-    try {
-      if ((await this.#session.check()) === 'broken') return await this.#beginAgain();
+    await this.#guard(turn.phase, async () => {
+      if (!(await this.#isOurs())) return;
       if (turn.phase === 'assignment') await this.#assign(turn);
       else if (turn.phase === 'commitment') await this.#commit(window);
       else await this.#update(turn, window);
+    });
+  }
+
+  /** Errors of the volume pass, or they come again: nothing is lost by trying the next cycle. */
+  async #guard(where: string, act: () => Promise<unknown>): Promise<void> {
+    try {
+      await act();
     } catch (error) {
       if (error instanceof UserError) this.#fail(error);
-      else this.#complain(error, turn.phase);
+      else this.#complain(error, where);
     }
+  }
+
+  /** Is the volume still there, and are we alive to the others? If not, a new session begins. */
+  async #isOurs(): Promise<boolean> {
+    if ((await this.#session.check()) === 'alive') return true;
+    await this.#beginAgain();
+    return false;
   }
 
   async #assign(turn: PhaseTurn): Promise<void> {

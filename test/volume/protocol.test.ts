@@ -330,6 +330,7 @@ describe('group commit', () => {
     await ant.session.settle([one], OPEN);
     expect(one.error).toBeUndefined();
     expect(order).toEqual([
+      'sync /.flockwork/staging',
       'sync /.flockwork/staging/S/x.state',
       'sync /.flockwork/staging/S/.x.state',
       'sync /.flockwork/staging/S',
