@@ -37,6 +37,8 @@ export interface Command {
 
 /** Exit statuses. 130 and 143 are for a process ended by SIGINT and SIGTERM. */
 export const EXIT = { done: 0, failed: 1, usage: 2, incomplete: 3 } as const;
+/** What `simulate` found: a broken promise, a run that does not come to its end, a mistake in the program. */
+export const FOUND = { safety: 10, liveness: 11, crash: 12 } as const;
 
 /** Every command that works on a volume has these. */
 export const COMMON: readonly OptionName[] = ['dir', 'config'];

@@ -19,7 +19,7 @@ export interface Settings {
   'example-delay': number;
   'log-format': 'pretty' | 'json';
   'log-level': string;
-  workers: number;
+  workers: number | undefined;
   machine: string | undefined;
   payload: string | undefined;
   count: number;
@@ -29,6 +29,13 @@ export interface Settings {
   'in-progress': boolean;
   failed: boolean;
   yes: boolean;
+  seed: string | undefined;
+  base: number | undefined;
+  seeds: number;
+  states: number | undefined;
+  minutes: number | undefined;
+  trace: string | undefined;
+  shrink: boolean;
   config: string | undefined;
 }
 
@@ -130,8 +137,8 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   },
   workers: {
     type: 'number',
-    describe: 'Worker processes to run here',
-    default: 4,
+    describe: 'Worker processes to run here (simulate: in each run)',
+    defaultText: '4; simulate: as the seed says',
     minimum: 1,
     integer: true,
   },
@@ -152,6 +159,34 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   },
   failed: { type: 'boolean', describe: 'The failed flags, and all attempts', default: false },
   yes: { type: 'boolean', describe: 'Do not ask', default: false },
+  seed: { type: 'string', describe: 'Replay one run', defaultText: 'many, from --base on' },
+  base: {
+    type: 'number',
+    describe: 'The first of many seeds, a whole number',
+    defaultText: 'random',
+    minimum: 0,
+    integer: true,
+  },
+  seeds: { type: 'number', describe: 'How many runs', default: 1000, minimum: 1, integer: true },
+  states: {
+    type: 'number',
+    describe: 'State files in each run',
+    defaultText: 'as the seed says',
+    minimum: 1,
+    integer: true,
+  },
+  minutes: {
+    type: 'number',
+    describe: 'Virtual minutes with faults, before they stop',
+    defaultText: 'as the seed says',
+    minimum: 0,
+  },
+  trace: { type: 'string', describe: 'File for what happens in the run, one line an event' },
+  shrink: {
+    type: 'boolean',
+    describe: 'Look for the fewest faults that still make it fail',
+    default: false,
+  },
   config: {
     type: 'string',
     describe: 'File with settings (JSON or YAML), keys as these options',

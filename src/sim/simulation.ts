@@ -57,6 +57,9 @@ const CYCLES = 150;
 /** What may be wrong with a volume is not mended by waiting. */
 const PERMANENT: readonly FaultKind[] = ['stale'];
 
+/** The id of all misbehaviour of ticks together. */
+export const MISCHIEF = 'mischief';
+
 const USER: Actor = { client: 'user', stamp: () => 0 };
 
 export async function simulate(scenario: Scenario, options: RunOptions = {}): Promise<Outcome> {
@@ -293,7 +296,7 @@ class Simulation implements World {
       mischief: this.#scenario.mischief,
       cycle: this.#cycle,
       lease: this.#lease,
-      mayMisbehave: () => !this.#healing && this.#isAllowed('mischief'),
+      mayMisbehave: () => !this.#healing && this.#isAllowed(MISCHIEF),
     };
     return chainMachine(options, host);
   }

@@ -7,6 +7,7 @@ import { reset } from './reset.ts';
 import { retry } from './retry.ts';
 import { show } from './show.ts';
 import { status } from './status.ts';
+import { simulation } from './simulate.ts';
 import { submit } from './submit.ts';
 import { up } from './up.ts';
 import { validate } from './validate.ts';
@@ -24,5 +25,6 @@ export const COMMANDS: readonly Command[] = [
   pause,
   resume,
   validate,
+  simulation,
   health,
 ];

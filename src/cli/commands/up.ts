@@ -21,6 +21,8 @@ import { WORK } from './worker.ts';
 /** Milliseconds between looks at the flags. */
 const LOOK = 300;
 
+const WORKERS = 4;
+
 export const up: Command = {
   name: 'up',
   describe: 'Submit state files, and run several workers here until everything is done',
@@ -75,7 +77,7 @@ interface LocalCrew {
 function startWorkers(settings: Settings, directory: string, io: Io): LocalCrew {
   const statuses: number[] = [];
   const base = settings.name ?? hostName(io, hostname());
-  const children = Array.from({ length: settings.workers }, (_, index) => {
+  const children = Array.from({ length: settings.workers ?? WORKERS }, (_, index) => {
     const name = `${base}-${index + 1}`;
     const child = spawn(
       process.execPath,

@@ -1,0 +1,207 @@
+/** `flockwork simulate`: real workers in virtual time, on a volume where everything goes wrong. */
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { UserError } from '../../machine/errors.ts';
+import { addTotals, noTotals, type Totals } from '../../sim/campaign.ts';
+import { drawScenario, type Scenario, type Wishes } from '../../sim/scenario.ts';
+import { shrink } from '../../sim/shrink.ts';
+import { simulate, type Outcome, type RunOptions } from '../../sim/simulation.ts';
+import { EXIT, FOUND, type Command, type Io } from '../command.ts';
+import type { Settings } from '../options.ts';
+import type { ThreadReport, ThreadTask } from '../simulate-thread.ts';
+import { loadOwn } from '../simulated.ts';
+
+const LARGEST_BASE = 1e9;
+const HOUR = 3_600_000;
+/** Milliseconds between lines of progress where there is no terminal. */
+const LINE = 30_000;
+
+export const simulation: Command = {
+  name: 'simulate',
+  describe: 'Run workers in virtual time, with crashes, lost replies, lying caches and power cuts',
+  positional: { name: 'paths', describe: 'State files to run, with --machines', many: true },
+  options: [
+    'seed',
+    'base',
+    'seeds',
+    'workers',
+    'states',
+    'minutes',
+    'machines',
+    'trace',
+    'shrink',
+    'json',
+    'config',
+  ],
+  examples: [
+    ['$0 simulate --seeds 10000', 'ten thousand runs, all of them new'],
+    ['$0 simulate --seed 4711 --trace run.log', 'one run again, every event of it in a file'],
+    ['$0 simulate --seed 4711 --shrink', 'the fewest faults that still make it fail'],
+    ['$0 simulate states/ --machines ./machines --seeds 500', 'your own machines'],
+  ],
+  run: async (settings, paths, io) => {
+    const own = await loadOwn(settings.machines, paths);
+    if (settings.seed !== undefined) return replay(settings.seed, settings, own, io);
+    const found = await campaign(settings, paths, io);
+    if (found === undefined) return EXIT.done;
+    return settings.shrink ? replay(found.seed, settings, own, io) : exitOf(found);
+  },
+};
+
+const exitOf = ({ verdict }: Outcome): number => (verdict === 'ok' ? EXIT.done : FOUND[verdict]);
+
+function wishesOf({ workers, states, minutes }: Settings): Wishes {
+  return {
+    ...(workers !== undefined && { workers }),
+    ...(states !== undefined && { states }),
+    ...(minutes !== undefined && { minutes }),
+  };
+}
+
+/** One run, once more or for the first time; shrunk, if it fails and that is asked for. */
+async function replay(seed: string, settings: Settings, own: RunOptions, io: Io): Promise<number> {
+  const scenario = drawScenario(seed, wishesOf(settings));
+  let outcome = await simulate(scenario, own);
+  let only: ReadonlySet<string> | undefined;
+  if (settings.shrink && outcome.verdict !== 'ok') {
+    const shrunk = await shrink(scenario, outcome, own, (left) =>
+      io.draw?.(`shrinking: ${left} faults left`),
+    );
+    io.draw?.('');
+    outcome = shrunk.outcome;
+    only = new Set(shrunk.only);
+    io.say(`after ${shrunk.runs} runs, these faults are enough:`);
+    for (const id of shrunk.only) io.say(`  ${id}: ${describeBlow(scenario, id)}`);
+  }
+  const hash = await traced(scenario, { ...own, ...(only && { only }) }, settings.trace);
+  if (settings.json) io.print(JSON.stringify({ ...outcome, trace: hash }));
+  else io.print(`${describeOutcome(outcome)}\ntrace ${hash}`);
+  return exitOf(outcome);
+}
+
+/** Runs it with its trace, and returns that one's hash: the same whenever and wherever it is run again. */
+async function traced(
+  scenario: Scenario,
+  options: RunOptions,
+  file: string | undefined,
+): Promise<string> {
+  const hash = createHash('sha256');
+  const fd = file === undefined ? undefined : openTrace(file);
+  try {
+    const trace = (line: string): void => {
+      hash.update(`${line}\n`);
+      if (fd !== undefined) writeSync(fd, `${line}\n`);
+    };
+    await simulate(scenario, { ...options, trace });
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+function openTrace(file: string): number {
+  try {
+    return openSync(file, 'w');
+  } catch (error) {
+    throw new UserError('bad-trace', `--trace ${file}: ${(error as Error).message}`, { file });
+  }
+}
+
+function describeBlow({ blows }: Scenario, id: string): string {
+  const blow = blows.find((one) => one.id === id);
+  if (blow === undefined) return 'a file operation; see --trace';
+  const { id: _id, at, kind, ...rest } = blow;
+  return `${kind} at ${(at / 1000).toFixed(3)} s ${JSON.stringify(rest)}`;
+}
+
+function describeOutcome(outcome: Outcome): string {
+  const seconds = (outcome.time / 1000).toFixed(1);
+  const sums = `${outcome.commits} commits, ${outcome.operations} file operations in ${seconds} virtual seconds`;
+  const faults = Object.entries(outcome.faults).map(([kind, count]) => `${count} × ${kind}`);
+  return [
+    `seed ${outcome.seed}: ${outcome.verdict}${outcome.message && `, ${outcome.message}`}`,
+    `  ${sums}`,
+    `  faults: ${faults.join(', ') || 'none'}`,
+  ].join('\n');
+}
+
+/** Many runs on all cores. Resolves to the first that fails, or undefined. */
+async function campaign(
+  settings: Settings,
+  paths: readonly string[],
+  io: Io,
+): Promise<Outcome | undefined> {
+  const base = settings.base ?? Math.floor(Math.random() * LARGEST_BASE);
+  const { seeds } = settings;
+  const totals = noTotals();
+  const began = performance.now();
+  let found: Outcome | undefined;
+  let said = began;
+  if (!settings.json) io.say(`seeds ${base} to ${base + seeds - 1}`);
+  const shared = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
+  const enough = (): void => void Atomics.store(new Int32Array(shared), 1, 1);
+  io.stop.addEventListener('abort', enough, { once: true });
+  const task: ThreadTask = {
+    base,
+    seeds,
+    wishes: wishesOf(settings),
+    machines: settings.machines,
+    paths,
+    shared,
+  };
+  const onReport = (report: ThreadReport): void => {
+    if (report.kind === 'failure') found ??= report.outcome;
+    else addTotals(totals, report.totals);
+    const now = performance.now();
+    const text = describeProgress(totals, seeds, now - began);
+    io.draw?.(text);
+    if (io.draw === undefined && !settings.json && now - said > LINE) {
+      io.say(text);
+      said = now;
+    }
+  };
+  const threads = Math.min(availableParallelism(), seeds);
+  await Promise.all(Array.from({ length: threads }, () => runThread(task, onReport)));
+  io.stop.removeEventListener('abort', enough);
+  io.draw?.('');
+  const seconds = (performance.now() - began) / 1000;
+  if (settings.json) io.print(JSON.stringify({ base, seconds, ...totals, found: found ?? null }));
+  else {
+    io.print(describeTotals(totals, seconds));
+    if (found !== undefined) {
+      io.print(describeOutcome(found));
+      io.print(`once more: flockwork simulate --seed ${found.seed} --shrink --trace run.log`);
+    }
+  }
+  return found;
+}
+
+function runThread(task: ThreadTask, onReport: (report: ThreadReport) => void): Promise<void> {
+  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
+  const thread = new Worker(new URL(`../simulate-thread${extension}`, import.meta.url), {
+    workerData: task,
+  });
+  return new Promise((resolve, reject) => {
+    thread.on('message', onReport);
+    thread.once('error', reject);
+    thread.once('exit', () => resolve());
+  });
+}
+
+function describeProgress(totals: Totals, seeds: number, ms: number): string {
+  const rate = (totals.runs * 1000) / ms;
+  const left = Math.round((seeds - totals.runs) / Math.max(rate, 1e-9));
+  const hours = (totals.time / HOUR).toFixed(1);
+  return `${totals.runs}/${seeds} runs, ${rate.toFixed(0)}/s, ${left} s left; ${hours} virtual hours, nothing found`;
+}
+
+function describeTotals(totals: Totals, seconds: number): string {
+  const faults = Object.entries(totals.faults).toSorted(([, a], [, b]) => b - a);
+  return [
+    `${totals.runs} runs in ${seconds.toFixed(0)} s: ${(totals.time / HOUR).toFixed(1)} virtual hours, ` +
+      `${totals.operations} file operations, ${totals.ticks} ticks, ${totals.commits} commits`,
+    `faults: ${faults.map(([kind, count]) => `${count} × ${kind}`).join(', ')}`,
+  ].join('\n');
+}

@@ -1,0 +1,39 @@
+/** A thread of `flockwork simulate`: runs seeds until none are left, or somebody has found something. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { runSeeds, type Totals } from '../sim/campaign.ts';
+import type { Wishes } from '../sim/scenario.ts';
+import type { Outcome } from '../sim/simulation.ts';
+import { loadOwn } from './simulated.ts';
+
+export interface ThreadTask {
+  readonly base: number;
+  readonly seeds: number;
+  readonly wishes: Wishes;
+  readonly machines: readonly string[];
+  readonly paths: readonly string[];
+  /** [runs begun, 1 when it is enough], shared by all threads. */
+  readonly shared: SharedArrayBuffer;
+}
+
+export type ThreadReport =
+  | { readonly kind: 'totals'; readonly totals: Totals }
+  | { readonly kind: 'failure'; readonly outcome: Outcome };
+
+const task = workerData as ThreadTask;
+const shared = new Int32Array(task.shared);
+const post = (report: ThreadReport): void => parentPort?.postMessage(report);
+
+await runSeeds({
+  next: () => {
+    if (Atomics.load(shared, 1) !== 0) return undefined;
+    const run = Atomics.add(shared, 0, 1);
+    return run < task.seeds ? String(task.base + run) : undefined;
+  },
+  wishes: task.wishes,
+  options: await loadOwn(task.machines, task.paths),
+  report: (totals) => post({ kind: 'totals', totals }),
+  onFailure: (outcome) => {
+    Atomics.store(shared, 1, 1);
+    post({ kind: 'failure', outcome });
+  },
+});

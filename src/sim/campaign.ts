@@ -1,0 +1,66 @@
+/** Many runs: their seeds, their sum, and the first one that goes wrong. */
+import { drawScenario, type Wishes } from './scenario.ts';
+import { simulate, type Outcome, type RunOptions } from './simulation.ts';
+
+/** Sums over runs. Times are milliseconds of virtual time. */
+export interface Totals {
+  runs: number;
+  time: number;
+  events: number;
+  operations: number;
+  commits: number;
+  ticks: number;
+  /** By kind. */
+  faults: Record<string, number>;
+}
+
+export function noTotals(): Totals {
+  return { runs: 0, time: 0, events: 0, operations: 0, commits: 0, ticks: 0, faults: {} };
+}
+
+export function addOutcome(totals: Totals, outcome: Outcome): void {
+  totals.runs += 1;
+  for (const key of ['time', 'events', 'operations', 'commits', 'ticks'] as const) {
+    totals[key] += outcome[key];
+  }
+  addCounts(totals.faults, outcome.faults);
+}
+
+export function addTotals(totals: Totals, more: Totals): void {
+  for (const key of ['runs', 'time', 'events', 'operations', 'commits', 'ticks'] as const) {
+    totals[key] += more[key];
+  }
+  addCounts(totals.faults, more.faults);
+}
+
+function addCounts(counts: Record<string, number>, more: Readonly<Record<string, number>>): void {
+  for (const [kind, count] of Object.entries(more)) counts[kind] = (counts[kind] ?? 0) + count;
+}
+
+export interface Campaign {
+  /** The next seed that nobody has taken; undefined when there is none, or no need. */
+  readonly next: () => string | undefined;
+  readonly wishes: Wishes;
+  readonly options: RunOptions;
+  /** Called after every few runs, and after the last. */
+  readonly report: (totals: Totals) => void;
+  readonly onFailure: (outcome: Outcome) => void;
+}
+
+const RUNS_PER_REPORT = 20;
+
+/** One thread's part. */
+export async function runSeeds(campaign: Campaign): Promise<void> {
+  let totals = noTotals();
+  const report = (): void => {
+    campaign.report(totals);
+    totals = noTotals();
+  };
+  for (let seed = campaign.next(); seed !== undefined; seed = campaign.next()) {
+    const outcome = await simulate(drawScenario(seed, campaign.wishes), campaign.options);
+    addOutcome(totals, outcome);
+    if (outcome.verdict !== 'ok') campaign.onFailure(outcome);
+    if (totals.runs === RUNS_PER_REPORT) report();
+  }
+  report();
+}
