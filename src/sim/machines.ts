@@ -34,7 +34,7 @@ export interface ChainOptions {
 }
 
 const CHAIN = 'chain';
-const ATTEMPTS = 4;
+export const ATTEMPTS: number = 4;
 
 /** The state file that begins a chain of `steps`. */
 export function chainState(steps: number): string {
@@ -70,7 +70,7 @@ async function tick(context: TickContext, options: ChainOptions, host: Host): Pr
     return new Promise(() => undefined);
   }
   if (does(mischief.blocks)) {
-    host.block(dice.between(0, 4 * lease));
+    host.block(dice.chance(0.2) ? 1e9 : dice.between(0, 4 * lease));
     await pause(0);
   }
   if (left > 1) return next(CHAIN, { left: left - 1 });

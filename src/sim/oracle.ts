@@ -29,8 +29,10 @@ export class Violation extends Error {
 export interface OracleOptions {
   readonly phases: PhaseLengths;
   readonly lease: number;
-  /** Nothing goes wrong: then every step is ticked once, and nobody is ever in anybody's way (I6). */
+  /** Nothing goes wrong: then nobody is ever in anybody's way (I5). */
   readonly calm: boolean;
+  /** So often a step is ticked at most: once in a calm, and as many times as there are attempts (I6). */
+  readonly ticks: number;
   /** What the workers know. */
   readonly registry: Registry;
   /** Caches are so old at most, ms: who reads through them may take the living for dead. */
@@ -67,6 +69,8 @@ export class Oracle {
   /** Text of every state file that a user put in, or will, whole. */
   readonly #submitted = new Map<string, string>();
   readonly #ticks = new Map<string, number>();
+  /** Claimed, as it is now, when it was done already. */
+  readonly #claimedDone = new Set<string>();
   readonly #splits = new Map<number, Map<string, { split: string; worker: string }>>();
   #violation: Violation | undefined;
   commits = 0;
@@ -88,7 +92,10 @@ export class Oracle {
   ticked(name: string): void {
     const times = (this.#ticks.get(name) ?? 0) + 1;
     this.#ticks.set(name, times);
-    if (times > 1 && this.#options.calm) this.#fail('I6', `${name} is ticked ${times} times`);
+    if (times > this.#options.ticks) this.#fail('I6', `${name} is ticked ${times} times`);
+    if (this.#claimedDone.has(name) && this.#options.cache === 0) {
+      this.#fail('I6', `${name} is ticked, but it was done before it was claimed`);
+    }
   }
 
   claimed(name: string, outcome: string): void {
@@ -100,7 +107,10 @@ export class Oracle {
   asked(process: SimProcess, method: Method, path: string): void {
     const [place, name] = placeOf(path);
     if (place === '.flockwork/leases' && method === 'unlink') this.#checkLease(name, process);
-    else this.#checkSeason(process, method, place, name);
+    else {
+      if (place === 'in_progress' && method === 'unlink') this.#checkClaim(name, process);
+      this.#checkSeason(process, method, place, name);
+    }
   }
 
   /** I4: a worker whose idea of the time is right touches nothing out of season. */
@@ -155,10 +165,45 @@ export class Oracle {
 
   changed(notice: Notice, process: SimProcess | undefined): void {
     const [place, name] = placeOf(notice.path);
-    if (place === 'done') this.#checkDone(name, notice);
+    if (place === 'in_progress') this.#noteClaim(name, notice.after);
+    else if (place === 'done') this.#checkDone(name, notice);
     else if (place === 'failed') this.#checkFailed(name, notice.after);
     else if (place === '.') this.#checkStateFile(name, notice, process);
     else if (place === '.flockwork/staging') this.#checkStaging(name, notice);
+  }
+
+  #noteClaim(name: string, after: DiskNode | undefined): void {
+    if (after !== undefined && this.#exists(`done/${name}`)) this.#claimedDone.add(name);
+    else this.#claimedDone.delete(name);
+  }
+
+  /** Nobody takes away what somebody holds who is alive to the others. */
+  #checkClaim(name: string, process: SimProcess): void {
+    const session = parseToken(this.#text(`in_progress/${name}`))?.session ?? '';
+    const owner = this.owner(session);
+    if (owner === undefined || owner === process || this.#options.cache > 0) return;
+    const silent = this.#now() - owner.lastBeat;
+    if (!this.#exists(`.flockwork/leases/${session}`) || silent > this.#options.lease / 2) return;
+    this.#fail('I6', `${process.name} takes down the claim of ${name} by ${session}, which lives`);
+  }
+
+  /** I1, I3: what the power left of what was committed. */
+  powerIsBack(): void {
+    for (const name of this.#disk.list(`${MOUNT}/`).includes('done')
+      ? this.#disk.list(`${MOUNT}/done`)
+      : []) {
+      if (!isCommit(name, this.#text(`done/${name}`))) {
+        return this.#fail('I1', `the power left done/${name} torn: ${this.#text(`done/${name}`)}`);
+      }
+      this.#checkOwed(name, 'comes back after the power');
+    }
+  }
+
+  /** I8. */
+  ended(process: SimProcess, end: string): void {
+    if (end === 'empty' && process.isUnmounted) {
+      this.#fail('I8', `${process.name} takes an unmounted volume for an empty one`);
+    }
   }
 
   /** I1. */
@@ -166,9 +211,7 @@ export class Oracle {
     if (after === undefined) return this.#fail('I1', `${client} takes done/${name} away`);
     if (before !== undefined) return this.#fail('I1', `${client} replaces done/${name}`);
     const text = textOf(after);
-    const record = parseCommitRecord(text);
-    const session = record?.session ?? parseToken(text)?.session;
-    if (session === undefined || (record !== undefined && record.state !== name)) {
+    if (!isCommit(name, text)) {
       return this.#fail('I1', `done/${name} is no commit of it: ${JSON.stringify(text)}`);
     }
     this.commits += 1;
@@ -194,8 +237,9 @@ export class Oracle {
     const record = parseFailureRecord(textOf(after));
     if (record === undefined) return this.#fail('I3', `failed/${name} is no record of a failure`);
     const isRightful =
-      ['attempts-exhausted', 'fatal', 'successor-taken'].includes(record.code) ||
-      !this.#isWell(name);
+      record.code === 'successor-taken'
+        ? this.#submitted.has(name)
+        : ['attempts-exhausted', 'fatal'].includes(record.code) || !this.#isWell(name);
     if (!isRightful) this.#fail('I3', `${name} is put aside, but it is well: ${record.reason}`);
   }
 
@@ -244,7 +288,10 @@ export class Oracle {
     const owner = this.owner(session);
     if (owner === undefined || owner === process || owner.isStopped) return;
     const silent = this.#now() - owner.lastBeat;
-    if (silent < this.#options.lease / 2) {
+    const { lease } = this.#options;
+    const isBusy =
+      owner.blockedFor > 0 && owner.blockedFor < 1.9 * lease && owner.runsFor > 4 * lease;
+    if (silent < lease / 2 || isBusy) {
       this.#fail(
         'I6',
         `${process.name} breaks the lease of ${session}, which beat ${Math.round(silent)} ms ago`,
@@ -353,6 +400,12 @@ function placeOf(path: string): [place: string, name: string] {
 
 function textOf(node: DiskNode): string {
   return node.kind === 'directory' ? '' : node.content;
+}
+
+/** A record of this state, or the token of whoever committed it. */
+function isCommit(name: string, text: string | undefined): boolean {
+  const record = parseCommitRecord(text ?? '');
+  return record === undefined ? parseToken(text) !== undefined : record.state === name;
 }
 
 /** A beginning of what should be there, or zeros. */

@@ -74,6 +74,8 @@ export class SimProcess {
   /** True time until which all of it (SIGSTOP), or the main thread (a tick that blocks), does nothing. */
   #stoppedUntil = 0;
   #blockedUntil = 0;
+  #blockedSince = 0;
+  #runningSince: number;
   #unmounted: Disk | undefined;
   #hint: (() => void) | undefined;
 
@@ -90,6 +92,7 @@ export class SimProcess {
     this.options = options;
     this.#faults = faults;
     this.#dice = new Dice(`${world.seed}/process/${name}`);
+    this.#runningSince = world.now();
     this.actor = { client: name, stamp: () => this.#stamp() };
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve));
   }
@@ -100,6 +103,20 @@ export class SimProcess {
 
   get isStopped(): boolean {
     return this.#world.now() < this.#stoppedUntil;
+  }
+
+  get isUnmounted(): boolean {
+    return this.#unmounted !== undefined;
+  }
+
+  /** Milliseconds for which a tick has kept the main thread busy; 0 if none does. */
+  get blockedFor(): number {
+    return this.#world.now() < this.#blockedUntil ? this.#world.now() - this.#blockedSince : 0;
+  }
+
+  /** Milliseconds since it was last started, or continued. */
+  get runsFor(): number {
+    return this.#world.now() - this.#runningSince;
   }
 
   start(registry: Registry): void {
@@ -177,16 +194,18 @@ export class SimProcess {
   /** SIGSTOP, and SIGCONT after `ms`. */
   suspend(ms: number): void {
     this.#stoppedUntil = Math.max(this.#stoppedUntil, this.#world.now() + ms);
+    this.#runningSince = this.#stoppedUntil;
     this.stalled = true;
   }
 
   resume(): void {
     this.#stoppedUntil = 0;
-    this.#blockedUntil = 0;
+    this.#runningSince = this.#world.now();
   }
 
   /** A tick keeps the main thread busy for `ms`; the heartbeat has a thread of its own. */
   block(ms: number): void {
+    if (this.blockedFor === 0) this.#blockedSince = this.#world.now();
     this.#blockedUntil = Math.max(this.#blockedUntil, this.#world.now() + ms);
     this.stalled = true;
   }

@@ -13,7 +13,7 @@ import { Disk, type Actor, type FileNode } from './disk.ts';
 import { randomFaults, type FaultKind, type FaultSource, type Method } from './faults.ts';
 import { HostClock } from './host-clock.ts';
 import { JUNK } from './junk.ts';
-import { chainMachine, chainState, type Host } from './machines.ts';
+import { ATTEMPTS, chainMachine, chainState, type Host } from './machines.ts';
 import { Oracle, type Violation } from './oracle.ts';
 import { MOUNT, SimProcess, type Exit } from './process.ts';
 import type { Blow, Scenario } from './scenario.ts';
@@ -115,6 +115,7 @@ class Simulation implements World {
       phases,
       lease,
       calm: scenario.calm,
+      ticks: ticksAllowed(scenario),
       cache,
       registry:
         options.registry ?? createRegistry([this.#chain({ kill: () => {}, block: () => {} })]),
@@ -320,6 +321,7 @@ class Simulation implements World {
   #ended(host: number, process: SimProcess, exit: Exit): void {
     this.#processes.delete(process);
     if (exit.kind === 'refused' && !isExpected(exit.error)) this.#crash ??= exit.error;
+    if (exit.kind === 'finished') this.#oracle.ended(process, exit.end);
     if (exit.kind === 'finished' || this.#hosts[host]!.process !== process) return;
     if (!this.#healing || this.#scenario.core.includes(host)) {
       this.#startSoon(host, this.#dice.between(0, this.#lease));
@@ -375,6 +377,7 @@ class Simulation implements World {
       (file) => this.#tear(file),
     );
     this.trace('', () => 'the power is back');
+    this.#oracle.powerIsBack();
   }
 
   #tear({ content, durable }: FileNode): string {
@@ -427,11 +430,17 @@ class Simulation implements World {
     this.trace('', () => 'faults stop');
     const { core, hosts } = this.#scenario;
     for (const { clock } of this.#hosts) clock.broken = false;
-    for (const [index, host] of this.#hosts.entries()) {
-      host.process?.resume();
-      host.process?.mount();
-      if (!core.includes(index)) host.process?.kill();
-      else if (host.process?.isAlive !== true) this.#startSoon(index, 0);
+    for (const process of this.#processes) {
+      process.resume();
+      process.mount();
+    }
+    for (const [index, { process }] of this.#hosts.entries()) {
+      if (process?.isAlive !== true && core.includes(index)) this.#startSoon(index, 0);
+      else if (!core.includes(index)) process?.kill();
+    }
+    // A tick that never comes back is nobody's to mend; but somebody has to be there for what it holds.
+    if ([...this.#processes].every((process) => process.blockedFor > 0)) {
+      for (const process of this.#processes) process.kill();
     }
     const limit = this.now() + LEASES * this.#lease + CYCLES * this.#cycle;
     const isWatching = hosts[0]!.options.watch;
@@ -507,6 +516,14 @@ function describe(
     verdict: invariant === 'liveness' ? 'liveness' : 'safety',
     message: `${invariant}: ${message}`,
   };
+}
+
+/** An attempt that the volume does not let anybody count does not count. */
+function ticksAllowed({ calm, rates, blows, limits }: Scenario): number {
+  if (calm) return 1;
+  const forgets = blows.some(({ kind }) => ['power', 'unmount', 'no clock'].includes(kind));
+  const isSound = Object.keys(rates).length === 0 && limits.cache === 0 && !forgets;
+  return isSound ? ATTEMPTS : Number.POSITIVE_INFINITY;
 }
 
 /** A worker may end because of its volume, or its name. Anything else is a mistake of ours. */
