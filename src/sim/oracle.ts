@@ -189,19 +189,19 @@ export class Oracle {
 
   /** I1, I3: what the power left of what was committed. */
   powerIsBack(): void {
-    for (const name of this.#disk.list(`${MOUNT}/`).includes('done')
-      ? this.#disk.list(`${MOUNT}/done`)
-      : []) {
-      if (!isCommit(name, this.#text(`done/${name}`))) {
-        return this.#fail('I1', `the power left done/${name} torn: ${this.#text(`done/${name}`)}`);
+    if (!this.#exists('done')) return;
+    for (const name of this.#disk.list(`${MOUNT}/done`)) {
+      const text = this.#text(`done/${name}`);
+      if (!isCommit(name, text)) {
+        return this.#fail('I1', `the power left done/${name} torn: ${JSON.stringify(text)}`);
       }
       this.#checkOwed(name, 'comes back after the power');
     }
   }
 
   /** I8. */
-  ended(process: SimProcess, end: string): void {
-    if (end === 'empty' && process.isUnmounted) {
+  ended(process: SimProcess, end: string, states: readonly string[]): void {
+    if (end === 'empty' && process.isUnmounted && this.unsettled(states) !== undefined) {
       this.#fail('I8', `${process.name} takes an unmounted volume for an empty one`);
     }
   }
@@ -290,7 +290,10 @@ export class Oracle {
     const silent = this.#now() - owner.lastBeat;
     const { lease } = this.#options;
     const isBusy =
-      owner.blockedFor > 0 && owner.blockedFor < 1.9 * lease && owner.runsFor > 4 * lease;
+      owner.beats &&
+      owner.blockedFor > 0 &&
+      owner.blockedFor < 1.9 * lease &&
+      owner.runsFor > 4 * lease;
     if (silent < lease / 2 || isBusy) {
       this.#fail(
         'I6',

@@ -64,6 +64,8 @@ export class SimProcess {
   lastBeat: number = Number.NEGATIVE_INFINITY;
   /** True while something came between deciding and acting: what it does now may be late. */
   stalled: boolean = false;
+  /** Until it finds its lease gone, or is told that it is. */
+  beats: boolean = true;
   exit: Exit | undefined;
   readonly #world: World;
   readonly #faults: FaultSource;
@@ -322,6 +324,7 @@ export class SimProcess {
       },
       options.counter,
     );
+    this.beats = true;
     const beat = (): void => {
       if (isStopped || isBroken || !this.isAlive) return;
       const silentUntil = this.#stoppedUntil;
@@ -329,6 +332,7 @@ export class SimProcess {
       const result = pulse.beat(deadline);
       if (result.kind === 'broken') {
         isBroken = true;
+        this.beats = false;
         this.deliver(options.onBroken);
       } else if (result.kind === 'beat') {
         lastBeat = this.clock.monotonic();

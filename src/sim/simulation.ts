@@ -115,7 +115,7 @@ class Simulation implements World {
       phases,
       lease,
       calm: scenario.calm,
-      ticks: ticksAllowed(scenario),
+      ticks: options.registry === undefined ? ticksAllowed(scenario) : Number.POSITIVE_INFINITY,
       cache,
       registry:
         options.registry ?? createRegistry([this.#chain({ kill: () => {}, block: () => {} })]),
@@ -321,7 +321,7 @@ class Simulation implements World {
   #ended(host: number, process: SimProcess, exit: Exit): void {
     this.#processes.delete(process);
     if (exit.kind === 'refused' && !isExpected(exit.error)) this.#crash ??= exit.error;
-    if (exit.kind === 'finished') this.#oracle.ended(process, exit.end);
+    if (exit.kind === 'finished') this.#oracle.ended(process, exit.end, this.#initial);
     if (exit.kind === 'finished' || this.#hosts[host]!.process !== process) return;
     if (!this.#healing || this.#scenario.core.includes(host)) {
       this.#startSoon(host, this.#dice.between(0, this.#lease));
@@ -439,8 +439,9 @@ class Simulation implements World {
       else if (!core.includes(index)) process?.kill();
     }
     // A tick that never comes back is nobody's to mend; but somebody has to be there for what it holds.
-    if ([...this.#processes].every((process) => process.blockedFor > 0)) {
-      for (const process of this.#processes) process.kill();
+    const alive = [...this.#processes].filter((process) => process.isAlive);
+    if (alive.every((process) => process.blockedFor > 0)) {
+      for (const process of alive) process.kill();
     }
     const limit = this.now() + LEASES * this.#lease + CYCLES * this.#cycle;
     const isWatching = hosts[0]!.options.watch;

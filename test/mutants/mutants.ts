@@ -1,0 +1,167 @@
+/** Mistakes that the simulator has to find: each is one place of the source, and what it might have said. */
+import type { Mutant } from './hook.ts';
+
+export interface NamedMutant extends Mutant {
+  readonly name: string;
+}
+
+const VOLUME = 'src/volume';
+
+export const MUTANTS: readonly NamedMutant[] = [
+  {
+    name: 'claim without a look at done/',
+    file: `${VOLUME}/claim.ts`,
+    find: "if (!(await isSettled(files, layout, name))) return 'ours';",
+    replace: "if (name !== '') return 'ours';",
+  },
+  {
+    name: 'sweep left out',
+    file: `${VOLUME}/recovery.ts`,
+    find: 'report.finished.push(...(await this.#sweep(session, cycle, window)));',
+    replace: '',
+  },
+  {
+    name: 'sweep acts on absence',
+    file: `${VOLUME}/recovery.ts`,
+    find: 'if (doneText === undefined) continue;',
+    replace: 'if (doneText === undefined) { await remove(files, path); continue; }',
+  },
+  {
+    name: 'rename over instead of link',
+    file: `${VOLUME}/exclusive.ts`,
+    find: 'await files.link(existing, name);',
+    replace: 'await files.unlink(name).catch(() => undefined); await files.link(existing, name);',
+  },
+  {
+    name: "a claim is released by name, whoever's it is",
+    file: `${VOLUME}/claim.ts`,
+    find: "return removeOurs(member.files, member.layout.flag('in_progress', name), member.tokenText, may);",
+    replace:
+      "return member.files.unlink(member.layout.flag('in_progress', name)).then(() => true, () => may());",
+  },
+  {
+    name: 'leases judged by time stamps',
+    file: `${VOLUME}/recovery.ts`,
+    find: 'const after = sight(before, parseCounter(text), began, this.#monotonic());',
+    replace: `const stamp = (await files.stat(layout.internal('leases', session)))?.mtime ?? 0;
+      const age = Date.parse(this.#member.stamp()) - stamp;
+      const after = { ...sight(before, parseCounter(text), began), since: began - age };`,
+  },
+  {
+    name: 'records are not synced before they are committed',
+    file: `${VOLUME}/commit.ts`,
+    find: 'await member.files.sync(path);',
+    replace: '',
+  },
+  {
+    name: 'successors are not synced before they are unstaged',
+    file: `${VOLUME}/commit.ts`,
+    find: 'const synced = await attempt(landed, () => member.files.sync(member.layout.root));',
+    replace: 'const synced = true;',
+  },
+  {
+    name: 'the directory of staged records is not synced',
+    file: `${VOLUME}/member.ts`,
+    find: "await this.files.sync(this.layout.internal('staging'));",
+    replace: '',
+  },
+  {
+    name: 'sessions without a boot id',
+    file: `${VOLUME}/token.ts`,
+    find: "return `${worker}.${boot.join('')}`;",
+    replace: 'return `${worker}.${boot.length}`;',
+  },
+  {
+    name: 'a phase is tested by one reading of the clock',
+    file: 'src/semaphore/cycle.ts',
+    find: 'return now.latest < moment.end ? moment : undefined;',
+    replace: 'return moment;',
+  },
+  {
+    name: 'slices of rosters that are not sorted',
+    file: 'src/semaphore/assignment.ts',
+    find: `  const sorted = roster.toSorted(
+    (a, b) => compareCodePoints(a.session, b.session) || compareCodePoints(a.name, b.name),
+  );`,
+    replace: '  const sorted = [...roster];',
+  },
+  {
+    name: 'the heart beats in the main thread',
+    file: 'src/sim/process.ts',
+    find: 'const silentUntil = this.#stoppedUntil;',
+    replace: 'const silentUntil = Math.max(this.#stoppedUntil, this.#blockedUntil);',
+  },
+  {
+    name: 'a tick that hangs does not stop the heart',
+    file: `${VOLUME}/pulse.ts`,
+    find: "if (monotonic() > deadline) return { kind: 'silent' };",
+    replace: '',
+  },
+  {
+    name: 'half-written copies are put aside at first sight',
+    file: 'src/worker/holding.ts',
+    find: 'const LOOKS = 2;',
+    replace: 'const LOOKS = 0;',
+  },
+  {
+    name: 'successors are published before the commit',
+    file: `${VOLUME}/commit.ts`,
+    find: "  await link(member, at(steps, 'staged'), window);",
+    replace: `  for (const step of at(steps, 'staged')) {
+    const next = recordOf(step)?.next;
+    if (next === undefined || !window.mayStart()) continue;
+    await linkOnce(member.files, successorFile(member, step.name), member.layout.state(next.name), next.content);
+  }
+  await link(member, at(steps, 'staged'), window);`,
+  },
+  {
+    name: 'the volume id is not looked at',
+    file: `${VOLUME}/session.ts`,
+    find: 'if (text === undefined || parseVolumeFile(text)?.id !== this.#volume.id) {',
+    replace: 'if (text !== undefined && parseVolumeFile(text)?.id !== this.#volume.id) {',
+  },
+  {
+    name: 'lost attempts are not counted',
+    file: `${VOLUME}/recovery.ts`,
+    find: 'await this.#countLost(claim);',
+    replace: '',
+  },
+  {
+    name: 'commits in any phase',
+    file: `${VOLUME}/commit.ts`,
+    find: `    if (!window.mayStart()) return;
+    const record = recordOf(step);`,
+    replace: '    const record = recordOf(step);',
+  },
+  {
+    name: 'an error of link means that the name is taken',
+    file: `${VOLUME}/exclusive.ts`,
+    find: `    if (there === undefined) throw error;
+    return there === content`,
+    replace: '    return there === content',
+  },
+  {
+    name: 'a look long ago is as good as one just now',
+    file: 'src/semaphore/liveness.ts',
+    find: 'return sighting.looked - sighting.since >= lease;',
+    replace: 'return sighting.looked - sighting.since >= lease / 8;',
+  },
+  {
+    name: 'a broken lease is not noticed',
+    file: `${VOLUME}/session.ts`,
+    find: "if (heartbeat === undefined || heartbeat.broken) return 'broken';",
+    replace: "if (heartbeat === undefined) return 'broken';",
+  },
+  {
+    name: 'whoever sees nothing once ends, whatever caches say',
+    file: 'src/worker/worker.ts',
+    find: 'return this.#options.freshListings || now - this.#nothingSince >= this.#session.lease;',
+    replace: 'return now >= this.#nothingSince;',
+  },
+  {
+    name: 'pauses end by the clock alone',
+    file: `${VOLUME}/pauses.ts`,
+    find: 'return last !== undefined && this.#seenFor(name, last) >= pauseAfter(last);',
+    replace: 'return last !== undefined && this.#seenFor(name, last) > 1e9 * pauseAfter(last);',
+  },
+];
