@@ -20,6 +20,8 @@ export interface FileNode {
   durable: string | undefined;
   mtime: number;
   mode: number;
+  /** Names it has. */
+  links: number;
   /** Contents before each overwriting, for caches. */
   readonly past: { readonly until: number; readonly content: string; readonly client: string }[];
 }
@@ -67,15 +69,19 @@ export class Disk {
   /** Milliseconds of history kept for caches. */
   readonly #memory: number;
   readonly #notify: (notice: Notice) => void;
+  /** Names that one file may have. */
+  readonly #maxLinks: number;
 
   constructor(
     now: () => number,
     memory: number,
     notify: (notice: Notice) => void = () => undefined,
+    maxLinks: number = Number.POSITIVE_INFINITY,
   ) {
     this.#now = now;
     this.#memory = memory;
     this.#notify = notify;
+    this.#maxLinks = maxLinks;
   }
 
   list(path: string, view?: View): string[] {
@@ -143,6 +149,7 @@ export class Disk {
     if (node.kind === 'directory') throw failure('EPERM', existing);
     const [directory, name] = this.#place(path);
     if (directory.entries.has(name)) throw failure('EEXIST', path);
+    if (node.links >= this.#maxLinks) throw failure('EMLINK', path);
     this.#set(path, node, actor);
   }
 
@@ -204,6 +211,7 @@ export class Disk {
    * it had reached the disk; of every content that was not, `tear` says what had.
    */
   losePower(keeps: () => boolean, tear: (file: FileNode) => string): void {
+    const names = new Map<FileNode, number>();
     const visit = (directory: DirectoryNode): void => {
       for (const change of directory.unsynced) if (keeps()) apply(directory.durable, change);
       directory.unsynced = [];
@@ -211,20 +219,30 @@ export class Disk {
       directory.entries.clear();
       for (const [name, node] of directory.durable) {
         directory.entries.set(name, node);
-        if (node.kind === 'directory') visit(node);
-        else if (node.durable !== node.content) {
-          node.content = tear(node);
-          node.durable = node.content;
+        if (node.kind === 'directory') {
+          visit(node);
+          continue;
         }
+        names.set(node, (names.get(node) ?? 0) + 1);
+        if (node.durable === node.content) continue;
+        node.content = tear(node);
+        node.durable = node.content;
       }
     };
     visit(this.root);
+    for (const [file, count] of names) file.links = count;
   }
 
   #set(path: string, after: DiskNode | undefined, actor: Actor): void {
     const [directory, name] = this.#place(path);
     const time = this.#now();
     const change = { time, name, before: directory.entries.get(name), after, client: actor.client };
+    for (const [node, names] of [
+      [change.before, -1],
+      [after, 1],
+    ] as const) {
+      if (node !== undefined && node.kind !== 'directory') node.links += names;
+    }
     apply(directory.entries, change);
     directory.unsynced.push(change);
     directory.mtime = actor.stamp();
@@ -282,7 +300,7 @@ function newDirectory(mode: number, mtime: number): DirectoryNode {
 }
 
 function newFile(content: string, mtime: number): FileNode {
-  return { kind: 'file', content, durable: undefined, mtime, mode: 0o644, past: [] };
+  return { kind: 'file', content, durable: undefined, mtime, mode: 0o644, links: 0, past: [] };
 }
 
 function apply(entries: Map<string, DiskNode>, { name, after }: Change): void {

@@ -35,6 +35,8 @@ export interface OracleOptions {
   readonly ticks: number;
   /** What the workers know. */
   readonly registry: Registry;
+  /** Some ticks never come back: past their deadline, the heart is to stop. */
+  readonly hangs: boolean;
   /** Caches are so old at most, ms: who reads through them may take the living for dead. */
   readonly cache: number;
 }
@@ -290,6 +292,7 @@ export class Oracle {
     const silent = this.#now() - owner.lastBeat;
     const { lease } = this.#options;
     const isBusy =
+      !this.#options.hangs &&
       owner.beats &&
       owner.blockedFor > 0 &&
       owner.blockedFor < 1.9 * lease &&

@@ -37,6 +37,8 @@ export interface ProcessOptions {
   readonly latency: number;
   /** What the volume says of a name that is taken. */
   readonly taken: 'EEXIST' | 'EPERM';
+  /** Names that the volume lets one file have. */
+  readonly maxLinks: number;
   /** Whose clock stamps mtime. */
   readonly stamps: 'volume' | 'client' | 'whole seconds';
 }

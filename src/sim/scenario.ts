@@ -14,6 +14,7 @@ export type Blow = {
   readonly at: number;
 } & (
   | { readonly kind: 'kill'; readonly host: number; readonly restart: number }
+  | { readonly kind: 'stop'; readonly host: number; readonly restart: number }
   | { readonly kind: 'suspend'; readonly host: number; readonly ms: number }
   | { readonly kind: 'step'; readonly host: number; readonly ms: number }
   | { readonly kind: 'no clock'; readonly host: number; readonly ms: number }
@@ -111,6 +112,7 @@ interface Volume {
   readonly cache: number;
   readonly stamps: ProcessOptions['stamps'];
   readonly taken: ProcessOptions['taken'];
+  readonly maxLinks: number;
 }
 
 function drawVolume(dice: Dice, calm: boolean): Volume {
@@ -131,6 +133,7 @@ function drawVolume(dice: Dice, calm: boolean): Volume {
     cache: !calm && dice.chance(0.3) ? dice.scale(50, lease) : 0,
     stamps: calm ? 'volume' : stamps,
     taken: dice.chance(0.2) ? 'EPERM' : 'EEXIST',
+    maxLinks: !calm && dice.chance(0.2) ? dice.whole(3, 12) : Number.POSITIVE_INFINITY,
   };
 }
 
@@ -138,13 +141,14 @@ function drawOptions(
   dice: Dice,
   volume: Volume,
 ): Omit<ProcessOptions, 'worker' | 'concurrency' | 'capacity'> {
-  const { phases, lease, latency, stamps, taken, cache } = volume;
+  const { phases, lease, latency, stamps, taken, maxLinks, cache } = volume;
   return {
     phases,
     lease,
     latency,
     stamps,
     taken,
+    maxLinks,
     assign: dice.chance(0.15) ? 'zip' : 'slices',
     follow: dice.chance(0.75),
     watch: dice.chance(0.3),
@@ -178,7 +182,7 @@ function drawInstances(dice: Dice, states: number): Instance[] {
 }
 
 function drawMischief(dice: Dice): Mischief {
-  const rate = (): number => (dice.chance(0.25) ? dice.scale(0.02, 0.5) : 0);
+  const rate = (): number => (dice.chance(0.35) ? dice.scale(0.05, 0.5) : 0);
   return { throws: rate(), hangs: rate(), rubbish: rate(), blocks: rate(), kills: rate() };
 }
 
@@ -194,6 +198,8 @@ function drawRates(dice: Dice, stale: boolean): Rates {
   ];
   const rates: Partial<Record<FaultKind, number>> = {};
   for (const kind of kinds) if (dice.chance(0.4)) rates[kind] = dice.scale(3e-4, 3e-2);
+  // What matters happens at few operations: most of these find one where nothing is left to go wrong.
+  if (rates['crash-after'] !== undefined) rates['crash-after'] *= 5;
   if (stale) rates.stale = dice.scale(0.02, 0.5);
   return rates;
 }
@@ -208,6 +214,7 @@ function drawBlows(
   const kinds = dice
     .shuffle([
       'kill',
+      'stop',
       'suspend',
       'step',
       'no clock',
@@ -227,6 +234,7 @@ function drawBlows(
     const kind = dice.pick(kinds);
     switch (kind) {
       case 'kill':
+      case 'stop':
         return { ...common, kind, host, restart: dice.between(0, 2 * lease) };
       case 'step':
         return { ...common, kind, host, ms: dice.pick([-1, 1]) * dice.scale(1, 5 * HOUR) };

@@ -110,6 +110,7 @@ class Simulation implements World {
         const process = [...this.#processes].find(({ name }) => name === notice.client);
         this.#oracle.changed(notice, notice.client === USER.client ? undefined : process);
       },
+      scenario.hosts[0]!.options.maxLinks,
     );
     this.#oracle = new Oracle(this.disk, () => this.now(), {
       phases,
@@ -117,6 +118,7 @@ class Simulation implements World {
       calm: scenario.calm,
       ticks: options.registry === undefined ? ticksAllowed(scenario) : Number.POSITIVE_INFINITY,
       cache,
+      hangs: (scenario.mischief.hangs ?? 0) > 0,
       registry:
         options.registry ?? createRegistry([this.#chain({ kill: () => {}, block: () => {} })]),
     });
@@ -350,6 +352,9 @@ class Simulation implements World {
     switch (blow.kind) {
       case 'kill':
         return process?.kill();
+      case 'stop':
+        process?.askToStop();
+        return this.#startSoon(blow.host, blow.restart);
       case 'suspend':
         return process?.suspend(blow.ms);
       case 'step':

@@ -1,6 +1,6 @@
 /** Claiming a state, and giving the claim up. */
 import type { Window } from './contract.ts';
-import { linkOnce, readText, removeOurs } from './exclusive.ts';
+import { readText, removeOurs } from './exclusive.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Member } from './member.ts';
@@ -16,7 +16,7 @@ export async function claim(
 ): Promise<'ours' | 'taken' | 'finished' | 'late'> {
   const { files, layout } = member;
   const flag = layout.flag('in_progress', name);
-  const outcome = await linkOnce(files, await member.tokenFile(), flag, member.tokenText);
+  const outcome = await member.setFlag(flag);
   if (outcome === 'taken') return 'taken';
   if (!(await isSettled(files, layout, name))) return 'ours';
   return (await releaseClaim(member, name, window.mayLand)) ? 'finished' : 'late';

@@ -1,12 +1,14 @@
 /** What every operation of one session on the volume needs: the port, the places, the token. */
 import { ensureDirectory } from './directory.ts';
-import { createAnew } from './exclusive.ts';
-import type { Files } from './files.ts';
+import { createAnew, linkOnce } from './exclusive.ts';
+import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import { formatToken, type Token } from './token.ts';
 
-/** ext4 allows 65,000 links to an inode. */
+/** ext4 allows 65,000 links to an inode; others far fewer, and say so (GlusterFS, as it comes: 47). */
 const LINKS_PER_TOKEN_FILE = 60_000;
+/** What a volume says when a file has all the names it may have. */
+const TOO_MANY_LINKS = ['EMLINK', 'ENOSPC', 'EDQUOT'];
 
 export class Member {
   readonly files: Files;
@@ -22,6 +24,9 @@ export class Member {
   #stagingMade = false;
   #tokenFiles = 0;
   #links = 0;
+  #allowed = LINKS_PER_TOKEN_FILE;
+  /** Names that a token file had when it was refused one more. */
+  #met = 0;
 
   constructor(files: Files, layout: Layout, token: Token, stamp: () => string) {
     this.files = files;
@@ -31,16 +36,43 @@ export class Member {
     this.stamp = stamp;
   }
 
-  /** A file with the token in it that has room for one more link. */
-  async tokenFile(): Promise<string> {
-    if (this.#tokenFiles === 0 || this.#links >= LINKS_PER_TOKEN_FILE) {
-      this.#tokenFiles += 1;
-      this.#links = 0;
-      await createAnew(this.files, this.#tokenPath(this.#tokenFiles), this.tokenText);
-      await this.files.sync(this.#tokenPath(this.#tokenFiles));
+  /** Makes the first token file: until then nobody knows of this session. */
+  async introduce(): Promise<void> {
+    await this.#addTokenFile();
+  }
+
+  /**
+   * Sets a flag with this session's token: one more name of a token file. I1. Room for the next one is made
+   * afterwards, so that nothing comes between the caller's look at the clock and the link (I4).
+   */
+  async setFlag(path: string): Promise<'ours' | 'taken'> {
+    try {
+      const file = this.#tokenPath(this.#tokenFiles);
+      const outcome = await linkOnce(this.files, file, path, this.tokenText);
+      if (outcome === 'ours') this.#links += 1;
+      return outcome;
+    } catch (error) {
+      if (TOO_MANY_LINKS.includes(errnoOf(error) ?? '')) await this.#meetLimit();
+      throw error;
+    } finally {
+      if (this.#links >= this.#allowed) await this.#addTokenFile();
     }
-    this.#links += 1;
-    return this.#tokenPath(this.#tokenFiles);
+  }
+
+  /** A limit is met at the same number again; a volume that is full is full at any. */
+  async #meetLimit(): Promise<void> {
+    if (this.#links === 0) return;
+    if (this.#links === this.#met) this.#allowed = this.#links;
+    this.#met = this.#links;
+    await this.#addTokenFile();
+  }
+
+  async #addTokenFile(): Promise<void> {
+    const path = this.#tokenPath(this.#tokenFiles + 1);
+    await createAnew(this.files, path, this.tokenText);
+    await this.files.sync(path);
+    this.#tokenFiles += 1;
+    this.#links = 0;
   }
 
   tokenFiles(): string[] {

@@ -24,7 +24,7 @@ import type {
   Step,
   Window,
 } from './contract.ts';
-import { createAnew, linkOnce, listOrNone, readText, remove, removeOurs } from './exclusive.ts';
+import { createAnew, listOrNone, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
 import { intake } from './intake.ts';
@@ -132,7 +132,7 @@ export class VolumeSession implements Session {
       onSample: (sample) => (this.#volumeClock = addSample(this.#volumeClock, sample)),
       onBroken: () => undefined,
     });
-    await this.#member.tokenFile();
+    await this.#member.introduce();
     await this.#recoverer.observe();
   }
 
@@ -183,10 +183,8 @@ export class VolumeSession implements Session {
   async register(window: Window): Promise<boolean> {
     const flag = this.#layout.flag('workers', this.token.worker);
     const { files } = this.#ports;
-    const tokenFile = await this.#member.tokenFile();
     if (!window.mayStart()) return false;
-    const outcome = await linkOnce(files, tokenFile, flag, this.#member.tokenText);
-    if (outcome === 'ours') return true;
+    if ((await this.#member.setFlag(flag)) === 'ours') return true;
     const text = await readText(files, flag);
     const other = parseToken(text);
     // A foreign flag under our own name was left behind by a program without sessions.
