@@ -209,8 +209,10 @@ export class SimProcess {
 
   /** A tick keeps the main thread busy for `ms`; the heartbeat has a thread of its own. */
   block(ms: number): void {
-    if (this.blockedFor === 0) this.#blockedSince = this.#world.now();
-    this.#blockedUntil = Math.max(this.#blockedUntil, this.#world.now() + ms);
+    // One after the other, they are one to whoever waits.
+    const now = this.#world.now();
+    if (now > this.#blockedUntil + this.options.lease) this.#blockedSince = now;
+    this.#blockedUntil = Math.max(this.#blockedUntil, now + ms);
     this.stalled = true;
   }
 
@@ -359,9 +361,11 @@ export class SimProcess {
 
   #rewrite(lease: string, content: string): number {
     const fault = this.#begin('overwrite', lease);
-    if (fault?.kind === 'refused') throw failure(fault.errno, lease);
+    if (fault?.kind === 'crash-before') this.kill();
+    if (fault?.kind === 'refused' || !this.isAlive) throw failure('EIO', lease);
     const disk = this.#unmounted ?? this.#world.disk;
     disk.overwrite(lease, content, this.actor);
+    if (fault?.kind === 'crash-after') this.kill();
     if (fault?.kind === 'lost') throw failure(fault.errno, lease);
     this.lastBeat = this.#world.now();
     return disk.stat(lease)?.mtime ?? Number.NaN;
