@@ -50,7 +50,8 @@ const APPLIES: Readonly<Record<FaultKind, (method: Method) => boolean>> = {
   duplicate: (method) => REPEATED.includes(method),
   slow: () => true,
   stale: isRead,
-  'crash-before': () => true,
+  // Before or after a read is after or before a change.
+  'crash-before': (method) => !isRead(method),
   'crash-after': (method) => !isRead(method),
   power: () => true,
 };

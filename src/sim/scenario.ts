@@ -78,7 +78,7 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
   const instances = drawInstances(dice, states);
   const common = drawOptions(dice, volume);
   const hosts = Array.from({ length: workers }, (_, index) => ({
-    clock: drawClock(dice, calm),
+    clock: drawClock(dice, calm, volume.stamps === 'client'),
     options: {
       ...common,
       worker: `w${index}`,
@@ -116,7 +116,7 @@ interface Volume {
 }
 
 function drawVolume(dice: Dice, calm: boolean): Volume {
-  const stamps = dice.pick(['volume', 'volume', 'volume', 'client', 'whole seconds'] as const);
+  const stamps = dice.pick(['volume', 'volume', 'client', 'whole seconds'] as const);
   // Whole seconds tell the time to a second; buffers have to be longer than that.
   const unit = stamps === 'whole seconds' ? 1300 : dice.scale(30, 1000);
   const phases = {
@@ -130,11 +130,17 @@ function drawVolume(dice: Dice, calm: boolean): Volume {
     phases,
     lease,
     latency: dice.scale(0.05, unit / 60),
-    cache: !calm && dice.chance(0.3) ? dice.scale(50, lease) : 0,
+    cache: calm ? 0 : drawCache(dice, lease),
     stamps: calm ? 'volume' : stamps,
     taken: dice.chance(0.2) ? 'EPERM' : 'EEXIST',
     maxLinks: !calm && dice.chance(0.2) ? dice.whole(3, 12) : Number.POSITIVE_INFINITY,
   };
+}
+
+/** Some caches are older than a lease: nobody may lose anything by that, but nobody has to come to an end. */
+function drawCache(dice: Dice, lease: number): number {
+  if (!dice.chance(0.3)) return 0;
+  return dice.chance(0.3) ? lease * dice.between(1, 4) : dice.scale(50, lease);
 }
 
 function drawOptions(
@@ -156,13 +162,11 @@ function drawOptions(
   };
 }
 
-function drawClock(dice: Dice, calm: boolean): ClockTraits {
-  const offset = dice.pick([
-    0,
-    dice.between(-50, 50),
-    dice.between(-5000, 5000),
-    dice.between(-5, 5) * HOUR,
-  ]);
+function drawClock(dice: Dice, calm: boolean, isOwn: boolean): ClockTraits {
+  const far = dice.between(-5, 5) * HOUR;
+  // Where everybody has but his own clock, what matters is how far they are apart.
+  const near = isOwn ? far : dice.between(-5000, 5000);
+  const offset = dice.pick([0, dice.between(-50, 50), near, far]);
   if (calm) return { offset, drift: dice.between(-1e-4, 1e-4), jitter: 0 };
   return {
     offset,
@@ -200,7 +204,7 @@ function drawRates(dice: Dice, stale: boolean): Rates {
   for (const kind of kinds) if (dice.chance(0.4)) rates[kind] = dice.scale(3e-4, 3e-2);
   // What matters happens at few operations: most of these find one where nothing is left to go wrong.
   if (rates['crash-after'] !== undefined) rates['crash-after'] *= 5;
-  if (stale) rates.stale = dice.scale(0.02, 0.5);
+  if (stale) rates.stale = dice.pick([dice.scale(0.02, 0.5), 0.9]);
   return rates;
 }
 
@@ -237,7 +241,7 @@ function drawBlows(
       case 'stop':
         return { ...common, kind, host, restart: dice.between(0, 2 * lease) };
       case 'step':
-        return { ...common, kind, host, ms: dice.pick([-1, 1]) * dice.scale(1, 5 * HOUR) };
+        return { ...common, kind, host, ms: dice.pick([-1, 1]) * dice.scale(1, 50 * HOUR) };
       case 'power':
         return {
           ...common,

@@ -10,7 +10,7 @@ import type { VolumeSession } from '../volume/session.ts';
 import { Agenda } from './agenda.ts';
 import { Dice } from './dice.ts';
 import { Disk, type Actor, type FileNode } from './disk.ts';
-import { randomFaults, type FaultKind, type FaultSource, type Method } from './faults.ts';
+import { randomFaults, type FaultSource, type Method } from './faults.ts';
 import { HostClock } from './host-clock.ts';
 import { JUNK } from './junk.ts';
 import { ATTEMPTS, chainMachine, chainState, type Host } from './machines.ts';
@@ -54,9 +54,6 @@ export interface Outcome {
 /** Liveness: so many leases and cycles for everything to be done after the last fault. */
 const LEASES = 30;
 const CYCLES = 150;
-/** What may be wrong with a volume is not mended by waiting. */
-const PERMANENT: readonly FaultKind[] = ['stale'];
-
 /** The id of all misbehaviour of ticks together. */
 export const MISCHIEF = 'mischief';
 
@@ -229,6 +226,10 @@ class Simulation implements World {
     return this.#oracle.violation !== undefined || this.#crash !== undefined;
   }
 
+  get #isTooStale(): boolean {
+    return this.#scenario.limits.cache > this.#lease;
+  }
+
   #submitAll(): void {
     const files =
       this.#options.stateFiles ??
@@ -312,7 +313,9 @@ class Simulation implements World {
   #fault(process: string, call: number, method: Method): ReturnType<FaultSource> {
     const fault = this.#faults(process, call, method);
     if (fault === undefined || !this.#isAllowed(`${process}#${call}`)) return undefined;
-    return this.#healing && !PERMANENT.includes(fault.kind) ? undefined : fault;
+    // A volume has its caches for ever; but who shows what is older than a lease is beyond help.
+    const remains = fault.kind === 'stale' && !this.#isTooStale;
+    return this.#healing && !remains ? undefined : fault;
   }
 
   #isAllowed(id: string): boolean {
@@ -443,6 +446,7 @@ class Simulation implements World {
       if (process?.isAlive !== true && core.includes(index)) this.#startSoon(index, 0);
       else if (!core.includes(index)) process?.kill();
     }
+    if (this.#isTooStale) for (const process of this.#processes) process.kill();
     // A tick that never comes back is nobody's to mend; but somebody has to be there for what it holds.
     const alive = [...this.#processes].filter((process) => process.isAlive);
     if (alive.every((process) => process.blockedFor > 0)) {
