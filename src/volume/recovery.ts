@@ -175,9 +175,10 @@ export class Recoverer {
       if (name.startsWith('.') || !this.#isMyShare(name, cycle)) continue;
       if (!window.mayLand()) break;
       const path = layout.internal('staging', session, name);
-      const staged = parseCommitRecord((await readText(files, path)) ?? '');
+      // The flag first: a record that became it was whole before, so it cannot be read half-written now.
       const doneText = await readText(files, layout.flag('done', name));
       if (doneText === undefined) continue;
+      const staged = parseCommitRecord((await readText(files, path)) ?? '');
       if (staged !== undefined && doneText === formatRecord(staged)) {
         await publishFromRecord(this.#member, staged);
         await clearAttempts(this.#member, name);

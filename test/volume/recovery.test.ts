@@ -1,8 +1,17 @@
 /** Who is dead, and what becomes of what he had. */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { bareStep, commitStep, LEASE, OPEN, TestVolume } from './harness.ts';
+import { NodeFiles } from '../../src/volume/node-files.ts';
+import {
+  bareStep,
+  CLOSED,
+  commitStep,
+  interceptFiles,
+  LEASE,
+  OPEN,
+  TestVolume,
+} from './harness.ts';
 
 describe('a dead worker', () => {
   test('loses its lease, its flag, its claims and its token; the attempt counts', async () => {
@@ -51,6 +60,30 @@ describe('a dead worker', () => {
       dropped: ['x.state'],
     });
     expect((await ant.session.snapshot()).tasks.map(({ name }) => name)).toEqual(['x.state']);
+  });
+
+  test('that was only slow and commits in the middle of a sweep is finished all the same', async () => {
+    using volume = await TestVolume.create();
+    const slow = await volume.join('slow');
+    const late = commitStep(slow, 'x.state', { name: 'x.state-1', content: '{}' });
+    await slow.session.settle([late], CLOSED);
+    const staged = join(volume.dir, '.flockwork/staging', slow.session.token.session, 'x.state');
+    const done = join(volume.dir, 'done/x.state');
+    const record = readFileSync(staged, 'utf8');
+    writeFileSync(staged, record.slice(0, 10));
+    // Whichever of the two the sweep reads first: before the next read, the record is whole and linked.
+    let looks = 0;
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, [path], act) => {
+      if (method !== 'read' || (path !== staged && path !== done)) return act();
+      looks += 1;
+      if (looks !== 2) return act();
+      writeFileSync(staged, record);
+      linkSync(staged, done);
+      return act();
+    });
+    await volume.bury(await volume.join('ant', files));
+    expect(volume.read('done', 'x.state')).toBe(record);
+    expect(volume.read('x.state-1')).toBe('{}');
   });
 
   test('learns of it when it comes back, and finishes nothing more', async () => {
