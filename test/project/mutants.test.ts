@@ -1,0 +1,65 @@
+/** The hook that changes a source while it is loaded: it has to be sure that it did. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Mutant } from '../mutants/hook.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** Runs a module's text with a mutant; what it prints is its standard output. */
+function run(mutant: Mutant, program: string): { stdout: string; stderr: string } {
+  const flags = ['--import', './test/mutants/hook.ts', '--input-type=module', '--eval', program];
+  const env = { ...process.env, NO_COLOR: '1', FLOCKWORK_MUTANT: JSON.stringify(mutant) };
+  return spawnSync(process.execPath, flags, { cwd: ROOT, env, encoding: 'utf8' });
+}
+
+test('the module is loaded with the change, types and all', () => {
+  const mutant = {
+    file: 'src/volume/heartbeat.ts',
+    find: "padStart(15, '0')",
+    replace: "padStart(3 as number, '0')",
+  };
+  const program = `import { formatCounter } from './src/volume/heartbeat.ts';
+    process.stdout.write(formatCounter(7));`;
+  expect(run(mutant, program)).toMatchObject({ stdout: '007\n', stderr: '' });
+});
+
+test('so it is in a thread that is started without flags and without an environment', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'flockwork-mutant-'));
+  try {
+    const lease = join(folder, 'lease');
+    writeFileSync(lease, '');
+    const program = `import { readFileSync } from 'node:fs';
+      import { startHeartbeatThread } from './src/volume/heartbeat.ts';
+      const lease = ${JSON.stringify(lease)};
+      const waiting = setInterval(() => undefined, 1e6);
+      const onSample = () => {
+        process.stdout.write(readFileSync(lease));
+        clearInterval(waiting);
+        void heart.stop();
+      };
+      const heart = startHeartbeatThread({ lease, counter: 5, interval: 1e6, onSample });`;
+    const mutant = {
+      file: 'src/volume/heartbeat-thread.ts',
+      find: '++counter',
+      replace: '(counter += 1000)',
+    };
+    expect(run(mutant, program).stdout).toBe('000000000001005\n');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test.each([
+  ['is not there', 'no such text'],
+  ['is there twice', 'counter'],
+])('a place that %s is an error', (_, find) => {
+  const { stdout, stderr } = run(
+    { file: 'src/volume/heartbeat.ts', find, replace: '' },
+    `process.stdout.write('ran');`,
+  );
+  expect(stdout).toBe('');
+  expect(stderr).toMatch(/src\/volume\/heartbeat\.ts has \d+ places like this, not one/);
+});
