@@ -1,0 +1,70 @@
+/** The whole check, for a number of workers, sessions and reapers, and the faults that may happen. */
+import { Numbering, reaperOf, workerOf, type Actor, type Numbers } from './actors.ts';
+import { extract, type Automaton, type Program } from './automaton.ts';
+import { attempt, reap } from './programs.ts';
+import { repliesFor } from './replies.ts';
+import { recordText, successorText, tokenText } from './scenario.ts';
+import { Search, type Found } from './search.ts';
+import { Symmetry } from './symmetry.ts';
+import { Volumes, type Fault } from './volumes.ts';
+
+export interface Scope {
+  readonly workers: number;
+  /** Sessions of each worker, one after the other. */
+  readonly attempts: number;
+  readonly reapers: number;
+  readonly faults: readonly Fault[];
+  /** Successors are claimed before they are published. */
+  readonly follow: boolean;
+}
+
+export interface Explored extends Found {
+  /** Of the project's code, to find the automata. */
+  readonly runs: number;
+}
+
+export async function explore(scope: Scope): Promise<Explored> {
+  const numbers: Numbers = { ops: new Numbering(), replies: new Numbering() };
+  const names = Array.from({ length: scope.workers }, (_, index) => `w${index + 1}`);
+  const sessionsOf = (name: string): string[] =>
+    Array.from({ length: scope.attempts }, (_, index) => `${name}.${index + 1}`);
+  const sessions = names.flatMap(sessionsOf);
+  let runs = 0;
+  const learn = async (program: Program): Promise<Automaton> => {
+    const automaton = await extract(program, repliesFor(sessions, scope.follow));
+    runs += automaton.runs;
+    return automaton;
+  };
+  const actors: Actor[] = [];
+  for (const name of names) {
+    const automata: Automaton[] = [];
+    for (const session of sessionsOf(name)) {
+      automata.push(await learn(attempt(session, scope.follow)));
+    }
+    actors.push(workerOf(name, automata, numbers));
+  }
+  const rounds = new Map<string, Automaton>();
+  for (const session of sessions) rounds.set(session, await learn(reap(session)));
+  for (let index = 0; index < scope.reapers; index += 1) {
+    actors.push(reaperOf(`reaper ${index + 1}`, rounds, numbers));
+  }
+  const volumes = new Volumes(numbers, sessions, scope.faults);
+  const symmetry = new Symmetry(actors, names.length, numbers, volumes);
+  const found = await new Search(actors, numbers, volumes, symmetry).run();
+  const shorten = shortener(sessions);
+  const violation = found.violation && {
+    problem: found.violation.problem,
+    trace: found.violation.trace.map(shorten),
+  };
+  return { ...found, runs, violation };
+}
+
+/** Long contents by whose they are. */
+function shortener(sessions: readonly string[]): (text: string) => string {
+  const names = sessions.flatMap((session) => [
+    [tokenText(session), `<token of ${session}>`] as const,
+    [recordText(session), `<record of ${session}>`] as const,
+    [successorText(session), `<successor by ${session}>`] as const,
+  ]);
+  return (text) => names.reduce((said, [content, short]) => said.replaceAll(content, short), text);
+}
