@@ -1,24 +1,27 @@
 /**
  * All interleavings of two workers with a session each, a reaper that may take anybody for dead at any
- * time, lost replies and stale absence: every state that the project's own claim, commit and recovery can
- * get into. What is covered, and what is not, is in docs/protocol.md; larger ones are in `heavy/`.
+ * time, lost replies, stale absence and refusals: every state that the project's own claim, commit and
+ * recovery can get into. What that leaves out is in docs/protocol.md; larger worlds are in `heavy/`.
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { explore, type Explored, type Scope } from './exhaustive/explore.ts';
+import { explore, type Explored } from './exhaustive/explore.ts';
 import { MUTANTS } from './exhaustive/mutants.ts';
+import type { Scope } from './exhaustive/scope.ts';
 
 const SCOPE: Scope = {
   workers: 2,
   attempts: 1,
+  ticks: 1,
   reapers: 1,
-  faults: ['lost', 'stale'],
+  faults: ['lost', 'stale', 'refused'],
   follow: false,
 };
 
 test('two workers: one commit, one story, nothing lost', async () => {
   const { violation, states } = await explore(SCOPE);
+  console.log(`${states} states`);
   expect(violation).toBeUndefined();
   expect(states).toBeGreaterThan(100_000);
 });

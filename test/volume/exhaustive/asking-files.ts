@@ -2,7 +2,7 @@
  * The port over files for the check. What sessions can see of each other is asked of whoever gives the
  * replies; the rest is private, and done at once: see `docs/protocol.md` on why that misses nothing.
  */
-import type { Files, Stat } from '../../../src/volume/files.ts';
+import { errnoOf, type Files, type Stat } from '../../../src/volume/files.ts';
 import type { Layout } from '../../../src/volume/layout.ts';
 import type { Op } from './memory.ts';
 
@@ -58,9 +58,13 @@ export class AskingFiles implements Files {
   async stat(path: string): Promise<Stat | undefined> {
     // With `/.` it is a parent, for its mode.
     const isThere = this.#isPrivate(path) || path.endsWith('/.');
-    const kind = isThere ? 'file' : await this.#ask(['stat', path]);
-    if (kind !== 'file' && kind !== 'directory') return undefined;
-    return { kind, size: 0, mtime: 0, mode: 0o755 };
+    try {
+      const kind = isThere ? 'file' : await this.#do(['stat', path]);
+      return { kind: kind as Stat['kind'], size: 0, mtime: 0, mode: 0o755 };
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
   }
 
   async read(path: string): Promise<Uint8Array> {

@@ -3,20 +3,11 @@ import { Numbering, reaperOf, workerOf, type Actor, type Numbers } from './actor
 import { extract, type Automaton, type Program } from './automaton.ts';
 import { attempt, reap } from './programs.ts';
 import { repliesFor } from './replies.ts';
-import { recordText, successorText, tokenText } from './scenario.ts';
+import { recordText, successorText, tokenText, type Tick } from './scenario.ts';
+import type { Scope } from './scope.ts';
 import { Search, type Found } from './search.ts';
 import { Symmetry } from './symmetry.ts';
-import { Volumes, type Fault } from './volumes.ts';
-
-export interface Scope {
-  readonly workers: number;
-  /** Sessions of each worker, one after the other. */
-  readonly attempts: number;
-  readonly reapers: number;
-  readonly faults: readonly Fault[];
-  /** Successors are claimed before they are published. */
-  readonly follow: boolean;
-}
+import { Volumes } from './volumes.ts';
 
 export interface Explored extends Found {
   /** Of the project's code, to find the automata. */
@@ -29,9 +20,12 @@ export async function explore(scope: Scope): Promise<Explored> {
   const sessionsOf = (name: string): string[] =>
     Array.from({ length: scope.attempts }, (_, index) => `${name}.${index + 1}`);
   const sessions = names.flatMap(sessionsOf);
+  const ticks = sessions.flatMap((session) =>
+    Array.from({ length: scope.ticks }, (_, index): Tick => ({ session, number: index + 1 })),
+  );
   let runs = 0;
   const learn = async (program: Program): Promise<Automaton> => {
-    const automaton = await extract(program, repliesFor(sessions, scope.follow));
+    const automaton = await extract(program, repliesFor(ticks, scope));
     runs += automaton.runs;
     return automaton;
   };
@@ -39,7 +33,7 @@ export async function explore(scope: Scope): Promise<Explored> {
   for (const name of names) {
     const automata: Automaton[] = [];
     for (const session of sessionsOf(name)) {
-      automata.push(await learn(attempt(session, scope.follow)));
+      automata.push(await learn(attempt(session, scope.ticks, scope.follow)));
     }
     actors.push(workerOf(name, automata, numbers));
   }
@@ -48,10 +42,10 @@ export async function explore(scope: Scope): Promise<Explored> {
   for (let index = 0; index < scope.reapers; index += 1) {
     actors.push(reaperOf(`reaper ${index + 1}`, rounds, numbers));
   }
-  const volumes = new Volumes(numbers, sessions, scope.faults);
+  const volumes = new Volumes(numbers, ticks, scope.faults);
   const symmetry = new Symmetry(actors, names.length, numbers, volumes);
   const found = await new Search(actors, numbers, volumes, symmetry).run();
-  const shorten = shortener(sessions);
+  const shorten = shortener(ticks);
   const violation = found.violation && {
     problem: found.violation.problem,
     trace: found.violation.trace.map(shorten),
@@ -60,11 +54,11 @@ export async function explore(scope: Scope): Promise<Explored> {
 }
 
 /** Long contents by whose they are. */
-function shortener(sessions: readonly string[]): (text: string) => string {
-  const names = sessions.flatMap((session) => [
-    [tokenText(session), `<token of ${session}>`] as const,
-    [recordText(session), `<record of ${session}>`] as const,
-    [successorText(session), `<successor by ${session}>`] as const,
+function shortener(ticks: readonly Tick[]): (text: string) => string {
+  const names = ticks.flatMap((tick) => [
+    [tokenText(tick.session), `<token of ${tick.session}>`] as const,
+    [recordText(tick), `<record ${tick.number} of ${tick.session}>`] as const,
+    [successorText(tick), `<successor ${tick.number} of ${tick.session}>`] as const,
   ]);
   return (text) => names.reduce((said, [content, short]) => said.replaceAll(content, short), text);
 }

@@ -32,7 +32,7 @@ export async function heal(start: Entries): Promise<string | undefined> {
   if (!entries.has(PATHS.done)) {
     const outcome = await claim(member, STATE);
     if (outcome !== 'ours') return `the state is neither done nor to be had: ${outcome}`;
-    const step = stepOf(HEALER);
+    const step = stepOf({ session: HEALER, number: 1 });
     await commit(member, [step], OPEN);
     if (step.progress !== 'settled') return `it cannot be committed: ${String(step.error)}`;
     await recover();

@@ -8,10 +8,12 @@ import { AskingFiles, type Ask } from './asking-files.ts';
 import { OVER, type Program } from './automaton.ts';
 import { LAYOUT, LEASE, memberOf, OPEN, STATE, stepOf } from './scenario.ts';
 
-const CLAIM = 'claim';
-
-/** All that is known of a step between two calls of `commit`: it is the name of the place (as JSON). */
-interface Place extends Pick<Step, 'progress' | 'lost' | 'followed'> {
+/** All that a session knows between two calls of `claim` or `commit`; as JSON, the name of the place. */
+interface Place {
+  /** Which time it ticks the state. */
+  readonly tick: number;
+  /** Undefined: it has yet to claim it. */
+  readonly step: Pick<Step, 'progress' | 'lost' | 'followed'> | undefined;
   /** The one thing that a `Member` remembers and that matters here. */
   readonly stagingMade: boolean;
 }
@@ -26,46 +28,46 @@ const WINDOWS: Readonly<Record<Step['progress'], Pick<Window, 'mayStart' | 'mayL
 };
 
 /**
- * A session at work on the state: claim it, tick it, and commit in as many calls as it takes. If the claim
- * comes to nothing it tries again, for ever; its listings may be of any age.
+ * A session at work on the state: claim it, tick it, and commit in as many calls as it takes; then, on a
+ * listing that shows it as available still, again, `ticks` times in all. If a claim comes to nothing it
+ * tries once more, for ever.
  */
-export function attempt(session: string, follow: boolean): Program {
-  async function take(ask: Ask): Promise<string> {
-    const member = memberOf(new AskingFiles(LAYOUT, ask), session);
-    const outcome = await claim(member, STATE).catch(() => 'unknown');
-    const place: Place = { progress: 'new', lost: false, followed: false, stagingMade: false };
-    return outcome === 'ours' ? JSON.stringify(place) : CLAIM;
-  }
-
-  async function settle(before: Place, ask: Ask): Promise<string> {
-    let current = ask;
+export function attempt(session: string, ticks: number, follow: boolean): Program {
+  async function run({ tick, step, stagingMade }: Place, ask: Ask): Promise<Place | undefined> {
+    let current: Ask = async () => 'ok';
     const member = memberOf(new AskingFiles(LAYOUT, (op) => current(op)), session);
-    if (before.stagingMade) {
-      current = async () => 'ok';
-      await member.ensureStaging();
-      current = ask;
+    if (stagingMade) await member.ensureStaging();
+    current = ask;
+    if (step === undefined) {
+      const outcome = await claim(member, STATE).catch(() => 'unknown');
+      const taken = outcome === 'ours' ? stepOf({ session, number: tick }) : undefined;
+      return { tick, step: taken && progressOf(taken), stagingMade };
     }
-    const { progress, lost, followed } = before;
-    const step: Step = { ...stepOf(session), progress, lost, followed };
-    await commit(member, [step], { ...WINDOWS[progress], follow });
-    if (step.progress === 'settled') return OVER;
-    let stagingMade = true;
-    current = async () => ((stagingMade = false), 'ok');
+    const settled: Step = { ...stepOf({ session, number: tick }), ...step };
+    await commit(member, [settled], { ...WINDOWS[step.progress], follow });
+    let isMade = true;
+    current = async () => ((isMade = false), 'ok');
     await member.ensureStaging();
-    const after: Place = {
-      progress: step.progress,
-      lost: step.lost,
-      followed: step.followed,
-      stagingMade,
-    };
-    return JSON.stringify(after);
+    if (settled.progress !== 'settled') {
+      return { tick, step: progressOf(settled), stagingMade: isMade };
+    }
+    return tick < ticks ? { tick: tick + 1, step: undefined, stagingMade: isMade } : undefined;
   }
 
   return {
-    start: CLAIM,
-    run: (place, ask) => (place === CLAIM ? take(ask) : settle(JSON.parse(place) as Place, ask)),
+    start: JSON.stringify({ tick: 1, step: undefined, stagingMade: false } satisfies Place),
+    run: async (place, ask) => {
+      const next = await run(JSON.parse(place) as Place, ask);
+      return next === undefined ? OVER : JSON.stringify(next);
+    },
   };
 }
+
+const progressOf = ({ progress, lost, followed }: Step): Place['step'] => ({
+  progress,
+  lost,
+  followed,
+});
 
 const REAPER = 'reaper';
 /** In this cycle every chore is that of the first by name among up to four living: the reaper. */

@@ -1,5 +1,7 @@
 /** Everything that an operation may be told on a volume where only certain sessions have been. */
 import type { Op } from './memory.ts';
+import type { Scope } from './scope.ts';
+import { REFUSAL, subsets } from './faults.ts';
 import {
   LAYOUT,
   PATHS,
@@ -8,6 +10,7 @@ import {
   SUCCESSOR,
   successorText,
   tokenText,
+  type Tick,
 } from './scenario.ts';
 
 /** Of methods whose replies are the same wherever they act. */
@@ -28,23 +31,25 @@ const REPLIES: Partial<Record<Op[0], readonly string[]>> = {
  * has foreseen.
  */
 export function repliesFor(
-  sessions: readonly string[],
-  follow: boolean,
+  ticks: readonly Tick[],
+  { follow, faults }: Pick<Scope, 'follow' | 'faults'>,
 ): (op: Op) => readonly string[] {
-  const contents = new Map<string, readonly string[]>([
-    [PATHS.claim, sessions.map(tokenText)],
-    [PATHS.nextClaim, sessions.map(tokenText)],
-    [PATHS.done, sessions.map(recordText)],
-    [PATHS.successor, sessions.map(successorText)],
-  ]);
-  for (const session of sessions) {
-    const staging = LAYOUT.internal('staging', session);
-    contents.set(`${staging}/${STATE}`, ['', recordText(session)]);
-    contents.set(`${staging}/.${STATE}`, [successorText(session)]);
+  const contents = new Map<string, string[]>();
+  const add = (path: string, ...texts: readonly string[]): void => {
+    contents.set(path, [...new Set([...(contents.get(path) ?? []), ...texts])]);
+  };
+  for (const tick of ticks) {
+    add(PATHS.claim, tokenText(tick.session));
+    add(PATHS.nextClaim, tokenText(tick.session));
+    add(PATHS.done, recordText(tick));
+    add(PATHS.successor, successorText(tick));
+    const staging = LAYOUT.internal('staging', tick.session);
+    add(`${staging}/${STATE}`, '', recordText(tick));
+    add(`${staging}/.${STATE}`, successorText(tick));
   }
   const claims = subsets(follow ? [STATE, SUCCESSOR] : [STATE]);
   const staged = ['ENOENT', ...subsets([STATE, `.${STATE}`])];
-  return ([method, path]) => {
+  const usual = ([method, path]: Op): readonly string[] => {
     switch (method) {
       case 'list':
         return path === LAYOUT.flags('in_progress') ? claims : staged;
@@ -58,10 +63,6 @@ export function repliesFor(
         return REPLIES[method]!;
     }
   };
-}
-
-function subsets(names: readonly string[]): string[] {
-  let all: string[][] = [[]];
-  for (const name of names) all = [...all, ...all.map((some) => [...some, name])];
-  return all.map((some) => JSON.stringify(some.toSorted()));
+  const refusal = faults.includes('refused') ? [REFUSAL] : [];
+  return (op) => [...new Set([...usual(op), ...refusal])];
 }

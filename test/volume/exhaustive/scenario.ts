@@ -52,8 +52,15 @@ function tokenOf(session: string): Token {
   };
 }
 
-/** Each session's record leads to a content of its own, so that the successor tells whose it is. */
-function recordOf(session: string): CommitRecord {
+/** One time that a session ticks the state: its first, its second, … */
+export interface Tick {
+  readonly session: string;
+  readonly number: number;
+}
+
+/** Each tick's record leads to a content of its own, so that the successor tells whose it is. */
+function recordOf(tick: Tick): CommitRecord {
+  const { session } = tick;
   return {
     flockwork: 1,
     state: STATE,
@@ -61,21 +68,21 @@ function recordOf(session: string): CommitRecord {
     worker: workerOf(session),
     started: NOW,
     finished: NOW,
-    next: { name: SUCCESSOR, content: successorText(session) },
+    next: { name: SUCCESSOR, content: successorText(tick) },
   };
 }
 
 export const tokenText = (session: string): string => formatToken(tokenOf(session));
-export const recordText = (session: string): string => formatRecord(recordOf(session));
-export const successorText = (session: string): string =>
-  `{"state":"simple","payload":"by ${session}"}\n`;
+export const recordText = (tick: Tick): string => formatRecord(recordOf(tick));
+export const successorText = ({ session, number }: Tick): string =>
+  `{"state":"simple","payload":"by ${session}, ${number}"}\n`;
 
 export function memberOf(files: Files, session: string): Member {
   return new Member(files, LAYOUT, tokenOf(session), () => NOW);
 }
 
-/** The step that commits a session's record. */
-export function stepOf(session: string): Step {
-  const change = { kind: 'commit', record: recordOf(session) } as const;
+/** The step that commits a tick's record. */
+export function stepOf(tick: Tick): Step {
+  const change = { kind: 'commit', record: recordOf(tick) } as const;
   return { name: STATE, change, progress: 'new', lost: false, followed: false, error: undefined };
 }

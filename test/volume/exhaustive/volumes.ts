@@ -1,13 +1,8 @@
 /** Every volume that the search meets: numbered, judged once, with all that an operation may make of it. */
 import { Numbering, type Numbers } from './actors.ts';
 import { apply, type Entries, type Op } from './memory.ts';
-import { LAYOUT, PATHS, recordText, successorText } from './scenario.ts';
-
-/**
- * `lost`: an operation takes effect, and its reply is that of a repetition, or says nothing. `stale`:
- * a claim, or the flag in `done/`, is there and looks absent.
- */
-export type Fault = 'lost' | 'stale';
+import { repliesOf, type Fault } from './faults.ts';
+import { LAYOUT, PATHS, recordText, successorText, type Tick } from './scenario.ts';
 
 export interface Outcome {
   readonly reply: number;
@@ -17,27 +12,18 @@ export interface Outcome {
   readonly problem: string | undefined;
 }
 
-const LOST_REPLIES: Partial<Record<Op[0], readonly string[]>> = {
-  create: ['EEXIST'],
-  link: ['EEXIST'],
-  'link content': ['EEXIST'],
-  makeDirectory: ['EEXIST'],
-  removeDirectory: ['ENOENT'],
-  unlink: ['ENOENT', 'EIO'],
-};
-
 export class Volumes {
   readonly #numbers: Numbers;
-  readonly #sessions: readonly string[];
+  readonly #ticks: readonly Tick[];
   readonly #faults: readonly Fault[];
   readonly #entries: Entries[] = [];
   readonly #keys = new Numbering<readonly (readonly [string, string | undefined])[]>();
   /** By volume, then by operation. */
   readonly #outcomes: (readonly Outcome[])[][] = [];
 
-  constructor(numbers: Numbers, sessions: readonly string[], faults: readonly Fault[]) {
+  constructor(numbers: Numbers, ticks: readonly Tick[], faults: readonly Fault[]) {
     this.#numbers = numbers;
-    this.#sessions = sessions;
+    this.#ticks = ticks;
     this.#faults = faults;
   }
 
@@ -69,18 +55,16 @@ export class Volumes {
     const hasEffect = entries !== before;
     const volume = hasEffect ? this.numberOf(entries) : number;
     const problem = hasEffect ? this.#judge(before, entries) : undefined;
-    const outcome = (told: string, fault?: Fault): Outcome => ({
-      reply: this.#numbers.replies.of(told),
-      volume,
-      fault,
-      problem,
-    });
-    const outcomes = [outcome(reply)];
-    if (hasEffect && this.#faults.includes('lost')) {
-      for (const lost of LOST_REPLIES[op[0]] ?? []) outcomes.push(outcome(lost, 'lost'));
+    const outcomes: Outcome[] = [
+      { reply: this.#numbers.replies.of(reply), volume, fault: undefined, problem },
+    ];
+    for (const fault of this.#faults) {
+      for (const told of repliesOf(fault, op, reply, hasEffect)) {
+        const at =
+          fault === 'refused' ? { volume: number, problem: undefined } : { volume, problem };
+        outcomes.push({ reply: this.#numbers.replies.of(told), fault, ...at });
+      }
     }
-    const stale = this.#faults.includes('stale') ? staleReply(op, reply) : undefined;
-    if (stale !== undefined && stale !== reply) outcomes.push(outcome(stale, 'stale'));
     return outcomes;
   }
 
@@ -92,7 +76,7 @@ export class Volumes {
     }
     const done = after.get(PATHS.done);
     const successor = after.get(PATHS.successor);
-    const committer = this.#sessions.find((session) => recordText(session) === done);
+    const committer = this.#ticks.find((tick) => recordText(tick) === done);
     if (done !== undefined && committer === undefined)
       return 'the flag in done/ is no whole record';
     if (successor !== undefined && committer === undefined) return 'a successor without a commit';
@@ -102,11 +86,4 @@ export class Volumes {
     const isAside = [...after.keys()].some((path) => path.startsWith(`${LAYOUT.flags('failed')}/`));
     return isAside ? 'something was put aside' : undefined;
   }
-}
-
-function staleReply([method, path]: Op, reply: string): string | undefined {
-  if (method === 'list') return path === LAYOUT.flags('in_progress') ? '[]' : undefined;
-  if (method !== 'stat' && method !== 'read') return undefined;
-  const mayLookAbsent = [PATHS.done, PATHS.claim, PATHS.nextClaim].includes(path);
-  return mayLookAbsent && reply !== 'ENOENT' ? 'ENOENT' : undefined;
 }
