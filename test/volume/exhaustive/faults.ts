@@ -12,8 +12,8 @@ export const REFUSAL = 'EIO';
 
 const LOST_REPLIES: Partial<Record<Op[0], readonly string[]>> = {
   create: ['EEXIST'],
-  link: ['EEXIST'],
-  'link content': ['EEXIST'],
+  link: ['EEXIST', 'EIO'],
+  'link content': ['EEXIST', 'EIO'],
   makeDirectory: ['EEXIST'],
   removeDirectory: ['ENOENT'],
   unlink: ['ENOENT', 'EIO'],

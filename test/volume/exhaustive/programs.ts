@@ -23,7 +23,7 @@ const WINDOWS: Readonly<Record<Step['progress'], Pick<Window, 'mayStart' | 'mayL
   new: { mayStart: () => false, mayLand: () => false },
   staged: { mayStart: () => true, mayLand: () => false },
   committed: { mayStart: () => true, mayLand: () => true },
-  published: { mayStart: () => false, mayLand: () => false },
+  published: { mayStart: () => false, mayLand: () => true },
   settled: { mayStart: () => false, mayLand: () => false },
 };
 

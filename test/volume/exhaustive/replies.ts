@@ -17,8 +17,8 @@ import {
 const REPLIES: Partial<Record<Op[0], readonly string[]>> = {
   create: ['ok', 'EEXIST', 'ENOENT'],
   fill: ['ok'],
-  link: ['ok', 'EEXIST', 'ENOENT'],
-  'link content': ['ok', 'EEXIST'],
+  link: ['ok', 'EEXIST', 'ENOENT', 'EIO'],
+  'link content': ['ok', 'EEXIST', 'EIO'],
   rename: ['ok', 'ENOENT'],
   'rename content': ['ok'],
   unlink: ['ok', 'ENOENT', 'EIO'],
@@ -56,7 +56,7 @@ export function repliesFor(
       case 'stat':
         if (path === PATHS.failed) return ['ENOENT'];
         if (path === PATHS.state) return ['file'];
-        return path === PATHS.done ? ['ENOENT', 'file'] : ['ENOENT', 'directory'];
+        return ['ENOENT', path.startsWith(LAYOUT.internal('staging')) ? 'directory' : 'file'];
       case 'read':
         return ['ENOENT', ...(contents.get(path) ?? []).map((content) => `=${content}`)];
       default:
