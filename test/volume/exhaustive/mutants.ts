@@ -86,7 +86,7 @@ export const MUTANTS: readonly Wrong[] = [
     file: 'src/volume/exclusive.ts',
     find: "return there === content ? 'ours' : 'taken';",
     replace: "return 'taken';",
-    problem: LOST,
+    problem: /^if all die: /,
   },
   {
     what: 'an error of link taken for a lost reply',
@@ -100,8 +100,8 @@ export const MUTANTS: readonly Wrong[] = [
     what: 'an error of link, nothing to be seen: taken for another’s',
     workers: 1,
     file: 'src/volume/exclusive.ts',
-    find: 'if (there === undefined) throw error;',
-    replace: "if (there === undefined) return 'taken';",
+    find: "if (there === undefined) throw error;\n    return there === content ? 'ours' : 'taken';",
+    replace: "return there === content ? 'ours' : 'taken';",
     problem: LOST,
   },
   {

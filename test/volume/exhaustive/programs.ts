@@ -6,7 +6,7 @@ import type { Step, Window } from '../../../src/volume/contract.ts';
 import { Recoverer } from '../../../src/volume/recovery.ts';
 import { AskingFiles, type Ask } from './asking-files.ts';
 import { OVER, type Program } from './automaton.ts';
-import { LAYOUT, LEASE, memberOf, OPEN, STATE, stepOf } from './scenario.ts';
+import { CLOSED, LAYOUT, LEASE, memberOf, OPEN, STATE, stepOf } from './scenario.ts';
 
 /** All that a session knows between two calls of `claim` or `commit`; as JSON, the name of the place. */
 interface Place {
@@ -18,14 +18,9 @@ interface Place {
   readonly stagingMade: boolean;
 }
 
-/** The phase ends after each stage of a commit, so that each is a piece of its own; the next goes on. */
-const WINDOWS: Readonly<Record<Step['progress'], Pick<Window, 'mayStart' | 'mayLand'>>> = {
-  new: { mayStart: () => false, mayLand: () => false },
-  staged: { mayStart: () => true, mayLand: () => false },
-  committed: { mayStart: () => true, mayLand: () => true },
-  published: { mayStart: () => false, mayLand: () => true },
-  settled: { mayStart: () => false, mayLand: () => false },
-};
+/** The phase ends after staging, which makes the pieces small enough; the next one goes on from there. */
+const windowOf = (progress: Step['progress'], follow: boolean): Window =>
+  progress === 'new' ? CLOSED : { ...OPEN, follow };
 
 /**
  * A session at work on the state: claim it, tick it, and commit in as many calls as it takes; then, on a
@@ -44,7 +39,7 @@ export function attempt(session: string, ticks: number, follow: boolean): Progra
       return { tick, step: taken && progressOf(taken), stagingMade };
     }
     const settled: Step = { ...stepOf({ session, number: tick }), ...step };
-    await commit(member, [settled], { ...WINDOWS[step.progress], follow });
+    await commit(member, [settled], windowOf(step.progress, follow));
     let isMade = true;
     current = async () => ((isMade = false), 'ok');
     await member.ensureStaging();

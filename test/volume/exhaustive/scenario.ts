@@ -12,6 +12,7 @@ export const STATE = 'x.state';
 export const SUCCESSOR = 'x.state-1';
 export const LEASE = 1000;
 export const OPEN: Window = { mayStart: () => true, mayLand: () => true, follow: false };
+export const CLOSED: Window = { mayStart: () => false, mayLand: () => false, follow: false };
 
 const NOW = '2026-01-01T00:00:00.000Z';
 
