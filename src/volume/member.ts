@@ -36,9 +36,9 @@ export class Member {
     this.stamp = stamp;
   }
 
-  /** Makes the first token file: until then nobody knows of this session. */
+  /** Makes the first token file, if there is none: until then nobody knows of this session. */
   async introduce(): Promise<void> {
-    await this.#addTokenFile();
+    if (this.#tokenFiles === 0) await this.#addTokenFile();
   }
 
   /**
@@ -46,6 +46,7 @@ export class Member {
    * afterwards, so that nothing comes between the caller's look at the clock and the link (I4).
    */
   async setFlag(path: string): Promise<'ours' | 'taken'> {
+    await this.introduce();
     try {
       const file = this.#tokenPath(this.#tokenFiles);
       const outcome = await linkOnce(this.files, file, path, this.tokenText);

@@ -52,7 +52,8 @@ export class Recoverer {
       ...this.#claims.map((claim) => claim.token.session),
       ...this.#member.registered,
     ]);
-    for (const session of named) {
+    // Who has just gone is looked for all the same: a listing may be old, and a lease has its time.
+    for (const session of new Set([...named, ...this.#sightings.keys()])) {
       if (session === token.session || session.startsWith('.')) continue;
       const began = this.#monotonic();
       let text: string | undefined;

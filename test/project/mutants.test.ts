@@ -17,11 +17,11 @@ function run(mutant: Mutant, program: string): { stdout: string; stderr: string 
 
 test('the module is loaded with the change, types and all', () => {
   const mutant = {
-    file: 'src/volume/heartbeat.ts',
+    file: 'src/volume/pulse.ts',
     find: "padStart(15, '0')",
     replace: "padStart(3 as number, '0')",
   };
-  const program = `import { formatCounter } from './src/volume/heartbeat.ts';
+  const program = `import { formatCounter } from './src/volume/pulse.ts';
     process.stdout.write(formatCounter(7));`;
   expect(run(mutant, program)).toMatchObject({ stdout: '007\n', stderr: '' });
 });
@@ -42,9 +42,9 @@ test('so it is in a thread that is started without flags and without an environm
       };
       const heart = startHeartbeatThread({ lease, counter: 5, interval: 1e6, onSample });`;
     const mutant = {
-      file: 'src/volume/heartbeat-thread.ts',
-      find: '++counter',
-      replace: '(counter += 1000)',
+      file: 'src/volume/pulse.ts',
+      find: 'this.#counter += 1',
+      replace: 'this.#counter += 1000',
     };
     expect(run(mutant, program).stdout).toBe('000000000001005\n');
   } finally {
@@ -57,7 +57,7 @@ test.each([
   ['is there twice', 'counter'],
 ])('a place that %s is an error', (_, find) => {
   const { stdout, stderr } = run(
-    { file: 'src/volume/heartbeat.ts', find, replace: '' },
+    { file: 'src/volume/pulse.ts', find, replace: '' },
     `process.stdout.write('ran');`,
   );
   expect(stdout).toBe('');

@@ -12,7 +12,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   semaphore: [],
   volume: ['machine', 'semaphore'],
   worker: ['machine', 'semaphore', 'volume/contract.ts'],
-  cli: ['machine', 'semaphore', 'volume', 'worker'],
+  sim: ['machine', 'semaphore', 'volume', 'worker'],
+  cli: ['machine', 'semaphore', 'volume', 'worker', 'sim'],
   'index.ts': ['machine'],
 };
 

@@ -1,0 +1,57 @@
+/** Everybody dies at once, and one worker comes whose reads are true: does it bring everything to its end? */
+import { parseCommitRecord } from '../../../src/machine/record.ts';
+import { claim } from '../../../src/volume/claim.ts';
+import { commit } from '../../../src/volume/commit.ts';
+import { Recoverer } from '../../../src/volume/recovery.ts';
+import { AskingFiles } from './asking-files.ts';
+import { apply, type Entries } from './memory.ts';
+import { LAYOUT, LEASE, memberOf, OPEN, PATHS, STATE, stepOf } from './scenario.ts';
+
+const HEALER = 'healer.1';
+/** In the first it sees the dead, in the third it knows that they are. */
+const CYCLES = 8;
+
+/** What is wrong with what it leaves, or undefined. */
+export async function heal(start: Entries): Promise<string | undefined> {
+  let entries = start;
+  let now = 0;
+  const files = new AskingFiles(LAYOUT, async (op) => {
+    const applied = apply(entries, op);
+    entries = applied.entries;
+    return applied.reply;
+  });
+  const member = memberOf(files, HEALER);
+  const recoverer = new Recoverer(member, LEASE, () => now);
+  const recover = async (): Promise<void> => {
+    for (let cycle = 0; cycle < CYCLES; cycle += 1) {
+      now += LEASE / 2;
+      await recoverer.recover(cycle, OPEN);
+    }
+  };
+  await recover();
+  if (!entries.has(PATHS.done)) {
+    const outcome = await claim(member, STATE, OPEN);
+    if (outcome !== 'ours') return `the state is neither done nor to be had: ${outcome}`;
+    const step = stepOf({ session: HEALER, number: 1 });
+    await commit(member, [step], OPEN);
+    if (step.progress !== 'settled') return `it cannot be committed: ${String(step.error)}`;
+    await recover();
+  }
+  const record = parseCommitRecord(entries.get(PATHS.done) ?? '');
+  if (record === undefined) return 'it is not done';
+  if (start.has(PATHS.done) && start.get(PATHS.done) !== entries.get(PATHS.done)) {
+    return 'the commit was replaced';
+  }
+  const successor = entries.get(PATHS.successor);
+  if (successor === undefined) return 'the successor is lost';
+  if (successor !== record.next?.content) return 'the successor is another’s';
+  if ((await recoverer.owed()) > 0) return 'something is still owed';
+  const left = [...entries.keys()].find(
+    (path) =>
+      path.startsWith(`${LAYOUT.flags('in_progress')}/`) ||
+      path.startsWith(`${LAYOUT.flags('failed')}/`) ||
+      (path.startsWith(`${LAYOUT.internal('staging')}/`) &&
+        !path.startsWith(LAYOUT.internal('staging', HEALER))),
+  );
+  return left === undefined ? undefined : `${left} is left`;
+}

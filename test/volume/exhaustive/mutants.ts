@@ -1,0 +1,127 @@
+/** Ways to get the protocol wrong, each of which the check has to find. */
+import type { Mutant } from '../../mutants/hook.ts';
+
+export interface Wrong extends Mutant {
+  readonly what: string;
+  /** So many are enough to go wrong. */
+  readonly workers: number;
+  /** What the check has to say. */
+  readonly problem: RegExp;
+}
+
+const LOST = /^if all die: the successor is lost$/;
+
+export const MUTANTS: readonly Wrong[] = [
+  {
+    what: 'no sweep',
+    workers: 1,
+    file: 'src/volume/recovery.ts',
+    find: 'report.finished.push(...(await this.#sweep(session, cycle, window)));',
+    replace: '',
+    problem: /^if all die: something is still owed$/,
+  },
+  {
+    what: 'a sweep that acts on absence',
+    workers: 1,
+    file: 'src/volume/recovery.ts',
+    find: 'if (doneText === undefined) continue;',
+    replace: 'if (doneText === undefined) { await remove(files, path); continue; }',
+    problem: LOST,
+  },
+  {
+    what: 'a sweep that reads the record before the flag',
+    workers: 1,
+    file: 'src/volume/recovery.ts',
+    find: `const doneText = await readText(files, layout.flag('done', name));
+      if (doneText === undefined) continue;
+      const staged = parseCommitRecord((await readText(files, path)) ?? '');`,
+    replace: `const staged = parseCommitRecord((await readText(files, path)) ?? '');
+      const doneText = await readText(files, layout.flag('done', name));
+      if (doneText === undefined) continue;`,
+    problem: LOST,
+  },
+  {
+    what: 'a sweep that publishes every record',
+    workers: 1,
+    file: 'src/volume/recovery.ts',
+    find: 'if (staged !== undefined && doneText === formatRecord(staged)) {',
+    replace: 'if (staged !== undefined) {',
+    problem: /^if all die: .*failed\/x\.state-1 is left$/,
+  },
+  {
+    what: 'traces that are removed with a record among them',
+    workers: 1,
+    file: 'src/volume/recovery.ts',
+    find: "if (staged.some((name) => !name.startsWith('.'))) return;\n    for",
+    replace: 'for',
+    problem: LOST,
+  },
+  {
+    what: 'claims that are never dropped',
+    workers: 1,
+    file: 'src/volume/recovery.ts',
+    find: 'report.dropped.push(...(await this.#dropClaims(session, cycle, window)));',
+    replace: '',
+    problem: /^if all die: the state is neither done nor to be had/,
+  },
+  {
+    what: 'rename instead of link',
+    workers: 1,
+    file: 'src/volume/exclusive.ts',
+    find: 'await files.link(existing, name);',
+    replace: 'await files.rename(existing, name);',
+    problem: LOST,
+  },
+  {
+    what: 'a link that replaces what is there',
+    workers: 1,
+    file: 'src/volume/exclusive.ts',
+    find: 'await files.link(existing, name);',
+    replace: 'await remove(files, name); await files.link(existing, name);',
+    problem: /^\/v\/done\/x\.state was replaced or removed$/,
+  },
+  {
+    what: 'an error of link taken for another’s',
+    workers: 1,
+    file: 'src/volume/exclusive.ts',
+    find: "return there === content ? 'ours' : 'taken';",
+    replace: "return 'taken';",
+    problem: /^if all die: /,
+  },
+  {
+    what: 'an error of link taken for a lost reply',
+    workers: 2,
+    file: 'src/volume/exclusive.ts',
+    find: "return there === content ? 'ours' : 'taken';",
+    replace: "return 'ours';",
+    problem: /^the successor is not that of the committing record$/,
+  },
+  {
+    what: 'an error of link, nothing to be seen: taken for another’s',
+    workers: 1,
+    file: 'src/volume/exclusive.ts',
+    find: "if (there === undefined) throw error;\n    return there === content ? 'ours' : 'taken';",
+    replace: "return there === content ? 'ours' : 'taken';",
+    problem: LOST,
+  },
+  {
+    what: 'publishing before the commit',
+    workers: 1,
+    file: 'src/volume/commit.ts',
+    find: "await link(member, at(steps, 'staged'), window);",
+    replace:
+      "await each(at(steps, 'staged'), (step) => publishOne(member, step, window));\n" +
+      "  await link(member, at(steps, 'staged'), window);",
+    problem: /^a successor without a commit$/,
+  },
+  {
+    what: 'unstaging before publishing',
+    workers: 1,
+    file: 'src/volume/commit.ts',
+    find: "await publishSuccessors(member, at(steps, 'committed'), window);",
+    replace:
+      "for (const { name } of at(steps, 'committed')) await remove(member.files, member.staging(name)).catch(() => undefined);\n" +
+      "  await publishSuccessors(member, at(steps, 'committed'), window);",
+    problem: LOST,
+  },
+];

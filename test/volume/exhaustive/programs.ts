@@ -1,0 +1,86 @@
+/** What the actors run: the project's own claim, commit and recovery, each cut where its state is known. */
+import { hash } from '../../../src/semaphore/hash.ts';
+import { claim } from '../../../src/volume/claim.ts';
+import { commit } from '../../../src/volume/commit.ts';
+import type { Step, Window } from '../../../src/volume/contract.ts';
+import { Recoverer } from '../../../src/volume/recovery.ts';
+import { AskingFiles, type Ask } from './asking-files.ts';
+import { OVER, type Program } from './automaton.ts';
+import { CLOSED, LAYOUT, LEASE, memberOf, OPEN, STATE, stepOf } from './scenario.ts';
+
+/** All that a session knows between two calls of `claim` or `commit`; as JSON, the name of the place. */
+interface Place {
+  /** Which time it ticks the state. */
+  readonly tick: number;
+  /** Undefined: it has yet to claim it. */
+  readonly step: Pick<Step, 'progress' | 'lost' | 'followed'> | undefined;
+  /** The one thing that a `Member` remembers and that matters here. */
+  readonly stagingMade: boolean;
+}
+
+/** The phase ends after staging, which makes the pieces small enough; the next one goes on from there. */
+const windowOf = (progress: Step['progress'], follow: boolean): Window =>
+  progress === 'new' ? CLOSED : { ...OPEN, follow };
+
+/**
+ * A session at work on the state: claim it, tick it, and commit in as many calls as it takes; then, on a
+ * listing that shows it as available still, again, `ticks` times in all. If a claim comes to nothing it
+ * tries once more, for ever.
+ */
+export function attempt(session: string, ticks: number, follow: boolean): Program {
+  async function run({ tick, step, stagingMade }: Place, ask: Ask): Promise<Place | undefined> {
+    let current: Ask = async () => 'ok';
+    const member = memberOf(new AskingFiles(LAYOUT, (op) => current(op)), session);
+    if (stagingMade) await member.ensureStaging();
+    current = ask;
+    if (step === undefined) {
+      const outcome = await claim(member, STATE, OPEN).catch(() => 'unknown');
+      const taken = outcome === 'ours' ? stepOf({ session, number: tick }) : undefined;
+      return { tick, step: taken && progressOf(taken), stagingMade };
+    }
+    const settled: Step = { ...stepOf({ session, number: tick }), ...step };
+    await commit(member, [settled], windowOf(step.progress, follow));
+    let isMade = true;
+    current = async () => ((isMade = false), 'ok');
+    await member.ensureStaging();
+    if (settled.progress !== 'settled') {
+      return { tick, step: progressOf(settled), stagingMade: isMade };
+    }
+    return tick < ticks ? { tick: tick + 1, step: undefined, stagingMade: isMade } : undefined;
+  }
+
+  return {
+    start: JSON.stringify({ tick: 1, step: undefined, stagingMade: false } satisfies Place),
+    run: async (place, ask) => {
+      const next = await run(JSON.parse(place) as Place, ask);
+      return next === undefined ? OVER : JSON.stringify(next);
+    },
+  };
+}
+
+const progressOf = ({ progress, lost, followed }: Step): Place['step'] => ({
+  progress,
+  lost,
+  followed,
+});
+
+const REAPER = 'reaper';
+/** In this cycle every chore is that of the first by name among up to four living: the reaper. */
+const CYCLE = 12 - (hash(STATE) % 12);
+
+/** One Update System of somebody who takes `victim` for dead, whatever that one is doing. */
+export function reap(victim: string): Program {
+  return {
+    start: 'recover',
+    run: async (_place, ask) => {
+      let now = 0;
+      const files = new AskingFiles(LAYOUT, ask, { victim, hidden: REAPER });
+      const recoverer = new Recoverer(memberOf(files, REAPER), LEASE, () => now);
+      await recoverer.observe();
+      now = LEASE;
+      // A call that fails ends it; the next one begins from what is there.
+      await recoverer.recover(CYCLE, OPEN).catch(() => undefined);
+      return OVER;
+    },
+  };
+}

@@ -1,0 +1,14 @@
+/** How large a world is explored. */
+import type { Fault } from './faults.ts';
+
+export interface Scope {
+  readonly workers: number;
+  /** Sessions of each worker, one after the other. */
+  readonly attempts: number;
+  /** How often each session ticks the state, if it is told each time that nobody has. */
+  readonly ticks: number;
+  readonly reapers: number;
+  readonly faults: readonly Fault[];
+  /** Successors are claimed before they are published. */
+  readonly follow: boolean;
+}
