@@ -80,5 +80,7 @@ export async function submitAll(
   for (const candidate of candidates) {
     outcomes.set(candidate.name, await submitState(files, layout, candidate, unique));
   }
+  // Whoever was told that a state is in finds it there after a power cut too.
+  await files.sync(layout.root);
   return outcomes;
 }

@@ -41,6 +41,9 @@ const READS: readonly Method[] = ['list', 'stat', 'read'];
 /** A network repeats these; what writes content is not sent twice. */
 const REPEATED: readonly Method[] = ['link', 'rename', 'unlink', 'create', 'removeDirectory'];
 
+/** Where a crash makes a difference that others can see; before a read is as good as after one of these. */
+const TURNS: readonly Method[] = ['link', 'rename', 'unlink', 'sync', 'overwrite'];
+
 const isRead = (method: Method): boolean => READS.includes(method);
 
 /** Which operations a fault is for. */
@@ -50,9 +53,8 @@ const APPLIES: Readonly<Record<FaultKind, (method: Method) => boolean>> = {
   duplicate: (method) => REPEATED.includes(method),
   slow: () => true,
   stale: isRead,
-  // Before or after a read is after or before a change.
-  'crash-before': (method) => !isRead(method),
-  'crash-after': (method) => !isRead(method),
+  'crash-before': (method) => TURNS.includes(method),
+  'crash-after': (method) => TURNS.includes(method),
   power: () => true,
 };
 

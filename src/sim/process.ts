@@ -82,6 +82,7 @@ export class SimProcess {
   #runningSince: number;
   #unmounted: Disk | undefined;
   #hint: (() => void) | undefined;
+  #ambushed: string | undefined;
 
   constructor(
     world: World,
@@ -203,6 +204,7 @@ export class SimProcess {
   }
 
   resume(): void {
+    this.#ambushed = undefined;
     this.#stoppedUntil = 0;
     this.#runningSince = this.#world.now();
   }
@@ -224,6 +226,11 @@ export class SimProcess {
 
   mount(): void {
     this.#unmounted = undefined;
+  }
+
+  /** It dies right after its next link into this directory. */
+  ambush(place: string): void {
+    this.#ambushed = `${MOUNT}/${place}/`;
   }
 
   /** A file system event. */
@@ -283,7 +290,9 @@ export class SimProcess {
   #begin(method: Method, path: string): Fault | undefined {
     this.#calls += 1;
     const call = this.#calls;
-    const fault = this.#faults(this.name, call, method);
+    const fault = this.#isAmbushed(method, path)
+      ? ({ kind: 'crash-after' } as const)
+      : this.#faults(this.name, call, method);
     if (fault !== undefined) {
       this.#world.injected(`${this.name}#${call}`, fault.kind);
       this.#world.trace(
@@ -293,6 +302,10 @@ export class SimProcess {
     }
     if (this.#unmounted === undefined) this.#world.asked(this, method, path);
     return fault;
+  }
+
+  #isAmbushed(method: Method, path: string): boolean {
+    return method === 'link' && this.#ambushed !== undefined && path.startsWith(this.#ambushed);
   }
 
   #clockPort(): Clock {

@@ -14,6 +14,8 @@ export type Blow = {
   readonly at: number;
 } & (
   | { readonly kind: 'kill'; readonly host: number; readonly restart: number }
+  /** It dies right after its next link there. */
+  | { readonly kind: 'ambush'; readonly host: number; readonly place: string }
   | { readonly kind: 'stop'; readonly host: number; readonly restart: number }
   | { readonly kind: 'suspend'; readonly host: number; readonly ms: number }
   | { readonly kind: 'step'; readonly host: number; readonly ms: number }
@@ -139,8 +141,8 @@ function drawVolume(dice: Dice, calm: boolean): Volume {
 
 /** Some caches are older than a lease: nobody may lose anything by that, but nobody has to come to an end. */
 function drawCache(dice: Dice, lease: number): number {
-  if (!dice.chance(0.3)) return 0;
-  return dice.chance(0.3) ? lease * dice.between(1, 4) : dice.scale(50, lease);
+  if (!dice.chance(0.35)) return 0;
+  return dice.chance(0.4) ? lease * dice.between(1, 4) : dice.scale(50, lease);
 }
 
 function drawOptions(
@@ -202,9 +204,7 @@ function drawRates(dice: Dice, stale: boolean): Rates {
   ];
   const rates: Partial<Record<FaultKind, number>> = {};
   for (const kind of kinds) if (dice.chance(0.4)) rates[kind] = dice.scale(3e-4, 3e-2);
-  // What matters happens at few operations: most of these find one where nothing is left to go wrong.
-  if (rates['crash-after'] !== undefined) rates['crash-after'] *= 5;
-  if (stale) rates.stale = dice.pick([dice.scale(0.02, 0.5), 0.9]);
+  if (stale) rates.stale = dice.pick([dice.scale(0.02, 0.5), 0.5, 0.9]);
   return rates;
 }
 
@@ -218,6 +218,7 @@ function drawBlows(
   const kinds = dice
     .shuffle([
       'kill',
+      'ambush',
       'stop',
       'suspend',
       'step',
@@ -240,6 +241,13 @@ function drawBlows(
       case 'kill':
       case 'stop':
         return { ...common, kind, host, restart: dice.between(0, 2 * lease) };
+      case 'ambush':
+        return {
+          ...common,
+          kind,
+          host,
+          place: dice.pick(['done', 'done', 'in_progress', 'failed', 'workers']),
+        };
       case 'step':
         return { ...common, kind, host, ms: dice.pick([-1, 1]) * dice.scale(1, 50 * HOUR) };
       case 'power':

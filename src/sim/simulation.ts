@@ -327,7 +327,8 @@ class Simulation implements World {
     this.#processes.delete(process);
     if (exit.kind === 'refused' && !isExpected(exit.error)) this.#crash ??= exit.error;
     if (exit.kind === 'finished') this.#oracle.ended(process, exit.end, this.#initial);
-    if (exit.kind === 'finished' || this.#hosts[host]!.process !== process) return;
+    const isThrough = exit.kind === 'finished' && exit.end === 'empty';
+    if (isThrough || this.#hosts[host]!.process !== process) return;
     if (!this.#healing || this.#scenario.core.includes(host)) {
       this.#startSoon(host, this.#dice.between(0, this.#lease));
     }
@@ -355,6 +356,8 @@ class Simulation implements World {
     switch (blow.kind) {
       case 'kill':
         return process?.kill();
+      case 'ambush':
+        return process?.ambush(blow.place);
       case 'stop':
         process?.askToStop();
         return this.#startSoon(blow.host, blow.restart);
