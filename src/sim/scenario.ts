@@ -142,7 +142,7 @@ function drawVolume(dice: Dice, calm: boolean): Volume {
 /** Some caches are older than a lease: nobody may lose anything by that, but nobody has to come to an end. */
 function drawCache(dice: Dice, lease: number): number {
   if (!dice.chance(0.35)) return 0;
-  return dice.chance(0.4) ? lease * dice.between(1, 4) : dice.scale(50, lease);
+  return dice.chance(0.4) ? lease * dice.scale(1, 30) : dice.scale(50, lease);
 }
 
 function drawOptions(

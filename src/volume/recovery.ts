@@ -194,6 +194,8 @@ export class Recoverer {
       if (doneText === undefined) continue;
       const staged = parseCommitRecord((await readText(files, path)) ?? '');
       if (staged !== undefined && doneText === formatRecord(staged)) {
+        // It may have died before this: a flag that the power takes must not leave a successor behind.
+        await files.sync(layout.flags('done'));
         if (!(await publishFromRecord(this.#member, staged, window))) break;
         await clearAttempts(this.#member, name);
         finished.push(name);

@@ -66,6 +66,12 @@ export const MUTANTS: readonly NamedMutant[] = [
     replace: '',
   },
   {
+    name: 'the sweep publishes what a power cut can undo',
+    file: `${VOLUME}/recovery.ts`,
+    find: "await files.sync(layout.flags('done'));",
+    replace: '',
+  },
+  {
     name: 'sessions without a boot id',
     file: `${VOLUME}/token.ts`,
     find: "return `${worker}.${boot.join('')}`;",
