@@ -1,13 +1,13 @@
 /** What every operation of one session on the volume needs: the port, the places, the token. */
 import { ensureDirectory } from './directory.ts';
-import { createAnew, linkOnce } from './exclusive.ts';
+import { createAnew, linkOnce, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import { formatToken, type Token } from './token.ts';
 
-/** ext4 allows 65,000 links to an inode; others far fewer, and say so (GlusterFS, as it comes: 47). */
+/** ext4 allows 65,000 links to an inode; GlusterFS 100, or as few as 38 where its bricks are ext4. */
 const LINKS_PER_TOKEN_FILE = 60_000;
-/** What a volume says when a file has all the names it may have. */
+/** What a volume says when a file has all the names it may have: GlusterFS says that there is no space. */
 const TOO_MANY_LINKS = ['EMLINK', 'ENOSPC', 'EDQUOT'];
 
 export class Member {
@@ -68,16 +68,20 @@ export class Member {
     await this.#addTokenFile();
   }
 
+  /** The one before needs its name no longer: its flags are names enough. */
   async #addTokenFile(): Promise<void> {
+    const before = this.tokenFile;
     const path = this.#tokenPath(this.#tokenFiles + 1);
     await createAnew(this.files, path, this.tokenText);
     await this.files.sync(path);
     this.#tokenFiles += 1;
     this.#links = 0;
+    if (before !== undefined) await remove(this.files, before);
   }
 
-  tokenFiles(): string[] {
-    return Array.from({ length: this.#tokenFiles }, (_, index) => this.#tokenPath(index + 1));
+  /** The file that flags are links to, if there is one yet. */
+  get tokenFile(): string | undefined {
+    return this.#tokenFiles === 0 ? undefined : this.#tokenPath(this.#tokenFiles);
   }
 
   #tokenPath(number: number): string {

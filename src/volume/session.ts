@@ -313,7 +313,8 @@ export class VolumeSession implements Session {
       await files.removeDirectory(staging).catch((error: unknown) => {
         if (errnoOf(error) !== 'ENOENT') throw error;
       });
-      for (const path of this.#member.tokenFiles()) await remove(files, path);
+      const { tokenFile } = this.#member;
+      if (tokenFile !== undefined) await remove(files, tokenFile);
     }
     await remove(files, this.#member.lease);
   }

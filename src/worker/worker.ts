@@ -233,7 +233,7 @@ export class Worker {
     if (this.#deadline !== Number.POSITIVE_INFINITY) this.#letGoInTime(turn);
     await this.#crew.settle(window);
     if (this.#ending !== undefined) await this.#takeLeave(window);
-    else if (this.#crew.room > 0 && window.mayStart()) await this.#register(window);
+    let isRegistered = await this.#registerForRoom(window);
     const recovery = await this.#session.recover(turn.cycle, window);
     if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
       this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
@@ -243,6 +243,8 @@ export class Worker {
       if (now === undefined) break;
       await this.#sleep(Math.max(1, turn.end - now.latest), () => this.#crew.hasFinished);
       await this.#crew.settle(window);
+      // Whoever has room only now would else sit the next cycle out.
+      isRegistered ||= await this.#registerForRoom(window);
     }
     this.#crew.endCycle();
     await this.#crew.report();
@@ -263,6 +265,13 @@ export class Worker {
   async #takeLeave(window: Window): Promise<void> {
     const isDown = await this.#session.withdraw(window);
     this.#finished = isDown && this.#crew.isEmpty;
+  }
+
+  /** False if there is no room, or it is too late. */
+  async #registerForRoom(window: Window): Promise<boolean> {
+    if (this.#ending !== undefined || this.#crew.room <= 0 || !window.mayStart()) return false;
+    await this.#register(window);
+    return true;
   }
 
   async #register(window: Window): Promise<void> {
