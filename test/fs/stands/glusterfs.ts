@@ -1,0 +1,80 @@
+/** GlusterFS: a volume replicated three times, mounted twice; one brick's process dies in the middle. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { skewedBy } from '../../chaos.ts';
+import { launchHere } from '../../fleet.ts';
+import {
+  eventually,
+  makeDirectory,
+  sh,
+  startDaemon,
+  unmount,
+  useOwn,
+  type Stand,
+  type StandKind,
+} from '../stand.ts';
+
+/** It refuses 127.0.0.1; this network is nobody else's. */
+const ADDRESS = '10.77.0.1';
+const VOLUME = 'fw-fs';
+const AHEAD = 1_000_000;
+/** Where it keeps what it knows: a directory of the test's takes their place, in this namespace only. */
+const OWN_PLACES = ['/var/lib/glusterd', '/var/log/glusterfs'];
+
+export const glusterfs: StandKind = {
+  name: 'glusterfs',
+  packages: ['glusterfs-server', 'glusterfs-client', 'attr'],
+  open: async (home) => {
+    await using stack = new AsyncDisposableStack();
+    useOwn(stack, home, OWN_PLACES);
+    for (const place of ['/var/log/glusterfs/bricks', '/run/gluster']) makeDirectory(place);
+    sh('ip', 'address', 'add', `${ADDRESS}/32`, 'dev', 'lo');
+    stack.defer(() => void sh('ip', 'address', 'delete', `${ADDRESS}/32`, 'dev', 'lo'));
+    const glusterd = startDaemon(`${home}/glusterd.log`, 'glusterd', ['--no-daemon']);
+    stack.defer(() => glusterd.stop());
+    await eventually('glusterd answers', () => gluster('pool', 'list'));
+    const bricks = ['1', '2', '3'].map(
+      (name) => `${ADDRESS}:${makeDirectory(home, 'brick', name)}/b`,
+    );
+    gluster('volume', 'create', VOLUME, 'replica', '3', ...bricks, 'force');
+    gluster('volume', 'start', VOLUME);
+    stack.defer(() => void gluster('volume', 'stop', VOLUME, 'force'));
+    const mount = async (name: string, env: NodeJS.ProcessEnv = {}): Promise<string> => {
+      const path = makeDirectory(home, name);
+      const args = ['--no-daemon', `--volfile-server=${ADDRESS}`, `--volfile-id=/${VOLUME}`, path];
+      const log = `${home}/${name}.log`;
+      const daemon = startDaemon(log, 'glusterfs', [`--log-file=${log}`, ...args], env);
+      stack.defer(() => daemon.stop());
+      await eventually(`${name} is mounted`, () => sh('mountpoint', path));
+      stack.defer(() => unmount(path));
+      return path;
+    };
+    const hosts = [
+      { root: await mount('a'), launch: launchHere },
+      { root: await mount('b'), launch: launchHere },
+    ];
+    const root = await mount('c');
+    const ahead = await mount('ahead', skewedBy(`+${AHEAD / 1000}s`));
+    const resources = stack.move();
+    const stand: Stand = {
+      root,
+      hosts,
+      pace: { assignment: 500, commitment: 500, update: 1500, buffer: 300, lease: 5000 },
+      chaos: { rounds: 3, chains: 12, count: 4 },
+      skewed: { host: { root: ahead, launch: launchHere }, ahead: AHEAD },
+      disturb: killBrick,
+      [Symbol.asyncDispose]: () => resources.disposeAsync(),
+    };
+    return stand;
+  },
+};
+
+const gluster = (...args: string[]): string => sh('gluster', '--mode=script', ...args);
+
+function killBrick(): string {
+  const folder = `/run/gluster/vols/${VOLUME}`;
+  const file = readdirSync(folder).find((name) => name.endsWith('-2-b.pid'));
+  if (file === undefined) throw new Error(`no pid of brick 2 in ${folder}`);
+  const pid = Number(readFileSync(`${folder}/${file}`, 'utf8'));
+  process.kill(pid, 'SIGKILL');
+  return `brick 2 of 3 killed (process ${pid})`;
+}
