@@ -1,5 +1,5 @@
 /** Claiming a state, and giving the claim up. */
-import { linkOnce, readText, removeOurs } from './exclusive.ts';
+import { readText, removeOurs } from './exclusive.ts';
 import type { Member } from './member.ts';
 
 /**
@@ -9,7 +9,7 @@ import type { Member } from './member.ts';
 export async function claim(member: Member, name: string): Promise<'ours' | 'taken' | 'finished'> {
   const { files, layout } = member;
   const flag = layout.flag('in_progress', name);
-  const outcome = await linkOnce(files, await member.tokenFile(), flag, member.tokenText);
+  const outcome = await member.setFlag(flag);
   if (outcome === 'taken') return 'taken';
   const [done, failed] = [
     await files.stat(layout.flag('done', name)),

@@ -78,11 +78,11 @@ async function link(member: Member, steps: Step[], window: Window): Promise<void
   await each(steps, async (step) => {
     if (!window.mayStart()) return;
     const record = recordOf(step);
-    const [existing, content] =
+    const flag = layout.flag('done', step.name);
+    const outcome =
       record === undefined
-        ? [await member.tokenFile(), member.tokenText]
-        : [member.staging(step.name), formatRecord(record)];
-    const outcome = await linkOnce(files, existing, layout.flag('done', step.name), content);
+        ? await member.setFlag(flag)
+        : await linkOnce(files, member.staging(step.name), flag, formatRecord(record));
     step.lost = outcome === 'taken';
     step.progress = step.lost ? 'published' : 'committed';
     linked ||= !step.lost;
@@ -114,7 +114,7 @@ async function publishOne(member: Member, step: Step, window: Window): Promise<v
   // Following: claim first, then publish, so that nobody can come in between.
   if (window.follow && !step.followed && window.mayStart()) {
     const flag = layout.flag('in_progress', next.name);
-    const claimed = await linkOnce(files, await member.tokenFile(), flag, member.tokenText);
+    const claimed = await member.setFlag(flag);
     step.followed = claimed === 'ours';
   }
   const outcome = await linkOnce(

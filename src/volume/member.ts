@@ -1,12 +1,16 @@
 /** What every operation of one session on the volume needs: the port, the places, the token. */
 import { ensureDirectory } from './directory.ts';
-import { createAnew } from './exclusive.ts';
-import type { Files } from './files.ts';
+import { createAnew, linkOnce, remove } from './exclusive.ts';
+import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import { formatToken, type Token } from './token.ts';
 
 /** ext4 allows 65,000 links to an inode. */
 const LINKS_PER_TOKEN_FILE = 60_000;
+/** GlusterFS allows 100, or as few as 38 where its bricks are ext4, and says that there is no space. */
+const TOO_MANY_LINKS: ReadonlySet<string> = new Set(['EMLINK', 'ENOSPC']);
+/** With fewer, it is the volume that is full: a new file would not help. */
+const FEWEST_LINKS = 16;
 
 export class Member {
   readonly files: Files;
@@ -29,16 +33,33 @@ export class Member {
     this.stamp = stamp;
   }
 
-  /** A file with the token in it that has room for one more link. */
-  async tokenFile(): Promise<string> {
-    if (this.#tokenFiles === 0 || this.#links >= LINKS_PER_TOKEN_FILE) {
-      this.#tokenFiles += 1;
-      this.#links = 0;
-      await createAnew(this.files, this.#tokenPath(this.#tokenFiles), this.tokenText);
-      await this.files.sync(this.#tokenPath(this.#tokenFiles));
-    }
+  /** Makes the file that flags are links to. */
+  async begin(): Promise<void> {
+    if (this.#tokenFiles === 0) await this.#newTokenFile();
+  }
+
+  /** I1: sets a flag of this session, unless there is one of another. */
+  async setFlag(flag: string): Promise<'ours' | 'taken'> {
+    if (this.#links >= LINKS_PER_TOKEN_FILE) await this.#newTokenFile();
     this.#links += 1;
-    return this.#tokenPath(this.#tokenFiles);
+    try {
+      return await linkOnce(this.files, this.#tokenPath(this.#tokenFiles), flag, this.tokenText);
+    } catch (error) {
+      const isFull = TOO_MANY_LINKS.has(errnoOf(error) ?? '');
+      if (!isFull || this.#links < FEWEST_LINKS) throw error;
+      await this.#newTokenFile();
+      return linkOnce(this.files, this.#tokenPath(this.#tokenFiles), flag, this.tokenText);
+    }
+  }
+
+  /** The one before needs its name no longer: its flags are names enough. */
+  async #newTokenFile(): Promise<void> {
+    const path = this.#tokenPath(this.#tokenFiles + 1);
+    await createAnew(this.files, path, this.tokenText);
+    await this.files.sync(path);
+    if (this.#tokenFiles > 0) await remove(this.files, this.#tokenPath(this.#tokenFiles));
+    this.#tokenFiles += 1;
+    this.#links = 0;
   }
 
   tokenFiles(): string[] {

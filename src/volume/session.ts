@@ -23,7 +23,7 @@ import type {
   Step,
   Window,
 } from './contract.ts';
-import { createAnew, linkOnce, listOrNone, readText, remove, removeOurs } from './exclusive.ts';
+import { createAnew, listOrNone, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import { formatCounter, type Heartbeat, type StartHeartbeat } from './heartbeat.ts';
 import { intake } from './intake.ts';
@@ -125,7 +125,7 @@ export class VolumeSession implements Session {
       onSample: (sample) => (this.#volumeClock = addSample(this.#volumeClock, sample)),
       onBroken: () => undefined,
     });
-    await this.#member.tokenFile();
+    await this.#member.begin();
     await this.#recoverer.observe();
   }
 
@@ -178,12 +178,7 @@ export class VolumeSession implements Session {
   async register(): Promise<boolean> {
     const flag = this.#layout.flag('workers', this.token.worker);
     const { files } = this.#ports;
-    const outcome = await linkOnce(
-      files,
-      await this.#member.tokenFile(),
-      flag,
-      this.#member.tokenText,
-    );
+    const outcome = await this.#member.setFlag(flag);
     if (outcome === 'ours') return true;
     const text = await readText(files, flag);
     const other = parseToken(text);
