@@ -172,15 +172,18 @@ async function conclude(
     () => fleet.list('.flockwork/leases').length === living.length,
     MINUTE,
   );
+  look();
   const usage = usages.flatMap(judge);
   for (const worker of living) worker.kill('SIGTERM');
   const ended = await Promise.all(living.map((worker) => worker.ended));
-  look();
+  const wrong = chains.follow();
   const lost = chains.lost();
   const double = chains.doubleCommits();
   say(`${chains.steps} steps, ${double.length} double commits, ${lost.length} lost`);
   return [
     ...usage,
+    ...wrong,
+    ...double,
     ...lost,
     ...ended
       .filter(({ status }) => status !== 0)

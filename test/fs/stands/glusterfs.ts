@@ -59,7 +59,8 @@ export const glusterfs: StandKind = {
       root,
       hosts,
       pace: { assignment: 500, commitment: 500, update: 1500, buffer: 300, lease: 5000 },
-      chaos: { rounds: 3, chains: 12, count: 4 },
+      // Enough chains' ends for one worker to need more links than a file may have here.
+      chaos: { rounds: 3, chains: 36, count: 2 },
       skewed: { host: { root: ahead, launch: launchHere }, ahead: AHEAD },
       disturb: killBrick,
       [Symbol.asyncDispose]: () => resources.disposeAsync(),
