@@ -179,6 +179,8 @@ async function conclude(
   const wrong = chains.follow();
   const lost = chains.lost();
   const double = chains.doubleCommits();
+  if (chains.slowest < chains.steps / CHAINS / 3)
+    lost.push('a chain was left behind by the others');
   say(`${chains.steps} steps, ${double.length} double commits, ${lost.length} lost`);
   return [
     ...usage,

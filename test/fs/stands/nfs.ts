@@ -1,6 +1,7 @@
 /**
- * NFS 4.1: NFS-Ganesha here, and two guests with Linux's own client, each with its own caches and clock. The
- * guests are user-mode Linux: processes like any other, on this machine's files. The server dies once.
+ * NFS: NFS-Ganesha here, and two guests with Linux's own client, one of version 4.1 and one of version 3, each
+ * with its own caches and clock. The guests are user-mode Linux: processes like any other, on this machine's
+ * files. The server dies once.
  */
 import { symlinkSync, readdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -21,6 +22,7 @@ import {
 /** This network is nobody else's: the bridge and the guests are in the test's namespace. */
 const SERVER = '10.77.1.1';
 const NFS_PORT = 2049;
+const MOUNTD_PORT = 20048;
 const AGENT = join(import.meta.dirname, '../agent.ts');
 const AGENT_PORT = 7000;
 const MODULES = '/usr/lib/uml/modules';
@@ -31,17 +33,23 @@ const AHEAD = 5000;
 
 export const nfs: StandKind = {
   name: 'nfs',
-  packages: ['nfs-ganesha', 'nfs-ganesha-vfs', 'user-mode-linux', 'kmod'],
+  packages: ['nfs-ganesha', 'nfs-ganesha-vfs', 'rpcbind', 'user-mode-linux', 'kmod'],
   open: async (home) => {
     await using stack = new AsyncDisposableStack();
     useOwn(stack, home, ['/var/lib/nfs']);
-    for (const place of ['/var/lib/nfs/ganesha', '/run/ganesha']) makeDirectory(place);
+    for (const place of ['/var/lib/nfs/ganesha', '/run/ganesha', '/run/rpcbind']) {
+      makeDirectory(place);
+    }
+    // Ganesha's version 3 does not begin without it.
+    const rpcbind = startDaemon(`${home}/rpcbind.log`, 'rpcbind', ['-f', '-w']);
+    stack.defer(() => rpcbind.stop());
     const root = makeDirectory(home, 'exported');
     writeFileSync(`${home}/ganesha.conf`, serverConfiguration(root));
     sh('ip', 'link', 'add', 'fw-fs-bridge', 'type', 'bridge');
     stack.defer(() => void sh('ip', 'link', 'delete', 'fw-fs-bridge'));
     sh('ip', 'address', 'add', `${SERVER}/24`, 'dev', 'fw-fs-bridge');
     sh('ip', 'link', 'set', 'fw-fs-bridge', 'up');
+    await eventually('rpcbind answers', () => sh('rpcinfo', '-s', '127.0.0.1'));
     let server = await startServer(home);
     stack.defer(() => server.stop());
     // As modprobe wants to find them.
@@ -51,7 +59,8 @@ export const nfs: StandKind = {
     const hosts: Host[] = [];
     for (const [number, ahead] of [0, AHEAD].entries()) {
       const address = `10.77.1.${number + 2}`;
-      const guest = startGuest(home, number, address, ahead);
+      const mount = number === 0 ? mountVersion4(address) : mountVersion3(root);
+      const guest = startGuest(home, number, guestInit(home, number, address, ahead, mount));
       stack.defer(() => guest.stop());
       await agentAnswers(address, AGENT_PORT);
       hosts.push({ root: MOUNT, launch: launchOn(address, AGENT_PORT), ahead });
@@ -74,14 +83,16 @@ export const nfs: StandKind = {
   },
 };
 
-/** Version 4 only: 3 would take an rpcbind. */
 function serverConfiguration(root: string): string {
   return `
-    NFS_CORE_PARAM { NFS_Port = ${NFS_PORT}; Protocols = 4; Enable_NLM = false; Enable_RQUOTA = false; }
+    NFS_CORE_PARAM {
+      NFS_Port = ${NFS_PORT}; MNT_Port = ${MOUNTD_PORT}; Protocols = 3, 4;
+      Enable_UDP = false; Enable_NLM = false; Enable_RQUOTA = false;
+    }
     NFSV4 { Grace_Period = 5; Lease_Lifetime = 10; }
     EXPORT {
       Export_Id = 1; Path = ${root}; Pseudo = /volume; Access_Type = RW; Squash = None;
-      SecType = sys; Protocols = 4; Transports = TCP; FSAL { Name = VFS; }
+      SecType = sys; Protocols = 3, 4; Transports = TCP; FSAL { Name = VFS; }
     }
   `;
 }
@@ -108,12 +119,20 @@ async function startServer(home: string): Promise<Daemon> {
   return server;
 }
 
-function startGuest(home: string, number: number, address: string, ahead: number): Daemon {
+const mountVersion4 = (address: string): string =>
+  `mount -i -t nfs4 -o addr=${SERVER},clientaddr=${address},vers=4.1,hard,actimeo=3,sec=sys ` +
+  `${SERVER}:/volume ${MOUNT}`;
+
+const mountVersion3 = (root: string): string =>
+  `mount -i -t nfs -o addr=${SERVER},vers=3,proto=tcp,port=${NFS_PORT},mountproto=tcp,` +
+  `mountport=${MOUNTD_PORT},nolock,hard,actimeo=3,sec=sys ${SERVER}:${root} ${MOUNT}`;
+
+function startGuest(home: string, number: number, script: string): Daemon {
   const tap = `fw-fs-${number}`;
   sh('ip', 'tuntap', 'add', tap, 'mode', 'tap');
   sh('ip', 'link', 'set', tap, 'master', 'fw-fs-bridge', 'up');
   const init = `${home}/init-${number}`;
-  writeFileSync(init, guestInit(home, number, address, ahead), { mode: 0o755 });
+  writeFileSync(init, script, { mode: 0o755 });
   return startDaemon(`${home}/guest-${number}.log`, 'linux.uml', [
     'mem=1G',
     'root=/dev/root',
@@ -129,8 +148,13 @@ function startGuest(home: string, number: number, address: string, ahead: number
   ]);
 }
 
-function guestInit(home: string, number: number, address: string, ahead: number): string {
-  const options = `addr=${SERVER},clientaddr=${address},vers=4.1,hard,actimeo=3,sec=sys`;
+function guestInit(
+  home: string,
+  number: number,
+  address: string,
+  ahead: number,
+  mount: string,
+): string {
   return `#!/bin/sh -e
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -143,8 +167,8 @@ date --set '${ahead / 1000} seconds'
 ip link set lo up
 ip address add ${address}/24 dev vec0
 ip link set vec0 up
-modprobe --dirname ${home}/kernel --all nfs nfsv4
-mount -i -t nfs4 -o ${options} ${SERVER}:/volume ${MOUNT}
+modprobe --dirname ${home}/kernel --all nfsv3 nfsv4
+${mount}
 exec ${process.execPath} ${AGENT} ${AGENT_PORT}
 `;
 }
