@@ -16,7 +16,7 @@ import { Fleet, type Host, type Running } from '../fleet.ts';
 import type { Pace, Stand } from './stand.ts';
 
 /** For what takes several cycles and leases, on a machine that others use too. */
-const PATIENCE = 240_000;
+export const PATIENCE = 240_000;
 /** States that keep four workers busy for a while, at two ticks and four states each. */
 const ENOUGH = 24;
 
@@ -36,11 +36,11 @@ const cycleOf = ({ assignment, commitment, update, buffer }: Pace): number =>
 export const recoveryBound = (pace: Pace): number => pace.lease + 2 * cycleOf(pace);
 
 /** Workers that go on until they are told to stop. */
-export const workFlags = (pace: Pace): string[] => [
+export const workFlags = (pace: Pace, delay: string = '0.3'): string[] => [
   ...Object.entries(pace).flatMap(([name, ms]) => [`--${name}`, `${ms}ms`]),
   '--watch',
   '--example-delay',
-  '0.3',
+  delay,
   '--concurrency',
   '2',
   '--capacity',
@@ -70,26 +70,30 @@ export async function chaos(stand: Stand, say: (text: string) => void): Promise<
   };
   for (let round = 0; round < rounds; round += 1) {
     const wakeUps = count(sleeper, 'starting a new session');
+    // One after the other: workers may well take turns, and never hold something at the same moment.
     await fleet.until(
-      'victim and sleeper hold something',
-      () => {
-        feed();
-        return sessionAtWork(fleet, 'victim') !== undefined && holds(fleet, 'sleeper');
-      },
+      'the victim holds something',
+      () => (feed(), sessionAtWork(fleet, 'victim') !== undefined),
       PATIENCE,
     );
     const dead = sessionAtWork(fleet, 'victim');
     victim.kill('SIGKILL');
-    sleeper.kill('SIGSTOP');
     const killed = performance.now();
     await victim.ended;
     const skew = round % 2 === 0 ? skewedBy('-1000s') : {};
     victim = fleet.worker('victim', flags, skew, host(round));
-    if (dead !== undefined) {
+    const buried = async (): Promise<void> => {
+      if (dead === undefined) return;
       const gone = (): boolean => heldBy(fleet, { session: dead }).length === 0;
       await fleet.until('the claims of the dead are gone', gone, PATIENCE);
       recoveries.push(Math.round(performance.now() - killed));
-    }
+    };
+    const stopped = async (): Promise<void> => {
+      const holding = (): boolean => (feed(), holds(fleet, 'sleeper'));
+      await fleet.until('the sleeper holds something', holding, PATIENCE);
+      sleeper.kill('SIGSTOP');
+    };
+    await Promise.all([buried(), stopped()]);
     if (round === 0 && stand.disturb !== undefined) say(await stand.disturb());
     await fleet.until(
       'the sleeper is taken for dead',

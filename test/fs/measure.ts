@@ -88,8 +88,13 @@ async function stamps(
   dir: string,
   stand: Stand,
 ): Promise<Pick<Measured, 'stampedBy' | 'wholeSeconds'>> {
-  const { host, ahead } = stand.skewed ?? { host: stand.hosts[0]!, ahead: 0 };
-  const { off, whole } = await probe<{ off: number; whole: boolean }>(host, dir, 'stamp');
-  const client = Math.abs(off) > ahead / 2;
-  return { stampedBy: ahead === 0 ? 'kernel' : client ? 'client' : 'server', wholeSeconds: whole };
+  const take = (host: Host): Promise<{ off: number; whole: boolean }> => probe(host, dir, 'stamp');
+  const { skewed } = stand;
+  if (skewed === undefined) {
+    const { whole } = await take(stand.hosts[0]!);
+    return { stampedBy: 'kernel', wholeSeconds: whole };
+  }
+  const { off, whole } = await skewed.use(take);
+  const client = Math.abs(off) > skewed.ahead / 2;
+  return { stampedBy: client ? 'client' : 'server', wholeSeconds: whole };
 }

@@ -8,7 +8,7 @@ import { parseCommitRecord } from '../../src/machine/record.ts';
 import { parseToken } from '../../src/volume/token.ts';
 import { expectedStates, problemsWith, submitChains } from '../chaos.ts';
 import { Fleet, type Running } from '../fleet.ts';
-import { stopAll, tracesIn, workFlags } from './chaos.ts';
+import { PATIENCE, stopAll, tracesIn, workFlags } from './chaos.ts';
 import { sh, type Power, type Stand } from './stand.ts';
 
 const CUTS = 4;
@@ -27,20 +27,17 @@ export async function powerCuts(
   say: (text: string) => void,
 ): Promise<PowerResult> {
   await using fleet = new Fleet(stand.root);
-  const flags = workFlags(stand.pace);
+  const flags = workFlags(stand.pace, '0.1');
   submitChains(fleet.dir, CHAINS);
   sh('sync', '--file-system', stand.root);
-  const crew = (): Running[] =>
-    ['ant', 'bee', 'cat'].map((name) =>
-      fleet.worker(name, [...flags, '--example-delay', '0.1'], {}),
-    );
+  const crew = (): Running[] => ['ant', 'bee', 'cat'].map((name) => fleet.worker(name, flags));
   const unsynced = `${stand.root}/unsynced`;
   const announced: number[] = [];
   for (let cut = 0; cut < CUTS; cut += 1) {
     const workers = crew();
     const before = fleet.list('done').length;
     const goal = before + Math.floor((STATES - before) / (CUTS + 1 - cut));
-    await fleet.until(`${goal} are done`, () => fleet.list('done').length >= goal);
+    await fleet.until(`${goal} are done`, () => fleet.list('done').length >= goal, PATIENCE);
     const promised = workers.flatMap(({ stderr }) => saidDone(stderr));
     // What nobody has synced shows whether the power was really cut.
     writeFileSync(unsynced, 'here');
@@ -69,6 +66,7 @@ export async function powerCuts(
       fleet.list('done').length === STATES &&
       fleet.list('in_progress').length === 0 &&
       fleet.list('.flockwork/leases').length === workers.length,
+    PATIENCE,
   );
   await stopAll(workers);
   assert.deepEqual([...problemsWith(fleet, CHAINS), ...tracesIn(fleet)], []);

@@ -14,11 +14,17 @@ export interface Stand extends AsyncDisposable {
   /** A volume that is there already, with these chains. */
   readonly prepared?: { readonly dir: string; readonly chains: readonly Chain[] };
   readonly chaos: { readonly rounds: number; readonly chains: number; readonly count: number };
-  /** A host, or one more mount, whose clock is so many milliseconds ahead: tells who stamps mtime. */
-  readonly skewed?: { readonly host: Host; readonly ahead: number };
+  /** Tells who stamps mtime. */
+  readonly skewed?: Skewed;
   /** Breaks a part of the file system that it has to do without from then on; says which. */
   readonly disturb?: () => string | Promise<string>;
   readonly power?: Power;
+}
+
+/** A host, or a mount made for the purpose, whose clock is so many milliseconds ahead. */
+export interface Skewed {
+  readonly ahead: number;
+  readonly use: <T>(act: (host: Host) => Promise<T>) => Promise<T>;
 }
 
 /** Milliseconds. */

@@ -1,7 +1,7 @@
 /** GlusterFS: a volume replicated three times, mounted twice; one brick's process dies in the middle. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { skewedBy } from '../../chaos.ts';
-import { launchHere } from '../../fleet.ts';
+import { launchHere, type Host } from '../../fleet.ts';
 import {
   eventually,
   makeDirectory,
@@ -9,6 +9,7 @@ import {
   startDaemon,
   unmount,
   useOwn,
+  type Skewed,
   type Stand,
   type StandKind,
 } from '../stand.ts';
@@ -38,22 +39,29 @@ export const glusterfs: StandKind = {
     gluster('volume', 'create', VOLUME, 'replica', '3', ...bricks, 'force');
     gluster('volume', 'start', VOLUME);
     stack.defer(() => void gluster('volume', 'stop', VOLUME, 'force'));
-    const mount = async (name: string, env: NodeJS.ProcessEnv = {}): Promise<string> => {
+    const mount = async (
+      name: string,
+      owner: AsyncDisposableStack,
+      env: NodeJS.ProcessEnv = {},
+    ): Promise<Host> => {
       const path = makeDirectory(home, name);
       const args = ['--no-daemon', `--volfile-server=${ADDRESS}`, `--volfile-id=/${VOLUME}`, path];
       const log = `${home}/${name}.log`;
       const daemon = startDaemon(log, 'glusterfs', [`--log-file=${log}`, ...args], env);
-      stack.defer(() => daemon.stop());
+      owner.defer(() => daemon.stop());
       await eventually(`${name} is mounted`, () => sh('mountpoint', path));
-      stack.defer(() => unmount(path));
-      return path;
+      owner.defer(() => unmount(path));
+      return { root: path, launch: launchHere };
     };
-    const hosts = [
-      { root: await mount('a'), launch: launchHere },
-      { root: await mount('b'), launch: launchHere },
-    ];
-    const root = await mount('c');
-    const ahead = await mount('ahead', skewedBy(`+${AHEAD / 1000}s`));
+    const hosts = [await mount('a', stack), await mount('b', stack)];
+    const { root } = await mount('c', stack);
+    const skewed: Skewed = {
+      ahead: AHEAD,
+      use: async (act) => {
+        await using own = new AsyncDisposableStack();
+        return await act(await mount('ahead', own, skewedBy(`+${AHEAD / 1000}s`)));
+      },
+    };
     const resources = stack.move();
     const stand: Stand = {
       root,
@@ -61,7 +69,7 @@ export const glusterfs: StandKind = {
       pace: { assignment: 500, commitment: 500, update: 1500, buffer: 300, lease: 5000 },
       // Enough chains' ends for one worker to need more links than a file may have here.
       chaos: { rounds: 3, chains: 36, count: 2 },
-      skewed: { host: { root: ahead, launch: launchHere }, ahead: AHEAD },
+      skewed,
       disturb: killBrick,
       [Symbol.asyncDispose]: () => resources.disposeAsync(),
     };

@@ -71,7 +71,7 @@ export const nfs: StandKind = {
       hosts,
       pace: { assignment: 1000, commitment: 700, update: 1500, buffer: 300, lease: 6000 },
       chaos: { rounds: 2, chains: 10, count: 3 },
-      skewed: { host: hosts[1]!, ahead: AHEAD },
+      skewed: { ahead: AHEAD, use: (act) => act(hosts[1]!) },
       disturb: async () => {
         await server.stop('SIGKILL');
         server = await startServer(home);

@@ -1,6 +1,6 @@
 /** Two sshfs mounts, with default caches, of one directory behind an sshd of its own. */
 import { writeFileSync } from 'node:fs';
-import { launchHere } from '../../fleet.ts';
+import { launchHere, type Host } from '../../fleet.ts';
 import { skewedBy } from '../../chaos.ts';
 import {
   eventually,
@@ -8,6 +8,7 @@ import {
   sh,
   startDaemon,
   unmount,
+  type Skewed,
   type Stand,
   type StandKind,
 } from '../stand.ts';
@@ -33,7 +34,11 @@ export const sshfs: StandKind = {
       `${home}/sshd.conf`,
     ]);
     stack.defer(() => sshd.stop('SIGTERM'));
-    const mount = async (name: string, env: NodeJS.ProcessEnv = {}): Promise<string> => {
+    const mount = async (
+      name: string,
+      owner: AsyncDisposableStack,
+      env: NodeJS.ProcessEnv = {},
+    ): Promise<Host> => {
       const path = makeDirectory(home, name);
       const options = [
         `port=${PORT}`,
@@ -43,17 +48,20 @@ export const sshfs: StandKind = {
       ].join(',');
       const args = ['-f', '-o', options, `root@127.0.0.1:${root}`, path];
       const daemon = startDaemon(`${home}/${name}.log`, 'sshfs', args, env);
-      stack.defer(() => daemon.stop('SIGTERM'));
+      owner.defer(() => daemon.stop('SIGTERM'));
       await eventually(`${name} is mounted`, () => sh('mountpoint', path));
-      stack.defer(() => unmount(path));
-      return path;
+      owner.defer(() => unmount(path));
+      return { root: path, launch: launchHere };
     };
     await eventually('sshd answers', () => sh('ssh-keyscan', '-p', PORT, '127.0.0.1'));
-    const hosts = [
-      { root: await mount('a'), launch: launchHere },
-      { root: await mount('b'), launch: launchHere },
-    ];
-    const ahead = await mount('ahead', skewedBy(`+${AHEAD / 1000}s`));
+    const hosts = [await mount('a', stack), await mount('b', stack)];
+    const skewed: Skewed = {
+      ahead: AHEAD,
+      use: async (act) => {
+        await using own = new AsyncDisposableStack();
+        return await act(await mount('ahead', own, skewedBy(`+${AHEAD / 1000}s`)));
+      },
+    };
     const resources = stack.move();
     const stand: Stand = {
       root,
@@ -61,7 +69,7 @@ export const sshfs: StandKind = {
       // Listings and attributes are up to 20 s old: a lease has to outlast them.
       pace: { assignment: 1000, commitment: 1000, update: 2000, buffer: 1000, lease: 30_000 },
       chaos: { rounds: 1, chains: 8, count: 3 },
-      skewed: { host: { root: ahead, launch: launchHere }, ahead: AHEAD },
+      skewed,
       [Symbol.asyncDispose]: () => resources.disposeAsync(),
     };
     return stand;
