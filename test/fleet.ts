@@ -3,7 +3,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { JournalEntry } from '../src/volume/contract.ts';
 
 const MAIN = resolve(import.meta.dirname, '../src/cli/main.ts');
 
@@ -14,14 +15,36 @@ export interface Ran {
   readonly stderr: string;
 }
 
-export class Process {
+/** A process, wherever it runs. */
+export interface Running {
+  /** On this machine. */
+  readonly pid?: number | undefined;
+  readonly ended: Promise<Ran>;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly isOver: boolean;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** Starts `node` with these arguments somewhere: here, or on another machine. */
+export type Launch = (args: readonly string[], env?: NodeJS.ProcessEnv) => Running;
+
+/** A machine that has mounted the directory which volumes are in. */
+export interface Host {
+  readonly root: string;
+  readonly launch: Launch;
+  /** Milliseconds that its clock is ahead of ours. */
+  readonly ahead?: number;
+}
+
+class Process implements Running {
   readonly child: ChildProcess;
   readonly ended: Promise<Ran>;
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    this.child = spawn(process.execPath, [MAIN, ...args], {
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv) {
+    this.child = spawn(process.execPath, args, {
       env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -35,34 +58,51 @@ export class Process {
     }));
   }
 
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  get isOver(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.child.kill(signal);
   }
 }
 
+export const launchHere: Launch = (args, env = {}) => new Process(args, env);
+
 /** Runs one command to its end. */
 export function run(...args: string[]): Promise<Ran> {
-  return new Process(args).ended;
+  return launchHere([MAIN, ...args]).ended;
 }
 
 /** A volume in a temporary directory, and the workers on it. */
 export class Fleet implements AsyncDisposable {
   readonly dir: string;
-  readonly #processes: Process[] = [];
+  readonly #processes: Running[] = [];
 
-  constructor(parent: string = tmpdir()) {
-    this.dir = mkdtempSync(join(parent, 'flockwork-'));
+  constructor(parent: string = tmpdir(), dir: string = mkdtempSync(join(parent, 'flockwork-'))) {
+    this.dir = dir;
   }
 
-  worker(name: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Process {
-    const worker = new Process(['worker', '--dir', this.dir, '--name', name, ...args], env);
-    this.#processes.push(worker);
-    return worker;
+  worker(
+    name: string,
+    args: readonly string[] = [],
+    env: NodeJS.ProcessEnv = {},
+    host: Host = { root: dirname(this.dir), launch: launchHere },
+  ): Running {
+    const dir = join(host.root, basename(this.dir));
+    return this.#keep(host.launch([MAIN, 'worker', '--dir', dir, '--name', name, ...args], env));
   }
 
   /** Any other command on this volume that takes its time. */
-  command(name: string, ...args: string[]): Process {
-    const process = new Process([name, '--dir', this.dir, ...args]);
+  command(name: string, ...args: string[]): Running {
+    return this.#keep(launchHere([MAIN, name, '--dir', this.dir, ...args]));
+  }
+
+  #keep(process: Running): Running {
     this.#processes.push(process);
     return process;
   }
@@ -96,30 +136,30 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
-  journal(): {
-    state: string;
-    worker: string;
-    result: string;
-    attempt: number;
-    started: string;
-    duration: number;
-  }[] {
+  /** A line that a crash cut short says nothing. */
+  journal(): JournalEntry[] {
     const folder = join('.flockwork', 'journal');
     return this.list(folder)
       .filter((name) => name.endsWith('.jsonl'))
-      .flatMap((name) => this.read(folder, name).trim().split('\n'))
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line));
+      .flatMap((name) => this.read(folder, name).split('\n'))
+      .flatMap((line) => parseOrNone<JournalEntry>(line));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { child } of this.#processes) {
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill('SIGCONT');
-        child.kill('SIGKILL');
-      }
+    for (const one of this.#processes) {
+      if (one.isOver) continue;
+      one.kill('SIGCONT');
+      one.kill('SIGKILL');
     }
     await Promise.all(this.#processes.map((one) => one.ended));
     rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+function parseOrNone<T>(text: string): T[] {
+  try {
+    return [JSON.parse(text) as T];
+  } catch {
+    return [];
   }
 }

@@ -1,5 +1,5 @@
 /** The invariants of docs/protocol.md, attacked one by one on a real directory. */
-import { linkSync, writeFileSync } from 'node:fs';
+import { linkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseCommitRecord } from '../../src/machine/record.ts';
@@ -291,6 +291,42 @@ describe('any error of link and unlink means "unknown": what is there decides', 
       await ant.session.settle([one], OPEN);
       expect(one).toMatchObject({ progress: 'settled', error: undefined });
       expect(volume.read('x.state-1')).toBe(NEXT.content);
+    },
+  );
+
+  test.each(['EMLINK', 'ENOSPC'])(
+    'a volume that allows few links to a file, and says %s to one more, gets further files',
+    async (code) => {
+      using volume = await TestVolume.create();
+      const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
+        if (method === 'link' && statSync(args[0]!).nlink >= 38) throw errno(code);
+        return act();
+      });
+      const ant = await volume.join('ant', files);
+      const names = Array.from({ length: 100 }, (_, index) => `s${index}.state`).sort();
+      // A limit shows as an error, twice at most; what met it is tried again, as in the next cycle.
+      let errors = 0;
+      const claim = (name: string): Promise<string> =>
+        ant.session.claim(name, OPEN).catch(() => {
+          errors += 1;
+          return ant.session.claim(name, OPEN);
+        });
+      for (const name of names) {
+        expect(await claim(name)).toBe('ours');
+        const one = bareStep(name);
+        await ant.session.settle([one], OPEN);
+        if (one.error !== undefined) {
+          errors += 1;
+          await ant.session.settle([one], OPEN);
+        }
+        expect(one).toMatchObject({ progress: 'settled', error: undefined });
+      }
+      expect(errors).toBeLessThanOrEqual(2);
+      expect(volume.list('done')).toEqual(names);
+      expect(volume.list('in_progress')).toEqual([]);
+      expect(volume.list('.flockwork/sessions').length).toBe(1);
+      await ant.session.leave();
+      expect(volume.list('.flockwork/sessions')).toEqual([]);
     },
   );
 

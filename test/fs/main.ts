@@ -1,0 +1,182 @@
+/**
+ * `npm run test:fs [NAME…]`: the chaos run on real file systems, and what each of them was seen to do.
+ *
+ * Everything happens in namespaces of its own (mounts, network, processes): when this process ends, however
+ * it does, the kernel takes down every mount, daemon and address with them.
+ */
+import { spawn, spawnSync, execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chaos, recoveryBound, type ChaosResult } from './chaos.ts';
+import { measure, type Measured } from './measure.ts';
+import { powerCuts, type PowerResult } from './power.ts';
+import { makeDirectory, sh, type StandKind } from './stand.ts';
+import { glusterfs } from './stands/glusterfs.ts';
+import { images } from './stands/images.ts';
+import { overlay, tmpfs } from './stands/memory.ts';
+import { nfs } from './stands/nfs.ts';
+import { sshfs } from './stands/sshfs.ts';
+
+const STANDS: readonly StandKind[] = [...images, tmpfs, overlay, glusterfs, nfs, sshfs];
+/** Set for the process in the namespaces: the directory it may use. */
+const HOME = 'FLOCKWORK_FS_HOME';
+const USAGE_ERROR = 2;
+
+interface Row {
+  readonly name: string;
+  readonly seconds: number;
+  readonly error?: string;
+  readonly measured?: Measured;
+  readonly chaos?: ChaosResult;
+  readonly recoveryBound?: number;
+  readonly power?: PowerResult;
+}
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+function chosenStands(names: readonly string[]): readonly StandKind[] | undefined {
+  const unknown = names.filter((name) => !STANDS.some((stand) => stand.name === name));
+  if (unknown.length === 0) {
+    return names.length === 0 ? STANDS : STANDS.filter((stand) => names.includes(stand.name));
+  }
+  const known = STANDS.map((stand) => stand.name).join(', ');
+  process.stderr.write(`unknown: ${unknown.join(', ')}; there are ${known}\n`);
+  return undefined;
+}
+
+/** Outside: what has to be installed, the namespaces, and the directory that goes in the end. */
+async function outside(stands: readonly StandKind[], names: readonly string[]): Promise<number> {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) {
+    process.stderr.write('test:fs mounts file systems: it has to run as root, on Linux\n');
+    return USAGE_ERROR;
+  }
+  install(['faketime', 'iproute2', ...stands.flatMap((stand) => stand.packages)]);
+  const home = mkdtempSync(join(tmpdir(), 'fw-fs-'));
+  const namespaces = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  const child = spawn(
+    'unshare',
+    [...namespaces, process.execPath, import.meta.filename, ...names],
+    {
+      stdio: 'inherit',
+      env: { ...process.env, [HOME]: home },
+    },
+  );
+  const stop = (): void => void child.kill('SIGKILL');
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  const status = await new Promise<number>((resolve) =>
+    child.once('exit', (code) => resolve(code ?? 1)),
+  );
+  // What is dying in the namespaces may still write.
+  rmSync(home, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+  return status;
+}
+
+function install(packages: readonly string[]): void {
+  const missing = [...new Set(packages)].filter((name) => {
+    const { stdout } = spawnSync('dpkg-query', ['-W', '-f', '${db:Status-Status}', name], {
+      encoding: 'utf8',
+    });
+    return stdout !== 'installed';
+  });
+  if (missing.length === 0) return;
+  say(`installing ${missing.join(' ')}`);
+  const stdio = ['ignore', 'ignore', 'inherit'] as const;
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  // The daemons are to be ours only: packages must not start theirs.
+  const policy = '/usr/sbin/policy-rc.d';
+  const own = !existsSync(policy);
+  if (own) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    execFileSync('apt-get', ['update', '-qq'], { stdio: [...stdio], env });
+    const options = ['install', '-y', '-qq', '--no-install-recommends'];
+    execFileSync('apt-get', [...options, ...missing], { stdio: [...stdio], env });
+  } finally {
+    if (own) rmSync(policy);
+  }
+}
+
+/** Inside the namespaces: one file system after the other. */
+async function inside(stands: readonly StandKind[], home: string): Promise<number> {
+  sh('ip', 'link', 'set', 'lo', 'up');
+  // Daemons that others run on this machine must not answer.
+  sh('mount', '-t', 'tmpfs', 'tmpfs', '/run');
+  const rows: Row[] = [];
+  for (const kind of stands) {
+    say(`\n=== ${kind.name}`);
+    const began = performance.now();
+    const row = await examine(kind, makeDirectory(home, kind.name));
+    const seconds = Math.round((performance.now() - began) / 1000);
+    rows.push({ name: kind.name, seconds, ...row });
+    say(`${kind.name}: ${row.error ?? 'ok'} (${seconds} s)`);
+  }
+  say(`\n${table(rows)}`);
+  const report = process.env['FLOCKWORK_FS_REPORT'];
+  if (report !== undefined) writeFileSync(report, `${JSON.stringify(rows, null, 2)}\n`);
+  return rows.some((row) => row.error !== undefined) ? 1 : 0;
+}
+
+/** What was seen until something failed is part of the answer. */
+async function examine(kind: StandKind, home: string): Promise<Omit<Row, 'name' | 'seconds'>> {
+  const seen: { -readonly [Key in keyof Row]?: Row[Key] } = {};
+  try {
+    await using stand = await kind.open(home);
+    seen.measured = await measure(stand);
+    say(JSON.stringify(seen.measured));
+    const { twoWinners, noWinner, rounds } = seen.measured.race;
+    if (twoWinners + noWinner > 0) {
+      throw new Error(`links are not exclusive: ${twoWinners} of ${rounds} won twice`);
+    }
+    seen.recoveryBound = recoveryBound(stand.pace);
+    seen.chaos = await chaos(stand, say);
+    say(JSON.stringify(seen.chaos));
+    if (stand.power !== undefined) seen.power = await powerCuts(stand, stand.power, say);
+  } catch (error) {
+    seen.error = (error as Error).message.split('\n')[0]!;
+    process.stderr.write(`${(error as Error).stack}\n`);
+  }
+  return seen;
+}
+
+function table(rows: readonly Row[]): string {
+  const columns: Record<string, (row: Row) => string> = {
+    'file system': (row) => row.name,
+    'two winners': ({ measured: m }) => (m ? `${m.race.twoWinners}/${m.race.rounds}` : ''),
+    losers: ({ measured: m }) => m?.race.errors.join(' ') ?? '',
+    'listed after': ({ measured: m }) => (m ? `${m.seenByListing} ms` : ''),
+    'stat after': ({ measured: m }) => (m ? `${m.seenByStat} ms` : ''),
+    'mtime by': ({ measured: m }) =>
+      m ? `${m.stampedBy}${m.wholeSeconds ? ', seconds' : ''}` : '',
+    'recovery (bound)': ({ chaos: c, recoveryBound: bound = 0 }) =>
+      c ? `${seconds(Math.max(...c.recoveries))} (${seconds(bound)})` : '',
+    states: ({ chaos: c }) => String(c?.states ?? ''),
+    kills: ({ chaos: c }) => String(c?.kills ?? ''),
+    stops: ({ chaos: c }) => String(c?.stops ?? ''),
+    'power cuts': ({ power }) => String(power?.cuts ?? ''),
+    time: (row) => `${row.seconds} s`,
+    result: (row) => row.error ?? 'ok',
+  };
+  const lines = [
+    Object.keys(columns),
+    ...rows.map((row) => Object.values(columns).map((cell) => cell(row))),
+  ];
+  const widths = lines[0]!.map((_, at) => Math.max(...lines.map((line) => line[at]!.length)));
+  return lines
+    .map((line) =>
+      line
+        .map((cell, at) => cell.padEnd(widths[at]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+
+const names = process.argv.slice(2);
+const stands = chosenStands(names);
+const home = process.env[HOME];
+if (stands === undefined) process.exitCode = USAGE_ERROR;
+else if (home === undefined) process.exitCode = await outside(stands, names);
+// At once, whatever is still open: with this process the namespaces go, and all that is in them.
+else process.exit(await inside(stands, home));

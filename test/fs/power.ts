@@ -1,0 +1,85 @@
+/**
+ * Power loss: what the disk holds at some moment, while workers write, is mounted again in the place of
+ * what was in memory, and workers go on from there. It happens several times to the same volume.
+ */
+import { strict as assert } from 'node:assert';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { parseCommitRecord } from '../../src/machine/record.ts';
+import { parseToken } from '../../src/volume/token.ts';
+import { expectedStates, problemsWith, submitChains } from '../chaos.ts';
+import { Fleet, type Running } from '../fleet.ts';
+import { PATIENCE, stopAll, tracesIn, workFlags } from './chaos.ts';
+import { sh, type Power, type Stand } from './stand.ts';
+
+const CUTS = 4;
+const CHAINS = Array.from({ length: 24 }, (_, index) => ({ instance: `p${index}`, count: 8 }));
+const STATES = expectedStates(CHAINS).length;
+
+export interface PowerResult {
+  readonly cuts: number;
+  /** States that workers had said to be done when the power went. */
+  readonly announced: readonly number[];
+}
+
+export async function powerCuts(
+  stand: Stand,
+  power: Power,
+  say: (text: string) => void,
+): Promise<PowerResult> {
+  await using fleet = new Fleet(stand.root);
+  const flags = workFlags(stand.pace, '0.1');
+  submitChains(fleet.dir, CHAINS);
+  sh('sync', '--file-system', stand.root);
+  const crew = (): Running[] => ['ant', 'bee', 'cat'].map((name) => fleet.worker(name, flags));
+  const unsynced = `${stand.root}/unsynced`;
+  const announced: number[] = [];
+  for (let cut = 0; cut < CUTS; cut += 1) {
+    const workers = crew();
+    const before = fleet.list('done').length;
+    const goal = before + Math.floor((STATES - before) / (CUTS + 1 - cut));
+    await fleet.until(`${goal} are done`, () => fleet.list('done').length >= goal, PATIENCE);
+    const promised = workers.flatMap(({ stderr }) => saidDone(stderr));
+    // What nobody has synced shows whether the power was really cut.
+    writeFileSync(unsynced, 'here');
+    power.cut();
+    for (const worker of workers) worker.kill('SIGKILL');
+    await Promise.all(workers.map((worker) => worker.ended));
+    power.restore();
+    const done = new Set(fleet.list('done'));
+    const problems = [
+      ...promised.filter((name) => !done.has(name)).map((name) => `${name} is not done any more`),
+      ...[...done].flatMap((name) => notWhole(fleet, name)),
+    ];
+    assert.deepEqual(problems, [], `after cut ${cut + 1}`);
+    announced.push(promised.length);
+    const left = existsSync(unsynced) ? readFileSync(unsynced, 'utf8').length : 'nothing';
+    say(
+      `power cut ${cut + 1}: ${done.size} done, ${promised.length} of them said so by these workers; ` +
+        `of an unsynced file of 4 bytes is left: ${left}`,
+    );
+    rmSync(unsynced, { force: true });
+  }
+  const workers = crew();
+  await fleet.until(
+    'all is done',
+    () =>
+      fleet.list('done').length === STATES &&
+      fleet.list('in_progress').length === 0 &&
+      fleet.list('.flockwork/leases').length === workers.length,
+    PATIENCE,
+  );
+  await stopAll(workers);
+  assert.deepEqual([...problemsWith(fleet, CHAINS), ...tracesIn(fleet)], []);
+  return { cuts: CUTS, announced };
+}
+
+/** What a worker's log says is done has to be so after a power cut: it had been synced before. */
+function saidDone(log: string): string[] {
+  return [...log.matchAll(/"msg":"(\S+) is done"/g)].map((match) => match[1]!);
+}
+
+function notWhole(fleet: Fleet, name: string): string[] {
+  const text = fleet.read('done', name);
+  if (parseCommitRecord(text) !== undefined || parseToken(text) !== undefined) return [];
+  return [`done/${name} is torn: ${JSON.stringify(text.slice(0, 100))}`];
+}

@@ -1,0 +1,85 @@
+/**
+ * What a process sees and does on one mount, for `measure.ts`: `node probe.ts MODE DIR AHEAD …`. AHEAD is
+ * how many milliseconds this host's clock is ahead; times that go in and out are the starter's.
+ */
+import { linkSync, lstatSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const [mode = '', dir = '', aheadText = '0', ...rest] = process.argv.slice(2);
+const ahead = Number(aheadText);
+const now = (): number => Date.now() - ahead;
+
+function waitUntil(time: number): void {
+  while (now() < time);
+}
+
+/** GlusterFS allows a file 100 links, unless it is told otherwise. */
+const LINKS = 50;
+
+/** Tries to make each name by a hard link, at its moment. */
+function race(who: string, rounds: number, start: number, interval: number): unknown {
+  const own = (round: number): string => join(dir, `own-${who}-${Math.floor(round / LINKS)}`);
+  for (let round = 0; round < rounds; round += LINKS) writeFileSync(own(round), who);
+  const won: number[] = [];
+  const errors: Record<string, number> = {};
+  for (let round = 0; round < rounds; round += 1) {
+    waitUntil(start + round * interval);
+    try {
+      linkSync(own(round), join(dir, `prize-${round}`));
+      won.push(round);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+      errors[code] = (errors[code] ?? 0) + 1;
+    }
+  }
+  return { won, errors };
+}
+
+/** Each name in a directory of its own, which the watcher has listed before. */
+function create(count: number, start: number, interval: number): unknown {
+  return Array.from({ length: count }, (_, index) => {
+    waitUntil(start + index * interval);
+    writeFileSync(join(dir, `d${index}`, 'new'), 'here');
+    return now();
+  });
+}
+
+/** When each name was first seen, by listing its directory (even numbers) or asking for it (odd). */
+async function watch(count: number): Promise<unknown> {
+  const seen: (number | null)[] = Array.from({ length: count }, () => null);
+  const isThere = (index: number): boolean => {
+    const folder = join(dir, `d${index}`);
+    if (index % 2 === 0) return readdirSync(folder).includes('new');
+    return lstatSync(join(folder, 'new'), { throwIfNoEntry: false }) !== undefined;
+  };
+  for (let first = true; seen.includes(null); first = false) {
+    for (let index = 0; index < count; index += 1) {
+      if (seen[index] === null && isThere(index)) seen[index] = now();
+    }
+    // The starter waits for this before it lets anything be made.
+    if (first) writeFileSync(join(dir, 'watching'), '');
+    await new Promise((wake) => setTimeout(wake, 2));
+  }
+  return seen;
+}
+
+/** How far the stamp of a file that is made, and then written to again, is from the starter's time. */
+function stamp(): unknown {
+  const path = join(dir, 'stamped');
+  writeFileSync(path, 'once');
+  writeFileSync(path, 'twice', { flag: 'r+' });
+  const { mtimeMs } = statSync(path);
+  return { off: mtimeMs - now(), whole: Number.isInteger(mtimeMs / 1000) };
+}
+
+const [first = '', ...numbers] = rest;
+const [rounds = 0, start = 0, interval = 0] = (mode === 'race' ? numbers : rest).map(Number);
+const result: unknown =
+  mode === 'race'
+    ? race(first, rounds, start, interval)
+    : mode === 'create'
+      ? create(rounds, start, interval)
+      : mode === 'watch'
+        ? await watch(rounds)
+        : stamp();
+process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -1,0 +1,89 @@
+/** GlusterFS: a volume replicated three times, mounted twice; one brick's process dies in the middle. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { skewedBy } from '../../chaos.ts';
+import { launchHere, type Host } from '../../fleet.ts';
+import {
+  eventually,
+  makeDirectory,
+  sh,
+  startDaemon,
+  unmount,
+  useOwn,
+  type Skewed,
+  type Stand,
+  type StandKind,
+} from '../stand.ts';
+
+/** It refuses 127.0.0.1; this network is nobody else's. */
+const ADDRESS = '10.77.0.1';
+const VOLUME = 'fw-fs';
+const AHEAD = 1_000_000;
+/** Where it keeps what it knows: a directory of the test's takes their place, in this namespace only. */
+const OWN_PLACES = ['/var/lib/glusterd', '/var/log/glusterfs'];
+
+export const glusterfs: StandKind = {
+  name: 'glusterfs',
+  packages: ['glusterfs-server', 'glusterfs-client', 'attr'],
+  open: async (home) => {
+    await using stack = new AsyncDisposableStack();
+    useOwn(stack, home, OWN_PLACES);
+    for (const place of ['/var/log/glusterfs/bricks', '/run/gluster']) makeDirectory(place);
+    sh('ip', 'address', 'add', `${ADDRESS}/32`, 'dev', 'lo');
+    stack.defer(() => void sh('ip', 'address', 'delete', `${ADDRESS}/32`, 'dev', 'lo'));
+    const glusterd = startDaemon(`${home}/glusterd.log`, 'glusterd', ['--no-daemon']);
+    stack.defer(() => glusterd.stop());
+    await eventually('glusterd answers', () => gluster('pool', 'list'));
+    const bricks = ['1', '2', '3'].map(
+      (name) => `${ADDRESS}:${makeDirectory(home, 'brick', name)}/b`,
+    );
+    gluster('volume', 'create', VOLUME, 'replica', '3', ...bricks, 'force');
+    gluster('volume', 'start', VOLUME);
+    stack.defer(() => void gluster('volume', 'stop', VOLUME, 'force'));
+    const mount = async (
+      name: string,
+      owner: AsyncDisposableStack,
+      env: NodeJS.ProcessEnv = {},
+    ): Promise<Host> => {
+      const path = makeDirectory(home, name);
+      const args = ['--no-daemon', `--volfile-server=${ADDRESS}`, `--volfile-id=/${VOLUME}`, path];
+      const log = `${home}/${name}.log`;
+      const daemon = startDaemon(log, 'glusterfs', [`--log-file=${log}`, ...args], env);
+      owner.defer(() => daemon.stop());
+      await eventually(`${name} is mounted`, () => sh('mountpoint', path));
+      owner.defer(() => unmount(path));
+      return { root: path, launch: launchHere };
+    };
+    const hosts = [await mount('a', stack), await mount('b', stack)];
+    const { root } = await mount('c', stack);
+    const skewed: Skewed = {
+      ahead: AHEAD,
+      use: async (act) => {
+        await using own = new AsyncDisposableStack();
+        return await act(await mount('ahead', own, skewedBy(`+${AHEAD / 1000}s`)));
+      },
+    };
+    const resources = stack.move();
+    const stand: Stand = {
+      root,
+      hosts,
+      pace: { assignment: 500, commitment: 500, update: 1500, buffer: 300, lease: 5000 },
+      // Enough chains' ends for one worker to need more links than a file may have here.
+      chaos: { rounds: 3, chains: 36, count: 2 },
+      skewed,
+      disturb: killBrick,
+      [Symbol.asyncDispose]: () => resources.disposeAsync(),
+    };
+    return stand;
+  },
+};
+
+const gluster = (...args: string[]): string => sh('gluster', '--mode=script', ...args);
+
+function killBrick(): string {
+  const folder = `/run/gluster/vols/${VOLUME}`;
+  const file = readdirSync(folder).find((name) => name.endsWith('-2-b.pid'));
+  if (file === undefined) throw new Error(`no pid of brick 2 in ${folder}`);
+  const pid = Number(readFileSync(`${folder}/${file}`, 'utf8'));
+  process.kill(pid, 'SIGKILL');
+  return `brick 2 of 3 killed (process ${pid})`;
+}

@@ -1,0 +1,43 @@
+/** tmpfs, and overlayfs over a lower layer that has the volume's directories and state files already. */
+import { FLAGS } from '../../../src/volume/layout.ts';
+import { submitChains } from '../../chaos.ts';
+import { launchHere } from '../../fleet.ts';
+import { LOCAL_PACE, makeDirectory, sh, unmount, type Stand, type StandKind } from '../stand.ts';
+
+export const tmpfs: StandKind = {
+  name: 'tmpfs',
+  packages: [],
+  open: async (home) => {
+    const root = makeDirectory(home, 'mount');
+    sh('mount', '-t', 'tmpfs', 'tmpfs', root);
+    return stand(root);
+  },
+};
+
+export const overlay: StandKind = {
+  name: 'overlayfs',
+  packages: [],
+  open: async (home) => {
+    const [lower, upper, work, root] = ['lower', 'upper', 'work', 'mount'].map((name) =>
+      makeDirectory(home, name),
+    ) as [string, string, string, string];
+    for (const flag of FLAGS) makeDirectory(lower, VOLUME, flag);
+    const chains = Array.from({ length: 8 }, (_, index) => ({ instance: `low${index}`, count: 4 }));
+    submitChains(`${lower}/${VOLUME}`, chains);
+    const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+    sh('mount', '-t', 'overlay', 'overlay', '-o', layers, root);
+    return { ...stand(root), prepared: { dir: `${root}/${VOLUME}`, chains } };
+  },
+};
+
+const VOLUME = 'lower-volume';
+
+function stand(root: string): Stand {
+  return {
+    root,
+    hosts: [{ root, launch: launchHere }],
+    pace: LOCAL_PACE,
+    chaos: { rounds: 3, chains: 16, count: 4 },
+    [Symbol.asyncDispose]: async () => unmount(root),
+  };
+}

@@ -1,0 +1,221 @@
+/**
+ * `npm run soak -- [--minutes 30] [--seed N]`: eight workers on chains that never stop. Every two seconds
+ * one of six is killed, or stopped for longer than its lease, or comes back with a clock that is off; two
+ * live through all of it, and have to need no more in the end than in the beginning.
+ */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { skewedBy } from '../chaos.ts';
+import { Fleet, type Running } from '../fleet.ts';
+import { Chains } from './chains.ts';
+import { Usage } from './usage.ts';
+
+const MINUTE = 60_000;
+const LEASE = 4000;
+/** Two seconds: with sixteen chains, some 15 steps a second, which two cores can do for half an hour. */
+const PHASES = { assignment: 300, commitment: 300, update: 800, buffer: 200 };
+const CYCLE = 2000;
+const CHAINS = 16;
+const VICTIMS = ['ant', 'bee', 'cat', 'dog', 'eel', 'fox'];
+const KEEPERS = ['keeper-1', 'keeper-2'];
+const SKEWS = ['+5s', '-5s', '-1000s', '+3600s'];
+const BLOW = 2000;
+const LOOK = 30_000;
+const SAMPLE = 5000;
+const FLAGS = [
+  '--watch',
+  '--machines',
+  join(import.meta.dirname, 'machine.ts'),
+  '--log-level',
+  'warn',
+  '--concurrency',
+  '4',
+  '--lease',
+  `${LEASE}ms`,
+  ...Object.entries(PHASES).flatMap(([phase, ms]) => [`--${phase}`, `${ms}ms`]),
+];
+
+/** What is clearly too much: listings grow with the volume, a leak with time. */
+const MAX_GROWTH = { factor: 1.5, megabytes: 64, files: 8 };
+
+type Victim =
+  | { readonly state: 'running'; readonly process: Running }
+  | { readonly state: 'stopped'; readonly process: Running; readonly since: number }
+  | { readonly state: 'dead'; readonly since: number };
+
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '30' }, seed: { type: 'string' } },
+});
+const minutes = Number(values.minutes);
+const seed = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed);
+if (!(minutes > 0) || !Number.isSafeInteger(seed)) {
+  throw new Error('soak takes --minutes with a number above 0, and --seed with a whole number');
+}
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+let interrupted: NodeJS.Signals | undefined;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => (interrupted = signal));
+}
+
+say(`seed ${seed}, ${minutes} minutes`);
+const problems = await soak();
+for (const problem of problems) say(`WRONG: ${problem}`);
+say(problems.length === 0 ? 'soak: ok' : `soak: ${problems.length} problems`);
+process.exitCode = problems.length === 0 ? 0 : 1;
+
+async function soak(): Promise<string[]> {
+  await using fleet = new Fleet();
+  const chains = new Chains(
+    fleet,
+    Array.from({ length: CHAINS }, (_, index) => `chain-${index}`),
+  );
+  const random = generator(seed);
+  const start = performance.now();
+  const elapsed = (): number => performance.now() - start;
+  const keepers = KEEPERS.map((name) => fleet.worker(name, FLAGS));
+  const usages = KEEPERS.map((name, index) => new Usage(name, keepers[index]!.pid!));
+  const counts = { kills: 0, stops: 0, skews: 0 };
+  const crew = new Map<string, Victim>(
+    VICTIMS.map((name) => [name, { state: 'running', process: fleet.worker(name, FLAGS) }]),
+  );
+  const found: string[] = [];
+  const due = { blow: BLOW, look: LOOK, sample: SAMPLE };
+  let looked = { at: 0, steps: 0 };
+
+  const look = (): void => {
+    found.push(...chains.follow(), ...chains.doubleCommits());
+    const [now, { steps }] = [elapsed(), chains];
+    const cycles = (now - looked.at) / CYCLE;
+    const rate = ((steps - looked.steps) / (now - looked.at)) * 1000;
+    const cost = usages.map((usage) => (usage.cpuSince() / cycles).toFixed(0)).join(' and ');
+    const memory = usages.map((usage) => usage.trend('rss').last.toFixed(0)).join(' and ');
+    say(
+      `${(now / MINUTE).toFixed(1)} min: ${steps} steps (${rate.toFixed(1)}/s, slowest chain ${chains.slowest}), ` +
+        `${counts.kills} kills, ${counts.stops} stops, ${counts.skews} skews, ${found.length} wrong; ` +
+        `keepers: ${cost} ms of processor a cycle, ${memory} MB`,
+    );
+    looked = { at: now, steps };
+  };
+
+  while (elapsed() < minutes * MINUTE && found.length === 0) {
+    if (interrupted !== undefined) return [`ended by ${interrupted}`];
+    await new Promise((wake) => setTimeout(wake, 100));
+    if (elapsed() >= due.blow) {
+      due.blow += BLOW;
+      await blow(fleet, crew, random, counts);
+    }
+    if (elapsed() >= due.sample) {
+      due.sample += SAMPLE;
+      for (const usage of usages) usage.sample();
+    }
+    if (elapsed() >= due.look) {
+      due.look += LOOK;
+      look();
+    }
+  }
+  const ending = await conclude(fleet, crew, keepers, chains, usages, look);
+  return [...new Set([...found, ...ending])];
+}
+
+/** Whoever has been down for two leases comes back; else somebody who is at work is struck. */
+async function blow(
+  fleet: Fleet,
+  crew: Map<string, Victim>,
+  random: () => number,
+  counts: { kills: number; stops: number; skews: number },
+): Promise<void> {
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
+  const now = performance.now();
+  const down = [...crew].find(([, one]) => one.state !== 'running' && now - one.since > 2 * LEASE);
+  if (down !== undefined) {
+    const [name, one] = down;
+    if (one.state === 'stopped') {
+      one.process.kill('SIGCONT');
+      crew.set(name, { state: 'running', process: one.process });
+    } else {
+      const skew = random() < 0.5 ? {} : skewedBy(pick(SKEWS));
+      if ('FAKETIME' in skew) counts.skews += 1;
+      crew.set(name, { state: 'running', process: fleet.worker(name, FLAGS, skew) });
+    }
+    return;
+  }
+  const running = [...crew].filter(([, one]) => one.state === 'running');
+  if (running.length === 0) return;
+  const [name, one] = pick(running);
+  if (one.state !== 'running') return;
+  if (random() < 0.5) {
+    counts.kills += 1;
+    one.process.kill('SIGKILL');
+    await one.process.ended;
+    crew.set(name, { state: 'dead', since: now });
+  } else {
+    counts.stops += 1;
+    one.process.kill('SIGSTOP');
+    crew.set(name, { state: 'stopped', process: one.process, since: now });
+  }
+}
+
+async function conclude(
+  fleet: Fleet,
+  crew: ReadonlyMap<string, Victim>,
+  keepers: readonly Running[],
+  chains: Chains,
+  usages: readonly Usage[],
+  look: () => void,
+): Promise<string[]> {
+  const victims = [...crew.values()].flatMap((one) => (one.state === 'dead' ? [] : [one.process]));
+  for (const victim of victims) victim.kill('SIGCONT');
+  const living = [...keepers, ...victims];
+  await fleet.until(
+    'the dead are buried',
+    () => fleet.list('.flockwork/leases').length === living.length,
+    MINUTE,
+  );
+  look();
+  const usage = usages.flatMap(judge);
+  for (const worker of living) worker.kill('SIGTERM');
+  const ended = await Promise.all(living.map((worker) => worker.ended));
+  const wrong = chains.follow();
+  const lost = chains.lost();
+  const double = chains.doubleCommits();
+  if (chains.slowest < chains.steps / CHAINS / 3)
+    lost.push('a chain was left behind by the others');
+  say(`${chains.steps} steps, ${double.length} double commits, ${lost.length} lost`);
+  return [
+    ...usage,
+    ...wrong,
+    ...double,
+    ...lost,
+    ...ended
+      .filter(({ status }) => status !== 0)
+      .map(({ status, stderr }) => `a worker ended with ${status}: ${stderr.slice(-500)}`),
+    ...['in_progress', 'workers', '.flockwork/leases', '.flockwork/staging'].flatMap((place) =>
+      fleet.list(place).map((name) => `${place}/${name} is left`),
+    ),
+  ];
+}
+
+function judge(usage: Usage): string[] {
+  const [rss, files] = [usage.trend('rss'), usage.trend('files')];
+  say(
+    `${usage.name}: ${rss.first.toFixed(0)} MB in the first quarter, ${rss.last.toFixed(0)} MB in the last; ` +
+      `${files.first} and ${files.last} open files`,
+  );
+  const { factor, megabytes, files: more } = MAX_GROWTH;
+  return [
+    ...(rss.last > rss.first * factor + megabytes ? [`${usage.name} grows`] : []),
+    ...(files.last > files.first + more ? [`${usage.name} opens more and more files`] : []),
+  ];
+}
+
+/** Mulberry32: the same numbers for the same seed. */
+function generator(start: number): () => number {
+  let state = start;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

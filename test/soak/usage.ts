@@ -1,0 +1,50 @@
+/** What long-lived processes use, seen over time: memory, open files, processor time. */
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Clock ticks of /proc/PID/stat: always 100 a second, for programs. */
+const TICK_MS = 10;
+
+interface Sample {
+  readonly rss: number;
+  readonly files: number;
+}
+
+export class Usage {
+  readonly #samples: Sample[] = [];
+  readonly #pid: number;
+  readonly name: string;
+  #cpu = 0;
+
+  constructor(name: string, pid: number) {
+    this.name = name;
+    this.#pid = pid;
+  }
+
+  sample(): void {
+    const status = readFileSync(`/proc/${this.#pid}/status`, 'utf8');
+    const kilobytes = Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]);
+    const files = readdirSync(`/proc/${this.#pid}/fd`).length;
+    this.#samples.push({ rss: kilobytes / 1024, files });
+  }
+
+  /** Milliseconds of processor time since the last call. */
+  cpuSince(): number {
+    const stat = readFileSync(`/proc/${this.#pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const cpu = (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+    const since = cpu - this.#cpu;
+    this.#cpu = cpu;
+    return since;
+  }
+
+  /** Medians of the first and the last quarter: megabytes, and files. */
+  trend(of: keyof Sample): { first: number; last: number } {
+    const values = this.#samples.map((sample) => sample[of]);
+    const quarter = Math.max(1, Math.floor(values.length / 4));
+    return { first: median(values.slice(0, quarter)), last: median(values.slice(-quarter)) };
+  }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
