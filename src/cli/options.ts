@@ -29,6 +29,7 @@ export interface Settings {
   'in-progress': boolean;
   failed: boolean;
   yes: boolean;
+  through: string[];
   config: string | undefined;
 }
 
@@ -152,6 +153,11 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   },
   failed: { type: 'boolean', describe: 'The failed flags, and all attempts', default: false },
   yes: { type: 'boolean', describe: 'Do not ask', default: false },
+  through: {
+    type: 'list',
+    describe: 'Another mount point of the same directory on this host; may be repeated',
+    default: [],
+  },
   config: {
     type: 'string',
     describe: 'File with settings (JSON or YAML), keys as these options',

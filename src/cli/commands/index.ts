@@ -1,5 +1,6 @@
 /** All commands, in the order of `--help`. */
 import type { Command } from '../command.ts';
+import { doctor } from './doctor.ts';
 import { health } from './health.ts';
 import { log } from './log.ts';
 import { pause, resume } from './pause.ts';
@@ -24,5 +25,6 @@ export const COMMANDS: readonly Command[] = [
   pause,
   resume,
   validate,
+  doctor,
   health,
 ];
