@@ -1,9 +1,8 @@
 /** The real ports: this process's clock, chance and files, and how it logs and watches. */
-import { statfsSync } from 'node:fs';
 import { watch } from 'chokidar';
 import { pino } from 'pino';
 import pretty from 'pino-pretty';
-import { isNetworkKind } from '../doctor/file-system.ts';
+import { nodeHost } from '../doctor/node-host.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import type { Log, Watch } from '../worker/ports.ts';
 import type { Io } from './command.ts';
@@ -33,7 +32,7 @@ export const realRandom: Random = Math.random;
 
 /** Throws with the errno of statfs. */
 export function isNetworkFileSystem(directory: string): boolean {
-  return isNetworkKind(statfsSync(directory).type);
+  return nodeHost.fileSystem(directory).network;
 }
 
 export function createLog(settings: Settings, bindings: Record<string, unknown>): Log {

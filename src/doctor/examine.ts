@@ -113,8 +113,16 @@ const greeting = (directory: string): Request => ({
   limit: 0,
 });
 
-/** A fraction of a second on a local file system, in this process: for a worker that is about to start. */
-export function examineQuickly(ports: Ports, subject: Subject): Promise<Examination> {
+/**
+ * A fraction of a second on a local file system, in this process: for a worker that is about to start.
+ * It does not listen to signals: what it would leave undone is soon done.
+ */
+export function examineQuickly(
+  ports: Ports,
+  { directory, scratch }: Pick<Subject, 'directory' | 'scratch'>,
+): Promise<Examination> {
+  const stop = new AbortController().signal;
+  const subject = { directory, scratch, through: [], stop, progress: () => undefined };
   return inScratch(ports, subject, [], (_bench, run) => run(QUICK));
 }
 

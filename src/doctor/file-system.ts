@@ -4,7 +4,7 @@
 export interface FileSystem {
   /** As in `mount -t`: `ext4`, `nfs4`, `fuse.sshfs`; `unknown (0x…)` where nobody can tell. */
   readonly type: string;
-  /** Its listings may be stale: others change it behind this host's back. */
+  /** Others change it behind this host's back: listings may be stale, and file events stay away. */
   readonly network: boolean;
   /** As mounted: `rw`, `soft`, … */
   readonly options: readonly string[];
@@ -47,21 +47,22 @@ const KINDS: Readonly<Record<number, Kind>> = {
   0x7461636f: network('ocfs2'),
 };
 
-/** Where file events stay away and caches lie; unknown kinds are taken for local ones. */
-export function isNetworkKind(magic: number): boolean {
-  return KINDS[magic]?.network ?? false;
-}
+/** FUSE on a disk of this host: ntfs-3g, exfat-fuse. */
+const LOCAL_FUSE = 'fuseblk';
 
 /** `mountinfo`: the text of /proc/self/mountinfo, empty where there is none. `path` is absolute and real. */
 export function describeFileSystem(magic: number, mountinfo: string, path: string): FileSystem {
   const mount = mountOf(mountinfo, path);
-  const name = KINDS[magic]?.name ?? mount?.type ?? `unknown (0x${magic.toString(16)})`;
-  // statfs knows FUSE, mountinfo knows which one; on an overlay of mounts the magic number is right.
-  const isFiner = mount?.type.startsWith(name) === true;
+  const kind = KINDS[magic];
+  const name = kind?.name ?? mount?.type ?? `unknown (0x${magic.toString(16)})`;
+  // statfs knows FUSE, mountinfo knows which one; where they differ, statfs has looked at the place itself.
+  const finer = mount?.type.startsWith(name) === true ? mount : undefined;
+  const type = finer?.type ?? name;
   return {
-    type: isFiner ? mount.type : name,
-    network: isNetworkKind(magic),
-    options: isFiner ? mount.options : [],
+    type,
+    // Unknown kinds are taken for local ones.
+    network: kind?.network === true && type !== LOCAL_FUSE,
+    options: finer?.options ?? [],
   };
 }
 

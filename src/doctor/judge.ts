@@ -66,8 +66,6 @@ export function judge(measured: Measured): Judgement[] {
 }
 
 /** For a line of a log, or an error. */
-export function sentencesOf(judgements: readonly Judgement[]): string {
-  return judgements
-    .map(({ property, measured, sentence }) => `${property}: ${measured}. ${sentence}`)
-    .join(' ');
+export function sentenceOf({ property, measured, sentence }: Judgement): string {
+  return `${property}: ${measured}. ${sentence}`;
 }

@@ -45,7 +45,7 @@ export async function probeLinks({ files, host, places }: Bench): Promise<Links>
   return { errno, refusal, kept, count: host.linkCount(at('one')) };
 }
 
-/** GlusterFS allows 100 by default, NTFS 1023: what is worth knowing shows early. */
+/** GlusterFS allows 100 by default, on bricks of ext4 47, NTFS 1023: what is worth knowing shows early. */
 export async function probeLinkLimit({ files, clock, places }: Bench): Promise<LinkLimit> {
   const directory = `${places[0]}/links`;
   await files.makeDirectory(directory);

@@ -43,10 +43,18 @@ export const SAFETY: Readonly<Record<string, Judge>> = {
     if (links === undefined) return undefined;
     const { errno, refusal, kept } = links;
     if (errno !== undefined) {
-      return ['bad', errno, 'There are no hard links, by which workers claim: use another one.'];
+      return [
+        'bad',
+        errno,
+        'There are no hard links, by which workers claim: use another file system.',
+      ];
     }
     if (refusal === undefined || !kept) {
-      return ['bad', 'not exclusive', 'A second link to a name was granted: use another one.'];
+      return [
+        'bad',
+        'not exclusive',
+        'A second link to a name was granted: use another file system.',
+      ];
     }
     return ['good', 'yes', 'A second link to a name is refused.'];
   },
@@ -58,7 +66,7 @@ export const SAFETY: Readonly<Record<string, Judge>> = {
     return [
       'bad',
       `${reached}, then ${errno}`,
-      'Workers give their token a name for each state: raise it (GlusterFS: storage.max-hardlinks 0).',
+      'Workers give their token a name for each state: raise it (GlusterFS: storage.max-hardlinks 0, storage.gfid2path off).',
     ];
   },
 
@@ -71,7 +79,7 @@ export const SAFETY: Readonly<Record<string, Judge>> = {
       return [
         'bad',
         scope,
-        `A name was granted twice, in ${times}: states would run twice. Use another one.`,
+        `A name was granted twice, in ${times}: states would run twice. Use another file system.`,
       ];
     }
     if (noWinner > 0) {
@@ -127,7 +135,7 @@ export const SAFETY: Readonly<Record<string, Judge>> = {
       return [
         'bad',
         errno,
-        `fsync of ${what} fails, and no commit is made without: use another one.`,
+        `fsync of ${what} fails, and no commit is made without: use another file system.`,
       ];
     }
     return ['good', 'kept', 'Written, synced and read back.'];

@@ -85,7 +85,7 @@ export const TIMING: Readonly<Record<string, Judge>> = {
     return [
       'warning',
       measured,
-      'Coarse, and so is what workers know of its time: take the flags below.',
+      'Coarse, and so is what workers know of its time: take the recommended flags.',
     ];
   },
 
@@ -118,7 +118,7 @@ export const TIMING: Readonly<Record<string, Judge>> = {
     return [
       'warning',
       measured,
-      `More than a default buffer (${formatDuration(buffer)}): take the flags below.`,
+      `More than a default buffer (${formatDuration(buffer)}): take the recommended flags.`,
     ];
   },
 
@@ -132,7 +132,7 @@ export const TIMING: Readonly<Record<string, Judge>> = {
     return [
       'warning',
       measured,
-      'The slowest operation (p95) fills a default buffer: take the flags below.',
+      'The slowest operation (p95) fills a default buffer: take the recommended flags.',
     ];
   },
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { advise, flagsOf } from '../../src/doctor/advice.ts';
 import { stampedBy } from '../../src/doctor/clocks.ts';
-import { judge, sentencesOf, type Judgement } from '../../src/doctor/judge.ts';
+import { judge, sentenceOf, type Judgement } from '../../src/doctor/judge.ts';
 import { OPERATIONS, type Measured, type Visibility } from '../../src/doctor/measured.ts';
 import type { Verdict } from '../../src/doctor/opinion.ts';
 import { LOCAL_PHASES, NETWORK_PHASES } from '../../src/semaphore/cycle.ts';
@@ -156,9 +156,9 @@ const TABLE: readonly [string, Verdict, string, Partial<Measured>][] = [
     'no sense',
     { stamps: stamps({ offsets: [{ low: -Infinity, high: Infinity }] }) },
   ],
-  ['its time is known to', 'warning', 'flags below', { stamps: stamps({ uncertainty: 150 }) }],
+  ['its time is known to', 'warning', 'recommended flags', { stamps: stamps({ uncertainty: 150 }) }],
   ['its time is known to', 'good', '', { fileSystem: NFS, stamps: stamps({ uncertainty: 150 }) }],
-  ['speed', 'warning', 'flags below', { latency: latency(80) }],
+  ['speed', 'warning', 'recommended flags', { latency: latency(80) }],
   ['letter case', 'warning', 'one file', { names: { ...names, caseSensitive: false } }],
   ['long names', 'warning', 'short', { names: { ...names, longErrno: 'ENAMETOOLONG' } }],
   ['names in UTF-8', 'warning', 'ASCII', { names: { ...names, utf8: false } }],
@@ -187,9 +187,8 @@ describe('one thing is otherwise', () => {
 });
 
 test('a line for a log has the property, the figure and the sentence', () => {
-  const bad = judge({ ...FINE, linkLimit: { reached: 47, errno: 'ENOSPC' } });
-  const line = sentencesOf(bad.filter(({ verdict }) => verdict === 'bad'));
-  expect(line).toMatch(/^names of one file: 47, then ENOSPC\. .*raise it/);
+  const judgement = of('names of one file', { linkLimit: { reached: 47, errno: 'ENOSPC' } })!;
+  expect(sentenceOf(judgement)).toMatch(/^names of one file: 47, then ENOSPC\. .*raise it/);
 });
 
 describe('whose clock stamps', () => {

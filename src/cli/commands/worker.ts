@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { UserError } from '../../machine/errors.ts';
 import { machineNames } from '../../machine/registry.ts';
 import { examineQuickly } from '../../doctor/examine.ts';
-import { judge, sentencesOf } from '../../doctor/judge.ts';
+import { judge, sentenceOf } from '../../doctor/judge.ts';
 import { nodeHost } from '../../doctor/node-host.ts';
 import { scratchName } from '../../doctor/scratch.ts';
 import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../../semaphore/cycle.ts';
@@ -73,7 +73,7 @@ export const worker: Command = {
     const directory = resolve(settings.dir);
     const files = new NodeFiles();
     const log = createLog(settings, { worker: name });
-    await refuseUnfit(files, directory, log, io.stop);
+    await refuseUnfit(files, directory, log);
     const volume = await openForWork(files, directory, settings);
     const isNetwork = isNetworkFileSystem(directory);
     const session = {
@@ -133,28 +133,29 @@ function askedPhases(settings: Settings): Partial<PhaseLengths> {
 
 /**
  * Whoever is the first on a volume makes sure that it is fit, before anything on it can be claimed. Throws
- * `unfit-volume`; and what `readVolume` does.
+ * `unfit-volume`, and what `readVolume` does.
  */
-async function refuseUnfit(
-  files: NodeFiles,
-  directory: string,
-  log: Log,
-  stop: AbortSignal,
-): Promise<void> {
+async function refuseUnfit(files: NodeFiles, directory: string, log: Log): Promise<void> {
   if ((await readVolume(files, new Layout(directory))) !== undefined) return;
-  const { measured, skipped } = await examineQuickly(
-    { files, clock: realClock, host: nodeHost },
-    { directory, through: [], scratch: scratchName(realRandom), stop, progress: () => undefined },
-  );
+  const ports = { files, clock: realClock, host: nodeHost };
+  const { measured, skipped } = await examineQuickly(ports, {
+    directory,
+    scratch: scratchName(realRandom),
+  });
   const judgements = judge(measured);
   const bad = judgements.filter(({ verdict }) => verdict === 'bad');
   if (bad.length > 0) {
-    throw new UserError('unfit-volume', `${directory}: ${sentencesOf(bad)}`, { directory });
+    throw new UserError('unfit-volume', `${directory}: ${bad.map(sentenceOf).join(' ')}`, { bad });
   }
-  const doubts = judgements.filter(({ verdict }) => verdict === 'warning');
-  if (doubts.length === 0 && skipped.length === 0) return;
-  const advice = `flockwork doctor ${directory} measures it`;
-  log.warn({ doubts, skipped }, `first on this volume: ${sentencesOf(doubts)} ${advice}`);
+  const doubts = [
+    ...judgements.filter(({ verdict }) => verdict === 'warning').map(sentenceOf),
+    ...skipped.map(({ what, why }) => `not measured: ${what} (${why}).`),
+  ];
+  if (doubts.length === 0) return;
+  log.warn(
+    { doubts },
+    `nobody has worked here before, and there are doubts; flockwork doctor ${directory} measures more. ${doubts.join(' ')}`,
+  );
 }
 
 async function openForWork(
