@@ -1,7 +1,7 @@
 /** The whole examination, one probe after the other, each with its time; and the quick one. Nothing stays behind. */
 import { errnoOf } from '../volume/files.ts';
 import { probeLatency } from './latency.ts';
-import { LOOKS, type Measured } from './measured.ts';
+import type { Measured } from './measured.ts';
 import type { Bench, Peer, Ports, Request } from './ports.ts';
 import {
   errnoFrom,
@@ -13,10 +13,10 @@ import {
   probeNames,
   probeReplacing,
 } from './probes.ts';
-import { probeRace } from './race.ts';
+import { probeRace, RACE_FOLDER } from './race.ts';
 import { awaitPlace, removeScratch } from './scratch.ts';
 import { probeStamps } from './stamps.ts';
-import { probeVisibility } from './visibility.ts';
+import { probeVisibility, visibilityFolders } from './visibility.ts';
 
 export interface Subject {
   readonly directory: string;
@@ -87,7 +87,7 @@ export async function examine(
   try {
     return await inScratch(ports, subject, peers, async (bench, run) => {
       await run(QUICK);
-      const subfolders = ['race', ...LOOKS.map((look) => `seen-${look}`)];
+      const subfolders = [RACE_FOLDER, ...visibilityFolders(bench.places)];
       for (const name of subfolders) await ports.files.makeDirectory(`${bench.places[0]}/${name}`);
       for (const [index, mount] of subject.through.entries()) {
         await awaitPlace(bench, `${bench.places[index + 1]}/${subfolders.at(-1)}`, mount);

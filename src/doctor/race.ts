@@ -3,6 +3,9 @@ import { readText } from '../volume/exclusive.ts';
 import type { Measured, Race } from './measured.ts';
 import type { Attempt, Bench } from './ports.ts';
 
+/** It has to be there, for all mounts to see, before `probeRace`. */
+export const RACE_FOLDER = 'race';
+
 /** A broken network volume grants about one link in a hundred twice: it takes many rounds to see that. */
 const ROUNDS = { local: 400, network: 1000 };
 const BATCH = 50;
@@ -43,7 +46,7 @@ export async function probeRace(bench: Bench, measured: Measured): Promise<Race>
           kind: 'race',
           token: tokens[index]!,
           content,
-          directory: `${place}/race`,
+          directory: `${place}/${RACE_FOLDER}`,
           first,
           rounds,
           start,
@@ -57,7 +60,7 @@ export async function probeRace(bench: Bench, measured: Measured): Promise<Race>
       const winner = attempts.findIndex(({ won }) => won);
       if (winner < 0) continue;
       // Not to be there (yet) is a cache's doing; to be somebody else's is not.
-      const there = await readText(files, `${places[0]}/race/${first + round}`);
+      const there = await readText(files, `${places[0]}/${RACE_FOLDER}/${first + round}`);
       if (there !== undefined && there !== racers[winner]!.content) overturned += 1;
     }
   }

@@ -20,17 +20,31 @@ const CHANGE: Readonly<Record<Look, (files: Files, path: string) => Promise<void
   content: (files, path) => files.overwrite(path, AFTER),
 };
 
+interface Way {
+  /** Places: whoever makes the change, and whoever looks out for it. */
+  readonly from: string;
+  readonly to: string;
+}
+
 /** Between DIR's mount and each other one, both ways; where there is one mount only, between processes on it. */
+function waysBetween([own = '', ...others]: readonly string[]): Way[] {
+  if (others.length === 0) return [{ from: own, to: own }];
+  return others.flatMap((other) => [
+    { from: own, to: other },
+    { from: other, to: own },
+  ]);
+}
+
+/** A directory for each kind of look and each way: who changes a directory has no stale listing of it. */
+const folderOf = (by: Look, way: number): string => `seen-${by}-${way}`;
+
+/** They have to be there, for all mounts to see, before `probeVisibility`. */
+export function visibilityFolders(places: readonly string[]): string[] {
+  return waysBetween(places).flatMap((_, way) => LOOKS.map((by) => folderOf(by, way)));
+}
+
 export async function probeVisibility(bench: Bench): Promise<Visibility> {
   const { clock, places, peers, stop } = bench;
-  const [own = '', ...others] = places;
-  const ways =
-    others.length === 0
-      ? [{ from: own, to: own }]
-      : others.flatMap((other) => [
-          { from: own, to: other },
-          { from: other, to: own },
-        ]);
   const longest: Record<Look, number> = { listing: 0, stat: 0, content: 0 };
   const until = clock.monotonic() + WHOLE_LIMIT;
   let rounds = 0;
@@ -39,8 +53,8 @@ export async function probeVisibility(bench: Bench): Promise<Visibility> {
   for (; rounds < ROUNDS && (rounds === 0 || isTime()); rounds += 1) {
     stop.throwIfAborted();
     // Listings, attributes and contents have caches of their own; all are watched at once, for they may take long.
-    const posts = ways.flatMap((way, index) =>
-      LOOKS.map((by) => ({ ...way, by, name: `${by}-${index}-${rounds}` })),
+    const posts = waysBetween(places).flatMap((way, index) =>
+      LOOKS.map((by) => ({ ...way, by, folder: folderOf(by, index), name: String(rounds) })),
     );
     const delays = await Promise.all(
       posts.map((post, index) => delay(bench, peers[index % peers.length]!, post)),
@@ -52,10 +66,9 @@ export async function probeVisibility(bench: Bench): Promise<Visibility> {
   return { mounts: places.length, longest, limit: LIMIT, rounds };
 }
 
-interface Post {
-  readonly from: string;
-  readonly to: string;
+interface Post extends Way {
   readonly by: Look;
+  readonly folder: string;
   readonly name: string;
 }
 
@@ -63,11 +76,11 @@ interface Post {
 async function delay(
   { files, clock }: Bench,
   peer: Peer,
-  { from, to, by, name }: Post,
+  { from, to, by, folder, name }: Post,
 ): Promise<number> {
-  const made = `${from}/seen-${by}/${name}`;
+  const made = `${from}/${folder}/${name}`;
   if (by === 'content') await files.create(made, BEFORE);
-  const look = { kind: 'look', by, directory: `${to}/seen-${by}`, name, content: AFTER } as const;
+  const look = { kind: 'look', by, directory: `${to}/${folder}`, name, content: AFTER } as const;
   // Once in vain: this is what caches keep.
   await peer.ask({ ...look, limit: 0 });
   const reply = peer.ask({ ...look, limit: LIMIT });

@@ -91,6 +91,30 @@ test('through another name of the same directory, both are raced through and wat
   expect(measured.visibility!.mounts).toBe(2);
 });
 
+test('a listing that one mount keeps is seen to be stale, though that mount also writes', async () => {
+  const KEPT = 250;
+  const kept = new Map<string, { at: number; names: unknown }>();
+  const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
+    const [path = ''] = args;
+    // Its own changes it knows of.
+    if (method === 'create') kept.delete(path.slice(0, path.lastIndexOf('/')));
+    if (method !== 'list' || !path.includes('/./')) return act();
+    const known = kept.get(path);
+    if (known !== undefined && clock.monotonic() - known.at < KEPT) return known.names;
+    const names = await act();
+    kept.set(path, { at: clock.monotonic(), names });
+    return names;
+  });
+  const { measured } = await examine(
+    portsOf(files),
+    localPeer(files),
+    subject({ through: [`${directory}/.`] }),
+  );
+  const { listing, stat } = measured.visibility!.longest;
+  expect(listing).toBeGreaterThan(KEPT / 2);
+  expect(stat).toBeLessThan(Infinity);
+});
+
 test('through another directory: an error that says so', async () => {
   const other = join(directory, 'other');
   mkdirSync(other);

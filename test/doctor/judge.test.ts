@@ -156,7 +156,12 @@ const TABLE: readonly [string, Verdict, string, Partial<Measured>][] = [
     'no sense',
     { stamps: stamps({ offsets: [{ low: -Infinity, high: Infinity }] }) },
   ],
-  ['its time is known to', 'warning', 'recommended flags', { stamps: stamps({ uncertainty: 150 }) }],
+  [
+    'its time is known to',
+    'warning',
+    'recommended flags',
+    { stamps: stamps({ uncertainty: 150 }) },
+  ],
   ['its time is known to', 'good', '', { fileSystem: NFS, stamps: stamps({ uncertainty: 150 }) }],
   ['speed', 'warning', 'recommended flags', { latency: latency(80) }],
   ['letter case', 'warning', 'one file', { names: { ...names, caseSensitive: false } }],
