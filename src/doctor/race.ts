@@ -10,7 +10,7 @@ export const RACE_FOLDER = 'race';
 const ROUNDS = { local: 400, network: 1000 };
 const BATCH = 50;
 /** Milliseconds; whoever is slow races less often. */
-const LIMIT = 15_000;
+const LIMIT = 20_000;
 const SHORTEST_INTERVAL = 3;
 const LONGEST_INTERVAL = 1500;
 /** Until a request has reached every process. */
@@ -73,10 +73,10 @@ export async function probeRace(bench: Bench, measured: Measured): Promise<Race>
   };
 }
 
-/** Long enough for all processes to be through with one round before the next one begins. */
+/** Mostly long enough to be through with one round before the next one; who is late races on at once. */
 function intervalFor({ latency = [] }: Measured): number {
-  const link = latency.find(({ operation }) => operation === 'link')?.p95 ?? 0;
-  return Math.min(LONGEST_INTERVAL, Math.max(SHORTEST_INTERVAL, 3 * link));
+  const link = latency.find(({ operation }) => operation === 'link')?.median ?? 0;
+  return Math.min(LONGEST_INTERVAL, Math.max(SHORTEST_INTERVAL, 4 * link));
 }
 
 type Tally = Pick<Race, 'rounds' | 'contested' | 'twoWinners' | 'noWinner' | 'refusals'>;

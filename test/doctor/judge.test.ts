@@ -109,9 +109,15 @@ const TABLE: readonly [string, Verdict, string, Partial<Measured>][] = [
   ['exclusive in a race', 'bad', 'granted twice, in 1 round:', { race: race({ overturned: 1 }) }],
   ['exclusive in a race', 'warning', 'Nobody won 1 round', { race: race({ noWinner: 1 }) }],
   ['exclusive in a race', 'warning', 'few rounds', { race: race({ rounds: 12, contested: 12 }) }],
-  ['exclusive in a race', 'warning', 'Only 3', { race: race({ contested: 3 }) }],
-  ['exclusive in a race', 'warning', '--through', { fileSystem: NFS }],
-  ['exclusive in a race', 'good', 'One winner', { fileSystem: NFS, race: race({ mounts: 2 }) }],
+  ['exclusive in a race', 'warning', 'only 3', { race: race({ contested: 3 }) }],
+  ['exclusive in a race', 'warning', '--through', { fileSystem: NFS, race: race({ rounds: 900 }) }],
+  ['exclusive in a race', 'warning', 'few rounds', { fileSystem: NFS, race: race({ mounts: 2 }) }],
+  [
+    'exclusive in a race',
+    'good',
+    'One winner',
+    { fileSystem: NFS, race: race({ mounts: 2, rounds: 900 }) },
+  ],
   ['what losers hear', 'warning', 'looks', { race: race({ refusals: { EPERM: 9, EEXIST: 1 } }) }],
   [
     'what losers hear',
