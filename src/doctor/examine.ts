@@ -87,19 +87,26 @@ export async function examine(
   try {
     return await inScratch(ports, subject, peers, async (bench, run) => {
       await run(QUICK);
-      const subfolders = [RACE_FOLDER, ...visibilityFolders(bench.places)];
-      for (const name of subfolders) await ports.files.makeDirectory(`${bench.places[0]}/${name}`);
-      for (const [index, mount] of subject.through.entries()) {
-        await awaitPlace(bench, `${bench.places[index + 1]}/${subfolders.at(-1)}`, mount);
-      }
       await run(ALONE);
+      const errno = await errnoFrom(prepareTogether(bench, subject));
+      if (errno !== undefined) return TOGETHER.map(([, what]) => ({ what, why: errno }));
       peers.push(...Array.from({ length: PEERS }, startPeer));
       await Promise.all(peers.map((peer) => peer.ask(greeting(bench.places[0]!))));
       await run(TOGETHER);
+      return [];
     });
   } finally {
     subject.stop.removeEventListener('abort', stopPeers);
     stopPeers();
+  }
+}
+
+/** Directories that all mounts have to see before their processes meet there. */
+async function prepareTogether(bench: Bench, { through }: Subject): Promise<void> {
+  const folders = [RACE_FOLDER, ...visibilityFolders(bench.places)];
+  for (const name of folders) await bench.files.makeDirectory(`${bench.places[0]}/${name}`);
+  for (const [index, mount] of through.entries()) {
+    await awaitPlace(bench, `${bench.places[index + 1]}/${folders.at(-1)}`, mount);
   }
 }
 
@@ -123,25 +130,31 @@ export function examineQuickly(
 ): Promise<Examination> {
   const stop = new AbortController().signal;
   const subject = { directory, scratch, through: [], stop, progress: () => undefined };
-  return inScratch(ports, subject, [], (_bench, run) => run(QUICK));
+  return inScratch(ports, subject, [], async (_bench, run) => {
+    await run(QUICK);
+    return [];
+  });
 }
 
 async function inScratch(
   ports: Ports,
   subject: Subject,
   peers: readonly Peer[],
-  body: (bench: Bench, run: (steps: readonly Step[]) => Promise<void>) => Promise<void>,
+  body: (bench: Bench, run: (steps: readonly Step[]) => Promise<void>) => Promise<Skipped[]>,
 ): Promise<Examination> {
   const { directory, through, scratch, stop } = subject;
   const places = [directory, ...through].map((mount) => `${mount}/${scratch}`);
   const errno = await errnoFrom(ports.files.makeDirectory(places[0]!));
   const fileSystem = ports.host.fileSystem(directory);
-  const examination = { measured: { fileSystem, writable: { errno } }, skipped: [] };
+  const skipped: Skipped[] = [];
+  const examination = { measured: { fileSystem, writable: { errno } }, skipped };
   if (errno !== undefined) return examination;
   const bench: Bench = { ...ports, directory, places, peers, stop };
   const until = ports.clock.monotonic() + LIMIT;
   try {
-    await body(bench, (steps) => runSteps(steps, bench, subject, until, examination));
+    skipped.push(
+      ...(await body(bench, (steps) => runSteps(steps, bench, subject, until, examination))),
+    );
   } finally {
     await removeScratch(ports, places);
   }

@@ -65,6 +65,15 @@ export function judge(measured: Measured): Judgement[] {
   });
 }
 
+/** Without these nobody can say that a volume is fit. */
+const ESSENTIAL = ['links', 'durable', 'stamps'] as const;
+
+/** Nothing bad was found, and what matters most was measured. */
+export function isFit(measured: Measured): boolean {
+  const isKnown = ESSENTIAL.every((key) => measured[key] !== undefined);
+  return isKnown && judge(measured).every(({ verdict }) => verdict !== 'bad');
+}
+
 /** For a line of a log, or an error. */
 export function sentenceOf({ property, measured, sentence }: Judgement): string {
   return `${property}: ${measured}. ${sentence}`;

@@ -45,7 +45,9 @@ export function startPeerProcess(): Peer {
       const replied = new Promise<Reply>((resolve) => void waiting.set(id, resolve));
       child.send({ id, request } satisfies Question);
       const reply = await Promise.race([replied, ended]);
-      if (reply.error !== undefined) throw new Error(reply.error);
+      if (reply.error !== undefined) {
+        throw Object.assign(new Error(reply.error), { code: reply.errno });
+      }
       return reply;
     },
     stop: () => void child.kill('SIGKILL'),

@@ -1,4 +1,5 @@
 /** The process behind a `Peer`: answers requests, and ends with who started it. */
+import { errnoOf } from '../volume/files.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { answer, type PeerPorts } from './peer.ts';
 import type { Answer, Question, Reply } from './ports.ts';
@@ -24,7 +25,7 @@ const ports: PeerPorts = {
 
 process.on('message', ({ id, request }: Question) => {
   void answer(ports, request)
-    .catch((error: unknown): Reply => ({ error: String(error) }))
+    .catch((error: unknown): Reply => ({ error: String(error), errno: errnoOf(error) }))
     .then((reply) => process.send?.({ id, reply } satisfies Answer));
 });
 process.on('disconnect', () => process.exit());

@@ -48,8 +48,9 @@ export interface Reply {
   readonly attempts?: readonly Attempt[];
   /** When the change showed, on the monotonic clock; undefined: not within the limit. */
   readonly seen?: number | undefined;
-  /** It could not do as asked. */
+  /** It could not do as asked; `errno`, if the volume was to blame. */
   readonly error?: string;
+  readonly errno?: string | undefined;
 }
 
 /** As they go to a process and back: several questions may be open at a time. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { examine, examineQuickly, type Subject } from '../../src/doctor/examine.ts';
-import { judge } from '../../src/doctor/judge.ts';
+import { isFit, judge } from '../../src/doctor/judge.ts';
 import { nodeHost, startPeerProcess } from '../../src/doctor/node-host.ts';
 import { answer } from '../../src/doctor/peer.ts';
 import type { Attempt, Host, Peer } from '../../src/doctor/ports.ts';
@@ -208,6 +208,18 @@ describe('a directory that lies', () => {
     expect(skipped.map(({ why }) => why)).toEqual(['EIO', 'EIO']);
     expect(measured.stamps).toBeUndefined();
     expect(measured.race).toBeDefined();
+  });
+
+  test('full: what cannot be measured is said, and that is not fit', async () => {
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
+      const isOwn = method === 'makeDirectory' && /doctor-\w+$/.test(args[0]!);
+      if (['makeDirectory', 'create'].includes(method) && !isOwn) throw errno('ENOSPC');
+      return act();
+    });
+    const { measured, skipped } = await examine(portsOf(files), localPeer(files), subject());
+    expect(isFit(measured)).toBe(false);
+    expect(new Set(skipped.map(({ why }) => why))).toEqual(new Set(['ENOSPC']));
+    expect(skipped.map(({ what }) => what)).toContain('several processes race for the same names');
   });
 
   test('nothing can be made in it', async () => {

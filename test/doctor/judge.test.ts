@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { advise, flagsOf } from '../../src/doctor/advice.ts';
 import { stampedBy } from '../../src/doctor/clocks.ts';
-import { judge, sentenceOf, type Judgement } from '../../src/doctor/judge.ts';
+import { isFit, judge, sentenceOf, type Judgement } from '../../src/doctor/judge.ts';
 import { OPERATIONS, type Measured, type Visibility } from '../../src/doctor/measured.ts';
 import type { Verdict } from '../../src/doctor/opinion.ts';
 import { LOCAL_PHASES, NETWORK_PHASES } from '../../src/semaphore/cycle.ts';
@@ -195,6 +195,14 @@ describe('one thing is otherwise', () => {
     expect(judgement?.sentence).toContain(words);
     expect(judgement?.measured).not.toBe('');
   });
+});
+
+test('fit is what has nothing bad, and whose essentials are known', () => {
+  expect(isFit(FINE)).toBe(true);
+  expect(isFit({ ...FINE, listing: { fresh: false } })).toBe(true);
+  expect(isFit({ ...FINE, race: race({ twoWinners: 1 }) })).toBe(false);
+  const { durable: _unknown, ...rest } = FINE;
+  expect(isFit(rest)).toBe(false);
 });
 
 test('a line for a log has the property, the figure and the sentence', () => {

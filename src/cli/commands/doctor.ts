@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { formatDuration } from '../../machine/duration.ts';
 import { advise, flagsOf, type Advice } from '../../doctor/advice.ts';
 import { examine, type Examination, type Subject } from '../../doctor/examine.ts';
-import { judge, type Judgement } from '../../doctor/judge.ts';
+import { isFit, judge, type Judgement } from '../../doctor/judge.ts';
 import type { Latency, Measured } from '../../doctor/measured.ts';
 import { nodeHost, startPeerProcess } from '../../doctor/node-host.ts';
 import { scratchName } from '../../doctor/scratch.ts';
@@ -58,7 +58,7 @@ export const doctor: Command = {
       advice: advise(measured),
     };
     io.print(settings.json ? asJson(directory, findings) : describe(directory, findings));
-    return isUsable(findings) ? EXIT.done : EXIT.usage;
+    return isFit(findings.measured) ? EXIT.done : EXIT.usage;
   },
 };
 
@@ -66,9 +66,6 @@ interface Findings extends Examination {
   readonly judgements: readonly Judgement[];
   readonly advice: Advice | undefined;
 }
-
-const isUsable = ({ judgements }: Findings): boolean =>
-  judgements.every(({ verdict }) => verdict !== 'bad');
 
 /** Undefined when told to stop. */
 async function run(files: NodeFiles, subject: Subject, io: Io): Promise<Examination | undefined> {
@@ -87,7 +84,7 @@ async function run(files: NodeFiles, subject: Subject, io: Io): Promise<Examinat
 function asJson(directory: string, findings: Findings): string {
   const { measured, skipped, judgements, advice } = findings;
   const recommended = advice && { ...advice, flags: flagsOf(advice) };
-  const usable = isUsable(findings);
+  const usable = isFit(measured);
   return JSON.stringify({ directory, usable, judgements, recommended, skipped, measured });
 }
 
@@ -125,10 +122,10 @@ function latencyTable(latency: readonly Latency[]): string {
 }
 
 function conclusion(directory: string, findings: Findings): string {
-  const bad = findings.judgements.filter(({ verdict }) => verdict === 'bad');
-  if (bad.length > 0) {
-    const why = bad.map(({ property }) => property).join(', ');
-    return paint('red', `${directory} cannot be used as a volume: ${why}.`);
+  if (!isFit(findings.measured)) {
+    const bad = findings.judgements.filter(({ verdict }) => verdict === 'bad');
+    const why = bad.length > 0 ? bad.map(({ property }) => property) : ['it cannot be measured'];
+    return paint('red', `${directory} cannot be used as a volume: ${why.join(', ')}.`);
   }
   const usable = paint('green', `${directory} can be used as a volume.`);
   if (findings.advice === undefined) return usable;
