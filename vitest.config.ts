@@ -9,7 +9,7 @@ const config: ViteUserConfig = defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/{machine,semaphore,volume,worker,cli,project}/**/*.test.ts'],
+          include: ['test/{machine,semaphore,volume,worker,doctor,cli,project}/**/*.test.ts'],
           testTimeout: MINUTE,
         },
       },

@@ -36,6 +36,7 @@ export interface Settings {
   minutes: number | undefined;
   trace: string | undefined;
   shrink: boolean;
+  through: string[];
   config: string | undefined;
 }
 
@@ -186,6 +187,11 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     type: 'boolean',
     describe: 'Look for the fewest faults that still make it fail',
     default: false,
+  },
+  through: {
+    type: 'list',
+    describe: 'Another mount point of the same directory on this host; may be repeated',
+    default: [],
   },
   config: {
     type: 'string',

@@ -1,8 +1,8 @@
 /** The real ports: this process's clock, chance and files, and how it logs and watches. */
-import { statfsSync } from 'node:fs';
 import { watch } from 'chokidar';
 import { pino } from 'pino';
 import pretty from 'pino-pretty';
+import { nodeHost } from '../doctor/node-host.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import type { Log, Watch } from '../worker/ports.ts';
 import type { Io } from './command.ts';
@@ -30,25 +30,9 @@ export const realClock: Clock = {
 
 export const realRandom: Random = Math.random;
 
-/** statfs magic numbers of file systems whose listings may be stale, from Linux's magic.h and theirs. */
-const NETWORK_FILE_SYSTEMS: ReadonlySet<number> = new Set([
-  0x6969, // NFS
-  0x517b, // SMB
-  0xff534d42, // CIFS
-  0xfe534d42, // SMB2
-  0x65735546, // FUSE: sshfs, GlusterFS, s3fs, …
-  0x00c36400, // Ceph
-  0x0bd00bd0, // Lustre
-  0x47504653, // GPFS
-  0x19830326, // BeeGFS
-  0x5346414f, // OpenAFS
-  0x01021997, // 9p
-  0x01161970, // GFS2
-  0x7461636f, // OCFS2
-]);
-
+/** Throws with the errno of statfs. */
 export function isNetworkFileSystem(directory: string): boolean {
-  return NETWORK_FILE_SYSTEMS.has(statfsSync(directory).type);
+  return nodeHost.fileSystem(directory).network;
 }
 
 export function createLog(settings: Settings, bindings: Record<string, unknown>): Log {

@@ -191,6 +191,7 @@ test.each([
   'pause',
   'resume',
   'validate',
+  'doctor',
   'health',
 ])('%s --help has an example', async (command) => {
   const ran = await run(command, '--help');

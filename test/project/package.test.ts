@@ -31,6 +31,7 @@ test('the packed files are the built code, the schemas and the papers, and the c
       'dist/index.d.ts',
       'dist/cli/main.js',
       'dist/volume/heartbeat-thread.js',
+      'dist/doctor/peer-process.js',
     ]) {
       expect(paths).toContain(path);
     }
@@ -56,6 +57,9 @@ test('the packed files are the built code, the schemas and the papers, and the c
       failed: [],
       left: 0,
     });
+    // Its other processes are found beside it.
+    const examined = JSON.parse(run(main, ['doctor', join(folder, 'states'), '--json']));
+    expect(examined).toMatchObject({ usable: true, measured: { race: { twoWinners: 0 } } });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -12,10 +12,24 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   semaphore: [],
   volume: ['machine', 'semaphore'],
   worker: ['machine', 'semaphore', 'volume/contract.ts'],
+  doctor: ['machine', 'semaphore', 'volume'],
   sim: ['machine', 'semaphore', 'volume', 'worker'],
-  cli: ['machine', 'semaphore', 'volume', 'worker', 'sim'],
+  cli: ['machine', 'semaphore', 'volume', 'worker', 'doctor', 'sim'],
   'index.ts': ['machine'],
 };
+
+/** Folders, and files, that judge and compute, and leave doing to others. */
+const PURE: readonly string[] = [
+  'machine',
+  'semaphore',
+  'doctor/advice.ts',
+  'doctor/clocks.ts',
+  'doctor/file-system.ts',
+  'doctor/judge.ts',
+  'doctor/opinion.ts',
+  'doctor/safety.ts',
+  'doctor/timing.ts',
+];
 
 /** What has to come in through a port. Types are erased, so `Promise<…>` as a type is no offence. */
 const IMPURE: readonly RegExp[] = [
@@ -54,7 +68,7 @@ function violations({ path, text }: SourceFile): string[] {
     );
     if (!isOwn && !isAllowed) found.push(`${path} may not import ${imported}`);
   }
-  if (folder === 'machine' || folder === 'semaphore') {
+  if (PURE.includes(folder) || PURE.includes(path)) {
     const code = codeOf(text);
     for (const rule of IMPURE)
       if (rule.test(code)) found.push(`${path} is not pure: ${rule.exec(code)![0]}`);
@@ -95,6 +109,9 @@ describe('the rules bite', () => {
     ['volume/a.ts', "import { x } from '../worker/worker.ts';", 'may not import worker/worker.ts'],
     ['worker/a.ts', "import { x } from '../volume/claim.ts';", 'may not import volume/claim.ts'],
     ['worker/a.ts', "export { x } from '../cli/main.ts';", 'may not import cli/main.ts'],
+    ['doctor/a.ts', "import { x } from '../worker/ports.ts';", 'may not import worker/ports.ts'],
+    ['worker/a.ts', "import { x } from '../doctor/judge.ts';", 'may not import doctor/judge.ts'],
+    ['doctor/judge.ts', 'const x = process.pid;', 'not pure: process'],
     ['machine/a.ts', 'const x = Date.now();', 'not pure: Date.now'],
     ['machine/a.ts', 'const x = new Date();', 'not pure: new Date()'],
     ['semaphore/a.ts', 'const x = Math.random();', 'not pure: Math.random'],

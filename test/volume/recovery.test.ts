@@ -195,6 +195,7 @@ describe('leaving', () => {
     await ant.session.register(OPEN);
     await ant.session.claim('x.state', OPEN);
     await ant.session.settle([bareStep('x.state')], OPEN);
+    await ant.session.withdraw(OPEN);
     await ant.session.leave();
     for (const place of [
       'workers',

@@ -1,5 +1,6 @@
 /** All commands, in the order of `--help`. */
 import type { Command } from '../command.ts';
+import { doctor } from './doctor.ts';
 import { health } from './health.ts';
 import { log } from './log.ts';
 import { pause, resume } from './pause.ts';
@@ -26,5 +27,6 @@ export const COMMANDS: readonly Command[] = [
   resume,
   validate,
   simulation,
+  doctor,
   health,
 ];

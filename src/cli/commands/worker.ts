@@ -4,15 +4,20 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { UserError } from '../../machine/errors.ts';
 import { machineNames } from '../../machine/registry.ts';
+import { examineQuickly } from '../../doctor/examine.ts';
+import { judge, sentenceOf } from '../../doctor/judge.ts';
+import { nodeHost } from '../../doctor/node-host.ts';
+import { scratchName } from '../../doctor/scratch.ts';
 import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../../semaphore/cycle.ts';
 import { startHeartbeatThread } from '../../volume/heartbeat.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
-import { openVolume } from '../../volume/open.ts';
+import { openVolume, readVolume } from '../../volume/open.ts';
 import { openSession } from '../../volume/session.ts';
 import { workerNameProblem } from '../../volume/token.ts';
 import type { VolumeFile } from '../../volume/volume-file.ts';
 import { createExecute } from '../../worker/executor.ts';
+import type { Log } from '../../worker/ports.ts';
 import { Worker } from '../../worker/worker.ts';
 import { COMMON, EXIT, LOGGING, type Command } from '../command.ts';
 import { loadMachines } from '../machines.ts';
@@ -67,8 +72,9 @@ export const worker: Command = {
     const registry = await loadMachines(settings.machines);
     const directory = resolve(settings.dir);
     const files = new NodeFiles();
-    const volume = await openForWork(files, directory, settings);
     const log = createLog(settings, { worker: name });
+    await refuseUnfit(files, directory, log);
+    const volume = await openForWork(files, directory, settings);
     const isNetwork = isNetworkFileSystem(directory);
     const session = {
       directory,
@@ -123,6 +129,33 @@ function askedPhases(settings: Settings): Partial<PhaseLengths> {
   return Object.fromEntries(
     PHASES.map((phase) => [phase, settings[phase]]).filter(([, length]) => length !== undefined),
   ) as Partial<PhaseLengths>;
+}
+
+/**
+ * Whoever is the first on a volume makes sure that it is fit, before anything on it can be claimed. Throws
+ * `unfit-volume`, and what `readVolume` does.
+ */
+async function refuseUnfit(files: NodeFiles, directory: string, log: Log): Promise<void> {
+  if ((await readVolume(files, new Layout(directory))) !== undefined) return;
+  const ports = { files, clock: realClock, host: nodeHost };
+  const { measured, skipped } = await examineQuickly(ports, {
+    directory,
+    scratch: scratchName(realRandom),
+  });
+  const judgements = judge(measured);
+  const bad = judgements.filter(({ verdict }) => verdict === 'bad');
+  if (bad.length > 0) {
+    throw new UserError('unfit-volume', `${directory}: ${bad.map(sentenceOf).join(' ')}`, { bad });
+  }
+  const doubts = [
+    ...judgements.filter(({ verdict }) => verdict === 'warning').map(sentenceOf),
+    ...skipped.map(({ what, why }) => `not measured: ${what} (${why}).`),
+  ];
+  if (doubts.length === 0) return;
+  log.warn(
+    { doubts },
+    `nobody has worked here before, and there are doubts; flockwork doctor ${directory} measures more. ${doubts.join(' ')}`,
+  );
 }
 
 async function openForWork(

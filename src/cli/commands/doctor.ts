@@ -1,0 +1,133 @@
+/** `flockwork doctor`: is this directory fit to be a volume, and with which phases? */
+import { resolve } from 'node:path';
+import { formatDuration } from '../../machine/duration.ts';
+import { advise, flagsOf, type Advice } from '../../doctor/advice.ts';
+import { examine, type Examination, type Subject } from '../../doctor/examine.ts';
+import { isFit, judge, type Judgement } from '../../doctor/judge.ts';
+import type { Latency, Measured } from '../../doctor/measured.ts';
+import { nodeHost, startPeerProcess } from '../../doctor/node-host.ts';
+import { scratchName } from '../../doctor/scratch.ts';
+import { Layout } from '../../volume/layout.ts';
+import { NodeFiles } from '../../volume/node-files.ts';
+import { readVolume } from '../../volume/open.ts';
+import { COMMON, EXIT, type Command, type Io } from '../command.ts';
+import { realClock, realRandom } from '../real.ts';
+import { paint, table } from '../tables.ts';
+
+const MARKS = { good: '✓', warning: '!', bad: '✗' } as const;
+const STYLES = { '✓': 'green', '!': 'yellow', '✗': 'red' } as const;
+
+export const doctor: Command = {
+  name: 'doctor',
+  describe: 'Measure whether a directory is fit to be a volume, and which phases it needs',
+  positional: { name: 'directory', describe: 'The directory; else the one of --dir' },
+  options: [...COMMON, 'through', 'json'],
+  examples: [
+    ['$0 doctor /mnt/states', 'a few seconds; safe on a volume at work'],
+    [
+      '$0 doctor /mnt/a --through /mnt/b',
+      'the same network directory, mounted twice: what one host sees of another',
+    ],
+    ['$0 doctor --dir /mnt/states --json', 'for programs; exit 2 if it cannot be used'],
+  ],
+  run: async (settings, [word], io) => {
+    const directory = resolve(word ?? settings.dir);
+    const through = settings.through.map((mount) => resolve(mount));
+    const files = new NodeFiles();
+    // Is each of them a directory, at all?
+    for (const mount of [directory, ...through]) await readVolume(files, new Layout(mount));
+    const subject: Subject = {
+      directory,
+      through,
+      scratch: scratchName(realRandom),
+      stop: io.stop,
+      progress: (doing) => io.draw?.(`${doing} …`),
+    };
+    const examination = await run(files, subject, io);
+    if (examination === undefined) return EXIT.incomplete;
+    const { phases, lease } = (await readVolume(files, new Layout(directory))) ?? {};
+    const measured: Measured = {
+      ...examination.measured,
+      ...(phases !== undefined && { phases }),
+      ...(lease !== undefined && { lease }),
+    };
+    const findings: Findings = {
+      measured,
+      skipped: examination.skipped,
+      judgements: judge(measured),
+      advice: advise(measured),
+    };
+    io.print(settings.json ? asJson(directory, findings) : describe(directory, findings));
+    return isFit(findings.measured) ? EXIT.done : EXIT.usage;
+  },
+};
+
+interface Findings extends Examination {
+  readonly judgements: readonly Judgement[];
+  readonly advice: Advice | undefined;
+}
+
+/** Undefined when told to stop. */
+async function run(files: NodeFiles, subject: Subject, io: Io): Promise<Examination | undefined> {
+  const ports = { files, clock: realClock, host: nodeHost };
+  try {
+    return await examine(ports, startPeerProcess, subject);
+  } catch (error) {
+    if (!io.stop.aborted) throw error;
+    io.say('stopped; nothing of it stays in the directory');
+    return undefined;
+  } finally {
+    io.draw?.('');
+  }
+}
+
+function asJson(directory: string, findings: Findings): string {
+  const { measured, skipped, judgements, advice } = findings;
+  const recommended = advice && { ...advice, flags: flagsOf(advice) };
+  const usable = isFit(measured);
+  return JSON.stringify({ directory, usable, judgements, recommended, skipped, measured });
+}
+
+function describe(directory: string, findings: Findings): string {
+  const { measured, skipped, judgements } = findings;
+  const rows = judgements.map(({ property, verdict, measured: figure, sentence }) => [
+    MARKS[verdict],
+    property,
+    figure,
+    sentence,
+  ]);
+  const marked = table(['', 'property', 'measured', 'which means'], rows).replace(
+    /^[✓!✗]/gm,
+    (mark) => paint(STYLES[mark as keyof typeof STYLES], mark),
+  );
+  const parts = [
+    marked,
+    latencyTable(measured.latency ?? []),
+    skipped.map(({ what, why }) => `not measured: ${what} (${why})`).join('\n'),
+    conclusion(directory, findings),
+  ];
+  return parts.filter((part) => part !== '').join('\n\n');
+}
+
+function latencyTable(latency: readonly Latency[]): string {
+  if (latency.length === 0) return '';
+  const fine = (ms: number): string => (ms < 10 ? `${ms.toFixed(2)} ms` : formatDuration(ms));
+  const rows = latency.map(({ operation, median, p95, count }) => [
+    operation,
+    fine(median),
+    fine(p95),
+    String(count),
+  ]);
+  return table(['operation', 'median', 'p95', 'times'], rows);
+}
+
+function conclusion(directory: string, findings: Findings): string {
+  if (!isFit(findings.measured)) {
+    const bad = findings.judgements.filter(({ verdict }) => verdict === 'bad');
+    const why = bad.length > 0 ? bad.map(({ property }) => property) : ['it cannot be measured'];
+    return paint('red', `${directory} cannot be used as a volume: ${why.join(', ')}.`);
+  }
+  const usable = paint('green', `${directory} can be used as a volume.`);
+  if (findings.advice === undefined) return usable;
+  return `${usable} For what was measured, the first worker should say:\nflockwork worker --dir ${directory} ${flagsOf(findings.advice)}`;
+}

@@ -1,0 +1,85 @@
+/** Phase lengths and a lease for what was measured. Pure; all times are integer milliseconds. */
+import {
+  cycleLength,
+  LOCAL_PHASES,
+  NETWORK_PHASES,
+  type PhaseLengths,
+} from '../semaphore/cycle.ts';
+import { stampedBy } from './clocks.ts';
+import type { Look, Measured, Operation } from './measured.ts';
+
+export interface Advice {
+  readonly phases: PhaseLengths;
+  readonly lease: number;
+}
+
+/** No measurement is the worst case: twice of it, and some. */
+const MARGIN = 2;
+/** Claims that fit into one Worker Commitment, and commits into one Update System, at least. */
+const BURST = 20;
+const SHORTEST_LEASE = 10_000;
+/** A lease outlives so many cycles: who misses two is not dead. */
+const CYCLES_PER_LEASE = 2.5;
+
+/** Undefined where too little is known: no latencies, or no stamp that made sense. */
+export function advise(measured: Measured): Advice | undefined {
+  const { latency, stamps } = measured;
+  if (latency === undefined || stamps === undefined) return undefined;
+  if (!Number.isFinite(stamps.uncertainty)) return undefined;
+
+  const took = (...operations: Operation[]): number =>
+    operations
+      .map((one) => latency.find(({ operation }) => operation === one)?.p95 ?? 0)
+      .reduce((sum, p95) => sum + p95, 0);
+  const slowest = Math.max(...latency.map(({ p95 }) => p95));
+  const names = hiddenFrom(measured, 'listing', 'stat');
+  const beats = hiddenFrom(measured, 'content');
+  const least = leastPhases(measured);
+  const longer = (phase: keyof PhaseLengths, ms: number): number =>
+    Math.max(least[phase], roundUp(MARGIN * ms));
+
+  const phases: PhaseLengths = {
+    assignment: longer('assignment', names + 3 * took('list') + took('read')),
+    commitment: longer('commitment', BURST * took('link', 'stat', 'read')),
+    update: longer(
+      'update',
+      2 * took('fsync directory') + BURST * took('create', 'fsync file', 'link', 'unlink'),
+    ),
+    buffer: longer('buffer', Math.max(stamps.uncertainty, slowest)),
+  };
+  const silence = Math.max(
+    SHORTEST_LEASE,
+    CYCLES_PER_LEASE * cycleLength(phases),
+    2 * MARGIN * (beats + took('overwrite')),
+  );
+  return { phases, lease: roundUp(silence) };
+}
+
+/** The longest that such a change stayed hidden from somebody, as far as it showed at all. */
+function hiddenFrom({ visibility }: Measured, ...looks: Look[]): number {
+  if (visibility === undefined) return 0;
+  return Math.max(...looks.map((look) => Math.min(visibility.longest[look], visibility.limit)));
+}
+
+/** Below these nobody goes: what other hosts see of a network volume, one mount cannot tell. */
+function leastPhases(measured: Measured): PhaseLengths {
+  const { fileSystem, visibility } = measured;
+  if (!fileSystem.network) return LOCAL_PHASES;
+  if ((visibility?.mounts ?? 1) < 2) return NETWORK_PHASES;
+  // Where clients stamp, the clocks of the hosts have to fit into a buffer.
+  const isStampedByClients = stampedBy(measured)?.who === 'client';
+  return isStampedByClients ? { ...LOCAL_PHASES, buffer: NETWORK_PHASES.buffer } : LOCAL_PHASES;
+}
+
+/** To 10 ms, to 100 ms from half a second on, to whole seconds from five. */
+function roundUp(ms: number): number {
+  const step = ms < 500 ? 10 : ms < 5000 ? 100 : 1000;
+  return Math.ceil(ms / step) * step;
+}
+
+/** As `worker` takes them. */
+export function flagsOf({ phases, lease }: Advice): string {
+  return Object.entries({ ...phases, lease })
+    .map(([name, ms]) => `--${name} ${ms >= 1000 && ms % 100 === 0 ? `${ms / 1000}s` : `${ms}ms`}`)
+    .join(' ');
+}

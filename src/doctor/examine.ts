@@ -1,0 +1,189 @@
+/** The whole examination, one probe after the other, each with its time; and the quick one. Nothing stays behind. */
+import { errnoOf } from '../volume/files.ts';
+import { probeLatency } from './latency.ts';
+import type { Measured } from './measured.ts';
+import type { Bench, Peer, Ports, Request } from './ports.ts';
+import {
+  errnoFrom,
+  probeDurable,
+  probeLinkLimit,
+  probeLinks,
+  probeListing,
+  probeModes,
+  probeNames,
+  probeReplacing,
+} from './probes.ts';
+import { probeRace, RACE_FOLDER } from './race.ts';
+import { awaitPlace, removeScratch } from './scratch.ts';
+import { probeStamps } from './stamps.ts';
+import { probeVisibility, visibilityFolders } from './visibility.ts';
+
+export interface Subject {
+  readonly directory: string;
+  /** Other mount points of the same directory. */
+  readonly through: readonly string[];
+  /** The name of the doctor's own directory in it. */
+  readonly scratch: string;
+  readonly stop: AbortSignal;
+  readonly progress: (doing: string) => void;
+}
+
+/** A question that has no answer, and why: an errno, or a sentence. */
+export interface Skipped {
+  readonly what: string;
+  readonly why: string;
+}
+
+export interface Examination {
+  readonly measured: Measured;
+  readonly skipped: readonly Skipped[];
+}
+
+type Step = readonly [
+  key: keyof Measured,
+  doing: string,
+  probe: (bench: Bench, measured: Measured) => Promise<unknown>,
+];
+
+const QUICK: readonly Step[] = [
+  ['links', 'are there hard links', probeLinks],
+  ['linkLimit', 'how many names may a file have', probeLinkLimit],
+  ['durable', 'is what is written kept', probeDurable],
+  ['listing', 'are listings fresh', probeListing],
+  ['stamps', 'what time is it there', probeStamps],
+];
+
+const ALONE: readonly Step[] = [
+  ['modes', 'may all of the fleet write', probeModes],
+  ['names', 'which names does it take', probeNames],
+  ['replacing', 'renaming and removing', probeReplacing],
+  ['latency', 'how long does each operation take', probeLatency],
+];
+
+const TOGETHER: readonly Step[] = [
+  ['race', 'several processes race for the same names', probeRace],
+  ['visibility', 'how long do others wait to see a change', probeVisibility],
+];
+
+/** Where there are no links, there is nothing to ask. */
+const NEEDS_LINKS: ReadonlySet<keyof Measured> = new Set(['linkLimit', 'race']);
+
+/** ms; what is not begun by then is left out. With what a probe may take, all is over in a minute. */
+const LIMIT = 30_000;
+/** Enough to race through each of some mounts, and to watch three kinds of cache both ways. */
+const PEERS = 6;
+
+/** Throws `no-volume` where one of `through` is another directory; the reason of `stop` when told to. */
+export async function examine(
+  ports: Ports,
+  startPeer: () => Peer,
+  subject: Subject,
+): Promise<Examination> {
+  const peers: Peer[] = [];
+  const stopPeers = (): void => {
+    for (const peer of peers) peer.stop();
+  };
+  subject.stop.addEventListener('abort', stopPeers, { once: true });
+  try {
+    return await inScratch(ports, subject, peers, async (bench, run) => {
+      await run(QUICK);
+      await run(ALONE);
+      const errno = await errnoFrom(prepareTogether(bench, subject));
+      if (errno !== undefined) return TOGETHER.map(([, what]) => ({ what, why: errno }));
+      peers.push(...Array.from({ length: PEERS }, startPeer));
+      await Promise.all(peers.map((peer) => peer.ask(greeting(bench.places[0]!))));
+      await run(TOGETHER);
+      return [];
+    });
+  } finally {
+    subject.stop.removeEventListener('abort', stopPeers);
+    stopPeers();
+  }
+}
+
+/** Directories that all mounts have to see before their processes meet there. */
+async function prepareTogether(bench: Bench, { through }: Subject): Promise<void> {
+  const folders = [RACE_FOLDER, ...visibilityFolders(bench.places)];
+  for (const name of folders) await bench.files.makeDirectory(`${bench.places[0]}/${name}`);
+  for (const [index, mount] of through.entries()) {
+    await awaitPlace(bench, `${bench.places[index + 1]}/${folders.at(-1)}`, mount);
+  }
+}
+
+/** Any request will do: who answers is awake. */
+const greeting = (directory: string): Request => ({
+  kind: 'look',
+  by: 'stat',
+  directory,
+  name: '.',
+  content: '',
+  limit: 0,
+});
+
+/**
+ * A fraction of a second on a local file system, in this process: for a worker that is about to start.
+ * It does not listen to signals: what it would leave undone is soon done.
+ */
+export function examineQuickly(
+  ports: Ports,
+  { directory, scratch }: Pick<Subject, 'directory' | 'scratch'>,
+): Promise<Examination> {
+  const stop = new AbortController().signal;
+  const subject = { directory, scratch, through: [], stop, progress: () => undefined };
+  return inScratch(ports, subject, [], async (_bench, run) => {
+    await run(QUICK);
+    return [];
+  });
+}
+
+async function inScratch(
+  ports: Ports,
+  subject: Subject,
+  peers: readonly Peer[],
+  body: (bench: Bench, run: (steps: readonly Step[]) => Promise<void>) => Promise<Skipped[]>,
+): Promise<Examination> {
+  const { directory, through, scratch, stop } = subject;
+  const places = [directory, ...through].map((mount) => `${mount}/${scratch}`);
+  const errno = await errnoFrom(ports.files.makeDirectory(places[0]!));
+  const fileSystem = ports.host.fileSystem(directory);
+  const skipped: Skipped[] = [];
+  const examination = { measured: { fileSystem, writable: { errno } }, skipped };
+  if (errno !== undefined) return examination;
+  const bench: Bench = { ...ports, directory, places, peers, stop };
+  const until = ports.clock.monotonic() + LIMIT;
+  try {
+    skipped.push(
+      ...(await body(bench, (steps) => runSteps(steps, bench, subject, until, examination))),
+    );
+  } finally {
+    await removeScratch(ports, places);
+  }
+  return examination;
+}
+
+async function runSteps(
+  steps: readonly Step[],
+  bench: Bench,
+  { stop, progress }: Subject,
+  until: number,
+  { measured, skipped }: { measured: Measured; skipped: Skipped[] },
+): Promise<void> {
+  for (const [key, doing, probe] of steps) {
+    stop.throwIfAborted();
+    if (NEEDS_LINKS.has(key) && measured.links?.errno !== undefined) continue;
+    if (bench.clock.monotonic() > until) {
+      skipped.push({ what: doing, why: 'there was no time left' });
+      continue;
+    }
+    progress(doing);
+    try {
+      Object.assign(measured, { [key]: await probe(bench, measured) });
+    } catch (error) {
+      stop.throwIfAborted();
+      // One thing that a volume cannot do must not hide the others.
+      const why = errnoOf(error);
+      if (why === undefined) throw error;
+      skipped.push({ what: doing, why });
+    }
+  }
+}

@@ -1,0 +1,64 @@
+/** What another process does for the doctor: it races for names, and looks out for changes. */
+import type { Clock } from '../semaphore/ports.ts';
+import { readText } from '../volume/exclusive.ts';
+import { errnoOf, type Files } from '../volume/files.ts';
+import type { Look } from './measured.ts';
+import type { Attempt, LookRequest, RaceRequest, Reply, Request } from './ports.ts';
+
+export interface PeerPorts {
+  readonly files: Files;
+  readonly clock: Clock;
+  /** Waits for a moment of the monotonic clock, as exactly as can be; at once if it is over. */
+  readonly waitUntil: (monotonic: number) => Promise<void>;
+}
+
+/** Milliseconds between looks. */
+const LOOK_EVERY = 2;
+
+export async function answer(ports: PeerPorts, request: Request): Promise<Reply> {
+  return request.kind === 'race' ? race(ports, request) : lookOut(ports, request);
+}
+
+async function race(ports: PeerPorts, request: RaceRequest): Promise<Reply> {
+  const { first, rounds, start, interval } = request;
+  const attempts: Attempt[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    await ports.waitUntil(start + round * interval);
+    attempts.push(await attempt(ports, request, `${request.directory}/${first + round}`));
+  }
+  return { attempts };
+}
+
+/** As workers claim: after an error, what is there decides. */
+async function attempt(
+  { files, clock }: PeerPorts,
+  { token, content }: RaceRequest,
+  name: string,
+): Promise<Attempt> {
+  const begin = clock.monotonic();
+  try {
+    await files.link(token, name);
+    return { won: true, errno: undefined, begin, end: clock.monotonic() };
+  } catch (error) {
+    const end = clock.monotonic();
+    const there = await readText(files, name).catch(() => undefined);
+    return { won: there === content, errno: errnoOf(error) ?? 'unknown', begin, end };
+  }
+}
+
+const SEES: Readonly<Record<Look, (files: Files, request: LookRequest) => Promise<boolean>>> = {
+  listing: async (files, { directory, name }) => (await files.list(directory)).includes(name),
+  stat: async (files, { directory, name }) =>
+    (await files.stat(`${directory}/${name}`)) !== undefined,
+  content: async (files, { directory, name, content }) =>
+    (await readText(files, `${directory}/${name}`)) === content,
+};
+
+async function lookOut({ files, clock }: PeerPorts, request: LookRequest): Promise<Reply> {
+  const until = clock.monotonic() + request.limit;
+  for (;;) {
+    if (await SEES[request.by](files, request)) return { seen: clock.monotonic() };
+    if (clock.monotonic() >= until) return { seen: undefined };
+    await clock.sleep(LOOK_EVERY);
+  }
+}

@@ -1,0 +1,103 @@
+/** Several processes, through all mounts, each try to give their own file the same name at the same moment. */
+import { readText } from '../volume/exclusive.ts';
+import type { Measured, Race } from './measured.ts';
+import type { Attempt, Bench } from './ports.ts';
+
+/** It has to be there, for all mounts to see, before `probeRace`. */
+export const RACE_FOLDER = 'race';
+
+/** A broken network volume grants about one link in a hundred twice: it takes many rounds to see that. */
+const ROUNDS = { local: 400, network: 1000 };
+const BATCH = 50;
+/** Milliseconds; whoever is slow races less often. */
+const LIMIT = 20_000;
+const SHORTEST_INTERVAL = 3;
+const LONGEST_INTERVAL = 1500;
+/** Until a request has reached every process. */
+const HEAD_START = 25;
+
+export async function probeRace(bench: Bench, measured: Measured): Promise<Race> {
+  const { files, clock, places, peers, stop } = bench;
+  const planned = measured.fileSystem.network ? ROUNDS.network : ROUNDS.local;
+  const racers = peers.map((peer, index) => ({
+    peer,
+    place: places[index % places.length]!,
+    content: `racer ${index}`,
+  }));
+
+  const outcomes: Attempt[][] = [];
+  let overturned = 0;
+  const until = clock.monotonic() + LIMIT;
+  const interval = intervalFor(measured);
+  while (outcomes.length < planned && clock.monotonic() < until) {
+    stop.throwIfAborted();
+    const first = outcomes.length;
+    const room = Math.max(1, Math.floor((until - clock.monotonic()) / interval));
+    const rounds = Math.min(BATCH, planned - first, room);
+    // New ones each time: some file systems allow a file few names.
+    const tokens = racers.map(({ place }, index) => `${place}/token-${index}-${first}`);
+    for (const [index, token] of tokens.entries()) {
+      await files.create(token, racers[index]!.content);
+    }
+    const start = clock.monotonic() + HEAD_START;
+    const replies = await Promise.all(
+      racers.map(({ peer, place, content }, index) =>
+        peer.ask({
+          kind: 'race',
+          token: tokens[index]!,
+          content,
+          directory: `${place}/${RACE_FOLDER}`,
+          first,
+          rounds,
+          start,
+          interval,
+        }),
+      ),
+    );
+    for (let round = 0; round < rounds; round += 1) {
+      const attempts = replies.map((reply) => reply.attempts![round]!);
+      outcomes.push(attempts);
+      const winner = attempts.findIndex(({ won }) => won);
+      if (winner < 0) continue;
+      // Not to be there (yet) is a cache's doing; to be somebody else's is not.
+      const there = await readText(files, `${places[0]}/${RACE_FOLDER}/${first + round}`);
+      if (there !== undefined && there !== racers[winner]!.content) overturned += 1;
+    }
+  }
+  return {
+    processes: peers.length,
+    mounts: places.length,
+    planned,
+    overturned,
+    ...tally(outcomes),
+  };
+}
+
+/** Mostly long enough to be through with one round before the next one; who is late races on at once. */
+function intervalFor({ latency = [] }: Measured): number {
+  const link = latency.find(({ operation }) => operation === 'link')?.median ?? 0;
+  return Math.min(LONGEST_INTERVAL, Math.max(SHORTEST_INTERVAL, 4 * link));
+}
+
+type Tally = Pick<Race, 'rounds' | 'contested' | 'twoWinners' | 'noWinner' | 'refusals'>;
+
+export function tally(outcomes: readonly (readonly Attempt[])[]): Tally {
+  const winners = outcomes.map((attempts) => attempts.filter(({ won }) => won).length);
+  const refusals: Record<string, number> = {};
+  for (const { won, errno } of outcomes.flat()) {
+    if (!won && errno !== undefined) refusals[errno] = (refusals[errno] ?? 0) + 1;
+  }
+  return {
+    rounds: outcomes.length,
+    contested: outcomes.filter(isContested).length,
+    twoWinners: winners.filter((count) => count > 1).length,
+    noWinner: winners.filter((count) => count === 0).length,
+    refusals,
+  };
+}
+
+/** In the order of their beginnings, one began before another one had ended. */
+function isContested(attempts: readonly Attempt[]): boolean {
+  const inOrder = [...attempts].sort((a, b) => a.begin - b.begin);
+  return inOrder.some(({ begin }, index) => index > 0 && begin < inOrder[index - 1]!.end);
+}

@@ -1,0 +1,54 @@
+/** What time it is on the volume, how well a session would know it, and how fine its stamps are. */
+import {
+  addSample,
+  startVolumeClock,
+  uncertaintyAt,
+  type VolumeClock,
+} from '../semaphore/volume-clock.ts';
+import { formatCounter } from '../volume/pulse.ts';
+import type { Stamps } from './measured.ts';
+import type { Bench } from './ports.ts';
+
+/** As many as a session takes before its first phase. */
+const SAMPLES = 5;
+/** Some milliseconds apart, so that not all of them fall into one tick of a kernel. */
+const APART = 7;
+/** Milliseconds, coarsest first. */
+const GRANULARITIES = [1000, 100, 10, 1];
+
+export async function probeStamps(bench: Bench): Promise<Stamps> {
+  const clocks: VolumeClock[] = [];
+  const mtimes: number[] = [];
+  for (const [index, place] of bench.places.entries()) {
+    clocks.push(await sampleClock(bench, `${place}/stamp-${index}`, mtimes));
+  }
+  const now = bench.clock.monotonic();
+  return {
+    offsets: clocks.map(({ low, high }) => ({ low, high })),
+    uncertainty: Math.max(...clocks.map((one) => uncertaintyAt(one, now))),
+    granularity: granularityOf(mtimes),
+  };
+}
+
+async function sampleClock(
+  { files, clock }: Bench,
+  path: string,
+  mtimes: number[],
+): Promise<VolumeClock> {
+  let known = startVolumeClock();
+  await files.create(path, formatCounter(0));
+  for (let counter = 1; counter <= SAMPLES; counter += 1) {
+    const before = Math.floor(clock.now());
+    await files.overwrite(path, formatCounter(counter));
+    const after = Math.floor(clock.now()) + 1;
+    const mtime = (await files.stat(path))?.mtime ?? Number.NaN;
+    known = addSample(known, { before, after, mtime, monotonic: clock.monotonic() });
+    mtimes.push(mtime);
+    await clock.sleep(APART);
+  }
+  return known;
+}
+
+function granularityOf(mtimes: readonly number[]): number {
+  return GRANULARITIES.find((step) => mtimes.every((mtime) => mtime % step === 0)) ?? 0;
+}

@@ -1,0 +1,150 @@
+/** Opinions on time: how late changes show, whose clock it is, how fast the volume is. Pure. */
+import { formatDuration } from '../machine/duration.ts';
+import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../semaphore/cycle.ts';
+import { advise, flagsOf } from './advice.ts';
+import { stampedBy, type StampedBy } from './clocks.ts';
+import type { FileSystem } from './file-system.ts';
+import type { Judge, Opinion } from './opinion.ts';
+
+/** Milliseconds. */
+const SANE_OFFSET = 1000;
+const ONE_TICK = 10;
+/** Of a buffer, what one operation may fill. */
+const SLOW_FACTOR = 0.5;
+
+const defaultsOf = ({ network }: FileSystem): PhaseLengths =>
+  network ? NETWORK_PHASES : LOCAL_PHASES;
+
+const STAMPED: Readonly<Record<StampedBy['who'], (how: string) => Opinion>> = {
+  'this host': (how) => ['good', how, 'Workers on it have one clock.'],
+  server: (how) => ['good', how, "All hosts go by the server's clock."],
+  client: (how) => [
+    'warning',
+    how,
+    'Each host stamps its own time: keep their clocks within a buffer (NTP).',
+  ],
+  unknown: (how) => [
+    'warning',
+    how,
+    "It cannot be told: keep all hosts' clocks within a buffer (NTP).",
+  ],
+};
+
+export const TIMING: Readonly<Record<string, Judge>> = {
+  'own listings': ({ listing }) => {
+    if (listing === undefined) return undefined;
+    if (listing.fresh) return ['good', 'fresh', 'A new name is in the next listing.'];
+    return ['warning', 'stale', 'A new name is missing from the next listing: turn caches off.'];
+  },
+
+  'changes by others': ({ visibility, fileSystem }) => {
+    if (visibility === undefined) return undefined;
+    const { longest, mounts, limit } = visibility;
+    const figures = Object.entries(longest).map(
+      ([look, ms]) => `${look} ${Number.isFinite(ms) ? formatDuration(ms) : 'never'}`,
+    );
+    const measured = figures.join(', ');
+    const worst = Math.max(...Object.values(longest));
+    if (!Number.isFinite(worst)) {
+      return [
+        'warning',
+        measured,
+        `Not seen in ${formatDuration(limit)}: mount it with caches off.`,
+      ];
+    }
+    if (fileSystem.network && mounts < 2) {
+      return [
+        'warning',
+        measured,
+        'Through one mount, which knows its own: say --through another.',
+      ];
+    }
+    if (worst > NETWORK_PHASES.assignment / 2) {
+      return [
+        'warning',
+        measured,
+        'Caches hide changes for long: phases have to be as long, or caches off.',
+      ];
+    }
+    return ['good', measured, 'Others see a change soon.'];
+  },
+
+  'time stamps by': (measured) => {
+    const by = stampedBy(measured);
+    if (by === undefined) return undefined;
+    const how = `${by.who}${by.measured || by.who === 'unknown' ? '' : ', as expected'}`;
+    return STAMPED[by.who](how);
+  },
+
+  'time stamps': ({ stamps }) => {
+    if (stamps === undefined) return undefined;
+    const { granularity } = stamps;
+    if (granularity === 0) return ['good', 'finer than 1 ms', 'Fine enough for any buffer.'];
+    const measured = `multiples of ${formatDuration(granularity)}`;
+    if (granularity <= ONE_TICK) return ['good', measured, 'Fine enough for any buffer.'];
+    return [
+      'warning',
+      measured,
+      'Coarse, and so is what workers know of its time: take the recommended flags.',
+    ];
+  },
+
+  'its clock': ({ stamps }) => {
+    const own = stamps?.offsets[0];
+    if (own === undefined) return undefined;
+    if (!Number.isFinite(own.low) || !Number.isFinite(own.high)) {
+      return [
+        'bad',
+        'no time',
+        'Its time stamps make no sense, and workers go by them: mend its clock.',
+      ];
+    }
+    // At least, and at most: the stamps do not tell more.
+    const off = Math.max(own.low, -own.high, 0);
+    const most = formatDuration(Math.max(Math.abs(own.low), Math.abs(own.high)));
+    if (off <= SANE_OFFSET) return ['good', `at most ${most} off`, "As this host's."];
+    return [
+      'warning',
+      `about ${most} off`,
+      "Not as this host's. Workers go by the volume's; other programs may not.",
+    ];
+  },
+
+  'its time is known to': ({ stamps, fileSystem }) => {
+    if (stamps === undefined || !Number.isFinite(stamps.uncertainty)) return undefined;
+    const { buffer } = defaultsOf(fileSystem);
+    const measured = formatDuration(stamps.uncertainty);
+    if (stamps.uncertainty <= buffer) return ['good', measured, 'Less than a default buffer.'];
+    return [
+      'warning',
+      measured,
+      `More than a default buffer (${formatDuration(buffer)}): take the recommended flags.`,
+    ];
+  },
+
+  speed: ({ latency, fileSystem }) => {
+    if (latency === undefined || latency.length === 0) return undefined;
+    const { operation, p95 } = latency.reduce((worst, one) => (one.p95 > worst.p95 ? one : worst));
+    const { buffer } = defaultsOf(fileSystem);
+    const measured = `${operation} ${formatDuration(p95)}`;
+    if (p95 <= buffer * SLOW_FACTOR)
+      return ['good', measured, 'The slowest operation (p95) fits into a buffer.'];
+    return [
+      'warning',
+      measured,
+      'The slowest operation (p95) fills a default buffer: take the recommended flags.',
+    ];
+  },
+
+  'phases in use': (measured) => {
+    const { phases, lease } = measured;
+    const advice = advise(measured);
+    if (phases === undefined || lease === undefined || advice === undefined) return undefined;
+    const used: Record<string, number> = { ...phases, lease };
+    const advised: Record<string, number> = { ...advice.phases, lease: advice.lease };
+    const short = Object.keys(used).filter((name) => used[name]! < advised[name]!);
+    const text = flagsOf({ phases, lease });
+    if (short.length === 0) return ['good', text, 'Long enough for what was measured.'];
+    return ['warning', text, `Too short: ${short.join(', ')}. Others take an empty volume.`];
+  },
+};
