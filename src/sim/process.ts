@@ -294,11 +294,9 @@ export class SimProcess {
       ? ({ kind: 'crash-after' } as const)
       : this.#faults(this.name, call, method);
     if (fault !== undefined) {
-      this.#world.injected(`${this.name}#${call}`, fault.kind);
-      this.#world.trace(
-        this.name,
-        () => `#${call} ${method} ${shorten(path)}: ${describeFault(fault)}`,
-      );
+      const what = `${method} ${shorten(path)}: ${describeFault(fault)}`;
+      this.#world.injected({ id: `${this.name}#${call}`, kind: fault.kind, what });
+      this.#world.trace(this.name, () => `#${call} ${what}`);
     }
     if (this.#unmounted === undefined) this.#world.asked(this, method, path);
     return fault;

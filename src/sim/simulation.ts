@@ -47,8 +47,15 @@ export interface Outcome {
   readonly ticks: number;
   /** How many of each kind were put in. */
   readonly faults: Readonly<Record<string, number>>;
-  /** Ids of what was put in, for shrinking. */
-  readonly injected: readonly string[];
+  /** What was put in, each with an id for shrinking. */
+  readonly injected: readonly Injection[];
+}
+
+export interface Injection {
+  readonly id: string;
+  readonly kind: string;
+  /** For people. */
+  readonly what: string;
 }
 
 /** Liveness: so many leases and cycles for everything to be done after the last fault. */
@@ -76,7 +83,7 @@ class Simulation implements World {
   readonly #processes = new Set<SimProcess>();
   readonly #faults: FaultSource;
   readonly #counts: Record<string, number> = {};
-  readonly #injected: string[] = [];
+  readonly #injected: Injection[] = [];
   readonly #initial: string[] = [];
   readonly #cycle: number;
   readonly #lease: number;
@@ -157,9 +164,10 @@ class Simulation implements World {
     trace(`${seconds.padStart(10)}  ${who.padEnd(6)} ${text()}`);
   }
 
-  injected(id: string, kind: string): void {
+  injected(injection: Injection): void {
+    const { kind } = injection;
     this.#counts[kind] = (this.#counts[kind] ?? 0) + 1;
-    this.#injected.push(id);
+    this.#injected.push(injection);
   }
 
   asked(process: SimProcess, method: Method, path: string): void {
@@ -335,8 +343,9 @@ class Simulation implements World {
   }
 
   #strike(blow: Blow): void {
-    this.injected(blow.id, blow.kind);
-    this.trace('', () => `${blow.id}: ${JSON.stringify(blow)}`);
+    const what = JSON.stringify(blow);
+    this.injected({ id: blow.id, kind: blow.kind, what });
+    this.trace('', () => what);
     switch (blow.kind) {
       case 'power':
         return this.losePower(blow.keep);

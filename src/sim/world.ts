@@ -2,8 +2,9 @@
 import type { Session } from '../volume/contract.ts';
 import type { VolumeSession } from '../volume/session.ts';
 import type { Disk } from './disk.ts';
-import type { FaultKind, Method } from './faults.ts';
+import type { Method } from './faults.ts';
 import type { SimProcess } from './process.ts';
+import type { Injection } from './simulation.ts';
 
 export interface World {
   readonly seed: string;
@@ -16,8 +17,7 @@ export interface World {
   losePower(): void;
   /** `text` is only made if somebody reads it. */
   trace(who: string, text: () => string): void;
-  /** A fault was put in; `id` names it for shrinking. */
-  injected(id: string, kind: FaultKind): void;
+  injected(injection: Injection): void;
   /** A process asks the volume for something: is it the time for that? */
   asked(process: SimProcess, method: Method, path: string): void;
   ticked(process: SimProcess, state: string): void;

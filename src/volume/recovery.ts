@@ -4,7 +4,7 @@
  * are dropped, and what it had staged is finished from the records (the sweep). All of it may be done
  * by several workers at once, or half, and again.
  */
-import { parseCommitRecord, formatRecord } from '../machine/record.ts';
+import { parseCommitRecord } from '../machine/record.ts';
 import { isDead, sight, type Sighting } from '../semaphore/liveness.ts';
 import { isMine } from '../semaphore/share.ts';
 import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
@@ -189,14 +189,14 @@ export class Recoverer {
       if (name.startsWith('.') || !this.#isMyShare(name, cycle)) continue;
       if (!window.mayLand()) break;
       const path = layout.internal('staging', session, name);
-      // The flag first: a record that became it was whole before, so it cannot be read half-written now.
+      // The flag decides, and it alone: it is whole, and never changes. What is staged says where to look.
       const doneText = await readText(files, layout.flag('done', name));
       if (doneText === undefined) continue;
-      const staged = parseCommitRecord((await readText(files, path)) ?? '');
-      if (staged !== undefined && doneText === formatRecord(staged)) {
+      const record = parseCommitRecord(doneText);
+      if (record?.session === session) {
         // It may have died before this: a flag that the power takes must not leave a successor behind.
         await files.sync(layout.flags('done'));
-        if (!(await publishFromRecord(this.#member, staged, window))) break;
+        if (!(await publishFromRecord(this.#member, record, window))) break;
         await clearAttempts(this.#member, name);
         finished.push(name);
       }

@@ -7,6 +7,7 @@ import {
   bareStep,
   CLOSED,
   commitStep,
+  errno,
   interceptFiles,
   LEASE,
   OPEN,
@@ -71,19 +72,59 @@ describe('a dead worker', () => {
     const done = join(volume.dir, 'done/x.state');
     const record = readFileSync(staged, 'utf8');
     writeFileSync(staged, record.slice(0, 10));
-    // Whichever of the two the sweep reads first: before the next read, the record is whole and linked.
+    // Right after the sweep has looked for it for the first time, the record is whole and linked.
     let looks = 0;
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, [path], act) => {
-      if (method !== 'read' || (path !== staged && path !== done)) return act();
+      if (method !== 'read' || path !== done) return act();
       looks += 1;
-      if (looks !== 2) return act();
-      writeFileSync(staged, record);
-      linkSync(staged, done);
-      return act();
+      if (looks !== 1) return act();
+      try {
+        return await act();
+      } finally {
+        writeFileSync(staged, record);
+        linkSync(staged, done);
+      }
     });
     await volume.bury(await volume.join('ant', files));
     expect(volume.read('done', 'x.state')).toBe(record);
     expect(volume.read('x.state-1')).toBe('{}');
+  });
+
+  test('I8: what it owed is published though nobody sees its staged record, as caches have it', async () => {
+    using volume = await TestVolume.create();
+    const dead = await volume.join('dead');
+    const half = commitStep(dead, 'x.state', { name: 'x.state-1', content: '{}' });
+    await dead.session.settle([half], {
+      mayStart: () => true,
+      mayLand: () => false,
+      follow: false,
+    });
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, [path], act) => {
+      if (method === 'read' && path!.includes('/staging/')) throw errno('ENOENT');
+      return act();
+    });
+    await volume.bury(await volume.join('ant', files));
+    expect(volume.read('x.state-1')).toBe('{}');
+  });
+
+  test('its flag is on the disk before its successor is: the power may go in between', async () => {
+    using volume = await TestVolume.create();
+    const dead = await volume.join('dead');
+    const half = commitStep(dead, 'x.state', { name: 'x.state-1', content: '{}' });
+    await dead.session.settle([half], {
+      mayStart: () => true,
+      mayLand: () => false,
+      follow: false,
+    });
+    const calls: string[] = [];
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
+      if (method === 'sync' || method === 'link') calls.push(`${method} ${args.at(-1)}`);
+      return act();
+    });
+    await volume.bury(await volume.join('ant', files));
+    const synced = calls.indexOf(`sync ${volume.layout.flags('done')}`);
+    expect(synced).toBeGreaterThanOrEqual(0);
+    expect(synced).toBeLessThan(calls.indexOf(`link ${volume.layout.state('x.state-1')}`));
   });
 
   test('learns of it when it comes back, and finishes nothing more', async () => {

@@ -71,9 +71,9 @@ async function replay(seed: string, settings: Settings, own: RunOptions, io: Io)
     );
     io.draw?.('');
     outcome = shrunk.outcome;
-    only = new Set(shrunk.only);
+    only = new Set(shrunk.only.map(({ id }) => id));
     io.say(`after ${shrunk.runs} runs, these faults are enough:`);
-    for (const id of shrunk.only) io.say(`  ${id}: ${describeBlow(scenario, id)}`);
+    for (const { id, what } of shrunk.only) io.say(`  ${id}: ${what}`);
   }
   const hash = await traced(scenario, { ...own, ...(only && { only }) }, settings.trace);
   if (settings.json) io.print(JSON.stringify({ ...outcome, trace: hash }));
@@ -107,13 +107,6 @@ function openTrace(file: string): number {
   } catch (error) {
     throw new UserError('bad-trace', `--trace ${file}: ${(error as Error).message}`, { file });
   }
-}
-
-function describeBlow({ blows }: Scenario, id: string): string {
-  const blow = blows.find((one) => one.id === id);
-  if (blow === undefined) return 'a file operation; see --trace';
-  const { id: _id, at, kind, ...rest } = blow;
-  return `${kind} at ${(at / 1000).toFixed(3)} s ${JSON.stringify(rest)}`;
 }
 
 function describeOutcome(outcome: Outcome): string {

@@ -29,26 +29,6 @@ export const MUTANTS: readonly Wrong[] = [
     problem: LOST,
   },
   {
-    what: 'a sweep that reads the record before the flag',
-    workers: 1,
-    file: 'src/volume/recovery.ts',
-    find: `const doneText = await readText(files, layout.flag('done', name));
-      if (doneText === undefined) continue;
-      const staged = parseCommitRecord((await readText(files, path)) ?? '');`,
-    replace: `const staged = parseCommitRecord((await readText(files, path)) ?? '');
-      const doneText = await readText(files, layout.flag('done', name));
-      if (doneText === undefined) continue;`,
-    problem: LOST,
-  },
-  {
-    what: 'a sweep that publishes every record',
-    workers: 1,
-    file: 'src/volume/recovery.ts',
-    find: 'if (staged !== undefined && doneText === formatRecord(staged)) {',
-    replace: 'if (staged !== undefined) {',
-    problem: /^if all die: .*failed\/x\.state-1 is left$/,
-  },
-  {
     what: 'traces that are removed with a record among them',
     workers: 1,
     file: 'src/volume/recovery.ts',
