@@ -37,6 +37,8 @@ export interface OracleOptions {
   readonly registry: Registry;
   /** Some ticks never come back: past their deadline, the heart is to stop. */
   readonly hangs: boolean;
+  /** The live process whose session this is. */
+  readonly owner: (session: string) => SimProcess | undefined;
   /** Caches are so old at most, ms: who reads through them may take the living for dead. */
   readonly cache: number;
 }
@@ -182,7 +184,7 @@ export class Oracle {
   /** Nobody takes away what somebody holds who is alive to the others. */
   #checkClaim(name: string, process: SimProcess): void {
     const session = parseToken(this.#text(`in_progress/${name}`))?.session ?? '';
-    const owner = this.owner(session);
+    const owner = this.#options.owner(session);
     if (owner === undefined || owner === process || this.#options.cache > 0) return;
     const silent = this.#now() - owner.lastBeat;
     if (!this.#exists(`.flockwork/leases/${session}`) || silent > this.#options.lease / 2) return;
@@ -287,7 +289,7 @@ export class Oracle {
   /** Whoever shows life is not taken for dead, as long as what others see of it is true. */
   #checkLease(session: string, process: SimProcess): void {
     if (this.#options.cache > 0) return;
-    const owner = this.owner(session);
+    const owner = this.#options.owner(session);
     if (owner === undefined || owner === process || owner.isStopped) return;
     const silent = this.#now() - owner.lastBeat;
     const { lease } = this.#options;
@@ -304,9 +306,6 @@ export class Oracle {
       );
     }
   }
-
-  /** The live process whose session this is. */
-  owner: (session: string) => SimProcess | undefined = () => undefined;
 
   /** What has to be true once everybody who was to come has come, and has had the time. */
   finish(states: readonly string[]): void {

@@ -3,8 +3,9 @@
  * (Zeller's ddmin) goes over the rest. Faults are left out by their ids; whoever does the same as before
  * meets the same faults as before.
  */
+import type { Injection, Outcome } from './outcome.ts';
 import type { Scenario } from './scenario.ts';
-import { MISCHIEF, simulate, type Injection, type Outcome, type RunOptions } from './simulation.ts';
+import { MISCHIEF, simulate, type RunOptions } from './simulation.ts';
 
 export interface Shrunk {
   /** The faults that are needed. */
