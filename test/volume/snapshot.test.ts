@@ -139,11 +139,6 @@ describe('listings are made again only when the directory has changed', () => {
     }
     expect(lists()).toBe(4);
   });
-    const listings = new Listings(files, 2000);
-    for (const now of [Date.now(), Date.now(), undefined, undefined])
-      await listings.list(volume.layout.flags('done'), now);
-    expect(lists).toBe(4);
-  });
 });
 
 describe('intake: what a claimed file turns out to be', () => {
