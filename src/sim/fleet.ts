@@ -4,7 +4,8 @@ import type { Dice } from './dice.ts';
 import type { FaultSource } from './faults.ts';
 import { HostClock } from './host-clock.ts';
 import type { Host as TickHost } from './machines.ts';
-import { SimProcess, type Exit, type ProcessOptions } from './process.ts';
+import { type Exit, type ProcessOptions } from './process-options.ts';
+import { SimProcess } from './process.ts';
 import type { Scenario } from './scenario.ts';
 import type { World } from './world.ts';
 

@@ -7,13 +7,15 @@ import { parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { parseStateFile } from '../machine/state-file.ts';
 import { assign, type Split } from '../semaphore/assignment.ts';
-import { isWithin, momentAt, type PhaseLengths, type PhaseName } from '../semaphore/cycle.ts';
+import { momentAt, type PhaseLengths } from '../semaphore/cycle.ts';
 import { assignZip } from '../semaphore/zip.ts';
 import type { JournalEntry, Snapshot } from '../volume/contract.ts';
 import { parseToken } from '../volume/token.ts';
 import type { Disk, DiskNode, Notice } from './disk.ts';
 import type { Method } from './faults.ts';
-import { MOUNT, type SimProcess } from './process.ts';
+import { outOfSeason } from './seasons.ts';
+import { MOUNT } from './process-options.ts';
+import { type SimProcess } from './process.ts';
 
 export class Violation extends Error {
   override readonly name: string = 'Violation';
@@ -42,17 +44,6 @@ export interface OracleOptions {
   /** Caches are so old at most, ms: who reads through them may take the living for dead. */
   readonly cache: number;
 }
-
-/** Where state files and flags may be touched, and in which phase that may begin. I4. */
-const SEASONS: Readonly<Record<string, Partial<Record<Method, readonly PhaseName[]>>>> = {
-  in_progress: { link: ['commitment', 'update'], unlink: ['commitment', 'update'] },
-  done: { link: ['update'], unlink: [] },
-  failed: { link: ['update'], unlink: [] },
-  workers: { link: ['update'], unlink: ['commitment', 'update'] },
-  '.': { link: ['update'], unlink: [] },
-};
-/** What follows from something begun in the phase may still land in the buffer after it. */
-const LANDS_IN_BUFFER = new Set(['in_progress/unlink', 'failed/link', './link', 'workers/unlink']);
 
 const EMPTY_IN_THE_END = [
   'in_progress',
@@ -119,23 +110,14 @@ export class Oracle {
 
   /** I4: a worker whose idea of the time is right touches nothing out of season. */
   #checkSeason(process: SimProcess, method: Method, place: string, name: string): void {
-    const season = SEASONS[place]?.[method];
-    if (season === undefined || (place === '.' && parseStateName(name) === undefined)) return;
-    const time = process.session?.time();
+    if (place === '.' && parseStateName(name) === undefined) return;
     const now = this.#now();
+    const when = outOfSeason(this.#options.phases, place, method, now);
+    if (when === undefined) return;
+    const time = process.session?.time();
     const isRight = time !== undefined && time.earliest <= now && now <= time.latest;
     // Nobody can keep to a clock that says something else each time it is read.
     if (!isRight || process.stalled || process.clock.isJittery) return;
-    const { phases } = this.#options;
-    const moment = momentAt(phases, now);
-    const lands = moment.phase === 'buffer' && LANDS_IN_BUFFER.has(`${place}/${method}`);
-    const inSeason = season.some(
-      (phase) =>
-        isWithin(phases, { earliest: now, latest: now }, phase) ||
-        (lands && moment.after === phase),
-    );
-    if (inSeason) return;
-    const when = moment.phase === 'buffer' ? `the buffer after ${moment.after}` : moment.phase;
     this.#fail('I4', `${process.name} begins ${method} of ${place}/${name} in ${when}`);
   }
 

@@ -3,7 +3,6 @@
  * blocked by a tick, killed at any operation, and started again under its name.
  */
 import { machineNames, type Registry } from '../machine/registry.ts';
-import type { PhaseLengths } from '../semaphore/cycle.ts';
 import type { Clock } from '../semaphore/ports.ts';
 import { Layout } from '../volume/layout.ts';
 import { openVolume } from '../volume/open.ts';
@@ -18,37 +17,8 @@ import { Dice } from './dice.ts';
 import { Disk, failure } from './disk.ts';
 import { describeFault, type Fault, type FaultSource, type Method } from './faults.ts';
 import type { HostClock } from './host-clock.ts';
+import { describeExit, MOUNT, type Exit, type ProcessOptions } from './process-options.ts';
 import type { World } from './world.ts';
-
-/** Where the volume is mounted on every simulated host. */
-export const MOUNT = '/volume';
-
-export interface ProcessOptions {
-  readonly worker: string;
-  readonly phases: PhaseLengths;
-  readonly lease: number;
-  readonly concurrency: number;
-  readonly capacity: number;
-  readonly assign: 'slices' | 'zip';
-  readonly follow: boolean;
-  readonly watch: boolean;
-  readonly freshListings: boolean;
-  /** Milliseconds that one file operation takes, about. */
-  readonly latency: number;
-  /** What the volume says of a name that is taken. */
-  readonly taken: 'EEXIST' | 'EPERM';
-  /** Names that the volume lets one file have. */
-  readonly maxLinks: number;
-  /** Whose clock stamps mtime. */
-  readonly stamps: 'volume' | 'client' | 'whole seconds';
-}
-
-/** How a process ended. */
-export type Exit =
-  | { readonly kind: 'killed' }
-  | { readonly kind: 'finished'; readonly end: 'empty' | 'stopped' }
-  /** What a user would read: the volume is gone, the name is in use, … */
-  | { readonly kind: 'refused'; readonly error: unknown };
 
 /** Time stamps are taken from the kernel's tick, so long ago at most. */
 const STAMP_LAG = 8;
@@ -398,9 +368,4 @@ function shorten(path: string): string {
 
 function describeError(error: unknown): string {
   return error === undefined ? '' : ` (${(error as Error).message})`;
-}
-
-export function describeExit(exit: Exit): string {
-  if (exit.kind === 'refused') return `${(exit.error as Error).message}`;
-  return exit.kind === 'finished' ? exit.end : exit.kind;
 }

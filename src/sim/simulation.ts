@@ -13,8 +13,10 @@ import { randomFaults, type FaultSource, type Method } from './faults.ts';
 import { Fleet } from './fleet.ts';
 import { ATTEMPTS, chainMachine, chainState, type Host } from './machines.ts';
 import { Oracle } from './oracle.ts';
+import { strike } from './nemesis.ts';
 import { isExpectedEnd, judgeRun, type Injection, type Outcome } from './outcome.ts';
-import { MOUNT, type Exit, type SimProcess } from './process.ts';
+import { MOUNT, type Exit } from './process-options.ts';
+import { type SimProcess } from './process.ts';
 import type { Blow, Scenario } from './scenario.ts';
 import { User } from './user.ts';
 import type { World } from './world.ts';
@@ -107,7 +109,10 @@ class Simulation implements World {
       now,
       at: (time, act) => this.at(time, act),
       hint: () => this.#hintAll(),
-      expect: (name, content) => this.#oracle.submitted(name, content),
+      expect: (name, content, isOurs) => {
+        this.#oracle.submitted(name, content);
+        if (isOurs) this.#expected.push(name);
+      },
     });
     this.disk.makeDirectory(MOUNT, this.#user);
     this.disk.sync('/');
@@ -213,12 +218,7 @@ class Simulation implements World {
     const own = this.#scenario.instances.map(
       ({ name, steps }) => [`${name}.state`, chainState(steps)] as const,
     );
-    for (const [name, content] of this.#options.stateFiles ?? own) this.#submit(name, content);
-  }
-
-  #submit(name: string, content: string): void {
-    this.#expected.push(name);
-    this.#user.submit(name, content);
+    for (const [name, content] of this.#options.stateFiles ?? own) this.#user.submit(name, content);
   }
 
   #hintAll(): void {
@@ -263,48 +263,12 @@ class Simulation implements World {
     const what = JSON.stringify(blow);
     this.injected({ id: blow.id, kind: blow.kind, what });
     this.trace('', () => what);
-    switch (blow.kind) {
-      case 'power':
-        return this.losePower(blow.keep);
-      case 'junk':
-        return this.#user.putJunk(blow.what);
-      case 'submit':
-        return this.#submit(`${blow.name}.state`, chainState(blow.steps));
-      case 'slow copy':
-        this.#expected.push(`${blow.name}.state`);
-        return this.#user.copySlowly(`${blow.name}.state`, chainState(blow.steps), blow.ms);
-      default:
-        this.#strikeHost(blow);
-    }
-  }
-
-  #strikeHost(blow: Extract<Blow, { host: number }>): void {
-    const { clock, process } = this.#fleet.hosts[blow.host]!;
-    switch (blow.kind) {
-      case 'kill':
-        return process?.kill();
-      case 'ambush':
-        return process?.ambush(blow.place);
-      case 'stop':
-        process?.askToStop();
-        return this.#fleet.startSoon(blow.host, blow.restart);
-      case 'suspend':
-        return process?.suspend(blow.ms);
-      case 'step':
-        return clock.step(blow.ms);
-      case 'no clock':
-        clock.broken = true;
-        this.at(this.now() + blow.ms, () => (clock.broken = false));
-        return;
-      case 'unmount':
-        process?.unmount();
-        this.at(this.now() + blow.ms, () => process?.mount());
-        return;
-      case 'twin': {
-        const twin = this.#fleet.launch(blow.host);
-        this.at(this.now() + blow.ms, () => twin.kill());
-      }
-    }
+    strike(blow, {
+      fleet: this.#fleet,
+      user: this.#user,
+      losePower: (keep) => this.losePower(keep),
+      later: (ms, act) => void this.at(this.now() + ms, act),
+    });
   }
 
   losePower(keep: number = 0.5): void {

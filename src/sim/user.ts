@@ -1,7 +1,7 @@
 /** Who puts things into the simulated volume: state files whole, state files slowly, and junk. */
 import type { Actor, Disk } from './disk.ts';
 import { JUNK } from './junk.ts';
-import { MOUNT } from './process.ts';
+import { MOUNT } from './process-options.ts';
 
 export interface Place {
   readonly disk: Disk;
@@ -9,8 +9,8 @@ export interface Place {
   at(time: number, act: () => void): () => void;
   /** Something has changed: file events may be sent. */
   hint(): void;
-  /** There is, or will be, a state file of this content. */
-  expect(name: string, content: string): void;
+  /** There is, or will be, a file of this content; `isOurs`: a state file that has to be done in the end. */
+  expect(name: string, content: string, isOurs: boolean): void;
 }
 
 const PIECES = 4;
@@ -28,7 +28,7 @@ export class User implements Actor {
   /** As `flockwork submit` does it: durable when it is through. */
   submit(name: string, content: string): void {
     const { disk } = this.#place;
-    this.#place.expect(name, content);
+    this.#place.expect(name, content, true);
     disk.create(pathOf(name), content, this);
     this.#sync(name);
     this.#place.hint();
@@ -38,7 +38,7 @@ export class User implements Actor {
     const { disk } = this.#place;
     const [name, content] = JUNK[number % JUNK.length]!;
     if (disk.stat(pathOf(name)) !== undefined) return;
-    this.#place.expect(name, content ?? '');
+    this.#place.expect(name, content ?? '', false);
     if (content === undefined) disk.createOther(pathOf(name), this);
     else disk.create(pathOf(name), content, this);
     this.#sync(name);
@@ -47,7 +47,7 @@ export class User implements Actor {
   /** As `cp` does it: the name is there before the content is. A piece every `ms`, sooner than a cycle. */
   copySlowly(name: string, content: string, ms: number): void {
     const { disk, now, at } = this.#place;
-    this.#place.expect(name, content);
+    this.#place.expect(name, content, true);
     disk.create(pathOf(name), '', this);
     disk.sync(MOUNT);
     for (let piece = 0; piece < PIECES; piece += 1) {
