@@ -6,27 +6,16 @@ import { parseStateName } from '../machine/name.ts';
 import { parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { parseStateFile } from '../machine/state-file.ts';
-import { assign, type Split } from '../semaphore/assignment.ts';
 import { momentAt, type PhaseLengths } from '../semaphore/cycle.ts';
-import { assignZip } from '../semaphore/zip.ts';
 import type { JournalEntry, Snapshot } from '../volume/contract.ts';
 import { parseToken } from '../volume/token.ts';
 import type { Disk, DiskNode, Notice } from './disk.ts';
 import type { Method } from './faults.ts';
 import { outOfSeason } from './seasons.ts';
 import { MOUNT } from './process-options.ts';
-import { type SimProcess } from './process.ts';
-
-export class Violation extends Error {
-  override readonly name: string = 'Violation';
-  /** `I1` … `I9`, or `liveness`. */
-  readonly invariant: string;
-
-  constructor(invariant: string, message: string) {
-    super(message);
-    this.invariant = invariant;
-  }
-}
+import type { SimProcess } from './process.ts';
+import { Splits } from './splits.ts';
+import { Violation } from './violation.ts';
 
 export interface OracleOptions {
   readonly phases: PhaseLengths;
@@ -54,9 +43,6 @@ const EMPTY_IN_THE_END = [
   '.flockwork/attempts',
 ];
 
-/** Splits of so many cycles are kept for comparison. */
-const CYCLES_KEPT = 4;
-
 export class Oracle {
   readonly #disk: Disk;
   readonly #options: OracleOptions;
@@ -66,7 +52,7 @@ export class Oracle {
   readonly #ticks = new Map<string, number>();
   /** Claimed, as it is now, when it was done already. */
   readonly #claimedDone = new Set<string>();
-  readonly #splits = new Map<number, Map<string, { split: string; worker: string }>>();
+  readonly #splits = new Splits();
   #violation: Violation | undefined;
   commits = 0;
 
@@ -126,27 +112,8 @@ export class Oracle {
     const time = process.session?.time();
     if (time === undefined) return;
     const { cycle } = momentAt(this.#options.phases, time.earliest);
-    const key = JSON.stringify([
-      snapshot.roster.map((entry) => JSON.stringify(entry)).toSorted(),
-      snapshot.tasks
-        .map((task) => JSON.stringify({ ...task, refusedBy: task.refusedBy?.toSorted() }))
-        .toSorted(),
-    ]);
-    const split = describeSplit(
-      (how === 'zip' ? assignZip : assign)(snapshot.roster, snapshot.tasks, cycle),
-    );
-    const sameCycle =
-      this.#splits.get(cycle) ?? new Map<string, { split: string; worker: string }>();
-    this.#splits.set(cycle, sameCycle);
-    const other = sameCycle.get(key);
-    sameCycle.set(key, { split, worker: process.name });
-    if (this.#splits.size > CYCLES_KEPT) this.#splits.delete(Math.min(...this.#splits.keys()));
-    if (other !== undefined && other.split !== split) {
-      this.#fail(
-        'I5',
-        `in cycle ${cycle} ${process.name} splits ${split}, ${other.worker} ${other.split}`,
-      );
-    }
+    const difference = this.#splits.compare(process.name, how, snapshot, cycle);
+    if (difference !== undefined) this.#fail('I5', difference);
   }
 
   changed(notice: Notice, process: SimProcess | undefined): void {
@@ -398,10 +365,6 @@ function isCommit(name: string, text: string | undefined): boolean {
 /** A beginning of what should be there, or zeros. */
 function isTorn(there: string, whole: string): boolean {
   return [...there].every((character, index) => character === '\0' || character === whole[index]);
-}
-
-function describeSplit(split: Split): string {
-  return JSON.stringify([...split].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function parseEntry(line: string): JournalEntry | undefined {

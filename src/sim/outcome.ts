@@ -1,5 +1,5 @@
 /** What became of a run. */
-import type { Violation } from './oracle.ts';
+import type { Violation } from './violation.ts';
 
 export type Verdict = 'ok' | 'safety' | 'liveness' | 'crash';
 
@@ -34,7 +34,7 @@ export function judgeRun(
 ): Pick<Outcome, 'verdict' | 'message'> {
   if (crash !== undefined) {
     const { stack, message } = crash as Error;
-    return { verdict: 'crash', message: stack ?? String(message) };
+    return { verdict: 'crash', message: stack ?? message };
   }
   if (violation === undefined) return { verdict: 'ok', message: '' };
   const { invariant, message } = violation;

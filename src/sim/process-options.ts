@@ -32,6 +32,6 @@ export type Exit =
   | { readonly kind: 'refused'; readonly error: unknown };
 
 export function describeExit(exit: Exit): string {
-  if (exit.kind === 'refused') return `${(exit.error as Error).message}`;
+  if (exit.kind === 'refused') return (exit.error as Error).message;
   return exit.kind === 'finished' ? exit.end : exit.kind;
 }

@@ -46,13 +46,14 @@ export class User implements Actor {
 
   /** As `cp` does it: the name is there before the content is. A piece every `ms`, sooner than a cycle. */
   copySlowly(name: string, content: string, ms: number): void {
-    const { disk, now, at } = this.#place;
-    this.#place.expect(name, content, true);
+    const place = this.#place;
+    const { disk } = place;
+    place.expect(name, content, true);
     disk.create(pathOf(name), '', this);
     disk.sync(MOUNT);
     for (let piece = 0; piece < PIECES; piece += 1) {
       const [start, end] = [piece, piece + 1].map((part) => (part * content.length) / PIECES);
-      at(now() + (piece + 1) * ms, () => {
+      place.at(place.now() + (piece + 1) * ms, () => {
         if (disk.stat(pathOf(name)) === undefined) return;
         disk.append(pathOf(name), content.slice(start, end), this);
         this.#sync(name);
