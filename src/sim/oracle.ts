@@ -154,7 +154,9 @@ export class Oracle {
 
   /** I8. */
   ended(process: SimProcess, end: string, states: readonly string[]): void {
-    if (end === 'empty' && process.isUnmounted && this.unsettled(states) !== undefined) {
+    const isMisled = this.#options.cache >= this.#options.lease;
+    if (end !== 'empty' || !process.isUnmounted || isMisled) return;
+    if (this.unsettled(states) !== undefined) {
       this.#fail('I8', `${process.name} takes an unmounted volume for an empty one`);
     }
   }
