@@ -155,7 +155,7 @@ export class Oracle {
   /** I8. */
   ended(process: SimProcess, end: string, states: readonly string[]): void {
     const isMisled = this.#options.cache >= this.#options.lease;
-    if (end !== 'empty' || !process.isUnmounted || isMisled) return;
+    if (end !== 'empty' || !process.hasLostVolume || isMisled) return;
     if (this.unsettled(states) !== undefined) {
       this.#fail('I8', `${process.name} takes an unmounted volume for an empty one`);
     }

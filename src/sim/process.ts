@@ -51,6 +51,7 @@ export class SimProcess {
   #blockedSince = 0;
   #runningSince: number;
   #unmounted: Disk | undefined;
+  #openedElsewhere = false;
   #hint: (() => void) | undefined;
   #ambushed: string | undefined;
 
@@ -80,8 +81,9 @@ export class SimProcess {
     return this.#world.now() < this.#stoppedUntil;
   }
 
-  get isUnmounted(): boolean {
-    return this.#unmounted !== undefined;
+  /** Its volume went away while it was at work: it cannot know of one that was never there. */
+  get hasLostVolume(): boolean {
+    return this.#unmounted !== undefined && !this.#openedElsewhere;
   }
 
   /** Milliseconds for which a tick has kept the main thread busy; 0 if none does. */
@@ -130,6 +132,7 @@ export class SimProcess {
         random,
         openSession: async () => {
           this.session = await openSession(ports, session);
+          this.#openedElsewhere = this.#unmounted !== undefined;
           return this.#world.observe(this, this.session);
         },
         execute: (task, signal) => {
