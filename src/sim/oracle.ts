@@ -8,6 +8,7 @@ import { resolveState, type Registry } from '../machine/registry.ts';
 import { parseStateFile } from '../machine/state-file.ts';
 import { momentAt, type PhaseLengths } from '../semaphore/cycle.ts';
 import type { JournalEntry, Snapshot } from '../volume/contract.ts';
+import { sessionOfTokenFile } from '../volume/member.ts';
 import { parseToken } from '../volume/token.ts';
 import type { Disk, DiskNode, Notice } from './disk.ts';
 import type { Method } from './faults.ts';
@@ -289,7 +290,12 @@ export class Oracle {
     for (const place of EMPTY_IN_THE_END) {
       const left = this.#disk
         .list(`${MOUNT}/${place}`)
-        .filter((name) => !kept.has(name) && name !== worker && !name.startsWith(`${worker}.`));
+        .filter(
+          (name) =>
+            !kept.has(sessionOfTokenFile(name)) &&
+            name !== worker &&
+            !name.startsWith(`${worker}.`),
+        );
       if (left.length > 0) return `left over in ${place}: ${left.join(', ')}`;
     }
     return undefined;
