@@ -1,6 +1,7 @@
 /** Many runs: their seeds, their sum, and the first one that goes wrong. */
+import type { Outcome } from './outcome.ts';
 import { drawScenario, type Wishes } from './scenario.ts';
-import { simulate, type Outcome, type RunOptions } from './simulation.ts';
+import { simulate, type RunOptions } from './simulation.ts';
 
 /** Sums over runs. Times are milliseconds of virtual time. */
 export interface Totals {

@@ -125,7 +125,7 @@ export function describeFault(fault: Fault): string {
       return 'the process dies before it';
     case 'crash-after':
       return 'the process dies after it';
-    case 'power':
+    default:
       return 'the power goes before it';
   }
 }

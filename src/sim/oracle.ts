@@ -6,25 +6,17 @@ import { parseStateName } from '../machine/name.ts';
 import { parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { parseStateFile } from '../machine/state-file.ts';
-import { assign, type Split } from '../semaphore/assignment.ts';
-import { isWithin, momentAt, type PhaseLengths, type PhaseName } from '../semaphore/cycle.ts';
-import { assignZip } from '../semaphore/zip.ts';
+import { momentAt, type PhaseLengths } from '../semaphore/cycle.ts';
 import type { JournalEntry, Snapshot } from '../volume/contract.ts';
+import { sessionOfTokenFile } from '../volume/member.ts';
 import { parseToken } from '../volume/token.ts';
 import type { Disk, DiskNode, Notice } from './disk.ts';
 import type { Method } from './faults.ts';
-import { MOUNT, type SimProcess } from './process.ts';
-
-export class Violation extends Error {
-  override readonly name: string = 'Violation';
-  /** `I1` … `I9`, or `liveness`. */
-  readonly invariant: string;
-
-  constructor(invariant: string, message: string) {
-    super(message);
-    this.invariant = invariant;
-  }
-}
+import { outOfSeason } from './seasons.ts';
+import { MOUNT } from './process-options.ts';
+import type { SimProcess } from './process.ts';
+import { Splits } from './splits.ts';
+import { Violation } from './violation.ts';
 
 export interface OracleOptions {
   readonly phases: PhaseLengths;
@@ -37,20 +29,11 @@ export interface OracleOptions {
   readonly registry: Registry;
   /** Some ticks never come back: past their deadline, the heart is to stop. */
   readonly hangs: boolean;
+  /** The live process whose session this is. */
+  readonly owner: (session: string) => SimProcess | undefined;
   /** Caches are so old at most, ms: who reads through them may take the living for dead. */
   readonly cache: number;
 }
-
-/** Where state files and flags may be touched, and in which phase that may begin. I4. */
-const SEASONS: Readonly<Record<string, Partial<Record<Method, readonly PhaseName[]>>>> = {
-  in_progress: { link: ['commitment', 'update'], unlink: ['commitment', 'update'] },
-  done: { link: ['update'], unlink: [] },
-  failed: { link: ['update'], unlink: [] },
-  workers: { link: ['update'], unlink: ['commitment', 'update'] },
-  '.': { link: ['update'], unlink: [] },
-};
-/** What follows from something begun in the phase may still land in the buffer after it. */
-const LANDS_IN_BUFFER = new Set(['in_progress/unlink', 'failed/link', './link', 'workers/unlink']);
 
 const EMPTY_IN_THE_END = [
   'in_progress',
@@ -61,9 +44,6 @@ const EMPTY_IN_THE_END = [
   '.flockwork/attempts',
 ];
 
-/** Splits of so many cycles are kept for comparison. */
-const CYCLES_KEPT = 4;
-
 export class Oracle {
   readonly #disk: Disk;
   readonly #options: OracleOptions;
@@ -73,7 +53,7 @@ export class Oracle {
   readonly #ticks = new Map<string, number>();
   /** Claimed, as it is now, when it was done already. */
   readonly #claimedDone = new Set<string>();
-  readonly #splits = new Map<number, Map<string, { split: string; worker: string }>>();
+  readonly #splits = new Splits();
   #violation: Violation | undefined;
   commits = 0;
 
@@ -117,23 +97,14 @@ export class Oracle {
 
   /** I4: a worker whose idea of the time is right touches nothing out of season. */
   #checkSeason(process: SimProcess, method: Method, place: string, name: string): void {
-    const season = SEASONS[place]?.[method];
-    if (season === undefined || (place === '.' && parseStateName(name) === undefined)) return;
-    const time = process.session?.time();
+    if (place === '.' && parseStateName(name) === undefined) return;
     const now = this.#now();
+    const when = outOfSeason(this.#options.phases, place, method, now);
+    if (when === undefined) return;
+    const time = process.session?.time();
     const isRight = time !== undefined && time.earliest <= now && now <= time.latest;
     // Nobody can keep to a clock that says something else each time it is read.
     if (!isRight || process.stalled || process.clock.isJittery) return;
-    const { phases } = this.#options;
-    const moment = momentAt(phases, now);
-    const lands = moment.phase === 'buffer' && LANDS_IN_BUFFER.has(`${place}/${method}`);
-    const inSeason = season.some(
-      (phase) =>
-        isWithin(phases, { earliest: now, latest: now }, phase) ||
-        (lands && moment.after === phase),
-    );
-    if (inSeason) return;
-    const when = moment.phase === 'buffer' ? `the buffer after ${moment.after}` : moment.phase;
     this.#fail('I4', `${process.name} begins ${method} of ${place}/${name} in ${when}`);
   }
 
@@ -142,27 +113,8 @@ export class Oracle {
     const time = process.session?.time();
     if (time === undefined) return;
     const { cycle } = momentAt(this.#options.phases, time.earliest);
-    const key = JSON.stringify([
-      snapshot.roster.map((entry) => JSON.stringify(entry)).toSorted(),
-      snapshot.tasks
-        .map((task) => JSON.stringify({ ...task, refusedBy: task.refusedBy?.toSorted() }))
-        .toSorted(),
-    ]);
-    const split = describeSplit(
-      (how === 'zip' ? assignZip : assign)(snapshot.roster, snapshot.tasks, cycle),
-    );
-    const sameCycle =
-      this.#splits.get(cycle) ?? new Map<string, { split: string; worker: string }>();
-    this.#splits.set(cycle, sameCycle);
-    const other = sameCycle.get(key);
-    sameCycle.set(key, { split, worker: process.name });
-    if (this.#splits.size > CYCLES_KEPT) this.#splits.delete(Math.min(...this.#splits.keys()));
-    if (other !== undefined && other.split !== split) {
-      this.#fail(
-        'I5',
-        `in cycle ${cycle} ${process.name} splits ${split}, ${other.worker} ${other.split}`,
-      );
-    }
+    const difference = this.#splits.compare(process.name, how, snapshot, cycle);
+    if (difference !== undefined) this.#fail('I5', difference);
   }
 
   changed(notice: Notice, process: SimProcess | undefined): void {
@@ -182,7 +134,7 @@ export class Oracle {
   /** Nobody takes away what somebody holds who is alive to the others. */
   #checkClaim(name: string, process: SimProcess): void {
     const session = parseToken(this.#text(`in_progress/${name}`))?.session ?? '';
-    const owner = this.owner(session);
+    const owner = this.#options.owner(session);
     if (owner === undefined || owner === process || this.#options.cache > 0) return;
     const silent = this.#now() - owner.lastBeat;
     if (!this.#exists(`.flockwork/leases/${session}`) || silent > this.#options.lease / 2) return;
@@ -203,7 +155,9 @@ export class Oracle {
 
   /** I8. */
   ended(process: SimProcess, end: string, states: readonly string[]): void {
-    if (end === 'empty' && process.isUnmounted && this.unsettled(states) !== undefined) {
+    const isMisled = this.#options.cache >= this.#options.lease;
+    if (end !== 'empty' || !process.hasLostVolume || isMisled) return;
+    if (this.unsettled(states) !== undefined) {
       this.#fail('I8', `${process.name} takes an unmounted volume for an empty one`);
     }
   }
@@ -287,7 +241,7 @@ export class Oracle {
   /** Whoever shows life is not taken for dead, as long as what others see of it is true. */
   #checkLease(session: string, process: SimProcess): void {
     if (this.#options.cache > 0) return;
-    const owner = this.owner(session);
+    const owner = this.#options.owner(session);
     if (owner === undefined || owner === process || owner.isStopped) return;
     const silent = this.#now() - owner.lastBeat;
     const { lease } = this.#options;
@@ -304,9 +258,6 @@ export class Oracle {
       );
     }
   }
-
-  /** The live process whose session this is. */
-  owner: (session: string) => SimProcess | undefined = () => undefined;
 
   /** What has to be true once everybody who was to come has come, and has had the time. */
   finish(states: readonly string[]): void {
@@ -339,7 +290,12 @@ export class Oracle {
     for (const place of EMPTY_IN_THE_END) {
       const left = this.#disk
         .list(`${MOUNT}/${place}`)
-        .filter((name) => !kept.has(name) && name !== worker && !name.startsWith(`${worker}.`));
+        .filter(
+          (name) =>
+            !kept.has(sessionOfTokenFile(name)) &&
+            name !== worker &&
+            !name.startsWith(`${worker}.`),
+        );
       if (left.length > 0) return `left over in ${place}: ${left.join(', ')}`;
     }
     return undefined;
@@ -417,10 +373,6 @@ function isCommit(name: string, text: string | undefined): boolean {
 /** A beginning of what should be there, or zeros. */
 function isTorn(there: string, whole: string): boolean {
   return [...there].every((character, index) => character === '\0' || character === whole[index]);
-}
-
-function describeSplit(split: Split): string {
-  return JSON.stringify([...split].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function parseEntry(line: string): JournalEntry | undefined {

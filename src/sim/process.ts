@@ -3,7 +3,6 @@
  * blocked by a tick, killed at any operation, and started again under its name.
  */
 import { machineNames, type Registry } from '../machine/registry.ts';
-import type { PhaseLengths } from '../semaphore/cycle.ts';
 import type { Clock } from '../semaphore/ports.ts';
 import { Layout } from '../volume/layout.ts';
 import { openVolume } from '../volume/open.ts';
@@ -18,37 +17,8 @@ import { Dice } from './dice.ts';
 import { Disk, failure } from './disk.ts';
 import { describeFault, type Fault, type FaultSource, type Method } from './faults.ts';
 import type { HostClock } from './host-clock.ts';
+import { describeExit, MOUNT, type Exit, type ProcessOptions } from './process-options.ts';
 import type { World } from './world.ts';
-
-/** Where the volume is mounted on every simulated host. */
-export const MOUNT = '/volume';
-
-export interface ProcessOptions {
-  readonly worker: string;
-  readonly phases: PhaseLengths;
-  readonly lease: number;
-  readonly concurrency: number;
-  readonly capacity: number;
-  readonly assign: 'slices' | 'zip';
-  readonly follow: boolean;
-  readonly watch: boolean;
-  readonly freshListings: boolean;
-  /** Milliseconds that one file operation takes, about. */
-  readonly latency: number;
-  /** What the volume says of a name that is taken. */
-  readonly taken: 'EEXIST' | 'EPERM';
-  /** Names that the volume lets one file have. */
-  readonly maxLinks: number;
-  /** Whose clock stamps mtime. */
-  readonly stamps: 'volume' | 'client' | 'whole seconds';
-}
-
-/** How a process ended. */
-export type Exit =
-  | { readonly kind: 'killed' }
-  | { readonly kind: 'finished'; readonly end: 'empty' | 'stopped' }
-  /** What a user would read: the volume is gone, the name is in use, … */
-  | { readonly kind: 'refused'; readonly error: unknown };
 
 /** Time stamps are taken from the kernel's tick, so long ago at most. */
 const STAMP_LAG = 8;
@@ -81,6 +51,7 @@ export class SimProcess {
   #blockedSince = 0;
   #runningSince: number;
   #unmounted: Disk | undefined;
+  #openedElsewhere = false;
   #hint: (() => void) | undefined;
   #ambushed: string | undefined;
 
@@ -110,8 +81,9 @@ export class SimProcess {
     return this.#world.now() < this.#stoppedUntil;
   }
 
-  get isUnmounted(): boolean {
-    return this.#unmounted !== undefined;
+  /** Its volume went away while it was at work: it cannot know of one that was never there. */
+  get hasLostVolume(): boolean {
+    return this.#unmounted !== undefined && !this.#openedElsewhere;
   }
 
   /** Milliseconds for which a tick has kept the main thread busy; 0 if none does. */
@@ -160,6 +132,7 @@ export class SimProcess {
         random,
         openSession: async () => {
           this.session = await openSession(ports, session);
+          this.#openedElsewhere = this.#unmounted !== undefined;
           return this.#world.observe(this, this.session);
         },
         execute: (task, signal) => {
@@ -398,9 +371,4 @@ function shorten(path: string): string {
 
 function describeError(error: unknown): string {
   return error === undefined ? '' : ` (${(error as Error).message})`;
-}
-
-export function describeExit(exit: Exit): string {
-  if (exit.kind === 'refused') return `${(exit.error as Error).message}`;
-  return exit.kind === 'finished' ? exit.end : exit.kind;
 }

@@ -4,7 +4,7 @@ import { Dice } from './dice.ts';
 import type { FaultKind, FaultLimits, Rates } from './faults.ts';
 import type { ClockTraits } from './host-clock.ts';
 import type { Mischief } from './machines.ts';
-import type { ProcessOptions } from './process.ts';
+import type { ProcessOptions } from './process-options.ts';
 
 /** What is done to a process, to its host, or to the volume, at a moment. Durations are milliseconds. */
 export type Blow = {

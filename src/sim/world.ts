@@ -3,8 +3,8 @@ import type { Session } from '../volume/contract.ts';
 import type { VolumeSession } from '../volume/session.ts';
 import type { Disk } from './disk.ts';
 import type { Method } from './faults.ts';
+import type { Injection } from './outcome.ts';
 import type { SimProcess } from './process.ts';
-import type { Injection } from './simulation.ts';
 
 export interface World {
   readonly seed: string;

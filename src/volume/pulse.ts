@@ -28,13 +28,13 @@ export class Pulse {
 
   /** `deadline`: on the monotonic clock; a hung worker must not hold its states for ever. */
   beat(deadline: number): Beat {
-    const { now, monotonic, rewrite } = this.#ports;
-    if (monotonic() > deadline) return { kind: 'silent' };
+    const ports = this.#ports;
+    if (ports.monotonic() > deadline) return { kind: 'silent' };
     try {
-      const before = Math.floor(now());
-      const mtime = rewrite(formatCounter((this.#counter += 1)));
-      const after = Math.floor(now()) + 1;
-      return { kind: 'beat', sample: { before, after, mtime, monotonic: monotonic() } };
+      const before = Math.floor(ports.now());
+      const mtime = ports.rewrite(formatCounter((this.#counter += 1)));
+      const after = Math.floor(ports.now()) + 1;
+      return { kind: 'beat', sample: { before, after, mtime, monotonic: ports.monotonic() } };
     } catch (error) {
       // Only a lease that is gone means the end; a full or failing volume may come back.
       return { kind: errnoOf(error) === 'ENOENT' ? 'broken' : 'silent' };

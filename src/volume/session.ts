@@ -105,7 +105,7 @@ export class VolumeSession implements Session {
     };
     this.#member = new Member(files, this.#layout, this.token, () => this.stamp());
     this.#recoverer = new Recoverer(this.#member, this.lease, () => clock.monotonic());
-    this.#listings = new Listings(files, Math.max(this.lease, COARSE));
+    this.#listings = new Listings(files, Math.max(this.lease, COARSE), () => clock.monotonic());
     this.#pauses = new Pauses(() => clock.monotonic());
   }
 

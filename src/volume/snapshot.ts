@@ -10,31 +10,41 @@ import type { Layout } from './layout.ts';
 import type { Pauses } from './pauses.ts';
 import { parseToken } from './token.ts';
 
+interface Known {
+  readonly mtime: number | undefined;
+  /** On our monotonic clock: when this mtime was first seen. */
+  readonly since: number;
+  /** Of a listing made when it had been so for long enough. */
+  readonly names: readonly string[] | undefined;
+}
+
 /** Listings, made again only when the directory has changed: history costs nothing while it rests. */
 export class Listings {
   readonly #files: Files;
   readonly #settled: number;
-  readonly #known = new Map<string, { mtime: number; names: readonly string[] }>();
+  readonly #monotonic: () => number;
+  readonly #known = new Map<string, Known>();
 
   /**
-   * `settled`: a directory whose mtime is so many ms older than the time of its listing cannot have changed
-   * unseen, neither by a coarse clock nor by a cache.
+   * `settled`: a directory whose mtime has been seen to stay for so many ms has not changed unseen, neither
+   * within a coarse time stamp nor behind a cache. By our own clock: the stamps may be from any other (I8).
    */
-  constructor(files: Files, settled: number) {
+  constructor(files: Files, settled: number, monotonic: () => number) {
     this.#files = files;
     this.#settled = settled;
+    this.#monotonic = monotonic;
   }
 
-  /** `earliest`: of the volume's time now, ms, or undefined where that is not known. */
-  async list(directory: string, earliest: number | undefined): Promise<readonly string[]> {
+  async list(directory: string): Promise<readonly string[]> {
+    const now = this.#monotonic();
     const mtime = (await this.#files.stat(directory))?.mtime;
-    const known = this.#known.get(directory);
-    if (known !== undefined && mtime === known.mtime) return known.names;
+    const before = this.#known.get(directory);
+    const known = before?.mtime === mtime ? before : undefined;
+    if (known?.names !== undefined) return known.names;
+    const since = known?.since ?? now;
     const names = await listOrNone(this.#files, directory);
-    this.#known.delete(directory);
-    if (mtime !== undefined && earliest !== undefined && earliest - mtime > this.#settled) {
-      this.#known.set(directory, { mtime, names });
-    }
+    const isSettled = mtime !== undefined && now - since >= this.#settled;
+    this.#known.set(directory, { mtime, since, names: isSettled ? names : undefined });
     return names;
   }
 }
@@ -83,8 +93,7 @@ export async function takeSnapshot(
   pauses: Pauses,
   earliest: number | undefined,
 ): Promise<Snapshot & { attempted: Set<string> }> {
-  const list = (directory: string): Promise<readonly string[]> =>
-    listings.list(directory, earliest);
+  const list = (directory: string): Promise<readonly string[]> => listings.list(directory);
   const paused = (await files.stat(layout.paused)) !== undefined;
   // Claims first: a claim is released only after its successor is published, so whoever sees no claim
   // sees that successor in the listing that follows.

@@ -61,5 +61,5 @@ test.each([
     `process.stdout.write('ran');`,
   );
   expect(stdout).toBe('');
-  expect(stderr).toMatch(/src\/volume\/heartbeat\.ts has \d+ places like this, not one/);
+  expect(stderr).toMatch(/src\/volume\/pulse\.ts has \d+ places like this, not one/);
 });

@@ -97,36 +97,47 @@ describe('the snapshot', () => {
 });
 
 describe('listings are made again only when the directory has changed', () => {
-  const DAY = 86_400_000;
+  const SETTLED = 2000;
 
-  test('a directory at rest is listed once; a change shows at once', async () => {
-    using volume = await TestVolume.create();
-    let lists = 0;
+  interface Watched {
+    readonly listings: Listings;
+    readonly lists: () => number;
+    /** Of the observer's own clock; the volume's stamps are from another. */
+    readonly pass: (ms: number) => void;
+  }
+
+  function watch(): Watched {
+    let [lists, now] = [0, 0];
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, _args, act) => {
       if (method === 'list') lists += 1;
       return act();
     });
-    const listings = new Listings(files, 2000);
+    const listings = new Listings(files, SETTLED, () => now);
+    return { listings, lists: () => lists, pass: (ms) => void (now += ms) };
+  }
+
+  test('a directory that has been seen at rest is listed once more, and then no more; a change shows at once', async () => {
+    using volume = await TestVolume.create();
+    const { listings, lists, pass } = watch();
     const done = volume.layout.flags('done');
-    const later = Date.now() + DAY;
-    await listings.list(done, later);
-    await listings.list(done, later);
-    expect(lists).toBe(1);
+    await listings.list(done);
+    pass(SETTLED);
+    await listings.list(done);
+    pass(SETTLED);
+    await listings.list(done);
+    expect(lists()).toBe(2);
     volume.put('done/x.state', '');
-    expect(await listings.list(done, later)).toEqual(['x.state']);
+    expect(await listings.list(done)).toEqual(['x.state']);
   });
 
-  test('one that changed a moment ago may have changed again within the same time stamp', async () => {
+  test('one that was seen to change a moment ago may change again within the same time stamp, or a cache', async () => {
     using volume = await TestVolume.create();
-    let lists = 0;
-    const { files } = interceptFiles(new NodeFiles(), async (_call, method, _args, act) => {
-      if (method === 'list') lists += 1;
-      return act();
-    });
-    const listings = new Listings(files, 2000);
-    for (const now of [Date.now(), Date.now(), undefined, undefined])
-      await listings.list(volume.layout.flags('done'), now);
-    expect(lists).toBe(4);
+    const { listings, lists, pass } = watch();
+    for (let look = 0; look < 4; look += 1) {
+      await listings.list(volume.layout.flags('done'));
+      pass((SETTLED - 1) / 4);
+    }
+    expect(lists()).toBe(4);
   });
 });
 

@@ -1,0 +1,116 @@
+/** The simulated hosts and the worker processes on them: who is there, who starts again. */
+import type { Registry } from '../machine/registry.ts';
+import type { Dice } from './dice.ts';
+import type { FaultSource } from './faults.ts';
+import { HostClock } from './host-clock.ts';
+import type { Host as TickHost } from './machines.ts';
+import { type Exit, type ProcessOptions } from './process-options.ts';
+import { SimProcess } from './process.ts';
+import type { Scenario } from './scenario.ts';
+import type { World } from './world.ts';
+
+interface Host {
+  readonly clock: HostClock;
+  readonly options: ProcessOptions;
+  /** The one that is started again; twins are beside it. */
+  process: SimProcess | undefined;
+  starts: number;
+}
+
+export interface FleetOptions {
+  readonly faults: FaultSource;
+  /** The machines of a new process. */
+  readonly registry: (host: TickHost) => Registry;
+  readonly mischief: (kind: string, act: () => void) => void;
+  readonly onEnded: (process: SimProcess, exit: Exit) => void;
+  /** Is this host's process to be started again when it ends badly? */
+  readonly mayRestart: (host: number) => boolean;
+}
+
+export class Fleet {
+  readonly hosts: readonly Host[];
+  /** All that live, twins included. */
+  readonly processes: Set<SimProcess> = new Set();
+  readonly #world: World;
+  readonly #dice: Dice;
+  readonly #options: FleetOptions;
+  #starting = 0;
+  #closed = false;
+
+  constructor(world: World, dice: Dice, scenario: Scenario, options: FleetOptions) {
+    this.#world = world;
+    this.#dice = dice;
+    this.#options = options;
+    this.hosts = scenario.hosts.map(({ clock, options: process }) => ({
+      clock: new HostClock(
+        () => world.now(),
+        () => dice.next(),
+        clock,
+      ),
+      options: process,
+      process: undefined,
+      starts: 0,
+    }));
+  }
+
+  /** Nobody is there, and nobody is about to start. */
+  get isEmpty(): boolean {
+    return this.processes.size + this.#starting === 0;
+  }
+
+  named(client: string): SimProcess | undefined {
+    return [...this.processes].find(({ name }) => name === client);
+  }
+
+  owner(session: string): SimProcess | undefined {
+    return [...this.processes].find((one) => one.session?.token.session === session);
+  }
+
+  startSoon(host: number, ms: number): void {
+    this.#starting += 1;
+    this.#world.at(this.#world.now() + ms, () => {
+      this.#starting -= 1;
+      this.#start(host);
+    });
+  }
+
+  /** Starts one more process there. */
+  launch(host: number, options: ProcessOptions = this.hosts[host]!.options): SimProcess {
+    const place = this.hosts[host]!;
+    place.starts += 1;
+    const name = place.starts === 1 ? options.worker : `${options.worker}.${place.starts}`;
+    const { faults, registry, mischief } = this.#options;
+    const process = new SimProcess(this.#world, name, place.clock, faults, options);
+    this.processes.add(process);
+    this.#world.trace(name, () => 'starts');
+    void process.ended.then((exit) => this.#ended(host, process, exit));
+    process.start(
+      registry({
+        kill: () => mischief('tick that kills', () => process.kill()),
+        block: (ms) => mischief('tick that blocks', () => process.block(ms)),
+      }),
+    );
+    return process;
+  }
+
+  /** Nobody starts by himself any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  #start(host: number): void {
+    const place = this.hosts[host]!;
+    if (place.process?.isAlive !== true && !this.#closed) place.process = this.launch(host);
+  }
+
+  /** Whoever runs workers starts them again when they end badly. */
+  #ended(host: number, process: SimProcess, exit: Exit): void {
+    this.processes.delete(process);
+    this.#options.onEnded(process, exit);
+    const isThrough = exit.kind === 'finished' && exit.end === 'empty';
+    if (isThrough || this.hosts[host]!.process !== process) return;
+    if (this.#options.mayRestart(host)) {
+      this.startSoon(host, this.#dice.between(0, process.options.lease));
+    }
+  }
+}

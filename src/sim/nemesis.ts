@@ -1,0 +1,59 @@
+/** Carries out what a scenario has in store for hosts, processes and the volume. */
+import type { Fleet } from './fleet.ts';
+import { chainState } from './machines.ts';
+import type { Blow } from './scenario.ts';
+import type { User } from './user.ts';
+
+export interface Reach {
+  readonly fleet: Fleet;
+  readonly user: User;
+  /** `keep`: the probability for a change that was not synced. */
+  losePower(keep: number): void;
+  later(ms: number, act: () => void): void;
+}
+
+export function strike(blow: Blow, reach: Reach): void {
+  const { user } = reach;
+  switch (blow.kind) {
+    case 'power':
+      return reach.losePower(blow.keep);
+    case 'junk':
+      return user.putJunk(blow.what);
+    case 'submit':
+      return user.submit(`${blow.name}.state`, chainState(blow.steps));
+    case 'slow copy':
+      return user.copySlowly(`${blow.name}.state`, chainState(blow.steps), blow.ms);
+    default:
+      strikeHost(blow, reach);
+  }
+}
+
+function strikeHost(
+  blow: Extract<Blow, { host: number }>,
+  { fleet, later }: Pick<Reach, 'fleet' | 'later'>,
+): void {
+  const { clock, process } = fleet.hosts[blow.host]!;
+  switch (blow.kind) {
+    case 'kill':
+      return process?.kill();
+    case 'ambush':
+      return process?.ambush(blow.place);
+    case 'stop':
+      process?.askToStop();
+      return fleet.startSoon(blow.host, blow.restart);
+    case 'suspend':
+      return process?.suspend(blow.ms);
+    case 'step':
+      return clock.step(blow.ms);
+    case 'no clock':
+      clock.broken = true;
+      return later(blow.ms, () => (clock.broken = false));
+    case 'unmount':
+      process?.unmount();
+      return later(blow.ms, () => process?.mount());
+    case 'twin': {
+      const twin = fleet.launch(blow.host);
+      return later(blow.ms, () => twin.kill());
+    }
+  }
+}

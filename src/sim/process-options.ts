@@ -1,0 +1,37 @@
+/** What a simulated process is started with, and how it can end. */
+import type { PhaseLengths } from '../semaphore/cycle.ts';
+
+/** Where the volume is mounted on every simulated host. */
+export const MOUNT = '/volume';
+
+export interface ProcessOptions {
+  readonly worker: string;
+  readonly phases: PhaseLengths;
+  readonly lease: number;
+  readonly concurrency: number;
+  readonly capacity: number;
+  readonly assign: 'slices' | 'zip';
+  readonly follow: boolean;
+  readonly watch: boolean;
+  readonly freshListings: boolean;
+  /** Milliseconds that one file operation takes, about. */
+  readonly latency: number;
+  /** What the volume says of a name that is taken. */
+  readonly taken: 'EEXIST' | 'EPERM';
+  /** Names that the volume lets one file have. */
+  readonly maxLinks: number;
+  /** Whose clock stamps mtime. */
+  readonly stamps: 'volume' | 'client' | 'whole seconds';
+}
+
+/** How a process ended. */
+export type Exit =
+  | { readonly kind: 'killed' }
+  | { readonly kind: 'finished'; readonly end: 'empty' | 'stopped' }
+  /** What a user would read: the volume is gone, the name is in use, … */
+  | { readonly kind: 'refused'; readonly error: unknown };
+
+export function describeExit(exit: Exit): string {
+  if (exit.kind === 'refused') return (exit.error as Error).message;
+  return exit.kind === 'finished' ? exit.end : exit.kind;
+}

@@ -1,0 +1,29 @@
+/** I4, in a table: what may be touched in which phase. */
+import { momentAt, type PhaseLengths, type PhaseName } from '../semaphore/cycle.ts';
+import type { Method } from './faults.ts';
+
+/** Where state files and flags may be touched, and in which phase that may begin. I4. */
+const SEASONS: Readonly<Record<string, Partial<Record<Method, readonly PhaseName[]>>>> = {
+  in_progress: { link: ['commitment', 'update'], unlink: ['commitment', 'update'] },
+  done: { link: ['update'], unlink: [] },
+  failed: { link: ['update'], unlink: [] },
+  workers: { link: ['update'], unlink: ['commitment', 'update'] },
+  '.': { link: ['update'], unlink: [] },
+};
+/** What follows from something begun in the phase may still land in the buffer after it. */
+const LANDS_IN_BUFFER = new Set(['in_progress/unlink', 'failed/link', './link', 'workers/unlink']);
+
+/** Where in the cycle `now` is, if this may not begin there; undefined if it may. */
+export function outOfSeason(
+  phases: PhaseLengths,
+  place: string,
+  method: Method,
+  now: number,
+): string | undefined {
+  const season = SEASONS[place]?.[method];
+  if (season === undefined) return undefined;
+  const { phase, after } = momentAt(phases, now);
+  if (phase !== 'buffer') return season.includes(phase) ? undefined : phase;
+  const mayLand = season.includes(after) && LANDS_IN_BUFFER.has(`${place}/${method}`);
+  return mayLand ? undefined : `the buffer after ${after}`;
+}

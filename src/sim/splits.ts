@@ -1,0 +1,39 @@
+/** I5, watched: whoever sees the same comes to the same split, in whatever order he saw it. */
+import { assign, type Split } from '../semaphore/assignment.ts';
+import { assignZip } from '../semaphore/zip.ts';
+import type { Snapshot } from '../volume/contract.ts';
+
+/** Splits of so many cycles are kept for comparison. */
+const CYCLES_KEPT = 4;
+
+export class Splits {
+  readonly #byCycle = new Map<number, Map<string, { split: string; worker: string }>>();
+
+  /** What differs from another worker's split of the same snapshot in the same cycle; undefined if nothing. */
+  compare(
+    worker: string,
+    how: 'slices' | 'zip',
+    { roster, tasks }: Snapshot,
+    cycle: number,
+  ): string | undefined {
+    const sameCycle =
+      this.#byCycle.get(cycle) ?? new Map<string, { split: string; worker: string }>();
+    this.#byCycle.set(cycle, sameCycle);
+    if (this.#byCycle.size > CYCLES_KEPT) this.#byCycle.delete(Math.min(...this.#byCycle.keys()));
+    const key = JSON.stringify([
+      roster.map((entry) => JSON.stringify(entry)).toSorted(),
+      tasks
+        .map((task) => JSON.stringify({ ...task, refusedBy: task.refusedBy?.toSorted() }))
+        .toSorted(),
+    ]);
+    const split = describe((how === 'zip' ? assignZip : assign)(roster, tasks, cycle));
+    const other = sameCycle.get(key);
+    sameCycle.set(key, { split, worker });
+    if (other === undefined || other.split === split) return undefined;
+    return `in cycle ${cycle} ${worker} splits ${split}, ${other.worker} ${other.split}`;
+  }
+}
+
+function describe(split: Split): string {
+  return JSON.stringify([...split].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,70 @@
+/** Who puts things into the simulated volume: state files whole, state files slowly, and junk. */
+import type { Actor, Disk } from './disk.ts';
+import { JUNK } from './junk.ts';
+import { MOUNT } from './process-options.ts';
+
+export interface Place {
+  readonly disk: Disk;
+  now(): number;
+  at(time: number, act: () => void): () => void;
+  /** Something has changed: file events may be sent. */
+  hint(): void;
+  /** There is, or will be, a file of this content; `isOurs`: a state file that has to be done in the end. */
+  expect(name: string, content: string, isOurs: boolean): void;
+}
+
+const PIECES = 4;
+
+export class User implements Actor {
+  readonly client: string = 'user';
+  readonly #place: Place;
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  readonly stamp = (): number => this.#place.now();
+
+  /** As `flockwork submit` does it: durable when it is through. */
+  submit(name: string, content: string): void {
+    const { disk } = this.#place;
+    this.#place.expect(name, content, true);
+    disk.create(pathOf(name), content, this);
+    this.#sync(name);
+    this.#place.hint();
+  }
+
+  putJunk(number: number): void {
+    const { disk } = this.#place;
+    const [name, content] = JUNK[number % JUNK.length]!;
+    if (disk.stat(pathOf(name)) !== undefined) return;
+    this.#place.expect(name, content ?? '', false);
+    if (content === undefined) disk.createOther(pathOf(name), this);
+    else disk.create(pathOf(name), content, this);
+    this.#sync(name);
+  }
+
+  /** As `cp` does it: the name is there before the content is. A piece every `ms`, sooner than a cycle. */
+  copySlowly(name: string, content: string, ms: number): void {
+    const place = this.#place;
+    const { disk } = place;
+    place.expect(name, content, true);
+    disk.create(pathOf(name), '', this);
+    disk.sync(MOUNT);
+    for (let piece = 0; piece < PIECES; piece += 1) {
+      const [start, end] = [piece, piece + 1].map((part) => (part * content.length) / PIECES);
+      place.at(place.now() + (piece + 1) * ms, () => {
+        if (disk.stat(pathOf(name)) === undefined) return;
+        disk.append(pathOf(name), content.slice(start, end), this);
+        this.#sync(name);
+      });
+    }
+  }
+
+  #sync(name: string): void {
+    this.#place.disk.sync(pathOf(name));
+    this.#place.disk.sync(MOUNT);
+  }
+}
+
+const pathOf = (name: string): string => `${MOUNT}/${name}`;
