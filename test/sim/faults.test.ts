@@ -1,6 +1,7 @@
 /** Chance decides for each operation on its own what goes wrong with it. */
 import { expect, test } from 'vitest';
 import {
+  FAULT_KINDS,
   randomFaults,
   REFUSED,
   type Fault,
@@ -34,7 +35,7 @@ test('the same seed has the same faults, in whatever order they are asked for', 
   );
 });
 
-test.each<[FaultKind, Method]>([
+const FOR: readonly (readonly [FaultKind, Method])[] = [
   ['lost', 'link'],
   ['refused', 'sync'],
   ['duplicate', 'rename'],
@@ -43,7 +44,13 @@ test.each<[FaultKind, Method]>([
   ['crash-before', 'unlink'],
   ['crash-after', 'link'],
   ['power', 'create'],
-])('%s comes about as often as is asked for', (kind, method) => {
+];
+
+test('every kind is looked at', () => {
+  expect(FOR.map(([kind]) => kind)).toEqual(FAULT_KINDS);
+});
+
+test.each(FOR)('%s comes about as often as is asked for', (kind, method) => {
   const faults = faultsFor(randomFaults('rate', { [kind]: 0.1 }, LIMITS), method);
   expect(faults.every((fault) => fault.kind === kind)).toBe(true);
   expect(Math.abs(faults.length - CALLS / 10)).toBeLessThan(CALLS / 50);

@@ -1,7 +1,8 @@
 /** One small run, and what becomes of it when one of its file operations fails. */
 import { REFUSED, type Fault, type Method } from '../../src/sim/faults.ts';
+import type { Outcome } from '../../src/sim/outcome.ts';
 import type { Blow, Scenario } from '../../src/sim/scenario.ts';
-import { simulate, type Outcome } from '../../src/sim/simulation.ts';
+import { simulate } from '../../src/sim/simulation.ts';
 
 const OPTIONS = {
   phases: { assignment: 40, commitment: 60, update: 120, buffer: 30 },
