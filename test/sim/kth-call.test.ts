@@ -1,6 +1,6 @@
 /** One small run, again and again: each time one file operation fails in one way, the next time another. */
 import { expect, test } from 'vitest';
-import { failing, failuresOf, faultsOf, operationsOf, powerCuts, SMALL } from './small-run.ts';
+import { allFailures, failing, failuresOf, operationsOf, powerCuts, SMALL } from './small-run.ts';
 
 const MINUTES = 60_000;
 
@@ -9,9 +9,7 @@ test(
   async () => {
     const operations = await operationsOf(SMALL);
     expect(operations.length).toBeGreaterThan(100);
-    const trials = operations.flatMap((one) =>
-      faultsOf(one).map((fault) => failing(SMALL, one, fault)),
-    );
+    const trials = await allFailures(SMALL);
     console.log(`${operations.length} operations, ${trials.length} runs`);
     expect(await failuresOf(trials)).toEqual([]);
   },
@@ -27,3 +25,13 @@ test.each([0, 1])(
   },
   10 * MINUTES,
 );
+
+test('the power takes a heart like any other call', async () => {
+  const beats = (await operationsOf(SMALL)).filter(({ method }) => method === 'overwrite');
+  expect(beats.length).toBeGreaterThan(3);
+  for (const beat of beats) {
+    const trace: string[] = [];
+    await failing(SMALL, { ...beat, fault: { kind: 'power' } }).run((line) => trace.push(line));
+    expect(trace.filter((line) => line.endsWith('the power is back'))).toHaveLength(1);
+  }
+});

@@ -48,26 +48,41 @@ export interface Operation {
   readonly method: Method;
 }
 
+/** One that is to fail. */
+export interface Failure extends Operation {
+  readonly fault: Fault;
+}
+
 /** Something put into the run. */
 export interface Trial {
   readonly what: string;
-  /** What `Outcome.injected` says of it. */
-  readonly id: string;
+  /** What `Outcome.injected` has to say of it. */
+  readonly ids: readonly string[];
   readonly run: (trace?: (line: string) => void) => Promise<Outcome>;
 }
 
-/** All operations of the first process of each worker: the later ones only look whether anything is left. */
-export async function operationsOf(scenario: Scenario): Promise<Operation[]> {
+/**
+ * All operations of the processes that this is true of. Without it: of the first of each worker; later ones
+ * only look whether anything is left. With an earlier failure: of the run in which that happens.
+ */
+export async function operationsOf(
+  scenario: Scenario,
+  isMeant: (process: string) => boolean = (process) => !process.includes('.'),
+  earlier?: Failure,
+): Promise<Operation[]> {
   const operations: Operation[] = [];
-  const names = scenario.hosts.map(({ options }) => options.worker);
   const outcome = await simulate(scenario, {
     faults: (process, call, method) => {
-      if (names.includes(process)) operations.push({ process, call, method });
-      return undefined;
+      if (isMeant(process)) operations.push({ process, call, method });
+      return earlier === undefined ? undefined : faultAt([earlier], process, call);
     },
   });
   if (outcome.verdict !== 'ok') throw new Error(outcome.message);
   return operations;
+}
+
+function faultAt(failures: readonly Failure[], process: string, call: number): Fault | undefined {
+  return failures.find((one) => one.process === process && one.call === call)?.fault;
 }
 
 const LOST = ['EIO', 'ENOENT', 'EEXIST', 'ETIMEDOUT'];
@@ -86,17 +101,24 @@ export function faultsOf({ method }: Operation): Fault[] {
   ];
 }
 
-export function failing(scenario: Scenario, operation: Operation, fault: Fault): Trial {
-  const { process, call, method } = operation;
+export function failing(scenario: Scenario, ...failures: readonly Failure[]): Trial {
   return {
-    what: `${process}#${call} ${method}: ${JSON.stringify(fault)}`,
-    id: `${process}#${call}`,
+    what: JSON.stringify(failures),
+    ids: failures.map(({ process, call }) => `${process}#${call}`),
     run: (trace) =>
       simulate(scenario, {
-        faults: (who, which) => (who === process && which === call ? fault : undefined),
+        faults: (process, call) => faultAt(failures, process, call),
         ...(trace && { trace }),
       }),
   };
+}
+
+/** The run once for each way in which each operation can fail. */
+export async function allFailures(scenario: Scenario): Promise<Trial[]> {
+  const operations = await operationsOf(scenario);
+  return operations.flatMap((one) =>
+    faultsOf(one).map((fault) => failing(scenario, { ...one, fault })),
+  );
 }
 
 /** A fault loses half of what was not synced. A blow can lose all or nothing; but it goes by the time. */
@@ -113,7 +135,7 @@ export async function powerCuts(scenario: Scenario, keeps: readonly number[]): P
       const blow: Blow = { id: 'blow 0', kind: 'power', at, keep, restart: 0 };
       return {
         what: JSON.stringify(blow),
-        id: blow.id,
+        ids: [blow.id],
         run: (trace) => simulate({ ...scenario, blows: [blow] }, { ...(trace && { trace }) }),
       };
     }),
@@ -123,10 +145,10 @@ export async function powerCuts(scenario: Scenario, keeps: readonly number[]): P
 /** Those that do not end well, or were not what they say. */
 export async function failuresOf(trials: readonly Trial[]): Promise<string[]> {
   const failures: string[] = [];
-  for (const { what, id, run } of trials) {
+  for (const { what, ids, run } of trials) {
     const { verdict, message, injected } = await run();
     if (verdict !== 'ok') failures.push(`${what}: ${verdict}, ${message}`);
-    if (injected.length !== 1 || injected[0]!.id !== id) {
+    if (injected.map(({ id }) => id).join() !== ids.join()) {
       failures.push(`${what} is not what happened: ${JSON.stringify(injected)}`);
     }
   }
