@@ -9,7 +9,7 @@ const config: ViteUserConfig = defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/{machine,semaphore,volume,worker,doctor,cli,project}/**/*.test.ts'],
+          include: ['test/{machine,semaphore,volume,worker,doctor,sim,cli,project}/**/*.test.ts'],
           testTimeout: MINUTE,
         },
       },

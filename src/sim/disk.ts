@@ -101,7 +101,7 @@ export class Disk {
     const mtime = view === undefined ? node.mtime : mtimeAsOf(node, view);
     return {
       kind: node.kind,
-      size: node.kind === 'directory' ? 0 : node.content.length,
+      size: node.kind === 'directory' ? 0 : Buffer.byteLength(node.content),
       mtime,
       mode: node.mode,
     };
@@ -131,7 +131,7 @@ export class Disk {
     const now = this.#now();
     node.past.push({ until: now, content: node.content, client: actor.client });
     while (node.past.length > 1 && node.past[0]!.until < now - this.#memory) node.past.shift();
-    node.content = content + node.content.slice(content.length);
+    node.content = content + fromByte(node.content, Buffer.byteLength(content));
     node.mtime = actor.stamp();
   }
 
@@ -301,6 +301,11 @@ function newDirectory(mode: number, mtime: number): DirectoryNode {
 
 function newFile(content: string, mtime: number): FileNode {
   return { kind: 'file', content, durable: undefined, mtime, mode: 0o644, links: 0, past: [] };
+}
+
+/** What a text's bytes from `start` on say. */
+function fromByte(text: string, start: number): string {
+  return Buffer.from(text).toString('utf8', start);
 }
 
 function apply(entries: Map<string, DiskNode>, { name, after }: Change): void {

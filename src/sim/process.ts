@@ -346,7 +346,9 @@ export class SimProcess {
   #rewrite(lease: string, content: string): number {
     const fault = this.#begin('overwrite', lease);
     if (fault?.kind === 'crash-before') this.kill();
-    if (fault?.kind === 'refused' || !this.isAlive) throw failure('EIO', lease);
+    if (fault?.kind === 'power') this.#world.losePower();
+    if (fault?.kind === 'refused') throw failure(fault.errno, lease);
+    if (!this.isAlive) throw failure('EIO', lease);
     const disk = this.#unmounted ?? this.#world.disk;
     disk.overwrite(lease, content, this.actor);
     if (fault?.kind === 'crash-after') this.kill();

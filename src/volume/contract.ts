@@ -132,8 +132,11 @@ export interface Session {
   /** Tokens of all sessions there are, this one included. */
   sessions(): Promise<readonly Token[]>;
   settle(steps: readonly Step[], window: Window): Promise<void>;
-  /** Breaks the leases of the dead, drops their claims, finishes what they owed. */
-  recover(cycle: number, window: Window): Promise<Recovery>;
+  /**
+   * Breaks the leases of the dead, drops their claims, finishes what they owed. Claims of this session
+   * that are not `held` are dropped too: a network may repeat a link after the claim was released.
+   */
+  recover(cycle: number, window: Window, isHeld?: (name: string) => boolean): Promise<Recovery>;
   journal(entries: readonly JournalEntry[]): Promise<void>;
   /** Says what this session holds, for people: claims are links to one file, and have no time of their own. */
   reportHeld(held: readonly Held[]): Promise<void>;

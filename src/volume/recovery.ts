@@ -8,7 +8,7 @@ import { parseCommitRecord } from '../machine/record.ts';
 import { isDead, sight, type Sighting } from '../semaphore/liveness.ts';
 import { isMine } from '../semaphore/share.ts';
 import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
-import { dropClaim, isSettled } from './claim.ts';
+import { dropClaim, isSettled, releaseClaim } from './claim.ts';
 import { publishFromRecord } from './commit.ts';
 import type { Recovery, Window } from './contract.ts';
 import { listOrNone, readText, remove, removeOurs } from './exclusive.ts';
@@ -33,7 +33,11 @@ export class Recoverer {
   readonly #sightings = new Map<string, Sighting>();
   /** Counters that were seen to move. */
   readonly #moved = new Set<string>();
+  /** As they were read last: of others, and ours. */
   #claims: Claim[] = [];
+  #own: string[] = [];
+  /** Those of ours that nobody here knew of then. */
+  #strays = new Set<string>();
   #scanned = Number.NEGATIVE_INFINITY;
 
   constructor(member: Member, lease: number, monotonic: () => number) {
@@ -92,13 +96,18 @@ export class Recoverer {
   }
 
   /** In Update System only: see I4. */
-  async recover(cycle: number, window: Window): Promise<Recovery> {
+  async recover(
+    cycle: number,
+    window: Window,
+    isHeld: (name: string) => boolean = () => true,
+  ): Promise<Recovery> {
     await this.observe();
     const dead = [...this.#sightings.keys()].filter((session) => this.#isDead(session));
     const report = { broken: [] as string[], dropped: [] as string[], finished: [] as string[] };
     const due = this.#monotonic() - this.#scanned >= this.#lease / SCANS_PER_LEASE;
     if (dead.length === 0 && !due) return report;
     await this.#scanClaims();
+    await this.#dropStrays(isHeld, window);
     await this.#sweepAttempts(cycle, window);
     for (const session of dead) {
       if (!window.mayStart()) return report;
@@ -113,11 +122,16 @@ export class Recoverer {
   async #scanClaims(): Promise<void> {
     const { files, layout, token: own } = this.#member;
     const claims: Claim[] = [];
+    this.#own = [];
     for (const name of await listOrNone(files, layout.flags('in_progress'))) {
       const text = await readText(files, layout.flag('in_progress', name));
       // A foreign claim has no session, and is never broken by us.
       const token = parseToken(text);
-      if (token === undefined || text === undefined || token.session === own.session) continue;
+      if (token === undefined || text === undefined) continue;
+      if (token.session === own.session) {
+        this.#own.push(name);
+        continue;
+      }
       claims.push({ name, text, token });
       // Its lease may have been broken already, by somebody who died before he was through.
       if (!this.#sightings.has(token.session)) {
@@ -126,6 +140,18 @@ export class Recoverer {
     }
     this.#claims = claims;
     this.#scanned = this.#monotonic();
+  }
+
+  /**
+   * A link that the network repeats after its claim was released holds the state for whoever does not know
+   * of it, as long as he lives. Seen at two readings: a listing may be old, and show what was released.
+   */
+  async #dropStrays(isHeld: (name: string) => boolean, window: Window): Promise<void> {
+    const before = this.#strays;
+    this.#strays = new Set(this.#own.filter((name) => !isHeld(name)));
+    for (const name of this.#strays) {
+      if (before.has(name)) await releaseClaim(this.#member, name, window.mayStart);
+    }
   }
 
   /** Attempts are in the record of a state that is done or failed; what is left of them here is in nobody's way. */

@@ -268,8 +268,8 @@ export class VolumeSession implements Session {
     return true;
   }
 
-  recover(cycle: number, window: Window): Promise<Recovery> {
-    return this.#recoverer.recover(cycle, window);
+  recover(cycle: number, window: Window, isHeld?: (name: string) => boolean): Promise<Recovery> {
+    return this.#recoverer.recover(cycle, window, isHeld);
   }
 
   async journal(entries: readonly JournalEntry[]): Promise<void> {

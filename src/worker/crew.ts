@@ -71,6 +71,17 @@ export class Crew {
     return [...this.#holdings.keys()];
   }
 
+  /** Is this claim of ours one that we hold, may hold, or take with what is not settled yet? */
+  knows(name: string): boolean {
+    const follows = (step: Step | undefined): boolean =>
+      step?.change.kind === 'commit' && step.change.record?.next?.name === name;
+    return (
+      this.#holdings.has(name) ||
+      this.#unsure.has(name) ||
+      [...this.#holdings.values()].some(({ step }) => follows(step))
+    );
+  }
+
   get isRunning(): boolean {
     return this.#in('running').length > 0 || this.hasFinished;
   }

@@ -234,7 +234,9 @@ export class Worker {
     await this.#crew.settle(window);
     if (this.#ending !== undefined) await this.#takeLeave(window);
     let isRegistered = await this.#registerForRoom(window);
-    const recovery = await this.#session.recover(turn.cycle, window);
+    const recovery = await this.#session.recover(turn.cycle, window, (name) =>
+      this.#crew.knows(name),
+    );
     if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
       this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
     }

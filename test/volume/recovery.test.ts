@@ -203,6 +203,31 @@ describe('others’ flags', () => {
   });
 });
 
+describe('a link that the network repeats after the claim was released', () => {
+  const claims = async (isHeld: (name: string) => boolean, scans: number): Promise<string[]> => {
+    using volume = await TestVolume.create();
+    volume.put('x.state');
+    const ant = await volume.join('ant');
+    const token = join(volume.dir, '.flockwork/sessions', ant.session.token.session);
+    linkSync(token, join(volume.dir, 'in_progress/x.state'));
+    for (let scan = 0; scan < scans; scan += 1) {
+      volume.pass(LEASE / 4);
+      ant.beat();
+      await ant.session.recover(scan, OPEN, isHeld);
+    }
+    return volume.list('in_progress');
+  };
+
+  test('holds the state until its session has read of it twice', async () => {
+    expect(await claims(() => false, 1)).toEqual(['x.state']);
+    expect(await claims(() => false, 2)).toEqual([]);
+  });
+
+  test('is nobody else’s business, and what is held stays', async () => {
+    expect(await claims((name) => name === 'x.state', 4)).toEqual(['x.state']);
+  });
+});
+
 describe('two live workers of one name', () => {
   test('the later one learns of the earlier one, when it has seen it live', async () => {
     using volume = await TestVolume.create();

@@ -1,0 +1,47 @@
+/** Many runs, and their sum. */
+import { expect, test } from 'vitest';
+import { addOutcome, addTotals, noTotals, runSeeds, type Totals } from '../../src/sim/campaign.ts';
+import type { Outcome } from '../../src/sim/outcome.ts';
+import { drawScenario } from '../../src/sim/scenario.ts';
+import { simulate } from '../../src/sim/simulation.ts';
+
+/** Fails at once: nobody is prepared for an error without an errno. */
+const MISTAKE = { kind: 'refused', errno: undefined as unknown as string } as const;
+
+test('each seed is run once, and what is reported adds up', async () => {
+  const seeds = Array.from({ length: 45 }, (_, index) => String(index));
+  const expected = noTotals();
+  for (const seed of seeds) addOutcome(expected, await simulate(drawScenario(seed)));
+  const left = [...seeds];
+  const reports: Totals[] = [];
+  const sum = noTotals();
+  await runSeeds({
+    next: () => left.shift(),
+    wishes: {},
+    options: {},
+    report: (totals) => {
+      reports.push(totals);
+      addTotals(sum, totals);
+    },
+    onFailure: ({ message }) => expect.unreachable(message),
+  });
+  expect(sum).toEqual(expected);
+  expect(sum.runs).toBe(seeds.length);
+  expect(reports.length).toBeGreaterThan(1);
+});
+
+test('what fails is told at once, with its seed', async () => {
+  const failed: Outcome[] = [];
+  const left = ['a', 'b'];
+  await runSeeds({
+    next: () => left.shift(),
+    wishes: { workers: 1, states: 1 },
+    options: { faults: (_process, call) => (call === 1 ? MISTAKE : undefined) },
+    report: () => undefined,
+    onFailure: (outcome) => failed.push(outcome),
+  });
+  expect(failed.map(({ seed, verdict }) => [seed, verdict])).toEqual([
+    ['a', 'crash'],
+    ['b', 'crash'],
+  ]);
+});

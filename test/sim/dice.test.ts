@@ -1,0 +1,88 @@
+/** Chance that a seed repeats. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Dice } from '../../src/sim/dice.ts';
+
+const throws = (seed: string, count = 50): number[] => {
+  const dice = new Dice(seed);
+  return Array.from({ length: count }, () => dice.next());
+};
+
+test('the same seed gives the same throws, another one others', () => {
+  fc.assert(
+    fc.property(fc.string(), fc.string(), (one, other) => {
+      expect(throws(one)).toEqual(throws(one));
+      if (one !== other) expect(throws(one)).not.toEqual(throws(other));
+    }),
+  );
+});
+
+test('throws of today are those of every other day: seeds in reports stay good', () => {
+  expect(throws('7', 4)).toEqual([
+    0.5125895470846444, 0.07513795047998428, 0.2145022125914693, 0.48271638760343194,
+  ]);
+});
+
+test('throws are spread evenly, one by one and in pairs', () => {
+  const dice = new Dice('even');
+  const sides = 8;
+  const count = 64_000;
+  const pairs = new Map<number, number>();
+  let last = 0;
+  for (let index = 0; index < count; index += 1) {
+    const side = Math.floor(dice.next() * sides);
+    pairs.set(last * sides + side, (pairs.get(last * sides + side) ?? 0) + 1);
+    last = side;
+  }
+  const fair = count / sides ** 2;
+  expect(pairs.size).toBe(sides ** 2);
+  // Six standard deviations.
+  for (const times of pairs.values())
+    expect(Math.abs(times - fair)).toBeLessThan(6 * Math.sqrt(fair));
+});
+
+test('seeds that look alike have nothing to do with each other', () => {
+  const firsts = Array.from({ length: 1000 }, (_, seed) => new Dice(String(seed)).next());
+  const mean = firsts.reduce((sum, one) => sum + one, 0) / firsts.length;
+  expect(mean).toBeCloseTo(0.5, 1);
+  const rises = firsts.filter((one, index) => index > 0 && one > firsts[index - 1]!).length;
+  expect(rises).toBeGreaterThan(400);
+  expect(rises).toBeLessThan(600);
+});
+
+test('what is thrown stays within its bounds, and reaches them', () => {
+  const dice = new Dice('bounds');
+  const many = <T>(one: () => T): T[] => Array.from({ length: 2000 }, one);
+  expect(new Set(many(() => dice.whole(-1, 2)))).toEqual(new Set([-1, 0, 1, 2]));
+  expect(new Set(many(() => dice.pick(['a', 'b', 'c'])))).toEqual(new Set(['a', 'b', 'c']));
+  expect(many(() => dice.chance(0))).not.toContain(true);
+  expect(many(() => dice.chance(1))).not.toContain(false);
+  const scaled = many(() => dice.scale(1, 10_000));
+  expect(Math.min(...scaled)).toBeGreaterThanOrEqual(1);
+  expect(Math.max(...scaled)).toBeLessThanOrEqual(10_000);
+  const below = scaled.filter((one) => one < 100).length;
+  expect(below).toBeGreaterThan(800);
+  expect(below).toBeLessThan(1200);
+});
+
+test('shuffling keeps everything, and leaves its argument alone', () => {
+  fc.assert(
+    fc.property(fc.string(), fc.array(fc.nat()), (seed, items) => {
+      const before = [...items];
+      const shuffled = new Dice(seed).shuffle(items);
+      expect(items).toEqual(before);
+      expect(shuffled.toSorted((a, b) => a - b)).toEqual(before.toSorted((a, b) => a - b));
+    }),
+  );
+});
+
+test('every order of three comes up about as often', () => {
+  const dice = new Dice('orders');
+  const orders = new Map<string, number>();
+  for (let index = 0; index < 6000; index += 1) {
+    const order = dice.shuffle(['a', 'b', 'c']).join('');
+    orders.set(order, (orders.get(order) ?? 0) + 1);
+  }
+  expect(orders.size).toBe(6);
+  for (const times of orders.values()) expect(Math.abs(times - 1000)).toBeLessThan(200);
+});

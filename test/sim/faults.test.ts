@@ -1,0 +1,98 @@
+/** Chance decides for each operation on its own what goes wrong with it. */
+import { expect, test } from 'vitest';
+import {
+  FAULT_KINDS,
+  randomFaults,
+  REFUSED,
+  type Fault,
+  type FaultKind,
+  type FaultSource,
+  type Method,
+} from '../../src/sim/faults.ts';
+import { drawScenario } from '../../src/sim/scenario.ts';
+import { simulate } from '../../src/sim/simulation.ts';
+
+const LIMITS = { cache: 100, duplicate: 200, slow: 300 };
+const CALLS = 20_000;
+
+function faultsFor(source: FaultSource, method: Method): Fault[] {
+  return Array.from({ length: CALLS }, (_, call) => source('w0', call + 1, method)).filter(
+    (fault) => fault !== undefined,
+  );
+}
+
+test('the same seed has the same faults, in whatever order they are asked for', () => {
+  const rates = { lost: 0.1, slow: 0.1 };
+  const source = randomFaults('7', rates, LIMITS);
+  const forwards = Array.from({ length: 500 }, (_, call) => source('w1', call, 'link'));
+  const again = randomFaults('7', rates, LIMITS);
+  const backwards = Array.from({ length: 500 }, (_, call) => again('w1', 499 - call, 'link'));
+  expect(backwards.toReversed()).toEqual(forwards);
+  const other = randomFaults('8', rates, LIMITS);
+  expect(Array.from({ length: 500 }, (_, call) => other('w1', call, 'link'))).not.toEqual(forwards);
+  expect(Array.from({ length: 500 }, (_, call) => source('w2', call, 'link'))).not.toEqual(
+    forwards,
+  );
+});
+
+const FOR: readonly (readonly [FaultKind, Method])[] = [
+  ['lost', 'link'],
+  ['refused', 'sync'],
+  ['duplicate', 'rename'],
+  ['slow', 'list'],
+  ['stale', 'read'],
+  ['crash-before', 'unlink'],
+  ['crash-after', 'link'],
+  ['power', 'create'],
+];
+
+test('every kind is looked at', () => {
+  expect(FOR.map(([kind]) => kind)).toEqual(FAULT_KINDS);
+});
+
+test.each(FOR)('%s comes about as often as is asked for', (kind, method) => {
+  const faults = faultsFor(randomFaults('rate', { [kind]: 0.1 }, LIMITS), method);
+  expect(faults.every((fault) => fault.kind === kind)).toBe(true);
+  expect(Math.abs(faults.length - CALLS / 10)).toBeLessThan(CALLS / 50);
+});
+
+test.each<[FaultKind, Method]>([
+  // Whoever asked does not know the answer, and is not told another one.
+  ['lost', 'read'],
+  ['lost', 'sync'],
+  // A network does not send these twice.
+  ['duplicate', 'append'],
+  // Only what is read comes out of a cache.
+  ['stale', 'link'],
+])('%s is not for %s', (kind, method) => {
+  expect(faultsFor(randomFaults('not', { [kind]: 0.5 }, LIMITS), method)).toEqual([]);
+});
+
+test('a fault is within its limits, and of all sorts', () => {
+  const rates = { refused: 0.2, slow: 0.2, duplicate: 0.2 };
+  const faults = faultsFor(randomFaults('sorts', rates, LIMITS), 'link');
+  const errnos = new Set(faults.flatMap((one) => (one.kind === 'refused' ? [one.errno] : [])));
+  expect(errnos).toEqual(new Set(REFUSED));
+  for (const fault of faults) {
+    if (fault.kind === 'slow') expect(fault.delay).toBeLessThan(LIMITS.slow);
+    if (fault.kind === 'duplicate') expect(fault.delay).toBeLessThan(LIMITS.duplicate);
+  }
+  expect(new Set(faults.map(({ kind }) => kind))).toEqual(new Set(Object.keys(rates)));
+});
+
+test('one fault left out of a run leaves all before it as they were', async () => {
+  let left = 0;
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const scenario = drawScenario(String(seed));
+    const { injected } = await simulate(scenario);
+    const ids = injected.map(({ id }) => id);
+    const index = Math.floor(ids.length / 2);
+    if (index === 0) continue;
+    left += 1;
+    const only = new Set([...ids.filter((id) => id !== ids[index]), 'mischief']);
+    const without = await simulate(scenario, { only });
+    expect(without.injected.slice(0, index)).toEqual(injected.slice(0, index));
+    expect(without.injected.map(({ id }) => id)).not.toContain(ids[index]);
+  }
+  expect(left).toBeGreaterThan(5);
+});

@@ -1,0 +1,67 @@
+/** The clocks of a simulated host. */
+import { expect, test } from 'vitest';
+import { HostClock, type ClockTraits } from '../../src/sim/host-clock.ts';
+
+const EXACT: ClockTraits = { offset: 0, drift: 0, jitter: 0 };
+const START = 1_000_000;
+
+function host(traits: Partial<ClockTraits>): { clock: HostClock; wait: (ms: number) => void } {
+  let now = START;
+  const clock = new HostClock(
+    () => now,
+    () => 0.25,
+    { ...EXACT, ...traits },
+  );
+  return { clock, wait: (ms) => void (now += ms) };
+}
+
+test('one without faults shows the time', () => {
+  const { clock, wait } = host({});
+  wait(500);
+  expect(clock.wall()).toBe(START + 500);
+  expect(clock.isJittery).toBe(false);
+});
+
+test('one that is off is off by as much all the time', () => {
+  const { clock, wait } = host({ offset: -300 });
+  expect(clock.wall()).toBe(START - 300);
+  wait(1000);
+  expect(clock.wall()).toBe(START + 700);
+});
+
+test('one that runs fast does so in both clocks, and its sleeps are short', () => {
+  const { clock, wait } = host({ drift: 0.25 });
+  const began = clock.monotonic();
+  wait(clock.real(1000));
+  expect(clock.monotonic() - began).toBeCloseTo(1000);
+  expect(clock.real(1000)).toBe(800);
+  expect(clock.wall()).toBeCloseTo(START + 1000);
+});
+
+test('who sets the wall clock does not touch the other', () => {
+  const { clock, wait } = host({});
+  const began = clock.monotonic();
+  clock.step(-5000);
+  clock.step(2000);
+  wait(10);
+  expect(clock.wall()).toBe(START - 3000 + 10);
+  expect(clock.monotonic() - began).toBe(10);
+});
+
+test('a broken one shows no time, until it is mended', () => {
+  const { clock, wait } = host({});
+  clock.broken = true;
+  expect(clock.wall()).toBeNaN();
+  expect(clock.monotonic()).not.toBeNaN();
+  wait(10);
+  clock.broken = false;
+  expect(clock.wall()).toBe(START + 10);
+});
+
+test('jitter is of the wall clock alone', () => {
+  const { clock } = host({ jitter: 40 });
+  const began = clock.monotonic();
+  expect(clock.wall()).toBe(START - 10);
+  expect(clock.monotonic()).toBe(began);
+  expect(clock.isJittery).toBe(true);
+});

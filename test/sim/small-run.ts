@@ -1,0 +1,156 @@
+/** One small run, and what becomes of it when one of its file operations fails. */
+import { REFUSED, type Fault, type Method } from '../../src/sim/faults.ts';
+import type { Outcome } from '../../src/sim/outcome.ts';
+import type { Blow, Scenario } from '../../src/sim/scenario.ts';
+import { simulate } from '../../src/sim/simulation.ts';
+
+const OPTIONS = {
+  phases: { assignment: 40, commitment: 60, update: 120, buffer: 30 },
+  lease: 700,
+  concurrency: 2,
+  capacity: 4,
+  assign: 'slices',
+  follow: true,
+  watch: false,
+  freshListings: true,
+  latency: 0.2,
+  taken: 'EEXIST',
+  maxLinks: Number.POSITIVE_INFINITY,
+  stamps: 'volume',
+} as const;
+
+/** Two workers, one chain of two and one state alone; nothing goes wrong by chance. */
+export const SMALL: Scenario = {
+  seed: 'small',
+  calm: false,
+  start: 1_700_000_000_000,
+  hosts: ['w0', 'w1'].map((worker) => ({
+    clock: { offset: 0, drift: 0, jitter: 0 },
+    options: { ...OPTIONS, worker },
+  })),
+  instances: [
+    { name: 'i0', steps: 2 },
+    { name: 'i1', steps: 1 },
+  ],
+  mischief: {},
+  rates: {},
+  limits: { cache: 0, duplicate: 0, slow: 0 },
+  blows: [],
+  safety: 3000,
+  core: [0, 1],
+};
+
+/** A file operation of the run as it is when nothing fails. */
+export interface Operation {
+  readonly process: string;
+  /** From 1, in its process. */
+  readonly call: number;
+  readonly method: Method;
+}
+
+/** One that is to fail. */
+export interface Failure extends Operation {
+  readonly fault: Fault;
+}
+
+/** Something put into the run. */
+export interface Trial {
+  readonly what: string;
+  /** What `Outcome.injected` has to say of it. */
+  readonly ids: readonly string[];
+  readonly run: (trace?: (line: string) => void) => Promise<Outcome>;
+}
+
+/**
+ * All operations of the processes that this is true of. Without it: of the first of each worker; later ones
+ * only look whether anything is left. With an earlier failure: of the run in which that happens.
+ */
+export async function operationsOf(
+  scenario: Scenario,
+  isMeant: (process: string) => boolean = (process) => !process.includes('.'),
+  earlier?: Failure,
+): Promise<Operation[]> {
+  const operations: Operation[] = [];
+  const outcome = await simulate(scenario, {
+    faults: (process, call, method) => {
+      if (isMeant(process)) operations.push({ process, call, method });
+      return earlier === undefined ? undefined : faultAt([earlier], process, call);
+    },
+  });
+  if (outcome.verdict !== 'ok') throw new Error(outcome.message);
+  return operations;
+}
+
+function faultAt(failures: readonly Failure[], process: string, call: number): Fault | undefined {
+  return failures.find((one) => one.process === process && one.call === call)?.fault;
+}
+
+const LOST = ['EIO', 'ENOENT', 'EEXIST', 'ETIMEDOUT'];
+/** The reply to a question is the answer: a lost one is a refusal, and not another answer. */
+const QUESTIONS: readonly Method[] = ['list', 'stat', 'read', 'sync'];
+
+/** Every way in which this operation can fail. */
+export function faultsOf({ method }: Operation): Fault[] {
+  const lost = QUESTIONS.includes(method) ? [] : LOST;
+  return [
+    ...REFUSED.map((errno) => ({ kind: 'refused', errno }) as const),
+    ...lost.map((errno) => ({ kind: 'lost', errno }) as const),
+    { kind: 'crash-before' },
+    { kind: 'crash-after' },
+    { kind: 'power' },
+  ];
+}
+
+export function failing(scenario: Scenario, ...failures: readonly Failure[]): Trial {
+  return {
+    what: JSON.stringify(failures),
+    ids: failures.map(({ process, call }) => `${process}#${call}`),
+    run: (trace) =>
+      simulate(scenario, {
+        faults: (process, call) => faultAt(failures, process, call),
+        ...(trace && { trace }),
+      }),
+  };
+}
+
+/** The run once for each way in which each operation can fail. */
+export async function allFailures(scenario: Scenario): Promise<Trial[]> {
+  const operations = await operationsOf(scenario);
+  return operations.flatMap((one) =>
+    faultsOf(one).map((fault) => failing(scenario, { ...one, fault })),
+  );
+}
+
+/** A fault loses half of what was not synced. A blow can lose all or nothing; but it goes by the time. */
+export async function powerCuts(scenario: Scenario, keeps: readonly number[]): Promise<Trial[]> {
+  const times: number[] = [];
+  await simulate(scenario, {
+    trace: (line) => {
+      if (line.endsWith(': ok')) times.push(Number(line.slice(0, 10)) * 1000);
+    },
+  });
+  const between = [...new Set(times)].slice(1).map((time, index) => (time + times[index]!) / 2);
+  return keeps.flatMap((keep) =>
+    between.map((at): Trial => {
+      const blow: Blow = { id: 'blow 0', kind: 'power', at, keep, restart: 0 };
+      return {
+        what: JSON.stringify(blow),
+        ids: [blow.id],
+        run: (trace) => simulate({ ...scenario, blows: [blow] }, { ...(trace && { trace }) }),
+      };
+    }),
+  );
+}
+
+/** Those that do not end well, or were not what they say. */
+export async function failuresOf(trials: readonly Trial[]): Promise<string[]> {
+  const failures: string[] = [];
+  for (const { what, ids, run } of trials) {
+    const { verdict, message, injected } = await run();
+    if (verdict !== 'ok') failures.push(`${what}: ${verdict}, ${message}`);
+    if (injected.map(({ id }) => id).join() !== ids.join()) {
+      failures.push(`${what} is not what happened: ${JSON.stringify(injected)}`);
+    }
+  }
+  return failures;
+}
