@@ -2,7 +2,7 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 const MINUTE = 60_000;
 
-/** `unit` runs in process; `e2e` runs real worker processes; `heavy` breaks them (see .ci/run). */
+/** `unit` runs in process; `e2e` runs real worker processes; `heavy` breaks them; `proof` searches, and makes mistakes to be found (see .ci/run). */
 const config: ViteUserConfig = defineConfig({
   test: {
     projects: [
@@ -26,6 +26,15 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'heavy',
           include: ['test/heavy/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 20 * MINUTE,
+          hookTimeout: MINUTE,
+        },
+      },
+      {
+        test: {
+          name: 'proof',
+          include: ['test/proof/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 20 * MINUTE,
           hookTimeout: MINUTE,

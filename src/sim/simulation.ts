@@ -300,13 +300,16 @@ class Simulation implements World {
     this.#callTheCore();
     const limit = this.now() + LEASES * this.#lease + CYCLES * this.#cycle;
     const isWatching = this.#scenario.hosts[0]!.options.watch;
-    const isOver = (): boolean =>
-      isWatching ? this.#oracle.unsettled(this.#expected) === undefined : this.#fleet.isEmpty;
+    const isOver = (): boolean => (isWatching ? this.#isAllDone : this.#fleet.isEmpty);
     await this.#agenda.run(() => this.#isBad || isOver(), limit);
     this.#fleet.close();
     await this.#dismissAll();
     if (this.#oracle.leftOver() !== undefined) await this.#tidyUp();
     if (!this.#isBad) this.#oracle.finish(this.#expected);
+  }
+
+  get #isAllDone(): boolean {
+    return this.#oracle.unsettled(this.#expected) === undefined;
   }
 
   #callTheCore(): void {
@@ -327,12 +330,16 @@ class Simulation implements World {
     if (noneActs || this.#isTooStale) for (const process of alive) process.kill();
   }
 
-  /** Whoever comes next finds what the dead have left, if the others ended before their leases did. */
+  /**
+   * Whoever comes next finds what the dead have left, if the others ended before their leases did: also a
+   * commit that was on its way when its process died, and came in late.
+   */
   async #tidyUp(): Promise<void> {
     const { options } = this.#fleet.hosts[0]!;
     this.#fleet.launch(0, { ...options, worker: 'caretaker', watch: true });
     const limit = this.now() + LEASES * this.#lease + CYCLES * this.#cycle;
-    const isTidy = (): boolean => this.#oracle.leftOver('caretaker') === undefined;
+    const isTidy = (): boolean =>
+      this.#oracle.leftOver('caretaker') === undefined && this.#isAllDone;
     await this.#agenda.run(() => this.#isBad || isTidy(), limit);
     await this.#dismissAll();
   }

@@ -90,7 +90,7 @@ const LOST = ['EIO', 'ENOENT', 'EEXIST', 'ETIMEDOUT'];
 const QUESTIONS: readonly Method[] = ['list', 'stat', 'read', 'sync'];
 
 /** Every way in which this operation can fail. */
-export function faultsOf({ method }: Operation): Fault[] {
+function faultsOf({ method }: Operation): Fault[] {
   const lost = QUESTIONS.includes(method) ? [] : LOST;
   return [
     ...REFUSED.map((errno) => ({ kind: 'refused', errno }) as const),

@@ -10,7 +10,7 @@ import { MUTANTS } from '../mutants/mutants.ts';
 import type { Mutant } from '../mutants/hook.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const SEEDS = 3000;
+const SEEDS = 2000;
 const AT_ONCE = 2;
 /** Nothing to go by: most take seconds, some have to wait for their seed, and some machines are slow. */
 const HOUR = 3_600_000;
