@@ -142,7 +142,7 @@ function drawVolume(dice: Dice, calm: boolean): Volume {
 /** Some caches are older than a lease: nobody may lose anything by that, but nobody has to come to an end. */
 function drawCache(dice: Dice, lease: number): number {
   if (!dice.chance(0.35)) return 0;
-  return dice.chance(0.4) ? lease * dice.scale(1, 30) : dice.scale(50, lease);
+  return dice.chance(0.4) ? lease * dice.scale(1, 30) : lease * dice.scale(0.1, 1);
 }
 
 function drawOptions(
@@ -194,6 +194,8 @@ function drawMischief(dice: Dice): Mischief {
 
 /** Each kind is in some runs only: all of them at once would hide what one of them does. */
 function drawRates(dice: Dice, stale: boolean): Rates {
+  // Where the volume does as asked, what ticks do shows best.
+  if (!stale && dice.chance(0.25)) return {};
   const kinds: FaultKind[] = [
     'lost',
     'refused',

@@ -295,8 +295,9 @@ export class VolumeSession implements Session {
   /** I4: a flag that may not come down now is left to the others. */
   #isFrozen(): boolean {
     const now = this.time();
-    const phase = now && momentOf(this.phases, now)?.phase;
-    return phase === 'assignment' || phase === 'buffer';
+    if (now === undefined) return false;
+    const phase = momentOf(this.phases, now)?.phase;
+    return phase !== 'commitment' && phase !== 'update';
   }
 
   /** The lease goes last: until then the others can tell that somebody is still at it. */
