@@ -136,8 +136,7 @@ export class Oracle {
     const session = parseToken(this.#text(`in_progress/${name}`))?.session ?? '';
     const owner = this.#options.owner(session);
     if (owner === undefined || owner === process || this.#options.cache > 0) return;
-    const silent = this.#now() - owner.lastBeat;
-    if (!this.#exists(`.flockwork/leases/${session}`) || silent > this.#options.lease / 2) return;
+    if (!this.#exists(`.flockwork/leases/${session}`) || !owner.isLively) return;
     this.#fail('I6', `${process.name} takes down the claim of ${name} by ${session}, which lives`);
   }
 
@@ -251,7 +250,7 @@ export class Oracle {
       owner.blockedFor > 0 &&
       owner.blockedFor < 1.9 * lease &&
       owner.runsFor > 4 * lease;
-    if (silent < lease / 2 || isBusy) {
+    if (owner.isLively || isBusy) {
       this.#fail(
         'I6',
         `${process.name} breaks the lease of ${session}, which beat ${Math.round(silent)} ms ago`,

@@ -32,8 +32,9 @@ export class SimProcess {
   readonly actor: { readonly client: string; readonly stamp: () => number };
   readonly ended: Promise<Exit>;
   session: VolumeSession | undefined;
-  /** True time of the last beat that reached the volume. */
+  /** True times of the last beat that reached the volume, and of the one before. */
   lastBeat: number = Number.NEGATIVE_INFINITY;
+  #beatBefore = Number.NEGATIVE_INFINITY;
   /** True while something came between deciding and acting: what it does now may be late. */
   stalled: boolean = false;
   /** Until it finds its lease gone, or is told that it is. */
@@ -79,6 +80,13 @@ export class SimProcess {
 
   get isStopped(): boolean {
     return this.#world.now() < this.#stoppedUntil;
+  }
+
+  /** It has been giving signs of life, regularly: nobody has reason to take it for dead. */
+  get isLively(): boolean {
+    const { lease } = this.options;
+    const now = this.#world.now();
+    return now - this.lastBeat < 0.5 * lease && now - this.#beatBefore < 0.75 * lease;
   }
 
   /** Its volume went away while it was at work: it cannot know of one that was never there. */
@@ -353,6 +361,7 @@ export class SimProcess {
     disk.overwrite(lease, content, this.actor);
     if (fault?.kind === 'crash-after') this.kill();
     if (fault?.kind === 'lost') throw failure(fault.errno, lease);
+    this.#beatBefore = this.lastBeat;
     this.lastBeat = this.#world.now();
     return disk.stat(lease)?.mtime ?? Number.NaN;
   }

@@ -1,10 +1,20 @@
-/** What has to hold of chains that never stop, looked at again and again: only what is new is read. */
+/**
+ * What has to hold of chains that never stop, looked at again and again: only what is new is read, and what
+ * is old is cleared away, as whoever runs such a volume would.
+ */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseCommitRecord } from '../../src/machine/record.ts';
 import { stateName } from '../../src/machine/name.ts';
 import type { Fleet } from '../fleet.ts';
 
+/** Steps of a chain that are left where they are. */
+const KEPT = 20;
+
 export class Chains {
   readonly #fleet: Fleet;
+  /** Instance → the first step whose state file, and the first one whose flag, is still there. */
+  readonly #cleared: Map<string, { files: number; flags: number }>;
   /** Instance → the step that was not yet done when we looked. */
   readonly #reached: Map<string, number>;
   /** State → the session whose record is its done flag. */
@@ -13,6 +23,7 @@ export class Chains {
   constructor(fleet: Fleet, instances: readonly string[]) {
     this.#fleet = fleet;
     this.#reached = new Map(instances.map((instance) => [instance, 0]));
+    this.#cleared = new Map(instances.map((instance) => [instance, { files: 0, flags: 0 }]));
     for (const instance of instances) {
       fleet.put(stateName(instance, 0), { state: 'endless', payload: { step: 0 } });
     }
@@ -62,6 +73,24 @@ export class Chains {
     ];
   }
 
+  /**
+   * Removes what was done long ago: state files first, and their flags only when this is called again. A
+   * worker that has listed the one and not yet the other would take such a state for available.
+   */
+  clear(): void {
+    for (const [instance, cleared] of this.#cleared) {
+      const { files, flags } = cleared;
+      for (let step = flags; step < files; step += 1) this.#remove('done', instance, step);
+      const kept = Math.max(files, this.#reached.get(instance)! - KEPT);
+      for (let step = files; step < kept; step += 1) this.#remove('.', instance, step);
+      this.#cleared.set(instance, { files: kept, flags: files });
+    }
+  }
+
+  #remove(place: string, instance: string, step: number): void {
+    rmSync(join(this.#fleet.dir, place, stateName(instance, step)));
+  }
+
   /** States that two sessions say they have committed, or another one than the flag says. */
   doubleCommits(): string[] {
     const seen = new Map<string, string>();
@@ -85,10 +114,18 @@ export class Chains {
       const last = stateName(instance, step);
       if (!states.has(last)) problems.push(`${last} is lost`);
     }
-    const expected = this.steps + this.#reached.size;
+    const cleared = [...this.#cleared.values()];
+    const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
+    const files = sum(cleared.map((one) => one.files));
+    const flags = sum(cleared.map((one) => one.flags));
+    const expected = this.steps + this.#reached.size - files;
     if (states.size !== expected) problems.push(`${states.size} state files, not ${expected}`);
     const done = this.#fleet.list('done').length;
-    if (done !== this.steps) problems.push(`${done} are done, but chains have ${this.steps} steps`);
+    if (done !== this.steps - flags) {
+      problems.push(
+        `${done} are done, but chains have ${this.steps} steps, and ${flags} were cleared`,
+      );
+    }
     return problems;
   }
 }
