@@ -206,6 +206,13 @@ export class Disk {
     node.unsynced = [];
   }
 
+  /** Would this name, and its content, survive if the power went now? */
+  isDurable(path: string): boolean {
+    const [directory, name] = this.#place(path);
+    const node = directory.durable.get(name);
+    return node !== undefined && (node.kind === 'directory' || node.durable === node.content);
+  }
+
   /**
    * The power goes, and comes back. Of every change to a directory that was not synced, `keeps` says whether
    * it had reached the disk; of every content that was not, `tear` says what had.

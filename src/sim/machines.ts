@@ -36,6 +36,11 @@ export interface ChainOptions {
 const CHAIN = 'chain';
 export const ATTEMPTS: number = 4;
 
+/** Milliseconds. */
+export function chainTimeout(cycle: number, lease: number): number {
+  return Math.ceil(3 * cycle + lease);
+}
+
 /** The state file that begins a chain of `steps`. */
 export function chainState(steps: number): string {
   return `${JSON.stringify({ state: CHAIN, payload: { left: steps } })}\n`;
@@ -45,7 +50,7 @@ export function chainMachine(options: ChainOptions, host: Host): Machine {
   const { cycle, lease } = options;
   const activity = {
     tick: (context: TickContext) => tick(context, options, host),
-    timeout: Math.ceil(3 * cycle + lease),
+    timeout: chainTimeout(cycle, lease),
     retry: {
       maximumAttempts: ATTEMPTS,
       initialInterval: Math.ceil(cycle / 4),

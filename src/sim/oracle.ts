@@ -6,12 +6,13 @@ import { parseStateName } from '../machine/name.ts';
 import { parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { parseStateFile } from '../machine/state-file.ts';
-import { momentAt, type PhaseLengths } from '../semaphore/cycle.ts';
+import { cycleLength, momentAt, type PhaseLengths } from '../semaphore/cycle.ts';
 import type { JournalEntry, Snapshot } from '../volume/contract.ts';
 import { sessionOfTokenFile } from '../volume/member.ts';
 import { parseToken } from '../volume/token.ts';
 import type { Disk, DiskNode, Notice } from './disk.ts';
 import type { Method } from './faults.ts';
+import { Lives } from './lives.ts';
 import { outOfSeason } from './seasons.ts';
 import { MOUNT } from './process-options.ts';
 import type { SimProcess } from './process.ts';
@@ -29,6 +30,8 @@ export interface OracleOptions {
   readonly registry: Registry;
   /** Some ticks never come back: past their deadline, the heart is to stop. */
   readonly hangs: boolean;
+  /** Milliseconds: of the ticks there are. */
+  readonly timeout: number;
   /** The live process whose session this is. */
   readonly owner: (session: string) => SimProcess | undefined;
   /** Caches are so old at most, ms: who reads through them may take the living for dead. */
@@ -54,6 +57,7 @@ export class Oracle {
   /** Claimed, as it is now, when it was done already. */
   readonly #claimedDone = new Set<string>();
   readonly #splits = new Splits();
+  readonly #lives: Lives;
   #violation: Violation | undefined;
   commits = 0;
 
@@ -61,6 +65,8 @@ export class Oracle {
     this.#disk = disk;
     this.#now = now;
     this.#options = options;
+    const { phases, lease, hangs } = options;
+    this.#lives = new Lives(now, { lease, hangs, cycle: cycleLength(phases) });
   }
 
   get violation(): Violation | undefined {
@@ -88,11 +94,28 @@ export class Oracle {
 
   asked(process: SimProcess, method: Method, path: string): void {
     const [place, name] = placeOf(path);
-    if (place === '.flockwork/leases' && method === 'unlink') this.#checkLease(name, process);
-    else {
-      if (place === 'in_progress' && method === 'unlink') this.#checkClaim(name, process);
-      this.#checkSeason(process, method, place, name);
+    if (place === 'in_progress' && method === 'unlink') this.#checkClaim(name, process);
+    if (this.#options.cache === 0) this.#checkLife(process, method, place, name);
+    this.#checkSeason(process, method, place, name);
+  }
+
+  /** I6, as long as what others see of a session is true. */
+  #checkLife(process: SimProcess, method: Method, place: string, name: string): void {
+    const { owner } = this.#options;
+    let problem: string | undefined;
+    if (place === '.flockwork/leases' && method === 'unlink') {
+      const of = owner(name);
+      problem = of && this.#lives.breaking(process, name, of);
+    } else if (method === 'link' && ['in_progress', 'done', 'workers'].includes(place)) {
+      problem = this.#lives.acting(process);
     }
+    if (problem !== undefined) this.#fail('I6', problem);
+  }
+
+  /** I7: a hung worker does not hold its states for ever. */
+  beats(process: SimProcess): void {
+    const problem = this.#lives.beating(process, this.#options.timeout);
+    if (problem !== undefined) this.#fail('I7', problem);
   }
 
   /** I4: a worker whose idea of the time is right touches nothing out of season. */
@@ -124,6 +147,9 @@ export class Oracle {
     else if (place === 'failed') this.#checkFailed(name, notice.after);
     else if (place === '.') this.#checkStateFile(name, notice, process);
     else if (place === '.flockwork/staging') this.#checkStaging(name, notice);
+    else if (place === '.flockwork/leases' && notice.after === undefined) {
+      this.#lives.leaseIsGone(name);
+    }
   }
 
   #noteClaim(name: string, after: DiskNode | undefined): void {
@@ -224,7 +250,10 @@ export class Oracle {
         : `${parsed.instance}.state-${parsed.step - 1}`;
     const record = parseCommitRecord(this.#text(`done/${parent}`) ?? '');
     if (record?.next?.name !== name || record.next.content !== text) {
-      this.#fail('I2', `${client} publishes ${name}, which is not what done/${parent} says`);
+      return this.#fail('I2', `${client} publishes ${name}, which is not what done/${parent} says`);
+    }
+    if (!this.#disk.isDurable(`${MOUNT}/done/${parent}`)) {
+      this.#fail('I2', `${client} publishes ${name} before done/${parent} is on the disk`);
     }
   }
 
@@ -234,27 +263,6 @@ export class Oracle {
     const record = parseCommitRecord(textOf(before));
     if (record !== undefined && this.#text(`done/${name}`) === textOf(before)) {
       this.#checkOwed(name, 'is unstaged');
-    }
-  }
-
-  /** Whoever shows life is not taken for dead, as long as what others see of it is true. */
-  #checkLease(session: string, process: SimProcess): void {
-    if (this.#options.cache > 0) return;
-    const owner = this.#options.owner(session);
-    if (owner === undefined || owner === process || owner.isStopped) return;
-    const silent = this.#now() - owner.lastBeat;
-    const { lease } = this.#options;
-    const isBusy =
-      !this.#options.hangs &&
-      owner.beats &&
-      owner.blockedFor > 0 &&
-      owner.blockedFor < 1.9 * lease &&
-      owner.runsFor > 4 * lease;
-    if (owner.isLively || isBusy) {
-      this.#fail(
-        'I6',
-        `${process.name} breaks the lease of ${session}, which beat ${Math.round(silent)} ms ago`,
-      );
     }
   }
 

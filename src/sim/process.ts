@@ -50,6 +50,7 @@ export class SimProcess {
   #stoppedUntil = 0;
   #blockedUntil = 0;
   #blockedSince = 0;
+  #lastBlock = 0;
   #runningSince: number;
   #unmounted: Disk | undefined;
   #openedElsewhere = false;
@@ -97,6 +98,11 @@ export class SimProcess {
   /** Milliseconds for which a tick has kept the main thread busy; 0 if none does. */
   get blockedFor(): number {
     return this.#world.now() < this.#blockedUntil ? this.#world.now() - this.#blockedSince : 0;
+  }
+
+  /** Milliseconds since the tick that blocks began to do so, whatever blocked it before; 0 if none does. */
+  get lastBlockedFor(): number {
+    return this.blockedFor === 0 ? 0 : this.#world.now() - this.#lastBlock;
   }
 
   /** Milliseconds since it was last started, or continued. */
@@ -194,6 +200,7 @@ export class SimProcess {
   block(ms: number): void {
     // One after the other, they are one to whoever waits.
     const now = this.#world.now();
+    this.#lastBlock = now;
     if (now > this.#blockedUntil + this.options.lease) this.#blockedSince = now;
     this.#blockedUntil = Math.max(this.#blockedUntil, now + ms);
     this.stalled = true;
@@ -363,6 +370,7 @@ export class SimProcess {
     if (fault?.kind === 'lost') throw failure(fault.errno, lease);
     this.#beatBefore = this.lastBeat;
     this.lastBeat = this.#world.now();
+    this.#world.beats(this);
     return disk.stat(lease)?.mtime ?? Number.NaN;
   }
 

@@ -11,7 +11,7 @@ import { Dice } from './dice.ts';
 import { Disk, type FileNode } from './disk.ts';
 import { randomFaults, type FaultSource, type Method } from './faults.ts';
 import { Fleet } from './fleet.ts';
-import { ATTEMPTS, chainMachine, chainState, type Host } from './machines.ts';
+import { ATTEMPTS, chainMachine, chainState, chainTimeout, type Host } from './machines.ts';
 import { Oracle } from './oracle.ts';
 import { strike } from './nemesis.ts';
 import { isExpectedEnd, judgeRun, type Injection, type Outcome } from './outcome.ts';
@@ -100,6 +100,7 @@ class Simulation implements World {
       calm: scenario.calm,
       ticks: options.registry === undefined ? ticksAllowed(scenario) : Number.POSITIVE_INFINITY,
       cache,
+      timeout: chainTimeout(this.#cycle, lease),
       hangs: (scenario.mischief.hangs ?? 0) > 0,
       registry: this.#registry({ kill: () => undefined, block: () => undefined }),
       owner: (session) => this.#fleet.owner(session),
@@ -149,6 +150,10 @@ class Simulation implements World {
   asked(process: SimProcess, method: Method, path: string): void {
     this.#operations += 1;
     this.#oracle.asked(process, method, path);
+  }
+
+  beats(process: SimProcess): void {
+    this.#oracle.beats(process);
   }
 
   ticked(_process: SimProcess, state: string): void {

@@ -20,6 +20,8 @@ export interface World {
   injected(injection: Injection): void;
   /** A process asks the volume for something: is it the time for that? */
   asked(process: SimProcess, method: Method, path: string): void;
+  /** A process has given a sign of life. */
+  beats(process: SimProcess): void;
   ticked(process: SimProcess, state: string): void;
   /** Looks over a session's shoulder. */
   observe(process: SimProcess, session: VolumeSession): Session;

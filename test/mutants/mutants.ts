@@ -156,7 +156,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'a broken lease is not noticed',
     file: `${VOLUME}/session.ts`,
     find: "if (heartbeat === undefined || heartbeat.broken) return 'broken';",
-    replace: "if (heartbeat === undefined) return 'broken';",
+    replace: "if (heartbeat !== undefined) return 'alive';",
   },
   {
     name: 'whoever sees nothing once ends, whatever caches say',
