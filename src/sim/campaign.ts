@@ -1,4 +1,5 @@
 /** Many runs: their seeds, their sum, and the first one that goes wrong. */
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Outcome } from './outcome.ts';
 import { drawScenario, type Wishes } from './scenario.ts';
 import { simulate, type RunOptions } from './simulation.ts';
@@ -62,6 +63,8 @@ export async function runSeeds(campaign: Campaign): Promise<void> {
     addOutcome(totals, outcome);
     if (outcome.verdict !== 'ok') campaign.onFailure(outcome);
     if (totals.runs === RUNS_PER_REPORT) report();
+    // A run is one turn of the event loop, however long; what is weakly held is let go only between two.
+    await turn();
   }
   report();
 }
