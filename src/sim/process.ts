@@ -20,9 +20,8 @@ import type { HostClock } from './host-clock.ts';
 import { describeExit, MOUNT, type Exit, type ProcessOptions } from './process-options.ts';
 import type { World } from './world.ts';
 
-/** Time stamps are taken from the kernel's tick, so long ago at most. */
+/** Milliseconds: time stamps are from the kernel's last tick, and timers come late. */
 const STAMP_LAG = 8;
-/** A timer comes late by so many ms. */
 const TIMER_LAG = 2;
 
 export class SimProcess {
@@ -55,6 +54,8 @@ export class SimProcess {
   #unmounted: Disk | undefined;
   #openedElsewhere = false;
   #hint: (() => void) | undefined;
+  /** Ways to forget about those who sleep. */
+  readonly #sleepers = new Set<() => void>();
   #ambushed: string | undefined;
 
   constructor(
@@ -241,6 +242,8 @@ export class SimProcess {
     if (this.exit !== undefined) return;
     this.exit = exit;
     this.#world.trace(this.name, () => `ends: ${describeExit(exit)}`);
+    // Signals that somebody listens to are kept for ever, and with them all that he knows.
+    for (const forget of this.#sleepers) forget();
     this.#resolveEnded(exit);
   }
 
@@ -301,14 +304,19 @@ export class SimProcess {
       sleep: (ms, signal) =>
         new Promise((resolve) => {
           if (signal?.aborted === true) return resolve();
-          const wake = (): void => {
+          const forget = (): void => {
             strike();
             signal?.removeEventListener('abort', wake);
+            this.#sleepers.delete(forget);
+          };
+          const wake = (): void => {
+            forget();
             resolve();
           };
           signal?.addEventListener('abort', wake, { once: true });
           const due = this.#world.now() + this.clock.real(ms) + this.#dice.next() * TIMER_LAG;
           const strike = this.#world.at(due, () => this.deliver(wake));
+          this.#sleepers.add(forget);
         }),
     };
   }

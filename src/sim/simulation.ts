@@ -208,6 +208,7 @@ class Simulation implements World {
     } catch (error) {
       this.#crash ??= error;
     }
+    for (const process of this.#fleet.processes) process.kill();
     return this.#outcome();
   }
 
