@@ -197,9 +197,8 @@ export class SimProcess {
     this.#runningSince = this.#world.now();
   }
 
-  /** A tick keeps the main thread busy for `ms`; the heartbeat has a thread of its own. */
+  /** A tick keeps the main thread busy for `ms`, the heart's goes on. One after the other is one to others. */
   block(ms: number): void {
-    // One after the other, they are one to whoever waits.
     const now = this.#world.now();
     this.#lastBlock = now;
     if (now > this.#blockedUntil + this.options.lease) this.#blockedSince = now;
