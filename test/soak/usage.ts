@@ -5,26 +5,37 @@ import { readdirSync, readFileSync } from 'node:fs';
 const TICK_MS = 10;
 
 interface Sample {
+  /** Megabytes: what it has taken from the system, and what it really held when it last said so. */
   readonly rss: number;
+  readonly heap: number;
   readonly files: number;
 }
 
 export class Usage {
   readonly #samples: Sample[] = [];
   readonly #pid: number;
+  readonly #output: () => string;
   readonly name: string;
   #cpu = 0;
 
-  constructor(name: string, pid: number) {
+  /** `output`: what it has printed so far. */
+  constructor(name: string, pid: number, output: () => string) {
     this.name = name;
     this.#pid = pid;
+    this.#output = output;
   }
 
   sample(): void {
     const status = readFileSync(`/proc/${this.#pid}/status`, 'utf8');
     const kilobytes = Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]);
     const files = readdirSync(`/proc/${this.#pid}/fd`).length;
-    this.#samples.push({ rss: kilobytes / 1024, files });
+    const heap = Number(
+      this.#output()
+        .match(/heap [\d.]+/g)
+        ?.at(-1)
+        ?.slice('heap '.length),
+    );
+    this.#samples.push({ rss: kilobytes / 1024, heap, files });
   }
 
   /** Milliseconds of processor time since the last call. */
@@ -39,7 +50,9 @@ export class Usage {
 
   /** Medians of the first and the last quarter: megabytes, and files. */
   trend(of: keyof Sample): { first: number; last: number } {
-    const values = this.#samples.map((sample) => sample[of]);
+    const values = this.#samples
+      .map((sample) => sample[of])
+      .filter((value) => !Number.isNaN(value));
     const quarter = Math.max(1, Math.floor(values.length / 4));
     return { first: median(values.slice(0, quarter)), last: median(values.slice(-quarter)) };
   }
