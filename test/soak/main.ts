@@ -215,16 +215,16 @@ function isTidy(fleet: Fleet, living: number): boolean {
 
 function judge(usage: Usage): string[] {
   const of = ['heap', 'rss', 'files'] as const;
-  const problems: string[] = [];
+  const grows: string[] = [];
   for (const what of of) {
     const { first, last } = usage.trend(what);
     say(
       `${usage.name}: ${what} ${first.toFixed(1)} in the first quarter, ${last.toFixed(1)} in the last`,
     );
     const most = what === 'files' ? first + MAX_GROWTH.files : first * MAX_GROWTH[what];
-    if (!(last <= most)) problems.push(`${usage.name}: ${what} grows`);
+    if (!(last <= most)) grows.push(`${usage.name}: ${what} grows`);
   }
-  return problems;
+  return grows;
 }
 
 /** Mulberry32: the same numbers for the same seed. */
