@@ -253,7 +253,7 @@ test('the quick part measures what a first worker needs, and no more', async () 
   const { measured, skipped } = await examineQuickly(portsOf(new NodeFiles()), subject());
   expect(skipped).toEqual([]);
   expect(Object.keys(measured).sort()).toEqual(
-    ['fileSystem', 'writable', 'links', 'linkLimit', 'durable', 'listing', 'stamps'].sort(),
+    ['fileSystem', 'writable', 'links', 'durable', 'listing', 'stamps'].sort(),
   );
 });
 
