@@ -23,6 +23,8 @@ export interface FleetOptions {
   readonly registry: (host: TickHost) => Registry;
   readonly mischief: (kind: string, act: () => void) => void;
   readonly onEnded: (process: SimProcess, exit: Exit) => void;
+  /** It ends, but began before the last state was put in: its last look may have been before that, too. */
+  readonly mayHaveLookedTooEarly: (process: SimProcess) => boolean;
   /** Is this host's process to be started again when it ends badly? */
   readonly mayRestart: (host: number) => boolean;
 }
@@ -107,7 +109,10 @@ export class Fleet {
   #ended(host: number, process: SimProcess, exit: Exit): void {
     this.processes.delete(process);
     this.#options.onEnded(process, exit);
-    const isThrough = exit.kind === 'finished' && exit.end === 'empty';
+    const isThrough =
+      exit.kind === 'finished' &&
+      exit.end === 'empty' &&
+      !this.#options.mayHaveLookedTooEarly(process);
     if (isThrough || this.hosts[host]!.process !== process) return;
     if (this.#options.mayRestart(host)) {
       this.startSoon(host, this.#dice.between(0, process.options.lease));

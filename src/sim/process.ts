@@ -30,6 +30,7 @@ export class SimProcess {
   readonly clock: HostClock;
   readonly actor: { readonly client: string; readonly stamp: () => number };
   readonly ended: Promise<Exit>;
+  readonly born: number;
   session: VolumeSession | undefined;
   /** True times of the last beat that reached the volume, and of the one before. */
   lastBeat: number = Number.NEGATIVE_INFINITY;
@@ -54,7 +55,6 @@ export class SimProcess {
   #unmounted: Disk | undefined;
   #openedElsewhere = false;
   #hint: (() => void) | undefined;
-  /** Ways to forget about those who sleep. */
   readonly #sleepers = new Set<() => void>();
   #ambushed: string | undefined;
 
@@ -71,7 +71,8 @@ export class SimProcess {
     this.options = options;
     this.#faults = faults;
     this.#dice = new Dice(`${world.seed}/process/${name}`);
-    this.#runningSince = world.now();
+    this.born = world.now();
+    this.#runningSince = this.born;
     this.actor = { client: name, stamp: () => this.#stamp() };
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve));
   }
@@ -83,7 +84,6 @@ export class SimProcess {
   get isStopped(): boolean {
     return this.#world.now() < this.#stoppedUntil;
   }
-
   /** It has been giving signs of life, regularly: nobody has reason to take it for dead. */
   get isLively(): boolean {
     const { lease } = this.options;

@@ -65,6 +65,7 @@ class Simulation implements World {
   /** Counts power cuts: what was under way before one never arrives. */
   #powers = 0;
   #healing = false;
+  #healedAt = 0;
   #operations = 0;
   #ticks = 0;
   #crash: unknown;
@@ -92,6 +93,7 @@ class Simulation implements World {
       registry: (host) => this.#registry(host),
       mischief: (kind, act) => this.#mischief(kind, act),
       onEnded: (process, exit) => this.#ended(process, exit),
+      mayHaveLookedTooEarly: ({ born }) => this.#healing && born < this.#healedAt,
       mayRestart: (host) => !this.#healing || scenario.core.includes(host),
     });
     this.#oracle = new Oracle(this.disk, now, {
@@ -302,6 +304,7 @@ class Simulation implements World {
   /** Nothing goes wrong any more; the core is there, and everybody else is gone. */
   async #heal(): Promise<void> {
     this.#healing = true;
+    this.#healedAt = this.now();
     this.trace('', () => 'faults stop');
     this.#callTheCore();
     const limit = this.now() + LEASES * this.#lease + CYCLES * this.#cycle;
