@@ -14,6 +14,7 @@ export interface Settings {
   capacity: number;
   follow: boolean;
   watch: boolean;
+  fsync: boolean;
   drain: number;
   machines: string[];
   'example-delay': number;
@@ -97,7 +98,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   capacity: {
     type: 'number',
     describe: 'States held at the same time, at most',
-    default: 1024,
+    default: 16384,
     minimum: 1,
     integer: true,
   },
@@ -107,6 +108,11 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     default: true,
   },
   watch: { type: 'boolean', describe: 'Go on for ever (status: a live view)', default: false },
+  fsync: {
+    type: 'boolean',
+    describe: 'Make every commit survive a power cut before going on (--no-fsync: it may not)',
+    default: true,
+  },
   drain: {
     type: 'duration',
     describe: 'When told to stop, time for running ticks to finish',

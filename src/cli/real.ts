@@ -1,5 +1,5 @@
 /** The real ports: this process's clock, chance and files, and how it logs and watches. */
-import { watch } from 'chokidar';
+import { watch } from 'node:fs';
 import { pino } from 'pino';
 import pretty from 'pino-pretty';
 import { nodeHost } from '../doctor/node-host.ts';
@@ -58,11 +58,17 @@ export function createLog(settings: Settings, bindings: Record<string, unknown>)
 /** Hints that something in the directory of state files has changed: a wake-up, never the truth. */
 export function watchDirectory(directory: string, log: Log): Watch {
   return async (hint) => {
-    const watcher = watch(directory, { depth: 0, ignoreInitial: true, persistent: false });
-    watcher.on('all', hint);
-    watcher.on('error', (error) => log.warn({ err: error }, 'cannot watch; looking now and then'));
-    await new Promise<void>((resolve) => watcher.once('ready', () => resolve()));
-    return () => watcher.close();
+    const complain = (error: unknown): void =>
+      log.warn({ err: error }, 'cannot watch; looking now and then');
+    try {
+      const watcher = watch(directory, { persistent: false }, () => hint());
+      watcher.on('error', complain);
+      return async () => watcher.close();
+    } catch (error) {
+      // Say, the user's limit of inotify instances.
+      complain(error);
+      return async () => undefined;
+    }
   };
 }
 

@@ -103,8 +103,21 @@ export function parseAttempt(content: string): Attempt | undefined {
   return parseAs(attemptSchema, content);
 }
 
-export function parseCommitRecord(content: string): CommitRecord | undefined {
-  return parseAs(commitSchema, content);
+/**
+ * The record of `state` in the content of its flag, which may hold the records of all that were committed
+ * with it, a line each.
+ */
+export function parseCommitRecord(content: string, state: string): CommitRecord | undefined {
+  const beginning = `{"flockwork":1,"state":${JSON.stringify(state)},`;
+  const lines = content.split('\n');
+  const line = lines.find((one) => one.startsWith(beginning));
+  const record = parseAs(commitSchema, line ?? content);
+  return record?.state === state ? record : undefined;
+}
+
+/** Does a flag with this content stand for this very record? Lines of JSON hold no line breaks. */
+export function holdsRecord(content: string, record: CommitRecord): boolean {
+  return `\n${content}`.includes(`\n${formatRecord(record)}`);
 }
 
 export function parseFailureRecord(content: string): FailureRecord | undefined {

@@ -10,8 +10,9 @@
  *
  * States that somebody refused belong to no slice: they are dealt first, among those who have not.
  */
-import { hash, HASHES } from './hash.ts';
+import { hash, HASHES, rehash } from './hash.ts';
 import { compareCodePoints } from './order.ts';
+import type { Ring } from './ring.ts';
 
 export interface RosterEntry {
   readonly session: string;
@@ -21,14 +22,6 @@ export interface RosterEntry {
   readonly concurrency: number;
   /** States held at most, a positive integer. */
   readonly capacity: number;
-}
-
-export interface Task {
-  /** The state file's name. */
-  readonly name: string;
-  readonly instance: string;
-  /** Sessions that do not know its machine. */
-  readonly refusedBy?: readonly string[];
 }
 
 /** Session → names of states, in the order in which to take them. */
@@ -45,21 +38,82 @@ interface Share {
  * Fair, disjoint, complete up to the fleet's capacity, and the same whatever the order of the input. What
  * a worker has room for at the moment does not enter: others could not know it.
  */
-export function assign(
-  roster: readonly RosterEntry[],
-  tasks: readonly Task[],
-  cycle: number,
-): Split {
-  const workers = distinct(roster);
-  const quotas = fairQuotas(workers, tasks.length, cycle);
-  const shares = workers.map((worker, index) => ({ worker, quota: quotas[index]!, names: [] }));
-  const ring = ringOrder(tasks, cycle);
-  const refused = ring.filter(isRefused);
-  const others = ring.filter((task) => !isRefused(task));
-  deal(shares, refused, cycle);
-  const overflow = takeSlices(shares, others);
-  deal(shares, overflow, cycle);
+export function assign(roster: readonly RosterEntry[], ring: Ring, cycle: number): Split {
+  const shares = sharesOf(roster, ring, cycle);
+  const cut = new Cut(roster);
+  deal(shares, ring.refused, ring, cycle);
+  const overflow: string[] = [];
+  for (const index of ring.from(startOf(cycle))) {
+    const name = ring.nameAt(index);
+    if (name === undefined || ring.refusedBy(name).length > 0) continue;
+    const owner = shares[cut.ownerOf(ring.placeAt(index))];
+    if (owner !== undefined && hasQuota(owner)) owner.names.push(name);
+    else overflow.push(name);
+  }
+  deal(shares, overflow, ring, cycle);
   return new Map(shares.map(({ worker, names }) => [worker.session, names]));
+}
+
+/** What `assign` gives a worker of the states that somebody refused. */
+export function refusedShare(
+  roster: readonly RosterEntry[],
+  ring: Ring,
+  cycle: number,
+  session: string,
+): readonly string[] {
+  if (ring.refused.length === 0) return [];
+  const shares = sharesOf(roster, ring, cycle);
+  deal(shares, ring.refused, ring, cycle);
+  return shares.find(({ worker }) => worker.session === session)?.names ?? [];
+}
+
+function sharesOf(roster: readonly RosterEntry[], ring: Ring, cycle: number): Share[] {
+  const workers = distinct(roster);
+  const quotas = fairQuotas(workers, ring.size, cycle);
+  return workers.map((worker, index) => ({ worker, quota: quotas[index]!, names: [] }));
+}
+
+/** A start that the cycle draws: no name is always last. */
+export function startOf(cycle: number): number {
+  return hash(String(cycle));
+}
+
+/** The ring cut into slices, as long as the workers' concurrency is large. */
+export class Cut {
+  readonly sessions: readonly string[];
+  readonly #salt: number;
+  readonly #ends: readonly number[];
+
+  constructor(roster: readonly RosterEntry[]) {
+    const workers = distinct(roster);
+    this.sessions = workers.map(({ session }) => session);
+    this.#salt = workers.reduce((salted, { session }) => hash(session, salted), 0);
+    const weight = sum(workers, ({ concurrency }) => concurrency);
+    let through = 0;
+    this.#ends = workers.map(({ concurrency }) => ((through += concurrency) / weight) * HASHES);
+  }
+
+  /** An index into `sessions`; −1 if there are none. The place is hashed again: a slice is no arc of the ring. */
+  ownerOf(place: number): number {
+    const position = rehash(place, this.#salt);
+    let [low, high] = [0, this.#ends.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (position < this.#ends[middle]!) high = middle;
+      else low = middle + 1;
+    }
+    return low < this.#ends.length ? low : -1;
+  }
+}
+
+/** How many states `assign` may give a worker, its overflow aside. */
+export function quotaOf(
+  roster: readonly RosterEntry[],
+  ring: Ring,
+  cycle: number,
+  session: string,
+): number {
+  return sharesOf(roster, ring, cycle).find(({ worker }) => worker.session === session)?.quota ?? 0;
 }
 
 /** One entry a session, in an order all agree on; of a session's several flags the first by name counts. */
@@ -105,41 +159,15 @@ function turn(cycle: number): number {
 }
 
 /**
- * A start that the cycle draws: no name is always last. The hash is not the slices': within one of
- * these the start would hardly ever lie.
- */
-function ringOrder(tasks: readonly Task[], cycle: number): Task[] {
-  const start = hash(String(cycle));
-  return tasks
-    .map((task) => ({ task, place: (hash(task.instance) - start + HASHES) % HASHES }))
-    .sort((a, b) => a.place - b.place || compareCodePoints(a.task.name, b.task.name))
-    .map(({ task }) => task);
-}
-
-/** Everyone's quota out of its own slice; returns what is left over. */
-function takeSlices(shares: readonly Share[], tasks: readonly Task[]): Task[] {
-  const salt = shares.reduce((salted, { worker }) => hash(worker.session, salted), 0);
-  const weight = sum(shares, ({ worker }) => worker.concurrency);
-  let through = 0;
-  const ends = shares.map(({ worker }) => ((through += worker.concurrency) / weight) * HASHES);
-  return tasks.filter(({ name, instance }) => {
-    const position = hash(instance, salt);
-    const owner = shares[ends.findIndex((end) => position < end)];
-    if (owner === undefined || !hasQuota(owner)) return true;
-    owner.names.push(name);
-    return false;
-  });
-}
-
-/**
  * Round and round, beginning with another worker each cycle. Whoever is among the few that can run a state
  * gets it beyond its quota too; a state that all have refused goes to anybody: somebody has to put it aside.
  */
-function deal(shares: readonly Share[], tasks: readonly Task[], cycle: number): void {
+function deal(shares: readonly Share[], names: readonly string[], ring: Ring, cycle: number): void {
   let first = Math.floor(turn(cycle) * shares.length);
-  for (const { name, refusedBy = [] } of tasks) {
+  for (const name of names) {
     // What a long backlog comes to in most cycles: all hands full.
     if (!shares.some(hasRoom)) return;
+    const refusedBy = ring.refusedBy(name);
     const refuses = ({ worker }: Share): boolean => refusedBy.includes(worker.session);
     const isHopeless = shares.every(refuses);
     const find = (suits: (share: Share) => boolean): number | undefined => {
@@ -155,10 +183,6 @@ function deal(shares: readonly Share[], tasks: readonly Task[], cycle: number): 
     shares[taker]!.names.push(name);
     first = taker + 1;
   }
-}
-
-function isRefused({ refusedBy = [] }: Task): boolean {
-  return refusedBy.length > 0;
 }
 
 function hasQuota({ quota, names }: Share): boolean {

@@ -33,12 +33,12 @@ export interface Interval {
 
 const ORDER: readonly PhaseName[] = ['assignment', 'commitment', 'update'];
 
-/** Where a listing takes a millisecond: one second a cycle. */
+/** Where a listing takes a millisecond: half a second a cycle, most of it for work. */
 export const LOCAL_PHASES: PhaseLengths = {
-  assignment: 150,
-  commitment: 150,
-  update: 400,
-  buffer: 100,
+  assignment: 30,
+  commitment: 30,
+  update: 380,
+  buffer: 20,
 };
 
 /** The original's cycle, 12 s: a network's directory caches expire within a phase. */

@@ -6,6 +6,16 @@ export function hash(text: string, salt: number = 0): number {
   for (let index = 0; index < text.length; index += 1) {
     state = Math.imul(state ^ text.charCodeAt(index), 0x01000193);
   }
+  return finalize(state);
+}
+
+/** Another hash of a hash: one to one for each salt. */
+export function rehash(value: number, salt: number): number {
+  return finalize(finalize(value ^ salt) + 0x9e3779b9);
+}
+
+function finalize(mixed: number): number {
+  let state = mixed;
   state = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
   state = Math.imul(state ^ (state >>> 13), 0xc2b2ae35);
   return (state ^ (state >>> 16)) >>> 0;

@@ -1,16 +1,20 @@
 /** `--assign zip`: the original's pairing, for fleets that mix with it. */
-import type { RosterEntry, Split, Task } from './assignment.ts';
+import type { RosterEntry, Split } from './assignment.ts';
 import { compareCodePoints } from './order.ts';
+import type { Ring } from './ring.ts';
 
 /**
  * Sorted workers with sorted states, one each, first with first. The cycle plays no part. Only a state
  * that somebody refused goes to the next who has not, or the two would meet in every cycle for ever (I7).
  */
-export function assignZip(roster: readonly RosterEntry[], tasks: readonly Task[]): Split {
-  const sessions = roster.toSorted(byName).map(({ session }) => session);
+export function assignZip(roster: readonly RosterEntry[], ring: Ring): Split {
+  const sessions = roster
+    .toSorted((a, b) => compareCodePoints(a.name, b.name))
+    .map(({ session }) => session);
   const split: Split = new Map(sessions.map((session) => [session, []]));
   const free = new Set(sessions);
-  for (const { name, refusedBy = [] } of tasks.toSorted(byName)) {
+  for (const name of ring.names.sort(compareCodePoints)) {
+    const refusedBy = ring.refusedBy(name);
     const refuses = (session: string): boolean => refusedBy.includes(session);
     const isHopeless = sessions.every(refuses);
     const taker = [...free].find((session) => isHopeless || !refuses(session));
@@ -19,8 +23,4 @@ export function assignZip(roster: readonly RosterEntry[], tasks: readonly Task[]
     split.get(taker)!.push(name);
   }
   return split;
-}
-
-function byName(a: { readonly name: string }, b: { readonly name: string }): number {
-  return compareCodePoints(a.name, b.name);
 }

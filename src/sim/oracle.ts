@@ -3,7 +3,7 @@
  * and the time as it truly is, which no worker does.
  */
 import { parseStateName } from '../machine/name.ts';
-import { parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
+import { holdsRecord, parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { parseStateFile } from '../machine/state-file.ts';
 import { cycleLength, momentAt, type PhaseLengths } from '../semaphore/cycle.ts';
@@ -202,12 +202,13 @@ export class Oracle {
   /** I3: what is committed and not published has to be found by whoever comes next. */
   #checkOwed(name: string, when: string): void {
     const text = this.#text(`done/${name}`);
-    const next = parseCommitRecord(text ?? '')?.next;
+    const record = parseCommitRecord(text ?? '', name);
+    const next = record?.next;
     if (next === undefined || this.#exists(next.name) || this.#exists(`failed/${next.name}`))
       return;
     const sessions = this.#disk.list(`${MOUNT}/.flockwork/staging`);
-    const isStaged = sessions.some(
-      (session) => this.#text(`.flockwork/staging/${session}/${name}`) === text,
+    const isStaged = sessions.some((session) =>
+      holdsRecord(this.#text(`.flockwork/staging/${session}/${name}`) ?? '', record!),
     );
     if (!isStaged) this.#fail('I3', `when ${name} ${when}, nothing says that ${next.name} is owed`);
   }
@@ -248,7 +249,7 @@ export class Oracle {
       parsed.step === 1
         ? `${parsed.instance}.state`
         : `${parsed.instance}.state-${parsed.step - 1}`;
-    const record = parseCommitRecord(this.#text(`done/${parent}`) ?? '');
+    const record = parseCommitRecord(this.#text(`done/${parent}`) ?? '', parent);
     if (record?.next?.name !== name || record.next.content !== text) {
       return this.#fail('I2', `${client} publishes ${name}, which is not what done/${parent} says`);
     }
@@ -260,8 +261,8 @@ export class Oracle {
   #checkStaging(path: string, { before, after }: Notice): void {
     const name = path.slice(path.indexOf('/') + 1);
     if (after !== undefined || before === undefined || name.startsWith('.')) return;
-    const record = parseCommitRecord(textOf(before));
-    if (record !== undefined && this.#text(`done/${name}`) === textOf(before)) {
+    const record = parseCommitRecord(textOf(before), name);
+    if (record !== undefined && holdsRecord(this.#text(`done/${name}`) ?? '', record)) {
       this.#checkOwed(name, 'is unstaged');
     }
   }
@@ -280,7 +281,7 @@ export class Oracle {
     const found = this.#disk.list(MOUNT).filter((name) => parseStateName(name) !== undefined);
     for (const name of new Set([...states, ...found])) {
       const done = this.#text(`done/${name}`);
-      const next = parseCommitRecord(done ?? '')?.next;
+      const next = parseCommitRecord(done ?? '', name)?.next;
       if (done === undefined && !this.#exists(`failed/${name}`)) {
         return `${name} is neither done nor failed`;
       }
@@ -373,8 +374,7 @@ function textOf(node: DiskNode): string {
 
 /** A record of this state, or the token of whoever committed it. */
 function isCommit(name: string, text: string | undefined): boolean {
-  const record = parseCommitRecord(text ?? '');
-  return record === undefined ? parseToken(text) !== undefined : record.state === name;
+  return parseCommitRecord(text ?? '', name) !== undefined || parseToken(text) !== undefined;
 }
 
 /** A beginning of what should be there, or zeros. */

@@ -22,9 +22,7 @@ export class Splits {
     if (this.#byCycle.size > CYCLES_KEPT) this.#byCycle.delete(Math.min(...this.#byCycle.keys()));
     const key = JSON.stringify([
       roster.map((entry) => JSON.stringify(entry)).toSorted(),
-      tasks
-        .map((task) => JSON.stringify({ ...task, refusedBy: task.refusedBy?.toSorted() }))
-        .toSorted(),
+      tasks.names.map((name) => [name, ...tasks.refusedBy(name).toSorted()].join(' ')).toSorted(),
     ]);
     const split = describe((how === 'zip' ? assignZip : assign)(roster, tasks, cycle));
     const other = sameCycle.get(key);

@@ -1,6 +1,6 @@
 /** Claiming a state, and giving the claim up. */
 import type { Window } from './contract.ts';
-import { readText, removeOurs } from './exclusive.ts';
+import { readText, remove, removeOurs } from './exclusive.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Member } from './member.ts';
@@ -29,8 +29,17 @@ export async function isSettled(files: Files, layout: Layout, name: string): Pro
 }
 
 /** Takes the claim down if it is ours. False if it is too late for that (I4). */
-export function releaseClaim(member: Member, name: string, may: () => boolean): Promise<boolean> {
-  return removeOurs(member.files, member.layout.flag('in_progress', name), member.tokenText, may);
+export async function releaseClaim(
+  member: Member,
+  name: string,
+  may: () => boolean,
+): Promise<boolean> {
+  const { files, layout, tokenText } = member;
+  const flag = layout.flag('in_progress', name);
+  if (!(await member.holds(flag))) return removeOurs(files, flag, tokenText, may);
+  if (!may()) return false;
+  await remove(files, flag);
+  return true;
 }
 
 /** Takes another session's claim down; by name, so it may (after a stall) hit a newer one: see I6. */

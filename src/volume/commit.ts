@@ -3,15 +3,17 @@
  * unstage → release. After a crash anywhere in between, the staged record says what is still owed (I2, I3).
  */
 import type { CommitRecord, FailureRecord } from '../machine/record.ts';
-import { formatRecord } from '../machine/record.ts';
+import { formatRecord, holdsRecord } from '../machine/record.ts';
 import type { Step, Window } from './contract.ts';
-import { createAnew, linkOnce, publish, remove } from './exclusive.ts';
+import { exactly, linkOnce, publish, remove } from './exclusive.ts';
 import { clearAttempts } from './attempts.ts';
 import { releaseClaim } from './claim.ts';
 import type { Member } from './member.ts';
+import { mendTorn } from './torn.ts';
+import { stageAlone, stageBundle, stageSuccessor, successorFile, toBundles } from './staging.ts';
 
-/** A successor waits under a dot name beside the staged record: the sweep looks at records only. */
-const successorFile = (member: Member, name: string): string => member.staging(`.${name}`);
+/** At most, in UTF-8. */
+const BYTES_PER_CHARACTER = 3;
 
 export async function commit(member: Member, steps: Step[], window: Window): Promise<void> {
   await stage(member, at(steps, 'new'));
@@ -47,29 +49,18 @@ async function stage(member: Member, steps: Step[]): Promise<void> {
   for (const step of steps) if (recordOf(step) === undefined) step.progress = 'staged';
   if (recorded.length === 0) return;
   await attempt(recorded, () => member.ensureStaging());
-  await Promise.all(recorded.map((step) => attempt([step], () => stageOne(member, step))));
-  const written = recorded.filter((step) => step.error === undefined);
-  const synced = await attempt(written, () => member.files.sync(member.staging()));
-  if (synced) for (const step of written) step.progress = 'staged';
+  const records = (bundle: Step[]): CommitRecord[] => bundle.map((step) => recordOf(step)!);
+  const bundles = toBundles(recorded, (step) => formatRecord(recordOf(step)!), member.bundleSize);
+  await Promise.all(
+    bundles.map((bundle) => attempt(bundle, () => stageBundle(member, records(bundle)))),
+  );
+  await each(written(recorded), (step) => stageSuccessor(member, recordOf(step)!));
+  const staged = written(recorded);
+  const synced = await attempt(staged, () => member.files.sync(member.staging()));
+  if (synced) for (const step of staged) step.progress = 'staged';
 }
 
-async function stageOne(member: Member, step: Step): Promise<void> {
-  const record = recordOf(step)!;
-  await writeDurably(member, member.staging(step.name), formatRecord(record));
-  if (record.next === undefined) return;
-  await writeDurably(member, successorFile(member, step.name), record.next.content);
-}
-
-/** After a failed fsync nobody knows what is on the disk: the next try writes a new file. */
-async function writeDurably(member: Member, path: string, content: string): Promise<void> {
-  await createAnew(member.files, path, content);
-  try {
-    await member.files.sync(path);
-  } catch (error) {
-    await remove(member.files, path);
-    throw error;
-  }
-}
+const written = (steps: Step[]): Step[] => steps.filter((step) => step.error === undefined);
 
 /** I1: the one operation that makes a step count. I4: not a moment after the phase. */
 async function link(member: Member, steps: Step[], window: Window): Promise<void> {
@@ -82,7 +73,7 @@ async function link(member: Member, steps: Step[], window: Window): Promise<void
     const outcome =
       record === undefined
         ? await member.setFlag(flag)
-        : await linkOnce(files, member.staging(step.name), flag, formatRecord(record));
+        : await linkRecord(member, step, record, flag);
     step.lost = outcome === 'taken';
     step.progress = step.lost ? 'published' : 'committed';
     linked ||= !step.lost;
@@ -92,6 +83,22 @@ async function link(member: Member, steps: Step[], window: Window): Promise<void
   if (!linked) return;
   const synced = await attempt(committed, () => files.sync(layout.flags('done')));
   if (!synced) for (const step of committed) step.progress = 'staged';
+}
+
+/** A file that may have no more names is left to those that have one: this record gets one of its own. */
+async function linkRecord(
+  member: Member,
+  step: Step,
+  record: CommitRecord,
+  flag: string,
+): Promise<'ours' | 'taken'> {
+  try {
+    const isOurs = (content: string): boolean => holdsRecord(content, record);
+    return await linkOnce(member.files, member.staging(step.name), flag, isOurs);
+  } catch (error) {
+    if (member.meetsBundleLimit(error)) await stageAlone(member, record);
+    throw error;
+  }
 }
 
 async function publishSuccessors(member: Member, steps: Step[], window: Window): Promise<void> {
@@ -120,7 +127,7 @@ async function publishOne(member: Member, step: Step, window: Window): Promise<b
     files,
     successorFile(member, step.name),
     layout.state(next.name),
-    next.content,
+    exactly(next.content),
   );
   if (outcome === 'ours') return true;
   if (!(await setAsideConflict(member, recordOf(step)!, window))) return false;
@@ -197,7 +204,11 @@ export async function publishFromRecord(
   const temporary = member.staging(`.swept.${name}`);
   const outcome = await publish(files, temporary, layout.state(name), content, window.mayLand);
   if (outcome === 'late') return false;
-  if (outcome === 'taken' && !(await setAsideConflict(member, record, window))) return false;
+  if (outcome === 'taken') {
+    const there = await files.read(layout.state(name), content.length * BYTES_PER_CHARACTER);
+    const isMended = await mendTorn(member, record.next, there);
+    if (!isMended && !(await setAsideConflict(member, record, window))) return false;
+  }
   await files.sync(layout.root);
   return true;
 }

@@ -3,23 +3,28 @@
  * of one worker; everything it does to the volume goes through here, in the phase that allows it.
  */
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
-import type { RosterEntry, Task } from '../semaphore/assignment.ts';
+import type { RosterEntry } from '../semaphore/assignment.ts';
+import type { Ring } from '../semaphore/ring.ts';
 import type { Interval, PhaseLengths } from '../semaphore/cycle.ts';
 import type { Token } from './token.ts';
 
 export type { Token } from './token.ts';
 
-/** What everybody reads in Worker Assignment. */
-export interface Snapshot {
-  /** What may be claimed now: neither in progress, nor done, nor failed, nor waiting, nor backing off. */
-  readonly tasks: readonly Task[];
+/** Who is there, and whether to go on: what has to be read in every cycle. */
+export interface Glance {
   readonly roster: readonly RosterEntry[];
+  /** A user has asked everybody to hold. */
+  readonly paused: boolean;
+}
+
+/** What everybody reads in Worker Assignment. */
+export interface Snapshot extends Glance {
+  /** What may be claimed now: neither in progress, nor done, nor failed, nor waiting, nor backing off. */
+  readonly tasks: Ring;
   /** Claims of everybody. */
   readonly inProgress: number;
   /** States whose next attempt, or own `notBefore`, is still to come. */
   readonly delayed: number;
-  /** A user has asked everybody to hold. */
-  readonly paused: boolean;
 }
 
 /** What a claimed state file turned out to be. */
@@ -120,14 +125,16 @@ export interface Session {
   register(window: Window): Promise<boolean>;
   /** False if it is too late for that. */
   withdraw(window: Window): Promise<boolean>;
+  glance(): Promise<Glance>;
+  /** Costs a listing of whatever has changed. */
   snapshot(): Promise<Snapshot>;
   /** Staged records of other sessions whose commit may still have to be finished. */
   owed(): Promise<number>;
   /**
    * `finished`: it had been committed before; the claim is dropped again. `late`: it had been, but the
-   * claim still stands, and has to be dropped in another window.
+   * claim still stands, and has to be dropped in another window. `delayed`: its next attempt is to come.
    */
-  claim(name: string, window: Window): Promise<'ours' | 'taken' | 'finished' | 'late'>;
+  claim(name: string, window: Window): Promise<'ours' | 'taken' | 'finished' | 'late' | 'delayed'>;
   intake(name: string): Promise<Intake>;
   /** Tokens of all sessions there are, this one included. */
   sessions(): Promise<readonly Token[]>;

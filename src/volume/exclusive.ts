@@ -28,14 +28,14 @@ export async function listOrNone(files: Files, directory: string): Promise<strin
 }
 
 /**
- * I1, I9: gives `existing`, which holds `content`, the further name `name`, unless that is taken.
- * After an error the entry itself tells: the same content is ours, be the reply lost or repeated.
+ * I1, I9: gives `existing` the further name `name`, unless that is taken. After an error the entry itself
+ * tells: this content is ours, be the reply lost or repeated.
  */
 export async function linkOnce(
   files: Files,
   existing: string,
   name: string,
-  content: string,
+  isOurs: (content: string) => boolean,
 ): Promise<'ours' | 'taken'> {
   try {
     await files.link(existing, name);
@@ -43,9 +43,15 @@ export async function linkOnce(
   } catch (error) {
     const there = await readText(files, name);
     if (there === undefined) throw error;
-    return there === content ? 'ours' : 'taken';
+    return isOurs(there) ? 'ours' : 'taken';
   }
 }
+
+/** For `linkOnce`: nothing but this. */
+export const exactly =
+  (content: string) =>
+  (there: string): boolean =>
+    there === content;
 
 /** Creates a private file with `content`; one left there by an earlier try is replaced. */
 export async function createAnew(files: Files, path: string, content: string): Promise<void> {
@@ -75,7 +81,7 @@ export async function publish(
   await createAnew(files, temporary, content);
   try {
     await files.sync(temporary);
-    return may() ? await linkOnce(files, temporary, name, content) : 'late';
+    return may() ? await linkOnce(files, temporary, name, exactly(content)) : 'late';
   } finally {
     await remove(files, temporary);
   }

@@ -4,9 +4,12 @@ import { nameProblem, parentName } from '../machine/name.ts';
 import { parseCommitRecord } from '../machine/record.ts';
 import { readTried } from './attempts.ts';
 import type { Intake } from './contract.ts';
-import { createAnew, readText } from './exclusive.ts';
+import { readText } from './exclusive.ts';
 import { errnoOf, type Stat } from './files.ts';
 import type { Member } from './member.ts';
+import { mendTorn } from './torn.ts';
+
+const decoder = new TextDecoder();
 
 export async function intake(member: Member, name: string): Promise<Intake> {
   const { files, layout } = member;
@@ -18,8 +21,8 @@ export async function intake(member: Member, name: string): Promise<Intake> {
     if (stat === undefined) return { kind: 'unreadable', code: 'ENOENT', reason: 'it is gone' };
     const problem = refuseUnread(stat);
     if (problem !== undefined) return problem;
-    const bytes = await files.read(path, MAX_STATE_BYTES);
-    if (await mendTorn(member, name, bytes)) return { kind: 'mended' };
+    const bytes = await files.read(path, Math.min(stat.size, MAX_STATE_BYTES));
+    if (await mendSuccessor(member, name, bytes)) return { kind: 'mended' };
     const attempts = member.attempted.has(name)
       ? (await readTried(files, layout, name)).attempts
       : [];
@@ -54,30 +57,22 @@ function refuseUnread(stat: Stat): Intake | undefined {
   };
 }
 
-/**
- * After a power cut a successor may be empty or torn. Its parent's record has the whole content; only a
- * file that is a beginning of it (or as long, all zeros) is written again, so nobody else's is lost (I9).
- */
-async function mendTorn(member: Member, name: string, bytes: Uint8Array): Promise<boolean> {
+/** After a power cut a successor may be empty or torn; its parent's record has the whole content. */
+async function mendSuccessor(member: Member, name: string, bytes: Uint8Array): Promise<boolean> {
   const parent = parentName(name);
-  if (parent === undefined || !looksTorn(bytes)) return false;
+  if (parent === undefined || isJson(bytes)) return false;
   const { files, layout } = member;
-  const record = parseCommitRecord((await readText(files, layout.flag('done', parent))) ?? '');
-  if (record?.next?.name !== name) return false;
-  const whole = new TextEncoder().encode(record.next.content);
-  if (bytes.length >= whole.length && !bytes.every((byte) => byte === 0)) return false;
-  if (!bytes.every((byte, index) => byte === whole[index] || byte === 0)) return false;
-  await member.ensureStaging();
-  const temporary = member.staging(`.mended.${name}`);
-  await createAnew(files, temporary, record.next.content);
-  await files.sync(temporary);
-  await files.rename(temporary, layout.state(name));
-  await files.sync(layout.root);
-  return true;
+  const flag = (await readText(files, layout.flag('done', parent))) ?? '';
+  const next = parseCommitRecord(flag, parent)?.next;
+  return next?.name === name && mendTorn(member, next, bytes);
 }
 
-/** Whole state files end with a brace, and perhaps white space. */
-function looksTorn(bytes: Uint8Array): boolean {
-  const text = new TextDecoder().decode(bytes).trimEnd();
-  return !text.endsWith('}');
+/** A beginning of a JSON text is none itself, though it may end like one. */
+function isJson(bytes: Uint8Array): boolean {
+  try {
+    JSON.parse(decoder.decode(bytes));
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,12 +1,14 @@
 /** What every operation of one session on the volume needs: the port, the places, the token. */
 import { ensureDirectory } from './directory.ts';
-import { createAnew, linkOnce, remove } from './exclusive.ts';
+import { createAnew, exactly, linkOnce, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import { formatToken, type Token } from './token.ts';
 
 /** ext4 allows 65,000 links to an inode; GlusterFS 100, or as few as 38 where its bricks are ext4. */
 const LINKS_PER_TOKEN_FILE = 60_000;
+/** Records to a file: as many as fit what is read for one of them, where a file may have so many names. */
+const RECORDS_PER_BUNDLE = 256;
 /** What a volume says when a file has all the names it may have: GlusterFS says that there is no space. */
 const TOO_MANY_LINKS = ['EMLINK', 'ENOSPC', 'EDQUOT'];
 
@@ -21,9 +23,13 @@ export class Member {
   attempted: Set<string> = new Set();
   /** Sessions with a flag in `workers/`, as of then. */
   registered: readonly string[] = [];
+  /** Records that one staged file may hold: each has two names of it for a moment. */
+  bundleSize: number = RECORDS_PER_BUNDLE;
   #stagingMade = false;
   #tokenFiles = 0;
   #links = 0;
+  /** Of the present token file: while that has its name, no other file has its number. */
+  #inode: number | undefined;
   #allowed = LINKS_PER_TOKEN_FILE;
   /** Names that a token file had when it was refused one more. */
   #met = 0;
@@ -49,7 +55,7 @@ export class Member {
     await this.introduce();
     try {
       const file = this.#tokenPath(this.#tokenFiles);
-      const outcome = await linkOnce(this.files, file, path, this.tokenText);
+      const outcome = await linkOnce(this.files, file, path, exactly(this.tokenText));
       if (outcome === 'ours') this.#links += 1;
       return outcome;
     } catch (error) {
@@ -68,6 +74,13 @@ export class Member {
     await this.#addTokenFile();
   }
 
+  /** Did a staged file have all the names that it may have? From now on each holds fewer records. */
+  meetsBundleLimit(error: unknown): boolean {
+    if (!TOO_MANY_LINKS.includes(errnoOf(error) ?? '') || this.bundleSize === 1) return false;
+    this.bundleSize = Math.ceil(this.bundleSize / 8);
+    return true;
+  }
+
   /** The one before needs its name no longer: its flags are names enough. */
   async #addTokenFile(): Promise<void> {
     const before = this.tokenFile;
@@ -76,7 +89,14 @@ export class Member {
     await this.files.sync(path);
     this.#tokenFiles += 1;
     this.#links = 0;
+    this.#inode = (await this.files.stat(path))?.inode;
     if (before !== undefined) await remove(this.files, before);
+  }
+
+  /** Is this flag surely a name of our token file? Where files have no sure numbers, its content tells. */
+  async holds(flag: string): Promise<boolean> {
+    if (this.#inode === undefined) return false;
+    return (await this.files.stat(flag))?.inode === this.#inode;
   }
 
   /** The file that flags are links to, if there is one yet. */

@@ -24,7 +24,10 @@ export async function resetDone(files: Files, layout: Layout): Promise<string[]>
   const records = new Map<string, string | undefined>();
   for (const name of done) {
     const text = await readText(files, layout.flag('done', name));
-    records.set(name, parseCommitRecord(text ?? '')?.next?.name ?? foreignSuccessor(name, text));
+    records.set(
+      name,
+      parseCommitRecord(text ?? '', name)?.next?.name ?? foreignSuccessor(name, text),
+    );
   }
   // Children before parents: at every moment, what is left is a run that can go on.
   const deepestFirst = [...records.keys()].sort((a, b) => stepOf(b) - stepOf(a));

@@ -23,6 +23,8 @@ interface Claim {
   readonly token: Token;
 }
 
+/** Leases are looked at once in so many parts of a lease: a death shows that much later at most. */
+const LOOKS_PER_LEASE = 8;
 /** Claims are read once in so many parts of a lease; deaths known meanwhile make it at once. */
 const SCANS_PER_LEASE = 4;
 
@@ -39,6 +41,7 @@ export class Recoverer {
   /** Those of ours that nobody here knew of then. */
   #strays = new Set<string>();
   #scanned = Number.NEGATIVE_INFINITY;
+  #looked = Number.NEGATIVE_INFINITY;
 
   constructor(member: Member, lease: number, monotonic: () => number) {
     this.#member = member;
@@ -49,6 +52,7 @@ export class Recoverer {
   /** Looks at every lease there is. Changes nothing, so any phase will do. */
   async observe(): Promise<void> {
     const { files, layout, token } = this.#member;
+    this.#looked = this.#monotonic();
     const named = new Set([
       ...(await listOrNone(files, layout.internal('leases'))),
       ...(await listOrNone(files, layout.internal('sessions'))).map(sessionOfTokenFile),
@@ -101,7 +105,7 @@ export class Recoverer {
     window: Window,
     isHeld: (name: string) => boolean = () => true,
   ): Promise<Recovery> {
-    await this.observe();
+    if (this.#monotonic() - this.#looked >= this.#lease / LOOKS_PER_LEASE) await this.observe();
     const dead = [...this.#sightings.keys()].filter((session) => this.#isDead(session));
     const report = { broken: [] as string[], dropped: [] as string[], finished: [] as string[] };
     const due = this.#monotonic() - this.#scanned >= this.#lease / SCANS_PER_LEASE;
@@ -218,7 +222,7 @@ export class Recoverer {
       // The flag decides, and it alone: it is whole, and never changes. What is staged says where to look.
       const doneText = await readText(files, layout.flag('done', name));
       if (doneText === undefined) continue;
-      const record = parseCommitRecord(doneText);
+      const record = parseCommitRecord(doneText, name);
       if (record?.session === session) {
         // It may have died before this: a flag that the power takes must not leave a successor behind.
         await files.sync(layout.flags('done'));

@@ -11,10 +11,11 @@ import {
   uncertaintyAt,
   type VolumeClock,
 } from '../semaphore/volume-clock.ts';
-import { clearAttempts, countAttempt, noteNotBefore, noteRefusal } from './attempts.ts';
+import { clearAttempts, countAttempt, noteNotBefore, noteRefusal, readTried } from './attempts.ts';
 import { claim, releaseClaim } from './claim.ts';
 import { commit, putFailed } from './commit.ts';
 import type {
+  Glance,
   Held,
   Intake,
   JournalEntry,
@@ -34,7 +35,7 @@ import { readSessions } from './overview.ts';
 import { Pauses } from './pauses.ts';
 import { formatCounter } from './pulse.ts';
 import { Recoverer } from './recovery.ts';
-import { Listings, takeSnapshot } from './snapshot.ts';
+import { Listings, takeGlance, takeSnapshot } from './snapshot.ts';
 import { newSessionId, parseToken, type Token } from './token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
 
@@ -207,6 +208,14 @@ export class VolumeSession implements Session {
     return removeOurs(this.#ports.files, flag, this.#member.tokenText, may);
   }
 
+  async glance(): Promise<Glance> {
+    const glance = await takeGlance(this.#ports.files, this.#layout);
+    const attempted = await this.#listings.list(this.#layout.internal('attempts'));
+    this.#member.attempted = new Set(attempted);
+    this.#member.registered = glance.roster.map(({ session: name }) => name);
+    return glance;
+  }
+
   async snapshot(): Promise<Snapshot> {
     const earliest = this.time()?.earliest;
     const { files } = this.#ports;
@@ -226,7 +235,13 @@ export class VolumeSession implements Session {
     return this.#recoverer.owed();
   }
 
-  claim(name: string, window: Window): ReturnType<Session['claim']> {
+  async claim(name: string, window: Window): ReturnType<Session['claim']> {
+    // An attempt may have been counted since the listing that the name is from.
+    if (this.#member.attempted.has(name)) {
+      const tried = await readTried(this.#ports.files, this.#layout, name);
+      const isDue = this.#pauses.isOver(name, tried, this.time()?.earliest);
+      if (!isDue || !window.mayStart()) return 'delayed';
+    }
     return claim(this.#member, name, window);
   }
 

@@ -1,9 +1,11 @@
 /** What the volume looks like, in the words of the split. Nothing changes while workers read it (I4). */
 import { parseStateName } from '../machine/name.ts';
-import type { RosterEntry, Task } from '../semaphore/assignment.ts';
+import type { RosterEntry } from '../semaphore/assignment.ts';
+import { hash } from '../semaphore/hash.ts';
 import { compareCodePoints } from '../semaphore/order.ts';
+import { Ring } from '../semaphore/ring.ts';
 import { readTried } from './attempts.ts';
-import type { Snapshot } from './contract.ts';
+import type { Glance, Snapshot } from './contract.ts';
 import { listOrNone, readText } from './exclusive.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
@@ -86,6 +88,11 @@ export async function readRoster(files: Files, layout: Layout): Promise<RosterEn
   return roster;
 }
 
+export async function takeGlance(files: Files, layout: Layout): Promise<Glance> {
+  const paused = (await files.stat(layout.paused)) !== undefined;
+  return { roster: await readRoster(files, layout), paused };
+}
+
 export async function takeSnapshot(
   files: Files,
   layout: Layout,
@@ -99,24 +106,32 @@ export async function takeSnapshot(
   // sees that successor in the listing that follows.
   const inProgress = await listOrNone(files, layout.flags('in_progress'));
   const root = await list(layout.root);
-  const [done, failed, waiting] = [
-    await list(layout.flags('done')),
-    await list(layout.flags('failed')),
-    await list(layout.flags('waiting')),
-  ];
+  const taken = new Set(inProgress);
+  for (const flag of ['done', 'failed', 'waiting'] as const) {
+    for (const name of await list(layout.flags(flag))) taken.add(name);
+  }
   const attempted = new Set(await list(layout.internal('attempts')));
-  const tasks: Task[] = [];
+  const names: string[] = [];
+  const places: number[] = [];
+  const refused = new Map<string, readonly string[]>();
   let delayed = 0;
-  for (const state of availableStates(root, inProgress, done, failed, waiting)) {
-    const tried = attempted.has(state.name)
-      ? await readTried(files, layout, state.name)
-      : undefined;
-    if (tried !== undefined && !pauses.isOver(state.name, tried, earliest)) delayed += 1;
-    else tasks.push({ ...state, ...(tried && { refusedBy: tried.refusedBy }) });
+  for (const name of root) {
+    const parsed = taken.has(name) ? undefined : parseStateName(name);
+    if (parsed === undefined) continue;
+    if (attempted.has(name)) {
+      const tried = await readTried(files, layout, name);
+      if (!pauses.isOver(name, tried, earliest)) {
+        delayed += 1;
+        continue;
+      }
+      if (tried.refusedBy.length > 0) refused.set(name, tried.refusedBy);
+    }
+    names.push(name);
+    places.push(hash(parsed.instance));
   }
   pauses.keep(attempted);
   return {
-    tasks,
+    tasks: Ring.from(names, Uint32Array.from(places), refused),
     roster: await readRoster(files, layout),
     inProgress: inProgress.filter((name) => !name.startsWith('.')).length,
     delayed,

@@ -1,8 +1,9 @@
 /** What a worker holds: claims it, examines it, ticks it, and settles it in Update System. */
 import { parseStateFile } from '../machine/state-file.ts';
 import type { Registry } from '../machine/registry.ts';
+import { cycleLength } from '../semaphore/cycle.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
-import type { JournalEntry, Session, Step, Window } from '../volume/contract.ts';
+import type { Held, JournalEntry, Session, Step, Window } from '../volume/contract.ts';
 import {
   conclude,
   judge,
@@ -14,6 +15,8 @@ import {
   type Scene,
   type Verdict,
 } from './holding.ts';
+import { Holdings } from './holdings.ts';
+import { Pace } from './pace.ts';
 import type { Execute, Log, TickResult } from './ports.ts';
 
 interface CrewPorts {
@@ -27,6 +30,20 @@ interface CrewOptions {
   readonly registry: Registry;
   readonly volumeId: string;
 }
+
+/** So many claims, or whatever else is done in one go: ticks begin, and results are settled, in between. */
+const BURST = 1024;
+/** Milliseconds, and cycles: a copy under way does not rest for longer. */
+const PATIENCE = 2000;
+const CYCLES_OF_PATIENCE = 2;
+/** A stock this many times too large is given back. */
+const TOO_MUCH = 2;
+/** Cycles. */
+const LONG_TICK = 20;
+/** Said one by one, and of more only how many. */
+const FEW = 16;
+/** People look at so many. */
+const REPORTED = 256;
 
 const RESULT: Record<Step['change']['kind'], JournalEntry['result']> = {
   commit: 'done',
@@ -42,12 +59,13 @@ export class Crew {
   readonly #options: CrewOptions;
   readonly #onFinished: () => void;
   #session!: Session;
-  #holdings = new Map<string, Holding>();
+  #holdings = new Holdings();
   /** Claims that met an error: ours or not, the next try tells. */
   #unsure = new Set<string>();
-  #finishedThisCycle = 0;
-  #finishedLastCycle = 0;
+  #pace!: Pace;
   #mayStart = true;
+  /** Others have nothing to do: what they could begin at once is not kept from them. */
+  isScarce = false;
   /** Journal entries that the volume has not taken yet. */
   #unwritten: JournalEntry[] = [];
   #reported = '[]';
@@ -61,6 +79,7 @@ export class Crew {
 
   set session(session: Session) {
     this.#session = session;
+    this.#pace = new Pace(2 * cycleLength(session.phases));
   }
 
   get isEmpty(): boolean {
@@ -68,60 +87,80 @@ export class Crew {
   }
 
   get held(): string[] {
-    return [...this.#holdings.keys()];
+    return Array.from(this.#holdings.all, ({ name }) => name);
   }
 
   /** Is this claim of ours one that we hold, may hold, or take with what is not settled yet? */
   knows(name: string): boolean {
-    const follows = (step: Step | undefined): boolean =>
-      step?.change.kind === 'commit' && step.change.record?.next?.name === name;
-    return (
-      this.#holdings.has(name) ||
-      this.#unsure.has(name) ||
-      [...this.#holdings.values()].some(({ step }) => follows(step))
-    );
+    return this.#holdings.has(name) || this.#unsure.has(name) || this.#holdings.isFollowing(name);
   }
 
   get isRunning(): boolean {
-    return this.#in('running').length > 0 || this.hasFinished;
+    return this.#holdings.in('running').size > 0 || this.hasFinished;
   }
 
   /** What met an error waits for the next cycle. */
   get hasFinished(): boolean {
-    return this.#in('finished').some((holding) => holding.step?.error === undefined);
-  }
-
-  /** As many as it ticks at once, or twice what it got through last cycle, so that it never runs dry. */
-  get room(): number {
-    const { concurrency, capacity } = this.#session.token;
-    const wanted = Math.max(concurrency, 2 * this.#finishedLastCycle);
-    return Math.min(capacity, wanted) - this.#holdings.size - this.#unsure.size;
-  }
-
-  #in(stage: Holding['stage']): Holding[] {
-    return [...this.#holdings.values()].filter((holding) => holding.stage === stage);
-  }
-
-  /** Worker Commitment: claims from the list, in its order, while there is room and the phase lasts. */
-  async claim(names: readonly string[], window: Window): Promise<void> {
-    const again = [...this.#unsure];
-    const fresh = names.filter((name) => !this.#holdings.has(name) && !this.#unsure.has(name));
-    for (const name of [...again, ...fresh.slice(0, Math.max(0, this.room))]) {
-      if (!window.mayStart()) return;
-      this.#unsure.add(name);
-      try {
-        const outcome = await this.#session.claim(name, window);
-        if (outcome === 'ours') this.#holdings.set(name, newHolding(name, this.#session.stamp()));
-        if (outcome !== 'late') this.#unsure.delete(name);
-      } catch (error) {
-        this.#ports.log.warn({ err: error, state: name }, 'cannot tell whether the claim stands');
-      }
+    for (const { step } of this.#holdings.in('finished')) {
+      if (step?.error === undefined) return true;
     }
+    return false;
+  }
+
+  /** States to hold: what it ticks at once, and what it gets through until it may claim again. */
+  get wanted(): number {
+    const { concurrency, capacity } = this.#session.token;
+    return Math.min(capacity, concurrency + (this.isScarce ? 0 : this.#stock));
+  }
+
+  /** None for ticks so long that a wait for the next cycle is nothing to them: others may be idle sooner. */
+  get #stock(): number {
+    const inACycle = this.#inACycle;
+    const { concurrency } = this.#session.token;
+    return inACycle * LONG_TICK < concurrency ? 0 : Math.ceil(inACycle);
+  }
+
+  get #inACycle(): number {
+    const cycle = cycleLength(this.#session.phases);
+    return this.#pace.in(cycle, this.#ports.clock.monotonic());
+  }
+
+  get room(): number {
+    return this.wanted - this.#holdings.size - this.#unsure.size;
+  }
+
+  /** Claims names as they come, while there is room and the phase lasts: a burst of them at most. */
+  async claim(next: () => string | undefined, window: Window): Promise<void> {
+    const since = this.#session.stamp();
+    for (const name of [...this.#unsure]) await this.#claimOne(name, since, window);
+    for (let left = Math.min(BURST, this.room); left > 0 && window.mayStart(); left -= 1) {
+      const name = next();
+      if (name === undefined) return;
+      if (!this.#holdings.has(name) && !this.#unsure.has(name))
+        await this.#claimOne(name, since, window);
+    }
+  }
+
+  async #claimOne(name: string, since: string, window: Window): Promise<void> {
+    if (!window.mayStart()) return;
+    this.#unsure.add(name);
+    try {
+      const outcome = await this.#session.claim(name, window);
+      if (outcome === 'ours') this.#hold(newHolding(name, since));
+      if (outcome !== 'late') this.#unsure.delete(name);
+    } catch (error) {
+      this.#ports.log.warn({ err: error, state: name }, 'cannot tell whether the claim stands');
+    }
+  }
+
+  #hold(holding: Holding): void {
+    if (this.#holdings.size === 0) this.#pace.work(true, this.#ports.clock.monotonic());
+    this.#holdings.add(holding);
   }
 
   /** Reads what was claimed, and again what did not parse. */
   async examine(): Promise<void> {
-    for (const holding of this.#in('claimed')) {
+    for (const holding of [...this.#holdings.in('claimed')]) {
       try {
         const intake = await this.#session.intake(holding.name);
         await this.#apply(holding, judge(holding.name, intake, holding.suspicion, this.#scene()));
@@ -133,13 +172,16 @@ export class Crew {
 
   #scene(): Scene {
     const { registry, volumeId } = this.#options;
-    return { token: this.#session.token, now: this.#session.stamp(), volumeId, registry };
+    const { token, phases } = this.#session;
+    const patience = Math.max(PATIENCE, CYCLES_OF_PATIENCE * cycleLength(phases));
+    const at = this.#ports.clock.monotonic();
+    return { token, now: this.#session.stamp(), at, patience, volumeId, registry };
   }
 
   async #apply(holding: Holding, verdict: Verdict): Promise<void> {
     if (verdict.kind === 'ready') {
-      holding.stage = 'ready';
       holding.work = verdict.work;
+      this.#holdings.move(holding, 'ready');
     } else if (verdict.kind === 'wait') {
       holding.suspicion = verdict.suspicion;
     } else if (verdict.kind === 'change') {
@@ -155,9 +197,12 @@ export class Crew {
   /** As many as may run at once, the higher priority first. */
   startTicks(): void {
     if (!this.#mayStart) return;
-    const free = this.#session.token.concurrency - this.#in('running').length;
-    const ready = this.#in('ready').sort((a, b) => priority(b) - priority(a));
-    for (const holding of ready.slice(0, Math.max(0, free))) void this.#tick(holding);
+    const { concurrency } = this.#session.token;
+    while (this.#holdings.in('running').size < concurrency) {
+      const next = this.#holdings.next;
+      if (next === undefined) return;
+      void this.#tick(next);
+    }
   }
 
   async #tick(holding: Holding): Promise<void> {
@@ -167,15 +212,15 @@ export class Crew {
     const abort = new AbortController();
     const began = clock.monotonic();
     const started = this.#session.stamp();
-    holding.stage = 'running';
     holding.running = { abort, overdue: began + task.activity.timeout };
+    this.#holdings.move(holding, 'running');
     this.#setDeadline();
     this.#ports.log.debug(
       { state: task.name, machine: task.machine, attempt: task.attempt },
       'tick',
     );
     const result: TickResult = await execute(task, abort.signal);
-    if (this.#holdings.get(holding.name) !== holding) return;
+    if (!this.#holdings.isHeld(holding)) return;
     const change = conclude(work, result, started, this.#scene(), random);
     const { worker, session } = this.#session.token;
     holding.entry = {
@@ -188,7 +233,7 @@ export class Crew {
       attempt: task.attempt,
       result: RESULT[change.kind],
     };
-    this.#finishedThisCycle += 1;
+    this.#pace.finished(1);
     this.#finish(holding, newStep(holding.name, change));
     this.#setDeadline();
     this.startTicks();
@@ -196,55 +241,74 @@ export class Crew {
   }
 
   #finish(holding: Holding, step: Step): void {
-    holding.stage = 'finished';
     holding.running = undefined;
     holding.step = step;
+    this.#holdings.move(holding, 'finished');
   }
 
   /** Before a tick begins: one that blocks the event loop past its timeout stops the proof of life too. */
   #setDeadline(): void {
-    const overdue = this.#in('running').map((holding) => holding.running!.overdue);
-    this.#session.setDeadline(Math.min(...overdue) + this.#session.lease);
+    let first = Number.POSITIVE_INFINITY;
+    for (const { running } of this.#holdings.in('running'))
+      first = Math.min(first, running!.overdue);
+    this.#session.setDeadline(first + this.#session.lease);
   }
 
   /** Update System: carries out what was decided; what meets an error stays and is tried again. */
   async settle(window: Window): Promise<void> {
-    const holdings = this.#in('finished');
-    if (!this.#mayStart) holdings.push(...this.#release());
+    this.#giveBack();
+    const holdings = [...this.#holdings.in('finished')].slice(0, BURST);
     if (holdings.length === 0) return;
     const steps = holdings.map((holding) => holding.step!);
     await this.#session.settle(steps, window);
-    for (const holding of holdings) {
-      const step = holding.step!;
-      if (step.progress !== 'settled') this.#reportError(step);
-      else this.#unwritten.push(...this.#settled(holding, step));
-    }
+    const settled = holdings.filter(({ step }) => step!.progress === 'settled');
+    for (const holding of settled) this.#unwritten.push(...this.#settled(holding, holding.step!));
+    for (const { step } of holdings) this.#reportError(step!);
+    this.#logSettled(settled);
     this.startTicks();
     await this.#session.journal(this.#unwritten);
     this.#unwritten = [];
   }
 
-  /** A stopping worker gives back what it has not begun. */
-  #release(): Holding[] {
-    const now = this.#session.stamp();
-    for (const name of this.#unsure) this.#holdings.set(name, newHolding(name, now));
-    this.#unsure.clear();
-    const idle = [...this.#in('claimed'), ...this.#in('ready')];
-    for (const holding of idle) this.#finish(holding, newStep(holding.name, { kind: 'release' }));
-    return idle;
+  /** What has not begun: all of it of a stopping worker; and what others could begin sooner. */
+  #giveBack(): void {
+    if (!this.#mayStart) {
+      const now = this.#session.stamp();
+      for (const name of this.#unsure) this.#holdings.add(newHolding(name, now));
+      this.#unsure.clear();
+      this.#release([...this.#holdings.in('claimed'), ...this.#holdings.in('ready')]);
+      return;
+    }
+    const ready = this.#holdings.in('ready');
+    const enough = this.isScarce ? this.#inACycle : TOO_MUCH * (this.#stock + 1);
+    if (ready.size > enough) this.#release([...ready].slice(enough));
+  }
+
+  #release(holdings: readonly Holding[]): void {
+    for (const one of holdings) this.#finish(one, newStep(one.name, { kind: 'release' }));
   }
 
   #settled(holding: Holding, step: Step): JournalEntry[] {
-    this.#holdings.delete(holding.name);
+    this.#holdings.delete(holding);
+    if (this.#holdings.size === 0) this.#pace.work(false, this.#ports.clock.monotonic());
     if (step.change.kind === 'commit' && !step.lost) this.counts.done += 1;
     if (step.change.kind === 'fail') this.counts.failed += 1;
-    this.#logSettled(holding, step);
     if (step.followed) this.#takeSuccessor(step);
     if (holding.entry === undefined) return [];
     return [{ ...holding.entry, ...(step.lost && { result: 'lost' as const }) }];
   }
 
-  #logSettled(holding: Holding, step: Step): void {
+  #logSettled(holdings: readonly Holding[]): void {
+    const { log } = this.#ports;
+    const isPlain = ({ step }: Holding): boolean => step!.change.kind === 'commit' && !step!.lost;
+    const plain = holdings.filter(isPlain);
+    if (plain.length > FEW) log.info({ states: plain.length }, `${plain.length} states are done`);
+    for (const holding of plain.length > FEW ? holdings.filter((one) => !isPlain(one)) : holdings) {
+      this.#logOne(holding, holding.step!);
+    }
+  }
+
+  #logOne(holding: Holding, step: Step): void {
     const { log } = this.#ports;
     const { change, name } = step;
     const facts = { state: name, ...(holding.entry && { duration: holding.entry.duration }) };
@@ -262,14 +326,14 @@ export class Crew {
     const next = step.change.kind === 'commit' ? step.change.record?.next : undefined;
     if (next === undefined) return;
     const holding = newHolding(next.name, this.#session.stamp());
-    this.#holdings.set(next.name, holding);
+    this.#hold(holding);
     const parsed = parseStateFile(new TextEncoder().encode(next.content));
     // What cannot be run at once is read like any other state in the next Worker Commitment.
     if (!parsed.ok) return;
     const verdict = prepare(next.name, parsed.file, [], this.#scene());
     if (verdict.kind !== 'ready') return;
-    holding.stage = 'ready';
     holding.work = verdict.work;
+    this.#holdings.move(holding, 'ready');
   }
 
   #reportError(step: Step): void {
@@ -279,13 +343,14 @@ export class Crew {
 
   /** For people: what is held, and since when. Work does not wait for it. */
   async report(): Promise<void> {
-    const held = [...this.#holdings.values()].map(({ name, since, stage, work }) => ({
-      state: name,
-      machine: work?.task.machine,
-      stage,
-      since,
-      attempt: work?.task.attempt ?? 1,
-    }));
+    const held: Held[] = [];
+    for (const stage of ['running', 'claimed', 'ready', 'finished'] as const) {
+      for (const { name, since, work } of this.#holdings.in(stage)) {
+        if (held.length >= REPORTED) break;
+        const { machine, attempt = 1 } = work?.task ?? {};
+        held.push({ state: name, machine, stage, since, attempt });
+      }
+    }
     const text = JSON.stringify(held);
     if (text === this.#reported) return;
     try {
@@ -296,18 +361,13 @@ export class Crew {
     }
   }
 
-  endCycle(): void {
-    this.#finishedLastCycle = this.#finishedThisCycle;
-    this.#finishedThisCycle = 0;
-  }
-
   stopStarting(): void {
     this.#mayStart = false;
   }
 
   /** Running ticks are told to end; they come back as `aborted`, and are released when settled. */
   abortTicks(): void {
-    for (const holding of this.#in('running')) holding.running!.abort.abort();
+    for (const { running } of this.#holdings.in('running')) running!.abort.abort();
   }
 
   /** Forgets everything: for a session that is no more. */
@@ -316,8 +376,4 @@ export class Crew {
     this.#holdings.clear();
     this.#unsure.clear();
   }
-}
-
-function priority(holding: Holding): number {
-  return holding.work?.file.priority ?? 0;
 }

@@ -23,10 +23,11 @@ export interface Work {
   readonly attempts: readonly Attempt[];
 }
 
-/** What did not parse, to be compared with what is there a cycle later. */
+/** What did not parse, to be compared with what is there a while later. */
 export interface Suspicion {
   readonly content: string;
-  readonly looks: number;
+  /** On the monotonic clock, ms: when it was first found like this. */
+  readonly since: number;
 }
 
 export interface Holding {
@@ -64,6 +65,10 @@ export interface Scene {
   readonly token: Token;
   /** ISO 8601, volume time. */
   readonly now: string;
+  /** The monotonic clock, ms. */
+  readonly at: number;
+  /** Milliseconds for which what cannot be read has to stay as it is before it counts as whole. */
+  readonly patience: number;
   readonly volumeId: string;
   readonly registry: Registry;
 }
@@ -74,9 +79,6 @@ export type Verdict =
   | { readonly kind: 'change'; readonly change: Change }
   /** Not known here: whether anybody knows it, the volume's sessions tell. */
   | { readonly kind: 'unknown'; readonly machine: string; readonly reason: string };
-
-/** A copy under way changes from one cycle to the next; two looks that agree mean that it stays so. */
-const LOOKS = 2;
 
 export function judge(
   name: string,
@@ -89,25 +91,28 @@ export function judge(
   if (intake.kind === 'unreadable') {
     const settled = (): Change =>
       intake.code === 'ENOENT' ? { kind: 'release' } : failure(name, scene, intake);
-    return lookTwice(suspicion, intake.code, settled);
+    return waitFor(intake.code, suspicion, scene, settled);
   }
   const parsed = parseStateFile(intake.bytes);
   if (!parsed.ok) {
     const content = Buffer.from(intake.bytes).toString('latin1');
-    return lookTwice(suspicion, content, () => failure(name, scene, parsed, intake.attempts));
+    const settled = (): Change => failure(name, scene, parsed, intake.attempts);
+    return waitFor(content, suspicion, scene, settled);
   }
   return prepare(name, parsed.file, intake.attempts, scene);
 }
 
-function lookTwice(
-  suspicion: Suspicion | undefined,
+/** A copy under way changes; one that has stayed as it is for long enough is all there will be. */
+function waitFor(
   content: string,
+  suspicion: Suspicion | undefined,
+  { at, patience }: Scene,
   settled: () => Change,
 ): Verdict {
-  const looks = suspicion?.content === content ? suspicion.looks + 1 : 0;
-  return looks >= LOOKS
+  const since = suspicion?.content === content ? suspicion.since : at;
+  return at - since >= patience
     ? { kind: 'change', change: settled() }
-    : { kind: 'wait', suspicion: { content, looks } };
+    : { kind: 'wait', suspicion: { content, since } };
 }
 
 /** A state file that parses, made ready to tick. */

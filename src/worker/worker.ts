@@ -8,13 +8,12 @@
  */
 import { UserError } from '../machine/errors.ts';
 import type { Registry } from '../machine/registry.ts';
-import { assign } from '../semaphore/assignment.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
-import { assignZip } from '../semaphore/zip.ts';
 import { cycleLength } from '../semaphore/cycle.ts';
 import type { OpenSession, Session, Snapshot, Window } from '../volume/contract.ts';
 import { Crew } from './crew.ts';
 import type { Execute, Log, Watch } from './ports.ts';
+import { isScarce, Supply } from './supply.ts';
 import { nextTurn, windowFor, type PhaseTurn } from './timetable.ts';
 
 export interface WorkerOptions {
@@ -49,9 +48,9 @@ export interface Summary {
   readonly end: 'empty' | 'stopped';
 }
 
-const ASSIGN = { slices: assign, zip: assignZip };
 /** An idle worker still looks after the dead this many times a lease. */
 const IDLE_LOOKS_PER_LEASE = 2;
+const AWAKE = 'awake';
 /** So far into what is left of Update System. */
 const LOOK_LATE = 0.75;
 
@@ -61,7 +60,7 @@ export class Worker {
   readonly #crew: Crew;
   #session!: Session;
   #turn: PhaseTurn | undefined;
-  #mine: readonly string[] = [];
+  #supply!: Supply;
   #paused = false;
   /** Nothing to do until something changes. */
   #idle = false;
@@ -108,10 +107,11 @@ export class Worker {
   async #begin(): Promise<void> {
     this.#session = await this.#ports.openSession();
     this.#crew.session = this.#session;
-    this.#mine = [];
+    const { token, lease } = this.#session;
+    this.#supply = new Supply(token.session, lease, this.#options.assign);
     this.#registered = false;
     this.#waiting = false;
-    const { session, worker } = this.#session.token;
+    const { session, worker } = token;
     this.#ports.log.info({ session }, `worker ${worker} is waiting for Update System to register`);
   }
 
@@ -188,20 +188,30 @@ export class Worker {
 
   async #assign(turn: PhaseTurn): Promise<void> {
     this.#hinted = false;
-    const snapshot = await this.#session.snapshot();
+    const { clock, log } = this.#ports;
+    const began = clock.monotonic();
+    const glance = await this.#session.glance();
+    this.#paused = glance.paused;
+    const { wanted } = this.#crew;
     const { session } = this.#session.token;
-    this.#paused = snapshot.paused;
-    const split = ASSIGN[this.#options.assign](snapshot.roster, snapshot.tasks, turn.cycle);
-    this.#mine = split.get(session) ?? [];
-    this.#ports.log.debug(
-      { cycle: turn.cycle, available: snapshot.tasks.length, mine: this.#mine.length },
+    const isOnRoster = glance.roster.some((entry) => entry.session === session);
+    this.#idle = false;
+    // Whoever is left out has enough to do.
+    if (!isOnRoster && !this.#crew.isEmpty) return this.#supply.end();
+    if (this.#supply.lasts(glance, wanted, began)) return this.#supply.goOn(glance, turn.cycle);
+    const snapshot = await this.#session.snapshot();
+    const now = clock.monotonic();
+    this.#supply.split(snapshot, turn.cycle, wanted, now - began, now);
+    log.debug(
+      { cycle: turn.cycle, available: snapshot.tasks.size },
       `assignment among ${snapshot.roster.length} workers`,
     );
+    this.#crew.isScarce = isScarce(snapshot, session);
     await this.#endIfNothing(snapshot);
   }
 
   async #endIfNothing(snapshot: Snapshot): Promise<void> {
-    const open = snapshot.tasks.length + snapshot.inProgress + snapshot.delayed;
+    const open = snapshot.tasks.size + snapshot.inProgress + snapshot.delayed;
     const nothing = open === 0 && this.#crew.isEmpty && !snapshot.paused;
     this.#idle = nothing && this.#options.watch;
     if (!this.#hasBeenSo(nothing) || this.#options.watch || this.#ending !== undefined) return;
@@ -220,13 +230,19 @@ export class Worker {
 
   async #commit(window: Window): Promise<void> {
     if (this.#ending !== undefined) return this.#takeLeave(window);
-    if (!this.#paused) await this.#crew.claim(this.#mine, window);
-    this.#mine = [];
-    await this.#crew.examine();
+    await this.#fetch(window);
     // Said before it is begun: a tick may block this process, and people ask who holds what.
     await this.#crew.report();
     this.#crew.startTicks();
     if (this.#crew.room <= 0) await this.#session.withdraw(window);
+  }
+
+  /** Claims of this cycle's share what there is room for, and reads it. */
+  async #fetch(window: Window): Promise<void> {
+    if (this.#ending !== undefined) return;
+    const next = (): string | undefined => (this.#paused ? undefined : this.#supply.next());
+    await this.#crew.claim(next, window);
+    await this.#crew.examine();
   }
 
   async #update(turn: PhaseTurn, window: Window): Promise<void> {
@@ -240,15 +256,19 @@ export class Worker {
     if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
       this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
     }
+    await this.#fetch(window);
+    this.#crew.startTicks();
     while (this.#crew.isRunning && window.mayStart()) {
       const now = this.#session.time();
       if (now === undefined) break;
       await this.#sleep(Math.max(1, turn.end - now.latest), () => this.#crew.hasFinished);
       await this.#crew.settle(window);
+      // Nobody else claims of a slice but its worker, nor what this cycle's split gave him: no need to wait.
+      await this.#fetch(window);
+      this.#crew.startTicks();
       // Whoever has room only now would else sit the next cycle out.
       isRegistered ||= await this.#registerForRoom(window);
     }
-    this.#crew.endCycle();
     await this.#crew.report();
     await this.#lookForTheEnd(turn, window);
     if (this.#ending !== undefined) await this.#takeLeave(window);
@@ -349,11 +369,12 @@ export class Worker {
 
   #hint(): void {
     this.#hinted = true;
-    this.#nudge();
+    if (this.#idle) this.#nudge();
   }
 
   #nudge(): void {
-    this.#wake.abort();
+    // With a reason of our own: without one, each abort makes an exception, with its stack.
+    this.#wake.abort(AWAKE);
   }
 
   #rearm(): void {

@@ -80,6 +80,6 @@ function saidDone(log: string): string[] {
 
 function notWhole(fleet: Fleet, name: string): string[] {
   const text = fleet.read('done', name);
-  if (parseCommitRecord(text) !== undefined || parseToken(text) !== undefined) return [];
+  if (parseCommitRecord(text, name) !== undefined || parseToken(text) !== undefined) return [];
   return [`done/${name} is torn: ${JSON.stringify(text.slice(0, 100))}`];
 }

@@ -351,17 +351,17 @@ describe('records', () => {
 
   test('are read as they were written, to the byte', () => {
     const text = formatRecord(record);
-    expect(formatRecord(parseCommitRecord(text)!)).toBe(text);
+    expect(formatRecord(parseCommitRecord(text, 'x.state')!)).toBe(text);
     const rich =
       '{"flockwork":1,"state":"x.state","session":"s","worker":"w","started":"a","finished":"b","output":{"__proto__":1,"b":[2]}}\n';
-    expect(formatRecord(parseCommitRecord(rich)!)).toBe(rich);
+    expect(formatRecord(parseCommitRecord(rich, 'x.state')!)).toBe(rich);
   });
 
   test('whatever was output, it is read as it was written', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (output) => {
         const text = formatRecord({ ...record, output: JSON.parse(JSON.stringify(output)) });
-        expect(formatRecord(parseCommitRecord(text)!)).toBe(text);
+        expect(formatRecord(parseCommitRecord(text, 'x.state')!)).toBe(text);
       }),
     );
   });
@@ -369,7 +369,7 @@ describe('records', () => {
   test('whatever the text, reading answers', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
-        void [parseCommitRecord(text), parseFailureRecord(text), parseAttempt(text)];
+        void [parseCommitRecord(text, 'x.state'), parseFailureRecord(text), parseAttempt(text)];
       }),
     );
   });
@@ -377,7 +377,7 @@ describe('records', () => {
   test.each(['', '\n', 'null', '5', '[]', '{', '{"flockwork":2}', '{"flockwork":1,"session":"s"}'])(
     '%j is none',
     (text) => {
-      expect([parseCommitRecord(text), parseFailureRecord(text), parseAttempt(text)]).toEqual([
+      expect([parseCommitRecord(text, 'x.state'), parseFailureRecord(text), parseAttempt(text)]).toEqual([
         undefined,
         undefined,
         undefined,

@@ -106,8 +106,8 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'half-written copies are put aside at first sight',
     file: 'src/worker/holding.ts',
-    find: 'const LOOKS = 2;',
-    replace: 'const LOOKS = 0;',
+    find: 'return at - since >= patience',
+    replace: 'return at >= since',
   },
   {
     name: 'successors are published before the commit',
@@ -143,8 +143,8 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'an error of link means that the name is taken',
     file: `${VOLUME}/exclusive.ts`,
     find: `    if (there === undefined) throw error;
-    return there === content`,
-    replace: '    return there === content',
+    return isOurs(there)`,
+    replace: '    return isOurs(there)',
   },
   {
     name: 'a look long ago is as good as one just now',

@@ -1,8 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { assign, type RosterEntry, type Task } from '../../src/semaphore/assignment.ts';
+import { assign as assignRing, type RosterEntry } from '../../src/semaphore/assignment.ts';
 import { compareCodePoints } from '../../src/semaphore/order.ts';
-import { assignZip } from '../../src/semaphore/zip.ts';
+import { Ring, type Task } from '../../src/semaphore/ring.ts';
+import { assignZip as zipRing } from '../../src/semaphore/zip.ts';
+
+const assign = (roster: RosterEntry[], list: Task[], cycle: number): Map<string, string[]> =>
+  assignRing(roster, Ring.of(list), cycle);
+const assignZip = (roster: RosterEntry[], list: Task[]): Map<string, string[]> =>
+  zipRing(roster, Ring.of(list));
 
 const worker = (name: string, concurrency = 1, capacity = 1000): RosterEntry => ({
   session: `${name}.boot`,

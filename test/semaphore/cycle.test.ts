@@ -108,9 +108,9 @@ describe('I4: a phase test asks the whole interval', () => {
 });
 
 describe('phase lengths', () => {
-  test('the shipped ones are in order, one second and twelve', () => {
+  test('the shipped ones are in order, half a second and twelve', () => {
     expect([LOCAL_PHASES, NETWORK_PHASES].map(checkPhaseLengths)).toEqual([undefined, undefined]);
-    expect([LOCAL_PHASES, NETWORK_PHASES].map(cycleLength)).toEqual([1000, 12_000]);
+    expect([LOCAL_PHASES, NETWORK_PHASES].map(cycleLength)).toEqual([500, 12_000]);
   });
 
   test.each([

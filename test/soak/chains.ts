@@ -59,7 +59,7 @@ export class Chains {
   #check(instance: string, step: number): string[] {
     const name = stateName(instance, step);
     const successor = stateName(instance, step + 1);
-    const record = parseCommitRecord(this.#fleet.read('done', name));
+    const record = parseCommitRecord(this.#fleet.read('done', name), name);
     if (record === undefined) return [`done/${name} is no commit record`];
     this.#committedBy.set(name, record.session);
     const { payload } = JSON.parse(this.#fleet.read(name)) as { payload: { step: unknown } };

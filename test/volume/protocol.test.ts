@@ -38,7 +38,7 @@ describe('I1: one commit', () => {
     await ant.session.settle([first], OPEN);
     await bee.session.settle([second], OPEN);
     expect([first.lost, second.lost]).toEqual([false, true]);
-    expect(parseCommitRecord(volume.read('done', 'x.state'))?.worker).toBe('ant');
+    expect(parseCommitRecord(volume.read('done', 'x.state'), 'x.state')?.worker).toBe('ant');
     expect(volume.list('.flockwork', 'staging', bee.session.token.session)).toEqual([]);
   });
 
@@ -89,7 +89,7 @@ describe('I2, I3: after a crash anywhere, the step is finished by others, or don
     expect(placesOf(volume, 'x.state')).toEqual(['done']);
     expect(placesOf(volume, 'x.state-1')).toEqual(['available']);
     expect(volume.read('x.state-1')).toBe(NEXT.content);
-    expect(parseCommitRecord(volume.read('done', 'x.state'))?.next).toEqual(NEXT);
+    expect(parseCommitRecord(volume.read('done', 'x.state'), 'x.state')?.next).toEqual(NEXT);
     await volume.bury(survivor);
     expect(volume.list('in_progress')).toEqual([]);
     expect(volume.list('.flockwork', 'leases')).toEqual([survivor.session.token.session]);
@@ -142,6 +142,7 @@ describe('I4: frozen', () => {
     const [ant, dead] = [await volume.join('ant'), await volume.join('dead')];
     await dead.session.claim('y.state', OPEN);
     await ant.session.claim('x.state', OPEN);
+    volume.pass(LEASE / 8);
     await ant.session.recover(0, OPEN);
     volume.pass(2 * LEASE);
     ant.beat();
@@ -368,7 +369,6 @@ describe('group commit', () => {
     expect(order).toEqual([
       'sync /.flockwork/staging',
       'sync /.flockwork/staging/S/x.state',
-      'sync /.flockwork/staging/S/.x.state',
       'sync /.flockwork/staging/S',
       'link /done/x.state',
       'sync /done',

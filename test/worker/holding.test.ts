@@ -30,7 +30,16 @@ const job = machine({
   name: 'job',
   activities: { job: { tick: () => done(), retry: { maximumAttempts: 2, initialInterval: 1000 } } },
 });
-const scene: Scene = { token, now: NOW, volumeId: 'v', registry: createRegistry([job]) };
+const PATIENCE = 2000;
+const scene: Scene = {
+  token,
+  now: NOW,
+  at: 5000,
+  patience: PATIENCE,
+  volumeId: 'v',
+  registry: createRegistry([job]),
+};
+const later = (ms: number): Scene => ({ ...scene, at: scene.at + ms });
 const text = (content: string, attempts: Attempt[] = []): Intake => ({
   kind: 'text',
   bytes: new TextEncoder().encode(content),
@@ -75,21 +84,21 @@ describe('what a claimed file leads to', () => {
     });
   });
 
-  test('one that does not parse is looked at three times, over two cycles, before it fails', () => {
+  test('one that does not parse fails when it has stayed as it is for long enough', () => {
     const first = judge('x.state', text('{'), undefined, scene);
     expect(first.kind).toBe('wait');
     const second = judge(
       'x.state',
       text('{'),
       first.kind === 'wait' ? first.suspicion : undefined,
-      scene,
+      later(PATIENCE - 1),
     );
     expect(second.kind).toBe('wait');
     const third = judge(
       'x.state',
       text('{'),
       second.kind === 'wait' ? second.suspicion : undefined,
-      scene,
+      later(PATIENCE),
     );
     expect(third).toMatchObject({
       kind: 'change',
@@ -98,8 +107,8 @@ describe('what a claimed file leads to', () => {
   });
 
   test('one that has changed since is looked at anew', () => {
-    const first = judge('x.state', text('{'), { content: '', looks: 1 }, scene);
-    expect(first).toEqual({ kind: 'wait', suspicion: { content: '{', looks: 0 } });
+    const first = judge('x.state', text('{'), { content: '', since: 0 }, scene);
+    expect(first).toEqual({ kind: 'wait', suspicion: { content: '{', since: scene.at } });
   });
 
   test.each([
@@ -118,13 +127,13 @@ describe('what a claimed file leads to', () => {
     [
       'never readable',
       { kind: 'unreadable', code: 'EACCES', reason: 'r' },
-      { content: 'EACCES', looks: 1 },
+      { content: 'EACCES', since: 0 },
       { change: { kind: 'fail' } },
     ],
     [
       'gone',
       { kind: 'unreadable', code: 'ENOENT', reason: 'r' },
-      { content: 'ENOENT', looks: 1 },
+      { content: 'ENOENT', since: 0 },
       { change: { kind: 'release' } },
     ],
     ['just mended', { kind: 'mended' }, undefined, { change: { kind: 'release' } }],

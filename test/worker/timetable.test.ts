@@ -1,31 +1,33 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { LOCAL_PHASES, momentAt, type Interval } from '../../src/semaphore/cycle.ts';
+import { momentAt, type Interval, type PhaseLengths } from '../../src/semaphore/cycle.ts';
 import { nextTurn, windowFor, type PhaseTurn } from '../../src/worker/timetable.ts';
+
+const PHASES: PhaseLengths = { assignment: 150, commitment: 150, update: 400, buffer: 100 };
 
 const at = (earliest: number, width = 0): Interval => ({ earliest, latest: earliest + width });
 const update: PhaseTurn = { phase: 'update', cycle: 0, end: 900 };
 
 describe('each phase is acted in once', () => {
   test('in a phase that is new, it is its turn; again, it is not', () => {
-    const first = nextTurn(LOCAL_PHASES, at(10), undefined);
+    const first = nextTurn(PHASES, at(10), undefined);
     expect(first).toEqual({ kind: 'turn', turn: { phase: 'assignment', cycle: 0, end: 150 } });
     const turn = first.kind === 'turn' ? first.turn : undefined;
-    expect(nextTurn(LOCAL_PHASES, at(20), turn)).toEqual({ kind: 'sleep', ms: 130 });
-    expect(nextTurn(LOCAL_PHASES, at(1010), turn).kind).toBe('turn');
+    expect(nextTurn(PHASES, at(20), turn)).toEqual({ kind: 'sleep', ms: 130 });
+    expect(nextTurn(PHASES, at(1010), turn).kind).toBe('turn');
   });
 
   test('I4: in a buffer, or when it might be one, nobody acts', () => {
-    expect(nextTurn(LOCAL_PHASES, at(410), undefined)).toEqual({ kind: 'sleep', ms: 90 });
-    expect(nextTurn(LOCAL_PHASES, at(910), undefined)).toEqual({ kind: 'sleep', ms: 90 });
-    expect(nextTurn(LOCAL_PHASES, at(390, 20), undefined)).toEqual({ kind: 'sleep', ms: 10 });
-    expect(nextTurn(LOCAL_PHASES, at(240, 20), undefined)).toEqual({ kind: 'sleep', ms: 10 });
+    expect(nextTurn(PHASES, at(410), undefined)).toEqual({ kind: 'sleep', ms: 90 });
+    expect(nextTurn(PHASES, at(910), undefined)).toEqual({ kind: 'sleep', ms: 90 });
+    expect(nextTurn(PHASES, at(390, 20), undefined)).toEqual({ kind: 'sleep', ms: 10 });
+    expect(nextTurn(PHASES, at(240, 20), undefined)).toEqual({ kind: 'sleep', ms: 10 });
   });
 
   test('who is late for Worker Assignment may still read in the buffer after it, once', () => {
-    const late = nextTurn(LOCAL_PHASES, at(200), undefined);
+    const late = nextTurn(PHASES, at(200), undefined);
     expect(late).toEqual({ kind: 'turn', turn: { phase: 'assignment', cycle: 0, end: 250 } });
-    expect(nextTurn(LOCAL_PHASES, at(210), late.kind === 'turn' ? late.turn : undefined)).toEqual({
+    expect(nextTurn(PHASES, at(210), late.kind === 'turn' ? late.turn : undefined)).toEqual({
       kind: 'sleep',
       ms: 40,
     });
@@ -37,9 +39,9 @@ describe('each phase is acted in once', () => {
         fc.double({ min: 0, max: 1e12, noNaN: true }),
         fc.integer({ min: 0, max: 90 }),
         (time, width) => {
-          const wait = nextTurn(LOCAL_PHASES, at(time, width), undefined);
+          const wait = nextTurn(PHASES, at(time, width), undefined);
           if (wait.kind === 'turn') return;
-          expect(time + wait.ms).toBeGreaterThanOrEqual(momentAt(LOCAL_PHASES, time).end);
+          expect(time + wait.ms).toBeGreaterThanOrEqual(momentAt(PHASES, time).end);
           expect(wait.ms).toBeLessThanOrEqual(152);
         },
       ),
@@ -60,7 +62,7 @@ describe('I4: the guards of a turn', () => {
     [at(490, 20), false, false],
     [undefined, false, false],
   ])('at %o: may start %s, may land %s', (now, start, land) => {
-    const window = windowFor(LOCAL_PHASES, update, () => now, false);
+    const window = windowFor(PHASES, update, () => now, false);
     expect([window.mayStart(), window.mayLand()]).toEqual([start, land]);
   });
 });

@@ -74,7 +74,7 @@ async function readStep(
   const doneText = await readText(files, layout.flag('done', name));
   const failedText = await readText(files, layout.flag('failed', name));
   const claimText = await readText(files, layout.flag('in_progress', name));
-  const record = parseCommitRecord(doneText ?? '');
+  const record = parseCommitRecord(doneText ?? '', name);
   const failure = parseFailureRecord(failedText ?? '');
   const last = journal.findLast((entry) => entry.state === name);
   const present = {

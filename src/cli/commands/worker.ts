@@ -44,6 +44,7 @@ export const WORK: readonly OptionName[] = [
   'capacity',
   'follow',
   'watch',
+  'fsync',
   'drain',
   'machines',
   'example-delay',
@@ -71,11 +72,11 @@ export const worker: Command = {
     if (problem !== undefined) throw new UserError('bad-name', problem, { name });
     const registry = await loadMachines(settings.machines);
     const directory = resolve(settings.dir);
-    const files = new NodeFiles();
+    const isNetwork = await (async () => isNetworkFileSystem(directory))().catch(() => false);
+    const files = new NodeFiles({ durable: settings.fsync, network: isNetwork });
     const log = createLog(settings, { worker: name });
     await refuseUnfit(files, directory, log);
-    const volume = await openForWork(files, directory, settings);
-    const isNetwork = isNetworkFileSystem(directory);
+    const volume = await openForWork(files, directory, isNetwork, settings);
     const session = {
       directory,
       volume,
@@ -161,9 +162,9 @@ async function refuseUnfit(files: NodeFiles, directory: string, log: Log): Promi
 async function openForWork(
   files: NodeFiles,
   directory: string,
+  isNetwork: boolean,
   settings: Settings,
 ): Promise<VolumeFile> {
-  const isNetwork = await (async () => isNetworkFileSystem(directory))().catch(() => false);
   return openVolume(files, new Layout(directory), {
     phases: askedPhases(settings),
     ...(settings.lease !== undefined && { lease: settings.lease }),

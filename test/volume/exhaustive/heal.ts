@@ -37,7 +37,7 @@ export async function heal(start: Entries): Promise<string | undefined> {
     if (step.progress !== 'settled') return `it cannot be committed: ${String(step.error)}`;
     await recover();
   }
-  const record = parseCommitRecord(entries.get(PATHS.done) ?? '');
+  const record = parseCommitRecord(entries.get(PATHS.done) ?? '', STATE);
   if (record === undefined) return 'it is not done';
   if (start.has(PATHS.done) && start.get(PATHS.done) !== entries.get(PATHS.done)) {
     return 'the commit was replaced';

@@ -1,0 +1,133 @@
+/**
+ * The available states on a ring, by the hash of their instance: the order that all workers go round in. A
+ * million of them is two flat arrays, so that one listing can serve many cycles.
+ */
+import { compareCodePoints } from './order.ts';
+import { hash } from './hash.ts';
+
+export interface Task {
+  /** The state file's name. */
+  readonly name: string;
+  readonly instance: string;
+  /** Sessions that do not know its machine. */
+  readonly refusedBy?: readonly string[];
+}
+
+const NOBODY: readonly string[] = [];
+
+export class Ring {
+  readonly #names: (string | undefined)[];
+  readonly #places: Uint32Array;
+  readonly #refused: ReadonlyMap<string, readonly string[]>;
+  #size: number;
+
+  private constructor(
+    names: string[],
+    places: Uint32Array,
+    refused: ReadonlyMap<string, readonly string[]>,
+  ) {
+    this.#names = names;
+    this.#places = places;
+    this.#refused = refused;
+    this.#size = names.length;
+  }
+
+  static of(tasks: readonly Task[]): Ring {
+    const refused = new Map<string, readonly string[]>();
+    for (const { name, refusedBy = NOBODY } of tasks) {
+      if (refusedBy.length > 0) refused.set(name, refusedBy);
+    }
+    const names = tasks.map(({ name }) => name);
+    const places = Uint32Array.from(tasks, ({ instance }) => hash(instance));
+    return Ring.from(names, places, refused);
+  }
+
+  /** `places[i]`: hash of the instance of `names[i]`. Of the same names in any order comes the same ring. */
+  static from(
+    names: readonly string[],
+    places: Uint32Array,
+    refused: ReadonlyMap<string, readonly string[]> = new Map(),
+  ): Ring {
+    const order = sortedOrder(names, places);
+    return new Ring(
+      Array.from(order, (index) => names[index]!),
+      Uint32Array.from(order, (index) => places[index]!),
+      refused,
+    );
+  }
+
+  /** Names that are still on it. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Names that are still on it, in its order. */
+  get names(): string[] {
+    return this.#names.filter((name) => name !== undefined);
+  }
+
+  refusedBy(name: string): readonly string[] {
+    return this.#refused.size === 0 ? NOBODY : (this.#refused.get(name) ?? NOBODY);
+  }
+
+  /** Names that somebody refused, in an order all agree on. */
+  get refused(): readonly string[] {
+    return [...this.#refused.keys()].sort(compareCodePoints);
+  }
+
+  /** Undefined for one that was removed. */
+  nameAt(index: number): string | undefined {
+    return this.#names[index];
+  }
+
+  /** The hash of its instance. */
+  placeAt(index: number): number {
+    return this.#places[index]!;
+  }
+
+  remove(index: number): void {
+    if (this.#names[index] === undefined) return;
+    this.#names[index] = undefined;
+    this.#size -= 1;
+  }
+
+  /** All indices once round, from the first place at or after `start`. */
+  *from(start: number): Generator<number> {
+    const count = this.#names.length;
+    const first = this.#firstAt(start);
+    for (let step = 0; step < count; step += 1) yield (first + step) % count;
+  }
+
+  #firstAt(start: number): number {
+    let [low, high] = [0, this.#places.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#places[middle]! < start) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** Indices by place, and by name where places are equal. Sorted as 64-bit keys: place above, index below. */
+function sortedOrder(names: readonly string[], places: Uint32Array): Uint32Array {
+  const keys = new BigUint64Array(names.length);
+  const halves = new Uint32Array(keys.buffer);
+  const [low, high] = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? [0, 1] : [1, 0];
+  for (let index = 0; index < names.length; index += 1) {
+    halves[2 * index + low] = index;
+    halves[2 * index + high] = places[index]!;
+  }
+  keys.sort();
+  const order = new Uint32Array(names.length);
+  for (let index = 0; index < order.length; index += 1) order[index] = halves[2 * index + low]!;
+  for (let from = 0; from < order.length;) {
+    let to = from + 1;
+    while (to < order.length && places[order[to]!] === places[order[from]!]) to += 1;
+    if (to - from > 1) {
+      order.subarray(from, to).sort((a, b) => compareCodePoints(names[a]!, names[b]!));
+    }
+    from = to;
+  }
+  return order;
+}

@@ -1,0 +1,73 @@
+/**
+ * What a worker may claim in this cycle. While its slice of an earlier listing holds more than it can get
+ * through, it goes on with that one; else the directory is listed again, and split anew.
+ */
+import { assign } from '../semaphore/assignment.ts';
+import { Backlog } from '../semaphore/backlog.ts';
+import { assignZip } from '../semaphore/zip.ts';
+import type { Glance, Snapshot } from '../volume/contract.ts';
+
+/** So many times what a worker can use in a cycle has to be left of a listing. */
+const PLENTY = 2;
+/** Fewer names than this are not worth keeping: to list them again costs nothing. */
+const FEW = 2000;
+/** Listing may take this part of the time; names that are new wait for so long at most, or for a lease. */
+const LISTING = 1 / 20;
+
+const ASSIGN = { slices: assign, zip: assignZip };
+
+/** Is there less than everybody could begin at once, and somebody else to begin it? */
+export function isScarce({ roster, tasks }: Snapshot, session: string): boolean {
+  const hands = roster.reduce((sum, { concurrency }) => sum + concurrency, 0);
+  return tasks.size < hands && roster.some((entry) => entry.session !== session);
+}
+
+export class Supply {
+  readonly #session: string;
+  readonly #lease: number;
+  readonly #how: 'slices' | 'zip';
+  #backlog: Backlog | undefined;
+  /** On the monotonic clock, ms: when the backlog is too old to go on with. */
+  #stale = 0;
+  #names: Iterator<string, void> = [].values();
+
+  constructor(session: string, lease: number, how: 'slices' | 'zip') {
+    this.#session = session;
+    this.#lease = lease;
+    this.#how = how;
+  }
+
+  /** Is there no need to list? `wanted`: states that the worker can use in a cycle. */
+  lasts({ roster }: Glance, wanted: number, now: number): boolean {
+    if (this.#backlog === undefined || now >= this.#stale) return false;
+    return this.#backlog.remaining(roster) >= Math.max(FEW, PLENTY * wanted);
+  }
+
+  goOn({ roster }: Glance, cycle: number): void {
+    this.#names = this.#backlog!.share(roster, cycle);
+  }
+
+  /** `took`: how long the listing did, ms. */
+  split(snapshot: Snapshot, cycle: number, wanted: number, took: number, now: number): void {
+    const { roster, tasks } = snapshot;
+    this.#backlog = undefined;
+    if (this.#how === 'slices' && tasks.size >= FEW) {
+      this.#backlog = new Backlog(tasks, this.#session);
+      this.#stale = now + Math.max(this.#lease, took / LISTING);
+      if (this.lasts(snapshot, wanted, now)) return this.goOn(snapshot, cycle);
+    }
+    this.#backlog = undefined;
+    const split = ASSIGN[this.#how](roster, tasks, cycle);
+    this.#names = (split.get(this.#session) ?? []).values();
+  }
+
+  /** The next name to claim, each once. */
+  next(): string | undefined {
+    return this.#names.next().value ?? undefined;
+  }
+
+  /** Nothing more in this cycle. */
+  end(): void {
+    this.#names = [].values();
+  }
+}
