@@ -16,7 +16,7 @@ export const MAX_DEPTH = 200;
 
 /** Never throws. `__proto__` is data: an own property like any other. */
 export function parseJson(text: string): ParsedJson {
-  const tooDeep = findTooDeep(text);
+  const tooDeep = hasManyBrackets(text) ? findTooDeep(text) : undefined;
   if (tooDeep !== undefined) {
     const reason = `nested more than ${MAX_DEPTH} levels deep`;
     return { ok: false, reason, ...placeOf(text, tooDeep) };
@@ -29,6 +29,20 @@ export function parseJson(text: string): ParsedJson {
     const offset = position === undefined ? firstMistake(text) : Number(position);
     return { ok: false, reason: reason.replace(/ at position \d+$/, ''), ...placeOf(text, offset) };
   }
+}
+
+/** Who does not have that many cannot nest so deep: most texts need no further look. */
+function hasManyBrackets(text: string): boolean {
+  if (text.length <= MAX_DEPTH) return false;
+  let count = 0;
+  for (const bracket of '{[') {
+    let index = text.indexOf(bracket);
+    while (index !== -1 && count <= MAX_DEPTH) {
+      count += 1;
+      index = text.indexOf(bracket, index + 1);
+    }
+  }
+  return count > MAX_DEPTH;
 }
 
 /** Before parsing, and without recursion: where the nesting passes the limit. */

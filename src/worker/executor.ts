@@ -1,10 +1,12 @@
 /** Runs one attempt at one step, and always comes back: with an answer, a failure, or because it had to. */
 import { checkAnswer } from '../machine/answer.ts';
-import type { RunnableActivity, TickContext } from '../machine/definition.ts';
+import type { Json, TickContext } from '../machine/definition.ts';
 import { formatDuration } from '../machine/duration.ts';
 import { FatalError } from '../machine/errors.ts';
 import type { Clock } from '../semaphore/ports.ts';
+import { Cancellation } from './cancellation.ts';
 import { runCommand } from './command.ts';
+import { Deadlines } from './deadlines.ts';
 import type { Execute, Log, TickResult, TickTask } from './ports.ts';
 
 export interface ExecutorOptions {
@@ -16,74 +18,123 @@ export interface ExecutorOptions {
   readonly pauseScale: number;
 }
 
-const TIMED_OUT = Symbol('timed out');
-
 export function createExecute(options: ExecutorOptions): Execute {
-  return async (task, workerSignal) => {
-    const limit = new AbortController();
-    const signal = AbortSignal.any([workerSignal, limit.signal]);
-    const finished = new AbortController();
-    const timeout = options.clock
-      .sleep(task.activity.timeout, AbortSignal.any([finished.signal, workerSignal]))
-      .then((): typeof TIMED_OUT => TIMED_OUT);
-    try {
-      const attempt = perform(task, signal, options);
-      // A tick that does not listen to its signal is left behind; what it says later counts for nothing.
-      attempt.catch(() => undefined);
-      const first = await Promise.race([attempt, timeout]);
-      if (first !== TIMED_OUT) return first;
-      limit.abort(new Error('timed out'));
-      // A command is only over when its processes are gone.
-      if (task.activity.kind === 'command') await attempt.catch(() => undefined);
-      if (workerSignal.aborted) return { kind: 'aborted' };
-      const message = `timed out after ${formatDuration(task.activity.timeout)}`;
-      return { kind: 'failed', error: { message } };
-    } catch (error) {
-      return workerSignal.aborted ? { kind: 'aborted' } : failed(error);
-    } finally {
-      finished.abort();
-    }
+  const deadlines = new Deadlines(options.clock);
+  return (task, workerSignal) => {
+    if (workerSignal.aborted) return Promise.resolve({ kind: 'aborted' });
+    const cancellation = new Cancellation();
+    const attempt = start(task, cancellation, options);
+    return attempt instanceof Promise
+      ? supervise(task, attempt, { cancellation, workerSignal, deadlines })
+      : Promise.resolve(attempt);
   };
 }
 
-async function perform(
+interface Supervision {
+  readonly cancellation: Cancellation;
+  readonly workerSignal: AbortSignal;
+  readonly deadlines: Deadlines;
+}
+
+/** Until it comes back, its timeout passes, or the worker takes it back. */
+function supervise(
   task: TickTask,
-  signal: AbortSignal,
-  options: ExecutorOptions,
+  attempt: Promise<TickResult>,
+  { cancellation, workerSignal, deadlines }: Supervision,
 ): Promise<TickResult> {
+  const { kind, timeout } = task.activity;
+  return new Promise((resolve) => {
+    const finish = (result: TickResult): void => {
+      resolve(cancellation.isCancelled ? interrupted() : result);
+      endDeadline();
+      workerSignal.removeEventListener('abort', onAbort);
+    };
+    const cancel = (reason: unknown): void => {
+      cancellation.cancel(reason);
+      // A command is only over when its processes are gone. A tick that does not listen to its signal is left
+      // behind; what it says later counts for nothing.
+      if (kind === 'tick') finish(interrupted());
+    };
+    const interrupted = (): TickResult =>
+      workerSignal.aborted ? { kind: 'aborted' } : timedOut(timeout);
+    const onAbort = (): void => cancel(workerSignal.reason);
+    const endDeadline = deadlines.add(timeout, () => cancel(new Error('timed out')));
+    workerSignal.addEventListener('abort', onAbort);
+    void attempt.then(finish);
+  });
+}
+
+function timedOut(timeout: number): TickResult {
+  return { kind: 'failed', error: { message: `timed out after ${formatDuration(timeout)}` } };
+}
+
+/** A tick that answers at once has its result at once. Neither throws nor rejects. */
+function start(
+  task: TickTask,
+  cancellation: Cancellation,
+  options: ExecutorOptions,
+): TickResult | Promise<TickResult> {
   const { activity } = task;
-  const answer =
-    activity.kind === 'command'
-      ? await runCommand(task, activity, signal, (line) => report(options.log, task, line))
-      : checkAnswer(await tick(task, activity, signal, options));
-  return { kind: 'answer', answer };
+  if (activity.kind === 'command') {
+    const log = (line: string): void => report(options.log, task, line);
+    return runCommand(task, activity, cancellation.signal, log).then(
+      (answer): TickResult => ({ kind: 'answer', answer }),
+      failed,
+    );
+  }
+  try {
+    const answer: unknown = activity.tick(contextOf(task, cancellation, options));
+    return isThenable(answer) ? Promise.resolve(answer).then(answered, failed) : answered(answer);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }
 
 function report(log: Log, task: TickTask, line: string, facts: Record<string, unknown> = {}): void {
   log.info({ ...facts, state: task.name, machine: task.machine }, line);
 }
 
-async function tick(
+function contextOf(
   task: TickTask,
-  activity: Extract<RunnableActivity, { kind: 'tick' }>,
-  signal: AbortSignal,
+  cancellation: Cancellation,
   options: ExecutorOptions,
-): Promise<unknown> {
-  const context: TickContext = {
+): TickContext {
+  return {
     instance: task.instance,
     state: task.state,
-    payload: structuredClone(task.payload),
+    payload: copyOf(task.payload),
     attempt: task.attempt,
     idempotencyKey: task.idempotencyKey,
-    signal,
+    get signal() {
+      return cancellation.signal;
+    },
     print: options.print,
     log: (message, facts) => report(options.log, task, message, facts),
     pause: async (ms) => {
+      const { signal } = cancellation;
       await options.clock.sleep(ms * options.pauseScale, signal);
       signal.throwIfAborted();
     },
   };
-  return activity.tick(context);
+}
+
+/** What costs most of a quick tick is done only where there is something to copy. */
+function copyOf(payload: Json): Json {
+  if (typeof payload !== 'object' || payload === null) return payload;
+  if (Object.keys(payload).length > 0) return structuredClone(payload);
+  return Array.isArray(payload) ? [] : {};
+}
+
+function answered(value: unknown): TickResult {
+  try {
+    return { kind: 'answer', answer: checkAnswer(value) };
+  } catch (error) {
+    return failed(error);
+  }
 }
 
 function failed(error: unknown): TickResult {
@@ -93,9 +144,17 @@ function failed(error: unknown): TickResult {
   return {
     kind: 'failed',
     error: {
-      message: isError ? error.message || error.name : `the tick threw ${String(error)}`,
+      message: isError ? error.message || error.name : `the tick threw ${show(error)}`,
       ...(isError && error.stack !== undefined && { stack: error.stack }),
       ...(fatal && { fatal }),
     },
   };
+}
+
+function show(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return 'what cannot be shown';
+  }
 }

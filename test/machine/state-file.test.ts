@@ -80,6 +80,14 @@ describe('what is refused, where, and why', () => {
     ['{"state": "a",\n "priority": 1.5}', 'bad-state-file', 2, 2, 'int'],
     ['{"state": "a", "notBefore": "tomorrow"}', 'bad-state-file', 1, 16, 'ISO'],
     ['{"state": "a", "machine": "a:b:c"}', 'bad-state-file', 1, 16, 'NAME'],
+    [
+      '{"state": "a",\n "payload": {"n": [1e999]}}',
+      'bad-state-file',
+      2,
+      2,
+      '"payload": Invalid input',
+    ],
+    ['{"state": "a",\n "x-n": -1e999}', 'bad-state-file', 2, 2, '"x-n": Invalid input'],
     ['{"state": "a", "__proto__": {}}', 'bad-state-file', 1, undefined, 'unknown key'],
     [
       `{"state": "a", "payload": ${'['.repeat(200)}${']'.repeat(200)}}`,
@@ -102,6 +110,11 @@ describe('what is refused, where, and why', () => {
       ok: false,
       code: 'not-utf8',
     });
+  });
+
+  test('bytes that are not UTF-8 are no reason to refuse the next file', () => {
+    parseStateFile(new Uint8Array([0x7b, 0xe2, 0x82]));
+    expect(parse('\ufeff{"state": "a"}').ok).toBe(true);
   });
 
   test('more than the bound, before anything is parsed', () => {

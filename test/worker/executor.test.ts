@@ -1,27 +1,10 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { done, type Answer } from '../../src/machine/answer.ts';
 import type { RunnableActivity, TickContext } from '../../src/machine/definition.ts';
 import { FatalError } from '../../src/machine/errors.ts';
 import { createExecute } from '../../src/worker/executor.ts';
 import type { Log, TickTask } from '../../src/worker/ports.ts';
-
-/** Time stands still until a test lets it pass. */
-class StillClock {
-  #now = 0;
-  #sleepers: { until: number; wake: () => void }[] = [];
-  now = (): number => this.#now;
-  monotonic = (): number => this.#now;
-  sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
-    new Promise((wake) => {
-      if (signal?.aborted === true) return wake();
-      signal?.addEventListener('abort', () => wake(), { once: true });
-      this.#sleepers.push({ until: this.#now + ms, wake });
-    });
-  pass(ms: number): void {
-    this.#now += ms;
-    for (const { until, wake } of this.#sleepers) if (until <= this.#now) wake();
-  }
-}
+import { StillClock } from '../still-clock.ts';
 
 const retry = { maximumAttempts: 1, initialInterval: 0, backoffCoefficient: 1, maximumInterval: 0 };
 const task = (activity: RunnableActivity): TickTask => ({
@@ -67,6 +50,13 @@ describe('one attempt always comes back', () => {
       },
       { message: 'no' },
     ],
+    [
+      'throws what cannot even be shown',
+      () => {
+        throw Object.create(null);
+      },
+      { message: 'the tick threw what cannot be shown' },
+    ],
     ['rejects', async () => Promise.reject(new Error('later')), { message: 'later' }],
     [
       'throws what is no error',
@@ -78,6 +68,14 @@ describe('one attempt always comes back', () => {
     [
       'gives up',
       () => {
+        throw new FatalError('never');
+      },
+      { message: 'never', fatal: true },
+    ],
+    [
+      'rejects later, for good',
+      async () => {
+        await Promise.resolve();
         throw new FatalError('never');
       },
       { message: 'never', fatal: true },
@@ -106,6 +104,34 @@ describe('one attempt always comes back', () => {
     expect(signal?.aborted).toBe(true);
   });
 
+  test('at its timeout, and what it says later counts for nothing', async () => {
+    const { execute, clock } = setUp();
+    let answer!: (value: unknown) => void;
+    const running = execute(
+      tick(() => new Promise((resolve) => (answer = resolve))),
+      never,
+    );
+    clock.pass(1000);
+    expect((await running).kind).toBe('failed');
+    answer(done());
+    expect(await running).toMatchObject({ error: { message: 'timed out after 1.0 s' } });
+  });
+
+  test('its signal, read when all is over, says so too', async () => {
+    const { execute, clock } = setUp();
+    let context!: TickContext;
+    const running = execute(
+      tick((given) => ((context = given), new Promise(() => undefined))),
+      never,
+    );
+    clock.pass(1000);
+    await running;
+    expect(context.signal.aborted).toBe(true);
+    expect(context.signal.reason).toEqual(new Error('timed out'));
+    expect(context.signal).toBe(context.signal);
+    await expect(context.pause(0)).rejects.toThrow('timed out');
+  });
+
   test('as aborted, when the worker has to let go', async () => {
     const { execute } = setUp();
     const worker = new AbortController();
@@ -127,6 +153,90 @@ describe('one attempt always comes back', () => {
     worker.abort();
     expect(await running).toEqual({ kind: 'aborted' });
   });
+
+  test('as aborted, without beginning, when the worker has let go already', async () => {
+    const { execute, printed } = setUp();
+    const result = await execute(
+      tick(({ print }) => (print('begun'), done())),
+      AbortSignal.abort(),
+    );
+    expect([result, printed]).toEqual([{ kind: 'aborted' }, []]);
+  });
+
+  test('its signal aborts with the worker’s, and for its reason', async () => {
+    const { execute } = setUp();
+    const worker = new AbortController();
+    let signal!: AbortSignal;
+    const running = execute(
+      tick((context) => (({ signal } = { ...context }), new Promise(() => undefined))),
+      worker.signal,
+    );
+    expect(signal.aborted).toBe(false);
+    worker.abort();
+    await running;
+    expect(signal.reason).toBe(worker.signal.reason);
+  });
+});
+
+describe('what a quick tick costs', () => {
+  test('one that answers at once: no timer', async () => {
+    const { execute, clock } = setUp();
+    for (let count = 0; count < 100; count += 1)
+      await execute(
+        tick(() => done()),
+        never,
+      );
+    expect(clock.sleeps).toBe(0);
+  });
+
+  test('those that overlap: one timer, and none is left', async () => {
+    const { execute, clock } = setUp();
+    const lane = async (): Promise<void> => {
+      for (let count = 0; count < 100; count += 1)
+        await execute(
+          tick(async () => done()),
+          never,
+        );
+    };
+    await Promise.all([lane(), lane()]);
+    expect([clock.sleeps, clock.timers]).toEqual([1, 0]);
+  });
+});
+
+describe('a command is over when its processes are gone', () => {
+  const hanging = (): TickTask => {
+    // The shell's child would hold on to standard output if only the shell were killed.
+    const run = 'echo $$ >&2; sleep 600 & sleep 600';
+    return task({ kind: 'command', run, next: undefined, env: {}, cwd: '.', timeout: 1000, retry });
+  };
+
+  test('its answer', async () => {
+    const { execute } = setUp();
+    const activity = { ...hanging().activity, run: `echo '{"done": 7}'` } as RunnableActivity;
+    expect(await execute({ ...hanging(), activity }, never)).toEqual({
+      kind: 'answer',
+      answer: { kind: 'done', output: 7 },
+    });
+  });
+
+  test('at its timeout', async () => {
+    const { execute, clock, logged } = setUp();
+    const running = execute(hanging(), never);
+    await vi.waitUntil(() => logged.length === 1, { timeout: 30_000 });
+    clock.pass(1000);
+    expect(await running).toEqual({ kind: 'failed', error: { message: 'timed out after 1.0 s' } });
+    expect(() => process.kill(Number(logged[0]), 0)).toThrow('ESRCH');
+  });
+
+  test('when the worker has to let go, be it after the timeout', async () => {
+    const { execute, clock, logged } = setUp();
+    const worker = new AbortController();
+    const running = execute(hanging(), worker.signal);
+    await vi.waitUntil(() => logged.length === 1, { timeout: 30_000 });
+    clock.pass(1000);
+    worker.abort();
+    expect(await running).toEqual({ kind: 'aborted' });
+  });
 });
 
 test('a pause is scaled', async () => {
@@ -145,4 +255,8 @@ test('a tick that changes its payload changes a copy', async () => {
   const one = tick(({ payload }) => ((payload as { list: number[] }).list.push(2), done()));
   await execute(one, never);
   expect(one.payload).toEqual({ list: [1] });
+  for (const payload of [{}, []]) {
+    await execute({ ...one, ...tick((given) => ((given.payload.x = 1), done())), payload }, never);
+    expect(Object.keys(payload)).toEqual([]);
+  }
 });

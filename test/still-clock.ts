@@ -1,0 +1,46 @@
+/** Time stands still until a test lets it pass. */
+import type { Clock } from '../src/semaphore/ports.ts';
+
+interface Sleeper {
+  readonly until: number;
+  readonly wake: () => void;
+}
+
+export class StillClock implements Clock {
+  #now = 0;
+  readonly #sleepers = new Set<Sleeper>();
+  /** Sleeps begun so far. */
+  sleeps = 0;
+
+  now = (): number => this.#now;
+
+  monotonic = (): number => this.#now;
+
+  sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+    new Promise((resolve) => {
+      this.sleeps += 1;
+      if (signal?.aborted === true) return resolve();
+      const wake = (): void => {
+        this.#sleepers.delete(sleeper);
+        resolve();
+      };
+      const sleeper = { until: this.#now + ms, wake };
+      this.#sleepers.add(sleeper);
+      signal?.addEventListener('abort', wake, { once: true });
+    });
+
+  /** Timers that have not gone off. */
+  get timers(): number {
+    return this.#sleepers.size;
+  }
+
+  pass(ms: number): void {
+    this.#now += ms;
+    for (const { until, wake } of this.#sleepers) if (until <= this.#now) wake();
+  }
+
+  /** Whoever sleeps wakes up, though the time has not come. */
+  goOffEarly(): void {
+    for (const { wake } of this.#sleepers) wake();
+  }
+}
