@@ -25,6 +25,8 @@ export class Member {
   registered: readonly string[] = [];
   /** Records that one staged file may hold: each has two names of it for a moment. */
   bundleSize: number = RECORDS_PER_BUNDLE;
+  /** The file that flags are links to, if there is one yet. */
+  tokenFile: string | undefined;
   #stagingMade = false;
   #tokenFiles = 0;
   #links = 0;
@@ -54,8 +56,7 @@ export class Member {
   async setFlag(path: string): Promise<'ours' | 'taken'> {
     await this.introduce();
     try {
-      const file = this.#tokenPath(this.#tokenFiles);
-      const outcome = await linkOnce(this.files, file, path, exactly(this.tokenText));
+      const outcome = await linkOnce(this.files, this.tokenFile!, path, exactly(this.tokenText));
       if (outcome === 'ours') this.#links += 1;
       return outcome;
     } catch (error) {
@@ -84,10 +85,13 @@ export class Member {
   /** The one before needs its name no longer: its flags are names enough. */
   async #addTokenFile(): Promise<void> {
     const before = this.tokenFile;
-    const path = this.#tokenPath(this.#tokenFiles + 1);
+    const number = this.#tokenFiles + 1;
+    const suffix = number === 1 ? '' : `~${number}`;
+    const path = this.layout.internal('sessions', this.token.session + suffix);
     await createAnew(this.files, path, this.tokenText);
     await this.files.sync(path);
-    this.#tokenFiles += 1;
+    this.#tokenFiles = number;
+    this.tokenFile = path;
     this.#links = 0;
     this.#inode = (await this.files.stat(path))?.inode;
     if (before !== undefined) await remove(this.files, before);
@@ -97,16 +101,6 @@ export class Member {
   async holds(flag: string): Promise<boolean> {
     if (this.#inode === undefined) return false;
     return (await this.files.stat(flag))?.inode === this.#inode;
-  }
-
-  /** The file that flags are links to, if there is one yet. */
-  get tokenFile(): string | undefined {
-    return this.#tokenFiles === 0 ? undefined : this.#tokenPath(this.#tokenFiles);
-  }
-
-  #tokenPath(number: number): string {
-    const suffix = number === 1 ? '' : `~${number}`;
-    return this.layout.internal('sessions', this.token.session + suffix);
   }
 
   get lease(): string {

@@ -85,6 +85,8 @@ export class VolumeSession implements Session {
   readonly #pauses: Pauses;
   #volumeClock: VolumeClock = startVolumeClock();
   #heartbeat: Heartbeat | undefined;
+  /** The last stamp: a burst asks for many in a millisecond. */
+  #stamped = { time: Number.NaN, text: formatInstant(Number.NaN) };
 
   constructor(ports: SessionPorts, options: SessionOptions) {
     const { clock, random, files } = ports;
@@ -148,7 +150,9 @@ export class VolumeSession implements Session {
   }
 
   stamp(): string {
-    return formatInstant(estimateAt(this.#volumeClock, this.#ports.clock.monotonic()));
+    const time = Math.floor(estimateAt(this.#volumeClock, this.#ports.clock.monotonic()));
+    if (time !== this.#stamped.time) this.#stamped = { time, text: formatInstant(time) };
+    return this.#stamped.text;
   }
 
   async check(): Promise<'alive' | 'broken'> {

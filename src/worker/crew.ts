@@ -125,6 +125,11 @@ export class Crew {
     return this.#pace.in(cycle, this.#ports.clock.monotonic());
   }
 
+  /** States that it can claim in the cycle to come: what it has room for, and what it gets through. */
+  get appetite(): number {
+    return Math.max(0, this.room) + Math.ceil(this.#inACycle);
+  }
+
   get room(): number {
     return this.wanted - this.#holdings.size - this.#unsure.size;
   }

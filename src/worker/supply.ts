@@ -7,8 +7,6 @@ import { Backlog } from '../semaphore/backlog.ts';
 import { assignZip } from '../semaphore/zip.ts';
 import type { Glance, Snapshot } from '../volume/contract.ts';
 
-/** So many times what a worker can use in a cycle has to be left of a listing. */
-const PLENTY = 2;
 /** Fewer names than this are not worth keeping: to list them again costs nothing. */
 const FEW = 2000;
 /** Listing may take this part of the time; names that are new wait for so long at most, or for a lease. */
@@ -37,10 +35,10 @@ export class Supply {
     this.#how = how;
   }
 
-  /** Is there no need to list? `wanted`: states that the worker can use in a cycle. */
+  /** Is there no need to list? `wanted`: states that the worker can use in this cycle. */
   lasts({ roster }: Glance, wanted: number, now: number): boolean {
     if (this.#backlog === undefined || now >= this.#stale) return false;
-    return this.#backlog.remaining(roster) >= Math.max(FEW, PLENTY * wanted);
+    return this.#backlog.remaining(roster) >= Math.max(1, wanted);
   }
 
   goOn({ roster }: Glance, cycle: number): void {

@@ -192,13 +192,14 @@ export class Worker {
     const began = clock.monotonic();
     const glance = await this.#session.glance();
     this.#paused = glance.paused;
-    const { wanted } = this.#crew;
+    const wanted = this.#crew.appetite;
     const { session } = this.#session.token;
     const isOnRoster = glance.roster.some((entry) => entry.session === session);
     this.#idle = false;
-    // Whoever is left out has enough to do.
-    if (!isOnRoster && !this.#crew.isEmpty) return this.#supply.end();
+    // Whoever has no room, or is left out, has enough to do until the next cycle.
+    const isBusy = !this.#crew.isEmpty && (!isOnRoster || this.#crew.room <= 0);
     if (this.#supply.lasts(glance, wanted, began)) return this.#supply.goOn(glance, turn.cycle);
+    if (isBusy) return this.#supply.end();
     const snapshot = await this.#session.snapshot();
     const now = clock.monotonic();
     this.#supply.split(snapshot, turn.cycle, wanted, now - began, now);
