@@ -1,0 +1,56 @@
+/** Measures row by row, in each round each system once, so that what the machine does else meets all alike. */
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Amounts, Measured, Row, Site, System } from './model.ts';
+import { Child } from './processes.ts';
+import type { Result } from './report.ts';
+
+export interface Campaign {
+  readonly rows: readonly Row[];
+  readonly systems: readonly System[];
+  readonly rounds: number;
+  readonly amounts: Amounts;
+  readonly directory: string;
+  readonly say: (text: string) => void;
+}
+
+/** One that fails is an error of all: a figure that is missing would look like one that was not asked for. */
+export async function measureAll(campaign: Campaign): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const row of campaign.rows) results.push(...(await measureRow(campaign, row)));
+  return results;
+}
+
+async function measureRow(campaign: Campaign, row: Row): Promise<Result[]> {
+  const { amounts, say } = campaign;
+  const systems = campaign.systems.filter(({ rows }) => rows.includes(row.name));
+  const found = new Map(systems.map(({ name }) => [name, [] as Measured[]]));
+  const rounds = Math.min(campaign.rounds, row.maxRounds ?? campaign.rounds);
+  if (systems.length > 0) say(`\n${row.title(amounts)}`);
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const system of systems) {
+      const site = (): Promise<Site & AsyncDisposable> => makeSite(campaign.directory);
+      const measured = await row.measure({ system, amounts, site });
+      found.get(system.name)!.push(measured);
+      const figures = row.metrics.flatMap(({ name, unit, digits }) =>
+        measured[name] === undefined ? [] : [`${measured[name].toFixed(digits)} ${unit}`],
+      );
+      say(`  ${round}/${rounds} ${system.name.padEnd(20)} ${figures.join(', ')}`);
+    }
+  }
+  return [...found].map(([system, measurements]) => ({
+    row: row.name,
+    system,
+    rounds: measurements,
+  }));
+}
+
+async function makeSite(parent: string): Promise<Site & AsyncDisposable> {
+  mkdirSync(parent, { recursive: true });
+  const directory = mkdtempSync(join(parent, 'site-'));
+  return {
+    directory,
+    stamps: join(directory, 'stamps'),
+    [Symbol.asyncDispose]: async () => void (await new Child('rm', ['-rf', directory]).ended),
+  };
+}
