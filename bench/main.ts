@@ -1,11 +1,11 @@
 /** `npm run bench`: see `--help`. Everything that it starts and makes is gone when it ends, however it ends. */
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError } from '../src/machine/errors.ts';
 import { measureAll } from './campaign.ts';
 import type { System } from './model.ts';
 import { helpText, parseOptions, type Options } from './options.ts';
-import { stopAll } from './processes.ts';
+import { Child, stopAll } from './processes.ts';
 import { measurePure } from './pure.ts';
 import { describeMachine, publishFigures, publishPage } from './publish.ts';
 import { renderPage, type Report, type SystemFacts } from './report.ts';
@@ -63,7 +63,7 @@ async function main(): Promise<void> {
   const directory = resolve(options.directory, `run-${process.pid}`);
   const cleanUp = async (): Promise<void> => {
     await stopAll();
-    rmSync(directory, { recursive: true, force: true });
+    await new Child('rm', ['-rf', directory]).ended;
   };
   for (const [signal, status] of [
     ['SIGINT', 130],

@@ -39,7 +39,7 @@ export interface Rig extends AsyncDisposable {
 
 /** Where a rig may put its files, and the handlers their stamps. */
 export interface Site {
-  /** A fresh directory, removed afterwards. */
+  /** A fresh directory. */
   readonly directory: string;
   /** Handlers of `stamp` append `ID NANOSECONDS` on the monotonic clock. */
   readonly stamps: string;
@@ -107,5 +107,5 @@ export interface Measuring {
   readonly system: System;
   readonly amounts: Amounts;
   /** A fresh one each time. */
-  readonly site: () => Promise<Site & AsyncDisposable>;
+  readonly site: () => Site;
 }

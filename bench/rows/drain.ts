@@ -38,7 +38,7 @@ export interface Load {
 /** Runs it to its end: steps a second, µs of processor time a step, memory, and how long it took. */
 export async function timed({ system, site }: Measuring, load: Load): Promise<Measured> {
   const { kind, count, steps, concurrency } = load;
-  await using place = await site();
+  const place = site();
   await using rig = await system.open(place);
   await rig.start(concurrency);
   await rig.put({ kind, ...(kind === 'chain' && { left: steps / count }) }, count);

@@ -26,7 +26,7 @@ export const idle: Row = {
   maxRounds: 3,
   measure: async ({ amounts, site }) => {
     const watch = async (done: number, isHeld: boolean): Promise<number> => {
-      await using place = await site();
+      const place = site();
       await using rig = new FlockworkRig(place, []);
       await rig.putDone(done);
       if (isHeld) await rig.put({ kind: 'sleep', milliseconds: HOLD }, 1);

@@ -30,7 +30,7 @@ export const latency: Row = {
   ],
   maxRounds: 1,
   measure: async ({ system, amounts, site }) => {
-    await using place = await site();
+    const place = site();
     await using rig = await system.open(place);
     await rig.start(CONCURRENCY);
     await rig.release();

@@ -22,7 +22,7 @@ export const million: Row = {
   ],
   maxRounds: 1,
   measure: async ({ system, amounts, site }) => {
-    await using place = await site();
+    const place = site();
     await using rig = await system.open(place);
     await rig.put({ kind: 'noop' }, amounts.million);
     await rig.release();
