@@ -1,11 +1,12 @@
 /** `npm run bench`: see `--help`. Everything that it starts and makes is gone when it ends, however it ends. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError } from '../src/machine/errors.ts';
 import { measureAll } from './campaign.ts';
 import type { System } from './model.ts';
 import { helpText, parseOptions, type Options } from './options.ts';
-import { Child, stopAll } from './processes.ts';
+import { stopAll } from './processes.ts';
 import { measurePure } from './pure.ts';
 import { describeMachine, publishFigures, publishPage } from './publish.ts';
 import { renderPage, type Report, type SystemFacts } from './report.ts';
@@ -61,27 +62,43 @@ async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2), names);
   if (options.help) return say(helpText(names));
   const directory = resolve(options.directory, `run-${process.pid}`);
-  const cleanUp = async (): Promise<void> => {
-    await stopAll();
-    await new Child('rm', ['-rf', directory]).ended;
+  let ending: Promise<void> | undefined;
+  const end = (): Promise<void> => (ending ??= cleanUp(directory));
+  const leave = async (status: number): Promise<void> => {
+    await end();
+    process.exit(status);
   };
   for (const [signal, status] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const) {
-    process.once(signal, () => void cleanUp().then(() => process.exit(status)));
+    process.once(signal, () => void leave(status));
   }
+  // Clients complain when their servers are stopped; before that, it is what it is.
+  process.on('uncaughtException', (error) => {
+    if (ending === undefined) complain(error);
+    void leave(1);
+  });
   try {
     await bench(options, directory);
   } finally {
-    await cleanUp();
+    await end();
   }
+}
+
+async function cleanUp(directory: string): Promise<void> {
+  await stopAll();
+  spawnSync('rm', ['-rf', directory]);
+}
+
+function complain(error: unknown): void {
+  process.stderr.write(`${error instanceof UserError ? error.message : (error as Error).stack}\n`);
 }
 
 try {
   await main();
 } catch (error) {
-  process.stderr.write(`${error instanceof UserError ? error.message : (error as Error).stack}\n`);
+  complain(error);
   process.exit(error instanceof UserError ? 2 : 1);
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 
 const TAIL = 2000;
 const running = new Set<Child>();
+let isOver = false;
 
 export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv;
@@ -23,6 +24,7 @@ export class Child {
   #output = '';
 
   constructor(command: string, args: readonly string[], options: StartOptions = {}) {
+    if (isOver) throw new Error('the benchmark is over');
     this.#command = [command, ...args].join(' ').slice(0, 300);
     this.#endSignal = options.end ?? 'SIGKILL';
     const stdio: StdioOptions = [
@@ -96,8 +98,10 @@ export async function run(
   return child.output;
 }
 
-export function stopAll(): Promise<unknown> {
-  return Promise.all([...running].map((child) => child.stop()));
+/** And nothing is started any more. */
+export async function stopAll(): Promise<void> {
+  isOver = true;
+  await Promise.all([...running].map((child) => child.stop()));
 }
 
 /** Looks every `interval` ms until it holds; `limit` ms without that is an error. */
