@@ -2,6 +2,7 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Amounts, Measured, Row, Site, System } from './model.ts';
+import { assertOpen, stopAll } from './processes.ts';
 import type { Result } from './report.ts';
 
 export interface Campaign {
@@ -13,35 +14,58 @@ export interface Campaign {
   readonly say: (text: string) => void;
 }
 
-/** One that fails is an error of all: a figure that is missing would look like one that was not asked for. */
-export async function measureAll(campaign: Campaign): Promise<Result[]> {
+/** A system that fails in a row is left out of the rest of it; `failures` say so, and belong on the page. */
+export async function measureAll(
+  campaign: Campaign,
+): Promise<{ results: Result[]; failures: string[] }> {
   const results: Result[] = [];
-  for (const row of campaign.rows) results.push(...(await measureRow(campaign, row)));
-  return results;
+  const failures: string[] = [];
+  for (const row of campaign.rows) {
+    const systems = campaign.systems.filter(({ rows }) => rows.includes(row.name));
+    if (systems.length > 0) campaign.say(`\n${row.title(campaign.amounts)}`);
+    results.push(...(await measureRow(campaign, row, systems, failures)));
+  }
+  return { results, failures };
 }
 
-async function measureRow(campaign: Campaign, row: Row): Promise<Result[]> {
+async function measureRow(
+  campaign: Campaign,
+  row: Row,
+  systems: readonly System[],
+  failures: string[],
+): Promise<Result[]> {
   const { amounts, say } = campaign;
-  const systems = campaign.systems.filter(({ rows }) => rows.includes(row.name));
-  const found = new Map(systems.map(({ name }) => [name, [] as Measured[]]));
+  const found = new Map(systems.map((system) => [system, [] as Measured[]]));
   const rounds = Math.min(campaign.rounds, row.maxRounds ?? campaign.rounds);
-  if (systems.length > 0) say(`\n${row.title(amounts)}`);
   for (let round = 1; round <= rounds; round += 1) {
-    for (const system of systems) {
+    for (const [system, measurements] of found) {
       const site = (): Site => makeSite(campaign.directory);
-      const measured = await row.measure({ system, amounts, site });
-      found.get(system.name)!.push(measured);
-      const figures = row.metrics.flatMap(({ name, unit, digits }) =>
-        measured[name] === undefined ? [] : [`${measured[name].toFixed(digits)} ${unit}`],
-      );
-      say(`  ${round}/${rounds} ${system.name.padEnd(20)} ${figures.join(', ')}`);
+      const place = `  ${round}/${rounds} ${system.name.padEnd(20)}`;
+      try {
+        const measured = await row.measure({ system, amounts, site });
+        measurements.push(measured);
+        say(`${place} ${figuresOf(row, measured)}`);
+      } catch (error) {
+        assertOpen();
+        await stopAll();
+        found.delete(system);
+        failures.push(`${row.name} of ${system.title}: ${(error as Error).message}`);
+        say(`${place} failed: ${(error as Error).stack}`);
+      }
     }
   }
-  return [...found].map(([system, measurements]) => ({
+  return [...found].map(([{ name }, measurements]) => ({
     row: row.name,
-    system,
+    system: name,
     rounds: measurements,
   }));
+}
+
+function figuresOf(row: Row, measured: Measured): string {
+  const figures = row.metrics.flatMap(({ name, unit, digits }) =>
+    measured[name] === undefined ? [] : [`${measured[name].toFixed(digits)} ${unit}`],
+  );
+  return figures.join(', ');
 }
 
 /**

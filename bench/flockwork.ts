@@ -11,13 +11,15 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { formatStateFile } from '../src/machine/state-file.ts';
+import { cycleLength } from '../src/semaphore/cycle.ts';
+import { parseVolumeFile } from '../src/volume/volume-file.ts';
 import { WORKERS, type Job, type Rig, type Site, type System } from './model.ts';
 import { Child, pause, run, until } from './processes.ts';
 
 /** More flags for every worker measured, for trying out. */
 const EXTRA: readonly string[] = [];
 
-/** The shortest cycle in README.md, 300 ms. */
+/** The shortest cycle in README.md. */
 const SHORTEST = [
   '--assignment',
   '40ms',
@@ -102,17 +104,27 @@ export class FlockworkRig implements Rig {
     }
   }
 
-  /** So many states that somebody did before. */
+  /** So many states that somebody did before. They are names of a few files: nobody reads what is in them. */
   async putDone(count: number): Promise<void> {
     const done = join(this.volume, 'done');
     mkdirSync(done, { recursive: true });
-    const token = (index: number): string =>
-      join(this.#site.directory, `token-${Math.floor(index / LINKS)}`);
+    const file = (what: string, index: number): string =>
+      join(this.#site.directory, `${what}-${Math.floor(index / LINKS)}`);
     for (let index = 0; index < count; index += 1) {
-      if (index % LINKS === 0) writeFileSync(token(index), '{}\n');
-      writeFileSync(join(this.volume, `old-${index}.state`), stateText({ kind: 'noop' }));
-      linkSync(token(index), join(done, `old-${index}.state`));
+      if (index % LINKS === 0) {
+        writeFileSync(file('old', index), stateText({ kind: 'noop' }));
+        writeFileSync(file('token', index), '{}\n');
+      }
+      linkSync(file('old', index), join(this.volume, `old-${index}.state`));
+      linkSync(file('token', index), join(done, `old-${index}.state`));
     }
+  }
+
+  get cycle(): number {
+    const volume = parseVolumeFile(
+      readFileSync(join(this.volume, '.flockwork/volume.json'), 'utf8'),
+    );
+    return cycleLength(volume!.phases);
   }
 
   async release(): Promise<number> {
@@ -206,7 +218,7 @@ const WORK = 'concurrency 50 (10 where ticks take 50 ms), --log-level warn';
 export const flockwork: System = {
   name: 'flockwork',
   title: 'Flockwork',
-  settings: `2 workers, ${WORK}, cycle 1 s; every commit fsynced`,
+  settings: `2 workers, ${WORK}, the default cycle; every commit fsynced`,
   rows: ['drain', 'chains', 'sleep', 'latency', 'million', 'idle'],
   prepare: () => prepare(),
   open: async (site) => new FlockworkRig(site, []),
@@ -223,7 +235,7 @@ export const flockworkNoFsync: System = {
 
 export const flockworkShortest: System = {
   name: 'flockwork-shortest',
-  title: 'Flockwork, cycle of 300 ms',
+  title: 'Flockwork, shortest cycle',
   settings: `the same with ${SHORTEST.join(' ')}`,
   rows: ['latency'],
   prepare: () => prepare(),

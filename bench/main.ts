@@ -6,7 +6,7 @@ import { UserError } from '../src/machine/errors.ts';
 import { measureAll } from './campaign.ts';
 import type { System } from './model.ts';
 import { helpText, parseOptions, type Options } from './options.ts';
-import { stopAll } from './processes.ts';
+import { close, stopAll } from './processes.ts';
 import { measurePure } from './pure.ts';
 import { describeMachine, publishFigures, publishPage } from './publish.ts';
 import { renderPage, type Report, type SystemFacts } from './report.ts';
@@ -25,7 +25,15 @@ async function bench(options: Options, directory: string): Promise<void> {
   for (const { name, p50, p99 } of pure) {
     say(`  ${name}: ${p50.toFixed(2)} µs, p99 ${p99.toFixed(2)} µs`);
   }
-  const results = await measureAll({ rows, systems, rounds, amounts, directory, say });
+  const { results, failures } = await measureAll({
+    rows,
+    systems,
+    rounds,
+    amounts,
+    directory,
+    say,
+  });
+  missing.push(...failures);
   const date = new Date().toISOString();
   const report: Report = { date, machine, amounts, systems: facts, missing, pure, results };
   say(`\n${renderPage(report, rows, 'performance')}`);
@@ -83,11 +91,13 @@ async function main(): Promise<void> {
   try {
     await bench(options, directory);
   } finally {
+    if (ending === undefined) say('removing what was measured');
     await end();
   }
 }
 
 async function cleanUp(directory: string): Promise<void> {
+  close();
   await stopAll();
   spawnSync('rm', ['-rf', directory]);
 }

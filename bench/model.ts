@@ -32,6 +32,8 @@ export interface Rig extends AsyncDisposable {
   countDone(): Promise<number>;
   /** Puts one in; it runs at once. */
   drop(job: Job): Promise<void>;
+  /** Of a system that has one, ms. */
+  readonly cycle?: number;
   readonly workerPids: readonly number[];
   /** Brokers and databases; none for a system that has only workers. */
   readonly serverPids: readonly number[];
@@ -62,7 +64,7 @@ export interface System {
   /** What was set, for the reader. */
   readonly settings: string;
   readonly rows: readonly RowName[];
-  /** The part of the drain's states that a slow one is given; rates are per state. Default 1. */
+  /** The part of the states and chains that a slow one is given; rates are per state. Default 1. */
   readonly part?: number;
   /** Installs what it needs, once; resolves with its version, or why it cannot be measured here. */
   prepare(): Promise<{ readonly version: string } | { readonly missing: string }>;

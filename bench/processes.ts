@@ -24,7 +24,7 @@ export class Child {
   #output = '';
 
   constructor(command: string, args: readonly string[], options: StartOptions = {}) {
-    if (isOver) throw new Error('the benchmark is over');
+    assertOpen();
     this.#command = [command, ...args].join(' ').slice(0, 300);
     this.#endSignal = options.end ?? 'SIGKILL';
     const stdio: StdioOptions = [
@@ -98,10 +98,19 @@ export async function run(
   return child.output;
 }
 
-/** And nothing is started any more. */
+/** What is left of a measurement that failed. */
 export async function stopAll(): Promise<void> {
-  isOver = true;
   await Promise.all([...running].map((child) => child.stop()));
+}
+
+/** From now on nothing is started any more. */
+export function close(): void {
+  isOver = true;
+}
+
+/** Throws once the benchmark is over. */
+export function assertOpen(): void {
+  if (isOver) throw new Error('the benchmark is over');
 }
 
 /** Looks every `interval` ms until it holds; `limit` ms without that is an error. */
@@ -109,7 +118,7 @@ export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
   interval = 20,
-  limit = 120_000,
+  limit = 300_000,
 ): Promise<void> {
   const end = performance.now() + limit;
   while (!(await holds())) {

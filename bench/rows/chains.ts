@@ -19,7 +19,7 @@ export const chains: Row = {
       'step again. In Flockwork they are one.',
   ],
   measure: (context) => {
-    const count = context.amounts.chains;
+    const count = Math.ceil(context.amounts.chains * (context.system.part ?? 1));
     return timed(context, { kind: 'chain', count, steps: count * STEPS, concurrency: CONCURRENCY });
   },
 };

@@ -1,14 +1,14 @@
 /** What waiting costs: a worker with nothing to do, and one that has to look each cycle and finds nothing. */
-import type { Measured, Row } from '../model.ts';
+import type { Row } from '../model.ts';
 import { FlockworkRig } from '../flockwork.ts';
 import { pause } from '../processes.ts';
 import { cpuOf } from '../usage.ts';
 
 /** A listing is kept once it has rested for a lease (10 s). */
 const SETTLE = 12_000;
-const CYCLE = 1000;
 /** Longer than the row lasts, shorter than a tick may take (5 min). */
 const HOLD = 240_000;
+const CONCURRENCY = 4;
 
 export const idle: Row = {
   name: 'idle',
@@ -25,24 +25,24 @@ export const idle: Row = {
   ],
   maxRounds: 3,
   measure: async ({ amounts, site }) => {
-    const watch = async (done: number, isHeld: boolean): Promise<number> => {
-      const place = site();
-      await using rig = new FlockworkRig(place, []);
+    /** The share of a core, and of a cycle in ms. */
+    const watch = async (done: number, isHeld: boolean): Promise<{ share: number; ms: number }> => {
+      await using rig = new FlockworkRig(site(), []);
       await rig.putDone(done);
       if (isHeld) await rig.put({ kind: 'sleep', milliseconds: HOLD }, 1);
       await rig.release();
-      await rig.start(4, 1);
+      await rig.start(CONCURRENCY, 1);
       await pause(SETTLE);
       const pid = rig.workerPids[0]!;
       const [before, begin] = [cpuOf(pid), performance.now()];
       await pause(amounts.seconds * 1000);
-      return (cpuOf(pid) - before) / (performance.now() - begin);
+      const share = (cpuOf(pid) - before) / (performance.now() - begin);
+      return { share, ms: share * rig.cycle };
     };
-    const measured: Measured = {
-      empty: 100 * (await watch(0, false)),
-      full: 100 * (await watch(amounts.done, false)),
-      cycle: CYCLE * (await watch(amounts.done, true)),
+    return {
+      empty: 100 * (await watch(0, false)).share,
+      full: 100 * (await watch(amounts.done, false)).share,
+      cycle: (await watch(amounts.done, true)).ms,
     };
-    return measured;
   },
 };

@@ -10,8 +10,6 @@ const CONCURRENCY = 50;
 const SHORTEST_GAP = 1000;
 const LONGEST_GAP = 2500;
 const NANOSECONDS = 1e6;
-/** The cycle that a system of this name runs at, ms. */
-const CYCLES: Readonly<Record<string, number>> = { flockwork: 1000, 'flockwork-shortest': 300 };
 
 export const latency: Row = {
   name: 'latency',
@@ -45,7 +43,7 @@ export const latency: Row = {
     const stamps = readStamps(place);
     const waits = [...dropped].map(([id, at]) => Number(stamps.get(id)! - at) / NANOSECONDS);
     const [p50, p99] = [quantile(waits, 0.5), quantile(waits, 0.99)];
-    const cycle = CYCLES[system.name];
+    const { cycle } = rig;
     return {
       p50,
       p99,
