@@ -2,7 +2,8 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 
-const TAIL = 2000;
+const KEPT = 20_000;
+const TOLD = 2000;
 const running = new Set<Child>();
 let isOver = false;
 
@@ -40,7 +41,7 @@ export class Child {
     });
     running.add(this);
     for (const stream of [this.process.stdout!, this.process.stderr!]) {
-      stream.on('data', (chunk) => (this.#output = (this.#output + String(chunk)).slice(-TAIL)));
+      stream.on('data', (chunk) => (this.#output = (this.#output + String(chunk)).slice(-KEPT)));
     }
     if (options.input !== undefined) this.process.stdin!.end(options.input);
     this.ended = this.#end();
@@ -63,6 +64,10 @@ export class Child {
     return this.#output;
   }
 
+  get #last(): string {
+    return this.#output.slice(-TOLD);
+  }
+
   get pid(): number {
     return this.process.pid ?? 0;
   }
@@ -73,7 +78,7 @@ export class Child {
 
   /** Throws if it has ended: nothing that runs here ends before it is told to. */
   assertAlive(): void {
-    if (this.isOver) throw new Error(`${this.#command} has ended: ${this.#output}`);
+    if (this.isOver) throw new Error(`${this.#command} has ended: ${this.#last}`);
   }
 
   async stop(signal: NodeJS.Signals = this.#endSignal): Promise<void> {
@@ -84,7 +89,7 @@ export class Child {
   /** Waits for its end. Throws with what it said if that is a failure. */
   async succeed(): Promise<void> {
     const status = await this.ended;
-    if (status !== 0) throw new Error(`${this.#command} ended with ${status}: ${this.#output}`);
+    if (status !== 0) throw new Error(`${this.#command} ended with ${status}: ${this.#last}`);
   }
 }
 
