@@ -138,6 +138,7 @@ export class SimProcess {
       concurrency: options.concurrency,
       capacity: options.capacity,
       machines: machineNames(registry),
+      freshListings: options.freshListings,
     };
     const log = this.#log();
     const execute = createExecute({ clock, log, print: () => undefined, pauseScale: 1 });
@@ -349,7 +350,7 @@ export class SimProcess {
         this.beats = false;
         this.deliver(options.onBroken);
       } else if (result.kind === 'beat') {
-        lastBeat = this.clock.monotonic();
+        lastBeat = result.began;
         const { sample } = result;
         this.deliver(() => options.onSample(sample));
       }

@@ -36,7 +36,7 @@ export async function releaseClaim(
 ): Promise<boolean> {
   const { files, layout, tokenText } = member;
   const flag = layout.flag('in_progress', name);
-  if (!(await member.holds(flag))) return removeOurs(files, flag, tokenText, may);
+  if (!member.isSafe()) return removeOurs(files, flag, tokenText, may);
   if (!may()) return false;
   await remove(files, flag);
   return true;

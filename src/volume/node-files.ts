@@ -87,7 +87,7 @@ async function listSync(directory: string): Promise<string[]> {
 export interface NodeFilesOptions {
   /** False: what is written survives a crash of the program, but not of the host. */
   readonly durable?: boolean;
-  /** On a network file system a name may look as it was a while ago, its inode's number too. */
+  /** A listing may take its time there. */
   readonly network?: boolean;
 }
 
@@ -108,8 +108,7 @@ export class NodeFiles implements Files {
     // Not by an exception: most looks are for what is not there.
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;
-    const { size, mtimeMs: mtime, mode, ino } = stats;
-    return { kind: kindOf(stats), size, mtime, mode, ...(!this.#network && { inode: ino }) };
+    return { kind: kindOf(stats), size: stats.size, mtime: stats.mtimeMs, mode: stats.mode };
   }
 
   async read(path: string, limit: number = DEFAULT_LIMIT): Promise<Uint8Array> {

@@ -52,6 +52,8 @@ export interface SessionOptions {
   readonly machines: readonly string[];
   /** This host's kernel stamps what is written: the volume's clock is its own. */
   readonly ownClock?: boolean;
+  /** What is looked at is what is there: no caches in between. */
+  readonly freshListings?: boolean;
 }
 
 export interface SessionPorts {
@@ -64,6 +66,8 @@ export interface SessionPorts {
 /** Writes to the lease before the first phase, so that the volume's time is known from the start. */
 const FIRST_SAMPLES = 5;
 const BEATS_PER_LEASE = 5;
+/** Part of a lease: nobody's clock runs so much faster. */
+const SAFE = 0.9;
 /** No volume's time stamps are coarser, ms. */
 const COARSE = 2000;
 
@@ -87,6 +91,7 @@ export class VolumeSession implements Session {
   readonly #recoverer: Recoverer;
   readonly #listings: Listings;
   readonly #ownClock: boolean;
+  readonly #freshListings: boolean;
   readonly #pauses: Pauses;
   readonly #census: Census;
   #volumeClock: VolumeClock = startVolumeClock();
@@ -101,6 +106,7 @@ export class VolumeSession implements Session {
     this.phases = options.volume.phases;
     this.lease = options.volume.lease;
     this.#ownClock = options.ownClock ?? false;
+    this.#freshListings = options.freshListings ?? false;
     this.#layout = new Layout(options.directory);
     this.token = {
       flockwork: 1,
@@ -113,7 +119,13 @@ export class VolumeSession implements Session {
       capacity: options.capacity,
       machines: [...options.machines],
     };
-    this.#member = new Member(files, this.#layout, this.token, () => this.stamp());
+    this.#member = new Member(
+      files,
+      this.#layout,
+      this.token,
+      () => this.stamp(),
+      () => this.#isSafe(),
+    );
     this.#recoverer = new Recoverer(this.#member, this.lease, () => clock.monotonic());
     this.#listings = new Listings(files, Math.max(this.lease, COARSE), () => clock.monotonic());
     this.#pauses = new Pauses(() => clock.monotonic());
@@ -182,6 +194,16 @@ export class VolumeSession implements Session {
     // Silent for longer than the lease (stopped, suspended, starved): the lease itself tells.
     if (clock.monotonic() - heartbeat.lastBeat < this.lease) return 'alive';
     return (await files.stat(this.#member.lease)) === undefined ? 'broken' : 'alive';
+  }
+
+  /**
+   * A beat that found the lease there was before anybody's look that found it unmoved, and who breaks it has to
+   * have looked for a whole lease. Only where looks show what is there: not through caches (I8).
+   */
+  #isSafe(): boolean {
+    const heartbeat = this.#heartbeat;
+    if (!this.#freshListings || heartbeat === undefined || heartbeat.broken) return false;
+    return this.#ports.clock.monotonic() - heartbeat.lastBeat < SAFE * this.lease;
   }
 
   setDeadline(monotonic: number): void {

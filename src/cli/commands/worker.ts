@@ -88,6 +88,7 @@ export const worker: Command = {
       capacity: Math.max(settings.concurrency, settings.capacity),
       machines: machineNames(registry),
       ownClock: !isNetwork,
+      freshListings: !isNetwork,
     };
     const ports = {
       files,
