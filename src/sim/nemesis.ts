@@ -21,6 +21,8 @@ export function strike(blow: Blow, reach: Reach): void {
       return user.putJunk(blow.what);
     case 'submit':
       return user.submit(`${blow.name}.state`, chainState(blow.steps));
+    case 'copy again':
+      return user.copyAgain(`${blow.name}.state`, chainState(blow.steps));
     case 'slow copy':
       return user.copySlowly(`${blow.name}.state`, chainState(blow.steps), blow.ms);
     default:

@@ -10,7 +10,6 @@ import type { Heartbeat, StartHeartbeat } from '../volume/heartbeat.ts';
 import { Pulse } from '../volume/pulse.ts';
 import { openSession, type VolumeSession } from '../volume/session.ts';
 import { createExecute } from '../worker/executor.ts';
-import type { Log } from '../worker/ports.ts';
 import { Worker } from '../worker/worker.ts';
 import { SimFiles, type Caller } from './client.ts';
 import { Dice } from './dice.ts';
@@ -18,6 +17,7 @@ import { Disk, failure } from './disk.ts';
 import { describeFault, type Fault, type FaultSource, type Method } from './faults.ts';
 import type { HostClock } from './host-clock.ts';
 import { describeExit, MOUNT, type Exit, type ProcessOptions } from './process-options.ts';
+import { shorten, traceLog } from './trace-log.ts';
 import type { World } from './world.ts';
 
 /** Milliseconds: time stamps are from the kernel's last tick, and timers come late. */
@@ -138,8 +138,9 @@ export class SimProcess {
       concurrency: options.concurrency,
       capacity: options.capacity,
       machines: machineNames(registry),
+      ...(options.archive && { archive: options.archive }),
     };
-    const log = this.#log();
+    const log = traceLog((text) => this.#world.trace(this.name, text));
     const execute = createExecute({ clock, log, print: () => undefined, pauseScale: 1 });
     const worker = new Worker(
       {
@@ -380,21 +381,4 @@ export class SimProcess {
     this.#world.beats(this);
     return disk.stat(lease)?.mtime ?? Number.NaN;
   }
-
-  #log(): Log {
-    const line =
-      (level: string) =>
-      (facts: Record<string, unknown>, message: string): void => {
-        this.#world.trace(this.name, () => `${level}: ${message}${describeError(facts['err'])}`);
-      };
-    return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
-  }
-}
-
-function shorten(path: string): string {
-  return path.startsWith(MOUNT) ? path.slice(MOUNT.length + 1) || '.' : path;
-}
-
-function describeError(error: unknown): string {
-  return error === undefined ? '' : ` (${(error as Error).message})`;
 }

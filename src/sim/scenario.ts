@@ -1,5 +1,6 @@
 /** Everything about one run, drawn from its seed: who, what, how fast, and what is to go wrong when. */
 import { cycleLength, type PhaseLengths } from '../semaphore/cycle.ts';
+import type { ArchiveRules } from '../volume/archivable.ts';
 import { Dice } from './dice.ts';
 import type { FaultKind, FaultLimits, Rates } from './faults.ts';
 import type { ClockTraits } from './host-clock.ts';
@@ -31,6 +32,8 @@ export type Blow = {
       readonly ms: number;
     }
   | { readonly kind: 'submit'; readonly name: string; readonly steps: number }
+  /** A first state file is copied there once more, if it has left the root by then. */
+  | { readonly kind: 'copy again'; readonly name: string; readonly steps: number }
 );
 
 export interface Instance {
@@ -65,6 +68,7 @@ export interface Wishes {
 }
 
 const CALM = 0.08;
+const ARCHIVING = 0.5;
 const HOUR = 3_600_000;
 const EPOCH = 1_700_000_000_000;
 
@@ -88,7 +92,7 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
       capacity: dice.pick([4, 8, 1024]),
     },
   }));
-  return {
+  const scenario: Scenario = {
     seed,
     calm,
     start: EPOCH + Math.floor(dice.between(0, HOUR)),
@@ -105,6 +109,31 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
     safety: calm ? 0 : safety,
     core: dice.shuffle(hosts.map((_, index) => index)).slice(0, dice.whole(1, workers)),
   };
+  return withArchive(scenario, new Dice(`${seed}/archive`), cycle);
+}
+
+/** Nobody archives what may still be on its way: a request held back or sent twice, or what a cache shows. */
+function withArchive(scenario: Scenario, dice: Dice, cycle: number): Scenario {
+  if (!dice.chance(ARCHIVING)) return scenario;
+  const { rates, limits, hosts, calm, safety } = scenario;
+  const archive: ArchiveRules = {
+    keep: dice.pick([0, 0, 1, 3]),
+    age: dice.between(0, 2) * cycle,
+    pause:
+      (rates.slow === undefined ? 0 : limits.slow) +
+      (rates.duplicate === undefined ? 0 : limits.duplicate) +
+      limits.cache +
+      dice.between(0.5, 3) * cycle,
+  };
+  const options = hosts.map((host) => ({ ...host, options: { ...host.options, archive } }));
+  const copies = scenario.instances
+    .filter(() => !calm && dice.chance(0.3))
+    .map(({ name, steps }, index): Blow => {
+      const at = dice.between(0.3, 1) * safety;
+      return { id: `copy ${index}`, at, kind: 'copy again', name, steps };
+    });
+  const blows = [...scenario.blows, ...copies].sort((a, b) => a.at - b.at);
+  return { ...scenario, hosts: options, blows };
 }
 
 interface Volume {

@@ -102,6 +102,7 @@ class Simulation implements World {
       calm: scenario.calm,
       ticks: options.registry === undefined ? ticksAllowed(scenario) : Number.POSITIVE_INFINITY,
       cache,
+      archiveAge: ageTold(scenario),
       timeout: chainTimeout(this.#cycle, lease),
       hangs: (scenario.mischief.hangs ?? 0) > 0,
       registry: this.#registry({ kill: () => undefined, block: () => undefined }),
@@ -379,6 +380,12 @@ class Simulation implements World {
       injected: this.#injected,
     };
   }
+}
+
+/** Where stamps are whose they are, and caches hide nothing, a state's age is what it seems to be. */
+function ageTold({ hosts, limits }: Scenario): number {
+  const { archive, stamps } = hosts[0]!.options;
+  return stamps === 'client' || limits.cache > 0 ? 0 : (archive?.age ?? 0);
 }
 
 /** An attempt that the volume does not let anybody count does not count. */

@@ -34,6 +34,15 @@ export class User implements Actor {
     this.#place.hint();
   }
 
+  /** What has been here before, and is in the root no more. */
+  copyAgain(name: string, content: string): void {
+    const { disk } = this.#place;
+    if (disk.stat(pathOf(name)) !== undefined) return;
+    disk.create(pathOf(name), content, this);
+    this.#sync(name);
+    this.#place.hint();
+  }
+
   putJunk(number: number): void {
     const { disk } = this.#place;
     const [name, content] = JUNK[number % JUNK.length]!;

@@ -6,6 +6,7 @@ import type { CommitRecord, FailureRecord } from '../machine/record.ts';
 import { formatRecord } from '../machine/record.ts';
 import type { Step, Window } from './contract.ts';
 import { createAnew, linkOnce, publish, remove } from './exclusive.ts';
+import { isArchived, recount } from './archive.ts';
 import { clearAttempts } from './attempts.ts';
 import { releaseClaim } from './claim.ts';
 import type { Member } from './member.ts';
@@ -87,11 +88,32 @@ async function link(member: Member, steps: Step[], window: Window): Promise<void
     step.progress = step.lost ? 'published' : 'committed';
     linked ||= !step.lost;
   });
+  await lookBack(member, at(steps, 'committed'), window);
   // Also for those that were linked before an earlier fsync failed.
   const committed = steps.filter((step) => step.progress === 'committed');
   if (!linked) return;
   const synced = await attempt(committed, () => files.sync(layout.flags('done')));
   if (!synced) for (const step of committed) step.progress = 'staged';
+}
+
+/**
+ * Whoever may have lost his claim meanwhile, by the lease or by the length of it, asks the archive whether
+ * somebody else's commit has been there and gone.
+ */
+async function lookBack(member: Member, steps: Step[], window: Window): Promise<void> {
+  if (steps.length === 0) return;
+  const lease = await member.files.stat(member.lease).catch(() => undefined);
+  const isBroken = lease === undefined;
+  await each(steps, async (step) => {
+    if (!isBroken && !member.claims.isOld(step.name)) return;
+    const record = recordOf(step);
+    const flag = record === undefined ? member.tokenText : formatRecord(record);
+    // What meets an error here is linked, and looked at, again.
+    step.progress = 'staged';
+    const verdict = await recount(member, step.name, flag, window.mayStart);
+    step.lost = verdict === 'overtaken';
+    if (verdict !== 'late') step.progress = step.lost ? 'published' : 'committed';
+  });
 }
 
 async function publishSuccessors(member: Member, steps: Step[], window: Window): Promise<void> {
@@ -110,9 +132,12 @@ async function publishSuccessors(member: Member, steps: Step[], window: Window):
 async function publishOne(member: Member, step: Step, window: Window): Promise<boolean> {
   const { files, layout } = member;
   const next = recordOf(step)!.next!;
+  // Somebody else had put a file of that name there, and it is done: as one in the root, it stays as it is.
+  if (await isArchived(files, layout, next.name)) return true;
   // Following: claim first, then publish, so that nobody can come in between.
   if (window.follow && !step.followed && window.mayStart()) {
     const flag = layout.flag('in_progress', next.name);
+    member.claims.begin(next.name);
     step.followed = (await member.setFlag(flag)) === 'ours';
   }
   if (!window.mayLand()) return false;
@@ -194,6 +219,7 @@ export async function publishFromRecord(
   const { files, layout } = member;
   await member.ensureStaging();
   const { name, content } = record.next;
+  if (await isArchived(files, layout, name)) return true;
   const temporary = member.staging(`.swept.${name}`);
   const outcome = await publish(files, temporary, layout.state(name), content, window.mayLand);
   if (outcome === 'late') return false;

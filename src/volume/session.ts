@@ -11,7 +11,11 @@ import {
   uncertaintyAt,
   type VolumeClock,
 } from '../semaphore/volume-clock.ts';
+import { ARCHIVE_AGE, ARCHIVE_PAUSE, type ArchiveRules } from './archivable.ts';
+import { isArchived } from './archive.ts';
+import { Archiver } from './archiver.ts';
 import { clearAttempts, countAttempt, noteNotBefore, noteRefusal } from './attempts.ts';
+import { ClaimAges } from './claim-ages.ts';
 import { claim, releaseClaim } from './claim.ts';
 import { commit, putFailed } from './commit.ts';
 import type {
@@ -47,7 +51,16 @@ export interface SessionOptions {
   readonly concurrency: number;
   readonly capacity: number;
   readonly machines: readonly string[];
+  /** Undefined: this session archives nothing. */
+  readonly archive?: ArchiveRules;
 }
+
+/** It still respects what others archive. */
+const NO_ARCHIVE: ArchiveRules = {
+  keep: Number.POSITIVE_INFINITY,
+  age: ARCHIVE_AGE,
+  pause: ARCHIVE_PAUSE,
+};
 
 export interface SessionPorts {
   readonly files: Files;
@@ -80,6 +93,7 @@ export class VolumeSession implements Session {
   readonly #layout: Layout;
   readonly #member: Member;
   readonly #recoverer: Recoverer;
+  readonly #archiver: Archiver;
   readonly #listings: Listings;
   readonly #pauses: Pauses;
   #volumeClock: VolumeClock = startVolumeClock();
@@ -105,6 +119,14 @@ export class VolumeSession implements Session {
     };
     this.#member = new Member(files, this.#layout, this.token, () => this.stamp());
     this.#recoverer = new Recoverer(this.#member, this.lease, () => clock.monotonic());
+    const rules = options.archive ?? NO_ARCHIVE;
+    const clocks = (): number[] => [clock.monotonic(), clock.now()];
+    this.#member.claims = new ClaimAges(clocks, rules.pause / 2);
+    this.#archiver = new Archiver(this.#member, rules, {
+      monotonic: () => clock.monotonic(),
+      volumeTime: () => this.time()?.earliest,
+      living: () => this.#recoverer.living(),
+    });
     this.#listings = new Listings(files, Math.max(this.lease, COARSE), () => clock.monotonic());
     this.#pauses = new Pauses(() => clock.monotonic());
   }
@@ -260,6 +282,8 @@ export class VolumeSession implements Session {
   /** False if it is too late for this window. What is noted of attempts nobody looks at while the claim stands. */
   async #giveUp({ name, change }: Step, window: Window): Promise<boolean> {
     if (change.kind === 'fail') {
+      // Who was stopped for so long that others did it, and archived it, has no say in it.
+      if (await isArchived(this.#member.files, this.#layout, name)) return true;
       if (!(await putFailed(this.#member, change.record, window))) return false;
       await clearAttempts(this.#member, name);
     } else if (change.kind === 'retry') await countAttempt(this.#member, name, change.attempt);
@@ -270,6 +294,10 @@ export class VolumeSession implements Session {
 
   recover(cycle: number, window: Window, isHeld?: (name: string) => boolean): Promise<Recovery> {
     return this.#recoverer.recover(cycle, window, isHeld);
+  }
+
+  archive(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
+    return this.#archiver.work(cycle, window, isBusy);
   }
 
   async journal(entries: readonly JournalEntry[]): Promise<void> {

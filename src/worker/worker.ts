@@ -240,6 +240,9 @@ export class Worker {
     if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
       this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
     }
+    await this.#guard('archiving', () =>
+      this.#session.archive(turn.cycle, window, () => this.#crew.hasFinished),
+    );
     while (this.#crew.isRunning && window.mayStart()) {
       const now = this.#session.time();
       if (now === undefined) break;

@@ -4,6 +4,7 @@ import { UserError } from '../../machine/errors.ts';
 import { parseStateName, stateName } from '../../machine/name.ts';
 import { parseCommitRecord, parseFailureRecord, type Attempt } from '../../machine/record.ts';
 import { parseStateFile } from '../../machine/state-file.ts';
+import { findState, isDone, readDoneFlag } from '../../volume/archive.ts';
 import { readTried } from '../../volume/attempts.ts';
 import type { JournalEntry } from '../../volume/contract.ts';
 import { readText } from '../../volume/exclusive.ts';
@@ -15,7 +16,8 @@ import { openExisting, type OpenedVolume } from '../volume.ts';
 
 interface ChainStep {
   readonly name: string;
-  readonly flag: 'done' | 'failed' | 'in progress' | 'available';
+  /** `archived`: done, and moved to `archive/`. */
+  readonly flag: 'done' | 'archived' | 'failed' | 'in progress' | 'available';
   readonly state: unknown;
   readonly payload: unknown;
   readonly worker: string | undefined;
@@ -56,9 +58,11 @@ async function readChain(opened: OpenedVolume, instance: string): Promise<ChainS
   const chain: ChainStep[] = [];
   for (let step = 0; ; step += 1) {
     const name = stateName(instance, step);
-    const stat = await opened.files.stat(opened.layout.state(name));
-    if (stat === undefined) return chain;
-    chain.push(await readStep(opened, name, stat.kind === 'file', journal));
+    const { files, layout } = opened;
+    const stat = await files.stat(await findState(files, layout, name));
+    // A state file may be gone for good, where somebody has removed it by hand; its flag says that it was there.
+    if (stat === undefined && !(await isDone(files, layout, name))) return chain;
+    chain.push(await readStep(opened, name, stat?.kind === 'file', journal));
   }
 }
 
@@ -69,16 +73,20 @@ async function readStep(
   journal: readonly JournalEntry[],
 ): Promise<ChainStep> {
   const parsed = isFile
-    ? parseStateFile(await files.read(layout.state(name)).catch(() => new Uint8Array()))
+    ? parseStateFile(
+        await files.read(await findState(files, layout, name)).catch(() => new Uint8Array()),
+      )
     : undefined;
-  const doneText = await readText(files, layout.flag('done', name));
+  const inDone = (await files.stat(layout.flag('done', name))) !== undefined;
+  const doneText = await readDoneFlag(files, layout, name);
   const failedText = await readText(files, layout.flag('failed', name));
   const claimText = await readText(files, layout.flag('in_progress', name));
   const record = parseCommitRecord(doneText ?? '');
   const failure = parseFailureRecord(failedText ?? '');
   const last = journal.findLast((entry) => entry.state === name);
   const present = {
-    done: doneText,
+    done: inDone ? doneText : undefined,
+    archived: doneText,
     failed: failedText,
     'in progress': claimText,
   };
@@ -103,8 +111,6 @@ async function readStep(
   };
 }
 
-const STYLE = { done: 'green', failed: 'red', 'in progress': 'cyan', available: 'dim' } as const;
-
 function describeChain(chain: readonly ChainStep[]): string {
   const rows = chain.map((step) => [
     step.name,
@@ -118,8 +124,7 @@ function describeChain(chain: readonly ChainStep[]): string {
   for (const step of chain) {
     if (step.output !== undefined)
       parts.push(`${step.name} output: ${JSON.stringify(step.output)}`);
-    if (step.reason !== undefined)
-      parts.push(paint(STYLE.failed, `${step.name} failed: ${step.reason}`));
+    if (step.reason !== undefined) parts.push(paint('red', `${step.name} failed: ${step.reason}`));
     for (const attempt of step.attempts) {
       const { attempt: number, worker, started, result, error } = attempt;
       parts.push(
