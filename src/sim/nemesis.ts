@@ -39,7 +39,9 @@ function strikeHost(
     case 'kill':
       return process?.kill();
     case 'ambush':
-      return process?.ambush(blow.place);
+      return process?.traps.ambush(blow.place);
+    case 'freeze':
+      return process?.traps.freeze(blow.place, blow.ms);
     case 'stop':
       process?.askToStop();
       return fleet.startSoon(blow.host, blow.restart);

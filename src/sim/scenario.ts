@@ -17,6 +17,8 @@ export type Blow = {
   | { readonly kind: 'kill'; readonly host: number; readonly restart: number }
   /** It dies right after its next link there. */
   | { readonly kind: 'ambush'; readonly host: number; readonly place: string }
+  /** It is stopped right before its next link there. */
+  | { readonly kind: 'freeze'; readonly host: number; readonly place: string; readonly ms: number }
   | { readonly kind: 'stop'; readonly host: number; readonly restart: number }
   | { readonly kind: 'suspend'; readonly host: number; readonly ms: number }
   | { readonly kind: 'step'; readonly host: number; readonly ms: number }
@@ -132,7 +134,23 @@ function withArchive(scenario: Scenario, dice: Dice, cycle: number): Scenario {
       const at = dice.between(0.3, 1) * safety;
       return { id: `copy ${index}`, at, kind: 'copy again', name, steps };
     });
-  const blows = [...scenario.blows, ...copies].sort((a, b) => a.at - b.at);
+  // So long that what it is about to do has been done by others, and archived.
+  const frozen = hosts[0]!.options.lease + archive.age + 2 * archive.pause + 8 * cycle;
+  const freezes = hosts
+    .flatMap((_, host) => (!calm && dice.chance(0.3) ? [host] : []))
+    .map((host, index): Blow => {
+      const at = dice.between(0, 0.5) * safety;
+      const place = dice.pick(['done', 'done', 'done', 'in_progress', 'failed']);
+      return {
+        id: `freeze ${index}`,
+        at,
+        kind: 'freeze',
+        host,
+        place,
+        ms: dice.between(1, 2) * frozen,
+      };
+    });
+  const blows = [...scenario.blows, ...copies, ...freezes].sort((a, b) => a.at - b.at);
   return { ...scenario, hosts: options, blows };
 }
 

@@ -202,12 +202,6 @@ export const MUTANTS: readonly NamedMutant[] = [
     replace: '',
   },
   {
-    name: 'a commit that comes too late counts',
-    file: `${VOLUME}/commit.ts`,
-    find: "  await lookBack(member, at(steps, 'committed'), window);",
-    replace: '',
-  },
-  {
     name: 'successors are published over what is archived',
     file: `${VOLUME}/commit.ts`,
     find: '  if (await isArchived(files, layout, next.name)) return true;',
