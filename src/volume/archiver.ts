@@ -51,7 +51,7 @@ export class Archiver {
   #queue: string[] = [];
   #limit = Number.NEGATIVE_INFINITY;
   /** Moved by half, and since when we know of it. */
-  #halves: { readonly name: string; readonly since: number }[] = [];
+  readonly #halves = new Map<string, number>();
   readonly #made = new Set<string>();
 
   constructor(member: Member, rules: ArchiveRules, ports: ArchiverPorts) {
@@ -165,7 +165,7 @@ export class Archiver {
       left.push(name);
     }
     const since = this.#ports.monotonic();
-    this.#halves.push(...left.map((name) => ({ name, since })));
+    for (const name of left) this.#halves.set(name, since);
     return left.length;
   }
 
@@ -175,6 +175,7 @@ export class Archiver {
     { claimed, owed }: { claimed: ReadonlySet<string>; owed: ReadonlySet<string> },
   ): Promise<{ name: string; content: string | undefined } | undefined> {
     const { files, layout } = this.#member;
+    if (this.#halves.has(name)) return undefined;
     const place = await this.#placeOf(name);
     // Most of what is looked at stays, and is not read.
     if (place === undefined || place > this.#limit) return undefined;
@@ -243,19 +244,21 @@ export class Archiver {
   async #finishHalves(mayGoOn: () => boolean): Promise<void> {
     const { files, layout } = this.#member;
     const now = this.#ports.monotonic();
-    const due = this.#halves
-      .slice(0, MOVES)
-      .filter(({ since }) => now - since >= this.#rules.pause);
+    const due: string[] = [];
+    // They are in the order of time.
+    for (const [name, since] of this.#halves) {
+      if (now - since < this.#rules.pause || due.length === MOVES) break;
+      due.push(name);
+    }
     if (due.length === 0 || !mayGoOn()) return;
     // Whoever took the state files from the root may have died before it was on the disk.
     await files.sync(layout.root);
-    for (const { name } of due) {
+    for (const name of due) {
       const isThere = (await files.stat(layout.state(name))) !== undefined;
       const isWhole = !isThere && (await isArchived(files, layout, name));
       if (!mayGoOn()) return;
       if (isWhole) await remove(files, layout.flag('done', name));
-      // They are in the order of time: the first one is the one that is due first.
-      this.#halves.shift();
+      this.#halves.delete(name);
     }
   }
 }
