@@ -7,7 +7,8 @@ import { parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { parseStateFile } from '../machine/state-file.ts';
 import { cycleLength, momentAt, type PhaseLengths } from '../semaphore/cycle.ts';
-import type { JournalEntry, Snapshot } from '../volume/contract.ts';
+import type { Snapshot } from '../volume/contract.ts';
+import { parseJournalLine, parseJournalName } from '../volume/journal.ts';
 import { sessionOfTokenFile } from '../volume/member.ts';
 import { parseToken } from '../volume/token.ts';
 import type { Disk, DiskNode, Notice } from './disk.ts';
@@ -345,10 +346,11 @@ export class Oracle {
   /** I1: no state was committed by two sessions, as far as they know. */
   #checkJournals(): void {
     const by = new Map<string, string>();
-    for (const file of this.#volume.list(`.flockwork/journal`)) {
-      if (!file.endsWith('.jsonl')) continue;
+    for (const file of this.#volume.list('.flockwork/journal')) {
+      const owner = parseJournalName(file);
+      if (owner === undefined) continue;
       for (const line of (this.#volume.text(`.flockwork/journal/${file}`) ?? '').split('\n')) {
-        const entry = parseEntry(line);
+        const entry = parseJournalLine(line, owner);
         if (entry?.result !== 'done') continue;
         const other = by.get(entry.state) ?? entry.session;
         by.set(entry.state, entry.session);
@@ -376,12 +378,4 @@ function isCommit(name: string, text: string | undefined): boolean {
 /** A beginning of what should be there, or zeros. */
 function isTorn(there: string, whole: string): boolean {
   return [...there].every((character, index) => character === '\0' || character === whole[index]);
-}
-
-function parseEntry(line: string): JournalEntry | undefined {
-  try {
-    return JSON.parse(line) as JournalEntry;
-  } catch {
-    return undefined;
-  }
 }

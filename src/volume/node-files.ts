@@ -22,7 +22,8 @@ import {
   type Stats,
 } from 'node:fs';
 import { open, opendir } from 'node:fs/promises';
-import { errnoOf, type Files, type Stat } from './files.ts';
+import { errnoOf, type Stat } from './files.ts';
+import type { HistoryFiles } from './history.ts';
 
 const LIST_BUFFER = 1024;
 const DEFAULT_LIMIT = 16 * 1024 * 1024;
@@ -55,13 +56,19 @@ function readAll(fd: number, limit: number): Uint8Array {
   return buffer.subarray(0, length);
 }
 
-export class NodeFiles implements Files {
+export class NodeFiles implements HistoryFiles {
   async list(directory: string): Promise<string[]> {
     const names: string[] = [];
     for await (const entry of await opendir(directory, { bufferSize: LIST_BUFFER })) {
       names.push(entry.name);
     }
     return names;
+  }
+
+  async *names(directory: string): AsyncGenerator<string, void> {
+    for await (const entry of await opendir(directory, { bufferSize: LIST_BUFFER })) {
+      yield entry.name;
+    }
   }
 
   async stat(path: string): Promise<Stat | undefined> {
@@ -76,6 +83,13 @@ export class NodeFiles implements Files {
 
   async read(path: string, limit: number = DEFAULT_LIMIT): Promise<Uint8Array> {
     return withFile(path, READ_FLAGS, (fd) => readAll(fd, limit));
+  }
+
+  async readAt(path: string, position: number, length: number): Promise<Uint8Array> {
+    return withFile(path, READ_FLAGS, (fd) => {
+      const buffer = Buffer.allocUnsafe(length);
+      return buffer.subarray(0, readSync(fd, buffer, 0, length, position));
+    });
   }
 
   async create(path: string, content: string): Promise<void> {

@@ -32,6 +32,7 @@ import { createAnew, listOrNone, readText, remove, removeOurs } from './exclusiv
 import { errnoOf, type Files } from './files.ts';
 import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
 import { intake } from './intake.ts';
+import { Journal } from './journal.ts';
 import { Layout } from './layout.ts';
 import { Member } from './member.ts';
 import { readSessions } from './overview.ts';
@@ -96,6 +97,7 @@ export class VolumeSession implements Session {
   readonly #archiver: Archiver;
   readonly #listings: Listings;
   readonly #pauses: Pauses;
+  readonly #journal: Journal;
   #volumeClock: VolumeClock = startVolumeClock();
   #heartbeat: Heartbeat | undefined;
 
@@ -128,6 +130,7 @@ export class VolumeSession implements Session {
       living: () => this.#recoverer.living(),
     });
     this.#listings = new Listings(files, Math.max(this.lease, COARSE), () => clock.monotonic());
+    this.#journal = new Journal(files, this.#layout, this.token.session);
     this.#pauses = new Pauses(() => clock.monotonic());
   }
 
@@ -300,11 +303,8 @@ export class VolumeSession implements Session {
     return this.#archiver.work(cycle, window, isBusy);
   }
 
-  async journal(entries: readonly JournalEntry[]): Promise<void> {
-    if (entries.length === 0) return;
-    const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
-    const path = this.#layout.internal('journal', `${this.token.session}.jsonl`);
-    await this.#ports.files.append(path, lines);
+  journal(entries: readonly JournalEntry[]): Promise<void> {
+    return this.#journal.append(entries);
   }
 
   async reportHeld(held: readonly Held[]): Promise<void> {

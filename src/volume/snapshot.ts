@@ -50,7 +50,7 @@ export class Listings {
 }
 
 /** Available: in the directory, and with no flag that says otherwise. */
-export function availableStates(
+function availableStates(
   root: readonly string[],
   ...flags: (readonly string[])[]
 ): { name: string; instance: string }[] {

@@ -8,7 +8,7 @@ import { findState, isDone, readDoneFlag } from '../../volume/archive.ts';
 import { readTried } from '../../volume/attempts.ts';
 import type { JournalEntry } from '../../volume/contract.ts';
 import { readText } from '../../volume/exclusive.ts';
-import { readJournal } from '../../volume/overview.ts';
+import { lastEntriesOf } from '../../volume/history.ts';
 import { parseToken } from '../../volume/token.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { clockTime, paint, table } from '../tables.ts';
@@ -54,7 +54,12 @@ export const show: Command = {
 };
 
 async function readChain(opened: OpenedVolume, instance: string): Promise<ChainStep[]> {
-  const journal = await readJournal(opened.files, opened.layout);
+  let journal: ReadonlyMap<string, JournalEntry> | undefined;
+  // Records say it all; the journals are long, and read only for a step that has none.
+  const entryOf = async (name: string): Promise<JournalEntry | undefined> => {
+    journal ??= await lastEntriesOf(opened.files, opened.layout, instance);
+    return journal.get(name);
+  };
   const chain: ChainStep[] = [];
   for (let step = 0; ; step += 1) {
     const name = stateName(instance, step);
@@ -62,7 +67,7 @@ async function readChain(opened: OpenedVolume, instance: string): Promise<ChainS
     const stat = await files.stat(await findState(files, layout, name));
     // A state file may be gone for good, where somebody has removed it by hand; its flag says that it was there.
     if (stat === undefined && !(await isDone(files, layout, name))) return chain;
-    chain.push(await readStep(opened, name, stat?.kind === 'file', journal));
+    chain.push(await readStep(opened, name, stat?.kind === 'file', entryOf));
   }
 }
 
@@ -70,7 +75,7 @@ async function readStep(
   { files, layout }: OpenedVolume,
   name: string,
   isFile: boolean,
-  journal: readonly JournalEntry[],
+  entryOf: (name: string) => Promise<JournalEntry | undefined>,
 ): Promise<ChainStep> {
   const parsed = isFile
     ? parseStateFile(
@@ -83,7 +88,7 @@ async function readStep(
   const claimText = await readText(files, layout.flag('in_progress', name));
   const record = parseCommitRecord(doneText ?? '');
   const failure = parseFailureRecord(failedText ?? '');
-  const last = journal.findLast((entry) => entry.state === name);
+  const last = record === undefined ? await entryOf(name) : undefined;
   const present = {
     done: inDone ? doneText : undefined,
     archived: doneText,

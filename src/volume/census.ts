@@ -1,0 +1,118 @@
+/** How many states there are of each kind, without holding more than the names in the root. */
+import { parseStateName } from '../machine/name.ts';
+import { isDone } from './archive.ts';
+import { readTried } from './attempts.ts';
+import { listOrNone } from './exclusive.ts';
+import { errnoOf } from './files.ts';
+import type { HistoryFiles } from './history.ts';
+import type { Layout } from './layout.ts';
+
+export interface Census {
+  readonly available: number;
+  /** Of these, the ones whose next attempt is still to come; of so many tried ones as are looked at. */
+  readonly delayed: number;
+  readonly inProgress: number;
+  /** In `done/`. */
+  readonly done: number;
+  /** In `archive/`; those that are just being moved are in both. */
+  readonly archived: number;
+  /** `archived` is an estimate, from some of the shards. */
+  readonly isArchiveSampled: boolean;
+  readonly failed: number;
+  /** Names of claimed and of failed states, and of some available ones. */
+  readonly names: {
+    readonly available: readonly string[];
+    readonly inProgress: readonly string[];
+    readonly failed: readonly string[];
+  };
+}
+
+/** So many available states, and so many tried ones, are looked at: enough to see, cheap to get. */
+const LOOKED_AT = 2000;
+/** Shards are counted until there are so many; the others have about as many each. */
+const COUNTED = 20_000;
+
+const isState = (name: string): boolean => parseStateName(name) !== undefined;
+
+export async function takeCensus(files: HistoryFiles, layout: Layout): Promise<Census> {
+  // Claims first, as in `snapshot.ts`: a state that is settled meanwhile is seen twice rather than never.
+  const inProgress = (await listOrNone(files, layout.flags('in_progress'))).filter(isState);
+  const claimed = new Set(inProgress);
+  const open = new Set<string>();
+  for await (const name of files.names(layout.root)) {
+    if (isState(name) && !claimed.has(name)) open.add(name);
+  }
+  let done = 0;
+  for await (const name of namesOrNone(files, layout.flags('done'))) {
+    if (!isState(name)) continue;
+    done += 1;
+    open.delete(name);
+  }
+  const failed: string[] = [];
+  for (const name of (await listOrNone(files, layout.flags('failed'))).filter(isState)) {
+    open.delete(name);
+    // done beats failed where both exist.
+    if (!(await isDone(files, layout, name))) failed.push(name);
+  }
+  for await (const name of namesOrNone(files, layout.flags('waiting'))) open.delete(name);
+  return {
+    available: open.size,
+    delayed: await countDelayed(files, layout, open),
+    inProgress: inProgress.length,
+    done,
+    ...(await countArchived(files, layout)),
+    failed: failed.length,
+    names: { available: [...firstOf(open)], inProgress, failed: failed.sort() },
+  };
+}
+
+function* firstOf(names: ReadonlySet<string>): Generator<string> {
+  let count = 0;
+  for (const name of names) {
+    if (count === LOOKED_AT) return;
+    count += 1;
+    yield name;
+  }
+}
+
+async function* namesOrNone(files: HistoryFiles, directory: string): AsyncGenerator<string> {
+  try {
+    yield* files.names(directory);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw error;
+  }
+}
+
+async function countDelayed(
+  files: HistoryFiles,
+  layout: Layout,
+  open: ReadonlySet<string>,
+): Promise<number> {
+  let [delayed, looks] = [0, 0];
+  for await (const name of namesOrNone(files, layout.internal('attempts'))) {
+    if (!open.has(name)) continue;
+    if ((await readTried(files, layout, name)).notBefore !== undefined) delayed += 1;
+    looks += 1;
+    if (looks === LOOKED_AT) break;
+  }
+  return delayed;
+}
+
+async function countArchived(
+  files: HistoryFiles,
+  layout: Layout,
+): Promise<Pick<Census, 'archived' | 'isArchiveSampled'>> {
+  const shards: string[] = [];
+  for await (const name of namesOrNone(files, layout.archive)) shards.push(name);
+  let [counted, looked] = [0, 0];
+  for (const shard of shards) {
+    for await (const name of namesOrNone(files, `${layout.archive}/${shard}/done`)) {
+      if (isState(name)) counted += 1;
+    }
+    looked += 1;
+    if (counted >= COUNTED) break;
+  }
+  const isSampled = looked < shards.length;
+  const archived = isSampled ? Math.round((counted / looked) * shards.length) : counted;
+  return { archived, isArchiveSampled: isSampled };
+}
