@@ -34,7 +34,11 @@ const COUNTED = 20_000;
 
 const isState = (name: string): boolean => parseStateName(name) !== undefined;
 
-export async function takeCensus(files: HistoryFiles, layout: Layout): Promise<Census> {
+export async function takeCensus(
+  files: HistoryFiles,
+  layout: Layout,
+  counted: number = COUNTED,
+): Promise<Census> {
   // Claims first, as in `snapshot.ts`: a state that is settled meanwhile is seen twice rather than never.
   const inProgress = (await listOrNone(files, layout.flags('in_progress'))).filter(isState);
   const claimed = new Set(inProgress);
@@ -44,9 +48,7 @@ export async function takeCensus(files: HistoryFiles, layout: Layout): Promise<C
   }
   let done = 0;
   for await (const name of namesOrNone(files, layout.flags('done'))) {
-    if (!isState(name)) continue;
-    done += 1;
-    open.delete(name);
+    if (open.delete(name) || isState(name)) done += 1;
   }
   const failed: string[] = [];
   for (const name of (await listOrNone(files, layout.flags('failed'))).filter(isState)) {
@@ -60,7 +62,7 @@ export async function takeCensus(files: HistoryFiles, layout: Layout): Promise<C
     delayed: await countDelayed(files, layout, open),
     inProgress: inProgress.length,
     done,
-    ...(await countArchived(files, layout)),
+    ...(await countArchived(files, layout, counted)),
     failed: failed.length,
     names: { available: [...firstOf(open)], inProgress, failed: failed.sort() },
   };
@@ -101,6 +103,7 @@ async function countDelayed(
 async function countArchived(
   files: HistoryFiles,
   layout: Layout,
+  enough: number,
 ): Promise<Pick<Census, 'archived' | 'isArchiveSampled'>> {
   const shards: string[] = [];
   for await (const name of namesOrNone(files, layout.archive)) shards.push(name);
@@ -110,7 +113,7 @@ async function countArchived(
       if (isState(name)) counted += 1;
     }
     looked += 1;
-    if (counted >= COUNTED) break;
+    if (counted >= enough) break;
   }
   const isSampled = looked < shards.length;
   const archived = isSampled ? Math.round((counted / looked) * shards.length) : counted;

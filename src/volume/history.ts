@@ -23,7 +23,7 @@ const TAIL = 256 * 1024;
 const TAILS = 16 * 1024 * 1024;
 const CHUNK = 64 * 1024;
 /** Entries that are sorted among each other. */
-const WINDOW = 50_000;
+const WINDOW = 10_000;
 const LINE_FEED = 10;
 
 interface Found extends JournalFile {

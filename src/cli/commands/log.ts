@@ -32,6 +32,9 @@ export const log: Command = {
               : COLUMNS.map((column) => String(entry[column])).join('\t'),
           );
         io.print(lines.join('\n'));
+        await io.printed();
+        // Nobody reads any more: who asked for that has what he wanted.
+        if (io.stop.aborted) return EXIT.done;
       }
     }
     return EXIT.done;
