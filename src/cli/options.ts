@@ -17,6 +17,7 @@ export interface Settings {
   fsync: boolean;
   eager: boolean;
   drain: number;
+  keep: number;
   machines: string[];
   'example-delay': number;
   'log-format': 'pretty' | 'json';
@@ -125,6 +126,13 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     describe: 'When told to stop, time for running ticks to finish',
     default: 10_000,
     defaultText: '10s',
+  },
+  keep: {
+    type: 'number',
+    describe: 'Done states that stay in the directory; older ones go to archive/, after an hour',
+    default: 100_000,
+    minimum: 0,
+    integer: true,
   },
   machines: {
     type: 'list',

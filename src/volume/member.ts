@@ -1,4 +1,5 @@
 /** What every operation of one session on the volume needs: the port, the places, the token. */
+import { ClaimAges } from './claim-ages.ts';
 import { ensureDirectory } from './directory.ts';
 import { createAnew, exactly, linkOnce, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
@@ -27,6 +28,10 @@ export class Member {
   bundleSize: number = RECORDS_PER_BUNDLE;
   /** The file that flags are links to, if there is one yet. */
   tokenFile: string | undefined;
+  /** Names of archived states that were claimed: somebody has put a file there again. */
+  readonly reappeared: Set<string> = new Set();
+  /** Without clocks, no claim that we know of is old. */
+  claims: ClaimAges = new ClaimAges(() => [], Number.POSITIVE_INFINITY);
   #stagingMade = false;
   #tokenFiles = 0;
   #links = 0;

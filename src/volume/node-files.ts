@@ -24,7 +24,8 @@ import {
 } from 'node:fs';
 import { open, opendir } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import type { Files, Stat } from './files.ts';
+import type { Stat } from './files.ts';
+import type { HistoryFiles } from './history.ts';
 
 const LIST_BUFFER = 1024;
 const YIELD_AFTER = 8 * LIST_BUFFER;
@@ -91,7 +92,7 @@ export interface NodeFilesOptions {
   readonly network?: boolean;
 }
 
-export class NodeFiles implements Files {
+export class NodeFiles implements HistoryFiles {
   readonly #durable: boolean;
   readonly #network: boolean;
 
@@ -104,6 +105,12 @@ export class NodeFiles implements Files {
     return this.#network ? listAsync(directory) : listSync(directory);
   }
 
+  async *names(directory: string): AsyncGenerator<string, void> {
+    for await (const entry of await opendir(directory, { bufferSize: LIST_BUFFER })) {
+      yield entry.name;
+    }
+  }
+
   async stat(path: string): Promise<Stat | undefined> {
     // Not by an exception: most looks are for what is not there.
     const stats = lstatSync(path, { throwIfNoEntry: false });
@@ -113,6 +120,13 @@ export class NodeFiles implements Files {
 
   async read(path: string, limit: number = DEFAULT_LIMIT): Promise<Uint8Array> {
     return withFile(path, READ_FLAGS, (fd) => readAll(fd, limit));
+  }
+
+  async readAt(path: string, position: number, length: number): Promise<Uint8Array> {
+    return withFile(path, READ_FLAGS, (fd) => {
+      const buffer = Buffer.allocUnsafe(length);
+      return buffer.subarray(0, readSync(fd, buffer, 0, length, position));
+    });
   }
 
   async create(path: string, content: string): Promise<void> {

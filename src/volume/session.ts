@@ -11,8 +11,12 @@ import {
   uncertaintyAt,
   type VolumeClock,
 } from '../semaphore/volume-clock.ts';
+import { ARCHIVE_AGE, ARCHIVE_PAUSE, type ArchiveRules } from './archivable.ts';
+import { isArchived } from './archive.ts';
+import { Archiver } from './archiver.ts';
 import { clearAttempts, countAttempt, noteNotBefore, noteRefusal, readTried } from './attempts.ts';
-import { Census } from './census.ts';
+import { ClaimAges } from './claim-ages.ts';
+import { OpenStates } from './open-states.ts';
 import { claim, releaseClaim } from './claim.ts';
 import { commit, putFailed } from './commit.ts';
 import type {
@@ -30,6 +34,7 @@ import { createAnew, listOrNone, readText, remove, removeOurs } from './exclusiv
 import { errnoOf, type Files } from './files.ts';
 import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
 import { intake } from './intake.ts';
+import { Journal } from './journal.ts';
 import { Layout } from './layout.ts';
 import { Listings } from './listings.ts';
 import { Member } from './member.ts';
@@ -37,7 +42,7 @@ import { readSessions } from './overview.ts';
 import { Pauses } from './pauses.ts';
 import { formatCounter } from './pulse.ts';
 import { Recoverer } from './recovery.ts';
-import { takeGlance, takeSnapshot } from './snapshot.ts';
+import { takeGlance, takeSnapshot, type Instruments } from './snapshot.ts';
 import { newSessionId, parseToken, type Token } from './token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
 
@@ -54,7 +59,16 @@ export interface SessionOptions {
   readonly ownClock?: boolean;
   /** What is looked at is what is there: no caches in between. */
   readonly freshListings?: boolean;
+  /** Undefined: this session archives nothing. */
+  readonly archive?: ArchiveRules;
 }
+
+/** It still respects what others archive. */
+const NO_ARCHIVE: ArchiveRules = {
+  keep: Number.POSITIVE_INFINITY,
+  age: ARCHIVE_AGE,
+  pause: ARCHIVE_PAUSE,
+};
 
 export interface SessionPorts {
   readonly files: Files;
@@ -89,11 +103,13 @@ export class VolumeSession implements Session {
   readonly #layout: Layout;
   readonly #member: Member;
   readonly #recoverer: Recoverer;
+  readonly #archiver: Archiver;
   readonly #listings: Listings;
   readonly #ownClock: boolean;
   readonly #freshListings: boolean;
   readonly #pauses: Pauses;
-  readonly #census: Census;
+  readonly #instruments: Instruments;
+  readonly #journal: Journal;
   #volumeClock: VolumeClock = startVolumeClock();
   #heartbeat: Heartbeat | undefined;
   /** The last stamp: a burst asks for many in a millisecond. */
@@ -127,11 +143,28 @@ export class VolumeSession implements Session {
       () => this.#isSafe(),
     );
     this.#recoverer = new Recoverer(this.#member, this.lease, () => clock.monotonic());
+    const rules = options.archive ?? NO_ARCHIVE;
+    const clocks = (): number[] => [clock.monotonic(), clock.now()];
+    this.#member.claims = new ClaimAges(clocks, rules.pause / 2);
+    this.#archiver = new Archiver(this.#member, rules, {
+      monotonic: () => clock.monotonic(),
+      volumeTime: () => this.time()?.earliest,
+      living: () => this.#recoverer.living(),
+    });
     this.#listings = new Listings(files, Math.max(this.lease, COARSE), () => clock.monotonic());
+    this.#journal = new Journal(files, this.#layout, this.token.session);
     this.#pauses = new Pauses(() => clock.monotonic());
-    this.#census = new Census(files, this.#layout, this.#listings, this.lease, () =>
+    const openStates = new OpenStates(files, this.#layout, this.#listings, this.lease, () =>
       clock.monotonic(),
     );
+    const pauses = this.#pauses;
+    this.#instruments = {
+      files,
+      layout: this.#layout,
+      listings: this.#listings,
+      openStates,
+      pauses,
+    };
   }
 
   async open(): Promise<void> {
@@ -256,14 +289,7 @@ export class VolumeSession implements Session {
 
   async snapshot(arrived?: ReadonlySet<string>): Promise<Snapshot> {
     const earliest = this.time()?.earliest;
-    const instruments = {
-      files: this.#ports.files,
-      layout: this.#layout,
-      listings: this.#listings,
-      census: this.#census,
-      pauses: this.#pauses,
-    };
-    const snapshot = await takeSnapshot(instruments, arrived, earliest);
+    const snapshot = await takeSnapshot(this.#instruments, arrived, earliest);
     this.#member.attempted = snapshot.attempted;
     this.#member.registered = snapshot.roster.map(({ session: name }) => name);
     return snapshot;
@@ -313,6 +339,8 @@ export class VolumeSession implements Session {
   /** False if it is too late for this window. What is noted of attempts nobody looks at while the claim stands. */
   async #giveUp({ name, change }: Step, window: Window): Promise<boolean> {
     if (change.kind === 'fail') {
+      // Who was stopped for so long that others did it, and archived it, has no say in it.
+      if (await isArchived(this.#member.files, this.#layout, name)) return true;
       if (!(await putFailed(this.#member, change.record, window))) return false;
       await clearAttempts(this.#member, name);
     } else if (change.kind === 'retry') await countAttempt(this.#member, name, change.attempt);
@@ -325,11 +353,12 @@ export class VolumeSession implements Session {
     return this.#recoverer.recover(cycle, window, isHeld);
   }
 
-  async journal(entries: readonly JournalEntry[]): Promise<void> {
-    if (entries.length === 0) return;
-    const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
-    const path = this.#layout.internal('journal', `${this.token.session}.jsonl`);
-    await this.#ports.files.append(path, lines);
+  archive(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
+    return this.#archiver.work(cycle, window, isBusy);
+  }
+
+  journal(entries: readonly JournalEntry[]): Promise<void> {
+    return this.#journal.append(entries);
   }
 
   async reportHeld(held: readonly Held[]): Promise<void> {

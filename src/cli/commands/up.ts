@@ -8,9 +8,12 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../machine/errors.ts';
+import { takeCensus } from '../../volume/census.ts';
+import type { JournalEntry } from '../../volume/contract.ts';
+import { entriesInOrder, journalSizes } from '../../volume/history.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
-import { readOverview, type Overview } from '../../volume/overview.ts';
+import { readClaims, readOverview, type Overview } from '../../volume/overview.ts';
 import { readCandidates, submitAll } from '../candidates.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { OPTIONS, type Settings } from '../options.ts';
@@ -18,8 +21,13 @@ import { hostName, realClock } from '../real.ts';
 import { flagTable, progressLine, workTable } from '../tables.ts';
 import { WORK } from './worker.ts';
 
-/** Milliseconds between looks at the flags. */
+/** Milliseconds between looks at the flags; and at least so many times what the last look took. */
 const LOOK = 300;
+const LOOK_PAUSE = 10;
+/** Who holds what, as far as it fits into a line. */
+const SHOWN = 8;
+/** Ticks that are listed in the end: `flockwork log` has all of them. */
+const LISTED = 1000;
 
 const WORKERS = 4;
 
@@ -58,13 +66,18 @@ export const up: Command = {
         `other files have these names on the volume: ${names}; nothing was started`,
       );
     }
-    const before = await readOverview(files, layout);
-    if (!settings.watch && before.available.length + before.inProgress.length === 0) {
-      return conclude(before, before, settings, io);
+    const before = await takeCensus(files, layout);
+    const sizes = await journalSizes(files, layout);
+    const nothingToDo = before.available + before.inProgress === 0;
+    const statuses: number[] = [];
+    if (settings.watch || !nothingToDo) {
+      const crew = startWorkers(settings, directory, io);
+      await showProgress(crew, files, layout, io);
+      statuses.push(...crew.statuses);
     }
-    const crew = startWorkers(settings, directory, io);
-    await showProgress(crew, () => readOverview(files, layout), io);
-    return conclude(before, await readOverview(files, layout), settings, io, crew.statuses);
+    const after = await readOverview(files, layout);
+    const work = await readWork(files, layout, sizes);
+    return conclude({ after, work, nothingToDo, statuses }, settings, io);
   },
 };
 
@@ -140,53 +153,82 @@ function relay(child: ChildProcess, name: string, io: Io): void {
   }
 }
 
-async function showProgress(crew: LocalCrew, look: () => Promise<Overview>, io: Io): Promise<void> {
+async function showProgress(
+  crew: LocalCrew,
+  files: NodeFiles,
+  layout: Layout,
+  io: Io,
+): Promise<void> {
   const over = new AbortController();
   void crew.ended.finally(() => over.abort());
   const started = realClock.monotonic();
-  while (!over.signal.aborted) {
-    const overview = await look();
-    io.draw?.(progressLine(overview, realClock.monotonic() - started, process.stderr.columns));
-    await realClock.sleep(LOOK, over.signal);
+  while (io.draw !== undefined && !over.signal.aborted) {
+    const began = realClock.monotonic();
+    const census = await takeCensus(files, layout);
+    const held = await readClaims(files, layout, census.names.inProgress.slice(0, SHOWN));
+    const now = realClock.monotonic();
+    io.draw(progressLine(census, held, now - started, process.stderr.columns));
+    await realClock.sleep(Math.max(LOOK, LOOK_PAUSE * (now - began)), over.signal);
   }
   io.draw?.('');
   await crew.ended;
 }
 
+interface Work {
+  readonly listed: readonly JournalEntry[];
+  readonly ticks: number;
+}
+
+/** What was ticked since the journals had these sizes. */
+async function readWork(
+  files: NodeFiles,
+  layout: Layout,
+  sizes: ReadonlyMap<string, number>,
+): Promise<Work> {
+  const listed: JournalEntry[] = [];
+  let ticks = 0;
+  for await (const entries of entriesInOrder(files, layout, sizes)) {
+    ticks += entries.length;
+    listed.push(...entries.slice(0, LISTED - listed.length));
+  }
+  return { listed, ticks };
+}
+
+interface Conclusion {
+  readonly after: Overview;
+  readonly work: Work;
+  readonly nothingToDo: boolean;
+  readonly statuses: readonly number[];
+}
+
 function conclude(
-  before: Overview,
-  after: Overview,
+  { after, work, nothingToDo, statuses }: Conclusion,
   settings: Settings,
   io: Io,
-  statuses: readonly number[] = [],
 ): number {
-  const left = after.available.length + after.inProgress.length;
-  const fresh = after.journal.slice(before.journal.length);
+  const { census, failed } = after;
+  const left = census.available + census.inProgress;
+  const { listed: journal, ticks } = work;
   if (settings.json) {
-    const { done, failed, journal } = after;
-    io.print(
-      JSON.stringify({
-        done: done.length,
-        failed,
-        left,
-        journal: journal.slice(before.journal.length),
-      }),
-    );
+    io.print(JSON.stringify({ done: census.done, failed, left, ticks, journal }));
   } else {
-    if (fresh.length > 0) io.print(`\n${workTable(fresh)}\n`);
-    io.print(flagTable(after));
-    io.print(closing(before, left, settings));
+    if (ticks > 0) io.print(`\n${workTable(journal)}`);
+    if (ticks > journal.length) {
+      io.print(`… and ${ticks - journal.length} more: flockwork log --dir ${settings.dir}`);
+    }
+    if (ticks > 0) io.print('');
+    io.print(flagTable(census, census.isArchiveSampled, failed));
+    io.print(closing(nothingToDo, left, settings));
   }
   const broken = statuses.find((status) => status !== EXIT.done && status !== EXIT.failed);
   if (broken !== undefined && broken < 128) return broken;
-  if (after.failed.length > 0) return EXIT.failed;
+  if (census.failed > 0) return EXIT.failed;
   return left > 0 ? EXIT.incomplete : EXIT.done;
 }
 
-function closing(before: Overview, left: number, settings: Settings): string {
+function closing(nothingToDo: boolean, left: number, settings: Settings): string {
   const volume = `--dir ${settings.dir}`;
   if (left > 0) return `\n${left} states are left: flockwork up ${volume} goes on with them.`;
-  const nothingToDo = before.available.length + before.inProgress.length === 0;
   const intro = nothingToDo ? 'Everything was done already.' : 'Everything is done.';
   return (
     `\n${intro} To run it all again: flockwork reset --all ${volume}, then this command ` +

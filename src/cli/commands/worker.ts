@@ -9,6 +9,7 @@ import { judge, sentenceOf } from '../../doctor/judge.ts';
 import { nodeHost } from '../../doctor/node-host.ts';
 import { scratchName } from '../../doctor/scratch.ts';
 import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../../semaphore/cycle.ts';
+import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../../volume/archivable.ts';
 import { startHeartbeatThread } from '../../volume/heartbeat.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
@@ -33,6 +34,8 @@ import {
 
 const LOCAL = { phases: LOCAL_PHASES, lease: 10_000 };
 const NETWORK = { phases: NETWORK_PHASES, lease: 30_000 };
+/** Nothing on a volume is staler than its lease. */
+const LEASES_OF_PAUSE = 5;
 const PHASES = ['assignment', 'commitment', 'update', 'buffer'] as const;
 
 /** What makes a worker go: `up` passes all of these on. */
@@ -47,6 +50,7 @@ export const WORK: readonly OptionName[] = [
   'fsync',
   'eager',
   'drain',
+  'keep',
   'machines',
   'example-delay',
   ...LOGGING,
@@ -89,6 +93,11 @@ export const worker: Command = {
       machines: machineNames(registry),
       ownClock: !isNetwork,
       freshListings: !isNetwork,
+      archive: {
+        keep: settings.keep,
+        age: ARCHIVE_AGE,
+        pause: Math.max(ARCHIVE_PAUSE, LEASES_OF_PAUSE * volume.lease),
+      },
     };
     const ports = {
       files,
