@@ -11,6 +11,7 @@ export interface Settings {
   lease: number | undefined;
   assign: 'slices' | 'zip';
   concurrency: number;
+  threads: number;
   capacity: number;
   follow: boolean;
   watch: boolean;
@@ -95,6 +96,13 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     default: Math.max(4, availableParallelism()),
     defaultText: 'CPUs, at least 4',
     minimum: 1,
+    integer: true,
+  },
+  threads: {
+    type: 'number',
+    describe: "Threads for the ticks of modules, one at a time in each; 0: the worker's own",
+    default: 0,
+    minimum: 0,
     integer: true,
   },
   capacity: {

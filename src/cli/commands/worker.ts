@@ -17,7 +17,6 @@ import { openVolume, readVolume } from '../../volume/open.ts';
 import { openSession } from '../../volume/session.ts';
 import { workerNameProblem } from '../../volume/token.ts';
 import type { VolumeFile } from '../../volume/volume-file.ts';
-import { createExecute } from '../../worker/executor.ts';
 import type { Log } from '../../worker/ports.ts';
 import { Worker } from '../../worker/worker.ts';
 import { COMMON, EXIT, LOGGING, type Command } from '../command.ts';
@@ -31,6 +30,7 @@ import {
   realRandom,
   watchDirectory,
 } from '../real.ts';
+import { startTicks } from '../ticks.ts';
 
 const LOCAL = { phases: LOCAL_PHASES, lease: 10_000 };
 const NETWORK = { phases: NETWORK_PHASES, lease: 30_000 };
@@ -44,6 +44,7 @@ export const WORK: readonly OptionName[] = [
   'lease',
   'assign',
   'concurrency',
+  'threads',
   'capacity',
   'follow',
   'watch',
@@ -105,17 +106,14 @@ export const worker: Command = {
       random: realRandom,
       startHeartbeat: startHeartbeatThread,
     };
+    const { lease } = volume;
+    const ticks = startTicks(settings, { log, print: io.print, registry, lease });
     const one = new Worker(
       {
         clock: realClock,
         random: realRandom,
         openSession: () => openSession(ports, session),
-        execute: createExecute({
-          clock: realClock,
-          log,
-          print: io.print,
-          pauseScale: settings['example-delay'],
-        }),
+        execute: ticks.execute,
         log,
         // File events do not cross the network: there, an idle worker looks once a cycle.
         watch: isNetwork ? undefined : watchDirectory(directory, log),
@@ -131,10 +129,17 @@ export const worker: Command = {
         drain: settings.drain,
       },
     );
-    const summary = await one.run(io.stop);
-    const nothing = summary.end === 'empty' ? 'nothing is left to do' : 'stopped';
-    log.info({ ...summary }, `${nothing}; ${summary.done} done and ${summary.failed} failed here`);
-    return summary.failed > 0 ? EXIT.failed : EXIT.done;
+    try {
+      const summary = await one.run(io.stop);
+      const nothing = summary.end === 'empty' ? 'nothing is left to do' : 'stopped';
+      log.info(
+        { ...summary },
+        `${nothing}; ${summary.done} done and ${summary.failed} failed here`,
+      );
+      return summary.failed > 0 ? EXIT.failed : EXIT.done;
+    } finally {
+      await ticks.close();
+    }
   },
 };
 
