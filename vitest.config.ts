@@ -9,7 +9,9 @@ const config: ViteUserConfig = defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/{machine,semaphore,volume,worker,doctor,sim,cli,project}/**/*.test.ts'],
+          include: [
+            'test/{machine,semaphore,volume,worker,doctor,sim,cli,project,bench}/**/*.test.ts',
+          ],
           testTimeout: MINUTE,
         },
       },

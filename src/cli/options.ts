@@ -15,6 +15,7 @@ export interface Settings {
   follow: boolean;
   watch: boolean;
   fsync: boolean;
+  eager: boolean;
   drain: number;
   machines: string[];
   'example-delay': number;
@@ -112,6 +113,12 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     type: 'boolean',
     describe: 'Make every commit survive a power cut before going on (--no-fsync: it may not)',
     default: true,
+  },
+  eager: {
+    type: 'boolean',
+    describe:
+      'Claim at once what arrives in one’s own slice: milliseconds instead of a cycle, less evenly spread',
+    default: false,
   },
   drain: {
     type: 'duration',

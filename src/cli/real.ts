@@ -61,7 +61,9 @@ export function watchDirectory(directory: string, log: Log): Watch {
     const complain = (error: unknown): void =>
       log.warn({ err: error }, 'cannot watch; looking now and then');
     try {
-      const watcher = watch(directory, { persistent: false }, () => hint());
+      const watcher = watch(directory, { persistent: false }, (_event, name) =>
+        hint(name ?? undefined),
+      );
       watcher.on('error', complain);
       return async () => watcher.close();
     } catch (error) {

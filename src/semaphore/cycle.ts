@@ -35,9 +35,9 @@ const ORDER: readonly PhaseName[] = ['assignment', 'commitment', 'update'];
 
 /** Where a listing takes a millisecond: half a second a cycle, most of it for work. */
 export const LOCAL_PHASES: PhaseLengths = {
-  assignment: 30,
-  commitment: 30,
-  update: 380,
+  assignment: 20,
+  commitment: 20,
+  update: 400,
   buffer: 20,
 };
 
@@ -50,8 +50,8 @@ export const NETWORK_PHASES: PhaseLengths = {
 };
 
 const LONGEST_CYCLE = 86_400_000;
-/** No volume's clock is known much better, and a worker acts only while it knows it to a buffer. */
-const SHORTEST_BUFFER = 20;
+/** A worker acts only while it knows the time to a buffer; nobody's clock is read finer than this. */
+const SHORTEST_BUFFER = 2;
 
 /** A sentence on what is wrong with these lengths, or undefined. */
 export function checkPhaseLengths(lengths: PhaseLengths): string | undefined {

@@ -76,14 +76,21 @@ export function addSample(clock: VolumeClock, sample: ClockSample): VolumeClock 
   return low > high ? fresh : { ...fresh, low, high };
 }
 
-/** The volume's time now, or undefined while nothing (or nothing any more) is known of it. */
+/**
+ * The volume's time now, or undefined while nothing (or nothing any more) is known of it. `isOwn`: this host's
+ * kernel makes the stamps, so that nothing but a program's own idea of the time can be off; while no sample
+ * says that it is, the time is exact.
+ */
 export function intervalAt(
   clock: VolumeClock,
   wall: number,
   monotonic: number,
+  isOwn: boolean = false,
 ): Interval | undefined {
   const known = widen(clock, wall, monotonic);
-  return known && { earliest: wall + known.low, latest: wall + known.high };
+  if (known === undefined) return undefined;
+  if (isOwn && known.low <= 0 && known.high >= 0) return { earliest: wall, latest: wall + 1 };
+  return { earliest: wall + known.low, latest: wall + known.high };
 }
 
 /**

@@ -13,6 +13,7 @@ export interface ProcessOptions {
   readonly assign: 'slices' | 'zip';
   readonly follow: boolean;
   readonly watch: boolean;
+  readonly eager: boolean;
   readonly freshListings: boolean;
   /** Milliseconds that one file operation takes, about. */
   readonly latency: number;

@@ -10,7 +10,7 @@ import type { Heartbeat, StartHeartbeat } from '../volume/heartbeat.ts';
 import { Pulse } from '../volume/pulse.ts';
 import { openSession, type VolumeSession } from '../volume/session.ts';
 import { createExecute } from '../worker/executor.ts';
-import type { Log } from '../worker/ports.ts';
+import type { Log, Watch } from '../worker/ports.ts';
 import { Worker } from '../worker/worker.ts';
 import { SimFiles, type Caller } from './client.ts';
 import { Dice } from './dice.ts';
@@ -54,7 +54,7 @@ export class SimProcess {
   #runningSince: number;
   #unmounted: Disk | undefined;
   #openedElsewhere = false;
-  #hint: (() => void) | undefined;
+  #hint: ((name: string) => void) | undefined;
   readonly #sleepers = new Set<() => void>();
   #ambushed: string | undefined;
 
@@ -155,10 +155,7 @@ export class SimProcess {
           return execute(task, signal);
         },
         log,
-        watch: async (hint) => {
-          this.#hint = hint;
-          return async () => void (this.#hint = undefined);
-        },
+        watch: options.freshListings ? this.#watch : undefined,
       },
       {
         registry,
@@ -166,6 +163,7 @@ export class SimProcess {
         assign: options.assign,
         follow: options.follow,
         watch: options.watch,
+        eager: options.eager,
         freshListings: options.freshListings,
         drain: 4 * options.lease,
       },
@@ -222,8 +220,8 @@ export class SimProcess {
   }
 
   /** A file system event. */
-  hint(): void {
-    this.deliver(() => this.#hint?.());
+  hint(name: string): void {
+    this.deliver(() => this.#hint?.(name));
   }
 
   deliver(act: () => void): void {
@@ -319,6 +317,12 @@ export class SimProcess {
         }),
     };
   }
+
+  /** File events do not cross a network. */
+  readonly #watch: Watch = async (hint) => {
+    this.#hint = hint;
+    return async () => void (this.#hint = undefined);
+  };
 
   /** The heartbeat's thread: SIGSTOP stops it, a tick that blocks does not. */
   readonly #heartbeat: StartHeartbeat = (options) => {

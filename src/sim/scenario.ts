@@ -78,7 +78,9 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
   const states = wishes.states ?? dice.whole(1, 10);
   const safety = wishes.minutes === undefined ? cycle * dice.scale(4, 40) : wishes.minutes * 60_000;
   const instances = drawInstances(dice, states);
-  const common = drawOptions(dice, volume);
+  // Of dice of its own, as whatever came later: the other draws of a seed stay what they were.
+  const eager = new Dice(`${seed}/eager`).chance(0.3);
+  const common = { ...drawOptions(dice, volume), eager };
   const hosts = Array.from({ length: workers }, (_, index) => ({
     clock: drawClock(dice, calm, volume.stamps === 'client'),
     options: {
@@ -148,7 +150,7 @@ function drawCache(dice: Dice, lease: number): number {
 function drawOptions(
   dice: Dice,
   volume: Volume,
-): Omit<ProcessOptions, 'worker' | 'concurrency' | 'capacity'> {
+): Omit<ProcessOptions, 'worker' | 'concurrency' | 'capacity' | 'eager'> {
   const { phases, lease, latency, stamps, taken, maxLinks, cache } = volume;
   return {
     phases,

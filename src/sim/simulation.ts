@@ -2,6 +2,7 @@
  * One run: real workers in virtual time on a simulated volume. First *safety*, with everything that the
  * scenario has in store; then faults stop, and *liveness*: a surviving core has to finish.
  */
+import { basename, dirname } from 'node:path/posix';
 import { createRegistry, type Registry } from '../machine/registry.ts';
 import { cycleLength } from '../semaphore/cycle.ts';
 import type { Session } from '../volume/contract.ts';
@@ -53,6 +54,7 @@ class Simulation implements World {
   readonly #agenda: Agenda;
   readonly #oracle: Oracle;
   readonly #dice: Dice;
+  readonly #hints: Dice;
   readonly #user: User;
   readonly #fleet: Fleet;
   readonly #faults: FaultSource;
@@ -76,6 +78,7 @@ class Simulation implements World {
     this.seed = scenario.seed;
     this.#agenda = new Agenda(scenario.start);
     this.#dice = new Dice(`${this.seed}/world`);
+    this.#hints = new Dice(`${this.seed}/hints`);
     const { phases, lease, maxLinks } = scenario.hosts[0]!.options;
     this.#cycle = cycleLength(phases);
     this.#lease = lease;
@@ -85,7 +88,12 @@ class Simulation implements World {
     this.disk = new Disk(
       now,
       cache,
-      (notice) => this.#oracle.changed(notice, this.#fleet.named(notice.client)),
+      (notice) => {
+        this.#oracle.changed(notice, this.#fleet.named(notice.client));
+        if (notice.after !== undefined && dirname(notice.path) === MOUNT) {
+          this.#hintAll(basename(notice.path));
+        }
+      },
       maxLinks,
     );
     this.#fleet = new Fleet(this, this.#dice, scenario, {
@@ -111,7 +119,6 @@ class Simulation implements World {
       disk: this.disk,
       now,
       at: (time, act) => this.at(time, act),
-      hint: () => this.#hintAll(),
       expect: (name, content, isOurs) => {
         this.#oracle.submitted(name, content);
         if (isOurs) this.#expected.push(name);
@@ -166,7 +173,10 @@ class Simulation implements World {
   observe(process: SimProcess, session: VolumeSession): Session {
     return new Proxy<Session>(session, {
       get: (target, property) => {
-        if (property === 'snapshot') return () => this.#watchSnapshot(process, session);
+        if (property === 'snapshot') {
+          return (...args: Parameters<Session['snapshot']>) =>
+            this.#watchSnapshot(process, session, ...args);
+        }
         if (property === 'claim') {
           return (...args: Parameters<Session['claim']>) => this.#watchClaim(session, ...args);
         }
@@ -179,8 +189,9 @@ class Simulation implements World {
   async #watchSnapshot(
     process: SimProcess,
     session: VolumeSession,
+    ...args: Parameters<Session['snapshot']>
   ): ReturnType<Session['snapshot']> {
-    const snapshot = await session.snapshot();
+    const snapshot = await session.snapshot(...args);
     this.#oracle.split(process, process.options.assign, snapshot);
     return snapshot;
   }
@@ -229,9 +240,11 @@ class Simulation implements World {
     for (const [name, content] of this.#options.stateFiles ?? own) this.#user.submit(name, content);
   }
 
-  #hintAll(): void {
-    // A hint, never the truth: some get lost.
-    for (const process of this.#fleet.processes) if (this.#dice.chance(HINTS)) process.hint();
+  /** A hint, never the truth: some get lost. */
+  #hintAll(name: string): void {
+    for (const process of this.#fleet.processes) {
+      if (this.#scenario.calm || this.#hints.chance(HINTS)) process.hint(name);
+    }
   }
 
   #registry(host: Host): Registry {

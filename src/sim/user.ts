@@ -8,7 +8,6 @@ export interface Place {
   now(): number;
   at(time: number, act: () => void): () => void;
   /** Something has changed: file events may be sent. */
-  hint(): void;
   /** There is, or will be, a file of this content; `isOurs`: a state file that has to be done in the end. */
   expect(name: string, content: string, isOurs: boolean): void;
 }
@@ -31,7 +30,6 @@ export class User implements Actor {
     this.#place.expect(name, content, true);
     disk.create(pathOf(name), content, this);
     this.#sync(name);
-    this.#place.hint();
   }
 
   putJunk(number: number): void {

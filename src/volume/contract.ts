@@ -126,8 +126,11 @@ export interface Session {
   /** False if it is too late for that. */
   withdraw(window: Window): Promise<boolean>;
   glance(): Promise<Glance>;
-  /** Costs a listing of whatever has changed. */
-  snapshot(): Promise<Snapshot>;
+  /**
+   * `arrived`: names that the volume has told of since the last snapshot; without it, everything that has
+   * changed is listed.
+   */
+  snapshot(arrived?: ReadonlySet<string>): Promise<Snapshot>;
   /** Staged records of other sessions whose commit may still have to be finished. */
   owed(): Promise<number>;
   /**

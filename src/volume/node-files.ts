@@ -24,7 +24,7 @@ import {
 } from 'node:fs';
 import { open, opendir } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import { errnoOf, type Files, type Stat } from './files.ts';
+import type { Files, Stat } from './files.ts';
 
 const LIST_BUFFER = 1024;
 const YIELD_AFTER = 8 * LIST_BUFFER;

@@ -12,6 +12,7 @@ import {
   type VolumeClock,
 } from '../semaphore/volume-clock.ts';
 import { clearAttempts, countAttempt, noteNotBefore, noteRefusal, readTried } from './attempts.ts';
+import { Census } from './census.ts';
 import { claim, releaseClaim } from './claim.ts';
 import { commit, putFailed } from './commit.ts';
 import type {
@@ -30,12 +31,13 @@ import { errnoOf, type Files } from './files.ts';
 import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
 import { intake } from './intake.ts';
 import { Layout } from './layout.ts';
+import { Listings } from './listings.ts';
 import { Member } from './member.ts';
 import { readSessions } from './overview.ts';
 import { Pauses } from './pauses.ts';
 import { formatCounter } from './pulse.ts';
 import { Recoverer } from './recovery.ts';
-import { Listings, takeGlance, takeSnapshot } from './snapshot.ts';
+import { takeGlance, takeSnapshot } from './snapshot.ts';
 import { newSessionId, parseToken, type Token } from './token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
 
@@ -48,6 +50,8 @@ export interface SessionOptions {
   readonly concurrency: number;
   readonly capacity: number;
   readonly machines: readonly string[];
+  /** This host's kernel stamps what is written: the volume's clock is its own. */
+  readonly ownClock?: boolean;
 }
 
 export interface SessionPorts {
@@ -82,7 +86,9 @@ export class VolumeSession implements Session {
   readonly #member: Member;
   readonly #recoverer: Recoverer;
   readonly #listings: Listings;
+  readonly #ownClock: boolean;
   readonly #pauses: Pauses;
+  readonly #census: Census;
   #volumeClock: VolumeClock = startVolumeClock();
   #heartbeat: Heartbeat | undefined;
   /** The last stamp: a burst asks for many in a millisecond. */
@@ -94,6 +100,7 @@ export class VolumeSession implements Session {
     this.#volume = options.volume;
     this.phases = options.volume.phases;
     this.lease = options.volume.lease;
+    this.#ownClock = options.ownClock ?? false;
     this.#layout = new Layout(options.directory);
     this.token = {
       flockwork: 1,
@@ -110,6 +117,9 @@ export class VolumeSession implements Session {
     this.#recoverer = new Recoverer(this.#member, this.lease, () => clock.monotonic());
     this.#listings = new Listings(files, Math.max(this.lease, COARSE), () => clock.monotonic());
     this.#pauses = new Pauses(() => clock.monotonic());
+    this.#census = new Census(files, this.#layout, this.#listings, this.lease, () =>
+      clock.monotonic(),
+    );
   }
 
   async open(): Promise<void> {
@@ -141,8 +151,10 @@ export class VolumeSession implements Session {
 
   time(): Interval | undefined {
     const { clock } = this.#ports;
-    if (this.uncertainty() > Math.max(this.phases.buffer, 1)) return undefined;
-    return intervalAt(this.#volumeClock, clock.now(), clock.monotonic());
+    const interval = intervalAt(this.#volumeClock, clock.now(), clock.monotonic(), this.#ownClock);
+    if (interval === undefined) return undefined;
+    const isExact = interval.latest - interval.earliest <= 1;
+    return isExact || this.uncertainty() <= this.phases.buffer ? interval : undefined;
   }
 
   uncertainty(): number {
@@ -220,16 +232,16 @@ export class VolumeSession implements Session {
     return glance;
   }
 
-  async snapshot(): Promise<Snapshot> {
+  async snapshot(arrived?: ReadonlySet<string>): Promise<Snapshot> {
     const earliest = this.time()?.earliest;
-    const { files } = this.#ports;
-    const snapshot = await takeSnapshot(
-      files,
-      this.#layout,
-      this.#listings,
-      this.#pauses,
-      earliest,
-    );
+    const instruments = {
+      files: this.#ports.files,
+      layout: this.#layout,
+      listings: this.#listings,
+      census: this.#census,
+      pauses: this.#pauses,
+    };
+    const snapshot = await takeSnapshot(instruments, arrived, earliest);
     this.#member.attempted = snapshot.attempted;
     this.#member.registered = snapshot.roster.map(({ session: name }) => name);
     return snapshot;

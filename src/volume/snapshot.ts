@@ -6,50 +6,13 @@ import { compareCodePoints } from '../semaphore/order.ts';
 import { Ring } from '../semaphore/ring.ts';
 import { readTried } from './attempts.ts';
 import type { Glance, Snapshot } from './contract.ts';
+import type { Census } from './census.ts';
 import { listOrNone, readText } from './exclusive.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
+import type { Listings } from './listings.ts';
 import type { Pauses } from './pauses.ts';
 import { parseToken } from './token.ts';
-
-interface Known {
-  readonly mtime: number | undefined;
-  /** On our monotonic clock: when this mtime was first seen. */
-  readonly since: number;
-  /** Of a listing made when it had been so for long enough. */
-  readonly names: readonly string[] | undefined;
-}
-
-/** Listings, made again only when the directory has changed: history costs nothing while it rests. */
-export class Listings {
-  readonly #files: Files;
-  readonly #settled: number;
-  readonly #monotonic: () => number;
-  readonly #known = new Map<string, Known>();
-
-  /**
-   * `settled`: a directory whose mtime has been seen to stay for so many ms has not changed unseen, neither
-   * within a coarse time stamp nor behind a cache. By our own clock: the stamps may be from any other (I8).
-   */
-  constructor(files: Files, settled: number, monotonic: () => number) {
-    this.#files = files;
-    this.#settled = settled;
-    this.#monotonic = monotonic;
-  }
-
-  async list(directory: string): Promise<readonly string[]> {
-    const now = this.#monotonic();
-    const mtime = (await this.#files.stat(directory))?.mtime;
-    const before = this.#known.get(directory);
-    const known = before?.mtime === mtime ? before : undefined;
-    if (known?.names !== undefined) return known.names;
-    const since = known?.since ?? now;
-    const names = await listOrNone(this.#files, directory);
-    const isSettled = mtime !== undefined && now - since >= this.#settled;
-    this.#known.set(directory, { mtime, since, names: isSettled ? names : undefined });
-    return names;
-  }
-}
 
 /** Available: in the directory, and with no flag that says otherwise. */
 export function availableStates(
@@ -93,21 +56,29 @@ export async function takeGlance(files: Files, layout: Layout): Promise<Glance> 
   return { roster: await readRoster(files, layout), paused };
 }
 
+/** What a snapshot is taken with. */
+interface Instruments {
+  readonly files: Files;
+  readonly layout: Layout;
+  readonly listings: Listings;
+  readonly census: Census;
+  readonly pauses: Pauses;
+}
+
+/** `earliest`: of the volume's time, ms. */
 export async function takeSnapshot(
-  files: Files,
-  layout: Layout,
-  listings: Listings,
-  pauses: Pauses,
+  { files, layout, listings, census, pauses }: Instruments,
+  arrived: ReadonlySet<string> | undefined,
   earliest: number | undefined,
 ): Promise<Snapshot & { attempted: Set<string> }> {
   const list = (directory: string): Promise<readonly string[]> => listings.list(directory);
-  const paused = (await files.stat(layout.paused)) !== undefined;
+  const { roster, paused } = await takeGlance(files, layout);
   // Claims first: a claim is released only after its successor is published, so whoever sees no claim
   // sees that successor in the listing that follows.
-  const inProgress = await listOrNone(files, layout.flags('in_progress'));
-  const root = await list(layout.root);
-  const taken = new Set(inProgress);
-  for (const flag of ['done', 'failed', 'waiting'] as const) {
+  const claimed = new Set(await listOrNone(files, layout.flags('in_progress')));
+  const open = await census.open(arrived, claimed);
+  const taken = new Set(claimed);
+  for (const flag of ['failed', 'waiting'] as const) {
     for (const name of await list(layout.flags(flag))) taken.add(name);
   }
   const attempted = new Set(await list(layout.internal('attempts')));
@@ -115,9 +86,8 @@ export async function takeSnapshot(
   const places: number[] = [];
   const refused = new Map<string, readonly string[]>();
   let delayed = 0;
-  for (const name of root) {
-    const parsed = taken.has(name) ? undefined : parseStateName(name);
-    if (parsed === undefined) continue;
+  for (const name of open) {
+    if (taken.has(name)) continue;
     if (attempted.has(name)) {
       const tried = await readTried(files, layout, name);
       if (!pauses.isOver(name, tried, earliest)) {
@@ -127,13 +97,13 @@ export async function takeSnapshot(
       if (tried.refusedBy.length > 0) refused.set(name, tried.refusedBy);
     }
     names.push(name);
-    places.push(hash(parsed.instance));
+    places.push(hash(parseStateName(name)!.instance));
   }
   pauses.keep(attempted);
   return {
     tasks: Ring.from(names, Uint32Array.from(places), refused),
-    roster: await readRoster(files, layout),
-    inProgress: inProgress.filter((name) => !name.startsWith('.')).length,
+    roster,
+    inProgress: [...claimed].filter((name) => !name.startsWith('.')).length,
     delayed,
     paused,
     attempted,

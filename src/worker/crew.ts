@@ -137,7 +137,7 @@ export class Crew {
   /** Claims names as they come, while there is room and the phase lasts: a burst of them at most. */
   async claim(next: () => string | undefined, window: Window): Promise<void> {
     const since = this.#session.stamp();
-    for (const name of [...this.#unsure]) await this.#claimOne(name, since, window);
+    for (const name of this.#unsure) await this.#claimOne(name, since, window);
     for (let left = Math.min(BURST, this.room); left > 0 && window.mayStart(); left -= 1) {
       const name = next();
       if (name === undefined) return;
@@ -163,9 +163,10 @@ export class Crew {
     this.#holdings.add(holding);
   }
 
-  /** Reads what was claimed, and again what did not parse. */
-  async examine(): Promise<void> {
-    for (const holding of [...this.#holdings.in('claimed')]) {
+  /** Reads what was claimed; in Worker Commitment, again what did not parse. */
+  async examine(again: boolean): Promise<void> {
+    for (const holding of this.#holdings.in('claimed')) {
+      if (holding.suspicion !== undefined && !again) continue;
       try {
         const intake = await this.#session.intake(holding.name);
         await this.#apply(holding, judge(holding.name, intake, holding.suspicion, this.#scene()));

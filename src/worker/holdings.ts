@@ -88,7 +88,7 @@ export class Holdings {
   }
 
   clear(): void {
-    for (const holding of [...this.all]) this.delete(holding);
+    for (const holding of this.all) this.delete(holding);
   }
 }
 

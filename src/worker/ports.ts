@@ -1,6 +1,9 @@
 /** What a worker needs from outside besides the volume: somebody to run ticks, and somebody to tell. */
 import type { Answer } from '../machine/answer.ts';
 import type { Json, RunnableActivity } from '../machine/definition.ts';
+import type { Registry } from '../machine/registry.ts';
+import type { Clock, Random } from '../semaphore/ports.ts';
+import type { OpenSession } from '../volume/contract.ts';
 
 /** One attempt at one step. */
 export interface TickTask {
@@ -36,5 +39,42 @@ export interface Log {
   readonly error: LogLine;
 }
 
-/** Calls `hint` when something may have changed: a wake-up, never the truth. Resolves to a way to stop. */
-export type Watch = (hint: () => void) => Promise<() => Promise<void>>;
+/**
+ * Calls `hint` when something may have changed, with the state file's name where it is known: a wake-up, never
+ * the truth. Resolves to a way to stop.
+ */
+export type Watch = (hint: (name?: string) => void) => Promise<() => Promise<void>>;
+
+export interface WorkerOptions {
+  readonly registry: Registry;
+  readonly volumeId: string;
+  readonly assign: 'slices' | 'zip';
+  readonly follow: boolean;
+  /** Listings show what was done a moment ago: not so on most network file systems. */
+  readonly freshListings: boolean;
+  /** Go on for ever. */
+  readonly watch: boolean;
+  /** In Update System, claim what arrives in one's own slice: nobody else does. */
+  readonly eager: boolean;
+  /** Milliseconds a stopping worker gives its ticks. */
+  readonly drain: number;
+}
+
+export interface WorkerPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly openSession: OpenSession;
+  readonly execute: Execute;
+  readonly log: Log;
+  /** Without it an idle worker looks once a cycle. */
+  readonly watch: Watch | undefined;
+}
+
+export interface Summary {
+  /** Steps this worker committed. */
+  readonly done: number;
+  /** States this worker put aside. */
+  readonly failed: number;
+  /** `empty`: nothing left to do anywhere. */
+  readonly end: 'empty' | 'stopped';
+}

@@ -2,8 +2,10 @@
  * What a worker may claim in this cycle. While its slice of an earlier listing holds more than it can get
  * through, it goes on with that one; else the directory is listed again, and split anew.
  */
-import { assign } from '../semaphore/assignment.ts';
+import { parseStateName } from '../machine/name.ts';
+import { assign, Cut } from '../semaphore/assignment.ts';
 import { Backlog } from '../semaphore/backlog.ts';
+import { hash } from '../semaphore/hash.ts';
 import { assignZip } from '../semaphore/zip.ts';
 import type { Glance, Snapshot } from '../volume/contract.ts';
 
@@ -28,6 +30,9 @@ export class Supply {
   /** On the monotonic clock, ms: when the backlog is too old to go on with. */
   #stale = 0;
   #names: Iterator<string, void> = [].values();
+  #cycle = Number.NaN;
+  #cut = new Cut([]);
+  readonly #offered = new Set<string>();
 
   constructor(session: string, lease: number, how: 'slices' | 'zip') {
     this.#session = session;
@@ -42,7 +47,7 @@ export class Supply {
   }
 
   goOn({ roster }: Glance, cycle: number): void {
-    this.#names = this.#backlog!.share(roster, cycle);
+    this.#begin(roster, cycle, this.#backlog!.share(roster, cycle));
   }
 
   /** `took`: how long the listing did, ms. */
@@ -56,16 +61,49 @@ export class Supply {
     }
     this.#backlog = undefined;
     const split = ASSIGN[this.#how](roster, tasks, cycle);
-    this.#names = (split.get(this.#session) ?? []).values();
-  }
-
-  /** The next name to claim, each once. */
-  next(): string | undefined {
-    return this.#names.next().value ?? undefined;
+    this.#begin(roster, cycle, (split.get(this.#session) ?? []).values());
   }
 
   /** Nothing more in this cycle. */
-  end(): void {
-    this.#names = [].values();
+  end({ roster }: Glance, cycle: number): void {
+    this.#begin(roster, cycle, [].values());
+  }
+
+  #begin(roster: Glance['roster'], cycle: number, names: Iterator<string, void>): void {
+    this.#cut = new Cut(roster);
+    this.#cycle = cycle;
+    this.#names = names;
+    this.#offered.clear();
+  }
+
+  /** The next name to claim in this cycle, each once. */
+  next(cycle: number): string | undefined {
+    const [offered] = this.#offered;
+    if (offered !== undefined) {
+      this.#offered.delete(offered);
+      return offered;
+    }
+    return cycle === this.#cycle ? (this.#names.next().value ?? undefined) : undefined;
+  }
+
+  /**
+   * A name that has just arrived: true if its place is in this worker's slice, and so in nobody else's.
+   * Successors are followed by whoever publishes them, or left to the next split.
+   */
+  offer(name: string): boolean {
+    const parsed = parseStateName(name);
+    if (parsed?.step !== 0 || this.#how === 'zip') return false;
+    const isOwn = this.#cut.sessions[this.#cut.ownerOf(hash(parsed.instance))] === this.#session;
+    if (isOwn) this.#offered.add(name);
+    return isOwn;
+  }
+
+  /** The next split has them. */
+  forgetOffers(): void {
+    this.#offered.clear();
+  }
+
+  get hasOffers(): boolean {
+    return this.#offered.size > 0;
   }
 }

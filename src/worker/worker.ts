@@ -7,52 +7,24 @@
  *   Update System       settle what finished, follow chains, register, finish for the dead
  */
 import { UserError } from '../machine/errors.ts';
-import type { Registry } from '../machine/registry.ts';
-import type { Clock, Random } from '../semaphore/ports.ts';
 import { cycleLength } from '../semaphore/cycle.ts';
-import type { OpenSession, Session, Snapshot, Window } from '../volume/contract.ts';
+import type { Session, Snapshot, Window } from '../volume/contract.ts';
+import { Arrivals } from './arrivals.ts';
 import { Crew } from './crew.ts';
-import type { Execute, Log, Watch } from './ports.ts';
+import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
+import { Registration } from './registration.ts';
 import { isScarce, Supply } from './supply.ts';
 import { nextTurn, windowFor, type PhaseTurn } from './timetable.ts';
-
-export interface WorkerOptions {
-  readonly registry: Registry;
-  readonly volumeId: string;
-  readonly assign: 'slices' | 'zip';
-  readonly follow: boolean;
-  /** Listings show what was done a moment ago: not so on most network file systems. */
-  readonly freshListings: boolean;
-  /** Go on for ever. */
-  readonly watch: boolean;
-  /** Milliseconds a stopping worker gives its ticks. */
-  readonly drain: number;
-}
-
-export interface WorkerPorts {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly openSession: OpenSession;
-  readonly execute: Execute;
-  readonly log: Log;
-  /** Without it an idle worker looks once a cycle. */
-  readonly watch: Watch | undefined;
-}
-
-export interface Summary {
-  /** Steps this worker committed. */
-  readonly done: number;
-  /** States this worker put aside. */
-  readonly failed: number;
-  /** `empty`: nothing left to do anywhere. */
-  readonly end: 'empty' | 'stopped';
-}
 
 /** An idle worker still looks after the dead this many times a lease. */
 const IDLE_LOOKS_PER_LEASE = 2;
 const AWAKE = 'awake';
 /** So far into what is left of Update System. */
 const LOOK_LATE = 0.75;
+
+function openIn({ tasks, inProgress, delayed }: Snapshot): number {
+  return tasks.size + inProgress + delayed;
+}
 
 export class Worker {
   readonly #ports: WorkerPorts;
@@ -74,10 +46,11 @@ export class Worker {
   #deadline = Number.POSITIVE_INFINITY;
   #wake = new AbortController();
   #hinted = false;
+  /** Something has come that is to be claimed before this Update System is over. */
+  #again = false;
   #uncertain = false;
-  /** Said once a session. */
-  #registered = false;
-  #waiting = false;
+  #registration!: Registration;
+  #arrivals = new Arrivals();
 
   constructor(ports: WorkerPorts, options: WorkerOptions) {
     this.#ports = ports;
@@ -91,7 +64,7 @@ export class Worker {
     const onStop = (): void => this.#stop();
     stop.addEventListener('abort', onStop, { once: true });
     if (stop.aborted) onStop();
-    const unwatch = await this.#ports.watch?.(() => this.#hint());
+    const unwatch = await this.#ports.watch?.((name) => this.#hint(name));
     try {
       while (!this.#finished) await this.#step();
     } finally {
@@ -109,8 +82,7 @@ export class Worker {
     this.#crew.session = this.#session;
     const { token, lease } = this.#session;
     this.#supply = new Supply(token.session, lease, this.#options.assign);
-    this.#registered = false;
-    this.#waiting = false;
+    this.#registration = new Registration(this.#session, this.#ports.log);
     const { session, worker } = token;
     this.#ports.log.info({ session }, `worker ${worker} is waiting for Update System to register`);
   }
@@ -133,15 +105,17 @@ export class Worker {
       return this.#rearm();
     }
     this.#uncertain = false;
-    const wait = nextTurn(this.#session.phases, now, this.#turn);
+    const wait = nextTurn(this.#session.phases, now, this.#again ? undefined : this.#turn);
     if (wait.kind === 'turn') {
       this.#turn = wait.turn;
+      this.#again = false;
       await this.#act(wait.turn);
     } else if (this.#mayNap()) {
       await this.#sleep(this.#session.lease / IDLE_LOOKS_PER_LEASE, () => this.#hinted);
       this.#idle = false;
     } else {
-      await this.#sleep(wait.ms);
+      this.#again = false;
+      await this.#sleep(wait.ms, () => this.#again);
     }
   }
 
@@ -164,7 +138,7 @@ export class Worker {
     await this.#guard(turn.phase, async () => {
       if (!(await this.#isOurs())) return;
       if (turn.phase === 'assignment') await this.#assign(turn);
-      else if (turn.phase === 'commitment') await this.#commit(window);
+      else if (turn.phase === 'commitment') await this.#commit(turn, window);
       else await this.#update(turn, window);
     });
   }
@@ -199,8 +173,8 @@ export class Worker {
     // Whoever has no room, or is left out, has enough to do until the next cycle.
     const isBusy = !this.#crew.isEmpty && (!isOnRoster || this.#crew.room <= 0);
     if (this.#supply.lasts(glance, wanted, began)) return this.#supply.goOn(glance, turn.cycle);
-    if (isBusy) return this.#supply.end();
-    const snapshot = await this.#session.snapshot();
+    if (isBusy) return this.#supply.end(glance, turn.cycle);
+    const snapshot = await this.#session.snapshot(this.#arrived());
     const now = clock.monotonic();
     this.#supply.split(snapshot, turn.cycle, wanted, now - began, now);
     log.debug(
@@ -211,14 +185,19 @@ export class Worker {
     await this.#endIfNothing(snapshot);
   }
 
+  /** Undefined where nobody tells of what arrives. */
+  #arrived(): ReadonlySet<string> | undefined {
+    return this.#ports.watch === undefined ? undefined : this.#arrivals.take();
+  }
+
   async #endIfNothing(snapshot: Snapshot): Promise<void> {
-    const open = snapshot.tasks.size + snapshot.inProgress + snapshot.delayed;
-    const nothing = open === 0 && this.#crew.isEmpty && !snapshot.paused;
+    const nothing = openIn(snapshot) === 0 && this.#crew.isEmpty && !snapshot.paused;
     this.#idle = nothing && this.#options.watch;
     if (!this.#hasBeenSo(nothing) || this.#options.watch || this.#ending !== undefined) return;
-    // A volume that was unmounted in the middle of this looks empty too.
-    const same = (await this.#session.check()) === 'alive' && (await this.#session.owed()) === 0;
-    if (same) this.#ending = 'empty';
+    // Nobody may have told of what has come; and a volume that was unmounted just now looks empty too.
+    const all = await this.#session.snapshot();
+    const isEmpty = openIn(all) === 0 && (await this.#session.check()) === 'alive';
+    if (isEmpty && (await this.#session.owed()) === 0) this.#ending = 'empty';
   }
 
   /** A cache may show an empty volume, but not for longer than a lease. */
@@ -229,9 +208,9 @@ export class Worker {
     return this.#options.freshListings || now - this.#nothingSince >= this.#session.lease;
   }
 
-  async #commit(window: Window): Promise<void> {
+  async #commit(turn: PhaseTurn, window: Window): Promise<void> {
     if (this.#ending !== undefined) return this.#takeLeave(window);
-    await this.#fetch(window);
+    await this.#fetch(turn, window);
     // Said before it is begun: a tick may block this process, and people ask who holds what.
     await this.#crew.report();
     this.#crew.startTicks();
@@ -239,11 +218,13 @@ export class Worker {
   }
 
   /** Claims of this cycle's share what there is room for, and reads it. */
-  async #fetch(window: Window): Promise<void> {
+  async #fetch({ phase, cycle }: PhaseTurn, window: Window): Promise<void> {
     if (this.#ending !== undefined) return;
-    const next = (): string | undefined => (this.#paused ? undefined : this.#supply.next());
+    const again = phase === 'commitment' || this.#supply.hasOffers;
+    const next = (): string | undefined => (this.#paused ? undefined : this.#supply.next(cycle));
     await this.#crew.claim(next, window);
-    await this.#crew.examine();
+    if (this.#crew.room <= 0) this.#supply.forgetOffers();
+    await this.#crew.examine(again);
   }
 
   async #update(turn: PhaseTurn, window: Window): Promise<void> {
@@ -257,15 +238,18 @@ export class Worker {
     if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
       this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
     }
-    await this.#fetch(window);
+    await this.#fetch(turn, window);
     this.#crew.startTicks();
     while (this.#crew.isRunning && window.mayStart()) {
       const now = this.#session.time();
       if (now === undefined) break;
-      await this.#sleep(Math.max(1, turn.end - now.latest), () => this.#crew.hasFinished);
+      await this.#sleep(
+        Math.max(1, turn.end - now.latest),
+        () => this.#crew.hasFinished || this.#supply.hasOffers,
+      );
       await this.#crew.settle(window);
       // Nobody else claims of a slice but its worker, nor what this cycle's split gave him: no need to wait.
-      await this.#fetch(window);
+      await this.#fetch(turn, window);
       this.#crew.startTicks();
       // Whoever has room only now would else sit the next cycle out.
       isRegistered ||= await this.#registerForRoom(window);
@@ -281,7 +265,7 @@ export class Worker {
     const { freshListings, watch } = this.#options;
     if (!freshListings || watch || !this.#crew.isEmpty || now === undefined) return;
     await this.#sleep((turn.end - now.latest) * LOOK_LATE);
-    if (window.mayStart()) await this.#endIfNothing(await this.#session.snapshot());
+    if (window.mayStart()) await this.#endIfNothing(await this.#session.snapshot(this.#arrived()));
   }
 
   /** I4: a flag comes down in Worker Commitment or Update System only, also when leaving. */
@@ -293,31 +277,8 @@ export class Worker {
   /** False if there is no room, or it is too late. */
   async #registerForRoom(window: Window): Promise<boolean> {
     if (this.#ending !== undefined || this.#crew.room <= 0 || !window.mayStart()) return false;
-    await this.#register(window);
+    await this.#registration.renew(window);
     return true;
-  }
-
-  async #register(window: Window): Promise<void> {
-    const rival = await this.#session.rival();
-    if (rival !== undefined) {
-      const { worker, host, pid, started } = rival;
-      throw new UserError(
-        'name-in-use',
-        `another worker named ${worker} has been at work since ${started} (process ${pid} on ${host}); ` +
-          'give this one another name with --name',
-        { worker, host, pid },
-      );
-    }
-    if (await this.#session.register(window)) {
-      if (!this.#registered) this.#ports.log.info({}, 'registered');
-      this.#registered = true;
-    } else if (!this.#waiting) {
-      this.#ports.log.info(
-        { lease: this.#session.lease },
-        'waiting: an earlier worker of this name is there, or was until a lease ago',
-      );
-      this.#waiting = true;
-    }
   }
 
   #stop(): void {
@@ -368,9 +329,18 @@ export class Worker {
     );
   }
 
-  #hint(): void {
+  #hint(name: string | undefined): void {
     this.#hinted = true;
+    this.#arrivals.note(name);
+    if (this.#options.eager && name !== undefined) this.#offer(name);
     if (this.#idle) this.#nudge();
+  }
+
+  /** Whoever has been through this Update System goes through it again. */
+  #offer(name: string): void {
+    if (!this.#supply.offer(name)) return;
+    this.#again = this.#turn?.phase === 'update';
+    this.#nudge();
   }
 
   #nudge(): void {

@@ -377,11 +377,11 @@ describe('records', () => {
   test.each(['', '\n', 'null', '5', '[]', '{', '{"flockwork":2}', '{"flockwork":1,"session":"s"}'])(
     '%j is none',
     (text) => {
-      expect([parseCommitRecord(text, 'x.state'), parseFailureRecord(text), parseAttempt(text)]).toEqual([
-        undefined,
-        undefined,
-        undefined,
-      ]);
+      expect([
+        parseCommitRecord(text, 'x.state'),
+        parseFailureRecord(text),
+        parseAttempt(text),
+      ]).toEqual([undefined, undefined, undefined]);
     },
   );
 });

@@ -73,19 +73,34 @@ function violations({ path, text }: SourceFile): string[] {
     for (const rule of IMPURE)
       if (rule.test(code)) found.push(`${path} is not pure: ${rule.exec(code)![0]}`);
   }
+  return [...found, ...shapeProblems({ path, text })];
+}
+
+function shapeProblems({ path, text }: SourceFile): string[] {
+  const found: string[] = [];
   const lines = text.split('\n').length - 1;
   if (lines > MAX_LINES) found.push(`${path} has ${lines} lines: probably two concepts`);
   if (!/^(#!.*\n)?\/\*\*/.test(text)) found.push(`${path} does not begin by saying what it is for`);
   return found;
 }
 
-const files: SourceFile[] = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.ts'))
-  .map((path) => ({ path, text: readFileSync(join(SRC, path), 'utf8') }));
+function filesIn(folder: string): SourceFile[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts') && !/(^|\/)(\.|node_modules\/)/.test(path))
+    .map((path) => ({ path, text: readFileSync(join(folder, path), 'utf8') }));
+}
+
+const files: SourceFile[] = filesIn(SRC);
 
 test('every file keeps the rules', () => {
   expect(files.length).toBeGreaterThan(40);
   expect(files.flatMap(violations)).toEqual([]);
+});
+
+test('every file of the benchmark keeps its size, and says what it is for', () => {
+  const bench = filesIn(join(SRC, '../bench'));
+  expect(bench.length).toBeGreaterThan(20);
+  expect(bench.flatMap(shapeProblems)).toEqual([]);
 });
 
 test('every folder is one of the house', () => {

@@ -12,6 +12,7 @@ const OPTIONS = {
   assign: 'slices',
   follow: true,
   watch: false,
+  eager: false,
   freshListings: true,
   latency: 0.2,
   taken: 'EEXIST',

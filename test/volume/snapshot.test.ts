@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Snapshot } from '../../src/volume/contract.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
-import { Listings } from '../../src/volume/snapshot.ts';
+import { Listings } from '../../src/volume/listings.ts';
 import { commitStep, errno, interceptFiles, OPEN, step, TestVolume } from './harness.ts';
 
 const names = ({ tasks }: Snapshot): string[] => tasks.names.sort();

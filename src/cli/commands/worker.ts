@@ -45,6 +45,7 @@ export const WORK: readonly OptionName[] = [
   'follow',
   'watch',
   'fsync',
+  'eager',
   'drain',
   'machines',
   'example-delay',
@@ -86,6 +87,7 @@ export const worker: Command = {
       concurrency: settings.concurrency,
       capacity: Math.max(settings.concurrency, settings.capacity),
       machines: machineNames(registry),
+      ownClock: !isNetwork,
     };
     const ports = {
       files,
@@ -106,7 +108,7 @@ export const worker: Command = {
         }),
         log,
         // File events do not cross the network: there, an idle worker looks once a cycle.
-        watch: settings.watch && !isNetwork ? watchDirectory(directory, log) : undefined,
+        watch: isNetwork ? undefined : watchDirectory(directory, log),
       },
       {
         registry,
@@ -114,6 +116,7 @@ export const worker: Command = {
         assign: settings.assign,
         follow: settings.follow,
         watch: settings.watch,
+        eager: settings.eager,
         freshListings: !isNetwork,
         drain: settings.drain,
       },

@@ -1,0 +1,100 @@
+/** What the queues on PostgreSQL have in common: filled in one transaction, which is the release when it commits. */
+import { WORKERS, type Job, type Rig, type Site } from './model.ts';
+import type { Client, Postgres } from './postgres.ts';
+import { until } from './processes.ts';
+import { WorkerGroup } from './worker-group.ts';
+
+/** What `peers/graphile.ts` and `peers/pg-boss.ts` are told. */
+export interface DatabaseSettings {
+  readonly url: string;
+  readonly concurrency: number;
+  readonly batched: boolean;
+}
+
+export interface Queue {
+  /** In `peers/`. */
+  readonly program: string;
+  readonly batched: boolean;
+  /** Through this connection, so within its transaction. */
+  put(client: Client, job: Job, count: number): Promise<void>;
+  /** Is any job not done? */
+  readonly isAnyLeft: string;
+  close(): Promise<void>;
+}
+
+export class DatabaseRig implements Rig {
+  readonly #site: Site;
+  readonly #postgres: Postgres;
+  readonly #client: Client;
+  readonly #queue: Queue;
+  readonly #group = new WorkerGroup();
+
+  constructor(site: Site, postgres: Postgres, client: Client, queue: Queue) {
+    this.#site = site;
+    this.#postgres = postgres;
+    this.#client = client;
+    this.#queue = queue;
+  }
+
+  get workerPids(): readonly number[] {
+    return this.#group.pids;
+  }
+
+  get serverPids(): readonly number[] {
+    return [this.#postgres.pid];
+  }
+
+  async start(concurrency: number): Promise<void> {
+    const { program, batched } = this.#queue;
+    const settings: DatabaseSettings = { url: this.#postgres.url, concurrency, batched };
+    await this.#group.start(
+      program,
+      Array.from({ length: WORKERS }, () => settings),
+      { BENCH_STAMPS: this.#site.stamps, NO_LOG_SUCCESS: '1' },
+    );
+  }
+
+  async put(job: Job, count: number): Promise<void> {
+    await this.#client.query('begin');
+    await this.#queue.put(this.#client, job, count);
+  }
+
+  async release(): Promise<number> {
+    const now = Date.now();
+    await this.#client.query('commit');
+    return now;
+  }
+
+  /** Handlers have run when the workers say so; when that is on the disk, the database knows. */
+  async finished(steps: number): Promise<number> {
+    await this.#group.finished(steps);
+    await until(
+      'the last jobs are committed',
+      async () => {
+        this.#group.assertAlive();
+        return (await this.#client.query(this.#queue.isAnyLeft)).rowCount === 0;
+      },
+      2,
+    );
+    return Date.now();
+  }
+
+  firstBegan(): Promise<number> {
+    return this.#group.firstBegan();
+  }
+
+  async countDone(): Promise<number> {
+    return this.#group.countDone;
+  }
+
+  drop(job: Job): Promise<void> {
+    return this.#queue.put(this.#client, job, 1);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#group[Symbol.asyncDispose]();
+    await this.#queue.close();
+    await this.#client.end();
+    await this.#postgres[Symbol.asyncDispose]();
+  }
+}

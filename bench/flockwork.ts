@@ -1,0 +1,243 @@
+/** Flockwork itself: two `worker --watch` processes on a volume of their own, as a user starts them. */
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { formatStateFile } from '../src/machine/state-file.ts';
+import { cycleLength } from '../src/semaphore/cycle.ts';
+import { parseVolumeFile } from '../src/volume/volume-file.ts';
+import { WORKERS, type Job, type Rig, type Site, type System } from './model.ts';
+import { Child, pause, run, until } from './processes.ts';
+
+/** More flags for every worker measured, for trying out. */
+const EXTRA: readonly string[] = [];
+
+/** The shortest cycle in README.md. */
+const SHORTEST = [
+  '--assignment',
+  '40ms',
+  '--commitment',
+  '40ms',
+  '--update',
+  '100ms',
+  '--buffer',
+  '40ms',
+];
+
+const MAIN = join(import.meta.dirname, '../dist/cli/main.js');
+const MACHINES = join(import.meta.dirname, 'machines');
+/** Nobody looks more often than this whether all is done. */
+const LOOK = 100;
+/** Without a change for so long it may be over: listing is not free for those who work. */
+const STILL = 1000;
+const STUCK = 120_000;
+/** ext4 allows 65,000 links to a file. */
+const LINKS = 60_000;
+
+const stateText = ({ kind, ...payload }: Job | (Job & { milliseconds: number })): string =>
+  formatStateFile({ state: kind, payload });
+
+export class FlockworkRig implements Rig {
+  readonly serverPids: readonly number[] = [];
+  readonly volume: string;
+  readonly #site: Site;
+  readonly #flags: readonly string[];
+  readonly #workers: Child[] = [];
+  #dropped = 0;
+
+  constructor(site: Site, flags: readonly string[]) {
+    this.#site = site;
+    this.#flags = flags;
+    this.volume = join(site.directory, 'volume');
+    mkdirSync(join(this.volume, '.flockwork'), { recursive: true });
+    writeFileSync(this.#paused, '{}\n');
+  }
+
+  get #paused(): string {
+    return join(this.volume, '.flockwork/paused');
+  }
+
+  get #first(): string {
+    return join(this.#site.directory, 'first');
+  }
+
+  get workerPids(): readonly number[] {
+    return this.#workers.map(({ pid }) => pid);
+  }
+
+  async start(concurrency: number, workers: number = WORKERS): Promise<void> {
+    for (let index = 0; index < workers; index += 1) {
+      const args = ['worker', '--watch', '--dir', this.volume, '--name', `bench-${index}`];
+      const rest = [
+        '--machines',
+        MACHINES,
+        '--concurrency',
+        String(concurrency),
+        '--log-level',
+        'warn',
+      ];
+      const env = { BENCH_STAMPS: this.#site.stamps, BENCH_FIRST: this.#first };
+      const all = [MAIN, ...args, ...rest, ...this.#flags, ...EXTRA];
+      this.#workers.push(new Child(process.execPath, all, { env }));
+    }
+    await until('the workers are registered', () => {
+      this.#assertAlive();
+      return readNames(join(this.volume, 'workers')).length === workers;
+    });
+  }
+
+  #assertAlive(): void {
+    for (const worker of this.#workers) worker.assertAlive();
+  }
+
+  async put(job: Job & { milliseconds?: number }, count: number): Promise<void> {
+    const text = stateText(job);
+    for (let index = 0; index < count; index += 1) {
+      writeFileSync(join(this.volume, `${job.kind}-${index}.state`), text);
+    }
+  }
+
+  /** So many states that somebody did before. They are names of a few files: nobody reads what is in them. */
+  async putDone(count: number): Promise<void> {
+    const done = join(this.volume, 'done');
+    mkdirSync(done, { recursive: true });
+    const file = (what: string, index: number): string =>
+      join(this.#site.directory, `${what}-${Math.floor(index / LINKS)}`);
+    for (let index = 0; index < count; index += 1) {
+      if (index % LINKS === 0) {
+        writeFileSync(file('old', index), stateText({ kind: 'noop' }));
+        writeFileSync(file('token', index), '{}\n');
+      }
+      linkSync(file('old', index), join(this.volume, `old-${index}.state`));
+      linkSync(file('token', index), join(done, `old-${index}.state`));
+    }
+  }
+
+  get cycle(): number {
+    const volume = parseVolumeFile(
+      readFileSync(join(this.volume, '.flockwork/volume.json'), 'utf8'),
+    );
+    return cycleLength(volume!.phases);
+  }
+
+  async release(): Promise<number> {
+    const now = Date.now();
+    unlinkSync(this.#paused);
+    return now;
+  }
+
+  /**
+   * All flags are there, and the last claim is released: the directories' own time stamps say when. So
+   * nobody has to list them while the workers are at it.
+   */
+  async finished(steps: number): Promise<number> {
+    const stamp = (): number =>
+      Math.max(...['done', 'in_progress'].map((flag) => statSync(join(this.volume, flag)).mtimeMs));
+    for (let since = performance.now(), seen = 0; ;) {
+      await pause(LOOK);
+      this.#assertAlive();
+      const last = stamp();
+      const still = performance.now() - since;
+      if (last !== seen) [since, seen] = [performance.now(), last];
+      else if (still > STUCK)
+        throw new Error(`no state is done any more, ${await this.countDone()} of ${steps} are`);
+      else if (still > STILL && (await this.countDone()) >= steps && this.#held === 0) return last;
+    }
+  }
+
+  get #held(): number {
+    return readNames(join(this.volume, 'in_progress')).length;
+  }
+
+  async firstBegan(): Promise<number> {
+    const lines = (): string[] => readLines(this.#first);
+    await until(
+      'a tick has begun',
+      () => {
+        this.#assertAlive();
+        return lines().length > 0;
+      },
+      2,
+    );
+    return Math.min(...lines().map(Number));
+  }
+
+  async countDone(): Promise<number> {
+    return readNames(join(this.volume, 'done')).length;
+  }
+
+  async drop(job: Job): Promise<void> {
+    const name = `drop-${(this.#dropped += 1)}.state`;
+    const temporary = join(this.volume, `.${name}`);
+    writeFileSync(temporary, stateText(job));
+    renameSync(temporary, join(this.volume, name));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.stop()));
+  }
+}
+
+/** None where there is no such directory yet. */
+function readNames(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+function readLines(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').trim().split('\n');
+  } catch {
+    return [];
+  }
+}
+
+async function prepare(
+  ...flags: readonly string[]
+): Promise<{ version: string } | { missing: string }> {
+  const help = await run(process.execPath, [MAIN, 'worker', '--help']);
+  if (flags.includes('--no-fsync') && !help.includes('fsync')) {
+    return { missing: 'this version of `flockwork worker` has no --no-fsync' };
+  }
+  const version = await run(process.execPath, [MAIN, '--version']);
+  return { version: version.trim() };
+}
+
+const WORK = 'concurrency 50 (10 where ticks take 50 ms), --log-level warn';
+
+export const flockwork: System = {
+  name: 'flockwork',
+  title: 'Flockwork',
+  settings: `2 workers, ${WORK}, the default cycle; every commit fsynced`,
+  rows: ['drain', 'chains', 'sleep', 'latency', 'million', 'idle'],
+  prepare: () => prepare(),
+  open: async (site) => new FlockworkRig(site, []),
+};
+
+export const flockworkNoFsync: System = {
+  name: 'flockwork-no-fsync',
+  title: 'Flockwork --no-fsync',
+  settings: `the same with --no-fsync: what the disk gets late, a power cut may lose`,
+  rows: ['drain', 'chains', 'sleep', 'million'],
+  prepare: () => prepare('--no-fsync'),
+  open: async (site) => new FlockworkRig(site, ['--no-fsync']),
+};
+
+export const flockworkShortest: System = {
+  name: 'flockwork-shortest',
+  title: 'Flockwork, shortest cycle',
+  settings: `the same with ${SHORTEST.join(' ')}`,
+  rows: ['latency'],
+  prepare: () => prepare(),
+  open: async (site) => new FlockworkRig(site, SHORTEST),
+};

@@ -1,0 +1,113 @@
+/** What the benchmark is made of: systems that do work, rows that measure it, and what comes out. */
+
+export type JobKind = 'noop' | 'chain' | 'sleep' | 'stamp';
+
+/** One piece of work, the same for every system. */
+export interface Job {
+  readonly kind: JobKind;
+  /** `chain`: steps from this one on. */
+  readonly left?: number;
+  /** `stamp`: which one was dropped. */
+  readonly id?: number;
+}
+
+/** A step of `sleep` takes so long, ms. */
+export const SLEEP: number = 50;
+/** Worker processes, of every system that has them. */
+export const WORKERS = 2;
+
+/** One system, set up afresh for one measurement. Times are milliseconds since the epoch. */
+export interface Rig extends AsyncDisposable {
+  /** Starts the workers, `concurrency` jobs at a time each; resolves once they are idle. */
+  start(concurrency: number): Promise<void>;
+  /** Puts `count` of these in. Nothing of it runs before `release`. */
+  put(job: Job, count: number): Promise<void>;
+  /** Lets the work go; resolves with the moment of it. */
+  release(): Promise<number>;
+  /** Resolves, when `steps` are done and committed, with the moment of the last. */
+  finished(steps: number): Promise<number>;
+  /** When the first job began, once one has. */
+  firstBegan(): Promise<number>;
+  /** How many are done by now. */
+  countDone(): Promise<number>;
+  /** Puts one in; it runs at once. */
+  drop(job: Job): Promise<void>;
+  /** Of a system that has one, ms. */
+  readonly cycle?: number;
+  readonly workerPids: readonly number[];
+  /** Brokers and databases; none for a system that has only workers. */
+  readonly serverPids: readonly number[];
+}
+
+/** Where a rig may put its files, and the handlers their stamps. */
+export interface Site {
+  /** A fresh directory. */
+  readonly directory: string;
+  /** Handlers of `stamp` append `ID NANOSECONDS` on the monotonic clock. */
+  readonly stamps: string;
+}
+
+export const ROW_NAMES = [
+  'pure',
+  'drain',
+  'chains',
+  'sleep',
+  'latency',
+  'million',
+  'idle',
+] as const;
+export type RowName = (typeof ROW_NAMES)[number];
+
+export interface System {
+  readonly name: string;
+  readonly title: string;
+  /** What was set, for the reader. */
+  readonly settings: string;
+  readonly rows: readonly RowName[];
+  /** The part of the states and chains that a slow one is given; rates are per state. Default 1. */
+  readonly part?: number;
+  /** Installs what it needs, once; resolves with its version, or why it cannot be measured here. */
+  prepare(): Promise<{ readonly version: string } | { readonly missing: string }>;
+  open(site: Site): Promise<Rig>;
+}
+
+export interface Amounts {
+  readonly states: number;
+  readonly chains: number;
+  readonly sleeps: number;
+  readonly drops: number;
+  readonly million: number;
+  readonly done: number;
+  /** Seconds that the rows `million` and `idle` watch. */
+  readonly seconds: number;
+}
+
+/** Metric → value, of one round. */
+export type Measured = Readonly<Record<string, number>>;
+
+export interface Metric {
+  readonly name: string;
+  readonly unit: string;
+  readonly digits: number;
+}
+
+export interface Row {
+  readonly name: RowName;
+  /** With the amounts in it. */
+  title(amounts: Amounts): string;
+  readonly metrics: readonly Metric[];
+  /** Metrics that are drawn. */
+  readonly charts: readonly string[];
+  /** What a reader has to know. */
+  readonly notes: readonly string[];
+  /** No more rounds than this, whatever was asked for. */
+  readonly maxRounds?: number;
+  measure(context: Measuring): Promise<Measured>;
+}
+
+export interface Measuring {
+  readonly system: System;
+  readonly amounts: Amounts;
+  /** A fresh one each time. */
+  readonly site: () => Site;
+}

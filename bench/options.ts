@@ -1,0 +1,136 @@
+/** The command line of `npm run bench`. */
+import { parseArgs } from 'node:util';
+import { UserError } from '../src/machine/errors.ts';
+import { ROW_NAMES, type Amounts, type RowName } from './model.ts';
+
+export interface Options {
+  readonly help: boolean;
+  readonly rows: readonly RowName[];
+  /** Names, or what they begin with; undefined for all. */
+  readonly systems: readonly string[] | undefined;
+  readonly rounds: number;
+  readonly amounts: Amounts;
+  readonly directory: string;
+  /** Undefined: a part of the whole is only printed. */
+  readonly json: string | undefined;
+  readonly out: string | undefined;
+}
+
+const NUMBERS = {
+  rounds: { default: 5, describe: 'rounds of each row, the systems in turn in each' },
+  states: { default: 50_000, describe: 'states of the drain' },
+  chains: { default: 10_000, describe: 'chains, of 5 steps each' },
+  sleeps: { default: 2000, describe: 'tasks of 50 ms' },
+  drops: { default: 100, describe: 'items whose latency is taken' },
+  million: { default: 1_000_000, describe: 'pending states of the row "million"' },
+  done: { default: 100_000, describe: 'done states of the row "idle"' },
+  seconds: { default: 20, describe: 'how long "million" and "idle" watch' },
+} as const;
+type NumberName = keyof typeof NUMBERS;
+const NUMBER_NAMES = Object.keys(NUMBERS) as NumberName[];
+
+export function helpText(systems: readonly string[]): string {
+  const line = (flag: string, text: string): string => `  ${flag.padEnd(22)} ${text}`;
+  return [
+    'npm run bench -- [OPTIONS]',
+    '',
+    'Runs the same work on Flockwork and on others, in turn, and writes docs/performance.md. Installs what it needs.',
+    '',
+    line('--only ROWS', `rows, with commas: ${ROW_NAMES.join(', ')}`),
+    line('--systems SYSTEMS', 'systems, with commas, by what their names begin with:'),
+    line('', systems.join(', ')),
+    ...NUMBER_NAMES.map((name) =>
+      line(`--${name} N`, `${NUMBERS[name].describe} (${NUMBERS[name].default})`),
+    ),
+    line('--bench-dir DIR', 'where volumes and databases are made (bench/.run)'),
+    line('--json FILE', 'the figures (docs/performance.json; of a part: nowhere)'),
+    line('--out FILE', 'the page, charts beside it (docs/performance.md; of a part: nowhere)'),
+  ].join('\n');
+}
+
+/** Throws `bad-option`, with what there is instead. `systems`: those there are. */
+export function parseOptions(words: readonly string[], systems: readonly string[]): Options {
+  const values = parse(words);
+  const number = (name: NumberName): number => wholeNumber(name, values[name]);
+  const rows = listOf(values.only);
+  const wanted = listOf(values.systems);
+  refuseUnknown('--only', rows, (row) => (ROW_NAMES as readonly string[]).includes(row), ROW_NAMES);
+  refuseUnknown(
+    '--systems',
+    wanted,
+    (one) => systems.some((name) => name.startsWith(one)),
+    systems,
+  );
+  const isPart = rows !== undefined || wanted !== undefined;
+  return {
+    help: values.help === true,
+    rows: (rows as RowName[] | undefined) ?? ROW_NAMES,
+    systems: wanted,
+    rounds: number('rounds'),
+    amounts: {
+      states: number('states'),
+      chains: number('chains'),
+      sleeps: number('sleeps'),
+      drops: number('drops'),
+      million: number('million'),
+      done: number('done'),
+      seconds: number('seconds'),
+    },
+    directory: values['bench-dir'] ?? 'bench/.run',
+    json: values.json ?? (isPart ? undefined : 'docs/performance.json'),
+    out: values.out ?? (isPart ? undefined : 'docs/performance.md'),
+  };
+}
+
+const text = { type: 'string' } as const;
+const DECLARED = {
+  help: { type: 'boolean' },
+  only: text,
+  systems: text,
+  'bench-dir': text,
+  json: text,
+  out: text,
+  rounds: text,
+  states: text,
+  chains: text,
+  sleeps: text,
+  drops: text,
+  million: text,
+  done: text,
+  seconds: text,
+} as const;
+
+function parse(
+  words: readonly string[],
+): ReturnType<typeof parseArgs<{ options: typeof DECLARED }>>['values'] {
+  try {
+    return parseArgs({ args: [...words], options: DECLARED }).values;
+  } catch (error) {
+    throw new UserError('bad-option', `${(error as Error).message}; see npm run bench -- --help`);
+  }
+}
+
+function wholeNumber(name: NumberName, value: string | undefined): number {
+  if (value === undefined) return NUMBERS[name].default;
+  const number = Number(value);
+  if (/^\d+$/.test(value) && Number.isSafeInteger(number) && number > 0) return number;
+  throw new UserError('bad-option', `--${name} takes a whole number above 0, not "${value}"`);
+}
+
+function listOf(value: string | undefined): string[] | undefined {
+  return value?.split(',').map((one) => one.trim());
+}
+
+function refuseUnknown(
+  option: string,
+  words: readonly string[] | undefined,
+  isKnown: (word: string) => boolean,
+  known: readonly string[],
+): void {
+  const unknown = words?.find((word) => word === '' || !isKnown(word));
+  if (unknown === undefined) return;
+  throw new UserError(
+    'bad-option',
+    `${option}: there is no "${unknown}"; there are ${known.join(', ')}`,
+  );
+}

@@ -1,0 +1,130 @@
+/**
+ * One process of the floor. It knows its share from the start and asks nobody; all calls are synchronous.
+ * Chains go on a thousand at a time, each step of all of them before the next, as group commits do.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { stateName } from '../../src/machine/name.ts';
+import type { FloorSettings } from '../floor.ts';
+import type { Job } from '../model.ts';
+import { Tally } from '../tally.ts';
+
+/** States to one fsync of `done/`. */
+const GROUP = 1000;
+/** ext4 allows 65,000 links to a file. */
+const LINKS = 60_000;
+
+const { directory, durable, index, processes } = JSON.parse(process.argv[2]!) as FloorSettings;
+const place = (...names: string[]): string => join(directory, ...names);
+const buffer = Buffer.alloc(4096);
+const tally = new Tally();
+let links = 0;
+let tokens = 0;
+
+/** The file that claims and commits are further names of. */
+function token(): string {
+  const path = place('staging', `token-${index}-${Math.floor(links / LINKS)}`);
+  if (links === tokens * LINKS) {
+    writeFileSync(path, '{}\n', { flag: 'wx' });
+    tokens += 1;
+  }
+  return path;
+}
+
+function sync(path: string): void {
+  if (!durable) return;
+  const fd = openSync(path, 'r');
+  fsyncSync(fd);
+  closeSync(fd);
+}
+
+/** Claims, looks, reads. */
+function take(name: string): string {
+  linkSync(token(), place('in_progress', name));
+  lstatSync(place('done', name), { throwIfNoEntry: false });
+  const fd = openSync(place(name), 'r');
+  const length = readSync(fd, buffer);
+  closeSync(fd);
+  return buffer.toString('utf8', 0, length);
+}
+
+function drain(names: readonly string[]): void {
+  for (let at = 0; at < names.length; at += GROUP) {
+    for (const name of names.slice(at, at + GROUP)) {
+      take(name);
+      linkSync(token(), place('done', name));
+      unlinkSync(place('in_progress', name));
+      links += 1;
+    }
+    sync(place('done'));
+  }
+}
+
+/** One step of each; returns how many are left to each. */
+function step(chains: readonly string[], number: number): number {
+  let left = 0;
+  const write = (name: string, text: string): void => {
+    writeFileSync(place('staging', name), text, { flag: 'wx' });
+    sync(place('staging', name));
+  };
+  for (const chain of chains) {
+    const name = stateName(chain, number);
+    const job = JSON.parse(take(name)) as Job;
+    left = job.left! - 1;
+    const next = JSON.stringify({ ...job, left });
+    write(name, JSON.stringify({ state: name, next }));
+    if (left > 0) write(`.${name}`, next);
+  }
+  sync(place('staging'));
+  for (const chain of chains) {
+    const name = stateName(chain, number);
+    linkSync(place('staging', name), place('done', name));
+  }
+  sync(place('done'));
+  for (const chain of left > 0 ? chains : []) {
+    linkSync(place('staging', `.${stateName(chain, number)}`), place(stateName(chain, number + 1)));
+  }
+  sync(directory);
+  for (const chain of chains) {
+    const name = stateName(chain, number);
+    unlinkSync(place('staging', name));
+    if (left > 0) unlinkSync(place('staging', `.${name}`));
+    unlinkSync(place('in_progress', name));
+  }
+  return left;
+}
+
+function follow(chains: readonly string[]): number {
+  let steps = 0;
+  for (let at = 0; at < chains.length; at += GROUP) {
+    const group = chains.slice(at, at + GROUP);
+    for (let number = 0, left = 1; left > 0; number += 1) {
+      left = step(group, number);
+      steps += group.length;
+    }
+  }
+  return steps;
+}
+
+process.once('message', () => {
+  const names = readdirSync(directory).filter((name) => name.endsWith('.state'));
+  const mine = names.sort().filter((_, at) => at % processes === index);
+  tally.begin();
+  if (names[0]?.startsWith('chain') === true) {
+    tally.finish(follow(mine.map((name) => name.slice(0, -'.state'.length))));
+  } else {
+    drain(mine);
+    tally.finish(mine.length);
+  }
+});
+tally.ready();

@@ -1,0 +1,52 @@
+/** A worker process of graphile-worker. */
+import type { DatabaseSettings } from '../database-rig.ts';
+import { loadPeer } from '../install.ts';
+import type { Job } from '../model.ts';
+import { Tally } from '../tally.ts';
+import { handle } from './handle.ts';
+
+/** As its documentation measures. */
+const MOST_JOBS = 24;
+const LOCAL_QUEUE = 500;
+
+interface GraphileWorker {
+  readonly run: (
+    options: object,
+  ) => Promise<{ events: { on(event: string, listener: () => void): void } }>;
+}
+interface Helpers {
+  readonly addJob: (task: string, payload: Job) => Promise<unknown>;
+}
+
+const { url, concurrency, batched } = JSON.parse(process.argv[2]!) as DatabaseSettings;
+const { run } = loadPeer('graphile-worker') as GraphileWorker;
+const tally = new Tally();
+const concurrentJobs = Math.min(MOST_JOBS, concurrency);
+const runner = await run({
+  preset: {
+    worker: {
+      connectionString: url,
+      concurrentJobs,
+      maxPoolSize: concurrentJobs + 1,
+      ...(batched && {
+        // Of long jobs no more than it can start: the rest is for the other worker.
+        localQueue: { size: concurrency < MOST_JOBS ? concurrency : LOCAL_QUEUE },
+        completeJobBatchDelay: 0,
+        failJobBatchDelay: 0,
+      }),
+    },
+  },
+  parsedCronItems: [],
+  taskList: {
+    bench: async (payload: Job, { addJob }: Helpers) => {
+      tally.begin();
+      const next = await handle(payload);
+      if (next !== undefined) await addJob('bench', next);
+    },
+  },
+});
+runner.events.on('job:success', () => tally.finish());
+for (const event of ['job:error', 'worker:fatalError', 'pool:fatalError']) {
+  runner.events.on(event, () => process.exit(1));
+}
+tally.ready();

@@ -1,0 +1,129 @@
+/** What a run found, and how it reads: the page, from the figures alone. */
+import { chartFile } from './chart.ts';
+import type { Amounts, Measured, Metric, Row } from './model.ts';
+import type { PureResult } from './pure.ts';
+import { summarize, type Summary } from './statistics.ts';
+import { judge } from './targets.ts';
+
+export interface Result {
+  readonly row: string;
+  readonly system: string;
+  readonly rounds: readonly Measured[];
+}
+
+export interface SystemFacts {
+  readonly name: string;
+  readonly title: string;
+  readonly version: string;
+  readonly settings: string;
+}
+
+export interface Report {
+  /** ISO 8601. */
+  readonly date: string;
+  /** What of the machine matters → what it is. */
+  readonly machine: Readonly<Record<string, string>>;
+  readonly amounts: Amounts;
+  readonly systems: readonly SystemFacts[];
+  /** What could not be measured, and why. */
+  readonly missing: readonly string[];
+  readonly pure: readonly PureResult[];
+  readonly results: readonly Result[];
+}
+
+const INTRO = `# Performance
+
+\`npm run bench\` writes this page: it runs the same work on Flockwork and on others, on one machine, in one run, the
+systems in turn in every round, so that whatever else the machine does meets all of them alike. Figures are medians,
+with the smallest and the largest in brackets. Rows where another system wins stay in. \`npm run bench -- --help\` says
+how to run a part of it, and [performance.json](performance.json) has every round.
+
+Queues on Redis keep everything in memory; Flockwork and the queues on PostgreSQL are measured as they come, which is
+durable. The _floor_ is what the file system alone takes for the least that a state needs: nobody claims, decides
+or recovers anything there.`;
+
+export function summaryOf(
+  { results }: Pick<Report, 'results'>,
+  row: string,
+  system: string,
+  metric: string,
+): Summary | undefined {
+  const found = results.find((one) => one.row === row && one.system === system);
+  const values = (found?.rounds ?? []).flatMap((measured) => measured[metric] ?? []);
+  return values.length === 0 ? undefined : summarize(values);
+}
+
+/** `rows`: what the results are of, in their order. `base`: the page's file name without `.md`. */
+export function renderPage(report: Report, rows: readonly Row[], base: string): string {
+  const parts = [
+    INTRO,
+    renderTargets(report),
+    ...rows.map((row) => renderRow(report, row, base)),
+    renderPure(report),
+    renderConditions(report),
+  ];
+  return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
+}
+
+function renderTargets(report: Report): string {
+  const judged = judge((row, system, metric) => summaryOf(report, row, system, metric)?.median);
+  if (judged.length === 0) return '';
+  const lines = judged.map(({ what, target, value, isMet }) => [
+    what,
+    target,
+    value,
+    isMet ? 'met' : '**not met**',
+  ]);
+  return `## What we aim at\n\n${renderTable(['', 'target', 'measured', ''], lines)}`;
+}
+
+function renderRow(report: Report, row: Row, base: string): string {
+  const systems = report.systems.filter(({ name }) =>
+    report.results.some((one) => one.row === row.name && one.system === name),
+  );
+  if (systems.length === 0) return '';
+  const metrics = row.metrics.filter((metric) =>
+    systems.some(({ name }) => summaryOf(report, row.name, name, metric.name) !== undefined),
+  );
+  const lines = systems.map(({ name, title }) => [
+    title,
+    ...metrics.map((metric) => renderCell(summaryOf(report, row.name, name, metric.name), metric)),
+  ]);
+  const charts = metrics
+    .filter(({ name }) => row.charts.includes(name))
+    .map(({ name, unit }) => `![${unit}](${chartFile(base, row.name, name)})`);
+  const table = renderTable(['', ...metrics.map(({ unit }) => unit)], lines);
+  return [`## ${row.title(report.amounts)}`, table, ...charts, ...row.notes].join('\n\n');
+}
+
+function renderCell(summary: Summary | undefined, { digits }: Metric): string {
+  if (summary === undefined) return '–';
+  const text = (value: number): string =>
+    value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const { median, min, max, rounds } = summary;
+  return rounds === 1 ? text(median) : `${text(median)} (${text(min)}–${text(max)})`;
+}
+
+function renderPure({ pure }: Report): string {
+  if (pure.length === 0) return '';
+  const lines = pure.map(({ name, p50, p99 }) => [name, p50.toFixed(2), p99.toFixed(2)]);
+  return `## The pure parts\n\n${renderTable(['', 'µs a call, p50', 'p99'], lines)}`;
+}
+
+function renderConditions({ date, machine, systems, missing }: Report): string {
+  const facts = Object.entries({ ...machine, date: date.slice(0, 10) });
+  const settings = systems.map(({ title, version, settings: text }) => [title, version, text]);
+  return [
+    '## Conditions',
+    renderTable(['', ''], facts),
+    renderTable(['system', 'version', 'settings'], settings),
+    ...missing.map((one) => `Not measured: ${one}.`),
+  ].join('\n\n');
+}
+
+function renderTable(head: readonly string[], lines: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const rule = head.map(() => '---');
+  return [line(head), line(rule), ...lines.map(line)].join('\n');
+}

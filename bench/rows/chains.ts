@@ -1,0 +1,25 @@
+/** Chains: each step leads to the next, which does not begin before. */
+import type { Row } from '../model.ts';
+import { timed } from './drain.ts';
+
+const STEPS = 5;
+const CONCURRENCY = 50;
+
+export const chains: Row = {
+  name: 'chains',
+  title: ({ chains: count }) =>
+    `Chains: ${count} of ${STEPS} steps, each committed before the next`,
+  metrics: [
+    { name: 'rate', unit: 'steps/s', digits: 0 },
+    { name: 'cpu', unit: 'µs CPU a step', digits: 0 },
+  ],
+  charts: ['rate'],
+  notes: [
+    'In the job queues the handler of each step adds the job of the next, and is then done: two writes, between which a crash runs the ' +
+      'step again. In Flockwork they are one.',
+  ],
+  measure: (context) => {
+    const count = Math.ceil(context.amounts.chains * (context.system.part ?? 1));
+    return timed(context, { kind: 'chain', count, steps: count * STEPS, concurrency: CONCURRENCY });
+  },
+};

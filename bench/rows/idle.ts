@@ -1,0 +1,48 @@
+/** What waiting costs: a worker with nothing to do, and one that has to look each cycle and finds nothing. */
+import type { Row } from '../model.ts';
+import { FlockworkRig } from '../flockwork.ts';
+import { pause } from '../processes.ts';
+import { cpuOf } from '../usage.ts';
+
+/** A listing is kept once it has rested for a lease (10 s). */
+const SETTLE = 12_000;
+/** Longer than the row lasts, shorter than a tick may take (5 min). */
+const HOLD = 240_000;
+const CONCURRENCY = 4;
+
+export const idle: Row = {
+  name: 'idle',
+  title: ({ done, seconds }) =>
+    `One idle worker with --watch, for ${seconds} s, with nothing done and with ${done} states done`,
+  metrics: [
+    { name: 'empty', unit: '% of a core, nothing done', digits: 2 },
+    { name: 'full', unit: '% of a core, many done', digits: 2 },
+    { name: 'cycle', unit: 'ms CPU a cycle, many done', digits: 2 },
+  ],
+  charts: [],
+  notes: [
+    'A cycle that does nothing: one tick that waits keeps the worker from napping, so that it goes through every phase of every cycle.',
+  ],
+  maxRounds: 3,
+  measure: async ({ amounts, site }) => {
+    /** The share of a core, and of a cycle in ms. */
+    const watch = async (done: number, isHeld: boolean): Promise<{ share: number; ms: number }> => {
+      await using rig = new FlockworkRig(site(), []);
+      await rig.putDone(done);
+      if (isHeld) await rig.put({ kind: 'sleep', milliseconds: HOLD }, 1);
+      await rig.release();
+      await rig.start(CONCURRENCY, 1);
+      await pause(SETTLE);
+      const pid = rig.workerPids[0]!;
+      const [before, begin] = [cpuOf(pid), performance.now()];
+      await pause(amounts.seconds * 1000);
+      const share = (cpuOf(pid) - before) / (performance.now() - begin);
+      return { share, ms: share * rig.cycle };
+    };
+    return {
+      empty: 100 * (await watch(0, false)).share,
+      full: 100 * (await watch(amounts.done, false)).share,
+      cycle: (await watch(amounts.done, true)).ms,
+    };
+  },
+};

@@ -1,0 +1,64 @@
+/** How long an item waits that comes when nobody has anything to do. */
+import { existsSync, readFileSync } from 'node:fs';
+import type { Row, Site } from '../model.ts';
+import { pause, until } from '../processes.ts';
+import { quantile } from '../statistics.ts';
+import { untilQuiet } from '../usage.ts';
+
+const CONCURRENCY = 50;
+/** Between items, ms, at random: longer than a cycle, so that everybody is idle again. */
+const SHORTEST_GAP = 1000;
+const LONGEST_GAP = 2500;
+const NANOSECONDS = 1e6;
+
+export const latency: Row = {
+  name: 'latency',
+  title: ({ drops }) =>
+    `Idle latency: ${drops} items, one by one at random moments, to the start of the handler`,
+  metrics: [
+    { name: 'p50', unit: 'ms p50', digits: 1 },
+    { name: 'p99', unit: 'ms p99', digits: 1 },
+    { name: 'cycles50', unit: 'cycles p50', digits: 2 },
+    { name: 'cycles99', unit: 'cycles p99', digits: 2 },
+  ],
+  charts: ['p50'],
+  notes: [
+    'From just before the item is put in until its handler notes the time, on the monotonic clock that all processes share. Between items ' +
+      `${SHORTEST_GAP / 1000} to ${LONGEST_GAP / 1000} s.`,
+  ],
+  maxRounds: 1,
+  measure: async ({ system, amounts, site }) => {
+    const place = site();
+    await using rig = await system.open(place);
+    await rig.start(CONCURRENCY);
+    await rig.release();
+    await untilQuiet();
+    const dropped = new Map<number, bigint>();
+    for (let id = 0; id < amounts.drops; id += 1) {
+      await pause(SHORTEST_GAP + Math.random() * (LONGEST_GAP - SHORTEST_GAP));
+      dropped.set(id, process.hrtime.bigint());
+      await rig.drop({ kind: 'stamp', id });
+      await until('the item is handled', () => readStamps(place).has(id), 25);
+    }
+    const stamps = readStamps(place);
+    const waits = [...dropped].map(([id, at]) => Number(stamps.get(id)! - at) / NANOSECONDS);
+    const [p50, p99] = [quantile(waits, 0.5), quantile(waits, 0.99)];
+    const { cycle } = rig;
+    return {
+      p50,
+      p99,
+      ...(cycle !== undefined && { cycles50: p50 / cycle, cycles99: p99 / cycle }),
+    };
+  },
+};
+
+/** Item → the moment of its handler's first run. */
+function readStamps({ stamps }: Site): Map<number, bigint> {
+  const found = new Map<number, bigint>();
+  if (!existsSync(stamps)) return found;
+  for (const line of readFileSync(stamps, 'utf8').trim().split('\n')) {
+    const [id = '', at = ''] = line.split(' ');
+    if (!found.has(Number(id)) && at !== '') found.set(Number(id), BigInt(at));
+  }
+  return found;
+}

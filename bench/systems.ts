@@ -1,0 +1,19 @@
+/** All systems, in the order in which they take turns and appear. */
+import { bullmq } from './bullmq.ts';
+import { flockwork, flockworkNoFsync, flockworkShortest } from './flockwork.ts';
+import { floors } from './floor.ts';
+import { graphiles } from './graphile.ts';
+import type { System } from './model.ts';
+import { parallels } from './parallel.ts';
+import { pgBosses } from './pg-boss.ts';
+
+export const SYSTEMS: readonly System[] = [
+  flockwork,
+  flockworkNoFsync,
+  flockworkShortest,
+  bullmq,
+  ...graphiles,
+  ...pgBosses,
+  ...parallels,
+  ...floors,
+];

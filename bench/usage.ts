@@ -1,0 +1,90 @@
+/** What processes use, from /proc: processor time of all that the benchmark started, and memory. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { pause, until } from './processes.ts';
+
+/** Clock ticks of /proc/PID/stat: always 100 a second, for programs. */
+const TICK_MS = 10;
+const QUIET_WINDOW = 300;
+const QUIET_SHARE = 0.1;
+
+interface Stat {
+  readonly pid: number;
+  readonly parent: number;
+  /** Its own, ms. */
+  readonly own: number;
+  /** Of its children that have ended, ms. */
+  readonly ended: number;
+}
+
+/** Undefined for a process that is gone. */
+function statOf(pid: number | string): Stat | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    const ticks = (place: number): number => Number(fields[place]) * TICK_MS;
+    return {
+      pid: Number(pid),
+      parent: Number(fields[1]),
+      own: ticks(11) + ticks(12),
+      ended: ticks(13) + ticks(14),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** This process' children, theirs, and so on. */
+function descendants(): Stat[] {
+  const all = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => statOf(name) ?? []);
+  const found: Stat[] = [];
+  let parents = new Set([process.pid]);
+  while (parents.size > 0) {
+    const children = all.filter(({ parent }) => parents.has(parent));
+    found.push(...children);
+    parents = new Set(children.map(({ pid }) => pid));
+  }
+  return found;
+}
+
+/** Processor time, user and system, of everything started from here, ended or not: ms. Without this process. */
+export function cpuOfChildren(): number {
+  const living = descendants().map(({ own, ended }) => own + ended);
+  return living.reduce((sum, one) => sum + one, statOf(process.pid)!.ended);
+}
+
+/** Of one process, all its threads, ms. */
+export function cpuOf(pid: number): number {
+  return statOf(pid)?.own ?? 0;
+}
+
+/** The most memory that one of these processes has ever had resident, MB. */
+export function peakMemory(pids: readonly number[]): number {
+  return Math.max(0, ...pids.map((pid) => field(`/proc/${pid}/status`, 'VmHWM')));
+}
+
+/** What these and their children have now, shared pages in parts, MB. */
+export function memoryOfTrees(pids: readonly number[]): number {
+  const roots = new Set(pids);
+  const all = descendants().filter(({ pid, parent }) => roots.has(pid) || roots.has(parent));
+  return all.reduce((sum, { pid }) => sum + field(`/proc/${pid}/smaps_rollup`, 'Pss'), 0);
+}
+
+function field(path: string, name: string): number {
+  try {
+    const match = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readFileSync(path, 'utf8'));
+    return Number(match?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** Waits until what was started has nothing to do: what filling in set off shall not be measured. */
+export async function untilQuiet(): Promise<void> {
+  await until('the processes are idle', async () => {
+    const before = cpuOfChildren();
+    await pause(QUIET_WINDOW);
+    return cpuOfChildren() - before <= QUIET_WINDOW * QUIET_SHARE;
+  });
+}
