@@ -1,11 +1,10 @@
 /** The ring that all workers go round in: the same for everybody, in flat arrays. */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hash } from '../../src/semaphore/hash.ts';
 import { compareCodePoints } from '../../src/semaphore/order.ts';
 import { Ring, type Task } from '../../src/semaphore/ring.ts';
+import { collectGarbage } from '../garbage.ts';
 import { mixedLists, shuffled, task, tasks } from './given.ts';
 
 /** Everything that a ring says about itself. */
@@ -122,14 +121,9 @@ describe('who refused what', () => {
 describe('a million names', () => {
   const MILLION = 1_000_000;
 
-  function gc(): void {
-    setFlagsFromString('--expose-gc');
-    (runInNewContext('gc') as () => void)();
-  }
-
   /** Bytes in use: on the heap, and in flat arrays beside it. */
   function inUse(): number {
-    gc();
+    collectGarbage();
     const { heapUsed, arrayBuffers } = process.memoryUsage();
     return heapUsed + arrayBuffers;
   }
