@@ -12,13 +12,11 @@ import {
   type VolumeClock,
 } from '../semaphore/volume-clock.ts';
 import { ARCHIVE_AGE, ARCHIVE_PAUSE, type ArchiveRules } from './archivable.ts';
-import { isArchived } from './archive.ts';
 import { Archiver } from './archiver.ts';
-import { clearAttempts, countAttempt, noteNotBefore, noteRefusal, readTried } from './attempts.ts';
+import { readTried } from './attempts.ts';
 import { ClaimAges } from './claim-ages.ts';
 import { OpenStates } from './open-states.ts';
-import { claim, releaseClaim } from './claim.ts';
-import { commit, putFailed } from './commit.ts';
+import { claim } from './claim.ts';
 import type {
   Glance,
   Held,
@@ -42,6 +40,7 @@ import { readSessions } from './overview.ts';
 import { Pauses } from './pauses.ts';
 import { formatCounter } from './pulse.ts';
 import { Recoverer } from './recovery.ts';
+import { settle } from './settle.ts';
 import { takeGlance, takeSnapshot, type Instruments } from './snapshot.ts';
 import { newSessionId, parseToken, type Token } from './token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
@@ -317,36 +316,8 @@ export class VolumeSession implements Session {
     return readSessions(this.#ports.files, this.#layout);
   }
 
-  async settle(steps: readonly Step[], window: Window): Promise<void> {
-    for (const step of steps) step.error = undefined;
-    const commits = steps.filter((step) => step.change.kind === 'commit');
-    if (commits.length > 0) await commit(this.#member, commits, window);
-    for (const step of steps) {
-      if (step.change.kind === 'commit') continue;
-      if (!window.mayStart()) return;
-      try {
-        // An attempt is counted once, however often it takes to give the claim back.
-        if (step.progress === 'new' && !(await this.#giveUp(step, window))) continue;
-        step.progress = 'published';
-        const released = await releaseClaim(this.#member, step.name, window.mayLand);
-        if (released) step.progress = 'settled';
-      } catch (error) {
-        step.error = error;
-      }
-    }
-  }
-
-  /** False if it is too late for this window. What is noted of attempts nobody looks at while the claim stands. */
-  async #giveUp({ name, change }: Step, window: Window): Promise<boolean> {
-    if (change.kind === 'fail') {
-      // Who was stopped for so long that others did it, and archived it, has no say in it.
-      if (await isArchived(this.#member.files, this.#layout, name)) return true;
-      if (!(await putFailed(this.#member, change.record, window))) return false;
-      await clearAttempts(this.#member, name);
-    } else if (change.kind === 'retry') await countAttempt(this.#member, name, change.attempt);
-    else if (change.kind === 'refuse') await noteRefusal(this.#member, name, change.reason);
-    else if (change.kind === 'defer') await noteNotBefore(this.#member, name, change.notBefore);
-    return true;
+  settle(steps: readonly Step[], window: Window): Promise<void> {
+    return settle(this.#member, steps, window);
   }
 
   recover(cycle: number, window: Window, isHeld?: (name: string) => boolean): Promise<Recovery> {

@@ -323,7 +323,7 @@ describe('what is archived', () => {
     expect(volume.list('in_progress')).toEqual([]);
     await work(volume, one, 1);
     expect(volume.read('done', 'a.state')).toBe(flag);
-    expect((await one.session.snapshot()).tasks).toEqual([]);
+    expect((await one.session.snapshot()).tasks.names).toEqual([]);
     await forLong(volume, one);
     expect(volume.list()).not.toContain('a.state');
     expect(volume.list('done')).toEqual([]);
