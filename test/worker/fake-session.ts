@@ -63,6 +63,7 @@ export class FakeSession implements Session {
   sessions = async (): Promise<readonly Token[]> => [this.token];
   recover = async (): Promise<Recovery> => NOTHING;
   leave = async (): Promise<void> => undefined;
+  archive = async (): Promise<number> => 0;
 
   async snapshot(): Promise<Snapshot> {
     return { roster: [], paused: false, tasks: Ring.of([]), inProgress: 0, delayed: 0 };
