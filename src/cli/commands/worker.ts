@@ -8,7 +8,6 @@ import { examineQuickly } from '../../doctor/examine.ts';
 import { judge, sentenceOf } from '../../doctor/judge.ts';
 import { nodeHost } from '../../doctor/node-host.ts';
 import { scratchName } from '../../doctor/scratch.ts';
-import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../../semaphore/cycle.ts';
 import { startHeartbeatThread } from '../../volume/heartbeat.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
@@ -22,6 +21,7 @@ import { Worker } from '../../worker/worker.ts';
 import { COMMON, EXIT, LOGGING, type Command } from '../command.ts';
 import { loadMachines } from '../machines.ts';
 import type { OptionName, Settings } from '../options.ts';
+import { askedPhases, defaultTiming, PHASES } from '../phases.ts';
 import {
   createLog,
   hostName,
@@ -30,10 +30,6 @@ import {
   realRandom,
   watchDirectory,
 } from '../real.ts';
-
-const LOCAL = { phases: LOCAL_PHASES, lease: 10_000 };
-const NETWORK = { phases: NETWORK_PHASES, lease: 30_000 };
-const PHASES = ['assignment', 'commitment', 'update', 'buffer'] as const;
 
 /** What makes a worker go: `up` passes all of these on. */
 export const WORK: readonly OptionName[] = [
@@ -128,13 +124,6 @@ export const worker: Command = {
   },
 };
 
-/** Phase lengths that somebody asked for: what the volume uses has to be the same. */
-function askedPhases(settings: Settings): Partial<PhaseLengths> {
-  return Object.fromEntries(
-    PHASES.map((phase) => [phase, settings[phase]]).filter(([, length]) => length !== undefined),
-  ) as Partial<PhaseLengths>;
-}
-
 /**
  * Whoever is the first on a volume makes sure that it is fit, before anything on it can be claimed. Throws
  * `unfit-volume`, and what `readVolume` does.
@@ -171,7 +160,7 @@ async function openForWork(
   return openVolume(files, new Layout(directory), {
     phases: askedPhases(settings),
     ...(settings.lease !== undefined && { lease: settings.lease }),
-    defaults: isNetwork ? NETWORK : LOCAL,
+    defaults: defaultTiming(isNetwork),
     newId: randomUUID(),
     now: Date.now(),
   });
