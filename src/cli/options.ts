@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 
 export interface Settings {
-  dir: string;
+  dir: string[];
   name: string | undefined;
   assignment: number | undefined;
   commitment: number | undefined;
@@ -68,9 +68,11 @@ const phase = (describe: string, local: string, network: string): Option => ({
 
 export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   dir: {
-    type: 'string',
-    describe: 'The volume: a directory that all workers share',
-    default: 'stateFiles',
+    type: 'list',
+    describe:
+      "The volume: a directory that all workers share; may be repeated, or be a pattern ('/mnt/vol-*')",
+    default: ['stateFiles'],
+    defaultText: 'stateFiles',
   },
   name: {
     type: 'string',

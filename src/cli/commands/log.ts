@@ -1,7 +1,7 @@
 /** `flockwork log`: all workers' journals in one, like `parallel --joblog`. */
 import { readJournal } from '../../volume/overview.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { openExisting } from '../volume.ts';
+import { openAll } from '../volume.ts';
 
 const COLUMNS = ['started', 'duration', 'state', 'machine', 'worker', 'attempt', 'result'] as const;
 
@@ -18,12 +18,24 @@ export const log: Command = {
     ['$0 log --json', 'one JSON object a line'],
   ],
   run: async (settings, _words, io) => {
-    const { files, layout } = await openExisting(settings);
-    const journal = await readJournal(files, layout);
-    if (!settings.json) io.print(COLUMNS.join('\t'));
-    for (const entry of journal) {
-      const line = COLUMNS.map((column) => String(entry[column])).join('\t');
-      io.print(settings.json ? JSON.stringify(entry) : line);
+    const volumes = await openAll(settings);
+    const journal = (
+      await Promise.all(
+        volumes.map(async ({ files, layout }) =>
+          (await readJournal(files, layout)).map((entry) => ({ ...entry, dir: layout.root })),
+        ),
+      )
+    )
+      .flat()
+      .sort((a, b) => (a.started < b.started ? -1 : Number(a.started > b.started)));
+    const isOne = volumes.length === 1;
+    if (!settings.json) io.print([...COLUMNS, ...(isOne ? [] : ['dir'])].join('\t'));
+    for (const { dir, ...entry } of journal) {
+      const line = COLUMNS.map((column) => String(entry[column]));
+      const full = isOne ? entry : { ...entry, dir };
+      io.print(
+        settings.json ? JSON.stringify(full) : [...line, ...(isOne ? [] : [dir])].join('\t'),
+      );
     }
     return EXIT.done;
   },

@@ -4,7 +4,6 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../machine/errors.ts';
@@ -13,10 +12,12 @@ import { NodeFiles } from '../../volume/node-files.ts';
 import { readOverview, type Overview } from '../../volume/overview.ts';
 import { readCandidates, submitAll } from '../candidates.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
+import { directoriesOf } from '../directories.ts';
 import { OPTIONS, type Settings } from '../options.ts';
 import { hostName, realClock } from '../real.ts';
 import { flagTable, progressLine, workTable } from '../tables.ts';
-import { WORK } from './worker.ts';
+import { sumOf } from '../sum.ts';
+import { refuseTooFew, WORK } from './worker.ts';
 
 /** Milliseconds between looks at the flags. */
 const LOOK = 300;
@@ -40,16 +41,10 @@ export const up: Command = {
     ],
   ],
   run: async (settings, paths, io) => {
-    const directory = resolve(settings.dir);
-    mkdirSync(directory, { recursive: true });
-    const files = new NodeFiles();
-    const layout = new Layout(directory);
-    const submitted = await submitAll(
-      files,
-      layout,
-      readCandidates(paths),
-      randomUUID().slice(0, 8),
-    );
+    const directories = directoriesOf(settings);
+    refuseTooFew(settings, directories);
+    for (const directory of directories) mkdirSync(directory, { recursive: true });
+    const submitted = await submitAll(directories, readCandidates(paths), randomUUID().slice(0, 8));
     const taken = [...submitted].filter(([, outcome]) => outcome === 'name taken');
     if (taken.length > 0) {
       const names = taken.map(([name]) => name).join(', ');
@@ -58,13 +53,16 @@ export const up: Command = {
         `other files have these names on the volume: ${names}; nothing was started`,
       );
     }
-    const before = await readOverview(files, layout);
+    const files = new NodeFiles();
+    const look = async (): Promise<Overview> =>
+      sumOf(await Promise.all(directories.map((one) => readOverview(files, new Layout(one)))));
+    const before = await look();
     if (!settings.watch && before.available.length + before.inProgress.length === 0) {
       return conclude(before, before, settings, io);
     }
-    const crew = startWorkers(settings, directory, io);
-    await showProgress(crew, () => readOverview(files, layout), io);
-    return conclude(before, await readOverview(files, layout), settings, io, crew.statuses);
+    const crew = startWorkers(settings, directories, io);
+    await showProgress(crew, look, io);
+    return conclude(before, await look(), settings, io, crew.statuses);
   },
 };
 
@@ -74,14 +72,15 @@ interface LocalCrew {
 }
 
 /** Each worker is a process of its own, exactly as on another host; its lines are told apart by its name. */
-function startWorkers(settings: Settings, directory: string, io: Io): LocalCrew {
+function startWorkers(settings: Settings, directories: readonly string[], io: Io): LocalCrew {
   const statuses: number[] = [];
+  const volumes = directories.map((directory) => `--dir=${directory}`);
   const base = settings.name ?? hostName(io, hostname());
   const children = Array.from({ length: settings.workers ?? WORKERS }, (_, index) => {
     const name = `${base}-${index + 1}`;
     const child = spawn(
       process.execPath,
-      [entryPoint(), 'worker', '--dir', directory, '--name', name, ...passOn(settings)],
+      [entryPoint(), 'worker', ...volumes, '--name', name, ...passOn(settings)],
       // Out of the terminal's reach: Ctrl-C asks this process, and this process asks them, once.
       { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
     );
@@ -184,7 +183,7 @@ function conclude(
 }
 
 function closing(before: Overview, left: number, settings: Settings): string {
-  const volume = `--dir ${settings.dir}`;
+  const volume = settings.dir.map((dir) => `--dir ${quoted(dir)}`).join(' ');
   if (left > 0) return `\n${left} states are left: flockwork up ${volume} goes on with them.`;
   const nothingToDo = before.available.length + before.inProgress.length === 0;
   const intro = nothingToDo ? 'Everything was done already.' : 'Everything is done.';
@@ -192,4 +191,9 @@ function closing(before: Overview, left: number, settings: Settings): string {
     `\n${intro} To run it all again: flockwork reset --all ${volume}, then this command ` +
     `(in a checkout: npm run -s flockwork -- reset --all ${volume}).`
   );
+}
+
+/** As a shell takes it for one word, patterns included. */
+function quoted(word: string): string {
+  return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

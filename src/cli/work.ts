@@ -1,0 +1,136 @@
+/** A worker on one volume: what `flockwork worker` runs on each of those it is given. */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { examineQuickly } from '../doctor/examine.ts';
+import { judge, sentenceOf } from '../doctor/judge.ts';
+import { nodeHost } from '../doctor/node-host.ts';
+import { scratchName } from '../doctor/scratch.ts';
+import { UserError } from '../machine/errors.ts';
+import { machineNames, type Registry } from '../machine/registry.ts';
+import { startHeartbeatThread } from '../volume/heartbeat.ts';
+import { Layout } from '../volume/layout.ts';
+import { NodeFiles } from '../volume/node-files.ts';
+import { openVolume, readVolume } from '../volume/open.ts';
+import { openSession } from '../volume/session.ts';
+import type { VolumeFile } from '../volume/volume-file.ts';
+import { createExecute } from '../worker/executor.ts';
+import type { Log, Summary } from '../worker/ports.ts';
+import type { Slots } from '../worker/slots.ts';
+import { Worker } from '../worker/worker.ts';
+import type { Io } from './command.ts';
+import type { Settings } from './options.ts';
+import { askedPhases, defaultTiming } from './phases.ts';
+import { isNetworkFileSystem, realClock, realRandom, watchDirectory } from './real.ts';
+
+/** What the workers of one process have in common, and this one's part of it. */
+export interface Post {
+  readonly name: string;
+  readonly directory: string;
+  readonly registry: Registry;
+  readonly settings: Settings;
+  /** What it may count on: of the process's, an equal part. */
+  readonly concurrency: number;
+  readonly capacity: number;
+  readonly slots: Slots;
+  readonly log: Log;
+  readonly io: Io;
+}
+
+/** Until nothing is left, or `io.stop` aborts. Throws what a user has to mend: `unfit-volume`, `volume-gone`, … */
+export async function work(post: Post): Promise<Summary> {
+  const { name, directory, registry, settings, concurrency, capacity, slots, log, io } = post;
+  const isNetwork = await (async () => isNetworkFileSystem(directory))().catch(() => false);
+  const files = new NodeFiles({ durable: settings.fsync, network: isNetwork });
+  await refuseUnfit(files, directory, log);
+  const volume = await openForWork(files, directory, isNetwork, settings);
+  const session = {
+    directory,
+    volume,
+    worker: name,
+    host: hostname(),
+    pid: process.pid,
+    concurrency,
+    capacity,
+    machines: machineNames(registry),
+    ownClock: !isNetwork,
+  };
+  const ports = {
+    files,
+    clock: realClock,
+    random: realRandom,
+    startHeartbeat: startHeartbeatThread,
+  };
+  const worker = new Worker(
+    {
+      clock: realClock,
+      random: realRandom,
+      openSession: () => openSession(ports, session),
+      execute: createExecute({
+        clock: realClock,
+        log,
+        print: io.print,
+        pauseScale: settings['example-delay'],
+      }),
+      log,
+      slots,
+      // File events do not cross the network: there, an idle worker looks once a cycle.
+      watch: isNetwork ? undefined : watchDirectory(directory, log),
+    },
+    {
+      registry,
+      volumeId: volume.id,
+      assign: settings.assign,
+      follow: settings.follow,
+      watch: settings.watch,
+      eager: settings.eager,
+      freshListings: !isNetwork,
+      drain: settings.drain,
+    },
+  );
+  const summary = await worker.run(io.stop);
+  const nothing = summary.end === 'empty' ? 'nothing is left to do' : 'stopped';
+  log.info({ ...summary }, `${nothing}; ${summary.done} done and ${summary.failed} failed here`);
+  return summary;
+}
+
+/**
+ * Whoever is the first on a volume makes sure that it is fit, before anything on it can be claimed. Throws
+ * `unfit-volume`, and what `readVolume` does.
+ */
+async function refuseUnfit(files: NodeFiles, directory: string, log: Log): Promise<void> {
+  if ((await readVolume(files, new Layout(directory))) !== undefined) return;
+  const ports = { files, clock: realClock, host: nodeHost };
+  const { measured, skipped } = await examineQuickly(ports, {
+    directory,
+    scratch: scratchName(realRandom),
+  });
+  const judgements = judge(measured);
+  const bad = judgements.filter(({ verdict }) => verdict === 'bad');
+  if (bad.length > 0) {
+    throw new UserError('unfit-volume', `${directory}: ${bad.map(sentenceOf).join(' ')}`, { bad });
+  }
+  const doubts = [
+    ...judgements.filter(({ verdict }) => verdict === 'warning').map(sentenceOf),
+    ...skipped.map(({ what, why }) => `not measured: ${what} (${why}).`),
+  ];
+  if (doubts.length === 0) return;
+  log.warn(
+    { doubts },
+    `nobody has worked here before, and there are doubts; flockwork doctor ${directory} measures more. ${doubts.join(' ')}`,
+  );
+}
+
+async function openForWork(
+  files: NodeFiles,
+  directory: string,
+  isNetwork: boolean,
+  settings: Settings,
+): Promise<VolumeFile> {
+  return openVolume(files, new Layout(directory), {
+    phases: askedPhases(settings),
+    ...(settings.lease !== undefined && { lease: settings.lease }),
+    defaults: defaultTiming(isNetwork),
+    newId: randomUUID(),
+    now: Date.now(),
+  });
+}
