@@ -4,6 +4,7 @@ import { parseStateName } from '../src/machine/name.ts';
 import { formatRecord, parseCommitRecord } from '../src/machine/record.ts';
 import { formatStateFile, parseStateFile } from '../src/machine/state-file.ts';
 import { assign } from '../src/semaphore/assignment.ts';
+import { Ring } from '../src/semaphore/ring.ts';
 import { LOCAL_PHASES, momentAt, momentOf } from '../src/semaphore/cycle.ts';
 import { hash } from '../src/semaphore/hash.ts';
 
@@ -45,14 +46,14 @@ const roster = Array.from({ length: FLEET }, (_, index) => ({
 const PARTS: readonly (readonly [string, () => unknown])[] = [
   ['parse a state file', () => parseStateFile(stateBytes)],
   ['parse a state file’s name', () => parseStateName('chain-1.state-4')],
-  ['parse a commit record', () => parseCommitRecord(recordText)],
+  ['parse a commit record', () => parseCommitRecord(recordText, 'chain-1.state-4')],
   ['which phase is it?', () => momentAt(LOCAL_PHASES, 1_767_225_600_123)],
   [
     'which phase is it, surely?',
     () => momentOf(LOCAL_PHASES, { earliest: 1_767_225_600_123, latest: 1_767_225_600_133 }),
   ],
   ['hash an instance’s name', () => hash('chain-1')],
-  [`split ${STATES} states among ${FLEET} workers`, () => assign(roster, tasks, 7)],
+  [`split ${STATES} states among ${FLEET} workers`, () => assign(roster, Ring.of(tasks), 7)],
 ];
 
 export async function measurePure(): Promise<PureResult[]> {

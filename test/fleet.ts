@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { JournalEntry } from '../src/volume/contract.ts';
+import { parseJournalLine, parseJournalName } from '../src/volume/journal.ts';
 
 const MAIN = resolve(import.meta.dirname, '../src/cli/main.ts');
 
@@ -139,10 +140,12 @@ export class Fleet implements AsyncDisposable {
   /** A line that a crash cut short says nothing. */
   journal(): JournalEntry[] {
     const folder = join('.flockwork', 'journal');
-    return this.list(folder)
-      .filter((name) => name.endsWith('.jsonl'))
-      .flatMap((name) => this.read(folder, name).split('\n'))
-      .flatMap((line) => parseOrNone<JournalEntry>(line));
+    return this.list(folder).flatMap((name) => {
+      const owner = parseJournalName(name);
+      if (owner === undefined) return [];
+      const lines = this.read(folder, name).split('\n');
+      return lines.flatMap((line) => parseJournalLine(line, owner) ?? []);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -153,13 +156,5 @@ export class Fleet implements AsyncDisposable {
     }
     await Promise.all(this.#processes.map((one) => one.ended));
     rmSync(this.dir, { recursive: true, force: true });
-  }
-}
-
-function parseOrNone<T>(text: string): T[] {
-  try {
-    return [JSON.parse(text) as T];
-  } catch {
-    return [];
   }
 }

@@ -18,6 +18,7 @@ export class StillClock implements Clock {
 
   sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
     new Promise((resolve) => {
+      if (ms < 0) throw new RangeError(`nobody can sleep for ${ms} ms`);
       this.sleeps += 1;
       if (signal?.aborted === true) return resolve();
       const wake = (): void => {

@@ -5,6 +5,7 @@ import { parseStateName, stateName } from '../machine/name.ts';
 import { UserError } from '../machine/errors.ts';
 import { formatStateFile } from '../machine/state-file.ts';
 import type { Json } from '../machine/definition.ts';
+import { findState, isArchived } from '../volume/archive.ts';
 import type { Files } from '../volume/files.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
@@ -98,7 +99,8 @@ export async function submitAll(
 async function homeOf(files: Files, layouts: readonly Layout[], name: string): Promise<Layout> {
   if (layouts.length === 1) return layouts[0]!;
   for (const layout of layouts) {
-    if ((await files.stat(layout.state(name))) !== undefined) return layout;
+    const there = await files.stat(await findState(files, layout, name));
+    if (there !== undefined || (await isArchived(files, layout, name))) return layout;
   }
   const { instance } = parseStateName(name)!;
   const home = shardOf(

@@ -5,6 +5,8 @@ import type { OptionName, Settings } from './options.ts';
 export interface Io {
   /** Data: one line, or several. */
   readonly print: (text: string) => void;
+  /** Waits for whoever reads what was printed: for those who print much. */
+  readonly printed: () => Promise<void>;
   /** What is said to a person while working: standard error. */
   readonly say: (text: string) => void;
   /** Standard output and input are a terminal. */

@@ -11,12 +11,14 @@ export interface Settings {
   lease: number | undefined;
   assign: 'slices' | 'zip';
   concurrency: number;
+  threads: number;
   capacity: number;
   follow: boolean;
   watch: boolean;
   fsync: boolean;
   eager: boolean;
   drain: number;
+  keep: number;
   machines: string[];
   'example-delay': number;
   'log-format': 'pretty' | 'json';
@@ -102,6 +104,13 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     minimum: 1,
     integer: true,
   },
+  threads: {
+    type: 'number',
+    describe: "Threads for the ticks of modules, one at a time in each; 0: the worker's own",
+    default: 0,
+    minimum: 0,
+    integer: true,
+  },
   capacity: {
     type: 'number',
     describe: 'States held at the same time, at most',
@@ -131,6 +140,13 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     describe: 'When told to stop, time for running ticks to finish',
     default: 10_000,
     defaultText: '10s',
+  },
+  keep: {
+    type: 'number',
+    describe: 'Done states that stay in the directory; older ones go to archive/, after an hour',
+    default: 100_000,
+    minimum: 0,
+    integer: true,
   },
   machines: {
     type: 'list',

@@ -122,6 +122,8 @@ function createIo(stop: AbortSignal): Io {
   const interactive = process.stdin.isTTY && process.stdout.isTTY;
   return {
     print: (text) => void process.stdout.write(`${text}\n`),
+    // An error is told by an event, too, which asks us to stop.
+    printed: () => new Promise((resolve) => process.stdout.write('', () => resolve())),
     say: (text) => void process.stderr.write(`${text}\n`),
     interactive,
     draw: process.stderr.isTTY

@@ -1,6 +1,7 @@
 /** What `status` says, as data: a function of what was read, and of the time. */
-import { momentAt, type Moment, type PhaseLengths } from '../semaphore/cycle.ts';
 import type { FailureRecord } from '../machine/record.ts';
+import { momentAt, type Moment, type PhaseLengths } from '../semaphore/cycle.ts';
+import { compareCodePoints } from '../semaphore/order.ts';
 import type { Overview } from '../volume/overview.ts';
 
 export interface MachineCounts {
@@ -16,6 +17,8 @@ export interface WorkerLine {
   readonly state: 'available' | 'busy' | 'gone';
   readonly done: number;
   readonly failed: number;
+  /** The two before are of the ends of its journals only: there were more. */
+  readonly isCut: boolean;
   readonly holding: readonly string[];
 }
 
@@ -34,9 +37,14 @@ export interface StatusReport {
     readonly available: number;
     readonly delayed: number;
     readonly inProgress: number;
+    /** In `done/`. */
     readonly done: number;
     readonly failed: number;
+    /** In `archive/`. */
+    readonly archived: number;
   };
+  /** `counts.archived` is an estimate, from some of the shards. */
+  readonly isArchiveSampled: boolean;
   readonly phase:
     | {
         readonly name: Moment['phase'];
@@ -49,10 +57,14 @@ export interface StatusReport {
   readonly rate: number;
   /** Milliseconds, for what is known now: chains may still grow. */
   readonly eta: number | undefined;
+  /** Of so many available ones as were looked at. */
   readonly oldest: { readonly state: string; readonly waiting: number } | undefined;
   readonly machines: Readonly<Record<string, MachineCounts>>;
+  /** `machines` are estimates, from some state files and the ends of the journals. */
+  readonly areMachinesSampled: boolean;
   readonly workers: readonly WorkerLine[];
   readonly held: readonly HeldLine[];
+  /** The first thousand by name. */
   readonly failed: readonly FailureRecord[];
 }
 
@@ -71,19 +83,15 @@ const RATE_WINDOW = 60_000;
 
 export function buildReport(input: ReportInput): StatusReport {
   const { overview, phases, now, oldest } = input;
-  const { available, delayed, inProgress, done, failed } = overview;
+  const { names: _names, isArchiveSampled, ...counts } = overview.census;
   const rate = rateOf(overview, now);
-  const left = available.length + inProgress.length;
+  const left = counts.available + counts.inProgress;
   const moment = phases === undefined ? undefined : momentAt(phases, now);
+  const { machines, isSampled } = countMachines(input);
   return {
     paused: overview.paused,
-    counts: {
-      available: available.length,
-      delayed: available.filter((name) => delayed.has(name)).length,
-      inProgress: inProgress.length,
-      done: done.length,
-      failed: failed.length,
-    },
+    counts,
+    isArchiveSampled,
     phase: moment && {
       name: moment.phase,
       after: moment.after,
@@ -93,60 +101,87 @@ export function buildReport(input: ReportInput): StatusReport {
     rate,
     eta: rate > 0 && left > 0 ? Math.round((left / rate) * 1000) : undefined,
     oldest: oldest && { state: oldest.state, waiting: Math.max(0, Math.round(now - oldest.since)) },
-    machines: countMachines(input),
+    machines,
+    areMachinesSampled: isSampled,
     workers: listWorkers(overview),
     held: listHeld(overview, now),
-    failed,
+    failed: overview.failed,
   };
 }
 
-function rateOf({ journal }: Overview, now: number): number {
-  const ends = journal
-    .filter((entry) => entry.result === 'done')
-    .map((entry) => Date.parse(entry.started) + entry.duration)
-    .filter((end) => now - end < RATE_WINDOW);
-  if (ends.length === 0) return 0;
-  const span = Math.max(1000, Math.min(RATE_WINDOW, now - Math.min(...ends)));
-  return (ends.length * 1000) / span;
+function rateOf({ tails }: Overview, now: number): number {
+  let [count, first] = [0, now];
+  for (const { result, started, duration } of tails.entries) {
+    const end = Date.parse(started) + duration;
+    if (result !== 'done' || now - end >= RATE_WINDOW) continue;
+    count += 1;
+    first = Math.min(first, end);
+  }
+  return (count * 1000) / Math.max(1000, Math.min(RATE_WINDOW, now - first));
 }
 
-function countMachines({ overview, machineOf }: ReportInput): Record<string, MachineCounts> {
-  const counts: Record<string, MachineCounts> = {};
-  const count = (machine: string, key: keyof MachineCounts): void => {
-    counts[machine] ??= { available: 0, inProgress: 0, done: 0, failed: 0 };
-    counts[machine][key] += 1;
+const UNKNOWN = '(unknown)';
+
+/** Of each kind, what was looked at stands for all of it. */
+function countMachines({ overview, machineOf }: ReportInput): {
+  machines: Record<string, MachineCounts>;
+  isSampled: boolean;
+} {
+  const { census, inProgress, failed, tails } = overview;
+  const machines: Record<string, MachineCounts> = {};
+  let isSampled = false;
+  const add = (kind: keyof MachineCounts, seen: readonly string[], whole: number): void => {
+    const counts = new Map<string, number>();
+    for (const machine of seen) counts.set(machine, (counts.get(machine) ?? 0) + 1);
+    for (const [machine, count] of counts) {
+      machines[machine] ??= { available: 0, inProgress: 0, done: 0, failed: 0 };
+      machines[machine][kind] = Math.round((count * whole) / seen.length);
+    }
+    isSampled ||= seen.length !== whole;
   };
-  const of = (name: string): string => machineOf.get(name) ?? '(unknown)';
-  const doneMachine = new Map(
-    overview.journal
-      .filter((entry) => entry.result === 'done')
-      .map((entry) => [entry.state, entry.machine]),
+  const of = (name: string): string => machineOf.get(name) ?? UNKNOWN;
+  add('available', census.names.available.map(of), census.available);
+  add(
+    'inProgress',
+    inProgress.map(({ state, held }) => held?.machine ?? of(state)),
+    inProgress.length,
   );
-  for (const name of overview.available) count(of(name), 'available');
-  for (const { state, held } of overview.inProgress)
-    count(held?.machine ?? of(state), 'inProgress');
-  for (const name of overview.done) count(doneMachine.get(name) ?? of(name), 'done');
-  for (const { state } of overview.failed) count(of(state), 'failed');
-  return counts;
+  add(
+    'failed',
+    failed.map(({ state }) => of(state)),
+    census.failed,
+  );
+  const done = tails.entries.flatMap(({ result, machine }) => (result === 'done' ? [machine] : []));
+  // What no journal knows of was done before they were moved away, or by others.
+  const missing = tails.cut.size === 0 ? census.done - done.length : 0;
+  for (let index = 0; index < missing; index += 1) done.push(UNKNOWN);
+  add('done', done, census.done);
+  return { machines, isSampled };
 }
 
-function listWorkers(overview: Overview): WorkerLine[] {
-  const live = new Set(overview.sessions.map((token) => token.worker));
-  const registered = new Set(overview.registered);
-  const names = new Set([...registered, ...live, ...overview.journal.map((entry) => entry.worker)]);
-  return [...names].sort().map((worker) => {
-    const entries = overview.journal.filter((entry) => entry.worker === worker);
-    const idle = registered.has(worker) ? ('available' as const) : ('gone' as const);
-    return {
-      worker,
-      state: live.has(worker) && !registered.has(worker) ? 'busy' : idle,
-      done: entries.filter((entry) => entry.result === 'done').length,
-      failed: entries.filter((entry) => entry.result === 'failed').length,
-      holding: overview.inProgress
-        .filter(({ token }) => token?.worker === worker)
-        .map(({ state }) => state),
-    };
-  });
+function listWorkers({ sessions, registered, tails, inProgress }: Overview): WorkerLine[] {
+  const live = new Set(sessions.map((token) => token.worker));
+  const isRegistered = new Set(registered);
+  const results = new Map<string, { done: number; failed: number }>();
+  for (const name of [...registered, ...live]) results.set(name, { done: 0, failed: 0 });
+  for (const { worker, result } of tails.entries) {
+    const counts = results.get(worker) ?? { done: 0, failed: 0 };
+    results.set(worker, counts);
+    if (result === 'done' || result === 'failed') counts[result] += 1;
+  }
+  const holding = Map.groupBy(inProgress, ({ token }) => token?.worker);
+  return [...results]
+    .sort(([a], [b]) => compareCodePoints(a, b))
+    .map(([worker, counts]) => {
+      const idle = isRegistered.has(worker) ? ('available' as const) : ('gone' as const);
+      return {
+        worker,
+        state: live.has(worker) && !isRegistered.has(worker) ? 'busy' : idle,
+        ...counts,
+        isCut: tails.cut.has(worker),
+        holding: (holding.get(worker) ?? []).map(({ state }) => state),
+      };
+    });
 }
 
 function listHeld(overview: Overview, now: number): HeldLine[] {

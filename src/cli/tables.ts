@@ -2,7 +2,9 @@
 import { styleText } from 'node:util';
 import { formatDuration } from '../machine/duration.ts';
 import type { JournalEntry } from '../volume/contract.ts';
-import type { Overview } from '../volume/overview.ts';
+import type { FailureRecord } from '../machine/record.ts';
+import type { Census } from '../volume/census.ts';
+import type { Claimed } from '../volume/overview.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -56,21 +58,27 @@ export function workTable(journal: readonly JournalEntry[]): string {
   );
 }
 
-/** The flags, counted; and why what failed has failed. */
-export function flagTable(overview: Overview): string {
-  const { available, delayed, inProgress, done, failed } = overview;
-  const retrying = available.filter((name) => delayed.has(name)).length;
-  const counts = [
-    paint('green', `${done.length} done`),
-    `${inProgress.length} in progress`,
-    `${available.length} available${retrying > 0 ? ` (${retrying} of them later)` : ''}`,
-    failed.length > 0 ? paint('red', `${failed.length} failed`) : '0 failed',
+/** The flags, counted; and why what failed has failed, as far as that was read. */
+export function flagTable(
+  counts: Omit<Census, 'names' | 'isArchiveSampled'>,
+  isArchiveSampled: boolean,
+  failures: readonly FailureRecord[],
+): string {
+  const { available, delayed, inProgress, done, failed, archived } = counts;
+  const parts = [
+    paint('green', `${done} done`),
+    `${inProgress} in progress`,
+    `${available} available${delayed > 0 ? ` (${delayed} of them later)` : ''}`,
+    failed > 0 ? paint('red', `${failed} failed`) : '0 failed',
   ];
-  const reasons = failed.map(({ state, reason, line, column }) => {
+  if (archived > 0) parts.push(`${isArchiveSampled ? 'about ' : ''}${archived} archived`);
+  const reasons = failures.map(({ state, reason, line, column }) => {
     const place = line === undefined ? '' : `:${line}:${column ?? 1}`;
     return `  ${paint('red', state)}${place}: ${reason}`;
   });
-  return [`flags: ${counts.join(', ')}`, ...reasons].join('\n');
+  const more = failed - failures.length;
+  if (more > 0) reasons.push(`  … and ${more} more: ls failed`);
+  return [`flags: ${parts.join(', ')}`, ...reasons].join('\n');
 }
 
 const BAR = 30;
@@ -82,14 +90,14 @@ export function bar(part: number, whole: number): string {
 
 /** One line that says how far it is. A chain may still grow: the whole is what is known so far. */
 export function progressLine(
-  overview: Overview,
+  { available, inProgress, done, failed }: Census,
+  held: readonly Claimed[],
   elapsed: number,
   columns: number | undefined,
 ): string {
-  const { available, inProgress, done, failed } = overview;
-  const settled = done.length + failed.length;
-  const whole = settled + available.length + inProgress.length;
-  const held = inProgress.map(({ state, token }) => `${state}@${token?.worker ?? '?'}`).join(' ');
-  const text = `${bar(settled, whole)} ${settled} of ${whole} ${formatDuration(elapsed)}  ${held}`;
+  const settled = done + failed;
+  const whole = settled + available + inProgress;
+  const names = held.map(({ state, token }) => `${state}@${token?.worker ?? '?'}`).join(' ');
+  const text = `${bar(settled, whole)} ${settled} of ${whole} ${formatDuration(elapsed)}  ${names}`;
   return columns === undefined ? text : text.slice(0, columns - 1);
 }

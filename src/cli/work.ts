@@ -7,42 +7,59 @@ import { nodeHost } from '../doctor/node-host.ts';
 import { scratchName } from '../doctor/scratch.ts';
 import { UserError } from '../machine/errors.ts';
 import { machineNames, type Registry } from '../machine/registry.ts';
+import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../volume/archivable.ts';
 import { startHeartbeatThread } from '../volume/heartbeat.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { openVolume, readVolume } from '../volume/open.ts';
 import { openSession } from '../volume/session.ts';
 import type { VolumeFile } from '../volume/volume-file.ts';
-import { createExecute } from '../worker/executor.ts';
-import type { Log, Summary } from '../worker/ports.ts';
+import type { Execute, Log, Summary } from '../worker/ports.ts';
 import type { Slots } from '../worker/slots.ts';
 import { Worker } from '../worker/worker.ts';
-import type { Io } from './command.ts';
 import type { Settings } from './options.ts';
 import { askedPhases, defaultTiming } from './phases.ts';
 import { isNetworkFileSystem, realClock, realRandom, watchDirectory } from './real.ts';
 
-/** What the workers of one process have in common, and this one's part of it. */
+/** Nothing on a volume is staler than its lease. */
+const LEASES_OF_PAUSE = 5;
+
+/** A volume that can be worked on. */
+export interface Prepared {
+  readonly directory: string;
+  readonly isNetwork: boolean;
+  readonly files: NodeFiles;
+  readonly volume: VolumeFile;
+  readonly log: Log;
+}
+
+/** What the workers of one process have in common. */
 export interface Post {
   readonly name: string;
-  readonly directory: string;
   readonly registry: Registry;
   readonly settings: Settings;
-  /** What it may count on: of the process's, an equal part. */
+  /** What each may count on: of the process's, an equal part. */
   readonly concurrency: number;
   readonly capacity: number;
   readonly slots: Slots;
-  readonly log: Log;
-  readonly io: Io;
+  readonly execute: Execute;
+  readonly stop: AbortSignal;
 }
 
-/** Until nothing is left, or `io.stop` aborts. Throws what a user has to mend: `unfit-volume`, `volume-gone`, … */
-export async function work(post: Post): Promise<Summary> {
-  const { name, directory, registry, settings, concurrency, capacity, slots, log, io } = post;
+/** Makes the directory a volume, if it is none yet. Throws `unfit-volume`, and what `openVolume` does. */
+export async function prepare(directory: string, settings: Settings, log: Log): Promise<Prepared> {
   const isNetwork = await (async () => isNetworkFileSystem(directory))().catch(() => false);
   const files = new NodeFiles({ durable: settings.fsync, network: isNetwork });
   await refuseUnfit(files, directory, log);
   const volume = await openForWork(files, directory, isNetwork, settings);
+  return { directory, isNetwork, files, volume, log };
+}
+
+/** Until nothing is left, or `stop` aborts. Throws what a user has to mend: `volume-gone`, `name-in-use`. */
+export async function work(
+  { directory, isNetwork, files, volume, log }: Prepared,
+  { name, registry, settings, concurrency, capacity, slots, execute, stop }: Post,
+): Promise<Summary> {
   const session = {
     directory,
     volume,
@@ -53,6 +70,12 @@ export async function work(post: Post): Promise<Summary> {
     capacity,
     machines: machineNames(registry),
     ownClock: !isNetwork,
+    freshListings: !isNetwork,
+    archive: {
+      keep: settings.keep,
+      age: ARCHIVE_AGE,
+      pause: Math.max(ARCHIVE_PAUSE, LEASES_OF_PAUSE * volume.lease),
+    },
   };
   const ports = {
     files,
@@ -65,12 +88,7 @@ export async function work(post: Post): Promise<Summary> {
       clock: realClock,
       random: realRandom,
       openSession: () => openSession(ports, session),
-      execute: createExecute({
-        clock: realClock,
-        log,
-        print: io.print,
-        pauseScale: settings['example-delay'],
-      }),
+      execute,
       log,
       slots,
       // File events do not cross the network: there, an idle worker looks once a cycle.
@@ -87,7 +105,7 @@ export async function work(post: Post): Promise<Summary> {
       drain: settings.drain,
     },
   );
-  const summary = await worker.run(io.stop);
+  const summary = await worker.run(stop);
   const nothing = summary.end === 'empty' ? 'nothing is left to do' : 'stopped';
   log.info({ ...summary }, `${nothing}; ${summary.done} done and ${summary.failed} failed here`);
   return summary;

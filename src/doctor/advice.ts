@@ -15,8 +15,10 @@ export interface Advice {
 
 /** No measurement is the worst case: twice of it, and some. */
 const MARGIN = 2;
-/** Claims that fit into one Worker Commitment, and commits into one Update System, at least. */
-const BURST = 20;
+/** Claims that fit into one Worker Commitment, at least: Update System goes on with them. */
+const CLAIMS = 3;
+/** Commits that fit into one Update System, at least. */
+const COMMITS = 20;
 const SHORTEST_LEASE = 10_000;
 /** A lease outlives so many cycles: who misses two is not dead. */
 const CYCLES_PER_LEASE = 2.5;
@@ -40,10 +42,10 @@ export function advise(measured: Measured): Advice | undefined {
 
   const phases: PhaseLengths = {
     assignment: longer('assignment', names + 3 * took('list') + took('read')),
-    commitment: longer('commitment', BURST * took('link', 'stat', 'read')),
+    commitment: longer('commitment', CLAIMS * took('link', 'stat', 'read')),
     update: longer(
       'update',
-      2 * took('fsync directory') + BURST * took('create', 'fsync file', 'link', 'unlink'),
+      2 * took('fsync directory') + COMMITS * took('create', 'fsync file', 'link', 'unlink'),
     ),
     buffer: longer('buffer', Math.max(stamps.uncertainty, slowest)),
   };

@@ -9,8 +9,9 @@ export class Backlog {
   readonly #ring: Ring;
   readonly #session: string;
   #roster: readonly RosterEntry[] = [];
-  #cut: Cut = new Cut([]);
-  #own = 0;
+  /** Indices of the worker's own slice, in the ring's order. */
+  #slice: Uint32Array = new Uint32Array();
+  #left = 0;
 
   constructor(ring: Ring, session: string) {
     this.#ring = ring;
@@ -20,7 +21,7 @@ export class Backlog {
   /** Names of the worker's own slice that it has not been given yet, where this is the roster. */
   remaining(roster: readonly RosterEntry[]): number {
     this.#cutFor(roster);
-    return this.#own;
+    return this.#left;
   }
 
   /**
@@ -29,37 +30,48 @@ export class Backlog {
    */
   *share(roster: readonly RosterEntry[], cycle: number): Generator<string, void> {
     this.#cutFor(roster);
-    const ring = this.#ring;
-    let left = quotaOf(roster, ring, cycle, this.#session);
+    const [ring, slice] = [this.#ring, this.#slice];
+    let quota = quotaOf(roster, ring, cycle, this.#session);
     for (const name of refusedShare(roster, ring, cycle, this.#session)) {
-      left -= 1;
+      quota -= 1;
       yield name;
     }
-    if (this.#own === 0) return;
-    for (const index of ring.from(startOf(cycle))) {
-      if (left <= 0) return;
-      if (!this.#isOwn(index)) continue;
-      const name = ring.nameAt(index)!;
+    const first = this.#firstAt(startOf(cycle));
+    for (let step = 0; step < slice.length && quota > 0 && this.#left > 0; step += 1) {
+      const index = slice[(first + step) % slice.length]!;
+      const name = ring.nameAt(index);
+      if (name === undefined) continue;
       ring.remove(index);
-      this.#own -= 1;
-      left -= 1;
+      this.#left -= 1;
+      quota -= 1;
       yield name;
     }
   }
 
-  #isOwn(index: number): boolean {
-    const ring = this.#ring;
-    const name = ring.nameAt(index);
-    if (name === undefined || ring.refusedBy(name).length > 0) return false;
-    return this.#cut.sessions[this.#cut.ownerOf(ring.placeAt(index))] === this.#session;
+  #firstAt(start: number): number {
+    let [low, high] = [0, this.#slice.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#ring.placeAt(this.#slice[middle]!) < start) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   #cutFor(roster: readonly RosterEntry[]): void {
     if (isSame(roster, this.#roster)) return;
     this.#roster = roster;
-    this.#cut = new Cut(roster);
-    this.#own = 0;
-    for (const index of this.#ring.from(0)) if (this.#isOwn(index)) this.#own += 1;
+    const ring = this.#ring;
+    const cut = new Cut(roster);
+    const self = cut.sessions.indexOf(this.#session);
+    const own: number[] = [];
+    for (const index of ring.from(0)) {
+      const name = ring.nameAt(index);
+      if (name === undefined || cut.ownerOf(ring.placeAt(index)) !== self) continue;
+      if (ring.refusedBy(name).length === 0) own.push(index);
+    }
+    this.#slice = self < 0 ? new Uint32Array() : Uint32Array.from(own);
+    this.#left = this.#slice.length;
   }
 }
 

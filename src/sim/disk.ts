@@ -15,7 +15,6 @@ export function failure(code: string, what: string): Error {
 
 export interface FileNode {
   readonly kind: 'file' | 'other';
-  readonly inode: number;
   content: string;
   /** What a power cut leaves, if it was synced at all. */
   durable: string | undefined;
@@ -72,7 +71,6 @@ export class Disk {
   readonly #notify: (notice: Notice) => void;
   /** Names that one file may have. */
   readonly #maxLinks: number;
-  #inodes = 0;
 
   constructor(
     now: () => number,
@@ -106,8 +104,6 @@ export class Disk {
       size: node.kind === 'directory' ? 0 : Buffer.byteLength(node.content),
       mtime,
       mode: node.mode,
-      // Where caches lie, nobody may go by what a name was a while ago.
-      ...(node.kind !== 'directory' && this.#memory === 0 && { inode: node.inode }),
     };
   }
 
@@ -122,12 +118,12 @@ export class Disk {
   create(path: string, content: string, actor: Actor): void {
     const [directory, name] = this.#place(path);
     if (directory.entries.has(name)) throw failure('EEXIST', path);
-    this.#set(path, newFile((this.#inodes += 1), content, actor.stamp()), actor);
+    this.#set(path, newFile(content, actor.stamp()), actor);
   }
 
   /** Junk that is no regular file. */
   createOther(path: string, actor: Actor): void {
-    this.#set(path, { ...newFile((this.#inodes += 1), '', actor.stamp()), kind: 'other' }, actor);
+    this.#set(path, { ...newFile('', actor.stamp()), kind: 'other' }, actor);
   }
 
   overwrite(path: string, content: string, actor: Actor): void {
@@ -310,9 +306,8 @@ function newDirectory(mode: number, mtime: number): DirectoryNode {
   };
 }
 
-function newFile(inode: number, content: string, mtime: number): FileNode {
-  const rest = { durable: undefined, mtime, mode: 0o644, links: 0, past: [] };
-  return { kind: 'file', inode, content, ...rest };
+function newFile(content: string, mtime: number): FileNode {
+  return { kind: 'file', content, durable: undefined, mtime, mode: 0o644, links: 0, past: [] };
 }
 
 /** What a text's bytes from `start` on say. */

@@ -21,6 +21,8 @@ export function strike(blow: Blow, reach: Reach): void {
       return user.putJunk(blow.what);
     case 'submit':
       return user.submit(`${blow.name}.state`, chainState(blow.steps));
+    case 'copy again':
+      return user.copyAgain(`${blow.name}.state`, chainState(blow.steps));
     case 'slow copy':
       return user.copySlowly(`${blow.name}.state`, chainState(blow.steps), blow.ms);
     default:
@@ -37,7 +39,9 @@ function strikeHost(
     case 'kill':
       return process?.kill();
     case 'ambush':
-      return process?.ambush(blow.place);
+      return process?.traps.ambush(blow.place);
+    case 'freeze':
+      return process?.traps.freeze(blow.place, blow.ms);
     case 'stop':
       process?.askToStop();
       return fleet.startSoon(blow.host, blow.restart);

@@ -7,16 +7,18 @@ import { holdsRecord, parseCommitRecord, parseFailureRecord } from '../machine/r
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { parseStateFile } from '../machine/state-file.ts';
 import { cycleLength, momentAt, type PhaseLengths } from '../semaphore/cycle.ts';
-import type { JournalEntry, Snapshot } from '../volume/contract.ts';
+import type { Snapshot } from '../volume/contract.ts';
+import { parseJournalLine, parseJournalName } from '../volume/journal.ts';
 import { sessionOfTokenFile } from '../volume/member.ts';
 import { parseToken } from '../volume/token.ts';
 import type { Disk, DiskNode, Notice } from './disk.ts';
 import type { Method } from './faults.ts';
 import { Lives } from './lives.ts';
+import { Removals } from './removals.ts';
 import { outOfSeason } from './seasons.ts';
-import { MOUNT } from './process-options.ts';
 import type { SimProcess } from './process.ts';
 import { Splits } from './splits.ts';
+import { archivedFlag, placeOf, textOf, TrueVolume } from './true-volume.ts';
 import { Violation } from './violation.ts';
 
 export interface OracleOptions {
@@ -36,6 +38,8 @@ export interface OracleOptions {
   readonly owner: (session: string) => SimProcess | undefined;
   /** Caches are so old at most, ms: who reads through them may take the living for dead. */
   readonly cache: number;
+  /** Milliseconds that a state has to have been done before it is archived; 0 where nobody can tell. */
+  readonly archiveAge: number;
 }
 
 const EMPTY_IN_THE_END = [
@@ -48,7 +52,7 @@ const EMPTY_IN_THE_END = [
 ];
 
 export class Oracle {
-  readonly #disk: Disk;
+  readonly #volume: TrueVolume;
   readonly #options: OracleOptions;
   readonly #now: () => number;
   /** Text of every state file that a user put in, or will, whole. */
@@ -58,14 +62,16 @@ export class Oracle {
   readonly #claimedDone = new Set<string>();
   readonly #splits = new Splits();
   readonly #lives: Lives;
+  readonly #removals: Removals;
   #violation: Violation | undefined;
   commits = 0;
 
   constructor(disk: Disk, now: () => number, options: OracleOptions) {
-    this.#disk = disk;
+    this.#volume = new TrueVolume(disk);
     this.#now = now;
     this.#options = options;
-    const { phases, lease, hangs } = options;
+    const { phases, lease, hangs, archiveAge } = options;
+    this.#removals = new Removals(this.#volume, now, archiveAge);
     this.#lives = new Lives(now, { lease, hangs, cycle: cycleLength(phases) });
   }
 
@@ -153,24 +159,25 @@ export class Oracle {
   }
 
   #noteClaim(name: string, after: DiskNode | undefined): void {
-    if (after !== undefined && this.#exists(`done/${name}`)) this.#claimedDone.add(name);
+    if (after !== undefined && this.#volume.doneText(name) !== undefined)
+      this.#claimedDone.add(name);
     else this.#claimedDone.delete(name);
   }
 
   /** Nobody takes away what somebody holds who is alive to the others. */
   #checkClaim(name: string, process: SimProcess): void {
-    const session = parseToken(this.#text(`in_progress/${name}`))?.session ?? '';
+    const session = parseToken(this.#volume.text(`in_progress/${name}`))?.session ?? '';
     const owner = this.#options.owner(session);
     if (owner === undefined || owner === process || this.#options.cache > 0) return;
-    if (!this.#exists(`.flockwork/leases/${session}`) || !owner.isLively) return;
+    if (!this.#volume.exists(`.flockwork/leases/${session}`) || !owner.isLively) return;
     this.#fail('I6', `${process.name} takes down the claim of ${name} by ${session}, which lives`);
   }
 
   /** I1, I3: what the power left of what was committed. */
   powerIsBack(): void {
-    if (!this.#exists('done')) return;
-    for (const name of this.#disk.list(`${MOUNT}/done`)) {
-      const text = this.#text(`done/${name}`);
+    if (!this.#volume.exists('done')) return;
+    for (const name of this.#volume.list(`done`)) {
+      const text = this.#volume.text(`done/${name}`);
       if (!isCommit(name, text)) {
         return this.#fail('I1', `the power left done/${name} torn: ${JSON.stringify(text)}`);
       }
@@ -189,26 +196,32 @@ export class Oracle {
 
   /** I1. */
   #checkDone(name: string, { before, after, client }: Notice): void {
-    if (after === undefined) return this.#fail('I1', `${client} takes done/${name} away`);
+    if (after === undefined) {
+      const problem = this.#removals.ofFlag(name, before === undefined ? '' : textOf(before));
+      if (problem !== undefined) this.#fail('I1', `${client} takes done/${name} away: ${problem}`);
+      return;
+    }
     if (before !== undefined) return this.#fail('I1', `${client} replaces done/${name}`);
     const text = textOf(after);
     if (!isCommit(name, text)) {
       return this.#fail('I1', `done/${name} is no commit of it: ${JSON.stringify(text)}`);
     }
+    // A flag that is set again says that a state is done; a commit that comes too late is withdrawn.
+    if (this.#volume.exists(archivedFlag(name))) return;
     this.commits += 1;
+    this.#removals.committed(name);
     this.#checkOwed(name, 'is committed');
   }
 
   /** I3: what is committed and not published has to be found by whoever comes next. */
   #checkOwed(name: string, when: string): void {
-    const text = this.#text(`done/${name}`);
+    const text = this.#volume.text(`done/${name}`);
     const record = parseCommitRecord(text ?? '', name);
     const next = record?.next;
-    if (next === undefined || this.#exists(next.name) || this.#exists(`failed/${next.name}`))
-      return;
-    const sessions = this.#disk.list(`${MOUNT}/.flockwork/staging`);
+    if (next === undefined || this.#isThere(next.name)) return;
+    const sessions = this.#volume.list(`.flockwork/staging`);
     const isStaged = sessions.some((session) =>
-      holdsRecord(this.#text(`.flockwork/staging/${session}/${name}`) ?? '', record!),
+      holdsRecord(this.#volume.text(`.flockwork/staging/${session}/${name}`) ?? '', record!),
     );
     if (!isStaged) this.#fail('I3', `when ${name} ${when}, nothing says that ${next.name} is owed`);
   }
@@ -240,7 +253,11 @@ export class Oracle {
   ): void {
     const parsed = parseStateName(name);
     if (parsed === undefined || process === undefined) return;
-    if (after === undefined) return this.#fail('I3', `${client} takes ${name} away`);
+    if (after === undefined) {
+      const problem = this.#removals.ofState(name);
+      if (problem !== undefined) this.#fail('I3', `${client} takes ${name} away: ${problem}`);
+      return;
+    }
     const text = textOf(after);
     if (before !== undefined && !isTorn(textOf(before), text)) {
       return this.#fail('I9', `${client} replaces ${name}, which was whole`);
@@ -249,11 +266,12 @@ export class Oracle {
       parsed.step === 1
         ? `${parsed.instance}.state`
         : `${parsed.instance}.state-${parsed.step - 1}`;
-    const record = parseCommitRecord(this.#text(`done/${parent}`) ?? '', parent);
+    const record = parseCommitRecord(this.#volume.doneText(parent) ?? '', parent);
     if (record?.next?.name !== name || record.next.content !== text) {
       return this.#fail('I2', `${client} publishes ${name}, which is not what done/${parent} says`);
     }
-    if (!this.#disk.isDurable(`${MOUNT}/done/${parent}`)) {
+    const flags = [`done/${parent}`, archivedFlag(parent)];
+    if (!flags.some((flag) => this.#volume.isDurable(flag))) {
       this.#fail('I2', `${client} publishes ${name} before done/${parent} is on the disk`);
     }
   }
@@ -262,7 +280,7 @@ export class Oracle {
     const name = path.slice(path.indexOf('/') + 1);
     if (after !== undefined || before === undefined || name.startsWith('.')) return;
     const record = parseCommitRecord(textOf(before), name);
-    if (record !== undefined && holdsRecord(this.#text(`done/${name}`) ?? '', record)) {
+    if (record !== undefined && holdsRecord(this.#volume.doneText(name) ?? '', record)) {
       this.#checkOwed(name, 'is unstaged');
     }
   }
@@ -278,26 +296,30 @@ export class Oracle {
 
   /** A state that is neither done nor failed, or whose successor is not there; undefined if there is none. */
   unsettled(states: readonly string[]): string | undefined {
-    const found = this.#disk.list(MOUNT).filter((name) => parseStateName(name) !== undefined);
+    const found = this.#volume.list('').filter((name) => parseStateName(name) !== undefined);
     for (const name of new Set([...states, ...found])) {
-      const done = this.#text(`done/${name}`);
+      const done = this.#volume.doneText(name);
       const next = parseCommitRecord(done ?? '', name)?.next;
-      if (done === undefined && !this.#exists(`failed/${name}`)) {
+      if (done === undefined && !this.#volume.exists(`failed/${name}`)) {
         return `${name} is neither done nor failed`;
       }
-      if (next !== undefined && !this.#exists(next.name) && !this.#exists(`failed/${next.name}`)) {
+      if (next !== undefined && !this.#isThere(next.name)) {
         return `${name} is done, but ${next.name} is not there`;
       }
     }
     return undefined;
   }
 
+  #isThere(name: string): boolean {
+    return this.#volume.hasState(name) || this.#volume.exists(`failed/${name}`);
+  }
+
   /** Flags and traces of anybody but `worker`; undefined if there are none. */
   leftOver(worker?: string): string | undefined {
     const kept = this.#sessionsOfFailed();
     for (const place of EMPTY_IN_THE_END) {
-      const left = this.#disk
-        .list(`${MOUNT}/${place}`)
+      const left = this.#volume
+        .list(place)
         .filter(
           (name) =>
             !kept.has(sessionOfTokenFile(name)) &&
@@ -311,13 +333,13 @@ export class Oracle {
 
   /** A session that died with a record of a state that has failed: it may yet come back and commit it. */
   #sessionsOfFailed(): Set<string> {
-    const staging = `${MOUNT}/.flockwork/staging`;
+    const staging = '.flockwork/staging';
     return new Set(
-      this.#disk.list(staging).filter((session) => {
-        const records = this.#disk
+      this.#volume.list(staging).filter((session) => {
+        const records = this.#volume
           .list(`${staging}/${session}`)
           .filter((one) => !one.startsWith('.'));
-        return records.length > 0 && records.every((name) => this.#exists(`failed/${name}`));
+        return records.length > 0 && records.every((name) => this.#volume.exists(`failed/${name}`));
       }),
     );
   }
@@ -325,10 +347,11 @@ export class Oracle {
   /** I1: no state was committed by two sessions, as far as they know. */
   #checkJournals(): void {
     const by = new Map<string, string>();
-    for (const file of this.#disk.list(`${MOUNT}/.flockwork/journal`)) {
-      if (!file.endsWith('.jsonl')) continue;
-      for (const line of (this.#text(`.flockwork/journal/${file}`) ?? '').split('\n')) {
-        const entry = parseEntry(line);
+    for (const file of this.#volume.list('.flockwork/journal')) {
+      const owner = parseJournalName(file);
+      if (owner === undefined) continue;
+      for (const line of (this.#volume.text(`.flockwork/journal/${file}`) ?? '').split('\n')) {
+        const entry = parseJournalLine(line, owner);
         if (entry?.result !== 'done') continue;
         const other = by.get(entry.state) ?? entry.session;
         by.set(entry.state, entry.session);
@@ -345,31 +368,6 @@ export class Oracle {
   #fail(invariant: string, message: string): void {
     this.#violation ??= new Violation(invariant, message);
   }
-
-  #exists(path: string): boolean {
-    return this.#disk.stat(`${MOUNT}/${path}`) !== undefined;
-  }
-
-  #text(path: string): string | undefined {
-    try {
-      return this.#disk.read(`${MOUNT}/${path}`);
-    } catch {
-      return undefined;
-    }
-  }
-}
-
-/** `/volume/done/x` is `x` in `done`; `/volume/x` is `x` in `.`. */
-function placeOf(path: string): [place: string, name: string] {
-  const inside = path.slice(MOUNT.length + 1);
-  const depth = inside.startsWith('.flockwork/') ? 2 : 1;
-  const parts = inside.split('/');
-  if (parts.length <= depth) return ['.', inside];
-  return [parts.slice(0, depth).join('/'), parts.slice(depth).join('/')];
-}
-
-function textOf(node: DiskNode): string {
-  return node.kind === 'directory' ? '' : node.content;
 }
 
 /** A record of this state, or the token of whoever committed it. */
@@ -380,12 +378,4 @@ function isCommit(name: string, text: string | undefined): boolean {
 /** A beginning of what should be there, or zeros. */
 function isTorn(there: string, whole: string): boolean {
   return [...there].every((character, index) => character === '\0' || character === whole[index]);
-}
-
-function parseEntry(line: string): JournalEntry | undefined {
-  try {
-    return JSON.parse(line) as JournalEntry;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 /** What a simulated process is started with, and how it can end. */
 import type { PhaseLengths } from '../semaphore/cycle.ts';
+import type { ArchiveRules } from '../volume/archivable.ts';
 
 /** Where the volume is mounted on every simulated host. */
 export const MOUNT = '/volume';
@@ -21,6 +22,8 @@ export interface ProcessOptions {
   readonly taken: 'EEXIST' | 'EPERM';
   /** Names that the volume lets one file have. */
   readonly maxLinks: number;
+  /** Undefined: nothing is archived. */
+  readonly archive?: ArchiveRules;
   /** Whose clock stamps mtime. */
   readonly stamps: 'volume' | 'client' | 'whole seconds';
 }

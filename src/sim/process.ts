@@ -10,7 +10,7 @@ import type { Heartbeat, StartHeartbeat } from '../volume/heartbeat.ts';
 import { Pulse } from '../volume/pulse.ts';
 import { openSession, type VolumeSession } from '../volume/session.ts';
 import { createExecute } from '../worker/executor.ts';
-import type { Log, Watch } from '../worker/ports.ts';
+import type { Watch } from '../worker/ports.ts';
 import { Slots } from '../worker/slots.ts';
 import { Worker } from '../worker/worker.ts';
 import { SimFiles, type Caller } from './client.ts';
@@ -19,6 +19,8 @@ import { Disk, failure } from './disk.ts';
 import { describeFault, type Fault, type FaultSource, type Method } from './faults.ts';
 import type { HostClock } from './host-clock.ts';
 import { describeExit, MOUNT, type Exit, type ProcessOptions } from './process-options.ts';
+import { shorten, traceLog } from './trace-log.ts';
+import { Traps } from './traps.ts';
 import type { World } from './world.ts';
 
 /** Milliseconds: time stamps are from the kernel's last tick, and timers come late. */
@@ -41,6 +43,7 @@ export class SimProcess {
   /** Until it finds its lease gone, or is told that it is. */
   beats: boolean = true;
   exit: Exit | undefined;
+  readonly traps: Traps = new Traps();
   readonly #world: World;
   readonly #faults: FaultSource;
   readonly #dice: Dice;
@@ -57,7 +60,6 @@ export class SimProcess {
   #openedElsewhere = false;
   #hint: ((name: string) => void) | undefined;
   readonly #sleepers = new Set<() => void>();
-  #ambushed: string | undefined;
 
   constructor(
     world: World,
@@ -139,8 +141,10 @@ export class SimProcess {
       concurrency: options.concurrency,
       capacity: options.capacity,
       machines: machineNames(registry),
+      freshListings: options.freshListings,
+      ...(options.archive && { archive: options.archive }),
     };
-    const log = this.#log();
+    const log = traceLog((text) => this.#world.trace(this.name, text));
     const execute = createExecute({ clock, log, print: () => undefined, pauseScale: 1 });
     const worker = new Worker(
       {
@@ -192,7 +196,7 @@ export class SimProcess {
   }
 
   resume(): void {
-    this.#ambushed = undefined;
+    this.traps.clear();
     this.#stoppedUntil = 0;
     this.#runningSince = this.#world.now();
   }
@@ -214,11 +218,6 @@ export class SimProcess {
 
   mount(): void {
     this.#unmounted = undefined;
-  }
-
-  /** It dies right after its next link into this directory. */
-  ambush(place: string): void {
-    this.#ambushed = `${MOUNT}/${place}/`;
   }
 
   /** A file system event. */
@@ -280,20 +279,19 @@ export class SimProcess {
   #begin(method: Method, path: string): Fault | undefined {
     this.#calls += 1;
     const call = this.#calls;
-    const fault = this.#isAmbushed(method, path)
-      ? ({ kind: 'crash-after' } as const)
-      : this.#faults(this.name, call, method);
+    const trap = this.traps.spring(method, path);
+    if (trap?.kind === 'slow') this.suspend(trap.delay);
+    const fault = trap ?? this.#faults(this.name, call, method);
     if (fault !== undefined) {
       const what = `${method} ${shorten(path)}: ${describeFault(fault)}`;
-      this.#world.injected({ id: `${this.name}#${call}`, kind: fault.kind, what });
+      // What a blow has set up is left out with the blow.
+      if (trap === undefined) {
+        this.#world.injected({ id: `${this.name}#${call}`, kind: fault.kind, what });
+      }
       this.#world.trace(this.name, () => `#${call} ${what}`);
     }
     if (this.#unmounted === undefined) this.#world.asked(this, method, path);
     return fault;
-  }
-
-  #isAmbushed(method: Method, path: string): boolean {
-    return method === 'link' && this.#ambushed !== undefined && path.startsWith(this.#ambushed);
   }
 
   #clockPort(): Clock {
@@ -351,7 +349,7 @@ export class SimProcess {
         this.beats = false;
         this.deliver(options.onBroken);
       } else if (result.kind === 'beat') {
-        lastBeat = this.clock.monotonic();
+        lastBeat = result.began;
         const { sample } = result;
         this.deliver(() => options.onSample(sample));
       }
@@ -386,21 +384,4 @@ export class SimProcess {
     this.#world.beats(this);
     return disk.stat(lease)?.mtime ?? Number.NaN;
   }
-
-  #log(): Log {
-    const line =
-      (level: string) =>
-      (facts: Record<string, unknown>, message: string): void => {
-        this.#world.trace(this.name, () => `${level}: ${message}${describeError(facts['err'])}`);
-      };
-    return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
-  }
-}
-
-function shorten(path: string): string {
-  return path.startsWith(MOUNT) ? path.slice(MOUNT.length + 1) || '.' : path;
-}
-
-function describeError(error: unknown): string {
-  return error === undefined ? '' : ` (${(error as Error).message})`;
 }

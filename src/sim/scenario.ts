@@ -1,5 +1,6 @@
 /** Everything about one run, drawn from its seed: who, what, how fast, and what is to go wrong when. */
 import { cycleLength, type PhaseLengths } from '../semaphore/cycle.ts';
+import type { ArchiveRules } from '../volume/archivable.ts';
 import { Dice } from './dice.ts';
 import type { FaultKind, FaultLimits, Rates } from './faults.ts';
 import type { ClockTraits } from './host-clock.ts';
@@ -16,6 +17,8 @@ export type Blow = {
   | { readonly kind: 'kill'; readonly host: number; readonly restart: number }
   /** It dies right after its next link there. */
   | { readonly kind: 'ambush'; readonly host: number; readonly place: string }
+  /** It is stopped right before its next link there. */
+  | { readonly kind: 'freeze'; readonly host: number; readonly place: string; readonly ms: number }
   | { readonly kind: 'stop'; readonly host: number; readonly restart: number }
   | { readonly kind: 'suspend'; readonly host: number; readonly ms: number }
   | { readonly kind: 'step'; readonly host: number; readonly ms: number }
@@ -31,6 +34,8 @@ export type Blow = {
       readonly ms: number;
     }
   | { readonly kind: 'submit'; readonly name: string; readonly steps: number }
+  /** A first state file is copied there once more, if it has left the root by then. */
+  | { readonly kind: 'copy again'; readonly name: string; readonly steps: number }
 );
 
 export interface Instance {
@@ -65,6 +70,7 @@ export interface Wishes {
 }
 
 const CALM = 0.08;
+const ARCHIVING = 0.5;
 const HOUR = 3_600_000;
 const EPOCH = 1_700_000_000_000;
 
@@ -90,7 +96,7 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
       capacity: dice.pick([4, 8, 1024]),
     },
   }));
-  return {
+  const scenario: Scenario = {
     seed,
     calm,
     start: EPOCH + Math.floor(dice.between(0, HOUR)),
@@ -107,6 +113,47 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
     safety: calm ? 0 : safety,
     core: dice.shuffle(hosts.map((_, index) => index)).slice(0, dice.whole(1, workers)),
   };
+  return withArchive(scenario, new Dice(`${seed}/archive`), cycle);
+}
+
+/** Nobody archives what may still be on its way: a request held back or sent twice, or what a cache shows. */
+function withArchive(scenario: Scenario, dice: Dice, cycle: number): Scenario {
+  if (!dice.chance(ARCHIVING)) return scenario;
+  const { rates, limits, hosts, calm, safety } = scenario;
+  const archive: ArchiveRules = {
+    keep: dice.pick([0, 0, 1, 3]),
+    age: dice.between(0, 2) * cycle,
+    pause:
+      (rates.slow === undefined ? 0 : limits.slow) +
+      (rates.duplicate === undefined ? 0 : limits.duplicate) +
+      limits.cache +
+      dice.between(0.5, 3) * cycle,
+  };
+  const options = hosts.map((host) => ({ ...host, options: { ...host.options, archive } }));
+  const copies = scenario.instances
+    .filter(() => !calm && dice.chance(0.3))
+    .map(({ name, steps }, index): Blow => {
+      const at = dice.between(0.3, 1) * safety;
+      return { id: `copy ${index}`, at, kind: 'copy again', name, steps };
+    });
+  // So long that what it is about to do has been done by others, and archived.
+  const frozen = hosts[0]!.options.lease + archive.age + 2 * archive.pause + 8 * cycle;
+  const freezes = hosts
+    .flatMap((_, host) => (!calm && dice.chance(0.3) ? [host] : []))
+    .map((host, index): Blow => {
+      const at = dice.between(0, 0.5) * safety;
+      const place = dice.pick(['done', 'done', 'done', 'in_progress', 'failed']);
+      return {
+        id: `freeze ${index}`,
+        at,
+        kind: 'freeze',
+        host,
+        place,
+        ms: dice.between(1, 2) * frozen,
+      };
+    });
+  const blows = [...scenario.blows, ...copies, ...freezes].sort((a, b) => a.at - b.at);
+  return { ...scenario, hosts: options, blows };
 }
 
 interface Volume {

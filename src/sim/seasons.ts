@@ -5,10 +5,10 @@ import type { Method } from './faults.ts';
 /** Where state files and flags may be touched, and in which phase that may begin. I4. */
 const SEASONS: Readonly<Record<string, Partial<Record<Method, readonly PhaseName[]>>>> = {
   in_progress: { link: ['commitment', 'update'], unlink: ['commitment', 'update'] },
-  done: { link: ['update'], unlink: [] },
+  done: { link: ['update'], unlink: ['update'] },
   failed: { link: ['update'], unlink: [] },
   workers: { link: ['update'], unlink: ['commitment', 'update'] },
-  '.': { link: ['update'], unlink: [] },
+  '.': { link: ['update'], unlink: ['update'] },
 };
 /** What follows from something begun in the phase may still land in the buffer after it. */
 const LANDS_IN_BUFFER = new Set(['in_progress/unlink', 'failed/link', './link', 'workers/unlink']);

@@ -14,6 +14,7 @@ import { randomFaults, type FaultSource, type Method } from './faults.ts';
 import { Fleet } from './fleet.ts';
 import { ATTEMPTS, chainMachine, chainState, chainTimeout, type Host } from './machines.ts';
 import { Oracle } from './oracle.ts';
+import { watched } from './watched-session.ts';
 import { strike } from './nemesis.ts';
 import { isExpectedEnd, judgeRun, type Injection, type Outcome } from './outcome.ts';
 import { MOUNT, type Exit } from './process-options.ts';
@@ -110,6 +111,7 @@ class Simulation implements World {
       calm: scenario.calm,
       ticks: options.registry === undefined ? ticksAllowed(scenario) : Number.POSITIVE_INFINITY,
       cache,
+      archiveAge: ageTold(scenario),
       timeout: chainTimeout(this.#cycle, lease),
       hangs: (scenario.mischief.hangs ?? 0) > 0,
       registry: this.#registry({ kill: () => undefined, block: () => undefined }),
@@ -171,38 +173,10 @@ class Simulation implements World {
   }
 
   observe(process: SimProcess, session: VolumeSession): Session {
-    return new Proxy<Session>(session, {
-      get: (target, property) => {
-        if (property === 'snapshot') {
-          return (...args: Parameters<Session['snapshot']>) =>
-            this.#watchSnapshot(process, session, ...args);
-        }
-        if (property === 'claim') {
-          return (...args: Parameters<Session['claim']>) => this.#watchClaim(session, ...args);
-        }
-        const value: unknown = Reflect.get(target, property, target);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
+    return watched(session, {
+      onSnapshot: (snapshot) => this.#oracle.split(process, process.options.assign, snapshot),
+      onClaim: (name, outcome) => this.#oracle.claimed(name, outcome),
     });
-  }
-
-  async #watchSnapshot(
-    process: SimProcess,
-    session: VolumeSession,
-    ...args: Parameters<Session['snapshot']>
-  ): ReturnType<Session['snapshot']> {
-    const snapshot = await session.snapshot(...args);
-    this.#oracle.split(process, process.options.assign, snapshot);
-    return snapshot;
-  }
-
-  async #watchClaim(
-    session: VolumeSession,
-    ...[name, window]: Parameters<Session['claim']>
-  ): ReturnType<Session['claim']> {
-    const outcome = await session.claim(name, window);
-    this.#oracle.claimed(name, outcome);
-    return outcome;
   }
 
   async run(): Promise<Outcome> {
@@ -392,6 +366,12 @@ class Simulation implements World {
       injected: this.#injected,
     };
   }
+}
+
+/** Where stamps are whose they are, and caches hide nothing, a state's age is what it seems to be. */
+function ageTold({ hosts, limits }: Scenario): number {
+  const { archive, stamps } = hosts[0]!.options;
+  return stamps === 'client' || limits.cache > 0 ? 0 : (archive?.age ?? 0);
 }
 
 /** An attempt that the volume does not let anybody count does not count. */

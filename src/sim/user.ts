@@ -32,6 +32,14 @@ export class User implements Actor {
     this.#sync(name);
   }
 
+  /** What has been here before, and is in the root no more. */
+  copyAgain(name: string, content: string): void {
+    const { disk } = this.#place;
+    if (disk.stat(pathOf(name)) !== undefined) return;
+    disk.create(pathOf(name), content, this);
+    this.#sync(name);
+  }
+
   putJunk(number: number): void {
     const { disk } = this.#place;
     const [name, content] = JUNK[number % JUNK.length]!;

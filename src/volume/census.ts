@@ -1,90 +1,121 @@
-/**
- * Which state files may be claimed. Once everything was listed, what has arrived since is enough to know, where
- * the volume tells of it: a cycle costs what is open, however much is done.
- */
+/** How many states there are of each kind, without holding more than the names in the root. */
 import { parseStateName } from '../machine/name.ts';
-import type { Files } from './files.ts';
+import { isDone } from './archive.ts';
+import { readTried } from './attempts.ts';
+import { listOrNone } from './exclusive.ts';
+import { errnoOf } from './files.ts';
+import type { HistoryFiles } from './history.ts';
 import type { Layout } from './layout.ts';
-import type { Listings } from './listings.ts';
 
-/** A look at one state takes as long as reading so many names of a listing. */
-const NAMES_PER_LOOK = 10;
-/** Listing may take this part of the time. */
-const LISTING = 1 / 100;
+export interface Census {
+  readonly available: number;
+  /** Of these, the ones whose next attempt is still to come; of so many tried ones as are looked at. */
+  readonly delayed: number;
+  readonly inProgress: number;
+  /** In `done/`. */
+  readonly done: number;
+  /** In `archive/`; those that are just being moved are in both. */
+  readonly archived: number;
+  /** `archived` is an estimate, from some of the shards. */
+  readonly isArchiveSampled: boolean;
+  readonly failed: number;
+  /** Names of claimed and of failed states, and of some available ones. */
+  readonly names: {
+    readonly available: readonly string[];
+    readonly inProgress: readonly string[];
+    readonly failed: readonly string[];
+  };
+}
 
-export class Census {
-  readonly #files: Files;
-  readonly #layout: Layout;
-  readonly #listings: Listings;
-  readonly #lease: number;
-  readonly #monotonic: () => number;
-  /** Not done, as far as is known; undefined if that is not known well enough. */
-  #open: Set<string> | undefined;
-  /** Names that the last listing read. */
-  #listed = 0;
-  /** On the monotonic clock: what was listed is to be listed again then, whatever was told. */
-  #stale = 0;
+/** So many available states, and so many tried ones, are looked at: enough to see, cheap to get. */
+const LOOKED_AT = 2000;
+/** Shards are counted until there are so many; the others have about as many each. */
+const COUNTED = 20_000;
 
-  constructor(
-    files: Files,
-    layout: Layout,
-    listings: Listings,
-    lease: number,
-    monotonic: () => number,
-  ) {
-    this.#files = files;
-    this.#layout = layout;
-    this.#listings = listings;
-    this.#lease = lease;
-    this.#monotonic = monotonic;
+const isState = (name: string): boolean => parseStateName(name) !== undefined;
+
+export async function takeCensus(
+  files: HistoryFiles,
+  layout: Layout,
+  counted: number = COUNTED,
+): Promise<Census> {
+  // Claims first, as in `snapshot.ts`: a state that is settled meanwhile is seen twice rather than never.
+  const inProgress = (await listOrNone(files, layout.flags('in_progress'))).filter(isState);
+  const claimed = new Set(inProgress);
+  const open = new Set<string>();
+  for await (const name of files.names(layout.root)) {
+    if (isState(name) && !claimed.has(name)) open.add(name);
   }
-
-  /**
-   * Names of state files that are not done. `arrived`: what the volume has told of since the last time, or
-   * undefined if it may have kept something back. A claim in `claimed` is looked at by its holder.
-   */
-  async open(
-    arrived: ReadonlySet<string> | undefined,
-    claimed: ReadonlySet<string>,
-  ): Promise<ReadonlySet<string>> {
-    const open = this.#open;
-    if (open === undefined || arrived === undefined || this.#monotonic() >= this.#stale) {
-      return this.#list();
-    }
-    const { state, flag } = pathsOf(this.#layout);
-    for (const name of arrived) {
-      if (parseStateName(name) === undefined || open.has(name)) continue;
-      if ((await this.#files.stat(state(name))) !== undefined) open.add(name);
-    }
-    for (const name of open) {
-      if (!claimed.has(name) && (await this.#files.stat(flag(name))) !== undefined)
-        open.delete(name);
-    }
-    if (!this.#isWorthKeeping(open)) this.#open = undefined;
-    return open;
+  let done = 0;
+  for await (const name of namesOrNone(files, layout.flags('done'))) {
+    if (open.delete(name) || isState(name)) done += 1;
   }
-
-  async #list(): Promise<ReadonlySet<string>> {
-    const began = this.#monotonic();
-    const root = await this.#listings.list(this.#layout.root);
-    const done = new Set(await this.#listings.list(this.#layout.flags('done')));
-    const open = new Set<string>();
-    for (const name of root) {
-      if (!done.has(name) && parseStateName(name) !== undefined) open.add(name);
-    }
-    const now = this.#monotonic();
-    this.#stale = now + Math.max(this.#lease, (now - began) / LISTING);
-    this.#listed = root.length + done.size;
-    this.#open = this.#isWorthKeeping(open) ? open : undefined;
-    return open;
+  const failed: string[] = [];
+  for (const name of (await listOrNone(files, layout.flags('failed'))).filter(isState)) {
+    open.delete(name);
+    // done beats failed where both exist.
+    if (!(await isDone(files, layout, name))) failed.push(name);
   }
+  for await (const name of namesOrNone(files, layout.flags('waiting'))) open.delete(name);
+  return {
+    available: open.size,
+    delayed: await countDelayed(files, layout, open),
+    inProgress: inProgress.length,
+    done,
+    ...(await countArchived(files, layout, counted)),
+    failed: failed.length,
+    names: { available: [...firstOf(open)], inProgress, failed: failed.sort() },
+  };
+}
 
-  /** Is it less to look at each of them in each cycle than to list everything again? */
-  #isWorthKeeping(open: ReadonlySet<string>): boolean {
-    return open.size * NAMES_PER_LOOK <= this.#listed;
+function* firstOf(names: ReadonlySet<string>): Generator<string> {
+  let count = 0;
+  for (const name of names) {
+    if (count === LOOKED_AT) return;
+    count += 1;
+    yield name;
   }
 }
 
-function pathsOf(layout: Layout): Record<'state' | 'flag', (name: string) => string> {
-  return { state: (name) => layout.state(name), flag: (name) => layout.flag('done', name) };
+async function* namesOrNone(files: HistoryFiles, directory: string): AsyncGenerator<string> {
+  try {
+    yield* files.names(directory);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw error;
+  }
+}
+
+async function countDelayed(
+  files: HistoryFiles,
+  layout: Layout,
+  open: ReadonlySet<string>,
+): Promise<number> {
+  let [delayed, looks] = [0, 0];
+  for await (const name of namesOrNone(files, layout.internal('attempts'))) {
+    if (!open.has(name)) continue;
+    if ((await readTried(files, layout, name)).notBefore !== undefined) delayed += 1;
+    looks += 1;
+    if (looks === LOOKED_AT) break;
+  }
+  return delayed;
+}
+
+async function countArchived(
+  files: HistoryFiles,
+  layout: Layout,
+  enough: number,
+): Promise<Pick<Census, 'archived' | 'isArchiveSampled'>> {
+  const shards: string[] = [];
+  for await (const name of namesOrNone(files, layout.archive)) shards.push(name);
+  let [counted, looked] = [0, 0];
+  for (const shard of shards) {
+    for await (const name of namesOrNone(files, `${layout.archive}/${shard}/done`)) {
+      if (isState(name)) counted += 1;
+    }
+    looked += 1;
+    if (counted >= enough) break;
+  }
+  const isSampled = looked < shards.length;
+  const archived = isSampled ? Math.round((counted / looked) * shards.length) : counted;
+  return { archived, isArchiveSampled: isSampled };
 }

@@ -1,4 +1,5 @@
 /** Claiming a state, and giving the claim up. */
+import { isArchived } from './archive.ts';
 import type { Window } from './contract.ts';
 import { readText, remove, removeOurs } from './exclusive.ts';
 import type { Files } from './files.ts';
@@ -16,16 +17,21 @@ export async function claim(
 ): Promise<'ours' | 'taken' | 'finished' | 'late'> {
   const { files, layout } = member;
   const flag = layout.flag('in_progress', name);
+  member.claims.begin(name);
   const outcome = await member.setFlag(flag);
   if (outcome === 'taken') return 'taken';
   if (!(await isSettled(files, layout, name))) return 'ours';
+  if (await isArchived(files, layout, name)) member.reappeared.add(name);
   return (await releaseClaim(member, name, window.mayLand)) ? 'finished' : 'late';
 }
 
-/** Is this state done, or has it failed? */
+/** Is this state done, wherever its flag is by now, or has it failed? */
 export async function isSettled(files: Files, layout: Layout, name: string): Promise<boolean> {
   const done = await files.stat(layout.flag('done', name));
-  return done !== undefined || (await files.stat(layout.flag('failed', name))) !== undefined;
+  if (done !== undefined) return true;
+  // After `done/`: a flag is here for long before it is gone from there.
+  if (await isArchived(files, layout, name)) return true;
+  return (await files.stat(layout.flag('failed', name))) !== undefined;
 }
 
 /** Takes the claim down if it is ours. False if it is too late for that (I4). */
@@ -34,9 +40,10 @@ export async function releaseClaim(
   name: string,
   may: () => boolean,
 ): Promise<boolean> {
+  member.claims.end(name);
   const { files, layout, tokenText } = member;
   const flag = layout.flag('in_progress', name);
-  if (!(await member.holds(flag))) return removeOurs(files, flag, tokenText, may);
+  if (!member.isSafe()) return removeOurs(files, flag, tokenText, may);
   if (!may()) return false;
   await remove(files, flag);
   return true;

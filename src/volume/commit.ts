@@ -5,6 +5,7 @@
 import type { CommitRecord, FailureRecord } from '../machine/record.ts';
 import { formatRecord, holdsRecord } from '../machine/record.ts';
 import type { Step, Window } from './contract.ts';
+import { isArchived, recount } from './archive.ts';
 import { exactly, linkOnce, publish, remove } from './exclusive.ts';
 import { clearAttempts } from './attempts.ts';
 import { releaseClaim } from './claim.ts';
@@ -78,6 +79,7 @@ async function link(member: Member, steps: Step[], window: Window): Promise<void
     step.progress = step.lost ? 'published' : 'committed';
     linked ||= !step.lost;
   });
+  await lookBack(member, at(steps, 'committed'), window);
   // Also for those that were linked before an earlier fsync failed.
   const committed = steps.filter((step) => step.progress === 'committed');
   if (!linked) return;
@@ -101,6 +103,29 @@ async function linkRecord(
   }
 }
 
+/**
+ * Whoever may have lost his claim meanwhile, by the lease or by the length of it, asks the archive whether
+ * somebody else's commit has been there and gone.
+ */
+async function lookBack(member: Member, steps: Step[], window: Window): Promise<void> {
+  if (steps.length === 0) return;
+  const lease = await member.files.stat(member.lease).catch(() => undefined);
+  const isBroken = lease === undefined;
+  await each(steps, async (step) => {
+    if (!isBroken && !member.claims.isOld(step.name)) return;
+    const record = recordOf(step);
+    const isOurs =
+      record === undefined
+        ? exactly(member.tokenText)
+        : (flag: string): boolean => holdsRecord(flag, record);
+    // What meets an error here is linked, and looked at, again.
+    step.progress = 'staged';
+    const verdict = await recount(member, step.name, isOurs, window.mayStart);
+    step.lost = verdict === 'overtaken';
+    if (verdict !== 'late') step.progress = step.lost ? 'published' : 'committed';
+  });
+}
+
 async function publishSuccessors(member: Member, steps: Step[], window: Window): Promise<void> {
   const withSuccessor = steps.filter((step) => recordOf(step)?.next !== undefined);
   for (const step of steps) if (recordOf(step)?.next === undefined) step.progress = 'published';
@@ -117,9 +142,12 @@ async function publishSuccessors(member: Member, steps: Step[], window: Window):
 async function publishOne(member: Member, step: Step, window: Window): Promise<boolean> {
   const { files, layout } = member;
   const next = recordOf(step)!.next!;
+  // Somebody else had put a file of that name there, and it is done: as one in the root, it stays as it is.
+  if (await isArchived(files, layout, next.name)) return true;
   // Following: claim first, then publish, so that nobody can come in between.
   if (window.follow && !step.followed && window.mayStart()) {
     const flag = layout.flag('in_progress', next.name);
+    member.claims.begin(next.name);
     step.followed = (await member.setFlag(flag)) === 'ours';
   }
   if (!window.mayLand()) return false;
@@ -201,6 +229,7 @@ export async function publishFromRecord(
   const { files, layout } = member;
   await member.ensureStaging();
   const { name, content } = record.next;
+  if (await isArchived(files, layout, name)) return true;
   const temporary = member.staging(`.swept.${name}`);
   const outcome = await publish(files, temporary, layout.state(name), content, window.mayLand);
   if (outcome === 'late') return false;

@@ -147,6 +147,11 @@ export interface Session {
    * that are not `held` are dropped too: a network may repeat a link after the claim was released.
    */
   recover(cycle: number, window: Window, isHeld?: (name: string) => boolean): Promise<Recovery>;
+  /**
+   * In Update System, until `isBusy`: moves what was done long ago to the archive, a bounded part of it.
+   * Returns how many states.
+   */
+  archive(cycle: number, window: Window, isBusy: () => boolean): Promise<number>;
   journal(entries: readonly JournalEntry[]): Promise<void>;
   /** Says what this session holds, for people: claims are links to one file, and have no time of their own. */
   reportHeld(held: readonly Held[]): Promise<void>;

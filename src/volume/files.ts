@@ -10,8 +10,6 @@ export interface Stat {
   /** Milliseconds since the epoch, as the volume stamped it; fractional where it is that fine. */
   readonly mtime: number;
   readonly mode: number;
-  /** The same for all names of one file, and no other's while it has one; undefined where that is not sure. */
-  readonly inode?: number;
 }
 
 export interface Files {

@@ -29,7 +29,7 @@ function tryBeat(): void {
     clearInterval(timer);
     post({ kind: 'broken' });
   } else if (beat.kind === 'beat') {
-    times[1] = beat.sample.monotonic;
+    times[1] = beat.began;
     post({ kind: 'sample', sample: beat.sample });
   }
 }

@@ -12,7 +12,7 @@ export interface Heartbeat {
   setDeadline(monotonic: number): void;
   /** The lease was found gone. */
   readonly broken: boolean;
-  /** When the lease was last renewed, on the monotonic clock. */
+  /** When a beat that renewed the lease began, on the monotonic clock. */
   readonly lastBeat: number;
   stop(): Promise<void>;
 }

@@ -1,4 +1,6 @@
 /** Where everything is on the volume. Flag names are exactly the state files' names. */
+import { parseStateName } from '../machine/name.ts';
+import { hash } from '../semaphore/hash.ts';
 
 export const FLAGS = ['workers', 'in_progress', 'done', 'failed', 'waiting'] as const;
 export type Flag = (typeof FLAGS)[number];
@@ -6,6 +8,8 @@ export type Flag = (typeof FLAGS)[number];
 /** Under `.flockwork/`: nothing a user has to look at. */
 export const INTERNAL = ['sessions', 'leases', 'staging', 'attempts', 'journal'] as const;
 export type Internal = (typeof INTERNAL)[number];
+
+const SHARDS = 256;
 
 export class Layout {
   readonly root: string;
@@ -32,6 +36,24 @@ export class Layout {
 
   internal(part: Internal, ...names: string[]): string {
     return [this.home, part, ...names].join('/');
+  }
+
+  get archive(): string {
+    return `${this.root}/archive`;
+  }
+
+  /** All steps of an instance are in one: `archive/00` to `archive/ff`. */
+  archiveShard(name: string): string {
+    const shard = hash(parseStateName(name)?.instance ?? name) % SHARDS;
+    return `${this.archive}/${shard.toString(16).padStart(2, '0')}`;
+  }
+
+  archivedState(name: string): string {
+    return `${this.archiveShard(name)}/${name}`;
+  }
+
+  archivedFlag(name: string): string {
+    return `${this.archiveShard(name)}/done/${name}`;
   }
 
   get volumeFile(): string {

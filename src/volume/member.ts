@@ -1,4 +1,5 @@
 /** What every operation of one session on the volume needs: the port, the places, the token. */
+import { ClaimAges } from './claim-ages.ts';
 import { ensureDirectory } from './directory.ts';
 import { createAnew, exactly, linkOnce, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
@@ -27,16 +28,28 @@ export class Member {
   bundleSize: number = RECORDS_PER_BUNDLE;
   /** The file that flags are links to, if there is one yet. */
   tokenFile: string | undefined;
+  /** Names of archived states that were claimed: somebody has put a file there again. */
+  readonly reappeared: Set<string> = new Set();
+  /** Without clocks, no claim that we know of is old. */
+  claims: ClaimAges = new ClaimAges(() => [], Number.POSITIVE_INFINITY);
   #stagingMade = false;
   #tokenFiles = 0;
   #links = 0;
-  /** Of the present token file: while that has its name, no other file has its number. */
-  #inode: number | undefined;
   #allowed = LINKS_PER_TOKEN_FILE;
   /** Names that a token file had when it was refused one more. */
   #met = 0;
 
-  constructor(files: Files, layout: Layout, token: Token, stamp: () => string) {
+  /** Surely nobody has taken this session for dead: what it has claimed is its own. */
+  readonly isSafe: () => boolean;
+
+  constructor(
+    files: Files,
+    layout: Layout,
+    token: Token,
+    stamp: () => string,
+    isSafe: () => boolean = () => false,
+  ) {
+    this.isSafe = isSafe;
     this.files = files;
     this.layout = layout;
     this.token = token;
@@ -93,14 +106,7 @@ export class Member {
     this.#tokenFiles = number;
     this.tokenFile = path;
     this.#links = 0;
-    this.#inode = (await this.files.stat(path))?.inode;
     if (before !== undefined) await remove(this.files, before);
-  }
-
-  /** Is this flag surely a name of our token file? Where files have no sure numbers, its content tells. */
-  async holds(flag: string): Promise<boolean> {
-    if (this.#inode === undefined) return false;
-    return (await this.files.stat(flag))?.inode === this.#inode;
   }
 
   get lease(): string {

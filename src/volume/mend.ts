@@ -1,6 +1,7 @@
 /** What a user does to a volume from outside: bring back, begin again, hold. */
 import { parseStateName, stateName } from '../machine/name.ts';
 import { parseCommitRecord } from '../machine/record.ts';
+import { readDoneFlag } from './archive.ts';
 import { removeAttempts } from './attempts.ts';
 import { createAnew, listOrNone, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
@@ -18,12 +19,23 @@ export async function retryState(files: Files, layout: Layout, name: string): Pr
   return true;
 }
 
-/** Removes the done flags, and the successors that these steps led to. Returns the flags' names. */
-export async function resetDone(files: Files, layout: Layout): Promise<string[]> {
-  const done = (await listOrNone(files, layout.flags('done'))).filter(isState);
+export interface Reset {
+  /** All of them. */
+  readonly done: readonly string[];
+  /** Those that were in the archive. */
+  readonly archived: readonly string[];
+}
+
+/**
+ * Removes the flags of what is done, in `done/` and in the archive, and the successors that these steps led to;
+ * what was archived is brought back. Returns the flags' names.
+ */
+export async function resetDone(files: Files, layout: Layout): Promise<Reset> {
+  const inDone = (await listOrNone(files, layout.flags('done'))).filter(isState);
+  const archived = (await listArchived(files, layout)).filter(isState);
   const records = new Map<string, string | undefined>();
-  for (const name of done) {
-    const text = await readText(files, layout.flag('done', name));
+  for (const name of new Set([...inDone, ...archived])) {
+    const text = await readDoneFlag(files, layout, name);
     records.set(
       name,
       parseCommitRecord(text ?? '', name)?.next?.name ?? foreignSuccessor(name, text),
@@ -31,6 +43,7 @@ export async function resetDone(files: Files, layout: Layout): Promise<string[]>
   }
   // Children before parents: at every moment, what is left is a run that can go on.
   const deepestFirst = [...records.keys()].sort((a, b) => stepOf(b) - stepOf(a));
+  const inArchive = new Set(archived);
   for (const name of deepestFirst) {
     const successor = records.get(name);
     if (successor !== undefined) {
@@ -38,9 +51,57 @@ export async function resetDone(files: Files, layout: Layout): Promise<string[]>
       await removeAttempts(files, layout, successor);
       await remove(files, layout.state(successor));
     }
+    // The flag in the archive goes last: until then the state is done, wherever its file is.
+    if (inArchive.has(name)) await bringBack(files, layout, name);
     await remove(files, layout.flag('done', name));
+    if (inArchive.has(name)) await remove(files, layout.archivedFlag(name));
   }
-  return done;
+  await removeEmptyShards(files, layout);
+  return { done: deepestFirst, archived };
+}
+
+/** A file that has been put into the root since then is the one that will run. */
+async function bringBack(files: Files, layout: Layout, name: string): Promise<void> {
+  const [from, to] = [layout.archivedState(name), layout.state(name)];
+  if ((await files.stat(from)) === undefined) return;
+  if ((await files.stat(to)) === undefined) await files.rename(from, to);
+  else await remove(files, from);
+}
+
+async function listArchived(files: Files, layout: Layout): Promise<string[]> {
+  const names: string[] = [];
+  for (const shard of await listShards(files, layout)) {
+    names.push(...(await listOrNone(files, `${shard}/done`)));
+  }
+  return names;
+}
+
+/** Only directories of ours: a user may have others, or a file, of that name. */
+async function listShards(files: Files, layout: Layout): Promise<string[]> {
+  if ((await files.stat(layout.archive))?.kind !== 'directory') return [];
+  const names = await listOrNone(files, layout.archive);
+  return names
+    .filter((name) => /^[0-9a-f]{2}$/.test(name))
+    .map((name) => `${layout.archive}/${name}`);
+}
+
+async function removeEmptyShards(files: Files, layout: Layout): Promise<void> {
+  const shards = await listShards(files, layout);
+  for (const directory of [
+    ...shards.flatMap((shard) => [`${shard}/done`, shard]),
+    layout.archive,
+  ]) {
+    await removeIfEmpty(files, directory);
+  }
+}
+
+async function removeIfEmpty(files: Files, directory: string): Promise<void> {
+  try {
+    await files.removeDirectory(directory);
+  } catch (error) {
+    // NFS says EEXIST of what is not empty.
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw error;
+  }
 }
 
 /** A flag of the original says nothing about its successor: the next step's name is it, by convention. */

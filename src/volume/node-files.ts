@@ -24,7 +24,8 @@ import {
 } from 'node:fs';
 import { open, opendir } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import type { Files, Stat } from './files.ts';
+import type { Stat } from './files.ts';
+import type { HistoryFiles } from './history.ts';
 
 const LIST_BUFFER = 1024;
 const YIELD_AFTER = 8 * LIST_BUFFER;
@@ -87,11 +88,11 @@ async function listSync(directory: string): Promise<string[]> {
 export interface NodeFilesOptions {
   /** False: what is written survives a crash of the program, but not of the host. */
   readonly durable?: boolean;
-  /** On a network file system a name may look as it was a while ago, its inode's number too. */
+  /** A listing may take its time there. */
   readonly network?: boolean;
 }
 
-export class NodeFiles implements Files {
+export class NodeFiles implements HistoryFiles {
   readonly #durable: boolean;
   readonly #network: boolean;
 
@@ -104,16 +105,28 @@ export class NodeFiles implements Files {
     return this.#network ? listAsync(directory) : listSync(directory);
   }
 
+  async *names(directory: string): AsyncGenerator<string, void> {
+    for await (const entry of await opendir(directory, { bufferSize: LIST_BUFFER })) {
+      yield entry.name;
+    }
+  }
+
   async stat(path: string): Promise<Stat | undefined> {
     // Not by an exception: most looks are for what is not there.
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;
-    const { size, mtimeMs: mtime, mode, ino } = stats;
-    return { kind: kindOf(stats), size, mtime, mode, ...(!this.#network && { inode: ino }) };
+    return { kind: kindOf(stats), size: stats.size, mtime: stats.mtimeMs, mode: stats.mode };
   }
 
   async read(path: string, limit: number = DEFAULT_LIMIT): Promise<Uint8Array> {
     return withFile(path, READ_FLAGS, (fd) => readAll(fd, limit));
+  }
+
+  async readAt(path: string, position: number, length: number): Promise<Uint8Array> {
+    return withFile(path, READ_FLAGS, (fd) => {
+      const buffer = Buffer.allocUnsafe(length);
+      return buffer.subarray(0, readSync(fd, buffer, 0, length, position));
+    });
   }
 
   async create(path: string, content: string): Promise<void> {

@@ -11,7 +11,8 @@ export interface PulsePorts {
 }
 
 export type Beat =
-  | { readonly kind: 'beat'; readonly sample: ClockSample }
+  /** `began`: on the monotonic clock, before the write. */
+  | { readonly kind: 'beat'; readonly began: number; readonly sample: ClockSample }
   /** A tick is past its deadline, or the volume did not take it: no proof of life this time. */
   | { readonly kind: 'silent' }
   /** The lease is gone: somebody broke it. */
@@ -29,12 +30,14 @@ export class Pulse {
   /** `deadline`: on the monotonic clock; a hung worker must not hold its states for ever. */
   beat(deadline: number): Beat {
     const ports = this.#ports;
-    if (ports.monotonic() > deadline) return { kind: 'silent' };
+    const began = ports.monotonic();
+    if (began > deadline) return { kind: 'silent' };
     try {
       const before = Math.floor(ports.now());
       const mtime = ports.rewrite(formatCounter((this.#counter += 1)));
       const after = Math.floor(ports.now()) + 1;
-      return { kind: 'beat', sample: { before, after, mtime, monotonic: ports.monotonic() } };
+      const sample = { before, after, mtime, monotonic: ports.monotonic() };
+      return { kind: 'beat', began, sample };
     } catch (error) {
       // Only a lease that is gone means the end; a full or failing volume may come back.
       return { kind: errnoOf(error) === 'ENOENT' ? 'broken' : 'silent' };

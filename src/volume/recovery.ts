@@ -7,6 +7,7 @@
 import { parseCommitRecord } from '../machine/record.ts';
 import { isDead, sight, type Sighting } from '../semaphore/liveness.ts';
 import { isMine } from '../semaphore/share.ts';
+import { isArchived } from './archive.ts';
 import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
 import { dropClaim, isSettled, releaseClaim } from './claim.ts';
 import { publishFromRecord } from './commit.ts';
@@ -95,7 +96,7 @@ export class Recoverer {
     return this.#isDead(session);
   }
 
-  #living(): string[] {
+  living(): string[] {
     return [...this.#sightings.keys()].filter((session) => !this.#isDead(session));
   }
 
@@ -221,6 +222,11 @@ export class Recoverer {
       const path = layout.internal('staging', session, name);
       // The flag decides, and it alone: it is whole, and never changes. What is staged says where to look.
       const doneText = await readText(files, layout.flag('done', name));
+      if (doneText === undefined && (await isArchived(files, layout, name))) {
+        // Done long ago, by somebody else, with all that followed from it.
+        await remove(files, path);
+        continue;
+      }
       if (doneText === undefined) continue;
       const record = parseCommitRecord(doneText, name);
       if (record?.session === session) {
@@ -236,7 +242,7 @@ export class Recoverer {
   }
 
   #isMyShare(name: string, cycle: number): boolean {
-    return isMine(name, this.#member.token.session, this.#living(), cycle);
+    return isMine(name, this.#member.token.session, this.living(), cycle);
   }
 
   /** When nothing of it is left, the last traces of a dead session go too. */

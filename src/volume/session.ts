@@ -11,10 +11,12 @@ import {
   uncertaintyAt,
   type VolumeClock,
 } from '../semaphore/volume-clock.ts';
-import { clearAttempts, countAttempt, noteNotBefore, noteRefusal, readTried } from './attempts.ts';
-import { Census } from './census.ts';
-import { claim, releaseClaim } from './claim.ts';
-import { commit, putFailed } from './commit.ts';
+import { ARCHIVE_AGE, ARCHIVE_PAUSE, type ArchiveRules } from './archivable.ts';
+import { Archiver } from './archiver.ts';
+import { readTried } from './attempts.ts';
+import { ClaimAges } from './claim-ages.ts';
+import { OpenStates } from './open-states.ts';
+import { claim } from './claim.ts';
 import type {
   Glance,
   Held,
@@ -30,6 +32,7 @@ import { createAnew, listOrNone, readText, remove, removeOurs } from './exclusiv
 import { errnoOf, type Files } from './files.ts';
 import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
 import { intake } from './intake.ts';
+import { Journal } from './journal.ts';
 import { Layout } from './layout.ts';
 import { Listings } from './listings.ts';
 import { Member } from './member.ts';
@@ -37,7 +40,8 @@ import { readSessions } from './overview.ts';
 import { Pauses } from './pauses.ts';
 import { formatCounter } from './pulse.ts';
 import { Recoverer } from './recovery.ts';
-import { takeGlance, takeSnapshot } from './snapshot.ts';
+import { settle } from './settle.ts';
+import { takeGlance, takeSnapshot, type Instruments } from './snapshot.ts';
 import { newSessionId, parseToken, type Token } from './token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
 
@@ -52,7 +56,18 @@ export interface SessionOptions {
   readonly machines: readonly string[];
   /** This host's kernel stamps what is written: the volume's clock is its own. */
   readonly ownClock?: boolean;
+  /** What is looked at is what is there: no caches in between. */
+  readonly freshListings?: boolean;
+  /** Undefined: this session archives nothing. */
+  readonly archive?: ArchiveRules;
 }
+
+/** It still respects what others archive. */
+const NO_ARCHIVE: ArchiveRules = {
+  keep: Number.POSITIVE_INFINITY,
+  age: ARCHIVE_AGE,
+  pause: ARCHIVE_PAUSE,
+};
 
 export interface SessionPorts {
   readonly files: Files;
@@ -64,6 +79,8 @@ export interface SessionPorts {
 /** Writes to the lease before the first phase, so that the volume's time is known from the start. */
 const FIRST_SAMPLES = 5;
 const BEATS_PER_LEASE = 5;
+/** Part of a lease: nobody's clock runs so much faster. */
+const SAFE = 0.9;
 /** No volume's time stamps are coarser, ms. */
 const COARSE = 2000;
 
@@ -85,10 +102,13 @@ export class VolumeSession implements Session {
   readonly #layout: Layout;
   readonly #member: Member;
   readonly #recoverer: Recoverer;
+  readonly #archiver: Archiver;
   readonly #listings: Listings;
   readonly #ownClock: boolean;
+  readonly #freshListings: boolean;
   readonly #pauses: Pauses;
-  readonly #census: Census;
+  readonly #instruments: Instruments;
+  readonly #journal: Journal;
   #volumeClock: VolumeClock = startVolumeClock();
   #heartbeat: Heartbeat | undefined;
   /** The last stamp: a burst asks for many in a millisecond. */
@@ -101,6 +121,7 @@ export class VolumeSession implements Session {
     this.phases = options.volume.phases;
     this.lease = options.volume.lease;
     this.#ownClock = options.ownClock ?? false;
+    this.#freshListings = options.freshListings ?? false;
     this.#layout = new Layout(options.directory);
     this.token = {
       flockwork: 1,
@@ -113,13 +134,36 @@ export class VolumeSession implements Session {
       capacity: options.capacity,
       machines: [...options.machines],
     };
-    this.#member = new Member(files, this.#layout, this.token, () => this.stamp());
+    this.#member = new Member(
+      files,
+      this.#layout,
+      this.token,
+      () => this.stamp(),
+      () => this.#isSafe(),
+    );
     this.#recoverer = new Recoverer(this.#member, this.lease, () => clock.monotonic());
+    const rules = options.archive ?? NO_ARCHIVE;
+    const clocks = (): number[] => [clock.monotonic(), clock.now()];
+    this.#member.claims = new ClaimAges(clocks, rules.pause / 2);
+    this.#archiver = new Archiver(this.#member, rules, {
+      monotonic: () => clock.monotonic(),
+      volumeTime: () => this.time()?.earliest,
+      living: () => this.#recoverer.living(),
+    });
     this.#listings = new Listings(files, Math.max(this.lease, COARSE), () => clock.monotonic());
+    this.#journal = new Journal(files, this.#layout, this.token.session);
     this.#pauses = new Pauses(() => clock.monotonic());
-    this.#census = new Census(files, this.#layout, this.#listings, this.lease, () =>
+    const openStates = new OpenStates(files, this.#layout, this.#listings, this.lease, () =>
       clock.monotonic(),
     );
+    const pauses = this.#pauses;
+    this.#instruments = {
+      files,
+      layout: this.#layout,
+      listings: this.#listings,
+      openStates,
+      pauses,
+    };
   }
 
   async open(): Promise<void> {
@@ -184,6 +228,16 @@ export class VolumeSession implements Session {
     return (await files.stat(this.#member.lease)) === undefined ? 'broken' : 'alive';
   }
 
+  /**
+   * A beat that found the lease there was before anybody's look that found it unmoved, and who breaks it has to
+   * have looked for a whole lease. Only where looks show what is there: not through caches (I8).
+   */
+  #isSafe(): boolean {
+    const heartbeat = this.#heartbeat;
+    if (!this.#freshListings || heartbeat === undefined || heartbeat.broken) return false;
+    return this.#ports.clock.monotonic() - heartbeat.lastBeat < SAFE * this.lease;
+  }
+
   setDeadline(monotonic: number): void {
     this.#heartbeat?.setDeadline(monotonic);
   }
@@ -234,14 +288,7 @@ export class VolumeSession implements Session {
 
   async snapshot(arrived?: ReadonlySet<string>): Promise<Snapshot> {
     const earliest = this.time()?.earliest;
-    const instruments = {
-      files: this.#ports.files,
-      layout: this.#layout,
-      listings: this.#listings,
-      census: this.#census,
-      pauses: this.#pauses,
-    };
-    const snapshot = await takeSnapshot(instruments, arrived, earliest);
+    const snapshot = await takeSnapshot(this.#instruments, arrived, earliest);
     this.#member.attempted = snapshot.attempted;
     this.#member.registered = snapshot.roster.map(({ session: name }) => name);
     return snapshot;
@@ -269,45 +316,20 @@ export class VolumeSession implements Session {
     return readSessions(this.#ports.files, this.#layout);
   }
 
-  async settle(steps: readonly Step[], window: Window): Promise<void> {
-    for (const step of steps) step.error = undefined;
-    const commits = steps.filter((step) => step.change.kind === 'commit');
-    if (commits.length > 0) await commit(this.#member, commits, window);
-    for (const step of steps) {
-      if (step.change.kind === 'commit') continue;
-      if (!window.mayStart()) return;
-      try {
-        // An attempt is counted once, however often it takes to give the claim back.
-        if (step.progress === 'new' && !(await this.#giveUp(step, window))) continue;
-        step.progress = 'published';
-        const released = await releaseClaim(this.#member, step.name, window.mayLand);
-        if (released) step.progress = 'settled';
-      } catch (error) {
-        step.error = error;
-      }
-    }
-  }
-
-  /** False if it is too late for this window. What is noted of attempts nobody looks at while the claim stands. */
-  async #giveUp({ name, change }: Step, window: Window): Promise<boolean> {
-    if (change.kind === 'fail') {
-      if (!(await putFailed(this.#member, change.record, window))) return false;
-      await clearAttempts(this.#member, name);
-    } else if (change.kind === 'retry') await countAttempt(this.#member, name, change.attempt);
-    else if (change.kind === 'refuse') await noteRefusal(this.#member, name, change.reason);
-    else if (change.kind === 'defer') await noteNotBefore(this.#member, name, change.notBefore);
-    return true;
+  settle(steps: readonly Step[], window: Window): Promise<void> {
+    return settle(this.#member, steps, window);
   }
 
   recover(cycle: number, window: Window, isHeld?: (name: string) => boolean): Promise<Recovery> {
     return this.#recoverer.recover(cycle, window, isHeld);
   }
 
-  async journal(entries: readonly JournalEntry[]): Promise<void> {
-    if (entries.length === 0) return;
-    const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
-    const path = this.#layout.internal('journal', `${this.token.session}.jsonl`);
-    await this.#ports.files.append(path, lines);
+  archive(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
+    return this.#archiver.work(cycle, window, isBusy);
+  }
+
+  journal(entries: readonly JournalEntry[]): Promise<void> {
+    return this.#journal.append(entries);
   }
 
   async reportHeld(held: readonly Held[]): Promise<void> {

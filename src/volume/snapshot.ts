@@ -2,32 +2,16 @@
 import { parseStateName } from '../machine/name.ts';
 import type { RosterEntry } from '../semaphore/assignment.ts';
 import { hash } from '../semaphore/hash.ts';
-import { compareCodePoints } from '../semaphore/order.ts';
 import { Ring } from '../semaphore/ring.ts';
 import { readTried } from './attempts.ts';
 import type { Glance, Snapshot } from './contract.ts';
-import type { Census } from './census.ts';
+import type { OpenStates } from './open-states.ts';
 import { listOrNone, readText } from './exclusive.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Listings } from './listings.ts';
 import type { Pauses } from './pauses.ts';
 import { parseToken } from './token.ts';
-
-/** Available: in the directory, and with no flag that says otherwise. */
-export function availableStates(
-  root: readonly string[],
-  ...flags: (readonly string[])[]
-): { name: string; instance: string }[] {
-  const taken = new Set(flags.flat());
-  const available: { name: string; instance: string }[] = [];
-  for (const name of root) {
-    if (taken.has(name)) continue;
-    const parsed = parseStateName(name);
-    if (parsed !== undefined) available.push({ name, instance: parsed.instance });
-  }
-  return available.sort((a, b) => compareCodePoints(a.name, b.name));
-}
 
 /** Foreign flags are usually empty: presence is what counts, and one state at a time what they get. */
 export async function readRoster(files: Files, layout: Layout): Promise<RosterEntry[]> {
@@ -57,17 +41,17 @@ export async function takeGlance(files: Files, layout: Layout): Promise<Glance> 
 }
 
 /** What a snapshot is taken with. */
-interface Instruments {
+export interface Instruments {
   readonly files: Files;
   readonly layout: Layout;
   readonly listings: Listings;
-  readonly census: Census;
+  readonly openStates: OpenStates;
   readonly pauses: Pauses;
 }
 
 /** `earliest`: of the volume's time, ms. */
 export async function takeSnapshot(
-  { files, layout, listings, census, pauses }: Instruments,
+  { files, layout, listings, openStates, pauses }: Instruments,
   arrived: ReadonlySet<string> | undefined,
   earliest: number | undefined,
 ): Promise<Snapshot & { attempted: Set<string> }> {
@@ -76,7 +60,7 @@ export async function takeSnapshot(
   // Claims first: a claim is released only after its successor is published, so whoever sees no claim
   // sees that successor in the listing that follows.
   const claimed = new Set(await listOrNone(files, layout.flags('in_progress')));
-  const open = await census.open(arrived, claimed);
+  const open = await openStates.open(arrived, claimed);
   const taken = new Set(claimed);
   for (const flag of ['failed', 'waiting'] as const) {
     for (const name of await list(layout.flags(flag))) taken.add(name);

@@ -1,6 +1,7 @@
 /** Putting state files into a volume from outside: whole, and never over what is there. */
 import { nameProblem, parseStateName } from '../machine/name.ts';
 import { parseStateFile } from '../machine/state-file.ts';
+import { findState, isArchived } from './archive.ts';
 import { publish, readText } from './exclusive.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
@@ -45,11 +46,13 @@ export async function submitState(
 ): Promise<Submitted> {
   const target = layout.state(candidate.name);
   const content = new TextDecoder().decode(candidate.bytes);
-  const there = await readText(files, target);
+  // An archived state has its name for ever: it is done, and does not run again.
+  const there = await readText(files, await findState(files, layout, candidate.name));
   if (there === undefined) {
+    if (await isArchived(files, layout, candidate.name)) return 'name taken';
     const temporary = `${layout.root}/.submit-${unique}`;
     const outcome = await publish(files, temporary, target, content);
     if (outcome === 'ours') return 'submitted';
   }
-  return (await readText(files, target)) === content ? 'there already' : 'name taken';
+  return (there ?? (await readText(files, target))) === content ? 'there already' : 'name taken';
 }

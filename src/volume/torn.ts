@@ -3,17 +3,21 @@ import type { CommitRecord } from '../machine/record.ts';
 import { createAnew } from './exclusive.ts';
 import type { Member } from './member.ts';
 
+const decoder = new TextDecoder();
+
 type Successor = NonNullable<CommitRecord['next']>;
 
 /**
  * Writes a successor again, by rename: the one place that replaces a file. Only if what is `there` is a
- * beginning of it, or it with zeros, so nobody else's is lost (I9). False if it is not that.
+ * beginning of it, or it with zeros, so nobody else's is lost (I9). False if it is something else.
  */
 export async function mendTorn(
   member: Member,
   next: Successor,
   there: Uint8Array,
 ): Promise<boolean> {
+  // A first look may have been at what it was before somebody else mended it.
+  if (decoder.decode(there) === next.content) return true;
   if (!isTorn(there, new TextEncoder().encode(next.content))) return false;
   const { files, layout } = member;
   await member.ensureStaging();

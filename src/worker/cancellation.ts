@@ -1,23 +1,40 @@
-/** Whether an attempt has been told to end, for who asks: most ticks never do, and cost no AbortSignal. */
-export class Cancellation {
-  #reason: { readonly is: unknown } | undefined;
+/** Telling an attempt to end, and for what reason. */
+
+export type Cause = 'timed out' | 'aborted';
+
+export interface Cancellable {
+  readonly isCancelled: boolean;
+  /** What comes after the first cause counts for nothing. */
+  cancel(cause: Cause): void;
+}
+
+/** In this thread. Most ticks never look at their signal, and cost none. */
+export class Cancellation implements Cancellable {
+  #cause: Cause | undefined;
   #controller: AbortController | undefined;
 
   get isCancelled(): boolean {
-    return this.#reason !== undefined;
+    return this.#cause !== undefined;
   }
 
   /** Always the same one, made when it is first read. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#reason !== undefined) this.#controller.abort(this.#reason.is);
+      if (this.#cause !== undefined) this.#controller.abort(reasonFor(this.#cause));
     }
     return this.#controller.signal;
   }
 
-  cancel(reason: unknown): void {
-    this.#reason = { is: reason };
-    this.#controller?.abort(reason);
+  cancel(cause: Cause): void {
+    this.#cause ??= cause;
+    this.#controller?.abort(reasonFor(cause));
   }
+}
+
+/** What a tick finds in `signal.reason`. */
+function reasonFor(cause: Cause): Error {
+  return cause === 'timed out'
+    ? new Error('timed out')
+    : new DOMException('This operation was aborted', 'AbortError');
 }

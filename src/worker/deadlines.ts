@@ -41,7 +41,8 @@ export class Deadlines {
     this.#turnOff();
     const alarm = { at, off: new AbortController() };
     this.#alarm = alarm;
-    void this.#clock.sleep(at - this.#clock.monotonic(), alarm.off.signal).then(() => {
+    const ms = Math.max(0, at - this.#clock.monotonic());
+    void this.#clock.sleep(ms, alarm.off.signal).then(() => {
       if (this.#alarm === alarm) this.#ring();
       return undefined;
     });

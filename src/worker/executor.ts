@@ -1,13 +1,13 @@
 /** Runs one attempt at one step, and always comes back: with an answer, a failure, or because it had to. */
 import { checkAnswer } from '../machine/answer.ts';
 import type { Json, TickContext } from '../machine/definition.ts';
-import { formatDuration } from '../machine/duration.ts';
 import { FatalError } from '../machine/errors.ts';
 import type { Clock } from '../semaphore/ports.ts';
 import { Cancellation } from './cancellation.ts';
 import { runCommand } from './command.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Execute, Log, TickResult, TickTask } from './ports.ts';
+import { supervise } from './supervise.ts';
 
 export interface ExecutorOptions {
   readonly clock: Clock;
@@ -23,53 +23,21 @@ export function createExecute(options: ExecutorOptions): Execute {
   return (task, workerSignal) => {
     if (workerSignal.aborted) return Promise.resolve({ kind: 'aborted' });
     const cancellation = new Cancellation();
-    const attempt = start(task, cancellation, options);
-    return attempt instanceof Promise
-      ? supervise(task, attempt, { cancellation, workerSignal, deadlines })
-      : Promise.resolve(attempt);
+    const attempt = startAttempt(task, cancellation, options);
+    if (!(attempt instanceof Promise)) return Promise.resolve(attempt);
+    // A command is only over when its processes are gone; a tick may not listen to its signal.
+    const mayBeLeft = task.activity.kind === 'tick';
+    return supervise(task, attempt, {
+      cancellable: cancellation,
+      workerSignal,
+      deadlines,
+      mayBeLeft,
+    });
   };
 }
 
-interface Supervision {
-  readonly cancellation: Cancellation;
-  readonly workerSignal: AbortSignal;
-  readonly deadlines: Deadlines;
-}
-
-/** Until it comes back, its timeout passes, or the worker takes it back. */
-function supervise(
-  task: TickTask,
-  attempt: Promise<TickResult>,
-  { cancellation, workerSignal, deadlines }: Supervision,
-): Promise<TickResult> {
-  const { kind, timeout } = task.activity;
-  return new Promise((resolve) => {
-    const finish = (result: TickResult): void => {
-      resolve(cancellation.isCancelled ? interrupted() : result);
-      endDeadline();
-      workerSignal.removeEventListener('abort', onAbort);
-    };
-    const cancel = (reason: unknown): void => {
-      cancellation.cancel(reason);
-      // A command is only over when its processes are gone. A tick that does not listen to its signal is left
-      // behind; what it says later counts for nothing.
-      if (kind === 'tick') finish(interrupted());
-    };
-    const interrupted = (): TickResult =>
-      workerSignal.aborted ? { kind: 'aborted' } : timedOut(timeout);
-    const onAbort = (): void => cancel(workerSignal.reason);
-    const endDeadline = deadlines.add(timeout, () => cancel(new Error('timed out')));
-    workerSignal.addEventListener('abort', onAbort);
-    void attempt.then(finish);
-  });
-}
-
-function timedOut(timeout: number): TickResult {
-  return { kind: 'failed', error: { message: `timed out after ${formatDuration(timeout)}` } };
-}
-
-/** A tick that answers at once has its result at once. Neither throws nor rejects. */
-function start(
+/** Without a limit of time. A tick that answers at once has its result at once. Neither throws nor rejects. */
+export function startAttempt(
   task: TickTask,
   cancellation: Cancellation,
   options: ExecutorOptions,
@@ -137,7 +105,7 @@ function answered(value: unknown): TickResult {
   }
 }
 
-function failed(error: unknown): TickResult {
+export function failed(error: unknown): TickResult {
   const isError = error instanceof Error;
   // By name too: a user's module may have been loaded with another copy of this package.
   const fatal = error instanceof FatalError || (isError && error.name === 'FatalError');

@@ -3,6 +3,9 @@ import type { Holding } from './holding.ts';
 
 type Stage = Holding['stage'];
 
+/** Passed places of a queue that are not worth moving the rest for. */
+const FEW = 1024;
+
 export class Holdings {
   readonly #byName = new Map<string, Holding>();
   readonly #byStage: Readonly<Record<Stage, Set<Holding>>> = {
@@ -76,6 +79,11 @@ export class Holdings {
     for (; queue.head < queue.holdings.length; queue.head += 1) {
       const holding = queue.holdings[queue.head]!;
       if (this.#byStage.ready.has(holding)) return holding;
+      // Something may be ready for days on end: what has run must not be kept for so long.
+      if (queue.head > FEW && 2 * queue.head > queue.holdings.length) {
+        queue.holdings.splice(0, queue.head);
+        queue.head = 0;
+      }
     }
     return undefined;
   }

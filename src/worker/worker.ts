@@ -243,6 +243,9 @@ export class Worker {
     }
     await this.#fetch(turn, window);
     this.#crew.startTicks();
+    await this.#guard('archiving', () =>
+      this.#session.archive(turn.cycle, window, () => this.#crew.hasFinished),
+    );
     while (this.#crew.isRunning && window.mayStart()) {
       const now = this.#session.time();
       if (now === undefined) break;

@@ -12,6 +12,7 @@ async function predicted(
   const io: Io = {
     print: (line) => (text += `${line}\n`),
     say: () => undefined,
+    printed: async () => undefined,
     interactive: false,
     draw: undefined,
     environment: {},

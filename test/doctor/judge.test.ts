@@ -234,7 +234,7 @@ describe('phases', () => {
     const advice = advise(FINE)!;
     expect(advice).toEqual({ phases: LOCAL_PHASES, lease: 10_000 });
     expect(flagsOf(advice)).toBe(
-      '--assignment 150ms --commitment 150ms --update 400ms --buffer 100ms --lease 10s',
+      '--assignment 20ms --commitment 20ms --update 400ms --buffer 20ms --lease 10s',
     );
   });
 

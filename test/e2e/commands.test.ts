@@ -1,8 +1,9 @@
 /** The commands around a run, as a user types them. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Fleet, run } from '../fleet.ts';
+import { Layout } from '../../src/volume/layout.ts';
+import { Fleet, run, type Ran } from '../fleet.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const STATES = [join(ROOT, 'simpleStates'), join(ROOT, 'interestingStates')];
@@ -77,6 +78,47 @@ test('the whole story: up, status, show, log, again, reset, again', async () => 
   expect(rerun.status).toBe(0);
   expect((JSON.parse(rerun.stdout) as { journal: object[] }).journal).toHaveLength(13);
   expect(fleet.list('done')).toEqual(SHIPPED);
+});
+
+test('what is archived is counted, shown, not run again, and brought back by reset', async () => {
+  await using fleet = new Fleet();
+  const dir = ['--dir', fleet.dir];
+  const layout = new Layout(fleet.dir);
+  fleet.put('c.state', { state: 'countdown', payload: { count: 2 } });
+  const work = (): Promise<Ran> =>
+    fleet.worker('ant', ['--example-delay', '0', '--keep', '5']).ended;
+  expect((await work()).status).toBe(0);
+  for (const name of ['c.state', 'c.state-1']) {
+    mkdirSync(`${layout.archiveShard(name)}/done`, { recursive: true });
+    renameSync(layout.flag('done', name), layout.archivedFlag(name));
+    renameSync(layout.state(name), layout.archivedState(name));
+  }
+  const status = await run('status', ...dir);
+  expect(status).toMatchObject({ status: 0, stdout: expect.stringContaining('2 archived') });
+  const shown = await run('show', 'c', ...dir, '--json');
+  expect(JSON.parse(shown.stdout)).toMatchObject({
+    chain: [
+      { name: 'c.state', flag: 'archived', payload: { count: 2 }, worker: 'ant' },
+      { name: 'c.state-1', flag: 'archived', payload: { count: 1 }, worker: 'ant' },
+    ],
+  });
+  expect((await run('log', ...dir)).stdout.trim().split('\n')).toHaveLength(3);
+  // As with cp: it is done already, and is not ticked again.
+  fleet.put('c.state', { state: 'countdown', payload: { count: 2 } });
+  expect((await work()).status).toBe(0);
+  expect(fleet.journal()).toHaveLength(2);
+  expect(fleet.list('done')).toEqual(['c.state']);
+  const reset = await run('reset', '--all', ...dir);
+  expect(reset.stdout).toContain('removed 2 done (2 of them archived)');
+  expect(fleet.list('.').filter((name) => name.includes('.state'))).toEqual(['c.state']);
+  expect((await work()).status).toBe(0);
+  expect(fleet.list('done')).toEqual(['c.state', 'c.state-1']);
+});
+
+test.each(['-1', '1.5', 'many'])('--keep %s is refused', async (keep) => {
+  await using fleet = new Fleet();
+  const ran = await run('worker', '--keep', keep, '--dir', fleet.dir);
+  expect(ran).toMatchObject({ status: 2, stderr: expect.stringContaining('--keep') });
 });
 
 describe('submit', () => {

@@ -100,7 +100,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'a tick that hangs does not stop the heart',
     file: `${VOLUME}/pulse.ts`,
-    find: "if (ports.monotonic() > deadline) return { kind: 'silent' };",
+    find: "if (began > deadline) return { kind: 'silent' };",
     replace: '',
   },
   {
@@ -169,5 +169,42 @@ export const MUTANTS: readonly NamedMutant[] = [
     file: `${VOLUME}/pauses.ts`,
     find: 'return last !== undefined && this.#seenFor(name, last) >= pauseAfter(last);',
     replace: 'return last !== undefined && this.#seenFor(name, last) > 1e9 * pauseAfter(last);',
+  },
+  {
+    name: 'an archived state is claimed like a new one',
+    file: `${VOLUME}/claim.ts`,
+    find: 'if (await isArchived(files, layout, name)) return true;',
+    replace: '',
+  },
+  {
+    name: 'states are archived however young they are',
+    file: `${VOLUME}/archivable.ts`,
+    find: 'known >= age && ',
+    replace: '',
+  },
+  {
+    name: 'states are archived before their successors are done',
+    file: `${VOLUME}/archivable.ts`,
+    find: ' && !isOpen',
+    replace: '',
+  },
+  {
+    name: 'the flag leaves before the state file',
+    file: `${VOLUME}/archiver.ts`,
+    find: '      if (content !== undefined) await removeOurs(',
+    replace: `      await remove(files, layout.flag('done', name));
+      if (content !== undefined) await removeOurs(`,
+  },
+  {
+    name: 'state files leave the root before the archive is on the disk',
+    file: `${VOLUME}/archiver.ts`,
+    find: 'await files.sync(shard);',
+    replace: '',
+  },
+  {
+    name: 'successors are published over what is archived',
+    file: `${VOLUME}/commit.ts`,
+    find: '  if (await isArchived(files, layout, next.name)) return true;',
+    replace: '',
   },
 ];

@@ -30,6 +30,7 @@ test('the packed files are the built code, the schemas and the papers, and the c
       'dist/index.js',
       'dist/index.d.ts',
       'dist/cli/main.js',
+      'dist/cli/tick-thread.js',
       'dist/volume/heartbeat-thread.js',
       'dist/doctor/peer-process.js',
     ]) {
@@ -50,6 +51,8 @@ test('the packed files are the built code, the schemas and the papers, and the c
       join(folder, 'states'),
       '--workers',
       '2',
+      '--threads',
+      '1',
     ];
     const out = run(main, [...states, '--example-delay', '0', '--json']);
     expect(JSON.parse(out.trim().split('\n').at(-1)!)).toMatchObject({

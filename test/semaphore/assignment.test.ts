@@ -4,56 +4,22 @@ import { assign as assignRing, type RosterEntry } from '../../src/semaphore/assi
 import { compareCodePoints } from '../../src/semaphore/order.ts';
 import { Ring, type Task } from '../../src/semaphore/ring.ts';
 import { assignZip as zipRing } from '../../src/semaphore/zip.ts';
+import {
+  cycles,
+  mixedLists,
+  rosters,
+  sessions,
+  shuffled,
+  task,
+  taskLists,
+  tasks,
+  worker,
+} from './given.ts';
 
 const assign = (roster: RosterEntry[], list: Task[], cycle: number): Map<string, string[]> =>
   assignRing(roster, Ring.of(list), cycle);
 const assignZip = (roster: RosterEntry[], list: Task[]): Map<string, string[]> =>
   zipRing(roster, Ring.of(list));
-
-const worker = (name: string, concurrency = 1, capacity = 1000): RosterEntry => ({
-  session: `${name}.boot`,
-  name,
-  concurrency,
-  capacity,
-});
-const task = (instance: string, refusedBy?: string[]): Task => ({
-  name: `${instance}.state`,
-  instance,
-  ...(refusedBy && { refusedBy }),
-});
-const tasks = (count: number): Task[] =>
-  Array.from({ length: count }, (_, index) => task(`s${index}`));
-
-/** Sessions from a few letters: some tasks are refused by some of the roster, some by all of it. */
-const sessions: fc.Arbitrary<string> = fc.constantFrom(...'abcdefgh\uFFFD\u{1F600}');
-const rosters: fc.Arbitrary<RosterEntry[]> = fc.uniqueArray(
-  fc.record({
-    session: sessions,
-    name: fc.string({ minLength: 1, maxLength: 5 }),
-    concurrency: fc.integer({ min: 1, max: 20 }),
-    capacity: fc.oneof(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 40 })),
-  }),
-  { selector: (entry) => entry.session, minLength: 1, maxLength: 8 },
-);
-/** Also several states of one instance, which share a place on the ring. */
-const states: fc.Arbitrary<Task> = fc
-  .tuple(
-    fc.oneof(fc.constantFrom('x', 'y'), fc.string({ minLength: 1, maxLength: 6 })),
-    fc.integer({ min: 0, max: 9 }),
-  )
-  .map(([instance, step]) => ({ name: `${instance}.state-${step}`, instance }));
-const listsOf = (one: fc.Arbitrary<Task>): fc.Arbitrary<Task[]> =>
-  fc.uniqueArray(one, { selector: ({ name }) => name, maxLength: 60 });
-const taskLists: fc.Arbitrary<Task[]> = listsOf(states);
-const mixedLists: fc.Arbitrary<Task[]> = listsOf(
-  fc
-    .tuple(states, fc.array(sessions))
-    .map(([state, refusedBy]) => (refusedBy.length > 6 ? state : { ...state, refusedBy })),
-);
-const cycles: fc.Arbitrary<number> = fc.integer({ min: 0, max: 2e9 });
-
-const shuffled = <T>(items: readonly T[]): fc.Arbitrary<T[]> =>
-  fc.shuffledSubarray([...items], { minLength: items.length });
 
 const shares = (split: Map<string, string[]>): number[] =>
   [...split.values()].map((given) => given.length);

@@ -1,86 +1,152 @@
-import { expect, test } from 'vitest';
-import { Census } from '../../src/volume/census.ts';
-import type { Files } from '../../src/volume/files.ts';
-import { Layout } from '../../src/volume/layout.ts';
-import { Listings } from '../../src/volume/listings.ts';
+/** Counting: what there is of each kind, also where history is in the archive. */
+import { mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { takeCensus } from '../../src/volume/census.ts';
+import { resetDone } from '../../src/volume/mend.ts';
+import { NodeFiles } from '../../src/volume/node-files.ts';
+import { readOverview } from '../../src/volume/overview.ts';
+import { submitState } from '../../src/volume/submit.ts';
+import { bareStep, commitStep, OPEN, TestVolume } from './harness.ts';
 
-const LEASE = 10_000;
+const files = new NodeFiles();
 
-/** A volume of `open` and `done` states, and what was asked of it since it was last looked at. */
-function counted(open: number, done: number) {
-  const layout = new Layout('/volume');
-  const named = (prefix: string, count: number): string[] =>
-    Array.from({ length: count }, (_, index) => `${prefix}${index}.state`);
-  const root = new Set([...named('open', open), ...named('done', done)]);
-  const flags = new Set(named('done', done));
-  const asked = { lists: 0, looks: 0 };
-  let changes = 0;
-  const stat = { kind: 'file', size: 1, mode: 0o644 } as const;
-  const files = {
-    list: async (directory: string) => {
-      asked.lists += 1;
-      return [...(directory === layout.root ? root : flags)];
-    },
-    stat: async (path: string) => {
-      // A directory that changes is listed each time it is asked for.
-      if (path === layout.root || path === layout.flags('done'))
-        return { ...stat, mtime: (changes += 1) };
-      asked.looks += 1;
-      const [place, name] = [path.includes('/done/') ? flags : root, path.split('/').at(-1)!];
-      return place.has(name) ? { ...stat, mtime: 0 } : undefined;
-    },
-  } as Partial<Files> as Files;
-  let now = 0;
-  const census = new Census(files, layout, new Listings(files, LEASE, () => now), LEASE, () => now);
-  return {
-    root,
-    flags,
-    asked,
-    pass: (ms: number) => void (now += ms),
-    open: (arrived: readonly string[] | 'unknown' = []) =>
-      census.open(arrived === 'unknown' ? undefined : new Set(arrived), new Set()),
-  };
+/** As after a move: both names in the archive, none elsewhere. */
+function putArchived(volume: TestVolume, name: string, flag: string = ''): void {
+  mkdirSync(`${volume.layout.archiveShard(name)}/done`, { recursive: true });
+  writeFileSync(volume.layout.archivedFlag(name), flag);
+  writeFileSync(volume.layout.archivedState(name), '{"state":"simple"}');
 }
 
-test('few open states among many are looked at one by one', async () => {
-  const volume = counted(10, 200);
-  expect((await volume.open()).size).toBe(10);
-  expect(volume.asked).toEqual({ lists: 2, looks: 0 });
-  volume.flags.add('open3.state');
-  volume.root.add('new.state');
-  expect([...(await volume.open(['new.state', 'gone.state', 'done']))]).toHaveLength(10);
-  expect(volume.asked.lists).toBe(2);
-  expect(volume.asked.looks).toBe(2 + 11);
+function moveByHand(volume: TestVolume, name: string): void {
+  putArchived(volume, name, volume.read('done', name));
+  writeFileSync(volume.layout.archivedState(name), volume.read(name));
+  for (const path of [name, `done/${name}`]) unlinkSync(join(volume.dir, path));
+}
+
+describe('the census', () => {
+  test('of an empty volume, and of one where no worker has been', async () => {
+    using volume = await TestVolume.create();
+    const nothing = { available: 0, delayed: 0, inProgress: 0, done: 0, archived: 0, failed: 0 };
+    expect(await takeCensus(files, volume.layout)).toMatchObject(nothing);
+    const bare = join(volume.dir, 'sub');
+    mkdirSync(bare);
+    writeFileSync(join(bare, 'a.state'), '');
+    const { layout } = volume;
+    const census = await takeCensus(files, Object.assign(Object.create(layout), { root: bare }));
+    expect(census).toMatchObject({ ...nothing, available: 1 });
+  });
+
+  test('counts each state once, by the flag that says most', async () => {
+    using volume = await TestVolume.create();
+    for (const name of ['open', 'held', 'done', 'failed', 'both', 'waits', 'tried']) {
+      volume.put(`${name}.state`);
+    }
+    const flags = {
+      in_progress: ['held.state', '.hidden'],
+      done: ['done.state', 'both.state', 'notes.txt'],
+      failed: ['failed.state', 'both.state', 'gone.state'],
+      waiting: ['waits.state'],
+    };
+    for (const [flag, names] of Object.entries(flags)) {
+      for (const name of names) volume.put(`${flag}/${name}`, '');
+    }
+    volume.put('notes.txt', 'mine');
+    const attempts = join(volume.dir, '.flockwork/attempts/tried.state');
+    mkdirSync(attempts);
+    writeFileSync(join(attempts, 'not-before'), '2999-01-01T00:00:00.000Z\n');
+    putArchived(volume, 'gone.state');
+    expect(await takeCensus(files, volume.layout)).toEqual({
+      available: 2,
+      delayed: 1,
+      inProgress: 1,
+      done: 2,
+      archived: 1,
+      isArchiveSampled: false,
+      failed: 1,
+      names: {
+        available: expect.toSatisfy((names: string[]) => names.length === 2),
+        inProgress: ['held.state'],
+        failed: ['failed.state'],
+      },
+    });
+  });
+
+  test('of an archive of many is about right, and says that it is no more than that', async () => {
+    using volume = await TestVolume.create();
+    const many = 2560;
+    for (let shard = 0; shard < 256; shard += 1) {
+      const path = `${volume.layout.archive}/${shard.toString(16).padStart(2, '0')}/done`;
+      mkdirSync(path, { recursive: true });
+      for (let index = 0; index < Math.ceil(many / 256); index += 1) {
+        writeFileSync(`${path}/s${shard}-${index}.state`, '');
+      }
+    }
+    const { archived, isArchiveSampled } = await takeCensus(files, volume.layout, 1000);
+    expect(isArchiveSampled).toBe(true);
+    expect(Math.abs(archived - many)).toBeLessThan(0.01 * many);
+  });
+
+  test.each(['a file', 'a folder of notes'])('where archive is %s of somebody’s', async (what) => {
+    using volume = await TestVolume.create();
+    if (what === 'a file') volume.put('archive', 'mine');
+    else {
+      mkdirSync(join(volume.dir, 'archive'));
+      volume.put('archive/notes.txt', 'mine');
+    }
+    volume.put('a.state');
+    const census = await takeCensus(files, volume.layout);
+    expect(census).toMatchObject({ available: 1, archived: 0, isArchiveSampled: false });
+    expect(await resetDone(files, volume.layout)).toEqual({ done: [], archived: [] });
+    const bytes = new TextEncoder().encode('{"state":"simple"}');
+    const candidate = { name: 'b.state', source: 'b', bytes };
+    expect(await submitState(files, volume.layout, candidate, 'u')).toBe('submitted');
+    expect((await readOverview(files, volume.layout)).census.available).toBe(2);
+  });
 });
 
-test('where most are open, a listing is less than a look at each of them', async () => {
-  const volume = counted(300, 20);
-  await volume.open();
-  volume.flags.add('open3.state');
-  expect((await volume.open()).size).toBe(299);
-  expect(volume.asked).toEqual({ lists: 4, looks: 0 });
-});
+describe('reset', () => {
+  test('brings what is archived back to where it began', async () => {
+    using volume = await TestVolume.create();
+    const one = await volume.join('ant');
+    volume.put('a.state', '{"state":"simple"}');
+    volume.put('b.state', '{"state":"simple","payload":1}');
+    await one.session.claim('a.state', OPEN);
+    const next = { name: 'a.state-1', content: '{"state":"simple"}\n' };
+    await one.session.settle([commitStep(one, 'a.state', next)], OPEN);
+    for (const name of ['a.state-1', 'b.state']) {
+      await one.session.claim(name, OPEN);
+      await one.session.settle([bareStep(name)], OPEN);
+    }
+    for (const name of ['a.state', 'a.state-1']) moveByHand(volume, name);
+    const result = await resetDone(files, volume.layout);
+    expect(result.done).toHaveLength(3);
+    expect([...result.archived].sort()).toEqual(['a.state', 'a.state-1']);
+    expect(volume.list().filter((name) => name.includes('.state'))).toEqual(['a.state', 'b.state']);
+    expect(volume.read('a.state')).toBe('{"state":"simple"}');
+    expect(volume.list('done')).toEqual([]);
+    expect(volume.list()).not.toContain('archive');
+    expect(await one.session.claim('a.state', OPEN)).toBe('ours');
+  });
 
-test('and where more of them have come than are worth it, the next time', async () => {
-  const volume = counted(10, 200);
-  await volume.open();
-  const come = Array.from({ length: 50 }, (_, index) => `come${index}.state`);
-  for (const name of come) volume.root.add(name);
-  expect((await volume.open(come)).size).toBe(60);
-  const { lists, looks } = volume.asked;
-  expect((await volume.open()).size).toBe(60);
-  expect(volume.asked).toEqual({ lists: lists + 2, looks });
-});
+  test('runs what has been put there since, where that is another file', async () => {
+    using volume = await TestVolume.create();
+    putArchived(volume, 'a.state');
+    volume.put('a.state', '{"state":"simple","payload":2}');
+    expect(await resetDone(files, volume.layout)).toEqual({
+      done: ['a.state'],
+      archived: ['a.state'],
+    });
+    expect(volume.read('a.state')).toContain('2');
+    expect(volume.list()).not.toContain('archive');
+  });
 
-test('all is listed again when something may be missing, and once a lease', async () => {
-  const volume = counted(10, 200);
-  await volume.open();
-  volume.root.add('untold.state');
-  expect((await volume.open()).has('untold.state')).toBe(false);
-  expect((await volume.open('unknown')).has('untold.state')).toBe(true);
-  volume.root.add('later.state');
-  volume.pass(LEASE - 1);
-  expect((await volume.open()).has('later.state')).toBe(false);
-  volume.pass(1);
-  expect((await volume.open()).has('later.state')).toBe(true);
+  test('leaves what is not ours in archive/', async () => {
+    using volume = await TestVolume.create();
+    putArchived(volume, 'a.state');
+    volume.put('archive/notes.txt', 'mine');
+    await resetDone(files, volume.layout);
+    expect(volume.read('archive', 'notes.txt')).toBe('mine');
+    expect(volume.list()).toContain('a.state');
+  });
 });

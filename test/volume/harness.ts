@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CommitRecord } from '../../src/machine/record.ts';
+import type { ArchiveRules } from '../../src/volume/archivable.ts';
 import type { Change, Step, Window } from '../../src/volume/contract.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { formatCounter } from '../../src/volume/pulse.ts';
@@ -50,6 +51,7 @@ export class TestVolume implements Disposable {
     worker: string,
     files: Files = new NodeFiles(),
     machines: string[] = ['simple'],
+    archive?: ArchiveRules,
   ): Promise<TestSession> {
     let counter = 0;
     let stopped = false;
@@ -100,6 +102,7 @@ export class TestVolume implements Disposable {
         concurrency: 2,
         capacity: 10,
         machines,
+        ...(archive && { archive }),
       },
     );
     return { session, beat };

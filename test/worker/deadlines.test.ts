@@ -32,6 +32,19 @@ test('each at its time, in whatever order they were made', async () => {
   expect(passed).toEqual(['first', 'second', 'third']);
 });
 
+test('one that passes while another is told', async () => {
+  const clock = new StillClock();
+  const deadlines = new Deadlines(clock);
+  const passed: string[] = [];
+  deadlines.add(100, () => clock.pass(50));
+  deadlines.add(120, () => passed.push('other'));
+  clock.pass(100);
+  await settled();
+  clock.pass(0);
+  await settled();
+  expect(passed).toEqual(['other']);
+});
+
 test('a new first one moves the timer, and leaves no other', async () => {
   const { clock, add } = setUp();
   add('second', 200);

@@ -1,6 +1,6 @@
 /** `flockwork log`: all workers' journals in one, like `parallel --joblog`. */
-import { readJournal } from '../../volume/overview.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
+import { entriesOfAll, type PlacedEntry } from '../merged.ts';
 import { openAll } from '../volume.ts';
 
 const COLUMNS = ['started', 'duration', 'state', 'machine', 'worker', 'attempt', 'result'] as const;
@@ -19,23 +19,18 @@ export const log: Command = {
   ],
   run: async (settings, _words, io) => {
     const volumes = await openAll(settings);
-    const journal = (
-      await Promise.all(
-        volumes.map(async ({ files, layout }) =>
-          (await readJournal(files, layout)).map((entry) => ({ ...entry, dir: layout.root })),
-        ),
-      )
-    )
-      .flat()
-      .sort((a, b) => (a.started < b.started ? -1 : Number(a.started > b.started)));
     const isOne = volumes.length === 1;
-    if (!settings.json) io.print([...COLUMNS, ...(isOne ? [] : ['dir'])].join('\t'));
-    for (const { dir, ...entry } of journal) {
-      const line = COLUMNS.map((column) => String(entry[column]));
-      const full = isOne ? entry : { ...entry, dir };
-      io.print(
-        settings.json ? JSON.stringify(full) : [...line, ...(isOne ? [] : [dir])].join('\t'),
-      );
+    const columns = isOne ? COLUMNS : ([...COLUMNS, 'dir'] as const);
+    if (!settings.json) io.print(columns.join('\t'));
+    const describe = ({ dir, ...entry }: PlacedEntry): string =>
+      settings.json
+        ? JSON.stringify(isOne ? entry : { ...entry, dir })
+        : columns.map((column) => String(column === 'dir' ? dir : entry[column])).join('\t');
+    for await (const entries of entriesOfAll(volumes)) {
+      if (entries.length > 0) io.print(entries.map(describe).join('\n'));
+      await io.printed();
+      // Nobody reads any more: who asked for that has what he wanted.
+      if (io.stop.aborted) return EXIT.done;
     }
     return EXIT.done;
   },

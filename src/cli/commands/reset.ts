@@ -18,7 +18,7 @@ export const reset: Command = {
   options: [...COMMON, 'done', 'in-progress', 'failed', 'all', 'yes', 'json'],
   examples: [
     ['$0 reset --all', 'everything, with the successors and the journals: as it was submitted'],
-    ['$0 reset --done', 'run what is done again'],
+    ['$0 reset --done', 'run what is done again, and what is archived'],
     ['$0 reset --in-progress', 'drop claims of workers that are gone (others do it by themselves)'],
   ],
   run: async (settings, _words, io) => {
@@ -52,11 +52,12 @@ async function resetVolume(opened: OpenedVolume, settings: Settings, io: Io): Pr
   const result = {
     failed: failed ? await resetFailed(files, layout) : [],
     inProgress: inProgress ? await resetInProgress(files, layout, living) : [],
-    done: done ? await resetDone(files, layout) : [],
+    ...(done ? await resetDone(files, layout) : { done: [], archived: [] }),
   };
   if (all) await resetTraces(files, layout, living);
-  const { length: doneCount } = result.done;
-  const text = `removed ${doneCount} done, ${result.inProgress.length} in progress, ${result.failed.length} failed`;
+  const { length: archived } = result.archived;
+  const doneText = `${result.done.length} done${archived > 0 ? ` (${archived} of them archived)` : ''}`;
+  const text = `removed ${doneText}, ${result.inProgress.length} in progress, ${result.failed.length} failed`;
   io.print(settings.json ? JSON.stringify(result) : text);
   return EXIT.done;
 }

@@ -4,10 +4,11 @@ import { UserError } from '../../machine/errors.ts';
 import { parseStateName, stateName } from '../../machine/name.ts';
 import { parseCommitRecord, parseFailureRecord, type Attempt } from '../../machine/record.ts';
 import { parseStateFile } from '../../machine/state-file.ts';
+import { findState, isDone, readDoneFlag } from '../../volume/archive.ts';
 import { readTried } from '../../volume/attempts.ts';
 import type { JournalEntry } from '../../volume/contract.ts';
 import { readText } from '../../volume/exclusive.ts';
-import { readJournal } from '../../volume/overview.ts';
+import { lastEntriesOf } from '../../volume/history.ts';
 import { parseToken } from '../../volume/token.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { clockTime, paint, table } from '../tables.ts';
@@ -15,7 +16,8 @@ import { openAll, withDirectory, type OpenedVolume } from '../volume.ts';
 
 interface ChainStep {
   readonly name: string;
-  readonly flag: 'done' | 'failed' | 'in progress' | 'available';
+  /** `archived`: done, and moved to `archive/`. */
+  readonly flag: 'done' | 'archived' | 'failed' | 'in progress' | 'available';
   readonly state: unknown;
   readonly payload: unknown;
   readonly worker: string | undefined;
@@ -59,13 +61,20 @@ export const show: Command = {
 };
 
 async function readChain(opened: OpenedVolume, instance: string): Promise<ChainStep[]> {
-  const journal = await readJournal(opened.files, opened.layout);
+  let journal: ReadonlyMap<string, JournalEntry> | undefined;
+  // Records say it all; the journals are long, and read only for a step that has none.
+  const entryOf = async (name: string): Promise<JournalEntry | undefined> => {
+    journal ??= await lastEntriesOf(opened.files, opened.layout, instance);
+    return journal.get(name);
+  };
   const chain: ChainStep[] = [];
   for (let step = 0; ; step += 1) {
     const name = stateName(instance, step);
-    const stat = await opened.files.stat(opened.layout.state(name));
-    if (stat === undefined) return chain;
-    chain.push(await readStep(opened, name, stat.kind === 'file', journal));
+    const { files, layout } = opened;
+    const stat = await files.stat(await findState(files, layout, name));
+    // A state file may be gone for good, where somebody has removed it by hand; its flag says that it was there.
+    if (stat === undefined && !(await isDone(files, layout, name))) return chain;
+    chain.push(await readStep(opened, name, stat?.kind === 'file', entryOf));
   }
 }
 
@@ -73,19 +82,23 @@ async function readStep(
   { files, layout }: OpenedVolume,
   name: string,
   isFile: boolean,
-  journal: readonly JournalEntry[],
+  entryOf: (name: string) => Promise<JournalEntry | undefined>,
 ): Promise<ChainStep> {
   const parsed = isFile
-    ? parseStateFile(await files.read(layout.state(name)).catch(() => new Uint8Array()))
+    ? parseStateFile(
+        await files.read(await findState(files, layout, name)).catch(() => new Uint8Array()),
+      )
     : undefined;
-  const doneText = await readText(files, layout.flag('done', name));
+  const inDone = (await files.stat(layout.flag('done', name))) !== undefined;
+  const doneText = await readDoneFlag(files, layout, name);
   const failedText = await readText(files, layout.flag('failed', name));
   const claimText = await readText(files, layout.flag('in_progress', name));
   const record = parseCommitRecord(doneText ?? '', name);
   const failure = parseFailureRecord(failedText ?? '');
-  const last = journal.findLast((entry) => entry.state === name);
+  const last = record === undefined ? await entryOf(name) : undefined;
   const present = {
-    done: doneText,
+    done: inDone ? doneText : undefined,
+    archived: doneText,
     failed: failedText,
     'in progress': claimText,
   };
@@ -110,8 +123,6 @@ async function readStep(
   };
 }
 
-const STYLE = { done: 'green', failed: 'red', 'in progress': 'cyan', available: 'dim' } as const;
-
 function describeChain(chain: readonly ChainStep[]): string {
   const rows = chain.map((step) => [
     step.name,
@@ -125,8 +136,7 @@ function describeChain(chain: readonly ChainStep[]): string {
   for (const step of chain) {
     if (step.output !== undefined)
       parts.push(`${step.name} output: ${JSON.stringify(step.output)}`);
-    if (step.reason !== undefined)
-      parts.push(paint(STYLE.failed, `${step.name} failed: ${step.reason}`));
+    if (step.reason !== undefined) parts.push(paint('red', `${step.name} failed: ${step.reason}`));
     for (const attempt of step.attempts) {
       const { attempt: number, worker, started, result, error } = attempt;
       parts.push(

@@ -8,8 +8,6 @@ import { bar, flagTable, paint, table } from '../tables.ts';
 import { onEach, type OpenedVolume } from '../volume.ts';
 import type { Overview } from '../../volume/overview.ts';
 
-/** So many state files are read to count machines and to find the oldest: enough to see, cheap to get. */
-const LOOKED_AT = 2000;
 const LISTED = 20;
 const LIVE_INTERVAL = 500;
 const CLEAR_SCREEN = '\u001b[2J\u001b[H';
@@ -57,18 +55,22 @@ async function look({
   volume,
 }: OpenedVolume): Promise<{ overview: Overview; report: StatusReport }> {
   const overview = await readOverview(files, layout);
+  // Who holds a state says what machine it is; others are read.
+  const unread = overview.inProgress.flatMap(({ state, held }) =>
+    held?.machine === undefined ? [state] : [],
+  );
   const unsettled = [
-    ...overview.inProgress.map(({ state }) => state),
-    ...overview.available,
+    ...unread,
+    ...overview.census.names.available,
     ...overview.failed.map(({ state }) => state),
-  ].slice(0, LOOKED_AT);
+  ];
   const machines = new Map<string, string>();
   for (const name of unsettled) {
     const machine = await machineOf(files, layout, name).catch(() => undefined);
     if (machine !== undefined) machines.set(name, machine);
   }
   let oldest: { state: string; since: number } | undefined;
-  for (const state of overview.available.slice(0, LOOKED_AT)) {
+  for (const state of overview.census.names.available) {
     const since = (await files.stat(layout.state(state)))?.mtime;
     if (since !== undefined && since < (oldest?.since ?? Infinity)) oldest = { state, since };
   }
@@ -88,8 +90,8 @@ function describe(overview: Overview, report: StatusReport): string {
   const whole = settled + counts.available + counts.inProgress;
   const parts = [
     `${bar(settled, whole)} ${settled} of ${whole}${report.paused ? paint('yellow', '  paused') : ''}`,
-    flagTable(overview),
-    timing(report),
+    flagTable(report.counts, report.isArchiveSampled, report.failed),
+    timing(report, overview.census.names.available.length),
     machinesTable(report),
     workersTable(report),
     heldTable(report),
@@ -97,7 +99,7 @@ function describe(overview: Overview, report: StatusReport): string {
   return parts.filter((part) => part !== '').join('\n\n');
 }
 
-function timing({ phase, rate, eta, oldest }: StatusReport): string {
+function timing({ phase, rate, eta, oldest, counts }: StatusReport, looks: number): string {
   const lines: string[] = [];
   if (phase === undefined) lines.push('no worker has been here yet');
   else lines.push(`phase: ${PHASE_NAMES[phase.name]}, ${formatDuration(phase.left)} left`);
@@ -106,27 +108,31 @@ function timing({ phase, rate, eta, oldest }: StatusReport): string {
     lines.push(`rate: ${rate.toFixed(1)} steps/s${left}`);
   }
   if (oldest !== undefined) {
-    lines.push(`oldest waiting: ${oldest.state}, for ${formatDuration(oldest.waiting)}`);
+    const of = looks < counts.available ? ` of ${looks} looked at` : '';
+    lines.push(`oldest waiting${of}: ${oldest.state}, for ${formatDuration(oldest.waiting)}`);
   }
   return lines.join('\n');
 }
 
-function machinesTable({ machines }: StatusReport): string {
+function machinesTable({ machines, areMachinesSampled }: StatusReport): string {
   const rows = Object.entries(machines).map(([name, counts]) => [
     name,
     ...[counts.available, counts.inProgress, counts.done, counts.failed].map(String),
   ]);
   if (rows.length === 0) return '';
-  return table(['machine', 'available', 'in progress', 'done', 'failed'], rows);
+  const note = areMachinesSampled
+    ? '\n(about: from some of the state files, and the ends of the journals)'
+    : '';
+  return table(['machine', 'available', 'in progress', 'done', 'failed'], rows) + note;
 }
 
 function workersTable({ workers }: StatusReport): string {
   if (workers.length === 0) return '';
-  const rows = workers.map(({ worker, state, done, failed, holding }) => [
+  const rows = workers.map(({ worker, state, done, failed, isCut, holding }) => [
     worker,
     state,
-    String(done),
-    String(failed),
+    isCut ? `${done} or more` : String(done),
+    isCut ? `${failed} or more` : String(failed),
     holding.slice(0, 3).join(' ') + (holding.length > 3 ? ` and ${holding.length - 3} more` : ''),
   ]);
   return table(['worker', 'is', 'done', 'failed', 'holds'], rows);

@@ -7,20 +7,29 @@ import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../machine/errors.ts';
+import { takeCensus, type Census } from '../../volume/census.ts';
+import type { JournalEntry } from '../../volume/contract.ts';
+import { journalSizes } from '../../volume/history.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
-import { readOverview, type Overview } from '../../volume/overview.ts';
+import { readClaims, readOverview, type Overview } from '../../volume/overview.ts';
 import { readCandidates, submitAll } from '../candidates.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
+import { entriesOfAll, sumOf } from '../merged.ts';
 import { OPTIONS, type Settings } from '../options.ts';
 import { hostName, realClock } from '../real.ts';
 import { flagTable, progressLine, workTable } from '../tables.ts';
-import { sumOf } from '../sum.ts';
+import type { OpenedVolume } from '../volume.ts';
 import { refuseTooFew, WORK } from './worker.ts';
 
-/** Milliseconds between looks at the flags. */
+/** Milliseconds between looks at the flags; and at least so many times what the last look took. */
 const LOOK = 300;
+const LOOK_PAUSE = 10;
+/** Who holds what, as far as it fits into a line. */
+const SHOWN = 8;
+/** Ticks that are listed in the end: `flockwork log` has all of them. */
+const LISTED = 1000;
 
 const WORKERS = 4;
 
@@ -54,17 +63,38 @@ export const up: Command = {
       );
     }
     const files = new NodeFiles();
-    const look = async (): Promise<Overview> =>
-      sumOf(await Promise.all(directories.map((one) => readOverview(files, new Layout(one)))));
-    const before = await look();
-    if (!settings.watch && before.available.length + before.inProgress.length === 0) {
-      return conclude(before, before, settings, io);
+    const volumes = directories.map((directory) => ({ files, layout: new Layout(directory) }));
+    const before = await takeSum(volumes);
+    const sizes = await each(volumes, journalSizes);
+    const nothingToDo = before.available + before.inProgress === 0;
+    const statuses: number[] = [];
+    if (settings.watch || !nothingToDo) {
+      const crew = startWorkers(settings, directories, io);
+      await showProgress(crew, volumes, io);
+      statuses.push(...crew.statuses);
     }
-    const crew = startWorkers(settings, directories, io);
-    await showProgress(crew, look, io);
-    return conclude(before, await look(), settings, io, crew.statuses);
+    const overviews = await each(volumes, readOverview);
+    const after = {
+      census: sumOf(overviews.map(({ census }) => census)),
+      failed: overviews.flatMap(({ failed }) => failed),
+    };
+    const work = await readWork(volumes, sizes);
+    return conclude({ after, work, nothingToDo, statuses }, settings, io);
   },
 };
+
+type Volumes = readonly Pick<OpenedVolume, 'files' | 'layout'>[];
+
+function each<Found>(
+  volumes: Volumes,
+  read: (files: NodeFiles, layout: Layout, index: number) => Promise<Found>,
+): Promise<Found[]> {
+  return Promise.all(volumes.map(({ files, layout }, index) => read(files, layout, index)));
+}
+
+async function takeSum(volumes: Volumes): Promise<Census> {
+  return sumOf(await each(volumes, (files, layout) => takeCensus(files, layout)));
+}
 
 interface LocalCrew {
   readonly statuses: number[];
@@ -74,13 +104,13 @@ interface LocalCrew {
 /** Each worker is a process of its own, exactly as on another host; its lines are told apart by its name. */
 function startWorkers(settings: Settings, directories: readonly string[], io: Io): LocalCrew {
   const statuses: number[] = [];
-  const volumes = directories.map((directory) => `--dir=${directory}`);
+  const places = directories.map((directory) => `--dir=${directory}`);
   const base = settings.name ?? hostName(io, hostname());
   const children = Array.from({ length: settings.workers ?? WORKERS }, (_, index) => {
     const name = `${base}-${index + 1}`;
     const child = spawn(
       process.execPath,
-      [entryPoint(), 'worker', ...volumes, '--name', name, ...passOn(settings)],
+      [entryPoint(), 'worker', ...places, '--name', name, ...passOn(settings)],
       // Out of the terminal's reach: Ctrl-C asks this process, and this process asks them, once.
       { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
     );
@@ -139,59 +169,93 @@ function relay(child: ChildProcess, name: string, io: Io): void {
   }
 }
 
-async function showProgress(crew: LocalCrew, look: () => Promise<Overview>, io: Io): Promise<void> {
+async function showProgress(crew: LocalCrew, volumes: Volumes, io: Io): Promise<void> {
   const over = new AbortController();
   void crew.ended.finally(() => over.abort());
   const started = realClock.monotonic();
-  while (!over.signal.aborted) {
-    const overview = await look();
-    io.draw?.(progressLine(overview, realClock.monotonic() - started, process.stderr.columns));
-    await realClock.sleep(LOOK, over.signal);
+  while (io.draw !== undefined && !over.signal.aborted) {
+    const began = realClock.monotonic();
+    const censuses = await each(volumes, (files, layout) => takeCensus(files, layout));
+    const held = await each(volumes, (files, layout, index) =>
+      readClaims(files, layout, censuses[index]!.names.inProgress.slice(0, SHOWN)),
+    );
+    const now = realClock.monotonic();
+    io.draw(
+      progressLine(
+        sumOf(censuses),
+        held.flat().slice(0, SHOWN),
+        now - started,
+        process.stderr.columns,
+      ),
+    );
+    await realClock.sleep(Math.max(LOOK, LOOK_PAUSE * (now - began)), over.signal);
   }
   io.draw?.('');
   await crew.ended;
 }
 
+interface Work {
+  readonly listed: readonly JournalEntry[];
+  readonly ticks: number;
+}
+
+/** What was ticked since the journals had these sizes. */
+async function readWork(
+  volumes: Volumes,
+  sizes: readonly ReadonlyMap<string, number>[],
+): Promise<Work> {
+  const listed: JournalEntry[] = [];
+  let ticks = 0;
+  for await (const entries of entriesOfAll(volumes, sizes)) {
+    ticks += entries.length;
+    listed.push(...entries.slice(0, LISTED - listed.length));
+  }
+  return { listed, ticks };
+}
+
+interface Conclusion {
+  readonly after: Pick<Overview, 'census' | 'failed'>;
+  readonly work: Work;
+  readonly nothingToDo: boolean;
+  readonly statuses: readonly number[];
+}
+
 function conclude(
-  before: Overview,
-  after: Overview,
+  { after, work, nothingToDo, statuses }: Conclusion,
   settings: Settings,
   io: Io,
-  statuses: readonly number[] = [],
 ): number {
-  const left = after.available.length + after.inProgress.length;
-  const fresh = after.journal.slice(before.journal.length);
+  const { census, failed } = after;
+  const left = census.available + census.inProgress;
+  const { listed: journal, ticks } = work;
   if (settings.json) {
-    const { done, failed, journal } = after;
-    io.print(
-      JSON.stringify({
-        done: done.length,
-        failed,
-        left,
-        journal: journal.slice(before.journal.length),
-      }),
-    );
+    io.print(JSON.stringify({ done: census.done, failed, left, ticks, journal }));
   } else {
-    if (fresh.length > 0) io.print(`\n${workTable(fresh)}\n`);
-    io.print(flagTable(after));
-    io.print(closing(before, left, settings));
+    if (ticks > 0) io.print(`\n${workTable(journal)}`);
+    if (ticks > journal.length) {
+      io.print(`… and ${ticks - journal.length} more: flockwork log ${placesOf(settings)}`);
+    }
+    if (ticks > 0) io.print('');
+    io.print(flagTable(census, census.isArchiveSampled, failed));
+    io.print(closing(nothingToDo, left, settings));
   }
   const broken = statuses.find((status) => status !== EXIT.done && status !== EXIT.failed);
   if (broken !== undefined && broken < 128) return broken;
-  if (after.failed.length > 0) return EXIT.failed;
+  if (census.failed > 0) return EXIT.failed;
   return left > 0 ? EXIT.incomplete : EXIT.done;
 }
 
-function closing(before: Overview, left: number, settings: Settings): string {
-  const volume = settings.dir.map((dir) => `--dir ${quoted(dir)}`).join(' ');
+function closing(nothingToDo: boolean, left: number, settings: Settings): string {
+  const volume = placesOf(settings);
   if (left > 0) return `\n${left} states are left: flockwork up ${volume} goes on with them.`;
-  const nothingToDo = before.available.length + before.inProgress.length === 0;
   const intro = nothingToDo ? 'Everything was done already.' : 'Everything is done.';
   return (
     `\n${intro} To run it all again: flockwork reset --all ${volume}, then this command ` +
     `(in a checkout: npm run -s flockwork -- reset --all ${volume}).`
   );
 }
+
+const placesOf = ({ dir }: Settings): string => dir.map((one) => `--dir ${quoted(one)}`).join(' ');
 
 /** As a shell takes it for one word, patterns included. */
 function quoted(word: string): string {

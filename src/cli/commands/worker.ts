@@ -3,13 +3,15 @@ import { hostname } from 'node:os';
 import { UserError } from '../../machine/errors.ts';
 import { workerNameProblem } from '../../volume/token.ts';
 import { Slots } from '../../worker/slots.ts';
+import type { Log } from '../../worker/ports.ts';
 import { COMMON, EXIT, LOGGING, type Command } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
 import { loadMachines } from '../machines.ts';
 import type { OptionName, Settings } from '../options.ts';
 import { PHASES } from '../phases.ts';
 import { createLog, hostName } from '../real.ts';
-import { work } from '../work.ts';
+import { startTicks } from '../ticks.ts';
+import { prepare, work } from '../work.ts';
 
 /** What makes a worker go: `up` passes all of these on. */
 export const WORK: readonly OptionName[] = [
@@ -17,12 +19,14 @@ export const WORK: readonly OptionName[] = [
   'lease',
   'assign',
   'concurrency',
+  'threads',
   'capacity',
   'follow',
   'watch',
   'fsync',
   'eager',
   'drain',
+  'keep',
   'machines',
   'example-delay',
   ...LOGGING,
@@ -54,39 +58,61 @@ export const worker: Command = {
     const directories = directoriesOf(settings);
     refuseTooFew(settings, directories);
     const registry = await loadMachines(settings.machines);
-    const slots = new Slots(settings.concurrency);
-    const concurrency = partOf(settings.concurrency, directories);
-    const statuses = await Promise.all(
-      directories.map(async (directory) => {
-        const isAlone = directories.length === 1;
+    const isAlone = directories.length === 1;
+    const ends = new Ends(isAlone);
+    const prepared = await Promise.all(
+      directories.map((directory) => {
         const log = createLog(settings, { worker: name, ...(!isAlone && { dir: directory }) });
-        const capacity = Math.max(concurrency, partOf(settings.capacity, directories));
-        try {
-          const post = {
-            name,
-            directory,
-            registry,
-            settings,
-            concurrency,
-            capacity,
-            slots,
-            log,
-            io,
-          };
-          const { failed } = await work(post);
-          return failed > 0 ? EXIT.failed : EXIT.done;
-        } catch (error) {
-          // The others' work is none of its business.
-          if (isAlone) throw error;
-          const isKnown = error instanceof UserError;
-          log.error(isKnown ? { code: error.code } : { err: error }, (error as Error).message);
-          return EXIT.usage;
-        }
+        return ends.of(log, () => prepare(directory, settings, log));
       }),
     );
-    return Math.max(...statuses);
+    const volumes = prepared.filter((one) => one !== undefined);
+    if (volumes.length === 0) return EXIT.usage;
+    const lease = Math.min(...volumes.map(({ volume }) => volume.lease));
+    const log = isAlone ? volumes[0]!.log : createLog(settings, { worker: name });
+    const ticks = startTicks(settings, { log, print: io.print, registry, lease });
+    const slots = new Slots(settings.concurrency);
+    const concurrency = partOf(settings.concurrency, directories);
+    const capacity = Math.max(concurrency, partOf(settings.capacity, directories));
+    const post = { name, registry, settings, concurrency, capacity, slots, stop: io.stop };
+    try {
+      await Promise.all(
+        volumes.map((one) =>
+          ends.of(one.log, async () => {
+            const { failed } = await work(one, { ...post, execute: ticks.execute });
+            ends.status = Math.max(ends.status, failed > 0 ? EXIT.failed : EXIT.done);
+          }),
+        ),
+      );
+    } finally {
+      await ticks.close();
+    }
+    return ends.status;
   },
 };
+
+/** How it ended on each volume: what fails on one is none of the others' business. */
+class Ends {
+  readonly #isAlone: boolean;
+  status: number = EXIT.done;
+
+  constructor(isAlone: boolean) {
+    this.#isAlone = isAlone;
+  }
+
+  /** Undefined if it failed; a volume that is alone throws. */
+  async of<Result>(log: Log, act: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      return await act();
+    } catch (error) {
+      if (this.#isAlone) throw error;
+      const facts = error instanceof UserError ? { code: error.code } : { err: error };
+      log.error(facts, (error as Error).message);
+      this.status = EXIT.usage;
+      return undefined;
+    }
+  }
+}
 
 const partOf = (whole: number, directories: readonly string[]): number =>
   Math.floor(whole / directories.length);

@@ -56,6 +56,8 @@ export class AskingFiles implements Files {
   }
 
   async stat(path: string): Promise<Stat | undefined> {
+    // Nothing is archived here.
+    if (path.startsWith(this.#layout.archive)) return undefined;
     // With `/.` it is a parent, for its mode.
     const isThere = this.#isPrivate(path) || path.endsWith('/.');
     try {

@@ -1,0 +1,71 @@
+/** A thread of `--threads`: loads the same machines as its worker, and runs their ticks when it is asked to. */
+import { inspect } from 'node:util';
+import { workerData } from 'node:worker_threads';
+import type { RunnableActivity } from '../machine/definition.ts';
+import { UserError } from '../machine/errors.ts';
+import type { Registry } from '../machine/registry.ts';
+import { Cancellation, type Cause } from '../worker/cancellation.ts';
+import { failed, startAttempt } from '../worker/executor.ts';
+import type { Log, TickResult } from '../worker/ports.ts';
+import type { ThreadCall, ThreadData, ThreadMessage, ThreadTask } from '../worker/thread-run.ts';
+import { loadMachines } from './machines.ts';
+import { realClock } from './real.ts';
+
+const { machines, pauseScale } = workerData as ThreadData;
+
+/** Begun with the first tick, which can say what went wrong; after that, with the next one. */
+let loading: Promise<Registry> | undefined;
+
+export default async function runTick({ task, port }: ThreadCall): Promise<TickResult> {
+  const cancellation = new Cancellation();
+  port.on('message', (cause: Cause) => cancellation.cancel(cause));
+  const post = (message: ThreadMessage): void => port.postMessage(message);
+  try {
+    loading ??= loadMachines(machines);
+    const activity = activityOf(await loading, task);
+    post({ kind: 'begun' });
+    return await startAttempt({ ...task, activity }, cancellation, {
+      clock: realClock,
+      pauseScale,
+      log: logTo(post),
+      print: (line: unknown) => post({ kind: 'print', line: String(line) }),
+    });
+  } catch (error) {
+    loading = undefined;
+    return failed(error);
+  }
+}
+
+/** Throws `machines-changed`. */
+function activityOf(registry: Registry, { machine, version, state }: ThreadTask): RunnableActivity {
+  const found = registry.get(machine)?.find((one) => one.version === version);
+  const activity = found?.activities.get(state);
+  if (activity?.kind === 'tick') return activity;
+  const message = `the files of machine ${machine} have changed since this worker began; start it again`;
+  throw new UserError('machines-changed', message, { machine, state });
+}
+
+/** Not every machine is checked for its types: what it says is a text here too. */
+function logTo(post: (message: ThreadMessage) => void): Log {
+  const line = (facts: Record<string, unknown>, message: unknown): void => {
+    const text = String(message);
+    try {
+      post({ kind: 'log', facts, message: text });
+    } catch {
+      post({ kind: 'log', facts: shown(facts), message: text });
+    }
+  };
+  return { debug: line, info: line, warn: line, error: line };
+}
+
+/** A function, say, cannot go from one thread to another. */
+function shown(facts: Record<string, unknown>): Record<string, unknown> {
+  const show = (value: unknown): unknown => {
+    try {
+      return structuredClone(value);
+    } catch {
+      return inspect(value);
+    }
+  };
+  return Object.fromEntries(Object.entries(facts).map(([key, value]) => [key, show(value)]));
+}

@@ -1,0 +1,53 @@
+/**
+ * I3, watched where done states move to the archive: a state file, or a flag, leaves its place only when the
+ * volume has both elsewhere, and has them on the disk.
+ */
+import { parseCommitRecord } from '../machine/record.ts';
+import { archivedFlag, archivedState, type TrueVolume } from './true-volume.ts';
+
+/** Clocks drift: of the age that there has to be, so much at least. */
+const NEARLY = 0.9;
+
+export class Removals {
+  readonly #volume: TrueVolume;
+  readonly #now: () => number;
+  readonly #age: number;
+  /** True times at which flags came to `done/`. */
+  readonly #committed = new Map<string, number>();
+
+  /** `age`: ms that a flag has to have been there before its state is moved; 0 where nobody can tell. */
+  constructor(volume: TrueVolume, now: () => number, age: number) {
+    this.#volume = volume;
+    this.#now = now;
+    this.#age = age;
+  }
+
+  committed(name: string): void {
+    if (!this.#committed.has(name)) this.#committed.set(name, this.#now());
+  }
+
+  /** Somebody took a state file out of the root: what is wrong with that, if anything. */
+  ofState(name: string): string | undefined {
+    const volume = this.#volume;
+    if (!volume.exists(`done/${name}`)) return 'it is not done';
+    for (const path of [archivedFlag(name), archivedState(name)]) {
+      if (!volume.isDurable(path)) return `${path} is not on the disk`;
+    }
+    const next = parseCommitRecord(volume.text(`done/${name}`) ?? '', name)?.next?.name;
+    if (next !== undefined && volume.doneText(next) === undefined) return `${next} is not done`;
+    const age = this.#now() - (this.#committed.get(name) ?? Number.NEGATIVE_INFINITY);
+    return age < NEARLY * this.#age ? `it was done ${Math.round(age)} ms ago` : undefined;
+  }
+
+  /** Somebody took a flag out of `done/`. */
+  ofFlag(name: string, text: string): string | undefined {
+    const volume = this.#volume;
+    const archived = archivedFlag(name);
+    if (!volume.isDurable(archived)) return `${archived} is not on the disk`;
+    // A commit that came too late is withdrawn.
+    if (volume.text(archived) !== text) return undefined;
+    if (volume.exists(name)) return 'its state file is still in the root';
+    if (volume.comesBack(name)) return 'the power could bring its state file back';
+    return undefined;
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * The archive: where done states are when they have left the root and `done/`. A state whose flag is here is
+ * done, for ever and for everybody; that it is *not* seen here proves nothing (I8).
+ */
+import { publish, readText, removeOurs } from './exclusive.ts';
+import { errnoOf, type Files } from './files.ts';
+import type { Layout } from './layout.ts';
+import type { Member } from './member.ts';
+
+export async function isArchived(files: Files, layout: Layout, name: string): Promise<boolean> {
+  try {
+    return (await files.stat(layout.archivedFlag(name))) !== undefined;
+  } catch (error) {
+    // Somebody has a file called archive: then there is none.
+    if (errnoOf(error) === 'ENOTDIR') return false;
+    throw error;
+  }
+}
+
+/** Is this step done, wherever its flag is by now? */
+export async function isDone(files: Files, layout: Layout, name: string): Promise<boolean> {
+  const done = await files.stat(layout.flag('done', name));
+  return done !== undefined || isArchived(files, layout, name);
+}
+
+/** The flag of a done state, wherever it is by now; undefined where there is none to be seen. */
+export async function readDoneFlag(
+  files: Files,
+  layout: Layout,
+  name: string,
+): Promise<string | undefined> {
+  const text = await readText(files, layout.flag('done', name));
+  if (text !== undefined || !(await isArchived(files, layout, name))) return text;
+  return readText(files, layout.archivedFlag(name));
+}
+
+/** The path of a state file: in the root, or where it was moved. */
+export async function findState(files: Files, layout: Layout, name: string): Promise<string> {
+  const path = layout.state(name);
+  const isMoved = (await files.stat(path)) === undefined && (await isArchived(files, layout, name));
+  return isMoved ? layout.archivedState(name) : path;
+}
+
+/**
+ * A session that was stopped for so long that others took its state for lost, committed and archived it
+ * finds `done/` free for its own flag. The archive says that it was `overtaken`, and the flag comes down again;
+ * `late` if that has to wait for another window.
+ */
+export async function recount(
+  member: Member,
+  name: string,
+  isOurs: (flag: string) => boolean,
+  may: () => boolean,
+): Promise<'counts' | 'overtaken' | 'late'> {
+  const { files, layout } = member;
+  if (!(await isArchived(files, layout, name))) return 'counts';
+  const archived = await readText(files, layout.archivedFlag(name));
+  if (archived === undefined || isOurs(archived)) return 'counts';
+  const flag = layout.flag('done', name);
+  const there = await readText(files, flag);
+  if (there === undefined || !isOurs(there)) return 'overtaken';
+  return (await removeOurs(files, flag, there, may)) ? 'overtaken' : 'late';
+}
+
+/**
+ * A state file with the name of an archived state: dropped there by a user, or by a session that woke up in
+ * the middle of publishing it. It is done, so `done/` says so again. False if it is too late for that.
+ */
+export async function flagAgain(
+  member: Member,
+  name: string,
+  may: () => boolean,
+): Promise<boolean> {
+  const { files, layout } = member;
+  const there = (await files.stat(layout.state(name))) !== undefined;
+  if (!there || !(await isArchived(files, layout, name))) return true;
+  const text = await readText(files, layout.archivedFlag(name));
+  if (text === undefined) return true;
+  await member.ensureStaging();
+  const temporary = member.staging(`.again.${name}`);
+  const outcome = await publish(files, temporary, layout.flag('done', name), text, may);
+  return outcome !== 'late';
+}

@@ -1,0 +1,275 @@
+/**
+ * The chore of moving done states to the archive, in two halves with a pause between them. First the flag gets
+ * a name in the archive, then the state file, and both are on the disk before the state file leaves the root;
+ * its flag is still in `done/`. When it has been so for the pause, the flag leaves `done/`. At every moment the
+ * state is done for whoever looks at `done/` and then into the archive, and who sees it in a listing that is
+ * older than all of that finds so when it has claimed it.
+ */
+import { parentName, parseStateName, stateName } from '../machine/name.ts';
+import { parseCommitRecord } from '../machine/record.ts';
+import { isMine } from '../semaphore/share.ts';
+import { limitOf, mayBeArchived, placeOf, surplus, type ArchiveRules } from './archivable.ts';
+import { flagAgain, isArchived, isDone } from './archive.ts';
+import type { Window } from './contract.ts';
+import { ensureDirectory } from './directory.ts';
+import {
+  exactly,
+  linkOnce,
+  listOrNone,
+  publish,
+  readText,
+  remove,
+  removeOurs,
+} from './exclusive.ts';
+import type { Member } from './member.ts';
+import { parseToken } from './token.ts';
+
+export interface ArchiverPorts {
+  readonly monotonic: () => number;
+  /** The volume's time at the earliest, ms; undefined while it is too uncertain. */
+  readonly volumeTime: () => number | undefined;
+  readonly living: () => readonly string[];
+}
+
+/** So many places are enough to find the newest by. */
+const SAMPLE = 1000;
+/** States at a time: a shard's are synced together. */
+const BATCH = 64;
+/** So many are looked at, and so many moved, in one Update System. */
+const LOOKS = 5000;
+const MOVES = 512;
+/** For so long a shard is one worker's, unless that one dies: others have it when he is never idle. */
+const CYCLES_PER_ROUND = 256;
+/** No volume's time stamps are coarser, ms. */
+const COARSE = 2000;
+
+const isState = (name: string): boolean => parseStateName(name) !== undefined;
+
+export class Archiver {
+  readonly #member: Member;
+  readonly #rules: ArchiveRules;
+  readonly #ports: ArchiverPorts;
+  /** On our monotonic clock. */
+  #listed = Number.NEGATIVE_INFINITY;
+  /** Of `done/`, when it was listed last and everything in it was seen to. */
+  #seenTo: number | undefined;
+  /** Since when, on our monotonic clock, each flag is known to have been there. */
+  #known = new Map<string, number>();
+  /** Our share of what there is, still to be looked at; and the place of the newest that may go. */
+  #queue: string[] = [];
+  #limit = Number.NEGATIVE_INFINITY;
+  /** Moved by half, and since when we know of it. */
+  readonly #halves = new Map<string, number>();
+  readonly #made = new Set<string>();
+
+  constructor(member: Member, rules: ArchiveRules, ports: ArchiverPorts) {
+    this.#member = member;
+    this.#rules = rules;
+    this.#ports = ports;
+  }
+
+  /** In Update System only, while there is nothing better to do. Returns how many states it moved by half. */
+  async work(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
+    const mayGoOn = (): boolean => !isBusy() && window.mayStart();
+    for (const name of this.#member.reappeared) {
+      if (!(await flagAgain(this.#member, name, window.mayStart))) return 0;
+      this.#member.reappeared.delete(name);
+    }
+    await this.#finishHalves(mayGoOn);
+    await this.#list(cycle, mayGoOn);
+    if (this.#queue.length === 0) return 0;
+    const inUse = await this.#readInUse();
+    let [looks, moves] = [0, 0];
+    while (this.#queue.length > 0 && looks < LOOKS && moves < MOVES && mayGoOn()) {
+      const names = this.#queue.splice(-BATCH);
+      looks += names.length;
+      moves += await this.#move(names, inUse, mayGoOn);
+    }
+    return moves;
+  }
+
+  /** A listing of `done/`, if it has changed, and not again for half a pause. */
+  async #list(cycle: number, mayGoOn: () => boolean): Promise<void> {
+    const { files, layout, token } = this.#member;
+    const now = this.#ports.monotonic();
+    const every = this.#rules.pause / 2;
+    if (this.#rules.keep === Number.POSITIVE_INFINITY) return;
+    if (now - this.#listed < every || !mayGoOn()) return;
+    const directory = layout.flags('done');
+    const mtime = (await files.stat(directory))?.mtime;
+    if (mtime === undefined || mtime === this.#seenTo) return;
+    const done = (await listOrNone(files, directory)).filter(isState);
+    this.#listed = now;
+    this.#queue = [];
+    const tooMany = surplus(done.length, this.#rules.keep);
+    const isStill = (await files.stat(directory))?.mtime === mtime;
+    this.#seenTo = tooMany === 0 && isStill ? mtime : undefined;
+    if (tooMany === 0) return this.#known.clear();
+    // What a directory has that has not changed since then has been there since then.
+    const since = isStill ? now - this.#ageOf(mtime) : now;
+    this.#known = new Map(done.map((name) => [name, this.#known.get(name) ?? since]));
+    const step = Math.ceil(done.length / SAMPLE);
+    const places: number[] = [];
+    for (let index = 0; index < done.length; index += step) {
+      const place = await this.#placeOf(done[index]!);
+      if (place !== undefined) places.push(place);
+    }
+    this.#limit = limitOf(places, tooMany / done.length);
+    const [living, round] = [this.#ports.living(), Math.floor(cycle / CYCLES_PER_ROUND)];
+    const byShard = done
+      .map((name) => ({ name, shard: layout.archiveShard(name).slice(-2) }))
+      .filter(({ shard }) => isMine(shard, token.session, living, round));
+    byShard.sort((a, b) => (a.shard < b.shard ? -1 : 1));
+    this.#queue = byShard.map(({ name }) => name);
+  }
+
+  /** Milliseconds, at least. */
+  #ageOf(mtime: number): number {
+    const now = this.#ports.volumeTime();
+    return now === undefined ? 0 : Math.max(0, now - mtime - COARSE);
+  }
+
+  /** By its flag, or by its state file where that is younger: a token is as old as its session. */
+  async #placeOf(name: string): Promise<number | undefined> {
+    const { files, layout } = this.#member;
+    const flag = await files.stat(layout.flag('done', name));
+    const state = await files.stat(layout.state(name));
+    return flag && placeOf(name, Math.max(flag.mtime, state?.mtime ?? flag.mtime));
+  }
+
+  /** What is claimed, and what sessions still have a record of. */
+  async #readInUse(): Promise<{ claimed: ReadonlySet<string>; owed: ReadonlySet<string> }> {
+    const { files, layout } = this.#member;
+    const owed = new Set<string>();
+    for (const session of await listOrNone(files, layout.internal('staging'))) {
+      for (const name of await listOrNone(files, layout.internal('staging', session))) {
+        owed.add(name);
+      }
+    }
+    return { claimed: new Set(await listOrNone(files, layout.flags('in_progress'))), owed };
+  }
+
+  async #move(
+    names: readonly string[],
+    inUse: { claimed: ReadonlySet<string>; owed: ReadonlySet<string> },
+    mayGoOn: () => boolean,
+  ): Promise<number> {
+    const { files, layout } = this.#member;
+    const kept: { readonly name: string; readonly content: string | undefined }[] = [];
+    for (const name of names) {
+      if (!mayGoOn()) break;
+      // What the volume refuses now is looked at again with the next listing.
+      const one = await this.#keep(name, inUse).catch(() => undefined);
+      if (one !== undefined) kept.push(one);
+    }
+    for (const shard of new Set(kept.map(({ name }) => layout.archiveShard(name)))) {
+      await files.sync(`${shard}/done`);
+      await files.sync(shard);
+    }
+    const left: string[] = [];
+    for (const { name, content } of kept) {
+      if (!mayGoOn()) break;
+      if (content !== undefined) await removeOurs(files, layout.state(name), content, mayGoOn);
+      left.push(name);
+    }
+    const since = this.#ports.monotonic();
+    for (const name of left) this.#halves.set(name, since);
+    return left.length;
+  }
+
+  /** Gives flag and state file a name in the archive, if they may go there. Returns the state's content. */
+  async #keep(
+    name: string,
+    { claimed, owed }: { claimed: ReadonlySet<string>; owed: ReadonlySet<string> },
+  ): Promise<{ name: string; content: string | undefined } | undefined> {
+    const { files, layout } = this.#member;
+    if (this.#halves.has(name)) return undefined;
+    const place = await this.#placeOf(name);
+    // Most of what is looked at stays, and is not read.
+    if (place === undefined || place > this.#limit) return undefined;
+    const flag = await readText(files, layout.flag('done', name));
+    if (flag === undefined) return undefined;
+    const parent = parentName(name);
+    const state = {
+      known: this.#ports.monotonic() - (this.#known.get(name) ?? Number.POSITIVE_INFINITY),
+      hasFailed: (await files.stat(layout.flag('failed', name))) !== undefined,
+      isClaimed: claimed.has(name),
+      isOwed: owed.has(name) || (parent !== undefined && owed.has(parent)),
+      isOpen: await this.#isOpen(name, flag),
+    };
+    if (!mayBeArchived(state, this.#rules)) return undefined;
+    await this.#makeShard(layout.archiveShard(name));
+    const content = await readText(files, layout.state(name));
+    const moves: [from: string, to: string, text: string | undefined][] = [
+      [layout.flag('done', name), layout.archivedFlag(name), flag],
+      [layout.state(name), layout.archivedState(name), content],
+    ];
+    for (const [from, to, text] of moves) {
+      if (text !== undefined && !(await this.#giveName(from, to, text))) return undefined;
+    }
+    return { name, content };
+  }
+
+  async #isOpen(name: string, flag: string): Promise<boolean> {
+    const { files, layout } = this.#member;
+    const record = parseCommitRecord(flag, name);
+    if (record !== undefined) {
+      return record.next !== undefined && !(await isDone(files, layout, record.next.name));
+    }
+    if (parseToken(flag) !== undefined) return false;
+    // Another program's flag does not say what followed: the next step's name is it, by convention.
+    const { instance, step } = parseStateName(name)!;
+    const next = stateName(instance, step + 1);
+    return (
+      (await files.stat(layout.state(next))) !== undefined && !(await isDone(files, layout, next))
+    );
+  }
+
+  /** A copy where the volume gives no further name: not to others' files, or no more. False if the name is taken. */
+  async #giveName(from: string, to: string, text: string): Promise<boolean> {
+    const { files } = this.#member;
+    try {
+      if ((await linkOnce(files, from, to, exactly(text))) === 'taken') return false;
+      // A successor is written without an fsync: as long as it is in the root, its parent's record has it.
+      await files.sync(to);
+      return true;
+    } catch {
+      // Not what it was when it was run, and no text: a copy would not be the same.
+      if (text.includes('\ufffd')) return false;
+      await this.#member.ensureStaging();
+      const temporary = this.#member.staging('.archived');
+      return (await publish(files, temporary, to, text)) === 'ours';
+    }
+  }
+
+  async #makeShard(shard: string): Promise<void> {
+    if (this.#made.has(shard)) return;
+    const { files, layout } = this.#member;
+    for (const directory of [layout.archive, shard, `${shard}/done`]) {
+      await ensureDirectory(files, directory);
+    }
+    for (const directory of [layout.root, layout.archive, shard]) await files.sync(directory);
+    this.#made.add(shard);
+  }
+
+  async #finishHalves(mayGoOn: () => boolean): Promise<void> {
+    const { files, layout } = this.#member;
+    const now = this.#ports.monotonic();
+    const due: string[] = [];
+    // They are in the order of time.
+    for (const [name, since] of this.#halves) {
+      if (now - since < this.#rules.pause || due.length === MOVES) break;
+      due.push(name);
+    }
+    if (due.length === 0 || !mayGoOn()) return;
+    // Whoever took the state files from the root may have died before it was on the disk.
+    await files.sync(layout.root);
+    for (const name of due) {
+      const isThere = (await files.stat(layout.state(name))) !== undefined;
+      const isWhole = !isThere && (await isArchived(files, layout, name));
+      if (!mayGoOn()) return;
+      if (isWhole) await remove(files, layout.flag('done', name));
+      this.#halves.delete(name);
+    }
+  }
+}

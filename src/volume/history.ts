@@ -1,0 +1,219 @@
+/**
+ * Reading what was done: the journals in the order of time without holding them, their ends, and what they
+ * say of one instance. Memory does not grow with history.
+ */
+import { parseStateName } from '../machine/name.ts';
+import { compareCodePoints } from '../semaphore/order.ts';
+import type { JournalEntry } from './contract.ts';
+import { listOrNone } from './exclusive.ts';
+import { errnoOf, type Files } from './files.ts';
+import { parseJournalLine, parseJournalName, type JournalFile } from './journal.ts';
+import type { Layout } from './layout.ts';
+
+/** What reading large volumes takes, besides. */
+export interface HistoryFiles extends Files {
+  /** At most `length` bytes from `position` on; none at the end. */
+  readAt(path: string, position: number, length: number): Promise<Uint8Array>;
+  /** A directory's names, one by one. */
+  names(directory: string): AsyncIterable<string>;
+}
+
+/** Bytes of each journal's end, and of all of them: enough for the last minute of a busy fleet. */
+const TAIL = 256 * 1024;
+const TAILS = 16 * 1024 * 1024;
+const CHUNK = 64 * 1024;
+/** Entries that are sorted among each other. */
+const WINDOW = 10_000;
+const LINE_FEED = 10;
+
+interface Found extends JournalFile {
+  readonly path: string;
+}
+
+async function findJournals(files: Files, layout: Layout): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const name of await listOrNone(files, layout.internal('journal'))) {
+    const file = parseJournalName(name);
+    if (file !== undefined) found.push({ ...file, path: layout.internal('journal', name) });
+  }
+  return found.sort((a, b) => compareCodePoints(a.session, b.session) || a.part - b.part);
+}
+
+/** How large each journal is now: a place to go on from. */
+export async function journalSizes(files: Files, layout: Layout): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>();
+  for (const { path } of await findJournals(files, layout)) {
+    sizes.set(path, (await files.stat(path))?.size ?? 0);
+  }
+  return sizes;
+}
+
+/** Whole lines, a chunk's at a time. A last line without its end is still being written, or never will be. */
+async function* linesOf(
+  files: HistoryFiles,
+  path: string,
+  from: number,
+): AsyncGenerator<string[], void> {
+  let rest = Buffer.alloc(0);
+  for (let position = from; ;) {
+    const bytes = await readOrNone(files, path, position);
+    if (bytes.length === 0) return;
+    position += bytes.length;
+    const all = Buffer.concat([rest, bytes]);
+    const end = all.lastIndexOf(LINE_FEED) + 1;
+    rest = all.subarray(end);
+    if (end > 0) yield all.toString('utf8', 0, end - 1).split('\n');
+  }
+}
+
+/** Journals may be moved away at any time. */
+async function readOrNone(
+  files: HistoryFiles,
+  path: string,
+  position: number,
+): Promise<Uint8Array> {
+  try {
+    return await files.readAt(path, position, CHUNK);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return new Uint8Array();
+    throw error;
+  }
+}
+
+async function* entriesOfSession(
+  files: HistoryFiles,
+  parts: readonly Found[],
+  from: ReadonlyMap<string, number>,
+): AsyncGenerator<JournalEntry, void> {
+  for (const part of parts) {
+    for await (const lines of linesOf(files, part.path, from.get(part.path) ?? 0)) {
+      for (const line of lines) {
+        const entry = parseJournalLine(line, part);
+        if (entry !== undefined) yield entry;
+      }
+    }
+  }
+}
+
+/** A session's journal while it is read: the entry that is next, and when that ended, ms. */
+interface Source {
+  readonly rest: AsyncGenerator<JournalEntry, void>;
+  readonly entry: JournalEntry;
+  readonly ended: number;
+}
+
+/** Lines are written when ticks are settled: nearly in the order of their ends, and here quite. */
+async function nextOf(
+  rest: AsyncGenerator<JournalEntry, void>,
+  before: number,
+): Promise<Source | undefined> {
+  const { value: entry } = await rest.next();
+  if (entry === undefined) return undefined;
+  return { rest, entry, ended: Math.max(before, Date.parse(entry.started) + entry.duration) };
+}
+
+/** Keeps the latest first, so that the earliest is taken off the end. */
+function insert(sources: Source[], source: Source): void {
+  let [low, high] = [0, sources.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sources[middle]!.ended > source.ended) low = middle + 1;
+    else high = middle;
+  }
+  sources.splice(low, 0, source);
+}
+
+const byStart = (a: JournalEntry, b: JournalEntry): number =>
+  compareCodePoints(a.started, b.started) || compareCodePoints(a.state, b.state);
+
+/**
+ * All journals' entries in the order in which the ticks started, many at a time. One during which more than
+ * `window` others ended comes later, among those that ended when it did. `from`: bytes of each file, by path,
+ * that are left out.
+ */
+export async function* entriesInOrder(
+  files: HistoryFiles,
+  layout: Layout,
+  from: ReadonlyMap<string, number> = new Map(),
+  window: number = WINDOW,
+): AsyncGenerator<JournalEntry[], void> {
+  const sources: Source[] = [];
+  const parts = Map.groupBy(await findJournals(files, layout), ({ session }) => session);
+  for (const one of parts.values()) {
+    const source = await nextOf(entriesOfSession(files, one, from), Number.NEGATIVE_INFINITY);
+    if (source !== undefined) insert(sources, source);
+  }
+  let held: JournalEntry[] = [];
+  for (let first = sources.pop(); first !== undefined; first = sources.pop()) {
+    held.push(first.entry);
+    const next = await nextOf(first.rest, first.ended);
+    if (next !== undefined) insert(sources, next);
+    if (held.length < 2 * window) continue;
+    held.sort(byStart);
+    yield held.slice(0, window);
+    held = held.slice(window);
+  }
+  yield held.sort(byStart);
+}
+
+/** What the journals say of one instance's steps, the last entry of each by state file's name. */
+export async function lastEntriesOf(
+  files: HistoryFiles,
+  layout: Layout,
+  instance: string,
+): Promise<Map<string, JournalEntry>> {
+  const last = new Map<string, JournalEntry>();
+  // As it is written in a line: most lines are not parsed.
+  const written = JSON.stringify(instance).slice(1, -1);
+  for (const file of await findJournals(files, layout)) {
+    for await (const lines of linesOf(files, file.path, 0)) {
+      for (const line of lines) {
+        const entry = line.includes(written) ? parseJournalLine(line, file) : undefined;
+        if (entry === undefined || parseStateName(entry.state)?.instance !== instance) continue;
+        const other = last.get(entry.state);
+        if (other === undefined || other.started <= entry.started) last.set(entry.state, entry);
+      }
+    }
+  }
+  return last;
+}
+
+export interface Tails {
+  readonly entries: readonly JournalEntry[];
+  /** Workers of whose journals a part was not read. */
+  readonly cut: ReadonlySet<string>;
+}
+
+/** The ends of the journals, those that were written last first; as much as is good for a look. */
+export async function readTails(
+  files: HistoryFiles,
+  layout: Layout,
+  tail: number = TAIL,
+  tails: number = TAILS,
+): Promise<Tails> {
+  const journals: (Found & { readonly size: number; readonly mtime: number })[] = [];
+  for (const file of await findJournals(files, layout)) {
+    const stat = await files.stat(file.path);
+    if (stat !== undefined) journals.push({ ...file, size: stat.size, mtime: stat.mtime });
+  }
+  journals.sort((a, b) => b.mtime - a.mtime);
+  const entries: JournalEntry[] = [];
+  const cut = new Set<string>();
+  let left = tails;
+  for (const { path, size, ...owner } of journals) {
+    const length = Math.min(size, tail, left);
+    left -= length;
+    if (length < size) cut.add(owner.worker);
+    if (length === 0) continue;
+    let isFirst = length < size;
+    for await (const lines of linesOf(files, path, size - length)) {
+      // The first line of what was cut out is hardly a whole one.
+      for (const line of isFirst ? lines.slice(1) : lines) {
+        const entry = parseJournalLine(line, owner);
+        if (entry !== undefined) entries.push(entry);
+      }
+      isFirst = false;
+    }
+  }
+  return { entries, cut };
+}

@@ -1,0 +1,77 @@
+/**
+ * The journals: one JSON line a tick, in a file of each session. The file's name says whose they are:
+ * `NAME.BOOT.jsonl`, then `NAME.BOOT.1.jsonl`, … when that has become large.
+ */
+import type { JournalEntry } from './contract.ts';
+import type { Files } from './files.ts';
+import type { Layout } from './layout.ts';
+
+/** Bytes after which a file is followed by another. */
+const LARGE = 16 * 1024 * 1024;
+/** A session's name ends with its boot id: see `newSessionId`. */
+const FILE_NAME = /^((.+)\.[a-z0-9]{8})(?:\.(\d+))?\.jsonl$/;
+
+export interface JournalOwner {
+  readonly session: string;
+  readonly worker: string;
+}
+
+export interface JournalFile extends JournalOwner {
+  /** 0 is a session's first file. */
+  readonly part: number;
+}
+
+/** Undefined for other files. */
+export function parseJournalName(fileName: string): JournalFile | undefined {
+  const match = FILE_NAME.exec(fileName);
+  if (match === null) return undefined;
+  const [, session = '', worker = '', part = '0'] = match;
+  return { session, worker, part: Number(part) };
+}
+
+/** Undefined for a line that a crash cut short, and for what is no entry. */
+export function parseJournalLine(line: string, owner: JournalOwner): JournalEntry | undefined {
+  try {
+    const value = JSON.parse(line) as Partial<JournalEntry> | null;
+    const { session, worker } = owner;
+    return typeof value?.started === 'string' &&
+      typeof value.duration === 'number' &&
+      typeof value.state === 'string'
+      ? ({ worker, session, ...value } as JournalEntry)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export class Journal {
+  readonly #files: Files;
+  readonly #layout: Layout;
+  readonly #session: string;
+  readonly #large: number;
+  #part = 0;
+  #bytes = 0;
+
+  constructor(files: Files, layout: Layout, session: string, large: number = LARGE) {
+    this.#files = files;
+    this.#layout = layout;
+    this.#session = session;
+    this.#large = large;
+  }
+
+  /** Entries of this session. After an error they may be there or not: they are for people. */
+  async append(entries: readonly JournalEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    if (this.#bytes >= this.#large) {
+      this.#part += 1;
+      this.#bytes = 0;
+    }
+    const lines = entries
+      .map(({ worker: _worker, session: _session, ...entry }) => `${JSON.stringify(entry)}\n`)
+      .join('');
+    this.#bytes += Buffer.byteLength(lines);
+    const suffix = this.#part === 0 ? '' : `.${this.#part}`;
+    const path = this.#layout.internal('journal', `${this.#session}${suffix}.jsonl`);
+    await this.#files.append(path, lines);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Which state files may be claimed. Once everything was listed, what has arrived since is enough to know, where
+ * the volume tells of it: a cycle costs what is open, however much is done.
+ */
+import { parseStateName } from '../machine/name.ts';
+import type { Files } from './files.ts';
+import type { Layout } from './layout.ts';
+import type { Listings } from './listings.ts';
+
+/** A look at one state takes as long as reading so many names of a listing. */
+const NAMES_PER_LOOK = 10;
+/** Listing may take this part of the time. */
+const LISTING = 1 / 100;
+
+export class OpenStates {
+  readonly #files: Files;
+  readonly #layout: Layout;
+  readonly #listings: Listings;
+  readonly #lease: number;
+  readonly #monotonic: () => number;
+  /** Not done, as far as is known; undefined if that is not known well enough. */
+  #open: Set<string> | undefined;
+  /** Names that the last listing read. */
+  #listed = 0;
+  /** On the monotonic clock: what was listed is to be listed again then, whatever was told. */
+  #stale = 0;
+
+  constructor(
+    files: Files,
+    layout: Layout,
+    listings: Listings,
+    lease: number,
+    monotonic: () => number,
+  ) {
+    this.#files = files;
+    this.#layout = layout;
+    this.#listings = listings;
+    this.#lease = lease;
+    this.#monotonic = monotonic;
+  }
+
+  /**
+   * Names of state files that are not done. `arrived`: what the volume has told of since the last time, or
+   * undefined if it may have kept something back. A claim in `claimed` is looked at by its holder.
+   */
+  async open(
+    arrived: ReadonlySet<string> | undefined,
+    claimed: ReadonlySet<string>,
+  ): Promise<ReadonlySet<string>> {
+    const open = this.#open;
+    if (open === undefined || arrived === undefined || this.#monotonic() >= this.#stale) {
+      return this.#list();
+    }
+    const { state, flag } = pathsOf(this.#layout);
+    for (const name of arrived) {
+      if (parseStateName(name) === undefined || open.has(name)) continue;
+      if ((await this.#files.stat(state(name))) !== undefined) open.add(name);
+    }
+    for (const name of open) {
+      if (!claimed.has(name) && (await this.#files.stat(flag(name))) !== undefined)
+        open.delete(name);
+    }
+    if (!this.#isWorthKeeping(open)) this.#open = undefined;
+    return open;
+  }
+
+  async #list(): Promise<ReadonlySet<string>> {
+    const began = this.#monotonic();
+    const root = await this.#listings.list(this.#layout.root);
+    const done = new Set(await this.#listings.list(this.#layout.flags('done')));
+    const open = new Set<string>();
+    for (const name of root) {
+      if (!done.has(name) && parseStateName(name) !== undefined) open.add(name);
+    }
+    const now = this.#monotonic();
+    this.#stale = now + Math.max(this.#lease, (now - began) / LISTING);
+    this.#listed = root.length + done.size;
+    this.#open = this.#isWorthKeeping(open) ? open : undefined;
+    return open;
+  }
+
+  /** Is it less to look at each of them in each cycle than to list everything again? */
+  #isWorthKeeping(open: ReadonlySet<string>): boolean {
+    return open.size * NAMES_PER_LOOK <= this.#listed;
+  }
+}
+
+function pathsOf(layout: Layout): Record<'state' | 'flag', (name: string) => string> {
+  return { state: (name) => layout.state(name), flag: (name) => layout.flag('done', name) };
+}

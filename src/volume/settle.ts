@@ -1,0 +1,43 @@
+/** What is to become of claimed states, carried out: commits in bursts, everything else one by one. */
+import { isArchived } from './archive.ts';
+import { clearAttempts, countAttempt, noteNotBefore, noteRefusal } from './attempts.ts';
+import { releaseClaim } from './claim.ts';
+import { commit, putFailed } from './commit.ts';
+import type { Step, Window } from './contract.ts';
+import type { Member } from './member.ts';
+
+export async function settle(
+  member: Member,
+  steps: readonly Step[],
+  window: Window,
+): Promise<void> {
+  for (const step of steps) step.error = undefined;
+  const commits = steps.filter((step) => step.change.kind === 'commit');
+  if (commits.length > 0) await commit(member, commits, window);
+  for (const step of steps) {
+    if (step.change.kind === 'commit') continue;
+    if (!window.mayStart()) return;
+    try {
+      // An attempt is counted once, however often it takes to give the claim back.
+      if (step.progress === 'new' && !(await giveUp(member, step, window))) continue;
+      step.progress = 'published';
+      const released = await releaseClaim(member, step.name, window.mayLand);
+      if (released) step.progress = 'settled';
+    } catch (error) {
+      step.error = error;
+    }
+  }
+}
+
+/** False if it is too late for this window. What is noted of attempts nobody looks at while the claim stands. */
+async function giveUp(member: Member, { name, change }: Step, window: Window): Promise<boolean> {
+  if (change.kind === 'fail') {
+    // Who was stopped for so long that others did it, and archived it, has no say in it.
+    if (await isArchived(member.files, member.layout, name)) return true;
+    if (!(await putFailed(member, change.record, window))) return false;
+    await clearAttempts(member, name);
+  } else if (change.kind === 'retry') await countAttempt(member, name, change.attempt);
+  else if (change.kind === 'refuse') await noteRefusal(member, name, change.reason);
+  else if (change.kind === 'defer') await noteNotBefore(member, name, change.notBefore);
+  return true;
+}

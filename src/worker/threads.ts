@@ -1,0 +1,106 @@
+/**
+ * `--threads`: ticks of modules run in threads, one at a time in each, so that they use several cores and cannot
+ * keep the worker's own loop from its work. One that does not end when it is told to ends with its thread, and
+ * the pool starts another.
+ */
+import { Piscina } from 'piscina';
+import type { RunnableActivity } from '../machine/definition.ts';
+import type { Registry } from '../machine/registry.ts';
+import { Deadlines } from './deadlines.ts';
+import { createExecute, type ExecutorOptions } from './executor.ts';
+import type { Execute, TickResult, TickTask } from './ports.ts';
+import { supervise } from './supervise.ts';
+import { ThreadRun, type ThreadData } from './thread-run.ts';
+
+export interface ThreadsOptions extends ExecutorOptions {
+  readonly threads: number;
+  /** The thread's module. */
+  readonly entry: URL;
+  readonly registry: Registry;
+  /** Where each thread loads the same machines from. */
+  readonly machines: readonly string[];
+  /**
+   * Milliseconds that a tick may wait for a thread. Then it is given back, as aborted: its timeout begins when it
+   * does, but the worker's proof of life ends a lease after the timeout of what it handed over.
+   */
+  readonly patience: number;
+}
+
+export interface Threads {
+  readonly execute: Execute;
+  /** Resolves when no thread is left. */
+  close(): Promise<void>;
+}
+
+export function startThreads(options: ThreadsOptions): Threads {
+  const pool = new Piscina({
+    filename: options.entry.href,
+    minThreads: options.threads,
+    maxThreads: options.threads,
+    workerData: {
+      machines: options.machines,
+      pauseScale: options.pauseScale,
+    } satisfies ThreadData,
+    // What a tick left behind goes on while its thread waits for the next one, as it would without threads.
+    atomics: 'disabled',
+    recordTiming: false,
+  });
+  pool.on('error', (error) =>
+    options.log.error({ err: error }, 'a thread without a tick has ended'),
+  );
+  const versions = versionsOf(options.registry);
+  const deadlines = new Deadlines(options.clock);
+  const inMainThread = createExecute(options);
+  return {
+    execute: async (task, workerSignal) => {
+      const { activity, ...rest } = task;
+      if (activity.kind === 'command') return inMainThread(task, workerSignal);
+      if (workerSignal.aborted) return { kind: 'aborted' };
+      const version = versions.get(activity);
+      const run = new ThreadRun(pool, { ...rest, version }, { ...options, deadlines });
+      return runToEnd(task, run, workerSignal, { ...options, deadlines });
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+/** Names do not tell which version of a machine an activity is of. */
+function versionsOf(registry: Registry): ReadonlyMap<RunnableActivity, string | undefined> {
+  const machines = [...registry.values()].flat();
+  return new Map(
+    machines.flatMap(({ activities, version }) =>
+      [...activities.values()].map((activity) => [activity, version] as const),
+    ),
+  );
+}
+
+async function runToEnd(
+  task: TickTask,
+  run: ThreadRun,
+  workerSignal: AbortSignal,
+  options: Pick<ThreadsOptions, 'log' | 'patience'> & { readonly deadlines: Deadlines },
+): Promise<TickResult> {
+  const { log, patience, deadlines } = options;
+  const waiting = Promise.withResolvers<'no thread'>();
+  const giveUp = (): void => waiting.resolve('no thread');
+  const endPatience = deadlines.add(patience, giveUp);
+  workerSignal.addEventListener('abort', giveUp);
+  const first = await Promise.race([run.begun, run.over, waiting.promise]);
+  endPatience();
+  workerSignal.removeEventListener('abort', giveUp);
+  if (first === 'begun') {
+    return supervise(task, run.over, {
+      cancellable: run,
+      workerSignal,
+      deadlines,
+      mayBeLeft: false,
+    });
+  }
+  if (typeof first === 'object') return first;
+  await run.kill();
+  if (!workerSignal.aborted) {
+    const facts = { state: task.name, machine: task.machine, waited: patience };
+    log.info(facts, `${task.name} found no free thread; more --threads, or less --concurrency`);
+  }
+  return { kind: 'aborted' };
+}

@@ -1,0 +1,73 @@
+/** What may be archived, and which states are the newest. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  limitOf,
+  mayBeArchived,
+  placeOf,
+  surplus,
+  type DoneState,
+} from '../../src/volume/archivable.ts';
+
+const RULES = { keep: 0, age: 1000, pause: 100 };
+const OLD: DoneState = {
+  known: 1000,
+  hasFailed: false,
+  isClaimed: false,
+  isOwed: false,
+  isOpen: false,
+};
+
+test('what was done long ago, and is over for everybody, may be', () => {
+  expect(mayBeArchived(OLD, RULES)).toBe(true);
+});
+
+test.each<[string, Partial<DoneState>]>([
+  ['too young', { known: 999 }],
+  ['never seen before', { known: Number.NEGATIVE_INFINITY }],
+  ['failed as well', { hasFailed: true }],
+  ['claimed', { isClaimed: true }],
+  ['owed', { isOwed: true }],
+  ['followed by what is not done', { isOpen: true }],
+])('what is %s may not be', (_, change) => {
+  expect(mayBeArchived({ ...OLD, ...change }, RULES)).toBe(false);
+});
+
+describe('how many', () => {
+  test.each([
+    [0, 0, 0],
+    [1, 0, 1],
+    [3, 3, 0],
+    [4, 3, 1],
+    [112_500, 100_000, 0],
+    [112_501, 100_000, 12_501],
+    [1e6, Number.POSITIVE_INFINITY, 0],
+  ])('of %d, with %d to keep: %d go', (done, keep, expected) => {
+    expect(surplus(done, keep)).toBe(expected);
+  });
+});
+
+describe('the newest', () => {
+  test('are kept, exactly as many, also when all are of the same instant', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.string({ minLength: 1 }), { minLength: 1, maxLength: 50 }),
+        fc.array(fc.nat(3), { minLength: 50, maxLength: 50 }),
+        fc.nat(50),
+        (names, times, count) => {
+          const gone = Math.min(count, names.length);
+          const places = names.map((name, index) => placeOf(name, times[index]! * 1000));
+          const limit = limitOf(places, gone / names.length);
+          const going = places.filter((place) => place <= limit);
+          const staying = places.filter((place) => place > limit);
+          expect(going.length).toBe(gone);
+          expect(Math.max(...going, -1)).toBeLessThan(Math.min(...staying, Infinity));
+        },
+      ),
+    );
+  });
+
+  test('none of none', () => {
+    expect(limitOf([], 1)).toBe(Number.NEGATIVE_INFINITY);
+  });
+});

@@ -1,0 +1,242 @@
+/** Journals: how they are written, and what can be read of them without holding them. */
+import { appendFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { JournalEntry } from '../../src/volume/contract.ts';
+import {
+  entriesInOrder,
+  journalSizes,
+  lastEntriesOf,
+  readTails,
+} from '../../src/volume/history.ts';
+import { Journal, parseJournalLine, parseJournalName } from '../../src/volume/journal.ts';
+import { NodeFiles } from '../../src/volume/node-files.ts';
+import { TestVolume } from './harness.ts';
+
+const EPOCH = Date.UTC(2026, 0, 1);
+const files = new NodeFiles();
+
+function entry(session: string, start: number, change: Partial<JournalEntry> = {}): JournalEntry {
+  return {
+    started: new Date(EPOCH + start).toISOString(),
+    duration: 10,
+    state: `s${start}.state`,
+    machine: 'simple',
+    worker: session.slice(0, session.lastIndexOf('.')),
+    session,
+    attempt: 1,
+    result: 'done',
+    ...change,
+  };
+}
+
+const journalOf = (volume: TestVolume, session: string, large?: number): Journal =>
+  new Journal(files, volume.layout, session, large);
+
+async function inOrder(
+  volume: TestVolume,
+  from?: ReadonlyMap<string, number>,
+  window?: number,
+): Promise<JournalEntry[]> {
+  const all: JournalEntry[] = [];
+  for await (const some of entriesInOrder(files, volume.layout, from, window)) all.push(...some);
+  return all;
+}
+
+describe('file names', () => {
+  test.each([
+    ['ant.abcdefgh.jsonl', { session: 'ant.abcdefgh', worker: 'ant', part: 0 }],
+    ['ant.abcdefgh.12.jsonl', { session: 'ant.abcdefgh', worker: 'ant', part: 12 }],
+    ['a.b.c.12345678.jsonl', { session: 'a.b.c.12345678', worker: 'a.b.c', part: 0 }],
+    ['ant.abcdefgh.held', undefined],
+    ['ant.jsonl', undefined],
+    ['.ant.abcdefgh', undefined],
+    ['notes.txt', undefined],
+  ])('%s', (name, expected) => {
+    expect(parseJournalName(name)).toEqual(expected);
+  });
+});
+
+describe('lines', () => {
+  const owner = { session: 'ant.abcdefgh', worker: 'ant' };
+
+  test.each(['', '{', 'null', '5', '"x"', '[]', '{}', '{"started":1,"duration":1,"state":"x"}'])(
+    '%s is no entry',
+    (line) => {
+      expect(parseJournalLine(line, owner)).toBeUndefined();
+    },
+  );
+
+  test('that say themselves whose they are, as they once did, are believed', () => {
+    const old = entry('bee.12345678', 5);
+    expect(parseJournalLine(JSON.stringify(old), owner)).toEqual(old);
+  });
+
+  test('do not say whose they are, and come back with it', async () => {
+    using volume = await TestVolume.create();
+    const one = entry('ant.abcdefgh', 5);
+    await journalOf(volume, 'ant.abcdefgh').append([one]);
+    expect(volume.read('.flockwork/journal/ant.abcdefgh.jsonl')).not.toContain('ant');
+    expect(await inOrder(volume)).toEqual([one]);
+  });
+});
+
+test('a journal that is large is followed by another', async () => {
+  using volume = await TestVolume.create();
+  const journal = journalOf(volume, 'ant.abcdefgh', 300);
+  const entries = Array.from({ length: 12 }, (_, index) => entry('ant.abcdefgh', index * 1000));
+  for (const one of entries) await journal.append([one]);
+  await journal.append([]);
+  const names = volume.list('.flockwork/journal');
+  expect(names.length).toBeGreaterThan(2);
+  expect(names).toContain('ant.abcdefgh.jsonl');
+  expect(names).toContain('ant.abcdefgh.1.jsonl');
+  expect(await inOrder(volume)).toEqual(entries);
+});
+
+describe('the order', () => {
+  test('is that of the starts, whoever wrote what when', async () => {
+    using volume = await TestVolume.create();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(2), fc.nat(500), fc.nat(300)), { maxLength: 60 }),
+        async (ticks) => {
+          const entries = ticks.map(([worker, start, duration], index) =>
+            entry(`w${worker}.abcdefgh`, start, { duration, state: `s${index}.state` }),
+          );
+          // As a worker does: when ticks have ended.
+          const ended = [...entries].sort(
+            (a, b) => Date.parse(a.started) + a.duration - Date.parse(b.started) - b.duration,
+          );
+          for (const name of volume.list('.flockwork/journal')) {
+            unlinkSync(join(volume.dir, '.flockwork/journal', name));
+          }
+          const journals = new Map<string, Journal>();
+          for (const one of ended) {
+            const journal = journals.get(one.session) ?? journalOf(volume, one.session, 500);
+            journals.set(one.session, journal);
+            await journal.append([one]);
+          }
+          const read = await inOrder(volume);
+          expect(read.map(({ started }) => started)).toEqual(
+            entries.map(({ started }) => started).sort(),
+          );
+          expect(new Set(read.map(({ state }) => state)).size).toBe(entries.length);
+          // With little to hold, all of them come all the same, the ends in order as far as they were.
+          const narrow = await inOrder(volume, undefined, 2);
+          expect(narrow.length).toBe(entries.length);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  test('is kept in a window; a tick that lasted longer than that comes at its end', async () => {
+    using volume = await TestVolume.create();
+    const journal = journalOf(volume, 'ant.abcdefgh');
+    for (let start = 1; start <= 10; start += 1) {
+      await journal.append([entry('ant.abcdefgh', start * 100)]);
+    }
+    await journal.append([entry('ant.abcdefgh', 0, { duration: 2000 })]);
+    const starts = (read: JournalEntry[]): number[] =>
+      read.map(({ started }) => Date.parse(started) - EPOCH);
+    expect(starts(await inOrder(volume))).toEqual([
+      0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000,
+    ]);
+    expect(starts(await inOrder(volume, undefined, 3))).toEqual([
+      100, 200, 300, 400, 500, 600, 0, 700, 800, 900, 1000,
+    ]);
+  });
+
+  test('goes on from where it was', async () => {
+    using volume = await TestVolume.create();
+    const journal = journalOf(volume, 'ant.abcdefgh');
+    await journal.append([entry('ant.abcdefgh', 1)]);
+    const sizes = await journalSizes(files, volume.layout);
+    await journal.append([entry('ant.abcdefgh', 2)]);
+    await journalOf(volume, 'bee.abcdefgh').append([entry('bee.abcdefgh', 3)]);
+    expect((await inOrder(volume, sizes)).map(({ state }) => state)).toEqual([
+      's2.state',
+      's3.state',
+    ]);
+  });
+});
+
+test('lines longer than what is read at once, in letters of several bytes, and one cut short', async () => {
+  using volume = await TestVolume.create();
+  const long = entry('ant.abcdefgh', 1, { state: `${'ü'.repeat(100_000)}.state` });
+  await journalOf(volume, 'ant.abcdefgh').append([long, entry('ant.abcdefgh', 2)]);
+  appendFileSync(join(volume.dir, '.flockwork/journal/ant.abcdefgh.jsonl'), '{"started":"2026');
+  expect(await inOrder(volume)).toEqual([long, entry('ant.abcdefgh', 2)]);
+});
+
+test('what is no journal, or empty, says nothing', async () => {
+  using volume = await TestVolume.create();
+  for (const name of ['ant.abcdefgh.jsonl', 'notes.txt', 'ant.abcdefgh.held']) {
+    writeFileSync(join(volume.dir, '.flockwork/journal', name), name === 'notes.txt' ? '{}\n' : '');
+  }
+  expect(await inOrder(volume)).toEqual([]);
+  expect(await readTails(files, volume.layout)).toEqual({ entries: [], cut: new Set() });
+});
+
+test('a journal that is moved away while it is read ends there', async () => {
+  using volume = await TestVolume.create();
+  const path = join(volume.dir, '.flockwork/journal/ant.abcdefgh.jsonl');
+  const many = Array.from({ length: 3000 }, (_, index) => entry('ant.abcdefgh', index));
+  await journalOf(volume, 'ant.abcdefgh').append(many);
+  let read = 0;
+  for await (const some of entriesInOrder(files, volume.layout, new Map(), 100)) {
+    if (read === 0) unlinkSync(path);
+    read += some.length;
+  }
+  expect(read).toBeGreaterThan(0);
+  expect(read).toBeLessThan(3000);
+});
+
+describe('the ends', () => {
+  test('are whole lines of each, and it is said whose were cut', async () => {
+    using volume = await TestVolume.create();
+    const many = Array.from({ length: 50 }, (_, index) => entry('ant.abcdefgh', index));
+    await journalOf(volume, 'ant.abcdefgh').append(many);
+    await journalOf(volume, 'bee.abcdefgh').append([entry('bee.abcdefgh', 7)]);
+    const whole = await readTails(files, volume.layout);
+    expect(whole.entries).toHaveLength(51);
+    expect(whole.cut).toEqual(new Set());
+    const ends = await readTails(files, volume.layout, 1000);
+    const ants = ends.entries.filter(({ worker }) => worker === 'ant');
+    expect(ants.length).toBeGreaterThan(3);
+    expect(ants).toEqual(many.slice(-ants.length));
+    expect(ends.entries).toContainEqual(entry('bee.abcdefgh', 7));
+    expect(ends.cut).toEqual(new Set(['ant']));
+  });
+
+  test('of very many are not all read', async () => {
+    using volume = await TestVolume.create();
+    for (let index = 10; index < 60; index += 1) {
+      const session = `ant.abcdef${index}`;
+      await journalOf(volume, session).append([entry(session, index)]);
+    }
+    const { entries, cut } = await readTails(files, volume.layout, 1000, 1000);
+    expect(entries.length).toBeGreaterThan(3);
+    expect(entries.length).toBeLessThan(20);
+    expect(cut).toEqual(new Set(['ant']));
+  });
+});
+
+test('of one instance: the last entry of each of its steps, and of no other', async () => {
+  using volume = await TestVolume.create();
+  const name = 'a "b"\\';
+  const entries = [
+    entry('ant.abcdefgh', 1, { state: `${name}.state`, result: 'retry' }),
+    entry('ant.abcdefgh', 2, { state: `${name}.state` }),
+    entry('ant.abcdefgh', 3, { state: `${name}.state-1` }),
+    entry('ant.abcdefgh', 4, { state: `x${name}.state` }),
+  ];
+  await journalOf(volume, 'ant.abcdefgh').append(entries);
+  const last = await lastEntriesOf(files, volume.layout, name);
+  expect([...last]).toEqual([
+    [`${name}.state`, entries[1]],
+    [`${name}.state-1`, entries[2]],
+  ]);
+});

@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+import type { RunnableActivity } from '../../src/machine/definition.ts';
+import { Cancellation } from '../../src/worker/cancellation.ts';
+import { Deadlines } from '../../src/worker/deadlines.ts';
+import type { TickTask } from '../../src/worker/ports.ts';
+import { supervise } from '../../src/worker/supervise.ts';
+import { StillClock } from '../still-clock.ts';
+
+test('an attempt that begins as the worker lets go is cancelled at once', async () => {
+  const cancellable = new Cancellation();
+  const activity = { kind: 'tick', timeout: 1000 } as RunnableActivity;
+  const result = await supervise({ activity } as TickTask, new Promise(() => undefined), {
+    cancellable,
+    workerSignal: AbortSignal.abort(),
+    deadlines: new Deadlines(new StillClock()),
+    mayBeLeft: true,
+  });
+  expect(result).toEqual({ kind: 'aborted' });
+  expect(cancellable.signal.aborted).toBe(true);
+});
