@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 
 export interface Settings {
-  dir: string;
+  dir: string[];
   name: string | undefined;
   assignment: number | undefined;
   commitment: number | undefined;
@@ -40,6 +40,10 @@ export interface Settings {
   minutes: number | undefined;
   trace: string | undefined;
   shrink: boolean;
+  scale: boolean;
+  network: boolean;
+  tick: number;
+  leaves: 'nothing' | 'output' | 'successor';
   through: string[];
   config: string | undefined;
 }
@@ -66,9 +70,11 @@ const phase = (describe: string, local: string, network: string): Option => ({
 
 export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   dir: {
-    type: 'string',
-    describe: 'The volume: a directory that all workers share',
-    default: 'stateFiles',
+    type: 'list',
+    describe:
+      "The volume: a directory that all workers share; may be repeated, or be a pattern ('/mnt/vol-*')",
+    default: ['stateFiles'],
+    defaultText: 'stateFiles',
   },
   name: {
     type: 'string',
@@ -167,7 +173,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   },
   workers: {
     type: 'number',
-    describe: 'Worker processes to run here (simulate: in each run)',
+    describe: 'Worker processes to run here (simulate: in each run; with --scale: to predict for)',
     defaultText: '4; simulate: as the seed says',
     minimum: 1,
     integer: true,
@@ -200,7 +206,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   seeds: { type: 'number', describe: 'How many runs', default: 1000, minimum: 1, integer: true },
   states: {
     type: 'number',
-    describe: 'State files in each run',
+    describe: 'State files in each run (with --scale: to predict for)',
     defaultText: 'as the seed says',
     minimum: 1,
     integer: true,
@@ -216,6 +222,29 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     type: 'boolean',
     describe: 'Look for the fewest faults that still make it fail',
     default: false,
+  },
+  scale: {
+    type: 'boolean',
+    describe:
+      'Predict what fleets of any size ask of their volume, from counted runs without faults',
+    default: false,
+  },
+  network: {
+    type: 'boolean',
+    describe: 'With --scale: the phases and the lease of network file systems',
+    default: false,
+  },
+  tick: {
+    type: 'duration',
+    describe: 'With --scale: how long a tick takes, 100ms at least',
+    default: 1000,
+    defaultText: '1s',
+  },
+  leaves: {
+    type: 'string',
+    describe: 'With --scale: what each step leaves behind besides its flag',
+    choices: ['nothing', 'output', 'successor'],
+    default: 'nothing',
   },
   through: {
     type: 'list',

@@ -48,9 +48,9 @@ export function createLog(settings: Settings, bindings: Record<string, unknown>)
             process.stderr.isTTY &&
             process.stderr.hasColors() &&
             process.env['NO_COLOR'] === undefined,
-          ignore: 'pid,hostname,worker',
+          ignore: 'pid,hostname,worker,dir',
           translateTime: 'SYS:HH:MM:ss.l',
-          messageFormat: '{worker} {msg}',
+          messageFormat: '{worker}{if dir} {dir}{end} {msg}',
           hideObject: settings['log-level'] !== 'debug',
         })
       : pino.destination({ dest: 2, sync: true });

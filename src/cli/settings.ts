@@ -39,7 +39,12 @@ const CONVERT: Record<Option['type'], (value: unknown) => unknown> = {
   },
   boolean: (value) => ({ true: true, false: false, '1': true, '0': false })[String(value)],
   duration: (value) => parseDuration(typeof value === 'number' ? value : String(value)),
-  list: (value) => (Array.isArray(value) ? value.map(String) : String(value).split(',')),
+  list: (value) => {
+    const items: unknown[] = Array.isArray(value) ? value : [value];
+    if (items.some((item) => typeof item !== 'string' && typeof item !== 'number'))
+      return undefined;
+    return Array.isArray(value) ? items.map(String) : String(value).split(',');
+  },
 };
 
 const EXPECTED: Record<Option['type'], string> = {

@@ -1,9 +1,11 @@
-/** A volume as the reading and mending commands use it: no session, no claims. */
-import { resolve } from 'node:path';
+/** Volumes as the reading and mending commands use them: no session, no claims. */
+import { UserError } from '../machine/errors.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { readVolume } from '../volume/open.ts';
 import type { VolumeFile } from '../volume/volume-file.ts';
+import { EXIT, type Io } from './command.ts';
+import { directoriesOf } from './directories.ts';
 import type { Settings } from './options.ts';
 
 export interface OpenedVolume {
@@ -14,8 +16,54 @@ export interface OpenedVolume {
 }
 
 /** Throws `no-volume`, `bad-volume`, `unusable-volume`. */
-export async function openExisting(settings: Settings): Promise<OpenedVolume> {
+async function openExisting(directory: string): Promise<OpenedVolume> {
   const files = new NodeFiles();
-  const layout = new Layout(resolve(settings.dir));
+  const layout = new Layout(directory);
   return { files, layout, volume: await readVolume(files, layout) };
+}
+
+/** All of them, or none: throws as `directoriesOf` and `openExisting`. */
+export function openAll(settings: Settings): Promise<OpenedVolume[]> {
+  return Promise.all(directoriesOf(settings).map(openExisting));
+}
+
+/**
+ * Does the same on each volume, one after the other. With several, what is printed says of which it is, and one
+ * that cannot be used keeps nobody from the others. Resolves to the largest exit status.
+ */
+export async function onEach(
+  settings: Settings,
+  io: Io,
+  act: (opened: OpenedVolume, io: Io) => Promise<number>,
+): Promise<number> {
+  const directories = directoriesOf(settings);
+  if (directories.length === 1) return act(await openExisting(directories[0]!), io);
+  let status: number = EXIT.done;
+  for (const directory of directories) {
+    try {
+      const ended = await act(await openExisting(directory), labelled(settings, io, directory));
+      status = Math.max(status, ended);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      io.say(`${directory}: ${error.message}`);
+      status = Math.max(status, EXIT.usage);
+    }
+  }
+  return status;
+}
+
+/** Each JSON object gets `dir`; what people read gets a heading. */
+function labelled(settings: Settings, io: Io, dir: string): Io {
+  let isHeaded = false;
+  const print = (text: string): void => {
+    if (settings.json) return io.print(withDirectory(dir, text));
+    if (!isHeaded) io.print(`${dir}:`);
+    isHeaded = true;
+    io.print(text);
+  };
+  return { ...io, print };
+}
+
+export function withDirectory(dir: string, json: string): string {
+  return JSON.stringify({ dir, ...(JSON.parse(json) as object) });
 }

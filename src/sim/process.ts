@@ -11,6 +11,7 @@ import { Pulse } from '../volume/pulse.ts';
 import { openSession, type VolumeSession } from '../volume/session.ts';
 import { createExecute } from '../worker/executor.ts';
 import type { Watch } from '../worker/ports.ts';
+import { Slots } from '../worker/slots.ts';
 import { Worker } from '../worker/worker.ts';
 import { SimFiles, type Caller } from './client.ts';
 import { Dice } from './dice.ts';
@@ -159,6 +160,7 @@ export class SimProcess {
           return execute(task, signal);
         },
         log,
+        slots: new Slots(options.concurrency),
         watch: options.freshListings ? this.#watch : undefined,
       },
       {

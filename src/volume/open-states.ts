@@ -7,8 +7,8 @@ import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Listings } from './listings.ts';
 
-/** More open states than this are not looked at one by one. */
-const FEW = 2000;
+/** A look at one state takes as long as reading so many names of a listing. */
+const NAMES_PER_LOOK = 10;
 /** Listing may take this part of the time. */
 const LISTING = 1 / 100;
 
@@ -20,6 +20,8 @@ export class OpenStates {
   readonly #monotonic: () => number;
   /** Not done, as far as is known; undefined if that is not known well enough. */
   #open: Set<string> | undefined;
+  /** Names that the last listing read. */
+  #listed = 0;
   /** On the monotonic clock: what was listed is to be listed again then, whatever was told. */
   #stale = 0;
 
@@ -58,7 +60,7 @@ export class OpenStates {
       if (!claimed.has(name) && (await this.#files.stat(flag(name))) !== undefined)
         open.delete(name);
     }
-    if (open.size > FEW) this.#open = undefined;
+    if (!this.#isWorthKeeping(open)) this.#open = undefined;
     return open;
   }
 
@@ -72,8 +74,14 @@ export class OpenStates {
     }
     const now = this.#monotonic();
     this.#stale = now + Math.max(this.#lease, (now - began) / LISTING);
-    this.#open = open.size > FEW ? undefined : open;
+    this.#listed = root.length + done.size;
+    this.#open = this.#isWorthKeeping(open) ? open : undefined;
     return open;
+  }
+
+  /** Is it less to look at each of them in each cycle than to list everything again? */
+  #isWorthKeeping(open: ReadonlySet<string>): boolean {
+    return open.size * NAMES_PER_LOOK <= this.#listed;
   }
 }
 

@@ -18,12 +18,14 @@ import {
 import { Holdings } from './holdings.ts';
 import { Pace } from './pace.ts';
 import type { Execute, Log, TickResult } from './ports.ts';
+import type { Member, Slots } from './slots.ts';
 
 interface CrewPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly execute: Execute;
   readonly log: Log;
+  readonly slots: Slots;
 }
 
 interface CrewOptions {
@@ -54,7 +56,7 @@ const RESULT: Record<Step['change']['kind'], JournalEntry['result']> = {
   release: 'released',
 };
 
-export class Crew {
+export class Crew implements Member {
   readonly #ports: CrewPorts;
   readonly #options: CrewOptions;
   readonly #onFinished: () => void;
@@ -66,6 +68,8 @@ export class Crew {
   #mayStart = true;
   /** Others have nothing to do: what they could begin at once is not kept from them. */
   isScarce = false;
+  /** There is nothing to claim. */
+  isIdle = false;
   /** Journal entries that the volume has not taken yet. */
   #unwritten: JournalEntry[] = [];
   #reported = '[]';
@@ -95,8 +99,16 @@ export class Crew {
     return this.#holdings.has(name) || this.#unsure.has(name) || this.#holdings.isFollowing(name);
   }
 
+  get isActive(): boolean {
+    return !this.isIdle || !this.isEmpty;
+  }
+
+  get running(): number {
+    return this.#holdings.in('running').size;
+  }
+
   get isRunning(): boolean {
-    return this.#holdings.in('running').size > 0 || this.hasFinished;
+    return this.running > 0 || this.hasFinished;
   }
 
   /** What met an error waits for the next cycle. */
@@ -109,8 +121,8 @@ export class Crew {
 
   /** States to hold: what it ticks at once, and what it gets through until it may claim again. */
   get wanted(): number {
-    const { concurrency, capacity } = this.#session.token;
-    return Math.min(capacity, concurrency + (this.isScarce ? 0 : this.#stock));
+    const limit = this.#ports.slots.limit(this);
+    return Math.min(this.#session.token.capacity, limit + (this.isScarce ? 0 : this.#stock));
   }
 
   /** None for ticks so long that a wait for the next cycle is nothing to them: others may be idle sooner. */
@@ -203,8 +215,7 @@ export class Crew {
   /** As many as may run at once, the higher priority first. */
   startTicks(): void {
     if (!this.#mayStart) return;
-    const { concurrency } = this.#session.token;
-    while (this.#holdings.in('running').size < concurrency) {
+    while (this.running < this.#ports.slots.limit(this)) {
       const next = this.#holdings.next;
       if (next === undefined) return;
       void this.#tick(next);
@@ -242,7 +253,7 @@ export class Crew {
     this.#pace.finished(1);
     this.#finish(holding, newStep(holding.name, change));
     this.#setDeadline();
-    this.startTicks();
+    this.#ports.slots.offer();
     this.#onFinished();
   }
 

@@ -4,6 +4,7 @@ import type { Json, RunnableActivity } from '../machine/definition.ts';
 import type { Registry } from '../machine/registry.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import type { OpenSession } from '../volume/contract.ts';
+import type { Slots } from './slots.ts';
 
 /** One attempt at one step. */
 export interface TickTask {
@@ -66,6 +67,8 @@ export interface WorkerPorts {
   readonly openSession: OpenSession;
   readonly execute: Execute;
   readonly log: Log;
+  /** Shared by the workers of one process, each on a volume of its own. */
+  readonly slots: Slots;
   /** Without it an idle worker looks once a cycle. */
   readonly watch: Watch | undefined;
 }

@@ -10,9 +10,9 @@ import { assignZip } from '../semaphore/zip.ts';
 import type { Glance, Snapshot } from '../volume/contract.ts';
 
 /** Fewer names than this are not worth keeping: to list them again costs nothing. */
-const FEW = 2000;
+export const FEW: number = 2000;
 /** Listing may take this part of the time; names that are new wait for so long at most, or for a lease. */
-const LISTING = 1 / 20;
+export const LISTING: number = 1 / 20;
 
 const ASSIGN = { slices: assign, zip: assignZip };
 

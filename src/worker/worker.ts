@@ -65,12 +65,14 @@ export class Worker {
     stop.addEventListener('abort', onStop, { once: true });
     if (stop.aborted) onStop();
     const unwatch = await this.#ports.watch?.((name) => this.#hint(name));
+    this.#ports.slots.join(this.#crew);
     try {
       while (!this.#finished) await this.#step();
     } finally {
       stop.removeEventListener('abort', onStop);
       await unwatch?.();
       this.#crew.abandon();
+      this.#ports.slots.leave(this.#crew);
       await this.#session.leave().catch((error: unknown) => this.#complain(error, 'leaving'));
     }
     if (this.#problem !== undefined) throw this.#problem;
@@ -182,6 +184,7 @@ export class Worker {
       `assignment among ${snapshot.roster.length} workers`,
     );
     this.#crew.isScarce = isScarce(snapshot, session);
+    this.#crew.isIdle = snapshot.tasks.size === 0;
     await this.#endIfNothing(snapshot);
   }
 

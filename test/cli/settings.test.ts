@@ -21,7 +21,9 @@ describe('flag, else environment, else file, else default', () => {
   });
 
   test('an empty variable says nothing', () => {
-    expect(resolveSettings({ ...none, environment: { FLOCKWORK_DIR: '' } }).dir).toBe('stateFiles');
+    expect(resolveSettings({ ...none, environment: { FLOCKWORK_DIR: '' } }).dir).toEqual([
+      'stateFiles',
+    ]);
   });
 
   test('every option has its variable', () => {
@@ -37,6 +39,7 @@ describe('flag, else environment, else file, else default', () => {
     ['FLOCKWORK_FOLLOW', 'false', 'follow', false],
     ['FLOCKWORK_CONCURRENCY', '7', 'concurrency', 7],
     ['FLOCKWORK_MACHINES', 'a,b', 'machines', ['a', 'b']],
+    ['FLOCKWORK_DIR', '/a,/b', 'dir', ['/a', '/b']],
     ['FLOCKWORK_UPDATE', '1.5s', 'update', 1500],
     ['FLOCKWORK_NAME', 'ant', 'name', 'ant'],
   ])('%s=%s is %s %j', (variable, text, name, value) => {
@@ -58,7 +61,9 @@ describe('flag, else environment, else file, else default', () => {
       { file: { assign: 'dice' } },
       'assign in the configuration file is "dice"; it has to be one of slices, zip',
     ],
-    [{ file: { dir: { a: 1 } } }, 'a text'],
+    [{ file: { dir: { a: 1 } } }, 'a list'],
+    [{ file: { machines: ['a', {}] } }, 'a list'],
+    [{ file: { name: { a: 1 } } }, 'a text'],
   ])('%o is refused', (layers, words) => {
     expect(() => resolveSettings({ ...none, ...layers })).toThrow(words);
   });

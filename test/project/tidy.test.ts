@@ -29,6 +29,7 @@ const PURE: readonly string[] = [
   'doctor/opinion.ts',
   'doctor/safety.ts',
   'doctor/timing.ts',
+  'sim/cost-model.ts',
 ];
 
 /** What has to come in through a port. Types are erased, so `Promise<…>` as a type is no offence. */

@@ -7,6 +7,7 @@ import { cycleLength, momentAt, type PhaseLengths } from '../../src/semaphore/cy
 import type { Window } from '../../src/volume/contract.ts';
 import { Crew } from '../../src/worker/crew.ts';
 import type { Log, TickTask } from '../../src/worker/ports.ts';
+import { Slots } from '../../src/worker/slots.ts';
 import { StillClock } from '../still-clock.ts';
 import { FakeSession } from './fake-session.ts';
 
@@ -42,8 +43,10 @@ export class CrewBench {
     const line = (_facts: object, message: string): void => void this.logged.push(message);
     const log: Log = { debug: () => undefined, info: line, warn: line, error: line };
     const { clock } = this;
+    const slots = new Slots(concurrency);
     this.crew = new Crew(
       {
+        slots,
         clock,
         random: () => 0.5,
         log,
@@ -60,6 +63,7 @@ export class CrewBench {
       () => undefined,
     );
     this.crew.session = this.session;
+    slots.join(this.crew);
   }
 
   /** There is always another one. */

@@ -10,6 +10,7 @@ import { scratchName } from '../../doctor/scratch.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { readVolume } from '../../volume/open.ts';
+import { directoryOf } from '../directories.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { realClock, realRandom } from '../real.ts';
 import { paint, table } from '../tables.ts';
@@ -31,7 +32,7 @@ export const doctor: Command = {
     ['$0 doctor --dir /mnt/states --json', 'for programs; exit 2 if it cannot be used'],
   ],
   run: async (settings, [word], io) => {
-    const directory = resolve(word ?? settings.dir);
+    const directory = word === undefined ? directoryOf(settings, 'doctor') : resolve(word);
     const through = settings.through.map((mount) => resolve(mount));
     const files = new NodeFiles();
     // Is each of them a directory, at all?

@@ -1,11 +1,9 @@
 /** `flockwork log`: all workers' journals in one, like `parallel --joblog`. */
-import { entriesInOrder } from '../../volume/history.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { openExisting } from '../volume.ts';
+import { entriesOfAll, type PlacedEntry } from '../merged.ts';
+import { openAll } from '../volume.ts';
 
 const COLUMNS = ['started', 'duration', 'state', 'machine', 'worker', 'attempt', 'result'] as const;
-/** Lines that are printed at a time. */
-const AT_ONCE = 1000;
 
 export const log: Command = {
   name: 'log',
@@ -20,22 +18,19 @@ export const log: Command = {
     ['$0 log --json', 'one JSON object a line'],
   ],
   run: async (settings, _words, io) => {
-    const { files, layout } = await openExisting(settings);
-    if (!settings.json) io.print(COLUMNS.join('\t'));
-    for await (const entries of entriesInOrder(files, layout)) {
-      for (let index = 0; index < entries.length; index += AT_ONCE) {
-        const lines = entries
-          .slice(index, index + AT_ONCE)
-          .map((entry) =>
-            settings.json
-              ? JSON.stringify(entry)
-              : COLUMNS.map((column) => String(entry[column])).join('\t'),
-          );
-        io.print(lines.join('\n'));
-        await io.printed();
-        // Nobody reads any more: who asked for that has what he wanted.
-        if (io.stop.aborted) return EXIT.done;
-      }
+    const volumes = await openAll(settings);
+    const isOne = volumes.length === 1;
+    const columns = isOne ? COLUMNS : ([...COLUMNS, 'dir'] as const);
+    if (!settings.json) io.print(columns.join('\t'));
+    const describe = ({ dir, ...entry }: PlacedEntry): string =>
+      settings.json
+        ? JSON.stringify(isOne ? entry : { ...entry, dir })
+        : columns.map((column) => String(column === 'dir' ? dir : entry[column])).join('\t');
+    for await (const entries of entriesOfAll(volumes)) {
+      if (entries.length > 0) io.print(entries.map(describe).join('\n'));
+      await io.printed();
+      // Nobody reads any more: who asked for that has what he wanted.
+      if (io.stop.aborted) return EXIT.done;
     }
     return EXIT.done;
   },

@@ -2,21 +2,21 @@
 import { hostname, userInfo } from 'node:os';
 import { pauseVolume, resumeVolume } from '../../volume/mend.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { openExisting } from '../volume.ts';
+import { onEach } from '../volume.ts';
 
 export const pause: Command = {
   name: 'pause',
   describe: 'Every worker of the volume stops claiming; what runs is finished',
   options: [...COMMON, 'json'],
   examples: [['$0 pause --dir /mnt/states', 'until resume']],
-  run: async (settings, _words, io) => {
-    const { files, layout } = await openExisting(settings);
-    const note = { by: `${userInfo().username}@${hostname()}`, at: new Date().toISOString() };
-    await files.makeDirectory(layout.home).catch(() => undefined);
-    await pauseVolume(files, layout, `${JSON.stringify(note)}\n`);
-    io.print(settings.json ? JSON.stringify({ paused: true }) : 'paused; flockwork resume goes on');
-    return EXIT.done;
-  },
+  run: (settings, _words, io) =>
+    onEach(settings, io, async ({ files, layout }, { print }) => {
+      const note = { by: `${userInfo().username}@${hostname()}`, at: new Date().toISOString() };
+      await files.makeDirectory(layout.home).catch(() => undefined);
+      await pauseVolume(files, layout, `${JSON.stringify(note)}\n`);
+      print(settings.json ? JSON.stringify({ paused: true }) : 'paused; flockwork resume goes on');
+      return EXIT.done;
+    }),
 };
 
 export const resume: Command = {
@@ -24,11 +24,11 @@ export const resume: Command = {
   describe: 'Go on after pause',
   options: [...COMMON, 'json'],
   examples: [['$0 resume --dir /mnt/states', 'workers claim again in the next cycle']],
-  run: async (settings, _words, io) => {
-    const { files, layout } = await openExisting(settings);
-    const was = await resumeVolume(files, layout);
-    const text = was ? 'going on' : 'it was not paused';
-    io.print(settings.json ? JSON.stringify({ paused: false }) : text);
-    return EXIT.done;
-  },
+  run: (settings, _words, io) =>
+    onEach(settings, io, async ({ files, layout }, { print }) => {
+      const was = await resumeVolume(files, layout);
+      const text = was ? 'going on' : 'it was not paused';
+      print(settings.json ? JSON.stringify({ paused: false }) : text);
+      return EXIT.done;
+    }),
 };

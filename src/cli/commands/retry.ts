@@ -4,7 +4,12 @@ import { parseStateName } from '../../machine/name.ts';
 import { listOrNone } from '../../volume/exclusive.ts';
 import { retryState } from '../../volume/mend.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { openExisting } from '../volume.ts';
+import { openAll, type OpenedVolume } from '../volume.ts';
+
+interface Failed {
+  readonly name: string;
+  readonly on: OpenedVolume;
+}
 
 export const retry: Command = {
   name: 'retry',
@@ -19,24 +24,27 @@ export const retry: Command = {
     if (settings.all === words.length > 0) {
       throw new UserError('usage', 'retry either NAMES or --all');
     }
-    const { files, layout } = await openExisting(settings);
-    const failed = (await listOrNone(files, layout.flags('failed'))).filter(
-      (name) => parseStateName(name) !== undefined,
-    );
-    const meant = (word: string): string[] =>
-      failed.filter((name) => name === word || parseStateName(name)?.instance === word);
-    const unknown = words.filter((word) => meant(word).length === 0);
+    const failed = (await Promise.all((await openAll(settings)).map(failedOn))).flat();
+    const isMeant = ({ name }: Failed, word: string): boolean =>
+      name === word || parseStateName(name)?.instance === word;
+    const unknown = words.filter((word) => !failed.some((one) => isMeant(one, word)));
     if (unknown.length > 0) {
-      throw new UserError(
-        'not-failed',
-        `${unknown.join(', ')}: not among what failed (${failed.join(', ') || 'nothing has'})`,
-      );
+      const all = failed.map(({ name }) => name).join(', ') || 'nothing has';
+      throw new UserError('not-failed', `${unknown.join(', ')}: not among what failed (${all})`);
     }
-    const names = settings.all ? failed : [...new Set(words.flatMap(meant))];
-    for (const name of names) await retryState(files, layout, name);
+    const meant = settings.all
+      ? failed
+      : failed.filter((one) => words.some((word) => isMeant(one, word)));
+    for (const { name, on } of meant) await retryState(on.files, on.layout, name);
+    const names = meant.map(({ name }) => name);
     if (settings.json) io.print(JSON.stringify({ retried: names }));
     else
       io.print(names.length === 0 ? 'nothing has failed' : `available again: ${names.join(', ')}`);
     return EXIT.done;
   },
 };
+
+async function failedOn(on: OpenedVolume): Promise<Failed[]> {
+  const names = await listOrNone(on.files, on.layout.flags('failed'));
+  return names.filter((name) => parseStateName(name) !== undefined).map((name) => ({ name, on }));
+}

@@ -12,7 +12,7 @@ import { lastEntriesOf } from '../../volume/history.ts';
 import { parseToken } from '../../volume/token.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { clockTime, paint, table } from '../tables.ts';
-import { openExisting, type OpenedVolume } from '../volume.ts';
+import { openAll, withDirectory, type OpenedVolume } from '../volume.ts';
 
 interface ChainStep {
   readonly name: string;
@@ -39,17 +39,24 @@ export const show: Command = {
     ['$0 show countdown --json', 'for programs'],
   ],
   run: async (settings, [word = ''], io) => {
-    const opened = await openExisting(settings);
+    const volumes = await openAll(settings);
     const instance = parseStateName(word)?.instance ?? word;
-    const chain = await readChain(opened, instance);
-    if (chain.length === 0) {
-      throw new UserError(
-        'no-instance',
-        `there is no instance ${instance} in ${opened.layout.root}; flockwork status tells what there is`,
-      );
+    let isFound = false;
+    for (const opened of volumes) {
+      const chain = await readChain(opened, instance);
+      if (chain.length === 0) continue;
+      isFound = true;
+      const text = settings.json ? JSON.stringify({ instance, chain }) : describeChain(chain);
+      const { root } = opened.layout;
+      if (volumes.length === 1) io.print(text);
+      else io.print(settings.json ? withDirectory(root, text) : `${root}:\n${text}`);
     }
-    io.print(settings.json ? JSON.stringify({ instance, chain }) : describeChain(chain));
-    return EXIT.done;
+    if (isFound) return EXIT.done;
+    const where = volumes.map(({ layout }) => layout.root).join(', ');
+    throw new UserError(
+      'no-instance',
+      `there is no instance ${instance} in ${where}; flockwork status tells what there is`,
+    );
   },
 };
 

@@ -12,6 +12,8 @@ import { simulate, type RunOptions } from '../../sim/simulation.ts';
 import { EXIT, FOUND, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import type { ThreadReport, ThreadTask } from '../simulate-thread.ts';
+import { PHASES } from '../phases.ts';
+import { predictScale } from '../scale.ts';
 import { loadOwn } from '../simulated.ts';
 
 const LARGEST_BASE = 1e9;
@@ -33,6 +35,13 @@ export const simulation: Command = {
     'machines',
     'trace',
     'shrink',
+    'scale',
+    'network',
+    'tick',
+    'leaves',
+    'concurrency',
+    ...PHASES,
+    'lease',
     'json',
     'config',
   ],
@@ -41,8 +50,10 @@ export const simulation: Command = {
     ['$0 simulate --seed 4711 --trace run.log', 'one run again, every event of it in a file'],
     ['$0 simulate --seed 4711 --shrink', 'the fewest faults that still make it fail'],
     ['$0 simulate states/ --machines ./machines --seeds 500', 'your own machines'],
+    ['$0 simulate --scale --tick 5s', 'file operations per second, for 10 to 10,000 workers'],
   ],
   run: async (settings, paths, io) => {
+    if (settings.scale) return predictScale(settings, paths, io);
     const own = await loadOwn(settings.machines, paths);
     if (settings.seed !== undefined) return replay(settings.seed, settings, own, io);
     const found = await campaign(settings, paths, io);

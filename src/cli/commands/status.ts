@@ -1,11 +1,11 @@
 /** `flockwork status`: how far the volume is, and who does what. */
 import { formatDuration } from '../../machine/duration.ts';
 import { machineOf, readOverview } from '../../volume/overview.ts';
-import { COMMON, EXIT, type Command, type Io } from '../command.ts';
+import { COMMON, EXIT, type Command } from '../command.ts';
 import { realClock } from '../real.ts';
 import { buildReport, type StatusReport } from '../report.ts';
 import { bar, flagTable, paint, table } from '../tables.ts';
-import { openExisting, type OpenedVolume } from '../volume.ts';
+import { onEach, type OpenedVolume } from '../volume.ts';
 import type { Overview } from '../../volume/overview.ts';
 
 const LISTED = 20;
@@ -28,12 +28,17 @@ export const status: Command = {
     ['$0 status --json | jq .counts', 'for programs; with --watch, one line each time'],
   ],
   run: async (settings, _words, io) => {
-    const opened = await openExisting(settings);
+    const isLive = settings.watch && io.interactive && !settings.json;
     for (;;) {
-      const { overview, report } = await look(opened);
-      show(overview, report, settings.json, settings.watch, io);
-      const left = report.counts.available + report.counts.inProgress;
-      if (!settings.watch || left === 0 || io.stop.aborted) return statusOf(report);
+      const texts: string[] = [];
+      const gather = { ...io, print: (text: string) => void texts.push(text) };
+      const ended = await onEach(settings, gather, async (opened, { print }) => {
+        const { overview, report } = await look(opened);
+        print(settings.json ? JSON.stringify(report) : describe(overview, report));
+        return statusOf(report);
+      });
+      io.print((isLive ? CLEAR_SCREEN : '') + texts.join('\n'));
+      if (!settings.watch || ended !== EXIT.incomplete || io.stop.aborted) return ended;
       await realClock.sleep(LIVE_INTERVAL, io.stop);
     }
   },
@@ -77,17 +82,6 @@ async function look({
     oldest,
   });
   return { overview, report };
-}
-
-function show(
-  overview: Overview,
-  report: StatusReport,
-  json: boolean,
-  live: boolean,
-  io: Io,
-): void {
-  if (json) io.print(JSON.stringify(report));
-  else io.print((live && io.interactive ? CLEAR_SCREEN : '') + describe(overview, report));
 }
 
 function describe(overview: Overview, report: StatusReport): string {

@@ -1,12 +1,9 @@
 /** `flockwork submit`: put state files into a volume. */
 import { randomUUID } from 'node:crypto';
-import { resolve } from 'node:path';
 import { UserError } from '../../machine/errors.ts';
-import { Layout } from '../../volume/layout.ts';
-import { NodeFiles } from '../../volume/node-files.ts';
 import { newInstances, readCandidates, submitAll } from '../candidates.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { readVolume } from '../../volume/open.ts';
+import { directoriesOf } from '../directories.ts';
 
 export const submit: Command = {
   name: 'submit',
@@ -17,6 +14,10 @@ export const submit: Command = {
     [
       '$0 submit simpleStates interestingStates --dir /mnt/states',
       'all state files of two folders',
+    ],
+    [
+      "$0 submit jobs/ --dir '/mnt/vol-*'",
+      'spread over several volumes, each instance always to the same one',
     ],
     [`$0 submit --machine countdown --payload '{"count": 3}' --count 10`, 'ten new instances'],
   ],
@@ -34,10 +35,7 @@ export const submit: Command = {
     if (candidates.length === 0) {
       throw new UserError('nothing', `there is no state file (NAME.state) in ${paths.join(', ')}`);
     }
-    const files = new NodeFiles();
-    const layout = new Layout(resolve(settings.dir));
-    await readVolume(files, layout);
-    const outcomes = await submitAll(files, layout, candidates, unique);
+    const outcomes = await submitAll(directoriesOf(settings), candidates, unique);
     if (settings.json) io.print(JSON.stringify(Object.fromEntries(outcomes)));
     else for (const [name, outcome] of outcomes) io.print(`${name}: ${outcome}`);
     const taken = [...outcomes].filter(([, outcome]) => outcome === 'name taken');

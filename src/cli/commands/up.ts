@@ -4,22 +4,24 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../machine/errors.ts';
-import { takeCensus } from '../../volume/census.ts';
+import { takeCensus, type Census } from '../../volume/census.ts';
 import type { JournalEntry } from '../../volume/contract.ts';
-import { entriesInOrder, journalSizes } from '../../volume/history.ts';
+import { journalSizes } from '../../volume/history.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { readClaims, readOverview, type Overview } from '../../volume/overview.ts';
 import { readCandidates, submitAll } from '../candidates.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
+import { directoriesOf } from '../directories.ts';
+import { entriesOfAll, sumOf } from '../merged.ts';
 import { OPTIONS, type Settings } from '../options.ts';
 import { hostName, realClock } from '../real.ts';
 import { flagTable, progressLine, workTable } from '../tables.ts';
-import { WORK } from './worker.ts';
+import type { OpenedVolume } from '../volume.ts';
+import { refuseTooFew, WORK } from './worker.ts';
 
 /** Milliseconds between looks at the flags; and at least so many times what the last look took. */
 const LOOK = 300;
@@ -48,16 +50,10 @@ export const up: Command = {
     ],
   ],
   run: async (settings, paths, io) => {
-    const directory = resolve(settings.dir);
-    mkdirSync(directory, { recursive: true });
-    const files = new NodeFiles();
-    const layout = new Layout(directory);
-    const submitted = await submitAll(
-      files,
-      layout,
-      readCandidates(paths),
-      randomUUID().slice(0, 8),
-    );
+    const directories = directoriesOf(settings);
+    refuseTooFew(settings, directories);
+    for (const directory of directories) mkdirSync(directory, { recursive: true });
+    const submitted = await submitAll(directories, readCandidates(paths), randomUUID().slice(0, 8));
     const taken = [...submitted].filter(([, outcome]) => outcome === 'name taken');
     if (taken.length > 0) {
       const names = taken.map(([name]) => name).join(', ');
@@ -66,20 +62,39 @@ export const up: Command = {
         `other files have these names on the volume: ${names}; nothing was started`,
       );
     }
-    const before = await takeCensus(files, layout);
-    const sizes = await journalSizes(files, layout);
+    const files = new NodeFiles();
+    const volumes = directories.map((directory) => ({ files, layout: new Layout(directory) }));
+    const before = await takeSum(volumes);
+    const sizes = await each(volumes, journalSizes);
     const nothingToDo = before.available + before.inProgress === 0;
     const statuses: number[] = [];
     if (settings.watch || !nothingToDo) {
-      const crew = startWorkers(settings, directory, io);
-      await showProgress(crew, files, layout, io);
+      const crew = startWorkers(settings, directories, io);
+      await showProgress(crew, volumes, io);
       statuses.push(...crew.statuses);
     }
-    const after = await readOverview(files, layout);
-    const work = await readWork(files, layout, sizes);
+    const overviews = await each(volumes, readOverview);
+    const after = {
+      census: sumOf(overviews.map(({ census }) => census)),
+      failed: overviews.flatMap(({ failed }) => failed),
+    };
+    const work = await readWork(volumes, sizes);
     return conclude({ after, work, nothingToDo, statuses }, settings, io);
   },
 };
+
+type Volumes = readonly Pick<OpenedVolume, 'files' | 'layout'>[];
+
+function each<Found>(
+  volumes: Volumes,
+  read: (files: NodeFiles, layout: Layout, index: number) => Promise<Found>,
+): Promise<Found[]> {
+  return Promise.all(volumes.map(({ files, layout }, index) => read(files, layout, index)));
+}
+
+async function takeSum(volumes: Volumes): Promise<Census> {
+  return sumOf(await each(volumes, (files, layout) => takeCensus(files, layout)));
+}
 
 interface LocalCrew {
   readonly statuses: number[];
@@ -87,14 +102,15 @@ interface LocalCrew {
 }
 
 /** Each worker is a process of its own, exactly as on another host; its lines are told apart by its name. */
-function startWorkers(settings: Settings, directory: string, io: Io): LocalCrew {
+function startWorkers(settings: Settings, directories: readonly string[], io: Io): LocalCrew {
   const statuses: number[] = [];
+  const places = directories.map((directory) => `--dir=${directory}`);
   const base = settings.name ?? hostName(io, hostname());
   const children = Array.from({ length: settings.workers ?? WORKERS }, (_, index) => {
     const name = `${base}-${index + 1}`;
     const child = spawn(
       process.execPath,
-      [entryPoint(), 'worker', '--dir', directory, '--name', name, ...passOn(settings)],
+      [entryPoint(), 'worker', ...places, '--name', name, ...passOn(settings)],
       // Out of the terminal's reach: Ctrl-C asks this process, and this process asks them, once.
       { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
     );
@@ -153,21 +169,25 @@ function relay(child: ChildProcess, name: string, io: Io): void {
   }
 }
 
-async function showProgress(
-  crew: LocalCrew,
-  files: NodeFiles,
-  layout: Layout,
-  io: Io,
-): Promise<void> {
+async function showProgress(crew: LocalCrew, volumes: Volumes, io: Io): Promise<void> {
   const over = new AbortController();
   void crew.ended.finally(() => over.abort());
   const started = realClock.monotonic();
   while (io.draw !== undefined && !over.signal.aborted) {
     const began = realClock.monotonic();
-    const census = await takeCensus(files, layout);
-    const held = await readClaims(files, layout, census.names.inProgress.slice(0, SHOWN));
+    const censuses = await each(volumes, (files, layout) => takeCensus(files, layout));
+    const held = await each(volumes, (files, layout, index) =>
+      readClaims(files, layout, censuses[index]!.names.inProgress.slice(0, SHOWN)),
+    );
     const now = realClock.monotonic();
-    io.draw(progressLine(census, held, now - started, process.stderr.columns));
+    io.draw(
+      progressLine(
+        sumOf(censuses),
+        held.flat().slice(0, SHOWN),
+        now - started,
+        process.stderr.columns,
+      ),
+    );
     await realClock.sleep(Math.max(LOOK, LOOK_PAUSE * (now - began)), over.signal);
   }
   io.draw?.('');
@@ -181,13 +201,12 @@ interface Work {
 
 /** What was ticked since the journals had these sizes. */
 async function readWork(
-  files: NodeFiles,
-  layout: Layout,
-  sizes: ReadonlyMap<string, number>,
+  volumes: Volumes,
+  sizes: readonly ReadonlyMap<string, number>[],
 ): Promise<Work> {
   const listed: JournalEntry[] = [];
   let ticks = 0;
-  for await (const entries of entriesInOrder(files, layout, sizes)) {
+  for await (const entries of entriesOfAll(volumes, sizes)) {
     ticks += entries.length;
     listed.push(...entries.slice(0, LISTED - listed.length));
   }
@@ -195,7 +214,7 @@ async function readWork(
 }
 
 interface Conclusion {
-  readonly after: Overview;
+  readonly after: Pick<Overview, 'census' | 'failed'>;
   readonly work: Work;
   readonly nothingToDo: boolean;
   readonly statuses: readonly number[];
@@ -214,7 +233,7 @@ function conclude(
   } else {
     if (ticks > 0) io.print(`\n${workTable(journal)}`);
     if (ticks > journal.length) {
-      io.print(`… and ${ticks - journal.length} more: flockwork log --dir ${settings.dir}`);
+      io.print(`… and ${ticks - journal.length} more: flockwork log ${placesOf(settings)}`);
     }
     if (ticks > 0) io.print('');
     io.print(flagTable(census, census.isArchiveSampled, failed));
@@ -227,11 +246,18 @@ function conclude(
 }
 
 function closing(nothingToDo: boolean, left: number, settings: Settings): string {
-  const volume = `--dir ${settings.dir}`;
+  const volume = placesOf(settings);
   if (left > 0) return `\n${left} states are left: flockwork up ${volume} goes on with them.`;
   const intro = nothingToDo ? 'Everything was done already.' : 'Everything is done.';
   return (
     `\n${intro} To run it all again: flockwork reset --all ${volume}, then this command ` +
     `(in a checkout: npm run -s flockwork -- reset --all ${volume}).`
   );
+}
+
+const placesOf = ({ dir }: Settings): string => dir.map((one) => `--dir ${quoted(one)}`).join(' ');
+
+/** As a shell takes it for one word, patterns included. */
+function quoted(word: string): string {
+  return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

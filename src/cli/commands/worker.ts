@@ -1,42 +1,17 @@
-/** `flockwork worker`: one worker on a volume. */
-import { randomUUID } from 'node:crypto';
+/** `flockwork worker`: a worker on a volume, or on several at a time. */
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
 import { UserError } from '../../machine/errors.ts';
-import { machineNames } from '../../machine/registry.ts';
-import { examineQuickly } from '../../doctor/examine.ts';
-import { judge, sentenceOf } from '../../doctor/judge.ts';
-import { nodeHost } from '../../doctor/node-host.ts';
-import { scratchName } from '../../doctor/scratch.ts';
-import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../../semaphore/cycle.ts';
-import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../../volume/archivable.ts';
-import { startHeartbeatThread } from '../../volume/heartbeat.ts';
-import { Layout } from '../../volume/layout.ts';
-import { NodeFiles } from '../../volume/node-files.ts';
-import { openVolume, readVolume } from '../../volume/open.ts';
-import { openSession } from '../../volume/session.ts';
 import { workerNameProblem } from '../../volume/token.ts';
-import type { VolumeFile } from '../../volume/volume-file.ts';
+import { Slots } from '../../worker/slots.ts';
 import type { Log } from '../../worker/ports.ts';
-import { Worker } from '../../worker/worker.ts';
 import { COMMON, EXIT, LOGGING, type Command } from '../command.ts';
+import { directoriesOf } from '../directories.ts';
 import { loadMachines } from '../machines.ts';
 import type { OptionName, Settings } from '../options.ts';
-import {
-  createLog,
-  hostName,
-  isNetworkFileSystem,
-  realClock,
-  realRandom,
-  watchDirectory,
-} from '../real.ts';
+import { PHASES } from '../phases.ts';
+import { createLog, hostName } from '../real.ts';
 import { startTicks } from '../ticks.ts';
-
-const LOCAL = { phases: LOCAL_PHASES, lease: 10_000 };
-const NETWORK = { phases: NETWORK_PHASES, lease: 30_000 };
-/** Nothing on a volume is staler than its lease. */
-const LEASES_OF_PAUSE = 5;
-const PHASES = ['assignment', 'commitment', 'update', 'buffer'] as const;
+import { prepare, work } from '../work.ts';
 
 /** What makes a worker go: `up` passes all of these on. */
 export const WORK: readonly OptionName[] = [
@@ -59,10 +34,14 @@ export const WORK: readonly OptionName[] = [
 
 export const worker: Command = {
   name: 'worker',
-  describe: 'Work on a volume until nothing is left, or for ever with --watch',
+  describe: 'Work on volumes until nothing is left, or for ever with --watch',
   options: [...COMMON, 'name', ...WORK],
   examples: [
     ['$0 worker --dir /mnt/states', 'work until nothing is left anywhere'],
+    [
+      "$0 worker --dir '/mnt/vol-*'",
+      'the same on several volumes; --concurrency is for all of them together',
+    ],
     [
       '$0 worker --dir /mnt/states --watch --machines ./machines',
       'go on for ever, with your own machines',
@@ -76,118 +55,74 @@ export const worker: Command = {
     const name = settings.name ?? hostName(io, hostname());
     const problem = workerNameProblem(name);
     if (problem !== undefined) throw new UserError('bad-name', problem, { name });
+    const directories = directoriesOf(settings);
+    refuseTooFew(settings, directories);
     const registry = await loadMachines(settings.machines);
-    const directory = resolve(settings.dir);
-    const isNetwork = await (async () => isNetworkFileSystem(directory))().catch(() => false);
-    const files = new NodeFiles({ durable: settings.fsync, network: isNetwork });
-    const log = createLog(settings, { worker: name });
-    await refuseUnfit(files, directory, log);
-    const volume = await openForWork(files, directory, isNetwork, settings);
-    const session = {
-      directory,
-      volume,
-      worker: name,
-      host: hostname(),
-      pid: process.pid,
-      concurrency: settings.concurrency,
-      capacity: Math.max(settings.concurrency, settings.capacity),
-      machines: machineNames(registry),
-      ownClock: !isNetwork,
-      freshListings: !isNetwork,
-      archive: {
-        keep: settings.keep,
-        age: ARCHIVE_AGE,
-        pause: Math.max(ARCHIVE_PAUSE, LEASES_OF_PAUSE * volume.lease),
-      },
-    };
-    const ports = {
-      files,
-      clock: realClock,
-      random: realRandom,
-      startHeartbeat: startHeartbeatThread,
-    };
-    const { lease } = volume;
-    const ticks = startTicks(settings, { log, print: io.print, registry, lease });
-    const one = new Worker(
-      {
-        clock: realClock,
-        random: realRandom,
-        openSession: () => openSession(ports, session),
-        execute: ticks.execute,
-        log,
-        // File events do not cross the network: there, an idle worker looks once a cycle.
-        watch: isNetwork ? undefined : watchDirectory(directory, log),
-      },
-      {
-        registry,
-        volumeId: volume.id,
-        assign: settings.assign,
-        follow: settings.follow,
-        watch: settings.watch,
-        eager: settings.eager,
-        freshListings: !isNetwork,
-        drain: settings.drain,
-      },
+    const isAlone = directories.length === 1;
+    const ends = new Ends(isAlone);
+    const prepared = await Promise.all(
+      directories.map((directory) => {
+        const log = createLog(settings, { worker: name, ...(!isAlone && { dir: directory }) });
+        return ends.of(log, () => prepare(directory, settings, log));
+      }),
     );
+    const volumes = prepared.filter((one) => one !== undefined);
+    if (volumes.length === 0) return EXIT.usage;
+    const lease = Math.min(...volumes.map(({ volume }) => volume.lease));
+    const log = isAlone ? volumes[0]!.log : createLog(settings, { worker: name });
+    const ticks = startTicks(settings, { log, print: io.print, registry, lease });
+    const slots = new Slots(settings.concurrency);
+    const concurrency = partOf(settings.concurrency, directories);
+    const capacity = Math.max(concurrency, partOf(settings.capacity, directories));
+    const post = { name, registry, settings, concurrency, capacity, slots, stop: io.stop };
     try {
-      const summary = await one.run(io.stop);
-      const nothing = summary.end === 'empty' ? 'nothing is left to do' : 'stopped';
-      log.info(
-        { ...summary },
-        `${nothing}; ${summary.done} done and ${summary.failed} failed here`,
+      await Promise.all(
+        volumes.map((one) =>
+          ends.of(one.log, async () => {
+            const { failed } = await work(one, { ...post, execute: ticks.execute });
+            ends.status = Math.max(ends.status, failed > 0 ? EXIT.failed : EXIT.done);
+          }),
+        ),
       );
-      return summary.failed > 0 ? EXIT.failed : EXIT.done;
     } finally {
       await ticks.close();
     }
+    return ends.status;
   },
 };
 
-/** Phase lengths that somebody asked for: what the volume uses has to be the same. */
-function askedPhases(settings: Settings): Partial<PhaseLengths> {
-  return Object.fromEntries(
-    PHASES.map((phase) => [phase, settings[phase]]).filter(([, length]) => length !== undefined),
-  ) as Partial<PhaseLengths>;
-}
+/** How it ended on each volume: what fails on one is none of the others' business. */
+class Ends {
+  readonly #isAlone: boolean;
+  status: number = EXIT.done;
 
-/**
- * Whoever is the first on a volume makes sure that it is fit, before anything on it can be claimed. Throws
- * `unfit-volume`, and what `readVolume` does.
- */
-async function refuseUnfit(files: NodeFiles, directory: string, log: Log): Promise<void> {
-  if ((await readVolume(files, new Layout(directory))) !== undefined) return;
-  const ports = { files, clock: realClock, host: nodeHost };
-  const { measured, skipped } = await examineQuickly(ports, {
-    directory,
-    scratch: scratchName(realRandom),
-  });
-  const judgements = judge(measured);
-  const bad = judgements.filter(({ verdict }) => verdict === 'bad');
-  if (bad.length > 0) {
-    throw new UserError('unfit-volume', `${directory}: ${bad.map(sentenceOf).join(' ')}`, { bad });
+  constructor(isAlone: boolean) {
+    this.#isAlone = isAlone;
   }
-  const doubts = [
-    ...judgements.filter(({ verdict }) => verdict === 'warning').map(sentenceOf),
-    ...skipped.map(({ what, why }) => `not measured: ${what} (${why}).`),
-  ];
-  if (doubts.length === 0) return;
-  log.warn(
-    { doubts },
-    `nobody has worked here before, and there are doubts; flockwork doctor ${directory} measures more. ${doubts.join(' ')}`,
-  );
+
+  /** Undefined if it failed; a volume that is alone throws. */
+  async of<Result>(log: Log, act: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      return await act();
+    } catch (error) {
+      if (this.#isAlone) throw error;
+      const facts = error instanceof UserError ? { code: error.code } : { err: error };
+      log.error(facts, (error as Error).message);
+      this.status = EXIT.usage;
+      return undefined;
+    }
+  }
 }
 
-async function openForWork(
-  files: NodeFiles,
-  directory: string,
-  isNetwork: boolean,
-  settings: Settings,
-): Promise<VolumeFile> {
-  return openVolume(files, new Layout(directory), {
-    phases: askedPhases(settings),
-    ...(settings.lease !== undefined && { lease: settings.lease }),
-    defaults: isNetwork ? NETWORK : LOCAL,
-    newId: randomUUID(),
-    now: Date.now(),
-  });
+const partOf = (whole: number, directories: readonly string[]): number =>
+  Math.floor(whole / directories.length);
+
+/** Throws `too-few-ticks`: on a volume without its part nothing would ever be done. */
+export function refuseTooFew({ concurrency }: Settings, directories: readonly string[]): void {
+  const { length } = directories;
+  if (concurrency >= length) return;
+  const message =
+    `--concurrency ${concurrency} is for all volumes together, and each of the ${length} needs one: ` +
+    `make it ${length} at least, or give this worker fewer volumes`;
+  throw new UserError('too-few-ticks', message, { concurrency, directories });
 }

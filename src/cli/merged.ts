@@ -1,0 +1,67 @@
+/** Several volumes as one: their counts in sum, their journals in the order of time. */
+import type { JournalEntry } from '../volume/contract.ts';
+import type { Census } from '../volume/census.ts';
+import { entriesInOrder } from '../volume/history.ts';
+import type { OpenedVolume } from './volume.ts';
+
+/** Entries that are handed on at a time. */
+const AT_ONCE = 1000;
+
+const COUNTS = ['available', 'delayed', 'inProgress', 'done', 'archived', 'failed'] as const;
+const NAMES = ['available', 'inProgress', 'failed'] as const;
+
+export function sumOf(censuses: readonly Census[]): Census {
+  const sums = COUNTS.map((key) => [key, censuses.reduce((sum, one) => sum + one[key], 0)]);
+  const names = NAMES.map((key) => [key, censuses.flatMap((one) => one.names[key])]);
+  return {
+    ...(Object.fromEntries(sums) as Pick<Census, (typeof COUNTS)[number]>),
+    isArchiveSampled: censuses.some(({ isArchiveSampled }) => isArchiveSampled),
+    names: Object.fromEntries(names) as Census['names'],
+  };
+}
+
+/** With the volume that it is from. */
+export type PlacedEntry = JournalEntry & { readonly dir: string };
+
+interface Source {
+  readonly dir: string;
+  readonly rest: AsyncIterator<JournalEntry[], void>;
+  entries: readonly JournalEntry[];
+  next: number;
+}
+
+/** `from`: for each volume, bytes of each journal that are left out. As `entriesInOrder` does it. */
+export async function* entriesOfAll(
+  volumes: readonly Pick<OpenedVolume, 'files' | 'layout'>[],
+  from: readonly ReadonlyMap<string, number>[] = [],
+): AsyncGenerator<PlacedEntry[], void> {
+  const sources: Source[] = [];
+  for (const [index, { files, layout }] of volumes.entries()) {
+    const rest = entriesInOrder(files, layout, from[index]);
+    const source: Source = { dir: layout.root, rest, entries: [], next: 0 };
+    if (await hasMore(source)) sources.push(source);
+  }
+  let merged: PlacedEntry[] = [];
+  while (sources.length > 0) {
+    const first = sources.reduce((best, one) => (startOf(one) < startOf(best) ? one : best));
+    merged.push({ ...first.entries[first.next]!, dir: first.dir });
+    first.next += 1;
+    if (!(await hasMore(first))) sources.splice(sources.indexOf(first), 1);
+    if (merged.length < AT_ONCE) continue;
+    yield merged;
+    merged = [];
+  }
+  yield merged;
+}
+
+const startOf = ({ entries, next }: Source): string => entries[next]!.started;
+
+async function hasMore(source: Source): Promise<boolean> {
+  while (source.next === source.entries.length) {
+    const { value } = await source.rest.next();
+    if (value === undefined) return false;
+    source.entries = value;
+    source.next = 0;
+  }
+  return true;
+}

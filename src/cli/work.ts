@@ -1,0 +1,154 @@
+/** A worker on one volume: what `flockwork worker` runs on each of those it is given. */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { examineQuickly } from '../doctor/examine.ts';
+import { judge, sentenceOf } from '../doctor/judge.ts';
+import { nodeHost } from '../doctor/node-host.ts';
+import { scratchName } from '../doctor/scratch.ts';
+import { UserError } from '../machine/errors.ts';
+import { machineNames, type Registry } from '../machine/registry.ts';
+import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../volume/archivable.ts';
+import { startHeartbeatThread } from '../volume/heartbeat.ts';
+import { Layout } from '../volume/layout.ts';
+import { NodeFiles } from '../volume/node-files.ts';
+import { openVolume, readVolume } from '../volume/open.ts';
+import { openSession } from '../volume/session.ts';
+import type { VolumeFile } from '../volume/volume-file.ts';
+import type { Execute, Log, Summary } from '../worker/ports.ts';
+import type { Slots } from '../worker/slots.ts';
+import { Worker } from '../worker/worker.ts';
+import type { Settings } from './options.ts';
+import { askedPhases, defaultTiming } from './phases.ts';
+import { isNetworkFileSystem, realClock, realRandom, watchDirectory } from './real.ts';
+
+/** Nothing on a volume is staler than its lease. */
+const LEASES_OF_PAUSE = 5;
+
+/** A volume that can be worked on. */
+export interface Prepared {
+  readonly directory: string;
+  readonly isNetwork: boolean;
+  readonly files: NodeFiles;
+  readonly volume: VolumeFile;
+  readonly log: Log;
+}
+
+/** What the workers of one process have in common. */
+export interface Post {
+  readonly name: string;
+  readonly registry: Registry;
+  readonly settings: Settings;
+  /** What each may count on: of the process's, an equal part. */
+  readonly concurrency: number;
+  readonly capacity: number;
+  readonly slots: Slots;
+  readonly execute: Execute;
+  readonly stop: AbortSignal;
+}
+
+/** Makes the directory a volume, if it is none yet. Throws `unfit-volume`, and what `openVolume` does. */
+export async function prepare(directory: string, settings: Settings, log: Log): Promise<Prepared> {
+  const isNetwork = await (async () => isNetworkFileSystem(directory))().catch(() => false);
+  const files = new NodeFiles({ durable: settings.fsync, network: isNetwork });
+  await refuseUnfit(files, directory, log);
+  const volume = await openForWork(files, directory, isNetwork, settings);
+  return { directory, isNetwork, files, volume, log };
+}
+
+/** Until nothing is left, or `stop` aborts. Throws what a user has to mend: `volume-gone`, `name-in-use`. */
+export async function work(
+  { directory, isNetwork, files, volume, log }: Prepared,
+  { name, registry, settings, concurrency, capacity, slots, execute, stop }: Post,
+): Promise<Summary> {
+  const session = {
+    directory,
+    volume,
+    worker: name,
+    host: hostname(),
+    pid: process.pid,
+    concurrency,
+    capacity,
+    machines: machineNames(registry),
+    ownClock: !isNetwork,
+    freshListings: !isNetwork,
+    archive: {
+      keep: settings.keep,
+      age: ARCHIVE_AGE,
+      pause: Math.max(ARCHIVE_PAUSE, LEASES_OF_PAUSE * volume.lease),
+    },
+  };
+  const ports = {
+    files,
+    clock: realClock,
+    random: realRandom,
+    startHeartbeat: startHeartbeatThread,
+  };
+  const worker = new Worker(
+    {
+      clock: realClock,
+      random: realRandom,
+      openSession: () => openSession(ports, session),
+      execute,
+      log,
+      slots,
+      // File events do not cross the network: there, an idle worker looks once a cycle.
+      watch: isNetwork ? undefined : watchDirectory(directory, log),
+    },
+    {
+      registry,
+      volumeId: volume.id,
+      assign: settings.assign,
+      follow: settings.follow,
+      watch: settings.watch,
+      eager: settings.eager,
+      freshListings: !isNetwork,
+      drain: settings.drain,
+    },
+  );
+  const summary = await worker.run(stop);
+  const nothing = summary.end === 'empty' ? 'nothing is left to do' : 'stopped';
+  log.info({ ...summary }, `${nothing}; ${summary.done} done and ${summary.failed} failed here`);
+  return summary;
+}
+
+/**
+ * Whoever is the first on a volume makes sure that it is fit, before anything on it can be claimed. Throws
+ * `unfit-volume`, and what `readVolume` does.
+ */
+async function refuseUnfit(files: NodeFiles, directory: string, log: Log): Promise<void> {
+  if ((await readVolume(files, new Layout(directory))) !== undefined) return;
+  const ports = { files, clock: realClock, host: nodeHost };
+  const { measured, skipped } = await examineQuickly(ports, {
+    directory,
+    scratch: scratchName(realRandom),
+  });
+  const judgements = judge(measured);
+  const bad = judgements.filter(({ verdict }) => verdict === 'bad');
+  if (bad.length > 0) {
+    throw new UserError('unfit-volume', `${directory}: ${bad.map(sentenceOf).join(' ')}`, { bad });
+  }
+  const doubts = [
+    ...judgements.filter(({ verdict }) => verdict === 'warning').map(sentenceOf),
+    ...skipped.map(({ what, why }) => `not measured: ${what} (${why}).`),
+  ];
+  if (doubts.length === 0) return;
+  log.warn(
+    { doubts },
+    `nobody has worked here before, and there are doubts; flockwork doctor ${directory} measures more. ${doubts.join(' ')}`,
+  );
+}
+
+async function openForWork(
+  files: NodeFiles,
+  directory: string,
+  isNetwork: boolean,
+  settings: Settings,
+): Promise<VolumeFile> {
+  return openVolume(files, new Layout(directory), {
+    phases: askedPhases(settings),
+    ...(settings.lease !== undefined && { lease: settings.lease }),
+    defaults: defaultTiming(isNetwork),
+    newId: randomUUID(),
+    now: Date.now(),
+  });
+}

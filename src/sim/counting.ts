@@ -1,0 +1,218 @@
+/** Counts what a calm fleet asks of its volume: the real worker in virtual time, and nothing goes wrong. */
+import { basename, dirname } from 'node:path/posix';
+import { done, next, type Answer } from '../machine/answer.ts';
+import type { TickContext } from '../machine/definition.ts';
+import { machine } from '../machine/machine.ts';
+import { createRegistry, type Registry } from '../machine/registry.ts';
+import { formatStateFile } from '../machine/state-file.ts';
+import { cycleLength, type PhaseLengths } from '../semaphore/cycle.ts';
+import { FEW } from '../worker/supply.ts';
+import type { Session } from '../volume/contract.ts';
+import type { VolumeSession } from '../volume/session.ts';
+import { Agenda } from './agenda.ts';
+import { tallyKey, type Count } from './cost-model.ts';
+import { Dice } from './dice.ts';
+import { Disk } from './disk.ts';
+import type { Method } from './faults.ts';
+import { HostClock } from './host-clock.ts';
+import { MOUNT, type ProcessOptions } from './process-options.ts';
+import { SimProcess } from './process.ts';
+import { User } from './user.ts';
+import type { World } from './world.ts';
+
+/** What a step leaves behind besides its flag: an output or a successor has a record too. */
+export type Leaves = 'nothing' | 'output' | 'successor';
+
+/** Times are milliseconds. */
+export interface Setting {
+  readonly phases: PhaseLengths;
+  readonly lease: number;
+  readonly concurrency: number;
+  /** Mean length of a tick; single ones are half as long to one and a half times as long. */
+  readonly tick: number;
+  readonly leaves: Leaves;
+  /** The volume tells nobody of what changes. */
+  readonly network: boolean;
+}
+
+/** How much there is to do: workers list their directories differently for each. */
+export type Stock = 'none' | 'few' | 'many';
+
+const START = 1_700_000_000_000;
+const MACHINE = 'counted';
+const CAPACITY = 16_384;
+/** Milliseconds that a file operation takes. */
+const LATENCY = 0.05;
+const TWENTY_DAYS = 20 * 86_400_000;
+const FLEETS: readonly number[] = [1, 2, 4, 8];
+/** More than it gets through, to be sure. */
+const RESERVE = 1.2;
+/** What is held, and to be seen as many all the time. */
+const MORE = 100;
+const TICKS_COUNTED = 2;
+const LEASES_COUNTED = 2;
+const CYCLES_COUNTED = 10;
+
+/** Milliseconds from the start: counting begins when all are at work, and listings have come to rest. */
+function windowOf({ phases, lease, tick }: Setting): { begin: number; end: number } {
+  const cycle = cycleLength(phases);
+  const begin = 2 * cycle + Math.max(lease, 2 * tick);
+  const length = Math.max(TICKS_COUNTED * tick, LEASES_COUNTED * lease, CYCLES_COUNTED * cycle);
+  return { begin, end: begin + length };
+}
+
+/** Steps that a fleet gets through in all, at most. */
+function stepsOf(setting: Setting, workers: number): number {
+  const { concurrency, tick, leaves } = setting;
+  if (leaves === 'successor') return 0;
+  return workers * concurrency * (windowOf(setting).end / tick) * RESERVE;
+}
+
+/** State files that last until counting ends: as few, or as many, as `stock` says. */
+export function statesOf(setting: Setting, stock: Stock, workers: number): number {
+  if (stock === 'none') return 0;
+  return stock === 'few' ? FEW - 1 : FEW + Math.ceil(stepsOf(setting, workers) + MORE);
+}
+
+/** Sizes of fleets that are worth counting. Of few states, large ones would run out before it ends. */
+export function fleetsOf(setting: Setting, stock: Stock): number[] {
+  const held = (workers: number): number => 2 * workers * setting.concurrency;
+  return FLEETS.filter(
+    (workers) => stock !== 'few' || stepsOf(setting, workers) + held(workers) < FEW,
+  );
+}
+
+/** The same setting, stock and size give the same counts, to the last one. */
+export async function countOperations(
+  setting: Setting,
+  stock: Stock,
+  workers: number,
+): Promise<Count> {
+  const fleet = new CountedFleet(setting);
+  fleet.submit(statesOf(setting, stock, workers));
+  fleet.start(workers);
+  return fleet.count(workers);
+}
+
+class CountedFleet implements World {
+  readonly seed: string = 'scale';
+  readonly disk: Disk;
+  readonly #setting: Setting;
+  readonly #agenda: Agenda = new Agenda(START);
+  readonly #processes: SimProcess[] = [];
+  readonly #dice: Dice = new Dice('scale');
+  readonly #user: User;
+  #tally: Record<string, number> = {};
+
+  constructor(setting: Setting) {
+    this.#setting = setting;
+    this.disk = new Disk(
+      () => this.now(),
+      0,
+      ({ path, after }) => {
+        if (after !== undefined && dirname(path) === MOUNT) this.#tellAll(basename(path));
+      },
+    );
+    this.#user = new User({
+      disk: this.disk,
+      now: () => this.now(),
+      at: (time, act) => this.at(time, act),
+      expect: () => undefined,
+    });
+    this.disk.makeDirectory(MOUNT, this.#user);
+  }
+
+  submit(states: number): void {
+    const content = formatStateFile({ state: MACHINE, payload: {} });
+    for (let index = 0; index < states; index += 1) this.#user.submit(`s${index}.state`, content);
+  }
+
+  start(workers: number): void {
+    const { phases, lease, concurrency, network } = this.#setting;
+    const registry = registryFor(this.#setting);
+    for (let index = 0; index < workers; index += 1) {
+      const options: ProcessOptions = {
+        worker: `w${index}`,
+        phases,
+        lease,
+        concurrency,
+        capacity: CAPACITY,
+        assign: 'slices',
+        follow: true,
+        watch: true,
+        eager: false,
+        freshListings: !network,
+        latency: LATENCY,
+        taken: 'EEXIST',
+        maxLinks: Number.POSITIVE_INFINITY,
+        stamps: 'volume',
+      };
+      const clock = new HostClock(
+        () => this.now(),
+        () => this.#dice.next(),
+        { offset: 0, drift: 0, jitter: 0 },
+      );
+      const process = new SimProcess(this, options.worker, clock, () => undefined, options);
+      this.#processes.push(process);
+      const soon = this.#dice.between(0, cycleLength(phases));
+      this.at(START + soon, () => process.start(registry));
+    }
+  }
+
+  async count(workers: number): Promise<Count> {
+    const { begin, end } = windowOf(this.#setting);
+    const never = (): boolean => false;
+    await this.#agenda.run(never, START + begin);
+    this.#tally = {};
+    await this.#agenda.run(never, START + end);
+    for (const process of this.#processes) process.kill();
+    return { workers, seconds: (end - begin) / 1000, tally: this.#tally };
+  }
+
+  asked(_process: SimProcess, method: Method, path: string): void {
+    const key = tallyKey(method, path.slice(MOUNT.length + 1));
+    this.#tally[key] = (this.#tally[key] ?? 0) + 1;
+  }
+
+  /** As the kernel does it, on a file system of its own. */
+  #tellAll(name: string): void {
+    for (const process of this.#processes) process.hint(name);
+  }
+
+  now(): number {
+    return this.#agenda.now;
+  }
+
+  at(time: number, act: () => void): () => void {
+    return this.#agenda.at(time, act);
+  }
+
+  afterUnlessPowerFails(ms: number, act: () => void): void {
+    this.at(this.now() + ms, act);
+  }
+
+  observe(_process: SimProcess, session: VolumeSession): Session {
+    return session;
+  }
+
+  losePower(): void {}
+  trace(): void {}
+  injected(): void {}
+  beats(): void {}
+  ticked(): void {}
+}
+
+/** Chains have no end: their last steps would be of another kind. */
+function registryFor({ tick, leaves }: Setting): Registry {
+  const answers: Record<Leaves, () => Answer> = {
+    nothing: () => done(),
+    output: () => done({ counted: true }),
+    successor: () => next(MACHINE),
+  };
+  const run = async ({ idempotencyKey, pause }: TickContext): Promise<Answer> => {
+    await pause(tick * new Dice(idempotencyKey).between(0.5, 1.5));
+    return answers[leaves]();
+  };
+  const activity = { tick: run, timeout: TWENTY_DAYS };
+  return createRegistry([machine({ name: MACHINE, activities: { [MACHINE]: activity } })]);
+}

@@ -1,0 +1,92 @@
+import { expect, test } from 'vitest';
+import type { Files } from '../../src/volume/files.ts';
+import { Layout } from '../../src/volume/layout.ts';
+import { Listings } from '../../src/volume/listings.ts';
+import { OpenStates } from '../../src/volume/open-states.ts';
+
+const LEASE = 10_000;
+
+/** A volume of `open` and `done` states, and what was asked of it since it was last looked at. */
+function counted(open: number, done: number) {
+  const layout = new Layout('/volume');
+  const named = (prefix: string, count: number): string[] =>
+    Array.from({ length: count }, (_, index) => `${prefix}${index}.state`);
+  const root = new Set([...named('open', open), ...named('done', done)]);
+  const flags = new Set(named('done', done));
+  const asked = { lists: 0, looks: 0 };
+  let changes = 0;
+  const stat = { kind: 'file', size: 1, mode: 0o644 } as const;
+  const files = {
+    list: async (directory: string) => {
+      asked.lists += 1;
+      return [...(directory === layout.root ? root : flags)];
+    },
+    stat: async (path: string) => {
+      // A directory that changes is listed each time it is asked for.
+      if (path === layout.root || path === layout.flags('done'))
+        return { ...stat, mtime: (changes += 1) };
+      asked.looks += 1;
+      const [place, name] = [path.includes('/done/') ? flags : root, path.split('/').at(-1)!];
+      return place.has(name) ? { ...stat, mtime: 0 } : undefined;
+    },
+  } as Partial<Files> as Files;
+  let now = 0;
+  const states = new OpenStates(
+    files,
+    layout,
+    new Listings(files, LEASE, () => now),
+    LEASE,
+    () => now,
+  );
+  return {
+    root,
+    flags,
+    asked,
+    pass: (ms: number) => void (now += ms),
+    open: (arrived: readonly string[] | 'unknown' = []) =>
+      states.open(arrived === 'unknown' ? undefined : new Set(arrived), new Set()),
+  };
+}
+
+test('few open states among many are looked at one by one', async () => {
+  const volume = counted(10, 200);
+  expect((await volume.open()).size).toBe(10);
+  expect(volume.asked).toEqual({ lists: 2, looks: 0 });
+  volume.flags.add('open3.state');
+  volume.root.add('new.state');
+  expect([...(await volume.open(['new.state', 'gone.state', 'done']))]).toHaveLength(10);
+  expect(volume.asked.lists).toBe(2);
+  expect(volume.asked.looks).toBe(2 + 11);
+});
+
+test('where most are open, a listing is less than a look at each of them', async () => {
+  const volume = counted(300, 20);
+  await volume.open();
+  volume.flags.add('open3.state');
+  expect((await volume.open()).size).toBe(299);
+  expect(volume.asked).toEqual({ lists: 4, looks: 0 });
+});
+
+test('and where more of them have come than are worth it, the next time', async () => {
+  const volume = counted(10, 200);
+  await volume.open();
+  const come = Array.from({ length: 50 }, (_, index) => `come${index}.state`);
+  for (const name of come) volume.root.add(name);
+  expect((await volume.open(come)).size).toBe(60);
+  const { lists, looks } = volume.asked;
+  expect((await volume.open()).size).toBe(60);
+  expect(volume.asked).toEqual({ lists: lists + 2, looks });
+});
+
+test('all is listed again when something may be missing, and once a lease', async () => {
+  const volume = counted(10, 200);
+  await volume.open();
+  volume.root.add('untold.state');
+  expect((await volume.open()).has('untold.state')).toBe(false);
+  expect((await volume.open('unknown')).has('untold.state')).toBe(true);
+  volume.root.add('later.state');
+  volume.pass(LEASE - 1);
+  expect((await volume.open()).has('later.state')).toBe(false);
+  volume.pass(1);
+  expect((await volume.open()).has('later.state')).toBe(true);
+});
