@@ -90,7 +90,7 @@ export class Member {
 
   /** Did a staged file have all the names that it may have? From now on each holds fewer records. */
   meetsBundleLimit(error: unknown): boolean {
-    if (!TOO_MANY_LINKS.includes(errnoOf(error) ?? '') || this.bundleSize === 1) return false;
+    if (!TOO_MANY_LINKS.includes(errnoOf(error) ?? '')) return false;
     this.bundleSize = Math.ceil(this.bundleSize / 8);
     return true;
   }
