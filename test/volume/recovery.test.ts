@@ -238,7 +238,7 @@ describe('claims of others', () => {
       volume: TestVolume,
       holder: TestSession,
       scan: number,
-    ) => Promise<unknown> | unknown = () => undefined,
+    ) => unknown = () => undefined,
   ): Promise<string[]> => {
     using volume = await TestVolume.create();
     const holder = await volume.join('ant');
