@@ -7,6 +7,8 @@ import type { User } from './user.ts';
 export interface Reach {
   readonly fleet: Fleet;
   readonly user: User;
+  /** When nothing goes wrong any more. */
+  readonly safeAt: number;
   /** `keep`: the probability for a change that was not synced. */
   losePower(keep: number): void;
   later(ms: number, act: () => void): void;
@@ -32,7 +34,7 @@ export function strike(blow: Blow, reach: Reach): void {
 
 function strikeHost(
   blow: Extract<Blow, { host: number }>,
-  { fleet, later }: Pick<Reach, 'fleet' | 'later'>,
+  { fleet, later, safeAt }: Pick<Reach, 'fleet' | 'later' | 'safeAt'>,
 ): void {
   const { clock, process } = fleet.hosts[blow.host]!;
   switch (blow.kind) {
@@ -41,7 +43,7 @@ function strikeHost(
     case 'ambush':
       return process?.traps.ambush(blow.place);
     case 'freeze':
-      return process?.traps.freeze(blow.place, blow.ms);
+      return process?.traps.freeze(blow.place, blow.ms, safeAt);
     case 'stop':
       process?.askToStop();
       return fleet.startSoon(blow.host, blow.restart);

@@ -339,7 +339,9 @@ export class Oracle {
         const records = this.#volume
           .list(`${staging}/${session}`)
           .filter((one) => !one.startsWith('.'));
-        return records.length > 0 && records.every((name) => this.#volume.exists(`failed/${name}`));
+        const isOver = (name: string): boolean =>
+          this.#volume.exists(`failed/${name}`) && this.#volume.doneText(name) === undefined;
+        return records.length > 0 && records.every(isOver);
       }),
     );
   }

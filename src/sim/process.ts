@@ -279,7 +279,7 @@ export class SimProcess {
   #begin(method: Method, path: string): Fault | undefined {
     this.#calls += 1;
     const call = this.#calls;
-    const trap = this.traps.spring(method, path);
+    const trap = this.traps.spring(method, path, this.#world.now());
     if (trap?.kind === 'slow') this.suspend(trap.delay);
     const fault = trap ?? this.#faults(this.name, call, method);
     if (fault !== undefined) {

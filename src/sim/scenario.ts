@@ -113,7 +113,8 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
     safety: calm ? 0 : safety,
     core: dice.shuffle(hosts.map((_, index) => index)).slice(0, dice.whole(1, workers)),
   };
-  return withArchive(scenario, new Dice(`${seed}/archive`), cycle);
+  const archiving = withArchive(scenario, new Dice(`${seed}/archive`), cycle);
+  return wishes.minutes === undefined ? archiving : { ...archiving, safety: scenario.safety };
 }
 
 /** Nobody archives what may still be on its way: a request held back or sent twice, or what a cache shows. */
@@ -140,20 +141,17 @@ function withArchive(scenario: Scenario, dice: Dice, cycle: number): Scenario {
   const frozen = hosts[0]!.options.lease + archive.age + 2 * archive.pause + 8 * cycle;
   const freezes = hosts
     .flatMap((_, host) => (!calm && dice.chance(0.3) ? [host] : []))
-    .map((host, index): Blow => {
-      const at = dice.between(0, 0.5) * safety;
-      const place = dice.pick(['done', 'done', 'done', 'in_progress', 'failed']);
-      return {
-        id: `freeze ${index}`,
-        at,
-        kind: 'freeze',
-        host,
-        place,
-        ms: dice.between(1, 2) * frozen,
-      };
-    });
+    .map((host, index) => ({
+      id: `freeze ${index}`,
+      at: dice.between(0, 0.5) * safety,
+      kind: 'freeze' as const,
+      host,
+      place: dice.pick(['done', 'done', 'done', 'in_progress', 'failed']),
+      ms: dice.between(1, 2) * frozen,
+    }));
   const blows = [...scenario.blows, ...copies, ...freezes].sort((a, b) => a.at - b.at);
-  return { ...scenario, hosts: options, blows };
+  const long = Math.max(safety, ...freezes.map(({ at, ms }) => at + ms));
+  return { ...scenario, hosts: options, blows, safety: long };
 }
 
 interface Volume {

@@ -261,6 +261,7 @@ class Simulation implements World {
     strike(blow, {
       fleet: this.#fleet,
       user: this.#user,
+      safeAt: this.#scenario.start + this.#scenario.safety,
       losePower: (keep) => this.losePower(keep),
       later: (ms, act) => void this.at(this.now() + ms, act),
     });

@@ -59,19 +59,25 @@ export class Journal {
     this.#large = large;
   }
 
-  /** Entries of this session. After an error they may be there or not: they are for people. */
+  /**
+   * Entries of this session, or of its worker's last one: those say so themselves. After an error they may be
+   * there or not: they are for people.
+   */
   async append(entries: readonly JournalEntry[]): Promise<void> {
     if (entries.length === 0) return;
     if (this.#bytes >= this.#large) {
       this.#part += 1;
       this.#bytes = 0;
     }
-    const lines = entries
-      .map(({ worker: _worker, session: _session, ...entry }) => `${JSON.stringify(entry)}\n`)
-      .join('');
+    const lines = entries.map((entry) => `${JSON.stringify(this.#shorten(entry))}\n`).join('');
     this.#bytes += Buffer.byteLength(lines);
     const suffix = this.#part === 0 ? '' : `.${this.#part}`;
     const path = this.#layout.internal('journal', `${this.#session}${suffix}.jsonl`);
     await this.#files.append(path, lines);
+  }
+
+  #shorten(entry: JournalEntry): Partial<JournalEntry> {
+    const { worker: _worker, session, ...rest } = entry;
+    return session === this.#session ? rest : entry;
   }
 }

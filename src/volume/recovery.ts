@@ -8,7 +8,7 @@ import { parseCommitRecord } from '../machine/record.ts';
 import { hash } from '../semaphore/hash.ts';
 import { isDead, sight, type Sighting } from '../semaphore/liveness.ts';
 import { isMine } from '../semaphore/share.ts';
-import { isArchived } from './archive.ts';
+import { isArchived, isDone } from './archive.ts';
 import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
 import { dropClaim, isSettled, releaseClaim } from './claim.ts';
 import { publishFromRecord } from './commit.ts';
@@ -290,7 +290,7 @@ export class Recoverer {
     this.#moved.delete(session);
   }
 
-  /** Records in other sessions' staging whose state has not failed: something may still come of them. */
+  /** Records in other sessions' staging whose state is done, or has not failed: something may still come of them. */
   async owed(): Promise<number> {
     const { files, layout, token } = this.#member;
     let owed = 0;
@@ -299,7 +299,8 @@ export class Recoverer {
       for (const name of await listOrNone(files, layout.internal('staging', session))) {
         if (name.startsWith('.')) continue;
         const failed = await files.stat(layout.flag('failed', name));
-        if (failed === undefined) owed += 1;
+        // It may have been committed after all, by whoever was stopped meanwhile: done beats failed.
+        if (failed === undefined || (await isDone(files, layout, name))) owed += 1;
       }
     }
     return owed;

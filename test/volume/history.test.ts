@@ -73,6 +73,13 @@ describe('lines', () => {
     expect(parseJournalLine(JSON.stringify(old), owner)).toEqual(old);
   });
 
+  test('of a session before, which the volume did not take then, say whose they are', async () => {
+    using volume = await TestVolume.create();
+    const before = entry('ant.abcdefgh', 5);
+    await journalOf(volume, 'ant.ijklmnop').append([before, entry('ant.ijklmnop', 6)]);
+    expect(await inOrder(volume)).toEqual([before, entry('ant.ijklmnop', 6)]);
+  });
+
   test('do not say whose they are, and come back with it', async () => {
     using volume = await TestVolume.create();
     const one = entry('ant.abcdefgh', 5);

@@ -194,6 +194,24 @@ describe('I8: nothing is inferred from absence', () => {
     expect(await survivor.session.owed()).toBe(0);
   });
 
+  test('what was put aside, and committed after all, is owed until its successor is there', async () => {
+    using volume = await TestVolume.create();
+    const victim = await volume.join('victim');
+    await victim.session.settle([commitStep(victim, 'x.state', NEXT)], CLOSED);
+    const { session } = victim.session.token;
+    const survivor = await volume.join('survivor');
+    volume.put('failed/x.state', '');
+    expect(await survivor.session.owed()).toBe(0);
+    linkSync(
+      join(volume.dir, '.flockwork/staging', session, 'x.state'),
+      join(volume.dir, 'done/x.state'),
+    );
+    expect(await survivor.session.owed()).toBe(1);
+    await volume.bury(survivor);
+    expect(volume.read('x.state-1')).toBe(NEXT.content);
+    expect(await survivor.session.owed()).toBe(0);
+  });
+
   test('a lease that cannot be read makes nobody younger or older', async () => {
     using volume = await TestVolume.create();
     const blind = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
