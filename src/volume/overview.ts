@@ -97,10 +97,16 @@ async function readFailures(
   return failures;
 }
 
-export async function readSessions(files: Files, layout: Layout): Promise<Token[]> {
+/** `prefix`: only of sessions whose names begin so. */
+export async function readSessions(
+  files: Files,
+  layout: Layout,
+  prefix: string = '',
+): Promise<Token[]> {
   const directory = layout.internal('sessions');
   const tokens = new Map<string, Token>();
   for (const name of await listOrNone(files, directory)) {
+    if (!name.startsWith(prefix)) continue;
     const token = parseToken(await readText(files, `${directory}/${name}`));
     if (token !== undefined) tokens.set(token.session, token);
   }

@@ -5,6 +5,7 @@
  * by several workers at once, or half, and again.
  */
 import { parseCommitRecord } from '../machine/record.ts';
+import { hash } from '../semaphore/hash.ts';
 import { isDead, sight, type Sighting } from '../semaphore/liveness.ts';
 import { isMine } from '../semaphore/share.ts';
 import { isArchived } from './archive.ts';
@@ -26,8 +27,13 @@ interface Claim {
 
 /** Leases are looked at once in so many parts of a lease: a death shows that much later at most. */
 const LOOKS_PER_LEASE = 8;
-/** Claims are read once in so many parts of a lease; deaths known meanwhile make it at once. */
+/**
+ * Claims are looked through so many times a lease, for those that nobody would let go of; deaths known meanwhile
+ * make it at once, and have all of them read.
+ */
 const SCANS_PER_LEASE = 4;
+/** A claim that stays is read again after so many: its name may have been claimed anew in between. */
+const SCANS_TRUSTED = 16;
 
 export class Recoverer {
   readonly #member: Member;
@@ -42,6 +48,9 @@ export class Recoverer {
   /** Those of ours that nobody here knew of then. */
   #strays = new Set<string>();
   #scanned = Number.NEGATIVE_INFINITY;
+  #scans = 0;
+  /** Names of all claims at the last scan. */
+  #listed = new Set<string>();
   #looked = Number.NEGATIVE_INFINITY;
 
   constructor(member: Member, lease: number, monotonic: () => number) {
@@ -111,7 +120,7 @@ export class Recoverer {
     const report = { broken: [] as string[], dropped: [] as string[], finished: [] as string[] };
     const due = this.#monotonic() - this.#scanned >= this.#lease / SCANS_PER_LEASE;
     if (dead.length === 0 && !due) return report;
-    await this.#scanClaims();
+    await this.#scanClaims(dead.length > 0);
     await this.#dropStrays(isHeld, window);
     await this.#sweepAttempts(cycle, window);
     for (const session of dead) {
@@ -124,11 +133,22 @@ export class Recoverer {
     return report;
   }
 
-  async #scanClaims(): Promise<void> {
+  /** Without a death, only what is there for the second time is read: most claims come and go. */
+  async #scanClaims(all: boolean): Promise<void> {
     const { files, layout, token: own } = this.#member;
+    const names = await listOrNone(files, layout.flags('in_progress'));
+    const known = new Map(this.#claims.map((claim) => [claim.name, claim]));
     const claims: Claim[] = [];
     this.#own = [];
-    for (const name of await listOrNone(files, layout.flags('in_progress'))) {
+    this.#scans += 1;
+    for (const name of names) {
+      if (!all && !this.#listed.has(name)) continue;
+      const before = known.get(name);
+      const isDue = (hash(name) + this.#scans) % SCANS_TRUSTED === 0;
+      if (before !== undefined && !all && !isDue) {
+        claims.push(before);
+        continue;
+      }
       const text = await readText(files, layout.flag('in_progress', name));
       // A foreign claim has no session, and is never broken by us.
       const token = parseToken(text);
@@ -144,6 +164,7 @@ export class Recoverer {
       }
     }
     this.#claims = claims;
+    this.#listed = new Set(names);
     this.#scanned = this.#monotonic();
   }
 

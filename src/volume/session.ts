@@ -243,8 +243,9 @@ export class VolumeSession implements Session {
   }
 
   async rival(): Promise<Token | undefined> {
+    const { files } = this.#ports;
     const key = (token: Token): string => `${token.started} ${token.session}`;
-    for (const token of await this.sessions()) {
+    for (const token of await readSessions(files, this.#layout, `${this.token.worker}.`)) {
       if (token.worker !== this.token.worker || token.session === this.token.session) continue;
       if (this.#recoverer.isAlive(token.session) && key(token) < key(this.token)) return token;
     }
