@@ -11,10 +11,12 @@ import type { Settings } from './options.ts';
 /** setTimeout holds 31 bits; whoever sleeps longer looks again. */
 const LONGEST_SLEEP = 2 ** 31 - 1;
 
+const ORIGIN = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
 export const realClock: Clock = {
   now: () => Date.now(),
-  // The heartbeat's thread reads the same clock: `performance.now()` has an origin for each thread.
-  monotonic: () => Number(process.hrtime.bigint()) / 1e6,
+  // The heartbeat's thread reads the same clock: `performance.now()` alone has an origin for each thread.
+  monotonic: () => performance.now() + ORIGIN,
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted === true) return resolve();

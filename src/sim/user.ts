@@ -17,6 +17,7 @@ const PIECES = 4;
 export class User implements Actor {
   readonly client: string = 'user';
   readonly #place: Place;
+  readonly #submitted = new Set<string>();
 
   constructor(place: Place) {
     this.#place = place;
@@ -28,6 +29,7 @@ export class User implements Actor {
   submit(name: string, content: string): void {
     const { disk } = this.#place;
     this.#place.expect(name, content, true);
+    this.#submitted.add(name);
     disk.create(pathOf(name), content, this);
     this.#sync(name);
   }
@@ -35,7 +37,7 @@ export class User implements Actor {
   /** What has been here before, and is in the root no more. */
   copyAgain(name: string, content: string): void {
     const { disk } = this.#place;
-    if (disk.stat(pathOf(name)) !== undefined) return;
+    if (!this.#submitted.has(name) || disk.stat(pathOf(name)) !== undefined) return;
     disk.create(pathOf(name), content, this);
     this.#sync(name);
   }

@@ -106,7 +106,7 @@ export class Archiver {
     this.#seenTo = tooMany === 0 && isStill ? mtime : undefined;
     if (tooMany === 0) return this.#known.clear();
     // What a directory has that has not changed since then has been there since then.
-    const since = isStill ? now - this.#ageOf(mtime) : now;
+    const since = this.#ports.monotonic() - (isStill ? this.#ageOf(mtime) : 0);
     this.#known = new Map(done.map((name) => [name, this.#known.get(name) ?? since]));
     const step = Math.ceil(done.length / SAMPLE);
     const places: number[] = [];

@@ -35,9 +35,8 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: "a claim is released by name, whoever's it is",
     file: `${VOLUME}/claim.ts`,
-    find: "return removeOurs(member.files, member.layout.flag('in_progress', name), member.tokenText, may);",
-    replace:
-      "return member.files.unlink(member.layout.flag('in_progress', name)).then(() => true, () => may());",
+    find: 'if (!member.isSafe()) return removeOurs(files, flag, tokenText, may);',
+    replace: '',
   },
   {
     name: 'leases judged by time stamps',
@@ -49,8 +48,8 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'records are not synced before they are committed',
-    file: `${VOLUME}/commit.ts`,
-    find: 'await member.files.sync(path);',
+    file: `${VOLUME}/staging.ts`,
+    find: 'await files.sync(first!);',
     replace: '',
   },
   {

@@ -64,6 +64,7 @@ export class FakeSession implements Session {
   recover = async (): Promise<Recovery> => NOTHING;
   archive = async (): Promise<number> => 0;
   leave = async (): Promise<void> => undefined;
+  archive = async (): Promise<number> => 0;
 
   async snapshot(): Promise<Snapshot> {
     return { roster: [], paused: false, tasks: Ring.of([]), inProgress: 0, delayed: 0 };
