@@ -62,7 +62,6 @@ export class FakeSession implements Session {
   owed = async (): Promise<number> => 0;
   sessions = async (): Promise<readonly Token[]> => [this.token];
   recover = async (): Promise<Recovery> => NOTHING;
-  archive = async (): Promise<number> => 0;
   leave = async (): Promise<void> => undefined;
   archive = async (): Promise<number> => 0;
 
