@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { parseCommitRecord } from '../../src/machine/record.ts';
 import { expectCleanVolume } from '../flock.ts';
 import { Fleet, run } from '../fleet.ts';
 
@@ -67,10 +68,9 @@ test('up --threads 2: threads die, workers do not; everything else is done', asy
   ]);
   for (const { state, reason } of failed) expect(reason).toContain(FAILED[state.split('.')[0]!]);
   for (let count = 0; count < 4; count += 1) {
-    const { output } = JSON.parse(fleet.read('done', `chain${count}.state-2`)) as {
-      output: unknown;
-    };
-    expect(output).toEqual({ isMainThread: false });
+    const name = `chain${count}.state-2`;
+    const record = parseCommitRecord(fleet.read('done', name), name);
+    expect(record?.output).toEqual({ isMainThread: false });
   }
   expect(up.stderr).toContain('hello');
   expect(fleet.journal().filter(({ result }) => result === 'lost')).toEqual([]);

@@ -18,6 +18,9 @@ export const OPEN: Window = { mayStart: () => true, mayLand: () => true, follow:
 export const FOLLOW: Window = { ...OPEN, follow: true };
 export const CLOSED: Window = { mayStart: () => false, mayLand: () => false, follow: false };
 
+/** What is done to it is killed at most: the power stays on, and to wait for the disk takes most of the time. */
+export const quickFiles = (): Files => new NodeFiles({ durable: false });
+
 export interface TestSession {
   readonly session: VolumeSession;
   readonly beat: () => void;
@@ -32,7 +35,7 @@ export class TestVolume implements Disposable {
 
   static async create(): Promise<TestVolume> {
     const made = new TestVolume();
-    made.volume = await openVolume(new NodeFiles(), made.layout, {
+    made.volume = await openVolume(quickFiles(), made.layout, {
       defaults: {
         phases: { assignment: 150, commitment: 150, update: 400, buffer: 100 },
         lease: LEASE,
@@ -49,7 +52,7 @@ export class TestVolume implements Disposable {
 
   async join(
     worker: string,
-    files: Files = new NodeFiles(),
+    files: Files = quickFiles(),
     machines: string[] = ['simple'],
     archive?: ArchiveRules,
   ): Promise<TestSession> {

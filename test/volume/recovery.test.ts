@@ -234,11 +234,7 @@ describe('claims of others', () => {
   /** Names that an observer reads in so many scans, with `between` before each. */
   const readIn = async (
     scans: number,
-    between: (
-      volume: TestVolume,
-      holder: TestSession,
-      scan: number,
-    ) => unknown = () => undefined,
+    between: (volume: TestVolume, holder: TestSession, scan: number) => unknown = () => undefined,
   ): Promise<string[]> => {
     using volume = await TestVolume.create();
     const holder = await volume.join('ant');
