@@ -16,6 +16,7 @@ import {
   type Verdict,
 } from './holding.ts';
 import { Holdings } from './holdings.ts';
+import { logSettled } from './log-settled.ts';
 import { Pace } from './pace.ts';
 import type { Execute, Log, TickResult } from './ports.ts';
 import type { Member, Slots } from './slots.ts';
@@ -42,8 +43,8 @@ const CYCLES_OF_PATIENCE = 2;
 const TOO_MUCH = 2;
 /** Cycles. */
 const LONG_TICK = 20;
-/** Said one by one, and of more only how many. */
-const FEW = 16;
+/** No content of a file, and no errno. */
+const UNREAD = '\0 not read';
 /** People look at so many. */
 const REPORTED = 256;
 
@@ -175,15 +176,27 @@ export class Crew implements Member {
     this.#holdings.add(holding);
   }
 
-  /** Reads what was claimed; in Worker Commitment, again what did not parse. */
+  get hasUnread(): boolean {
+    for (const { suspicion } of this.#holdings.in('claimed')) {
+      if (suspicion === undefined) return true;
+    }
+    return false;
+  }
+
+  /** Reads a burst of what was claimed; in Worker Commitment, again what did not parse. */
   async examine(again: boolean): Promise<void> {
+    let left = BURST;
     for (const holding of this.#holdings.in('claimed')) {
       if (holding.suspicion !== undefined && !again) continue;
+      if (left === 0) return;
+      left -= 1;
       try {
         const intake = await this.#session.intake(holding.name);
         await this.#apply(holding, judge(holding.name, intake, holding.suspicion, this.#scene()));
       } catch (error) {
         this.#ports.log.warn({ err: error, state: holding.name }, 'cannot read; trying again');
+        // Not at once: in the next Worker Commitment.
+        holding.suspicion = { content: UNREAD, since: this.#ports.clock.monotonic() };
       }
     }
   }
@@ -281,7 +294,7 @@ export class Crew implements Member {
     const settled = holdings.filter(({ step }) => step!.progress === 'settled');
     for (const holding of settled) this.#unwritten.push(...this.#settled(holding, holding.step!));
     for (const { step } of holdings) this.#reportError(step!);
-    this.#logSettled(settled);
+    logSettled(this.#ports.log, settled);
     this.startTicks();
     await this.#session.journal(this.#unwritten);
     this.#unwritten = [];
@@ -313,30 +326,6 @@ export class Crew implements Member {
     if (step.followed) this.#takeSuccessor(step);
     if (holding.entry === undefined) return [];
     return [{ ...holding.entry, ...(step.lost && { result: 'lost' as const }) }];
-  }
-
-  #logSettled(holdings: readonly Holding[]): void {
-    const { log } = this.#ports;
-    const isPlain = ({ step }: Holding): boolean => step!.change.kind === 'commit' && !step!.lost;
-    const plain = holdings.filter(isPlain);
-    if (plain.length > FEW) log.info({ states: plain.length }, `${plain.length} states are done`);
-    for (const holding of plain.length > FEW ? holdings.filter((one) => !isPlain(one)) : holdings) {
-      this.#logOne(holding, holding.step!);
-    }
-  }
-
-  #logOne(holding: Holding, step: Step): void {
-    const { log } = this.#ports;
-    const { change, name } = step;
-    const facts = { state: name, ...(holding.entry && { duration: holding.entry.duration }) };
-    if (step.lost)
-      log.warn(facts, `${name} was committed by another worker; this result is dropped`);
-    else if (change.kind === 'commit') log.info(facts, `${name} is done`);
-    else if (change.kind === 'fail') log.error(facts, `${name} failed: ${change.record.reason}`);
-    else if (change.kind === 'retry') {
-      const { error, notBefore } = change.attempt;
-      log.warn({ ...facts, notBefore }, `${name} will be tried again: ${error?.message}`);
-    } else log.info(facts, `${name} is given back (${change.kind})`);
   }
 
   #takeSuccessor(step: Step): void {

@@ -115,6 +115,10 @@ export class Worker {
     } else if (this.#mayNap()) {
       await this.#sleep(this.#session.lease / IDLE_LOOKS_PER_LEASE, () => this.#hinted);
       this.#idle = false;
+    } else if (this.#crew.hasUnread) {
+      // Reading changes nothing, so any phase will do: what Update System had no time for is read now.
+      await this.#crew.examine(false);
+      this.#crew.startTicks();
     } else {
       this.#again = false;
       await this.#sleep(wait.ms, () => this.#again);

@@ -1,4 +1,5 @@
 /** A worker's life: signals, names, pauses, retries, mixed fleets, and the program it replaces. */
+import { parseCommitRecord } from '../../src/machine/record.ts';
 import { mkdirSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -249,7 +250,8 @@ activities:
     const ran = await fleet.worker('ant', ['--machines', folder, '--log-format', 'json']).ended;
     expect(ran.status).toBe(1);
     expect(ran.stderr).toContain('n is 77');
-    expect(JSON.parse(fleet.read('done', 'good.state-1'))).toMatchObject({ output: 77 });
+    const record = parseCommitRecord(fleet.read('done', 'good.state-1'), 'good.state-1');
+    expect(record).toMatchObject({ output: 77 });
     expect(JSON.parse(fleet.read('failed', 'slow.state')).reason).toContain(
       'timed out after 300 ms',
     );

@@ -1,0 +1,29 @@
+/** What is said of settled states: one line each, and of a long burst how many. */
+import type { Holding } from './holding.ts';
+import type { Log } from './ports.ts';
+
+/** Of more that are simply done only how many is said. */
+const FEW = 16;
+
+export function logSettled(log: Log, holdings: readonly Holding[]): void {
+  const plain = holdings.filter(isPlain);
+  const isBurst = plain.length > FEW;
+  if (isBurst) log.info({ states: plain.length }, `${plain.length} states are done`);
+  for (const holding of holdings) if (!isBurst || !isPlain(holding)) logOne(log, holding);
+}
+
+function isPlain({ step }: Holding): boolean {
+  return step!.change.kind === 'commit' && !step!.lost;
+}
+
+function logOne(log: Log, { step, entry }: Holding): void {
+  const { change, name, lost } = step!;
+  const facts = { state: name, ...(entry && { duration: entry.duration }) };
+  if (lost) log.warn(facts, `${name} was committed by another worker; this result is dropped`);
+  else if (change.kind === 'commit') log.info(facts, `${name} is done`);
+  else if (change.kind === 'fail') log.error(facts, `${name} failed: ${change.record.reason}`);
+  else if (change.kind === 'retry') {
+    const { error, notBefore } = change.attempt;
+    log.warn({ ...facts, notBefore }, `${name} will be tried again: ${error?.message}`);
+  } else log.info(facts, `${name} is given back (${change.kind})`);
+}
