@@ -10,8 +10,17 @@ import type { Settings } from './options.ts';
 
 /** setTimeout holds 31 bits; whoever sleeps longer looks again. */
 const LONGEST_SLEEP = 2 ** 31 - 1;
+/** Milliseconds. */
+const SAME_MOMENT = 1;
 
-const ORIGIN = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+/** Both clocks are read at one moment: whoever is stopped between the two readings reads them again. */
+const ORIGIN: number = (() => {
+  for (;;) {
+    const before = Number(process.hrtime.bigint()) / 1e6;
+    const origin = before - performance.now();
+    if (Number(process.hrtime.bigint()) / 1e6 - before < SAME_MOMENT) return origin;
+  }
+})();
 
 export const realClock: Clock = {
   now: () => Date.now(),
