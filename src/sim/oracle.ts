@@ -252,12 +252,13 @@ export class Oracle {
     process: SimProcess | undefined,
   ): void {
     const parsed = parseStateName(name);
-    if (parsed === undefined || process === undefined) return;
+    if (parsed === undefined) return;
     if (after === undefined) {
       const problem = this.#removals.ofState(name);
       if (problem !== undefined) this.#fail('I3', `${client} takes ${name} away: ${problem}`);
       return;
     }
+    if (process === undefined) return;
     const text = textOf(after);
     if (before !== undefined && !isTorn(textOf(before), text)) {
       return this.#fail('I9', `${client} replaces ${name}, which was whole`);

@@ -14,6 +14,8 @@ export class Removals {
   readonly #age: number;
   /** True times at which flags came to `done/`. */
   readonly #committed = new Map<string, number>();
+  /** State files that have left the root: one that is there again was put there again, and is done. */
+  readonly #gone = new Set<string>();
 
   /** `age`: ms that a flag has to have been there before its state is moved; 0 where nobody can tell. */
   constructor(volume: TrueVolume, now: () => number, age: number) {
@@ -29,6 +31,7 @@ export class Removals {
   /** Somebody took a state file out of the root: what is wrong with that, if anything. */
   ofState(name: string): string | undefined {
     const volume = this.#volume;
+    this.#gone.add(name);
     if (!volume.exists(`done/${name}`)) return 'it is not done';
     for (const path of [archivedFlag(name), archivedState(name)]) {
       if (!volume.isDurable(path)) return `${path} is not on the disk`;
@@ -46,7 +49,10 @@ export class Removals {
     if (!volume.isDurable(archived)) return `${archived} is not on the disk`;
     // A commit that came too late is withdrawn.
     if (volume.text(archived) !== text) return undefined;
-    if (volume.exists(name)) return 'its state file is still in the root';
+    if (volume.exists(name)) {
+      // Whoever looked through a cache, or a moment before, does not see it; whoever claims it finds it archived.
+      return this.#gone.has(name) ? undefined : 'its state file is still in the root';
+    }
     if (volume.comesBack(name)) return 'the power could bring its state file back';
     return undefined;
   }

@@ -261,7 +261,8 @@ class Simulation implements World {
     strike(blow, {
       fleet: this.#fleet,
       user: this.#user,
-      safeAt: this.#scenario.start + this.#scenario.safety,
+      // What was held back arrives while everybody is still there to see it.
+      safeAt: this.#scenario.start + this.#scenario.safety - this.#cycle,
       losePower: (keep) => this.losePower(keep),
       later: (ms, act) => void this.at(this.now() + ms, act),
     });
@@ -375,10 +376,10 @@ function ageTold({ hosts, limits }: Scenario): number {
   return stamps === 'client' || limits.cache > 0 ? 0 : (archive?.age ?? 0);
 }
 
-/** An attempt that the volume does not let anybody count does not count. */
+/** What nobody could count does not count: the volume did not let him, or he had to go for his name's sake. */
 function ticksAllowed({ calm, rates, blows, limits }: Scenario): number {
   if (calm) return 1;
-  const forgets = blows.some(({ kind }) => ['power', 'unmount', 'no clock'].includes(kind));
+  const forgets = blows.some(({ kind }) => ['power', 'unmount', 'no clock', 'twin'].includes(kind));
   const isSound = Object.keys(rates).length === 0 && limits.cache === 0 && !forgets;
   return isSound ? ATTEMPTS : Number.POSITIVE_INFINITY;
 }

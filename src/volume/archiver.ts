@@ -230,16 +230,17 @@ export class Archiver {
     const { files } = this.#member;
     try {
       if ((await linkOnce(files, from, to, exactly(text))) === 'taken') return false;
-      // A successor is written without an fsync: as long as it is in the root, its parent's record has it.
-      await files.sync(to);
-      return true;
     } catch {
       // Not what it was when it was run, and no text: a copy would not be the same.
       if (text.includes('\ufffd')) return false;
       await this.#member.ensureStaging();
       const temporary = this.#member.staging('.archived');
-      return (await publish(files, temporary, to, text)) === 'ours';
+      if ((await publish(files, temporary, to, text)) === 'taken') return false;
     }
+    // A successor is written without an fsync: as long as it is in the root, its parent's record has it. What is
+    // there already may be an earlier try's, whose fsync failed: no copy makes up for that.
+    await files.sync(to);
+    return true;
   }
 
   async #makeShard(shard: string): Promise<void> {
