@@ -88,6 +88,36 @@ describe('a burst of 600 steps with records', () => {
   });
 });
 
+describe('a reply that is lost', () => {
+  /** Of the first link of each name. */
+  const lost = (code: string, place: string): Files => {
+    const names = new Set<string>();
+    return interceptFiles(quickFiles(), async (_call, method, args, act) => {
+      const result = await act();
+      const name = args[1]!;
+      if (method !== 'link' || !name.includes(place) || names.has(name)) return result;
+      names.add(name);
+      throw errno(code);
+    }).files;
+  };
+
+  test.each([
+    ['EIO', '/done/'],
+    ['EEXIST', '/done/'],
+    ['EIO', '/staging/'],
+    ['EEXIST', '/staging/'],
+  ])('%s of links in %s: all is committed at once, and is ours', async (code, place) => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant', lost(code, place));
+    const steps = burst(ant, 4);
+    await ant.session.settle(steps, OPEN);
+    expect(steps.map(({ lost: isLost, progress }) => [isLost, progress])).toEqual(
+      steps.map(() => [false, 'settled']),
+    );
+    expectDone(volume, namesOf(steps), 'ant');
+  });
+});
+
 describe('what goes into one file', () => {
   const bundled = (lengths: readonly number[], size: number): number[][] =>
     toBundles(lengths, (length) => 'x'.repeat(length), size);
@@ -251,7 +281,11 @@ describe('the record of one state in a file of many', () => {
     );
     const content = records.map(formatRecord).join('');
     for (const record of records) expect(parseCommitRecord(content, record.state)).toEqual(record);
-    expect(parseCommitRecord(content, 's9.state')).toBeUndefined();
+    const alone = JSON.stringify(records[0], null, 2);
+    expect(parseCommitRecord(alone, 's0.state')).toEqual(records[0]);
+    for (const text of [content, alone]) {
+      expect(parseCommitRecord(text, 's9.state')).toBeUndefined();
+    }
     expect(parseCommitRecord(content, 's1.state-1')).toBeUndefined();
   });
 });

@@ -55,6 +55,7 @@ export class TestVolume implements Disposable {
     files: Files = quickFiles(),
     machines: string[] = ['simple'],
     archive?: ArchiveRules,
+    freshListings: boolean = false,
   ): Promise<TestSession> {
     let counter = 0;
     let stopped = false;
@@ -105,6 +106,7 @@ export class TestVolume implements Disposable {
         concurrency: 2,
         capacity: 10,
         machines,
+        freshListings,
         ...(archive && { archive }),
       },
     );

@@ -183,6 +183,75 @@ describe('a dead worker', () => {
   });
 });
 
+describe('a successor that a dead session owed, and that is there already', () => {
+  const NEXT = { name: 'x.state-1', content: '{"state": "simple", "payload": {}}\n' };
+  const LENGTH = NEXT.content.length;
+
+  /** What becomes of it when the sweep comes. */
+  async function sweep(there: string): Promise<{ successor: string; failed: string[] }> {
+    using volume = await TestVolume.create();
+    const dead = await volume.join('dead');
+    const half = commitStep(dead, 'x.state', NEXT);
+    await dead.session.settle([half], {
+      mayStart: () => true,
+      mayLand: () => false,
+      follow: false,
+    });
+    expect(half.progress).toBe('committed');
+    volume.put(NEXT.name, there);
+    await volume.bury(await volume.join('ant'));
+    expect(volume.list('.flockwork', 'staging').filter((name) => name.startsWith('dead'))).toEqual(
+      [],
+    );
+    return { successor: volume.read(NEXT.name), failed: volume.list('failed') };
+  }
+
+  test.each([
+    ['whole', NEXT.content],
+    ['empty', ''],
+    ['a beginning', NEXT.content.slice(0, 10)],
+    ['all zeros', '\0'.repeat(LENGTH)],
+    ['a beginning, with zeros to its full length', NEXT.content.slice(0, 10).padEnd(LENGTH, '\0')],
+  ])('%s: is made whole by the sweep', async (_what, there) => {
+    expect(await sweep(there)).toEqual({ successor: NEXT.content, failed: [] });
+  });
+
+  test.each([
+    ['another', '{"state": "other"}'],
+    ['another’s half copy', '{"state": "oth'],
+    ['longer', `${NEXT.content} `],
+    ['another as long, torn', '{"state": "other'.padEnd(LENGTH, '\0')],
+  ])('I9: %s is somebody else’s: it is kept, and said so', async (_what, there) => {
+    expect(await sweep(there)).toEqual({ successor: there, failed: [NEXT.name] });
+  });
+
+  test('is on the disk before the directory says so', async () => {
+    using volume = await TestVolume.create();
+    const dead = await volume.join('dead');
+    const half = commitStep(dead, 'x.state', NEXT);
+    await dead.session.settle([half], {
+      mayStart: () => true,
+      mayLand: () => false,
+      follow: false,
+    });
+    volume.put(NEXT.name, '');
+    const calls: string[] = [];
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
+      const path = String(args.at(-1)).slice(volume.dir.length);
+      if (method === 'sync' || method === 'rename')
+        calls.push(`${method} ${path.replace(/ant\.\w+/, 'S')}`);
+      return act();
+    });
+    await volume.bury(await volume.join('ant', files));
+    const written = calls.indexOf('rename /x.state-1');
+    expect(calls.slice(written - 1, written + 2)).toEqual([
+      'sync /.flockwork/staging/S/.mended.x.state-1',
+      'rename /x.state-1',
+      'sync ',
+    ]);
+  });
+});
+
 describe('others’ flags', () => {
   test('a foreign claim has no session, and is never broken', async () => {
     using volume = await TestVolume.create();

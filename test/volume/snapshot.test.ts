@@ -196,6 +196,11 @@ describe('intake: what a claimed file turns out to be', () => {
     ['empty', ''],
     ['torn', NEXT.content.slice(0, 20)],
     ['all zeros', '\0'.repeat(NEXT.content.length)],
+    [
+      'a beginning, with zeros to its full length',
+      NEXT.content.slice(0, 20).padEnd(NEXT.content.length, '\0'),
+    ],
+    ['zeros, with an end', `${'\0'.repeat(20)}${NEXT.content.slice(20)}`],
   ])(
     'a successor that is %s after a power cut is written again from its parent’s record',
     async (_what, torn) => {
@@ -208,10 +213,27 @@ describe('intake: what a claimed file turns out to be', () => {
     },
   );
 
+  test('it is on the disk, name and all, before anybody goes on', async () => {
+    using volume = await TestVolume.create();
+    const synced: string[] = [];
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, [path], act) => {
+      if (method === 'sync') synced.push(path!.slice(volume.dir.length).split('/').at(-1)!);
+      return act();
+    });
+    const ant = await volume.join('ant', files);
+    await ant.session.settle([commitStep(ant, 'x.state', NEXT)], OPEN);
+    volume.put('x.state-1', '');
+    synced.length = 0;
+    await ant.session.intake('x.state-1');
+    expect(synced).toEqual(['.mended.x.state-1', '']);
+  });
+
   test.each([
     ['somebody else’s half copy', '{"state": "other", "pay'],
     ['somebody else’s whole file', '{"state": "other"}'],
     ['longer', `${NEXT.content}{`],
+    ['zeros, and longer', '\0'.repeat(NEXT.content.length + 1)],
+    ['as long, but other, with zeros', '{"state": "OTHER"'.padEnd(NEXT.content.length, '\0')],
   ])('I9: %s in its place is left as it is', async (_what, other) => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');

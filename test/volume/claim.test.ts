@@ -1,0 +1,113 @@
+/** Giving a claim up: with a look at whose it is, but while nobody can have taken the session for dead. */
+import { rmSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Step } from '../../src/volume/contract.ts';
+import type { Files } from '../../src/volume/files.ts';
+import {
+  interceptFiles,
+  LEASE,
+  OPEN,
+  quickFiles,
+  step,
+  TestVolume,
+  type TestSession,
+} from './harness.ts';
+
+const release = (): Step => step('x.state', { kind: 'release' });
+
+/** Of fresh listings, or not. */
+const joined = (
+  volume: TestVolume,
+  worker: string,
+  fresh: boolean,
+  files?: Files,
+): Promise<TestSession> => volume.join(worker, files, undefined, undefined, fresh);
+
+/** What the next release asks of the flag. */
+async function callsOf(
+  fresh: boolean,
+  before: (volume: TestVolume, ant: TestSession) => void,
+): Promise<string[]> {
+  using volume = await TestVolume.create();
+  const calls: string[] = [];
+  const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) => {
+    if (path!.endsWith('in_progress/x.state')) calls.push(method);
+    return act();
+  });
+  const ant = await joined(volume, 'ant', fresh, files);
+  await ant.session.claim('x.state', OPEN);
+  before(volume, ant);
+  calls.length = 0;
+  await ant.session.settle([release()], OPEN);
+  expect(volume.list('in_progress')).toEqual([]);
+  return calls;
+}
+
+/** The lease is gone when the heart beats next. */
+function breakLease(volume: TestVolume, ant: TestSession): void {
+  rmSync(join(volume.dir, '.flockwork/leases', ant.session.token.session));
+  ant.beat();
+}
+
+test.each([
+  ['while its lease is fresh', true, () => undefined, ['unlink']],
+  [
+    'a moment before it is too old for that',
+    true,
+    (volume: TestVolume) => volume.pass(0.8 * LEASE),
+    ['unlink'],
+  ],
+  [
+    'after most of a lease',
+    true,
+    (volume: TestVolume) => volume.pass(0.9 * LEASE),
+    ['read', 'unlink'],
+  ],
+  ['when its lease was broken', true, breakLease, ['read', 'unlink']],
+  ['where looks may show what was a while ago', false, () => undefined, ['read', 'unlink']],
+] as const)('%s: what a session asks of its own claim', async (_what, fresh, before, expected) => {
+  expect(await callsOf(fresh, before)).toEqual(expected);
+});
+
+describe('a claim that was dropped, and is another session’s now, is left alone', () => {
+  test.each([
+    ['by one that was silent', true, (volume: TestVolume) => volume.pass(LEASE)],
+    ['by one whose lease was broken', true, breakLease],
+    ['through a cache', false, () => undefined],
+  ] as const)('%s', async (_what, fresh, before) => {
+    using volume = await TestVolume.create();
+    const [ant, bee] = [await joined(volume, 'ant', fresh), await joined(volume, 'bee', fresh)];
+    await ant.session.claim('x.state', OPEN);
+    unlinkSync(join(volume.dir, 'in_progress/x.state'));
+    expect(await bee.session.claim('x.state', OPEN)).toBe('ours');
+    before(volume, ant);
+    const one = release();
+    await ant.session.settle([one], OPEN);
+    expect(one.progress).toBe('settled');
+    expect(volume.read('in_progress/x.state')).toContain(bee.session.token.session);
+  });
+});
+
+test.each([true, false])(
+  'a claim that is gone is as good as released (fresh: %s)',
+  async (fresh) => {
+    using volume = await TestVolume.create();
+    const ant = await joined(volume, 'ant', fresh);
+    const one = release();
+    await ant.session.settle([one], OPEN);
+    expect(one).toMatchObject({ progress: 'settled', error: undefined });
+  },
+);
+
+test.each([true, false])('I4: it stands when it is too late (fresh: %s)', async (fresh) => {
+  using volume = await TestVolume.create();
+  const ant = await joined(volume, 'ant', fresh);
+  await ant.session.claim('x.state', OPEN);
+  const one = release();
+  await ant.session.settle([one], { ...OPEN, mayLand: () => false });
+  expect(one.progress).toBe('published');
+  expect(volume.list('in_progress')).toEqual(['x.state']);
+  await ant.session.settle([one], OPEN);
+  expect(volume.list('in_progress')).toEqual([]);
+});

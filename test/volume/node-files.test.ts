@@ -1,0 +1,131 @@
+/** The real port over files: what it promises beyond what the simulator's is held against. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { NodeFiles, type NodeFilesOptions } from '../../src/volume/node-files.ts';
+
+let folder = '';
+beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'flockwork-files-'))));
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const at = (name: string): string => join(folder, name);
+const text = async (files: NodeFiles, name: string, limit?: number): Promise<string> =>
+  Buffer.from(await files.read(at(name), limit)).toString();
+
+/** Calls of fsync from now on. */
+async function watchSyncs(): Promise<{ readonly count: number } & Disposable> {
+  await using handle = await open(folder);
+  const spy = vi.spyOn(Object.getPrototypeOf(handle) as { sync: () => Promise<void> }, 'sync');
+  return {
+    get count() {
+      return spy.mock.calls.length;
+    },
+    [Symbol.dispose]: () => spy.mockRestore(),
+  };
+}
+
+describe('fsync', () => {
+  test('is asked for by a durable one, of files and directories', async () => {
+    using syncs = await watchSyncs();
+    const files = new NodeFiles();
+    await files.create(at('x'), 'content');
+    expect(syncs.count).toBe(0);
+    await files.sync(at('x'));
+    await files.sync(folder);
+    expect(syncs.count).toBe(2);
+    await expect(files.sync(at('gone'))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  test('is left out by one that need not survive a power cut', async () => {
+    using syncs = await watchSyncs();
+    const files = new NodeFiles({ durable: false });
+    await files.create(at('x'), 'content');
+    await files.sync(at('x'));
+    await files.sync(folder);
+    expect(syncs.count).toBe(0);
+  });
+});
+
+const KINDS: readonly NodeFilesOptions[] = [{}, { durable: false }, { network: true }];
+
+describe.each(KINDS)('all else is the same with %o', (options) => {
+  const files = new NodeFiles(options);
+
+  test('files are made once, read, written in place, added to, linked, renamed, removed', async () => {
+    await files.create(at('x'), 'one');
+    await expect(files.create(at('x'), 'two')).rejects.toMatchObject({ code: 'EEXIST' });
+    await files.overwrite(at('x'), 'ON');
+    expect(await text(files, 'x')).toBe('ONe');
+    await expect(files.overwrite(at('gone'), '')).rejects.toMatchObject({ code: 'ENOENT' });
+    await files.append(at('x'), ' and more');
+    await files.append(at('y'), 'anew');
+    expect([await text(files, 'x'), await text(files, 'y')]).toEqual(['ONe and more', 'anew']);
+    await files.link(at('x'), at('z'));
+    await expect(files.link(at('x'), at('y'))).rejects.toMatchObject({ code: 'EEXIST' });
+    await files.unlink(at('x'));
+    await expect(files.unlink(at('x'))).rejects.toMatchObject({ code: 'ENOENT' });
+    await files.rename(at('z'), at('y'));
+    expect(await text(files, 'y')).toBe('ONe and more');
+    await files.makeDirectory(at('d'));
+    await expect(files.removeDirectory(folder)).rejects.toMatchObject({ code: 'ENOTEMPTY' });
+    await files.removeDirectory(at('d'));
+    await files.chmod(at('y'), 0o600);
+    expect(statSync(at('y')).mode & 0o777).toBe(0o600);
+    expect(await files.list(folder)).toEqual(['y']);
+  });
+
+  test('a long directory is listed whole, and ticks go on meanwhile', async () => {
+    const names = Array.from({ length: 20_000 }, (_, index) => `s${index}`);
+    for (const name of names) writeFileSync(at(name), '');
+    let turns = 0;
+    const turning = setImmediate(function again() {
+      turns += 1;
+      chained = setImmediate(again);
+    });
+    let chained = turning;
+    const listed = await files.list(folder);
+    clearImmediate(chained);
+    expect(listed.sort()).toEqual(names.sort());
+    expect(turns).toBeGreaterThan(1);
+  });
+
+  test('a directory that is not there is an error, an entry that is not there is nothing', async () => {
+    await expect(files.list(at('gone'))).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(await files.stat(at('gone'))).toBeUndefined();
+    writeFileSync(at('x'), '');
+    await expect(files.list(at('x'))).rejects.toMatchObject({ code: 'ENOTDIR' });
+  });
+
+  test.each([
+    ['small', 3, 5],
+    ['as long as that', 5, 5],
+    ['longer', 9, 5],
+    ['large, with a large limit', 9000, 8000],
+    ['empty', 0, 5],
+  ])(
+    'of a file that is %s, one byte more than the limit is read at most',
+    async (_what, size, limit) => {
+      writeFileSync(at('x'), 'x'.repeat(size));
+      expect(await text(files, 'x', limit)).toBe('x'.repeat(Math.min(size, limit + 1)));
+      expect(await text(files, 'x')).toBe('x'.repeat(size));
+    },
+  );
+
+  test('links are not followed, and nobody waits for a FIFO’s writer', async () => {
+    symlinkSync('/dev/zero', at('link'));
+    await expect(files.read(at('link'), 10)).rejects.toMatchObject({ code: 'ELOOP' });
+    expect(await files.stat(at('link'))).toMatchObject({ kind: 'other' });
+    execFileSync('mkfifo', [at('fifo')]);
+    expect(await text(files, 'fifo', 10)).toBe('');
+  });
+
+  test('what an entry is, how long, since when', async () => {
+    await files.create(at('x'), 'content');
+    const { mtimeMs, mode } = statSync(at('x'));
+    expect(await files.stat(at('x'))).toEqual({ kind: 'file', size: 7, mtime: mtimeMs, mode });
+    expect(await files.stat(folder)).toMatchObject({ kind: 'directory' });
+  });
+});
