@@ -206,4 +206,23 @@ export const MUTANTS: readonly NamedMutant[] = [
     find: '  if (await isArchived(files, layout, next.name)) return true;',
     replace: '',
   },
+  {
+    name: 'the sweep takes the first record of a bundle for the one it looks for',
+    file: `${VOLUME}/recovery.ts`,
+    find: 'const record = parseCommitRecord(doneText, name);',
+    replace:
+      'const first = /"state":"([^"]+)"/.exec(doneText)?.[1]; const record = parseCommitRecord(doneText, first ?? name);',
+  },
+  {
+    name: 'a bundle is no flag of any of its records',
+    file: 'src/machine/record.ts',
+    find: 'return `\\n${content}`.includes(`\\n${formatRecord(record)}`);',
+    replace: 'return content === formatRecord(record);',
+  },
+  {
+    name: 'torn successors count as somebody else’s',
+    file: `${VOLUME}/torn.ts`,
+    find: 'if (!isTorn(there, new TextEncoder().encode(next.content))) return false;',
+    replace: 'if (isTorn(there, new TextEncoder().encode(next.content))) return false;',
+  },
 ];
