@@ -142,6 +142,7 @@ class CountedFleet implements World {
         watch: true,
         eager: false,
         freshListings: !network,
+        repeats: network,
         latency: LATENCY,
         taken: 'EEXIST',
         maxLinks: Number.POSITIVE_INFINITY,

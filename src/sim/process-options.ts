@@ -16,6 +16,8 @@ export interface ProcessOptions {
   readonly watch: boolean;
   readonly eager: boolean;
   readonly freshListings: boolean;
+  /** What it asks for may happen twice: so it is on networks, and on no local file system. */
+  readonly repeats: boolean;
   /** Milliseconds that one file operation takes, about. */
   readonly latency: number;
   /** What the volume says of a name that is taken. */

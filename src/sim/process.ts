@@ -141,7 +141,7 @@ export class SimProcess {
       concurrency: options.concurrency,
       capacity: options.capacity,
       machines: machineNames(registry),
-      freshListings: options.freshListings,
+      freshListings: options.freshListings && !options.repeats,
       ...(options.archive && { archive: options.archive }),
     };
     const log = traceLog((text) => this.#world.trace(this.name, text));

@@ -86,7 +86,7 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
   const instances = drawInstances(dice, states);
   // Of dice of its own, as whatever came later: the other draws of a seed stay what they were.
   const eager = new Dice(`${seed}/eager`).chance(0.3);
-  const common = { ...drawOptions(dice, volume), eager };
+  const common = { ...drawOptions(dice, volume), eager, repeats: false };
   const hosts = Array.from({ length: workers }, (_, index) => ({
     clock: drawClock(dice, calm, volume.stamps === 'client'),
     options: {
@@ -113,8 +113,14 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
     safety: calm ? 0 : safety,
     core: dice.shuffle(hosts.map((_, index) => index)).slice(0, dice.whole(1, workers)),
   };
-  const archiving = withArchive(scenario, new Dice(`${seed}/archive`), cycle);
+  const archiving = withArchive(withRepeats(scenario), new Dice(`${seed}/archive`), cycle);
   return wishes.minutes === undefined ? archiving : { ...archiving, safety: scenario.safety };
+}
+
+function withRepeats(scenario: Scenario): Scenario {
+  const repeats = scenario.rates.duplicate !== undefined;
+  const hosts = scenario.hosts.map((host) => ({ ...host, options: { ...host.options, repeats } }));
+  return { ...scenario, hosts };
 }
 
 /** Nobody archives what may still be on its way: a request held back or sent twice, or what a cache shows. */
@@ -195,7 +201,7 @@ function drawCache(dice: Dice, lease: number): number {
 function drawOptions(
   dice: Dice,
   volume: Volume,
-): Omit<ProcessOptions, 'worker' | 'concurrency' | 'capacity' | 'eager'> {
+): Omit<ProcessOptions, 'worker' | 'concurrency' | 'capacity' | 'eager' | 'repeats'> {
   const { phases, lease, latency, stamps, taken, maxLinks, cache } = volume;
   return {
     phases,

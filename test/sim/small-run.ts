@@ -14,6 +14,7 @@ const OPTIONS = {
   watch: false,
   eager: false,
   freshListings: true,
+  repeats: false,
   latency: 0.2,
   taken: 'EEXIST',
   maxLinks: Number.POSITIVE_INFINITY,
