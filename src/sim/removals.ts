@@ -53,7 +53,9 @@ export class Removals {
       // Whoever looked through a cache, or a moment before, does not see it; whoever claims it finds it archived.
       return this.#gone.has(name) ? undefined : 'its state file is still in the root';
     }
-    if (volume.comesBack(name)) return 'the power could bring its state file back';
+    if (volume.comesBack(name) && !this.#gone.has(name)) {
+      return 'the power could bring its state file back';
+    }
     return undefined;
   }
 }

@@ -113,7 +113,8 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
     safety: calm ? 0 : safety,
     core: dice.shuffle(hosts.map((_, index) => index)).slice(0, dice.whole(1, workers)),
   };
-  const archiving = withArchive(withRepeats(scenario), new Dice(`${seed}/archive`), cycle);
+  const ambushed = withAmbushes(withRepeats(scenario), new Dice(`${seed}/ambushes`));
+  const archiving = withArchive(ambushed, new Dice(`${seed}/archive`), cycle);
   return wishes.minutes === undefined ? archiving : { ...archiving, safety: scenario.safety };
 }
 
@@ -121,6 +122,20 @@ function withRepeats(scenario: Scenario): Scenario {
   const repeats = scenario.rates.duplicate !== undefined;
   const hosts = scenario.hosts.map((host) => ({ ...host, options: { ...host.options, repeats } }));
   return { ...scenario, hosts };
+}
+
+/** Where caches hide flags, some die right after a commit: what it owes is found behind a cache, or never. */
+function withAmbushes(scenario: Scenario, dice: Dice): Scenario {
+  const { calm, limits, hosts, safety, blows } = scenario;
+  if (calm || limits.cache === 0) return scenario;
+  const ambushes = Array.from({ length: dice.whole(0, 6) }, (_, index) => ({
+    id: `ambush ${index}`,
+    at: dice.between(0, 0.8) * safety,
+    kind: 'ambush' as const,
+    host: dice.whole(0, hosts.length - 1),
+    place: 'done',
+  }));
+  return { ...scenario, blows: [...blows, ...ambushes].sort((a, b) => a.at - b.at) };
 }
 
 /** Nobody archives what may still be on its way: a request held back or sent twice, or what a cache shows. */

@@ -201,8 +201,9 @@ export class Worker {
     const nothing = openIn(snapshot) === 0 && this.#crew.isEmpty && !snapshot.paused;
     this.#idle = nothing && this.#options.watch;
     if (!this.#hasBeenSo(nothing) || this.#options.watch || this.#ending !== undefined) return;
-    // Nobody may have told of what has come; and a volume that was unmounted just now looks empty too.
-    const all = await this.#session.snapshot();
+    // Nobody may have told of what has come.
+    const all = this.#ports.watch === undefined ? snapshot : await this.#session.snapshot();
+    // A volume that was unmounted in the middle of this looks empty too.
     const isEmpty = openIn(all) === 0 && (await this.#session.check()) === 'alive';
     if (isEmpty && (await this.#session.owed()) === 0) this.#ending = 'empty';
   }

@@ -35,7 +35,7 @@ const SCENARIO: Scenario = {
       watch: false,
       eager: false,
       freshListings: true,
-  repeats: false,
+      repeats: false,
       latency: 0.05,
       taken: 'EEXIST',
       maxLinks: Number.POSITIVE_INFINITY,
