@@ -43,9 +43,13 @@ export async function releaseClaim(
   member.claims.end(name);
   const { files, layout, tokenText } = member;
   const flag = layout.flag('in_progress', name);
-  if (!member.isSafe()) return removeOurs(files, flag, tokenText, may);
+  // After an error nobody knows whether it is gone, and whose it is by now.
+  const isSure = member.isSafe() && !member.doubtful.has(name);
+  if (!isSure) return removeOurs(files, flag, tokenText, may);
   if (!may()) return false;
+  member.doubtful.add(name);
   await remove(files, flag);
+  member.doubtful.delete(name);
   return true;
 }
 

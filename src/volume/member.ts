@@ -32,6 +32,8 @@ export class Member {
   readonly reappeared: Set<string> = new Set();
   /** Without clocks, no claim that we know of is old. */
   claims: ClaimAges = new ClaimAges(() => [], Number.POSITIVE_INFINITY);
+  /** States whose claim was to be given up, and may have been. */
+  readonly doubtful: Set<string> = new Set();
   #stagingMade = false;
   #tokenFiles = 0;
   #links = 0;

@@ -38,7 +38,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: "a claim is released by name, whoever's it is",
     file: `${VOLUME}/claim.ts`,
-    find: 'if (!member.isSafe()) return removeOurs(files, flag, tokenText, may);',
+    find: 'if (!isSure) return removeOurs(files, flag, tokenText, may);',
     replace: 'return files.unlink(flag).then(() => true, () => may());',
   },
   {
