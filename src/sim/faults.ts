@@ -23,7 +23,12 @@ export type Fault =
 export type FaultKind = Fault['kind'];
 
 /** Asked before each file operation. `call` counts a process's operations from 1. */
-export type FaultSource = (process: string, call: number, method: Method) => Fault | undefined;
+export type FaultSource = (
+  process: string,
+  call: number,
+  method: Method,
+  path: string,
+) => Fault | undefined;
 
 export type Rates = Readonly<Partial<Record<FaultKind, number>>>;
 
@@ -65,6 +70,8 @@ export interface FaultLimits {
   readonly cache: number;
   readonly duplicate: number;
   readonly slow: number;
+  /** What alone comes out of caches: paths that begin so. Undefined: all of them. */
+  readonly cached?: string;
 }
 
 /**
@@ -75,13 +82,14 @@ export function randomFaults(seed: string, rates: Rates, limits: FaultLimits): F
   const salt = hash(seed);
   const kinds = FAULT_KINDS.filter((kind) => (rates[kind] ?? 0) > 0);
   if (kinds.length === 0) return () => undefined;
-  return (process, call, method) => {
+  const isCached = (path: string): boolean => path.startsWith(limits.cached ?? '');
+  return (process, call, method, path) => {
     const own = hash(process, salt);
     let roll = hash(String(call), own) / HASHES;
     for (const kind of kinds) {
       const rate = rates[kind] ?? 0;
       if (roll < rate) {
-        if (!APPLIES[kind](method)) return undefined;
+        if (!APPLIES[kind](method) || (kind === 'stale' && !isCached(path))) return undefined;
         return make(kind, hash(String(call), own ^ 0x5bd1e995) / HASHES, limits);
       }
       roll -= rate;

@@ -281,7 +281,7 @@ export class SimProcess {
     const call = this.#calls;
     const trap = this.traps.spring(method, path, this.#world.now());
     if (trap?.kind === 'slow') this.suspend(trap.delay);
-    const fault = trap ?? this.#faults(this.name, call, method);
+    const fault = trap ?? this.#faults(this.name, call, method, path);
     if (fault !== undefined) {
       const what = `${method} ${shorten(path)}: ${describeFault(fault)}`;
       // What a blow has set up is left out with the blow.

@@ -5,7 +5,7 @@ import { Dice } from './dice.ts';
 import type { FaultKind, FaultLimits, Rates } from './faults.ts';
 import type { ClockTraits } from './host-clock.ts';
 import type { Mischief } from './machines.ts';
-import type { ProcessOptions } from './process-options.ts';
+import { MOUNT, type ProcessOptions } from './process-options.ts';
 
 /** What is done to a process, to its host, or to the volume, at a moment. Durations are milliseconds. */
 export type Blow = {
@@ -113,8 +113,8 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
     safety: calm ? 0 : safety,
     core: dice.shuffle(hosts.map((_, index) => index)).slice(0, dice.whole(1, workers)),
   };
-  const ambushed = withAmbushes(withRepeats(scenario), new Dice(`${seed}/ambushes`));
-  const archiving = withArchive(ambushed, new Dice(`${seed}/archive`), cycle);
+  const veiled = withVeil(withRepeats(scenario), new Dice(`${seed}/veil`));
+  const archiving = withArchive(veiled, new Dice(`${seed}/archive`), cycle);
   return wishes.minutes === undefined ? archiving : { ...archiving, safety: scenario.safety };
 }
 
@@ -124,18 +124,29 @@ function withRepeats(scenario: Scenario): Scenario {
   return { ...scenario, hosts };
 }
 
-/** Where caches hide flags, some die right after a commit: what it owes is found behind a cache, or never. */
-function withAmbushes(scenario: Scenario, dice: Dice): Scenario {
-  const { calm, limits, hosts, safety, blows } = scenario;
-  if (calm || limits.cache === 0) return scenario;
-  const ambushes = Array.from({ length: dice.whole(0, 6) }, (_, index) => ({
-    id: `ambush ${index}`,
-    at: dice.between(0, 0.8) * safety,
-    kind: 'ambush' as const,
-    host: dice.whole(0, hosts.length - 1),
-    place: 'done',
-  }));
-  return { ...scenario, blows: [...blows, ...ambushes].sort((a, b) => a.at - b.at) };
+/**
+ * A cache of `done/` alone: deaths are noticed in time, but what the dead have committed is not to be seen. Some
+ * die right after a commit, so that there is something to find, or to lose.
+ */
+function withVeil(scenario: Scenario, dice: Dice): Scenario {
+  const { calm, limits, hosts, safety, blows, rates } = scenario;
+  if (calm || limits.cache < hosts[0]!.options.lease || !dice.chance(0.5)) return scenario;
+  const at = (): number => dice.between(0, 0.5) * safety;
+  const place = 'done';
+  const ambushes = Array.from({ length: dice.whole(1, 6) }, (_, index): Blow => {
+    const host = dice.whole(0, hosts.length - 1);
+    return { id: `ambush ${index}`, at: at(), kind: 'ambush', host, place };
+  });
+  const chains = Array.from({ length: dice.whole(1, 4) }, (_, index): Blow => {
+    const [name, steps] = [`veiled${index}`, dice.whole(2, 5)];
+    return { id: `veiled ${index}`, at: at(), kind: 'submit', name, steps };
+  });
+  return {
+    ...scenario,
+    rates: { ...rates, stale: dice.pick([0.5, 0.9]) },
+    limits: { ...limits, cached: `${MOUNT}/${place}/` },
+    blows: [...blows, ...ambushes, ...chains].sort((one, other) => one.at - other.at),
+  };
 }
 
 /** Nobody archives what may still be on its way: a request held back or sent twice, or what a cache shows. */

@@ -237,8 +237,8 @@ class Simulation implements World {
     act();
   }
 
-  #fault(process: string, call: number, method: Method): ReturnType<FaultSource> {
-    const fault = this.#faults(process, call, method);
+  #fault(...[process, call, ...what]: Parameters<FaultSource>): ReturnType<FaultSource> {
+    const fault = this.#faults(process, call, ...what);
     if (fault === undefined || !this.#isAllowed(`${process}#${call}`)) return undefined;
     // A volume has its caches for ever; but who shows what is older than a lease is beyond help.
     const remains = fault.kind === 'stale' && !this.#isTooStale;

@@ -3,8 +3,6 @@ import type { Mutant } from './hook.ts';
 
 export interface NamedMutant extends Mutant {
   readonly name: string;
-  /** The first of the seeds it has to be found in; 1. A rare one is looked for where it shows. */
-  readonly base?: number;
 }
 
 const VOLUME = 'src/volume';
@@ -24,7 +22,6 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'sweep acts on absence',
-    base: 3000,
     file: `${VOLUME}/recovery.ts`,
     find: 'if (doneText === undefined) continue;',
     replace: 'if (doneText === undefined) { await remove(files, path); continue; }',

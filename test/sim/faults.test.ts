@@ -14,9 +14,10 @@ import { simulate } from '../../src/sim/simulation.ts';
 
 const LIMITS = { cache: 100, duplicate: 200, slow: 300 };
 const CALLS = 20_000;
+const PATH = '/volume/done/x.state';
 
 function faultsFor(source: FaultSource, method: Method): Fault[] {
-  return Array.from({ length: CALLS }, (_, call) => source('w0', call + 1, method)).filter(
+  return Array.from({ length: CALLS }, (_, call) => source('w0', call + 1, method, PATH)).filter(
     (fault) => fault !== undefined,
   );
 }
@@ -24,13 +25,15 @@ function faultsFor(source: FaultSource, method: Method): Fault[] {
 test('the same seed has the same faults, in whatever order they are asked for', () => {
   const rates = { lost: 0.1, slow: 0.1 };
   const source = randomFaults('7', rates, LIMITS);
-  const forwards = Array.from({ length: 500 }, (_, call) => source('w1', call, 'link'));
+  const forwards = Array.from({ length: 500 }, (_, call) => source('w1', call, 'link', PATH));
   const again = randomFaults('7', rates, LIMITS);
-  const backwards = Array.from({ length: 500 }, (_, call) => again('w1', 499 - call, 'link'));
+  const backwards = Array.from({ length: 500 }, (_, call) => again('w1', 499 - call, 'link', PATH));
   expect(backwards.toReversed()).toEqual(forwards);
   const other = randomFaults('8', rates, LIMITS);
-  expect(Array.from({ length: 500 }, (_, call) => other('w1', call, 'link'))).not.toEqual(forwards);
-  expect(Array.from({ length: 500 }, (_, call) => source('w2', call, 'link'))).not.toEqual(
+  expect(Array.from({ length: 500 }, (_, call) => other('w1', call, 'link', PATH))).not.toEqual(
+    forwards,
+  );
+  expect(Array.from({ length: 500 }, (_, call) => source('w2', call, 'link', PATH))).not.toEqual(
     forwards,
   );
 });
@@ -66,6 +69,15 @@ test.each<[FaultKind, Method]>([
   ['stale', 'link'],
 ])('%s is not for %s', (kind, method) => {
   expect(faultsFor(randomFaults('not', { [kind]: 0.5 }, LIMITS), method)).toEqual([]);
+});
+
+test('where caches hold some paths only, nothing else is stale', () => {
+  const source = randomFaults('cached', { stale: 0.5 }, { ...LIMITS, cached: '/volume/done/' });
+  const staleAt = (path: string): number =>
+    Array.from({ length: 100 }, (_, call) => source('w0', call, 'read', path)).filter(Boolean)
+      .length;
+  expect(staleAt(PATH)).toBeGreaterThan(20);
+  expect(staleAt('/volume/x.state')).toBe(0);
 });
 
 test('a fault is within its limits, and of all sorts', () => {

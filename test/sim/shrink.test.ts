@@ -16,8 +16,8 @@ const harmless: FaultSource = (_process, call) => {
 };
 
 /** Much that does no harm, and the mistake at one call. */
-const harmful: FaultSource = (process, call, method) =>
-  process === 'w1' && call === 3 ? MISTAKE : harmless(process, call, method);
+const harmful: FaultSource = (process, call, ...what) =>
+  process === 'w1' && call === 3 ? MISTAKE : harmless(process, call, ...what);
 
 test('of many faults the one is left that did it', async () => {
   const failed = await simulate(SMALL, { faults: harmful });
