@@ -1,7 +1,7 @@
 /** What `submit` and `up` are given: files, folders of state files, or new instances of a machine. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { parseStateName, stateName } from '../machine/name.ts';
+import { isStateName, parseStateName, stateName } from '../machine/name.ts';
 import { UserError } from '../machine/errors.ts';
 import { formatStateFile } from '../machine/state-file.ts';
 import type { Json } from '../machine/definition.ts';
@@ -19,7 +19,7 @@ export function readCandidates(paths: readonly string[]): Candidate[] {
   return paths.flatMap((path) => {
     try {
       if (!statSync(path).isDirectory()) return [readCandidate(path)];
-      const names = readdirSync(path).filter((name) => parseStateName(name) !== undefined);
+      const names = readdirSync(path).filter(isStateName);
       return names.sort().map((name) => readCandidate(join(path, name)));
     } catch (error) {
       if (error instanceof UserError) throw error;

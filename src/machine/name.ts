@@ -21,6 +21,10 @@ export function parseStateName(fileName: string): StateName | undefined {
   return Number.isSafeInteger(step) ? { instance: match[1]!, step } : undefined;
 }
 
+export function isStateName(fileName: string): boolean {
+  return parseStateName(fileName) !== undefined;
+}
+
 export function stateName(instance: string, step: number): string {
   return step === 0 ? `${instance}.state` : `${instance}.state-${step}`;
 }

@@ -13,6 +13,7 @@
 import { hash, HASHES, rehash } from './hash.ts';
 import { compareCodePoints } from './order.ts';
 import type { Ring } from './ring.ts';
+import { firstIndex } from './search.ts';
 
 export interface RosterEntry {
   readonly session: string;
@@ -96,13 +97,8 @@ export class Cut {
   /** An index into `sessions`; −1 if there are none. The place is hashed again: a slice is no arc of the ring. */
   ownerOf(place: number): number {
     const position = rehash(place, this.#salt);
-    let [low, high] = [0, this.#ends.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (position < this.#ends[middle]!) high = middle;
-      else low = middle + 1;
-    }
-    return low < this.#ends.length ? low : -1;
+    const owner = firstIndex(this.#ends.length, (index) => this.#ends[index]! <= position);
+    return owner < this.#ends.length ? owner : -1;
   }
 }
 

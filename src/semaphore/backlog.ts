@@ -4,6 +4,7 @@
  */
 import { Cut, quotaOf, refusedShare, startOf, type RosterEntry } from './assignment.ts';
 import type { Ring } from './ring.ts';
+import { firstIndex } from './search.ts';
 
 export class Backlog {
   readonly #ring: Ring;
@@ -25,8 +26,9 @@ export class Backlog {
   }
 
   /**
-   * The worker's names in this cycle, in the split's order, up to its quota; each is given once. The same
-   * as `assign` gives it from the same ring, as long as its slice holds its quota.
+   * The worker's names in this cycle, in the split's order, up to its quota: the same as `assign` gives it
+   * from the same ring, as long as its slice holds its quota. Each of its slice is given once; what somebody
+   * refused is dealt in every cycle.
    */
   *share(roster: readonly RosterEntry[], cycle: number): Generator<string, void> {
     this.#cutFor(roster);
@@ -36,7 +38,8 @@ export class Backlog {
       quota -= 1;
       yield name;
     }
-    const first = this.#firstAt(startOf(cycle));
+    const start = startOf(cycle);
+    const first = firstIndex(slice.length, (index) => ring.placeAt(slice[index]!) < start);
     for (let step = 0; step < slice.length && quota > 0 && this.#left > 0; step += 1) {
       const index = slice[(first + step) % slice.length]!;
       const name = ring.nameAt(index);
@@ -46,16 +49,6 @@ export class Backlog {
       quota -= 1;
       yield name;
     }
-  }
-
-  #firstAt(start: number): number {
-    let [low, high] = [0, this.#slice.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#ring.placeAt(this.#slice[middle]!) < start) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 
   #cutFor(roster: readonly RosterEntry[]): void {

@@ -4,6 +4,7 @@
  */
 import { compareCodePoints } from './order.ts';
 import { hash } from './hash.ts';
+import { firstIndex } from './search.ts';
 
 export interface Task {
   /** The state file's name. */
@@ -94,18 +95,8 @@ export class Ring {
   /** All indices once round, from the first place at or after `start`. */
   *from(start: number): Generator<number> {
     const count = this.#names.length;
-    const first = this.#firstAt(start);
+    const first = firstIndex(count, (index) => this.#places[index]! < start);
     for (let step = 0; step < count; step += 1) yield (first + step) % count;
-  }
-
-  #firstAt(start: number): number {
-    let [low, high] = [0, this.#places.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#places[middle]! < start) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }
 

@@ -2,7 +2,7 @@
  * Watches over the invariants of docs/protocol.md, change by change. It sees the volume as it truly is,
  * and the time as it truly is, which no worker does.
  */
-import { parseStateName } from '../machine/name.ts';
+import { isStateName, parseStateName } from '../machine/name.ts';
 import { holdsRecord, parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { parseStateFile } from '../machine/state-file.ts';
@@ -126,7 +126,7 @@ export class Oracle {
 
   /** I4: a worker whose idea of the time is right touches nothing out of season. */
   #checkSeason(process: SimProcess, method: Method, place: string, name: string): void {
-    if (place === '.' && parseStateName(name) === undefined) return;
+    if (place === '.' && !isStateName(name)) return;
     const now = this.#now();
     const when = outOfSeason(this.#options.phases, place, method, now);
     if (when === undefined) return;
@@ -297,7 +297,7 @@ export class Oracle {
 
   /** A state that is neither done nor failed, or whose successor is not there; undefined if there is none. */
   unsettled(states: readonly string[]): string | undefined {
-    const found = this.#volume.list('').filter((name) => parseStateName(name) !== undefined);
+    const found = this.#volume.list('').filter(isStateName);
     for (const name of new Set([...states, ...found])) {
       const done = this.#volume.doneText(name);
       const next = parseCommitRecord(done ?? '', name)?.next;

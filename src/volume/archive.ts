@@ -78,6 +78,6 @@ export async function flagAgain(
   if (text === undefined) return true;
   await member.ensureStaging();
   const temporary = member.staging(`.again.${name}`);
-  const outcome = await publish(files, temporary, layout.flag('done', name), text, may);
+  const outcome = await publish(files, temporary, layout.flag('done', name), text, { may });
   return outcome !== 'late';
 }

@@ -5,7 +5,7 @@
  * state is done for whoever looks at `done/` and then into the archive, and who sees it in a listing that is
  * older than all of that finds so when it has claimed it.
  */
-import { parentName, parseStateName, stateName } from '../machine/name.ts';
+import { isStateName, parentName, parseStateName, stateName } from '../machine/name.ts';
 import { parseCommitRecord } from '../machine/record.ts';
 import { isMine } from '../semaphore/share.ts';
 import { limitOf, mayBeArchived, placeOf, surplus, type ArchiveRules } from './archivable.ts';
@@ -42,8 +42,6 @@ const MOVES = 512;
 const CYCLES_PER_ROUND = 256;
 /** No volume's time stamps are coarser, ms. */
 const COARSE = 2000;
-
-const isState = (name: string): boolean => parseStateName(name) !== undefined;
 
 export class Archiver {
   readonly #member: Member;
@@ -98,7 +96,7 @@ export class Archiver {
     const directory = layout.flags('done');
     const mtime = (await files.stat(directory))?.mtime;
     if (mtime === undefined || mtime === this.#seenTo) return;
-    const done = (await listOrNone(files, directory)).filter(isState);
+    const done = (await listOrNone(files, directory)).filter(isStateName);
     this.#listed = now;
     this.#queue = [];
     const tooMany = surplus(done.length, this.#rules.keep);

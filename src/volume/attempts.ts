@@ -4,7 +4,7 @@
  */
 import { formatRecord, parseAttempt, type Attempt } from '../machine/record.ts';
 import { ensureDirectory } from './directory.ts';
-import { createAnew, exactly, linkOnce, listOrNone, readText, remove } from './exclusive.ts';
+import { listOrNone, publish, readText, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Member } from './member.ts';
@@ -65,24 +65,15 @@ async function note(
   name: string,
   entry: string,
   content: string,
-): ReturnType<typeof linkOnce> {
+): ReturnType<typeof publish> {
   const { files, layout } = member;
   await ensureDirectory(files, layout.internal('attempts', name));
   await member.ensureStaging();
   member.attempted.add(name);
   const temporary = member.staging(`.attempt.${name}`);
-  await createAnew(files, temporary, content);
-  try {
-    // Not synced: should the power take it, one attempt is not counted.
-    return await linkOnce(
-      files,
-      temporary,
-      layout.internal('attempts', name, entry),
-      exactly(content),
-    );
-  } finally {
-    await remove(files, temporary);
-  }
+  // Should the power take it, one attempt is not counted.
+  const path = layout.internal('attempts', name, entry);
+  return publish(files, temporary, path, content, { durable: false });
 }
 
 /** Once a state is done or failed its attempts are in that record, and here no more. */

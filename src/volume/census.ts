@@ -1,5 +1,5 @@
 /** How many states there are of each kind, without holding more than the names in the root. */
-import { parseStateName } from '../machine/name.ts';
+import { isStateName } from '../machine/name.ts';
 import { isDone } from './archive.ts';
 import { readTried } from './attempts.ts';
 import { listOrNone } from './exclusive.ts';
@@ -32,26 +32,24 @@ const LOOKED_AT = 2000;
 /** Shards are counted until there are so many; the others have about as many each. */
 const COUNTED = 20_000;
 
-const isState = (name: string): boolean => parseStateName(name) !== undefined;
-
 export async function takeCensus(
   files: HistoryFiles,
   layout: Layout,
   counted: number = COUNTED,
 ): Promise<Census> {
   // Claims first, as in `snapshot.ts`: a state that is settled meanwhile is seen twice rather than never.
-  const inProgress = (await listOrNone(files, layout.flags('in_progress'))).filter(isState);
+  const inProgress = (await listOrNone(files, layout.flags('in_progress'))).filter(isStateName);
   const claimed = new Set(inProgress);
   const open = new Set<string>();
   for await (const name of files.names(layout.root)) {
-    if (isState(name) && !claimed.has(name)) open.add(name);
+    if (isStateName(name) && !claimed.has(name)) open.add(name);
   }
   let done = 0;
   for await (const name of namesOrNone(files, layout.flags('done'))) {
-    if (open.delete(name) || isState(name)) done += 1;
+    if (open.delete(name) || isStateName(name)) done += 1;
   }
   const failed: string[] = [];
-  for (const name of (await listOrNone(files, layout.flags('failed'))).filter(isState)) {
+  for (const name of (await listOrNone(files, layout.flags('failed'))).filter(isStateName)) {
     open.delete(name);
     // done beats failed where both exist.
     if (!(await isDone(files, layout, name))) failed.push(name);
@@ -110,7 +108,7 @@ async function countArchived(
   let [counted, looked] = [0, 0];
   for (const shard of shards) {
     for await (const name of namesOrNone(files, `${layout.archive}/${shard}/done`)) {
-      if (isState(name)) counted += 1;
+      if (isStateName(name)) counted += 1;
     }
     looked += 1;
     if (counted >= enough) break;

@@ -87,6 +87,12 @@ async function link(member: Member, steps: Step[], window: Window): Promise<void
   if (!synced) for (const step of committed) step.progress = 'staged';
 }
 
+/** For `linkOnce`: a flag with this record, whichever others it holds. */
+const holding =
+  (record: CommitRecord) =>
+  (flag: string): boolean =>
+    holdsRecord(flag, record);
+
 /** A file that may have no more names is left to those that have one: this record gets one of its own. */
 async function linkRecord(
   member: Member,
@@ -95,8 +101,7 @@ async function linkRecord(
   flag: string,
 ): Promise<'ours' | 'taken'> {
   try {
-    const isOurs = (content: string): boolean => holdsRecord(content, record);
-    return await linkOnce(member.files, member.staging(step.name), flag, isOurs);
+    return await linkOnce(member.files, member.staging(step.name), flag, holding(record));
   } catch (error) {
     if (member.meetsBundleLimit(error)) await stageAlone(member, record);
     throw error;
@@ -114,10 +119,7 @@ async function lookBack(member: Member, steps: Step[], window: Window): Promise<
   await each(steps, async (step) => {
     if (!isBroken && !member.claims.isOld(step.name)) return;
     const record = recordOf(step);
-    const isOurs =
-      record === undefined
-        ? exactly(member.tokenText)
-        : (flag: string): boolean => holdsRecord(flag, record);
+    const isOurs = record === undefined ? exactly(member.tokenText) : holding(record);
     // What meets an error here is linked, and looked at, again.
     step.progress = 'staged';
     const verdict = await recount(member, step.name, isOurs, window.mayStart);
@@ -197,7 +199,9 @@ export async function putFailed(
     member.staging(`.failed.${record.state}`),
     layout.flag('failed', record.state),
   ];
-  const outcome = await publish(files, temporary, flag, formatRecord(record), window.mayLand);
+  const outcome = await publish(files, temporary, flag, formatRecord(record), {
+    may: window.mayLand,
+  });
   if (outcome === 'late') return false;
   await files.sync(layout.flags('failed'));
   return true;
@@ -231,7 +235,9 @@ export async function publishFromRecord(
   const { name, content } = record.next;
   if (await isArchived(files, layout, name)) return true;
   const temporary = member.staging(`.swept.${name}`);
-  const outcome = await publish(files, temporary, layout.state(name), content, window.mayLand);
+  const outcome = await publish(files, temporary, layout.state(name), content, {
+    may: window.mayLand,
+  });
   if (outcome === 'late') return false;
   if (outcome === 'taken') {
     const there = await files.read(layout.state(name), content.length * BYTES_PER_CHARACTER);

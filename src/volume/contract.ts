@@ -128,9 +128,9 @@ export interface Session {
   glance(): Promise<Glance>;
   /**
    * `arrived`: names that the volume has told of since the last snapshot; without it, everything that has
-   * changed is listed.
+   * changed is listed. `glance`: one just taken, not to be taken again.
    */
-  snapshot(arrived?: ReadonlySet<string>): Promise<Snapshot>;
+  snapshot(arrived?: ReadonlySet<string>, glance?: Glance): Promise<Snapshot>;
   /** Staged records of other sessions whose commit may still have to be finished. */
   owed(): Promise<number>;
   /**

@@ -66,25 +66,46 @@ export async function createAnew(files: Files, path: string, content: string): P
   }
 }
 
+interface Publishing {
+  /** Asked just before the one step that counts (I4). */
+  readonly may?: () => boolean;
+  /** False for what a power cut may take. */
+  readonly durable?: boolean;
+}
+
 /**
  * Publishes `content` under `name`, whole and durable or not at all, by way of the private file
- * `temporary`. Link only files you made: Linux refuses hard links to other people's. `late` if `may`,
- * asked just before the one step that counts, says no (I4).
+ * `temporary`. Link only files you made: Linux refuses hard links to other people's. `late` if it may not.
  */
 export async function publish(
   files: Files,
   temporary: string,
   name: string,
   content: string,
-  may: () => boolean = always,
+  { may = always, durable = true }: Publishing = {},
 ): Promise<'ours' | 'taken' | 'late'> {
   await createAnew(files, temporary, content);
   try {
-    await files.sync(temporary);
+    if (durable) await files.sync(temporary);
     return may() ? await linkOnce(files, temporary, name, exactly(content)) : 'late';
   } finally {
     await remove(files, temporary);
   }
+}
+
+/**
+ * Puts `content` in the place of what `path` holds, whole and durable, by way of the private file `temporary`: at
+ * every moment there is one or the other. The entry is durable once its directory is synced.
+ */
+export async function replaceWhole(
+  files: Files,
+  temporary: string,
+  path: string,
+  content: string,
+): Promise<void> {
+  await createAnew(files, temporary, content);
+  await files.sync(temporary);
+  await files.rename(temporary, path);
 }
 
 /** Removes an entry; one that is not there (any more) is as good. */

@@ -1,5 +1,5 @@
 /** What a user does to a volume from outside: bring back, begin again, hold. */
-import { parseStateName, stateName } from '../machine/name.ts';
+import { isStateName, parseStateName, stateName } from '../machine/name.ts';
 import { parseCommitRecord } from '../machine/record.ts';
 import { readDoneFlag } from './archive.ts';
 import { removeAttempts } from './attempts.ts';
@@ -31,8 +31,8 @@ export interface Reset {
  * what was archived is brought back. Returns the flags' names.
  */
 export async function resetDone(files: Files, layout: Layout): Promise<Reset> {
-  const inDone = (await listOrNone(files, layout.flags('done'))).filter(isState);
-  const archived = (await listArchived(files, layout)).filter(isState);
+  const inDone = (await listOrNone(files, layout.flags('done'))).filter(isStateName);
+  const archived = (await listArchived(files, layout)).filter(isStateName);
   const records = new Map<string, string | undefined>();
   for (const name of new Set([...inDone, ...archived])) {
     const text = await readDoneFlag(files, layout, name);
@@ -111,7 +111,6 @@ function foreignSuccessor(name: string, text: string | undefined): string | unde
   return stateName(instance, step + 1);
 }
 
-const isState = (name: string): boolean => parseStateName(name) !== undefined;
 const stepOf = (name: string): number => parseStateName(name)?.step ?? 0;
 
 /** Removes claims whose session is not in `living`, and foreign ones. Returns the states' names. */
@@ -131,7 +130,7 @@ export async function resetInProgress(
 }
 
 export async function resetFailed(files: Files, layout: Layout): Promise<string[]> {
-  const failed = (await listOrNone(files, layout.flags('failed'))).filter(isState);
+  const failed = (await listOrNone(files, layout.flags('failed'))).filter(isStateName);
   for (const name of failed) await retryState(files, layout, name);
   return failed;
 }

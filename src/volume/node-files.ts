@@ -62,14 +62,6 @@ function readAll(fd: number, limit: number): Uint8Array {
   return buffer.subarray(0, length);
 }
 
-async function listAsync(directory: string): Promise<string[]> {
-  const names: string[] = [];
-  for await (const entry of await opendir(directory, { bufferSize: LIST_BUFFER })) {
-    names.push(entry.name);
-  }
-  return names;
-}
-
 /** A third cheaper, and nobody waits for it for long: ticks go on in between. */
 async function listSync(directory: string): Promise<string[]> {
   const names: string[] = [];
@@ -102,7 +94,10 @@ export class NodeFiles implements HistoryFiles {
   }
 
   async list(directory: string): Promise<string[]> {
-    return this.#network ? listAsync(directory) : listSync(directory);
+    if (!this.#network) return listSync(directory);
+    const names: string[] = [];
+    for await (const name of this.names(directory)) names.push(name);
+    return names;
   }
 
   async *names(directory: string): AsyncGenerator<string, void> {

@@ -2,7 +2,7 @@
  * Which state files may be claimed. Once everything was listed, what has arrived since is enough to know, where
  * the volume tells of it: a cycle costs what is open, however much is done.
  */
-import { parseStateName } from '../machine/name.ts';
+import { isStateName } from '../machine/name.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Listings } from './listings.ts';
@@ -51,14 +51,14 @@ export class OpenStates {
     if (open === undefined || arrived === undefined || this.#monotonic() >= this.#stale) {
       return this.#list();
     }
-    const { state, flag } = pathsOf(this.#layout);
+    const [files, layout] = [this.#files, this.#layout];
     for (const name of arrived) {
-      if (parseStateName(name) === undefined || open.has(name)) continue;
-      if ((await this.#files.stat(state(name))) !== undefined) open.add(name);
+      if (!isStateName(name) || open.has(name)) continue;
+      if ((await files.stat(layout.state(name))) !== undefined) open.add(name);
     }
     for (const name of open) {
-      if (!claimed.has(name) && (await this.#files.stat(flag(name))) !== undefined)
-        open.delete(name);
+      if (claimed.has(name)) continue;
+      if ((await files.stat(layout.flag('done', name))) !== undefined) open.delete(name);
     }
     if (!this.#isWorthKeeping(open)) this.#open = undefined;
     return open;
@@ -70,7 +70,7 @@ export class OpenStates {
     const done = new Set(await this.#listings.list(this.#layout.flags('done')));
     const open = new Set<string>();
     for (const name of root) {
-      if (!done.has(name) && parseStateName(name) !== undefined) open.add(name);
+      if (!done.has(name) && isStateName(name)) open.add(name);
     }
     const now = this.#monotonic();
     this.#stale = now + Math.max(this.#lease, (now - began) / LISTING);
@@ -83,8 +83,4 @@ export class OpenStates {
   #isWorthKeeping(open: ReadonlySet<string>): boolean {
     return open.size * NAMES_PER_LOOK <= this.#listed;
   }
-}
-
-function pathsOf(layout: Layout): Record<'state' | 'flag', (name: string) => string> {
-  return { state: (name) => layout.state(name), flag: (name) => layout.flag('done', name) };
 }

@@ -287,9 +287,9 @@ export class VolumeSession implements Session {
     return glance;
   }
 
-  async snapshot(arrived?: ReadonlySet<string>): Promise<Snapshot> {
+  async snapshot(arrived?: ReadonlySet<string>, glance?: Glance): Promise<Snapshot> {
     const earliest = this.time()?.earliest;
-    const snapshot = await takeSnapshot(this.#instruments, arrived, earliest);
+    const snapshot = await takeSnapshot(this.#instruments, arrived, glance, earliest);
     this.#member.attempted = snapshot.attempted;
     this.#member.registered = snapshot.roster.map(({ session: name }) => name);
     return snapshot;

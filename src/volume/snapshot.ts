@@ -53,10 +53,11 @@ export interface Instruments {
 export async function takeSnapshot(
   { files, layout, listings, openStates, pauses }: Instruments,
   arrived: ReadonlySet<string> | undefined,
+  glance: Glance | undefined,
   earliest: number | undefined,
 ): Promise<Snapshot & { attempted: Set<string> }> {
   const list = (directory: string): Promise<readonly string[]> => listings.list(directory);
-  const { roster, paused } = await takeGlance(files, layout);
+  const { roster, paused } = glance ?? (await takeGlance(files, layout));
   // Claims first: a claim is released only after its successor is published, so whoever sees no claim
   // sees that successor in the listing that follows.
   const claimed = new Set(await listOrNone(files, layout.flags('in_progress')));

@@ -3,7 +3,7 @@
  * One file to write and to sync for a whole burst; `done/` gets further names of it.
  */
 import { formatRecord, type CommitRecord } from '../machine/record.ts';
-import { createAnew, remove } from './exclusive.ts';
+import { createAnew, remove, replaceWhole } from './exclusive.ts';
 import { errnoOf } from './files.ts';
 import type { Member } from './member.ts';
 
@@ -56,9 +56,7 @@ export async function stageBundle(member: Member, records: readonly CommitRecord
 export async function stageAlone(member: Member, record: CommitRecord): Promise<void> {
   const { files } = member;
   const temporary = member.staging(`.alone.${record.state}`);
-  await createAnew(files, temporary, formatRecord(record));
-  await files.sync(temporary);
-  await files.rename(temporary, member.staging(record.state));
+  await replaceWhole(files, temporary, member.staging(record.state), formatRecord(record));
   await files.sync(member.staging());
 }
 

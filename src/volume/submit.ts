@@ -1,5 +1,5 @@
 /** Putting state files into a volume from outside: whole, and never over what is there. */
-import { nameProblem, parseStateName } from '../machine/name.ts';
+import { isStateName, nameProblem } from '../machine/name.ts';
 import { parseStateFile } from '../machine/state-file.ts';
 import { findState, isArchived } from './archive.ts';
 import { publish, readText } from './exclusive.ts';
@@ -21,10 +21,9 @@ export function problemsOf(candidates: readonly Candidate[]): string[] {
     const parsed = parseStateFile(bytes);
     const twin = sources.get(name);
     sources.set(name, source);
-    const badName =
-      parseStateName(name) === undefined
-        ? 'the name has to be INSTANCE.state or INSTANCE.state-N'
-        : nameProblem(name);
+    const badName = !isStateName(name)
+      ? 'the name has to be INSTANCE.state or INSTANCE.state-N'
+      : nameProblem(name);
     if (badName !== undefined) problems.push(`${source}: ${badName}`);
     else if (twin !== undefined) problems.push(`${source}: ${twin} has the same name`);
     if (!parsed.ok) {

@@ -1,6 +1,6 @@
 /** State files that a power cut has left half on the disk. */
 import type { CommitRecord } from '../machine/record.ts';
-import { createAnew } from './exclusive.ts';
+import { replaceWhole } from './exclusive.ts';
 import type { Member } from './member.ts';
 
 const decoder = new TextDecoder();
@@ -22,9 +22,7 @@ export async function mendTorn(
   const { files, layout } = member;
   await member.ensureStaging();
   const temporary = member.staging(`.mended.${next.name}`);
-  await createAnew(files, temporary, next.content);
-  await files.sync(temporary);
-  await files.rename(temporary, layout.state(next.name));
+  await replaceWhole(files, temporary, layout.state(next.name), next.content);
   await files.sync(layout.root);
   return true;
 }

@@ -25,7 +25,7 @@ export class Pace {
   /** States that it gets through in so many ms. 0 before the first is finished. */
   in(ms: number, now: number): number {
     this.#pass(now);
-    return this.#finished === 0 ? 0 : (this.#finished / Math.max(1, this.#busy)) * ms;
+    return (this.#finished / Math.max(1, this.#busy)) * ms;
   }
 
   #pass(now: number): void {

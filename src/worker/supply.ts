@@ -53,7 +53,6 @@ export class Supply {
   /** `took`: how long the listing did, ms. */
   split(snapshot: Snapshot, cycle: number, wanted: number, took: number, now: number): void {
     const { roster, tasks } = snapshot;
-    this.#backlog = undefined;
     if (this.#how === 'slices' && tasks.size >= FEW) {
       this.#backlog = new Backlog(tasks, this.#session);
       this.#stale = now + Math.max(this.#lease, took / LISTING);

@@ -180,7 +180,7 @@ export class Worker {
     const isBusy = !this.#crew.isEmpty && (!isOnRoster || this.#crew.room <= 0);
     if (this.#supply.lasts(glance, wanted, began)) return this.#supply.goOn(glance, turn.cycle);
     if (isBusy) return this.#supply.end(glance, turn.cycle);
-    const snapshot = await this.#session.snapshot(this.#arrived());
+    const snapshot = await this.#session.snapshot(this.#arrived(), glance);
     const now = clock.monotonic();
     this.#supply.split(snapshot, turn.cycle, wanted, now - began, now);
     log.debug(

@@ -187,17 +187,18 @@ describe('a successor that a dead session owed, and that is there already', () =
   const NEXT = { name: 'x.state-1', content: '{"state": "simple", "payload": {}}\n' };
   const LENGTH = NEXT.content.length;
 
+  /** A session commits, and is cut off before it publishes. */
+  async function owe(volume: TestVolume): Promise<void> {
+    const dead = await volume.join('dead');
+    const half = commitStep(dead, 'x.state', NEXT);
+    await dead.session.settle([half], { ...OPEN, mayLand: () => false });
+    expect(half.progress).toBe('committed');
+  }
+
   /** What becomes of it when the sweep comes. */
   async function sweep(there: string): Promise<{ successor: string; failed: string[] }> {
     using volume = await TestVolume.create();
-    const dead = await volume.join('dead');
-    const half = commitStep(dead, 'x.state', NEXT);
-    await dead.session.settle([half], {
-      mayStart: () => true,
-      mayLand: () => false,
-      follow: false,
-    });
-    expect(half.progress).toBe('committed');
+    await owe(volume);
     volume.put(NEXT.name, there);
     await volume.bury(await volume.join('ant'));
     expect(volume.list('.flockwork', 'staging').filter((name) => name.startsWith('dead'))).toEqual(
@@ -227,13 +228,7 @@ describe('a successor that a dead session owed, and that is there already', () =
 
   test('is on the disk before the directory says so', async () => {
     using volume = await TestVolume.create();
-    const dead = await volume.join('dead');
-    const half = commitStep(dead, 'x.state', NEXT);
-    await dead.session.settle([half], {
-      mayStart: () => true,
-      mayLand: () => false,
-      follow: false,
-    });
+    await owe(volume);
     volume.put(NEXT.name, '');
     const calls: string[] = [];
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {

@@ -1,6 +1,6 @@
 /** `flockwork retry`: bring failed states back. */
 import { UserError } from '../../machine/errors.ts';
-import { parseStateName } from '../../machine/name.ts';
+import { isStateName, parseStateName } from '../../machine/name.ts';
 import { listOrNone } from '../../volume/exclusive.ts';
 import { retryState } from '../../volume/mend.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
@@ -46,5 +46,5 @@ export const retry: Command = {
 
 async function failedOn(on: OpenedVolume): Promise<Failed[]> {
   const names = await listOrNone(on.files, on.layout.flags('failed'));
-  return names.filter((name) => parseStateName(name) !== undefined).map((name) => ({ name, on }));
+  return names.filter(isStateName).map((name) => ({ name, on }));
 }
