@@ -25,8 +25,15 @@ export function expectedStates(chains: readonly Chain[]): string[] {
   return chains.flatMap(statesOf).sort();
 }
 
-/** What is not as it has to be when all is done: nothing lost, nothing made up, one commit a state. */
-export function problemsWith(fleet: Fleet, chains: readonly Chain[]): string[] {
+/**
+ * What is not as it has to be when all is done: nothing lost, nothing made up, one commit a state.
+ * `textOf` reads a state: as it is in its file, where nobody says otherwise.
+ */
+export function problemsWith(
+  fleet: Fleet,
+  chains: readonly Chain[],
+  textOf: (name: string) => string = (name) => fleet.read(name),
+): string[] {
   const expected = expectedStates(chains);
   return [
     ...differences('done', fleet.list('done'), expected),
@@ -35,7 +42,7 @@ export function problemsWith(fleet: Fleet, chains: readonly Chain[]): string[] {
     ...differences('in_progress', fleet.list('in_progress'), []),
     ...twice(fleet),
     ...chains.flatMap((chain) =>
-      statesOf(chain).flatMap((name, step) => wrongPayload(fleet, name, chain.count - step)),
+      statesOf(chain).flatMap((name, step) => wrongPayload(textOf, name, chain.count - step)),
     ),
   ];
 }
@@ -67,9 +74,9 @@ function twice(fleet: Fleet): string[] {
   return double;
 }
 
-function wrongPayload(fleet: Fleet, name: string, count: number): string[] {
+function wrongPayload(textOf: (name: string) => string, name: string, count: number): string[] {
   try {
-    const { payload } = JSON.parse(fleet.read(name)) as { payload: { count: number } };
+    const { payload } = JSON.parse(textOf(name)) as { payload: { count: number } };
     return payload.count === count ? [] : [`${name} has a count of ${payload.count}, not ${count}`];
   } catch (error) {
     return [`${name} cannot be read: ${(error as Error).message}`];

@@ -22,7 +22,7 @@ export function strike(blow: Blow, reach: Reach): void {
     case 'junk':
       return user.putJunk(blow.what);
     case 'submit':
-      return user.submit(`${blow.name}.state`, chainState(blow.steps));
+      return user.submit(blow.name, chainState(blow.steps));
     case 'copy again':
       return user.copyAgain(`${blow.name}.state`, chainState(blow.steps));
     case 'slow copy':
@@ -42,8 +42,10 @@ function strikeHost(
       return process?.kill();
     case 'ambush':
       return process?.traps.ambush(blow.place);
+    case 'blackout':
+      return process?.traps.blackout(blow.place);
     case 'freeze':
-      return process?.traps.freeze(blow.place, blow.ms, safeAt);
+      return process?.traps.freeze({ ...blow, until: safeAt });
     case 'stop':
       process?.askToStop();
       return fleet.startSoon(blow.host, blow.restart);

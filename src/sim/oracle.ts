@@ -2,7 +2,7 @@
  * Watches over the invariants of docs/protocol.md, change by change. It sees the volume as it truly is,
  * and the time as it truly is, which no worker does.
  */
-import { isStateName, parseStateName } from '../machine/name.ts';
+import { isStateName, parentName } from '../machine/name.ts';
 import { holdsRecord, parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { parseStateFile } from '../machine/state-file.ts';
@@ -14,7 +14,7 @@ import { parseToken } from '../volume/token.ts';
 import type { Disk, DiskNode, Notice } from './disk.ts';
 import type { Method } from './faults.ts';
 import { Lives } from './lives.ts';
-import { Removals } from './removals.ts';
+import { isTorn, Removals } from './removals.ts';
 import { outOfSeason } from './seasons.ts';
 import type { SimProcess } from './process.ts';
 import { Splits } from './splits.ts';
@@ -251,8 +251,7 @@ export class Oracle {
     { before, after, client }: Notice,
     process: SimProcess | undefined,
   ): void {
-    const parsed = parseStateName(name);
-    if (parsed === undefined) return;
+    if (!isStateName(name)) return;
     if (after === undefined) {
       const problem = this.#removals.ofState(name);
       if (problem !== undefined) this.#fail('I3', `${client} takes ${name} away: ${problem}`);
@@ -263,10 +262,7 @@ export class Oracle {
     if (before !== undefined && !isTorn(textOf(before), text)) {
       return this.#fail('I9', `${client} replaces ${name}, which was whole`);
     }
-    const parent =
-      parsed.step === 1
-        ? `${parsed.instance}.state`
-        : `${parsed.instance}.state-${parsed.step - 1}`;
+    const parent = parentName(name) ?? '';
     const record = parseCommitRecord(this.#volume.doneText(parent) ?? '', parent);
     if (record?.next?.name !== name || record.next.content !== text) {
       return this.#fail('I2', `${client} publishes ${name}, which is not what done/${parent} says`);
@@ -376,9 +372,4 @@ export class Oracle {
 /** A record of this state, or the token of whoever committed it. */
 function isCommit(name: string, text: string | undefined): boolean {
   return parseCommitRecord(text ?? '', name) !== undefined || parseToken(text) !== undefined;
-}
-
-/** A beginning of what should be there, or zeros. */
-function isTorn(there: string, whole: string): boolean {
-  return [...there].every((character, index) => character === '\0' || character === whole[index]);
 }

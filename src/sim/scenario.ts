@@ -6,6 +6,7 @@ import type { FaultKind, FaultLimits, Rates } from './faults.ts';
 import type { ClockTraits } from './host-clock.ts';
 import type { Mischief } from './machines.ts';
 import { MOUNT, type ProcessOptions } from './process-options.ts';
+import type { Freeze } from './traps.ts';
 
 /** What is done to a process, to its host, or to the volume, at a moment. Durations are milliseconds. */
 export type Blow = {
@@ -17,8 +18,10 @@ export type Blow = {
   | { readonly kind: 'kill'; readonly host: number; readonly restart: number }
   /** It dies right after its next link there. */
   | { readonly kind: 'ambush'; readonly host: number; readonly place: string }
-  /** It is stopped right before its next link there. */
-  | { readonly kind: 'freeze'; readonly host: number; readonly place: string; readonly ms: number }
+  /** The power goes right after its next link there. */
+  | { readonly kind: 'blackout'; readonly host: number; readonly place: string }
+  /** It is stopped right before its next link there, or its next sync of it. */
+  | ({ readonly kind: 'freeze'; readonly host: number } & Omit<Freeze, 'until'>)
   | { readonly kind: 'stop'; readonly host: number; readonly restart: number }
   | { readonly kind: 'suspend'; readonly host: number; readonly ms: number }
   | { readonly kind: 'step'; readonly host: number; readonly ms: number }
@@ -113,7 +116,8 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
     safety: calm ? 0 : safety,
     core: dice.shuffle(hosts.map((_, index) => index)).slice(0, dice.whole(1, workers)),
   };
-  const veiled = withVeil(withRepeats(scenario), new Dice(`${seed}/veil`));
+  const dark = withBlackouts(withRepeats(scenario), new Dice(`${seed}/blackouts`));
+  const veiled = withVeil(dark, new Dice(`${seed}/veil`));
   const archiving = withArchive(veiled, new Dice(`${seed}/archive`), cycle);
   return wishes.minutes === undefined ? archiving : { ...archiving, safety: scenario.safety };
 }
@@ -123,6 +127,20 @@ function withRepeats(scenario: Scenario): Scenario {
   const hosts = scenario.hosts.map((host) => ({ ...host, options: { ...host.options, repeats } }));
   return { ...scenario, hosts };
 }
+
+/** The power goes just when a commit has happened, and nothing that follows from it has. */
+function withBlackouts(scenario: Scenario, dice: Dice): Scenario {
+  const { calm, hosts, safety, blows } = scenario;
+  if (calm || !dice.chance(0.15)) return scenario;
+  const blackouts = Array.from({ length: dice.whole(1, 4) }, (_, index): Blow => {
+    const at = dice.between(0, 0.5) * safety;
+    const host = dice.whole(0, hosts.length - 1);
+    return { id: `blackout ${index}`, at, kind: 'blackout', host, place: 'done' };
+  });
+  return { ...scenario, blows: inOrder([...blows, ...blackouts]) };
+}
+
+const inOrder = (blows: readonly Blow[]): Blow[] => blows.toSorted((a, b) => a.at - b.at);
 
 /**
  * A cache of `done/` alone: deaths are noticed in time, but what the dead have committed is not to be seen. Some
@@ -138,16 +156,25 @@ function withVeil(scenario: Scenario, dice: Dice): Scenario {
     return { id: `ambush ${index}`, at: at(), kind: 'ambush', host, place };
   });
   const chains = Array.from({ length: dice.whole(1, 4) }, (_, index): Blow => {
-    const [name, steps] = [`veiled${index}`, dice.whole(2, 5)];
+    const [name, steps] = [`veiled${index}.state`, dice.whole(2, 5)];
     return { id: `veiled ${index}`, at: at(), kind: 'submit', name, steps };
   });
   return {
     ...scenario,
     rates: { ...rates, stale: dice.pick([0.5, 0.9]) },
     limits: { ...limits, cached: `${MOUNT}/${place}/` },
-    blows: [...blows, ...ambushes, ...chains].sort((one, other) => one.at - other.at),
+    blows: inOrder([...blows, ...ambushes, ...chains]),
   };
 }
+
+const FROZEN_BEFORE = [
+  { before: 'link', place: 'done' },
+  { before: 'link', place: 'done' },
+  { before: 'sync', place: 'done' },
+  { before: 'sync', place: 'done' },
+  { before: 'link', place: 'in_progress' },
+  { before: 'link', place: 'failed' },
+] as const;
 
 /** Nobody archives what may still be on its way: a request held back or sent twice, or what a cache shows. */
 function withArchive(scenario: Scenario, dice: Dice, cycle: number): Scenario {
@@ -169,8 +196,9 @@ function withArchive(scenario: Scenario, dice: Dice, cycle: number): Scenario {
       const at = dice.between(0.3, 1) * safety;
       return { id: `copy ${index}`, at, kind: 'copy again', name, steps };
     });
+  const enough = archive.age + 2 * archive.pause + 8 * cycle;
   // So long that what it is about to do has been done by others, and archived.
-  const frozen = hosts[0]!.options.lease + archive.age + 2 * archive.pause + 8 * cycle;
+  const frozen = hosts[0]!.options.lease + enough;
   const freezes = hosts
     .flatMap((_, host) => (!calm && dice.chance(0.3) ? [host] : []))
     .map((host, index) => ({
@@ -178,11 +206,18 @@ function withArchive(scenario: Scenario, dice: Dice, cycle: number): Scenario {
       at: dice.between(0, 0.5) * safety,
       kind: 'freeze' as const,
       host,
-      place: dice.pick(['done', 'done', 'done', 'in_progress', 'failed']),
       ms: dice.between(1, 2) * frozen,
+      ...dice.pick(FROZEN_BEFORE),
     }));
-  const blows = [...scenario.blows, ...copies, ...freezes].sort((a, b) => a.at - b.at);
-  const long = Math.max(safety, ...freezes.map(({ at, ms }) => at + ms));
+  // A user has put a step there already: it is archived by the time that the one before it leads to it.
+  const early = !calm && dice.chance(0.3) ? [dice.between(0, 0.5) * safety] : [];
+  const strangers = early.flatMap((at): Blow[] => [
+    { id: 'second step', at, kind: 'submit', name: 'early.state-1', steps: 1 },
+    { id: 'first step', at: at + enough, kind: 'submit', name: 'early.state', steps: 2 },
+  ]);
+  const blows = inOrder([...scenario.blows, ...copies, ...freezes, ...strangers]);
+  const ends = [...freezes.map(({ at, ms }) => at + ms), ...strangers.map(({ at }) => at)];
+  const long = Math.max(safety, ...ends);
   return { ...scenario, hosts: options, blows, safety: long };
 }
 
@@ -349,10 +384,10 @@ function drawBlows(
           ms: dice.between(0.3, 0.9) * cycle,
         };
       case 'submit':
-        return { ...common, kind, name: `late${index}`, steps: dice.whole(1, 3) };
+        return { ...common, kind, name: `late${index}.state`, steps: dice.whole(1, 3) };
       default:
         return { ...common, kind, host, ms };
     }
   });
-  return blows.sort((a, b) => a.at - b.at);
+  return inOrder(blows);
 }

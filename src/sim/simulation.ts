@@ -379,7 +379,8 @@ function ageTold({ hosts, limits }: Scenario): number {
 /** What nobody could count does not count: the volume did not let him, or he had to go for his name's sake. */
 function ticksAllowed({ calm, rates, blows, limits }: Scenario): number {
   if (calm) return 1;
-  const forgets = blows.some(({ kind }) => ['power', 'unmount', 'no clock', 'twin'].includes(kind));
+  const forgetful = ['power', 'blackout', 'unmount', 'no clock', 'twin'];
+  const forgets = blows.some(({ kind }) => forgetful.includes(kind));
   const isSound = Object.keys(rates).length === 0 && limits.cache === 0 && !forgets;
   return isSound ? ATTEMPTS : Number.POSITIVE_INFINITY;
 }

@@ -1,33 +1,54 @@
-/** What is to happen to a process at its next link into a directory. */
+/** What is to happen to a process at what it does next to a directory of the volume. */
+import { dirname, join } from 'node:path/posix';
 import type { Fault, Method } from './faults.ts';
 import { MOUNT } from './process-options.ts';
 
 export class Traps {
   #ambush: string | undefined;
-  #freeze: { readonly place: string; readonly ms: number; readonly until: number } | undefined;
+  #blackout: string | undefined;
+  #isDark = false;
+  #freeze: Freeze | undefined;
 
-  /** It dies right after it. */
+  /** It dies right after its next link there. */
   ambush(place: string): void {
-    this.#ambush = `${MOUNT}/${place}/`;
+    this.#ambush = join(MOUNT, place);
   }
 
-  /** It is stopped right before it, for so long, and not beyond `until`: what it was about to do comes then. */
-  freeze(place: string, ms: number, until: number): void {
-    this.#freeze = { place: `${MOUNT}/${place}/`, ms, until };
+  /** The power goes right after its next link there: before whatever it does then. */
+  blackout(place: string): void {
+    this.#blackout = join(MOUNT, place);
+  }
+
+  /** It is stopped right before that, for so long, and not beyond `until`: what it was about to do comes then. */
+  freeze({ place, ...rest }: Freeze): void {
+    this.#freeze = { ...rest, place: join(MOUNT, place) };
   }
 
   clear(): void {
     this.#ambush = undefined;
+    this.#blackout = undefined;
+    this.#isDark = false;
     this.#freeze = undefined;
   }
 
   /** The fault that this operation meets; `slow` for as long as its process is to be stopped. */
   spring(method: Method, path: string, now: number): Fault | undefined {
-    if (method !== 'link') return undefined;
-    if (this.#ambush !== undefined && path.startsWith(this.#ambush)) return { kind: 'crash-after' };
+    if (this.#isDark) return { kind: 'power' };
+    if (method !== 'link' && method !== 'sync') return undefined;
+    const directory = method === 'link' ? dirname(path) : path;
+    if (method === 'link' && directory === this.#ambush) return { kind: 'crash-after' };
+    this.#isDark = method === 'link' && directory === this.#blackout;
     const freeze = this.#freeze;
-    if (freeze === undefined || !path.startsWith(freeze.place)) return undefined;
+    if (method !== freeze?.before || directory !== freeze.place) return undefined;
     this.#freeze = undefined;
     return { kind: 'slow', delay: Math.max(0, Math.min(freeze.ms, freeze.until - now)) };
   }
+}
+
+export interface Freeze {
+  /** Before a link into the directory, or a sync of it. */
+  readonly before: 'link' | 'sync';
+  readonly place: string;
+  readonly ms: number;
+  readonly until: number;
 }

@@ -23,6 +23,7 @@ import {
 } from './exclusive.ts';
 import type { Member } from './member.ts';
 import { parseToken } from './token.ts';
+import { mendTorn, tornSuccessor } from './torn.ts';
 
 export interface ArchiverPorts {
   readonly monotonic: () => number;
@@ -197,7 +198,7 @@ export class Archiver {
     };
     if (!mayBeArchived(state, this.#rules)) return undefined;
     await this.#makeShard(layout.archiveShard(name));
-    const content = await readText(files, layout.state(name));
+    const content = await this.#stateOf(name);
     const moves: [from: string, to: string, text: string | undefined][] = [
       [layout.flag('done', name), layout.archivedFlag(name), flag],
       [layout.state(name), layout.archivedState(name), content],
@@ -206,6 +207,17 @@ export class Archiver {
       if (text !== undefined && !(await this.#giveName(from, to, text))) return undefined;
     }
     return { name, content };
+  }
+
+  /** Whole: what it should be is known from its parent's record, which may leave the volume before it does. */
+  async #stateOf(name: string): Promise<string | undefined> {
+    const { files, layout } = this.#member;
+    const text = await readText(files, layout.state(name));
+    if (text === undefined) return undefined;
+    const there = new TextEncoder().encode(text);
+    const torn = await tornSuccessor(files, layout, name, there);
+    if (torn === undefined) return text;
+    return (await mendTorn(this.#member, torn, there)) ? torn.content : text;
   }
 
   async #isOpen(name: string, flag: string): Promise<boolean> {

@@ -1,15 +1,11 @@
 /** Reading a claimed state file, whoever put it there and whatever it is. */
 import { MAX_STATE_BYTES } from '../machine/state-file.ts';
-import { nameProblem, parentName } from '../machine/name.ts';
-import { parseCommitRecord } from '../machine/record.ts';
+import { nameProblem } from '../machine/name.ts';
 import { readTried } from './attempts.ts';
 import type { Intake } from './contract.ts';
-import { readText } from './exclusive.ts';
 import { errnoOf, type Stat } from './files.ts';
 import type { Member } from './member.ts';
-import { mendTorn } from './torn.ts';
-
-const decoder = new TextDecoder();
+import { mendTorn, tornSuccessor } from './torn.ts';
 
 export async function intake(member: Member, name: string): Promise<Intake> {
   const { files, layout } = member;
@@ -22,7 +18,8 @@ export async function intake(member: Member, name: string): Promise<Intake> {
     const problem = refuseUnread(stat);
     if (problem !== undefined) return problem;
     const bytes = await files.read(path, Math.min(stat.size, MAX_STATE_BYTES));
-    if (await mendSuccessor(member, name, bytes)) return { kind: 'mended' };
+    const torn = await tornSuccessor(files, layout, name, bytes);
+    if (torn !== undefined && (await mendTorn(member, torn, bytes))) return { kind: 'mended' };
     const attempts = member.attempted.has(name)
       ? (await readTried(files, layout, name)).attempts
       : [];
@@ -55,24 +52,4 @@ function refuseUnread(stat: Stat): Intake | undefined {
     code: 'too-large',
     reason: `it has ${stat.size} bytes; ${MAX_STATE_BYTES} are allowed`,
   };
-}
-
-/** After a power cut a successor may be empty or torn; its parent's record has the whole content. */
-async function mendSuccessor(member: Member, name: string, bytes: Uint8Array): Promise<boolean> {
-  const parent = parentName(name);
-  if (parent === undefined || isJson(bytes)) return false;
-  const { files, layout } = member;
-  const flag = (await readText(files, layout.flag('done', parent))) ?? '';
-  const next = parseCommitRecord(flag, parent)?.next;
-  return next?.name === name && mendTorn(member, next, bytes);
-}
-
-/** A beginning of a JSON text is none itself, though it may end like one. */
-function isJson(bytes: Uint8Array): boolean {
-  try {
-    JSON.parse(decoder.decode(bytes));
-    return true;
-  } catch {
-    return false;
-  }
 }

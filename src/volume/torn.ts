@@ -1,11 +1,38 @@
 /** State files that a power cut has left half on the disk. */
-import type { CommitRecord } from '../machine/record.ts';
+import { parentName } from '../machine/name.ts';
+import { parseCommitRecord, type CommitRecord } from '../machine/record.ts';
+import { readDoneFlag } from './archive.ts';
 import { replaceWhole } from './exclusive.ts';
+import type { Files } from './files.ts';
+import type { Layout } from './layout.ts';
 import type { Member } from './member.ts';
 
 const decoder = new TextDecoder();
 
 type Successor = NonNullable<CommitRecord['next']>;
+
+/** The successor of which `there` is left: its parent's record has it whole. Undefined if it may be well. */
+export async function tornSuccessor(
+  files: Files,
+  layout: Layout,
+  name: string,
+  there: Uint8Array,
+): Promise<Successor | undefined> {
+  const parent = parentName(name);
+  if (parent === undefined || isJson(there)) return undefined;
+  const next = parseCommitRecord((await readDoneFlag(files, layout, parent)) ?? '', parent)?.next;
+  return next?.name === name && isTorn(there, next.content) ? next : undefined;
+}
+
+/** A beginning of a JSON text is none itself, though it may end like one. */
+function isJson(bytes: Uint8Array): boolean {
+  try {
+    JSON.parse(decoder.decode(bytes));
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * Writes a successor again, by rename: the one place that replaces a file. Only if what is `there` is a
@@ -18,7 +45,7 @@ export async function mendTorn(
 ): Promise<boolean> {
   // A first look may have been at what it was before somebody else mended it.
   if (decoder.decode(there) === next.content) return true;
-  if (!isTorn(there, new TextEncoder().encode(next.content))) return false;
+  if (!isTorn(there, next.content)) return false;
   const { files, layout } = member;
   await member.ensureStaging();
   const temporary = member.staging(`.mended.${next.name}`);
@@ -27,7 +54,8 @@ export async function mendTorn(
   return true;
 }
 
-function isTorn(there: Uint8Array, whole: Uint8Array): boolean {
+function isTorn(there: Uint8Array, content: string): boolean {
+  const whole = new TextEncoder().encode(content);
   // As long as it should be, it is torn where it is zero: no JSON text has such a byte.
   if (there.length > whole.length) return false;
   if (there.length === whole.length && !there.includes(0)) return false;

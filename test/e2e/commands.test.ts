@@ -54,6 +54,9 @@ test('the whole story: up, status, show, log, again, reset, again', async () => 
     worker: expect.stringMatching(/^w-[123]$/),
   });
   expect((await run('show', 'nobody', ...dir)).status).toBe(2);
+  // As after a power cut: the step before says what it was.
+  fleet.put('countdown.state-1', fleet.read('countdown.state-1').slice(0, 20));
+  expect(JSON.parse((await run('show', 'countdown', ...dir, '--json')).stdout)).toEqual(chain);
 
   const log = (await run('log', ...dir)).stdout.trim().split('\n');
   expect(log).toHaveLength(14);

@@ -222,7 +222,13 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'torn successors count as somebody else’s',
     file: `${VOLUME}/torn.ts`,
-    find: 'if (!isTorn(there, new TextEncoder().encode(next.content))) return false;',
-    replace: 'if (isTorn(there, new TextEncoder().encode(next.content))) return false;',
+    find: 'if (!isTorn(there, next.content)) return false;',
+    replace: 'if (isTorn(there, next.content)) return false;',
+  },
+  {
+    name: 'torn successors are archived as they are',
+    file: `${VOLUME}/archiver.ts`,
+    find: 'if (torn === undefined) return text;',
+    replace: 'return text;',
   },
 ];

@@ -60,6 +60,21 @@ function archived(volume: TestVolume): string[] {
 }
 
 describe('what was done long ago', () => {
+  test('goes whole: a successor that a power cut has torn is written again first', async () => {
+    using volume = await TestVolume.create();
+    volume.put('a.state', '{"state":"simple"}');
+    const one = await archivist(volume);
+    const next = { name: 'a.state-1', content: '{"state":"simple"}\n' };
+    expect(await one.session.claim('a.state', OPEN)).toBe('ours');
+    await one.session.settle([commitStep(one, 'a.state', next)], OPEN);
+    await commit(one, 'a.state-1');
+    volume.put('a.state-1', '{"sta');
+    await forLong(volume, one);
+    expect(archived(volume)).toEqual(['a.state', 'a.state-1']);
+    const shard = volume.layout.archiveShard('a.state-1').slice(-2);
+    expect(volume.read('archive', shard, 'a.state-1')).toBe(next.content);
+  });
+
   test('goes, state file and flag, and can be read there', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state', '{"state":"simple"}');

@@ -9,7 +9,10 @@ import { readTried } from '../../volume/attempts.ts';
 import type { JournalEntry } from '../../volume/contract.ts';
 import { readText } from '../../volume/exclusive.ts';
 import { lastEntriesOf } from '../../volume/history.ts';
+import type { Files } from '../../volume/files.ts';
+import type { Layout } from '../../volume/layout.ts';
 import { parseToken } from '../../volume/token.ts';
+import { tornSuccessor } from '../../volume/torn.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { clockTime, paint, table } from '../tables.ts';
 import { openAll, withDirectory, type OpenedVolume } from '../volume.ts';
@@ -84,11 +87,7 @@ async function readStep(
   isFile: boolean,
   entryOf: (name: string) => Promise<JournalEntry | undefined>,
 ): Promise<ChainStep> {
-  const parsed = isFile
-    ? parseStateFile(
-        await files.read(await findState(files, layout, name)).catch(() => new Uint8Array()),
-      )
-    : undefined;
+  const parsed = isFile ? parseStateFile(await readWhole(files, layout, name)) : undefined;
   const inDone = (await files.stat(layout.flag('done', name))) !== undefined;
   const doneText = await readDoneFlag(files, layout, name);
   const failedText = await readText(files, layout.flag('failed', name));
@@ -121,6 +120,14 @@ async function readStep(
     output: record?.output,
     reason: doneText === undefined ? failure?.reason : undefined,
   };
+}
+
+async function readWhole(files: Files, layout: Layout, name: string): Promise<Uint8Array> {
+  const bytes = await files
+    .read(await findState(files, layout, name))
+    .catch(() => new Uint8Array());
+  const torn = await tornSuccessor(files, layout, name, bytes);
+  return torn === undefined ? bytes : new TextEncoder().encode(torn.content);
 }
 
 function describeChain(chain: readonly ChainStep[]): string {
