@@ -115,6 +115,11 @@ export function parseCommitRecord(content: string, state: string): CommitRecord 
   return record?.state === state ? record : undefined;
 }
 
+/** The states of all records in such a file. */
+export function recordedStates(content: string): string[] {
+  return content.split('\n').flatMap((line) => parseAs(commitSchema, line)?.state ?? []);
+}
+
 /** Does a flag with this content stand for this very record? Lines of JSON hold no line breaks. */
 export function holdsRecord(content: string, record: CommitRecord): boolean {
   return `\n${content}`.includes(`\n${formatRecord(record)}`);

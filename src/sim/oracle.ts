@@ -3,7 +3,12 @@
  * and the time as it truly is, which no worker does.
  */
 import { isStateName, parentName } from '../machine/name.ts';
-import { holdsRecord, parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
+import {
+  holdsRecord,
+  parseCommitRecord,
+  parseFailureRecord,
+  recordedStates,
+} from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { parseStateFile } from '../machine/state-file.ts';
 import { cycleLength, momentAt, type PhaseLengths } from '../semaphore/cycle.ts';
@@ -219,10 +224,7 @@ export class Oracle {
     const record = parseCommitRecord(text ?? '', name);
     const next = record?.next;
     if (next === undefined || this.#isThere(next.name)) return;
-    const sessions = this.#volume.list(`.flockwork/staging`);
-    const isStaged = sessions.some((session) =>
-      holdsRecord(this.#volume.text(`.flockwork/staging/${session}/${name}`) ?? '', record!),
-    );
+    const isStaged = [...this.#staged()].some((one) => holdsRecord(one.text, record!));
     if (!isStaged) this.#fail('I3', `when ${name} ${when}, nothing says that ${next.name} is owed`);
   }
 
@@ -274,11 +276,23 @@ export class Oracle {
   }
 
   #checkStaging(path: string, { before, after }: Notice): void {
-    const name = path.slice(path.indexOf('/') + 1);
-    if (after !== undefined || before === undefined || name.startsWith('.')) return;
-    const record = parseCommitRecord(textOf(before), name);
-    if (record !== undefined && holdsRecord(this.#volume.doneText(name) ?? '', record)) {
-      this.#checkOwed(name, 'is unstaged');
+    const file = path.slice(path.indexOf('/') + 1);
+    if (after !== undefined || before === undefined || file.startsWith('.')) return;
+    for (const name of recordedStates(textOf(before))) {
+      const record = parseCommitRecord(textOf(before), name)!;
+      const isCommitted = holdsRecord(this.#volume.doneText(name) ?? '', record);
+      if (isCommitted) this.#checkOwed(name, 'is unstaged');
+    }
+  }
+
+  *#staged(): Generator<{ session: string; text: string; states: readonly string[] }> {
+    const staging = '.flockwork/staging';
+    for (const session of this.#volume.list(staging)) {
+      for (const file of this.#volume.list(`${staging}/${session}`)) {
+        if (file.startsWith('.')) continue;
+        const text = this.#volume.text(`${staging}/${session}/${file}`) ?? '';
+        yield { session, text, states: isStateName(file) ? [file] : recordedStates(text) };
+      }
     }
   }
 
@@ -330,17 +344,16 @@ export class Oracle {
 
   /** A session that died with a record of a state that has failed: it may yet come back and commit it. */
   #sessionsOfFailed(): Set<string> {
-    const staging = '.flockwork/staging';
-    return new Set(
-      this.#volume.list(staging).filter((session) => {
-        const records = this.#volume
-          .list(`${staging}/${session}`)
-          .filter((one) => !one.startsWith('.'));
-        const isOver = (name: string): boolean =>
-          this.#volume.exists(`failed/${name}`) && this.#volume.doneText(name) === undefined;
-        return records.length > 0 && records.every(isOver);
-      }),
+    const isOver = (name: string): boolean =>
+      this.#volume.exists(`failed/${name}`) && this.#volume.doneText(name) === undefined;
+    const isDone = (name: string): boolean => this.#volume.doneText(name) !== undefined;
+    const staged = [...this.#staged()];
+    const open = staged.filter(
+      ({ states }) => !states.some(isOver) || !states.every((name) => isOver(name) || isDone(name)),
     );
+    const sessions = new Set(staged.map(({ session }) => session));
+    for (const { session } of open) sessions.delete(session);
+    return sessions;
   }
 
   /** I1: no state was committed by two sessions, as far as they know. */

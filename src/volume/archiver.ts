@@ -22,6 +22,7 @@ import {
   removeOurs,
 } from './exclusive.ts';
 import type { Member } from './member.ts';
+import { stagedFiles, stagedStates } from './staging.ts';
 import { parseToken } from './token.ts';
 import { mendTorn, tornSuccessor } from './torn.ts';
 
@@ -141,8 +142,9 @@ export class Archiver {
     const { files, layout } = this.#member;
     const owed = new Set<string>();
     for (const session of await listOrNone(files, layout.internal('staging'))) {
-      for (const name of await listOrNone(files, layout.internal('staging', session))) {
-        owed.add(name);
+      const directory = layout.internal('staging', session);
+      for (const file of await stagedFiles(files, layout, session)) {
+        for (const name of await stagedStates(files, directory, file)) owed.add(name);
       }
     }
     return { claimed: new Set(await listOrNone(files, layout.flags('in_progress'))), owed };

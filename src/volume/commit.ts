@@ -50,15 +50,38 @@ async function stage(member: Member, steps: Step[]): Promise<void> {
   for (const step of steps) if (recordOf(step) === undefined) step.progress = 'staged';
   if (recorded.length === 0) return;
   await attempt(recorded, () => member.ensureStaging());
-  const records = (bundle: Step[]): CommitRecord[] => bundle.map((step) => recordOf(step)!);
+  // Of an earlier try, which was not synced.
+  await each(recorded, (step) => letGo(member, step));
   const bundles = toBundles(recorded, (step) => formatRecord(recordOf(step)!), member.bundleSize);
   await Promise.all(
-    bundles.map((bundle) => attempt(bundle, () => stageBundle(member, records(bundle)))),
+    bundles.map((bundle) =>
+      attempt(bundle, async () => {
+        const path = await stageBundle(
+          member,
+          bundle.map((step) => recordOf(step)!),
+        );
+        member.staged.set(path, new Set(bundle.map(({ name }) => name)));
+        for (const step of bundle) step.staged = path;
+      }),
+    ),
   );
   await each(written(recorded), (step) => stageSuccessor(member, recordOf(step)!));
   const staged = written(recorded);
   const synced = await attempt(staged, () => member.files.sync(member.staging()));
   if (synced) for (const step of staged) step.progress = 'staged';
+}
+
+/** The file goes when all whose records are in it are through. */
+async function letGo(member: Member, step: Step): Promise<void> {
+  const { staged } = step;
+  if (staged === undefined) return;
+  const waiting = member.staged.get(staged);
+  waiting?.delete(step.name);
+  if (waiting === undefined || waiting.size === 0) {
+    await remove(member.files, staged);
+    member.staged.delete(staged);
+  }
+  step.staged = undefined;
 }
 
 const written = (steps: Step[]): Step[] => steps.filter((step) => step.error === undefined);
@@ -101,9 +124,14 @@ async function linkRecord(
   flag: string,
 ): Promise<'ours' | 'taken'> {
   try {
-    return await linkOnce(member.files, member.staging(step.name), flag, holding(record));
+    return await linkOnce(member.files, step.staged!, flag, holding(record));
   } catch (error) {
-    if (member.meetsBundleLimit(error)) await stageAlone(member, record);
+    if (member.meetsBundleLimit(error)) {
+      // In this order: it is staged at every moment, for the commit may have happened all the same.
+      const alone = await stageAlone(member, record);
+      if (alone !== step.staged) await letGo(member, step);
+      step.staged = alone;
+    }
     throw error;
   }
 }
@@ -210,10 +238,9 @@ export async function putFailed(
 /** Has all of it to do again if the window closes on the way: each part can be done twice. */
 async function unstage(member: Member, steps: Step[], window: Window): Promise<void> {
   await each(steps, async (step) => {
-    if (recordOf(step) !== undefined) {
-      await remove(member.files, member.staging(step.name));
+    await letGo(member, step);
+    if (recordOf(step)?.next !== undefined)
       await remove(member.files, successorFile(member, step.name));
-    }
     if (!window.mayLand()) return;
     await clearAttempts(member, step.name);
     if (await releaseClaim(member, step.name, window.mayLand)) step.progress = 'settled';

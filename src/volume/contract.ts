@@ -53,6 +53,8 @@ export interface Step {
   readonly name: string;
   readonly change: Change;
   progress: 'new' | 'staged' | 'committed' | 'published' | 'settled';
+  /** The file that holds its record, as long as it has to be there. */
+  staged: string | undefined;
   /** Somebody else had committed this state: ours counts for nothing. */
   lost: boolean;
   /** The successor is published and claimed by this session. */

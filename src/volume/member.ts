@@ -24,8 +24,10 @@ export class Member {
   attempted: Set<string> = new Set();
   /** Sessions with a flag in `workers/`, as of then. */
   registered: readonly string[] = [];
-  /** Records that one staged file may hold: each has two names of it for a moment. */
+  /** Records that one staged file may hold: each has a name of it in `done/`. */
   bundleSize: number = RECORDS_PER_BUNDLE;
+  /** Staged files, and the states in each that are not through. */
+  readonly staged: Map<string, Set<string>> = new Map();
   /** The file that flags are links to, if there is one yet. */
   tokenFile: string | undefined;
   /** Names of archived states that were claimed: somebody has put a file there again. */

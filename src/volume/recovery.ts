@@ -17,6 +17,7 @@ import { listOrNone, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf } from './files.ts';
 import { sessionOfTokenFile, type Member } from './member.ts';
 import { parseCounter } from './pulse.ts';
+import { holdsRecords, stagedFiles, stagedStates } from './staging.ts';
 import { parseToken, type Token } from './token.ts';
 
 interface Claim {
@@ -52,6 +53,8 @@ export class Recoverer {
   /** Names of all claims at the last scan. */
   #listed = new Set<string>();
   #looked = Number.NEGATIVE_INFINITY;
+  /** What was staged by sessions that are dead, and is dealt with; others in the same file may not be. */
+  readonly #swept = new Set<string>();
 
   constructor(member: Member, lease: number, monotonic: () => number) {
     this.#member = member;
@@ -236,30 +239,46 @@ export class Recoverer {
   /** What a dead session staged is done, superseded, or (not seen in `done/`) left for later: see I8. */
   async #sweep(session: string, cycle: number, window: Window): Promise<string[]> {
     const { files, layout } = this.#member;
+    const directory = layout.internal('staging', session);
     const finished: string[] = [];
-    for (const name of await listOrNone(files, layout.internal('staging', session))) {
-      if (name.startsWith('.') || !this.#isMyShare(name, cycle)) continue;
-      if (!window.mayLand()) break;
-      const path = layout.internal('staging', session, name);
-      // The flag decides, and it alone: it is whole, and never changes. What is staged says where to look.
-      const doneText = await readText(files, layout.flag('done', name));
-      if (doneText === undefined && (await isArchived(files, layout, name))) {
-        // Done long ago, by somebody else, with all that followed from it.
-        await remove(files, path);
-        continue;
+    for (const file of await stagedFiles(files, layout, session)) {
+      if (!this.#isMyShare(file, cycle)) continue;
+      const names = await stagedStates(files, directory, file);
+      const open = names.filter((name) => !this.#swept.has(`${session}/${name}`));
+      let left = open.length;
+      for (const name of open) {
+        if (!window.mayLand()) return finished;
+        const outcome = await this.#finish(name, session, window);
+        if (outcome === 'late') return finished;
+        if (outcome === 'unseen') continue;
+        if (outcome === 'finished') finished.push(name);
+        this.#swept.add(`${session}/${name}`);
+        left -= 1;
       }
-      if (doneText === undefined) continue;
-      const record = parseCommitRecord(doneText, name);
-      if (record?.session === session) {
-        // It may have died before this: a flag that the power takes must not leave a successor behind.
-        await files.sync(layout.flags('done'));
-        if (!(await publishFromRecord(this.#member, record, window))) break;
-        await clearAttempts(this.#member, name);
-        finished.push(name);
-      }
-      await remove(files, path);
+      if (names.length > 0 && left === 0) await remove(files, `${directory}/${file}`);
     }
     return finished;
+  }
+
+  /** The flag decides, and it alone: it is whole, and never changes. What is staged says where to look. */
+  async #finish(
+    name: string,
+    session: string,
+    window: Window,
+  ): Promise<'finished' | 'over' | 'unseen' | 'late'> {
+    const { files, layout } = this.#member;
+    const doneText = await readText(files, layout.flag('done', name));
+    if (doneText === undefined) {
+      // Done long ago, by somebody else, with all that followed from it?
+      return (await isArchived(files, layout, name)) ? 'over' : 'unseen';
+    }
+    const record = parseCommitRecord(doneText, name);
+    if (record?.session !== session) return 'over';
+    // It may have died before this: a flag that the power takes must not leave a successor behind.
+    await files.sync(layout.flags('done'));
+    if (!(await publishFromRecord(this.#member, record, window))) return 'late';
+    await clearAttempts(this.#member, name);
+    return 'finished';
   }
 
   #isMyShare(name: string, cycle: number): boolean {
@@ -271,9 +290,10 @@ export class Recoverer {
     const { files, layout } = this.#member;
     if (this.#claims.some((claim) => claim.token.session === session)) return;
     const staging = layout.internal('staging', session);
-    const staged = await listOrNone(files, staging);
-    if (staged.some((name) => !name.startsWith('.'))) return;
-    for (const name of staged) await remove(files, `${staging}/${name}`);
+    // By one listing: the next one may be of another time, and show a record.
+    const names = await listOrNone(files, staging);
+    if (names.some(holdsRecords)) return;
+    for (const name of names) await remove(files, `${staging}/${name}`);
     try {
       await files.removeDirectory(staging);
     } catch (error) {
@@ -288,6 +308,7 @@ export class Recoverer {
     }
     this.#sightings.delete(session);
     this.#moved.delete(session);
+    for (const one of this.#swept) if (one.startsWith(`${session}/`)) this.#swept.delete(one);
   }
 
   /** Records in other sessions' staging whose state is done, or has not failed: something may still come of them. */
@@ -296,11 +317,13 @@ export class Recoverer {
     let owed = 0;
     for (const session of await listOrNone(files, layout.internal('staging'))) {
       if (session === token.session) continue;
-      for (const name of await listOrNone(files, layout.internal('staging', session))) {
-        if (name.startsWith('.')) continue;
-        const failed = await files.stat(layout.flag('failed', name));
-        // It may have been committed after all, by whoever was stopped meanwhile: done beats failed.
-        if (failed === undefined || (await isDone(files, layout, name))) owed += 1;
+      const directory = layout.internal('staging', session);
+      for (const file of await stagedFiles(files, layout, session)) {
+        for (const name of await stagedStates(files, directory, file)) {
+          const failed = await files.stat(layout.flag('failed', name));
+          // It may have been committed after all, by whoever was stopped meanwhile: done beats failed.
+          if (failed === undefined || (await isDone(files, layout, name))) owed += 1;
+        }
       }
     }
     return owed;

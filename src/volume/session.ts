@@ -42,6 +42,7 @@ import { formatCounter } from './pulse.ts';
 import { Recoverer } from './recovery.ts';
 import { settle } from './settle.ts';
 import { takeGlance, takeSnapshot, type Instruments } from './snapshot.ts';
+import { holdsRecords } from './staging.ts';
 import { newSessionId, parseToken, type Token } from './token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
 
@@ -361,10 +362,9 @@ export class VolumeSession implements Session {
     await this.#heartbeat?.stop();
     await this.#takeFlagDown(() => !this.#isFrozen());
     await remove(files, this.#heldFile);
-    const staged = await listOrNone(files, staging);
-    const owes = staged.some((name) => !name.startsWith('.'));
-    if (!owes) {
-      for (const name of staged) await remove(files, `${staging}/${name}`);
+    const names = await listOrNone(files, staging);
+    if (!names.some(holdsRecords)) {
+      for (const name of names) await remove(files, `${staging}/${name}`);
       await files.removeDirectory(staging).catch((error: unknown) => {
         if (errnoOf(error) !== 'ENOENT') throw error;
       });

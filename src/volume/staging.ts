@@ -1,16 +1,18 @@
 /**
- * What a session stages: records, many to a file, each under its state's name, and successors beside them.
- * One file to write and to sync for a whole burst; `done/` gets further names of it.
+ * What a session stages: records, many to a file, and successors beside them. One file to write and to sync
+ * for a whole burst; `done/` gets further names of it. It stays until nothing of what it holds is owed.
  */
-import { formatRecord, type CommitRecord } from '../machine/record.ts';
-import { createAnew, remove, replaceWhole } from './exclusive.ts';
-import { errnoOf } from './files.ts';
+import { isStateName } from '../machine/name.ts';
+import { formatRecord, recordedStates, type CommitRecord } from '../machine/record.ts';
+import { createAnew, listOrNone, readText, remove, replaceWhole } from './exclusive.ts';
+import type { Files } from './files.ts';
+import type { Layout } from './layout.ts';
 import type { Member } from './member.ts';
 
 /** Bytes of one file: whoever looks for one record in it reads all of it. */
 const BUNDLE_BYTES = 32 * 1024;
 
-/** A successor waits under a dot name beside the staged record: the sweep looks at records only. */
+/** A successor waits beside the record. */
 export const successorFile = (member: Member, name: string): string => member.staging(`.${name}`);
 
 /** In pieces of at most `size` items, and of so many bytes as are worth reading for one of them. */
@@ -35,41 +37,65 @@ export function toBundles<Item>(
   return bundles;
 }
 
-/** After a failed fsync nobody knows what is on the disk: the next try writes a new file. */
-export async function stageBundle(member: Member, records: readonly CommitRecord[]): Promise<void> {
+/**
+ * Writes records to a file that is named by the first of them and by how many more there are; returns its path.
+ * One of many is whole as soon as it has its name: whoever sweeps has to know all that is in it. After a
+ * failed fsync nobody knows what is on the disk: the next try writes a new file.
+ */
+export async function stageBundle(
+  member: Member,
+  records: readonly CommitRecord[],
+): Promise<string> {
   const { files } = member;
-  const [first, ...others] = records.map(({ state }) => member.staging(state));
-  await createAnew(files, first!, records.map(formatRecord).join(''));
+  const first = records[0]!.state;
+  const isAlone = records.length === 1;
+  const name = isAlone ? first : `${first}+${records.length - 1}`;
+  const path = member.staging(name);
+  const [temporary, content] = [member.staging(`.${name}`), records.map(formatRecord).join('')];
   try {
-    await files.sync(first!);
-    for (const other of others) await linkAnew(member, first!, other);
+    if (isAlone) {
+      await createAnew(files, path, content);
+      await files.sync(path);
+    } else await replaceWhole(files, temporary, path, content);
   } catch (error) {
-    for (const path of [first!, ...others]) await remove(files, path);
+    if (!isAlone) await remove(files, temporary);
+    await remove(files, path);
     throw error;
   }
+  return path;
 }
 
-/**
- * In place of what is staged of it. By rename, so that it is staged at every moment: the commit may have
- * happened all the same.
- */
-export async function stageAlone(member: Member, record: CommitRecord): Promise<void> {
+/** A file of its own, on the disk when it is done. */
+export async function stageAlone(member: Member, record: CommitRecord): Promise<string> {
   const { files } = member;
   const temporary = member.staging(`.alone.${record.state}`);
-  await replaceWhole(files, temporary, member.staging(record.state), formatRecord(record));
+  const path = member.staging(record.state);
+  await replaceWhole(files, temporary, path, formatRecord(record));
   await files.sync(member.staging());
+  return path;
 }
 
-/** A private name; one left there by an earlier try is replaced. */
-async function linkAnew(member: Member, existing: string, path: string): Promise<void> {
-  const { files } = member;
-  try {
-    await files.link(existing, path);
-  } catch (error) {
-    if (member.meetsBundleLimit(error) || errnoOf(error) === 'ENOENT') throw error;
-    await remove(files, path);
-    await files.link(existing, path);
-  }
+/** Successors, and what is half-written, have dot names. */
+export const holdsRecords = (name: string): boolean => !name.startsWith('.');
+
+/** The states whose records are in a staged file, if it is still there. */
+export async function stagedStates(
+  files: Files,
+  directory: string,
+  name: string,
+): Promise<string[]> {
+  if (isStateName(name)) return [name];
+  return recordedStates((await readText(files, `${directory}/${name}`)) ?? '');
+}
+
+/** The files with records that a session has staged. */
+export async function stagedFiles(
+  files: Files,
+  layout: Layout,
+  session: string,
+): Promise<string[]> {
+  const names = await listOrNone(files, layout.internal('staging', session));
+  return names.filter(holdsRecords);
 }
 
 /** Not synced: should the power take its content, it is written again from its parent's record. */

@@ -57,7 +57,15 @@ export function newHolding(name: string, since: string): Holding {
 }
 
 export function newStep(name: string, change: Change): Step {
-  return { name, change, progress: 'new', lost: false, followed: false, error: undefined };
+  return {
+    name,
+    change,
+    progress: 'new',
+    staged: undefined,
+    lost: false,
+    followed: false,
+    error: undefined,
+  };
 }
 
 /** Who decides, and when: what every record says. */

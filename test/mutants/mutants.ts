@@ -23,8 +23,8 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'sweep acts on absence',
     file: `${VOLUME}/recovery.ts`,
-    find: 'if (doneText === undefined) continue;',
-    replace: 'if (doneText === undefined) { await remove(files, path); continue; }',
+    find: "return (await isArchived(files, layout, name)) ? 'over' : 'unseen';",
+    replace: "return 'over';",
   },
   {
     name: 'rename over instead of link',
@@ -49,7 +49,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'records are not synced before they are committed',
     file: `${VOLUME}/staging.ts`,
-    find: 'await files.sync(first!);',
+    find: 'await files.sync(path);',
     replace: '',
   },
   {
@@ -212,6 +212,18 @@ export const MUTANTS: readonly NamedMutant[] = [
     find: 'const record = parseCommitRecord(doneText, name);',
     replace:
       'const first = /"state":"([^"]+)"/.exec(doneText)?.[1]; const record = parseCommitRecord(doneText, first ?? name);',
+  },
+  {
+    name: 'a bundle is unstaged with the first of its states',
+    file: `${VOLUME}/commit.ts`,
+    find: 'if (waiting === undefined || waiting.size === 0) {',
+    replace: '{',
+  },
+  {
+    name: 'a bundle is swept away with what is not seen of it',
+    file: `${VOLUME}/recovery.ts`,
+    find: 'if (names.length > 0 && left === 0)',
+    replace: 'if (names.length > 0)',
   },
   {
     name: 'a bundle is no flag of any of its records',

@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { formatRecord, parseCommitRecord } from '../../src/machine/record.ts';
+import { formatRecord, parseCommitRecord, recordedStates } from '../../src/machine/record.ts';
 import type { Step } from '../../src/volume/contract.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { toBundles } from '../../src/volume/staging.ts';
@@ -41,6 +41,13 @@ async function claimAll({ session }: TestSession, names: readonly string[]): Pro
 
 const stagedBy = (volume: TestVolume, { session }: TestSession): string[] =>
   readdirSync(join(volume.dir, '.flockwork/staging', session.token.session)).sort();
+
+const recordsStagedBy = (volume: TestVolume, ant: TestSession): string[] =>
+  stagedBy(volume, ant)
+    .filter((name) => !name.startsWith('.'))
+    .flatMap((name) =>
+      recordedStates(volume.read('.flockwork/staging', ant.session.token.session, name)),
+    );
 
 /** Every one is done with its own record, and its successor is there as it should be. */
 function expectDone(volume: TestVolume, names: readonly string[], worker: string): void {
@@ -89,28 +96,28 @@ describe('a burst of 600 steps with records', () => {
 });
 
 describe('a reply that is lost', () => {
-  /** Of the first link of each name. */
-  const lost = (code: string, place: string): Files => {
+  /** Of the first such operation on each name. */
+  const lost = (code: string, lostMethod: string, place: string): Files => {
     const names = new Set<string>();
     return interceptFiles(quickFiles(), async (_call, method, args, act) => {
       const result = await act();
       const name = args[1]!;
-      if (method !== 'link' || !name.includes(place) || names.has(name)) return result;
+      if (method !== lostMethod || !name.includes(place) || names.has(name)) return result;
       names.add(name);
       throw errno(code);
     }).files;
   };
 
   test.each([
-    ['EIO', '/done/'],
-    ['EEXIST', '/done/'],
-    ['EIO', '/staging/'],
-    ['EEXIST', '/staging/'],
-  ])('%s of links in %s: all is committed at once, and is ours', async (code, place) => {
+    [1, 'EIO', 'link', '/done/'],
+    [1, 'EEXIST', 'link', '/done/'],
+    [2, 'EIO', 'rename', '/staging/'],
+    [2, 'ENOENT', 'rename', '/staging/'],
+  ])('in cycle %d all is committed, and is ours: %s of %s in %s', async (cycles, ...what) => {
     using volume = await TestVolume.create();
-    const ant = await volume.join('ant', lost(code, place));
+    const ant = await volume.join('ant', lost(...what));
     const steps = burst(ant, 4);
-    await ant.session.settle(steps, OPEN);
+    for (let cycle = 0; cycle < cycles; cycle += 1) await ant.session.settle(steps, OPEN);
     expect(steps.map(({ lost: isLost, progress }) => [isLost, progress])).toEqual(
       steps.map(() => [false, 'settled']),
     );
@@ -182,7 +189,7 @@ describe('a volume that lets a file have few names', () => {
         return await act();
       } finally {
         if (watching && method !== 'stat') {
-          const staged = new Set(stagedBy(volume, ant));
+          const staged = new Set(recordsStagedBy(volume, ant));
           for (const name of volume.list('done')) committed.add(name);
           for (const { name, progress } of steps) {
             if (progress === 'staged' && !staged.has(name))

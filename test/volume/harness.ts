@@ -143,7 +143,15 @@ export class TestVolume implements Disposable {
 }
 
 export function step(name: string, change: Change): Step {
-  return { name, change, progress: 'new', lost: false, followed: false, error: undefined };
+  return {
+    name,
+    change,
+    progress: 'new',
+    staged: undefined,
+    lost: false,
+    followed: false,
+    error: undefined,
+  };
 }
 
 /** A step of `name` that leads to its successor. */

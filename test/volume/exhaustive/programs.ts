@@ -13,7 +13,7 @@ interface Place {
   /** Which time it ticks the state. */
   readonly tick: number;
   /** Undefined: it has yet to claim it. */
-  readonly step: Pick<Step, 'progress' | 'lost' | 'followed'> | undefined;
+  readonly step: Pick<Step, 'progress' | 'staged' | 'lost' | 'followed'> | undefined;
   /** The one thing that a `Member` remembers and that matters here. */
   readonly stagingMade: boolean;
 }
@@ -58,8 +58,9 @@ export function attempt(session: string, ticks: number, follow: boolean): Progra
   };
 }
 
-const progressOf = ({ progress, lost, followed }: Step): Place['step'] => ({
+const progressOf = ({ progress, staged, lost, followed }: Step): Place['step'] => ({
   progress,
+  staged,
   lost,
   followed,
 });

@@ -85,5 +85,13 @@ export function memberOf(files: Files, session: string): Member {
 /** The step that commits a tick's record. */
 export function stepOf(tick: Tick): Step {
   const change = { kind: 'commit', record: recordOf(tick) } as const;
-  return { name: STATE, change, progress: 'new', lost: false, followed: false, error: undefined };
+  return {
+    name: STATE,
+    change,
+    progress: 'new',
+    staged: undefined,
+    lost: false,
+    followed: false,
+    error: undefined,
+  };
 }
