@@ -70,25 +70,26 @@ function drain(names: readonly string[]): void {
   }
 }
 
-/** One step of each; returns how many are left to each. */
+/** One step of each, with one file for all records; returns how many steps are left to each. */
 function step(chains: readonly string[], number: number): number {
   let left = 0;
-  const write = (name: string, text: string): void => {
-    writeFileSync(place('staging', name), text, { flag: 'wx' });
-    sync(place('staging', name));
-  };
+  const records: string[] = [];
+  const staged = place('staging', `records-${index}`);
+  const write = (path: string, text: string): void => writeFileSync(path, text, { flag: 'wx' });
   for (const chain of chains) {
     const name = stateName(chain, number);
     const job = JSON.parse(take(name)) as Job;
     left = job.left! - 1;
     const next = JSON.stringify({ ...job, left });
-    write(name, JSON.stringify({ state: name, next }));
-    if (left > 0) write(`.${name}`, next);
+    records.push(JSON.stringify({ state: name, next }));
+    if (left > 0) write(place('staging', `.${name}`), next);
   }
+  write(staged, records.join('\n'));
+  sync(staged);
   sync(place('staging'));
   for (const chain of chains) {
     const name = stateName(chain, number);
-    linkSync(place('staging', name), place('done', name));
+    linkSync(staged, place('done', name));
   }
   sync(place('done'));
   for (const chain of left > 0 ? chains : []) {
@@ -97,10 +98,10 @@ function step(chains: readonly string[], number: number): number {
   sync(directory);
   for (const chain of chains) {
     const name = stateName(chain, number);
-    unlinkSync(place('staging', name));
     if (left > 0) unlinkSync(place('staging', `.${name}`));
     unlinkSync(place('in_progress', name));
   }
+  unlinkSync(staged);
   return left;
 }
 

@@ -116,7 +116,8 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
     safety: calm ? 0 : safety,
     core: dice.shuffle(hosts.map((_, index) => index)).slice(0, dice.whole(1, workers)),
   };
-  const dark = withBlackouts(withRepeats(scenario), new Dice(`${seed}/blackouts`));
+  const failing = withFailures(withRepeats(scenario), new Dice(`${seed}/failures`));
+  const dark = withBlackouts(failing, new Dice(`${seed}/blackouts`));
   const veiled = withVeil(dark, new Dice(`${seed}/veil`));
   const archiving = withArchive(veiled, new Dice(`${seed}/archive`), cycle);
   return wishes.minutes === undefined ? archiving : { ...archiving, safety: scenario.safety };
@@ -126,6 +127,13 @@ function withRepeats(scenario: Scenario): Scenario {
   const repeats = scenario.rates.duplicate !== undefined;
   const hosts = scenario.hosts.map((host) => ({ ...host, options: { ...host.options, repeats } }));
   return { ...scenario, hosts };
+}
+
+/** Pauses between attempts, where the clocks that they are noted by are hours apart. */
+function withFailures(scenario: Scenario, dice: Dice): Scenario {
+  const isApart = !scenario.calm && scenario.hosts[0]!.options.stamps === 'client';
+  if (!isApart || !dice.chance(0.25)) return scenario;
+  return { ...scenario, mischief: { ...scenario.mischief, throws: 0.6 } };
 }
 
 /** The power goes just when a commit has happened, and nothing that follows from it has. */
@@ -216,8 +224,11 @@ function withArchive(scenario: Scenario, dice: Dice, cycle: number): Scenario {
     { id: 'first step', at: at + enough, kind: 'submit', name: 'early.state', steps: 2 },
   ]);
   const blows = inOrder([...scenario.blows, ...copies, ...freezes, ...strangers]);
-  const ends = [...freezes.map(({ at, ms }) => at + ms), ...strangers.map(({ at }) => at)];
-  const long = Math.max(safety, ...ends);
+  const long = Math.max(
+    safety,
+    ...freezes.map(({ at, ms }) => at + ms),
+    ...strangers.map(({ at }) => at),
+  );
   return { ...scenario, hosts: options, blows, safety: long };
 }
 
