@@ -22,13 +22,13 @@ const EXTRA: readonly string[] = [];
 /** The shortest cycle in README.md. */
 const SHORTEST = [
   '--assignment',
-  '40ms',
+  '6ms',
   '--commitment',
-  '40ms',
+  '6ms',
   '--update',
-  '100ms',
+  '79ms',
   '--buffer',
-  '40ms',
+  '3ms',
 ];
 
 const MAIN = join(import.meta.dirname, '../dist/cli/main.js');
@@ -224,20 +224,42 @@ export const flockwork: System = {
   open: async (site) => new FlockworkRig(site, []),
 };
 
-export const flockworkNoFsync: System = {
-  name: 'flockwork-no-fsync',
-  title: 'Flockwork --no-fsync',
-  settings: `the same with --no-fsync: what the disk gets late, a power cut may lose`,
-  rows: ['drain', 'chains', 'sleep', 'million'],
-  prepare: () => prepare('--no-fsync'),
-  open: async (site) => new FlockworkRig(site, ['--no-fsync']),
-};
+/** The same with these flags. */
+const variant = (
+  name: string,
+  title: string,
+  flags: readonly string[],
+  rows: System['rows'],
+  note = '',
+): System => ({
+  name,
+  title,
+  settings: `the same with ${flags.join(' ')}${note}`,
+  rows,
+  prepare: () => prepare(...flags),
+  open: async (site) => new FlockworkRig(site, flags),
+});
 
-export const flockworkShortest: System = {
-  name: 'flockwork-shortest',
-  title: 'Flockwork, shortest cycle',
-  settings: `the same with ${SHORTEST.join(' ')}`,
-  rows: ['latency'],
-  prepare: () => prepare(),
-  open: async (site) => new FlockworkRig(site, SHORTEST),
-};
+export const flockworkNoFsync: System = variant(
+  'flockwork-no-fsync',
+  'Flockwork --no-fsync',
+  ['--no-fsync'],
+  ['drain', 'chains', 'sleep', 'million'],
+  ': what the disk gets late, a power cut may lose',
+);
+
+const LATENCY = ['latency'] as const;
+
+export const flockworkShortest: System = variant(
+  'flockwork-shortest',
+  'Flockwork, shortest cycle',
+  SHORTEST,
+  LATENCY,
+);
+
+export const flockworkEager: System = variant(
+  'flockwork-eager',
+  'Flockwork --eager',
+  ['--eager'],
+  LATENCY,
+);

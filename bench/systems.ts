@@ -1,6 +1,6 @@
 /** All systems, in the order in which they take turns and appear. */
 import { bullmq } from './bullmq.ts';
-import { flockwork, flockworkNoFsync, flockworkShortest } from './flockwork.ts';
+import { flockwork, flockworkEager, flockworkNoFsync, flockworkShortest } from './flockwork.ts';
 import { floors } from './floor.ts';
 import { graphiles } from './graphile.ts';
 import type { System } from './model.ts';
@@ -11,6 +11,7 @@ export const SYSTEMS: readonly System[] = [
   flockwork,
   flockworkNoFsync,
   flockworkShortest,
+  flockworkEager,
   bullmq,
   ...graphiles,
   ...pgBosses,

@@ -1,5 +1,5 @@
 /** The house rules of docs/architecture.md, enforced: who may import whom, what stays pure, how large. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
@@ -86,8 +86,9 @@ function shapeProblems({ path, text }: SourceFile): string[] {
 }
 
 function filesIn(folder: string): SourceFile[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts') && !/(^|\/)(\.|node_modules\/)/.test(path))
+  const isOther = (path: string): boolean => /(^|\/)(\.|node_modules)/.test(path);
+  return globSync('**/*.ts', { cwd: folder, exclude: isOther })
+    .filter((path) => !isOther(path))
     .map((path) => ({ path, text: readFileSync(join(folder, path), 'utf8') }));
 }
 
