@@ -10,7 +10,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'unit',
           include: [
-            'test/{machine,semaphore,volume,worker,doctor,sim,cli,project,bench}/**/*.test.ts',
+            'test/{machine,semaphore,store,volume,worker,doctor,sim,render,check,cli,project,bench,xstate}/**/*.test.ts',
           ],
           testTimeout: MINUTE,
         },
@@ -37,8 +37,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'proof',
           include: ['test/proof/**/*.test.ts'],
-          fileParallelism: false,
-          testTimeout: 20 * MINUTE,
+          testTimeout: 40 * MINUTE,
           hookTimeout: MINUTE,
         },
       },

@@ -5,14 +5,15 @@ import { isStateName, parseStateName, stateName } from '../machine/name.ts';
 import { UserError } from '../machine/errors.ts';
 import { formatStateFile } from '../machine/state-file.ts';
 import type { Json } from '../machine/definition.ts';
-import { findState, isArchived } from '../volume/archive.ts';
-import type { Files } from '../volume/files.ts';
+import { isThere } from '../volume/chain.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { readVolume } from '../volume/open.ts';
-import { problemsOf, submitState, type Candidate, type Submitted } from '../volume/submit.ts';
+import { problemsOf, type Candidate } from '../store/checks.ts';
+import type { Submitted } from '../store/contract.ts';
+import { submitState } from '../volume/submit.ts';
 import { MAX_STATE_BYTES } from '../machine/state-file.ts';
-import { shardOf } from './directories.ts';
+import { homeOf } from './directories.ts';
 
 /** Files as named; of folders, what has a state file's name. */
 export function readCandidates(paths: readonly string[]): Candidate[] {
@@ -87,25 +88,17 @@ export async function submitAll(
   for (const layout of layouts) await readVolume(files, layout);
   const outcomes = new Map<string, Submitted>();
   for (const candidate of candidates) {
-    const layout = await homeOf(files, layouts, candidate.name);
-    outcomes.set(candidate.name, await submitState(files, layout, candidate, unique));
+    const { name } = candidate;
+    const { instance } = parseStateName(name)!;
+    const layout = await homeOf(
+      layouts,
+      ({ root }) => root,
+      instance,
+      (one) => isThere(files, one, name),
+    );
+    outcomes.set(name, await submitState(files, layout, candidate, unique));
   }
   // Whoever was told that a state is in finds it there after a power cut too.
   for (const { root } of layouts) await files.sync(root);
   return outcomes;
-}
-
-/** With one volume more an instance may belong elsewhere, but it does not run twice for that. */
-async function homeOf(files: Files, layouts: readonly Layout[], name: string): Promise<Layout> {
-  if (layouts.length === 1) return layouts[0]!;
-  for (const layout of layouts) {
-    const there = await files.stat(await findState(files, layout, name));
-    if (there !== undefined || (await isArchived(files, layout, name))) return layout;
-  }
-  const { instance } = parseStateName(name)!;
-  const home = shardOf(
-    instance,
-    layouts.map(({ root }) => root),
-  );
-  return layouts.find(({ root }) => root === home)!;
 }

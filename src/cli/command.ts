@@ -37,9 +37,9 @@ export interface Command {
   readonly run: (settings: Settings, words: readonly string[], io: Io) => Promise<number>;
 }
 
-/** Exit statuses. 130 and 143 are for a process ended by SIGINT and SIGTERM. */
+/** Exit statuses. Besides: 130 for a process stopped by SIGINT, 130 and 143 for one ended by a second signal. */
 export const EXIT = { done: 0, failed: 1, usage: 2, incomplete: 3 } as const;
-/** What `simulate` found: a broken promise, a run that does not come to its end, a mistake in the program. */
+/** What `simulate` and `check` found: a broken promise, a run that does not come to its end, a mistake in the program. */
 export const FOUND = { safety: 10, liveness: 11, crash: 12 } as const;
 
 /** Every command that works on a volume has these. */

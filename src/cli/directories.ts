@@ -59,6 +59,22 @@ function expand(path: string): string[] {
   );
 }
 
+/**
+ * Of several volumes, the one of an instance: where it is already, though with one volume more it may belong elsewhere;
+ * else by `shardOf`.
+ */
+export async function homeOf<Home>(
+  homes: readonly Home[],
+  rootOf: (home: Home) => string,
+  instance: string,
+  hasIt: (home: Home) => Promise<boolean>,
+): Promise<Home> {
+  if (homes.length === 1) return homes[0]!;
+  for (const home of homes) if (await hasIt(home)) return home;
+  const root = shardOf(instance, homes.map(rootOf));
+  return homes.find((home) => rootOf(home) === root)!;
+}
+
 function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

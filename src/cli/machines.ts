@@ -2,11 +2,12 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { alone, isComposition, type Composition } from '../check/composition.ts';
 import { parseConfiguration } from '../machine/config.ts';
 import type { Machine } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import { isMachine } from '../machine/machine.ts';
-import { createRegistry, type Registry } from '../machine/registry.ts';
+import { createRegistry, fullName, machineNames, type Registry } from '../machine/registry.ts';
 import { shippedMachines } from '../machine/shipped.ts';
 
 const MODULES = new Set(['.ts', '.js', '.mts', '.mjs']);
@@ -21,6 +22,29 @@ export async function loadMachines(paths: readonly string[]): Promise<Registry> 
   return createRegistry(machines);
 }
 
+/**
+ * The machine in `path`, a file or a folder; of several, the one that is `named`, of its versions the newest. Throws
+ * as `loadMachines`, and `which-machine`.
+ */
+export async function loadOne(path: string, named: string | undefined): Promise<Machine> {
+  const machines: Machine[] = [];
+  for (const file of filesIn(resolve(path))) machines.push(await loadMachine(file));
+  const registry = createRegistry(machines);
+  // Of each name, the newest first.
+  const all = [...registry.values()].flat();
+  const fitting =
+    named === undefined ? all : all.filter((one) => one.name === named || fullName(one) === named);
+  const [first, ...others] = fitting;
+  if (first !== undefined && (named !== undefined || others.length === 0)) return first;
+  const reason =
+    named === undefined
+      ? 'has several machines; say --machine'
+      : `has no machine ${named}; there is`;
+  throw new UserError('which-machine', `${path} ${reason} ${machineNames(registry).join(', ')}`, {
+    path,
+  });
+}
+
 function filesIn(path: string): string[] {
   const known = (name: string): boolean =>
     (MODULES.has(extname(name)) || CONFIGURATIONS.has(extname(name))) &&
@@ -30,11 +54,11 @@ function filesIn(path: string): string[] {
     const names = readdirSync(path).filter(known).sort();
     if (names.length > 0) return names.map((name) => join(path, name));
   } catch (error) {
-    throw new UserError('no-machines', `--machines ${path}: ${(error as Error).message}`, { path });
+    throw new UserError('no-machines', `${path}: ${(error as Error).message}`, { path });
   }
   throw new UserError(
     'no-machines',
-    `--machines ${path}: no machine in it; there should be .ts or .js modules, or .yaml or .json configurations`,
+    `${path}: no machine in it; there should be .ts or .js modules, or .yaml or .json configurations`,
     { path },
   );
 }
@@ -43,25 +67,53 @@ export async function loadMachine(file: string): Promise<Machine> {
   if (CONFIGURATIONS.has(extname(file))) {
     return parseConfiguration(readFileSync(file, 'utf8'), { file, folder: dirname(file) });
   }
+  const loaded = await loadModule(file);
+  if (isMachine(loaded)) return loaded;
+  throw new UserError(
+    'bad-machine',
+    `${file} does not export a machine; it should say: export default machine({ name, activities })`,
+    { file },
+  );
+}
+
+/** What the module exports by default. Throws `bad-machine`, `no-xstate`. */
+async function loadModule(file: string): Promise<unknown> {
   if (!MODULES.has(extname(file))) {
     throw new UserError('bad-machine', `${file}: a machine is a .ts, .js, .yaml or .json file`, {
       file,
     });
   }
-  let loaded: { default?: unknown };
   try {
-    loaded = (await import(pathToFileURL(file).href)) as { default?: unknown };
+    const loaded = (await import(pathToFileURL(file).href)) as { default?: unknown };
+    return loaded.default;
   } catch (error) {
     if (error instanceof UserError)
       throw new UserError(error.code, `${file}: ${error.message}`, { file });
-    throw new UserError('bad-machine', `${file} cannot be loaded: ${(error as Error).message}`, {
+    const { message } = error as Error;
+    if (
+      /^Cannot find package 'xstate'|^Package subpath .*'xstate'|module 'xstate' does not provide/.test(
+        message,
+      )
+    ) {
+      const reason = 'it needs XState, which does not come with Flockwork: npm install xstate@5';
+      throw new UserError('no-xstate', `${file}: ${reason}`, { file });
+    }
+    throw new UserError('bad-machine', `${file} cannot be loaded: ${message}`, {
       file,
     });
   }
-  if (isMachine(loaded.default)) return loaded.default;
+}
+
+/** What there is to check: a composition, or a machine by itself. Throws as `loadMachine` does, and `bad-composition`. */
+export async function loadComposition(path: string): Promise<Composition> {
+  const file = resolve(path);
+  if (CONFIGURATIONS.has(extname(file))) return alone(await loadMachine(file));
+  const loaded = await loadModule(file);
+  if (isComposition(loaded)) return loaded;
+  if (isMachine(loaded)) return alone(loaded);
   throw new UserError(
-    'bad-machine',
-    `${file} does not export a machine; it should say: export default machine({ name, activities })`,
+    'bad-composition',
+    `${path} exports neither a composition nor a machine; it should say: export default composition({ name, instances, … })`,
     { file },
   );
 }

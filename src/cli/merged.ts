@@ -1,5 +1,5 @@
 /** Several volumes as one: their counts in sum, their journals in the order of time. */
-import type { JournalEntry } from '../volume/contract.ts';
+import type { JournalEntry } from '../store/session.ts';
 import type { Census } from '../volume/census.ts';
 import { entriesInOrder } from '../volume/history.ts';
 import type { OpenedVolume } from './volume.ts';
@@ -7,7 +7,16 @@ import type { OpenedVolume } from './volume.ts';
 /** Entries that are handed on at a time. */
 const AT_ONCE = 1000;
 
-const COUNTS = ['available', 'delayed', 'inProgress', 'done', 'archived', 'failed'] as const;
+const COUNTS = [
+  'available',
+  'delayed',
+  'inProgress',
+  'waiting',
+  'events',
+  'done',
+  'archived',
+  'failed',
+] as const;
 const NAMES = ['available', 'inProgress', 'failed'] as const;
 
 export function sumOf(censuses: readonly Census[]): Census {

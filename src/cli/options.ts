@@ -1,5 +1,6 @@
 /** Every option of every command, once. Each has an environment twin: `--log-level`, `FLOCKWORK_LOG_LEVEL`. */
 import { availableParallelism } from 'node:os';
+import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../semaphore/cycle.ts';
 
 export interface Settings {
   dir: string[];
@@ -20,6 +21,7 @@ export interface Settings {
   drain: number;
   keep: number;
   machines: string[];
+  'trust-volume': boolean;
   'example-delay': number;
   'log-format': 'pretty' | 'json';
   'log-level': string;
@@ -45,6 +47,17 @@ export interface Settings {
   tick: number;
   leaves: 'nothing' | 'output' | 'successor';
   through: string[];
+  details: string | undefined;
+  id: string | undefined;
+  in: number;
+  grace: number | undefined;
+  wait: boolean;
+  format: 'mermaid' | 'dot' | 'svg' | 'matrix';
+  'max-states': number | undefined;
+  mermaid: boolean;
+  dialect: 'mysql' | 'postgresql';
+  table: string | undefined;
+  column: string;
   config: string | undefined;
 }
 
@@ -62,10 +75,10 @@ export interface Option {
   readonly integer?: boolean;
 }
 
-const phase = (describe: string, local: string, network: string): Option => ({
+const phase = (describe: string, part: keyof PhaseLengths): Option => ({
   type: 'duration',
   describe: `Length of ${describe}; the first worker decides for the volume`,
-  defaultText: `${local}, on a network file system ${network}`,
+  defaultText: `${LOCAL_PHASES[part]}ms, on a network file system ${NETWORK_PHASES[part] / 1000}s`,
 });
 
 export const OPTIONS: Readonly<Record<OptionName, Option>> = {
@@ -81,10 +94,10 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     describe: "This worker's name, its own on this volume (up: what its workers' names begin with)",
     defaultText: 'HOSTNAME',
   },
-  assignment: phase('the Worker Assignment phase', '150ms', '3s'),
-  commitment: phase('the Worker Commitment phase', '150ms', '3s'),
-  update: phase('the Update System phase', '400ms', '3s'),
-  buffer: phase('the buffer after each phase', '100ms', '1s'),
+  assignment: phase('the Worker Assignment phase', 'assignment'),
+  commitment: phase('the Worker Commitment phase', 'commitment'),
+  update: phase('the Update System phase', 'update'),
+  buffer: phase('the buffer after each phase', 'buffer'),
   lease: {
     type: 'duration',
     describe: 'A worker silent for so long counts as dead; the first worker decides for the volume',
@@ -153,6 +166,11 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     describe: 'Folder of machines (.ts, .js, .yaml, .json), or one such file; may be repeated',
     default: [],
   },
+  'trust-volume': {
+    type: 'boolean',
+    describe: 'Run commands of configurations that are stored on the volume (config put)',
+    default: false,
+  },
   'example-delay': {
     type: 'number',
     describe: 'Factor for the pauses of ticks (`context.pause`): 0 skips them',
@@ -178,7 +196,10 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     minimum: 1,
     integer: true,
   },
-  machine: { type: 'string', describe: 'Make new instances of this machine: NAME or NAME:VERSION' },
+  machine: {
+    type: 'string',
+    describe: 'This machine: NAME or NAME:VERSION (submit: make new instances of it)',
+  },
   payload: { type: 'string', describe: 'Their payload, JSON' },
   count: { type: 'number', describe: 'How many of them', default: 1, minimum: 1, integer: true },
   json: { type: 'boolean', describe: 'Output for programs', default: false },
@@ -251,6 +272,49 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     describe: 'Another mount point of the same directory on this host; may be repeated',
     default: [],
   },
+  details: { type: 'string', describe: 'What the event says besides its name, JSON' },
+  id: {
+    type: 'string',
+    describe: 'The same id twice is the same event: its outcome is that of the first',
+    defaultText: 'a new one',
+  },
+  in: { type: 'duration', describe: 'Not before so much time has passed', default: 0 },
+  grace: {
+    type: 'duration',
+    describe: 'How long it waits for an instance that is not there yet',
+    defaultText: '10s',
+  },
+  wait: { type: 'boolean', describe: 'Wait for the outcome, and print it', default: false },
+  format: {
+    type: 'string',
+    describe: 'What to draw it in',
+    choices: ['mermaid', 'dot', 'svg', 'matrix'],
+    default: 'mermaid',
+  },
+  'max-states': {
+    type: 'number',
+    describe: 'Give up when so many states have been found',
+    defaultText: 'as many as there are',
+    minimum: 1,
+    integer: true,
+  },
+  mermaid: {
+    type: 'boolean',
+    describe: 'What is found as Mermaid sequence diagrams',
+    default: false,
+  },
+  dialect: {
+    type: 'string',
+    describe: 'Which database the statements are for; MariaDB is as MySQL',
+    choices: ['mysql', 'postgresql'],
+    default: 'mysql',
+  },
+  table: {
+    type: 'string',
+    describe: 'The table, with a column id',
+    defaultText: "the machine's name",
+  },
+  column: { type: 'string', describe: 'The column that holds the state', default: 'state' },
   config: {
     type: 'string',
     describe: 'File with settings (JSON or YAML), keys as these options',

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises';
 import { styleText } from 'node:util';
 import yargs, { type Argv } from 'yargs';
 import { UserError } from '../machine/errors.ts';
+import { errnoOf } from '../volume/files.ts';
 import { EXIT, type Command, type Io } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { environmentName, OPTIONS, type Option, type OptionName } from './options.ts';
@@ -44,7 +45,7 @@ async function dispatch(args: readonly string[], io: Io): Promise<number> {
     .wrap(Math.min(HELP_WIDTH, process.stdout.columns ?? HELP_WIDTH))
     .epilogue(
       'Every option may also come from the environment (--log-level: FLOCKWORK_LOG_LEVEL) or a configuration file.\n' +
-        'Exit status: 0 all done, 1 some failed, 2 wrong usage or unusable volume, 3 incomplete, 130/143 by signal.',
+        'Exit status: 0 all done, 1 some failed, 2 wrong usage or unusable volume, 3 incomplete, 130 by SIGINT.',
     )
     .exitProcess(false)
     .fail((message, error) => {
@@ -171,9 +172,10 @@ function listenForSignals(): {
 
 /** What the user can mend is said in a sentence; anything else is our fault, and shows where it was. */
 function report(error: unknown): void {
-  const known = error instanceof UserError;
+  // What the file system refuses says what and where; where in the program is no news to anybody.
+  const known = error instanceof UserError || errnoOf(error) !== undefined;
   const text = known
-    ? error.message
+    ? (error as Error).message
     : error instanceof Error
       ? (error.stack ?? error.message)
       : String(error);

@@ -1,5 +1,6 @@
 /** The real ports: this process's clock, chance and files, and how it logs and watches. */
-import { watch } from 'node:fs';
+import { watch, type FSWatcher } from 'node:fs';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import pretty from 'pino-pretty';
 import { nodeHost } from '../doctor/node-host.ts';
@@ -66,21 +67,26 @@ export function createLog(settings: Settings, bindings: Record<string, unknown>)
   return pino({ level: settings['log-level'], base: { ...bindings } }, stream);
 }
 
-/** Hints that something in the directory of state files has changed: a wake-up, never the truth. */
+/** Hints that something among state files or events has changed: a wake-up, never the truth. */
 export function watchDirectory(directory: string, log: Log): Watch {
   return async (hint) => {
     const complain = (error: unknown): void =>
       log.warn({ err: error }, 'cannot watch; looking now and then');
+    const watchers: FSWatcher[] = [];
+    const close = async (): Promise<void> => watchers.forEach((watcher) => watcher.close());
     try {
-      const watcher = watch(directory, { persistent: false }, (_event, name) =>
-        hint(name ?? undefined),
-      );
-      watcher.on('error', complain);
-      return async () => watcher.close();
+      for (const place of ['', 'events/']) {
+        const watcher = watch(join(directory, place), { persistent: false }, (_event, name) =>
+          hint(name === null ? undefined : place + name),
+        );
+        watcher.on('error', complain);
+        watchers.push(watcher);
+      }
+      return close;
     } catch (error) {
       // Say, the user's limit of inotify instances.
       complain(error);
-      return async () => undefined;
+      return close;
     }
   };
 }

@@ -37,6 +37,10 @@ export interface StatusReport {
     readonly available: number;
     readonly delayed: number;
     readonly inProgress: number;
+    /** For events. */
+    readonly waiting: number;
+    /** On their way. */
+    readonly events: number;
     /** In `done/`. */
     readonly done: number;
     readonly failed: number;
@@ -66,6 +70,8 @@ export interface StatusReport {
   readonly held: readonly HeldLine[];
   /** The first thousand by name. */
   readonly failed: readonly FailureRecord[];
+  /** What is wrong with files that were dropped into `events/`; the first thousand by name. */
+  readonly problems: readonly string[];
 }
 
 export interface ReportInput {
@@ -106,6 +112,7 @@ export function buildReport(input: ReportInput): StatusReport {
     workers: listWorkers(overview),
     held: listHeld(overview, now),
     failed: overview.failed,
+    problems: overview.problems,
   };
 }
 

@@ -1,7 +1,7 @@
 /** Writes `schemas/`: the formats of state files and configurations, from the definitions that check them. */
 import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
-import { configurationSchema } from '../machine/config.ts';
+import { configurationSchema } from '../machine/config-schema.ts';
 import { stateFileSchema } from '../machine/state-file.ts';
 
 const SCHEMAS = {

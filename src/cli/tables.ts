@@ -1,7 +1,7 @@
 /** What people see: tables, the progress line and the bar. */
 import { styleText } from 'node:util';
 import { formatDuration } from '../machine/duration.ts';
-import type { JournalEntry } from '../volume/contract.ts';
+import type { JournalEntry } from '../store/session.ts';
 import type { FailureRecord } from '../machine/record.ts';
 import type { Census } from '../volume/census.ts';
 import type { Claimed } from '../volume/overview.ts';
@@ -64,13 +64,15 @@ export function flagTable(
   isArchiveSampled: boolean,
   failures: readonly FailureRecord[],
 ): string {
-  const { available, delayed, inProgress, done, failed, archived } = counts;
+  const { available, delayed, inProgress, waiting, events, done, failed, archived } = counts;
   const parts = [
     paint('green', `${done} done`),
     `${inProgress} in progress`,
     `${available} available${delayed > 0 ? ` (${delayed} of them later)` : ''}`,
     failed > 0 ? paint('red', `${failed} failed`) : '0 failed',
   ];
+  if (waiting > 0) parts.push(`${waiting} waiting`);
+  if (events > 0) parts.push(`${events} ${events === 1 ? 'event' : 'events'} on the way`);
   if (archived > 0) parts.push(`${isArchiveSampled ? 'about ' : ''}${archived} archived`);
   const reasons = failures.map(({ state, reason, line, column }) => {
     const place = line === undefined ? '' : `:${line}:${column ?? 1}`;

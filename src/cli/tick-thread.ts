@@ -1,13 +1,19 @@
 /** A thread of `--threads`: loads the same machines as its worker, and runs their ticks when it is asked to. */
 import { inspect } from 'node:util';
 import { workerData } from 'node:worker_threads';
-import type { RunnableActivity } from '../machine/definition.ts';
+import type { PastStep, RunnableActivity } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import type { Registry } from '../machine/registry.ts';
-import { Cancellation, type Cause } from '../worker/cancellation.ts';
+import { Cancellation } from '../worker/cancellation.ts';
 import { failed, startAttempt } from '../worker/executor.ts';
 import type { Log, TickResult } from '../worker/ports.ts';
-import type { ThreadCall, ThreadData, ThreadMessage, ThreadTask } from '../worker/thread-run.ts';
+import type {
+  ThreadCall,
+  ThreadData,
+  ThreadMessage,
+  ThreadNote,
+  ThreadTask,
+} from '../worker/thread-run.ts';
 import { loadMachines } from './machines.ts';
 import { realClock } from './real.ts';
 
@@ -18,13 +24,25 @@ let loading: Promise<Registry> | undefined;
 
 export default async function runTick({ task, port }: ThreadCall): Promise<TickResult> {
   const cancellation = new Cancellation();
-  port.on('message', (cause: Cause) => cancellation.cancel(cause));
+  // It is asked for once: while a tick runs, nothing is added to it.
+  const answer = Promise.withResolvers<readonly PastStep[]>();
+  let isAsked = false;
+  port.on('message', (note: ThreadNote) => {
+    if (note.kind === 'cancel') return cancellation.cancel(note.cause);
+    if (note.kind === 'history') answer.resolve(note.steps);
+    else answer.reject(new Error(note.message));
+  });
   const post = (message: ThreadMessage): void => port.postMessage(message);
+  const history = (): Promise<readonly PastStep[]> => {
+    if (!isAsked) post({ kind: 'history' });
+    isAsked = true;
+    return answer.promise;
+  };
   try {
     loading ??= loadMachines(machines);
     const activity = activityOf(await loading, task);
     post({ kind: 'begun' });
-    return await startAttempt({ ...task, activity }, cancellation, {
+    return await startAttempt({ ...task, activity, history }, cancellation, {
       clock: realClock,
       pauseScale,
       log: logTo(post),
@@ -37,10 +55,11 @@ export default async function runTick({ task, port }: ThreadCall): Promise<TickR
 }
 
 /** Throws `machines-changed`. */
-function activityOf(registry: Registry, { machine, version, state }: ThreadTask): RunnableActivity {
+function activityOf(registry: Registry, task: ThreadTask): RunnableActivity {
+  const { machine, version, state } = task;
   const found = registry.get(machine)?.find((one) => one.version === version);
-  const activity = found?.activities.get(state);
-  if (activity?.kind === 'tick') return activity;
+  const placed = found?.place(task);
+  if (placed?.kind === 'runnable' && placed.activity.kind === 'tick') return placed.activity;
   const message = `the files of machine ${machine} have changed since this worker began; start it again`;
   throw new UserError('machines-changed', message, { machine, state });
 }

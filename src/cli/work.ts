@@ -6,7 +6,7 @@ import { judge, sentenceOf } from '../doctor/judge.ts';
 import { nodeHost } from '../doctor/node-host.ts';
 import { scratchName } from '../doctor/scratch.ts';
 import { UserError } from '../machine/errors.ts';
-import { machineNames, type Registry } from '../machine/registry.ts';
+import { machineNames, sensorsOf, type Registry } from '../machine/registry.ts';
 import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../volume/archivable.ts';
 import { startHeartbeatThread } from '../volume/heartbeat.ts';
 import { Layout } from '../volume/layout.ts';
@@ -14,6 +14,7 @@ import { NodeFiles } from '../volume/node-files.ts';
 import { openVolume, readVolume } from '../volume/open.ts';
 import { openSession } from '../volume/session.ts';
 import type { VolumeFile } from '../volume/volume-file.ts';
+import { TRUSTS_VOLUME } from '../worker/library.ts';
 import type { Execute, Log, Summary } from '../worker/ports.ts';
 import type { Slots } from '../worker/slots.ts';
 import { Worker } from '../worker/worker.ts';
@@ -68,7 +69,8 @@ export async function work(
     pid: process.pid,
     concurrency,
     capacity,
-    machines: machineNames(registry),
+    machines: [...machineNames(registry), ...(settings['trust-volume'] ? [TRUSTS_VOLUME] : [])],
+    sensors: sensorsOf(registry),
     ownClock: !isNetwork,
     freshListings: !isNetwork,
     archive: {
@@ -101,6 +103,7 @@ export async function work(
       follow: settings.follow,
       watch: settings.watch,
       eager: settings.eager,
+      trustVolume: settings['trust-volume'],
       freshListings: !isNetwork,
       drain: settings.drain,
     },

@@ -1,43 +1,172 @@
-/** What a tick may answer, and what a command's output means. */
+/** What a tick may answer. */
+import type { Emission } from './decide.ts';
 import type { Json } from './definition.ts';
-import { MAX_DEPTH } from './json-text.ts';
-import { byteLength, MAX_STATE_BYTES } from './state-file.ts';
+import { durationOf } from './duration.ts';
+import { areEmissions, emissionProblem } from './emission.ts';
+import type { Planned } from './event.ts';
+import type { Branch, Join } from './fork.ts';
+import { jsonProblem } from './json-problem.ts';
+import { isObject } from './json-text.ts';
+import { MACHINE_REFERENCE } from './state-file.ts';
 
-export type Answer =
-  | { readonly kind: 'done'; readonly output?: Json }
-  | { readonly kind: 'next'; readonly state: string; readonly payload?: Json };
+/** What any answer may do besides. */
+export interface AnswerOptions {
+  /** Events for other instances, in the same commit as the answer. */
+  readonly emit?: readonly (Emission & Pick<Planned, 'delay' | 'since'>)[];
+}
+
+export type Answer = AnswerOptions &
+  (
+    | { readonly kind: 'done'; readonly output?: Json }
+    /** `delay`: milliseconds before which the successor is not run. */
+    | {
+        readonly kind: 'next';
+        readonly state: string;
+        readonly payload?: Json;
+        readonly delay?: number;
+      }
+    | { readonly kind: 'wait'; readonly payload?: Json }
+    | {
+        readonly kind: 'fork';
+        readonly branches: Readonly<Record<string, Branch>>;
+        readonly join: Join;
+      }
+  );
 
 /** The instance is at its end; `output` is kept in the commit record. */
-export function done(output?: Json): Answer {
-  return output === undefined ? { kind: 'done' } : { kind: 'done', output };
+export function done(output?: Json, options: AnswerOptions = {}): Answer {
+  return { kind: 'done', ...(output !== undefined && { output }), ...options };
 }
 
 /** The instance goes on in `state`; without a `payload`, with the one it has. */
-export function next(state: string, payload?: Json): Answer {
-  return payload === undefined ? { kind: 'next', state } : { kind: 'next', state, payload };
+export function next(state: string, payload?: Json, options: AnswerOptions = {}): Answer {
+  return { kind: 'next', state, ...(payload !== undefined && { payload }), ...options };
 }
 
-/** A payload has to fit into the successor's state file, along with its other keys and one level down. */
-const MAX_ANSWER_BYTES = MAX_STATE_BYTES - 4096;
-const OUTERMOST_LEVEL = 2;
+/**
+ * The instance goes on in `state`, `delay` after this step: milliseconds, or as `"1.5s"`. A worker does not keep it
+ * meanwhile. Throws `bad-duration`.
+ */
+export function later(
+  delay: number | string,
+  state: string,
+  payload?: Json,
+  options: AnswerOptions = {},
+): Answer {
+  return { ...next(state, payload, options), delay: durationOf(delay) } as Answer;
+}
+
+/** The instance stays in its state, and nothing runs there until an event moves it; its timers begin. */
+export function wait(payload?: Json, options: AnswerOptions = {}): Answer {
+  return { kind: 'wait', ...(payload !== undefined && { payload }), ...options };
+}
+
+/**
+ * Begins an instance for each branch, and goes on in the state of `join` when all of them have ended: its tick gets their
+ * outputs by their names.
+ */
+export function fork(
+  branches: Readonly<Record<string, Branch>>,
+  join: Join,
+  options: AnswerOptions = {},
+): Answer {
+  return { kind: 'fork', branches, join, ...options };
+}
+
 const SHOWN = 200;
 
 /** What a user's tick returned, if it is an answer. Throws an Error that says what it is instead. */
 export function checkAnswer(value: unknown): Answer {
-  const answer = value as { kind?: unknown; state?: unknown; output?: unknown; payload?: unknown };
-  if (answer?.kind === 'done') {
-    return answer.output === undefined ? done() : done(checkJson(answer.output, 'output'));
+  const raw = value as Partial<Record<string, unknown>> | null | undefined;
+  const answer = checkKind(raw ?? {});
+  if (answer === undefined) {
+    throw new Error(
+      `the tick answered ${show(value)}; return what done, next, later, wait or fork make of it`,
+    );
   }
-  if (answer?.kind === 'next' && typeof answer.state === 'string' && answer.state !== '') {
-    const { state, payload } = answer;
-    return payload === undefined ? next(state) : next(state, checkJson(payload, 'payload'));
-  }
-  throw new Error(
-    `the tick answered ${show(value)}; return done(output?) or next(state, payload?)`,
-  );
+  return answer;
 }
 
-function show(value: unknown): string {
+function checkKind(raw: Partial<Record<string, unknown>>): Answer | undefined {
+  const { kind, state, delay } = raw;
+  const isState = typeof state === 'string' && state !== '';
+  const json = (key: 'output' | 'payload'): Json | undefined =>
+    raw[key] === undefined ? undefined : checkJson(raw[key], key);
+  if (kind === 'done') return done(json('output'), checkOptions(raw));
+  if (kind === 'wait') return wait(json('payload'), checkOptions(raw));
+  if (kind === 'fork') return fork(...checkFork(raw), checkOptions(raw));
+  if (kind !== 'next' || !isState) return undefined;
+  if (delay === undefined) return next(state, json('payload'), checkOptions(raw));
+  return later(delay as number, state, json('payload'), checkOptions(raw));
+}
+
+/** A file's name has room for no longer one, and `~` is what ends it there. */
+const BRANCH_NAME = /^[^~]{1,100}$/s;
+const MOST_BRANCHES = 1000;
+
+function checkFork({
+  branches,
+  join,
+}: Partial<Record<string, unknown>>): [Record<string, Branch>, Join] {
+  const names = Object.keys(isObject(branches) ? branches : {});
+  if (!isObject(branches) || names.length === 0 || names.length > MOST_BRANCHES) {
+    const wanted = `1 to ${MOST_BRANCHES} branches: { name: { state, payload?, machine? } }`;
+    throw new Error(`the tick's fork has to have ${wanted}, not ${show(branches)}`);
+  }
+  const bad = names.find((name) => !BRANCH_NAME.test(name));
+  if (bad !== undefined) {
+    throw new Error(`the tick's fork: "${bad}" is no branch; names have 1 to 100 characters, no ~`);
+  }
+  const checked = names.map(
+    (name) => [name, checkPlace(branches[name], `branch ${name}`)] as const,
+  );
+  // Together they may be as large as any other answer; what they take over from the instance `forkOf` counts.
+  const all = [Object.fromEntries(checked), checkPlace(join, 'join')] as [
+    Record<string, Branch>,
+    Join,
+  ];
+  if ('machine' in all[1]) throw new Error("the tick's fork: the join is in the same machine");
+  checkJson(all, 'fork', -1);
+  return all;
+}
+
+function checkPlace(value: unknown, what: string): Branch {
+  const { state, payload, machine, ...more } = isObject(value) ? value : {};
+  const isMachine =
+    machine === undefined || (typeof machine === 'string' && MACHINE_REFERENCE.test(machine));
+  if (typeof state !== 'string' || state === '' || !isMachine || Object.keys(more).length > 0) {
+    throw new Error(
+      `the tick's fork: ${what} is ${show(value)}, not { state, payload?, machine? }`,
+    );
+  }
+  return {
+    state,
+    ...(payload !== undefined && { payload: checkJson(payload, `payload of ${what}`) }),
+    ...(machine !== undefined && { machine }),
+  };
+}
+
+function checkOptions({ emit }: Partial<Record<string, unknown>>): AnswerOptions {
+  if (emit === undefined) return {};
+  if (!areEmissions(emit)) {
+    throw new Error(
+      `the tick's emit is ${show(emit)}; it has to be a list of events: [{ to, event, details? }]`,
+    );
+  }
+  const problem = emissionProblem(emit);
+  if (problem !== undefined) throw new Error(`the tick's answer cannot be: ${problem.reason}`);
+  const events = (emit as readonly Planned[]).map(({ to, event, details, delay, since }) => ({
+    to,
+    event,
+    ...(details !== undefined && { details: copyOf(details) }),
+    // Those of timers, which machines set that are not tables.
+    ...(delay !== undefined && { delay }),
+    ...(since !== undefined && { since }),
+  }));
+  return { emit: events };
+}
+
+export function show(value: unknown): string {
   let text: string | undefined;
   try {
     text = JSON.stringify(value);
@@ -48,66 +177,10 @@ function show(value: unknown): string {
 }
 
 /** A copy that JSON can hold, whole. */
-function checkJson(value: unknown, what: string): Json {
-  const problem = findProblem(value, what, OUTERMOST_LEVEL, new Set());
+function checkJson(value: unknown, what: string, level?: number): Json {
+  const problem = jsonProblem(value, what, level);
   if (problem !== undefined) throw new Error(`the tick's ${problem}`);
-  const text = JSON.stringify(value);
-  if (byteLength(text) > MAX_ANSWER_BYTES) {
-    throw new Error(`the tick's ${what} is larger than ${MAX_ANSWER_BYTES} bytes`);
-  }
-  return JSON.parse(text) as Json;
+  return copyOf(value);
 }
 
-function findProblem(
-  value: unknown,
-  path: string,
-  level: number,
-  above: Set<object>,
-): string | undefined {
-  if (value === null || typeof value === 'string' || typeof value === 'boolean') return undefined;
-  if (typeof value === 'number') {
-    return Number.isFinite(value) ? undefined : `${path} is ${value}, which JSON cannot hold`;
-  }
-  if (typeof value !== 'object') return `${path} is a ${typeof value}, which JSON cannot hold`;
-  if (level > MAX_DEPTH)
-    return `${path.slice(0, SHOWN)} is nested more than ${MAX_DEPTH} levels deep`;
-  if (above.has(value)) return `${path} contains itself`;
-  above.add(value);
-  for (const [key, part] of Object.entries(value)) {
-    // JSON leaves these out, as everybody knows.
-    if (part === undefined && !Array.isArray(value)) continue;
-    const problem = findProblem(part, `${path}.${key}`, level + 1, above);
-    if (problem !== undefined) return problem;
-  }
-  above.delete(value);
-  return undefined;
-}
-
-/**
- * A command's standard output: nothing, or one JSON value. `{"next": STATE, "payload"?}` and
- * `{"done": OUTPUT}` are answers; any other value is the payload for the configured `next` state or, where
- * there is none, the output. Nothing means: go on to the configured state with the payload as it is.
- */
-export function commandAnswer(
-  stdout: string,
-  following: string | undefined,
-  payload: Json,
-): Answer {
-  if (stdout.trim() === '') return following === undefined ? done() : next(following, payload);
-  let value: Json;
-  try {
-    value = JSON.parse(stdout) as Json;
-  } catch {
-    throw new Error(
-      `the command printed what is not JSON; it should print nothing or one JSON value, ` +
-        `and say everything else on standard error: ${stdout.trim().slice(0, SHOWN)}`,
-    );
-  }
-  const keys = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
-  if (typeof keys['next'] === 'string') {
-    const { next: state, payload: own = payload } = keys;
-    return checkAnswer(next(state, own));
-  }
-  if ('done' in keys) return checkAnswer(done(keys['done']));
-  return checkAnswer(following === undefined ? done(value) : next(following, value));
-}
+const copyOf = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Json;

@@ -1,23 +1,50 @@
 /**
- * What a machine is, as a user writes it: `export default machine({ name, activities })`.
+ * What a machine is, as a user writes it: `export default machine({ name, activities })`, or with a table of
+ * where events lead, or with both.
  *
  * A state with an activity is runnable: a worker ticks it. An activity is either a function (a tick)
  * or a command line; both may carry a timeout and a retry policy of their own.
  */
 import type { Answer } from './answer.ts';
+import type { Decide, Emission, Rules, Transition } from './decide.ts';
+import type { AppliedEvent } from './record.ts';
+import type { Reading, Table } from './table.ts';
 
 /** Any JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** One step of an instance, as it was. */
+export interface PastStep {
+  /** The state file's name. */
+  readonly name: string;
+  readonly state: string;
+  readonly payload: any; // eslint-disable-line -- the user's own shape
+  /** Of events that were applied there, in their order. */
+  readonly events: readonly AppliedEvent[];
+  /** Attempts that failed, or whose worker was lost. */
+  readonly attempts: number;
+  /** ISO 8601: when it ended; undefined for the one that is being ticked. */
+  readonly finished: string | undefined;
+}
 
 /** What one tick gets to see. */
 export interface TickContext {
   readonly instance: string;
   readonly state: string;
   readonly payload: any; // eslint-disable-line -- the user's own shape: validated by the user's machine
+  /** Where branches have been joined: what each has ended with, by its name; null where it said nothing. */
+  readonly outputs: Readonly<Record<string, any>>; // eslint-disable-line -- the user's own shapes
   /** 1 for the first attempt at this step. */
   readonly attempt: number;
   /** The same for every attempt at this step, on every worker: makes outside effects idempotent. */
   readonly idempotencyKey: string;
+  /** The instance's steps so far, the first one first, this one last: read from the volume. */
+  readonly history: () => Promise<readonly PastStep[]>;
+  /**
+   * Where another instance was when the cycle began in which this tick did; undefined if there is none. Throws for one
+   * that the machine does not name in its `sensors`.
+   */
+  readonly sensor: (instance: string) => Reading | undefined;
   /** Aborts at the timeout and when the worker has to let go; a tick that waits should listen. */
   readonly signal: AbortSignal;
   /** Data: one line on the worker's standard output. */
@@ -64,12 +91,48 @@ export interface CommandActivity extends ActivityOptions {
 
 export type Activity = Tick | TickActivity | CommandActivity;
 
+/** Of a machine whose states are those that have activities. */
 export interface MachineOptions {
   name: string;
   version?: string;
   /** Where an instance starts. Default: the first state that has an activity. */
   initial?: string;
+  /** Instances that ticks look at. */
+  sensors?: readonly string[];
   activities: Record<string, Activity>;
+}
+
+/**
+ * Of a machine that events move. `states` and `events` say which there are, and the types of everything else
+ * follow from them: a pair without a cell does not compile.
+ */
+export interface TableOptions<State extends string = string, Event extends string = string> {
+  name: string;
+  version?: string;
+  states: readonly State[];
+  events: readonly Event[];
+  /** Where an instance starts. */
+  initial: NoInfer<State>;
+  table: Table<NoInfer<State>, NoInfer<Event>>;
+  /** What an instance works toward from an event on: kept as `payload.goal`. */
+  goals?: Readonly<Partial<Record<NoInfer<Event>, string>>>;
+  /** Instances that choices, hooks and ticks look at. */
+  sensors?: readonly string[];
+  /** State → duration → event: sent to the instance itself unless it has left the state by then. */
+  after?: Readonly<Partial<Record<NoInfer<State>, Readonly<Record<string, NoInfer<Event>>>>>>;
+  hooks?: Hooks<NoInfer<State>, NoInfer<Event>>;
+  activities?: Readonly<Partial<Record<NoInfer<State>, Activity>>>;
+}
+
+/**
+ * What else has a say when an instance moves, or has to know. Functions, which a configuration cannot have: so
+ * they are by themselves, and `after` alone means the same in a module and in a configuration.
+ */
+export interface Hooks<State extends string = string, Event extends string = string> {
+  /** Answers why the transition must not be; undefined lets it pass. */
+  before?: (transition: Transition<State, Event>) => string | undefined;
+  /** Answers which events it causes. */
+  after?: (transition: Transition<State, Event>) => readonly Emission[];
 }
 
 /** Resolved durations are milliseconds. */
@@ -92,10 +155,42 @@ export type RunnableActivity = { readonly timeout: number; readonly retry: Retry
     }
 );
 
-/** A machine as the worker uses it. Made by `machine()` or from a configuration, never by hand. */
+/** What becomes of an instance there: ticked, moved by an event only, or neither. */
+export type StateKind = 'runnable' | 'waiting' | 'terminal';
+
+/** What becomes of an instance that is there, by the machine's own name of the state. */
+export type Placed =
+  | { readonly kind: 'runnable'; readonly state: string; readonly activity: RunnableActivity }
+  | { readonly kind: 'waiting' | 'terminal'; readonly state: string }
+  | {
+      readonly kind: 'nowhere';
+      readonly code: 'unknown-state' | 'other-definition';
+      readonly reason: string;
+    };
+
+export interface Timer {
+  /** Milliseconds, at least 1. */
+  readonly after: number;
+  readonly event: string;
+}
+
+/** A machine as the worker uses it. Made by `machine()`, `fromXState()` or from a configuration, never by hand. */
 export interface Machine {
   readonly name: string;
   readonly version: string | undefined;
   readonly initial: string;
   readonly activities: ReadonlyMap<string, RunnableActivity>;
+  /** Every state that is known, as the user ordered them. Without a table: those with an activity; none of XState's. */
+  readonly kinds: ReadonlyMap<string, StateKind>;
+  /** As the user ordered them; none without a table. */
+  readonly events: readonly string[];
+  /** Where events lead; undefined without a table. */
+  readonly rules: Rules | undefined;
+  /** Instances that its choices, hooks and ticks may look at. */
+  readonly sensors: readonly string[];
+  /** Of each state that has any, the soonest first. */
+  readonly timers: ReadonlyMap<string, readonly Timer[]>;
+  readonly place: (at: Reading) => Placed;
+  /** Asked only where an instance waits. */
+  readonly decide: Decide;
 }

@@ -14,6 +14,11 @@ export type ParsedJson =
 
 export const MAX_DEPTH = 200;
 
+/** `{ … }`, as JSON has it: a list is none. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** Never throws. `__proto__` is data: an own property like any other. */
 export function parseJson(text: string): ParsedJson {
   const tooDeep = hasManyBrackets(text) ? findTooDeep(text) : undefined;

@@ -1,4 +1,5 @@
 /** Making a machine of what a user wrote: everything checked, every default filled in. */
+import { decideBy } from './decide.ts';
 import type {
   Activity,
   CommandActivity,
@@ -7,47 +8,91 @@ import type {
   RetryOptions,
   RetryPolicy,
   RunnableActivity,
+  TableOptions,
 } from './definition.ts';
-import { parseDuration } from './duration.ts';
+import { durationProblem, parseDuration } from './duration.ts';
 import { UserError } from './errors.ts';
+import { placeIn } from './place.ts';
+import { listProblems, resolveTable, type Tabled } from './rules.ts';
 
 const MACHINE = Symbol.for('flockwork.machine');
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 const DEFAULT_TIMEOUT = '5m';
-/** What a timer can hold: 24 days. */
-const LONGEST = 2 ** 31 - 1;
 
 const KEYS = {
-  machine: ['name', 'version', 'initial', 'activities'],
+  machine: ['name', 'version', 'initial', 'sensors', 'activities'],
+  table: ['states', 'events', 'table', 'goals', 'after', 'hooks'],
   tick: ['tick', 'timeout', 'retry'],
   command: ['run', 'next', 'env', 'cwd', 'timeout', 'retry'],
   retry: ['maximumAttempts', 'initialInterval', 'backoffCoefficient', 'maximumInterval'],
 } as const;
 
 /** Throws `bad-machine`, with what is wrong and where. */
-export function machine(options: MachineOptions): Machine {
-  checkKeys(options, KEYS.machine, 'the machine');
+export function machine(options: MachineOptions): Machine;
+/** With a table: throws `bad-machine`, with all that is wrong with it. */
+export function machine<const State extends string, const Event extends string>(
+  options: TableOptions<State, Event>,
+): Machine;
+export function machine(options: MachineOptions | TableOptions): Machine {
+  checkKeys(options, [...KEYS.machine, ...KEYS.table], 'the machine');
   const { name, version } = options;
+  checkNames(options);
+  const activities = new Map(
+    Object.entries(options.activities ?? {}).map(([state, activity]) => [
+      state,
+      runnable(activity!, `machine ${name}, state ${state}`),
+    ]),
+  );
+  const parts = hasTable(options)
+    ? resolveTable(options, activities)
+    : withoutTable(options, activities);
+  const listed = { name, version, activities, ...parts };
+  return finished({
+    ...listed,
+    place: ({ state }) => placeIn(listed, state),
+    decide: decideBy(parts.rules),
+  });
+}
+
+/** Throws `bad-machine`. */
+export function checkNames({ name, version }: Pick<MachineOptions, 'name' | 'version'>): void {
   const badName = machineNameProblem(name);
   if (badName !== undefined) refuse(badName);
   if (version !== undefined && (typeof version !== 'string' || !NAME.test(version))) {
     refuse(`machine ${name}: ${JSON.stringify(version)} is no version; write it like '1.2'`);
   }
-  const activities = new Map(
-    Object.entries(options.activities ?? {}).map(([state, activity]) => [
-      state,
-      runnable(activity, `machine ${name}, state ${state}`),
-    ]),
-  );
+}
+
+/** It is one, for `isMachine`. */
+export function finished(parts: Machine): Machine {
+  return Object.freeze({ ...parts, [MACHINE]: true });
+}
+
+function hasTable(options: MachineOptions | TableOptions): options is TableOptions {
+  return KEYS.table.some((key) => (options as Partial<TableOptions>)[key] !== undefined);
+}
+
+function withoutTable(
+  { name, initial, sensors = [] }: MachineOptions,
+  activities: Machine['activities'],
+): Pick<Machine, keyof Tabled> {
   const [first] = activities.keys();
   if (first === undefined) refuse(`machine ${name} has no activities: nothing would ever run`);
-  const initial = options.initial ?? first;
-  if (!activities.has(initial)) {
+  if (initial !== undefined && !activities.has(initial)) {
     refuse(
       `machine ${name}: its initial state ${initial} has no activity; there are ${[...activities.keys()].join(', ')}`,
     );
   }
-  return Object.freeze({ name, version, initial, activities, [MACHINE]: true });
+  const [problem] = listProblems('sensor', sensors);
+  if (problem !== undefined) refuse(`machine ${name}: ${problem}`);
+  return {
+    initial: initial ?? first,
+    kinds: new Map([...activities.keys()].map((state) => [state, 'runnable'])),
+    events: [],
+    rules: undefined,
+    sensors: Object.freeze([...sensors]),
+    timers: new Map(),
+  };
 }
 
 /** Made by `machine()`, be it another copy of this package. */
@@ -67,7 +112,8 @@ function checkKeys(value: unknown, known: readonly string[], what: string): void
   }
 }
 
-function runnable(activity: Activity, where: string): RunnableActivity {
+/** Throws `bad-machine`. */
+export function runnable(activity: Activity, where: string): RunnableActivity {
   if (typeof activity === 'function') return runnable({ tick: activity }, where);
   const isCommand = typeof activity === 'object' && activity !== null && 'run' in activity;
   checkKeys(activity, isCommand ? KEYS.command : KEYS.tick, where);
@@ -90,18 +136,6 @@ function command(
 function duration(value: number | string, where: string, least = 0): number {
   const problem = durationProblem(value, least);
   return problem === undefined ? parseDuration(value) : refuse(`${where}: ${problem}`);
-}
-
-/** Why this cannot be a timeout (`least` 1) or an interval (0), or undefined. */
-export function durationProblem(value: number | string, least: number): string | undefined {
-  try {
-    const ms = parseDuration(value);
-    return ms >= least && ms <= LONGEST
-      ? undefined
-      : `${value} has to be between ${least}ms and 24 days`;
-  } catch (error) {
-    return (error as Error).message;
-  }
 }
 
 export function machineNameProblem(name: unknown): string | undefined {

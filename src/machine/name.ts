@@ -35,10 +35,22 @@ export function successorName(fileName: string): string {
   return stateName(instance, step + 1);
 }
 
-/** The state file that this one follows; undefined for the first one. */
-export function parentName(fileName: string): string | undefined {
+/** The instance that a fork in a step of `instance` begins. */
+export function branchName(instance: string, step: number, branch: string): string {
+  return `${instance}~${step}~${branch}`;
+}
+
+const BRANCH = /^(.+)~(0|[1-9]\d*)~[^~]+$/s;
+
+/**
+ * The state file whose step leads to this one: the one that it follows, or the one that forks. Undefined for a first one
+ * that is no branch's. A user may call an instance as a branch would be: then the record of that step does not know it.
+ */
+export function originName(fileName: string): string | undefined {
   const { instance, step } = requireName(fileName);
-  return step === 0 ? undefined : stateName(instance, step - 1);
+  if (step > 0) return stateName(instance, step - 1);
+  const [, forking, number] = BRANCH.exec(instance) ?? [];
+  return forking === undefined ? undefined : stateName(forking, Number(number));
 }
 
 function requireName(fileName: string): StateName {
@@ -53,4 +65,12 @@ export function nameProblem(fileName: string): string | undefined {
   return bytes <= MAX_NAME_BYTES
     ? undefined
     : `its name has ${bytes} bytes; ${MAX_NAME_BYTES} are allowed, so that every flag fits`;
+}
+
+/** A sentence on why no instance can be called this, or undefined. */
+export function instanceProblem(instance: string): string | undefined {
+  const first = stateName(instance, 0);
+  return instance.isWellFormed() && parseStateName(first)?.instance === instance
+    ? nameProblem(first)
+    : 'it has to be what stands before .state in a file name, without control characters';
 }

@@ -1,6 +1,7 @@
 /** What is written to `done/`, `failed/` and `attempts/`: JSON that a person can read. */
 import { z } from 'zod';
 import type { Json } from './definition.ts';
+import type { Emitted, Outcome } from './event.ts';
 
 /** Instants are ISO 8601. */
 export interface Attempt {
@@ -16,6 +17,25 @@ export interface Attempt {
   readonly notBefore?: string;
 }
 
+/** What became of an event, and where: in the record of the step that it was applied in. */
+export interface AppliedEvent {
+  /** The name of its file. */
+  readonly file: string;
+  readonly id: string;
+  readonly event?: string;
+  readonly originator?: string;
+  readonly outcome: Outcome;
+  readonly from: string;
+  readonly to?: string;
+  readonly reason?: string;
+}
+
+/** A state file that a step leads to: its name, and its text to the byte. */
+export interface Follower {
+  readonly name: string;
+  readonly content: string;
+}
+
 /** I2: everything that a step causes is in here, and published from here. */
 export interface CommitRecord {
   readonly flockwork: 1;
@@ -27,9 +47,27 @@ export interface CommitRecord {
   readonly finished: string;
   readonly machine?: string;
   readonly output?: Json;
-  /** The successor: its name, and its text to the byte. */
-  readonly next?: { readonly name: string; readonly content: string };
+  /** In the order in which they were applied. */
+  readonly events?: readonly AppliedEvent[];
+  /** Events that it causes. */
+  readonly emit?: readonly Emitted[];
+  /** What else it begins: first state files of other instances. */
+  readonly branches?: readonly Follower[];
+  /** The successor. */
+  readonly next?: Follower;
   readonly attempts?: readonly Attempt[];
+}
+
+/** The last word on an event that is applied to no state: there is nobody for it. */
+export interface VerdictRecord {
+  readonly flockwork: 1;
+  readonly id: string;
+  readonly file: string;
+  readonly outcome: Outcome;
+  readonly reason: string;
+  readonly session: string;
+  readonly worker: string;
+  readonly at: string;
 }
 
 export interface FailureRecord {
@@ -59,6 +97,25 @@ const attemptSchema: z.ZodType<Attempt> = z.object({
     .exactOptional(),
   notBefore: text.exactOptional(),
 });
+const outcome: z.ZodType<Outcome> = z.enum([
+  'Ok',
+  'EventNotAllowed',
+  'TransitionNotAllowed',
+  'FsmNotFound',
+  'MissingDestination',
+  'InternalError',
+  'GenericError',
+]);
+const appliedSchema: z.ZodType<AppliedEvent> = z.object({
+  file: text,
+  id: text,
+  event: text.exactOptional(),
+  originator: text.exactOptional(),
+  outcome,
+  from: text,
+  to: text.exactOptional(),
+  reason: text.exactOptional(),
+});
 const common = {
   flockwork: z.literal(1),
   state: text,
@@ -66,13 +123,27 @@ const common = {
   worker: text,
   attempts: z.array(attemptSchema).exactOptional(),
 };
+const follower = z.object({ name: text, content: text });
 const commitSchema: z.ZodType<CommitRecord> = z.object({
   ...common,
   started: text,
   finished: text,
   machine: text.exactOptional(),
   output: (z.json() as z.ZodType<Json>).exactOptional(),
-  next: z.object({ name: text, content: text }).exactOptional(),
+  events: z.array(appliedSchema).exactOptional(),
+  emit: z.array(z.object({ name: text, content: text })).exactOptional(),
+  branches: z.array(follower).exactOptional(),
+  next: follower.exactOptional(),
+});
+const verdictSchema: z.ZodType<VerdictRecord> = z.object({
+  flockwork: z.literal(1),
+  id: text,
+  file: text,
+  outcome,
+  reason: text,
+  session: text,
+  worker: text,
+  at: text,
 });
 const failureSchema: z.ZodType<FailureRecord> = z.object({
   ...common,
@@ -84,7 +155,9 @@ const failureSchema: z.ZodType<FailureRecord> = z.object({
 });
 
 /** The same record gives the same text: it is compared by it. */
-export function formatRecord(record: Attempt | CommitRecord | FailureRecord): string {
+export function formatRecord(
+  record: Attempt | CommitRecord | FailureRecord | VerdictRecord,
+): string {
   return `${JSON.stringify(record)}\n`;
 }
 
@@ -108,6 +181,7 @@ export function parseAttempt(content: string): Attempt | undefined {
  * with it, a line each.
  */
 export function parseCommitRecord(content: string, state: string): CommitRecord | undefined {
+  if (content === '') return undefined;
   const beginning = `{"flockwork":1,"state":${JSON.stringify(state)},`;
   const lines = content.split('\n');
   const line = lines.find((one) => one.startsWith(beginning));
@@ -117,7 +191,40 @@ export function parseCommitRecord(content: string, state: string): CommitRecord 
 
 /** The states of all records in such a file. */
 export function recordedStates(content: string): string[] {
-  return content.split('\n').flatMap((line) => parseAs(commitSchema, line)?.state ?? []);
+  return recordsIn(content).map(({ state }) => state);
+}
+
+/** `mention`: text that the line has to have, where not all are wanted. */
+function recordsIn(content: string, mention = ''): CommitRecord[] {
+  return content
+    .split('\n')
+    .flatMap((line) => (line.includes(mention) ? (parseAs(commitSchema, line) ?? []) : []));
+}
+
+/** The record in such a file that says what became of an event. */
+export function recordOfEvent(content: string, id: string): CommitRecord | undefined {
+  return recordsIn(content, JSON.stringify(id)).find((record) => appliedIn(record, id));
+}
+
+export function appliedIn({ events }: CommitRecord, id: string): AppliedEvent | undefined {
+  return events?.find((one) => one.id === id);
+}
+
+/** The text of an event that one of the records in such a file has caused. */
+export function emittedIn(content: string, name: string): string | undefined {
+  return recordsIn(content, JSON.stringify(name))
+    .flatMap(({ emit }) => emit ?? [])
+    .find((one) => one.name === name)?.content;
+}
+
+/** All that a step leads to. */
+export function followersOf(record: CommitRecord | undefined): readonly Follower[] {
+  const { branches = [], next } = record ?? {};
+  return next === undefined ? branches : [...branches, next];
+}
+
+export function parseVerdict(content: string): VerdictRecord | undefined {
+  return parseAs(verdictSchema, content);
 }
 
 /** Does a flag with this content stand for this very record? Lines of JSON hold no line breaks. */

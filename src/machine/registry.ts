@@ -1,6 +1,7 @@
 /** The machines a worker has, and which of them a state file means. */
 import type { Machine, RunnableActivity } from './definition.ts';
 import { UserError } from './errors.ts';
+import { isOpen } from './join.ts';
 import type { StateFile } from './state-file.ts';
 
 /** By name; of each, the newest version first. */
@@ -9,13 +10,21 @@ export type Registry = ReadonlyMap<string, readonly Machine[]>;
 export type Resolved =
   | {
       readonly ok: true;
+      readonly kind: 'runnable';
       readonly machine: Machine;
       readonly state: string;
       readonly activity: RunnableActivity;
     }
+  /** Nothing runs there: it waits for an event, or is at its end. */
+  | {
+      readonly ok: true;
+      readonly kind: 'waiting' | 'terminal';
+      readonly machine: Machine;
+      readonly state: string;
+    }
   | {
       readonly ok: false;
-      readonly code: 'unknown-machine' | 'unknown-state';
+      readonly code: 'unknown-machine' | 'unknown-state' | 'no-events' | 'other-definition';
       readonly reason: string;
     };
 
@@ -40,36 +49,58 @@ export function machineNames(registry: Registry): string[] {
   return [...registry.values()].flat().map(fullName).sort();
 }
 
-function fullName({ name, version }: Machine): string {
+/** Instances that some of them look at. */
+export function sensorsOf(registry: Registry): string[] {
+  return [...new Set([...registry.values()].flat().flatMap(({ sensors }) => sensors))];
+}
+
+/** `NAME`, or `NAME:VERSION`. */
+export function fullName({ name, version }: Pick<Machine, 'name' | 'version'>): string {
   return version === undefined ? name : `${name}:${version}`;
 }
 
 /** Dotted parts, as numbers where they are; a machine without a version is older than any with one. */
-function compareVersions(a: Machine, b: Machine): number {
+export function compareVersions(a: Pick<Machine, 'version'>, b: Pick<Machine, 'version'>): number {
   if (a.version === undefined || b.version === undefined) {
     return Number(a.version !== undefined) - Number(b.version !== undefined);
   }
   return a.version.localeCompare(b.version, 'en', { numeric: true });
 }
 
-/** Without `machine`, `state` names the machine too, at its initial state. */
-export function resolveState(registry: Registry, file: StateFile): Resolved {
+/**
+ * Without `machine`, `state` names the machine too, at its initial state. `newest`: versions that there are elsewhere; a
+ * name without a version means the newest of all, and one that is not in the registry is not known. Of XState machines it
+ * is the newest that the snapshot is of.
+ */
+export function resolveState(
+  registry: Registry,
+  file: StateFile,
+  newest: ReadonlyMap<string, string> = new Map(),
+): Resolved {
   const [name = '', version] = (file.machine ?? file.state).split(':');
   const versions = registry.get(name) ?? [];
+  const elsewhere = { version: version === undefined ? newest.get(name) : undefined };
+  const isOld = versions[0] !== undefined && compareVersions(elsewhere, versions[0]) > 0;
+  const newestHere = isOld ? undefined : (versions.find((one) => isOf(one, file)) ?? versions[0]);
   const machine =
-    version === undefined ? versions[0] : versions.find((one) => one.version === version);
+    version === undefined ? newestHere : versions.find((one) => one.version === version);
   if (machine === undefined) {
     const known = machineNames(registry).join(', ');
     const reason = `this worker does not know machine ${file.machine ?? file.state}; it knows ${known}`;
     return { ok: false, code: 'unknown-machine', reason };
   }
-  const state =
-    !machine.activities.has(file.state) && file.state === machine.name
-      ? machine.initial
-      : file.state;
-  const activity = machine.activities.get(state);
-  if (activity !== undefined) return { ok: true, machine, state, activity };
-  const states = [...machine.activities.keys()].join(', ');
-  const reason = `machine ${fullName(machine)} has no activity in state "${file.state}"; there are ${states}`;
-  return { ok: false, code: 'unknown-state', reason };
+  const placed = machine.place(file);
+  const state = placed.kind === 'nowhere' ? file.state : placed.state;
+  if (isOpen(file.join)) return { ok: true, kind: 'waiting', machine, state };
+  if (file.waits === true && placed.kind === 'runnable') {
+    if (machine.rules !== undefined) return { ok: true, kind: 'waiting', machine, state };
+    const reason = `machine ${fullName(machine)} has no events: nothing would end its wait`;
+    return { ok: false, code: 'no-events', reason };
+  }
+  return placed.kind === 'nowhere' ? { ok: false, ...placed } : { ok: true, machine, ...placed };
+}
+
+function isOf(machine: Machine, file: StateFile): boolean {
+  const placed = machine.place(file);
+  return placed.kind !== 'nowhere' || placed.code !== 'other-definition';
 }

@@ -43,16 +43,20 @@ export function assign(roster: readonly RosterEntry[], ring: Ring, cycle: number
   const shares = sharesOf(roster, ring, cycle);
   const cut = new Cut(roster);
   deal(shares, ring.refused, ring, cycle);
-  const overflow: string[] = [];
+  const overflow: number[] = [];
   for (const index of ring.from(startOf(cycle))) {
-    const name = ring.nameAt(index);
-    if (name === undefined || ring.refusedBy(name).length > 0) continue;
+    if (!ring.isPlain(index)) continue;
     const owner = shares[cut.ownerOf(ring.placeAt(index))];
-    if (owner !== undefined && hasQuota(owner)) owner.names.push(name);
-    else overflow.push(name);
+    if (owner !== undefined && hasQuota(owner)) owner.names.push(ring.nameAt(index)!);
+    else overflow.push(index);
   }
-  deal(shares, overflow, ring, cycle);
+  deal(shares, namesAt(overflow, ring), ring, cycle);
   return new Map(shares.map(({ worker, names }) => [worker.session, names]));
+}
+
+/** One by one: most of a long backlog is nobody's yet. */
+function* namesAt(indices: readonly number[], ring: Ring): Generator<string, void> {
+  for (const index of indices) yield ring.nameAt(index)!;
 }
 
 /** What `assign` gives a worker of the states that somebody refused. */
@@ -158,7 +162,7 @@ function turn(cycle: number): number {
  * Round and round, beginning with another worker each cycle. Whoever is among the few that can run a state
  * gets it beyond its quota too; a state that all have refused goes to anybody: somebody has to put it aside.
  */
-function deal(shares: readonly Share[], names: readonly string[], ring: Ring, cycle: number): void {
+function deal(shares: readonly Share[], names: Iterable<string>, ring: Ring, cycle: number): void {
   let first = Math.floor(turn(cycle) * shares.length);
   for (const name of names) {
     // What a long backlog comes to in most cycles: all hands full.

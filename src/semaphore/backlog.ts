@@ -57,14 +57,15 @@ export class Backlog {
     const ring = this.#ring;
     const cut = new Cut(roster);
     const self = cut.sessions.indexOf(this.#session);
-    const own: number[] = [];
-    for (const index of ring.from(0)) {
-      const name = ring.nameAt(index);
-      if (name === undefined || cut.ownerOf(ring.placeAt(index)) !== self) continue;
-      if (ring.refusedBy(name).length === 0) own.push(index);
+    const own = new Uint32Array(self < 0 ? 0 : ring.size);
+    let count = 0;
+    for (const index of self < 0 ? [] : ring.from(0)) {
+      if (cut.ownerOf(ring.placeAt(index)) !== self || !ring.isPlain(index)) continue;
+      own[count] = index;
+      count += 1;
     }
-    this.#slice = self < 0 ? new Uint32Array() : Uint32Array.from(own);
-    this.#left = this.#slice.length;
+    this.#slice = own.slice(0, count);
+    this.#left = count;
   }
 }
 

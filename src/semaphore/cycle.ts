@@ -71,6 +71,12 @@ export function cycleLength(lengths: PhaseLengths): number {
   return lengths.assignment + lengths.commitment + lengths.update + 3 * lengths.buffer;
 }
 
+/** When the cycle began that `time` (ms since the epoch) is in. */
+export function cycleStart(lengths: PhaseLengths, time: number): number {
+  const length = cycleLength(lengths);
+  return Math.floor(time / length) * length;
+}
+
 /** Where in the cycle `time` (ms since the epoch) is. */
 export function momentAt(lengths: PhaseLengths, time: number): Moment {
   const length = cycleLength(lengths);

@@ -1,9 +1,10 @@
 /**
- * The available states on a ring, by the hash of their instance: the order that all workers go round in. A
- * million of them is two flat arrays, so that one listing can serve many cycles.
+ * The available states on a ring, by the hash of their instance: the order that all workers go round in. All of them
+ * are a few flat arrays, however many there are, so that one listing can serve many cycles.
  */
-import { compareCodePoints } from './order.ts';
 import { hash } from './hash.ts';
+import { Names } from './names.ts';
+import { compareCodePoints } from './order.ts';
 import { firstIndex } from './search.ts';
 
 export interface Task {
@@ -17,20 +18,23 @@ export interface Task {
 const NOBODY: readonly string[] = [];
 
 export class Ring {
-  readonly #names: (string | undefined)[];
+  readonly #names: Names;
   readonly #places: Uint32Array;
+  /** 1 for what was removed. */
+  readonly #gone: Uint8Array;
   readonly #refused: ReadonlyMap<string, readonly string[]>;
   #size: number;
 
   private constructor(
-    names: string[],
+    names: Names,
     places: Uint32Array,
     refused: ReadonlyMap<string, readonly string[]>,
   ) {
     this.#names = names;
     this.#places = places;
+    this.#gone = new Uint8Array(names.size);
     this.#refused = refused;
-    this.#size = names.length;
+    this.#size = names.size;
   }
 
   static of(tasks: readonly Task[]): Ring {
@@ -38,21 +42,21 @@ export class Ring {
     for (const { name, refusedBy = NOBODY } of tasks) {
       if (refusedBy.length > 0) refused.set(name, refusedBy);
     }
-    const names = tasks.map(({ name }) => name);
+    const names = Names.of(tasks.map(({ name }) => name));
     const places = Uint32Array.from(tasks, ({ instance }) => hash(instance));
     return Ring.from(names, places, refused);
   }
 
   /** `places[i]`: hash of the instance of `names[i]`. Of the same names in any order comes the same ring. */
   static from(
-    names: readonly string[],
+    names: Names,
     places: Uint32Array,
     refused: ReadonlyMap<string, readonly string[]> = new Map(),
   ): Ring {
     const order = sortedOrder(names, places);
     return new Ring(
-      Array.from(order, (index) => names[index]!),
-      Uint32Array.from(order, (index) => places[index]!),
+      names.select(order),
+      order.map((index) => places[index]!),
       refused,
     );
   }
@@ -64,7 +68,7 @@ export class Ring {
 
   /** Names that are still on it, in its order. */
   get names(): string[] {
-    return this.#names.filter((name) => name !== undefined);
+    return [...this.#names].filter((_, index) => this.#gone[index] === 0);
   }
 
   refusedBy(name: string): readonly string[] {
@@ -78,7 +82,13 @@ export class Ring {
 
   /** Undefined for one that was removed. */
   nameAt(index: number): string | undefined {
-    return this.#names[index];
+    return this.#gone[index] === 0 ? this.#names.at(index) : undefined;
+  }
+
+  /** Is it still there, and has nobody refused it? Only then does it belong to a slice. */
+  isPlain(index: number): boolean {
+    if (this.#gone[index] !== 0) return false;
+    return this.#refused.size === 0 || !this.#refused.has(this.#names.at(index));
   }
 
   /** The hash of its instance. */
@@ -87,36 +97,36 @@ export class Ring {
   }
 
   remove(index: number): void {
-    if (this.#names[index] === undefined) return;
-    this.#names[index] = undefined;
+    if (this.#gone[index] !== 0) return;
+    this.#gone[index] = 1;
     this.#size -= 1;
   }
 
   /** All indices once round, from the first place at or after `start`. */
   *from(start: number): Generator<number> {
-    const count = this.#names.length;
+    const count = this.#names.size;
     const first = firstIndex(count, (index) => this.#places[index]! < start);
     for (let step = 0; step < count; step += 1) yield (first + step) % count;
   }
 }
 
 /** Indices by place, and by name where places are equal. Sorted as 64-bit keys: place above, index below. */
-function sortedOrder(names: readonly string[], places: Uint32Array): Uint32Array {
-  const keys = new BigUint64Array(names.length);
+function sortedOrder(names: Names, places: Uint32Array): Uint32Array {
+  const keys = new BigUint64Array(names.size);
   const halves = new Uint32Array(keys.buffer);
   const [low, high] = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? [0, 1] : [1, 0];
-  for (let index = 0; index < names.length; index += 1) {
+  for (let index = 0; index < names.size; index += 1) {
     halves[2 * index + low] = index;
     halves[2 * index + high] = places[index]!;
   }
   keys.sort();
-  const order = new Uint32Array(names.length);
+  const order = new Uint32Array(names.size);
   for (let index = 0; index < order.length; index += 1) order[index] = halves[2 * index + low]!;
   for (let from = 0; from < order.length;) {
     let to = from + 1;
     while (to < order.length && places[order[to]!] === places[order[from]!]) to += 1;
     if (to - from > 1) {
-      order.subarray(from, to).sort((a, b) => compareCodePoints(names[a]!, names[b]!));
+      order.subarray(from, to).sort((a, b) => names.compare(a, b));
     }
     from = to;
   }

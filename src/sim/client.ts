@@ -1,5 +1,5 @@
 /** The port over files as one simulated process has it: late, sometimes wrong, never quite up to date. */
-import type { Files, Stat } from '../volume/files.ts';
+import type { Files, Sink, Stat } from '../volume/files.ts';
 import { failure, type Actor, type Disk, type View } from './disk.ts';
 import type { Fault, Method } from './faults.ts';
 
@@ -38,10 +38,14 @@ export class SimFiles implements Files {
     this.#caller = caller;
   }
 
-  list(directory: string): Promise<string[]> {
-    return this.#call('list', directory, (disk, view) =>
+  list(directory: string): Promise<string[]>;
+  list<Into extends Sink>(directory: string, into: Into): Promise<Into>;
+  async list(directory: string, into: Sink = []): Promise<Sink> {
+    const names = await this.#call('list', directory, (disk, view) =>
       this.#caller.shuffle(disk.list(directory, view)),
     );
+    for (const name of names) into.push(name);
+    return into;
   }
 
   stat(path: string): Promise<Stat | undefined> {

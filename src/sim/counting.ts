@@ -7,7 +7,7 @@ import { createRegistry, type Registry } from '../machine/registry.ts';
 import { formatStateFile } from '../machine/state-file.ts';
 import { cycleLength, type PhaseLengths } from '../semaphore/cycle.ts';
 import { FEW } from '../worker/supply.ts';
-import type { Session } from '../volume/contract.ts';
+import type { Session } from '../store/session.ts';
 import type { VolumeSession } from '../volume/session.ts';
 import { Agenda } from './agenda.ts';
 import { tallyKey, type Count } from './cost-model.ts';
@@ -118,6 +118,7 @@ class CountedFleet implements World {
       now: () => this.now(),
       at: (time, act) => this.at(time, act),
       expect: () => undefined,
+      sent: () => undefined,
     });
     this.disk.makeDirectory(MOUNT, this.#user);
   }

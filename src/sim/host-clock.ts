@@ -9,6 +9,9 @@ export interface ClockTraits {
   readonly jitter: number;
 }
 
+/** Whoever reads it so often at one moment goes round for ever: nothing that takes time is in the way. */
+const READINGS = 1_000_000;
+
 export class HostClock {
   readonly #now: () => number;
   readonly #chance: () => number;
@@ -18,6 +21,8 @@ export class HostClock {
   readonly #origin: number;
   #stepped = 0;
   #broken = false;
+  #read = Number.NaN;
+  #readings = 0;
 
   constructor(now: () => number, chance: () => number, traits: ClockTraits) {
     this.#now = now;
@@ -57,6 +62,10 @@ export class HostClock {
   }
 
   #elapsed(): number {
-    return (this.#now() - this.#start) * (1 + this.#traits.drift);
+    const now = this.#now();
+    this.#readings = now === this.#read ? this.#readings + 1 : 0;
+    this.#read = now;
+    if (this.#readings > READINGS) throw new Error('it goes round and round, and no time passes');
+    return (now - this.#start) * (1 + this.#traits.drift);
   }
 }

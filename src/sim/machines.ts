@@ -1,6 +1,6 @@
 /** The machine of simulated runs: chains of steps that take their time, and sometimes misbehave. */
 import { done, next, type Answer } from '../machine/answer.ts';
-import type { Machine, TickContext } from '../machine/definition.ts';
+import type { Machine, Tick, TickActivity, TickContext } from '../machine/definition.ts';
 import { machine } from '../machine/machine.ts';
 import { Dice } from './dice.ts';
 
@@ -33,7 +33,7 @@ export interface ChainOptions {
   readonly mayMisbehave: () => boolean;
 }
 
-const CHAIN = 'chain';
+export const CHAIN = 'chain';
 export const ATTEMPTS: number = 4;
 
 /** Milliseconds. */
@@ -41,15 +41,28 @@ export function chainTimeout(cycle: number, lease: number): number {
   return Math.ceil(3 * cycle + lease);
 }
 
+export const chainPayload = (steps: number): { left: number } => ({ left: steps });
+
 /** The state file that begins a chain of `steps`. */
 export function chainState(steps: number): string {
-  return `${JSON.stringify({ state: CHAIN, payload: { left: steps } })}\n`;
+  return `${JSON.stringify({ state: CHAIN, payload: chainPayload(steps) })}\n`;
 }
 
 export function chainMachine(options: ChainOptions, host: Host): Machine {
-  const { cycle, lease } = options;
-  const activity = {
-    tick: (context: TickContext) => tick(context, options, host),
+  const tick = async (context: TickContext): Promise<Answer> => {
+    const { instance, payload } = context;
+    const dice = diceOf(context, options, payload.left);
+    const wrong = await misbehave(context, dice, options, host);
+    if (wrong !== undefined) return wrong;
+    if (payload.left > 1) return next(CHAIN, chainPayload(payload.left - 1));
+    return dice.chance(0.5) ? done() : done({ from: instance });
+  };
+  return machine({ name: CHAIN, activities: { [CHAIN]: activityOf(options, tick) } });
+}
+
+export function activityOf({ cycle, lease }: ChainOptions, tick: Tick): TickActivity {
+  return {
+    tick,
     timeout: chainTimeout(cycle, lease),
     retry: {
       maximumAttempts: ATTEMPTS,
@@ -57,14 +70,24 @@ export function chainMachine(options: ChainOptions, host: Host): Machine {
       maximumInterval: Math.ceil(2 * cycle),
     },
   };
-  return machine({ name: CHAIN, activities: { [CHAIN]: activity } });
 }
 
-async function tick(context: TickContext, options: ChainOptions, host: Host): Promise<Answer> {
-  const { instance, payload, attempt, pause } = context;
-  const { seed, mischief, cycle, lease, mayMisbehave } = options;
-  const left = Number(payload.left);
-  const dice = new Dice(`${seed}/tick/${instance}/${left}/${attempt}`);
+/** `where`: in its chain. */
+export function diceOf(
+  { instance, attempt }: TickContext,
+  { seed }: ChainOptions,
+  where: number | string,
+): Dice {
+  return new Dice(`${seed}/tick/${instance}/${where}/${attempt}`);
+}
+
+/** Takes its time; undefined if the tick is to go on as it should. */
+export async function misbehave(
+  { pause }: TickContext,
+  dice: Dice,
+  { mischief, cycle, lease, mayMisbehave }: ChainOptions,
+  host: Host,
+): Promise<Answer | undefined> {
   await pause(dice.between(0, dice.pick([cycle / 20, cycle / 3, 2 * cycle])));
   const does = (probability = 0): boolean => dice.chance(probability) && mayMisbehave();
   if (does(mischief.throws)) throw new Error('thrown on purpose');
@@ -78,6 +101,5 @@ async function tick(context: TickContext, options: ChainOptions, host: Host): Pr
     host.block(dice.chance(0.2) ? 1e9 : dice.between(0, 4 * lease));
     await pause(0);
   }
-  if (left > 1) return next(CHAIN, { left: left - 1 });
-  return dice.chance(0.5) ? done() : done({ from: instance });
+  return undefined;
 }

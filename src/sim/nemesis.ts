@@ -1,7 +1,9 @@
 /** Carries out what a scenario has in store for hosts, processes and the volume. */
 import type { Fleet } from './fleet.ts';
+import { droppedEvent, LAMP_STATE, lampEvent } from './lamps.ts';
 import { chainState } from './machines.ts';
 import type { Blow } from './scenario.ts';
+import { treeState } from './trees.ts';
 import type { User } from './user.ts';
 
 export interface Reach {
@@ -23,6 +25,16 @@ export function strike(blow: Blow, reach: Reach): void {
       return user.putJunk(blow.what);
     case 'submit':
       return user.submit(blow.name, chainState(blow.steps));
+    case 'lamp':
+      return user.submit(`${blow.name}.state`, LAMP_STATE);
+    case 'tree':
+      return user.submit(`${blow.name}.state`, treeState(blow.tree));
+    case 'send':
+      return user.send(blow.to, blow.eventId, lampEvent(blow.event, blow.hops));
+    case 'drop': {
+      const { name, to, event, hops, eventId, ms } = blow;
+      return user.drop(name, droppedEvent(to, event, hops, eventId), ms);
+    }
     case 'copy again':
       return user.copyAgain(`${blow.name}.state`, chainState(blow.steps));
     case 'slow copy':

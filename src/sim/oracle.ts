@@ -2,8 +2,9 @@
  * Watches over the invariants of docs/protocol.md, change by change. It sees the volume as it truly is,
  * and the time as it truly is, which no worker does.
  */
-import { isStateName, parentName } from '../machine/name.ts';
+import { isStateName, originName } from '../machine/name.ts';
 import {
+  followersOf,
   holdsRecord,
   parseCommitRecord,
   parseFailureRecord,
@@ -12,17 +13,19 @@ import {
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { parseStateFile } from '../machine/state-file.ts';
 import { cycleLength, momentAt, type PhaseLengths } from '../semaphore/cycle.ts';
-import type { Snapshot } from '../volume/contract.ts';
-import { parseJournalLine, parseJournalName } from '../volume/journal.ts';
-import { sessionOfTokenFile } from '../volume/member.ts';
-import { parseToken } from '../volume/token.ts';
+import type { Snapshot } from '../store/session.ts';
+import { parseToken } from '../store/token.ts';
 import type { Disk, DiskNode, Notice } from './disk.ts';
 import type { Method } from './faults.ts';
+import { Forks } from './forks.ts';
+import { leftOver, staged } from './left-over.ts';
 import { Lives } from './lives.ts';
+import { Mail } from './mail.ts';
 import { isTorn, Removals } from './removals.ts';
 import { outOfSeason } from './seasons.ts';
 import type { SimProcess } from './process.ts';
 import { Splits } from './splits.ts';
+import { twiceCommitted } from './journals.ts';
 import { archivedFlag, placeOf, textOf, TrueVolume } from './true-volume.ts';
 import { Violation } from './violation.ts';
 
@@ -47,27 +50,26 @@ export interface OracleOptions {
   readonly archiveAge: number;
 }
 
-const EMPTY_IN_THE_END = [
-  'in_progress',
-  'workers',
-  '.flockwork/leases',
-  '.flockwork/sessions',
-  '.flockwork/staging',
-  '.flockwork/attempts',
-];
-
 export class Oracle {
   readonly #volume: TrueVolume;
   readonly #options: OracleOptions;
   readonly #now: () => number;
   /** Text of every state file that a user put in, or will, whole. */
   readonly #submitted = new Map<string, string>();
+  /** True times of that. */
+  readonly #submittedAt = new Map<string, number>();
   readonly #ticks = new Map<string, number>();
   /** Claimed, as it is now, when it was done already. */
   readonly #claimedDone = new Set<string>();
   readonly #splits = new Splits();
+  /** True times of the last snapshots. */
+  readonly #looked = new WeakMap<SimProcess, number>();
+  /** Does nothing run in a state with this text? It is asked at every turn. */
+  readonly #waiting = new Map<string, boolean>();
   readonly #lives: Lives;
   readonly #removals: Removals;
+  readonly #mail: Mail;
+  readonly #forks: Forks;
   #violation: Violation | undefined;
   commits = 0;
 
@@ -77,6 +79,8 @@ export class Oracle {
     this.#options = options;
     const { phases, lease, hangs, archiveAge } = options;
     this.#removals = new Removals(this.#volume, now, archiveAge);
+    this.#mail = new Mail(this.#volume);
+    this.#forks = new Forks(this.#volume);
     this.#lives = new Lives(now, { lease, hangs, cycle: cycleLength(phases) });
   }
 
@@ -86,15 +90,27 @@ export class Oracle {
 
   submitted(name: string, content: string): void {
     this.#submitted.set(name, content);
+    this.#submittedAt.set(name, this.#now());
+  }
+
+  /** A user has sent an event. */
+  sent(file: string, content?: string): void {
+    this.#mail.sent(file, content);
   }
 
   ticked(name: string): void {
+    this.#failIf('I12', this.#forks.ticked(name));
     const times = (this.#ticks.get(name) ?? 0) + 1;
     this.#ticks.set(name, times);
     if (times > this.#options.ticks) this.#fail('I6', `${name} is ticked ${times} times`);
     if (this.#claimedDone.has(name) && this.#options.cache === 0) {
       this.#fail('I6', `${name} is ticked, but it was done before it was claimed`);
     }
+  }
+
+  /** The tick of a state in which branches are joined was given these outputs. */
+  joined(name: string, outputs: Readonly<Record<string, unknown>>): void {
+    this.#failIf('I12', this.#forks.joined(name, outputs));
   }
 
   claimed(name: string, outcome: string): void {
@@ -115,7 +131,8 @@ export class Oracle {
     const { owner } = this.#options;
     let problem: string | undefined;
     if (place === '.flockwork/leases' && method === 'unlink') {
-      const of = owner(name);
+      // One that is gone may be looked for, and taken away, by more than one.
+      const of = this.#volume.exists(`${place}/${name}`) ? owner(name) : undefined;
       problem = of && this.#lives.breaking(process, name, of);
     } else if (method === 'link' && ['in_progress', 'done', 'workers'].includes(place)) {
       problem = this.#lives.acting(process);
@@ -144,6 +161,7 @@ export class Oracle {
 
   /** I5: same snapshot, same split. */
   split(process: SimProcess, how: 'slices' | 'zip', snapshot: Snapshot): void {
+    this.#looked.set(process, this.#now());
     const time = process.session?.time();
     if (time === undefined) return;
     const { cycle } = momentAt(this.#options.phases, time.earliest);
@@ -157,6 +175,9 @@ export class Oracle {
     else if (place === 'done') this.#checkDone(name, notice);
     else if (place === 'failed') this.#checkFailed(name, notice.after);
     else if (place === '.') this.#checkStateFile(name, notice, process);
+    else if (place === 'events') {
+      this.#failIf('I10', this.#mail.changed(name, notice, process !== undefined));
+    } else if (place === 'outcomes') this.#failIf('I10', this.#mail.decided(name, notice));
     else if (place === '.flockwork/staging') this.#checkStaging(name, notice);
     else if (place === '.flockwork/leases' && notice.after === undefined) {
       this.#lives.leaseIsGone(name);
@@ -188,15 +209,28 @@ export class Oracle {
       }
       this.#checkOwed(name, 'comes back after the power');
     }
+    this.#failIf('I10', this.#mail.powerIsBack());
   }
 
   /** I8. */
   ended(process: SimProcess, end: string, states: readonly string[]): void {
     const isMisled = this.#options.cache >= this.#options.lease;
-    if (end !== 'empty' || !process.hasLostVolume || isMisled) return;
-    if (this.unsettled(states) !== undefined) {
+    const { lostVolumeAt } = process;
+    if (end !== 'empty' || lostVolumeAt === undefined || isMisled) return;
+    // What came later it had no way to see: it may have made up its mind before, and be long about leaving.
+    const looked = (this.#looked.get(process) ?? Number.NaN) - cycleLength(this.#options.phases);
+    const seen = Math.min(lostVolumeAt, looked);
+    const isOlder = (name: string): boolean => this.#since(name) <= seen;
+    if (this.#unsettledOf(this.#andThere(states).filter(isOlder)) !== undefined) {
       this.#fail('I8', `${process.name} takes an unmounted volume for an empty one`);
     }
+  }
+
+  /** True time at which a user put in what has led to this state. */
+  #since(name: string): number {
+    let origin: string | undefined = name;
+    while (origin !== undefined && !this.#submittedAt.has(origin)) origin = originName(origin);
+    return origin === undefined ? 0 : this.#submittedAt.get(origin)!;
   }
 
   /** I1. */
@@ -215,6 +249,11 @@ export class Oracle {
     if (this.#volume.exists(archivedFlag(name))) return;
     this.commits += 1;
     this.#removals.committed(name);
+    const record = parseCommitRecord(text, name);
+    if (record !== undefined) {
+      this.#failIf('I10', this.#mail.committed(record));
+      this.#failIf('I12', this.#forks.committed(record));
+    }
     this.#checkOwed(name, 'is committed');
   }
 
@@ -222,9 +261,9 @@ export class Oracle {
   #checkOwed(name: string, when: string): void {
     const text = this.#volume.text(`done/${name}`);
     const record = parseCommitRecord(text ?? '', name);
-    const next = record?.next;
-    if (next === undefined || this.#isThere(next.name)) return;
-    const isStaged = [...this.#staged()].some((one) => holdsRecord(one.text, record!));
+    const next = followersOf(record).find((one) => !this.#isThere(one.name));
+    if (next === undefined) return;
+    const isStaged = [...staged(this.#volume)].some((one) => holdsRecord(one.text, record!));
     if (!isStaged) this.#fail('I3', `when ${name} ${when}, nothing says that ${next.name} is owed`);
   }
 
@@ -264,9 +303,8 @@ export class Oracle {
     if (before !== undefined && !isTorn(textOf(before), text)) {
       return this.#fail('I9', `${client} replaces ${name}, which was whole`);
     }
-    const parent = parentName(name) ?? '';
-    const record = parseCommitRecord(this.#volume.doneText(parent) ?? '', parent);
-    if (record?.next?.name !== name || record.next.content !== text) {
+    const parent = originName(name) ?? '';
+    if (this.#volume.follower(name)?.content !== text) {
       return this.#fail('I2', `${client} publishes ${name}, which is not what done/${parent} says`);
     }
     const flags = [`done/${parent}`, archivedFlag(parent)];
@@ -285,40 +323,55 @@ export class Oracle {
     }
   }
 
-  *#staged(): Generator<{ session: string; text: string; states: readonly string[] }> {
-    const staging = '.flockwork/staging';
-    for (const session of this.#volume.list(staging)) {
-      for (const file of this.#volume.list(`${staging}/${session}`)) {
-        if (file.startsWith('.')) continue;
-        const text = this.#volume.text(`${staging}/${session}/${file}`) ?? '';
-        yield { session, text, states: isStateName(file) ? [file] : recordedStates(text) };
-      }
-    }
-  }
-
   /** What has to be true once everybody who was to come has come, and has had the time. */
   finish(states: readonly string[]): void {
     const unsettled = this.unsettled(states);
     if (unsettled !== undefined) this.#fail('liveness', unsettled);
     const left = this.leftOver();
     if (left !== undefined) this.#fail('liveness', left);
-    this.#checkJournals();
+    this.#failIf('I1', twiceCommitted(this.#volume));
   }
 
   /** A state that is neither done nor failed, or whose successor is not there; undefined if there is none. */
   unsettled(states: readonly string[]): string | undefined {
-    const found = this.#volume.list('').filter(isStateName);
-    for (const name of new Set([...states, ...found])) {
-      const done = this.#volume.doneText(name);
-      const next = parseCommitRecord(done ?? '', name)?.next;
-      if (done === undefined && !this.#volume.exists(`failed/${name}`)) {
-        return `${name} is neither done nor failed`;
-      }
-      if (next !== undefined && !this.#isThere(next.name)) {
-        return `${name} is done, but ${next.name} is not there`;
-      }
+    const names = this.#andThere(states);
+    return this.#unsettledOf(names) ?? this.#mail.undelivered() ?? this.#forks.left(names);
+  }
+
+  #andThere(states: readonly string[]): string[] {
+    return [...new Set([...states, ...this.#volume.list('').filter(isStateName)])];
+  }
+
+  #unsettledOf(names: readonly string[]): string | undefined {
+    const isSettled = (name: string): boolean =>
+      this.#volume.doneText(name) !== undefined || this.#volume.exists(`failed/${name}`);
+    // First what costs least to see: it is asked at every turn.
+    const open = names.find((name) => !isSettled(name) && !this.#waits(name));
+    if (open !== undefined) return `${open} is neither done nor failed`;
+    for (const name of names) {
+      const record = parseCommitRecord(this.#volume.doneText(name) ?? '', name);
+      const missing = followersOf(record).find((one) => !this.#isThere(one.name));
+      if (missing !== undefined) return `${name} is done, but ${missing.name} is not there`;
     }
     return undefined;
+  }
+
+  /** For events, of which there are none: nothing is left to do there. */
+  #waits(name: string): boolean {
+    // What the power has torn is mended when it is needed.
+    const text = this.#volume.follower(name)?.content ?? this.#volume.text(name) ?? '';
+    const known = this.#waiting.get(text);
+    if (known !== undefined) return known;
+    const isWaiting = this.#isWaiting(text);
+    this.#waiting.set(text, isWaiting);
+    return isWaiting;
+  }
+
+  #isWaiting(text: string): boolean {
+    const parsed = parseStateFile(new TextEncoder().encode(text));
+    if (!parsed.ok) return false;
+    const resolved = resolveState(this.#options.registry, parsed.file);
+    return resolved.ok && resolved.kind === 'waiting';
   }
 
   #isThere(name: string): boolean {
@@ -327,54 +380,11 @@ export class Oracle {
 
   /** Flags and traces of anybody but `worker`; undefined if there are none. */
   leftOver(worker?: string): string | undefined {
-    const kept = this.#sessionsOfFailed();
-    for (const place of EMPTY_IN_THE_END) {
-      const left = this.#volume
-        .list(place)
-        .filter(
-          (name) =>
-            !kept.has(sessionOfTokenFile(name)) &&
-            name !== worker &&
-            !name.startsWith(`${worker}.`),
-        );
-      if (left.length > 0) return `left over in ${place}: ${left.join(', ')}`;
-    }
-    return undefined;
+    return leftOver(this.#volume, worker);
   }
 
-  /** A session that died with a record of a state that has failed: it may yet come back and commit it. */
-  #sessionsOfFailed(): Set<string> {
-    const isOver = (name: string): boolean =>
-      this.#volume.exists(`failed/${name}`) && this.#volume.doneText(name) === undefined;
-    const isDone = (name: string): boolean => this.#volume.doneText(name) !== undefined;
-    const staged = [...this.#staged()];
-    const open = staged.filter(
-      ({ states }) => !states.some(isOver) || !states.every((name) => isOver(name) || isDone(name)),
-    );
-    const sessions = new Set(staged.map(({ session }) => session));
-    for (const { session } of open) sessions.delete(session);
-    return sessions;
-  }
-
-  /** I1: no state was committed by two sessions, as far as they know. */
-  #checkJournals(): void {
-    const by = new Map<string, string>();
-    for (const file of this.#volume.list('.flockwork/journal')) {
-      const owner = parseJournalName(file);
-      if (owner === undefined) continue;
-      for (const line of (this.#volume.text(`.flockwork/journal/${file}`) ?? '').split('\n')) {
-        const entry = parseJournalLine(line, owner);
-        if (entry?.result !== 'done') continue;
-        const other = by.get(entry.state) ?? entry.session;
-        by.set(entry.state, entry.session);
-        if (other !== entry.session) {
-          return this.#fail(
-            'I1',
-            `both ${other} and ${entry.session} believe that they committed ${entry.state}`,
-          );
-        }
-      }
-    }
+  #failIf(invariant: string, problem: string | undefined): void {
+    if (problem !== undefined) this.#fail(invariant, problem);
   }
 
   #fail(invariant: string, message: string): void {

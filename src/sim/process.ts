@@ -2,7 +2,7 @@
  * One simulated worker process: the real worker on simulated ports. It can be stopped and continued,
  * blocked by a tick, killed at any operation, and started again under its name.
  */
-import { machineNames, type Registry } from '../machine/registry.ts';
+import { machineNames, sensorsOf, type Registry } from '../machine/registry.ts';
 import type { Clock } from '../semaphore/ports.ts';
 import { Layout } from '../volume/layout.ts';
 import { openVolume } from '../volume/open.ts';
@@ -57,6 +57,7 @@ export class SimProcess {
   #lastBlock = 0;
   #runningSince: number;
   #unmounted: Disk | undefined;
+  #unmountedAt = Number.NaN;
   #openedElsewhere = false;
   #hint: ((name: string) => void) | undefined;
   readonly #sleepers = new Set<() => void>();
@@ -95,8 +96,10 @@ export class SimProcess {
   }
 
   /** Its volume went away while it was at work: it cannot know of one that was never there. */
-  get hasLostVolume(): boolean {
-    return this.#unmounted !== undefined && !this.#openedElsewhere;
+  /** When the volume went from under it; undefined while it has it. */
+  get lostVolumeAt(): number | undefined {
+    const hasLost = this.#unmounted !== undefined && !this.#openedElsewhere;
+    return hasLost ? this.#unmountedAt : undefined;
   }
 
   /** Milliseconds for which a tick has kept the main thread busy; 0 if none does. */
@@ -141,6 +144,7 @@ export class SimProcess {
       concurrency: options.concurrency,
       capacity: options.capacity,
       machines: machineNames(registry),
+      sensors: sensorsOf(registry),
       freshListings: options.freshListings && !options.repeats,
       ...(options.archive && { archive: options.archive }),
     };
@@ -212,6 +216,7 @@ export class SimProcess {
 
   /** The directory is there, and empty. */
   unmount(): void {
+    this.#unmountedAt = this.#world.now();
     this.#unmounted = new Disk(() => this.#world.now(), 0);
     this.#unmounted.makeDirectory(MOUNT, this.actor);
   }

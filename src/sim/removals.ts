@@ -2,8 +2,7 @@
  * I3, watched where done states move to the archive: a state file, or a flag, leaves its place only when the
  * volume has both elsewhere, and has them on the disk.
  */
-import { parentName } from '../machine/name.ts';
-import { parseCommitRecord } from '../machine/record.ts';
+import { followersOf, parseCommitRecord } from '../machine/record.ts';
 import { archivedFlag, archivedState, type TrueVolume } from './true-volume.ts';
 
 /** Clocks drift: of the age that there has to be, so much at least. */
@@ -38,18 +37,17 @@ export class Removals {
       if (!volume.isDurable(path)) return `${path} is not on the disk`;
     }
     if (this.#isTorn(name)) return `${archivedState(name)} is torn`;
-    const next = parseCommitRecord(volume.text(`done/${name}`) ?? '', name)?.next?.name;
-    if (next !== undefined && volume.doneText(next) === undefined) return `${next} is not done`;
+    const record = parseCommitRecord(volume.text(`done/${name}`) ?? '', name);
+    const open = followersOf(record).find((one) => volume.doneText(one.name) === undefined);
+    if (open !== undefined) return `${open.name} is not done`;
     const age = this.#now() - (this.#committed.get(name) ?? Number.NEGATIVE_INFINITY);
     return age < NEARLY * this.#age ? `it was done ${Math.round(age)} ms ago` : undefined;
   }
 
   #isTorn(name: string): boolean {
-    const parent = parentName(name);
-    if (parent === undefined) return false;
-    const next = parseCommitRecord(this.#volume.doneText(parent) ?? '', parent)?.next;
+    const next = this.#volume.follower(name);
     const there = this.#volume.text(archivedState(name));
-    if (next?.name !== name || there === undefined) return false;
+    if (next === undefined || there === undefined) return false;
     // Of no account is the line's end.
     return there.trimEnd() !== next.content.trimEnd() && isTorn(there, next.content);
   }

@@ -7,6 +7,7 @@ import type { Mischief } from './machines.ts';
 import { inOrder, withHardships } from './hardships.ts';
 import type { ProcessOptions } from './process-options.ts';
 import type { Freeze } from './traps.ts';
+import type { Tree } from './trees.ts';
 
 /** What is done to a process, to its host, or to the volume, at a moment. Durations are milliseconds. */
 export type Blow = {
@@ -37,6 +38,27 @@ export type Blow = {
       readonly ms: number;
     }
   | { readonly kind: 'submit'; readonly name: string; readonly steps: number }
+  /** An instance that events move. */
+  | { readonly kind: 'lamp'; readonly name: string }
+  /** An instance that forks. */
+  | { readonly kind: 'tree'; readonly name: string; readonly tree: Tree }
+  | {
+      readonly kind: 'send';
+      readonly to: string;
+      readonly event: string;
+      readonly eventId: string;
+      readonly hops: number;
+    }
+  /** As `cp` does it, a piece every `ms`; without an id of its own where that is undefined. */
+  | {
+      readonly kind: 'drop';
+      readonly name: string;
+      readonly to: string;
+      readonly event: string;
+      readonly eventId: string | undefined;
+      readonly hops: number;
+      readonly ms: number;
+    }
   /** A first state file is copied there once more, if it has left the root by then. */
   | { readonly kind: 'copy again'; readonly name: string; readonly steps: number }
 );

@@ -8,10 +8,23 @@ const SEASONS: Readonly<Record<string, Partial<Record<Method, readonly PhaseName
   done: { link: ['update'], unlink: ['update'] },
   failed: { link: ['update'], unlink: [] },
   workers: { link: ['update'], unlink: ['commitment', 'update'] },
+  waiting: { link: ['update'], unlink: ['update'] },
+  events: { link: ['update'], unlink: ['update'] },
+  outcomes: { link: ['update'], unlink: [] },
   '.': { link: ['update'], unlink: ['update'] },
 };
 /** What follows from something begun in the phase may still land in the buffer after it. */
-const LANDS_IN_BUFFER = new Set(['in_progress/unlink', 'failed/link', './link', 'workers/unlink']);
+const LANDS_IN_BUFFER = new Set([
+  'in_progress/unlink',
+  'failed/link',
+  './link',
+  'workers/unlink',
+  'waiting/link',
+  'waiting/unlink',
+  'events/link',
+  'events/unlink',
+  'outcomes/link',
+]);
 
 /** Where in the cycle `now` is, if this may not begin there; undefined if it may. */
 export function outOfSeason(

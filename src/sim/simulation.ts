@@ -5,7 +5,7 @@
 import { basename, dirname } from 'node:path/posix';
 import { createRegistry, type Registry } from '../machine/registry.ts';
 import { cycleLength } from '../semaphore/cycle.ts';
-import type { Session } from '../volume/contract.ts';
+import type { Session } from '../store/session.ts';
 import type { VolumeSession } from '../volume/session.ts';
 import { Agenda } from './agenda.ts';
 import { Dice } from './dice.ts';
@@ -13,9 +13,11 @@ import { Disk, type FileNode } from './disk.ts';
 import { randomFaults, type FaultSource, type Method } from './faults.ts';
 import { Fleet } from './fleet.ts';
 import { ATTEMPTS, chainMachine, chainState, chainTimeout, type Host } from './machines.ts';
+import { lampMachine } from './lamps.ts';
 import { Oracle } from './oracle.ts';
 import { watched } from './watched-session.ts';
 import { strike } from './nemesis.ts';
+import { treeMachine } from './trees.ts';
 import { isExpectedEnd, judgeRun, type Injection, type Outcome } from './outcome.ts';
 import { MOUNT, type Exit } from './process-options.ts';
 import { type SimProcess } from './process.ts';
@@ -91,9 +93,10 @@ class Simulation implements World {
       cache,
       (notice) => {
         this.#oracle.changed(notice, this.#fleet.named(notice.client));
-        if (notice.after !== undefined && dirname(notice.path) === MOUNT) {
-          this.#hintAll(basename(notice.path));
-        }
+        const [directory, name] = [dirname(notice.path), basename(notice.path)];
+        if (notice.after === undefined) return;
+        if (directory === MOUNT) this.#hintAll(name);
+        if (directory === `${MOUNT}/events`) this.#hintAll(`events/${name}`);
       },
       maxLinks,
     );
@@ -125,6 +128,7 @@ class Simulation implements World {
         this.#oracle.submitted(name, content);
         if (isOurs) this.#expected.push(name);
       },
+      sent: (file, content) => this.#oracle.sent(file, content),
     });
     this.disk.makeDirectory(MOUNT, this.#user);
     this.disk.sync('/');
@@ -187,7 +191,7 @@ class Simulation implements World {
         this.#fleet.startSoon(host, this.#dice.between(0, this.#cycle));
       }
       for (const blow of scenario.blows) {
-        if (!this.#isAllowed(blow.id)) continue;
+        if (!this.#isAllowed(blow.id) || !this.#isKnown(blow)) continue;
         this.at(scenario.start + blow.at, () => this.#strike(blow));
       }
       await this.#agenda.run(() => this.#isBad, scenario.start + scenario.safety);
@@ -228,8 +232,10 @@ class Simulation implements World {
       cycle: this.#cycle,
       lease: this.#lease,
       mayMisbehave: () => !this.#healing && this.#isAllowed(MISCHIEF),
+      joined: (instance: string, outputs: object) => this.#oracle.joined(instance, { ...outputs }),
     };
-    return this.#options.registry ?? createRegistry([chainMachine(options, host)]);
+    const machines = [chainMachine(options, host), lampMachine(this.#cycle)];
+    return this.#options.registry ?? createRegistry([...machines, treeMachine(options, host)]);
   }
 
   #mischief(kind: string, act: () => void): void {
@@ -243,6 +249,11 @@ class Simulation implements World {
     // A volume has its caches for ever; but who shows what is older than a lease is beyond help.
     const remains = fault.kind === 'stale' && !this.#isTooStale;
     return this.#healing && !remains ? undefined : fault;
+  }
+
+  /** Own machines know of no lamps, and no trees. */
+  #isKnown({ kind }: Blow): boolean {
+    return this.#options.registry === undefined || !['lamp', 'send', 'drop', 'tree'].includes(kind);
   }
 
   #isAllowed(id: string): boolean {
@@ -300,9 +311,12 @@ class Simulation implements World {
     const isWatching = this.#scenario.hosts[0]!.options.watch;
     const isOver = (): boolean => (isWatching ? this.#isAllDone : this.#fleet.isEmpty);
     await this.#agenda.run(() => this.#isBad || isOver(), limit);
+    const wasDone = isWatching && this.#isAllDone;
     this.#fleet.close();
     await this.#dismissAll();
-    if (this.#oracle.leftOver() !== undefined) await this.#tidyUp();
+    // Who was told to stop, and was just finishing for the dead, has made events again that are over.
+    const isUndone = wasDone && !this.#isAllDone;
+    if (isUndone || this.#oracle.leftOver() !== undefined) await this.#tidyUp();
     if (!this.#isBad) this.#oracle.finish(this.#expected);
   }
 

@@ -1,4 +1,6 @@
 /** The volume as it truly is, in the words of the protocol: what the oracle looks at. */
+import { originName } from '../machine/name.ts';
+import { followersOf, parseCommitRecord, type Follower } from '../machine/record.ts';
 import { Layout } from '../volume/layout.ts';
 import type { Disk, DiskNode } from './disk.ts';
 import { MOUNT } from './process-options.ts';
@@ -42,6 +44,13 @@ export class TrueVolume {
   /** The flag of a done state, wherever it is by now. */
   doneText(name: string): string | undefined {
     return this.text(`done/${name}`) ?? this.text(archivedFlag(name));
+  }
+
+  /** What the step that leads to this state file says of it, if that is done. */
+  follower(name: string): Follower | undefined {
+    const origin = originName(name) ?? '';
+    const record = parseCommitRecord(this.doneText(origin) ?? '', origin);
+    return followersOf(record).find((one) => one.name === name);
   }
 
   /** Is there a state file of this name, in the root or in the archive? */

@@ -1,4 +1,5 @@
 /** Who puts things into the simulated volume: state files whole, state files slowly, and junk. */
+import { formatEventName } from '../machine/event.ts';
 import type { Actor, Disk } from './disk.ts';
 import { JUNK } from './junk.ts';
 import { MOUNT } from './process-options.ts';
@@ -10,6 +11,8 @@ export interface Place {
   /** Something has changed: file events may be sent. */
   /** There is, or will be, a file of this content; `isOurs`: a state file that has to be done in the end. */
   expect(name: string, content: string, isOurs: boolean): void;
+  /** There is an event of this name or, with its content, a file that was dropped. */
+  sent(file: string, content?: string): void;
 }
 
 const PIECES = 4;
@@ -42,6 +45,53 @@ export class User implements Actor {
     this.#sync(name);
   }
 
+  /** As `flockwork send` does it: durable when it is through. */
+  send(to: string, id: string, content: string): void {
+    const { disk } = this.#place;
+    const directory = this.#events();
+    const time = new Date(Math.floor(this.#place.now())).toISOString();
+    const name = formatEventName({ time, isDelayed: false, id, to });
+    const path = `${directory}/${name}`;
+    if (disk.stat(path) !== undefined) return;
+    this.#place.sent(name);
+    disk.create(path, content, this);
+    disk.sync(path);
+    disk.sync(directory);
+    // Also if somebody else has made it a moment ago.
+    disk.sync(MOUNT);
+  }
+
+  #events(): string {
+    const { disk } = this.#place;
+    const directory = pathOf('events');
+    if (disk.stat(directory) === undefined) {
+      disk.makeDirectory(directory, this);
+      disk.sync(MOUNT);
+    }
+    return directory;
+  }
+
+  /** An event under a name of its own, copied there: a piece every `ms`. */
+  drop(name: string, content: string, ms: number): void {
+    const place = this.#place;
+    const { disk } = place;
+    const directory = this.#events();
+    const path = `${directory}/${name}`;
+    if (disk.stat(path) !== undefined) return;
+    disk.create(path, '', this);
+    disk.sync(directory);
+    for (let piece = 0; piece < PIECES; piece += 1) {
+      const [start, end] = boundsOf(content, piece);
+      place.at(place.now() + piece * ms, () => {
+        // The power may have taken some of it.
+        if (disk.stat(path) === undefined || disk.read(path) !== content.slice(0, start)) return;
+        if (end === content.length) place.sent(name, content);
+        disk.append(path, content.slice(start, end), this);
+        disk.sync(path);
+      });
+    }
+  }
+
   putJunk(number: number): void {
     const { disk } = this.#place;
     const [name, content] = JUNK[number % JUNK.length]!;
@@ -60,7 +110,7 @@ export class User implements Actor {
     disk.create(pathOf(name), '', this);
     disk.sync(MOUNT);
     for (let piece = 0; piece < PIECES; piece += 1) {
-      const [start, end] = [piece, piece + 1].map((part) => (part * content.length) / PIECES);
+      const [start, end] = boundsOf(content, piece);
       place.at(place.now() + (piece + 1) * ms, () => {
         if (disk.stat(pathOf(name)) === undefined) return;
         disk.append(pathOf(name), content.slice(start, end), this);
@@ -73,6 +123,11 @@ export class User implements Actor {
     this.#place.disk.sync(pathOf(name));
     this.#place.disk.sync(MOUNT);
   }
+}
+
+function boundsOf(content: string, piece: number): [start: number, end: number] {
+  const at = (part: number): number => Math.floor((part * content.length) / PIECES);
+  return [at(piece), at(piece + 1)];
 }
 
 const pathOf = (name: string): string => `${MOUNT}/${name}`;

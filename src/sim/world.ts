@@ -1,5 +1,5 @@
 /** What a simulated process sees of the simulation around it. */
-import type { Session } from '../volume/contract.ts';
+import type { Session } from '../store/session.ts';
 import type { VolumeSession } from '../volume/session.ts';
 import type { Disk } from './disk.ts';
 import type { Method } from './faults.ts';

@@ -20,6 +20,13 @@ export interface ArchiveRules {
 export const ARCHIVE_AGE: number = 3_600_000;
 export const ARCHIVE_PAUSE: number = 600_000;
 
+/** Who archives nothing still respects what others archive. */
+export const NO_ARCHIVE: ArchiveRules = {
+  keep: Number.POSITIVE_INFINITY,
+  age: ARCHIVE_AGE,
+  pause: ARCHIVE_PAUSE,
+};
+
 /** One done state that is not among the newest, as it was just seen. */
 export interface DoneState {
   /** Milliseconds that its flag is known to have been there, at least. */
@@ -28,7 +35,7 @@ export interface DoneState {
   readonly isClaimed: boolean;
   /** A session still has the record of it, or of the step before it: something may yet be published again. */
   readonly isOwed: boolean;
-  /** It leads to a step that is neither done nor archived. */
+  /** It leads to a step, or has begun a branch, that is neither done nor archived. */
   readonly isOpen: boolean;
 }
 

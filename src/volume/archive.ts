@@ -77,7 +77,7 @@ export async function flagAgain(
   const text = await readText(files, layout.archivedFlag(name));
   if (text === undefined) return true;
   await member.ensureStaging();
-  const temporary = member.staging(`.again.${name}`);
+  const temporary = member.draft('again', name);
   const outcome = await publish(files, temporary, layout.flag('done', name), text, { may });
   return outcome !== 'late';
 }

@@ -5,16 +5,18 @@
  * state is done for whoever looks at `done/` and then into the archive, and who sees it in a listing that is
  * older than all of that finds so when it has claimed it.
  */
-import { isStateName, parentName, parseStateName, stateName } from '../machine/name.ts';
-import { parseCommitRecord } from '../machine/record.ts';
+import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
+import { followersOf, parseCommitRecord } from '../machine/record.ts';
+import { Names } from '../semaphore/names.ts';
 import { isMine } from '../semaphore/share.ts';
 import { limitOf, mayBeArchived, placeOf, surplus, type ArchiveRules } from './archivable.ts';
 import { flagAgain, isArchived, isDone } from './archive.ts';
-import type { Window } from './contract.ts';
+import type { Window } from '../store/session.ts';
 import { ensureDirectory } from './directory.ts';
 import {
   exactly,
   linkOnce,
+  listInto,
   listOrNone,
   publish,
   readText,
@@ -23,7 +25,7 @@ import {
 } from './exclusive.ts';
 import type { Member } from './member.ts';
 import { stagedFiles, stagedStates } from './staging.ts';
-import { parseToken } from './token.ts';
+import { parseToken } from '../store/token.ts';
 import { mendTorn, tornSuccessor } from './torn.ts';
 
 export interface ArchiverPorts {
@@ -53,10 +55,11 @@ export class Archiver {
   #listed = Number.NEGATIVE_INFINITY;
   /** Of `done/`, when it was listed last and everything in it was seen to. */
   #seenTo: number | undefined;
-  /** Since when, on our monotonic clock, each flag is known to have been there. */
-  #known = new Map<string, number>();
-  /** Our share of what there is, still to be looked at; and the place of the newest that may go. */
-  #queue: string[] = [];
+  /** What was listed last, and since when, on our monotonic clock, each flag is known to have been there. */
+  #done = new Names();
+  #known: Float64Array = new Float64Array();
+  /** Which of them are our share, and still to be looked at; and the place of the newest that may go. */
+  #queue: Uint32Array = new Uint32Array();
   #limit = Number.NEGATIVE_INFINITY;
   /** Moved by half, and since when we know of it. */
   readonly #halves = new Map<string, number>();
@@ -81,16 +84,17 @@ export class Archiver {
     const inUse = await this.#readInUse();
     let [looks, moves] = [0, 0];
     while (this.#queue.length > 0 && looks < LOOKS && moves < MOVES && mayGoOn()) {
-      const names = this.#queue.splice(-BATCH);
-      looks += names.length;
-      moves += await this.#move(names, inUse, mayGoOn);
+      const batch = this.#queue.subarray(-BATCH);
+      this.#queue = this.#queue.subarray(0, -BATCH);
+      looks += batch.length;
+      moves += await this.#move(batch, inUse, mayGoOn);
     }
     return moves;
   }
 
   /** A listing of `done/`, if it has changed, and not again for half a pause. */
   async #list(cycle: number, mayGoOn: () => boolean): Promise<void> {
-    const { files, layout, token } = this.#member;
+    const { files, layout } = this.#member;
     const now = this.#ports.monotonic();
     const every = this.#rules.pause / 2;
     if (this.#rules.keep === Number.POSITIVE_INFINITY) return;
@@ -98,29 +102,52 @@ export class Archiver {
     const directory = layout.flags('done');
     const mtime = (await files.stat(directory))?.mtime;
     if (mtime === undefined || mtime === this.#seenTo) return;
-    const done = (await listOrNone(files, directory)).filter(isStateName);
+    const done = new Names();
+    const push = (name: string): void => void (isStateName(name) && done.push(name));
+    await listInto(files, directory, { push });
     this.#listed = now;
-    this.#queue = [];
-    const tooMany = surplus(done.length, this.#rules.keep);
+    this.#queue = new Uint32Array();
+    const tooMany = surplus(done.size, this.#rules.keep);
     const isStill = (await files.stat(directory))?.mtime === mtime;
     this.#seenTo = tooMany === 0 && isStill ? mtime : undefined;
-    if (tooMany === 0) return this.#known.clear();
+    if (tooMany === 0) return this.#know(new Names(), now);
     // What a directory has that has not changed since then has been there since then.
-    const since = this.#ports.monotonic() - (isStill ? this.#ageOf(mtime) : 0);
-    this.#known = new Map(done.map((name) => [name, this.#known.get(name) ?? since]));
-    const step = Math.ceil(done.length / SAMPLE);
+    this.#know(done, this.#ports.monotonic() - (isStill ? this.#ageOf(mtime) : 0));
+    const step = Math.ceil(done.size / SAMPLE);
     const places: number[] = [];
-    for (let index = 0; index < done.length; index += step) {
-      const place = await this.#placeOf(done[index]!);
+    for (let index = 0; index < done.size; index += step) {
+      const place = await this.#placeOf(done.at(index));
       if (place !== undefined) places.push(place);
     }
-    this.#limit = limitOf(places, tooMany / done.length);
-    const [living, round] = [this.#ports.living(), Math.floor(cycle / CYCLES_PER_ROUND)];
-    const byShard = done
-      .map((name) => ({ name, shard: layout.archiveShard(name).slice(-2) }))
-      .filter(({ shard }) => isMine(shard, token.session, living, round));
-    byShard.sort((a, b) => (a.shard < b.shard ? -1 : 1));
-    this.#queue = byShard.map(({ name }) => name);
+    this.#limit = limitOf(places, tooMany / done.size);
+    this.#queue = this.#shareOf(done, Math.floor(cycle / CYCLES_PER_ROUND));
+  }
+
+  /** What was there before has been there since then; the rest, `since`. */
+  #know(done: Names, since: number): void {
+    const known = new Float64Array(done.size).fill(since);
+    for (const [index, place] of done.placesIn(this.#done).entries()) {
+      if (place >= 0) known[index] = this.#known[place]!;
+    }
+    [this.#done, this.#known] = [done, known];
+  }
+
+  /** Which of them are in shards that are ours, shard by shard. */
+  #shareOf(done: Names, round: number): Uint32Array {
+    const { layout, token } = this.#member;
+    const living = this.#ports.living();
+    const isOurs = new Map<string, boolean>();
+    const byShard = new Map<string, number[]>();
+    for (let index = 0; index < done.size; index += 1) {
+      const shard = layout.archiveShard(done.at(index)).slice(-2);
+      if (!isOurs.has(shard)) isOurs.set(shard, isMine(shard, token.session, living, round));
+      if (isOurs.get(shard) !== true) continue;
+      const indices = byShard.get(shard) ?? [];
+      indices.push(index);
+      byShard.set(shard, indices);
+    }
+    const shards = [...byShard.keys()].sort();
+    return Uint32Array.from(shards.flatMap((shard) => byShard.get(shard)!));
   }
 
   /** Milliseconds, at least. */
@@ -151,16 +178,18 @@ export class Archiver {
   }
 
   async #move(
-    names: readonly string[],
+    batch: Uint32Array,
     inUse: { claimed: ReadonlySet<string>; owed: ReadonlySet<string> },
     mayGoOn: () => boolean,
   ): Promise<number> {
     const { files, layout } = this.#member;
     const kept: { readonly name: string; readonly content: string | undefined }[] = [];
-    for (const name of names) {
+    for (const index of batch) {
       if (!mayGoOn()) break;
       // What the volume refuses now is looked at again with the next listing.
-      const one = await this.#keep(name, inUse).catch(() => undefined);
+      const one = await this.#keep(this.#done.at(index), this.#known[index]!, inUse).catch(
+        () => undefined,
+      );
       if (one !== undefined) kept.push(one);
     }
     for (const shard of new Set(kept.map(({ name }) => layout.archiveShard(name)))) {
@@ -181,6 +210,7 @@ export class Archiver {
   /** Gives flag and state file a name in the archive, if they may go there. Returns the state's content. */
   async #keep(
     name: string,
+    since: number,
     { claimed, owed }: { claimed: ReadonlySet<string>; owed: ReadonlySet<string> },
   ): Promise<{ name: string; content: string | undefined } | undefined> {
     const { files, layout } = this.#member;
@@ -190,12 +220,12 @@ export class Archiver {
     if (place === undefined || place > this.#limit) return undefined;
     const flag = await readText(files, layout.flag('done', name));
     if (flag === undefined) return undefined;
-    const parent = parentName(name);
+    const origin = originName(name);
     const state = {
-      known: this.#ports.monotonic() - (this.#known.get(name) ?? Number.POSITIVE_INFINITY),
+      known: this.#ports.monotonic() - since,
       hasFailed: (await files.stat(layout.flag('failed', name))) !== undefined,
       isClaimed: claimed.has(name),
-      isOwed: owed.has(name) || (parent !== undefined && owed.has(parent)),
+      isOwed: owed.has(name) || (origin !== undefined && owed.has(origin)),
       isOpen: await this.#isOpen(name, flag),
     };
     if (!mayBeArchived(state, this.#rules)) return undefined;
@@ -226,7 +256,10 @@ export class Archiver {
     const { files, layout } = this.#member;
     const record = parseCommitRecord(flag, name);
     if (record !== undefined) {
-      return record.next !== undefined && !(await isDone(files, layout, record.next.name));
+      for (const one of followersOf(record)) {
+        if (!(await isDone(files, layout, one.name))) return true;
+      }
+      return false;
     }
     if (parseToken(flag) !== undefined) return false;
     // Another program's flag does not say what followed: the next step's name is it, by convention.

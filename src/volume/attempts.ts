@@ -42,11 +42,12 @@ export async function readTried(files: Files, layout: Layout, name: string): Pro
  * the claim is given up: whoever counts may die of it too.
  */
 export async function countAttempt(member: Member, name: string, attempt: Attempt): Promise<void> {
-  const { attempts } = await readTried(member.files, member.layout, name);
   const isSame = (other: Attempt): boolean =>
     other.session === attempt.session && other.started === attempt.started;
-  if (attempts.some(isSame)) return;
   for (let number = attempt.attempt; ; number += 1) {
+    // Each time: whoever has taken the number may have counted this one.
+    const { attempts } = await readTried(member.files, member.layout, name);
+    if (attempts.some(isSame)) return;
     const content = formatRecord({ ...attempt, attempt: number });
     if ((await note(member, name, String(number), content)) === 'ours') return;
   }
@@ -70,7 +71,7 @@ async function note(
   await ensureDirectory(files, layout.internal('attempts', name));
   await member.ensureStaging();
   member.attempted.add(name);
-  const temporary = member.staging(`.attempt.${name}`);
+  const temporary = member.draft('attempt', name);
   // Should the power take it, one attempt is not counted.
   const path = layout.internal('attempts', name, entry);
   return publish(files, temporary, path, content, { durable: false });

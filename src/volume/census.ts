@@ -1,4 +1,6 @@
 /** How many states there are of each kind, without holding more than the names in the root. */
+import { isDroppedName, subjectOfProblem } from '../machine/dropped.ts';
+import { parseEventName } from '../machine/event.ts';
 import { isStateName } from '../machine/name.ts';
 import { isDone } from './archive.ts';
 import { readTried } from './attempts.ts';
@@ -12,6 +14,10 @@ export interface Census {
   /** Of these, the ones whose next attempt is still to come; of so many tried ones as are looked at. */
   readonly delayed: number;
   readonly inProgress: number;
+  /** For events; neither available nor done. */
+  readonly waiting: number;
+  /** On their way; not what was dropped and nobody understands. */
+  readonly events: number;
   /** In `done/`. */
   readonly done: number;
   /** In `archive/`; those that are just being moved are in both. */
@@ -54,11 +60,21 @@ export async function takeCensus(
     // done beats failed where both exist.
     if (!(await isDone(files, layout, name))) failed.push(name);
   }
-  for await (const name of namesOrNone(files, layout.flags('waiting'))) open.delete(name);
+  let waiting = 0;
+  for await (const name of namesOrNone(files, layout.flags('waiting'))) {
+    if (open.delete(name)) waiting += 1;
+  }
+  let events = 0;
+  for await (const name of namesOrNone(files, layout.events)) {
+    if (parseEventName(name) !== undefined || isDroppedName(name)) events += 1;
+    else if (subjectOfProblem(name) !== undefined) events -= 1;
+  }
   return {
     available: open.size,
     delayed: await countDelayed(files, layout, open),
     inProgress: inProgress.length,
+    waiting,
+    events: Math.max(0, events),
     done,
     ...(await countArchived(files, layout, counted)),
     failed: failed.length,

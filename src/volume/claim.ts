@@ -1,6 +1,6 @@
 /** Claiming a state, and giving the claim up. */
 import { isArchived } from './archive.ts';
-import type { Window } from './contract.ts';
+import type { Window } from '../store/session.ts';
 import { readText, remove, removeOurs } from './exclusive.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
@@ -18,7 +18,10 @@ export async function claim(
   const { files, layout } = member;
   const flag = layout.flag('in_progress', name);
   member.claims.begin(name);
+  // After an error nobody knows whose it is: whoever gives it up has to look.
+  member.doubtful.add(name);
   const outcome = await member.setFlag(flag);
+  member.doubtful.delete(name);
   if (outcome === 'taken') return 'taken';
   if (!(await isSettled(files, layout, name))) return 'ours';
   if (await isArchived(files, layout, name)) member.reappeared.add(name);

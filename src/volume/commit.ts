@@ -1,24 +1,28 @@
 /**
- * Commits, in bursts: stage → fsync → link `done/` → fsync → claim successors → publish → fsync →
- * unstage → release. After a crash anywhere in between, the staged record says what is still owed (I2, I3).
+ * Commits, in bursts: stage → fsync → assign events → fsync → link `done/` → fsync → claim successors → publish →
+ * fsync → unstage → release. After a crash anywhere in between, the staged record says what is still owed (I2, I3).
  */
-import type { CommitRecord, FailureRecord } from '../machine/record.ts';
-import { formatRecord, holdsRecord } from '../machine/record.ts';
-import type { Step, Window } from './contract.ts';
+import type { CommitRecord, FailureRecord, Follower } from '../machine/record.ts';
+import { followersOf, formatRecord, holdsRecord } from '../machine/record.ts';
+import type { Step, Window } from '../store/session.ts';
 import { isArchived, recount } from './archive.ts';
-import { exactly, linkOnce, publish, remove } from './exclusive.ts';
+import { exactly, isNoFile, linkOnce, publish, readText, remove } from './exclusive.ts';
 import { clearAttempts } from './attempts.ts';
 import { releaseClaim } from './claim.ts';
+import { assignEvents, emitEvents, retireEvents } from './effects.ts';
 import type { Member } from './member.ts';
 import { mendTorn } from './torn.ts';
 import { stageAlone, stageBundle, stageSuccessor, successorFile, toBundles } from './staging.ts';
+import { park, unpark } from './waiting.ts';
 
 /** At most, in UTF-8. */
 const BYTES_PER_CHARACTER = 3;
 
 export async function commit(member: Member, steps: Step[], window: Window): Promise<void> {
+  giveBackTwins(at(steps, 'new'));
+  await giveBackOutdated(member, [...at(steps, 'new'), ...at(steps, 'staged')], window);
   await stage(member, at(steps, 'new'));
-  await link(member, at(steps, 'staged'), window);
+  await link(member, await assign(member, at(steps, 'staged'), window), window);
   await publishSuccessors(member, at(steps, 'committed'), window);
   await unstage(member, at(steps, 'published'), window);
 }
@@ -28,6 +32,43 @@ const at = (steps: Step[], progress: Step['progress']): Step[] =>
 
 function recordOf(step: Step): CommitRecord | undefined {
   return step.change.kind === 'commit' ? step.change.record : undefined;
+}
+
+/** It is to be looked at anew, as if it had not been decided. */
+function giveBack(step: Step): void {
+  [step.lost, step.progress] = [true, 'published'];
+}
+
+/**
+ * I10: of two states for which there is the same event one is given back, to be looked at anew. In one file, their
+ * records would both be where it is applied.
+ */
+function giveBackTwins(steps: Step[]): void {
+  const seen = new Set<string>();
+  for (const step of steps) {
+    const ids = (recordOf(step)?.events ?? []).map(({ id }) => id);
+    if (ids.some((id) => seen.has(id))) giveBack(step);
+    else for (const id of ids) seen.add(id);
+  }
+}
+
+/**
+ * I11: what was decided by the world of one cycle is committed in that cycle, or not at all. Whether one whose flag was
+ * tried for is committed, the flag tells; if it does not yet, its record stays staged.
+ */
+async function giveBackOutdated(member: Member, steps: Step[], window: Window): Promise<void> {
+  await each(steps, async (step) => {
+    const { change } = step;
+    if (change.kind !== 'commit' || change.cycle === undefined) return;
+    if (change.cycle === window.cycle) return;
+    if (step.tried) {
+      const flag = await readText(member.files, member.layout.flag('done', step.name));
+      if (holding(change.record!)(flag ?? '')) return;
+      step.staged = undefined;
+      member.restagings += 1;
+    }
+    giveBack(step);
+  });
 }
 
 /** Runs `act` for each step; one that fails keeps its error and its place, the others go on. */
@@ -50,9 +91,9 @@ async function stage(member: Member, steps: Step[]): Promise<void> {
   for (const step of steps) if (recordOf(step) === undefined) step.progress = 'staged';
   if (recorded.length === 0) return;
   await attempt(recorded, () => member.ensureStaging());
-  // Of an earlier try, which was not synced.
-  await each(recorded, (step) => letGo(member, step));
-  const bundles = toBundles(recorded, (step) => formatRecord(recordOf(step)!), member.bundleSize);
+  // What an earlier try has staged stays: a removal that the network repeats later would take what is put in its place.
+  const unstaged = recorded.filter(({ staged }) => staged === undefined);
+  const bundles = toBundles(unstaged, (step) => formatRecord(recordOf(step)!), member.bundleSize);
   await Promise.all(
     bundles.map((bundle) =>
       attempt(bundle, async () => {
@@ -84,6 +125,22 @@ async function letGo(member: Member, step: Step): Promise<void> {
   step.staged = undefined;
 }
 
+/** I10: returns those that may be committed. One whose events are others' is given back, to be looked at anew. */
+async function assign(member: Member, steps: Step[], window: Window): Promise<Step[]> {
+  const hasEvents = (step: Step): boolean => recordOf(step)?.events !== undefined;
+  const receiving = steps.filter(hasEvents);
+  if (receiving.length === 0) return steps;
+  const assigned: Step[] = [];
+  await each(receiving, async (step) => {
+    const record = recordOf(step)!;
+    const outcome = await assignEvents(member, record, step.staged!, window.mayStart);
+    if (outcome === 'ours') assigned.push(step);
+    if (outcome === 'taken') giveBack(step);
+  });
+  const synced = await attempt(assigned, () => member.files.sync(member.layout.outcomes));
+  return [...steps.filter((step) => !hasEvents(step)), ...(synced ? assigned : [])];
+}
+
 const written = (steps: Step[]): Step[] => steps.filter((step) => step.error === undefined);
 
 /** I1: the one operation that makes a step count. I4: not a moment after the phase. */
@@ -94,10 +151,14 @@ async function link(member: Member, steps: Step[], window: Window): Promise<void
     if (!window.mayStart()) return;
     const record = recordOf(step);
     const flag = layout.flag('done', step.name);
+    const isAgain = step.tried;
+    step.tried = true;
     const outcome =
       record === undefined
         ? await member.setFlag(flag)
         : await linkRecord(member, step, record, flag);
+    // A network may have repeated both the making of what was staged and the link: that file was never synced.
+    if (isAgain && outcome === 'ours') await files.sync(flag);
     step.lost = outcome === 'taken';
     step.progress = step.lost ? 'published' : 'committed';
     linked ||= !step.lost;
@@ -129,7 +190,7 @@ async function linkRecord(
     if (member.meetsBundleLimit(error)) {
       // In this order: it is staged at every moment, for the commit may have happened all the same.
       const alone = await stageAlone(member, record);
-      if (alone !== step.staged) await letGo(member, step);
+      await letGo(member, step);
       step.staged = alone;
     }
     throw error;
@@ -157,16 +218,30 @@ async function lookBack(member: Member, steps: Step[], window: Window): Promise<
 }
 
 async function publishSuccessors(member: Member, steps: Step[], window: Window): Promise<void> {
-  const withSuccessor = steps.filter((step) => recordOf(step)?.next !== undefined);
-  for (const step of steps) if (recordOf(step)?.next === undefined) step.progress = 'published';
-  if (withSuccessor.length === 0) return;
+  const withEffects = steps.filter((step) => hasEffects(recordOf(step)));
+  for (const step of steps) if (!hasEffects(recordOf(step))) step.progress = 'published';
+  if (withEffects.length === 0) return;
   const landed: Step[] = [];
-  await each(withSuccessor, async (step) => {
-    if (await publishOne(member, step, window)) landed.push(step);
+  await each(withEffects, async (step) => {
+    const record = recordOf(step)!;
+    if (!(await emitEvents(member, record, step.staged!, window.mayLand))) return;
+    for (const branch of record.branches ?? []) {
+      if (!(await publishFollower(member, record, branch, window))) return;
+    }
+    const hasLanded = record.next === undefined || (await publishOne(member, step, window));
+    if (hasLanded) landed.push(step);
   });
-  const synced = await attempt(landed, () => member.files.sync(member.layout.root));
+  const { files, layout } = member;
+  const emits = landed.some((step) => recordOf(step)!.emit !== undefined);
+  const synced = await attempt(landed, async () => {
+    await files.sync(layout.root);
+    if (emits) await files.sync(layout.events);
+  });
   if (synced) for (const step of landed) step.progress = 'published';
 }
+
+const hasEffects = (record: CommitRecord | undefined): boolean =>
+  record?.next !== undefined || record?.emit !== undefined;
 
 /** False if it is too late for this window. */
 async function publishOne(member: Member, step: Step, window: Window): Promise<boolean> {
@@ -174,8 +249,11 @@ async function publishOne(member: Member, step: Step, window: Window): Promise<b
   const next = recordOf(step)!.next!;
   // Somebody else had put a file of that name there, and it is done: as one in the root, it stays as it is.
   if (await isArchived(files, layout, next.name)) return true;
+  const rests = step.change.kind === 'commit' && step.change.rests === true;
+  if (rests && !window.mayLand()) return false;
+  if (rests) await park(member, next.name);
   // Following: claim first, then publish, so that nobody can come in between.
-  if (window.follow && !step.followed && window.mayStart()) {
+  if (window.follow && !rests && !step.followed && window.mayStart()) {
     const flag = layout.flag('in_progress', next.name);
     member.claims.begin(next.name);
     step.followed = (await member.setFlag(flag)) === 'ours';
@@ -188,7 +266,7 @@ async function publishOne(member: Member, step: Step, window: Window): Promise<b
     exactly(next.content),
   );
   if (outcome === 'ours') return true;
-  if (!(await setAsideConflict(member, recordOf(step)!, window))) return false;
+  if (!(await setAsideConflict(member, recordOf(step)!, next, window))) return false;
   if (step.followed && !(await releaseClaim(member, next.name, window.mayLand))) return false;
   step.followed = false;
   return true;
@@ -198,9 +276,9 @@ async function publishOne(member: Member, step: Step, window: Window): Promise<b
 async function setAsideConflict(
   member: Member,
   record: CommitRecord,
+  next: Follower,
   window: Window,
 ): Promise<boolean> {
-  const next = record.next!;
   const failure: FailureRecord = {
     flockwork: 1,
     state: next.name,
@@ -209,8 +287,8 @@ async function setAsideConflict(
     at: member.stamp(),
     code: 'successor-taken',
     reason:
-      `${record.state} leads to ${next.name}, but another file has that name; it is kept as it is, ` +
-      `and the successor was to be: ${next.content}`,
+      `${record.state} leads to ${next.name}, but something else has that name; it is kept as it is, ` +
+      `and was to be: ${next.content}`,
   };
   return putFailed(member, failure, window);
 }
@@ -224,7 +302,7 @@ export async function putFailed(
   const { files, layout } = member;
   await member.ensureStaging();
   const [temporary, flag] = [
-    member.staging(`.failed.${record.state}`),
+    member.draft('failed', record.state),
     layout.flag('failed', record.state),
   ];
   const outcome = await publish(files, temporary, flag, formatRecord(record), {
@@ -238,9 +316,14 @@ export async function putFailed(
 /** Has all of it to do again if the window closes on the way: each part can be done twice. */
 async function unstage(member: Member, steps: Step[], window: Window): Promise<void> {
   await each(steps, async (step) => {
+    const record = recordOf(step);
+    // While it is staged: whoever dies in the middle of this leaves the rest to the sweep.
+    if (record !== undefined && !step.lost) {
+      if (!(await retireEvents(member, record, window.mayLand))) return;
+      if (member.waiting.has(step.name)) await unpark(member, step.name);
+    }
     await letGo(member, step);
-    if (recordOf(step)?.next !== undefined)
-      await remove(member.files, successorFile(member, step.name));
+    if (record?.next !== undefined) await remove(member.files, successorFile(member, step.name));
     if (!window.mayLand()) return;
     await clearAttempts(member, step.name);
     if (await releaseClaim(member, step.name, window.mayLand)) step.progress = 'settled';
@@ -256,21 +339,38 @@ export async function publishFromRecord(
   record: CommitRecord,
   window: Window,
 ): Promise<boolean> {
-  if (record.next === undefined) return true;
   const { files, layout } = member;
   await member.ensureStaging();
-  const { name, content } = record.next;
-  if (await isArchived(files, layout, name)) return true;
-  const temporary = member.staging(`.swept.${name}`);
-  const outcome = await publish(files, temporary, layout.state(name), content, {
-    may: window.mayLand,
-  });
-  if (outcome === 'late') return false;
-  if (outcome === 'taken') {
-    const there = await files.read(layout.state(name), content.length * BYTES_PER_CHARACTER);
-    const isMended = await mendTorn(member, record.next, there);
-    if (!isMended && !(await setAsideConflict(member, record, window))) return false;
+  const source = layout.flag('done', record.state);
+  if (!(await emitEvents(member, record, source, window.mayLand))) return false;
+  if (record.emit !== undefined) await files.sync(layout.events);
+  if (!(await retireEvents(member, record, window.mayLand))) return false;
+  if (member.waiting.has(record.state)) await unpark(member, record.state);
+  for (const follower of followersOf(record)) {
+    if (!(await publishFollower(member, record, follower, window))) return false;
   }
   await files.sync(layout.root);
   return true;
+}
+
+/** From a copy of our own; what the power has left of one is made whole. False if it is too late for this window. */
+async function publishFollower(
+  member: Member,
+  record: CommitRecord,
+  follower: Follower,
+  window: Window,
+): Promise<boolean> {
+  const { files, layout } = member;
+  const { name, content } = follower;
+  if (await isArchived(files, layout, name)) return true;
+  const temporary = member.draft('begun', name);
+  const publishing = { may: window.mayLand, durable: false };
+  const outcome = await publish(files, temporary, layout.state(name), content, publishing);
+  if (outcome !== 'taken') return outcome === 'ours';
+  if (await isNoFile(files, layout.state(name))) {
+    return setAsideConflict(member, record, follower, window);
+  }
+  const there = await files.read(layout.state(name), content.length * BYTES_PER_CHARACTER);
+  if (await mendTorn(member, follower, there)) return true;
+  return setAsideConflict(member, record, follower, window);
 }

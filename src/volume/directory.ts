@@ -13,7 +13,12 @@ export async function ensureDirectory(files: Files, path: string): Promise<void>
   try {
     await files.makeDirectory(path);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || (await files.stat(path))?.kind !== 'directory') throw error;
+    const code = errnoOf(error);
+    if (code === 'ENOENT') throw error;
+    const kind = (await files.stat(path))?.kind;
+    // I8: a cache that does not show it yet says nothing against its being there.
+    const isHidden = kind === undefined && code === 'EEXIST';
+    if (kind !== 'directory' && !isHidden) throw error;
     return;
   }
   const parent = await files.stat(`${path.slice(0, path.lastIndexOf('/'))}/.`);

@@ -2,7 +2,7 @@
  * The primitives the protocol rests on: make a name once, whole, and take away only what is ours.
  * All of them treat an error as "unknown", look at what is there, and decide from that.
  */
-import { errnoOf, type Files } from './files.ts';
+import { errnoOf, type Files, type Sink } from './files.ts';
 
 const decoder = new TextDecoder();
 const always = (): boolean => true;
@@ -18,11 +18,20 @@ export async function readText(files: Files, path: string): Promise<string | und
 }
 
 /** The names in a directory; none where there is no such directory. */
-export async function listOrNone(files: Files, directory: string): Promise<string[]> {
+export function listOrNone(files: Files, directory: string): Promise<string[]> {
+  return listInto(files, directory, []);
+}
+
+/** The same, to where they shall go. */
+export async function listInto<Into extends Sink>(
+  files: Files,
+  directory: string,
+  into: Into,
+): Promise<Into> {
   try {
-    return await files.list(directory);
+    return await files.list(directory, into);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
+    if (errnoOf(error) === 'ENOENT') return into;
     throw error;
   }
 }
@@ -41,10 +50,21 @@ export async function linkOnce(
     await files.link(existing, name);
     return 'ours';
   } catch (error) {
-    const there = await readText(files, name);
+    let there: string | undefined;
+    try {
+      there = await readText(files, name);
+    } catch (unread) {
+      if (await isNoFile(files, name)) return 'taken';
+      throw unread;
+    }
     if (there === undefined) throw error;
     return isOurs(there) ? 'ours' : 'taken';
   }
+}
+
+/** Is there something that cannot be read, as a directory? */
+export async function isNoFile(files: Files, path: string): Promise<boolean> {
+  return ((await files.stat(path))?.kind ?? 'file') !== 'file';
 }
 
 /** For `linkOnce`: nothing but this. */
@@ -108,12 +128,14 @@ export async function replaceWhole(
   await files.rename(temporary, path);
 }
 
-/** Removes an entry; one that is not there (any more) is as good. */
-export async function remove(files: Files, path: string): Promise<void> {
+/** Removes an entry; one that is not there (any more) is as good. Returns whether it was. */
+export async function remove(files: Files, path: string): Promise<boolean> {
   try {
     await files.unlink(path);
+    return true;
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
+    return false;
   }
 }
 

@@ -12,9 +12,18 @@ export interface Stat {
   readonly mode: number;
 }
 
+/** What takes names one by one: an array, or something smaller. */
+export interface Sink {
+  push(name: string): unknown;
+}
+
 export interface Files {
-  /** Names in a directory, in no order. May be stale on network volumes, in both directions (I8). */
+  /**
+   * Names in a directory, in no order. May be stale on network volumes, in both directions (I8). There may be
+   * a million: where they go to `into`, no others are held.
+   */
   list(directory: string): Promise<string[]>;
+  list<Into extends Sink>(directory: string, into: Into): Promise<Into>;
   /** Of the entry itself: symbolic links are not followed. Undefined only if the volume says ENOENT. */
   stat(path: string): Promise<Stat | undefined>;
   /** A regular file's content, at most `limit` + 1 bytes of it. Never waits for a FIFO's writer. */

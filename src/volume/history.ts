@@ -4,7 +4,7 @@
  */
 import { parseStateName } from '../machine/name.ts';
 import { compareCodePoints } from '../semaphore/order.ts';
-import type { JournalEntry } from './contract.ts';
+import type { JournalEntry } from '../store/session.ts';
 import { listOrNone } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import { parseJournalLine, parseJournalName, type JournalFile } from './journal.ts';

@@ -1,8 +1,8 @@
 /** Reading a claimed state file, whoever put it there and whatever it is. */
 import { MAX_STATE_BYTES } from '../machine/state-file.ts';
-import { nameProblem } from '../machine/name.ts';
+import { instanceProblem, parseStateName } from '../machine/name.ts';
 import { readTried } from './attempts.ts';
-import type { Intake } from './contract.ts';
+import type { Intake } from '../store/session.ts';
 import { errnoOf, type Stat } from './files.ts';
 import type { Member } from './member.ts';
 import { mendTorn, tornSuccessor } from './torn.ts';
@@ -10,7 +10,7 @@ import { mendTorn, tornSuccessor } from './torn.ts';
 export async function intake(member: Member, name: string): Promise<Intake> {
   const { files, layout } = member;
   const path = layout.state(name);
-  const badName = nameProblem(name);
+  const badName = instanceProblem(parseStateName(name)!.instance);
   if (badName !== undefined) return { kind: 'bad', code: 'bad-name', reason: badName };
   try {
     const stat = await files.stat(path);

@@ -9,6 +9,9 @@ export type Flag = (typeof FLAGS)[number];
 export const INTERNAL = ['sessions', 'leases', 'staging', 'attempts', 'journal'] as const;
 export type Internal = (typeof INTERNAL)[number];
 
+/** Of events: those on their way, and what became of each. */
+export const EVENTS = ['events', 'outcomes'] as const;
+
 const SHARDS = 256;
 
 export class Layout {
@@ -28,6 +31,24 @@ export class Layout {
 
   flag(flag: Flag, name: string): string {
     return `${this.root}/${flag}/${name}`;
+  }
+
+  get events(): string {
+    return `${this.root}/events`;
+  }
+
+  /** The names are those of `formatEventName`. */
+  event(name: string): string {
+    return `${this.events}/${name}`;
+  }
+
+  get outcomes(): string {
+    return `${this.root}/outcomes`;
+  }
+
+  /** `generation`: see `outcomes.ts`. */
+  outcome(id: string, generation = 0): string {
+    return `${this.outcomes}/${id}${generation === 0 ? '' : `+${generation}`}`;
   }
 
   get home(): string {
@@ -58,6 +79,11 @@ export class Layout {
 
   get volumeFile(): string {
     return `${this.home}/volume.json`;
+  }
+
+  /** Made when the first one is stored. */
+  get configurations(): string {
+    return `${this.home}/configurations`;
   }
 
   get paused(): string {

@@ -1,5 +1,6 @@
 /** Listings of directories that may be long: made again only when something has changed. */
-import { listOrNone } from './exclusive.ts';
+import { Names } from '../semaphore/names.ts';
+import { listInto } from './exclusive.ts';
 import type { Files } from './files.ts';
 
 interface Known {
@@ -7,8 +8,10 @@ interface Known {
   /** On our monotonic clock: when this mtime was first seen. */
   readonly since: number;
   /** Of a listing made when it had been so for long enough. */
-  readonly names: readonly string[] | undefined;
+  readonly names: Names | undefined;
 }
+
+const always = (): boolean => true;
 
 /** Listings, made again only when the directory has changed: history costs nothing while it rests. */
 export class Listings {
@@ -27,14 +30,17 @@ export class Listings {
     this.#monotonic = monotonic;
   }
 
-  async list(directory: string): Promise<readonly string[]> {
+  /** `isWanted`: the same for a directory each time; other names are not kept. */
+  async list(directory: string, isWanted: (name: string) => boolean = always): Promise<Names> {
     const now = this.#monotonic();
     const mtime = (await this.#files.stat(directory))?.mtime;
     const before = this.#known.get(directory);
     const known = before?.mtime === mtime ? before : undefined;
     if (known?.names !== undefined) return known.names;
     const since = known?.since ?? now;
-    const names = await listOrNone(this.#files, directory);
+    const names = new Names();
+    const push = (name: string): void => void (isWanted(name) && names.push(name));
+    await listInto(this.#files, directory, { push });
     const isSettled = mtime !== undefined && now - since >= this.#settled;
     this.#known.set(directory, { mtime, since, names: isSettled ? names : undefined });
     return names;

@@ -3,8 +3,10 @@ import { ClaimAges } from './claim-ages.ts';
 import { ensureDirectory } from './directory.ts';
 import { createAnew, exactly, linkOnce, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
+import { NO_EVENTS, type Inbox } from './inbox.ts';
+import { hash } from '../semaphore/hash.ts';
 import type { Layout } from './layout.ts';
-import { formatToken, type Token } from './token.ts';
+import { formatToken, type Token } from '../store/token.ts';
 
 /** ext4 allows 65,000 links to an inode; GlusterFS 100, or as few as 38 where its bricks are ext4. */
 const LINKS_PER_TOKEN_FILE = 60_000;
@@ -12,6 +14,9 @@ const LINKS_PER_TOKEN_FILE = 60_000;
 const RECORDS_PER_BUNDLE = 256;
 /** What a volume says when a file has all the names it may have: GlusterFS says that there is no space. */
 const TOO_MANY_LINKS = ['EMLINK', 'ENOSPC', 'EDQUOT'];
+
+/** Bytes. */
+const LONGEST_NAME = 255;
 
 export class Member {
   readonly files: Files;
@@ -22,19 +27,31 @@ export class Member {
   readonly stamp: () => string;
   /** States with failed attempts or refusals, as of the last snapshot. */
   attempted: Set<string> = new Set();
+  /** Events that were there then. */
+  inbox: Inbox = NO_EVENTS;
+  /** Second copies of what was applied, or what the network or the power has brought back: to be taken away (I4). */
+  readonly over: Set<string> = new Set();
+  /** Instances of these that have no open state. */
+  orphans: readonly string[] = [];
+  /** States with a flag in `waiting/`, as of then, and those that this session has set. */
+  waiting: Set<string> = new Set();
+  /** Those of them that were not open then. */
+  overdue: readonly string[] = [];
   /** Sessions with a flag in `workers/`, as of then. */
   registered: readonly string[] = [];
   /** Records that one staged file may hold: each has a name of it in `done/`. */
   bundleSize: number = RECORDS_PER_BUNDLE;
   /** Staged files, and the states in each that are not through. */
   readonly staged: Map<string, Set<string>> = new Map();
+  /** Times that something had to be staged under another name than the usual one. */
+  restagings = 0;
   /** The file that flags are links to, if there is one yet. */
   tokenFile: string | undefined;
   /** Names of archived states that were claimed: somebody has put a file there again. */
   readonly reappeared: Set<string> = new Set();
   /** Without clocks, no claim that we know of is old. */
   claims: ClaimAges = new ClaimAges(() => [], Number.POSITIVE_INFINITY);
-  /** States whose claim was to be given up, and may have been. */
+  /** States whose claim was to be made, or given up, and may have been. */
   readonly doubtful: Set<string> = new Set();
   #stagingMade = false;
   #tokenFiles = 0;
@@ -115,6 +132,13 @@ export class Member {
 
   get lease(): string {
     return this.layout.internal('leases', this.token.session);
+  }
+
+  /** A private file on the way to what is called `name`, which may be as long as a name can be. */
+  draft(kind: string, name: string): string {
+    const plain = `.${kind}.${name}`;
+    const isLong = Buffer.byteLength(plain) > LONGEST_NAME;
+    return this.staging(isLong ? `.${kind}.${hash(name)}` : plain);
   }
 
   staging(...names: string[]): string {

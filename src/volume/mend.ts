@@ -1,13 +1,13 @@
 /** What a user does to a volume from outside: bring back, begin again, hold. */
-import { isStateName, parseStateName, stateName } from '../machine/name.ts';
-import { parseCommitRecord } from '../machine/record.ts';
+import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
+import { followersOf, parseCommitRecord } from '../machine/record.ts';
 import { readDoneFlag } from './archive.ts';
 import { removeAttempts } from './attempts.ts';
 import { createAnew, listOrNone, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import { parseCounter } from './pulse.ts';
-import { parseToken } from './token.ts';
+import { parseToken } from '../store/token.ts';
 
 /** The failed flag and all attempts go: the state is available again. False if it has not failed. */
 export async function retryState(files: Files, layout: Layout, name: string): Promise<boolean> {
@@ -26,28 +26,45 @@ export interface Reset {
   readonly archived: readonly string[];
 }
 
+/** What a step has left. */
+interface Traces {
+  readonly followers: readonly string[];
+  /** Ids of the events that it took up. */
+  readonly applied: readonly string[];
+  /** Names of events that it caused. */
+  readonly caused: readonly string[];
+}
+
 /**
- * Removes the flags of what is done, in `done/` and in the archive, and the successors that these steps led to;
- * what was archived is brought back. Returns the flags' names.
+ * Removes the flags of what is done, in `done/` and in the archive, and the successors and events that these steps led to;
+ * what was archived is brought back. What these took up may be sent again. Returns the flags' names.
  */
 export async function resetDone(files: Files, layout: Layout): Promise<Reset> {
   const inDone = (await listOrNone(files, layout.flags('done'))).filter(isStateName);
   const archived = (await listArchived(files, layout)).filter(isStateName);
-  const records = new Map<string, string | undefined>();
+  const records = new Map<string, Traces>();
   for (const name of new Set([...inDone, ...archived])) {
     const text = await readDoneFlag(files, layout, name);
-    records.set(
-      name,
-      parseCommitRecord(text ?? '', name)?.next?.name ?? foreignSuccessor(name, text),
-    );
+    const record = parseCommitRecord(text ?? '', name);
+    const { events = [], emit = [] } = record ?? {};
+    records.set(name, {
+      followers:
+        text === '' ? [foreignSuccessor(name)] : followersOf(record).map((one) => one.name),
+      applied: events.map(({ id }) => id),
+      caused: emit.map((event) => event.name),
+    });
   }
   // Children before parents: at every moment, what is left is a run that can go on.
-  const deepestFirst = [...records.keys()].sort((a, b) => stepOf(b) - stepOf(a));
+  const deepestFirst = [...records.keys()].sort(laterFirst);
   const inArchive = new Set(archived);
   for (const name of deepestFirst) {
-    const successor = records.get(name);
-    if (successor !== undefined) {
+    const { followers, applied, caused } = records.get(name)!;
+    for (const event of caused) await remove(files, layout.event(event));
+    for (const id of applied) await removeOutcome(files, layout, id);
+    for (const successor of followers) {
       await remove(files, layout.flag('failed', successor));
+      // What comes to be there may be another state, in which something runs.
+      await remove(files, layout.flag('waiting', successor));
       await removeAttempts(files, layout, successor);
       await remove(files, layout.state(successor));
     }
@@ -58,6 +75,15 @@ export async function resetDone(files: Files, layout: Layout): Promise<Reset> {
   }
   await removeEmptyShards(files, layout);
   return { done: deepestFirst, archived };
+}
+
+/** All generations of it: for what is not done it would be waited for. */
+async function removeOutcome(files: Files, layout: Layout, id: string): Promise<void> {
+  for (let generation = 0; ; generation += 1) {
+    const path = layout.outcome(id, generation);
+    if ((await files.stat(path)) === undefined) return;
+    await remove(files, path);
+  }
 }
 
 /** A file that has been put into the root since then is the one that will run. */
@@ -77,7 +103,7 @@ async function listArchived(files: Files, layout: Layout): Promise<string[]> {
 }
 
 /** Only directories of ours: a user may have others, or a file, of that name. */
-async function listShards(files: Files, layout: Layout): Promise<string[]> {
+export async function listShards(files: Files, layout: Layout): Promise<string[]> {
   if ((await files.stat(layout.archive))?.kind !== 'directory') return [];
   const names = await listOrNone(files, layout.archive);
   return names
@@ -105,13 +131,27 @@ async function removeIfEmpty(files: Files, directory: string): Promise<void> {
 }
 
 /** A flag of the original says nothing about its successor: the next step's name is it, by convention. */
-function foreignSuccessor(name: string, text: string | undefined): string | undefined {
-  if (text !== '') return undefined;
+function foreignSuccessor(name: string): string {
   const { instance, step } = parseStateName(name)!;
   return stateName(instance, step + 1);
 }
 
-const stepOf = (name: string): number => parseStateName(name)?.step ?? 0;
+/**
+ * Of an instance and its branches: what a fork has begun comes after the step that forks, and before the one in which
+ * the branches are joined.
+ */
+function laterFirst(one: string, other: string): number {
+  const [a, b] = [pathOf(one), pathOf(other)];
+  const differs = a.findIndex((step, index) => step !== b[index]);
+  return differs === -1 ? b.length - a.length : (b[differs] ?? -1) - a[differs]!;
+}
+
+/** The steps that lead there: those that fork, and its own. */
+function pathOf(name: string): number[] {
+  const { instance, step } = parseStateName(name)!;
+  const origin = originName(stateName(instance, 0));
+  return origin === undefined ? [step] : [...pathOf(origin), step];
+}
 
 /** Removes claims whose session is not in `living`, and foreign ones. Returns the states' names. */
 export async function resetInProgress(

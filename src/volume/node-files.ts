@@ -24,7 +24,7 @@ import {
 } from 'node:fs';
 import { open, opendir } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import type { Stat } from './files.ts';
+import type { Sink, Stat } from './files.ts';
 import type { HistoryFiles } from './history.ts';
 
 const LIST_BUFFER = 1024;
@@ -63,15 +63,15 @@ function readAll(fd: number, limit: number): Uint8Array {
 }
 
 /** A third cheaper, and nobody waits for it for long: ticks go on in between. */
-async function listSync(directory: string): Promise<string[]> {
-  const names: string[] = [];
+async function listSync(directory: string, into: Sink): Promise<void> {
+  let count = 0;
   const entries = opendirSync(directory, { bufferSize: LIST_BUFFER });
   try {
     for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
-      names.push(entry.name);
-      if (names.length % YIELD_AFTER === 0) await setImmediate();
+      into.push(entry.name);
+      count += 1;
+      if (count % YIELD_AFTER === 0) await setImmediate();
     }
-    return names;
   } finally {
     entries.closeSync();
   }
@@ -93,11 +93,12 @@ export class NodeFiles implements HistoryFiles {
     this.#network = network;
   }
 
-  async list(directory: string): Promise<string[]> {
-    if (!this.#network) return listSync(directory);
-    const names: string[] = [];
-    for await (const name of this.names(directory)) names.push(name);
-    return names;
+  list(directory: string): Promise<string[]>;
+  list<Into extends Sink>(directory: string, into: Into): Promise<Into>;
+  async list(directory: string, into: Sink = []): Promise<Sink> {
+    if (!this.#network) await listSync(directory, into);
+    else for await (const name of this.names(directory)) into.push(name);
+    return into;
   }
 
   async *names(directory: string): AsyncGenerator<string, void> {

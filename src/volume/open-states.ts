@@ -3,6 +3,7 @@
  * the volume tells of it: a cycle costs what is open, however much is done.
  */
 import { isStateName } from '../machine/name.ts';
+import { Names } from '../semaphore/names.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Listings } from './listings.ts';
@@ -46,7 +47,7 @@ export class OpenStates {
   async open(
     arrived: ReadonlySet<string> | undefined,
     claimed: ReadonlySet<string>,
-  ): Promise<ReadonlySet<string>> {
+  ): Promise<Names> {
     const open = this.#open;
     if (open === undefined || arrived === undefined || this.#monotonic() >= this.#stale) {
       return this.#list();
@@ -60,27 +61,24 @@ export class OpenStates {
       if (claimed.has(name)) continue;
       if ((await files.stat(layout.flag('done', name))) !== undefined) open.delete(name);
     }
-    if (!this.#isWorthKeeping(open)) this.#open = undefined;
-    return open;
+    if (!this.#isWorthKeeping(open.size)) this.#open = undefined;
+    return Names.of(open);
   }
 
-  async #list(): Promise<ReadonlySet<string>> {
+  async #list(): Promise<Names> {
     const began = this.#monotonic();
-    const root = await this.#listings.list(this.#layout.root);
-    const done = new Set(await this.#listings.list(this.#layout.flags('done')));
-    const open = new Set<string>();
-    for (const name of root) {
-      if (!done.has(name) && isStateName(name)) open.add(name);
-    }
+    const root = await this.#listings.list(this.#layout.root, isStateName);
+    const done = await this.#listings.list(this.#layout.flags('done'));
+    const open = root.without(done);
     const now = this.#monotonic();
     this.#stale = now + Math.max(this.#lease, (now - began) / LISTING);
-    this.#listed = root.length + done.size;
-    this.#open = this.#isWorthKeeping(open) ? open : undefined;
+    this.#listed = root.size + done.size;
+    this.#open = this.#isWorthKeeping(open.size) ? new Set(open) : undefined;
     return open;
   }
 
   /** Is it less to look at each of them in each cycle than to list everything again? */
-  #isWorthKeeping(open: ReadonlySet<string>): boolean {
-    return open.size * NAMES_PER_LOOK <= this.#listed;
+  #isWorthKeeping(open: number): boolean {
+    return open * NAMES_PER_LOOK <= this.#listed;
   }
 }

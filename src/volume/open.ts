@@ -4,7 +4,7 @@ import { checkPhaseLengths, type PhaseLengths } from '../semaphore/cycle.ts';
 import { ensureDirectory } from './directory.ts';
 import { publish, readText } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
-import { FLAGS, INTERNAL, type Layout } from './layout.ts';
+import { EVENTS, FLAGS, INTERNAL, type Layout } from './layout.ts';
 import { formatVolumeFile, parseVolumeFile, type VolumeFile } from './volume-file.ts';
 
 export interface OpenOptions {
@@ -51,6 +51,13 @@ export async function openVolume(
   }
 }
 
+const ENOUGH = new Error('it can be listed');
+
+/** The first name tells: to list a million takes seconds. */
+function enough(): never {
+  throw ENOUGH;
+}
+
 async function requireDirectory(files: Files, at: Layout): Promise<void> {
   const stat = await files.stat(at.root).catch((error: unknown) => {
     throw explain(error, at);
@@ -58,9 +65,10 @@ async function requireDirectory(files: Files, at: Layout): Promise<void> {
   // The volume itself may be a symbolic link; it then lists as a directory does.
   if (stat !== undefined && stat.kind !== 'file') {
     try {
-      await files.list(`${at.root}/`);
+      await files.list(`${at.root}/`, { push: enough });
       return;
     } catch (error) {
+      if (error === ENOUGH) return;
       if (errnoOf(error) !== 'ENOTDIR' && errnoOf(error) !== 'ENOENT') throw explain(error, at);
     }
   }
@@ -76,6 +84,7 @@ async function requireDirectory(files: Files, at: Layout): Promise<void> {
 async function makeDirectories(files: Files, at: Layout): Promise<void> {
   const wanted = [
     ...FLAGS.map((flag) => at.flags(flag)),
+    ...EVENTS.map((part) => `${at.root}/${part}`),
     at.home,
     ...INTERNAL.map((part) => at.internal(part)),
   ];

@@ -1,14 +1,15 @@
 /** The volume as people ask about it: read without joining, changing nothing. */
+import { subjectOfProblem } from '../machine/dropped.ts';
 import { parseFailureRecord, type FailureRecord } from '../machine/record.ts';
 import { parseStateFile } from '../machine/state-file.ts';
 import { takeCensus, type Census } from './census.ts';
-import type { Held } from './contract.ts';
+import type { Held } from '../store/session.ts';
 import { listOrNone, readText } from './exclusive.ts';
 import type { Files } from './files.ts';
 import { readTails, type HistoryFiles, type Tails } from './history.ts';
 import type { Layout } from './layout.ts';
 import { readRoster } from './snapshot.ts';
-import { parseToken, type Token } from './token.ts';
+import { parseToken, type Token } from '../store/token.ts';
 
 export interface Claimed {
   readonly state: string;
@@ -24,6 +25,8 @@ export interface Overview {
   readonly inProgress: readonly Claimed[];
   /** Why what failed has failed: the first ones by name. */
   readonly failed: readonly FailureRecord[];
+  /** What is wrong with files that were dropped into `events/`, a sentence each: the first ones by name. */
+  readonly problems: readonly string[];
   /** Workers that registered as available. */
   readonly registered: readonly string[];
   /** Sessions there are. */
@@ -41,6 +44,7 @@ export async function readOverview(files: HistoryFiles, layout: Layout): Promise
     census,
     inProgress: await readClaims(files, layout, census.names.inProgress),
     failed: await readFailures(files, layout, census.names.failed.slice(0, REASONS)),
+    problems: await readProblems(files, layout),
     registered: (await readRoster(files, layout)).map((entry) => entry.name).sort(),
     sessions: await readSessions(files, layout),
     tails: await readTails(files, layout),
@@ -95,6 +99,17 @@ async function readFailures(
     );
   }
   return failures;
+}
+
+async function readProblems(files: Files, layout: Layout): Promise<string[]> {
+  const names = (await listOrNone(files, layout.events)).filter(
+    (name) => subjectOfProblem(name) !== undefined,
+  );
+  const problems: string[] = [];
+  for (const name of names.sort().slice(0, REASONS)) {
+    problems.push((await readText(files, layout.event(name)))?.trim() ?? '');
+  }
+  return problems.filter((problem) => problem !== '');
 }
 
 /** `prefix`: only of sessions whose names begin so. */

@@ -1,26 +1,30 @@
 /**
  * Which pauses between attempts are over. The instant in a record is the volume's time as its worker knew
  * it; where clocks disagree (a volume that lets its clients stamp mtime) it may be hours away. So a pause
- * is over, too, for whoever has seen it for as long as it was to last, on its own monotonic clock.
+ * is over, too, for whoever has seen it for as long as it was to last, and a cycle, on its own monotonic clock; where
+ * they agree, the volume's time comes first for everybody (I5).
  */
 import type { Attempt } from '../machine/record.ts';
 import type { Tried } from './attempts.ts';
 
 export class Pauses {
   readonly #monotonic: () => number;
+  readonly #cycle: number;
   /** When the last attempt at a state was first seen. */
   readonly #seen = new Map<string, { readonly attempt: number; readonly at: number }>();
 
-  constructor(monotonic: () => number) {
+  /** `cycle`: milliseconds. */
+  constructor(monotonic: () => number, cycle: number) {
     this.#monotonic = monotonic;
+    this.#cycle = cycle;
   }
 
-  /** `earliest`: of the volume's time now, ms, or undefined where that is not known. */
-  isOver(name: string, { attempts, notBefore }: Tried, earliest: number | undefined): boolean {
+  /** `now`: of the volume's time at the earliest, ms, or undefined where that is not known. */
+  isOver(name: string, { attempts, notBefore }: Tried, now: number | undefined): boolean {
     const due = Date.parse(notBefore ?? '');
-    if (earliest === undefined || !(due > earliest)) return true;
+    if (now === undefined || !(due > now)) return true;
     const last = attempts.at(-1);
-    return last !== undefined && this.#seenFor(name, last) >= pauseAfter(last);
+    return last !== undefined && this.#seenFor(name, last) >= pauseAfter(last) + this.#cycle;
   }
 
   /** Forgets all states but these. */
@@ -30,10 +34,10 @@ export class Pauses {
 
   /** Milliseconds. */
   #seenFor(name: string, { attempt }: Attempt): number {
-    const now = this.#monotonic();
+    const at = this.#monotonic();
     const known = this.#seen.get(name);
-    if (known?.attempt === attempt) return now - known.at;
-    this.#seen.set(name, { attempt, at: now });
+    if (known?.attempt === attempt) return at - known.at;
+    this.#seen.set(name, { attempt, at });
     return 0;
   }
 }

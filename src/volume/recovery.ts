@@ -12,13 +12,15 @@ import { isArchived, isDone } from './archive.ts';
 import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
 import { dropClaim, isSettled, releaseClaim } from './claim.ts';
 import { publishFromRecord } from './commit.ts';
-import type { Recovery, Window } from './contract.ts';
+import type { Recovery, Window } from '../store/session.ts';
 import { listOrNone, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf } from './files.ts';
 import { sessionOfTokenFile, type Member } from './member.ts';
 import { parseCounter } from './pulse.ts';
 import { holdsRecords, stagedFiles, stagedStates } from './staging.ts';
-import { parseToken, type Token } from './token.ts';
+import { parseToken, type Token } from '../store/token.ts';
+import { isVoid } from './outcomes.ts';
+import { sweepWaiting } from './waiting.ts';
 
 interface Claim {
   readonly name: string;
@@ -75,23 +77,34 @@ export class Recoverer {
     ]);
     // Who has just gone is looked for all the same: a listing may be old, and a lease has its time.
     for (const session of new Set([...named, ...this.#sightings.keys()])) {
-      if (session === token.session || session.startsWith('.')) continue;
-      const began = this.#monotonic();
-      let text: string | undefined;
-      try {
-        text = await readText(files, layout.internal('leases', session));
-      } catch {
-        // I8: a volume that does not answer says nothing about anybody.
-        continue;
-      }
-      const before = this.#sightings.get(session);
-      const after = sight(before, parseCounter(text), began, this.#monotonic());
-      if (before !== undefined && after.counter > before.counter) this.#moved.add(session);
-      this.#sightings.set(session, after);
+      if (session !== token.session && !session.startsWith('.')) await this.#look(session);
     }
     for (const session of this.#sightings.keys()) {
       if (!named.has(session) && this.#isDead(session)) this.#sightings.delete(session);
     }
+  }
+
+  async #look(session: string): Promise<void> {
+    const { files, layout } = this.#member;
+    const began = this.#monotonic();
+    let text: string | undefined;
+    try {
+      text = await readText(files, layout.internal('leases', session));
+    } catch {
+      // I8: a volume that does not answer says nothing about anybody.
+      return;
+    }
+    const before = this.#sightings.get(session);
+    const after = sight(before, parseCounter(text), began, this.#monotonic());
+    if (before !== undefined && after.counter > before.counter) this.#moved.add(session);
+    this.#sightings.set(session, after);
+  }
+
+  /** I6: right before it counts. The volume may have been slow since the last look, and who had slept may be back. */
+  async #isDeadNow(session: string): Promise<boolean> {
+    await this.#look(session);
+    const looked = this.#sightings.get(session)?.looked ?? Number.NEGATIVE_INFINITY;
+    return this.#isDead(session) && this.#monotonic() - looked < this.#lease / LOOKS_PER_LEASE;
   }
 
   #isDead(session: string): boolean {
@@ -126,8 +139,11 @@ export class Recoverer {
     await this.#scanClaims(dead.length > 0);
     await this.#dropStrays(isHeld, window);
     await this.#sweepAttempts(cycle, window);
+    await sweepWaiting(this.#member, (name) => this.#isMyShare(name, cycle) && window.mayStart());
     for (const session of dead) {
+      const isStill = await this.#isDeadNow(session);
       if (!window.mayStart()) return report;
+      if (!isStill) continue;
       if (await this.#breakLease(session, window)) report.broken.push(session);
       report.dropped.push(...(await this.#dropClaims(session, cycle, window)));
       report.finished.push(...(await this.#sweep(session, cycle, window)));
@@ -187,7 +203,10 @@ export class Recoverer {
   async #sweepAttempts(cycle: number, window: Window): Promise<void> {
     const { files, layout } = this.#member;
     for (const name of await listOrNone(files, layout.internal('attempts'))) {
-      if (!this.#isMyShare(name, cycle) || !(await isSettled(files, layout, name))) continue;
+      if (!this.#isMyShare(name, cycle)) continue;
+      // Where it waits, nothing was tried: whoever was lost only looked.
+      const isOver = this.#member.waiting.has(name) || (await isSettled(files, layout, name));
+      if (!isOver) continue;
       if (!window.mayStart()) return;
       await removeAttempts(files, layout, name);
     }
@@ -195,9 +214,7 @@ export class Recoverer {
 
   async #breakLease(session: string, window: Window): Promise<boolean> {
     const { files, layout } = this.#member;
-    const lease = layout.internal('leases', session);
-    const there = (await files.stat(lease)) !== undefined;
-    if (there) await remove(files, lease);
+    const wasThere = await remove(files, layout.internal('leases', session));
     for (const name of await listOrNone(files, layout.flags('workers'))) {
       const flag = layout.flag('workers', name);
       const text = await readText(files, flag);
@@ -205,7 +222,7 @@ export class Recoverer {
         await removeOurs(files, flag, text, window.mayStart);
       }
     }
-    return there;
+    return wasThere;
   }
 
   async #dropClaims(session: string, cycle: number, window: Window): Promise<string[]> {
@@ -225,6 +242,8 @@ export class Recoverer {
     const { files, layout } = this.#member;
     const exists = await files.stat(layout.state(claim.name));
     if (exists === undefined || (await isSettled(files, layout, claim.name))) return;
+    // Nothing runs there.
+    if ((await files.stat(layout.flag('waiting', claim.name))) !== undefined) return;
     await countAttempt(this.#member, claim.name, {
       attempt: 1,
       session: claim.token.session,
@@ -248,7 +267,7 @@ export class Recoverer {
       let left = open.length;
       for (const name of open) {
         if (!window.mayLand()) return finished;
-        const outcome = await this.#finish(name, session, window);
+        const outcome = await this.#finish(name, session, file, window);
         if (outcome === 'late') return finished;
         if (outcome === 'unseen') continue;
         if (outcome === 'finished') finished.push(name);
@@ -264,13 +283,16 @@ export class Recoverer {
   async #finish(
     name: string,
     session: string,
+    file: string,
     window: Window,
   ): Promise<'finished' | 'over' | 'unseen' | 'late'> {
     const { files, layout } = this.#member;
     const doneText = await readText(files, layout.flag('done', name));
     if (doneText === undefined) {
       // Done long ago, by somebody else, with all that followed from it?
-      return (await isArchived(files, layout, name)) ? 'over' : 'unseen';
+      if (await isArchived(files, layout, name)) return 'over';
+      const staged = await readText(files, layout.internal('staging', session, file));
+      return (await isVoid(files, layout, name, staged ?? '')) ? 'over' : 'unseen';
     }
     const record = parseCommitRecord(doneText, name);
     if (record?.session !== session) return 'over';

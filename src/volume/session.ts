@@ -1,22 +1,19 @@
-/** A session on a real volume: lease, clock and token, and the operations of `contract.ts` put together. */
+/** A session on a real volume: lease, clock, flag and token, and the operations of `store/session.ts` put together. */
+import type { Arrived } from '../machine/burst.ts';
 import { UserError } from '../machine/errors.ts';
-import { momentOf, type Interval, type PhaseLengths } from '../semaphore/cycle.ts';
+import type { PastStep } from '../machine/definition.ts';
+import type { StateFile } from '../machine/state-file.ts';
+import { cycleLength, momentOf, type Interval, type PhaseLengths } from '../semaphore/cycle.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
-import {
-  addSample,
-  estimateAt,
-  formatInstant,
-  intervalAt,
-  startVolumeClock,
-  uncertaintyAt,
-  type VolumeClock,
-} from '../semaphore/volume-clock.ts';
-import { ARCHIVE_AGE, ARCHIVE_PAUSE, type ArchiveRules } from './archivable.ts';
+import { isMine } from '../semaphore/share.ts';
+import { formatInstant } from '../semaphore/volume-clock.ts';
+import { NO_ARCHIVE, type ArchiveRules } from './archivable.ts';
 import { Archiver } from './archiver.ts';
 import { readTried } from './attempts.ts';
 import { ClaimAges } from './claim-ages.ts';
 import { OpenStates } from './open-states.ts';
 import { claim } from './claim.ts';
+import { getConfiguration, listConfigurations } from './configurations.ts';
 import type {
   Glance,
   Held,
@@ -27,10 +24,12 @@ import type {
   Snapshot,
   Step,
   Window,
-} from './contract.ts';
-import { createAnew, listOrNone, readText, remove, removeOurs } from './exclusive.ts';
+} from '../store/session.ts';
+import { DroppedEvents } from './dropped.ts';
+import { createAnew, listOrNone, readText, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
+import { Sorter, takeEvents } from './inbox.ts';
 import { intake } from './intake.ts';
 import { Journal } from './journal.ts';
 import { Layout } from './layout.ts';
@@ -39,12 +38,17 @@ import { Member } from './member.ts';
 import { readSessions } from './overview.ts';
 import { Pauses } from './pauses.ts';
 import { formatCounter } from './pulse.ts';
+import { Orphans } from './orphans.ts';
 import { Recoverer } from './recovery.ts';
+import { readPastSteps } from './past-steps.ts';
+import { Sensors } from './sensors.ts';
 import { settle } from './settle.ts';
 import { takeGlance, takeSnapshot, type Instruments } from './snapshot.ts';
 import { holdsRecords } from './staging.ts';
-import { newSessionId, parseToken, type Token } from './token.ts';
+import { newSessionId, type Token } from '../store/token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
+import { VolumeTime } from './volume-time.ts';
+import { WorkerFlag } from './worker-flag.ts';
 
 export interface SessionOptions {
   readonly directory: string;
@@ -55,6 +59,8 @@ export interface SessionOptions {
   readonly concurrency: number;
   readonly capacity: number;
   readonly machines: readonly string[];
+  /** Instances that some of the machines look at. */
+  readonly sensors?: readonly string[];
   /** This host's kernel stamps what is written: the volume's clock is its own. */
   readonly ownClock?: boolean;
   /** What is looked at is what is there: no caches in between. */
@@ -62,13 +68,6 @@ export interface SessionOptions {
   /** Undefined: this session archives nothing. */
   readonly archive?: ArchiveRules;
 }
-
-/** It still respects what others archive. */
-const NO_ARCHIVE: ArchiveRules = {
-  keep: Number.POSITIVE_INFINITY,
-  age: ARCHIVE_AGE,
-  pause: ARCHIVE_PAUSE,
-};
 
 export interface SessionPorts {
   readonly files: Files;
@@ -98,32 +97,40 @@ export class VolumeSession implements Session {
   readonly phases: PhaseLengths;
   readonly lease: number;
   readonly token: Token;
+  readonly configurations: Session['configurations'];
   readonly #ports: SessionPorts;
   readonly #volume: VolumeFile;
   readonly #layout: Layout;
   readonly #member: Member;
   readonly #recoverer: Recoverer;
+  readonly #flag: WorkerFlag;
   readonly #archiver: Archiver;
   readonly #listings: Listings;
-  readonly #ownClock: boolean;
   readonly #freshListings: boolean;
   readonly #pauses: Pauses;
   readonly #instruments: Instruments;
   readonly #journal: Journal;
-  #volumeClock: VolumeClock = startVolumeClock();
+  readonly #sensors: Sensors;
+  readonly #orphans: Orphans;
+  readonly #dropped: DroppedEvents;
+  readonly #time: VolumeTime;
   #heartbeat: Heartbeat | undefined;
-  /** The last stamp: a burst asks for many in a millisecond. */
-  #stamped = { time: Number.NaN, text: formatInstant(Number.NaN) };
 
   constructor(ports: SessionPorts, options: SessionOptions) {
     const { clock, random, files } = ports;
+    const monotonic = (): number => clock.monotonic();
     this.#ports = ports;
     this.#volume = options.volume;
     this.phases = options.volume.phases;
     this.lease = options.volume.lease;
-    this.#ownClock = options.ownClock ?? false;
+    const cycle = cycleLength(this.phases);
     this.#freshListings = options.freshListings ?? false;
     this.#layout = new Layout(options.directory);
+    this.configurations = {
+      get: (key) => getConfiguration(files, this.#layout, key),
+      list: () => listConfigurations(files, this.#layout),
+    };
+    this.#time = new VolumeTime(clock, this.phases, options.ownClock ?? false);
     this.token = {
       flockwork: 1,
       session: newSessionId(options.worker, random),
@@ -142,28 +149,30 @@ export class VolumeSession implements Session {
       () => this.stamp(),
       () => this.#isSafe(),
     );
-    this.#recoverer = new Recoverer(this.#member, this.lease, () => clock.monotonic());
+    this.#recoverer = new Recoverer(this.#member, this.lease, monotonic);
+    this.#flag = new WorkerFlag(this.#member, this.#recoverer);
     const rules = options.archive ?? NO_ARCHIVE;
     const clocks = (): number[] => [clock.monotonic(), clock.now()];
     this.#member.claims = new ClaimAges(clocks, rules.pause / 2);
     this.#archiver = new Archiver(this.#member, rules, {
-      monotonic: () => clock.monotonic(),
+      monotonic,
       volumeTime: () => this.time()?.earliest,
       living: () => this.#recoverer.living(),
     });
-    this.#listings = new Listings(files, Math.max(this.lease, COARSE), () => clock.monotonic());
+    this.#listings = new Listings(files, Math.max(this.lease, COARSE), monotonic);
     this.#journal = new Journal(files, this.#layout, this.token.session);
-    this.#pauses = new Pauses(() => clock.monotonic());
-    const openStates = new OpenStates(files, this.#layout, this.#listings, this.lease, () =>
-      clock.monotonic(),
-    );
-    const pauses = this.#pauses;
+    this.#orphans = new Orphans(this.#member, monotonic);
+    this.#dropped = new DroppedEvents(this.#member, monotonic, cycle);
+    this.#sensors = new Sensors(files, this.#layout, options.sensors ?? []);
+    this.#pauses = new Pauses(monotonic, cycle);
+    const openStates = new OpenStates(files, this.#layout, this.#listings, this.lease, monotonic);
     this.#instruments = {
       files,
       layout: this.#layout,
       listings: this.#listings,
       openStates,
-      pauses,
+      pauses: this.#pauses,
+      sorter: new Sorter(files, this.#layout, monotonic, cycle),
     };
   }
 
@@ -176,18 +185,13 @@ export class VolumeSession implements Session {
       await files.overwrite(lease, formatCounter(counter));
       const after = Math.floor(clock.now()) + 1;
       const mtime = (await files.stat(lease))?.mtime ?? Number.NaN;
-      this.#volumeClock = addSample(this.#volumeClock, {
-        before,
-        after,
-        mtime,
-        monotonic: clock.monotonic(),
-      });
+      this.#time.add({ before, after, mtime, monotonic: clock.monotonic() });
     }
     this.#heartbeat = this.#ports.startHeartbeat({
       lease,
       counter: FIRST_SAMPLES,
       interval: this.lease / BEATS_PER_LEASE,
-      onSample: (sample) => (this.#volumeClock = addSample(this.#volumeClock, sample)),
+      onSample: (sample) => this.#time.add(sample),
       onBroken: () => undefined,
     });
     await this.#member.introduce();
@@ -195,21 +199,15 @@ export class VolumeSession implements Session {
   }
 
   time(): Interval | undefined {
-    const { clock } = this.#ports;
-    const interval = intervalAt(this.#volumeClock, clock.now(), clock.monotonic(), this.#ownClock);
-    if (interval === undefined) return undefined;
-    const isExact = interval.latest - interval.earliest <= 1;
-    return isExact || this.uncertainty() <= this.phases.buffer ? interval : undefined;
+    return this.#time.interval();
   }
 
   uncertainty(): number {
-    return uncertaintyAt(this.#volumeClock, this.#ports.clock.monotonic());
+    return this.#time.uncertainty();
   }
 
   stamp(): string {
-    const time = Math.floor(estimateAt(this.#volumeClock, this.#ports.clock.monotonic()));
-    if (time !== this.#stamped.time) this.#stamped = { time, text: formatInstant(time) };
-    return this.#stamped.text;
+    return this.#time.stamp();
   }
 
   async check(): Promise<'alive' | 'broken'> {
@@ -243,45 +241,21 @@ export class VolumeSession implements Session {
     this.#heartbeat?.setDeadline(monotonic);
   }
 
-  async rival(): Promise<Token | undefined> {
-    const { files } = this.#ports;
-    const key = (token: Token): string => `${token.started} ${token.session}`;
-    for (const token of await readSessions(files, this.#layout, `${this.token.worker}.`)) {
-      if (token.worker !== this.token.worker || token.session === this.token.session) continue;
-      if (this.#recoverer.isAlive(token.session) && key(token) < key(this.token)) return token;
-    }
-    return undefined;
+  rival(): Promise<Token | undefined> {
+    return this.#flag.rival();
   }
 
-  async register(window: Window): Promise<boolean> {
-    const flag = this.#layout.flag('workers', this.token.worker);
-    const { files } = this.#ports;
-    if (!window.mayStart()) return false;
-    if ((await this.#member.setFlag(flag)) === 'ours') return true;
-    const text = await readText(files, flag);
-    const other = parseToken(text);
-    // A foreign flag under our own name was left behind by a program without sessions.
-    if (
-      text === undefined ||
-      (other !== undefined && !this.#recoverer.isKnownDead(other.session))
-    ) {
-      return false;
-    }
-    if (!(await removeOurs(files, flag, text, window.mayStart))) return false;
-    return this.register(window);
+  register(window: Window): Promise<boolean> {
+    return this.#flag.set(window);
   }
 
-  withdraw(window: Window): Promise<boolean> {
-    return this.#takeFlagDown(window.mayStart);
-  }
-
-  #takeFlagDown(may: () => boolean): Promise<boolean> {
-    const flag = this.#layout.flag('workers', this.token.worker);
-    return removeOurs(this.#ports.files, flag, this.#member.tokenText, may);
+  withdraw({ mayStart }: Window): Promise<boolean> {
+    return this.#flag.takeDown(mayStart);
   }
 
   async glance(): Promise<Glance> {
     const glance = await takeGlance(this.#ports.files, this.#layout);
+    await this.#sensors.look();
     const attempted = await this.#listings.list(this.#layout.internal('attempts'));
     this.#member.attempted = new Set(attempted);
     this.#member.registered = glance.roster.map(({ session: name }) => name);
@@ -289,9 +263,10 @@ export class VolumeSession implements Session {
   }
 
   async snapshot(arrived?: ReadonlySet<string>, glance?: Glance): Promise<Snapshot> {
-    const earliest = this.time()?.earliest;
-    const snapshot = await takeSnapshot(this.#instruments, arrived, glance, earliest);
-    this.#member.attempted = snapshot.attempted;
+    const now = this.#time.cycleStart();
+    const snapshot = await takeSnapshot(this.#instruments, arrived, glance, now);
+    const { attempted, waiting, overdue, inbox, orphans } = snapshot;
+    Object.assign(this.#member, { attempted, waiting, overdue, inbox, orphans });
     this.#member.registered = snapshot.roster.map(({ session: name }) => name);
     return snapshot;
   }
@@ -314,6 +289,18 @@ export class VolumeSession implements Session {
     return intake(this.#member, name);
   }
 
+  sensor(instance: string): StateFile | undefined {
+    return this.#sensors.read(instance);
+  }
+
+  history(name: string): Promise<readonly PastStep[]> {
+    return readPastSteps(this.#ports.files, this.#layout, name);
+  }
+
+  events(name: string): Promise<readonly Arrived[]> {
+    return takeEvents(this.#member, name);
+  }
+
   sessions(): Promise<readonly Token[]> {
     return readSessions(this.#ports.files, this.#layout);
   }
@@ -322,8 +309,17 @@ export class VolumeSession implements Session {
     return settle(this.#member, steps, window);
   }
 
-  recover(cycle: number, window: Window, isHeld?: (name: string) => boolean): Promise<Recovery> {
-    return this.#recoverer.recover(cycle, window, isHeld);
+  async recover(
+    cycle: number,
+    window: Window,
+    isHeld?: (name: string) => boolean,
+  ): Promise<Recovery> {
+    const recovery = await this.#recoverer.recover(cycle, window, isHeld);
+    const { session } = this.token;
+    const living = this.#recoverer.living();
+    await this.#orphans.answer(window, (one) => isMine(one, session, living, cycle));
+    await this.#dropped.take(window, cycle, (one, turn) => isMine(one, session, living, turn));
+    return recovery;
   }
 
   archive(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
@@ -337,7 +333,7 @@ export class VolumeSession implements Session {
   async reportHeld(held: readonly Held[]): Promise<void> {
     const { files } = this.#ports;
     const path = this.#heldFile;
-    if (held.length === 0) return remove(files, path);
+    if (held.length === 0) return void (await remove(files, path));
     const temporary = this.#layout.internal('journal', `.${this.token.session}`);
     await createAnew(files, temporary, JSON.stringify(held));
     await files.rename(temporary, path);
@@ -360,7 +356,7 @@ export class VolumeSession implements Session {
     const { files } = this.#ports;
     const staging = this.#member.staging();
     await this.#heartbeat?.stop();
-    await this.#takeFlagDown(() => !this.#isFrozen());
+    await this.#flag.takeDown(() => !this.#isFrozen());
     await remove(files, this.#heldFile);
     const names = await listOrNone(files, staging);
     if (!names.some(holdsRecords)) {

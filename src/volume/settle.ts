@@ -1,9 +1,17 @@
 /** What is to become of claimed states, carried out: commits in bursts, everything else one by one. */
 import { isArchived } from './archive.ts';
-import { clearAttempts, countAttempt, noteNotBefore, noteRefusal } from './attempts.ts';
+import {
+  clearAttempts,
+  countAttempt,
+  noteNotBefore,
+  noteRefusal,
+  removeAttempts,
+} from './attempts.ts';
 import { releaseClaim } from './claim.ts';
 import { commit, putFailed } from './commit.ts';
-import type { Step, Window } from './contract.ts';
+import { dropOver } from './effects.ts';
+import { park } from './waiting.ts';
+import type { Step, Window } from '../store/session.ts';
 import type { Member } from './member.ts';
 
 export async function settle(
@@ -27,6 +35,7 @@ export async function settle(
       step.error = error;
     }
   }
+  await dropOver(member, window.mayLand);
 }
 
 /** False if it is too late for this window. What is noted of attempts nobody looks at while the claim stands. */
@@ -38,6 +47,10 @@ async function giveUp(member: Member, { name, change }: Step, window: Window): P
     await clearAttempts(member, name);
   } else if (change.kind === 'retry') await countAttempt(member, name, change.attempt);
   else if (change.kind === 'refuse') await noteRefusal(member, name, change.reason);
-  else if (change.kind === 'defer') await noteNotBefore(member, name, change.notBefore);
+  else if (change.kind === 'wait') {
+    await park(member, name);
+    // Whoever was lost while it only looked has not tried anything.
+    await removeAttempts(member.files, member.layout, name);
+  } else if (change.kind === 'defer') await noteNotBefore(member, name, change.notBefore);
   return true;
 }

@@ -1,17 +1,20 @@
 /** What the volume looks like, in the words of the split. Nothing changes while workers read it (I4). */
+import { problemName } from '../machine/dropped.ts';
 import { parseStateName } from '../machine/name.ts';
 import type { RosterEntry } from '../semaphore/assignment.ts';
 import { hash } from '../semaphore/hash.ts';
+import type { Names } from '../semaphore/names.ts';
 import { Ring } from '../semaphore/ring.ts';
 import { readTried } from './attempts.ts';
-import type { Glance, Snapshot } from './contract.ts';
+import type { Glance, Snapshot } from '../store/session.ts';
 import type { OpenStates } from './open-states.ts';
 import { listOrNone, readText } from './exclusive.ts';
 import type { Files } from './files.ts';
+import type { Inbox, Sorter } from './inbox.ts';
 import type { Layout } from './layout.ts';
 import type { Listings } from './listings.ts';
 import type { Pauses } from './pauses.ts';
-import { parseToken } from './token.ts';
+import { parseToken } from '../store/token.ts';
 
 /** Foreign flags are usually empty: presence is what counts, and one state at a time what they get. */
 export async function readRoster(files: Files, layout: Layout): Promise<RosterEntry[]> {
@@ -47,50 +50,79 @@ export interface Instruments {
   readonly listings: Listings;
   readonly openStates: OpenStates;
   readonly pauses: Pauses;
+  readonly sorter: Sorter;
 }
 
-/** `earliest`: of the volume's time, ms. */
+/** What its session goes by until the next one, besides. */
+export interface Taken extends Snapshot {
+  readonly attempted: Set<string>;
+  readonly waiting: Set<string>;
+  /** Of these, those whose state is not open. */
+  readonly overdue: readonly string[];
+  readonly inbox: Inbox;
+  /** Instances that have events, and no open state. */
+  readonly orphans: readonly string[];
+}
+
+/**
+ * `now`: the volume's time at which this cycle began, ms; undefined where that is not known. What is due is due by
+ * then: what came due while some looked and others did not would be in the snapshots of some (I5).
+ */
 export async function takeSnapshot(
-  { files, layout, listings, openStates, pauses }: Instruments,
+  { files, layout, listings, openStates, pauses, sorter }: Instruments,
   arrived: ReadonlySet<string> | undefined,
   glance: Glance | undefined,
-  earliest: number | undefined,
-): Promise<Snapshot & { attempted: Set<string> }> {
-  const list = (directory: string): Promise<readonly string[]> => listings.list(directory);
+  now: number | undefined,
+): Promise<Taken> {
+  const list = (directory: string): Promise<Names> => listings.list(directory);
   const { roster, paused } = glance ?? (await takeGlance(files, layout));
   // Claims first: a claim is released only after its successor is published, so whoever sees no claim
   // sees that successor in the listing that follows.
   const claimed = new Set(await listOrNone(files, layout.flags('in_progress')));
   const open = await openStates.open(arrived, claimed);
   const taken = new Set(claimed);
-  for (const flag of ['failed', 'waiting'] as const) {
-    for (const name of await list(layout.flags(flag))) taken.add(name);
-  }
+  for (const name of await list(layout.flags('failed'))) taken.add(name);
+  const waiting = new Set(await list(layout.flags('waiting')));
+  const inbox = await sorter.sort(await list(layout.events), now);
   const attempted = new Set(await list(layout.internal('attempts')));
-  const names: string[] = [];
-  const places: number[] = [];
+  const [indices, places] = [new Uint32Array(open.size), new Uint32Array(open.size)];
+  let available = 0;
   const refused = new Map<string, readonly string[]>();
-  let delayed = 0;
-  for (const name of open) {
+  // Until an open state of theirs is found.
+  const [overdue, orphans] = [new Set(waiting), new Set(inbox.due.keys())];
+  // What nobody understands is left to people.
+  const pending = inbox.dropped.filter((name) => !inbox.problems.has(problemName(name)));
+  let delayed = inbox.later + pending.length;
+  for (let index = 0; index < open.size; index += 1) {
+    const name = open.at(index);
+    const { instance } = parseStateName(name)!;
+    overdue.delete(name);
+    orphans.delete(instance);
     if (taken.has(name)) continue;
+    if (waiting.has(name) && !inbox.due.has(instance)) continue;
     if (attempted.has(name)) {
       const tried = await readTried(files, layout, name);
-      if (!pauses.isOver(name, tried, earliest)) {
+      if (!pauses.isOver(name, tried, now)) {
         delayed += 1;
         continue;
       }
       if (tried.refusedBy.length > 0) refused.set(name, tried.refusedBy);
     }
-    names.push(name);
-    places.push(hash(parseStateName(name)!.instance));
+    indices[available] = index;
+    places[available] = hash(instance);
+    available += 1;
   }
   pauses.keep(attempted);
   return {
-    tasks: Ring.from(names, Uint32Array.from(places), refused),
+    tasks: Ring.from(open.select(indices.subarray(0, available)), places, refused),
     roster,
     inProgress: [...claimed].filter((name) => !name.startsWith('.')).length,
-    delayed,
+    delayed: delayed + orphans.size,
     paused,
     attempted,
+    waiting,
+    overdue: [...overdue],
+    inbox,
+    orphans: [...orphans],
   };
 }

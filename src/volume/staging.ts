@@ -39,39 +39,40 @@ export function toBundles<Item>(
 
 /**
  * Writes records to a file that is named by the first of them and by how many more there are; returns its path.
- * One of many is whole as soon as it has its name: whoever sweeps has to know all that is in it. After a
- * failed fsync nobody knows what is on the disk: the next try writes a new file.
+ * One of many is whole as soon as it has its name: whoever sweeps has to know all that is in it. After an error,
+ * of fsync too, nobody knows what is on the disk, and a removal that the network repeats later takes what has the
+ * name by then: the next try has another name.
  */
 export async function stageBundle(
   member: Member,
   records: readonly CommitRecord[],
 ): Promise<string> {
-  const { files } = member;
+  const { files, restagings } = member;
   const first = records[0]!.state;
-  const isAlone = records.length === 1;
-  const name = isAlone ? first : `${first}+${records.length - 1}`;
+  const isPlain = records.length === 1 && restagings === 0;
+  const suffix = restagings === 0 ? '' : `~${restagings}`;
+  const name = isPlain ? first : `${first}+${records.length - 1}${suffix}`;
   const path = member.staging(name);
   const [temporary, content] = [member.staging(`.${name}`), records.map(formatRecord).join('')];
   try {
-    if (isAlone) {
-      await createAnew(files, path, content);
+    if (isPlain) {
+      await files.create(path, content);
       await files.sync(path);
     } else await replaceWhole(files, temporary, path, content);
   } catch (error) {
-    if (!isAlone) await remove(files, temporary);
+    member.restagings += 1;
+    if (!isPlain) await remove(files, temporary);
     await remove(files, path);
     throw error;
   }
   return path;
 }
 
-/** A file of its own, on the disk when it is done. */
+/** A file of its own for what is staged already, with others; on the disk when it is done. */
 export async function stageAlone(member: Member, record: CommitRecord): Promise<string> {
-  const { files } = member;
-  const temporary = member.staging(`.alone.${record.state}`);
-  const path = member.staging(record.state);
-  await replaceWhole(files, temporary, path, formatRecord(record));
-  await files.sync(member.staging());
+  member.restagings += 1;
+  const path = await stageBundle(member, [record]);
+  await member.files.sync(member.staging());
   return path;
 }
 

@@ -1,6 +1,6 @@
 /** State files that a power cut has left half on the disk. */
-import { parentName } from '../machine/name.ts';
-import { parseCommitRecord, type CommitRecord } from '../machine/record.ts';
+import { originName } from '../machine/name.ts';
+import { followersOf, parseCommitRecord, type Follower } from '../machine/record.ts';
 import { readDoneFlag } from './archive.ts';
 import { replaceWhole } from './exclusive.ts';
 import type { Files } from './files.ts';
@@ -9,19 +9,29 @@ import type { Member } from './member.ts';
 
 const decoder = new TextDecoder();
 
-type Successor = NonNullable<CommitRecord['next']>;
-
-/** The successor of which `there` is left: its parent's record has it whole. Undefined if it may be well. */
+/** The follower of which `there` is left: the record of its origin has it whole. Undefined if it may be well. */
 export async function tornSuccessor(
   files: Files,
   layout: Layout,
   name: string,
   there: Uint8Array,
-): Promise<Successor | undefined> {
-  const parent = parentName(name);
-  if (parent === undefined || isJson(there)) return undefined;
-  const next = parseCommitRecord((await readDoneFlag(files, layout, parent)) ?? '', parent)?.next;
-  return next?.name === name && isTorn(there, next.content) ? next : undefined;
+): Promise<Follower | undefined> {
+  const origin = originName(name);
+  if (origin === undefined || isJson(there)) return undefined;
+  const record = parseCommitRecord((await readDoneFlag(files, layout, origin)) ?? '', origin);
+  const whole = followersOf(record).find((one) => one.name === name);
+  return whole !== undefined && isTorn(there, whole.content) ? whole : undefined;
+}
+
+/** What a state file said before a power cut, of which `there` is left. */
+export async function wholeOf(
+  files: Files,
+  layout: Layout,
+  name: string,
+  there: Uint8Array,
+): Promise<Uint8Array> {
+  const torn = await tornSuccessor(files, layout, name, there);
+  return torn === undefined ? there : new TextEncoder().encode(torn.content);
 }
 
 /** A beginning of a JSON text is none itself, though it may end like one. */
@@ -40,7 +50,7 @@ function isJson(bytes: Uint8Array): boolean {
  */
 export async function mendTorn(
   member: Member,
-  next: Successor,
+  next: Follower,
   there: Uint8Array,
 ): Promise<boolean> {
   // A first look may have been at what it was before somebody else mended it.

@@ -1,5 +1,7 @@
 /** Names that the volume has told of since they were last asked for. Hints: some may be missing. */
 
+import { isStateName } from '../machine/name.ts';
+
 /** More than this are not kept: a listing tells them all. */
 const MOST = 4096;
 
@@ -8,6 +10,8 @@ export class Arrivals {
 
   /** Undefined: something has changed, and nobody says what. */
   note(name: string | undefined): void {
+    // Events, and whatever else is put there, are no states to look at.
+    if (name !== undefined && !isStateName(name)) return;
     if (name === undefined || this.#names === undefined || this.#names.size >= MOST) {
       this.#names = undefined;
     } else {

@@ -5,7 +5,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { commandAnswer, type Answer } from '../machine/answer.ts';
+import type { Answer } from '../machine/answer.ts';
+import { commandAnswer } from '../machine/command-answer.ts';
 import type { Json, RunnableActivity } from '../machine/definition.ts';
 import type { TickTask } from './ports.ts';
 
@@ -56,8 +57,10 @@ export async function runCommand(
 }
 
 function input(task: TickTask): Json {
-  const { instance, state, payload, attempt, idempotencyKey, machine } = task;
-  return { instance, machine, state, payload, attempt, idempotencyKey };
+  const { instance, state, payload, attempt, idempotencyKey, machine, sensors, outputs } = task;
+  const seen = Object.keys(sensors).length > 0 && { sensors: sensors as Json };
+  const joined = Object.keys(outputs).length > 0 && { outputs };
+  return { instance, machine, state, payload, attempt, idempotencyKey, ...seen, ...joined };
 }
 
 function variables(task: TickTask): Record<string, string> {

@@ -1,12 +1,13 @@
 /** What a worker holds: claims it, examines it, ticks it, and settles it in Update System. */
-import { parseStateFile } from '../machine/state-file.ts';
-import type { Registry } from '../machine/registry.ts';
+import type { PastStep } from '../machine/definition.ts';
+import { copyPatience, parseStateFile } from '../machine/state-file.ts';
+import type { Reading } from '../machine/table.ts';
 import { cycleLength } from '../semaphore/cycle.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
-import type { Held, JournalEntry, Session, Step, Window } from '../volume/contract.ts';
+import type { JournalEntry, Session, Step, Window } from '../store/session.ts';
+import { entryOf } from './entry.ts';
 import {
   conclude,
-  judge,
   newHolding,
   newStep,
   prepare,
@@ -15,10 +16,14 @@ import {
   type Scene,
   type Verdict,
 } from './holding.ts';
+import { appraise } from './appraise.ts';
+import { heldOf } from './held.ts';
 import { Holdings } from './holdings.ts';
+import { Library } from './library.ts';
 import { logSettled } from './log-settled.ts';
 import { Pace } from './pace.ts';
-import type { Execute, Log, TickResult } from './ports.ts';
+import { readingOf, receive, sightsOf } from './receive.ts';
+import type { Execute, Log, TickResult, WorkerOptions } from './ports.ts';
 import type { Member, Slots } from './slots.ts';
 
 interface CrewPorts {
@@ -29,38 +34,22 @@ interface CrewPorts {
   readonly slots: Slots;
 }
 
-interface CrewOptions {
-  readonly registry: Registry;
-  readonly volumeId: string;
-}
+type CrewOptions = Pick<WorkerOptions, 'registry' | 'volumeId' | 'trustVolume' | 'freshListings'>;
 
 /** So many claims, or whatever else is done in one go: ticks begin, and results are settled, in between. */
 const BURST = 1024;
-/** Milliseconds, and cycles: a copy under way does not rest for longer. */
-const PATIENCE = 2000;
-const CYCLES_OF_PATIENCE = 2;
 /** A stock this many times too large is given back. */
 const TOO_MUCH = 2;
 /** Cycles. */
 const LONG_TICK = 20;
 /** No content of a file, and no errno. */
 const UNREAD = '\0 not read';
-/** People look at so many. */
-const REPORTED = 256;
-
-const RESULT: Record<Step['change']['kind'], JournalEntry['result']> = {
-  commit: 'done',
-  fail: 'failed',
-  retry: 'retry',
-  refuse: 'released',
-  defer: 'released',
-  release: 'released',
-};
 
 export class Crew implements Member {
   readonly #ports: CrewPorts;
   readonly #options: CrewOptions;
   readonly #onFinished: () => void;
+  readonly #library: Library;
   #session!: Session;
   #holdings = new Holdings();
   /** Claims that met an error: ours or not, the next try tells. */
@@ -69,6 +58,8 @@ export class Crew implements Member {
   #mayStart = true;
   /** Others have nothing to do: what they could begin at once is not kept from them. */
   isScarce = false;
+  /** Cycles since the epoch: this one, and the one in which the session has looked where instances are. */
+  readonly when: { cycle: number; seen: number } = { cycle: Number.NaN, seen: Number.NaN };
   /** There is nothing to claim. */
   isIdle = false;
   /** Journal entries that the volume has not taken yet. */
@@ -80,6 +71,7 @@ export class Crew implements Member {
     this.#ports = ports;
     this.#options = options;
     this.#onFinished = onFinished;
+    this.#library = new Library(options.registry, options.trustVolume ?? false);
   }
 
   set session(session: Session) {
@@ -186,13 +178,20 @@ export class Crew implements Member {
   /** Reads a burst of what was claimed; in Worker Commitment, again what did not parse. */
   async examine(again: boolean): Promise<void> {
     let left = BURST;
+    const means = {
+      library: this.#library,
+      session: this.#session,
+      scene: () => this.#scene(),
+      freshListings: this.#options.freshListings,
+    };
     for (const holding of this.#holdings.in('claimed')) {
       if (holding.suspicion !== undefined && !again) continue;
       if (left === 0) return;
       left -= 1;
       try {
+        await this.#library.look(this.#session, this.when.cycle);
         const intake = await this.#session.intake(holding.name);
-        await this.#apply(holding, judge(holding.name, intake, holding.suspicion, this.#scene()));
+        await this.#apply(holding, await appraise(holding, intake, means));
       } catch (error) {
         this.#ports.log.warn({ err: error, state: holding.name }, 'cannot read; trying again');
         // Not at once: in the next Worker Commitment.
@@ -202,11 +201,16 @@ export class Crew implements Member {
   }
 
   #scene(): Scene {
-    const { registry, volumeId } = this.#options;
+    const { volumeId } = this.#options;
+    const { registry, newest } = this.#library;
     const { token, phases } = this.#session;
-    const patience = Math.max(PATIENCE, CYCLES_OF_PATIENCE * cycleLength(phases));
+    const patience = copyPatience(cycleLength(phases));
     const at = this.#ports.clock.monotonic();
-    return { token, now: this.#session.stamp(), at, patience, volumeId, registry };
+    const sensor = (instance: string): Reading | undefined =>
+      readingOf(registry, this.#session.sensor(instance));
+    const history = (name: string): Promise<readonly PastStep[]> => this.#session.history(name);
+    const now = this.#session.stamp();
+    return { token, now, at, patience, volumeId, registry, newest, ...this.when, sensor, history };
   }
 
   async #apply(holding: Holding, verdict: Verdict): Promise<void> {
@@ -217,10 +221,14 @@ export class Crew implements Member {
       holding.suspicion = verdict.suspicion;
     } else if (verdict.kind === 'change') {
       this.#finish(holding, newStep(holding.name, verdict.change));
+    } else if (verdict.kind === 'waits') {
+      const events = await this.#session.events(holding.name);
+      const change = receive(holding.name, verdict, events, this.#scene());
+      this.#pace.finished(1);
+      this.#finish(holding, newStep(holding.name, change));
     } else {
-      const { machine, reason } = verdict;
       const sessions = await this.#session.sessions();
-      const change = refusal(holding.name, machine, reason, sessions, this.#scene());
+      const change = refusal(holding.name, verdict, sessions, this.#scene());
       this.#finish(holding, newStep(holding.name, change));
     }
   }
@@ -249,20 +257,12 @@ export class Crew implements Member {
       { state: task.name, machine: task.machine, attempt: task.attempt },
       'tick',
     );
-    const result: TickResult = await execute(task, abort.signal);
+    const sensors = sightsOf(work.machine, this.#scene().sensor);
+    const result: TickResult = await execute({ ...task, sensors }, abort.signal);
     if (!this.#holdings.isHeld(holding)) return;
     const change = conclude(work, result, started, this.#scene(), random);
-    const { worker, session } = this.#session.token;
-    holding.entry = {
-      started,
-      duration: Math.round(clock.monotonic() - began),
-      state: task.name,
-      machine: task.machine,
-      worker,
-      session,
-      attempt: task.attempt,
-      result: RESULT[change.kind],
-    };
+    const duration = Math.round(clock.monotonic() - began);
+    holding.entry = entryOf(task, this.#session.token, change, { started, duration });
     this.#pace.finished(1);
     this.#finish(holding, newStep(holding.name, change));
     this.#setDeadline();
@@ -349,14 +349,7 @@ export class Crew implements Member {
 
   /** For people: what is held, and since when. Work does not wait for it. */
   async report(): Promise<void> {
-    const held: Held[] = [];
-    for (const stage of ['running', 'claimed', 'ready', 'finished'] as const) {
-      for (const { name, since, work } of this.#holdings.in(stage)) {
-        if (held.length >= REPORTED) break;
-        const { machine, attempt = 1 } = work?.task ?? {};
-        held.push({ state: name, machine, stage, since, attempt });
-      }
-    }
+    const held = heldOf(this.#holdings);
     const text = JSON.stringify(held);
     if (text === this.#reported) return;
     try {

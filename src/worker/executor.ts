@@ -2,12 +2,16 @@
 import { checkAnswer } from '../machine/answer.ts';
 import type { Json, TickContext } from '../machine/definition.ts';
 import { FatalError } from '../machine/errors.ts';
+import type { Reading } from '../machine/table.ts';
 import type { Clock } from '../semaphore/ports.ts';
 import { Cancellation } from './cancellation.ts';
 import { runCommand } from './command.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Execute, Log, TickResult, TickTask } from './ports.ts';
 import { supervise } from './supervise.ts';
+
+/** Of an error's message, and of its stack. */
+const MOST_CHARACTERS = 10_000;
 
 export interface ExecutorOptions {
   readonly clock: Clock;
@@ -75,8 +79,11 @@ function contextOf(
     instance: task.instance,
     state: task.state,
     payload: copyOf(task.payload),
+    outputs: copyOf(task.outputs) as TickContext['outputs'],
     attempt: task.attempt,
     idempotencyKey: task.idempotencyKey,
+    history: task.history,
+    sensor: (instance) => sightOf(task, instance),
     get signal() {
       return cancellation.signal;
     },
@@ -88,6 +95,14 @@ function contextOf(
       signal.throwIfAborted();
     },
   };
+}
+
+function sightOf({ sensors, machine }: TickTask, instance: string): Reading | undefined {
+  const seen = Object.hasOwn(sensors, instance) ? sensors[instance] : undefined;
+  if (seen === undefined) {
+    throw new Error(`machine ${machine} does not look at ${instance}: name it in its sensors`);
+  }
+  return seen === null ? undefined : { ...seen, payload: copyOf(seen.payload) };
 }
 
 /** What costs most of a quick tick is done only where there is something to copy. */
@@ -112,11 +127,16 @@ export function failed(error: unknown): TickResult {
   return {
     kind: 'failed',
     error: {
-      message: isError ? error.message || error.name : `the tick threw ${show(error)}`,
-      ...(isError && error.stack !== undefined && { stack: error.stack }),
+      message: cut(isError ? error.message || error.name : `the tick threw ${show(error)}`),
+      ...(isError && error.stack !== undefined && { stack: cut(error.stack) }),
       ...(fatal && { fatal }),
     },
   };
+}
+
+/** It is kept with every attempt. */
+function cut(text: string): string {
+  return text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS)}…`;
 }
 
 function show(thrown: unknown): string {

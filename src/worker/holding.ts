@@ -7,20 +7,33 @@
  *
  * The decisions about it are functions of values; `worker.ts` carries them out.
  */
-import type { Answer } from '../machine/answer.ts';
-import { parseStateName, successorName } from '../machine/name.ts';
+import type { Json, Machine, PastStep } from '../machine/definition.ts';
+import { emitted } from '../machine/event.ts';
+import { endOfBranch } from '../machine/fork.ts';
+import { outputsOf } from '../machine/join.ts';
+import { parseStateName } from '../machine/name.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { retryVerdict } from '../machine/retry.ts';
+import { sequelOf, type Sequel } from '../machine/sequel.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
-import { successorContent } from '../machine/successor.ts';
-import type { Change, Intake, JournalEntry, Step, Token } from '../volume/contract.ts';
+import type { Reading } from '../machine/table.ts';
+import type { Change, Intake, JournalEntry, Step, Token } from '../store/session.ts';
+import { TRUSTS_VOLUME, type Missing } from './library.ts';
 import type { TickResult, TickTask } from './ports.ts';
 
 export interface Work {
+  readonly machine: Machine;
   readonly file: StateFile;
   readonly task: TickTask;
   readonly attempts: readonly Attempt[];
+}
+
+/** Where nothing runs until an event comes. */
+export interface Resting {
+  readonly machine: Machine;
+  readonly state: string;
+  readonly file: StateFile;
 }
 
 /** What did not parse, to be compared with what is there a while later. */
@@ -62,6 +75,7 @@ export function newStep(name: string, change: Change): Step {
     change,
     progress: 'new',
     staged: undefined,
+    tried: false,
     lost: false,
     followed: false,
     error: undefined,
@@ -79,14 +93,33 @@ export interface Scene {
   readonly patience: number;
   readonly volumeId: string;
   readonly registry: Registry;
+  /** Of machines that there are elsewhere: see `resolveState`. */
+  readonly newest?: ReadonlyMap<string, string>;
+  /** This one, and the one in which `sensor` has looked: cycles since the epoch. */
+  readonly cycle: number;
+  readonly seen: number;
+  /** Where other instances were then. */
+  readonly sensor: (instance: string) => Reading | undefined;
+  /** The steps of its instance, up to this state file. */
+  readonly history: (name: string) => Promise<readonly PastStep[]>;
 }
 
 export type Verdict =
   | { readonly kind: 'ready'; readonly work: Work }
   | { readonly kind: 'wait'; readonly suspicion: Suspicion }
   | { readonly kind: 'change'; readonly change: Change }
+  /** For events: what becomes of it depends on which there are. */
+  | ({ readonly kind: 'waits' } & Resting)
   /** Not known here: whether anybody knows it, the volume's sessions tell. */
-  | { readonly kind: 'unknown'; readonly machine: string; readonly reason: string };
+  | Unknown;
+
+interface Unknown {
+  readonly kind: 'unknown';
+  readonly machine: string;
+  readonly reason: string;
+  /** What has come of a look for it. */
+  readonly missing?: Missing;
+}
 
 export function judge(
   name: string,
@@ -134,14 +167,20 @@ export function prepare(
   if (notBefore !== undefined && Date.parse(notBefore) > Date.parse(scene.now)) {
     return { kind: 'change', change: { kind: 'defer', notBefore } };
   }
-  const resolved = resolveState(scene.registry, file);
+  const resolved = resolveState(scene.registry, file, scene.newest);
   if (!resolved.ok) {
     if (resolved.code === 'unknown-machine') {
       return { kind: 'unknown', machine: file.machine ?? file.state, reason: resolved.reason };
     }
     return { kind: 'change', change: failure(name, scene, resolved, attempts) };
   }
-  const { machine, state, activity } = resolved;
+  const { machine, state } = resolved;
+  if (resolved.kind !== 'runnable') {
+    return resolved.kind === 'waiting'
+      ? { kind: 'waits', machine, state, file }
+      : { kind: 'change', change: atTheEnd(name, resolved, file, scene) };
+  }
+  const { activity } = resolved;
   // A state that kills its worker has no failed attempt to its name, only lost ones.
   const verdict =
     attempts.length === 0 ? undefined : retryVerdict(activity.retry, attempts, () => 0.5);
@@ -155,11 +194,34 @@ export function prepare(
     machine: machine.name,
     state,
     payload: file.payload,
+    outputs: outputsOf(file.join),
     attempt: attempts.length + 1,
     idempotencyKey: `${scene.volumeId}/${name}`,
+    sensors: {},
+    history: () => scene.history(name),
     activity,
   };
-  return { kind: 'ready', work: { file, task, attempts } };
+  return { kind: 'ready', work: { machine, file, task, attempts } };
+}
+
+/** Of a terminal state nothing is left behind; but where a branch has ended, the join is told, and what it ended with. */
+function atTheEnd(
+  name: string,
+  { machine }: { readonly machine: Machine },
+  file: StateFile,
+  scene: Scene,
+): Change {
+  const told = endOfBranch(file, name, file.payload);
+  if (typeof told === 'string') {
+    const reason = `the payload that this branch ends with is its output: ${told}`;
+    return failure(name, scene, { code: 'output-too-large', reason });
+  }
+  if (told.length === 0) return { kind: 'commit', record: undefined };
+  const { session, worker } = scene.token;
+  const [started, finished] = [scene.now, scene.now];
+  const emit = told.map((one, index) => emitted(one, index, { state: name, finished }));
+  const common = { flockwork: 1, state: name, session, worker, started, finished } as const;
+  return { kind: 'commit', record: { ...common, machine: machine.name, emit } };
 }
 
 interface Reason {
@@ -193,8 +255,7 @@ function failure(
 /** Nobody alive knows the machine: put the state aside, with the names they do know. */
 export function refusal(
   name: string,
-  machine: string,
-  reason: string,
+  { machine, reason, missing }: Unknown,
   sessions: readonly Token[],
   scene: Scene,
 ): Change {
@@ -204,10 +265,17 @@ export function refusal(
     token.machines.some(
       (one) => one === machine || (one.split(':')[0] === wanted && !machine.includes(':')),
     );
-  if (others.some(known)) return { kind: 'refuse', reason };
-  const names = [...new Set([scene.token, ...others].flatMap((token) => token.machines))].sort();
+  const trusts = (token: Token): boolean => token.machines.includes(TRUSTS_VOLUME);
+  if (others.some(known) || (missing?.isUntrusted === true && others.some(trusts))) {
+    return { kind: 'refuse', reason: missing?.reason ?? reason };
+  }
+  const code = 'unknown-machine';
+  if (missing?.reason !== undefined) return failure(name, scene, { code, reason: missing.reason });
+  const names = [...new Set([scene.token, ...others].flatMap((token) => token.machines))]
+    .filter((one) => one !== TRUSTS_VOLUME)
+    .sort();
   return failure(name, scene, {
-    code: 'unknown-machine',
+    code,
     reason: `no worker here knows machine ${machine}; they know ${names.join(', ') || 'none'}`,
   });
 }
@@ -221,9 +289,25 @@ export function conclude(
   random: () => number,
 ): Change {
   if (result.kind === 'aborted') return { kind: 'release' };
-  if (result.kind === 'answer') {
-    return { kind: 'commit', record: recordOf(work, result.answer, started, scene) };
+  if (result.kind === 'failed') return tryAgain(work, result.error, started, scene, random);
+  const { answer } = result;
+  const { name, state } = work.task;
+  const sequel = sequelOf(answer, { ...work, name, state }, scene.now);
+  if (typeof sequel === 'string') {
+    return tryAgain(work, { message: sequel }, started, scene, random);
   }
+  const output = answer.kind === 'done' ? answer.output : undefined;
+  const record = recordOf(work, sequel, output, started, scene);
+  return { kind: 'commit', record, ...(sequel.rests && { rests: true }) };
+}
+
+function tryAgain(
+  work: Work,
+  error: Extract<TickResult, { kind: 'failed' }>['error'],
+  started: string,
+  scene: Scene,
+  random: () => number,
+): Change {
   const attempt: Attempt = {
     attempt: work.task.attempt,
     session: scene.token.session,
@@ -231,12 +315,12 @@ export function conclude(
     started,
     ended: scene.now,
     result: 'failed',
-    error: result.error,
+    error,
   };
   const attempts = [...work.attempts, attempt];
   const verdict = retryVerdict(work.task.activity.retry, attempts, random);
   if (verdict.kind === 'give-up') {
-    const code = result.error.fatal === true ? 'fatal' : 'attempts-exhausted';
+    const code = error.fatal === true ? 'fatal' : 'attempts-exhausted';
     return failure(work.task.name, scene, { code, reason: verdict.reason }, attempts);
   }
   const notBefore = new Date(Date.parse(scene.now) + verdict.after).toISOString();
@@ -245,13 +329,14 @@ export function conclude(
 
 /** A terminal step without output or history leaves nothing behind: its flag is a link to the token. */
 function recordOf(
-  work: Work,
-  answer: Answer,
+  { task, attempts }: Work,
+  { emit, branches, next }: Sequel,
+  output: Json | undefined,
   started: string,
   scene: Scene,
 ): CommitRecord | undefined {
-  const { task, file, attempts } = work;
-  const leaves = answer.kind === 'next' || answer.output !== undefined || attempts.length > 0;
+  const leaves =
+    next !== undefined || emit.length > 0 || output !== undefined || attempts.length > 0;
   if (!leaves) return undefined;
   return {
     flockwork: 1,
@@ -261,13 +346,10 @@ function recordOf(
     started,
     finished: scene.now,
     machine: task.machine,
-    ...(answer.kind === 'done' && answer.output !== undefined && { output: answer.output }),
-    ...(answer.kind === 'next' && {
-      next: {
-        name: successorName(task.name),
-        content: successorContent(file, task.machine, answer),
-      },
-    }),
+    ...(output !== undefined && { output }),
+    ...(emit.length > 0 && { emit }),
+    ...(branches && { branches }),
+    ...(next && { next }),
     ...(attempts.length > 0 && { attempts: [...attempts] }),
   };
 }

@@ -25,5 +25,6 @@ function logOne(log: Log, { step, entry }: Holding): void {
   else if (change.kind === 'retry') {
     const { error, notBefore } = change.attempt;
     log.warn({ ...facts, notBefore }, `${name} will be tried again: ${error?.message}`);
-  } else log.info(facts, `${name} is given back (${change.kind})`);
+  } else if (change.kind === 'wait') log.debug(facts, `${name} waits for an event`);
+  else log.info(facts, `${name} is given back (${change.kind})`);
 }

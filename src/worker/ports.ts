@@ -1,9 +1,10 @@
 /** What a worker needs from outside besides the volume: somebody to run ticks, and somebody to tell. */
 import type { Answer } from '../machine/answer.ts';
-import type { Json, RunnableActivity } from '../machine/definition.ts';
+import type { Json, PastStep, RunnableActivity } from '../machine/definition.ts';
 import type { Registry } from '../machine/registry.ts';
+import type { Reading } from '../machine/table.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
-import type { OpenSession } from '../volume/contract.ts';
+import type { OpenSession } from '../store/session.ts';
 import type { Slots } from './slots.ts';
 
 /** One attempt at one step. */
@@ -14,10 +15,18 @@ export interface TickTask {
   readonly machine: string;
   readonly state: string;
   readonly payload: Json;
+  /** Of the branches that were joined there. */
+  readonly outputs: Readonly<Record<string, Json>>;
   readonly attempt: number;
   readonly idempotencyKey: string;
+  /** What its machine may look at, as of this cycle; null for an instance that is not there. */
+  readonly sensors: Sights;
+  readonly history: () => Promise<readonly PastStep[]>;
   readonly activity: RunnableActivity;
 }
+
+/** Where other instances are, by name. */
+export type Sights = Readonly<Record<string, Reading | null>>;
 
 export type TickResult =
   | { readonly kind: 'answer'; readonly answer: Answer }
@@ -57,6 +66,8 @@ export interface WorkerOptions {
   readonly watch: boolean;
   /** In Update System, claim what arrives in one's own slice: nobody else does. */
   readonly eager: boolean;
+  /** Run commands of configurations that the volume keeps. */
+  readonly trustVolume?: boolean;
   /** Milliseconds a stopping worker gives its ticks. */
   readonly drain: number;
 }

@@ -1,6 +1,6 @@
 /** A worker's flag in `workers/`: set while it has room, unless somebody else is at work under its name. */
 import { UserError } from '../machine/errors.ts';
-import type { Session, Window } from '../volume/contract.ts';
+import type { Session, Window } from '../store/session.ts';
 import type { Log } from './ports.ts';
 
 export class Registration {

@@ -7,7 +7,7 @@ import { assign, Cut } from '../semaphore/assignment.ts';
 import { Backlog } from '../semaphore/backlog.ts';
 import { hash } from '../semaphore/hash.ts';
 import { assignZip } from '../semaphore/zip.ts';
-import type { Glance, Snapshot } from '../volume/contract.ts';
+import type { Glance, Snapshot } from '../store/session.ts';
 
 /** Fewer names than this are not worth keeping: to list them again costs nothing. */
 export const FEW: number = 2000;

@@ -1,6 +1,7 @@
 /** One tick in a thread, as the worker sees it: what it is told, what it says, and how it is made to end. */
 import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
+import type { PastStep } from '../machine/definition.ts';
 import type { Cancellable, Cause } from './cancellation.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Log, TickResult, TickTask } from './ports.ts';
@@ -12,11 +13,11 @@ export interface ThreadData {
 }
 
 /** A task without its function, which the thread finds among its own machines. */
-export interface ThreadTask extends Omit<TickTask, 'activity'> {
+export interface ThreadTask extends Omit<TickTask, 'activity' | 'history'> {
   readonly version: string | undefined;
 }
 
-/** The port carries `ThreadMessage` from the thread, and a `Cause` to it. */
+/** The port carries `ThreadMessage` from the thread, and `ThreadNote` to it. */
 export interface ThreadCall {
   readonly task: ThreadTask;
   readonly port: MessagePort;
@@ -24,12 +25,19 @@ export interface ThreadCall {
 
 export type ThreadMessage =
   | { readonly kind: 'begun' }
+  /** To be answered. */
+  | { readonly kind: 'history' }
   | { readonly kind: 'print'; readonly line: string }
   | {
       readonly kind: 'log';
       readonly facts: Record<string, unknown>;
       readonly message: string;
     };
+
+export type ThreadNote =
+  | { readonly kind: 'cancel'; readonly cause: Cause }
+  | { readonly kind: 'history'; readonly steps: readonly PastStep[] }
+  | { readonly kind: 'no history'; readonly message: string };
 
 /** Milliseconds that a cancelled tick has before its thread is terminated. */
 export const GRACE = 500;
@@ -38,6 +46,7 @@ interface RunPorts {
   readonly deadlines: Deadlines;
   readonly log: Log;
   readonly print: (line: string) => void;
+  readonly history: () => Promise<readonly PastStep[]>;
 }
 
 export class ThreadRun implements Cancellable {
@@ -75,7 +84,7 @@ export class ThreadRun implements Cancellable {
   cancel(cause: Cause): void {
     if (this.#isCancelled) return;
     this.#isCancelled = true;
-    this.#port.postMessage(cause);
+    this.#note({ kind: 'cancel', cause });
     this.#endGrace = this.#ports.deadlines.add(GRACE, () => void this.kill());
   }
 
@@ -104,8 +113,22 @@ export class ThreadRun implements Cancellable {
   readonly #receive = (message: ThreadMessage): void => {
     if (message.kind === 'begun') this.#onBegun();
     else if (message.kind === 'print') this.#ports.print(message.line);
+    else if (message.kind === 'history') void this.#tellHistory();
     else this.#ports.log.info(message.facts, message.message);
   };
+
+  async #tellHistory(): Promise<void> {
+    try {
+      this.#note({ kind: 'history', steps: await this.#ports.history() });
+    } catch (error) {
+      this.#note({ kind: 'no history', message: (error as Error).message });
+    }
+  }
+
+  /** After its end nobody is there to hear it. */
+  #note(note: ThreadNote): void {
+    this.#port.postMessage(note);
+  }
 }
 
 /** Not by the tick's own error, which would be a result: it exited, ran out of memory, or threw where nobody waits. */

@@ -53,11 +53,11 @@ export function startThreads(options: ThreadsOptions): Threads {
   const inMainThread = createExecute(options);
   return {
     execute: async (task, workerSignal) => {
-      const { activity, ...rest } = task;
+      const { activity, history, ...rest } = task;
       if (activity.kind === 'command') return inMainThread(task, workerSignal);
       if (workerSignal.aborted) return { kind: 'aborted' };
       const version = versions.get(activity);
-      const run = new ThreadRun(pool, { ...rest, version }, { ...options, deadlines });
+      const run = new ThreadRun(pool, { ...rest, version }, { ...options, deadlines, history });
       return runToEnd(task, run, workerSignal, { ...options, deadlines });
     },
     close: () => pool.destroy(),

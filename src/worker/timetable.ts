@@ -8,7 +8,7 @@ import {
   type PhaseLengths,
   type PhaseName,
 } from '../semaphore/cycle.ts';
-import type { Window } from '../volume/contract.ts';
+import type { Window } from '../store/session.ts';
 
 export interface PhaseTurn {
   readonly phase: PhaseName;
@@ -54,6 +54,7 @@ export function windowFor(
   };
   return {
     follow,
+    cycle: turn.cycle,
     mayStart: () => now((interval) => isWithin(phases, interval, turn.phase, turn.cycle)),
     mayLand: () =>
       now((interval) => {

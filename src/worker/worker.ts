@@ -8,7 +8,7 @@
  */
 import { UserError } from '../machine/errors.ts';
 import { cycleLength } from '../semaphore/cycle.ts';
-import type { Session, Snapshot, Window } from '../volume/contract.ts';
+import type { Session, Snapshot, Window } from '../store/session.ts';
 import { Arrivals } from './arrivals.ts';
 import { Crew } from './crew.ts';
 import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
@@ -139,6 +139,7 @@ export class Worker {
 
   async #act(turn: PhaseTurn): Promise<void> {
     const { phases } = this.#session;
+    this.#crew.when.cycle = turn.cycle;
     const follow = this.#options.follow && !this.#paused && this.#ending === undefined;
     const window = windowFor(phases, turn, () => this.#session.time(), follow);
     await this.#guard(turn.phase, async () => {
@@ -172,6 +173,7 @@ export class Worker {
     const began = clock.monotonic();
     const glance = await this.#session.glance();
     this.#paused = glance.paused;
+    this.#crew.when.seen = turn.cycle;
     const wanted = this.#crew.appetite;
     const { session } = this.#session.token;
     const isOnRoster = glance.roster.some((entry) => entry.session === session);
@@ -227,11 +229,12 @@ export class Worker {
 
   /** Claims of this cycle's share what there is room for, and reads it. */
   async #fetch({ phase, cycle }: PhaseTurn, window: Window): Promise<void> {
-    if (this.#ending !== undefined) return;
+    if (this.#ending !== undefined) return this.#supply.forgetOffers();
     const again = phase === 'commitment' || this.#supply.hasOffers;
     const next = (): string | undefined => (this.#paused ? undefined : this.#supply.next(cycle));
     await this.#crew.claim(next, window);
-    if (this.#crew.room <= 0) this.#supply.forgetOffers();
+    // What is not taken now must not wake anybody: it would do so at once, again and again.
+    if (this.#crew.room <= 0 || this.#paused) this.#supply.forgetOffers();
     await this.#crew.examine(again);
   }
 

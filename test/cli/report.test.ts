@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { buildReport } from '../../src/cli/report.ts';
 import { flagTable, progressLine } from '../../src/cli/tables.ts';
 import type { Census } from '../../src/volume/census.ts';
-import type { JournalEntry } from '../../src/volume/contract.ts';
+import type { JournalEntry } from '../../src/store/session.ts';
 import type { Overview } from '../../src/volume/overview.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
@@ -12,6 +12,8 @@ const CENSUS: Census = {
   available: 0,
   delayed: 0,
   inProgress: 0,
+  waiting: 0,
+  events: 0,
   done: 0,
   archived: 0,
   isArchiveSampled: false,
@@ -44,6 +46,7 @@ function report(
     census: { ...CENSUS, ...census },
     inProgress: [],
     failed: [],
+    problems: [],
     registered: [],
     sessions: [],
     tails: { entries, cut: new Set(cut) },
@@ -137,7 +140,16 @@ describe('the flags', () => {
   } as const;
 
   test('are counted, with what is archived where there is any', () => {
-    const counts = { available: 4, delayed: 1, inProgress: 2, done: 3, archived: 0, failed: 0 };
+    const counts = {
+      available: 4,
+      delayed: 1,
+      inProgress: 2,
+      waiting: 0,
+      events: 0,
+      done: 3,
+      archived: 0,
+      failed: 0,
+    };
     expect(flagTable(counts, false, [])).toBe(
       'flags: 3 done, 2 in progress, 4 available (1 of them later), 0 failed',
     );
@@ -146,7 +158,16 @@ describe('the flags', () => {
   });
 
   test('say why what failed has failed, and how many more have', () => {
-    const counts = { available: 0, delayed: 0, inProgress: 0, done: 0, archived: 0, failed: 1000 };
+    const counts = {
+      available: 0,
+      delayed: 0,
+      inProgress: 0,
+      waiting: 0,
+      events: 0,
+      done: 0,
+      archived: 0,
+      failed: 1000,
+    };
     expect(flagTable(counts, false, [failure])).toContain('a.state: because\n  … and 999 more');
     expect(flagTable({ ...counts, failed: 1 }, false, [failure])).not.toContain('more');
   });

@@ -72,7 +72,7 @@ test('the whole story: up, status, show, log, again, reset, again', async () => 
   expect(again.stdout).toContain('done already');
   expect(again.stdout).toContain('reset --all');
 
-  expect((await run('reset', '--all', ...dir)).stdout).toContain('removed 13 done');
+  expect((await run('reset', '--all', '--yes', ...dir)).stdout).toContain('removed 13 done');
   expect(fleet.list('.').filter((name) => name.includes('.state'))).toEqual(
     SHIPPED.filter((name) => name.endsWith('.state')),
   );
@@ -111,7 +111,7 @@ test('what is archived is counted, shown, not run again, and brought back by res
   expect((await work()).status).toBe(0);
   expect(fleet.journal()).toHaveLength(2);
   expect(fleet.list('done')).toEqual(['c.state']);
-  const reset = await run('reset', '--all', ...dir);
+  const reset = await run('reset', '--all', '--yes', ...dir);
   expect(reset.stdout).toContain('removed 2 done (2 of them archived)');
   expect(fleet.list('.').filter((name) => name.includes('.state'))).toEqual(['c.state']);
   expect((await work()).status).toBe(0);
@@ -206,13 +206,13 @@ test('validate names every problem, of states and of machines', async () => {
     expect(ran.stdout).toContain(words);
 });
 
-test('reset asks nobody where there is nobody, but never while workers are at work', async () => {
+test('reset asks before it does anything, and does nothing while workers are at work', async () => {
   await using fleet = new Fleet();
   const worker = fleet.worker('ant', ['--watch', '--lease', '1s']);
   await fleet.until('it is there', () => fleet.list('workers').length === 1);
   expect((await run('health', '--dir', fleet.dir, '--name', 'ant')).status).toBe(0);
   expect((await run('health', '--dir', fleet.dir, '--name', 'bee')).status).toBe(1);
-  expect(await run('reset', '--all', '--dir', fleet.dir)).toMatchObject({
+  expect(await run('reset', '--all', '--yes', '--dir', fleet.dir)).toMatchObject({
     status: 2,
     stderr: expect.stringContaining('at work'),
   });
@@ -220,14 +220,35 @@ test('reset asks nobody where there is nobody, but never while workers are at wo
     status: 2,
     stderr: expect.stringContaining('--done'),
   });
+  expect(await run('show', '.hidden', '--dir', fleet.dir)).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('is no instance'),
+  });
   worker.kill('SIGTERM');
   await worker.ended;
+  fleet.put('x.state', { state: 'simple' });
+  writeFileSync(join(fleet.dir, 'done', 'x.state'), '');
+  expect(await run('reset', '--all', '--dir', fleet.dir)).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('--yes'),
+  });
+  expect(fleet.list('done')).toEqual(['x.state']);
+});
+
+test('what the file system refuses is said in a sentence', async () => {
+  await using fleet = new Fleet();
+  writeFileSync(join(fleet.dir, 'file'), '');
+  const ran = await run('send', 'lamp', 'press', '--dir', join(fleet.dir, 'file', 'volume'));
+  expect(ran.status).toBe(2);
+  expect(ran.stderr).toContain('ENOTDIR');
+  expect(ran.stderr).not.toContain('    at ');
 });
 
 test.each([
   'worker',
   'up',
   'submit',
+  'send',
   'status',
   'show',
   'log',

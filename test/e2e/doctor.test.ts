@@ -50,9 +50,11 @@ test('a volume at work is examined, and what is recommended is what a worker tak
   expect(readdirSync(fleet.dir).sort()).toEqual([
     '.flockwork',
     'done',
+    'events',
     'failed',
     'hello.state',
     'in_progress',
+    'outcomes',
     'waiting',
     'workers',
   ]);

@@ -86,7 +86,7 @@ test('the whole story: submit, worker, status, show, log, pause, again, reset, u
   const starts = log.slice(1).map((line) => line.split('\t')[0]!);
   expect(starts).toEqual(starts.toSorted());
 
-  expect((await run('reset', '--all', ...flags)).status).toBe(0);
+  expect((await run('reset', '--all', '--yes', ...flags)).status).toBe(0);
   expect(all.map((volume) => volume.list('done'))).toEqual([[], []]);
   const up = await run('up', ...flags, '--workers', '2', '--example-delay', '0', '--json');
   expect(up.status).toBe(0);

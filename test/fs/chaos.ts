@@ -69,6 +69,7 @@ export async function chaos(stand: Stand, say: (text: string) => void): Promise<
     chains.push(...batch);
   };
   for (let round = 0; round < rounds; round += 1) {
+    if (round === 1 && stand.repair !== undefined) say(stand.repair());
     const wakeUps = count(sleeper, 'starting a new session');
     // One after the other: workers may well take turns, and never hold something at the same moment.
     await fleet.until(

@@ -5,7 +5,7 @@
  * it does, the kernel takes down every mount, daemon and address with them.
  */
 import { spawn, spawnSync, execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chaos, recoveryBound, type ChaosResult } from './chaos.ts';
@@ -22,6 +22,8 @@ const STANDS: readonly StandKind[] = [...images, tmpfs, overlay, glusterfs, nfs,
 /** Set for the process in the namespaces: the directory it may use. */
 const HOME = 'FLOCKWORK_FS_HOME';
 const USAGE_ERROR = 2;
+/** Of what the daemons of a stand say, when it failed. */
+const LAST_LINES = 40;
 
 interface Row {
   readonly name: string;
@@ -134,6 +136,10 @@ async function examine(kind: StandKind, home: string): Promise<Omit<Row, 'name' 
   } catch (error) {
     seen.error = (error as Error).message.split('\n')[0]!;
     process.stderr.write(`${(error as Error).stack}\n`);
+    for (const name of readdirSync(home).filter((one) => one.endsWith('.log'))) {
+      const lines = readFileSync(`${home}/${name}`, 'utf8').trimEnd().split('\n');
+      process.stderr.write(`\n--- ${name}\n${lines.slice(-LAST_LINES).join('\n')}\n`);
+    }
   }
   return seen;
 }

@@ -5,7 +5,7 @@
 import { strict as assert } from 'node:assert';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { parseCommitRecord } from '../../src/machine/record.ts';
-import { parseToken } from '../../src/volume/token.ts';
+import { parseToken } from '../../src/store/token.ts';
 import { expectedStates, problemsWith, submitChains } from '../chaos.ts';
 import { Fleet, run, type Running } from '../fleet.ts';
 import { PATIENCE, stopAll, tracesIn, workFlags } from './chaos.ts';
@@ -61,11 +61,12 @@ export async function powerCuts(
   }
   const workers = crew();
   await fleet.until(
-    'all is done',
+    'all is done, and the dead are buried',
     () =>
       fleet.list('done').length === STATES &&
       fleet.list('in_progress').length === 0 &&
-      fleet.list('.flockwork/leases').length === workers.length,
+      fleet.list('.flockwork/leases').length === workers.length &&
+      areBuried(fleet),
     PATIENCE,
   );
   await stopAll(workers);
@@ -73,6 +74,13 @@ export async function powerCuts(
   const problems = problemsWith(fleet, CHAINS, (name) => shown.get(name) ?? '');
   assert.deepEqual([...problems, ...tracesIn(fleet)], []);
   return { cuts: CUTS, announced };
+}
+
+/** The power may have taken a lease, and left the rest of its session: that goes a lease later. */
+function areBuried(fleet: Fleet): boolean {
+  const living = new Set(fleet.list('.flockwork/leases'));
+  const traces = ['sessions', 'staging'].flatMap((place) => fleet.list(`.flockwork/${place}`));
+  return traces.every((name) => living.has(name.split('~')[0]!));
 }
 
 /** The file of a done successor may be torn; whoever asks for the state is told the whole of it. */

@@ -16,8 +16,10 @@ export interface Stand extends AsyncDisposable {
   readonly chaos: { readonly rounds: number; readonly chains: number; readonly count: number };
   /** Tells who stamps mtime. */
   readonly skewed?: Skewed;
-  /** Breaks a part of the file system that it has to do without from then on; says which. */
+  /** In the middle of the first round: breaks a part of the file system; says which. */
   readonly disturb?: () => string | Promise<string>;
+  /** Before the second round: brings it back, where it does not come back by itself. */
+  readonly repair?: () => string;
   readonly power?: Power;
 }
 

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseConfiguration } from '../../src/machine/config.ts';
+import { decide } from '../../src/machine/decide.ts';
 import { UserError } from '../../src/machine/errors.ts';
+import { impossible } from '../../src/machine/table.ts';
 
 const lines = (all: string[]) => all.join('\n');
 const parse = (text: string, file = 'm.yaml') =>
@@ -134,5 +136,223 @@ describe('machines as configurations', () => {
   test('all problems are told at once', () => {
     const text = GOOD.replace('next: upload', 'next: uplod').replace('version: 2', 'versoin: 2');
     expect(() => parse(text)).toThrow(/versoin[^]*uplod|uplod[^]*versoin/);
+  });
+});
+
+const ORDERS = `
+name: orders
+version: v3
+starting_state: start
+states: [start, pending, shipped, closed]
+transitions:
+  - { from: start, to: pending, event: accept }
+  - { from: pending, to: shipped, event: ship }
+  - { from: shipped, to: closed, event: close }
+  - { from: pending, to: pending, event: remind }
+after:
+  pending:
+    2m: remind
+goals: { accept: closed }
+`;
+
+const problemsOf = (text: string): unknown => {
+  try {
+    return parse(text);
+  } catch (error) {
+    return (error as UserError).facts['problems'];
+  }
+};
+
+describe('configurations with transitions', () => {
+  test('are tables, in which what nobody named is impossible', () => {
+    const orders = parse(ORDERS);
+    expect(orders).toMatchObject({ name: 'orders', version: 'v3', initial: 'start' });
+    expect(orders.events).toEqual(['accept', 'ship', 'close', 'remind']);
+    expect(orders.rules!.goals).toEqual({ accept: 'closed' });
+    const no = { accept: impossible, ship: impossible, close: impossible, remind: impossible };
+    expect(orders.rules!.table).toEqual({
+      start: { ...no, accept: 'pending' },
+      pending: { ...no, ship: 'shipped', remind: 'pending' },
+      shipped: { ...no, close: 'closed' },
+      closed: no,
+    });
+    expect([...orders.timers]).toEqual([['pending', [{ after: 120_000, event: 'remind' }]]]);
+    expect([...orders.kinds.values()]).toEqual(['waiting', 'waiting', 'waiting', 'terminal']);
+  });
+
+  test('what no transition names is not allowed; what changes nothing would be', () => {
+    const { rules } = parse(ORDERS);
+    const send = (state: string, event: string): string =>
+      decide(rules!, 'o', { state, payload: {} }, { event, details: null }, () => undefined)
+        .outcome;
+    expect(send('start', 'accept')).toBe('Ok');
+    expect(send('start', 'ship')).toBe('EventNotAllowed');
+    expect(send('start', 'explode')).toBe('EventNotAllowed');
+  });
+
+  test('may have activities, too', () => {
+    const both = parse(`${ORDERS}activities: { shipped: { run: ./track.sh, next: closed } }\n`);
+    expect(both.kinds.get('shipped')).toBe('runnable');
+    expect(both.activities.get('shipped')).toMatchObject({ next: 'closed' });
+  });
+
+  test('JSON', () => {
+    const text = JSON.stringify({
+      name: 'a',
+      starting_state: 's',
+      states: ['s', 't'],
+      transitions: [{ from: 's', to: 't', event: 'go' }],
+    });
+    expect(parse(text, 'm.json').rules!.table['s']!['go']).toBe('t');
+  });
+
+  const without = (line: RegExp): string => ORDERS.replace(line, '');
+  test.each([
+    [
+      'an unknown from',
+      ORDERS.replace('from: shipped', 'from: shiped'),
+      ['m.yaml:9:7: ', 'no state shiped'],
+    ],
+    [
+      'an unknown to',
+      ORDERS.replace('to: closed', 'to: close'),
+      ['m.yaml:9:22: ', 'no state close;'],
+    ],
+    [
+      'a pair twice',
+      ORDERS.replace('after:', '  - { from: start, to: closed, event: accept }\nafter:'),
+      ['m.yaml:11:5: ', 'where accept leads from start is in transitions.0 already'],
+    ],
+    [
+      'the same transition twice',
+      ORDERS.replace('event: remind', 'event: ship').replace(
+        'to: pending, event: ship',
+        'to: shipped, event: ship',
+      ),
+      ['m.yaml:10:5: ', 'transitions.1 already'],
+    ],
+    [
+      'a state twice',
+      ORDERS.replace('closed]', 'start]'),
+      ['m.yaml:5:35: ', 'state start is there already'],
+    ],
+    ['no states', without(/states:.*\n/), ['states: it is required']],
+    [
+      'states that are none',
+      ORDERS.replace(/states:.*/, 'states: [1]'),
+      ['m.yaml:5:10: ', 'expected string'],
+    ],
+    [
+      'an unknown start',
+      ORDERS.replace('starting_state: start', 'starting_state: begin'),
+      ['m.yaml:4:1: ', 'no state begin'],
+    ],
+    [
+      'no transitions at all',
+      ORDERS.replace(/transitions:[^]*after/, 'transitions: []\nafter'),
+      ['m.yaml:6:1: transitions: '],
+    ],
+    [
+      'transitions that are none',
+      ORDERS.replace(/transitions:[^]*after/, 'transitions: yes\nafter'),
+      ['m.yaml:6:1: transitions: '],
+    ],
+    [
+      'a transition without an event',
+      ORDERS.replace(', event: close', ''),
+      ['m.yaml:9:5: ', 'transitions.2.event'],
+    ],
+    [
+      'an unknown key of a transition',
+      ORDERS.replace('event: close', 'event: close, when: now'),
+      ['m.yaml:9:48: ', 'unknown key when; there are from, to, event'],
+    ],
+    [
+      'a timer of an unknown state',
+      ORDERS.replace('  pending:', '  pendng:'),
+      ['m.yaml:12:3: ', 'no state pendng'],
+    ],
+    [
+      'a timer that is no duration',
+      ORDERS.replace('2m:', 'soon:'),
+      ['m.yaml:13:5: ', '"soon" is no duration'],
+    ],
+    [
+      'a timer without unit, of nothing',
+      ORDERS.replace('2m:', '0:'),
+      ['m.yaml:13:5: ', 'between 1ms'],
+    ],
+    [
+      'a timer whose event is not allowed',
+      ORDERS.replace('2m: remind', '2m: close'),
+      ['m.yaml:13:5: ', 'no transition from pending has event close'],
+    ],
+    [
+      'a goal of an unknown event',
+      ORDERS.replace('accept: closed', 'acept: closed'),
+      ['m.yaml:14:10: ', 'no event acept; there are accept'],
+    ],
+    [
+      'an activity of an unknown state',
+      `${ORDERS}activities: { sent: { run: x } }\n`,
+      ['m.yaml:15:15: ', 'no state sent'],
+    ],
+    [
+      'a next that is no state',
+      `${ORDERS}activities: { shipped: { run: x, next: sent } }\n`,
+      ['m.yaml:15:34: ', 'no state sent'],
+    ],
+    [
+      'timers without transitions',
+      'name: a\nstarting_state: s\nafter: {}\nactivities: { s: { run: x } }\n',
+      ['m.yaml:3:1: ', 'it needs transitions'],
+    ],
+    [
+      'neither transitions nor activities',
+      'name: a\nstarting_state: s\nstates: [s]\n',
+      ['nothing would ever happen'],
+    ],
+  ])('%s is refused, with its place', (_what, text, words) => {
+    expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'bad-configuration' }));
+    for (const word of words) expect(() => parse(text)).toThrow(word);
+  });
+
+  test('all problems are told at once, each once', () => {
+    const text = ORDERS.replace('from: shipped', 'from: shiped')
+      .replace('2m: remind', 'soon: close')
+      .replace('closed]', 'start]');
+    expect(problemsOf(ORDERS.replace('event: close', 'event: close, when: now'))).toHaveLength(1);
+    // `closed` is gone from the states: the transition to it has lost its target, too.
+    expect(problemsOf(text)).toHaveLength(5);
+  });
+
+  test('whatever the values, it is a machine or a UserError', () => {
+    const names = fc.constantFrom('a', 'b', '__proto__', 'constructor', '', '1');
+    const any = fc.oneof({ weight: 5, arbitrary: names }, fc.jsonValue());
+    const configuration = fc.record(
+      {
+        name: fc.constant('m'),
+        starting_state: any,
+        states: fc.oneof(fc.array(any), any),
+        transitions: fc.oneof(fc.array(fc.record({ from: any, to: any, event: any })), any),
+        after: fc.oneof(
+          fc.dictionary(names, fc.oneof(fc.dictionary(fc.constantFrom('1s', 'x'), any), any)),
+          any,
+        ),
+        goals: fc.oneof(fc.dictionary(names, any), any),
+        activities: fc.oneof(fc.dictionary(names, fc.oneof(fc.constant({ run: 'x' }), any)), any),
+      },
+      { requiredKeys: ['name'] },
+    );
+    fc.assert(
+      fc.property(configuration, (value) => {
+        try {
+          parse(JSON.stringify(value), 'm.json');
+        } catch (error) {
+          expect(error).toBeInstanceOf(UserError);
+        }
+      }),
+      { numRuns: 1000 },
+    );
   });
 });

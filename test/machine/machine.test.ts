@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { checkAnswer, commandAnswer, done, next } from '../../src/machine/answer.ts';
+import { checkAnswer, done, next } from '../../src/machine/answer.ts';
+import { commandAnswer } from '../../src/machine/command-answer.ts';
 import { formatDuration, parseDuration } from '../../src/machine/duration.ts';
 import { UserError } from '../../src/machine/errors.ts';
 import { isMachine, machine } from '../../src/machine/machine.ts';
@@ -15,7 +16,7 @@ import {
 import { retryDelay, retryVerdict } from '../../src/machine/retry.ts';
 import { shippedMachines } from '../../src/machine/shipped.ts';
 import { parseStateFile } from '../../src/machine/state-file.ts';
-import { successorContent } from '../../src/machine/successor.ts';
+import { formatSuccessor } from '../../src/machine/successor.ts';
 
 const tick = () => done();
 
@@ -132,6 +133,7 @@ describe('finding the machine of a state file', () => {
     ],
     [{ state: 'first', machine: 'job:2' }, 'unknown-machine', 'job:2'],
     [{ state: 'third', machine: 'job' }, 'unknown-state', 'there are second, first'],
+    [{ state: 'first', machine: 'job', waits: true }, 'no-events', 'nothing would end its wait'],
   ])('%o is refused', (file, code, words) => {
     const resolved = resolveState(registry, { payload: {}, ...file });
     expect(resolved).toMatchObject({ ok: false, code });
@@ -169,7 +171,8 @@ describe('what a tick may answer', () => {
   ])('what is accepted can be read from the successor, however %s', (_what, payload) => {
     const answer = checkAnswer({ kind: 'next', state: 'a', payload });
     if (answer.kind !== 'next') throw new Error('not next');
-    const content = successorContent({ state: 'a', payload: {} }, 'job', answer);
+    const successor = { state: answer.state, payload: answer.payload! };
+    const content = formatSuccessor({ state: 'a', payload: {} }, 'job', successor);
     const parsed = parseStateFile(new TextEncoder().encode(content));
     expect(parsed.ok && JSON.stringify(parsed.file.payload) === JSON.stringify(payload)).toBe(true);
   });
@@ -311,8 +314,7 @@ describe('attempts', () => {
 
 describe('successors', () => {
   test('of the original’s kind of state stay of its kind', () => {
-    const content = successorContent({ state: 'countdown', payload: { count: 5 } }, 'countdown', {
-      kind: 'next',
+    const content = formatSuccessor({ state: 'countdown', payload: { count: 5 } }, 'countdown', {
       state: 'countdown',
       payload: { count: 4 },
     });
@@ -320,17 +322,16 @@ describe('successors', () => {
   });
 
   test('name their machine where the state does not', () => {
-    const content = successorContent(
-      { state: 'job', payload: 1, 'x-a': 2, notBefore: 'past' },
+    const content = formatSuccessor(
+      { state: 'job', payload: 1, 'x-a': 2, notBefore: 'past', since: 'job.state', waits: true },
       'job',
-      { kind: 'next', state: 'pack' },
+      { state: 'pack', payload: 3 },
     );
-    expect(JSON.parse(content)).toEqual({ state: 'pack', payload: 1, 'x-a': 2, machine: 'job' });
+    expect(JSON.parse(content)).toEqual({ state: 'pack', payload: 3, 'x-a': 2, machine: 'job' });
   });
 
   test('keep the version they were started with', () => {
-    const content = successorContent({ state: 'a', machine: 'job:1', payload: {} }, 'job', {
-      kind: 'next',
+    const content = formatSuccessor({ state: 'a', machine: 'job:1', payload: {} }, 'job', {
       state: 'b',
       payload: null,
     });

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  instanceProblem,
   MAX_NAME_BYTES,
   nameProblem,
-  parentName,
+  originName,
   parseStateName,
   stateName,
   successorName,
@@ -64,7 +65,7 @@ describe('state files’ names', () => {
   test('parents and successors are each other’s inverse', () => {
     fc.assert(
       fc.property(fc.nat(), (step) => {
-        expect(parentName(successorName(stateName('x', step)))).toBe(stateName('x', step));
+        expect(originName(successorName(stateName('x', step)))).toBe(stateName('x', step));
       }),
     );
   });
@@ -83,9 +84,9 @@ describe('state files’ names', () => {
   test('successors count up from the bare name, parents down to it', () => {
     expect(successorName('x.state')).toBe('x.state-1');
     expect(successorName('x.state-9')).toBe('x.state-10');
-    expect(parentName('x.state-10')).toBe('x.state-9');
-    expect(parentName('x.state-1')).toBe('x.state');
-    expect(parentName('x.state')).toBeUndefined();
+    expect(originName('x.state-10')).toBe('x.state-9');
+    expect(originName('x.state-1')).toBe('x.state');
+    expect(originName('x.state')).toBeUndefined();
     expect(() => successorName('x')).toThrow(RangeError);
   });
 
@@ -93,5 +94,13 @@ describe('state files’ names', () => {
     expect(nameProblem(`${'x'.repeat(MAX_NAME_BYTES - 6)}.state`)).toBeUndefined();
     expect(nameProblem(`${'x'.repeat(MAX_NAME_BYTES)}.state`)).toContain('206 bytes');
     expect(nameProblem(`${'ü'.repeat(MAX_NAME_BYTES / 2)}.state`)).toContain('206 bytes');
+  });
+
+  test('an instance may be called what its first state file shows it to be', () => {
+    for (const name of ['a', 'größe', 'a b', 'x.state', 'x.state-1', 'a~b@c', '-', 'x'.repeat(194)])
+      expect(instanceProblem(name)).toBeUndefined();
+    for (const name of ['', '.a', 'a/b', '..', 'a\n', 'a\u0000', '\ufffd', '\ud800'])
+      expect(instanceProblem(name)).toContain('before .state');
+    expect(instanceProblem('x'.repeat(195))).toContain('201 bytes');
   });
 });

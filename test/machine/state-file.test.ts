@@ -21,6 +21,7 @@ describe('what a state file may say', () => {
       machine: 'job:1.2',
       notBefore: '2026-01-01T00:00:00+01:00',
       priority: -3,
+      since: 'job.state-4',
       'x-owner': { team: 'a' },
     };
     expect(parse(JSON.stringify(file))).toEqual({ ok: true, file });
@@ -78,6 +79,38 @@ describe('what is refused, where, and why', () => {
       'unknown key "paylod"; there are state, payload',
     ],
     ['{"state": "a",\n "priority": 1.5}', 'bad-state-file', 2, 2, 'int'],
+    ['{"state": "a",\n "since": 4}', 'bad-state-file', 2, 2, '"since": '],
+    [
+      '{"state": "a",\n "branch": {"of": "a/b", "name": "c", "room": 1}}',
+      'bad-state-file',
+      2,
+      undefined,
+      'no instance',
+    ],
+    [
+      '{"state": "a",\n "branch": {"of": "a", "name": "c", "room": -1}}',
+      'bad-state-file',
+      2,
+      undefined,
+      '"branch.room"',
+    ],
+    [
+      '{"state": "a",\n "branch": {"of": "a", "name": "c", "room": 1, "x": 1}}',
+      'bad-state-file',
+      2,
+      undefined,
+      'branch',
+    ],
+    ['{"state": "a",\n "join": {"b": {}}}', 'bad-state-file', 2, undefined, 'join.b.instance'],
+    [
+      '{"state": "a",\n "join": {"b": {"instance": "c", "output": 1e999}}}',
+      'bad-state-file',
+      2,
+      undefined,
+      'output',
+    ],
+    ['{"state": "a",\n "waits": 1}', 'bad-state-file', 2, 2, '"waits": '],
+    ['{"state": "a",\n "since": null}', 'bad-state-file', 2, 2, '"since": '],
     ['{"state": "a", "notBefore": "tomorrow"}', 'bad-state-file', 1, 16, 'ISO'],
     ['{"state": "a", "machine": "a:b:c"}', 'bad-state-file', 1, 16, 'NAME'],
     [

@@ -23,7 +23,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'sweep acts on absence',
     file: `${VOLUME}/recovery.ts`,
-    find: "return (await isArchived(files, layout, name)) ? 'over' : 'unseen';",
+    find: "return (await isVoid(files, layout, name, staged ?? '')) ? 'over' : 'unseen';",
     replace: "return 'over';",
   },
   {
@@ -55,8 +55,8 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'successors are not synced before they are unstaged',
     file: `${VOLUME}/commit.ts`,
-    find: 'const synced = await attempt(landed, () => member.files.sync(member.layout.root));',
-    replace: 'const synced = true;',
+    find: 'await files.sync(layout.root);\n    if (emits)',
+    replace: 'if (emits)',
   },
   {
     name: 'the directory of staged records is not synced',
@@ -72,7 +72,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'sessions without a boot id',
-    file: `${VOLUME}/token.ts`,
+    file: 'src/store/token.ts',
     find: "return `${worker}.${boot.join('')}`;",
     replace: 'return `${worker}.${boot.length}`;',
   },
@@ -111,13 +111,13 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'successors are published before the commit',
     file: `${VOLUME}/commit.ts`,
-    find: "  await link(member, at(steps, 'staged'), window);",
+    find: "  await link(member, await assign(member, at(steps, 'staged'), window), window);",
     replace: `  for (const step of at(steps, 'staged')) {
     const next = recordOf(step)?.next;
     if (next === undefined || !window.mayStart()) continue;
     await linkOnce(member.files, successorFile(member, step.name), member.layout.state(next.name), next.content);
   }
-  await link(member, at(steps, 'staged'), window);`,
+  await link(member, await assign(member, at(steps, 'staged'), window), window);`,
   },
   {
     name: 'the volume id is not looked at',
@@ -166,8 +166,8 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'pauses end by the clock alone',
     file: `${VOLUME}/pauses.ts`,
-    find: 'return last !== undefined && this.#seenFor(name, last) >= pauseAfter(last);',
-    replace: 'return last !== undefined && this.#seenFor(name, last) > 1e9 * pauseAfter(last);',
+    find: 'this.#seenFor(name, last) >= pauseAfter(last) + this.#cycle;',
+    replace: 'this.#seenFor(name, last) > 1e9 * (pauseAfter(last) + this.#cycle);',
   },
   {
     name: 'an archived state is claimed like a new one',
@@ -214,6 +214,12 @@ export const MUTANTS: readonly NamedMutant[] = [
       'const first = /"state":"([^"]+)"/.exec(doneText)?.[1]; const record = parseCommitRecord(doneText, first ?? name);',
   },
   {
+    name: 'what a worker that is stopping does not take wakes it, again and again',
+    file: 'src/worker/worker.ts',
+    find: 'if (this.#ending !== undefined) return this.#supply.forgetOffers();',
+    replace: 'if (this.#ending !== undefined) return;',
+  },
+  {
     name: 'a bundle is unstaged with the first of its states',
     file: `${VOLUME}/commit.ts`,
     find: 'if (waiting === undefined || waiting.size === 0) {',
@@ -242,5 +248,114 @@ export const MUTANTS: readonly NamedMutant[] = [
     file: `${VOLUME}/archiver.ts`,
     find: 'if (torn === undefined) return text;',
     replace: 'return text;',
+  },
+  {
+    name: 'events are applied without an outcome',
+    file: `${VOLUME}/commit.ts`,
+    find: 'const outcome = await assignEvents(member, record, step.staged!, window.mayStart);',
+    replace: "const outcome = assignEvents.length > 0 ? 'ours' : 'taken';",
+  },
+  {
+    name: 'outcomes are not synced before the commit',
+    file: `${VOLUME}/commit.ts`,
+    find: 'const synced = await attempt(assigned, () => member.files.sync(member.layout.outcomes));',
+    replace: 'const synced = true;',
+  },
+  {
+    name: 'an event counts as applied before its state is committed',
+    file: `${VOLUME}/outcomes.ts`,
+    find: "if (done === undefined) return { kind: 'assigned', state };",
+    replace:
+      "if (done === undefined) return { kind: 'over', outcome: appliedIn(recordOfEvent(text, id)!, id)! };",
+  },
+  {
+    name: 'an event that another state was to have is nobody’s',
+    file: `${VOLUME}/effects.ts`,
+    find: 'generation = standing.generation;',
+    replace: "return 'taken';",
+  },
+  {
+    name: 'an event that another state is to have is anybody’s',
+    file: `${VOLUME}/effects.ts`,
+    find: "return standing.state === record.state ? 'ours' : 'taken';",
+    replace: "return 'ours';",
+  },
+  {
+    name: 'events that are over are taken away before that is on the disk',
+    file: `${VOLUME}/effects.ts`,
+    find: "await files.sync(layout.flags('done'));",
+    replace: '',
+  },
+  {
+    name: 'the sweep leaves out the events that a step causes',
+    file: `${VOLUME}/commit.ts`,
+    find: 'if (!(await emitEvents(member, record, source, window.mayLand))) return false;',
+    replace: '',
+  },
+  {
+    name: 'events that a step causes are not synced before it is unstaged',
+    file: `${VOLUME}/commit.ts`,
+    find: 'if (emits) await files.sync(layout.events);',
+    replace: '',
+  },
+  {
+    name: 'a dropped file goes before the event that it is is on the disk',
+    file: `${VOLUME}/dropped.ts`,
+    find: 'await files.sync(layout.events);',
+    replace: '',
+  },
+  {
+    name: 'a dropped file is another event each time it is looked at',
+    file: 'src/machine/dropped.ts',
+    find: '`${fileName}\\0${content}`',
+    replace: '`${fileName}\\0${content}${Math.random()}`',
+  },
+  {
+    name: 'a dropped file that does not parse is taken away',
+    file: `${VOLUME}/dropped.ts`,
+    find: "if (typeof dropped === 'string') return { content, reason: dropped };",
+    replace: "if (typeof dropped === 'string') return void (await remove(files, path));",
+  },
+  {
+    name: 'what waits is not woken by an event',
+    file: `${VOLUME}/snapshot.ts`,
+    find: 'if (waiting.has(name) && !inbox.due.has(instance)) continue;',
+    replace: 'if (waiting.has(name)) continue;',
+  },
+  {
+    name: 'the sweep begins no branches',
+    file: `${VOLUME}/commit.ts`,
+    find: 'for (const follower of followersOf(record)) {',
+    replace: 'for (const follower of record.next === undefined ? [] : [record.next]) {',
+  },
+  {
+    name: 'a join goes on before the last branch',
+    file: 'src/machine/join.ts',
+    find: '.some(({ ended }) => ended === undefined);',
+    replace: '.filter(({ ended }) => ended === undefined).length > 1;',
+  },
+  {
+    name: 'a branch that ends tells nobody',
+    file: 'src/machine/sequel.ts',
+    find: 'planned.push(...told);',
+    replace: '',
+  },
+  {
+    name: 'what a branch ends with is forgotten',
+    file: 'src/machine/arrivals.ts',
+    find: ', ...(details !== undefined && { output: details })',
+    replace: '',
+  },
+  {
+    name: 'a step is archived before the branches that it has begun are done',
+    file: `${VOLUME}/archiver.ts`,
+    find: 'for (const one of followersOf(record)) {',
+    replace: 'for (const one of record.next === undefined ? [] : [record.next]) {',
+  },
+  {
+    name: 'torn branches count as somebody else’s',
+    file: `${VOLUME}/torn.ts`,
+    find: 'const origin = originName(name);',
+    replace: 'const origin = /state-/.test(name) ? originName(name) : undefined;',
   },
 ];

@@ -1,10 +1,12 @@
 /** The hook that changes a source while it is loaded: it has to be sure that it did. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Mutant } from '../mutants/hook.ts';
+import { MUTANTS as SIMULATED } from '../mutants/mutants.ts';
+import { MUTANTS as EXPLORED } from '../volume/exhaustive/mutants.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -14,6 +16,12 @@ function run(mutant: Mutant, program: string): { stdout: string; stderr: string 
   const env = { ...process.env, NO_COLOR: '1', FLOCKWORK_MUTANT: JSON.stringify(mutant) };
   return spawnSync(process.execPath, flags, { cwd: ROOT, env, encoding: 'utf8' });
 }
+
+const EXPLORED_TOO = EXPLORED.map(({ what, ...mutant }) => ({ name: what, ...mutant }));
+
+test.each([...SIMULATED, ...EXPLORED_TOO])('$name: there is one such place', ({ file, find }) => {
+  expect(readFileSync(join(ROOT, file), 'utf8').split(find)).toHaveLength(2);
+});
 
 test('the module is loaded with the change, types and all', () => {
   const mutant = {

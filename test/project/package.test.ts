@@ -29,6 +29,8 @@ test('the packed files are the built code, the schemas and the papers, and the c
     for (const path of [
       'dist/index.js',
       'dist/index.d.ts',
+      'dist/xstate/index.js',
+      'dist/xstate/index.d.ts',
       'dist/cli/main.js',
       'dist/cli/tick-thread.js',
       'dist/volume/heartbeat-thread.js',

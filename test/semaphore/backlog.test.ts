@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { assign, Cut, type RosterEntry } from '../../src/semaphore/assignment.ts';
 import { Backlog } from '../../src/semaphore/backlog.ts';
 import { hash } from '../../src/semaphore/hash.ts';
+import { Names } from '../../src/semaphore/names.ts';
 import { Ring, type Task } from '../../src/semaphore/ring.ts';
 import { cycles, mixedLists, rosters, shuffled, task, taskLists, tasks, worker } from './given.ts';
 
@@ -175,7 +176,7 @@ test('a million names serve a hundred cycles without being split anew in each', 
   const names = Array.from({ length: 1_000_000 }, (_, index) => `s${index}.state`);
   const roster = [worker('a', 4, 1024), worker('b', 4, 1024)];
   const places = Uint32Array.from(names, (_, index) => hash(`s${index}`));
-  const backlog = new Backlog(Ring.from(names, places), 'a.boot');
+  const backlog = new Backlog(Ring.from(Names.of(names), places), 'a.boot');
   const start = performance.now();
   const all = backlog.remaining(roster);
   const given = new Set<string>();

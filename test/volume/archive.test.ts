@@ -104,6 +104,24 @@ describe('what was done long ago', () => {
     expect(volume.list('done')).toEqual([]);
   });
 
+  test('goes by its own age, whatever has come since', async () => {
+    using volume = await TestVolume.create();
+    const one = await archivist(volume);
+    const commitAll = async (names: readonly string[]): Promise<void> => {
+      for (const name of names) volume.put(name);
+      await commit(one, ...names);
+      // Touched later than any clock says: only what was listed tells how old something is.
+      utimesSync(join(volume.dir, 'done'), 3e9, 3e9);
+    };
+    const named = (what: string): string[] =>
+      Array.from({ length: 20 }, (_, index) => `${what}${index}.state`).sort();
+    await commitAll(named('old'));
+    await work(volume, one, 7);
+    await commitAll(named('new'));
+    await work(volume, one, AGE / (PAUSE / 2) - 6);
+    expect(archived(volume)).toEqual(named('old'));
+  });
+
   test('of done/ that nobody has touched for an hour everything is old, for whoever comes', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state');

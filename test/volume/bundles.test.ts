@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { formatRecord, parseCommitRecord, recordedStates } from '../../src/machine/record.ts';
-import type { Step } from '../../src/volume/contract.ts';
+import type { Step } from '../../src/store/session.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { toBundles } from '../../src/volume/staging.ts';
 import {
@@ -96,12 +96,12 @@ describe('a burst of 600 steps with records', () => {
 });
 
 describe('a reply that is lost', () => {
-  /** Of the first such operation on each name. */
+  /** Of the first such operation on each name; another try has another number. */
   const lost = (code: string, lostMethod: string, place: string): Files => {
     const names = new Set<string>();
     return interceptFiles(quickFiles(), async (_call, method, args, act) => {
       const result = await act();
-      const name = args[1]!;
+      const name = String(args[1]).replace(/~\d+$/, '');
       if (method !== lostMethod || !name.includes(place) || names.has(name)) return result;
       names.add(name);
       throw errno(code);
@@ -123,6 +123,25 @@ describe('a reply that is lost', () => {
     );
     expectDone(volume, namesOf(steps), 'ant');
   });
+});
+
+test('what is staged stays as it is until the rest of it is: it is not taken away, and put there again', async () => {
+  using volume = await TestVolume.create();
+  let refused = false;
+  const removed: string[] = [];
+  const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) => {
+    if (method === 'unlink' && volume.list('done').length === 0) removed.push(path!);
+    if (method !== 'create' || refused || !path!.endsWith('.s0.state')) return act();
+    refused = true;
+    throw errno('ETIMEDOUT');
+  });
+  const ant = await volume.join('ant', files);
+  const steps = burst(ant, 1);
+  await ant.session.settle(steps, CLOSED);
+  expect([refused, stagedBy(volume, ant)]).toEqual([true, ['s0.state']]);
+  await ant.session.settle(steps, OPEN);
+  expectDone(volume, namesOf(steps), 'ant');
+  expect(removed).toEqual([]);
 });
 
 describe('what goes into one file', () => {

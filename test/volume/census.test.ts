@@ -27,7 +27,16 @@ function moveByHand(volume: TestVolume, name: string): void {
 describe('the census', () => {
   test('of an empty volume, and of one where no worker has been', async () => {
     using volume = await TestVolume.create();
-    const nothing = { available: 0, delayed: 0, inProgress: 0, done: 0, archived: 0, failed: 0 };
+    const nothing = {
+      available: 0,
+      delayed: 0,
+      inProgress: 0,
+      waiting: 0,
+      events: 0,
+      done: 0,
+      archived: 0,
+      failed: 0,
+    };
     expect(await takeCensus(files, volume.layout)).toMatchObject(nothing);
     const bare = join(volume.dir, 'sub');
     mkdirSync(bare);
@@ -60,6 +69,8 @@ describe('the census', () => {
       available: 2,
       delayed: 1,
       inProgress: 1,
+      waiting: 1,
+      events: 0,
       done: 2,
       archived: 1,
       isArchiveSampled: false,

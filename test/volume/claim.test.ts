@@ -2,9 +2,10 @@
 import { rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Step } from '../../src/volume/contract.ts';
+import type { Step } from '../../src/store/session.ts';
 import type { Files } from '../../src/volume/files.ts';
 import {
+  errno,
   interceptFiles,
   LEASE,
   OPEN,
@@ -110,4 +111,19 @@ test.each([true, false])('I4: it stands when it is too late (fresh: %s)', async 
   expect(volume.list('in_progress')).toEqual(['x.state']);
   await ant.session.settle([one], OPEN);
   expect(volume.list('in_progress')).toEqual([]);
+});
+
+test('a claim that met an error is given up only if it is ours', async () => {
+  using volume = await TestVolume.create();
+  let refused = false;
+  const { files } = interceptFiles(quickFiles(), async (_call, method, args, act) => {
+    if (method !== 'link' || refused || !args[1]!.endsWith('in_progress/x.state')) return act();
+    refused = true;
+    throw errno('EMLINK');
+  });
+  const [ant, bee] = [await joined(volume, 'ant', true, files), await joined(volume, 'bee', true)];
+  await expect(ant.session.claim('x.state', OPEN)).rejects.toThrow('EMLINK');
+  expect(await bee.session.claim('x.state', OPEN)).toBe('ours');
+  await ant.session.settle([release()], OPEN);
+  expect(volume.list('in_progress')).toEqual(['x.state']);
 });

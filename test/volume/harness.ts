@@ -3,8 +3,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CommitRecord } from '../../src/machine/record.ts';
+import type { PhaseLengths } from '../../src/semaphore/cycle.ts';
 import type { ArchiveRules } from '../../src/volume/archivable.ts';
-import type { Change, Step, Window } from '../../src/volume/contract.ts';
+import type { Step, Window } from '../../src/store/session.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { formatCounter } from '../../src/volume/pulse.ts';
 import { Layout } from '../../src/volume/layout.ts';
@@ -12,8 +13,10 @@ import { NodeFiles } from '../../src/volume/node-files.ts';
 import { openVolume } from '../../src/volume/open.ts';
 import { openSession, type VolumeSession } from '../../src/volume/session.ts';
 import type { VolumeFile } from '../../src/volume/volume-file.ts';
+import { newStep as step } from '../../src/worker/holding.ts';
 
 export const LEASE = 10_000;
+const PHASES: PhaseLengths = { assignment: 150, commitment: 150, update: 400, buffer: 100 };
 export const OPEN: Window = { mayStart: () => true, mayLand: () => true, follow: false };
 export const FOLLOW: Window = { ...OPEN, follow: true };
 export const CLOSED: Window = { mayStart: () => false, mayLand: () => false, follow: false };
@@ -33,11 +36,11 @@ export class TestVolume implements Disposable {
   /** Milliseconds that tests let pass. */
   #passed = 0;
 
-  static async create(): Promise<TestVolume> {
+  static async create(phases: PhaseLengths = PHASES): Promise<TestVolume> {
     const made = new TestVolume();
     made.volume = await openVolume(quickFiles(), made.layout, {
       defaults: {
-        phases: { assignment: 150, commitment: 150, update: 400, buffer: 100 },
+        phases,
         lease: LEASE,
       },
       newId: 'volume-id',
@@ -142,18 +145,6 @@ export class TestVolume implements Disposable {
   }
 }
 
-export function step(name: string, change: Change): Step {
-  return {
-    name,
-    change,
-    progress: 'new',
-    staged: undefined,
-    lost: false,
-    followed: false,
-    error: undefined,
-  };
-}
-
 /** A step of `name` that leads to its successor. */
 export function commitStep(
   { session }: TestSession,
@@ -172,6 +163,8 @@ export function commitStep(
   };
   return step(name, { kind: 'commit', record });
 }
+
+export { step };
 
 export const bareStep = (name: string): Step => step(name, { kind: 'commit', record: undefined });
 

@@ -1,6 +1,6 @@
 /** The real port over files: what it promises beyond what the simulator's is held against. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -90,6 +90,27 @@ describe.each(KINDS)('all else is the same with %o', (options) => {
     clearImmediate(chained);
     expect(listed.sort()).toEqual(names.sort());
     expect(turns).toBeGreaterThan(1);
+  });
+
+  test('a listing goes where it shall, and ends with an error there', async () => {
+    for (const name of ['x', 'y', 'z']) writeFileSync(at(name), '');
+    const names = new Set<string>();
+    const into = { push: (name: string) => names.add(name) };
+    expect(await files.list(folder, into)).toBe(into);
+    expect([...names].sort()).toEqual(['x', 'y', 'z']);
+    const descriptors = readdirSync('/proc/self/fd').length;
+    let taken = 0;
+    const refusing = {
+      push: () => {
+        taken += 1;
+        throw new Error('enough');
+      },
+    };
+    for (let time = 1; time <= 10; time += 1) {
+      await expect(files.list(folder, refusing)).rejects.toThrow('enough');
+      expect(taken).toBe(time);
+    }
+    expect(readdirSync('/proc/self/fd').length).toBe(descriptors);
   });
 
   test('a directory that is not there is an error, an entry that is not there is nothing', async () => {

@@ -1,6 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync, chmodSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Sink } from '../../src/volume/files.ts';
 import { Layout } from '../../src/volume/layout.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { openVolume, readVolume, type OpenOptions } from '../../src/volume/open.ts';
@@ -64,6 +65,25 @@ describe('opening a volume', () => {
     symlinkSync(volume.dir, join(volume.dir, 'link'));
     const linked = new Layout(join(volume.dir, 'link'));
     expect((await readVolume(new NodeFiles(), linked))?.id).toBe('volume-id');
+  });
+
+  test('of what is in it, one name is enough: there may be a million', async () => {
+    using volume = await TestVolume.create();
+    for (let index = 0; index < 10; index += 1) volume.put(`s${index}.state`);
+    let names = 0;
+    const inner = new NodeFiles();
+    const { files } = interceptFiles(inner, async (_call, method, args, act) => {
+      if (method !== 'list') return act();
+      const [directory, into] = args as unknown as [string, Sink];
+      return inner.list(directory, {
+        push: (name) => {
+          names += 1;
+          into.push(name);
+        },
+      });
+    });
+    expect((await readVolume(files, volume.layout))?.id).toBe('volume-id');
+    expect(names).toBe(1);
   });
 
   test.each([

@@ -1,5 +1,6 @@
 /** The invariants of docs/protocol.md, attacked one by one on a real directory. */
-import { linkSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseCommitRecord } from '../../src/machine/record.ts';
@@ -50,6 +51,32 @@ describe('I1: one commit', () => {
     await ant.session.settle([late], OPEN);
     expect(late).toMatchObject({ progress: 'settled', lost: true });
     expect(volume.read('done', 'x.state')).toBe('');
+  });
+
+  test('a flag that is there already when it is set again is on the disk too before anything follows', async () => {
+    using volume = await TestVolume.create();
+    const synced: string[] = [];
+    let links = 0;
+    const { files } = interceptFiles(
+      new NodeFiles({ durable: false }),
+      async (_call, method, [path = '', to = ''], act) => {
+        if (method === 'sync') synced.push(path);
+        if (method !== 'link' || to !== volume.layout.flag('done', 'x.state')) return act();
+        links += 1;
+        if (links === 1) throw errno('EIO');
+        // The network repeats what was asked before: another file, of the same content.
+        writeFileSync(to, readFileSync(path, 'utf8'));
+        return act();
+      },
+    );
+    const ant = await volume.join('ant', files);
+    const one = commitStep(ant, 'x.state', NEXT);
+    await ant.session.settle([one], OPEN);
+    expect(synced).not.toContain(volume.layout.flag('done', 'x.state'));
+    one.error = undefined;
+    await ant.session.settle([one], OPEN);
+    expect(one).toMatchObject({ progress: 'settled', lost: false });
+    expect(synced).toContain(volume.layout.flag('done', 'x.state'));
   });
 
   test('whoever loses publishes nothing', async () => {
@@ -230,6 +257,29 @@ describe('I8: nothing is inferred from absence', () => {
 });
 
 describe('I9: no overwrite', () => {
+  describe.each([
+    ['a directory', (path: string) => mkdirSync(path)],
+    ['a FIFO', (path: string) => void execFileSync('mkfifo', [path])],
+  ])('%s in a successor’s place stays, and ours is in failed/', (_, make) => {
+    test('when its own session commits, and when another finishes for it', async () => {
+      using volume = await TestVolume.create();
+      const [dead, ant] = [await volume.join('dead'), await volume.join('ant')];
+      const path = join(volume.dir, 'x.state-1');
+      make(path);
+      const { ino } = statSync(path);
+      await ant.session.settle([commitStep(ant, 'x.state', NEXT)], FOLLOW);
+      const isThere = (): boolean => statSync(path).ino === ino;
+      expect([volume.list('failed'), isThere()]).toEqual([['x.state-1'], true]);
+      rmSync(join(volume.dir, 'failed', 'x.state-1'));
+      rmSync(join(volume.dir, 'done', 'x.state'));
+      const half = commitStep(dead, 'x.state', NEXT);
+      await dead.session.settle([half], { ...OPEN, mayLand: () => false });
+      expect([volume.list('done'), volume.list('failed')]).toEqual([['x.state'], []]);
+      await volume.bury(ant);
+      expect([volume.list('failed'), isThere()]).toEqual([['x.state-1'], true]);
+    });
+  });
+
   test('a successor’s name that is taken: both are kept, ours with the reason in failed/', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
@@ -349,22 +399,25 @@ describe('any error of link and unlink means "unknown": what is there decides', 
     },
   );
 
-  test('an fsync that fails once is not trusted: the file is written again', async () => {
+  test('an fsync that fails once is not trusted: the file is written again, where nothing late can take it away', async () => {
     using volume = await TestVolume.create();
-    const created: string[] = [];
+    const removed: string[] = [];
     let failures = 1;
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
-      if (method === 'sync' && args[0]!.endsWith('/x.state') && failures-- > 0) throw errno('EIO');
-      const result = await act();
-      if (method === 'create') created.push(args[0]!);
-      return result;
+      const isStaged = /\/x\.state[^/]*$/.test(args[0]!);
+      if (method === 'sync' && isStaged && failures-- > 0) throw errno('EIO');
+      if (method === 'unlink' && failures === 0) removed.push(args[0]!);
+      // All that was removed before is removed again, as late as can be.
+      if (method === 'link' && args[1]!.includes('/done/'))
+        for (const path of removed) rmSync(path, { force: true });
+      return act();
     });
     const ant = await volume.join('ant', files);
     const one = commitStep(ant, 'x.state', NEXT);
     await ant.session.settle([one], OPEN);
+    expect([one.progress, removed.length]).toEqual(['new', 1]);
     await ant.session.settle([one], OPEN);
     expect(one.progress).toBe('settled');
-    expect(created.filter((path) => path.endsWith('/x.state')).length).toBe(2);
   });
 });
 

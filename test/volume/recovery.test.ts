@@ -36,6 +36,34 @@ describe('a dead worker', () => {
     expect(intake).toMatchObject({ kind: 'text', attempts: [{ result: 'lost' }] });
   });
 
+  test('has its attempt counted once, however many find it lost at the same time', async () => {
+    using volume = await TestVolume.create();
+    volume.put('x.state');
+    const [dead, bee] = [await volume.join('dead'), await volume.join('bee')];
+    let hasMet = false;
+    // In the cycles in which the claim is the ant's to drop, the bee drops it right before.
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, [, name], act) => {
+      if (method !== 'link' || name?.includes('/attempts/') !== true || hasMet) return act();
+      hasMet = true;
+      for (let cycle = 0; cycle < 4; cycle += 1) await bee.session.recover(cycle, OPEN);
+      return act();
+    });
+    const ant = await volume.join('ant', files);
+    await dead.session.claim('x.state', OPEN);
+    for (const { session } of [ant, bee]) await session.recover(0, OPEN);
+    for (let left = 4; left > 0; left -= 1) {
+      volume.pass(LEASE / 4);
+      for (const one of [ant, bee]) {
+        one.beat();
+        if (left > 1) await one.session.recover(0, OPEN);
+      }
+    }
+    for (let cycle = 0; cycle < 4; cycle += 1) await ant.session.recover(cycle, OPEN);
+    expect(hasMet).toBe(true);
+    expect(volume.list('in_progress')).toEqual([]);
+    expect(volume.list('.flockwork', 'attempts', 'x.state')).toEqual(['1']);
+  });
+
   test('is not taken for dead a moment before the lease is over', async () => {
     using volume = await TestVolume.create();
     const [slow, ant] = [await volume.join('slow'), await volume.join('ant')];
@@ -62,6 +90,53 @@ describe('a dead worker', () => {
       dropped: ['x.state'],
     });
     expect((await ant.session.snapshot()).tasks.names).toEqual(['x.state']);
+  });
+
+  describe('that had slept', () => {
+    /** What an observer breaks that has taken it for dead, with `happens` while its claims and its lease are read. */
+    const brokenAfter = async (
+      place: string,
+      happens: (sleeper: TestSession, volume: TestVolume) => void,
+    ): Promise<readonly string[]> => {
+      using volume = await TestVolume.create();
+      const sleeper = await volume.join('sleeper');
+      let isTime = false;
+      const { files } = interceptFiles(
+        new NodeFiles(),
+        async (_call, _method, [path = ''], act) => {
+          const answer = await act();
+          if (isTime && path.includes(place)) happens(sleeper, volume);
+          return answer;
+        },
+      );
+      const ant = await volume.join('ant', files);
+      await sleeper.session.claim('x.state', OPEN);
+      await ant.session.recover(0, OPEN);
+      volume.pass(LEASE);
+      isTime = true;
+      const { broken } = await ant.session.recover(1, OPEN);
+      expect(volume.list('in_progress')).toEqual(broken.length > 0 ? [] : ['x.state']);
+      return broken;
+    };
+
+    test('and still does loses its lease', async () => {
+      expect(await brokenAfter('in_progress', () => undefined)).toHaveLength(1);
+    });
+
+    test('and is back before that counts keeps its lease', async () => {
+      expect(await brokenAfter('in_progress', (sleeper) => sleeper.beat())).toEqual([]);
+    });
+
+    test('may have come back while the volume took its time to answer', async () => {
+      let looks = 0;
+      const back = (sleeper: TestSession, volume: TestVolume): void => {
+        looks += 1;
+        if (looks < 2) return;
+        volume.pass(LEASE / 8);
+        sleeper.beat();
+      };
+      expect(await brokenAfter('/leases/sleeper', back)).toEqual([]);
+    });
   });
 
   test('that was only slow and commits in the middle of a sweep is finished all the same', async () => {

@@ -4,7 +4,7 @@ import { done, type Answer } from '../../src/machine/answer.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { createRegistry } from '../../src/machine/registry.ts';
 import { cycleLength, momentAt, type PhaseLengths } from '../../src/semaphore/cycle.ts';
-import type { Window } from '../../src/volume/contract.ts';
+import type { Window } from '../../src/store/session.ts';
 import { Crew } from '../../src/worker/crew.ts';
 import type { Log, TickTask } from '../../src/worker/ports.ts';
 import { Slots } from '../../src/worker/slots.ts';
@@ -38,7 +38,12 @@ export class CrewBench {
   running = 0;
   #names = 0;
 
-  constructor(concurrency: number = 4, capacity: number = 1000, phases: PhaseLengths = PHASES) {
+  constructor(
+    concurrency: number = 4,
+    capacity: number = 1000,
+    phases: PhaseLengths = PHASES,
+    more: { readonly trustVolume?: boolean; readonly freshListings?: boolean } = {},
+  ) {
     this.session = new FakeSession(this.clock, phases, concurrency, capacity);
     const line = (_facts: object, message: string): void => void this.logged.push(message);
     const log: Log = { debug: () => undefined, info: line, warn: line, error: line };
@@ -59,7 +64,7 @@ export class CrewBench {
           return { kind: 'answer', answer: this.answer(task) };
         },
       },
-      { registry, volumeId: 'v' },
+      { registry, volumeId: 'v', freshListings: true, ...more },
       () => undefined,
     );
     this.crew.session = this.session;

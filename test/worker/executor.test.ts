@@ -14,7 +14,10 @@ const task = (activity: RunnableActivity): TickTask => ({
   state: 's',
   payload: { list: [1] },
   attempt: 1,
+  outputs: {},
   idempotencyKey: 'k',
+  sensors: { lamp: { state: 'on', payload: [1] }, ghost: null },
+  history: async () => [],
   activity,
 });
 const tick = (run: (context: TickContext) => unknown): TickTask =>
@@ -30,6 +33,32 @@ function setUp(pauseScale = 1) {
   return { clock, printed, logged, execute };
 }
 const never = new AbortController().signal;
+
+describe('what a tick sees of others', () => {
+  test('is told as it was when it began, and is its own to change', async () => {
+    const { execute } = setUp();
+    const one = tick(({ sensor }) => {
+      Object.assign(sensor('lamp')!, { payload: 'mine' });
+      return done([sensor('lamp')!, sensor('ghost') === undefined] as never);
+    });
+    const result = await execute(one, never);
+    const output = [{ state: 'on', payload: [1] }, true];
+    expect(result).toEqual({ kind: 'answer', answer: { kind: 'done', output } });
+  });
+
+  test.each(['bell', 'toString', '__proto__'])(
+    'nothing of %s, which its machine does not name',
+    async (name) => {
+      const { execute } = setUp();
+      const result = await execute(
+        tick(({ sensor }) => done(sensor(name)!.state)),
+        never,
+      );
+      const message = `machine m does not look at ${name}: name it in its sensors`;
+      expect(result).toMatchObject({ kind: 'failed', error: { message } });
+    },
+  );
+});
 
 describe('one attempt always comes back', () => {
   test('with the answer', async () => {
@@ -83,7 +112,7 @@ describe('one attempt always comes back', () => {
     [
       'answers rubbish',
       () => 42,
-      { message: 'the tick answered 42; return done(output?) or next(state, payload?)' },
+      { message: 'the tick answered 42; return what done, next, later, wait or fork make of it' },
     ],
   ])('as failed, when it %s', async (_what, run, error) => {
     const { execute } = setUp();

@@ -1,6 +1,9 @@
 /** A session on a volume in memory, that does as it is told and notes what it was asked. */
+import type { Arrived } from '../../src/machine/burst.ts';
+import type { PastStep } from '../../src/machine/definition.ts';
 import type { PhaseLengths } from '../../src/semaphore/cycle.ts';
 import type {
+  ConfigurationName,
   Intake,
   JournalEntry,
   Recovery,
@@ -9,7 +12,7 @@ import type {
   Step,
   Token,
   Window,
-} from '../../src/volume/contract.ts';
+} from '../../src/store/session.ts';
 import { Ring } from '../../src/semaphore/ring.ts';
 import type { StillClock } from '../still-clock.ts';
 
@@ -31,10 +34,13 @@ export class FakeSession implements Session {
   readonly bursts: number[] = [];
   readonly journaled: JournalEntry[] = [];
   readonly heldReports: string[] = [];
+  /** Texts of configurations on the volume, by NAME:VERSION. */
+  readonly stored: Map<string, string> = new Map();
   deadline: number | undefined;
   /** What the next call says, where it is not the usual. */
   onClaim: (name: string) => Claimed = () => 'ours';
   onIntake: (name: string) => Intake = () => text('{"state":"job"}');
+  onEvents: () => readonly Arrived[] = () => [];
   /** An error that this step meets. */
   onSettle: (step: Step) => unknown = () => undefined;
   onJournal: () => void = () => undefined;
@@ -52,6 +58,9 @@ export class FakeSession implements Session {
     return { earliest: now, latest: now };
   };
   uncertainty = (): number => 0;
+  sensor = (): undefined => undefined;
+  history = async (): Promise<readonly PastStep[]> => [];
+  events = async (): Promise<readonly Arrived[]> => this.onEvents();
   stamp = (): string => new Date(this.#clock.now()).toISOString();
   check = async (): Promise<'alive'> => 'alive';
   setDeadline = (monotonic: number): void => void (this.deadline = monotonic);
@@ -61,6 +70,10 @@ export class FakeSession implements Session {
   glance = async (): Promise<Snapshot> => this.snapshot();
   owed = async (): Promise<number> => 0;
   sessions = async (): Promise<readonly Token[]> => [this.token];
+  configurations: Session['configurations'] = {
+    list: async () => [...this.stored.keys()].map(keyOf),
+    get: async ({ name, version }) => this.stored.get(`${name}:${version}`),
+  };
   recover = async (): Promise<Recovery> => NOTHING;
   leave = async (): Promise<void> => undefined;
   archive = async (): Promise<number> => 0;
@@ -103,6 +116,11 @@ export class FakeSession implements Session {
   async reportHeld(held: readonly { state: string; stage: string }[]): Promise<void> {
     this.heldReports.push(held.map(({ state, stage }) => `${state} ${stage}`).join(', '));
   }
+}
+
+function keyOf(word: string): ConfigurationName {
+  const [name = '', version = ''] = word.split(':');
+  return { name, version };
 }
 
 export const text = (content: string): Intake => ({

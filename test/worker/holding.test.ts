@@ -1,10 +1,12 @@
 /** The decisions about a claimed state, as tables: no clock, no files. */
 import { describe, expect, test } from 'vitest';
-import { done, next } from '../../src/machine/answer.ts';
+import { done, next, wait } from '../../src/machine/answer.ts';
+import type { Arrived } from '../../src/machine/burst.ts';
 import { machine } from '../../src/machine/machine.ts';
 import type { Attempt } from '../../src/machine/record.ts';
 import { createRegistry } from '../../src/machine/registry.ts';
-import type { Intake, Token } from '../../src/volume/contract.ts';
+import { same } from '../../src/machine/table.ts';
+import type { Intake, Token } from '../../src/store/session.ts';
 import {
   conclude,
   judge,
@@ -13,6 +15,8 @@ import {
   type Scene,
   type Work,
 } from '../../src/worker/holding.ts';
+import { receive } from '../../src/worker/receive.ts';
+import type { Missing } from '../../src/worker/library.ts';
 
 const NOW = '2026-01-01T00:00:00.000Z';
 const token: Token = {
@@ -38,6 +42,10 @@ const scene: Scene = {
   patience: PATIENCE,
   volumeId: 'v',
   registry: createRegistry([job]),
+  cycle: 7,
+  seen: 7,
+  sensor: () => undefined,
+  history: async () => [],
 };
 const later = (ms: number): Scene => ({ ...scene, at: scene.at + ms });
 const text = (content: string, attempts: Attempt[] = []): Intake => ({
@@ -171,6 +179,24 @@ describe('a machine this worker does not have', () => {
     worker: 'bee',
     machines,
   });
+  const unknown = (wanted: string, missing?: Missing): Parameters<typeof refusal>[1] => ({
+    kind: 'unknown',
+    machine: wanted,
+    reason: 'r',
+    ...(missing && { missing }),
+  });
+
+  test.each([
+    [['*'], true, { kind: 'refuse', reason: 'commands' }],
+    [['magic:1'], true, { kind: 'refuse', reason: 'commands' }],
+    [['paint'], true, { kind: 'fail', record: { reason: 'commands' } }],
+    [['*'], false, { kind: 'fail', record: { code: 'unknown-machine', reason: 'commands' } }],
+    [['magic:1'], false, { kind: 'refuse', reason: 'commands' }],
+  ])('on the volume, where another has %j, untrusted %s: %j', (machines, isUntrusted, expected) => {
+    const it = unknown('magic:1', { reason: 'commands', isUntrusted });
+    const change = refusal('x.state', it, [token, other(machines)], scene);
+    expect(change).toMatchObject(expected);
+  });
 
   test.each([
     ['magic', ['magic'], 'refuse'],
@@ -180,11 +206,11 @@ describe('a machine this worker does not have', () => {
     ['magic', ['magician'], 'fail'],
     ['magic', [], 'fail'],
   ])('%s, where another knows %j: %s', (wanted, machines, kind) => {
-    expect(refusal('x.state', wanted, 'r', [token, other(machines)], scene).kind).toBe(kind);
+    expect(refusal('x.state', unknown(wanted), [token, other(machines)], scene).kind).toBe(kind);
   });
 
   test('the failure names what they do know', () => {
-    const change = refusal('x.state', 'magic', 'r', [token, other(['paint'])], scene);
+    const change = refusal('x.state', unknown('magic'), [token, other(['paint', '*'])], scene);
     expect(change.kind === 'fail' && change.record.reason).toBe(
       'no worker here knows machine magic; they know job, paint',
     );
@@ -218,6 +244,23 @@ describe('what a finished tick means', () => {
     });
   });
 
+  test('what cannot be is a failed attempt: nothing of it is committed', () => {
+    const answer = wait({ n: 2 }, { emit: [{ to: 'a', event: 'b' }] });
+    const change = conclude(readyWork(), { kind: 'answer', answer }, NOW, scene, random);
+    const message = 'the tick answered wait(), but machine job has no events: nothing would end it';
+    expect(change).toMatchObject({
+      kind: 'retry',
+      attempt: { result: 'failed', error: { message } },
+    });
+  });
+
+  test('what it causes is in the record', () => {
+    const answer = done(undefined, { emit: [{ to: 'a', event: 'b' }] });
+    const change = conclude(readyWork(), { kind: 'answer', answer }, NOW, scene, random);
+    const content = expect.stringContaining('"event":"b"') as unknown;
+    expect(change).toMatchObject({ kind: 'commit', record: { emit: [{ content }] } });
+  });
+
   test('a failure is tried again after its pause, the last one is put aside, a fatal one at once', () => {
     const failed = (fatal?: boolean) =>
       ({ kind: 'failed', error: { message: 'no', ...(fatal && { fatal }) } }) as const;
@@ -239,5 +282,45 @@ describe('what a finished tick means', () => {
     expect(conclude(readyWork(), { kind: 'aborted' }, NOW, scene, random)).toEqual({
       kind: 'release',
     });
+  });
+});
+
+describe('an event for a machine that looks at others', () => {
+  const door = machine({
+    name: 'door',
+    states: ['shut', 'open'],
+    events: ['open', 'knock'],
+    initial: 'shut',
+    sensors: ['lamp'],
+    table: { shut: { open: 'open', knock: same }, open: { open: same, knock: same } },
+    hooks: {
+      before: ({ sensor }) => (sensor('lamp')?.state === 'on' ? undefined : 'it is dark'),
+    },
+  });
+  const resting = { machine: door, state: 'shut', file: { state: 'door', payload: {} } };
+  const event = (name: string): Arrived => ({
+    file: `20261125T000000.000Z~${name}@d`,
+    id: name,
+    content: JSON.stringify({ event: name }),
+  });
+  const when = (seen: number): Scene => ({
+    ...scene,
+    seen,
+    sensor: () => ({ state: 'on', payload: {} }),
+  });
+
+  test('is decided by what was seen in this cycle, and committed in it', () => {
+    const change = receive('d.state', resting, [event('open')], when(7));
+    expect(change).toMatchObject({ kind: 'commit', cycle: 7, rests: false });
+  });
+
+  test('is left for the next cycle if nobody has looked in this one', () => {
+    expect(receive('d.state', resting, [event('open')], when(6))).toEqual({ kind: 'release' });
+  });
+
+  test('is like any other if it does not come to looking', () => {
+    const change = receive('d.state', resting, [event('knock')], when(6));
+    expect(change).toMatchObject({ kind: 'commit', rests: true });
+    expect(change).not.toHaveProperty('cycle');
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { assign, type RosterEntry } from '../../src/semaphore/assignment.ts';
 import { Ring } from '../../src/semaphore/ring.ts';
 import { assignZip } from '../../src/semaphore/zip.ts';
-import type { Snapshot } from '../../src/volume/contract.ts';
+import type { Snapshot } from '../../src/store/session.ts';
 import { isScarce, Supply } from '../../src/worker/supply.ts';
 import { tasks, worker } from '../semaphore/given.ts';
 

@@ -20,6 +20,9 @@ import { StillClock } from '../still-clock.ts';
 const INDEX = join(import.meta.dirname, '../../src/index.ts');
 const ENTRY = new URL('../../src/cli/tick-thread.ts', import.meta.url);
 const PATIENCE = 5000;
+const HISTORY = [
+  { name: 'i.state', state: 's', payload: 1, events: [], attempts: 0, finished: undefined },
+];
 const folder = mkdtempSync(join(tmpdir(), 'flockwork-threads-'));
 
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -35,13 +38,18 @@ const machines = [
 import { once } from 'node:events';
 import { spawnSync } from 'node:child_process';
 import { isMainThread } from 'node:worker_threads';
-import { done, FatalError, machine, next } from '${INDEX}';
+import { done, FatalError, later, machine, next, wait } from '${INDEX}';
 let calls = 0;
 // Not even a thread that is terminated comes back from this.
 const block = (file) => spawnSync('/bin/sh', ['-c', \`: > "\${file}.waits"; while [ ! -e "\${file}" ]; do sleep 0.01; done\`]);
 if (!isMainThread && existsSync('${join(folder, 'block-load')}')) block('${join(folder, 'unblock-load')}');
 export default machine({ name: 'm', activities: {
-  see: ({ print, log, signal, pause, ...rest }) => done({ ...rest, isMainThread }),
+  see: ({ print, log, signal, pause, history, sensor, ...rest }) => done({ ...rest, isMainThread }),
+  look: async ({ sensor, history }) => {
+    const [one, other] = await Promise.all([history(), history()]);
+    return wait({ lamp: sensor('lamp'), steps: one.map(({ name }) => name), same: one === other }, { emit: [{ to: 'x', event: 'e' }] });
+  },
+  late: () => later('2s', 'see'),
   talk: ({ print, log }) => {
     for (let line = 0; line < 500; line += 1) print(line as unknown as string);
     log('note', { n: 1, when: new Date(0) });
@@ -94,7 +102,7 @@ function taskOf(
   from: Registry = registry,
 ): TickTask {
   const resolved = resolveState(from, { machine: name, state, payload });
-  if (!resolved.ok) throw new Error(resolved.reason);
+  if (!resolved.ok || resolved.kind !== 'runnable') throw new Error(`${name} does not run`);
   return {
     instance: 'i',
     name: 'i.state',
@@ -102,7 +110,10 @@ function taskOf(
     state: resolved.state,
     payload,
     attempt: 2,
+    outputs: { a: [1] },
     idempotencyKey: 'k',
+    sensors: {},
+    history: async () => HISTORY,
     activity: resolved.activity,
   };
 }
@@ -158,6 +169,7 @@ describe('a tick in a thread', () => {
         instance: 'i',
         state: 'see',
         payload,
+        outputs: { a: [1] },
         attempt: 2,
         idempotencyKey: 'k',
         isMainThread: false,
@@ -185,10 +197,36 @@ describe('a tick in a thread', () => {
     ['throws', { message: 'no', stack: expect.stringContaining('m.ts') as unknown }],
     ['fatal', { message: 'never', fatal: true }],
     ['text', { message: 'the tick threw text' }],
-    ['rubbish', { message: 'the tick answered 42; return done(output?) or next(state, payload?)' }],
+    [
+      'rubbish',
+      { message: 'the tick answered 42; return what done, next, later, wait or fork make of it' },
+    ],
     ['call', { message: "the tick's output is a function, which JSON cannot hold" }],
   ])('%s: a failed attempt', async (state, error) => {
     expect(await setUp().run(state)).toMatchObject({ kind: 'failed', error });
+  });
+
+  test('looks at others, and back', async () => {
+    const { pool } = setUp();
+    const sensors = { lamp: { state: 'on', payload: 1 } };
+    const result = await pool.execute({ ...taskOf('m', 'look'), sensors }, never);
+    const payload = { lamp: sensors.lamp, steps: ['i.state'], same: true };
+    expect(result).toEqual({
+      kind: 'answer',
+      answer: { kind: 'wait', payload, emit: [{ to: 'x', event: 'e' }] },
+    });
+  });
+
+  test('a history that cannot be read is an error there', async () => {
+    const { pool } = setUp();
+    const history = async (): Promise<never> => Promise.reject(new Error('EIO'));
+    const result = await pool.execute({ ...taskOf('m', 'look'), history }, never);
+    expect(result).toMatchObject({ kind: 'failed', error: { message: 'EIO' } });
+  });
+
+  test('later', async () => {
+    const answered = { kind: 'next', state: 'see', delay: 2000 };
+    expect(await setUp().run('late')).toEqual({ kind: 'answer', answer: answered });
   });
 
   test('pauses are scaled', async () => {

@@ -1,12 +1,17 @@
 /** All commands, in the order of `--help`. */
 import type { Command } from '../command.ts';
+import { config } from './config.ts';
+import { checking } from './check.ts';
 import { doctor } from './doctor.ts';
+import { graph } from './graph.ts';
 import { health } from './health.ts';
 import { log } from './log.ts';
 import { pause, resume } from './pause.ts';
 import { reset } from './reset.ts';
 import { retry } from './retry.ts';
+import { send } from './send.ts';
 import { show } from './show.ts';
+import { sql } from './sql.ts';
 import { status } from './status.ts';
 import { simulation } from './simulate.ts';
 import { submit } from './submit.ts';
@@ -18,6 +23,7 @@ export const COMMANDS: readonly Command[] = [
   worker,
   up,
   submit,
+  send,
   status,
   show,
   log,
@@ -26,6 +32,10 @@ export const COMMANDS: readonly Command[] = [
   pause,
   resume,
   validate,
+  graph,
+  sql,
+  config,
+  checking,
   simulation,
   doctor,
   health,

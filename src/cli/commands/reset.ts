@@ -44,7 +44,13 @@ async function resetVolume(opened: OpenedVolume, settings: Settings, io: Io): Pr
     );
   }
   const question = `Remove flags in ${opened.layout.root}, so that its states run again?`;
-  if (io.interactive && !settings.yes && !(await io.confirm(question))) {
+  if (!io.interactive && !settings.yes) {
+    throw new UserError(
+      'not-asked',
+      'there is no terminal to ask on; with --yes it is done without asking',
+    );
+  }
+  if (!settings.yes && !(await io.confirm(question))) {
     io.say('nothing was changed');
     return EXIT.incomplete;
   }

@@ -1,14 +1,14 @@
 /** `flockwork retry`: bring failed states back. */
 import { UserError } from '../../machine/errors.ts';
-import { isStateName, parseStateName } from '../../machine/name.ts';
-import { listOrNone } from '../../volume/exclusive.ts';
-import { retryState } from '../../volume/mend.ts';
+import { parseStateName } from '../../machine/name.ts';
+import type { Instances } from '../../store/contract.ts';
+import { volumeFront } from '../../volume/store.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { openAll, type OpenedVolume } from '../volume.ts';
 
 interface Failed {
   readonly name: string;
-  readonly on: OpenedVolume;
+  readonly on: Instances;
 }
 
 export const retry: Command = {
@@ -35,7 +35,7 @@ export const retry: Command = {
     const meant = settings.all
       ? failed
       : failed.filter((one) => words.some((word) => isMeant(one, word)));
-    for (const { name, on } of meant) await retryState(on.files, on.layout, name);
+    for (const { name, on } of meant) await on.retry(name);
     const names = meant.map(({ name }) => name);
     if (settings.json) io.print(JSON.stringify({ retried: names }));
     else
@@ -44,7 +44,7 @@ export const retry: Command = {
   },
 };
 
-async function failedOn(on: OpenedVolume): Promise<Failed[]> {
-  const names = await listOrNone(on.files, on.layout.flags('failed'));
-  return names.filter(isStateName).map((name) => ({ name, on }));
+async function failedOn(opened: OpenedVolume): Promise<Failed[]> {
+  const on = volumeFront(opened).instances;
+  return (await on.failed()).map((name) => ({ name, on }));
 }

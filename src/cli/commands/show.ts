@@ -1,36 +1,17 @@
 /** `flockwork show INSTANCE`: an instance's whole chain. */
 import { formatDuration } from '../../machine/duration.ts';
 import { UserError } from '../../machine/errors.ts';
-import { parseStateName, stateName } from '../../machine/name.ts';
-import { parseCommitRecord, parseFailureRecord, type Attempt } from '../../machine/record.ts';
-import { parseStateFile } from '../../machine/state-file.ts';
-import { findState, isDone, readDoneFlag } from '../../volume/archive.ts';
-import { readTried } from '../../volume/attempts.ts';
-import type { JournalEntry } from '../../volume/contract.ts';
-import { readText } from '../../volume/exclusive.ts';
-import { lastEntriesOf } from '../../volume/history.ts';
-import type { Files } from '../../volume/files.ts';
-import type { Layout } from '../../volume/layout.ts';
-import { parseToken } from '../../volume/token.ts';
-import { tornSuccessor } from '../../volume/torn.ts';
+import { instanceProblem, parseStateName } from '../../machine/name.ts';
+import type { AppliedEvent } from '../../machine/record.ts';
+import type { ChainStep } from '../../store/contract.ts';
+import { volumeFront } from '../../volume/store.ts';
+import { describeBlocked, openBranches, type OpenBranch } from '../blocked.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { clockTime, paint, table } from '../tables.ts';
 import { openAll, withDirectory, type OpenedVolume } from '../volume.ts';
 
-interface ChainStep {
-  readonly name: string;
-  /** `archived`: done, and moved to `archive/`. */
-  readonly flag: 'done' | 'archived' | 'failed' | 'in progress' | 'available';
-  readonly state: unknown;
-  readonly payload: unknown;
-  readonly worker: string | undefined;
-  readonly started: string | undefined;
-  /** Milliseconds. */
-  readonly duration: number | undefined;
-  readonly attempts: readonly Attempt[];
-  readonly output: unknown;
-  readonly reason: string | undefined;
-}
+/** And what keeps it, if it is a join that waits. */
+type ShownStep = Omit<ChainStep, 'join'> & { readonly blockedBy: readonly OpenBranch[] };
 
 export const show: Command = {
   name: 'show',
@@ -44,9 +25,13 @@ export const show: Command = {
   run: async (settings, [word = ''], io) => {
     const volumes = await openAll(settings);
     const instance = parseStateName(word)?.instance ?? word;
+    const problem = instanceProblem(instance);
+    if (problem !== undefined) {
+      throw new UserError('bad-name', `"${word}" is no instance: ${problem}`, { name: word });
+    }
     let isFound = false;
     for (const opened of volumes) {
-      const chain = await readChain(opened, instance);
+      const chain = await stepsOf(opened, instance);
       if (chain.length === 0) continue;
       isFound = true;
       const text = settings.json ? JSON.stringify({ instance, chain }) : describeChain(chain);
@@ -63,84 +48,37 @@ export const show: Command = {
   },
 };
 
-async function readChain(opened: OpenedVolume, instance: string): Promise<ChainStep[]> {
-  let journal: ReadonlyMap<string, JournalEntry> | undefined;
-  // Records say it all; the journals are long, and read only for a step that has none.
-  const entryOf = async (name: string): Promise<JournalEntry | undefined> => {
-    journal ??= await lastEntriesOf(opened.files, opened.layout, instance);
-    return journal.get(name);
-  };
-  const chain: ChainStep[] = [];
-  for (let step = 0; ; step += 1) {
-    const name = stateName(instance, step);
-    const { files, layout } = opened;
-    const stat = await files.stat(await findState(files, layout, name));
-    // A state file may be gone for good, where somebody has removed it by hand; its flag says that it was there.
-    if (stat === undefined && !(await isDone(files, layout, name))) return chain;
-    chain.push(await readStep(opened, name, stat?.kind === 'file', entryOf));
+async function stepsOf(opened: OpenedVolume, instance: string): Promise<ShownStep[]> {
+  const { files, layout } = opened;
+  const steps: ShownStep[] = [];
+  for (const { join, ...step } of await volumeFront(opened).history.steps(instance)) {
+    const isOver = step.flag === 'done' || step.flag === 'archived';
+    const blockedBy = isOver ? [] : await openBranches(files, layout, join);
+    steps.push({ ...step, blockedBy });
   }
+  return steps;
 }
 
-async function readStep(
-  { files, layout }: OpenedVolume,
-  name: string,
-  isFile: boolean,
-  entryOf: (name: string) => Promise<JournalEntry | undefined>,
-): Promise<ChainStep> {
-  const parsed = isFile ? parseStateFile(await readWhole(files, layout, name)) : undefined;
-  const inDone = (await files.stat(layout.flag('done', name))) !== undefined;
-  const doneText = await readDoneFlag(files, layout, name);
-  const failedText = await readText(files, layout.flag('failed', name));
-  const claimText = await readText(files, layout.flag('in_progress', name));
-  const record = parseCommitRecord(doneText ?? '', name);
-  const failure = parseFailureRecord(failedText ?? '');
-  const last = record === undefined ? await entryOf(name) : undefined;
-  const present = {
-    done: inDone ? doneText : undefined,
-    archived: doneText,
-    failed: failedText,
-    'in progress': claimText,
-  };
-  const flag = (Object.entries(present).find(([, text]) => text !== undefined)?.[0] ??
-    'available') as ChainStep['flag'];
-  const token = parseToken(doneText ?? claimText);
-  return {
-    name,
-    flag,
-    state: parsed?.ok === true ? parsed.file.state : undefined,
-    payload: parsed?.ok === true ? parsed.file.payload : undefined,
-    worker: record?.worker ?? failure?.worker ?? token?.worker,
-    started: record?.started ?? last?.started,
-    duration:
-      record === undefined
-        ? last?.duration
-        : Date.parse(record.finished) - Date.parse(record.started),
-    attempts:
-      record?.attempts ?? failure?.attempts ?? (await readTried(files, layout, name)).attempts,
-    output: record?.output,
-    reason: doneText === undefined ? failure?.reason : undefined,
-  };
+function describeEvent({ id, event, originator, outcome, from, to, reason }: AppliedEvent): string {
+  const what = `event ${event ?? id}${originator === undefined ? '' : ` from ${originator}`}`;
+  const move = to === undefined ? (reason ?? '') : `${from} → ${to}`;
+  return `${what}: ${outcome}: ${move}`;
 }
 
-async function readWhole(files: Files, layout: Layout, name: string): Promise<Uint8Array> {
-  const bytes = await files
-    .read(await findState(files, layout, name))
-    .catch(() => new Uint8Array());
-  const torn = await tornSuccessor(files, layout, name, bytes);
-  return torn === undefined ? bytes : new TextEncoder().encode(torn.content);
-}
-
-function describeChain(chain: readonly ChainStep[]): string {
+function describeChain(chain: readonly ShownStep[]): string {
   const rows = chain.map((step) => [
     step.name,
     step.flag,
     step.worker ?? '',
     step.started === undefined ? '' : clockTime(step.started),
     step.duration === undefined ? '' : formatDuration(step.duration),
+    step.state ?? '',
     JSON.stringify(step.payload) ?? '',
   ]);
-  const parts = [table(['step', 'is', 'worker', 'started', 'took', 'payload'], rows)];
+  const parts = [table(['step', 'is', 'worker', 'started', 'took', 'state', 'payload'], rows)];
   for (const step of chain) {
+    for (const event of step.events) parts.push(`${step.name} ${describeEvent(event)}`);
+    for (const line of describeBlocked(step.blockedBy)) parts.push(`${step.name} ${line}`);
     if (step.output !== undefined)
       parts.push(`${step.name} output: ${JSON.stringify(step.output)}`);
     if (step.reason !== undefined) parts.push(paint('red', `${step.name} failed: ${step.reason}`));

@@ -45,7 +45,7 @@ export const status: Command = {
 };
 
 function statusOf({ counts }: StatusReport): number {
-  if (counts.available + counts.inProgress > 0) return EXIT.incomplete;
+  if (counts.available + counts.inProgress + counts.events > 0) return EXIT.incomplete;
   return counts.failed > 0 ? EXIT.failed : EXIT.done;
 }
 
@@ -91,12 +91,21 @@ function describe(overview: Overview, report: StatusReport): string {
   const parts = [
     `${bar(settled, whole)} ${settled} of ${whole}${report.paused ? paint('yellow', '  paused') : ''}`,
     flagTable(report.counts, report.isArchiveSampled, report.failed),
+    problemsOf(report),
     timing(report, overview.census.names.available.length),
     machinesTable(report),
     workersTable(report),
     heldTable(report),
   ];
   return parts.filter((part) => part !== '').join('\n\n');
+}
+
+function problemsOf({ problems }: StatusReport): string {
+  if (problems.length === 0) return '';
+  const lines = problems.slice(0, LISTED).map((problem) => `  ${paint('red', problem)}`);
+  const more = problems.length - LISTED;
+  if (more > 0) lines.push(`  … and ${more} more: cat events/*.problem`);
+  return ['no events, in events/:', ...lines].join('\n');
 }
 
 function timing({ phase, rate, eta, oldest, counts }: StatusReport, looks: number): string {

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../machine/errors.ts';
 import { takeCensus, type Census } from '../../volume/census.ts';
-import type { JournalEntry } from '../../volume/contract.ts';
+import type { JournalEntry } from '../../store/session.ts';
 import { journalSizes } from '../../volume/history.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
@@ -66,7 +66,7 @@ export const up: Command = {
     const volumes = directories.map((directory) => ({ files, layout: new Layout(directory) }));
     const before = await takeSum(volumes);
     const sizes = await each(volumes, journalSizes);
-    const nothingToDo = before.available + before.inProgress === 0;
+    const nothingToDo = before.available + before.inProgress + before.events === 0;
     const statuses: number[] = [];
     if (settings.watch || !nothingToDo) {
       const crew = startWorkers(settings, directories, io);
@@ -237,7 +237,7 @@ function conclude(
     }
     if (ticks > 0) io.print('');
     io.print(flagTable(census, census.isArchiveSampled, failed));
-    io.print(closing(nothingToDo, left, settings));
+    io.print(closing(nothingToDo, left, census.failed, settings));
   }
   const broken = statuses.find((status) => status !== EXIT.done && status !== EXIT.failed);
   if (broken !== undefined && broken < 128) return broken;
@@ -245,9 +245,12 @@ function conclude(
   return left > 0 ? EXIT.incomplete : EXIT.done;
 }
 
-function closing(nothingToDo: boolean, left: number, settings: Settings): string {
+function closing(nothingToDo: boolean, left: number, failed: number, settings: Settings): string {
   const volume = placesOf(settings);
   if (left > 0) return `\n${left} states are left: flockwork up ${volume} goes on with them.`;
+  if (failed > 0) {
+    return `\n${failed} failed: flockwork status ${volume} tells why, flockwork retry --all ${volume} lets them go on.`;
+  }
   const intro = nothingToDo ? 'Everything was done already.' : 'Everything is done.';
   return (
     `\n${intro} To run it all again: flockwork reset --all ${volume}, then this command ` +

@@ -5,7 +5,7 @@ import { UserError } from '../../machine/errors.ts';
 import { parseStateName } from '../../machine/name.ts';
 import { createRegistry, resolveState } from '../../machine/registry.ts';
 import { parseStateFile } from '../../machine/state-file.ts';
-import { problemsOf } from '../../volume/submit.ts';
+import { problemsOf } from '../../store/checks.ts';
 import { readCandidates } from '../candidates.ts';
 import { EXIT, type Command } from '../command.ts';
 import { loadMachine, loadMachines } from '../machines.ts';

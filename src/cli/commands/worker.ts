@@ -1,7 +1,7 @@
 /** `flockwork worker`: a worker on a volume, or on several at a time. */
 import { hostname } from 'node:os';
 import { UserError } from '../../machine/errors.ts';
-import { workerNameProblem } from '../../volume/token.ts';
+import { workerNameProblem } from '../../store/token.ts';
 import { Slots } from '../../worker/slots.ts';
 import type { Log } from '../../worker/ports.ts';
 import { COMMON, EXIT, LOGGING, type Command } from '../command.ts';
@@ -28,6 +28,7 @@ export const WORK: readonly OptionName[] = [
   'drain',
   'keep',
   'machines',
+  'trust-volume',
   'example-delay',
   ...LOGGING,
 ];

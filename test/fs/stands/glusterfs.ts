@@ -1,4 +1,4 @@
-/** GlusterFS: a volume replicated three times, mounted twice; one brick's process dies in the middle. */
+/** GlusterFS: a volume replicated three times, mounted twice; one brick's process dies in the middle, and comes back. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { skewedBy } from '../../chaos.ts';
 import { launchHere, type Host } from '../../fleet.ts';
@@ -71,6 +71,11 @@ export const glusterfs: StandKind = {
       chaos: { rounds: 3, chains: 36, count: 2 },
       skewed,
       disturb: killBrick,
+      repair: () => {
+        // Two bricks can each miss something of the other's, and then only the third has all of it.
+        gluster('volume', 'start', VOLUME, 'force');
+        return 'the brick was started again';
+      },
       [Symbol.asyncDispose]: () => resources.disposeAsync(),
     };
     return stand;

@@ -23,17 +23,21 @@ import {
 const SERVER = '10.77.1.1';
 const NFS_PORT = 2049;
 const MOUNTD_PORT = 20048;
+/** What user-mode Linux is started with: see there. */
+const REGISTERS = join(import.meta.dirname, 'registers.c');
 const AGENT = join(import.meta.dirname, '../agent.ts');
 const AGENT_PORT = 7000;
 const MODULES = '/usr/lib/uml/modules';
 /** Where a guest mounts the volume. */
 const MOUNT = '/mnt/nfs';
+/** Milliseconds: nobody is taken for dead while the server starts, lets old clients come back, and they notice. */
+const LEASE = 15_000;
 /** The second guest's clock, milliseconds. */
 const AHEAD = 5000;
 
 export const nfs: StandKind = {
   name: 'nfs',
-  packages: ['nfs-ganesha', 'nfs-ganesha-vfs', 'rpcbind', 'user-mode-linux', 'kmod'],
+  packages: ['nfs-ganesha', 'nfs-ganesha-vfs', 'rpcbind', 'user-mode-linux', 'tcc', 'kmod'],
   open: async (home) => {
     await using stack = new AsyncDisposableStack();
     useOwn(stack, home, ['/var/lib/nfs']);
@@ -52,6 +56,7 @@ export const nfs: StandKind = {
     await eventually('rpcbind answers', () => sh('rpcinfo', '-s', '127.0.0.1'));
     let server = await startServer(home);
     stack.defer(() => server.stop());
+    sh('tcc', '-shared', '-o', registersIn(home), REGISTERS);
     // As modprobe wants to find them.
     makeDirectory(home, 'kernel/lib/modules');
     const [release] = readdirSync(MODULES) as [string];
@@ -69,7 +74,7 @@ export const nfs: StandKind = {
     const stand: Stand = {
       root,
       hosts,
-      pace: { assignment: 1000, commitment: 700, update: 1500, buffer: 300, lease: 6000 },
+      pace: { assignment: 1000, commitment: 700, update: 1500, buffer: 300, lease: LEASE },
       chaos: { rounds: 2, chains: 10, count: 3 },
       skewed: { ahead: AHEAD, use: (act) => act(hosts[1]!) },
       disturb: async () => {
@@ -127,13 +132,15 @@ const mountVersion3 = (root: string): string =>
   `mount -i -t nfs -o addr=${SERVER},vers=3,proto=tcp,port=${NFS_PORT},mountproto=tcp,` +
   `mountport=${MOUNTD_PORT},nolock,hard,actimeo=3,sec=sys ${SERVER}:${root} ${MOUNT}`;
 
+const registersIn = (home: string): string => `${home}/registers.so`;
+
 function startGuest(home: string, number: number, script: string): Daemon {
   const tap = `fw-fs-${number}`;
   sh('ip', 'tuntap', 'add', tap, 'mode', 'tap');
   sh('ip', 'link', 'set', tap, 'master', 'fw-fs-bridge', 'up');
   const init = `${home}/init-${number}`;
   writeFileSync(init, script, { mode: 0o755 });
-  return startDaemon(`${home}/guest-${number}.log`, 'linux.uml', [
+  const args = [
     'mem=1G',
     'root=/dev/root',
     'rootfstype=hostfs',
@@ -145,7 +152,9 @@ function startGuest(home: string, number: number, script: string): Daemon {
     'con0=null,fd:1',
     `umid=fw-fs-${number}`,
     `uml_dir=${home}`,
-  ]);
+  ];
+  const env = { LD_PRELOAD: registersIn(home) };
+  return startDaemon(`${home}/guest-${number}.log`, 'linux.uml', args, env);
 }
 
 function guestInit(

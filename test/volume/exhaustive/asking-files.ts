@@ -2,7 +2,7 @@
  * The port over files for the check. What sessions can see of each other is asked of whoever gives the
  * replies; the rest is private, and done at once: see `docs/protocol.md` on why that misses nothing.
  */
-import { errnoOf, type Files, type Stat } from '../../../src/volume/files.ts';
+import { errnoOf, type Files, type Sink, type Stat } from '../../../src/volume/files.ts';
 import type { Layout } from '../../../src/volume/layout.ts';
 import type { Op } from './memory.ts';
 
@@ -47,7 +47,14 @@ export class AskingFiles implements Files {
     return reply;
   }
 
-  async list(directory: string): Promise<string[]> {
+  list(directory: string): Promise<string[]>;
+  list<Into extends Sink>(directory: string, into: Into): Promise<Into>;
+  async list(directory: string, into: Sink = []): Promise<Sink> {
+    for (const name of await this.#namesIn(directory)) into.push(name);
+    return into;
+  }
+
+  async #namesIn(directory: string): Promise<string[]> {
     const victim = this.#victim;
     if (victim !== undefined && directory === this.#layout.internal('leases')) return [victim];
     if (victim !== undefined && directory === this.#layout.internal('staging')) return [victim];

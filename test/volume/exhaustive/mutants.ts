@@ -24,7 +24,7 @@ export const MUTANTS: readonly Wrong[] = [
     what: 'a sweep that acts on absence',
     workers: 1,
     file: 'src/volume/recovery.ts',
-    find: "return (await isArchived(files, layout, name)) ? 'over' : 'unseen';",
+    find: "return (await isVoid(files, layout, name, staged ?? '')) ? 'over' : 'unseen';",
     replace: "return 'over';",
     problem: LOST,
   },
@@ -88,10 +88,10 @@ export const MUTANTS: readonly Wrong[] = [
     what: 'publishing before the commit',
     workers: 1,
     file: 'src/volume/commit.ts',
-    find: "await link(member, at(steps, 'staged'), window);",
+    find: "await link(member, await assign(member, at(steps, 'staged'), window), window);",
     replace:
       "await each(at(steps, 'staged'), (step) => publishOne(member, step, window));\n" +
-      "  await link(member, at(steps, 'staged'), window);",
+      "  await link(member, await assign(member, at(steps, 'staged'), window), window);",
     problem: /^a successor without a commit$/,
   },
   {

@@ -2,7 +2,7 @@
 import { hash } from '../../../src/semaphore/hash.ts';
 import { claim } from '../../../src/volume/claim.ts';
 import { commit } from '../../../src/volume/commit.ts';
-import type { Step, Window } from '../../../src/volume/contract.ts';
+import type { Step, Window } from '../../../src/store/session.ts';
 import { Recoverer } from '../../../src/volume/recovery.ts';
 import { AskingFiles, type Ask } from './asking-files.ts';
 import { OVER, type Program } from './automaton.ts';

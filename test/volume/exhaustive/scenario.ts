@@ -1,10 +1,11 @@
 /** The volume that is fought over, and what each session puts there: one state, which has one successor. */
 import { formatRecord, type CommitRecord } from '../../../src/machine/record.ts';
-import type { Step, Window } from '../../../src/volume/contract.ts';
+import type { Step, Window } from '../../../src/store/session.ts';
 import type { Files } from '../../../src/volume/files.ts';
 import { Layout } from '../../../src/volume/layout.ts';
 import { Member } from '../../../src/volume/member.ts';
-import { formatToken, type Token } from '../../../src/volume/token.ts';
+import { formatToken, type Token } from '../../../src/store/token.ts';
+import { newStep } from '../../../src/worker/holding.ts';
 import type { Entries } from './memory.ts';
 
 export const LAYOUT: Layout = new Layout('/v');
@@ -84,14 +85,5 @@ export function memberOf(files: Files, session: string): Member {
 
 /** The step that commits a tick's record. */
 export function stepOf(tick: Tick): Step {
-  const change = { kind: 'commit', record: recordOf(tick) } as const;
-  return {
-    name: STATE,
-    change,
-    progress: 'new',
-    staged: undefined,
-    lost: false,
-    followed: false,
-    error: undefined,
-  };
+  return newStep(STATE, { kind: 'commit', record: recordOf(tick) });
 }

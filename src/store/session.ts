@@ -1,13 +1,18 @@
 /**
- * What a worker knows of the volume: this file and nothing else of this folder. A session is one start
- * of one worker; everything it does to the volume goes through here, in the phase that allows it.
+ * What a worker knows of what keeps its instances: this file and nothing else. A session is one start of one worker;
+ * everything it does to the store goes through here, in the phase that allows it.
  */
+import type { Arrived } from '../machine/burst.ts';
+import type { PastStep } from '../machine/definition.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
+import type { StateFile } from '../machine/state-file.ts';
 import type { RosterEntry } from '../semaphore/assignment.ts';
 import type { Ring } from '../semaphore/ring.ts';
 import type { Interval, PhaseLengths } from '../semaphore/cycle.ts';
+import type { Configurations } from './contract.ts';
 import type { Token } from './token.ts';
 
+export type { ConfigurationName } from './contract.ts';
 export type { Token } from './token.ts';
 
 /** Who is there, and whether to go on: what has to be read in every cycle. */
@@ -23,7 +28,7 @@ export interface Snapshot extends Glance {
   readonly tasks: Ring;
   /** Claims of everybody. */
   readonly inProgress: number;
-  /** States whose next attempt, or own `notBefore`, is still to come. */
+  /** States whose next attempt, or own `notBefore`, is still to come, and events for which that holds. */
   readonly delayed: number;
 }
 
@@ -40,12 +45,22 @@ export type Intake =
 
 /** What is to become of a state that this session has claimed. */
 export type Change =
-  /** Without a record the step leaves nothing behind. */
-  | { readonly kind: 'commit'; readonly record: CommitRecord | undefined }
+  /**
+   * Without a record the step leaves nothing behind. `rests`: nothing runs where it leads to, until an event comes. `cycle`: what it was decided by is of that cycle,
+   * and so it may be committed only then.
+   */
+  | {
+      readonly kind: 'commit';
+      readonly record: CommitRecord | undefined;
+      readonly rests?: boolean;
+      readonly cycle?: number;
+    }
   | { readonly kind: 'fail'; readonly record: FailureRecord }
   | { readonly kind: 'retry'; readonly attempt: Attempt }
   | { readonly kind: 'refuse'; readonly reason: string }
   | { readonly kind: 'defer'; readonly notBefore: string }
+  /** Nothing runs there until an event comes. */
+  | { readonly kind: 'wait' }
   | { readonly kind: 'release' };
 
 /** A change on its way. A step that meets an error stays where it is, and goes on from there next time. */
@@ -55,7 +70,9 @@ export interface Step {
   progress: 'new' | 'staged' | 'committed' | 'published' | 'settled';
   /** The file that holds its record, as long as it has to be there. */
   staged: string | undefined;
-  /** Somebody else had committed this state: ours counts for nothing. */
+  /** Its flag may have been set, whatever the reply was. */
+  tried: boolean;
+  /** Somebody else had committed this state, or it is given back as it was: ours counts for nothing. */
   lost: boolean;
   /** The successor is published and claimed by this session. */
   followed: boolean;
@@ -67,6 +84,8 @@ export interface Step {
 export interface Window {
   readonly mayStart: () => boolean;
   readonly mayLand: () => boolean;
+  /** Cycles since the epoch. */
+  readonly cycle?: number;
   /** Claim the successor of what is committed, then publish it. */
   readonly follow: boolean;
 }
@@ -130,7 +149,8 @@ export interface Session {
   glance(): Promise<Glance>;
   /**
    * `arrived`: names that the volume has told of since the last snapshot; without it, everything that has
-   * changed is listed. `glance`: one just taken, not to be taken again.
+   * changed is listed. `glance`: one just taken, not to be taken again. What is due is due as this cycle began: whoever
+   * takes one in the same cycle finds the same to be due.
    */
   snapshot(arrived?: ReadonlySet<string>, glance?: Glance): Promise<Snapshot>;
   /** Staged records of other sessions whose commit may still have to be finished. */
@@ -141,6 +161,14 @@ export interface Session {
    */
   claim(name: string, window: Window): Promise<'ours' | 'taken' | 'finished' | 'late' | 'delayed'>;
   intake(name: string): Promise<Intake>;
+  /** The last state file that an instance had in Worker Assignment; throws for one that no machine looks at. */
+  sensor(instance: string): StateFile | undefined;
+  /** The steps of its instance, up to this state file. */
+  history(name: string): Promise<readonly PastStep[]>;
+  /** Events that wait for a state that this session has claimed: as of the last snapshot, in order. */
+  events(name: string): Promise<readonly Arrived[]>;
+  /** Those that are kept where it works: what runs its machines looks there too. */
+  readonly configurations: Pick<Configurations, 'get' | 'list'>;
   /** Tokens of all sessions there are, this one included. */
   sessions(): Promise<readonly Token[]>;
   settle(steps: readonly Step[], window: Window): Promise<void>;

@@ -1,0 +1,135 @@
+/**
+ * Asking what users wrote: rules and claims. A proof rests on two things that are said of them and that are tried here,
+ * each time: that they answer alike when they are asked again, and that they do not tell symmetric instances apart.
+ */
+import { decide, type Decision, type Emission, type EventInput } from '../machine/decide.ts';
+import type { Json } from '../machine/definition.ts';
+import { UserError } from '../machine/errors.ts';
+import type { Reading } from '../machine/table.ts';
+import type { Claim, Composition } from './composition.ts';
+import { canonical } from './numbers.ts';
+import { exchangesOf, type Exchange } from './symmetry.ts';
+
+export interface Answered<Answer> {
+  readonly answer: Answer;
+  /** Instances it looked at, the first first. */
+  readonly looked: readonly number[];
+  /** And then those it would have looked at under other names. */
+  readonly relevant: readonly number[];
+  /** Names of instances that it looked for in vain. */
+  readonly missing: readonly string[];
+}
+
+type Sensor = (name: string) => Reading | undefined;
+
+export class Asking {
+  readonly #composition: Composition;
+  readonly #readingAt: (instance: number, reading: number) => Reading;
+  readonly #indices: ReadonlyMap<string, number>;
+  readonly #exchanges: readonly Exchange[];
+
+  constructor(composition: Composition, readingAt: (instance: number, reading: number) => Reading) {
+    this.#composition = composition;
+    this.#readingAt = readingAt;
+    this.#indices = new Map(composition.parts.map(({ name }, index) => [name, index]));
+    this.#exchanges = exchangesOf(composition.symmetric, composition.parts.length);
+  }
+
+  claim({ name, test }: Claim, readings: Int32Array): Answered<boolean> {
+    const ask = (sensor: Sensor): boolean =>
+      Boolean(
+        test((instance) => {
+          const seen = sensor(instance);
+          if (seen !== undefined) return seen;
+          throw new UserError('bad-composition', `"${name}": there is no instance ${instance}`);
+        }),
+      );
+    return this.#ask(`"${name}"`, readings, ask, (one, other) => one === other);
+  }
+
+  decision(
+    instance: number,
+    reading: Reading,
+    input: EventInput,
+    readings: Int32Array,
+  ): Answered<Decision> {
+    const { parts } = this.#composition;
+    const ask = (sensor: Sensor, exchange?: Exchange): Decision => {
+      const { machine, name } = parts[exchange === undefined ? instance : exchange.to[instance]!]!;
+      return decide(machine.rules, name, reading, input, sensor);
+    };
+    return this.#ask(
+      `${parts[instance]!.name}, at ${input.event},`,
+      readings,
+      ask,
+      (one, other, exchange) => this.#isAlike(one, other, exchange),
+    );
+  }
+
+  #ask<Answer>(
+    what: string,
+    readings: Int32Array,
+    ask: (sensor: Sensor, exchange?: Exchange) => Answer,
+    isAlike: (one: Answer, other: Answer, exchange?: Exchange) => boolean,
+  ): Answered<Answer> {
+    const looked: number[] = [];
+    const missing: string[] = [];
+    const answer = ask(this.#sensor(readings, looked, missing));
+    const again: number[] = [];
+    if (!isAlike(answer, ask(this.#sensor(readings, again, []))) || looked.join() !== again.join())
+      throw new UserError(
+        'not-pure',
+        `${what} is not answered alike in the same situation; it may depend on nothing but what it is given`,
+      );
+    const relevant = [...looked];
+    for (const exchange of this.#exchanges) {
+      if (isAlike(answer, ask(this.#sensor(readings, relevant, [], exchange), exchange), exchange))
+        continue;
+      throw new UserError(
+        'not-symmetric',
+        `composition ${this.#composition.name}: ${what} treats instances differently that are said to be ` +
+          'symmetric; mend that, or leave them out of symmetric',
+      );
+    }
+    return { answer, looked, relevant, missing };
+  }
+
+  #sensor(readings: Int32Array, looked: number[], missing: string[], exchange?: Exchange): Sensor {
+    return (name) => {
+      const named = this.#indices.get(name);
+      if (named === undefined) {
+        if (!missing.includes(name)) missing.push(name);
+        return undefined;
+      }
+      const index = exchange === undefined ? named : exchange.back[named]!;
+      if (!looked.includes(index)) looked.push(index);
+      return this.#readingAt(index, readings[index]!);
+    };
+  }
+
+  #isAlike(one: Decision, other: Decision, exchange: Exchange | undefined): boolean {
+    if (one.outcome !== 'Ok' || other.outcome !== 'Ok') return one.outcome === other.outcome;
+    if (one.state !== other.state || one.moved !== other.moved) return false;
+    if (one.payload !== other.payload && canonical(one.payload) !== canonical(other.payload))
+      return false;
+    return (
+      one.emit.length === other.emit.length &&
+      (one.emit.length === 0 ||
+        canonical(this.#addressed(one.emit, exchange)) ===
+          canonical(this.#addressed(other.emit, undefined)))
+    );
+  }
+
+  /** By addressee: what goes to different ones has no order. */
+  #addressed(emissions: readonly Emission[], exchange: Exchange | undefined): Json[] {
+    return emissions
+      .map(({ to, event, details }): [number, Json] => {
+        const index = this.#indices.get(to) ?? -1;
+        return [
+          exchange === undefined || index < 0 ? index : exchange.to[index]!,
+          [event, details ?? {}],
+        ];
+      })
+      .sort(([a], [b]) => a - b);
+  }
+}

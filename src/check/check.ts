@@ -1,0 +1,87 @@
+/** One composition, checked: explored to its end, what was claimed tested, the ways to what is wrong told. */
+import type { Claim, Composition } from './composition.ts';
+import { explore, isIncomplete, type Hit } from './explore.ts';
+import type { CheckResult, Progress } from './findings.ts';
+import { findLost } from './goals.ts';
+import { Model } from './model.ts';
+import { traceOf } from './trace.ts';
+
+/** Goals need worlds whose successors are all known; of a check that was cut short, or lacks somebody, they are not asked. */
+export function* check(
+  composition: Composition,
+  { maxStates = Infinity }: { maxStates?: number } = {},
+): Generator<Progress, CheckResult> {
+  const model = new Model(composition);
+  const explored = yield* explore(model, { maxStates });
+  const { store, edges, hits, bound, transitions, together, depth, stuck } = explored;
+  const goals = goalsOf(composition);
+  if (bound === undefined && !isIncomplete(hits)) {
+    for (const goal of goals) {
+      const lost = yield* findLost(model, store, edges, goal);
+      if (lost !== undefined) hits.push(livelock(goal, lost));
+    }
+    if (goals.length === 0 && stuck !== undefined)
+      hits.push({
+        kind: 'livelock',
+        message: 'nothing can happen any more, and not everybody is at an end',
+        at: stuck,
+        last: undefined,
+      });
+  }
+  return {
+    composition: composition.name,
+    findings: hits.map((hit) => ({
+      kind: hit.kind,
+      message: hit.message,
+      trace: hit.kind === 'unreachable' ? undefined : traceOf(model, store, hit),
+    })),
+    bound,
+    states: store.size,
+    transitions,
+    together,
+    depth,
+    isSaturated: model.queues.isSaturated,
+    bytes: store.bytes + edges.bytes,
+  };
+}
+
+/** The same in one go, for whoever needs no progress. */
+export function checkAll(
+  composition: Composition,
+  options: { maxStates?: number } = {},
+): CheckResult {
+  const running = check(composition, options);
+  for (;;) {
+    const step = running.next();
+    if (step.done) return step.value;
+  }
+}
+
+function livelock({ kind, name }: Claim, at: number): Hit {
+  const alone = kind === 'settles' ? ' by itself' : '';
+  const message = `from here it can no longer come to this${alone}: ${name}`;
+  return { kind: 'livelock', message, at, last: undefined };
+}
+
+/** Those of the user; and every machine that has ends has to be able to come to one. */
+function goalsOf({ parts, claims, symmetric }: Composition): Claim[] {
+  const own = claims.filter(({ kind }) => kind !== 'never');
+  const groups = [
+    ...symmetric,
+    ...parts.flatMap((_, index) => (symmetric.some((one) => one.includes(index)) ? [] : [[index]])),
+  ];
+  const ends = groups.flatMap((group): Claim[] => {
+    const members = group.map((index) => parts[index]!);
+    const kinds = members[0]!.machine.kinds;
+    if (![...kinds.values()].includes('terminal')) return [];
+    const isAtEnd = (state: string): boolean => kinds.get(state) === 'terminal';
+    return [
+      {
+        kind: 'possible',
+        name: `an end of ${members.map(({ name }) => name).join(', ')}`,
+        test: (world) => members.every(({ name }) => isAtEnd(world(name).state)),
+      },
+    ];
+  });
+  return [...own, ...ends];
+}

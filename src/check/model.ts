@@ -1,0 +1,315 @@
+/**
+ * A composition as numbers. An instance's *configuration* is its reading (state and payload), the timers of this stay
+ * that are spent, and its queue; a world is one configuration an instance. Instances of one group share their numbers.
+ */
+import type { Decision, Emission, EventInput } from '../machine/decide.ts';
+import { UserError } from '../machine/errors.ts';
+import type { Reading } from '../machine/table.ts';
+import { Asking, type Answered } from './asking.ts';
+import { Numbers } from './numbers.ts';
+import type { Cause } from './findings.ts';
+import type { Claim, Composition, Part } from './composition.ts';
+import { EMPTY, Queues } from './queues.ts';
+import { learn, recall, unread, type Reads } from './reads.ts';
+
+export interface Configuration {
+  readonly reading: number;
+  /** Bits: the timers of its state that have had their say. */
+  readonly spent: number;
+  readonly queue: number;
+}
+
+/** Something that may happen to an instance next. */
+export interface Move {
+  readonly cause: Cause;
+  readonly message: number;
+  /** Of a timer: its bit. */
+  readonly bit: number;
+  readonly reads: Reads<Step>;
+}
+
+/** What is wrong with a step in itself, whatever is claimed. */
+export interface Fault {
+  readonly kind: 'impossible' | 'internal' | 'no-instance' | 'no-sensor';
+  readonly message: string;
+}
+
+/** What an instance can do in worlds that look the same to it. */
+export interface Able {
+  /** Those that change something. */
+  readonly steps: readonly Step[];
+  readonly faulty: readonly Step[];
+}
+
+/** A move, and what comes of it in worlds that look the same to it. */
+export interface Step {
+  readonly instance: number;
+  readonly move: Move;
+  readonly decision: Decision;
+  /** Its configuration afterwards: more than one if its queue is not known to the last event. */
+  readonly results: readonly number[];
+  /** Pairs: addressee, message. */
+  readonly emits: readonly number[];
+  /** Instances that it is the same step by, as long as they are the same. */
+  readonly relevant: readonly number[];
+  /** Bits: instances it looked at, itself excepted. */
+  readonly looked: number;
+  /** Bits: instances it sends events to. */
+  readonly tells: number;
+  /** The others see that it has been taken. */
+  readonly isVisible: boolean;
+  readonly isIdle: boolean;
+  /** Equal ones do the same. */
+  readonly effect: number;
+  readonly faults: readonly Fault[];
+}
+
+/** Instances that differ in nothing but their names; mostly only one. */
+interface Group {
+  readonly readings: Numbers<Reading>;
+  readonly configurations: Numbers<Configuration>;
+  /** Of each configuration: its reading. */
+  readonly readingOf: number[];
+  /** Of each configuration: where it comes among those of its group. */
+  readonly rank: number[];
+  /** By configuration and message; −1 where there is no room. */
+  readonly received: number[][];
+}
+
+/** A world has 16 bits for a configuration. */
+const MOST_CONFIGURATIONS = 1 << 16;
+
+export class Model {
+  readonly composition: Composition;
+  readonly parts: readonly Part[];
+  readonly width: number;
+  readonly queues: Queues;
+  readonly messages: Numbers<EventInput> = new Numbers();
+  readonly groups: readonly Group[];
+  readonly #indices: ReadonlyMap<string, number>;
+  readonly #asking: Asking;
+  readonly #effects = new Numbers<readonly unknown[]>();
+  readonly #moves: (readonly Move[])[][];
+  readonly #able: Reads<Able>[][];
+  /** An event was not sent because there was no room for it. */
+  isOverfull = false;
+
+  constructor(composition: Composition) {
+    this.composition = composition;
+    this.parts = composition.parts;
+    this.width = this.parts.length;
+    this.queues = new Queues(composition.waiting);
+    this.#indices = new Map(this.parts.map(({ name }, index) => [name, index]));
+    this.#asking = new Asking(composition, (instance, reading) =>
+      this.readingAt(instance, reading),
+    );
+    const groups: Group[] = [];
+    for (let index = 0; index < this.width; index += 1) {
+      const members = composition.symmetric.find((group) => group.includes(index)) ?? [index];
+      groups.push(groups[Math.min(...members)] ?? newGroup());
+    }
+    this.groups = groups;
+    this.#moves = this.parts.map(() => []);
+    this.#able = this.parts.map(() => []);
+  }
+
+  start(): Uint16Array {
+    return Uint16Array.from(this.parts, ({ start }, instance) =>
+      this.#configure(instance, {
+        reading: this.groups[instance]!.readings.of(start),
+        spent: 0,
+        queue: EMPTY,
+      }),
+    );
+  }
+
+  readings(world: Uint16Array, into: Int32Array): void {
+    for (let at = 0; at < this.width; at += 1) into[at] = this.groups[at]!.readingOf[world[at]!]!;
+  }
+
+  readingAt(instance: number, reading: number): Reading {
+    return this.groups[instance]!.readings.all[reading]!;
+  }
+
+  /** Everything that may happen to an instance, whatever comes of it. */
+  moves(instance: number, configuration: number): readonly Move[] {
+    return (this.#moves[instance]![configuration] ??= this.#movesOf(instance, configuration));
+  }
+
+  /** All steps of an instance in this world. */
+  able(instance: number, configuration: number, readings: Int32Array): Able {
+    const tree = (this.#able[instance]![configuration] ??= unread());
+    return recall(tree, readings) ?? this.#findAble(tree, instance, configuration, readings);
+  }
+
+  step(instance: number, configuration: number, move: Move, readings: Int32Array): Step {
+    return recall(move.reads, readings) ?? this.#take(instance, configuration, move, readings);
+  }
+
+  /** The configuration with an event more; −1 where there is no room. */
+  receive(instance: number, configuration: number, message: number): number {
+    const { received, configurations } = this.groups[instance]!;
+    const row = (received[configuration] ??= []);
+    const known = row[message];
+    if (known !== undefined) {
+      if (known < 0) this.isOverfull = true;
+      return known;
+    }
+    const before = configurations.all[configuration]!;
+    const queue = this.queues.push(before.queue, message);
+    if (queue === undefined) this.isOverfull = true;
+    return (row[message] =
+      queue === undefined ? -1 : this.#configure(instance, { ...before, queue }));
+  }
+
+  /** Whether a claim's test says so of the world; `reads` remembers what it looked at. */
+  test(claim: Claim, reads: Reads<boolean>, readings: Int32Array): boolean {
+    const known = recall(reads, readings);
+    if (known !== undefined) return known;
+    const { answer, relevant } = this.#asking.claim(claim, readings);
+    learn(reads, readings, relevant, answer);
+    return answer;
+  }
+
+  #findAble(
+    tree: Reads<Able>,
+    instance: number,
+    configuration: number,
+    readings: Int32Array,
+  ): Able {
+    const steps = this.moves(instance, configuration).map((move) =>
+      this.step(instance, configuration, move, readings),
+    );
+    const looked = [...new Set(steps.flatMap(({ relevant }) => relevant))];
+    const able = {
+      steps: steps.filter(({ isIdle }) => !isIdle),
+      faulty: steps.filter(({ faults }) => faults.length > 0),
+    };
+    learn(tree, readings, looked, able);
+    return able;
+  }
+
+  #configure(instance: number, configuration: Configuration): number {
+    const { configurations, readingOf, rank } = this.groups[instance]!;
+    const number = configurations.of(configuration);
+    if (number < readingOf.length) return number;
+    if (number === MOST_CONFIGURATIONS) {
+      const { name } = this.parts[instance]!;
+      throw new UserError(
+        'too-many-configurations',
+        `${name} has more than ${MOST_CONFIGURATIONS} combinations of state, payload and waiting events; ` +
+          'keep what only counts out of its payload for this check',
+      );
+    }
+    readingOf.push(configuration.reading);
+    rank.push(configuration.reading * MOST_CONFIGURATIONS + number);
+    return number;
+  }
+
+  #movesOf(instance: number, number: number): readonly Move[] {
+    const { readings, configurations } = this.groups[instance]!;
+    const { reading, spent, queue } = configurations.all[number]!;
+    const { machine, inputs } = this.parts[instance]!;
+    const moves: Move[] = [];
+    const add = (cause: Cause, message: number, bit = 0): number =>
+      moves.push({ cause, message, bit, reads: unread() });
+    const front = this.queues.front(queue);
+    if (front !== undefined) add('event', front);
+    const timers = machine.timers.get(readings.all[reading]!.state) ?? [];
+    timers.forEach(({ event }, at) => {
+      const isSpent = (spent & (1 << at)) !== 0;
+      if (!isSpent) add('timer', this.messages.of({ event, details: {} }), 1 << at);
+    });
+    for (const input of inputs) add('input', this.messages.of(input));
+    return moves;
+  }
+
+  #take(instance: number, number: number, move: Move, readings: Int32Array): Step {
+    const before = this.groups[instance]!.configurations.all[number]!;
+    const input = this.messages.all[move.message]!;
+    const reading = this.readingAt(instance, before.reading);
+    const answered = this.#asking.decision(instance, reading, input, readings);
+    const step = this.#stepOf(instance, before, move, answered);
+    learn(move.reads, readings, answered.relevant, step);
+    return step;
+  }
+
+  #stepOf(
+    instance: number,
+    before: Configuration,
+    move: Move,
+    { answer: decision, looked, relevant, missing }: Answered<Decision>,
+  ): Step {
+    const isOk = decision.outcome === 'Ok';
+    const sent: readonly Emission[] = isOk ? decision.emit : [];
+    const emits = sent.flatMap(({ to, event, details }) => {
+      const addressee = this.#indices.get(to);
+      const message = this.messages.of({ event, details: details ?? {} });
+      return addressee === undefined ? [] : [addressee, message];
+    });
+    const reading = isOk
+      ? this.groups[instance]!.readings.of({ state: decision.state, payload: decision.payload })
+      : before.reading;
+    const isStay = !(isOk && decision.moved);
+    // A timer that was vetoed is set anew; every other one has had its say.
+    const isSpent = move.cause === 'timer' && decision.outcome !== 'TransitionNotAllowed';
+    const spent = isStay ? before.spent | (isSpent ? move.bit : 0) : 0;
+    const queues = move.cause === 'event' ? this.queues.pop(before.queue) : [before.queue];
+    const results = queues.map((queue) => this.#configure(instance, { reading, spent, queue }));
+    const bits = (instances: readonly number[]): number =>
+      instances.reduce((sum, one) => sum | (1 << one), 0) & ~(1 << instance);
+    const own = this.groups[instance]!.configurations.of(before);
+    return {
+      instance,
+      move,
+      decision,
+      results,
+      emits,
+      relevant,
+      looked: bits(looked),
+      tells: emits.reduce((sum, one, at) => (at % 2 === 0 ? sum | (1 << one) : sum), 0),
+      isVisible: reading !== before.reading,
+      isIdle: emits.length === 0 && results.every((result) => result === own),
+      effect: this.#effects.of([instance, results, emits]),
+      faults: this.#faultsOf(instance, move, decision, sent, missing),
+    };
+  }
+
+  #faultsOf(
+    instance: number,
+    move: Move,
+    decision: Decision,
+    sent: readonly Emission[],
+    missing: readonly string[],
+  ): Fault[] {
+    const { name, late } = this.parts[instance]!;
+    const { event } = this.messages.all[move.message]!;
+    const faults: Fault[] = missing.map((other) => ({
+      kind: 'no-sensor',
+      message: `${name} looks at ${other}, which is not in the composition`,
+    }));
+    if (decision.outcome === 'InternalError')
+      faults.push({ kind: 'internal', message: `${name}, at ${event}: ${decision.reason}` });
+    const isOwn = move.cause !== 'input' && !late.has(event);
+    if (decision.outcome === 'EventNotAllowed' && isOwn)
+      faults.push({ kind: 'impossible', message: `${name}: ${decision.reason}` });
+    for (const { to } of sent) {
+      if (!this.#indices.has(to))
+        faults.push({
+          kind: 'no-instance',
+          message: `${name} sends an event to ${to}, which is not in the composition`,
+        });
+    }
+    return faults;
+  }
+}
+
+function newGroup(): Group {
+  return {
+    readings: new Numbers(),
+    configurations: new Numbers(),
+    readingOf: [],
+    rank: [],
+    received: [],
+  };
+}

@@ -1,0 +1,61 @@
+/**
+ * Events that wait for an instance, as numbers: equal queues are equal numbers. So many equal events in a row are
+ * told apart, and no more: what is beyond stands for any number beyond.
+ */
+
+interface Run {
+  readonly message: number;
+  readonly count: number;
+}
+
+export const EMPTY = 0;
+
+export class Queues {
+  readonly #changes: number;
+  readonly #repeats: number;
+  readonly #numbers = new Map<string, number>([['', EMPTY]]);
+  readonly #runs: (readonly Run[])[] = [[]];
+  /** Some queue has had more equal events in a row than are told apart. */
+  isSaturated = false;
+
+  constructor({ changes, repeats }: { changes: number; repeats: number }) {
+    this.#changes = changes;
+    this.#repeats = repeats;
+  }
+
+  /** Undefined for the empty one. */
+  front(queue: number): number | undefined {
+    return this.#runs[queue]![0]?.message;
+  }
+
+  /** Undefined where there is no room. */
+  push(queue: number, message: number): number | undefined {
+    const runs = this.#runs[queue]!;
+    const last = runs.at(-1);
+    if (last?.message !== message) {
+      return runs.length === this.#changes
+        ? undefined
+        : this.#numberOf([...runs, { message, count: 1 }]);
+    }
+    if (last.count > this.#repeats) return queue;
+    this.isSaturated ||= last.count === this.#repeats;
+    return this.#numberOf([...runs.slice(0, -1), { message, count: last.count + 1 }]);
+  }
+
+  /** What is left without the first: of more than are told apart, as many, or just those that are. */
+  pop(queue: number): readonly number[] {
+    const [first, ...others] = this.#runs[queue]!;
+    if (first === undefined) return [];
+    const { message, count } = first;
+    const less = this.#numberOf(count > 1 ? [{ message, count: count - 1 }, ...others] : others);
+    return count > this.#repeats ? [less, queue] : [less];
+  }
+
+  #numberOf(runs: readonly Run[]): number {
+    const key = runs.map(({ message, count }) => `${message}x${count}`).join();
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    this.#numbers.set(key, this.#runs.length);
+    return this.#runs.push(runs) - 1;
+  }
+}

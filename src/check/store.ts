@@ -1,0 +1,106 @@
+/**
+ * All worlds that were found, whole, 16 bits an instance, in the order in which they were found; by their content in a
+ * hash table with open addressing. Nothing is ever taken for something else because their hashes are equal.
+ */
+
+const FIRST = 1 << 12;
+
+export class Store {
+  readonly width: number;
+  size = 0;
+  #worlds: Uint16Array;
+  #parents: Uint32Array = new Uint32Array(FIRST);
+  /** Index + 1; 0 is free. At most half of them are taken. */
+  #slots: Uint32Array = new Uint32Array(2 * FIRST);
+
+  constructor(width: number) {
+    this.width = width;
+    this.#worlds = new Uint16Array(width * FIRST);
+  }
+
+  /** Bytes that are held. */
+  get bytes(): number {
+    return this.#worlds.byteLength + this.#parents.byteLength + this.#slots.byteLength;
+  }
+
+  /** Its index: `size`, as it was before, if it is new. */
+  add(world: Uint16Array, parent: number): number {
+    const slot = this.#slotOf(world);
+    const index = this.#slots[slot]! - 1;
+    if (index >= 0) return index;
+    const added = this.size;
+    if (added === this.#parents.length) this.#grow();
+    const from = added * this.width;
+    for (let at = 0; at < this.width; at += 1) this.#worlds[from + at] = world[at]!;
+    this.#parents[added] = parent;
+    this.size += 1;
+    if (2 * this.size > this.#slots.length) this.#rehash();
+    else this.#slots[slot] = added + 1;
+    return added;
+  }
+
+  /** −1 if it is not there. */
+  find(world: Uint16Array): number {
+    return this.#slots[this.#slotOf(world)]! - 1;
+  }
+
+  read(index: number, into: Uint16Array): void {
+    const from = index * this.width;
+    for (let at = 0; at < this.width; at += 1) into[at] = this.#worlds[from + at]!;
+  }
+
+  /** The world from which this one was found first; the first world is its own. */
+  parent(index: number): number {
+    return this.#parents[index]!;
+  }
+
+  /** Where it is, or where it would have to be. */
+  #slotOf(world: Uint16Array): number {
+    const slots = this.#slots;
+    const worlds = this.#worlds;
+    const width = this.width;
+    const mask = slots.length - 1;
+    let slot = hash(world, width) & mask;
+    for (;;) {
+      const index = slots[slot]! - 1;
+      if (index < 0) return slot;
+      const from = index * width;
+      let at = 0;
+      while (at < width && worlds[from + at] === world[at]) at += 1;
+      if (at === width) return slot;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  #grow(): void {
+    const worlds = new Uint16Array(2 * this.#worlds.length);
+    worlds.set(this.#worlds);
+    this.#worlds = worlds;
+    const parents = new Uint32Array(2 * this.#parents.length);
+    parents.set(this.#parents);
+    this.#parents = parents;
+  }
+
+  #rehash(): void {
+    const slots = new Uint32Array(2 * this.#slots.length);
+    const mask = slots.length - 1;
+    const world = new Uint16Array(this.width);
+    for (let index = 0; index < this.size; index += 1) {
+      this.read(index, world);
+      let slot = hash(world, this.width) & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = index + 1;
+    }
+    this.#slots = slots;
+  }
+}
+
+function hash(world: Uint16Array, width: number): number {
+  let sum = 0x9e3779b9;
+  for (let at = 0; at < width; at += 1) {
+    sum = Math.imul(sum ^ world[at]!, 0x85ebca6b);
+    sum ^= sum >>> 13;
+  }
+  sum = Math.imul(sum, 0xc2b2ae35);
+  return (sum ^ (sum >>> 16)) >>> 0;
+}

@@ -1,0 +1,259 @@
+/**
+ * What may happen next. All who decide in one cycle look at the same frozen world, whoever they are; but most of that
+ * is the same as one after the other, first those who look, then those who were looked at. What is left, and has to
+ * be taken at once, are sets of steps of which each depends, over others, on each.
+ */
+import { permutations } from './symmetry.ts';
+import type { Model, Step } from './model.ts';
+
+/**
+ * `after` is the visitor's to change until it returns; `steps` are in the order in which their events were sent.
+ * True: that is enough.
+ */
+export type Visit = (after: Uint16Array, steps: readonly Step[]) => boolean;
+
+export class Successors {
+  readonly #model: Model;
+  readonly #readings: Int32Array;
+  readonly #altered: Int32Array;
+  readonly #moved: Uint16Array;
+  readonly #after: Uint16Array;
+  readonly #single: Step[] = [];
+  /** Of each instance, what it can do. */
+  readonly #steps: (readonly Step[])[];
+  /** Of each instance, the one before it in its group; −1 for the first. */
+  readonly #twins: Int32Array;
+  /** Those that may be part of a set. */
+  readonly #able: Step[][];
+  readonly #chosen: Step[] = [];
+  /** Of each instance, which of its steps is chosen; −1 for none. */
+  readonly #ranks: Int32Array;
+  /** Told of every step that is wrong in itself, whenever it is met. */
+  onFault: ((step: Step) => void) | undefined;
+
+  constructor(model: Model) {
+    this.#model = model;
+    this.#readings = new Int32Array(model.width);
+    this.#altered = new Int32Array(model.width);
+    this.#moved = new Uint16Array(model.width);
+    this.#after = new Uint16Array(model.width);
+    this.#steps = model.parts.map(() => []);
+    this.#able = model.parts.map(() => []);
+    this.#ranks = new Int32Array(model.width);
+    this.#twins = new Int32Array(model.width).fill(-1);
+    for (const group of model.composition.symmetric)
+      group.forEach((member, at) => (this.#twins[member] = group[at - 1] ?? -1));
+  }
+
+  /** True if the visitor had enough. */
+  each(world: Uint16Array, visit: Visit): boolean {
+    const model = this.#model;
+    const readings = this.#readings;
+    model.readings(world, readings);
+    for (let instance = 0; instance < model.width; instance += 1) {
+      const configuration = world[instance]!;
+      const { steps, faulty } = model.able(instance, configuration, readings);
+      this.#steps[instance] = steps;
+      for (let at = 0; at < faulty.length; at += 1) this.onFault?.(faulty[at]!);
+      const twin = this.#twins[instance]!;
+      // It can do what its equal can, with the same result but for their names.
+      if (twin >= 0 && world[twin] === configuration) continue;
+      for (let at = 0; at < steps.length; at += 1)
+        if (this.#one(world, steps[at]!, visit)) return true;
+    }
+    return this.#findAble() && this.#choose(world, 0, visit);
+  }
+
+  /** The case that has to be quick. */
+  #one(world: Uint16Array, step: Step, visit: Visit): boolean {
+    const { instance, results } = step;
+    const after = this.#after;
+    this.#single[0] = step;
+    for (let at = 0; at < results.length; at += 1) {
+      for (let index = 0; index < world.length; index += 1) after[index] = world[index]!;
+      after[instance] = results[at]!;
+      if (this.#send(step.emits) && visit(after, this.#single)) return true;
+    }
+    return false;
+  }
+
+  /** False if there was no room. */
+  #send(emits: readonly number[]): boolean {
+    const after = this.#after;
+    for (let pair = 0; pair < emits.length; pair += 2) {
+      const to = emits[pair]!;
+      const received = this.#model.receive(to, after[to]!, emits[pair + 1]!);
+      if (received < 0) return false;
+      after[to] = received;
+    }
+    return true;
+  }
+
+  /** `told`: the same steps, in the order in which their events are sent. */
+  #apply(
+    world: Uint16Array,
+    steps: readonly Step[],
+    told: readonly Step[],
+    visit: Visit,
+    at = 0,
+  ): boolean {
+    const moved = this.#moved;
+    if (at === 0) moved.set(world);
+    const step = steps[at];
+    if (step !== undefined) {
+      return step.results.some((result) => {
+        moved[step.instance] = result;
+        return this.#apply(world, steps, told, visit, at + 1);
+      });
+    }
+    const after = this.#after;
+    after.set(moved);
+    return told.every(({ emits }) => this.#send(emits)) && visit(after, told);
+  }
+
+  /** Whoever looks at somebody who moves, and is looked at in turn. False if there are no two of them. */
+  #findAble(): boolean {
+    const width = this.#model.width;
+    let able = 0;
+    for (let instance = 0; instance < width; instance += 1) {
+      const list = this.#able[instance]!;
+      list.length = 0;
+      for (const step of this.#steps[instance]!) {
+        if (step.looked !== 0 || step.tells !== 0) list.push(step);
+      }
+      if (list.length > 0) able |= 1 << instance;
+    }
+    for (;;) {
+      let seen = 0;
+      let told = 0;
+      let toldTwice = 0;
+      for (let instance = 0; instance < width; instance += 1) {
+        if ((able & (1 << instance)) === 0) continue;
+        let tells = 0;
+        for (const step of this.#able[instance]!) {
+          seen |= step.looked;
+          tells |= step.tells;
+        }
+        toldTwice |= told & tells;
+        told |= tells;
+      }
+      let left = 0;
+      for (let instance = 0; instance < width; instance += 1) {
+        const bit = 1 << instance;
+        if ((able & bit) === 0) continue;
+        const list = this.#able[instance]!;
+        let kept = 0;
+        for (const step of list) {
+          const shares = (step.tells & toldTwice) !== 0;
+          const looks = (step.looked & able) !== 0;
+          const isSeen = step.isVisible && (seen & bit) !== 0;
+          if (shares || (looks && isSeen)) list[kept++] = step;
+        }
+        list.length = kept;
+        if (kept > 0) left |= bit;
+      }
+      if (left === able) return (able & (able - 1)) !== 0;
+      able = left;
+    }
+  }
+
+  #choose(world: Uint16Array, instance: number, visit: Visit): boolean {
+    const chosen = this.#chosen;
+    if (instance === this.#model.width) {
+      return chosen.length > 1 && isKnot(chosen) && this.#together(world, visit);
+    }
+    const ranks = this.#ranks;
+    ranks[instance] = -1;
+    if (this.#choose(world, instance + 1, visit)) return true;
+    // Of equals, the first does what comes last: all else is the same but for their names.
+    const twin = this.#twins[instance]!;
+    const most = twin >= 0 && world[twin] === world[instance] ? ranks[twin]! : Infinity;
+    for (const step of this.#able[instance]!) {
+      const rank = this.#steps[instance]!.indexOf(step);
+      if (rank > most) break;
+      ranks[instance] = rank;
+      chosen.push(step);
+      const enough = this.#choose(world, instance + 1, visit);
+      chosen.pop();
+      if (enough) return true;
+    }
+    return false;
+  }
+
+  #together(world: Uint16Array, visit: Visit): boolean {
+    const chosen = this.#chosen;
+    const tellers = chosen.filter((step, at) =>
+      chosen.some((other, place) => place !== at && (step.tells & other.tells) !== 0),
+    );
+    if (tellers.length === 0) {
+      return !this.#canBeSplit(world) && this.#apply(world, chosen, chosen, visit);
+    }
+    const others = chosen.filter((step) => !tellers.includes(step));
+    return permutations(tellers).some((order) =>
+      this.#apply(world, chosen, [...order, ...others], visit),
+    );
+  }
+
+  /** One of them may come last, or first, and nobody decides otherwise. */
+  #canBeSplit(world: Uint16Array): boolean {
+    const chosen = this.#chosen;
+    const readings = this.#readings;
+    const altered = this.#altered;
+    altered.set(readings);
+    for (const step of chosen) altered[step.instance] = this.#readingAfter(step);
+    for (const last of chosen) {
+      altered[last.instance] = readings[last.instance]!;
+      if (this.#isStill(world, last)) return true;
+      altered[last.instance] = this.#readingAfter(last);
+    }
+    altered.set(readings);
+    for (const first of chosen) {
+      altered[first.instance] = this.#readingAfter(first);
+      if (this.#areStill(world, first)) return true;
+      altered[first.instance] = readings[first.instance]!;
+    }
+    return false;
+  }
+
+  #readingAfter({ instance, results }: Step): number {
+    return this.#model.groups[instance]!.readingOf[results[0]!]!;
+  }
+
+  /** Whether it does the same among those who have moved. */
+  #isStill(world: Uint16Array, { instance, move, effect }: Step): boolean {
+    return this.#model.step(instance, world[instance]!, move, this.#altered).effect === effect;
+  }
+
+  #areStill(world: Uint16Array, first: Step): boolean {
+    for (const other of this.#chosen)
+      if (other !== first && !this.#isStill(world, other)) return false;
+    return true;
+  }
+}
+
+/** Whether each has to come before each, over others. */
+function isKnot(steps: readonly Step[]): boolean {
+  return isReached(steps, mustPrecede) && isReached(steps, (one, other) => mustPrecede(other, one));
+}
+
+function mustPrecede(one: Step, other: Step): boolean {
+  const looks = other.isVisible && (one.looked & (1 << other.instance)) !== 0;
+  return looks || (one.tells & other.tells) !== 0;
+}
+
+/** Whether the first leads to all of them. */
+function isReached(steps: readonly Step[], leads: (from: Step, to: Step) => boolean): boolean {
+  let reached = 1;
+  for (let grows = true; grows;) {
+    grows = false;
+    for (let from = 0; from < steps.length; from += 1) {
+      if ((reached & (1 << from)) === 0) continue;
+      for (let to = 0; to < steps.length; to += 1) {
+        if ((reached & (1 << to)) !== 0 || !leads(steps[from]!, steps[to]!)) continue;
+        reached |= 1 << to;
+        grows = true;
+      }
+    }
+  }
+  return reached === (1 << steps.length) - 1;
+}

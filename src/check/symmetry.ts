@@ -1,0 +1,54 @@
+/**
+ * Instances that differ in nothing but their names. Of all worlds that are the same but for an exchange of names, one is
+ * explored: that in which each group's configurations are in order.
+ */
+
+/** `to[i]`: who has the place of `i`; `back` is the other way round. */
+export interface Exchange {
+  readonly to: readonly number[];
+  readonly back: readonly number[];
+}
+
+/** All exchanges of names but the one that exchanges nothing. */
+export function exchangesOf(groups: readonly (readonly number[])[], width: number): Exchange[] {
+  let all: number[][] = [Array.from({ length: width }, (_, index) => index)];
+  for (const group of groups) {
+    all = all.flatMap((to) =>
+      permutations(group).map((order) => {
+        const next = [...to];
+        group.forEach((member, at) => (next[member] = order[at]!));
+        return next;
+      }),
+    );
+  }
+  return all
+    .filter((to) => to.some((other, index) => other !== index))
+    .map((to) => ({ to, back: to.map((_, index) => to.indexOf(index)) }));
+}
+
+export function permutations<Thing>(things: readonly Thing[]): Thing[][] {
+  if (things.length < 2) return [[...things]];
+  return things.flatMap((first, at) =>
+    permutations(things.toSpliced(at, 1)).map((others) => [first, ...others]),
+  );
+}
+
+/** Sorts each group's configurations in place. `ranks`: of each instance, the rank of its configurations. */
+export function normalise(
+  world: Uint16Array,
+  groups: readonly (readonly number[])[],
+  ranks: readonly (readonly number[])[],
+): void {
+  for (const members of groups) {
+    const rank = ranks[members[0]!]!;
+    for (let at = 1; at < members.length; at += 1) {
+      const moving = world[members[at]!]!;
+      let free = at;
+      while (free > 0 && rank[world[members[free - 1]!]!]! > rank[moving]!) {
+        world[members[free]!] = world[members[free - 1]!]!;
+        free -= 1;
+      }
+      world[members[free]!] = moving;
+    }
+  }
+}

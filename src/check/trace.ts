@@ -1,0 +1,100 @@
+/** The way to a world, told with the names as they are: the store knows it up to exchanges of names. */
+import type { Json } from '../machine/definition.ts';
+import type { Trace, TracedStep } from './findings.ts';
+import type { Hit } from './explore.ts';
+import type { Model, Step } from './model.ts';
+import type { Store } from './store.ts';
+import { Successors } from './successors.ts';
+import { normalise } from './symmetry.ts';
+
+export function traceOf(model: Model, store: Store, { at, last }: Pick<Hit, 'at' | 'last'>): Trace {
+  const ranks = model.groups.map(({ rank }) => rank);
+  const { symmetric } = model.composition;
+  const successors = new Successors(model);
+  const path: number[] = [];
+  for (let index = at; index > 0; index = store.parent(index)) path.unshift(index);
+  const steps: TracedStep[][] = [];
+  const waiting = model.parts.map((): number[] => []);
+  let isExact = true;
+  let world = model.start();
+  for (const index of path) {
+    let after: Uint16Array | undefined;
+    const plain = new Uint16Array(model.width);
+    successors.each(world, (next, taken) => {
+      plain.set(next);
+      normalise(plain, symmetric, ranks);
+      if (store.find(plain) !== index) return false;
+      after = Uint16Array.from(next);
+      isExact = isExact && canBeTaken(taken, waiting);
+      steps.push(taken.map((step) => told(model, world, step)));
+      return true;
+    });
+    if (after === undefined) throw new Error(`world ${index} does not follow from its parent`);
+    world = after;
+  }
+  const end = statesOf(model, world);
+  if (last === undefined) return { steps, isExact, end };
+  const step = lastStep(model, world, last);
+  isExact = isExact && canBeTaken([step], waiting);
+  const final = told(model, world, step);
+  return { steps: [...steps, [final]], isExact, end: { ...end, [final.instance]: final.to } };
+}
+
+/** With queues as long as they are. `waiting`: of each instance, messages; brought up to date. */
+function canBeTaken(steps: readonly Step[], waiting: readonly number[][]): boolean {
+  const isThere = steps.every(
+    ({ instance, move }) => move.cause !== 'event' || waiting[instance]!.shift() === move.message,
+  );
+  for (const { emits } of steps) {
+    for (let pair = 0; pair < emits.length; pair += 2)
+      waiting[emits[pair]!]!.push(emits[pair + 1]!);
+  }
+  return isThere;
+}
+
+function lastStep(model: Model, world: Uint16Array, isLast: (step: Step) => boolean): Step {
+  const readings = new Int32Array(model.width);
+  model.readings(world, readings);
+  const faulty = model.parts.flatMap(
+    (_, instance) => model.able(instance, world[instance]!, readings).faulty,
+  );
+  // With the names exchanged it is another of its group that goes wrong.
+  const last = faulty.find(isLast) ?? faulty[0];
+  if (last !== undefined) return last;
+  throw new Error('the last step of a trace is not there');
+}
+
+function told(model: Model, world: Uint16Array, step: Step): TracedStep {
+  const { instance, decision, move } = step;
+  const name = model.parts[instance]!.name;
+  const before = model.groups[instance]!.readingOf[world[instance]!]!;
+  const { state } = model.readingAt(instance, before);
+  const { event, details } = model.messages.all[move.message]!;
+  const isOk = decision.outcome === 'Ok';
+  return {
+    instance: name,
+    cause: move.cause,
+    event,
+    details,
+    outcome: decision.outcome,
+    reason: isOk ? undefined : decision.reason,
+    from: state,
+    to: isOk ? decision.state : state,
+    goal: isOk ? goalOf(decision.payload) : undefined,
+    emits: isOk ? decision.emit.map(({ to, event: sent }) => ({ to, event: sent })) : [],
+  };
+}
+
+function goalOf(payload: Json): string | undefined {
+  const isObject = typeof payload === 'object' && payload !== null && !Array.isArray(payload);
+  return isObject && typeof payload['goal'] === 'string' ? payload['goal'] : undefined;
+}
+
+function statesOf(model: Model, world: Uint16Array): Record<string, string> {
+  return Object.fromEntries(
+    model.parts.map(({ name }, instance) => {
+      const reading = model.groups[instance]!.readingOf[world[instance]!]!;
+      return [name, model.readingAt(instance, reading).state];
+    }),
+  );
+}

@@ -1,0 +1,138 @@
+/** `flockwork check`: what machines, alone or together, can come to, explored to its end. */
+import { setImmediate as breathe } from 'node:timers/promises';
+import { check } from '../../check/check.ts';
+import type { Composition } from '../../check/composition.ts';
+import type { CheckResult, Finding, Progress } from '../../check/findings.ts';
+import { sequenceOf } from '../../check/sequence.ts';
+import { storyOf } from '../../check/story.ts';
+import { EXIT, FOUND, type Command, type Io } from '../command.ts';
+import { loadComposition } from '../machines.ts';
+import type { Settings } from '../options.ts';
+
+/** Milliseconds between lines of progress where there is no terminal. */
+const LINE = 10_000;
+const MEGABYTE = 1e6;
+
+export const checking: Command = {
+  name: 'check',
+  describe: 'Explore every state that machines can come to together, and prove what is claimed',
+  positional: {
+    name: 'files',
+    describe: 'Modules that export a composition or a machine; configurations',
+    many: true,
+    required: true,
+  },
+  options: ['max-states', 'mermaid', 'json', 'config'],
+  examples: [
+    ['$0 check machines/together.ts', 'proved, or the shortest way to what is wrong'],
+    ['$0 check machines/door.ts', 'one machine: is every state reached, can it always end?'],
+    ['$0 check machines/together.ts --mermaid', 'the way as a sequence diagram'],
+  ],
+  run: async (settings, paths, io) => {
+    const statuses: number[] = [];
+    for (const path of paths) {
+      const ran = await run(await loadComposition(path), settings, io);
+      if (ran === undefined) return EXIT.incomplete;
+      if (settings.json) io.print(JSON.stringify({ file: path, ...ran.result, ...ran.figures }));
+      else io.print(describe(ran, settings));
+      statuses.push(statusOf(ran.result));
+    }
+    // What is wrong matters more than what is not known.
+    return (
+      [FOUND.safety, FOUND.liveness, EXIT.incomplete].find((one) => statuses.includes(one)) ??
+      EXIT.done
+    );
+  },
+};
+
+interface Figures {
+  readonly seconds: number;
+  readonly statesPerSecond: number;
+  /** Of this process, since it started: bytes. */
+  readonly peakMemory: number;
+}
+
+interface Ran {
+  readonly result: CheckResult;
+  readonly figures: Figures;
+}
+
+/** Undefined if it was told to stop. */
+async function run(composition: Composition, settings: Settings, io: Io): Promise<Ran | undefined> {
+  const began = performance.now();
+  let said = began;
+  const most = settings['max-states'];
+  const running = check(composition, most === undefined ? {} : { maxStates: most });
+  for (;;) {
+    const { done, value } = running.next();
+    const now = performance.now();
+    const seconds = (now - began) / 1000;
+    if (done) {
+      io.draw?.('');
+      const peakMemory = process.resourceUsage().maxRSS * 1024;
+      const statesPerSecond = Math.round(value.states / seconds);
+      return { result: value, figures: { seconds, statesPerSecond, peakMemory } };
+    }
+    const text = describeProgress(composition.name, value, seconds);
+    io.draw?.(text);
+    if (io.draw === undefined && !settings.json && now - said > LINE) {
+      io.say(text);
+      said = now;
+    }
+    await breathe();
+    if (io.stop.aborted) {
+      io.draw?.('');
+      io.say(`stopped: ${text}`);
+      return undefined;
+    }
+  }
+}
+
+function describeProgress(
+  name: string,
+  { stage, states, left }: Progress,
+  seconds: number,
+): string {
+  const rate = Math.round(states / seconds).toLocaleString('en');
+  const found = `${name}: ${states.toLocaleString('en')} states`;
+  return stage === 'exploring'
+    ? `${found}, ${left.toLocaleString('en')} to look at, ${rate}/s`
+    : `${found}; goals: ${left.toLocaleString('en')} states left`;
+}
+
+const isLivelock = ({ kind }: Finding): boolean => kind === 'livelock';
+
+function statusOf({ findings, bound }: CheckResult): number {
+  if (findings.some((finding) => !isLivelock(finding))) return FOUND.safety;
+  if (findings.length > 0) return FOUND.liveness;
+  return bound === undefined ? EXIT.done : EXIT.incomplete;
+}
+
+const BOUND: Readonly<Record<NonNullable<CheckResult['bound']>, string>> = {
+  'max-states':
+    'not proved: there are more states than --max-states; nothing was asked about goals',
+  queue:
+    'not proved: more changes of event wait for an instance than `waiting.changes` tells apart; ' +
+    'what would not fit was left out, and nothing was asked about goals',
+};
+
+function describe({ result, figures }: Ran, settings: Settings): string {
+  const { composition, findings, bound, states, transitions, together, depth } = result;
+  if (settings.mermaid && findings.length > 0) return findings.map(sequenceOf).join('\n\n');
+  const count = (number: number): string => number.toLocaleString('en');
+  const found = findings.length === 0 ? 'nothing wrong' : `${findings.length} found`;
+  return [
+    ...findings.map((finding) => `${storyOf(finding)}\n`),
+    `${composition}: ${bound === undefined && findings.length === 0 ? 'proved' : found}`,
+    ...(bound === undefined ? [] : [`  ${BOUND[bound]}`]),
+    `  ${count(states)} states, ${count(transitions)} transitions, ${count(together)} of them of several at once; ` +
+      `the furthest is ${depth} away`,
+    `  ${figures.seconds.toFixed(1)} s, ${count(figures.statesPerSecond)} states/s, ` +
+      `${Math.round(figures.peakMemory / MEGABYTE)} MB at most`,
+    ...(result.isSaturated
+      ? [
+          '  more equal events waited than are told apart: beyond that, any number was taken to wait',
+        ]
+      : []),
+  ].join('\n');
+}

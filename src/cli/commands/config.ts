@@ -1,0 +1,158 @@
+/** `flockwork config`: configurations of machines, kept on the volume. */
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { parse } from 'yaml';
+import { parseConfiguration } from '../../machine/config.ts';
+import { UserError } from '../../machine/errors.ts';
+import { isStateName } from '../../machine/name.ts';
+import { parseFailureRecord } from '../../machine/record.ts';
+import { compareVersions, fullName } from '../../machine/registry.ts';
+import type { ConfigurationName, Configurations } from '../../store/contract.ts';
+import { listOrNone, readText } from '../../volume/exclusive.ts';
+import { retryState } from '../../volume/mend.ts';
+import { machineOf } from '../../volume/overview.ts';
+import { volumeFront } from '../../volume/store.ts';
+import { COMMON, EXIT, type Command, type Io } from '../command.ts';
+import type { Settings } from '../options.ts';
+import { onEach, type OpenedVolume } from '../volume.ts';
+
+type Act = (opened: OpenedVolume, settings: Settings, io: Io) => Promise<void>;
+
+export const config: Command = {
+  name: 'config',
+  describe: 'Keep configurations of machines on the volume: put FILE…, get NAME[:VERSION], list',
+  positional: {
+    name: 'words',
+    describe: 'put FILE…, get NAME[:VERSION], or list',
+    many: true,
+    required: true,
+  },
+  options: [...COMMON, 'json'],
+  examples: [
+    ['$0 config put orders.yaml', 'store it, for ever, under its name and version'],
+    ['$0 config get orders:v3', 'print it as it was stored; without a version, the newest'],
+    ['$0 config list', 'all there are'],
+  ],
+  run: async (settings, words, io) => {
+    const act = actionOf(words);
+    return onEach(settings, io, async (opened, each) => {
+      await act(opened, settings, each);
+      return EXIT.done;
+    });
+  },
+};
+
+/** Throws `usage`, and for what is to be put everything that is wrong with it, before anything is stored. */
+function actionOf([verb, ...rest]: readonly string[]): Act {
+  if (verb === 'put' && rest.length > 0) return put(rest.map(readConfiguration));
+  if (verb === 'get' && rest.length === 1) return get(rest[0]!);
+  if (verb === 'list' && rest.length === 0) return list;
+  throw new UserError('usage', 'config what? put FILE…, get NAME[:VERSION], or list');
+}
+
+interface Given extends ConfigurationName {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** A file name on the volume may have 255 bytes. */
+const LONGEST = 200;
+
+function readConfiguration(file: string): Given {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UserError('unreadable', `${file} cannot be read: ${(error as Error).message}`, {
+      file,
+    });
+  }
+  const { name, version } = parseConfiguration(text, { file, folder: dirname(file) });
+  if (version === undefined) {
+    const message = `${file}: it has no version; without one it could not be told from later ones`;
+    throw new UserError('no-version', message, { file });
+  }
+  if (name.length + version.length > LONGEST) {
+    const message = `${file}: its name and version have more than ${LONGEST} characters`;
+    throw new UserError('bad-name', message, { file });
+  }
+  return { file, name, version, text };
+}
+
+function put(all: readonly Given[]): Act {
+  return async (opened, { json }, { print }) => {
+    const { configurations } = volumeFront(opened);
+    for (const given of all) {
+      const { file, text } = given;
+      const configuration = fullName(given);
+      const outcome = await configurations.put(given, text);
+      if (outcome.kind === 'differs') {
+        const { differing } = outcome;
+        const message = `${configuration} is stored already, and never changes; give what is in ${file} another version`;
+        throw new UserError('stored-already', [message, ...differing].join('\n  '), {
+          configuration,
+          differing,
+        });
+      }
+      const { kind } = outcome;
+      const retried = await retryWaiting(opened, given);
+      if (json) print(JSON.stringify({ configuration, outcome: kind, retried }));
+      else print([`${configuration}: ${kind}`, ...retried.map(sayAgain)].join('\n'));
+    }
+  };
+}
+
+const sayAgain = (state: string): string => `available again: ${state}`;
+
+/** What has failed for want of it. */
+async function retryWaiting(
+  { files, layout }: Pick<OpenedVolume, 'files' | 'layout'>,
+  key: ConfigurationName,
+): Promise<string[]> {
+  const retried: string[] = [];
+  const failed = await listOrNone(files, layout.flags('failed'));
+  for (const state of failed.filter(isStateName)) {
+    const flag = await readText(files, layout.flag('failed', state));
+    if (parseFailureRecord(flag ?? '')?.code !== 'unknown-machine') continue;
+    const machine = await machineOf(files, layout, state);
+    if (machine !== key.name && machine !== fullName(key)) continue;
+    if (await retryState(files, layout, state)) retried.push(state);
+  }
+  return retried;
+}
+
+function get(word: string): Act {
+  return async (opened, { json }, { print }) => {
+    const { configurations } = volumeFront(opened);
+    const known = await sorted(configurations);
+    // The last one is the newest.
+    const key = known.findLast((one) => one.name === word || fullName(one) === word);
+    const text = key && (await configurations.get(key));
+    if (key === undefined || text === undefined) {
+      const there =
+        known.length === 0 ? 'there is none' : `there are ${known.map(fullName).join(', ')}`;
+      const message = `no configuration ${word} in ${opened.layout.root}; ${there}`;
+      throw new UserError('unknown-configuration', message, { configuration: word });
+    }
+    print(
+      json
+        ? JSON.stringify({ ...(parse(text) as object), version: key.version })
+        : text.replace(/\n$/, ''),
+    );
+  };
+}
+
+const list: Act = async (opened, { json }, { print }) => {
+  const names = (await sorted(volumeFront(opened).configurations)).map(fullName);
+  if (json) print(JSON.stringify({ configurations: names }));
+  else if (names.length === 0) print('no configurations');
+  else for (const name of names) print(name);
+};
+
+/** By name, then the oldest version first. */
+async function sorted(configurations: Configurations): Promise<ConfigurationName[]> {
+  const names = await configurations.list();
+  return names.sort((one, other) =>
+    one.name === other.name ? compareVersions(one, other) : one.name < other.name ? -1 : 1,
+  );
+}

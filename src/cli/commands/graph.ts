@@ -1,0 +1,42 @@
+/** `flockwork graph`: a machine drawn, or as the matrix that it is. */
+import type { Machine } from '../../machine/definition.ts';
+import { UserError } from '../../machine/errors.ts';
+import { dotOf } from '../../render/dot.ts';
+import { matrixOf } from '../../render/matrix.ts';
+import { mermaidOf } from '../../render/mermaid.ts';
+import { svgOf } from '../../render/svg.ts';
+import { EXIT, type Command } from '../command.ts';
+import { loadOne } from '../machines.ts';
+import type { Settings } from '../options.ts';
+
+const RENDER: Record<Settings['format'], (machine: Machine) => string> = {
+  mermaid: mermaidOf,
+  dot: dotOf,
+  svg: svgOf,
+  matrix: matrixOf,
+};
+
+export const graph: Command = {
+  name: 'graph',
+  describe: 'Draw a machine: Mermaid, DOT, SVG, or its matrix as Markdown',
+  positional: {
+    name: 'machine-file',
+    describe: 'A machine (.ts, .js, .yaml, .json), or a folder of them',
+    required: true,
+  },
+  options: ['format', 'machine', 'config'],
+  examples: [
+    ['$0 graph machines/door.ts', 'a Mermaid diagram'],
+    ['$0 graph machines/door.ts --format svg > door.svg', 'a picture'],
+    ['$0 graph machines --machine door --format matrix', 'the table of one of several machines'],
+  ],
+  run: async (settings, [path = ''], io) => {
+    const machine = await loadOne(path, settings.machine);
+    if (machine.kinds.size === 0) {
+      const reason = "its states are XState's own; @xstate/graph and stately.ai draw them";
+      throw new UserError('not-drawn', `machine ${machine.name} is not drawn here: ${reason}`);
+    }
+    io.print(RENDER[settings.format](machine));
+    return EXIT.done;
+  },
+};

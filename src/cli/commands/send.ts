@@ -1,0 +1,108 @@
+/** `flockwork send INSTANCE EVENT`: an event for an instance, and what becomes of it. */
+import { randomUUID } from 'node:crypto';
+import { durationProblem } from '../../machine/duration.ts';
+import type { Json } from '../../machine/definition.ts';
+import type { Outcome } from '../../machine/event.ts';
+import { UserError } from '../../machine/errors.ts';
+import { instanceProblem, parseStateName } from '../../machine/name.ts';
+import type { AppliedEvent, VerdictRecord } from '../../machine/record.ts';
+import { lastState } from '../../volume/chain.ts';
+import type { Outcomes } from '../../store/contract.ts';
+import { volumeFront } from '../../volume/store.ts';
+import { COMMON, EXIT, type Command, type Io } from '../command.ts';
+import { homeOf } from '../directories.ts';
+import type { Settings } from '../options.ts';
+import { realClock } from '../real.ts';
+import { openAll } from '../volume.ts';
+
+/** Milliseconds between two looks for an outcome. */
+const LOOK = 50;
+
+export const send: Command = {
+  name: 'send',
+  describe: 'Send an event to an instance',
+  positional: { name: 'words', describe: 'INSTANCE EVENT', many: true, required: true },
+  options: [...COMMON, 'details', 'id', 'in', 'grace', 'wait', 'json'],
+  examples: [
+    ['$0 send door "open requested"', 'an event for the instance door'],
+    [
+      `$0 send order-7 pay --details '{"amount": 12}' --id payment-991 --wait`,
+      'once, however often it is sent',
+    ],
+  ],
+  run: async (settings, words, io) => {
+    const [instance, event] = wordsOf(words);
+    const id = settings.id ?? randomUUID();
+    const badDelay = durationProblem(settings.in, 0);
+    if (badDelay !== undefined) throw new UserError('bad-event', `--in: ${badDelay}`);
+    const opened = await homeOf(
+      await openAll(settings),
+      ({ layout }) => layout.root,
+      instance,
+      async ({ files, layout }) => (await lastState(files, layout, instance)) !== undefined,
+    );
+    const store = volumeFront(opened);
+    const file = {
+      event,
+      ...(settings.details !== undefined && { details: parseDetails(settings.details) }),
+      originator: 'send',
+      timestamp: new Date().toISOString(),
+      ...(settings.in > 0 && { delay: settings.in }),
+      ...(settings.grace !== undefined && { grace: settings.grace }),
+    };
+    const sent = await store.events.send({ to: instance, id, file });
+    if (sent.kind === 'over') return tell(settings, io, sent.outcome);
+    if (!settings.wait) {
+      io.print(settings.json ? JSON.stringify({ id, sent: sent.name }) : `sent: ${sent.name}`);
+      return EXIT.done;
+    }
+    const outcome = await waitFor(store.outcomes, id, io);
+    if (outcome !== undefined) return tell(settings, io, outcome);
+    io.say(
+      `${id} is sent, but nothing has come of it yet; flockwork send with --id ${id} tells later`,
+    );
+    return EXIT.incomplete;
+  },
+};
+
+function wordsOf(words: readonly string[]): [instance: string, event: string] {
+  const [instance = '', event = ''] = words;
+  if (words.length !== 2 || event === '') {
+    throw new UserError('usage', 'send INSTANCE EVENT: two words; quote an event that has spaces');
+  }
+  const name = parseStateName(instance)?.instance ?? instance;
+  const problem = instanceProblem(name);
+  if (problem !== undefined)
+    throw new UserError('usage', `"${instance}" is no instance: ${problem}`);
+  return [name, event];
+}
+
+function parseDetails(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    throw new UserError('bad-details', `--details is not JSON: ${(error as Error).message}`);
+  }
+}
+
+async function waitFor(
+  outcomes: Outcomes,
+  id: string,
+  io: Io,
+): Promise<AppliedEvent | VerdictRecord | undefined> {
+  while (!io.stop.aborted) {
+    const over = await outcomes.of(id);
+    if (over !== undefined) return over.outcome;
+    await realClock.sleep(LOOK, io.stop);
+  }
+  return undefined;
+}
+
+function tell(settings: Settings, io: Io, outcome: AppliedEvent | VerdictRecord): number {
+  const { outcome: code, reason } = outcome;
+  const move =
+    'from' in outcome && outcome.to !== undefined ? `: ${outcome.from} → ${outcome.to}` : '';
+  if (settings.json) io.print(JSON.stringify(outcome));
+  else io.print(`${code}${move}${reason === undefined ? '' : `: ${reason}`}`);
+  return code === ('Ok' satisfies Outcome) ? EXIT.done : EXIT.failed;
+}

@@ -1,0 +1,47 @@
+/** Two configurations of one name and version: what they differ in, whatever their layout. */
+import { parseDocument } from 'yaml';
+
+const SHOWN = 60;
+
+/** What both have in common, however they write it: 1.10 or "1.10". */
+const KEY: readonly string[] = ['name', 'version'];
+
+/** A line for each place; none if they mean the same: comments and the order of keys mean nothing. */
+export function configurationDifferences(stored: string, given: string): string[] {
+  return stored === given ? [] : differences(valueOf(stored), valueOf(given), []);
+}
+
+function valueOf(text: string): unknown {
+  const document = parseDocument(text);
+  if (document.errors.length > 0) return text;
+  try {
+    return document.toJS();
+  } catch {
+    // An alias without an anchor, or far too many of them.
+    return text;
+  }
+}
+
+function differences(stored: unknown, given: unknown, path: readonly string[]): string[] {
+  if (isPart(stored) && isPart(given) && Array.isArray(stored) === Array.isArray(given)) {
+    const keys = new Set([...Object.keys(stored), ...Object.keys(given)]);
+    const telling = [...keys].filter((key) => path.length > 0 || !KEY.includes(key));
+    return telling.flatMap((key) => differences(own(stored, key), own(given, key), [...path, key]));
+  }
+  if (Object.is(stored, given)) return [];
+  const where = path.length === 0 ? 'all of it' : path.join('.');
+  return [`${where}: ${show(stored)} is stored, not ${show(given)}`];
+}
+
+function isPart(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function own(value: Readonly<Record<string, unknown>>, key: string): unknown {
+  return Object.hasOwn(value, key) ? value[key] : undefined;
+}
+
+function show(value: unknown): string {
+  const text = value === undefined ? 'nothing' : JSON.stringify(value);
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
+}

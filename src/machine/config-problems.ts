@@ -1,0 +1,158 @@
+/** What is wrong with a configuration that its shape cannot say: every problem, with its path. */
+import { durationProblem } from './duration.ts';
+import { isObject } from './json-text.ts';
+import { KNOWN_KEYS, tablePart, type Configuration, type TablePart } from './config-schema.ts';
+
+export interface Problem {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** Begins each message with where it is: the place itself is the nearest that there is. */
+function problem(path: readonly PropertyKey[], message: string): Problem {
+  return {
+    path,
+    message: path.length === 0 ? message : `${path.map(String).join('.')}: ${message}`,
+  };
+}
+
+export function meaningProblems(value: unknown): Problem[] {
+  if (!isObject(value)) return [];
+  const part = tablePart(value);
+  return [
+    ...keyProblems(value),
+    ...textProblems(value),
+    ...('transitions' in value ? tableProblems(part) : missingTable(value)),
+    ...stateProblems(value, part.states ?? []),
+  ];
+}
+
+function keyProblems(value: object): Problem[] {
+  return Object.keys(value)
+    .filter((key) => !KNOWN_KEYS.includes(key) && !key.startsWith('x-'))
+    .map((key) => ({
+      path: [key],
+      message: `unknown key ${key}; there are ${KNOWN_KEYS.join(', ')}, and x-… for your own`,
+    }));
+}
+
+/** What the schema would turn into "null" or "[object Object]". */
+function textProblems({ version, activities }: Partial<Configuration>): Problem[] {
+  const needsText = (path: readonly string[], text: unknown): Problem[] =>
+    typeof text === 'object' ? [problem(path, 'it has to be text or a number')] : [];
+  return [
+    ...needsText(['version'], version),
+    ...Object.entries(activities ?? {}).flatMap(([state, activity]) =>
+      Object.entries(activity?.env ?? {}).flatMap(([name, text]) =>
+        needsText(['activities', state, 'env', name], text),
+      ),
+    ),
+  ];
+}
+
+function missingTable(value: object): Problem[] {
+  const needing = ['after', 'goals'].filter((key) => key in value);
+  const problems = needing.map((key) =>
+    problem([key], 'it needs transitions, whose events it names'),
+  );
+  if ('activities' in value) return problems;
+  return [
+    ...problems,
+    problem([], 'there are neither activities nor transitions: nothing would ever happen'),
+  ];
+}
+
+/** States that are named have to be there and, where no event can come, to have an activity. */
+function stateProblems(
+  { starting_state: start, activities, ...value }: Partial<Configuration>,
+  states: readonly string[],
+): Problem[] {
+  const runnable = Object.keys(activities ?? {});
+  const hasTable = 'transitions' in value;
+  const known = new Set(hasTable ? states : [...runnable, ...states]);
+  const needs = (path: readonly string[], state: unknown): Problem[] => {
+    if (typeof state !== 'string' || runnable.includes(state) || (hasTable && known.has(state))) {
+      return [];
+    }
+    const message = known.has(state)
+      ? `state ${state} has no activity, so nothing would run there`
+      : noState(state, known);
+    return [problem(path, message)];
+  };
+  const strangers = hasTable ? runnable.filter((state) => !known.has(state)) : [];
+  return [
+    ...needs(['starting_state'], start),
+    ...strangers.map((state) => problem(['activities', state], noState(state, known))),
+    ...runnable.flatMap((state) => needs(['activities', state, 'next'], activities![state]?.next)),
+  ];
+}
+
+function noState(state: string, known: Iterable<string>): string {
+  return `there is no state ${state}; there are ${[...known].join(', ')}`;
+}
+
+function tableProblems({ states, transitions, after = {}, goals = {} }: TablePart): Problem[] {
+  if (states === undefined) {
+    return [problem(['states'], 'it is required, a list of texts, where there are transitions')];
+  }
+  // Its shape is wrong: what follows from it would be, too.
+  if (transitions === undefined) return [];
+  const events = new Set(transitions.map(({ event }) => event));
+  const first = new Map(
+    transitions.map(({ from, event }, index) => [pair(from, event), index] as const).toReversed(),
+  );
+  const known = (path: readonly PropertyKey[], state: string): Problem[] =>
+    states.includes(state) ? [] : [problem(path, noState(state, states))];
+  return [
+    ...states.flatMap((state, index) =>
+      states.indexOf(state) === index
+        ? []
+        : [problem(['states', index], `state ${state} is there already`)],
+    ),
+    ...transitions.flatMap(({ from, to, event }, index) => {
+      const earlier = first.get(pair(from, event))!;
+      return [
+        ...known(['transitions', index, 'from'], from),
+        ...known(['transitions', index, 'to'], to),
+        ...(earlier === index
+          ? []
+          : [
+              problem(
+                ['transitions', index],
+                `where ${event} leads from ${from} is in transitions.${earlier} already`,
+              ),
+            ]),
+      ];
+    }),
+    ...Object.entries(after).flatMap(([state, timers]) => [
+      ...known(['after', state], state),
+      ...Object.entries(timers).flatMap(([duration, event]) => {
+        const path = ['after', state, duration];
+        const wrong = durationProblem(duration, 1);
+        return [
+          ...(wrong === undefined ? [] : [problem(path, wrong)]),
+          ...(first.has(pair(state, event)) || !states.includes(state)
+            ? []
+            : [
+                problem(
+                  path,
+                  `no transition from ${state} has event ${event}, so it would not be allowed`,
+                ),
+              ]),
+        ];
+      }),
+    ]),
+    ...Object.keys(goals)
+      .filter((event) => !events.has(event))
+      .map((event) =>
+        problem(
+          ['goals', event],
+          `there is no event ${event}; there are ${[...events].join(', ')}`,
+        ),
+      ),
+  ];
+}
+
+function pair(state: string, event: string): string {
+  return JSON.stringify([state, event]);
+}

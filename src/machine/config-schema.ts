@@ -1,0 +1,118 @@
+/** The shape of a configuration: what its JSON Schema can say. */
+import { z } from 'zod';
+import type { CommandActivity } from './definition.ts';
+import { durationProblem } from './duration.ts';
+import { machineNameProblem } from './machine.ts';
+
+/** What `machine()` checks too; checked here, every mistake is told, with its place. */
+function mustHave<T>(
+  problemOf: (value: T) => string | undefined,
+): (value: T, context: z.RefinementCtx) => void {
+  return (value, context) => {
+    const message = problemOf(value);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  };
+}
+
+const duration = (least: number): z.ZodType<number | string> =>
+  z
+    .union([z.number(), z.string()])
+    .superRefine(mustHave((value) => durationProblem(value, least)))
+    .describe('Milliseconds, or 150ms, 1.5s, 2m, 1h');
+
+const retrySchema = z.strictObject({
+  maximumAttempts: z.int().min(1).optional(),
+  initialInterval: duration(0).optional(),
+  backoffCoefficient: z.number().min(1).optional(),
+  maximumInterval: duration(0).optional(),
+});
+
+const activitySchema = z.strictObject({
+  run: z
+    .string()
+    .min(1)
+    .refine((line) => line.trim() !== '', 'it has to be a command line')
+    .describe('Command line for /bin/sh -c: the state as JSON on stdin, the answer on stdout'),
+  next: z.string().optional().describe('The state that follows when the command names none'),
+  timeout: duration(1).optional(),
+  retry: retrySchema.optional(),
+  env: z.record(z.string(), z.coerce.string()).optional(),
+  cwd: z.string().optional().describe("Working directory, relative to this file's folder"),
+});
+
+const named = z.string().min(1);
+
+const transitionSchema = z.strictObject({ from: named, to: named, event: named });
+
+const tableSchemas = {
+  states: z.array(named).optional().describe('All of them; required with transitions'),
+  transitions: z
+    .array(transitionSchema)
+    .min(1)
+    .optional()
+    .describe('What no transition names is not allowed'),
+  after: z
+    .record(z.string(), z.record(z.string(), named))
+    .optional()
+    .describe('State, duration, event: sent to the instance itself unless it has left by then'),
+  goals: z
+    .record(z.string(), named)
+    .optional()
+    .describe('Event, goal: what an instance works toward from then on, kept as payload.goal'),
+};
+
+const schema = z
+  .object({
+    $schema: z.string().optional(),
+    name: z.string().min(1).superRefine(mustHave(machineNameProblem)),
+    version: z.coerce.string().optional(),
+    starting_state: z.string(),
+    ...tableSchemas,
+    activities: z.record(z.string(), activitySchema).optional(),
+  })
+  .meta({ title: 'Flockwork machine configuration' });
+
+export const configurationSchema: z.ZodType = schema;
+
+export const KNOWN_KEYS: readonly string[] = Object.keys(schema.shape);
+
+interface Transition {
+  from: string;
+  to: string;
+  event: string;
+}
+
+/** The part of a configuration that says where events lead. */
+export interface TablePart {
+  states?: string[];
+  transitions?: Transition[];
+  /** Its durations may be none. */
+  after?: Record<string, Record<string, string>>;
+  goals?: Record<string, string>;
+}
+
+export interface Configuration extends TablePart {
+  name: string;
+  version?: string;
+  starting_state: string;
+  activities?: Record<string, CommandActivity>;
+}
+
+/** What of it has the right shape. */
+export function tablePart(value: Readonly<Record<string, unknown>>): TablePart {
+  const parts = Object.entries(tableSchemas).map(([key, part]) => {
+    const checked = part.safeParse(value[key]);
+    return [key, checked.success ? checked.data : undefined] as const;
+  });
+  return Object.fromEntries(parts.filter(([, data]) => data !== undefined)) as TablePart;
+}
+
+/** The keys that there are, in the part of a configuration that `path` leads to. */
+export function keysAt(path: readonly PropertyKey[]): string[] {
+  const part = path.includes('retry')
+    ? retrySchema
+    : path[0] === 'transitions'
+      ? transitionSchema
+      : activitySchema;
+  return Object.keys(part.shape);
+}

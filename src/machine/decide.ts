@@ -1,0 +1,151 @@
+/** One event at one instance: what becomes of both. Pure; whoever calls it makes it happen, or only wonders. */
+import type { Json } from './definition.ts';
+import { areEmissions } from './emission.ts';
+import type { EventFile, Planned } from './event.ts';
+import { isObject } from './json-text.ts';
+import {
+  impossible,
+  same,
+  verdictName,
+  type Cell,
+  type Reading,
+  type Situation,
+  type Verdict,
+} from './table.ts';
+
+export interface EventInput {
+  readonly event: string;
+  readonly details: Json;
+}
+
+/** An event for another instance, or for the same one. */
+export interface Emission {
+  readonly to: string;
+  readonly event: string;
+  readonly details?: Json;
+}
+
+/** A transition that is about to happen (`before`), or has (`after`). */
+export interface Transition<
+  State extends string = string,
+  Event extends string = string,
+> extends Situation<State, Event> {
+  readonly to: State;
+}
+
+/** What of a machine says where events lead. */
+export interface Rules {
+  readonly table: Readonly<Record<string, Readonly<Record<string, Cell>>>>;
+  /** What the instance works toward from an event on, if that is accepted: kept as `payload.goal`. */
+  readonly goals: Readonly<Record<string, string>>;
+  /** Answers why the transition must not be; undefined lets it pass. */
+  readonly before: ((transition: Transition) => string | undefined) | undefined;
+  readonly after: ((transition: Transition) => readonly Emission[]) | undefined;
+}
+
+export type Decision =
+  | {
+      readonly outcome: 'Ok';
+      readonly state: string;
+      readonly payload: Json;
+      /** False if it stays where it is: timers of its state go on. */
+      readonly moved: boolean;
+      readonly emit: readonly Planned[];
+    }
+  | {
+      readonly outcome: 'EventNotAllowed' | 'TransitionNotAllowed' | 'InternalError';
+      readonly reason: string;
+    };
+
+/** What a machine makes of an event at an instance; `at.since`: the state file that has set the timers there. */
+export type Decide = (
+  instance: string,
+  at: Reading & { readonly since: string | undefined },
+  event: EventFile,
+  sensor: (instance: string) => Reading | undefined,
+) => Decision;
+
+/** By a table; without one there are no events. */
+export function decideBy(rules: Rules | undefined): Decide {
+  return (instance, at, { event, details = null, since }, sensor) => {
+    if (since !== undefined && since !== at.since) {
+      const reason = `it counted only while the instance stayed where it was in ${since}`;
+      return refuse('EventNotAllowed', reason);
+    }
+    if (rules === undefined) return refuse('EventNotAllowed', `there is no event ${event}`);
+    return decide(rules, instance, at, { event, details }, sensor);
+  };
+}
+
+/** What the event does to `instance`, which `sensor` shows where the others are. */
+export function decide(
+  rules: Rules,
+  instance: string,
+  { state, payload }: Reading,
+  { event, details }: EventInput,
+  sensor: (instance: string) => Reading | undefined,
+): Decision {
+  const row = own(rules.table, state);
+  if (row === undefined) return refuse('InternalError', `there is no state ${state}`);
+  const cell = own(row, event);
+  if (cell === undefined) return refuse('EventNotAllowed', `there is no event ${event}`);
+  const goal = own(rules.goals, event) ?? goalOf(payload);
+  const situation: Situation = { instance, state, payload, event, details, goal, sensor };
+  try {
+    const verdict = verdictOf(cell, situation);
+    if (verdict === impossible) {
+      return refuse('EventNotAllowed', `${event} is impossible in state ${state}`);
+    }
+    const held = withGoal(payload, goal);
+    if (verdict === same) return { outcome: 'Ok', state, payload: held, moved: false, emit: [] };
+    const transition: Transition = { ...situation, to: verdict };
+    const veto = rules.before?.(transition);
+    if (veto !== undefined) return refuse('TransitionNotAllowed', checkVeto(veto));
+    const emit = checkEmissions(rules.after?.(transition));
+    return { outcome: 'Ok', state: verdict, payload: held, moved: true, emit };
+  } catch (error) {
+    return refuse('InternalError', error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** A state, an event may be called `constructor`. */
+function own<Value>(record: Readonly<Record<string, Value>>, key: string): Value | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined;
+}
+
+function refuse(
+  outcome: Exclude<Decision, { outcome: 'Ok' }>['outcome'],
+  reason: string,
+): Decision {
+  return { outcome, reason };
+}
+
+function verdictOf(cell: Cell, situation: Situation): Verdict {
+  if (typeof cell !== 'object') return cell;
+  const verdict = cell.decide(situation);
+  if (cell.among.includes(verdict)) return verdict;
+  const among = cell.among.map(verdictName).join(', ');
+  throw new Error(`"${cell.label}" chose ${verdictName(verdict)}, which is not among ${among}`);
+}
+
+function checkVeto(veto: unknown): string {
+  if (typeof veto === 'string') return veto;
+  throw new Error(`before answered ${verdictName(veto)}; it says why not as a text, or undefined`);
+}
+
+/** A hook that returns nothing emits nothing. */
+function checkEmissions(emitted: unknown): readonly Emission[] {
+  const emissions: unknown = emitted ?? [];
+  if (areEmissions(emissions)) return emissions;
+  throw new Error('after has to return a list of events: [{ to, event, details? }]');
+}
+
+function goalOf(payload: Json): string | undefined {
+  return isObject(payload) && typeof payload['goal'] === 'string' ? payload['goal'] : undefined;
+}
+
+function withGoal(payload: Json, goal: string | undefined): Json {
+  if (goal === undefined || goal === goalOf(payload)) return payload;
+  if (isObject(payload)) return { ...payload, goal };
+  throw new Error('its payload is no object, so that there is no room for a goal in it');
+}

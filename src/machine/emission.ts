@@ -1,0 +1,45 @@
+/** Events that a step is to cause: whether they can be. What is committed has to be done, so it is asked before. */
+import type { Emission } from './decide.ts';
+import { durationProblem } from './duration.ts';
+import type { Planned } from './event.ts';
+import { jsonProblem } from './json-problem.ts';
+import { instanceProblem } from './name.ts';
+
+/** So many have their place in the names of their files. */
+const MOST = 1000;
+
+export function areEmissions(value: unknown): value is readonly Emission[] {
+  const isEmission = (one: Partial<Planned> | null | undefined): boolean =>
+    typeof one?.to === 'string' &&
+    typeof one.event === 'string' &&
+    one.event !== '' &&
+    isDelay(one.delay) &&
+    ['string', 'undefined'].includes(typeof one.since);
+  return Array.isArray(value) && value.every(isEmission);
+}
+
+function isDelay(delay: unknown): boolean {
+  return (
+    delay === undefined || (typeof delay === 'number' && durationProblem(delay, 0) === undefined)
+  );
+}
+
+/** Why these cannot all be events, if they cannot. */
+export function emissionProblem(
+  emit: readonly Emission[],
+):
+  | { readonly outcome: 'MissingDestination' | 'InternalError'; readonly reason: string }
+  | undefined {
+  if (emit.length > MOST) {
+    return { outcome: 'InternalError', reason: `it would cause more than ${MOST} events` };
+  }
+  for (const { to } of emit) {
+    const problem = instanceProblem(to);
+    if (problem === undefined) continue;
+    const reason = `it would cause an event for "${to}", which is no instance: ${problem}`;
+    return { outcome: 'MissingDestination', reason };
+  }
+  const all = emit.map(({ details = null }) => details);
+  const reason = jsonProblem(all, 'the details of what it would cause');
+  return reason === undefined ? undefined : { outcome: 'InternalError', reason };
+}

@@ -1,0 +1,74 @@
+/** What a tick's answer comes to: everything that goes into the record of its step. */
+import type { Answer } from './answer.ts';
+import { timersIn } from './burst.ts';
+import type { Machine } from './definition.ts';
+import { emitted, type Emitted, type Planned } from './event.ts';
+import { endOfBranch, forkOf } from './fork.ts';
+import { parseStateName, successorName } from './name.ts';
+import type { Follower } from './record.ts';
+import { fullName } from './registry.ts';
+import { byteLength, MAX_STATE_BYTES, type StateFile } from './state-file.ts';
+import { formatSuccessor } from './successor.ts';
+
+/** The step that was ticked. */
+export interface Ticked {
+  readonly machine: Machine;
+  /** The state file's name, and what it says; `state` is the machine's, resolved. */
+  readonly name: string;
+  readonly file: StateFile;
+  readonly state: string;
+}
+
+export interface Sequel {
+  readonly emit: readonly Emitted[];
+  readonly branches?: readonly Follower[];
+  readonly next?: Follower;
+  /** Nothing runs where it leads, until an event comes. */
+  readonly rests: boolean;
+}
+
+/** `finished`: ISO 8601, when the step ends. A text says why the answer cannot be: then it is a failed attempt. */
+export function sequelOf(answer: Answer, step: Ticked, finished: string): Sequel | string {
+  const { machine, name, file, state } = step;
+  const { instance } = parseStateName(name)!;
+  const successor = successorName(name);
+  const planned: Planned[] = [...(answer.emit ?? [])];
+  let content: string | undefined;
+  let branches: readonly Follower[] | undefined;
+  if (answer.kind === 'next') {
+    const { delay, payload = file.payload } = answer;
+    const notBefore =
+      delay === undefined ? undefined : new Date(Date.parse(finished) + delay).toISOString();
+    content = formatSuccessor(file, machine.name, { state: answer.state, payload, notBefore });
+  } else if (answer.kind === 'wait') {
+    if (machine.rules === undefined) {
+      return `the tick answered wait(), but machine ${fullName(machine)} has no events: nothing would end it`;
+    }
+    const timers = timersIn(machine, state, instance, successor);
+    planned.push(...timers);
+    const { payload = file.payload } = answer;
+    const since = timers[0]?.since;
+    content = formatSuccessor(file, machine.name, { state, payload, since, waits: true });
+  } else if (answer.kind === 'fork') {
+    const { join } = answer;
+    if (!machine.kinds.has(join.state) && join.state !== machine.name) {
+      return `the tick's fork cannot be: machine ${fullName(machine)} has no state ${join.state} to join in`;
+    }
+    const forked = forkOf(answer, name, file, machine.name);
+    if (typeof forked === 'string') return `the tick's fork cannot be: ${forked}`;
+    ({ branches, content } = forked);
+  } else {
+    const told = endOfBranch(file, name, answer.output);
+    if (typeof told === 'string') return `the tick's ${told}`;
+    planned.push(...told);
+  }
+  if (content !== undefined && byteLength(content) > MAX_STATE_BYTES) {
+    return `the tick's answer cannot be: ${successor} would be larger than ${MAX_STATE_BYTES} bytes`;
+  }
+  return {
+    emit: planned.map((one, index) => emitted(one, index, { state: name, finished })),
+    ...(branches && { branches }),
+    ...(content !== undefined && { next: { name: successor, content } }),
+    rests: answer.kind === 'wait' || answer.kind === 'fork',
+  };
+}

@@ -1,0 +1,47 @@
+/** Instances of simulated runs that events move: lamps that go out by themselves, and light the next one. */
+import { formatEvent } from '../machine/event.ts';
+import type { Machine } from '../machine/definition.ts';
+import { machine } from '../machine/machine.ts';
+import { same } from '../machine/table.ts';
+
+const LAMP = 'lamp';
+const LAMPS = 3;
+/** Of cycles. */
+const LIT = 0.7;
+
+/** The state file that a lamp begins with. */
+export const LAMP_STATE: string = `${JSON.stringify({ state: LAMP })}\n`;
+
+/** `hops`: so many lamps after it are lit too. What is no event of a lamp is not even JSON. */
+export function lampEvent(event: string, hops: number): string {
+  return event === 'rubbish' ? 'rubbish' : formatEvent({ event, details: { hops } });
+}
+
+/** The same as people drop it; what is no event of a lamp is cut off. */
+export function droppedEvent(to: string, event: string, hops: number, id?: string): string {
+  const whole = JSON.stringify({ to, event, details: { hops }, ...(id !== undefined && { id }) });
+  return event === 'rubbish' ? whole.slice(0, -1) : whole;
+}
+
+export function lampMachine(cycle: number): Machine {
+  return machine({
+    name: LAMP,
+    states: ['off', 'lit', 'broken'],
+    events: ['press', 'expire', 'burn out'],
+    initial: 'off',
+    table: {
+      off: { press: 'lit', expire: same, 'burn out': 'broken' },
+      lit: { press: same, expire: 'off', 'burn out': 'broken' },
+      broken: { press: same, expire: same, 'burn out': same },
+    },
+    after: { lit: { [`${Math.ceil(LIT * cycle)}ms`]: 'expire' } },
+    hooks: {
+      after: ({ instance, event, details }) => {
+        const hops = (details as { hops?: number } | null)?.hops ?? 0;
+        if (event !== 'press' || hops <= 0) return [];
+        const next = (Number(instance.slice(LAMP.length)) + 1) % LAMPS;
+        return [{ to: `${LAMP}${next}`, event, details: { hops: hops - 1 } }];
+      },
+    },
+  });
+}

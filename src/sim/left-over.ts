@@ -1,0 +1,57 @@
+/** What nobody may leave behind. */
+import { isStateName } from '../machine/name.ts';
+import { recordedStates } from '../machine/record.ts';
+import { sessionOfTokenFile } from '../volume/member.ts';
+import type { TrueVolume } from './true-volume.ts';
+
+const EMPTY_IN_THE_END = [
+  'in_progress',
+  'workers',
+  '.flockwork/leases',
+  '.flockwork/sessions',
+  '.flockwork/staging',
+  '.flockwork/attempts',
+];
+
+/** Flags and traces of anybody but `worker`; undefined if there are none. */
+export function leftOver(volume: TrueVolume, worker?: string): string | undefined {
+  const kept = sessionsOfFailed(volume);
+  for (const place of EMPTY_IN_THE_END) {
+    const left = volume
+      .list(place)
+      .filter(
+        (name) =>
+          !kept.has(sessionOfTokenFile(name)) && name !== worker && !name.startsWith(`${worker}.`),
+      );
+    if (left.length > 0) return `left over in ${place}: ${left.join(', ')}`;
+  }
+  return undefined;
+}
+
+/** A session that died with a record of a state that has failed: it may yet come back and commit it. */
+function sessionsOfFailed(volume: TrueVolume): Set<string> {
+  const isOver = (name: string): boolean =>
+    volume.exists(`failed/${name}`) && volume.doneText(name) === undefined;
+  const isDone = (name: string): boolean => volume.doneText(name) !== undefined;
+  const all = [...staged(volume)];
+  const open = all.filter(
+    ({ states }) => !states.some(isOver) || !states.every((name) => isOver(name) || isDone(name)),
+  );
+  const sessions = new Set(all.map(({ session }) => session));
+  for (const { session } of open) sessions.delete(session);
+  return sessions;
+}
+
+/** Files with records, of all sessions. */
+export function* staged(
+  volume: TrueVolume,
+): Generator<{ session: string; text: string; states: readonly string[] }> {
+  const staging = '.flockwork/staging';
+  for (const session of volume.list(staging)) {
+    for (const file of volume.list(`${staging}/${session}`)) {
+      if (file.startsWith('.')) continue;
+      const text = volume.text(`${staging}/${session}/${file}`) ?? '';
+      yield { session, text, states: isStateName(file) ? [file] : recordedStates(text) };
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/** Instances of simulated runs that fork: trees, whose branches may be trees, and which grow again when they are joined. */
+import { done, fork, next, type Answer } from '../machine/answer.ts';
+import type { Machine, TickContext } from '../machine/definition.ts';
+import type { Branch } from '../machine/fork.ts';
+import { machine } from '../machine/machine.ts';
+import { Dice } from './dice.ts';
+import {
+  activityOf,
+  CHAIN,
+  chainPayload,
+  diceOf,
+  misbehave,
+  type ChainOptions,
+  type Host,
+} from './machines.ts';
+
+/** What a tree is like. */
+export interface Tree {
+  /** Forks within forks. */
+  readonly depth: number;
+  readonly width: number;
+  /** Of each branch that forks no more. */
+  readonly steps: number;
+  /** Times that it forks after it was joined. */
+  readonly again: number;
+}
+
+const TREE = 'tree';
+
+/** The state file that a tree begins with. */
+export function treeState(tree: Tree): string {
+  return `${JSON.stringify({ state: TREE, payload: tree })}\n`;
+}
+
+export interface TreeOptions extends ChainOptions {
+  /** A state in which branches were joined is ticked. */
+  readonly joined: (state: string, outputs: Readonly<Record<string, unknown>>) => void;
+}
+
+export function treeMachine(options: TreeOptions, host: Host): Machine {
+  const wrongAnswer = (context: TickContext): Promise<Answer | undefined> => {
+    const dice = diceOf(context, options, context.idempotencyKey);
+    return misbehave(context, dice, options, host);
+  };
+  const grow = async (context: TickContext): Promise<Answer> =>
+    (await wrongAnswer(context)) ?? forkIn(context.payload as Tree);
+  const work = async (context: TickContext): Promise<Answer> => {
+    const { instance, payload } = context;
+    const wrong = await wrongAnswer(context);
+    if (wrong !== undefined) return wrong;
+    return payload.left > 1 ? next('work', { left: payload.left - 1 }) : done({ from: instance });
+  };
+  const joined = async (context: TickContext): Promise<Answer> => {
+    const { instance, payload, outputs, idempotencyKey } = context;
+    // A volume's id, and the state file's name.
+    options.joined(idempotencyKey.slice(idempotencyKey.indexOf('/') + 1), outputs);
+    const wrong = await wrongAnswer(context);
+    if (wrong !== undefined) return wrong;
+    const { again, ...tree } = payload as Tree;
+    return again > 0 ? next(TREE, { ...tree, again: again - 1 }) : done({ from: instance });
+  };
+  return machine({
+    name: TREE,
+    activities: {
+      [TREE]: activityOf(options, grow),
+      work: activityOf(options, work),
+      joined: activityOf(options, joined),
+    },
+  });
+}
+
+/** The first branch is a tree where there is depth for one, the last one is another machine's. */
+function forkIn({ depth, width, steps, again }: Tree): Answer {
+  const branches = Array.from({ length: width }, (_, index): [string, Branch] => {
+    const name = `b${index}`;
+    const payload = { depth: depth - 1, width: width - 1, steps, again: 0 };
+    if (index === 0 && depth > 1 && width > 1) return [name, { state: TREE, payload }];
+    if (index < width - 1) return [name, { state: 'work', payload: { left: steps } }];
+    return [name, { state: CHAIN, machine: CHAIN, payload: chainPayload(steps) }];
+  });
+  return fork(Object.fromEntries(branches), {
+    state: 'joined',
+    payload: { depth, width, steps, again },
+  });
+}
+
+export function drawTree(dice: Dice): Tree {
+  return {
+    depth: dice.pick([1, 1, 2]),
+    width: dice.whole(1, 3),
+    steps: dice.whole(1, 2),
+    again: dice.pick([0, 0, 1]),
+  };
+}

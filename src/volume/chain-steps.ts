@@ -1,0 +1,107 @@
+/** What has become of each state file of an instance, as people ask about it. */
+import { stateName } from '../machine/name.ts';
+import { parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
+import { parseStateFile } from '../machine/state-file.ts';
+import type { ChainStep } from '../store/contract.ts';
+import { findState, isDone, readDoneFlag } from './archive.ts';
+import { readTried } from './attempts.ts';
+import { lastState } from './chain.ts';
+import type { JournalEntry } from '../store/session.ts';
+import { readText } from './exclusive.ts';
+import type { Files } from './files.ts';
+import { lastEntriesOf, type HistoryFiles } from './history.ts';
+import type { Layout } from './layout.ts';
+import { parseToken } from '../store/token.ts';
+import { wholeOf } from './torn.ts';
+
+type Find = (name: string) => Promise<JournalEntry | undefined>;
+
+/** Records say it all; the journals are long, and read only for a step that has none. */
+function journalOf(files: HistoryFiles, layout: Layout, instance: string): Find {
+  let journal: ReadonlyMap<string, JournalEntry> | undefined;
+  return async (name) => {
+    journal ??= await lastEntriesOf(files, layout, instance);
+    return journal.get(name);
+  };
+}
+
+export async function readChain(
+  files: HistoryFiles,
+  layout: Layout,
+  instance: string,
+): Promise<ChainStep[]> {
+  const entryOf = journalOf(files, layout, instance);
+  const chain: ChainStep[] = [];
+  for (let step = 0; ; step += 1) {
+    const name = stateName(instance, step);
+    const stat = await files.stat(await findState(files, layout, name));
+    // A state file may be gone for good, where somebody has removed it by hand; its flag says that it was there.
+    if (stat === undefined && !(await isDone(files, layout, name))) return chain;
+    chain.push(await readStep(files, layout, name, stat?.kind === 'file', entryOf));
+  }
+}
+
+/** Undefined where there is no such instance. */
+export async function readLast(
+  files: HistoryFiles,
+  layout: Layout,
+  instance: string,
+): Promise<ChainStep | undefined> {
+  const last = await lastState(files, layout, instance);
+  if (last === undefined) return undefined;
+  const stat = await files.stat(await findState(files, layout, last.name));
+  const entryOf = journalOf(files, layout, instance);
+  return readStep(files, layout, last.name, stat?.kind === 'file', entryOf);
+}
+
+async function readStep(
+  files: Files,
+  layout: Layout,
+  name: string,
+  isFile: boolean,
+  entryOf: Find,
+): Promise<ChainStep> {
+  const parsed = isFile ? parseStateFile(await readWhole(files, layout, name)) : undefined;
+  const inDone = (await files.stat(layout.flag('done', name))) !== undefined;
+  const doneText = await readDoneFlag(files, layout, name);
+  const failedText = await readText(files, layout.flag('failed', name));
+  const claimText = await readText(files, layout.flag('in_progress', name));
+  const record = parseCommitRecord(doneText ?? '', name);
+  const failure = parseFailureRecord(failedText ?? '');
+  const last = record === undefined ? await entryOf(name) : undefined;
+  const present = {
+    done: inDone ? doneText : undefined,
+    archived: doneText,
+    failed: failedText,
+    'in progress': claimText,
+    waiting: await readText(files, layout.flag('waiting', name)),
+  };
+  const flag = (Object.entries(present).find(([, text]) => text !== undefined)?.[0] ??
+    'available') as ChainStep['flag'];
+  const token = parseToken(doneText ?? claimText);
+  return {
+    name,
+    flag,
+    state: parsed?.ok === true ? parsed.file.state : undefined,
+    payload: parsed?.ok === true ? parsed.file.payload : undefined,
+    worker: record?.worker ?? failure?.worker ?? token?.worker,
+    started: record?.started ?? last?.started,
+    duration:
+      record === undefined
+        ? last?.duration
+        : Date.parse(record.finished) - Date.parse(record.started),
+    attempts:
+      record?.attempts ?? failure?.attempts ?? (await readTried(files, layout, name)).attempts,
+    events: record?.events ?? [],
+    output: record?.output,
+    reason: doneText === undefined ? failure?.reason : undefined,
+    join: parsed?.ok === true ? parsed.file.join : undefined,
+  };
+}
+
+async function readWhole(files: Files, layout: Layout, name: string): Promise<Uint8Array> {
+  const bytes = await files
+    .read(await findState(files, layout, name))
+    .catch(() => new Uint8Array());
+  return wholeOf(files, layout, name, bytes);
+}

@@ -1,0 +1,57 @@
+/** Configurations on a volume: each NAME:VERSION once, whole, and never changed. */
+import type { ConfigurationName } from '../store/contract.ts';
+import { ensureDirectory } from './directory.ts';
+import { listOrNone, publish, readText } from './exclusive.ts';
+import type { Files } from './files.ts';
+import type { Layout } from './layout.ts';
+
+/** Neither names nor versions have it, and every file system does. */
+const SEPARATOR = '@';
+
+/** The text that is stored now: what was given, or what was there before. `unique` tells this call from others. */
+export async function putConfiguration(
+  files: Files,
+  layout: Layout,
+  key: ConfigurationName,
+  text: string,
+  unique: string,
+): Promise<string> {
+  const path = pathOf(layout, key);
+  const there = await readText(files, path);
+  if (there !== undefined) return there;
+  for (const directory of [layout.home, layout.configurations]) {
+    await ensureDirectory(files, directory);
+  }
+  const outcome = await publish(files, `${layout.configurations}/.put-${unique}`, path, text);
+  for (const directory of [layout.configurations, layout.home, layout.root]) {
+    await files.sync(directory);
+  }
+  return outcome === 'ours' ? text : ((await readText(files, path)) ?? text);
+}
+
+/** Undefined for what is no file, too: to read a FIFO would never come to an end. */
+export async function getConfiguration(
+  files: Files,
+  layout: Layout,
+  key: ConfigurationName,
+): Promise<string | undefined> {
+  const path = pathOf(layout, key);
+  return (await files.stat(path))?.kind === 'file' ? readText(files, path) : undefined;
+}
+
+/** In no order. */
+export async function listConfigurations(
+  files: Files,
+  layout: Layout,
+): Promise<ConfigurationName[]> {
+  const names = await listOrNone(files, layout.configurations);
+  return names.flatMap((file) => {
+    const [name, version, ...more] = file.split(SEPARATOR);
+    const isOne = name !== undefined && version !== undefined && more.length === 0;
+    return isOne && !file.startsWith('.') ? [{ name, version }] : [];
+  });
+}
+
+function pathOf(layout: Layout, { name, version }: ConfigurationName): string {
+  return `${layout.configurations}/${name}${SEPARATOR}${version}`;
+}

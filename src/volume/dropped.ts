@@ -1,0 +1,131 @@
+/**
+ * Events that people have dropped into `events/`: each is made a proper one, then taken away. What cannot be understood
+ * stays where it is, with a file beside it that says why: so nothing is ever lost, and who mends it is understood.
+ */
+import { formatEvent, formatEventName } from '../machine/event.ts';
+import { parseDropped, problemName, subjectOfProblem, type Dropped } from '../machine/dropped.ts';
+import { copyPatience, decodeText, MAX_STATE_BYTES } from '../machine/state-file.ts';
+import { formatInstant } from '../semaphore/volume-clock.ts';
+import type { Window } from '../store/session.ts';
+import { publish, readText, remove, removeOurs } from './exclusive.ts';
+import { errnoOf } from './files.ts';
+import type { Member } from './member.ts';
+import { standingOf } from './outcomes.ts';
+
+interface Sighting {
+  /** Of the file, or why there is none to be had. */
+  readonly content: string;
+  readonly since: number;
+}
+
+/** Whoever watches such a file has so many cycles to see that it stands still. */
+const CYCLES_OF_WATCH = 16;
+
+export class DroppedEvents {
+  readonly #member: Member;
+  readonly #monotonic: () => number;
+  readonly #patience: number;
+  /** What did not parse, and since when it has been so, by our own clock. */
+  #seen = new Map<string, Sighting>();
+
+  /** `cycle`: milliseconds. */
+  constructor(member: Member, monotonic: () => number, cycle: number) {
+    this.#member = member;
+    this.#monotonic = monotonic;
+    this.#patience = copyPatience(cycle);
+  }
+
+  /** In Update System only (I4). */
+  async take(
+    window: Window,
+    cycle: number,
+    isMineIn: (file: string, turn: number) => boolean,
+  ): Promise<void> {
+    const turn = Math.floor(cycle / CYCLES_OF_WATCH);
+    const isMine = (file: string): boolean => isMineIn(file, turn);
+    const { files, layout, inbox } = this.#member;
+    const seen = this.#seen;
+    this.#seen = new Map();
+    for (const file of inbox.dropped) {
+      if (!isMine(file)) continue;
+      if (!window.mayStart()) return;
+      const sighting = await this.#takeOne(file, window);
+      if (sighting === undefined) continue;
+      const before = seen.get(file);
+      const since = before?.content === sighting.content ? before.since : this.#monotonic();
+      this.#seen.set(file, { content: sighting.content, since });
+      const isWhole = this.#monotonic() - since >= this.#patience;
+      if (isWhole) await this.#explain(file, sighting.reason, window);
+    }
+    const explained = new Set(inbox.dropped.map(problemName));
+    for (const file of inbox.problems) {
+      // Should what it explains be there after all (I8), it is explained again.
+      if (explained.has(file) || !isMine(subjectOfProblem(file)!)) continue;
+      if (window.mayStart()) await remove(files, layout.event(file));
+    }
+  }
+
+  /** Undefined if it is taken, or gone; else what was found instead, and why that is no event. */
+  async #takeOne(
+    file: string,
+    window: Window,
+  ): Promise<{ content: string; reason: string } | undefined> {
+    const { files, layout } = this.#member;
+    const path = layout.event(file);
+    try {
+      const bytes = await files.read(path, MAX_STATE_BYTES);
+      const content = decodeText(bytes);
+      if (content === undefined) return { content: `\0${bytes.length}`, reason: 'not UTF-8 text' };
+      const dropped = parseDropped(file, content);
+      if (typeof dropped === 'string') return { content, reason: dropped };
+      // The same for whoever does it again: then it is the same name.
+      const time = formatInstant((await files.stat(path))?.mtime ?? 0);
+      if (!(await this.#send(dropped, time, window))) return undefined;
+      // Who has written over it meanwhile means another event.
+      await removeOurs(files, path, content, window.mayLand);
+      return undefined;
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code === 'ENOENT') return undefined;
+      if (code === undefined) throw error;
+      return { content: `\0${code}`, reason: `cannot be read, or taken away: ${code}` };
+    }
+  }
+
+  /** False if it is too late for that. Whoever does it again makes a second copy, which counts for nothing (I10). */
+  async #send({ id, to, file }: Dropped, time: string, window: Window): Promise<boolean> {
+    const member = this.#member;
+    const { files, layout } = member;
+    if ((await standingOf(files, layout, id)).kind === 'over') {
+      // That may be somebody else's doing, and not be on the disk yet.
+      await files.sync(layout.outcomes);
+      await files.sync(layout.flags('done'));
+      return true;
+    }
+    await member.ensureStaging();
+    const name = formatEventName({ time, isDelayed: false, id, to });
+    const temporary = member.staging(`.dropped.${id}`);
+    const may = window.mayLand;
+    if (
+      (await publish(files, temporary, layout.event(name), formatEvent(file), { may })) === 'late'
+    ) {
+      return false;
+    }
+    // Before the file goes: a power cut must not take both.
+    await files.sync(layout.events);
+    return true;
+  }
+
+  async #explain(file: string, reason: string, window: Window): Promise<void> {
+    const member = this.#member;
+    const { files, layout } = member;
+    const path = layout.event(problemName(file));
+    const content = `${file}: ${reason}\n`;
+    const there = await readText(files, path);
+    if (there === content) return;
+    if (there !== undefined && !(await removeOurs(files, path, there, window.mayLand))) return;
+    await member.ensureStaging();
+    const temporary = member.staging('.problem');
+    await publish(files, temporary, path, content, { may: window.mayLand });
+  }
+}

@@ -1,0 +1,146 @@
+/** Events that are on their way: what a listing tells of them, and what those for one instance say. */
+import { isDroppedName, subjectOfProblem } from '../machine/dropped.ts';
+import { parseEvent, parseEventName } from '../machine/event.ts';
+import type { Arrived } from '../machine/burst.ts';
+import { emittedIn } from '../machine/record.ts';
+import { parseStateName } from '../machine/name.ts';
+import { formatInstant } from '../semaphore/volume-clock.ts';
+import { readText } from './exclusive.ts';
+import { errnoOf, type Files } from './files.ts';
+import type { Layout } from './layout.ts';
+import type { Member } from './member.ts';
+import { standingOf } from './outcomes.ts';
+
+/** Of one step. */
+const BURST = 64;
+const UNREADABLE = ['EACCES', 'EPERM'];
+
+/** Files' names, by instance, in order. */
+export interface Inbox {
+  readonly due: ReadonlyMap<string, readonly string[]>;
+  /** Events whose time is still to come. */
+  readonly later: number;
+  /** What looks like an event and is no file, or may not be read: whoever finds that out adds it, and it is passed over from then on. */
+  readonly odd: Set<string>;
+  /** Files that people have dropped there, and those that say what is wrong with one. */
+  readonly dropped: readonly string[];
+  readonly problems: ReadonlySet<string>;
+}
+
+interface Delayed {
+  readonly since: number;
+  readonly delay: number;
+}
+
+export const NO_EVENTS: Inbox = {
+  due: new Map(),
+  later: 0,
+  odd: new Set(),
+  dropped: [],
+  problems: new Set(),
+};
+
+/**
+ * Sorts what a listing has found. A delayed event is due when the volume's time says so, or when it has been here for as
+ * long as it was to be, and a cycle: where clocks disagree, the time in its name may be hours away. Where they agree, that
+ * comes first for everybody (I5).
+ */
+export class Sorter {
+  readonly #files: Files;
+  readonly #layout: Layout;
+  readonly #monotonic: () => number;
+  readonly #cycle: number;
+  /** Delayed ones: since when they are known, on the monotonic clock, and for how long they wait, ms. */
+  #delayed = new Map<string, Delayed>();
+  readonly #odd = new Set<string>();
+
+  /** `cycle`: milliseconds. */
+  constructor(files: Files, layout: Layout, monotonic: () => number, cycle: number) {
+    this.#files = files;
+    this.#layout = layout;
+    this.#monotonic = monotonic;
+    this.#cycle = cycle;
+  }
+
+  /** `now`: of the volume's time at the earliest, ms. */
+  async sort(names: Iterable<string>, now: number | undefined): Promise<Inbox> {
+    const due = new Map<string, string[]>();
+    const delayed = new Map<string, Delayed>();
+    const dropped: string[] = [];
+    const problems = new Set<string>();
+    let later = 0;
+    const instant = now === undefined ? '' : formatInstant(now);
+    for (const name of names) {
+      const event = parseEventName(name);
+      if (event === undefined && isDroppedName(name)) dropped.push(name);
+      if (event === undefined && subjectOfProblem(name) !== undefined) problems.add(name);
+      if (event === undefined || this.#odd.has(name)) continue;
+      if (event.isDelayed && event.time > instant) {
+        const known = this.#delayed.get(name) ?? (await this.#note(name));
+        if (known !== undefined) delayed.set(name, known);
+        if (known === undefined || this.#monotonic() - known.since < known.delay + this.#cycle) {
+          later += 1;
+          continue;
+        }
+      }
+      const waiting = due.get(event.to);
+      if (waiting === undefined) due.set(event.to, [name]);
+      else waiting.push(name);
+    }
+    this.#delayed = delayed;
+    for (const waiting of due.values()) if (waiting.length > 1) waiting.sort();
+    return { due, later, odd: this.#odd, dropped: dropped.sort(), problems };
+  }
+
+  /** Undefined while it cannot be read: that must not keep anybody from seeing the rest. */
+  async #note(name: string): Promise<Delayed | undefined> {
+    const since = this.#monotonic();
+    const reading = readEvent(this.#files, this.#layout, name, this.#odd);
+    const text = await reading.catch(() => undefined);
+    if (text === undefined) return undefined;
+    const event = parseEvent(text);
+    return { since, delay: typeof event === 'string' ? 0 : (event.delay ?? 0) };
+  }
+}
+
+/** Its text, be it in the record of the step that has caused it; undefined for what is gone, or is no file. */
+export async function readEvent(
+  files: Files,
+  layout: Layout,
+  name: string,
+  odd: Set<string>,
+): Promise<string | undefined> {
+  const path = layout.event(name);
+  try {
+    const text = await readText(files, path);
+    return text === undefined ? undefined : (emittedIn(text, name) ?? text);
+  } catch (error) {
+    const there = await files.stat(path);
+    // Its owner has not let us read it: that says nothing about the volume.
+    const isForbidden = UNREADABLE.includes(errnoOf(error) ?? '');
+    if (there?.kind === 'file' && !isForbidden) throw error;
+    if (there !== undefined) odd.add(name);
+    return undefined;
+  }
+}
+
+/** What is to be applied to this state, and nowhere else. What was applied before is noted, to be taken away. */
+export async function takeEvents(member: Member, state: string): Promise<Arrived[]> {
+  const { files, layout, inbox } = member;
+  const arrived: Arrived[] = [];
+  for (const file of inbox.due.get(parseStateName(state)!.instance) ?? []) {
+    if (arrived.length === BURST) break;
+    const { id } = parseEventName(file)!;
+    const standing = await standingOf(files, layout, id);
+    if (standing.kind === 'over') {
+      member.over.add(file);
+      continue;
+    }
+    // In order: what comes later waits too.
+    if (standing.kind === 'unknown') break;
+    if (standing.kind === 'assigned' && standing.state !== state) break;
+    const content = await readEvent(files, layout, file, inbox.odd);
+    if (content !== undefined) arrived.push({ file, id, content });
+  }
+  return arrived;
+}

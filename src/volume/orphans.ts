@@ -1,0 +1,97 @@
+/** Events that no open state waits for: their instance is not there yet, has ended, or has failed. */
+import { parseEvent, parseEventName } from '../machine/event.ts';
+import { originName, parseStateName, stateName } from '../machine/name.ts';
+import { GRACE, orphanVerdict, type LastStep } from '../machine/orphan.ts';
+import { formatRecord, parseCommitRecord, type VerdictRecord } from '../machine/record.ts';
+import { readDoneFlag } from './archive.ts';
+import { lastState } from './chain.ts';
+import type { Window } from '../store/session.ts';
+import { dropEvent } from './effects.ts';
+import { publish, remove } from './exclusive.ts';
+import { readEvent } from './inbox.ts';
+import type { Member } from './member.ts';
+import { standingOf } from './outcomes.ts';
+
+export class Orphans {
+  readonly #member: Member;
+  readonly #monotonic: () => number;
+  /** Since when each event of theirs is known here. By our own clock: the time in its name may be any other's. */
+  #seen = new Map<string, number>();
+
+  constructor(member: Member, monotonic: () => number) {
+    this.#member = member;
+    this.#monotonic = monotonic;
+  }
+
+  /** In Update System only (I4). */
+  async answer(window: Window, isMine: (instance: string) => boolean): Promise<void> {
+    const { orphans, inbox } = this.#member;
+    const seen = new Map<string, number>();
+    for (const instance of orphans) {
+      for (const file of inbox.due.get(instance) ?? []) {
+        seen.set(file, this.#seen.get(file) ?? this.#monotonic());
+      }
+    }
+    this.#seen = seen;
+    for (const instance of orphans) {
+      if (!isMine(instance)) continue;
+      for (const file of inbox.due.get(instance) ?? []) {
+        if (!window.mayStart()) return;
+        await this.#answerOne(instance, file, window);
+      }
+    }
+  }
+
+  async #answerOne(instance: string, file: string, window: Window): Promise<void> {
+    const member = this.#member;
+    const { files, layout } = member;
+    const { id } = parseEventName(file)!;
+    const standing = await standingOf(files, layout, id);
+    if (standing.kind === 'over') return void (await dropEvent(member, file, window.mayLand));
+    if (standing.kind !== 'free') return;
+    const text = await readEvent(files, layout, file, member.inbox.odd);
+    if (text === undefined) return;
+    const event = parseEvent(text);
+    const grace = typeof event === 'string' ? GRACE : (event.grace ?? GRACE);
+    const isLate = this.#monotonic() - this.#seen.get(file)! >= grace;
+    // I12: somebody waits for it, and whoever does not see him looks through an old cache (I8).
+    const isAwaited = typeof event !== 'string' && isForkOf(instance, event.branch?.ended);
+    const last = await lastStepOf(member, instance);
+    const verdict = orphanVerdict(instance, last, isLate && !isAwaited);
+    if (verdict === undefined) return;
+    const { session, worker } = member.token;
+    const record: VerdictRecord = {
+      flockwork: 1,
+      id,
+      file,
+      ...verdict,
+      session,
+      worker,
+      at: member.stamp(),
+    };
+    await member.ensureStaging();
+    const path = layout.outcome(id, standing.generation);
+    const may = window.mayLand;
+    const temporary = member.staging(`.verdict.${id}`);
+    const outcome = await publish(files, temporary, path, formatRecord(record), { may });
+    if (outcome !== 'ours') return;
+    await files.sync(layout.outcomes);
+    if (may()) await remove(files, layout.event(file));
+  }
+}
+
+/** Did a step of `instance` fork into the branch that has ended with this state file? */
+function isForkOf(instance: string, ended: string | undefined): boolean {
+  const branch = ended === undefined ? undefined : parseStateName(ended)?.instance;
+  const origin = branch === undefined ? undefined : originName(stateName(branch, 0));
+  return origin !== undefined && parseStateName(origin)?.instance === instance;
+}
+
+async function lastStepOf(member: Member, instance: string): Promise<LastStep | undefined> {
+  const { files, layout } = member;
+  const last = await lastState(files, layout, instance);
+  if (last === undefined) return undefined;
+  const done = await readDoneFlag(files, layout, last.name);
+  const hasEnded = done !== undefined && parseCommitRecord(done, last.name)?.next === undefined;
+  return { name: last.name, hasEnded };
+}

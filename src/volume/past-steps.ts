@@ -1,0 +1,27 @@
+/** The steps of an instance, as a tick may ask for them. */
+import type { PastStep } from '../machine/definition.ts';
+import { parseStateName, stateName } from '../machine/name.ts';
+import { pastStep } from '../machine/past-step.ts';
+import { parseCommitRecord } from '../machine/record.ts';
+import { findState, readDoneFlag } from './archive.ts';
+import type { Files } from './files.ts';
+import type { Layout } from './layout.ts';
+import { wholeOf } from './torn.ts';
+
+/** Up to the state file `last`. Throws for a file that somebody has taken away, or made unreadable. */
+export async function readPastSteps(
+  files: Files,
+  layout: Layout,
+  last: string,
+): Promise<PastStep[]> {
+  const { instance, step } = parseStateName(last)!;
+  const names = Array.from({ length: step + 1 }, (_, index) => stateName(instance, index));
+  const steps: PastStep[] = [];
+  for (const name of names) {
+    const bytes = await files.read(await findState(files, layout, name));
+    const whole = await wholeOf(files, layout, name, bytes);
+    const flag = name === last ? undefined : await readDoneFlag(files, layout, name);
+    steps.push(pastStep(name, whole, parseCommitRecord(flag ?? '', name)));
+  }
+  return steps;
+}

@@ -1,0 +1,42 @@
+/** Where other instances are, read in Worker Assignment, when nothing changes: everybody decides on the same world. */
+import { parseStateFile, type StateFile } from '../machine/state-file.ts';
+import { findState } from './archive.ts';
+import { lastState } from './chain.ts';
+import type { Files } from './files.ts';
+import type { Layout } from './layout.ts';
+import { wholeOf } from './torn.ts';
+
+export class Sensors {
+  readonly #files: Files;
+  readonly #layout: Layout;
+  readonly #instances: readonly string[];
+  readonly #seen = new Map<string, { readonly step: number; readonly file: StateFile }>();
+
+  /** `instances`: those that some machine looks at. */
+  constructor(files: Files, layout: Layout, instances: readonly string[]) {
+    this.#files = files;
+    this.#layout = layout;
+    this.#instances = instances;
+  }
+
+  async look(): Promise<void> {
+    for (const instance of this.#instances) {
+      const before = this.#seen.get(instance)?.step;
+      const last = await lastState(this.#files, this.#layout, instance, before);
+      if (last === undefined || last.step === before) continue;
+      const path = await findState(this.#files, this.#layout, last.name);
+      // Whoever claims it sees to that; nobody else has to stop for it.
+      const bytes = await this.#files.read(path).catch(() => undefined);
+      if (bytes === undefined) continue;
+      const parsed = parseStateFile(await wholeOf(this.#files, this.#layout, last.name, bytes));
+      if (!parsed.ok) continue;
+      this.#seen.set(instance, { step: last.step, file: parsed.file });
+    }
+  }
+
+  /** Throws for one that no machine has said it looks at. */
+  read(instance: string): StateFile | undefined {
+    if (this.#instances.includes(instance)) return this.#seen.get(instance)?.file;
+    throw new Error(`nobody looks at ${instance}: name it in the machine's sensors`);
+  }
+}

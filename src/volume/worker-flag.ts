@@ -1,0 +1,49 @@
+/** A session's flag in `workers/`: each name is one session's at a time, and a dead one keeps it until it is buried. */
+import type { Window } from '../store/session.ts';
+import { parseToken, type Token } from '../store/token.ts';
+import { readText, removeOurs } from './exclusive.ts';
+import type { Member } from './member.ts';
+import type { Recoverer } from './recovery.ts';
+import { readSessions } from './overview.ts';
+
+export class WorkerFlag {
+  readonly #member: Member;
+  readonly #recoverer: Recoverer;
+  readonly #path: string;
+
+  constructor(member: Member, recoverer: Recoverer) {
+    this.#member = member;
+    this.#recoverer = recoverer;
+    this.#path = member.layout.flag('workers', member.token.worker);
+  }
+
+  /** An earlier session under this name that is alive. */
+  async rival(): Promise<Token | undefined> {
+    const { files, layout, token: own } = this.#member;
+    const key = (token: Token): string => `${token.started} ${token.session}`;
+    for (const token of await readSessions(files, layout, `${own.worker}.`)) {
+      if (token.worker !== own.worker || token.session === own.session) continue;
+      if (this.#recoverer.isAlive(token.session) && key(token) < key(own)) return token;
+    }
+    return undefined;
+  }
+
+  /** False while a dead session's flag is still there, or if it is too late. */
+  async set(window: Window): Promise<boolean> {
+    if (!window.mayStart()) return false;
+    const { files } = this.#member;
+    if ((await this.#member.setFlag(this.#path)) === 'ours') return true;
+    const text = await readText(files, this.#path);
+    if (text === undefined) return false;
+    const other = parseToken(text);
+    // A foreign flag under our own name was left behind by a program without sessions.
+    if (other !== undefined && !this.#recoverer.isKnownDead(other.session)) return false;
+    if (!(await removeOurs(files, this.#path, text, window.mayStart))) return false;
+    return this.set(window);
+  }
+
+  /** False if it is too late for that. */
+  takeDown(may: () => boolean): Promise<boolean> {
+    return removeOurs(this.#member.files, this.#path, this.#member.tokenText, may);
+  }
+}

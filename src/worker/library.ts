@@ -1,0 +1,107 @@
+/** The machines that a worker runs: its own and, read when they are first wanted, those that its volume keeps. */
+import { parseConfiguration } from '../machine/config.ts';
+import type { Machine } from '../machine/definition.ts';
+import { machineNameProblem } from '../machine/machine.ts';
+import {
+  compareVersions,
+  createRegistry,
+  fullName,
+  resolveState,
+  sensorsOf,
+  type Registry,
+} from '../machine/registry.ts';
+import type { ConfigurationName, Session } from '../store/session.ts';
+
+/** Among a token's machines: this worker runs commands of configurations that the volume keeps. */
+export const TRUSTS_VOLUME = '*';
+
+/** Why a machine is not to be had. `isUntrusted`: those that trust the volume have it. */
+export interface Missing {
+  /** Undefined: nobody has said anything about it. */
+  readonly reason: string | undefined;
+  readonly isUntrusted: boolean;
+}
+
+const NOTHING_KNOWN: Missing = { reason: undefined, isUntrusted: false };
+
+type Source = Pick<Session, 'configurations' | 'sensor'>;
+
+export class Library {
+  readonly #own: Registry;
+  readonly #trustsVolume: boolean;
+  #registry: Registry;
+  #newest: ReadonlyMap<string, string> = new Map();
+  #looked = Number.NaN;
+
+  constructor(own: Registry, trustsVolume: boolean) {
+    this.#own = own;
+    this.#registry = own;
+    this.#trustsVolume = trustsVolume;
+  }
+
+  get registry(): Registry {
+    return this.#registry;
+  }
+
+  /** Of each name that the volume keeps: the newest version, as of the last look. */
+  get newest(): ReadonlyMap<string, string> {
+    return this.#newest;
+  }
+
+  /** Once a cycle. What machines look at has to be understood before they do. */
+  async look(source: Source, cycle: number): Promise<void> {
+    if (this.#looked === cycle) return;
+    await this.#list(source);
+    for (const instance of sensorsOf(this.#own)) {
+      const file = source.sensor(instance);
+      if (file === undefined) continue;
+      const resolved = resolveState(this.#registry, file, this.#newest);
+      if (resolved.ok || resolved.code !== 'unknown-machine') continue;
+      await this.learn(file.machine ?? file.state, source);
+    }
+    this.#looked = cycle;
+  }
+
+  async #list(source: Source): Promise<void> {
+    const newest = new Map<string, string>();
+    for (const { name, version } of await source.configurations.list()) {
+      if (compareVersions({ version }, { version: newest.get(name) }) > 0)
+        newest.set(name, version);
+    }
+    this.#newest = newest;
+  }
+
+  /** `NAME` or `NAME:VERSION`, which may have come just now. Undefined: it is known from now on. */
+  async learn(wanted: string, source: Source): Promise<Missing | undefined> {
+    const [name = '', given] = wanted.split(':');
+    if (given === undefined) await this.#list(source);
+    const version = given ?? this.#newest.get(name);
+    // It becomes a file's name.
+    const isName = [name, version].every((part) => machineNameProblem(part) === undefined);
+    if (version === undefined || !isName) return NOTHING_KNOWN;
+    const key = { name, version };
+    const text = await source.configurations.get(key);
+    if (text === undefined) return NOTHING_KNOWN;
+    const found = readStored(text, key);
+    if (typeof found === 'string') return { reason: found, isUntrusted: false };
+    const commands = [...found.activities.values()].some(({ kind }) => kind === 'command');
+    if (commands && !this.#trustsVolume) {
+      const reason = `${fullName(key)} is stored on the volume and runs commands, which a worker does with --trust-volume only`;
+      return { reason, isUntrusted: true };
+    }
+    this.#registry = createRegistry([...this.#registry.values(), [found]].flat());
+    return undefined;
+  }
+}
+
+/** Or why it cannot be used. Working directories are relative to where the worker was started. */
+function readStored(text: string, key: ConfigurationName): Machine | string {
+  const file = `${fullName(key)}, stored on the volume`;
+  try {
+    const machine = parseConfiguration(text, { file, folder: '.' });
+    if (fullName(machine) === fullName(key)) return machine;
+    return `${file}, cannot be used: it says that it is ${fullName(machine)}`;
+  } catch (error) {
+    return `${file}, cannot be used: ${(error as Error).message}`;
+  }
+}

@@ -1,0 +1,138 @@
+/** An XState machine, looked at before it runs: what it may have, and the hash by which its snapshots are known. */
+import { createHash } from 'node:crypto';
+import type { AnyActorLogic, AnyStateMachine } from 'xstate';
+import { UserError } from '../machine/errors.ts';
+
+type StateNode = AnyStateMachine['root'];
+
+export interface Definition {
+  readonly name: string;
+  readonly machine: AnyStateMachine;
+  readonly hash: string;
+  /** The promises that it invokes, by the `src` of their snapshots. */
+  readonly promises: ReadonlyMap<string, AnyActorLogic>;
+}
+
+/** What changes the snapshot, or what comes of it here. Others do something by themselves. */
+const ACTIONS: ReadonlySet<unknown> = new Set(
+  ['assign', 'raise', 'sendTo', 'cancel', 'enqueueActions'].map((name) => `xstate.${name}`),
+);
+
+/** Throws `bad-machine`: its message has a line, `facts.problems` an entry, for each thing that cannot be here. */
+export function define(machine: AnyStateMachine, name: string): Definition {
+  if (!isMachine(machine)) {
+    refuse(name, ['fromXState takes what createMachine of XState 5 has made']);
+  }
+  const nodes = nodesBelow(machine.root);
+  const invokes = nodes.flatMap((node) => node.invoke.map((_, index) => invokeAt(node, index)));
+  const problems = [
+    ...nodes.flatMap((node) => [...actionProblems(node), ...delayProblems(node)]),
+    ...nodes.filter(({ invoke }) => invoke.length > 1).map(severalAt),
+    ...invokes.flatMap(({ where, src, logic }) =>
+      isPromise(logic)
+        ? []
+        : [`${where}: ${actorText(src)} is no fromPromise(…): nothing else can run`],
+    ),
+  ];
+  if (problems.length > 0) refuse(name, problems);
+  const promises = new Map(invokes.map(({ src, logic }) => [src, logic!]));
+  return { name, machine, hash: hashOf(machine, name), promises };
+}
+
+function refuse(name: string, all: readonly string[]): never {
+  const problems = [...new Set(all)];
+  const lines = problems.map((one) => (problems.length === 1 ? ` ${one}` : `\n  ${one}`)).join('');
+  throw new UserError('bad-machine', `machine ${name}:${lines}`, { problems });
+}
+
+/** Of whichever copy of XState 5. */
+function isMachine(value: unknown): value is AnyStateMachine {
+  const { root, implementations, getPersistedSnapshot } = (value ?? {}) as Partial<AnyStateMachine>;
+  return root !== undefined && implementations !== undefined && getPersistedSnapshot !== undefined;
+}
+
+function nodesBelow(node: StateNode): StateNode[] {
+  return [node, ...Object.values(node.states).flatMap(nodesBelow)];
+}
+
+const placeOf = (node: StateNode): string =>
+  node.path.length === 0 ? 'the machine' : `state ${node.path.join('.')}`;
+
+function severalAt(node: StateNode): string {
+  return `${placeOf(node)} invokes ${node.invoke.length} at once; one promise runs at a time`;
+}
+
+function invokeAt(
+  node: StateNode,
+  index: number,
+): { readonly where: string; readonly src: string; readonly logic: AnyActorLogic | undefined } {
+  const { src: named } = node.invoke[index]!;
+  // XState gives those that are written in their places a name.
+  const src = typeof named === 'string' ? named : `invoke ${index}`;
+  const configured: unknown = [node.config.invoke].flat()[index];
+  const given = (configured as { src?: unknown }).src;
+  const actors = node.machine.implementations.actors as Record<string, AnyActorLogic>;
+  const logic = typeof given === 'object' ? (given as AnyActorLogic) : actors[src];
+  return { where: `${placeOf(node)}, invoke`, src, logic };
+}
+
+const actorText = (src: string): string =>
+  src.startsWith('xstate.invoke.') ? 'its actor' : `actor ${src}`;
+
+/** There is no other way to tell: it is done with the event that says what it came to. */
+function isPromise(logic: AnyActorLogic | undefined): boolean {
+  try {
+    const active = { status: 'active', input: undefined, output: undefined, error: undefined };
+    const event = { type: 'xstate.promise.resolve', data: 1 };
+    const { status, output } = logic!.transition(active, event, {} as never);
+    return status === 'done' && output === 1;
+  } catch {
+    return false;
+  }
+}
+
+function actionProblems(node: StateNode): string[] {
+  const transitions = [...node.transitions.values(), node.always ?? []].flat();
+  const initial = node.type === 'compound' ? node.initial.actions : [];
+  const all = [
+    ...[...node.entry, ...initial].map((action) => ['entry', action] as const),
+    ...node.exit.map((action) => ['exit', action] as const),
+    ...transitions.flatMap(({ actions, eventType }) =>
+      actions.map((action) => [eventType || 'always', action] as const),
+    ),
+  ];
+  const given = node.machine.implementations.actions as Record<string, unknown>;
+  return all.flatMap(([where, action]) => {
+    const named = typeof action === 'string' ? action : (action as { type?: string }).type;
+    const implemented: unknown = typeof action === 'function' ? action : given[named ?? ''];
+    const { type, name = '' } = (implemented ?? {}) as { type?: string; name?: string };
+    if (ACTIONS.has(type)) return [];
+    if (implemented === undefined)
+      return [`${placeOf(node)}, ${where}: there is no action ${named}`];
+    // A function in its place is called like the key that it is under.
+    const isNamed = named !== undefined || !['', 'actions', 'entry', 'exit'].includes(name);
+    const called = isNamed ? `action ${named ?? name}` : 'a function';
+    const reason = `${called} does something by itself, which only an invoked promise may`;
+    return [`${placeOf(node)}, ${where}: ${reason}`];
+  });
+}
+
+function delayProblems(node: StateNode): string[] {
+  const given = node.machine.implementations.delays as Record<string, unknown>;
+  return node.after.flatMap(({ delay }) =>
+    typeof delay === 'string' && given[delay] === undefined
+      ? [`${placeOf(node)}, after: there is no delay ${delay}`]
+      : [],
+  );
+}
+
+/** Of what snapshots depend on: of a function it has what is on it, as on `assign`, not its text. */
+function hashOf({ config }: AnyStateMachine, name: string): string {
+  const plain = (_key: string, value: unknown): unknown =>
+    typeof value === 'function' ? { ...value } : typeof value === 'bigint' ? `${value}n` : value;
+  try {
+    return createHash('sha256').update(JSON.stringify(config, plain)).digest('hex').slice(0, 16);
+  } catch (error) {
+    return refuse(name, [`its definition cannot be hashed: ${(error as Error).message}`]);
+  }
+}

@@ -1,0 +1,143 @@
+/** One event at one snapshot, by XState's own pure functions: the snapshot that follows, and the timers that it sets. */
+import {
+  createActor,
+  initialTransition,
+  transition,
+  type AnyEventObject,
+  type AnyMachineSnapshot,
+} from 'xstate';
+import { jsonProblem } from '../machine/json-problem.ts';
+import type { Planned } from '../machine/event.ts';
+import type { Json } from '../machine/definition.ts';
+import { durationProblem } from '../machine/duration.ts';
+import type { Definition } from './definition.ts';
+import type { Held, Persisted, Running } from './held.ts';
+
+export interface Reaction {
+  readonly held: Held;
+  readonly emit: readonly Planned[];
+}
+
+/** Throws where the machine's own code does, and for what cannot be here. */
+export function begin(definition: Definition, instance: string, input: Json): Reaction {
+  const [snapshot, actions] = initialTransition(definition.machine, input);
+  return settle(definition, instance, { timers: [], set: 0 }, snapshot, actions, undefined);
+}
+
+/** Nothing of `held` is changed by it, whatever the machine's code does. */
+export function restore({ machine }: Definition, held: Held): AnyMachineSnapshot {
+  const snapshot = structuredClone(held.snapshot) as never;
+  return createActor(machine, { snapshot }).getSnapshot() as AnyMachineSnapshot;
+}
+
+/** `settled`: the promise that has come to this event. Throws as `begin`. */
+export function react(
+  definition: Definition,
+  instance: string,
+  held: Held,
+  event: AnyEventObject,
+  settled?: string,
+): Reaction {
+  const before = restore(definition, held);
+  const [after, actions] = transition(definition.machine, before, event);
+  // In the same state a promise does not run once more; entered again, it is another one.
+  const over =
+    settled !== undefined && after.children[settled] === before.children[settled]
+      ? settled
+      : undefined;
+  return settle(definition, instance, held, after, actions, over);
+}
+
+interface Action {
+  readonly type: string;
+  readonly info: { readonly self: unknown };
+  readonly params?: unknown;
+}
+
+interface Sending {
+  readonly to?: unknown;
+  readonly event: AnyEventObject;
+  readonly delay?: number;
+  readonly id?: string;
+}
+
+function settle(
+  definition: Definition,
+  instance: string,
+  before: Pick<Held, 'timers' | 'set'>,
+  snapshot: AnyMachineSnapshot,
+  actions: readonly Action[],
+  over: string | undefined,
+): Reaction {
+  if (snapshot.status === 'error') throw snapshot.error;
+  const emit: Planned[] = [];
+  let { timers, set } = before;
+  const start = ({ event, delay = 0, id }: Sending): void => {
+    const problem = durationProblem(delay, 0);
+    if (problem !== undefined) throw new Error(`the delay of ${event.type}: ${problem}`);
+    const { type, ...details } = event;
+    set += 1;
+    const since = `timer ${set}`;
+    timers = [...timers, { since, ...(id !== undefined && { id }) }];
+    const wait = Math.round(delay);
+    const hasDetails = Object.keys(details).length > 0;
+    emit.push({
+      to: instance,
+      event: type,
+      ...(hasDetails && { details }),
+      since,
+      ...(wait > 0 && { delay: wait }),
+    });
+  };
+  for (const { type, params, info } of actions) {
+    const sending = params as Sending;
+    if (type === 'xstate.cancel') {
+      const { sendId } = params as { readonly sendId: string };
+      timers = timers.filter(({ id }) => id !== sendId);
+    } else if (type === 'xstate.sendTo') {
+      if (sending.to !== info.self) {
+        throw new Error(`it sends ${sending.event.type} to another actor; it can to itself only`);
+      }
+      start(sending);
+    } else if (type === 'xstate.raise') {
+      if (sending.delay !== undefined) start(sending);
+    } else if (type !== 'xstate.spawnChild' && type !== 'xstate.stopChild') {
+      throw new Error(`action ${type} does something by itself, which only an invoked promise may`);
+    }
+  }
+  const isRunning = (since: string | undefined): boolean =>
+    timers.some((timer: Running) => timer.since === since);
+  return {
+    held: { xstate: definition.hash, snapshot: persist(definition, snapshot, over), timers, set },
+    emit: emit.filter(({ since }) => isRunning(since)),
+  };
+}
+
+function persist(
+  { machine, promises }: Definition,
+  snapshot: AnyMachineSnapshot,
+  over: string | undefined,
+): Persisted {
+  const persisted = machine.getPersistedSnapshot(snapshot) as unknown as Persisted;
+  const children = Object.fromEntries(
+    Object.entries(persisted.children).filter(
+      ([id]) => id !== over && snapshot.status === 'active',
+    ),
+  );
+  const all = Object.entries(children);
+  const spawned = all.find(([, { src }]) => !promises.has(src));
+  if (spawned !== undefined) throw new Error(`actor ${spawned[0]} is spawned, not invoked`);
+  if (all.length > 1) {
+    const ids = all.map(([id]) => id).join(', ');
+    throw new Error(`the promises ${ids} would run at once; one runs at a time`);
+  }
+  const whole = { ...persisted, children };
+  const problem = jsonProblem(whole, 'the snapshot');
+  if (problem !== undefined) throw new Error(problem);
+  return JSON.parse(JSON.stringify(whole, told)) as Persisted;
+}
+
+/** An error that is kept says what it is; JSON alone would leave nothing of it. */
+function told(_key: string, value: unknown): unknown {
+  return value instanceof Error ? { name: value.name, message: value.message } : value;
+}

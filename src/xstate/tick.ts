@@ -1,0 +1,57 @@
+/** What runs by itself: the beginning, a promise that is invoked, and the end. */
+import { createActor, toPromise, type AnyEventObject } from 'xstate';
+import { done, type Answer } from '../machine/answer.ts';
+import type { Json, Tick } from '../machine/definition.ts';
+import { FatalError } from '../machine/errors.ts';
+import type { Definition } from './definition.ts';
+import { heldIn, stateText, type Held } from './held.ts';
+import { begin, react, type Reaction } from './react.ts';
+
+export function tickOf(definition: Definition): Tick {
+  return async ({ instance, payload, signal }) => {
+    const held = heldIn(payload);
+    if (held === undefined) return answer(() => begin(definition, instance, payload));
+    const { status, output, children } = held.snapshot;
+    if (status === 'done') return done(output);
+    const [id = ''] = Object.keys(children);
+    const event = await settled(definition, held, id, signal);
+    return answer(() => react(definition, instance, held, event, id));
+  };
+}
+
+/** Another attempt would come to the same: what throws here is pure. */
+function answer(reaction: () => Reaction): Answer {
+  try {
+    const { held, emit } = reaction();
+    const { status, value, output } = held.snapshot;
+    if (status === 'done') return done(output);
+    return { kind: 'next', state: stateText(value), payload: held as unknown as Json, emit };
+  } catch (error) {
+    throw new FatalError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+/** Runs the promise, and answers the event that it comes to. Rejects when `signal` has aborted. */
+async function settled(
+  { promises }: Definition,
+  { snapshot }: Held,
+  id: string,
+  signal: AbortSignal,
+): Promise<AnyEventObject> {
+  const { src, snapshot: child } = snapshot.children[id]!;
+  const actor = createActor(promises.get(src)!, { id, input: child.input });
+  const result = toPromise(actor).then(
+    (output: unknown) => ({ type: `xstate.done.actor.${id}`, output, actorId: id }),
+    (error: unknown) => ({ type: `xstate.error.actor.${id}`, error, actorId: id }),
+  );
+  const stop = (): void => void actor.stop();
+  signal.addEventListener('abort', stop);
+  try {
+    actor.start();
+    const event = await result;
+    signal.throwIfAborted();
+    return event;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}

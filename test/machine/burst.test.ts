@@ -1,0 +1,431 @@
+import { describe, expect, test } from 'vitest';
+import { applyBurst, type Arrived, type Burst, type BurstInput } from '../../src/machine/burst.ts';
+import type { Json } from '../../src/machine/definition.ts';
+import { parseEvent, parseEventName, type EventFile } from '../../src/machine/event.ts';
+import { machine } from '../../src/machine/machine.ts';
+import { MAX_STATE_BYTES, parseStateFile, type StateFile } from '../../src/machine/state-file.ts';
+import { choose, impossible, same, type Reading } from '../../src/machine/table.ts';
+
+/** What `after` answers is what the event's details ask for, under `emit`. */
+const DOOR = machine({
+  name: 'door',
+  states: ['closed', 'opening', 'open', 'scrap'],
+  events: ['ask', 'done', 'look', 'break'],
+  initial: 'closed',
+  sensors: ['lamp'],
+  goals: { ask: 'through' },
+  table: {
+    closed: {
+      ask: 'opening',
+      done: impossible,
+      look: choose('the lamp is on', ['open', same], ({ sensor }) =>
+        sensor('lamp')?.state === 'on' ? 'open' : same,
+      ),
+      break: 'scrap',
+    },
+    opening: { ask: same, done: 'open', look: same, break: 'scrap' },
+    open: { ask: 'opening', done: impossible, look: same, break: 'scrap' },
+    scrap: { ask: impossible, done: impossible, look: impossible, break: same },
+  },
+  after: { opening: { '3s': 'done', '1m': 'break' } },
+  hooks: {
+    before: ({ details }) => (details as { veto?: string } | null)?.veto,
+    after: ({ details }) => (details as { emit?: never[] } | null)?.emit ?? [],
+  },
+});
+
+const FINISHED = '2026-11-25T23:49:16.007Z';
+let count = 0;
+
+function arrived(event: string | Partial<EventFile>, id = `e${(count += 1)}`): Arrived {
+  const content = JSON.stringify(typeof event === 'string' ? { event } : event);
+  return { file: `20261125T234916.007Z~${id}@door`, id, content };
+}
+
+function burst(events: readonly Arrived[], more: Partial<BurstInput> = {}): Burst {
+  return applyBurst({
+    machine: DOOR,
+    instance: 'door',
+    name: 'door.state-4',
+    file: { state: 'closed', machine: 'door', payload: {} },
+    state: 'closed',
+    events,
+    sensor: () => undefined,
+    finished: FINISHED,
+    ...more,
+  });
+}
+
+function nextOf({ next }: Burst): StateFile {
+  const parsed = parseStateFile(new TextEncoder().encode(next.content));
+  if (!parsed.ok) throw new Error(parsed.reason);
+  return parsed.file;
+}
+
+const emissions = ({ emit }: Burst): unknown[] =>
+  emit.map(({ name, content }) => {
+    const { time, isDelayed, to } = parseEventName(name)!;
+    const { event, details, delay, since } = parseEvent(content) as EventFile;
+    return { time, isDelayed, to, event, details, delay, since };
+  });
+
+const OPENING: Partial<BurstInput> = {
+  state: 'opening',
+  file: { state: 'opening', machine: 'door', payload: {}, since: 'door.state-2' },
+};
+
+const OPENED: Partial<BurstInput> = {
+  state: 'open',
+  file: { state: 'open', machine: 'door', payload: {} },
+};
+
+describe('events', () => {
+  test('that wait together make one step, each with where it came to', () => {
+    const all = [arrived('ask', 'a'), arrived({ event: 'done', originator: 'me' }, 'b')];
+    const step = burst(all);
+    expect(nextOf(step).state).toBe('open');
+    expect(step.next.name).toBe('door.state-5');
+    expect(step.events).toEqual([
+      { file: all[0]!.file, id: 'a', event: 'ask', outcome: 'Ok', from: 'closed', to: 'opening' },
+      {
+        file: all[1]!.file,
+        id: 'b',
+        event: 'done',
+        originator: 'me',
+        outcome: 'Ok',
+        from: 'opening',
+        to: 'open',
+      },
+    ]);
+  });
+
+  test('the second of one id is passed over, though it says something else', () => {
+    const step = burst([arrived('ask', 'a'), arrived('done', 'a'), arrived('look', 'b')]);
+    expect(step.events.map(({ id, event }) => [id, event])).toEqual([
+      ['a', 'ask'],
+      ['b', 'look'],
+    ]);
+    expect(nextOf(step).state).toBe('opening');
+  });
+
+  test('a refused one changes nothing, is told of, and the next one counts', () => {
+    const step = burst([
+      arrived('done'),
+      arrived({ event: 'ask', details: { veto: 'not today' } }),
+      arrived('sing'),
+      { ...arrived('ask', 'bad'), content: '{"event":' },
+      arrived('break'),
+    ]);
+    expect(step.events.map(({ outcome, from, to }) => [outcome, from, to])).toEqual([
+      ['EventNotAllowed', 'closed', undefined],
+      ['TransitionNotAllowed', 'closed', undefined],
+      ['EventNotAllowed', 'closed', undefined],
+      ['GenericError', 'closed', undefined],
+      ['Ok', 'closed', 'scrap'],
+    ]);
+    expect(step.events.map(({ reason }) => reason)).toEqual([
+      expect.stringContaining('impossible'),
+      'not today',
+      expect.stringContaining('sing'),
+      expect.stringContaining('not JSON'),
+      undefined,
+    ]);
+    expect(step.events[3]).not.toHaveProperty('event');
+    expect(nextOf(step)).toEqual({ state: 'scrap', payload: {}, machine: 'door' });
+  });
+
+  test('all of which are refused lead to the same state again: what became of them is kept', () => {
+    const step = burst([arrived('done')]);
+    expect(nextOf(step)).toEqual({ state: 'closed', payload: {}, machine: 'door' });
+    expect(step.emit).toEqual([]);
+  });
+
+  test('a goal is kept in the payload, beside what is there', () => {
+    const file = { state: 'closed', payload: { n: 1 }, machine: 'door', 'x-mine': 2, priority: 3 };
+    const step = burst([arrived('ask')], { file });
+    expect(nextOf(step)).toEqual({
+      state: 'opening',
+      payload: { n: 1, goal: 'through' },
+      machine: 'door',
+      'x-mine': 2,
+      priority: 3,
+      since: 'door.state-5',
+    });
+  });
+
+  test('without a goal the payload goes on as it is, whatever it is', () => {
+    for (const payload of [null, 3, [1], { __proto__: null, a: 'b' }] as Json[]) {
+      const file = { state: 'closed', payload, machine: 'door' };
+      expect(nextOf(burst([arrived('break')], { file })).payload).toEqual(payload);
+    }
+  });
+
+  test('the first step says which machine it is, where only its state said so', () => {
+    const step = burst([arrived('ask')], { file: { state: 'door', payload: {} } });
+    expect(nextOf(step)).toMatchObject({ state: 'opening', machine: 'door' });
+  });
+});
+
+describe('timers', () => {
+  test('are set on entering, the soonest first, each counting only while it stays', () => {
+    expect(emissions(burst([arrived('ask')]))).toEqual([
+      {
+        time: '2026-11-25T23:49:19.007Z',
+        isDelayed: true,
+        to: 'door',
+        event: 'done',
+        delay: 3000,
+        since: 'door.state-5',
+      },
+      {
+        time: '2026-11-25T23:50:16.007Z',
+        isDelayed: true,
+        to: 'door',
+        event: 'break',
+        delay: 60_000,
+        since: 'door.state-5',
+      },
+    ]);
+  });
+
+  test('are not set for a state that is left in the same step', () => {
+    const step = burst([arrived('ask'), arrived('done')]);
+    expect(step.emit).toEqual([]);
+    expect(nextOf(step)).not.toHaveProperty('since');
+  });
+
+  test('are set once by a state that nobody has entered by an event', () => {
+    const step = burst([], { state: 'opening', file: { state: 'opening', payload: {} } });
+    expect(step.events).toEqual([]);
+    expect(step.emit).toHaveLength(2);
+    expect(nextOf(step)).toMatchObject({ state: 'opening', since: 'door.state-5' });
+  });
+
+  test('go on through events that do not move it', () => {
+    const step = burst([arrived('look'), arrived('sing')], OPENING);
+    expect(step.emit).toEqual([]);
+    expect(nextOf(step)).toMatchObject({ state: 'opening', since: 'door.state-2' });
+  });
+
+  test('begin anew when it comes back', () => {
+    const step = burst([arrived('done'), arrived('ask')], OPENING);
+    expect(step.emit).toHaveLength(2);
+    expect(nextOf(step)).toMatchObject({ state: 'opening', since: 'door.state-5' });
+  });
+
+  test('an event of one counts while the instance has not moved, and then no more', () => {
+    const due = (since: string): Arrived => arrived({ event: 'done', since });
+    const inTime = burst([due('door.state-2')], OPENING);
+    expect(inTime.events).toMatchObject([{ outcome: 'Ok', to: 'open' }]);
+    const late = burst([arrived('done'), arrived('ask'), due('door.state-2')], OPENING);
+    expect(late.events[2]).toMatchObject({
+      outcome: 'EventNotAllowed',
+      from: 'opening',
+      reason: expect.stringContaining('door.state-2'),
+    });
+    expect(nextOf(late).state).toBe('opening');
+    const other = burst([due('door.state-1')], OPENING);
+    expect(other.events).toMatchObject([{ outcome: 'EventNotAllowed' }]);
+    const none = burst([due('door.state-2')], {
+      state: 'opening',
+      file: { state: 'opening', payload: {} },
+    });
+    expect(none.events).toMatchObject([{ outcome: 'EventNotAllowed' }]);
+  });
+});
+
+describe('a timer that is vetoed', () => {
+  const vetoed = (more: Partial<EventFile> = {}): Partial<EventFile> => ({
+    event: 'done',
+    details: { veto: 'not now' },
+    since: 'door.state-2',
+    delay: 3000,
+    ...more,
+  });
+
+  test('comes again, as long afterwards: not now is not never', () => {
+    const step = burst([arrived(vetoed())], OPENING);
+    expect(step.events).toMatchObject([{ outcome: 'TransitionNotAllowed', reason: 'not now' }]);
+    expect(nextOf(step)).toMatchObject({ state: 'opening', since: 'door.state-2' });
+    expect(emissions(step)).toMatchObject([
+      { to: 'door', event: 'done', delay: 3000, since: 'door.state-2', isDelayed: true },
+    ]);
+  });
+
+  test('but no other event does', () => {
+    const { since: _since, ...sent } = vetoed();
+    expect(burst([arrived(sent)], OPENING).emit).toEqual([]);
+    expect(burst([arrived(vetoed({ since: 'door.state-1' }))], OPENING).emit).toEqual([]);
+  });
+});
+
+describe('an event that looks at another instance', () => {
+  const ON: Reading = { state: 'on', payload: {} };
+
+  test('is told where that is, and the step that it has looked', () => {
+    const asked: string[] = [];
+    const sensor = (instance: string): Reading => (asked.push(instance), ON);
+    const step = burst([arrived('look', 'a'), arrived('break', 'b')], { sensor });
+    expect(asked).toEqual(['lamp']);
+    expect(step.hasLooked).toBe(true);
+    expect(nextOf(step).state).toBe('scrap');
+    expect(step.events.map(({ id, to }) => [id, to])).toEqual([
+      ['a', 'open'],
+      ['b', 'scrap'],
+    ]);
+    expect(burst([arrived('ask')])).toMatchObject({ hasLooked: false });
+  });
+
+  test('waits for the next cycle unless it is the first, and so does what comes after it', () => {
+    const events = [arrived('sing', 'a'), arrived('look', 'b'), arrived('break', 'c')];
+    const step = burst(events, { sensor: () => ON });
+    expect(step.hasLooked).toBe(false);
+    expect(nextOf(step).state).toBe('closed');
+    expect(step.events.map(({ id }) => id)).toEqual(['a']);
+  });
+
+  test('may find that nobody may look there', () => {
+    const sensor = (): never => {
+      throw new Error('nobody looks at lamp');
+    };
+    const step = burst([arrived('look')], { sensor });
+    expect(step.hasLooked).toBe(true);
+    expect(nextOf(step).state).toBe('closed');
+    expect(step.events).toMatchObject([
+      { outcome: 'InternalError', reason: 'nobody looks at lamp' },
+    ]);
+  });
+
+  test('but one that would only have looked in another state does not wait', () => {
+    const step = burst([arrived('look'), arrived('look'), arrived('done')], OPENING);
+    expect(step.events).toHaveLength(3);
+  });
+});
+
+describe('what a step causes', () => {
+  const asking = (...emit: unknown[]): Arrived =>
+    arrived({ event: 'ask', details: { emit } as unknown as Json });
+
+  test('is in the order in which it was caused, timers last', () => {
+    const step = burst([
+      asking({ to: 'lamp', event: 'on', details: 1 }, { to: 'bell', event: 'ring' }),
+      arrived('look'),
+    ]);
+    const names = step.emit.map(({ name }) => name);
+    expect(names.slice(0, 2)).toEqual(names.slice(0, 2).toSorted());
+    expect(emissions(step)).toMatchObject([
+      { to: 'lamp', event: 'on', details: 1, isDelayed: false, time: FINISHED },
+      { to: 'bell', event: 'ring' },
+      { to: 'door', event: 'done', isDelayed: true },
+      { to: 'door', event: 'break', isDelayed: true },
+    ]);
+  });
+
+  test('is caused by the first of a step: whatever else would cause some waits for the next cycle', () => {
+    const events = [arrived('look', 'a'), asking({ to: 'lamp', event: 'on' }), arrived('break')];
+    const step = burst(events, OPENED);
+    expect(step.events.map(({ id }) => id)).toEqual(['a']);
+    expect(nextOf(step).state).toBe('open');
+    expect(step.emit).toEqual([]);
+  });
+
+  test.each([
+    '',
+    '.hidden',
+    'a/b',
+    '../a',
+    'a\nb',
+    'a\u0000b',
+    '\ud800',
+    '\ufffd',
+    'x'.repeat(195),
+  ])('for %j, which nothing can be called, is no event: that step is not made', (to) => {
+    const step = burst([
+      asking({ to: 'lamp', event: 'on' }, { to, event: 'on' }),
+      arrived('break'),
+    ]);
+    expect(step.events).toMatchObject([
+      {
+        outcome: 'MissingDestination',
+        from: 'closed',
+        reason: expect.stringContaining('no instance'),
+      },
+      { outcome: 'Ok', from: 'closed', to: 'scrap' },
+    ]);
+    expect(step.emit).toEqual([]);
+  });
+
+  test.each(['x'.repeat(194), 'a~b@c+d', 'größe', 'x.state-1', '-'])('for %j it is one', (to) => {
+    const step = burst([asking({ to, event: 'on' })]);
+    expect(emissions(step)[0]).toMatchObject({ to, event: 'on' });
+  });
+
+  const loop: { self?: object } = {};
+  loop.self = loop;
+  test.each([
+    ['a BigInt', 1n, 'bigint'],
+    ['what contains itself', loop, 'self contains itself'],
+    ['a function', () => 1, 'function'],
+    ['what is not finite', { n: Number.NaN }, '.n is NaN'],
+    ['more than fits', 'x'.repeat(MAX_STATE_BYTES), 'larger than'],
+  ])('%s is no detail of an event: that step is not made', (_, details, words) => {
+    const rash = machine({
+      name: 'rash',
+      states: ['a', 'b'],
+      events: ['go'],
+      initial: 'a',
+      table: { a: { go: 'b' }, b: { go: same } },
+      hooks: { after: () => [{ to: 'lamp', event: 'on', details: details as Json }] },
+    });
+    const file = { state: 'a', machine: 'rash', payload: {} };
+    const step = burst([arrived('go')], { machine: rash, state: 'a', file });
+    expect(step.events).toMatchObject([
+      { outcome: 'InternalError', from: 'a', reason: expect.stringContaining(words) },
+    ]);
+    expect(nextOf(step).state).toBe('a');
+    expect(step.emit).toEqual([]);
+  });
+
+  test('is the same again for the same step', () => {
+    const events = [asking({ to: 'lamp', event: 'on' })];
+    expect(burst(events)).toEqual(burst(events));
+    const later = burst(events, { finished: '2026-11-25T23:49:16.008Z' });
+    expect(later.emit.map(({ name }) => parseEventName(name)!.id)).not.toEqual(
+      burst(events).emit.map(({ name }) => parseEventName(name)!.id),
+    );
+  });
+});
+
+describe('an instance whose tick has answered wait', () => {
+  const WAITING: Partial<BurstInput> = {
+    state: 'opening',
+    file: { state: 'opening', machine: 'door', payload: {}, waits: true, since: 'door.state-2' },
+  };
+
+  test('goes on waiting until an event moves it', () => {
+    const stays = burst([arrived('ask')], WAITING);
+    expect(stays.rests).toBe(true);
+    expect(nextOf(stays)).toMatchObject({ waits: true, since: 'door.state-2' });
+    const refused = burst([arrived('unheard of')], WAITING);
+    expect(nextOf(refused)).toMatchObject({ waits: true });
+    const moves = burst([arrived('done')], WAITING);
+    expect(nextOf(moves)).toEqual({ state: 'open', machine: 'door', payload: {} });
+  });
+
+  test('moved to a state with an activity, it runs', () => {
+    const machines = machine({
+      name: 'busy',
+      states: ['work'],
+      events: ['again', 'no'],
+      initial: 'work',
+      table: { work: { again: 'work', no: same } },
+      activities: { work: () => ({ kind: 'done' }) },
+    });
+    const file: StateFile = { state: 'work', machine: 'busy', payload: {}, waits: true };
+    const again = burst([arrived('again')], { machine: machines, state: 'work', file });
+    expect(again.rests).toBe(false);
+    expect(nextOf(again).waits).toBeUndefined();
+    const no = burst([arrived('no')], { machine: machines, state: 'work', file });
+    expect(no.rests).toBe(true);
+  });
+});

@@ -1,0 +1,166 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { decide, type Decision, type Rules } from '../../src/machine/decide.ts';
+import { choose, impossible, same, type Reading } from '../../src/machine/table.ts';
+
+const RULES: Rules = {
+  table: {
+    shut: {
+      push: 'open',
+      wait: same,
+      pull: impossible,
+      again: 'shut',
+      follow: choose('goal', ['open', same], ({ goal }) => (goal === 'out' ? 'open' : same)),
+      look: choose('bay', ['open', impossible], ({ sensor }) =>
+        sensor('bay')?.state === 'hostile' ? 'open' : impossible,
+      ),
+      lie: choose('lies', ['open'], () => 'elsewhere' as 'open'),
+      fail: choose('fails', ['open'], () => {
+        throw new Error('no such luck');
+      }),
+      constructor: 'open',
+    },
+    open: {},
+  },
+  goals: { push: 'out', wait: 'in', follow: 'out' },
+  before: undefined,
+  after: undefined,
+};
+const nobody = (): undefined => undefined;
+interface Found extends Partial<Reading> {
+  readonly rules?: Rules;
+  readonly sensor?: (instance: string) => Reading | undefined;
+}
+const at = (
+  event: string,
+  { rules = RULES, payload = { n: 1 }, state = 'shut', sensor = nobody }: Found = {},
+): Decision => decide(rules, 'door', { state, payload }, { event, details: { by: 'me' } }, sensor);
+
+describe('one event at one instance', () => {
+  test('moves it, and says what it works toward', () => {
+    expect(at('push')).toEqual({
+      outcome: 'Ok',
+      state: 'open',
+      payload: { n: 1, goal: 'out' },
+      moved: true,
+      emit: [],
+    });
+  });
+
+  test('changes nothing but the goal', () => {
+    expect(at('wait')).toMatchObject({
+      state: 'shut',
+      payload: { n: 1, goal: 'in' },
+      moved: false,
+    });
+  });
+
+  test('moves it to where it is: that is a transition', () => {
+    expect(at('again')).toMatchObject({ outcome: 'Ok', state: 'shut', moved: true });
+  });
+
+  test('a choice sees the goal with this event, and its payload without', () => {
+    expect(at('follow', { payload: { goal: 'in' } })).toMatchObject({
+      state: 'open',
+      payload: { goal: 'out' },
+    });
+  });
+
+  test('a choice sees the others', () => {
+    const bay = (state: string) => (one: string) =>
+      one === 'bay' ? { state, payload: {} } : undefined;
+    expect(at('look', { sensor: bay('hostile') })).toMatchObject({ state: 'open' });
+    expect(at('look', { sensor: bay('friendly') })).toMatchObject({ outcome: 'EventNotAllowed' });
+    expect(at('look')).toMatchObject({ outcome: 'EventNotAllowed' });
+  });
+
+  test.each([
+    ['pull', {}, 'EventNotAllowed', 'pull is impossible in state shut'],
+    ['kick', {}, 'EventNotAllowed', 'there is no event kick'],
+    ['toString', {}, 'EventNotAllowed', 'there is no event toString'],
+    ['push', { state: 'ajar' }, 'InternalError', 'there is no state ajar'],
+    ['push', { state: 'constructor' }, 'InternalError', 'there is no state constructor'],
+    ['lie', {}, 'InternalError', '"lies" chose elsewhere, which is not among open'],
+    ['fail', {}, 'InternalError', 'no such luck'],
+    ['push', { payload: [1] }, 'InternalError', 'no room for a goal'],
+    ['push', { payload: null }, 'InternalError', 'no room for a goal'],
+  ])('%s %o is refused', (event, more, outcome, reason) => {
+    expect(at(event, more)).toEqual({ outcome, reason: expect.stringContaining(reason) });
+  });
+
+  test('a payload that has no room for a goal needs none', () => {
+    expect(at('constructor', { payload: 5 })).toMatchObject({ outcome: 'Ok', payload: 5 });
+  });
+});
+
+describe('hooks', () => {
+  const seen: unknown[] = [];
+  const hooked = (more: Partial<Rules>): { rules: Rules } => ({ rules: { ...RULES, ...more } });
+
+  test('before sees where it would go, and may say no', () => {
+    const before: Rules['before'] = (transition) => {
+      seen.push({ ...transition, sensor: undefined });
+      return 'the bay is closed';
+    };
+    expect(at('push', hooked({ before }))).toEqual({
+      outcome: 'TransitionNotAllowed',
+      reason: 'the bay is closed',
+    });
+    expect(seen).toEqual([
+      {
+        instance: 'door',
+        state: 'shut',
+        to: 'open',
+        event: 'push',
+        payload: { n: 1 },
+        details: { by: 'me' },
+        goal: 'out',
+        sensor: undefined,
+      },
+    ]);
+  });
+
+  test('are not asked where nothing moves', () => {
+    const never = (): never => {
+      throw new Error('asked');
+    };
+    expect(at('wait', hooked({ before: never, after: never })).outcome).toBe('Ok');
+  });
+
+  test('after says what it causes', () => {
+    const emit = [{ to: 'bay', event: 'knock', details: 1 }];
+    expect(at('push', hooked({ after: () => emit }))).toMatchObject({ outcome: 'Ok', emit });
+    expect(at('push', hooked({ after: (() => undefined) as never }))).toMatchObject({ emit: [] });
+  });
+
+  test.each([
+    ['before', false],
+    ['before', Promise.resolve()],
+    ['after', Promise.resolve([])],
+    ['after', { to: 'bay', event: 'knock' }],
+    ['after', [{ event: 'knock' }]],
+    ['after', [null]],
+  ])('%s that answers %o is a mistake of the machine', (hook, answer) => {
+    expect(at('push', hooked({ [hook]: () => answer }))).toMatchObject({
+      outcome: 'InternalError',
+    });
+  });
+});
+
+test('it never throws, and changes nothing that it is given', () => {
+  const events = fc.oneof(fc.constantFrom(...Object.keys(RULES.table['shut']!)), fc.string());
+  fc.assert(
+    fc.property(
+      events,
+      fc.constantFrom('shut', 'open', '__proto__'),
+      fc.jsonValue(),
+      (event, state, json) => {
+        const payload = json as Reading['payload'];
+        const before = JSON.stringify(payload);
+        const decision = at(event, { state, payload });
+        expect(typeof decision.outcome).toBe('string');
+        expect(JSON.stringify(payload)).toBe(before);
+      },
+    ),
+  );
+});

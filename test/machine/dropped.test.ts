@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest';
+import {
+  isDroppedName,
+  parseDropped,
+  problemName,
+  subjectOfProblem,
+} from '../../src/machine/dropped.ts';
+import {
+  eventIdProblem,
+  formatEventName,
+  isCaused,
+  parseEventName,
+} from '../../src/machine/event.ts';
+
+const accept = { to: 'order-7', event: 'accept' };
+const parse = (value: unknown, name: string = 'a.json'): ReturnType<typeof parseDropped> =>
+  parseDropped(name, typeof value === 'string' ? value : JSON.stringify(value));
+const idOf = (value: unknown, name?: string): string => (parse(value, name) as { id: string }).id;
+
+test.each([
+  ['accept-order-7.json', true],
+  ['a b@c~d.json', true],
+  ['.accept.json', false],
+  ['.json', false],
+  ['accept.json.tmp', false],
+  ['accept.json.problem', false],
+  ['accept.JSON', false],
+  ['20260101T000000.000Z~a@order', false],
+])('%s is a name of one: %s', (name, expected) => {
+  expect(isDroppedName(name)).toBe(expected);
+});
+
+test('what explains one is no name of one, and leads back', () => {
+  expect(subjectOfProblem(problemName('a.json'))).toBe('a.json');
+  expect(subjectOfProblem('a.json')).toBeUndefined();
+  expect(subjectOfProblem('.a.json.problem')).toBeUndefined();
+  expect(subjectOfProblem('a.txt.problem')).toBeUndefined();
+});
+
+test('says for whom it is, and what else an event says', () => {
+  const more = { details: { by: [1, null] }, originator: 'me', timestamp: 'now' };
+  expect(parse({ ...accept, ...more, id: 'pay-1' })).toEqual({
+    id: 'pay-1',
+    to: 'order-7',
+    file: { event: 'accept', ...more },
+  });
+});
+
+describe('without an id', () => {
+  test('the same name and content are the same event, anything else is another', () => {
+    expect(idOf(accept)).toBe(idOf(accept));
+    const others = [idOf(accept, 'b.json'), idOf({ ...accept, details: 1 }), idOf(accept)];
+    expect(new Set(others).size).toBe(3);
+  });
+
+  test('it has one that a name can have, and that no step could have made', () => {
+    const id = idOf(accept);
+    expect(eventIdProblem(id)).toBeUndefined();
+    const name = { time: new Date(0).toISOString(), isDelayed: false, id, to: 'x' };
+    expect(parseEventName(formatEventName(name))).toEqual(name);
+    expect(isCaused(name)).toBe(false);
+  });
+});
+
+test.each([
+  ['', 'not JSON'],
+  ['\0\0\0', 'not JSON'],
+  ['[]', 'expected object'],
+  ['null', 'expected object'],
+  [{ event: 'accept' }, '"to"'],
+  [{ to: 'order-7' }, '"event"'],
+  [{ ...accept, event: '' }, '"event"'],
+  [{ ...accept, to: 7 }, '"to"'],
+  [{ ...accept, to: '' }, '"to": no instance'],
+  [{ ...accept, to: '../x' }, '"to": no instance'],
+  [{ ...accept, to: 'x'.repeat(250) }, '"to": no instance'],
+  [{ ...accept, id: '' }, '"id"'],
+  [{ ...accept, id: '../../x' }, '"id"'],
+  [{ ...accept, id: 'x'.repeat(40) }, '"id"'],
+  [{ ...accept, when: 'now' }, 'when'],
+  [{ ...accept, details: 'x'.repeat(2 ** 20) }, 'larger than'],
+  ['['.repeat(1000), 'deep'],
+])('%j is none: %s', (value, why) => {
+  expect(parse(value)).toEqual(expect.stringContaining(why));
+});
+
+test('a __proto__ in the details is data', () => {
+  const text = '{"to":"order-7","event":"accept","details":{"__proto__":{"a":1},"b":2}}';
+  const dropped = parseDropped('a.json', text);
+  if (typeof dropped === 'string') throw new Error(dropped);
+  expect(JSON.stringify(dropped.file.details)).toBe('{"__proto__":{"a":1},"b":2}');
+});
+
+test('of what is half there nothing parses', () => {
+  const whole = JSON.stringify({ ...accept, details: { a: [1, '}'] } });
+  for (let length = 0; length < whole.length; length += 1) {
+    expect(typeof parse(whole.slice(0, length))).toBe('string');
+  }
+});

@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest';
+import {
+  appliedIn,
+  emittedIn,
+  formatRecord,
+  parseCommitRecord,
+  parseVerdict,
+  recordedStates,
+  recordOfEvent,
+  type CommitRecord,
+  type VerdictRecord,
+} from '../../src/machine/record.ts';
+
+const TEXT = '{"event":"on","details":"a\\nb \\"events\\""}\n';
+const EMITTED = '20261125T234916.007Z~000-aa@lamp';
+
+function record(state: string, more: Partial<CommitRecord> = {}): CommitRecord {
+  return {
+    flockwork: 1,
+    state,
+    session: 'ant.1',
+    worker: 'ant',
+    started: '2026-11-25T23:49:16.007Z',
+    finished: '2026-11-25T23:49:16.007Z',
+    ...more,
+  };
+}
+
+const applied = (id: string, outcome = 'Ok'): NonNullable<CommitRecord['events']>[number] =>
+  ({ file: `20261125T234916.007Z~${id}@door`, id, event: 'ask', outcome, from: 'a' }) as never;
+
+const DOOR = record('door.state-4', {
+  events: [applied('one'), applied('two', 'EventNotAllowed')],
+  emit: [{ name: EMITTED, content: TEXT }],
+  next: { name: 'door.state-5', content: '{"state":"b"}\n' },
+});
+const GATE = record('gate.state', { events: [applied('three')] });
+/** As in the files of many. */
+const BOTH = formatRecord(record('plain.state')) + formatRecord(GATE) + formatRecord(DOOR);
+
+const VERDICT: VerdictRecord = {
+  flockwork: 1,
+  id: 'one',
+  file: '20261125T234916.007Z~one@nobody',
+  outcome: 'FsmNotFound',
+  reason: 'there is no instance nobody',
+  session: 'ant.1',
+  worker: 'ant',
+  at: '2026-11-25T23:49:16.007Z',
+};
+
+describe('a record with events', () => {
+  test('is read as it was written, alone and among others', () => {
+    expect(parseCommitRecord(formatRecord(DOOR), 'door.state-4')).toEqual(DOOR);
+    expect(parseCommitRecord(BOTH, 'door.state-4')).toEqual(DOOR);
+    expect(recordedStates(BOTH)).toEqual(['plain.state', 'gate.state', 'door.state-4']);
+  });
+
+  test.each([
+    { events: [{ ...applied('one'), outcome: 'Perhaps' }] },
+    { events: [{ id: 'one' }] },
+    { events: {} },
+    { emit: [{ name: 'x' }] },
+    { emit: 'x' },
+  ])('is none with %j', (more) => {
+    const text = formatRecord(record('door.state-4', more as never));
+    expect(parseCommitRecord(text, 'door.state-4')).toBeUndefined();
+    expect(recordOfEvent(text, 'one')).toBeUndefined();
+  });
+});
+
+describe('where an event was applied', () => {
+  test('is the record that says so, among others', () => {
+    expect(recordOfEvent(BOTH, 'two')).toEqual(DOOR);
+    expect(recordOfEvent(BOTH, 'three')).toEqual(GATE);
+    expect(appliedIn(DOOR, 'two')).toMatchObject({ outcome: 'EventNotAllowed' });
+  });
+
+  test('is nowhere that only mentions it', () => {
+    const mentions = record('x.state', { output: 'two', worker: 'two' });
+    expect(recordOfEvent(formatRecord(mentions), 'two')).toBeUndefined();
+    expect(recordOfEvent(formatRecord(mentions) + BOTH, 'two')).toEqual(DOOR);
+    expect(recordOfEvent(BOTH, 'tw')).toBeUndefined();
+    expect(appliedIn(record('x.state'), 'two')).toBeUndefined();
+  });
+
+  test.each(['', 'two', '{"two"', '{"id":"two"}', '"two"\n\n{}'])('%j says nothing', (text) => {
+    expect(recordOfEvent(text, 'two')).toBeUndefined();
+  });
+});
+
+describe('what an event that a step has caused says', () => {
+  test('is in that step’s record, to the byte', () => {
+    expect(emittedIn(BOTH, EMITTED)).toBe(TEXT);
+    expect(emittedIn(formatRecord(DOOR), EMITTED)).toBe(TEXT);
+  });
+
+  test('is not to be found in an event that somebody sent', () => {
+    expect(emittedIn(TEXT, EMITTED)).toBeUndefined();
+    expect(emittedIn(BOTH, applied('one').file)).toBeUndefined();
+    expect(emittedIn('', EMITTED)).toBeUndefined();
+  });
+});
+
+describe('a verdict', () => {
+  test('is read as it was written', () => {
+    expect(parseVerdict(formatRecord(VERDICT))).toEqual(VERDICT);
+  });
+
+  test('is not what a step’s record is, nor the other way round', () => {
+    expect(parseVerdict(formatRecord(DOOR))).toBeUndefined();
+    expect(parseVerdict(BOTH)).toBeUndefined();
+    expect(recordOfEvent(formatRecord(VERDICT), 'one')).toBeUndefined();
+  });
+
+  test.each([
+    '',
+    'x',
+    'null',
+    '{}',
+    JSON.stringify({ ...VERDICT, outcome: 'Perhaps' }),
+    JSON.stringify({ ...VERDICT, flockwork: 2 }),
+    JSON.stringify({ ...VERDICT, id: undefined }),
+    JSON.stringify(VERDICT).slice(0, -1),
+  ])('%j is none', (text) => expect(parseVerdict(text)).toBeUndefined());
+});

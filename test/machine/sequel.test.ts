@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest';
+import { done, later, next, wait, type Answer } from '../../src/machine/answer.ts';
+import type { Machine } from '../../src/machine/definition.ts';
+import { parseEvent, parseEventName } from '../../src/machine/event.ts';
+import { machine } from '../../src/machine/machine.ts';
+import { sequelOf, type Sequel, type Ticked } from '../../src/machine/sequel.ts';
+import { same } from '../../src/machine/table.ts';
+
+const FINISHED = '2026-11-25T23:49:16.007Z';
+const JOB = machine({ name: 'job', activities: { job: () => done(), rest: () => done() } });
+const POLL = machine({
+  name: 'poll',
+  states: ['ask', 'off'],
+  events: ['go', 'stop'],
+  initial: 'ask',
+  table: { ask: { go: 'ask', stop: 'off' }, off: { go: same, stop: same } },
+  after: { ask: { '1m': 'go' } },
+  activities: { ask: () => wait() },
+});
+
+function after(answer: Answer, of: Machine, more: Partial<Ticked['file']> = {}): Sequel {
+  const file = { state: of.initial, machine: of.name, payload: { n: 1 }, ...more };
+  const step = { machine: of, name: 'x.state-3', file, state: of.initial };
+  const sequel = sequelOf(answer, step, FINISHED);
+  if (typeof sequel === 'string') throw new Error(sequel);
+  return sequel;
+}
+const nextOf = ({ next: one }: Sequel): unknown => one && JSON.parse(one.content);
+
+describe('what an answer comes to', () => {
+  test('done: nothing follows', () => {
+    expect(after(done(1), JOB)).toEqual({ emit: [], rests: false });
+  });
+
+  test('next: a successor that keeps what is the user’s, and nothing of what is over', () => {
+    const sequel = after(next('rest'), JOB, { notBefore: FINISHED, 'x-a': 1, priority: 2 });
+    expect(sequel).toMatchObject({ rests: false, next: { name: 'x.state-4' } });
+    const kept = { 'x-a': 1, priority: 2, machine: 'job' };
+    expect(nextOf(sequel)).toEqual({ state: 'rest', payload: { n: 1 }, ...kept });
+  });
+
+  test('later: one that is not run before', () => {
+    const sequel = after(later('1m', 'rest', null), JOB);
+    const notBefore = '2026-11-25T23:50:16.007Z';
+    expect(nextOf(sequel)).toEqual({ state: 'rest', payload: null, machine: 'job', notBefore });
+    expect(sequel.rests).toBe(false);
+  });
+
+  test('wait: where it is, with its timers begun', () => {
+    const sequel = after(wait({ n: 2 }, { emit: [{ to: 'bell', event: 'ring' }] }), POLL);
+    expect(sequel.rests).toBe(true);
+    const since = 'x.state-4';
+    const successor = { state: 'ask', payload: { n: 2 }, machine: 'poll', waits: true, since };
+    expect(nextOf(sequel)).toEqual(successor);
+    const events = sequel.emit.map(({ name, content }) => [
+      parseEventName(name)?.to,
+      parseEvent(content),
+    ]);
+    expect(events).toMatchObject([
+      ['bell', { event: 'ring', originator: 'x.state-3' }],
+      ['x', { event: 'go', delay: 60_000, since }],
+    ]);
+  });
+
+  test('wait, where no event can come, is no answer', () => {
+    const step = {
+      machine: JOB,
+      name: 'x.state',
+      file: { state: 'job', payload: {} },
+      state: 'job',
+    };
+    expect(sequelOf(wait(), step, FINISHED)).toBe(
+      'the tick answered wait(), but machine job has no events: nothing would end it',
+    );
+  });
+});

@@ -1,0 +1,56 @@
+/** Every snippet of docs/machines.md is what it says: modules compile and load, commands print what stands below them. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nameOf, Snippets } from '../snippets.ts';
+
+const snippets = new Snippets('docs/machines.md');
+const { sources, sessions } = snippets;
+
+beforeAll(() => {
+  snippets.open();
+  mkdirSync(join(snippets.folder, 'stateFiles'));
+});
+afterAll(() => snippets.close());
+
+test('every snippet is one that is tried', () => {
+  const tried = ['ts', 'js', 'yaml', 'console', 'mermaid'];
+  expect(snippets.all.filter(({ language }) => !tried.includes(language))).toEqual([]);
+  expect(snippets.page.match(/^```\w/gm)).toHaveLength(snippets.all.length);
+  expect(sources.map(nameOf)).not.toContain('');
+  expect(sources.length).toBeGreaterThan(5);
+  expect(sessions.length).toBeGreaterThan(7);
+});
+
+test('modules compile', async () => {
+  expect(await snippets.compile()).toBe('');
+});
+
+describe('a command prints what stands below it', () => {
+  test.each(sessions)('%s', async (command, output) => {
+    const [program, ...args] = command.split(' ');
+    expect(program).toBe('flockwork');
+    expect(await snippets.flockwork(...args)).toBe(output);
+  });
+
+  test('the trip is forked, and joined', async () => {
+    const rome = JSON.stringify({ state: 'trip', payload: { to: 'Rome' } });
+    writeFileSync(join(snippets.folder, 'stateFiles', 'rome.state'), rome);
+    await snippets.flockwork('worker', '--machines', 'trip.ts');
+    const shown = JSON.parse(await snippets.flockwork('show', 'rome', '--json')) as {
+      chain: { name: string; output?: object }[];
+    };
+    const by = (branch: string): unknown => expect.stringMatching(`/rome~0~${branch}.state$`);
+    expect(shown.chain.at(-1)!.output).toEqual({ flight: by('flight'), hotel: by('hotel') });
+  });
+
+  test('the diagram is the one of the door', async () => {
+    const diagram = snippets.all.find(({ language }) => language === 'mermaid')!;
+    expect(await snippets.flockwork('graph', 'door.ts')).toBe(diagram.text);
+  });
+
+  test('what is said to be right is', async () => {
+    const right = ['door.ts', 'hatch.ts', 'scan.ts', 'parcel.ts', 'trip.ts', 'orders.yaml'];
+    expect(await snippets.flockwork('validate', ...right)).toBe('6 checked, all right\n');
+  });
+});

@@ -1,0 +1,97 @@
+/** The snippets of a page of docs/, in a folder where its modules load and its commands run. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '..');
+const MAIN = join(ROOT, 'src/cli/main.ts');
+
+export interface Snippet {
+  readonly language: string;
+  readonly text: string;
+}
+
+/** Sources are named in their first line. */
+export const nameOf = ({ text }: Snippet): string => /^(?:\/\/|#) (\S+)\n/.exec(text)?.[1] ?? '';
+
+export class Snippets {
+  readonly page: string;
+  readonly all: readonly Snippet[];
+  #folder = '';
+
+  /** `path`: from the project's root. */
+  constructor(path: string) {
+    this.page = readFileSync(join(ROOT, path), 'utf8');
+    this.all = [...this.page.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].map(
+      ([, language, text]): Snippet => ({ language: language!, text: text! }),
+    );
+  }
+
+  get sources(): readonly Snippet[] {
+    return this.all.filter(({ language }) => ['ts', 'js', 'yaml'].includes(language));
+  }
+
+  /** A command, and what it prints. */
+  get sessions(): readonly [command: string, output: string][] {
+    return this.all
+      .filter(({ language }) => language === 'console')
+      .flatMap(({ text }) => text.split(/^\$ /m).slice(1))
+      .map((session) => session.split(/\n([^]*)/) as [command: string, output: string]);
+  }
+
+  get folder(): string {
+    return this.#folder;
+  }
+
+  open(): void {
+    this.#folder = mkdtempSync(join(tmpdir(), 'flockwork-docs-'));
+    // Other packages are those of the checkout.
+    symlinkSync(join(ROOT, 'node_modules'), join(this.#folder, 'node_modules'));
+    for (const source of this.sources) {
+      const text = source.text.replace(
+        /from 'flockwork(\/\w+)?'/,
+        (_, part = '') => `from ${JSON.stringify(join(ROOT, `src${part}/index.ts`))}`,
+      );
+      writeFileSync(join(this.#folder, nameOf(source)), text);
+    }
+  }
+
+  close(): void {
+    rmSync(this.#folder, { recursive: true });
+  }
+
+  /** What the compiler says of the modules. */
+  compile(): Promise<string> {
+    const options = {
+      isolatedDeclarations: false,
+      declaration: false,
+      // The package is imported by its place here.
+      rewriteRelativeImportExtensions: false,
+    };
+    writeFileSync(
+      join(this.#folder, 'tsconfig.json'),
+      JSON.stringify({
+        extends: join(ROOT, 'tsconfig.json'),
+        compilerOptions: { ...options, typeRoots: [join(ROOT, 'node_modules/@types')] },
+        include: ['*.ts'],
+      }),
+    );
+    writeFileSync(join(this.#folder, 'package.json'), '{ "type": "module" }');
+    return this.#run(join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', this.#folder);
+  }
+
+  /** What `flockwork` prints, on both of its outputs. */
+  flockwork(...args: string[]): Promise<string> {
+    return this.#run(MAIN, ...args);
+  }
+
+  #run(...args: string[]): Promise<string> {
+    return new Promise((resolve) => {
+      const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined };
+      execFile(process.execPath, args, { cwd: this.#folder, env }, (_error, stdout, stderr) =>
+        resolve(stdout + stderr),
+      );
+    });
+  }
+}

@@ -1,0 +1,41 @@
+/** Time of its own: it passes when a test says so, and for everybody at once. */
+import { Agenda } from '../../src/sim/agenda.ts';
+import type { Clock } from '../../src/semaphore/ports.ts';
+
+/** No whole second: a volume that stamps only those would seem to be a coarse one. */
+const START = 1_700_000_000_123;
+
+export class Time {
+  readonly agenda: Agenda = new Agenda(START);
+  readonly clock: Clock = {
+    now: () => this.agenda.now,
+    monotonic: () => this.agenda.now,
+    sleep: (ms, signal) =>
+      new Promise((resolve) => {
+        if (signal?.aborted === true) return resolve();
+        const wake = (): void => {
+          strike();
+          signal?.removeEventListener('abort', wake);
+          resolve();
+        };
+        const strike = this.agenda.at(this.agenda.now + ms, wake);
+        signal?.addEventListener('abort', wake, { once: true });
+      }),
+  };
+
+  async pass(ms: number): Promise<void> {
+    const until = this.agenda.now + ms;
+    this.agenda.at(until, () => undefined);
+    await this.agenda.run(() => false, until);
+  }
+
+  /** Until `what` has happened; throws if it has not after `limit` ms. */
+  async until<T>(what: Promise<T>, limit: number): Promise<T> {
+    let isOver = false;
+    const end = (): void => void (isOver = true);
+    what.then(end, end);
+    await this.agenda.run(() => isOver, this.agenda.now + limit);
+    if (!isOver) throw new Error(`it does not come to an end in ${limit} ms`);
+    return what;
+  }
+}

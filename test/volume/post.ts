@@ -1,0 +1,188 @@
+/** Lamps on a `TestVolume`, events for them, and sessions that work these off as a worker would. */
+import { expect } from 'vitest';
+import type { Json } from '../../src/machine/definition.ts';
+import { formatEvent, formatEventName, type EventFile } from '../../src/machine/event.ts';
+import { machine } from '../../src/machine/machine.ts';
+import {
+  appliedIn,
+  parseCommitRecord,
+  type AppliedEvent,
+  type CommitRecord,
+  type VerdictRecord,
+} from '../../src/machine/record.ts';
+import { createRegistry, type Registry } from '../../src/machine/registry.ts';
+import { isStateName } from '../../src/machine/name.ts';
+import { same } from '../../src/machine/table.ts';
+import type { Step, Window } from '../../src/store/session.ts';
+import { standingOf } from '../../src/volume/outcomes.ts';
+import { Cancellation } from '../../src/worker/cancellation.ts';
+import { startAttempt } from '../../src/worker/executor.ts';
+import { conclude, judge, newStep, type Scene } from '../../src/worker/holding.ts';
+import { receive } from '../../src/worker/receive.ts';
+import { OPEN, quickFiles, type TestSession, type TestVolume } from './harness.ts';
+
+/** What an event's details ask for under `tell` is caused by it. A dying lamp goes out by itself. */
+const LAMP = machine({
+  name: 'lamp',
+  states: ['off', 'on', 'dying', 'broken'],
+  events: ['press', 'fade', 'end', 'smash'],
+  initial: 'off',
+  table: {
+    off: { press: 'on', fade: 'dying', end: same, smash: 'broken' },
+    on: { press: 'off', fade: 'dying', end: same, smash: 'broken' },
+    dying: { press: same, fade: same, end: 'off', smash: 'broken' },
+    broken: { press: same, fade: same, end: same, smash: same },
+  },
+  after: { dying: { '1h': 'end' } },
+  hooks: {
+    after: ({ details }) => {
+      const { tell = [] } = (details ?? {}) as { tell?: string[] };
+      return tell.map((to) => ({ to, event: 'press' }));
+    },
+  },
+});
+const registry = createRegistry([LAMP]);
+
+const silent = (): undefined => undefined;
+const QUIET = {
+  clock: { now: () => 0, monotonic: () => 0, sleep: async () => undefined },
+  log: { debug: silent, info: silent, warn: silent, error: silent },
+  print: silent,
+  pauseScale: 0,
+};
+
+export function putLamp(volume: TestVolume, name: string): void {
+  volume.put(`${name}.state`, { state: 'lamp' });
+}
+
+interface Post extends Partial<EventFile> {
+  readonly to?: string;
+  readonly id?: string;
+  /** Milliseconds after the epoch. */
+  readonly at?: number;
+}
+
+/** Puts an event's file there, as if it had been sent at `at`; returns the file's name. */
+export function post(
+  volume: TestVolume,
+  id: string,
+  { to = 'lamp', at = 0, event = 'press', ...more }: Post = {},
+): string {
+  const time = new Date(at).toISOString();
+  const name = formatEventName({ time, isDelayed: more.delay !== undefined, id, to });
+  volume.put(`events/${name}`, formatEvent({ event, ...more }));
+  return name;
+}
+
+export const telling = (...tell: string[]): { details: Json } => ({ details: { tell } });
+
+/** What a worker makes of a state that it has claimed. */
+export async function decideStep(
+  { session }: TestSession,
+  name: string,
+  machines: Registry = registry,
+): Promise<Step> {
+  const scene: Scene = {
+    token: session.token,
+    now: session.stamp(),
+    at: 0,
+    patience: 0,
+    volumeId: 'volume-id',
+    registry: machines,
+    cycle: 7,
+    seen: 7,
+    sensor: () => undefined,
+    history: () => session.history(name),
+  };
+  const verdict = judge(name, await session.intake(name), undefined, scene);
+  if (verdict.kind === 'change') return newStep(name, verdict.change);
+  if (verdict.kind === 'ready') {
+    const { work } = verdict;
+    const result = await startAttempt(work.task, new Cancellation(), QUIET);
+    return newStep(
+      name,
+      conclude(work, result, scene.now, scene, () => 0.5),
+    );
+  }
+  if (verdict.kind !== 'waits') throw new Error(`${name}: ${verdict.kind}`);
+  return newStep(name, receive(name, verdict, await session.events(name), scene));
+}
+
+/** Claims all that there is, and decides what is to become of it. */
+export async function take(one: TestSession, machines?: Registry): Promise<Step[]> {
+  const { tasks } = await one.session.snapshot();
+  const steps: Step[] = [];
+  for (const name of tasks.names) {
+    if ((await one.session.claim(name, OPEN)) !== 'ours') continue;
+    steps.push(await decideStep(one, name, machines));
+  }
+  return steps;
+}
+
+/** Cycles until nothing is left to do. Returns how many states were settled. */
+export async function workOff(
+  one: TestSession,
+  window: Window = OPEN,
+  machines?: Registry,
+): Promise<number> {
+  let settled = 0;
+  for (let cycle = 0; cycle < 20; cycle += 1) {
+    const steps = await take(one, machines);
+    await one.session.settle(steps, window);
+    expect(steps.map(({ error }) => error)).toEqual(steps.map(() => undefined));
+    if (steps.length === 0) return settled;
+    settled += steps.length;
+  }
+  throw new Error('it does not come to an end');
+}
+
+/** Of all that counts: by state, in the order of the steps of each instance. */
+export function recordsOf(volume: TestVolume): CommitRecord[] {
+  const stepOf = (name: string): number => Number(/-(\d+)$/.exec(name)?.[1] ?? 0);
+  return volume
+    .list('done')
+    .filter(isStateName)
+    .sort((a, b) => stepOf(a) - stepOf(b))
+    .flatMap((name) => parseCommitRecord(volume.read('done', name), name) ?? []);
+}
+
+/** Ids of events that were applied, as often as they were. */
+export function appliedIds(volume: TestVolume, instance?: string): string[] {
+  return recordsOf(volume)
+    .filter(({ state }) => instance === undefined || state.startsWith(`${instance}.state`))
+    .flatMap(({ events = [] }) => events.map(({ id }) => id));
+}
+
+/** The one outcome of an event, if it has one; whatever says more than one is an error. */
+export async function outcomeOf(
+  volume: TestVolume,
+  id: string,
+): Promise<AppliedEvent | VerdictRecord | undefined> {
+  const standing = await standingOf(quickFiles(), volume.layout, id);
+  const applied = recordsOf(volume).flatMap((record) => appliedIn(record, id) ?? []);
+  if (standing.kind !== 'over') {
+    expect(applied).toEqual([]);
+    return undefined;
+  }
+  expect(applied).toEqual('flockwork' in standing.outcome ? [] : [standing.outcome]);
+  return standing.outcome;
+}
+
+/** Waiting lamps, and nothing on its way or behind the scenes but what `survivors` need. */
+export function expectRest(volume: TestVolume, ...survivors: TestSession[]): void {
+  const sessions = survivors.map(({ session }) => session.token.session).sort();
+  const open = volume
+    .list('.')
+    .filter((name) => isStateName(name) && !volume.list('done').includes(name));
+  expect(volume.list('events')).toEqual([]);
+  expect(volume.list('waiting')).toEqual(open);
+  expect(volume.list('in_progress')).toEqual([]);
+  expect(volume.list('failed')).toEqual([]);
+  expect(volume.list('.flockwork', 'attempts')).toEqual([]);
+  expect(volume.list('.flockwork', 'leases')).toEqual(sessions);
+  const staged = volume.list('.flockwork', 'staging').flatMap((session) => {
+    const names = volume.list('.flockwork', 'staging', session);
+    return sessions.includes(session) ? names : [session, ...names];
+  });
+  expect(staged).toEqual([]);
+}

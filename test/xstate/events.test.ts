@@ -1,0 +1,134 @@
+/** XState machines: events, timers, states' names. No promise runs. */
+import { expect, test } from 'vitest';
+import type { EventFile } from '../../src/machine/event.ts';
+import { LIGHT, ORDER, OVEN, begun, moved, sent, ticked } from './machines.ts';
+
+/** What a timer's event will say when it is due. */
+const dueOf = ({ event, since }: { event: string; since?: string }) => ({ event, since: since! });
+
+test('it begins with a tick, which sets the first timers', async () => {
+  expect(LIGHT.place({ state: 'light', payload: {} })).toMatchObject({ kind: 'runnable' });
+  const answer = await ticked(LIGHT, { state: 'light', payload: {} });
+  expect(answer).toMatchObject({
+    kind: 'next',
+    state: 'green',
+    emit: [{ to: 'it', event: 'xstate.after.60000.(machine).green', delay: 60_000 }],
+  });
+  expect(LIGHT.events).toEqual(['button', 'hurry', 'again']);
+});
+
+test('an event moves it, and ends the timers of what it leaves', async () => {
+  const green = await ticked(LIGHT, { state: 'light', payload: {} });
+  if (green.kind !== 'next') throw new Error(green.kind);
+  const at = { state: green.state, payload: green.payload! };
+  const yellow = moved(LIGHT, at, 'button');
+  expect(yellow).toMatchObject({ state: 'yellow', moved: true, emit: [{ delay: 3000 }] });
+  expect(sent(LIGHT, yellow, dueOf(green.emit![0]!))).toEqual({
+    outcome: 'EventNotAllowed',
+    reason: 'timer 1 does not run any more',
+  });
+  expect(moved(LIGHT, yellow, dueOf(yellow.emit[0]!)).state).toBe('red.walk');
+});
+
+test("a parent's timer survives moves of its children; entered again, it is set anew", async () => {
+  const yellow = moved(LIGHT, await begun(LIGHT), 'button');
+  const walk = moved(LIGHT, yellow, dueOf(yellow.emit[0]!));
+  const [parent, child] = walk.emit;
+  expect([parent!.delay, child!.delay]).toEqual([60_000, 40_000]);
+  const wait = moved(LIGHT, walk, 'hurry');
+  expect(wait).toMatchObject({ state: 'red.wait', emit: [] });
+  expect(sent(LIGHT, wait, dueOf(child!)).outcome).toBe('EventNotAllowed');
+  const again = moved(LIGHT, wait, 'again');
+  expect(again.emit).toMatchObject([{ delay: 40_000 }]);
+  // The same event, of an earlier stay: it is another timer's.
+  expect(sent(LIGHT, again, dueOf(child!)).outcome).toBe('EventNotAllowed');
+  const green = moved(LIGHT, again, dueOf(parent!));
+  expect(green.state).toBe('green');
+  expect(sent(LIGHT, green, dueOf(parent!)).outcome).toBe('EventNotAllowed');
+});
+
+test('parallel states have one name, whatever order they come in', async () => {
+  const at = await begun(OVEN, { heat: 20 });
+  expect(at.state).toBe('door.shut & lamp.on');
+  expect(at.payload).toMatchObject({ snapshot: { context: { heat: 20 } } });
+  expect(moved(OVEN, at, 'open').state).toBe('door.wide & lamp.on');
+});
+
+test('guards and assigns see what the event carries', async () => {
+  const at = await begun(OVEN);
+  const hot = moved(OVEN, at, { event: 'heat', details: { by: 200 } });
+  expect(hot).toMatchObject({ moved: false, payload: { snapshot: { context: { heat: 200 } } } });
+  expect(sent(OVEN, hot, { event: 'heat', details: { by: 200 } })).toEqual({
+    outcome: 'EventNotAllowed',
+    reason: 'no transition takes heat in state door.shut & lamp.on',
+  });
+  expect(at.payload).toMatchObject({ snapshot: { context: { heat: 0 } } });
+});
+
+test('raise and sendTo are timers; cancel ends them by their ids, before they were ever set, too', async () => {
+  const rung = moved(OVEN, await begun(OVEN), 'bell');
+  expect(rung.emit).toMatchObject([{ event: 'rung', delay: 5000 }]);
+  expect(moved(OVEN, rung, dueOf(rung.emit[0]!)).payload).toMatchObject({
+    timers: [],
+    snapshot: { context: { log: ['rung'] } },
+  });
+  const hushed = moved(OVEN, rung, 'hush');
+  expect(sent(OVEN, hushed, dueOf(rung.emit[0]!)).outcome).toBe('EventNotAllowed');
+  const { emit } = moved(OVEN, hushed, 'twice');
+  expect(emit).toMatchObject([{ event: 'rung', delay: 7000, details: { how: 'softly' } }]);
+  const self = moved(OVEN, hushed, 'self');
+  expect(self.emit).toEqual([{ to: 'it', event: 'rung', since: 'timer 2' }]);
+});
+
+test('a timer that nothing takes any more is over, and its event is no error', async () => {
+  const rung = moved(OVEN, await begun(OVEN), 'bell');
+  const after = moved(OVEN, rung, { ...dueOf(rung.emit[0]!), event: 'unheard of' });
+  expect(after).toMatchObject({ moved: false, payload: { timers: [] } });
+});
+
+test.each([
+  ['unheard of', 'EventNotAllowed', 'no transition takes unheard of'],
+  ['nothing', 'EventNotAllowed', 'no transition takes nothing'],
+  ['xstate.stop', 'EventNotAllowed', 'xstate.stop is not sent, but caused'],
+  ['xstate.done.actor.pay', 'EventNotAllowed', 'not sent, but caused'],
+  ['*', 'EventNotAllowed', 'no transition takes *'],
+  [{ event: 'open', details: [1] }, 'EventNotAllowed', 'an object'],
+  [{ event: 'open', details: 'x' }, 'EventNotAllowed', 'an object'],
+  [{ event: 'open', since: 'oven.state-2' }, 'EventNotAllowed', 'does not run any more'],
+  ['other', 'InternalError', 'it sends rung to another actor'],
+  ['bad', 'InternalError', 'burnt'],
+  ['big', 'InternalError', 'heat is a bigint'],
+  ['never', 'InternalError', 'the delay of rung: "NaN" is no duration'],
+] as [string | EventFile, string, string][])(
+  '%j: %s, and nothing changes',
+  async (event, outcome, reason) => {
+    const at = await begun(OVEN);
+    const before = structuredClone(at);
+    expect(sent(OVEN, at, event)).toEqual({ outcome, reason: expect.stringContaining(reason) });
+    expect(at).toEqual(before);
+  },
+);
+
+test('code that is not pure does not reach what is kept', async () => {
+  const at = await begun(OVEN);
+  const before = structuredClone(at);
+  expect(moved(OVEN, at, 'impure').payload).toMatchObject({
+    snapshot: { context: { log: ['by hand'] } },
+  });
+  expect(at).toEqual(before);
+});
+
+test('details do not say which event it is', async () => {
+  const at = await begun(OVEN);
+  expect(sent(OVEN, at, { event: 'unheard of', details: { type: 'open' } }).outcome).toBe(
+    'EventNotAllowed',
+  );
+});
+
+test('what is kept is JSON, and says that a promise is to run', async () => {
+  let at = await begun(ORDER);
+  at = moved(ORDER, at, { event: 'pay', details: { sum: 0 } });
+  expect(at).toMatchObject({ state: 'paying', payload: { snapshot: { context: { sum: 0 } } } });
+  expect(JSON.parse(JSON.stringify(at.payload))).toEqual(at.payload);
+  expect(ORDER.place(at)).toMatchObject({ kind: 'runnable' });
+});
