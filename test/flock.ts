@@ -5,16 +5,18 @@ import { expect } from 'vitest';
 import { momentAt } from '../src/semaphore/cycle.ts';
 import { Fleet } from './fleet.ts';
 
-/** Written aside, then renamed: all of them appear within milliseconds. */
-function submitSimple(fleet: Fleet, count: number): void {
+/** States that are written and not yet there: what this gives lets all of them appear, within milliseconds. */
+function prepareSimple(fleet: Fleet, count: number): () => void {
   const names = Array.from({ length: count }, (_, index) => `s${String(index).padStart(4, '0')}`);
   for (const name of names) {
     const content = JSON.stringify({ state: 'simple', payload: { target: name } });
     writeFileSync(join(fleet.dir, `.${name}`), content);
   }
-  for (const name of names) {
-    renameSync(join(fleet.dir, `.${name}`), join(fleet.dir, `${name}.state`));
-  }
+  return () => {
+    for (const name of names) {
+      renameSync(join(fleet.dir, `.${name}`), join(fleet.dir, `${name}.state`));
+    }
+  };
 }
 
 function expectEvenSpread(
@@ -58,9 +60,10 @@ export async function expectFairFlock(): Promise<void> {
     fleet.worker(name, ['--watch', '--example-delay', '0', ...flags]),
   );
   await fleet.until('all are registered', () => fleet.list('workers').length === names.length);
+  const submit = prepareSimple(fleet, 200);
   // What arrives while they read the directory, some see and some do not: then shares differ, and should.
-  await fleet.until('it is Update System', () => phaseNow() === 'update');
-  submitSimple(fleet, 200);
+  await fleet.until('it is early in Update System', isEarlyInUpdate);
+  submit();
   await fleet.until('all are done', () => fleet.list('done').length === 200);
   await fleet.until('claims are released', () => fleet.list('in_progress').length === 0);
   for (const worker of workers) worker.kill('SIGTERM');
@@ -73,4 +76,8 @@ export async function expectFairFlock(): Promise<void> {
   expectCleanVolume(fleet);
 }
 
-const phaseNow = (): string => momentAt(PHASES, Date.now()).phase;
+function isEarlyInUpdate(): boolean {
+  const now = Date.now();
+  const { phase, start } = momentAt(PHASES, now);
+  return phase === 'update' && now - start < PHASES.update / 2;
+}
