@@ -155,7 +155,8 @@ export interface Recruit {
  * - A commit counts with all that its record says, or not at all: successor, events that it takes up, events that it
  *   causes. Not at one moment perhaps, but whoever dies in between leaves the rest to the others' `recover`.
  *   An event is taken up by one commit; a step whose event is another's is given back (`lost`), to be looked at anew.
- * - `settle` may be repeated with the same steps until each is `settled`. `recover` may be repeated, by any number at once.
+ * - `settle` may be repeated with the same steps until each is `settled`, and with those that are. `recover` may be
+ *   repeated, by any number at once.
  * - `snapshot` is as of one moment where nothing changes but in Commitment and Update System (I4); what those outside
  *   put there meanwhile is in it, or in the next one.
  * - A session that has not been heard of for a lease counts as dead to the others, and learns of it from `check`. Whoever

@@ -23,7 +23,8 @@ export async function settle(
   const commits = steps.filter((step) => step.change.kind === 'commit');
   if (commits.length > 0) await commit(member, commits, window);
   for (const step of steps) {
-    if (step.change.kind === 'commit') continue;
+    // I6: one that is settled has no claim, and what has its name may be another session's.
+    if (step.change.kind === 'commit' || step.progress === 'settled') continue;
     if (!window.mayStart()) return;
     try {
       // An attempt is counted once, however often it takes to give the claim back.

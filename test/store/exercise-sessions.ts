@@ -106,6 +106,23 @@ export function exerciseSessions(make: MakeStore): void {
     expect(await bench.chain('two')).toEqual(['count available']);
   });
 
+  test('what is settled stays as it is, however often that is asked for', async () => {
+    const bench = await Bench.of(make);
+    const names = [await bench.submit('one', ONE), await bench.submit('two', ONE)];
+    const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
+    for (const name of names) await ant.claim(name, OPEN);
+    const steps = [commitStep(ant, names[0]!, {}), newStep(names[1]!, { kind: 'release' })];
+    await bench.settle(ant, steps);
+    expect(await bee.claim(names[1]!, OPEN)).toBe('ours');
+    await bench.settle(ant, steps);
+    expect(steps).toMatchObject([
+      { progress: 'settled', lost: false },
+      { progress: 'settled', lost: false },
+    ]);
+    expect(await bench.chain('one')).toEqual(['count done']);
+    expect(await bench.chain('two')).toEqual(['count in progress']);
+  });
+
   test('a name that is taken keeps its file, and the instance stops there', async () => {
     const bench = await Bench.of(make);
     const name = await bench.submit('one', ONE);
