@@ -1,9 +1,8 @@
 /** Events that people drop into `events/` under names of their own: `NAME.json`, which says for whom it is. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { Json } from './definition.ts';
 import { eventIdProblem, type EventFile } from './event.ts';
-import { parseJson } from './json-text.ts';
+import { parsedJson, parseJson } from './json-text.ts';
 import { instanceProblem } from './name.ts';
 import { byteLength, MAX_STATE_BYTES } from './state-file.ts';
 
@@ -27,7 +26,7 @@ const shape = z.strictObject({
   id: text.exactOptional(),
   to: text,
   event: text.min(1),
-  details: (z.json() as z.ZodType<Json>).exactOptional(),
+  details: parsedJson.exactOptional(),
   originator: text.exactOptional(),
   timestamp: text.exactOptional(),
 });

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Emission } from './decide.ts';
 import type { Json } from './definition.ts';
-import { parseJson } from './json-text.ts';
+import { parsedJson, parseJson } from './json-text.ts';
 import { byteLength, MAX_STATE_BYTES } from './state-file.ts';
 
 /** A timer's, or whatever else is no news any more when its instance has moved on. */
@@ -83,7 +83,7 @@ export function parseEventName(fileName: string): EventName | undefined {
 const text = z.string();
 const shape = z.strictObject({
   event: text.min(1),
-  details: (z.json() as z.ZodType<Json>).exactOptional(),
+  details: parsedJson.exactOptional(),
   originator: text.exactOptional(),
   timestamp: text.exactOptional(),
   delay: z.number().min(0).exactOptional(),

@@ -1,5 +1,6 @@
 /** JSON with the place of every mistake. `JSON.parse` decides; jsonc-parser says where. */
 import { findNodeAtLocation, parseTree, visit } from 'jsonc-parser';
+import { z } from 'zod';
 import type { Json } from './definition.ts';
 
 /** 1-based. */
@@ -13,6 +14,19 @@ export type ParsedJson =
   | ({ readonly ok: false; readonly reason: string } & Place);
 
 export const MAX_DEPTH = 200;
+
+const anyJson = z.json();
+
+/**
+ * A part of what `JSON.parse` returned: JSON, unless a number in it is larger than any. Where it is not there nothing is
+ * looked at; `z.json()` would try all that it might be.
+ */
+export const parsedJson: z.ZodType<Json> = z
+  .unknown()
+  .refine(
+    (value) => value === undefined || anyJson.safeParse(value).success,
+    'a number in it is too large',
+  ) as z.ZodType<Json>;
 
 /** `{ … }`, as JSON has it: a list is none. */
 export function isObject(value: unknown): value is Record<string, unknown> {

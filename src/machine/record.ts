@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Json } from './definition.ts';
 import type { Emitted, Outcome } from './event.ts';
+import { parsedJson } from './json-text.ts';
 
 /** Instants are ISO 8601. */
 export interface Attempt {
@@ -129,7 +130,7 @@ const commitSchema: z.ZodType<CommitRecord> = z.object({
   started: text,
   finished: text,
   machine: text.exactOptional(),
-  output: (z.json() as z.ZodType<Json>).exactOptional(),
+  output: parsedJson.exactOptional(),
   events: z.array(appliedSchema).exactOptional(),
   emit: z.array(z.object({ name: text, content: text })).exactOptional(),
   branches: z.array(follower).exactOptional(),

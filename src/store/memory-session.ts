@@ -12,6 +12,7 @@ import type {
   Glance,
   Intake,
   JournalEntry,
+  Recovering,
   Recovery,
   Session,
   Snapshot,
@@ -212,6 +213,7 @@ export class MemorySession implements Session {
     for (const step of steps) {
       step.error = undefined;
       if (!window.mayStart()) return;
+      if (step.progress === 'settled') continue;
       settleStep(this.#rows, this.#self, step, window, this.stamp());
     }
   }
@@ -219,7 +221,7 @@ export class MemorySession implements Session {
   async recover(
     _cycle: number,
     { mayStart }: Window,
-    isHeld: (name: string) => boolean = () => true,
+    { isHeld = () => true }: Recovering = {},
   ): Promise<Recovery> {
     const report = { broken: [] as string[], dropped: [] as string[], finished: [] };
     for (const one of this.#rows.participants.values()) {

@@ -90,6 +90,13 @@ export interface Window {
   readonly follow: boolean;
 }
 
+export interface Recovering {
+  /** This session's claims that are not `held` are dropped too: a network may repeat a link after the claim was released. */
+  readonly isHeld?: (name: string) => boolean;
+  /** Of what the dead have left, not this session's part only: who has nothing else to do does what others may not come to. */
+  readonly all?: boolean;
+}
+
 export interface Recovery {
   /** Sessions found dead just now. */
   readonly broken: readonly string[];
@@ -172,11 +179,8 @@ export interface Session {
   /** Tokens of all sessions there are, this one included. */
   sessions(): Promise<readonly Token[]>;
   settle(steps: readonly Step[], window: Window): Promise<void>;
-  /**
-   * Breaks the leases of the dead, drops their claims, finishes what they owed. Claims of this session
-   * that are not `held` are dropped too: a network may repeat a link after the claim was released.
-   */
-  recover(cycle: number, window: Window, isHeld?: (name: string) => boolean): Promise<Recovery>;
+  /** Breaks the leases of the dead, drops their claims, finishes what they owed. */
+  recover(cycle: number, window: Window, how?: Recovering): Promise<Recovery>;
   /**
    * In Update System, until `isBusy`: moves what was done long ago to the archive, a bounded part of it.
    * Returns how many states.

@@ -12,7 +12,7 @@ import { isArchived, isDone } from './archive.ts';
 import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
 import { dropClaim, isSettled, releaseClaim } from './claim.ts';
 import { publishFromRecord } from './commit.ts';
-import type { Recovery, Window } from '../store/session.ts';
+import type { Recovering, Recovery, Window } from '../store/session.ts';
 import { listOrNone, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf } from './files.ts';
 import { sessionOfTokenFile, type Member } from './member.ts';
@@ -27,6 +27,9 @@ interface Claim {
   readonly text: string;
   readonly token: Token;
 }
+
+/** Is this state, or this staged file, for us to deal with? */
+type IsMine = (key: string) => boolean;
 
 /** Leases are looked at once in so many parts of a lease: a death shows that much later at most. */
 const LOOKS_PER_LEASE = 8;
@@ -129,8 +132,10 @@ export class Recoverer {
   async recover(
     cycle: number,
     window: Window,
-    isHeld: (name: string) => boolean = () => true,
+    { isHeld = () => true, all = false }: Recovering = {},
   ): Promise<Recovery> {
+    const { session: self } = this.#member.token;
+    const isMyPart = (key: string): boolean => all || isMine(key, self, this.living(), cycle);
     if (this.#monotonic() - this.#looked >= this.#lease / LOOKS_PER_LEASE) await this.observe();
     const dead = [...this.#sightings.keys()].filter((session) => this.#isDead(session));
     const report = { broken: [] as string[], dropped: [] as string[], finished: [] as string[] };
@@ -138,15 +143,15 @@ export class Recoverer {
     if (dead.length === 0 && !due) return report;
     await this.#scanClaims(dead.length > 0);
     await this.#dropStrays(isHeld, window);
-    await this.#sweepAttempts(cycle, window);
-    await sweepWaiting(this.#member, (name) => this.#isMyShare(name, cycle) && window.mayStart());
+    await this.#sweepAttempts(isMyPart, window);
+    await sweepWaiting(this.#member, (name) => isMyPart(name) && window.mayStart());
     for (const session of dead) {
       const isStill = await this.#isDeadNow(session);
       if (!window.mayStart()) return report;
       if (!isStill) continue;
       if (await this.#breakLease(session, window)) report.broken.push(session);
-      report.dropped.push(...(await this.#dropClaims(session, cycle, window)));
-      report.finished.push(...(await this.#sweep(session, cycle, window)));
+      report.dropped.push(...(await this.#dropClaims(session, isMyPart, window)));
+      report.finished.push(...(await this.#sweep(session, isMyPart, window)));
       await this.#forget(session);
     }
     return report;
@@ -200,10 +205,10 @@ export class Recoverer {
   }
 
   /** Attempts are in the record of a state that is done or failed; what is left of them here is in nobody's way. */
-  async #sweepAttempts(cycle: number, window: Window): Promise<void> {
+  async #sweepAttempts(isMyPart: IsMine, window: Window): Promise<void> {
     const { files, layout } = this.#member;
     for (const name of await listOrNone(files, layout.internal('attempts'))) {
-      if (!this.#isMyShare(name, cycle)) continue;
+      if (!isMyPart(name)) continue;
       // Where it waits, nothing was tried: whoever was lost only looked.
       const isOver = this.#member.waiting.has(name) || (await isSettled(files, layout, name));
       if (!isOver) continue;
@@ -225,10 +230,10 @@ export class Recoverer {
     return wasThere;
   }
 
-  async #dropClaims(session: string, cycle: number, window: Window): Promise<string[]> {
+  async #dropClaims(session: string, isMyPart: IsMine, window: Window): Promise<string[]> {
     const dropped: string[] = [];
     for (const claim of this.#claims) {
-      if (claim.token.session !== session || !this.#isMyShare(claim.name, cycle)) continue;
+      if (claim.token.session !== session || !isMyPart(claim.name)) continue;
       if (!window.mayStart()) break;
       await this.#countLost(claim);
       if (await dropClaim(this.#member, claim.name, claim.text, window)) dropped.push(claim.name);
@@ -256,12 +261,12 @@ export class Recoverer {
   }
 
   /** What a dead session staged is done, superseded, or (not seen in `done/`) left for later: see I8. */
-  async #sweep(session: string, cycle: number, window: Window): Promise<string[]> {
+  async #sweep(session: string, isMyPart: IsMine, window: Window): Promise<string[]> {
     const { files, layout } = this.#member;
     const directory = layout.internal('staging', session);
     const finished: string[] = [];
     for (const file of await stagedFiles(files, layout, session)) {
-      if (!this.#isMyShare(file, cycle)) continue;
+      if (!isMyPart(file)) continue;
       const names = await stagedStates(files, directory, file);
       const open = names.filter((name) => !this.#swept.has(`${session}/${name}`));
       let left = open.length;
@@ -301,10 +306,6 @@ export class Recoverer {
     if (!(await publishFromRecord(this.#member, record, window))) return 'late';
     await clearAttempts(this.#member, name);
     return 'finished';
-  }
-
-  #isMyShare(name: string, cycle: number): boolean {
-    return isMine(name, this.#member.token.session, this.living(), cycle);
   }
 
   /** When nothing of it is left, the last traces of a dead session go too. */

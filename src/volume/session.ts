@@ -19,6 +19,7 @@ import type {
   Held,
   Intake,
   JournalEntry,
+  Recovering,
   Recovery,
   Session,
   Snapshot,
@@ -309,12 +310,8 @@ export class VolumeSession implements Session {
     return settle(this.#member, steps, window);
   }
 
-  async recover(
-    cycle: number,
-    window: Window,
-    isHeld?: (name: string) => boolean,
-  ): Promise<Recovery> {
-    const recovery = await this.#recoverer.recover(cycle, window, isHeld);
+  async recover(cycle: number, window: Window, how?: Recovering): Promise<Recovery> {
+    const recovery = await this.#recoverer.recover(cycle, window, how);
     const { session } = this.token;
     const living = this.#recoverer.living();
     await this.#orphans.answer(window, (one) => isMine(one, session, living, cycle));

@@ -9,6 +9,7 @@
 import { UserError } from '../machine/errors.ts';
 import { cycleLength } from '../semaphore/cycle.ts';
 import type { Session, Snapshot, Window } from '../store/session.ts';
+import { Alarm } from './alarm.ts';
 import { Arrivals } from './arrivals.ts';
 import { Crew } from './crew.ts';
 import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
@@ -18,7 +19,6 @@ import { nextTurn, windowFor, type PhaseTurn } from './timetable.ts';
 
 /** An idle worker still looks after the dead this many times a lease. */
 const IDLE_LOOKS_PER_LEASE = 2;
-const AWAKE = 'awake';
 /** So far into what is left of Update System. */
 const LOOK_LATE = 0.75;
 
@@ -30,6 +30,7 @@ export class Worker {
   readonly #ports: WorkerPorts;
   readonly #options: WorkerOptions;
   readonly #crew: Crew;
+  readonly #alarm: Alarm;
   #session!: Session;
   #turn: PhaseTurn | undefined;
   #supply!: Supply;
@@ -44,7 +45,6 @@ export class Worker {
   #problem: unknown;
   /** On the monotonic clock: a stopping worker lets go of its ticks by then. */
   #deadline = Number.POSITIVE_INFINITY;
-  #wake = new AbortController();
   #hinted = false;
   /** Something has come that is to be claimed before this Update System is over. */
   #again = false;
@@ -55,7 +55,8 @@ export class Worker {
   constructor(ports: WorkerPorts, options: WorkerOptions) {
     this.#ports = ports;
     this.#options = options;
-    this.#crew = new Crew(ports, options, () => this.#nudge());
+    this.#alarm = new Alarm(ports.clock);
+    this.#crew = new Crew(ports, options, () => this.#alarm.nudge());
   }
 
   /** Works until nothing is left, or until `stop` aborts and its ticks are settled or released. */
@@ -90,7 +91,7 @@ export class Worker {
   }
 
   async #step(): Promise<void> {
-    const { clock, log } = this.#ports;
+    const { log } = this.#ports;
     if (this.#isOverdue()) {
       this.#finished = true;
       return;
@@ -103,8 +104,7 @@ export class Worker {
       }
       this.#uncertain = true;
       await this.#guard('measuring', () => this.#isOurs());
-      await clock.sleep(this.#session.lease / 10, this.#wake.signal);
-      return this.#rearm();
+      return this.#sleep(this.#session.lease / 10);
     }
     this.#uncertain = false;
     const wait = nextTurn(this.#session.phases, now, this.#again ? undefined : this.#turn);
@@ -243,12 +243,7 @@ export class Worker {
     await this.#crew.settle(window);
     if (this.#ending !== undefined) await this.#takeLeave(window);
     let isRegistered = await this.#registerForRoom(window);
-    const recovery = await this.#session.recover(turn.cycle, window, (name) =>
-      this.#crew.knows(name),
-    );
-    if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
-      this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
-    }
+    await this.#recover(turn, window, false);
     await this.#fetch(turn, window);
     this.#crew.startTicks();
     await this.#guard('archiving', () =>
@@ -269,17 +264,31 @@ export class Worker {
       isRegistered ||= await this.#registerForRoom(window);
     }
     await this.#crew.report();
-    await this.#lookForTheEnd(turn, window);
+    await this.#lookAgain(turn, window);
     if (this.#ending !== undefined) await this.#takeLeave(window);
   }
 
-  /** Where listings are fresh, the end shows as soon as the last claim is released: late in this phase. */
-  async #lookForTheEnd(turn: PhaseTurn, window: Window): Promise<void> {
+  async #recover({ cycle }: PhaseTurn, window: Window, all: boolean): Promise<void> {
+    const isHeld = (name: string): boolean => this.#crew.knows(name);
+    const recovery = await this.#session.recover(cycle, window, { isHeld, all });
+    if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
+      this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
+    }
+  }
+
+  /**
+   * Late in this phase, with nothing in hand: what the others have not come to, dead perhaps without anybody's notice, is
+   * done for them. Where listings are fresh the end shows as soon as the last claim is released.
+   */
+  async #lookAgain(turn: PhaseTurn, window: Window): Promise<void> {
     const now = this.#session.time();
     const { freshListings, watch } = this.#options;
-    if (!freshListings || watch || !this.#crew.isEmpty || now === undefined) return;
-    await this.#sleep((turn.end - now.latest) * LOOK_LATE);
-    if (window.mayStart()) await this.#endIfNothing(await this.#session.snapshot(this.#arrived()));
+    if (this.#idle || !this.#crew.isEmpty || now === undefined) return;
+    await this.#sleep((turn.end - now.latest) * LOOK_LATE, () => this.#again);
+    if (this.#ending !== undefined || this.#again || !window.mayStart()) return;
+    await this.#recover(turn, window, true);
+    if (watch || !freshListings) return;
+    await this.#endIfNothing(await this.#session.snapshot(this.#arrived()));
   }
 
   /** I4: a flag comes down in Worker Commitment or Update System only, also when leaving. */
@@ -301,7 +310,7 @@ export class Worker {
     this.#deadline = this.#ports.clock.monotonic() + this.#options.drain;
     this.#crew.stopStarting();
     this.#ports.log.info({}, 'stopping: claiming nothing more, settling what runs');
-    this.#nudge();
+    this.#alarm.nudge();
   }
 
   /** No later Update System comes before the deadline: what is not finished in this one is released. */
@@ -347,35 +356,19 @@ export class Worker {
     this.#hinted = true;
     this.#arrivals.note(name);
     if (this.#options.eager && name !== undefined) this.#offer(name);
-    if (this.#idle) this.#nudge();
+    if (this.#idle) this.#alarm.nudge();
   }
 
   /** Whoever has been through this Update System goes through it again. */
   #offer(name: string): void {
     if (!this.#supply.offer(name)) return;
     this.#again = this.#turn?.phase === 'update';
-    this.#nudge();
+    this.#alarm.nudge();
   }
 
-  #nudge(): void {
-    // With a reason of our own: without one, each abort makes an exception, with its stack.
-    this.#wake.abort(AWAKE);
-  }
-
-  #rearm(): void {
-    if (this.#wake.signal.aborted) this.#wake = new AbortController();
-  }
-
-  /** Sleeps; a nudge ends it only if `until` holds by then (without it, only if we are to stop). */
-  async #sleep(ms: number, until: () => boolean = () => false): Promise<void> {
-    const end = this.#ports.clock.monotonic() + ms;
-    const stopping = this.#ending;
-    for (;;) {
-      this.#rearm();
-      if (until() || this.#ending !== stopping) return;
-      const left = end - this.#ports.clock.monotonic();
-      if (left <= 0) return;
-      await this.#ports.clock.sleep(left, this.#wake.signal);
-    }
+  /** Until we are to stop, whatever else it is for. */
+  #sleep(ms: number, until: () => boolean = () => false): Promise<void> {
+    const ending = this.#ending;
+    return this.#alarm.sleep(ms, () => until() || this.#ending !== ending);
   }
 }

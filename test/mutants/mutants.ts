@@ -17,7 +17,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'sweep left out',
     file: `${VOLUME}/recovery.ts`,
-    find: 'report.finished.push(...(await this.#sweep(session, cycle, window)));',
+    find: 'report.finished.push(...(await this.#sweep(session, isMyPart, window)));',
     replace: '',
   },
   {

@@ -292,7 +292,7 @@ export function exerciseDeaths(make: MakeStore): void {
     for (const name of names) await ant.claim(name, OPEN);
     for (let cycle = 0; cycle < 8; cycle += 1) {
       await bench.pass(LEASE / 4, ant, bee);
-      await ant.recover(cycle, OPEN, (name) => name === 'two.state');
+      await ant.recover(cycle, OPEN, { isHeld: (name) => name === 'two.state' });
     }
     expect((await bee.snapshot()).tasks.names).toEqual(['one.state']);
   });

@@ -353,7 +353,7 @@ describe('a link that the network repeats after the claim was released', () => {
     for (let scan = 0; scan < scans; scan += 1) {
       volume.pass(LEASE / 4);
       ant.beat();
-      await ant.session.recover(scan, OPEN, isHeld);
+      await ant.session.recover(scan, OPEN, { isHeld });
     }
     return volume.list('in_progress');
   };
