@@ -157,7 +157,8 @@ export class VolumeSession implements Session {
     this.#member.claims = new ClaimAges(clocks, rules.pause / 2);
     this.#archiver = new Archiver(this.#member, rules, {
       monotonic,
-      volumeTime: () => this.time()?.earliest,
+      // Not measured for so long, a bad clock may be off by more than the age of what is there.
+      volumeTime: () => (this.#silence < this.lease ? this.time()?.earliest : undefined),
       living: () => this.#recoverer.living(),
     });
     this.#listings = new Listings(files, Math.max(this.lease, COARSE), monotonic);
@@ -212,7 +213,7 @@ export class VolumeSession implements Session {
   }
 
   async check(): Promise<'alive' | 'broken'> {
-    const { files, clock } = this.#ports;
+    const { files } = this.#ports;
     const text = await readText(files, this.#layout.volumeFile);
     if (text === undefined || parseVolumeFile(text)?.id !== this.#volume.id) {
       throw new UserError(
@@ -224,7 +225,7 @@ export class VolumeSession implements Session {
     const heartbeat = this.#heartbeat;
     if (heartbeat === undefined || heartbeat.broken) return 'broken';
     // Silent for longer than the lease (stopped, suspended, starved): the lease itself tells.
-    if (clock.monotonic() - heartbeat.lastBeat < this.lease) return 'alive';
+    if (this.#silence < this.lease) return 'alive';
     return (await files.stat(this.#member.lease)) === undefined ? 'broken' : 'alive';
   }
 
@@ -233,9 +234,13 @@ export class VolumeSession implements Session {
    * have looked for a whole lease. Only where looks show what is there: not through caches (I8).
    */
   #isSafe(): boolean {
-    const heartbeat = this.#heartbeat;
-    if (!this.#freshListings || heartbeat === undefined || heartbeat.broken) return false;
-    return this.#ports.clock.monotonic() - heartbeat.lastBeat < SAFE * this.lease;
+    if (!this.#freshListings || this.#heartbeat?.broken !== false) return false;
+    return this.#silence < SAFE * this.lease;
+  }
+
+  /** Milliseconds since the last beat that we know of. */
+  get #silence(): number {
+    return this.#ports.clock.monotonic() - (this.#heartbeat?.lastBeat ?? Number.NEGATIVE_INFINITY);
   }
 
   setDeadline(monotonic: number): void {
