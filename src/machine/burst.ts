@@ -50,6 +50,8 @@ export interface Burst {
   readonly hasLooked: boolean;
 }
 
+/** Events that one step takes up. */
+export const MOST_EVENTS = 64;
 /** Of what one record says of its events: originators and reasons are as long as somebody made them. */
 export const MOST_BYTES: number = MAX_STATE_BYTES;
 const MOST_REASON = 10_000;

@@ -1,5 +1,5 @@
 /** A session on a store in memory: the work, for workers of one process. */
-import type { Arrived } from '../machine/burst.ts';
+import { MOST_EVENTS, type Arrived } from '../machine/burst.ts';
 import type { PastStep } from '../machine/definition.ts';
 import { parseStateName } from '../machine/name.ts';
 import { pastStep } from '../machine/past-step.ts';
@@ -24,9 +24,6 @@ import { answerOrphans } from './memory-orphans.ts';
 import type { Participant, Posted, Rows } from './memory-rows.ts';
 import { settleStep } from './memory-settle.ts';
 import type { Vigil } from './memory-vigil.ts';
-
-/** Of one step. */
-const BURST = 64;
 
 /** What all sessions of a store have in common. */
 export interface Shared {
@@ -201,7 +198,7 @@ export class MemorySession implements Session {
     const due = this.#inbox.get(this.#rows.states.get(name)?.instance ?? '') ?? [];
     return due
       .filter((one) => this.#rows.isPending(one))
-      .slice(0, BURST)
+      .slice(0, MOST_EVENTS)
       .map(({ name: file, id, content }) => ({ file, id, content }));
   }
 

@@ -1,7 +1,7 @@
 /** Events that are on their way: what a listing tells of them, and what those for one instance say. */
 import { isDroppedName, subjectOfProblem } from '../machine/dropped.ts';
 import { parseEvent, parseEventName } from '../machine/event.ts';
-import type { Arrived } from '../machine/burst.ts';
+import { MOST_EVENTS, type Arrived } from '../machine/burst.ts';
 import { emittedIn } from '../machine/record.ts';
 import { parseStateName } from '../machine/name.ts';
 import { formatInstant } from '../semaphore/volume-clock.ts';
@@ -11,8 +11,6 @@ import type { Layout } from './layout.ts';
 import type { Member } from './member.ts';
 import { standingOf } from './outcomes.ts';
 
-/** Of one step. */
-const BURST = 64;
 const UNREADABLE = ['EACCES', 'EPERM'];
 
 /** Files' names, by instance, in order. */
@@ -129,7 +127,7 @@ export async function takeEvents(member: Member, state: string): Promise<Arrived
   const { files, layout, inbox } = member;
   const arrived: Arrived[] = [];
   for (const file of inbox.due.get(parseStateName(state)!.instance) ?? []) {
-    if (arrived.length === BURST) break;
+    if (arrived.length === MOST_EVENTS) break;
     const { id } = parseEventName(file)!;
     const standing = await standingOf(files, layout, id);
     if (standing.kind === 'over') {
