@@ -115,9 +115,9 @@ describe('machines as configurations', () => {
     ],
     [
       'a timeout beyond any timer',
-      GOOD.replace('30s', '1000h'),
+      GOOD.replace('30s', '876601h'),
       'm.yaml',
-      ['m.yaml:6:', '24 days'],
+      ['m.yaml:6:', 'a hundred years'],
     ],
     [
       'a blank command',
