@@ -226,8 +226,24 @@ describe('what a tick may answer', () => {
     [{ kind: 'done', output: new URL('a:b') }, 'output is an URL'],
     [{ kind: 'done', output: Buffer.from('a') }, 'output is a Buffer'],
     [{ kind: 'done', output: new Float64Array(1) }, 'output is a Float64Array'],
-    [{ kind: 'done', output: new (class Point {})() }, 'output is a Point'],
-    [{ kind: 'done', output: new (class {})() }, 'output is an object of a class'],
+    [
+      {
+        kind: 'done',
+        output: new (class Point {
+          x = 1;
+        })(),
+      },
+      'output is a Point',
+    ],
+    [
+      {
+        kind: 'done',
+        output: new (class {
+          x = 1;
+        })(),
+      },
+      'output is an object of a class',
+    ],
     [{ kind: 'done', output: Object('text') }, 'output is a String'],
     [{ kind: 'done', output: Symbol('a') }, 'output is a symbol'],
     [{ kind: 'done', output: [1, undefined] }, 'output.1 is undefined'],

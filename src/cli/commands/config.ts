@@ -44,7 +44,7 @@ export const config: Command = {
 
 /** Throws `usage`, and for what is to be put everything that is wrong with it, before anything is stored. */
 function actionOf([verb, ...rest]: readonly string[]): Act {
-  if (verb === 'put' && rest.length > 0) return put(rest.map(given));
+  if (verb === 'put' && rest.length > 0) return put(rest.map(readOne));
   if (verb === 'get' && rest.length === 1) return get(rest[0]!);
   if (verb === 'list' && rest.length === 0) return list;
   throw new UserError('usage', 'config what? put FILE…, get NAME[:VERSION], or list');
@@ -58,7 +58,7 @@ interface Given extends ConfigurationName {
 /** A file name on the volume may have 255 bytes. */
 const LONGEST = 200;
 
-function given(file: string): Given {
+function readOne(file: string): Given {
   const text = readConfiguration(file);
   const { name, version } = parseConfiguration(text, { file, folder: dirname(file) });
   if (version === undefined) {
