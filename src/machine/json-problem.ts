@@ -12,7 +12,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   Map: ': make it an object',
   Set: ': make it a list',
   Date: ': write toISOString()',
-  Promise: ': await it',
+  Promise: ': wait for its result',
   Error: ': say its message',
   bigint: ': make it a text',
 };
@@ -78,7 +78,7 @@ function findInList(
 
 function findInObject(value: object, path: string, level: number, walk: Walk): string | undefined {
   for (const [key, part] of Object.entries(value)) {
-    // JSON leaves these out, as everybody knows.
+    // JSON leaves these out.
     if (part === undefined) continue;
     const problem = findProblem(part, `${path}.${key}`, level, walk);
     if (problem !== undefined) return problem;
