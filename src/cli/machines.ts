@@ -10,17 +10,19 @@ import { isMachine } from '../machine/machine.ts';
 import { createRegistry, fullName, machineNames, type Registry } from '../machine/registry.ts';
 import { shippedMachines } from '../machine/shipped.ts';
 import { decodeText } from '../machine/state-file.ts';
+import { loadProblem } from './load-problem.ts';
+import { recognizeModules } from './module-format.ts';
 
 const MODULES = new Set(['.ts', '.js', '.mts', '.mjs']);
 const CONFIGURATIONS = new Set(['.yaml', '.yml', '.json']);
 
 /** The shipped machines and those in `paths`. Throws `no-machines`, `bad-machine`, `bad-configuration`. */
 export async function loadMachines(paths: readonly string[]): Promise<Registry> {
-  const machines: Machine[] = [...shippedMachines];
+  const files = new Map<Machine, string>();
   for (const path of paths) {
-    for (const file of filesIn(resolve(path))) machines.push(await loadMachine(file));
+    for (const file of filesIn(resolve(path))) files.set(await loadMachine(file), file);
   }
-  return createRegistry(machines);
+  return createRegistry([...shippedMachines, ...files.keys()], files);
 }
 
 /**
@@ -28,9 +30,9 @@ export async function loadMachines(paths: readonly string[]): Promise<Registry> 
  * as `loadMachines`, and `which-machine`.
  */
 export async function loadOne(path: string, named: string | undefined): Promise<Machine> {
-  const machines: Machine[] = [];
-  for (const file of filesIn(resolve(path))) machines.push(await loadMachine(file));
-  const registry = createRegistry(machines);
+  const files = new Map<Machine, string>();
+  for (const file of filesIn(resolve(path))) files.set(await loadMachine(file), file);
+  const registry = createRegistry([...files.keys()], files);
   // Of each name, the newest first.
   const all = [...registry.values()].flat();
   const fitting =
@@ -98,6 +100,7 @@ async function loadModule(file: string): Promise<unknown> {
     });
   }
   try {
+    recognizeModules();
     const loaded = (await import(pathToFileURL(file).href)) as { default?: unknown };
     return loaded.default;
   } catch (error) {
@@ -112,9 +115,7 @@ async function loadModule(file: string): Promise<unknown> {
       const reason = 'it needs XState, which does not come with Flockwork: npm install xstate@5';
       throw new UserError('no-xstate', `${file}: ${reason}`, { file });
     }
-    throw new UserError('bad-machine', `${file} cannot be loaded: ${message}`, {
-      file,
-    });
+    throw new UserError('bad-machine', loadProblem(file, error), { file });
   }
 }
 

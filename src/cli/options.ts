@@ -12,7 +12,7 @@ export interface Settings {
   lease: number | undefined;
   assign: 'slices' | 'zip';
   concurrency: number;
-  threads: number;
+  threads: number | 'auto';
   capacity: number;
   follow: boolean;
   watch: boolean;
@@ -72,6 +72,8 @@ export interface Option {
   /** For `--help`, where the default depends on something. */
   readonly defaultText?: string;
   readonly choices?: readonly string[];
+  /** Numbers only: a word that is allowed as well. */
+  readonly or?: string;
   /** Numbers only. */
   readonly minimum?: number;
   readonly integer?: boolean;
@@ -121,8 +123,10 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   },
   threads: {
     type: 'number',
-    describe: "Threads for the ticks of modules, one at a time in each; 0: the worker's own",
-    default: 0,
+    describe:
+      "Threads for the ticks of modules, one at a time in each; 0: the worker's own; auto: that, until one blocks it",
+    default: 'auto',
+    or: 'auto',
     minimum: 0,
     integer: true,
   },

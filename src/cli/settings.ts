@@ -59,13 +59,15 @@ function convert(option: Option, value: unknown, source: string): unknown {
   const given = Array.isArray(value) && option.type !== 'list' ? value.at(-1) : value;
   const refuse = (expected: string): UserError =>
     new UserError('bad-setting', `${source} is ${JSON.stringify(given)}; it has to be ${expected}`);
+  if (option.or !== undefined && given === option.or) return given;
+  const expected = EXPECTED[option.type] + (option.or === undefined ? '' : ` or ${option.or}`);
   let converted: unknown;
   try {
     converted = CONVERT[option.type](given);
   } catch {
-    throw refuse(EXPECTED[option.type]);
+    throw refuse(expected);
   }
-  if (converted === undefined) throw refuse(EXPECTED[option.type]);
+  if (converted === undefined) throw refuse(expected);
   if (option.choices !== undefined && !option.choices.includes(converted as string)) {
     throw refuse(`one of ${option.choices.join(', ')}`);
   }

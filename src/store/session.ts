@@ -109,6 +109,8 @@ export interface Recovery {
   readonly dropped: readonly string[];
   /** States whose commit was finished for a dead session. */
   readonly finished: readonly string[];
+  /** Sessions that any of it was done for. */
+  readonly of: readonly string[];
 }
 
 export interface Held {

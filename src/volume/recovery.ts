@@ -43,6 +43,9 @@ const SCANS_PER_LEASE = 4;
 /** A claim that stays is read again after so many: its name may have been claimed anew in between. */
 const SCANS_TRUSTED = 16;
 
+type Report = Record<keyof Recovery, string[]>;
+const noReport = (): Report => ({ broken: [], dropped: [], finished: [], of: [] });
+
 export class Recoverer {
   readonly #member: Member;
   readonly #lease: number;
@@ -140,7 +143,7 @@ export class Recoverer {
     const isMyPart = (key: string): boolean => all || isMine(key, self, this.living(), cycle);
     if (this.#monotonic() - this.#looked >= this.#lease / LOOKS_PER_LEASE) await this.observe();
     const dead = [...this.#sightings.keys()].filter((session) => this.#isDead(session));
-    const report = { broken: [] as string[], dropped: [] as string[], finished: [] as string[] };
+    const report = noReport();
     const due = this.#monotonic() - this.#scanned >= this.#lease / SCANS_PER_LEASE;
     if (dead.length === 0 && !due) return report;
     await this.#scanClaims(dead.length > 0);
@@ -151,9 +154,13 @@ export class Recoverer {
       const isStill = await this.#isDeadNow(session);
       if (!window.mayStart()) return report;
       if (!isStill) continue;
-      if (await this.#breakLease(session, window)) report.broken.push(session);
-      report.dropped.push(...(await this.#dropClaims(session, isMyPart, window)));
-      report.finished.push(...(await this.#sweep(session, isMyPart, window)));
+      const isBroken = await this.#breakLease(session, window);
+      if (isBroken) report.broken.push(session);
+      const dropped = await this.#dropClaims(session, isMyPart, window);
+      report.dropped.push(...dropped);
+      const finished = await this.#sweep(session, isMyPart, window);
+      report.finished.push(...finished);
+      if (isBroken || dropped.length + finished.length > 0) report.of.push(session);
       await this.#forget(session);
     }
     return report;

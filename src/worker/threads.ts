@@ -4,16 +4,17 @@
  * the pool starts another.
  */
 import { Piscina } from 'piscina';
-import type { RunnableActivity } from '../machine/definition.ts';
 import type { Registry } from '../machine/registry.ts';
 import { Deadlines } from './deadlines.ts';
 import { createExecute, type ExecutorOptions } from './executor.ts';
 import type { Execute, TickResult, TickTask } from './ports.ts';
 import { supervise } from './supervise.ts';
-import { ThreadRun, type ThreadData } from './thread-run.ts';
+import { ThreadRun, type ThreadData, type ThreadReport } from './thread-run.ts';
 
 export interface ThreadsOptions extends ExecutorOptions {
   readonly threads: number;
+  /** So many are started at once, and the others when they are needed. */
+  readonly least: number;
   /** The thread's module. */
   readonly entry: URL;
   readonly registry: Registry;
@@ -35,7 +36,7 @@ export interface Threads {
 export function startThreads(options: ThreadsOptions): Threads {
   const pool = new Piscina({
     filename: options.entry.href,
-    minThreads: options.threads,
+    minThreads: options.least,
     maxThreads: options.threads,
     workerData: {
       machines: options.machines,
@@ -43,12 +44,13 @@ export function startThreads(options: ThreadsOptions): Threads {
     } satisfies ThreadData,
     // What a tick left behind goes on while its thread waits for the next one, as it would without threads.
     atomics: 'disabled',
+    idleTimeout: Number.POSITIVE_INFINITY,
     recordTiming: false,
   });
   pool.on('error', (error) =>
     options.log.error({ err: error }, 'a thread without a tick has ended'),
   );
-  const versions = versionsOf(options.registry);
+  pool.on('message', ({ facts, message }: ThreadReport) => options.log.error(facts, message));
   const deadlines = new Deadlines(options.clock);
   const inMainThread = createExecute(options);
   return {
@@ -56,7 +58,7 @@ export function startThreads(options: ThreadsOptions): Threads {
       const { activity, history, ...rest } = task;
       if (activity.kind === 'command') return inMainThread(task, workerSignal);
       if (workerSignal.aborted) return { kind: 'aborted' };
-      const version = versions.get(activity);
+      const version = versionOf(options.registry, task);
       const run = new ThreadRun(pool, { ...rest, version }, { ...options, deadlines, history });
       return runToEnd(task, run, workerSignal, { ...options, deadlines });
     },
@@ -65,13 +67,9 @@ export function startThreads(options: ThreadsOptions): Threads {
 }
 
 /** Names do not tell which version of a machine an activity is of. */
-function versionsOf(registry: Registry): ReadonlyMap<RunnableActivity, string | undefined> {
-  const machines = [...registry.values()].flat();
-  return new Map(
-    machines.flatMap(({ activities, version }) =>
-      [...activities.values()].map((activity) => [activity, version] as const),
-    ),
-  );
+function versionOf(registry: Registry, { machine, activity }: TickTask): string | undefined {
+  const versions = registry.get(machine) ?? [];
+  return versions.find(({ activities }) => [...activities.values()].includes(activity))?.version;
 }
 
 async function runToEnd(

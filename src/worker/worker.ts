@@ -13,6 +13,7 @@ import { Alarm } from './alarm.ts';
 import { Arrivals } from './arrivals.ts';
 import { ClaimGate } from './claim-gate.ts';
 import { Crew } from './crew.ts';
+import { logRecovery } from './log-settled.ts';
 import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
 import { Registration } from './registration.ts';
 import { KnownFleet } from './prefetch.ts';
@@ -289,10 +290,7 @@ export class Worker {
 
   async #recover({ cycle }: PhaseTurn, window: Window, all: boolean): Promise<void> {
     const isHeld = (name: string): boolean => this.#crew.knows(name);
-    const recovery = await this.#session.recover(cycle, window, { isHeld, all });
-    if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
-      this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
-    }
+    logRecovery(this.#ports.log, await this.#session.recover(cycle, window, { isHeld, all }));
     await this.#guard('looking at failed states', () => this.#crew.bringBack(cycle, window));
   }
 
