@@ -38,8 +38,7 @@ function isWritten(path: string, extension: string): boolean {
 
 function compiles(script: string): boolean {
   try {
-    new Script(script);
-    return true;
+    return new Script(script) instanceof Script;
   } catch (error) {
     return !NO_COMMONJS.test((error as Error).message);
   }

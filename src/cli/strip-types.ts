@@ -3,12 +3,12 @@ import { stripTypeScriptTypes } from 'node:module';
 
 /** Throws what Node says of text that is no TypeScript. Each place stays what it was. */
 export function stripTypes(text: string): string {
-  const { emitWarning } = process;
+  const emitWarning = Object.getOwnPropertyDescriptor(process, 'emitWarning')!;
   // It warns that it is experimental, which is no news to the user of a machine.
   process.emitWarning = () => undefined;
   try {
     return stripTypeScriptTypes(text);
   } finally {
-    process.emitWarning = emitWarning;
+    Object.defineProperty(process, 'emitWarning', emitWarning);
   }
 }

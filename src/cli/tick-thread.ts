@@ -8,7 +8,7 @@ import { Cancellation } from '../worker/cancellation.ts';
 import { startAttempt } from '../worker/executor.ts';
 import { failed } from '../worker/failure.ts';
 import type { Log, TickResult } from '../worker/ports.ts';
-import { crash, StrayErrors } from '../worker/stray-errors.ts';
+import { crashAsNode, StrayErrors } from '../worker/stray-errors.ts';
 import type {
   ThreadCall,
   ThreadData,
@@ -26,7 +26,7 @@ const strays = new StrayErrors();
 // Between ticks, too; what one says goes with it.
 const tell = (facts: Record<string, unknown>, message: string): void =>
   parentPort?.postMessage({ facts: shown(facts), message } satisfies ThreadReport);
-strays.catch({ log: { debug: tell, info: tell, warn: tell, error: tell }, crash });
+strays.catch({ log: { debug: tell, info: tell, warn: tell, error: tell }, crash: crashAsNode });
 
 /** Begun with the first tick, which can say what went wrong; after that, with the next one. */
 let loading: Promise<Registry> | undefined;

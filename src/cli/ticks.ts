@@ -4,7 +4,7 @@ import type { Registry } from '../machine/registry.ts';
 import { sayBlocked, startAutoThreads } from '../worker/auto-threads.ts';
 import { createExecute } from '../worker/executor.ts';
 import type { Log, TickTask } from '../worker/ports.ts';
-import { crash, StrayErrors } from '../worker/stray-errors.ts';
+import { crashAsNode, StrayErrors } from '../worker/stray-errors.ts';
 import { startThreads, type Threads } from '../worker/threads.ts';
 import type { Settings } from './options.ts';
 import { inheritedBy } from './inherited.ts';
@@ -26,7 +26,7 @@ export function startTicks(settings: Settings, ports: TickPorts): Threads {
   const { threads, concurrency, machines, 'example-delay': pauseScale } = settings;
   const { log, print, registry, lease } = ports;
   const strays = new StrayErrors();
-  const endCatch = strays.catch({ log, crash });
+  const endCatch = strays.catch({ log, crash: crashAsNode });
   const options = {
     clock: realClock,
     log,
@@ -63,5 +63,5 @@ export function startTicks(settings: Settings, ports: TickPorts): Threads {
     registry,
     machines,
   });
-  return { execute: pool.execute, close: ended(pool.close) };
+  return { execute: pool.execute, close: ended(() => pool.close()) };
 }

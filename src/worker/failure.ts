@@ -40,7 +40,7 @@ function show(thrown: unknown): string {
 }
 
 /** Only the lines of the user's own files, if there are any. */
-export function ownFrames(stack: string): string {
+function ownFrames(stack: string): string {
   if (!hasOwnFrame(stack)) return stack;
   return stack
     .split('\n')

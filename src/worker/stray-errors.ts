@@ -98,7 +98,7 @@ export class StrayErrors {
 }
 
 /** As Node would have done: nothing of ours stands in its way any more. */
-export function crash(error: unknown): void {
+export function crashAsNode(error: unknown): void {
   setImmediate(() => {
     throw error;
   });

@@ -74,7 +74,7 @@ test('what says import or export is a module, also below "type": "commonjs"', as
     console.log((await loadMachine('${main}')).name);
     await loadMachine('${wrong}').catch((error) => console.log(error.message));`;
   // The test runner has hooks of its own.
-  const said = execFileSync(process.execPath, ['--input-type=module', '-e', `${script}`], {
+  const said = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
