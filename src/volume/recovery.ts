@@ -45,6 +45,8 @@ const SCANS_TRUSTED = 16;
 
 type Report = Record<keyof Recovery, string[]>;
 const noReport = (): Report => ({ broken: [], dropped: [], finished: [], of: [] });
+const sizeOf = ({ broken, dropped, finished }: Report): number =>
+  broken.length + dropped.length + finished.length;
 
 export class Recoverer {
   readonly #member: Member;
@@ -154,13 +156,11 @@ export class Recoverer {
       const isStill = await this.#isDeadNow(session);
       if (!window.mayStart()) return report;
       if (!isStill) continue;
-      const isBroken = await this.#breakLease(session, window);
-      if (isBroken) report.broken.push(session);
-      const dropped = await this.#dropClaims(session, isMyPart, window);
-      report.dropped.push(...dropped);
-      const finished = await this.#sweep(session, isMyPart, window);
-      report.finished.push(...finished);
-      if (isBroken || dropped.length + finished.length > 0) report.of.push(session);
+      const before = sizeOf(report);
+      if (await this.#breakLease(session, window)) report.broken.push(session);
+      report.dropped.push(...(await this.#dropClaims(session, isMyPart, window)));
+      report.finished.push(...(await this.#sweep(session, isMyPart, window)));
+      if (sizeOf(report) > before) report.of.push(session);
       await this.#forget(session);
     }
     return report;
