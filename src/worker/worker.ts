@@ -287,6 +287,7 @@ export class Worker {
     if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
       this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
     }
+    await this.#guard('looking at failed states', () => this.#crew.bringBack(cycle, window));
   }
 
   /**
