@@ -4,7 +4,7 @@ import { copyPatience, parseStateFile, type StateFile } from '../machine/state-f
 import type { Reading } from '../machine/table.ts';
 import { cycleLength } from '../semaphore/cycle.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
-import type { Change, JournalEntry, Session, Step, Window } from '../store/session.ts';
+import type { JournalEntry, Session, Step, Window } from '../store/session.ts';
 import { entryOf, settledEntry, untickedEntry } from './entry.ts';
 import {
   conclude,
@@ -233,12 +233,12 @@ export class Crew implements Member {
     } else if (verdict.kind === 'wait') {
       holding.suspicion = verdict.suspicion;
     } else if (verdict.kind === 'change') {
-      if (verdict.ended !== undefined) this.#noteUnticked(holding, verdict.ended, verdict.change);
+      holding.entry = untickedEntry(holding.name, verdict.ended, verdict.change, this.#session);
       this.#finish(holding, newStep(holding.name, verdict.change));
     } else if (verdict.kind === 'waits') {
       const events = await this.#session.events(holding.name);
       const change = receive(holding.name, verdict, events, this.#scene());
-      this.#noteUnticked(holding, verdict.machine.name, change);
+      holding.entry = untickedEntry(holding.name, verdict.machine.name, change, this.#session);
       this.#throughput.finished(0);
       this.#finish(holding, newStep(holding.name, change));
     } else {
@@ -246,11 +246,6 @@ export class Crew implements Member {
       const change = refusal(holding.name, verdict, sessions, this.#scene());
       this.#finish(holding, newStep(holding.name, change));
     }
-  }
-
-  #noteUnticked(holding: Holding, machine: string, change: Change): void {
-    const { token } = this.#session;
-    holding.entry = untickedEntry(holding.name, machine, token, change, this.#session.stamp());
   }
 
   /** As many as may run at once, the higher priority first. */

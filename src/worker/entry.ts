@@ -1,6 +1,6 @@
 /** What the journal says of a step: of a tick, or of events that were applied. */
 import type { AppliedEvent } from '../machine/record.ts';
-import type { Change, JournalEntry, JournalEvent, Token } from '../store/session.ts';
+import type { Change, JournalEntry, JournalEvent, Session, Token } from '../store/session.ts';
 import type { TickTask } from './ports.ts';
 
 const RESULT: Record<Change['kind'], JournalEntry['result']> = {
@@ -29,19 +29,19 @@ const MAX_EVENTS = 16;
 const MAX_NAME_LENGTH = 100;
 
 /**
- * Of a step that was decided without a tick: events were applied, timers set, or a terminal state was reached.
- * `at`: ISO 8601. Undefined for a state that stays as it is.
+ * Of a step that was decided without a tick: events were applied, timers set, or a terminal state was reached. Undefined
+ * for a state that stays as it is, and where no machine has decided.
  */
 export function untickedEntry(
   state: string,
-  machine: string,
-  { worker, session }: Token,
+  machine: string | undefined,
   change: Change,
-  at: string,
+  by: Pick<Session, 'token' | 'stamp'>,
 ): JournalEntry | undefined {
-  if (change.kind !== 'commit') return undefined;
+  if (change.kind !== 'commit' || machine === undefined) return undefined;
+  const { worker, session } = by.token;
   const events = (change.record?.events ?? []).slice(0, MAX_EVENTS).map(briefly);
-  const [started, duration, attempt, result] = [at, 0, 0, 'done'] as const;
+  const [started, duration, attempt, result] = [by.stamp(), 0, 0, 'done'] as const;
   return { started, duration, state, machine, worker, session, attempt, events, result };
 }
 
