@@ -106,6 +106,7 @@ export async function work(
       follow: settings.follow,
       watch: settings.watch,
       eager: settings.eager,
+      gathering: { expect: settings.expect, quietMs: settings.gather },
       trustVolume: settings['trust-volume'],
       freshListings: !isNetwork,
       drain: settings.drain,

@@ -175,6 +175,7 @@ export class SimProcess {
         follow: options.follow,
         watch: options.watch,
         eager: options.eager,
+        gathering: options.gathering ?? { expect: undefined, quietMs: 0 },
         freshListings: options.freshListings,
         drain: 4 * options.lease,
       },
