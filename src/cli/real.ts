@@ -57,12 +57,18 @@ export function isNetworkFileSystem(directory: string): boolean {
 export function createLog(settings: Settings, bindings: Record<string, unknown>): Log {
   const format = settings['log-format'] ?? (process.stderr.isTTY ? 'pretty' : 'json');
   const destination = pino.destination({ dest: 2, sync: true });
-  const stream = format === 'pretty' ? readable(settings, destination) : destination;
-  return pino({ level: settings['log-level'], base: { ...bindings } }, stream);
+  const level = settings['log-level'];
+  if (format === 'pretty') return pino({ level, base: bindings }, forPeople(settings, destination));
+  // Levels by name and instants in ISO 8601: programs that read logs know both.
+  const readable = {
+    formatters: { level: (name: string) => ({ level: name }) },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  };
+  return pino({ level, base: bindings, ...readable }, destination);
 }
 
 /** Lines for people. Messages hold what commands said and errors: control sequences in them are shown. */
-function readable(settings: Settings, destination: DestinationStream): DestinationStream {
+function forPeople(settings: Settings, destination: DestinationStream): DestinationStream {
   const hasColours =
     process.stderr.isTTY && process.stderr.hasColors() && process.env['NO_COLOR'] === undefined;
   const format = prettyFactory({
