@@ -9,7 +9,7 @@ import type { Log, Watch } from '../worker/ports.ts';
 import type { Io } from './command.ts';
 import type { Settings } from './options.ts';
 
-/** setTimeout holds 31 bits; whoever sleeps longer looks again. */
+/** setTimeout holds 31 bits: 24.8 days. A longer sleep is several. */
 const LONGEST_SLEEP = 2 ** 31 - 1;
 /** Milliseconds. */
 const SAME_MOMENT = 1;
@@ -30,12 +30,18 @@ export const realClock: Clock = {
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted === true) return resolve();
+      let left = ms;
       const wake = (): void => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', wake);
         resolve();
       };
-      const timer = setTimeout(wake, Math.min(ms, LONGEST_SLEEP));
+      const goOn = (): NodeJS.Timeout => {
+        if (left <= LONGEST_SLEEP) return setTimeout(wake, left);
+        left -= LONGEST_SLEEP;
+        return setTimeout(() => (timer = goOn()), LONGEST_SLEEP);
+      };
+      let timer = goOn();
       signal?.addEventListener('abort', wake, { once: true });
     }),
 };
@@ -64,7 +70,15 @@ export function createLog(settings: Settings, bindings: Record<string, unknown>)
           hideObject: settings['log-level'] !== 'debug',
         })
       : pino.destination({ dest: 2, sync: true });
-  return pino({ level: settings['log-level'], base: { ...bindings } }, stream);
+  // Levels by name and instants in ISO 8601: programs that read logs know both.
+  const readable = {
+    formatters: { level: (level: string) => ({ level }) },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  };
+  return pino(
+    { level: settings['log-level'], base: { ...bindings }, ...(format === 'json' && readable) },
+    stream,
+  );
 }
 
 /** Hints that something among state files or events has changed: a wake-up, never the truth. */
