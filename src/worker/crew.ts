@@ -5,7 +5,7 @@ import type { Reading } from '../machine/table.ts';
 import { cycleLength } from '../semaphore/cycle.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import type { JournalEntry, Session, Step, Window } from '../store/session.ts';
-import { entryOf } from './entry.ts';
+import { entryOf, settledEntry, untickedEntry } from './entry.ts';
 import {
   conclude,
   newHolding,
@@ -18,6 +18,7 @@ import {
 import { appraise } from './appraise.ts';
 import { heldOf } from './held.ts';
 import { Holdings } from './holdings.ts';
+import { JournalQueue } from './journal-queue.ts';
 import { Library } from './library.ts';
 import { logBack, logSettled } from './log-settled.ts';
 import { prefetchTarget, unstartedToKeep } from './prefetch.ts';
@@ -59,8 +60,7 @@ export class Crew implements Member {
   readonly when: { cycle: number; seen: number } = { cycle: Number.NaN, seen: Number.NaN };
   /** There is nothing to claim. */
   isIdle = false;
-  /** Journal entries that the volume has not taken yet. */
-  #unwritten: JournalEntry[] = [];
+  readonly #unwritten = new JournalQueue();
   #reported = '[]';
   readonly counts = { done: 0, failed: 0 };
 
@@ -233,10 +233,12 @@ export class Crew implements Member {
     } else if (verdict.kind === 'wait') {
       holding.suspicion = verdict.suspicion;
     } else if (verdict.kind === 'change') {
+      holding.entry = untickedEntry(holding.name, verdict.ended, verdict.change, this.#session);
       this.#finish(holding, newStep(holding.name, verdict.change));
     } else if (verdict.kind === 'waits') {
       const events = await this.#session.events(holding.name);
       const change = receive(holding.name, verdict, events, this.#scene());
+      holding.entry = untickedEntry(holding.name, verdict.machine.name, change, this.#session);
       this.#throughput.finished(0);
       this.#finish(holding, newStep(holding.name, change));
     } else {
@@ -305,12 +307,11 @@ export class Crew implements Member {
     const steps = holdings.map((holding) => holding.step!);
     await this.#session.settle(steps, window);
     const settled = holdings.filter(({ step }) => step!.progress === 'settled');
-    for (const holding of settled) this.#unwritten.push(...this.#settled(holding, holding.step!));
+    for (const holding of settled) this.#unwritten.add(this.#settled(holding, holding.step!));
     for (const { step } of holdings) this.#reportError(step!);
     logSettled(this.#ports.log, settled);
     this.startTicks();
-    await this.#session.journal(this.#unwritten);
-    this.#unwritten = [];
+    await this.#unwritten.write(this.#session, this.#ports.log);
   }
 
   /** What has not begun: all of it of a stopping worker; and what others could begin sooner. */
@@ -337,8 +338,7 @@ export class Crew implements Member {
     if (step.change.kind === 'commit' && !step.lost) this.counts.done += 1;
     if (step.change.kind === 'fail') this.counts.failed += 1;
     if (step.followed) this.#takeSuccessor(step);
-    if (holding.entry === undefined) return [];
-    return [{ ...holding.entry, ...(step.lost && { result: 'lost' as const }) }];
+    return settledEntry(holding.entry, step);
   }
 
   #takeSuccessor(step: Step): void {
