@@ -227,7 +227,7 @@ export class MemorySession implements Session {
   ): Promise<Recovery> {
     const broken: string[] = [];
     const dropped: string[] = [];
-    const report = { broken, dropped, finished: [], of: broken };
+    const report = { broken, dropped, finished: [], of: broken, foreign: [] };
     for (const one of this.#rows.participants.values()) {
       if (one === this.#self || !this.#vigil.isDead(one)) continue;
       if (!mayStart()) return report;

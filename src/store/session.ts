@@ -112,6 +112,8 @@ export interface Recovery {
   readonly finished: readonly string[];
   /** Sessions that any of it was done for. */
   readonly of: readonly string[];
+  /** States that another program has claimed: their flags hold no session, and are never broken. */
+  readonly foreign: readonly string[];
 }
 
 export interface Held {

@@ -43,8 +43,16 @@ const SCANS_PER_LEASE = 4;
 /** A claim that stays is read again after so many: its name may have been claimed anew in between. */
 const SCANS_TRUSTED = 16;
 
-type Report = Record<keyof Recovery, string[]>;
-const noReport = (): Report => ({ broken: [], dropped: [], finished: [], of: [] });
+type Report = Record<Exclude<keyof Recovery, 'foreign'>, string[]> & Pick<Recovery, 'foreign'>;
+const noReport = (
+  foreign: readonly string[],
+): { -readonly [Key in keyof Report]: Report[Key] } => ({
+  broken: [],
+  dropped: [],
+  finished: [],
+  of: [],
+  foreign,
+});
 const sizeOf = ({ broken, dropped, finished }: Report): number =>
   broken.length + dropped.length + finished.length;
 
@@ -58,6 +66,8 @@ export class Recoverer {
   /** As they were read last: of others, and ours. */
   #claims: Claim[] = [];
   #own: string[] = [];
+  /** States that another program has claimed. */
+  #foreign: readonly string[] = [];
   /** Those of ours that nobody here knew of then. */
   #strays = new Set<string>();
   #scanned = Number.NEGATIVE_INFINITY;
@@ -145,10 +155,11 @@ export class Recoverer {
     const isMyPart = (key: string): boolean => all || isMine(key, self, this.living(), cycle);
     if (this.#monotonic() - this.#looked >= this.#lease / LOOKS_PER_LEASE) await this.observe();
     const dead = [...this.#sightings.keys()].filter((session) => this.#isDead(session));
-    const report = noReport();
+    const report = noReport(this.#foreign);
     const due = this.#monotonic() - this.#scanned >= this.#lease / SCANS_PER_LEASE;
     if (dead.length === 0 && !due) return report;
     await this.#scanClaims(dead.length > 0);
+    report.foreign = this.#foreign;
     await this.#dropStrays(isHeld, window);
     await this.#sweepAttempts(isMyPart, window);
     await sweepWaiting(this.#member, (name) => isMyPart(name) && window.mayStart());
@@ -172,6 +183,7 @@ export class Recoverer {
     const names = (await listOrNone(files, layout.flags('in_progress'))).filter(isStateName);
     const known = new Map(this.#claims.map((claim) => [claim.name, claim]));
     const claims: Claim[] = [];
+    const foreign: string[] = [];
     this.#own = [];
     this.#scans += 1;
     for (const name of names) {
@@ -183,9 +195,12 @@ export class Recoverer {
         continue;
       }
       const text = await readFlag(files, layout.flag('in_progress', name));
-      // A foreign claim has no session, and is never broken by us.
+      if (text === undefined) continue;
       const token = parseToken(text);
-      if (token === undefined || text === undefined) continue;
+      if (token === undefined) {
+        if (isStateName(name)) foreign.push(name);
+        continue;
+      }
       if (token.session === own.session) {
         this.#own.push(name);
         continue;
@@ -197,6 +212,7 @@ export class Recoverer {
       }
     }
     this.#claims = claims;
+    this.#foreign = foreign;
     this.#listed = new Set(names);
     this.#scanned = this.#monotonic();
   }

@@ -43,19 +43,31 @@ test.each([
 });
 
 test.each([
-  [{ broken: [], dropped: [], finished: [], of: [] }, []],
+  [{ broken: [], dropped: [], finished: [], of: [], foreign: [] }, []],
   [
-    { broken: ['b.1.x'], dropped: ['a.state', 'b.state'], finished: ['c.state'], of: ['b.1.x'] },
+    {
+      broken: ['b.1.x'],
+      dropped: ['a.state', 'b.state'],
+      finished: ['c.state'],
+      of: ['b.1.x'],
+      foreign: [],
+    },
     [
       'finished for workers that are gone, b.1: 2 states are available again, 1 commit was finished',
     ],
   ],
   [
-    { broken: [], dropped: ['a.state'], finished: [], of: ['ant.x', 'bee.y', 'bee.z'] },
+    {
+      broken: [],
+      dropped: ['a.state'],
+      finished: [],
+      of: ['ant.x', 'bee.y', 'bee.z'],
+      foreign: [],
+    },
     ['finished for workers that are gone, ant, bee: 1 state is available again'],
   ],
   [
-    { broken: ['ant.x'], dropped: [], finished: [], of: ['ant.x'] },
+    { broken: ['ant.x'], dropped: [], finished: [], of: ['ant.x'], foreign: [] },
     ['finished for workers that are gone, ant: it held no state'],
   ],
 ])('of a recovery: whose states, and how many', (recovery, said) => {
