@@ -99,9 +99,7 @@ export interface CommandActivity extends ActivityOptions {
 }
 
 export type Activity<State extends string = string> =
-  | Tick<State>
-  | TickActivity<State>
-  | CommandActivity;
+  Tick<State> | TickActivity<State> | CommandActivity;
 
 /** Of a machine whose states are those that have activities. */
 export interface MachineOptions<Name extends string = string, State extends string = string> {
