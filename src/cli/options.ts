@@ -31,6 +31,10 @@ export interface Settings extends ToolSettings {
   machine: string | undefined;
   payload: string | undefined;
   count: number;
+  'instance-name': string | undefined;
+  each: boolean;
+  from: string | undefined;
+  'dry-run': boolean;
   json: boolean;
   all: boolean;
   done: boolean;
@@ -214,6 +218,33 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     default: 1,
     minimum: 1,
     integer: true,
+  },
+  'instance-name': {
+    type: 'string',
+    group: 'What runs',
+    flag: 'name',
+    value: 'name',
+    describe:
+      'Name of the new instance; of several, what their names begin with: NAME-1, NAME-2, …',
+    defaultText: 'the machine and something random',
+  },
+  each: {
+    type: 'boolean',
+    group: 'What runs',
+    describe: 'An instance for each file in PATHS, with {"path": …} as its payload',
+    default: false,
+  },
+  from: {
+    type: 'string',
+    group: 'What runs',
+    value: 'path',
+    describe: 'An instance for each line of this file, a payload in JSON; -: standard input',
+  },
+  'dry-run': {
+    type: 'boolean',
+    group: 'Output',
+    describe: 'Check everything, and tell what would be submitted, but submit nothing',
+    default: false,
   },
   json: { type: 'boolean', group: 'Output', describe: 'Output for programs', default: false },
   all: { type: 'boolean', group: 'What', describe: 'All of them', default: false },

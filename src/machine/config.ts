@@ -7,7 +7,11 @@ import type { Machine, TableOptions } from './definition.ts';
 import { UserError } from './errors.ts';
 import { parseJson } from './json-text.ts';
 import { machine } from './machine.ts';
+import { suggestion } from './suggest.ts';
 import { impossible, type Cell } from './table.ts';
+
+/** YAML passes over it by itself. */
+const BYTE_ORDER_MARK = /^\ufeff/;
 
 /** `folder`: where relative working directories start. Throws `bad-configuration`, with every problem. */
 export function parseConfiguration(
@@ -20,7 +24,7 @@ export function parseConfiguration(
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;
   };
-  const strict = file.endsWith('.json') ? parseJson(text) : undefined;
+  const strict = file.endsWith('.json') ? parseJson(text.replace(BYTE_ORDER_MARK, '')) : undefined;
   if (strict?.ok === false)
     refuse(file, [`${file}:${strict.line}:${strict.column}: ${strict.reason}`]);
   const syntax = document.errors.map((error) => `${at(error.pos[0])}: ${error.message}`);
@@ -59,7 +63,7 @@ function shapeProblems(value: unknown): Problem[] {
     }
     return issue.keys.map((key) => ({
       path: [...issue.path, key],
-      message: `${where}unknown key ${key}; there are ${keysAt(issue.path).join(', ')}`,
+      message: `${where}unknown key ${key}${suggestion(key, keysAt(issue.path))}`,
     }));
   });
 }
