@@ -42,7 +42,7 @@ export default async function runTick({ task, port }: ThreadCall): Promise<TickR
     loading ??= loadMachines(machines);
     const activity = activityOf(await loading, task);
     post({ kind: 'begun' });
-    return await startAttempt({ ...task, activity, history }, cancellation, {
+    return await startAttempt({ ...task, activity, history }, activity.tick, cancellation, {
       clock: realClock,
       pauseScale,
       log: logTo(post),
@@ -55,7 +55,10 @@ export default async function runTick({ task, port }: ThreadCall): Promise<TickR
 }
 
 /** Throws `machines-changed`. */
-function activityOf(registry: Registry, task: ThreadTask): RunnableActivity {
+function activityOf(
+  registry: Registry,
+  task: ThreadTask,
+): Extract<RunnableActivity, { kind: 'tick' }> {
   const { machine, version, state } = task;
   const found = registry.get(machine)?.find((one) => one.version === version);
   const placed = found?.place(task);

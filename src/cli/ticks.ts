@@ -4,6 +4,7 @@ import { createExecute } from '../worker/executor.ts';
 import type { Log } from '../worker/ports.ts';
 import { startThreads, type Threads } from '../worker/threads.ts';
 import type { Settings } from './options.ts';
+import { inheritedBy } from './inherited.ts';
 import { realClock } from './real.ts';
 
 interface TickPorts {
@@ -16,7 +17,15 @@ interface TickPorts {
 
 export function startTicks(settings: Settings, ports: TickPorts): Threads {
   const { threads, concurrency, machines, 'example-delay': pauseScale } = settings;
-  const options = { clock: realClock, log: ports.log, print: ports.print, pauseScale };
+  const options = {
+    clock: realClock,
+    log: ports.log,
+    print: ports.print,
+    pauseScale,
+    inherited: inheritedBy(process.env),
+    // The proof of life ends a lease after the timeout of what was handed over, and a timeout begins with its tick.
+    patience: ports.lease / 2,
+  };
   if (threads === 0) return { execute: createExecute(options), close: () => Promise.resolve() };
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
   return startThreads({
@@ -26,6 +35,5 @@ export function startTicks(settings: Settings, ports: TickPorts): Threads {
     entry: new URL(`./tick-thread${extension}`, import.meta.url),
     registry: ports.registry,
     machines,
-    patience: ports.lease / 2,
   });
 }

@@ -1,6 +1,7 @@
 /** A worker on one volume: what `flockwork worker` runs on each of those it is given. */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { examineQuickly } from '../doctor/examine.ts';
 import { judge, sentenceOf } from '../doctor/judge.ts';
 import { nodeHost } from '../doctor/node-host.ts';
@@ -79,6 +80,7 @@ export async function work(
       pause: Math.max(ARCHIVE_PAUSE, LEASES_OF_PAUSE * volume.lease),
     },
   };
+  const absolute = resolve(directory);
   const ports = {
     files,
     clock: realClock,
@@ -90,7 +92,7 @@ export async function work(
       clock: realClock,
       random: realRandom,
       openSession: () => openSession(ports, session),
-      execute,
+      execute: (task, signal) => execute({ ...task, directory: absolute }, signal),
       log,
       slots,
       // File events do not cross the network: there, an idle worker looks once a cycle.

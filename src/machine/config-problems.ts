@@ -44,11 +44,19 @@ function textProblems({ version, activities }: Partial<Configuration>): Problem[
   return [
     ...needsText(['version'], version),
     ...Object.entries(activities ?? {}).flatMap(([state, activity]) =>
-      Object.entries(activity?.env ?? {}).flatMap(([name, text]) =>
-        needsText(['activities', state, 'env', name], text),
-      ),
+      Object.entries(activity?.env ?? {}).flatMap(([name, text]) => {
+        const path = ['activities', state, 'env', name];
+        const wrong = variableProblem(name, text);
+        return [...needsText(path, text), ...(wrong === undefined ? [] : [problem(path, wrong)])];
+      }),
     ),
   ];
+}
+
+/** What no process can be given. */
+function variableProblem(name: string, text: unknown): string | undefined {
+  if (/[=\0]/.test(name) || name === '') return `"${name}" is no name of a variable`;
+  return String(text).includes('\0') ? 'a variable holds no null character' : undefined;
 }
 
 function missingTable(value: object): Problem[] {

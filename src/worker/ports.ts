@@ -12,6 +12,8 @@ export interface TickTask {
   readonly instance: string;
   /** The state file's name. */
   readonly name: string;
+  /** Absolute: the volume that it is on. Undefined where there is none. */
+  readonly directory?: string;
   readonly machine: string;
   readonly state: string;
   readonly payload: Json;

@@ -209,7 +209,7 @@ describe('machines of one’s own', () => {
     await using fleet = new Fleet();
     const folder = machines(fleet, {
       'special.yaml':
-        'name: special\nstarting_state: go\nactivities: { go: { run: "echo \\"$FLOCKWORK_INSTANCE\\" >&2" } }\n',
+        'name: special\nstarting_state: go\nactivities: { go: { run: "echo \\"$FLOCKWORK_STEP_INSTANCE\\" >&2" } }\n',
     });
     const plain = fleet.worker('plain', ['--watch']);
     const able = fleet.worker('able', ['--watch', '--machines', folder]);
@@ -239,7 +239,7 @@ name: shell
 starting_state: first
 activities:
   first: { run: 'sed "s/.*\\"n\\":\\([0-9]*\\).*/{\\"n\\": \\1\\1}/"', next: second }
-  second: { run: 'echo "n is $FLOCKWORK_PAYLOAD_N" >&2; printf "{\\"done\\": $FLOCKWORK_PAYLOAD_N}"' }
+  second: { run: 'echo "n is $FLOCKWORK_STEP_VALUE_N" >&2; printf "{\\"done\\": $FLOCKWORK_STEP_VALUE_N}"' }
   slow: { run: 'sleep 300 & sleep 300; echo never > survived', timeout: 300ms, retry: { maximumAttempts: 1 } }
   bad: { run: 'echo oops; echo why >&2; exit 3', retry: { maximumAttempts: 1 } }
 `,
