@@ -55,7 +55,7 @@ describe('validate', () => {
   test('says where in the file each problem is', async () => {
     put({
       'broken.yaml': 'name: [\n',
-      'nxt.yaml': `${CONFIGURATION.replace('run:', 'nxt: z, run:')}`,
+      'nxt.yaml': CONFIGURATION.replace('run:', 'nxt: z, run:'),
       'key.state': '{"state": "simple",\n "paylod": {}}',
       'machine.state': '{\n  "state": "x", "machine": "y"}',
       'unknown.state': '{\n  "state": "y"}',
