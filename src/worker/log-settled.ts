@@ -28,3 +28,12 @@ function logOne(log: Log, { step, entry }: Holding): void {
   } else if (change.kind === 'wait') log.debug(facts, `${name} waits for an event`);
   else log.info(facts, `${name} is given back (${change.kind})`);
 }
+
+/** Of failed states that are available again by themselves. */
+export function logBack(log: Log, names: readonly string[]): void {
+  if (names.length > FEW)
+    log.info({ states: names.length }, `${names.length} failed states are available again`);
+  else
+    for (const name of names)
+      log.info({ state: name }, `${name} is available again: what it failed for has changed`);
+}

@@ -25,6 +25,8 @@ export const WORK: readonly OptionName[] = [
   'watch',
   'fsync',
   'eager',
+  'expect',
+  'gather',
   'drain',
   'keep',
   'machines',
