@@ -9,6 +9,7 @@ import { parseJson } from '../machine/json-text.ts';
 import { stateName } from '../machine/name.ts';
 import { formatStateFile } from '../machine/state-file.ts';
 import type { Candidate } from '../store/checks.ts';
+import { parseJsonOption } from './json-option.ts';
 
 /** Characters of a file's name in an instance's. */
 const STEM_MAXIMUM = 80;
@@ -31,7 +32,10 @@ export function countedInstances(
   count: number,
   prefix: { readonly given: string | undefined; readonly unique: string },
 ): Candidate[] {
-  const bytes = firstState(machine, payload === undefined ? {} : parsePayload(payload));
+  const bytes = firstState(
+    machine,
+    payload === undefined ? {} : parseJsonOption(payload, '--payload', 'bad-payload'),
+  );
   if (prefix.given !== undefined && count === 1) return [candidate(prefix.given, bytes)];
   const begin = prefix.given ?? `${nameOf(machine)}-${prefix.unique}`;
   const width = String(count).length;
@@ -45,12 +49,6 @@ const candidate = (instance: string, bytes: Uint8Array, source = instance): Cand
   source,
   bytes,
 });
-
-function parsePayload(payload: string): Json {
-  const parsed = parseJson(payload);
-  if (parsed.ok) return parsed.value;
-  throw new UserError('bad-payload', `--payload: ${parsed.reason}`);
-}
 
 /**
  * One instance for each file, with `{"path": …}` as its payload; of folders, for each file in them that is not hidden.

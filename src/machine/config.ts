@@ -18,9 +18,6 @@ import { machine } from './machine.ts';
 import { suggestion } from './suggest.ts';
 import { impossible, type Cell } from './table.ts';
 
-/** YAML passes over it by itself. */
-const BYTE_ORDER_MARK = /^\ufeff/;
-
 /** `folder`: where relative working directories start. Throws `bad-configuration`, with every problem. */
 export function parseConfiguration(
   text: string,
@@ -32,7 +29,7 @@ export function parseConfiguration(
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;
   };
-  const strict = file.endsWith('.json') ? parseJson(text.replace(BYTE_ORDER_MARK, '')) : undefined;
+  const strict = file.endsWith('.json') ? parseJson(text) : undefined;
   if (strict?.ok === false)
     refuse(file, [`${file}:${strict.line}:${strict.column}: ${strict.reason}`]);
   const syntax = document.errors.map((error) => `${at(error.pos[0])}: ${error.message}`);

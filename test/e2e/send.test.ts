@@ -176,7 +176,7 @@ describe('what is refused, and sends nothing', () => {
     [['.door', 'ask'], 'no instance'],
     [['a/b', 'ask'], 'no instance'],
     [['x'.repeat(200), 'ask'], '200 are allowed'],
-    [['door', 'ask', '--details', '{'], '--details is not JSON'],
+    [['door', 'ask', '--details', '{'], 'cannot use --details: line 1, column 2: not JSON'],
     [['door', 'ask', '--details', ''], '--details'],
     [['door', 'ask', '--id', 'a b'], 'no event id'],
     [['door', 'ask', '--id', '../x'], 'no event id'],
