@@ -42,12 +42,15 @@ export interface Settings extends ToolSettings {
   done: boolean;
   'in-progress': boolean;
   failed: boolean;
+  'worker-flags': boolean;
   yes: boolean;
   details: string | undefined;
   id: string | undefined;
   in: number;
   grace: number | undefined;
   wait: boolean;
+  timeout: number | undefined;
+  originator: string;
   config: string | undefined;
 }
 
@@ -148,7 +151,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     type: 'number',
     group: 'Pace and limits',
     describe: 'Claim nothing before so many workers are registered, or 5 s have passed',
-    defaultText: 'up: as many as it starts; worker: 1',
+    defaultText: '1',
     minimum: 1,
     integer: true,
   },
@@ -282,6 +285,13 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     describe: 'The failed flags, and all attempts',
     default: false,
   },
+  'worker-flags': {
+    type: 'boolean',
+    group: 'What',
+    flag: 'workers',
+    describe: 'The flags of workers that are gone, and those that the original program has left',
+    default: false,
+  },
   yes: { type: 'boolean', group: 'What', describe: 'Do not ask', default: false },
   details: {
     type: 'string',
@@ -307,6 +317,19 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     group: 'What',
     describe: 'How long it waits for an instance that is not there yet',
     defaultText: '10s',
+  },
+  originator: {
+    type: 'string',
+    group: 'What',
+    value: 'text',
+    describe: 'Who or what sends it: shown with what became of it',
+    default: 'send',
+  },
+  timeout: {
+    type: 'duration',
+    group: 'What',
+    describe: 'With --wait: for so long at most; then the exit status is 3',
+    defaultText: 'as long as it takes',
   },
   wait: {
     type: 'boolean',

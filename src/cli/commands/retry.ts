@@ -3,6 +3,7 @@ import { UserError } from '../../machine/errors.ts';
 import { parseStateName } from '../../machine/name.ts';
 import type { Instances } from '../../store/contract.ts';
 import { volumeFront } from '../../volume/store.ts';
+import { breather } from '../breather.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { openAll, type OpenedVolume } from '../volume.ts';
 
@@ -37,8 +38,13 @@ export const retry: Command = {
     const meant = settings.all
       ? failed
       : failed.filter((one) => words.some((word) => isMeant(one, word)));
-    for (const { name, on } of meant) await on.retry(name);
-    const names = meant.map(({ name }) => name);
+    const goesOn = breather(io.stop);
+    const names: string[] = [];
+    for (const { name, on } of meant) {
+      if (!(await goesOn())) break;
+      await on.retry(name);
+      names.push(name);
+    }
     if (settings.json) io.print(JSON.stringify({ retried: names }));
     else
       io.print(names.length === 0 ? 'nothing has failed' : `available again: ${names.join(', ')}`);

@@ -49,6 +49,7 @@ export const up: Command = {
       defaultText: 'HOSTNAME',
     },
     concurrency: { describe: 'Ticks at the same time in each worker' },
+    expect: { defaultText: 'as many as are started here' },
     'log-format': { defaultText: 'pretty' },
   },
   examples: [
