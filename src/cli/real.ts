@@ -70,7 +70,15 @@ export function createLog(settings: Settings, bindings: Record<string, unknown>)
           hideObject: settings['log-level'] !== 'debug',
         })
       : pino.destination({ dest: 2, sync: true });
-  return pino({ level: settings['log-level'], base: { ...bindings } }, stream);
+  // Levels by name and instants in ISO 8601: programs that read logs know both.
+  const readable = {
+    formatters: { level: (level: string) => ({ level }) },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  };
+  return pino(
+    { level: settings['log-level'], base: { ...bindings }, ...(format === 'json' && readable) },
+    stream,
+  );
 }
 
 /** Hints that something among state files or events has changed: a wake-up, never the truth. */

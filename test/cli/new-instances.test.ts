@@ -35,7 +35,9 @@ describe('countedInstances', () => {
 
   test('refuses a payload that is not JSON', () => {
     const prefix = { given: undefined, unique: 'u' };
-    expect(() => countedInstances('m', '{', 1, prefix)).toThrow('cannot use --payload: line 1, column 2: not JSON');
+    expect(() => countedInstances('m', '{', 1, prefix)).toThrow(
+      'cannot use --payload: line 1, column 2: not JSON',
+    );
   });
 });
 

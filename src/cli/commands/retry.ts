@@ -10,6 +10,7 @@ import { openAll, type OpenedVolume } from '../volume.ts';
 interface Failed {
   readonly name: string;
   readonly on: Instances;
+  readonly opened: OpenedVolume;
 }
 
 export const retry: Command = {
@@ -38,21 +39,27 @@ export const retry: Command = {
     const meant = settings.all
       ? failed
       : failed.filter((one) => words.some((word) => isMeant(one, word)));
+    const [retried, forgotten]: [string[], string[]] = [[], []];
     const goesOn = breather(io.stop);
-    const names: string[] = [];
-    for (const { name, on } of meant) {
+    for (const { name, on, opened } of meant) {
       if (!(await goesOn())) break;
+      const isThere = (await opened.files.stat(opened.layout.state(name))) !== undefined;
       await on.retry(name);
-      names.push(name);
+      (isThere ? retried : forgotten).push(name);
     }
-    if (settings.json) io.print(JSON.stringify({ retried: names }));
-    else
-      io.print(names.length === 0 ? 'nothing has failed' : `available again: ${names.join(', ')}`);
+    if (settings.json) io.print(JSON.stringify({ retried, forgotten }));
+    else {
+      if (meant.length === 0) io.print('nothing has failed');
+      if (retried.length > 0) io.print(`available again: ${retried.join(', ')}`);
+      if (forgotten.length > 0) {
+        io.print(`removed from failed/, as the state file is gone: ${forgotten.join(', ')}`);
+      }
+    }
     return EXIT.done;
   },
 };
 
 async function failedOn(opened: OpenedVolume): Promise<Failed[]> {
   const on = volumeFront(opened).instances;
-  return (await on.failed()).map((name) => ({ name, on }));
+  return (await on.failed()).map((name) => ({ name, on, opened }));
 }
