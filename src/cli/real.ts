@@ -1,13 +1,10 @@
-/** The real ports: this process's clock, chance and files, and how it logs and watches. */
+/** The real ports: this process's clock, chance and files, and how it watches. */
 import { watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
-import { pino } from 'pino';
-import pretty from 'pino-pretty';
 import { nodeHost } from '../doctor/node-host.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import type { Log, Watch } from '../worker/ports.ts';
 import type { Io } from './command.ts';
-import type { Settings } from './options.ts';
 
 /** setTimeout holds 31 bits; whoever sleeps longer looks again. */
 const LONGEST_SLEEP = 2 ** 31 - 1;
@@ -45,26 +42,6 @@ export const realRandom: Random = Math.random;
 /** Throws with the errno of statfs. */
 export function isNetworkFileSystem(directory: string): boolean {
   return nodeHost.fileSystem(directory).network;
-}
-
-export function createLog(settings: Settings, bindings: Record<string, unknown>): Log {
-  const format = settings['log-format'] ?? (process.stderr.isTTY ? 'pretty' : 'json');
-  const stream =
-    format === 'pretty'
-      ? pretty({
-          destination: 2,
-          sync: true,
-          colorize:
-            process.stderr.isTTY &&
-            process.stderr.hasColors() &&
-            process.env['NO_COLOR'] === undefined,
-          ignore: 'pid,hostname,worker,dir',
-          translateTime: 'SYS:HH:MM:ss.l',
-          messageFormat: '{worker}{if dir} {dir}{end} {msg}',
-          hideObject: settings['log-level'] !== 'debug',
-        })
-      : pino.destination({ dest: 2, sync: true });
-  return pino({ level: settings['log-level'], base: { ...bindings } }, stream);
 }
 
 /** Hints that something among state files or events has changed: a wake-up, never the truth. */

@@ -12,6 +12,7 @@ import type { Session, Snapshot, Window } from '../store/session.ts';
 import { Alarm } from './alarm.ts';
 import { Arrivals } from './arrivals.ts';
 import { Crew } from './crew.ts';
+import { stoppingMessage } from './log-settled.ts';
 import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
 import { Registration } from './registration.ts';
 import { isScarce, Supply } from './supply.ts';
@@ -309,7 +310,8 @@ export class Worker {
     this.#ending = 'stopped';
     this.#deadline = this.#ports.clock.monotonic() + this.#options.drain;
     this.#crew.stopStarting();
-    this.#ports.log.info({}, 'stopping: claiming nothing more, settling what runs');
+    const { running } = this.#crew;
+    this.#ports.log.info({ running }, stoppingMessage(running, this.#options.drain));
     this.#alarm.nudge();
   }
 

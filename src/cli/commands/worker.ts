@@ -9,7 +9,8 @@ import { directoriesOf } from '../directories.ts';
 import { loadMachines } from '../machines.ts';
 import type { OptionName, Settings } from '../options.ts';
 import { PHASES } from '../phases.ts';
-import { createLog, hostName } from '../real.ts';
+import { createLog } from '../log.ts';
+import { hostName } from '../real.ts';
 import { startTicks } from '../ticks.ts';
 import { prepare, work } from '../work.ts';
 
