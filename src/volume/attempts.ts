@@ -4,7 +4,7 @@
  */
 import { formatRecord, parseAttempt, type Attempt } from '../machine/record.ts';
 import { ensureDirectory } from './directory.ts';
-import { listOrNone, publish, readText, remove } from './exclusive.ts';
+import { listOrNone, publish, readFlag, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Member } from './member.ts';
@@ -28,7 +28,7 @@ export async function readTried(files: Files, layout: Layout, name: string): Pro
     if (entry.startsWith(REFUSED)) {
       refusedBy.push(entry.slice(REFUSED.length));
     } else if (!entry.startsWith('.')) {
-      const text = await readText(files, `${directory}/${entry}`);
+      const text = await readFlag(files, `${directory}/${entry}`);
       if (entry === NOT_BEFORE) deferred = text?.trim();
       else attempts.push(...[parseAttempt(text ?? '')].filter((attempt) => attempt !== undefined));
     }

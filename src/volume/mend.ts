@@ -3,9 +3,9 @@ import { isStateName, originName, parseStateName, stateName } from '../machine/n
 import { followersOf, parseCommitRecord } from '../machine/record.ts';
 import { readDoneFlag } from './archive.ts';
 import { removeAttempts } from './attempts.ts';
-import { createAnew, listOrNone, readText, remove, removeOurs } from './exclusive.ts';
+import { createAnew, listOrNone, readFlag, remove, removeOurs } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
-import type { Layout } from './layout.ts';
+import { isJunkName, type Layout } from './layout.ts';
 import { parseCounter } from './pulse.ts';
 import { parseToken } from '../store/token.ts';
 
@@ -161,8 +161,9 @@ export async function resetInProgress(
 ): Promise<string[]> {
   const dropped: string[] = [];
   for (const name of await listOrNone(files, layout.flags('in_progress'))) {
+    if (!isStateName(name)) continue;
     const flag = layout.flag('in_progress', name);
-    const text = await readText(files, flag);
+    const text = await readFlag(files, flag);
     if (text === undefined || living.has(parseToken(text)?.session ?? '')) continue;
     if (await removeOurs(files, flag, text)) dropped.push(name);
   }
@@ -183,25 +184,25 @@ export async function resetTraces(
 ): Promise<void> {
   for (const name of await listOrNone(files, layout.flags('workers'))) {
     const flag = layout.flag('workers', name);
-    const text = await readText(files, flag);
+    const text = isJunkName(name) ? undefined : await readFlag(files, flag);
     if (text !== undefined && !living.has(parseToken(text)?.session ?? '')) {
       await removeOurs(files, flag, text);
     }
   }
-  for (const name of await listOrNone(files, layout.internal('attempts'))) {
+  for (const name of (await listOrNone(files, layout.internal('attempts'))).filter(isStateName)) {
     await removeAttempts(files, layout, name);
   }
   for (const session of await listOrNone(files, layout.internal('staging'))) {
-    if (living.has(session)) continue;
+    if (living.has(session) || isJunkName(session)) continue;
     const staging = layout.internal('staging', session);
     for (const name of await listOrNone(files, staging)) await remove(files, `${staging}/${name}`);
     await files.removeDirectory(staging);
   }
   for (const part of ['sessions', 'leases', 'journal'] as const) {
     for (const name of await listOrNone(files, layout.internal(part))) {
-      if (![...living].some((session) => name.includes(session))) {
-        await remove(files, layout.internal(part, name));
-      }
+      if ([...living].some((session) => name.includes(session))) continue;
+      const path = layout.internal(part, name);
+      if ((await files.stat(path))?.kind === 'file') await remove(files, path);
     }
   }
 }
@@ -210,7 +211,7 @@ export async function resetTraces(
 export async function readLeases(files: Files, layout: Layout): Promise<Map<string, number>> {
   const leases = new Map<string, number>();
   for (const session of await listOrNone(files, layout.internal('leases'))) {
-    const counter = parseCounter(await readText(files, layout.internal('leases', session)));
+    const counter = parseCounter(await readFlag(files, layout.internal('leases', session)));
     if (counter !== undefined) leases.set(session, counter);
   }
   return leases;

@@ -4,7 +4,7 @@ import { parseFailureRecord, type FailureRecord } from '../machine/record.ts';
 import { parseStateFile } from '../machine/state-file.ts';
 import { takeCensus, type Census } from './census.ts';
 import type { Held } from '../store/session.ts';
-import { listOrNone, readText } from './exclusive.ts';
+import { listOrNone, readFlag, readText } from './exclusive.ts';
 import type { Files } from './files.ts';
 import { readTails, type HistoryFiles, type Tails } from './history.ts';
 import type { Layout } from './layout.ts';
@@ -59,7 +59,7 @@ export async function readClaims(
   const held = new Map<string, Map<string, Held>>();
   const claims: Claimed[] = [];
   for (const state of names) {
-    const text = await readText(files, layout.flag('in_progress', state));
+    const text = await readFlag(files, layout.flag('in_progress', state));
     if (text === undefined) continue;
     const token = parseToken(text);
     const session = token?.session;
@@ -92,7 +92,7 @@ async function readFailures(
 ): Promise<FailureRecord[]> {
   const failures: FailureRecord[] = [];
   for (const state of names) {
-    const text = await readText(files, layout.flag('failed', state));
+    const text = await readFlag(files, layout.flag('failed', state));
     const unknown = { flockwork: 1 as const, session: '', worker: '', at: '', code: 'unknown' };
     failures.push(
       parseFailureRecord(text ?? '') ?? { ...unknown, state, reason: 'the flag gives no reason' },
@@ -107,7 +107,7 @@ async function readProblems(files: Files, layout: Layout): Promise<string[]> {
   );
   const problems: string[] = [];
   for (const name of names.sort().slice(0, REASONS)) {
-    problems.push((await readText(files, layout.event(name)))?.trim() ?? '');
+    problems.push((await readFlag(files, layout.event(name)))?.trim() ?? '');
   }
   return problems.filter((problem) => problem !== '');
 }
@@ -122,7 +122,7 @@ export async function readSessions(
   const tokens = new Map<string, Token>();
   for (const name of await listOrNone(files, directory)) {
     if (!name.startsWith(prefix)) continue;
-    const token = parseToken(await readText(files, `${directory}/${name}`));
+    const token = parseToken(await readFlag(files, `${directory}/${name}`));
     if (token !== undefined) tokens.set(token.session, token);
   }
   return [...tokens.values()];

@@ -4,6 +4,7 @@
  * are dropped, and what it had staged is finished from the records (the sweep). All of it may be done
  * by several workers at once, or half, and again.
  */
+import { isStateName } from '../machine/name.ts';
 import { parseCommitRecord } from '../machine/record.ts';
 import { hash } from '../semaphore/hash.ts';
 import { isDead, sight, type Sighting } from '../semaphore/liveness.ts';
@@ -13,8 +14,9 @@ import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
 import { dropClaim, isSettled, releaseClaim } from './claim.ts';
 import { publishFromRecord } from './commit.ts';
 import type { Recovering, Recovery, Window } from '../store/session.ts';
-import { listOrNone, readText, remove, removeOurs } from './exclusive.ts';
+import { listOrNone, readFlag, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf } from './files.ts';
+import { isJunkName } from './layout.ts';
 import { sessionOfTokenFile, type Member } from './member.ts';
 import { parseCounter } from './pulse.ts';
 import { holdsRecords, stagedFiles, stagedStates } from './staging.ts';
@@ -80,7 +82,7 @@ export class Recoverer {
     ]);
     // Who has just gone is looked for all the same: a listing may be old, and a lease has its time.
     for (const session of new Set([...named, ...this.#sightings.keys()])) {
-      if (session !== token.session && !session.startsWith('.')) await this.#look(session);
+      if (session !== token.session && !isJunkName(session)) await this.#look(session);
     }
     for (const session of this.#sightings.keys()) {
       if (!named.has(session) && this.#isDead(session)) this.#sightings.delete(session);
@@ -160,7 +162,7 @@ export class Recoverer {
   /** Without a death, only what is there for the second time is read: most claims come and go. */
   async #scanClaims(all: boolean): Promise<void> {
     const { files, layout, token: own } = this.#member;
-    const names = await listOrNone(files, layout.flags('in_progress'));
+    const names = (await listOrNone(files, layout.flags('in_progress'))).filter(isStateName);
     const known = new Map(this.#claims.map((claim) => [claim.name, claim]));
     const claims: Claim[] = [];
     this.#own = [];
@@ -173,7 +175,7 @@ export class Recoverer {
         claims.push(before);
         continue;
       }
-      const text = await readText(files, layout.flag('in_progress', name));
+      const text = await readFlag(files, layout.flag('in_progress', name));
       // A foreign claim has no session, and is never broken by us.
       const token = parseToken(text);
       if (token === undefined || text === undefined) continue;
@@ -208,7 +210,7 @@ export class Recoverer {
   async #sweepAttempts(isMyPart: IsMine, window: Window): Promise<void> {
     const { files, layout } = this.#member;
     for (const name of await listOrNone(files, layout.internal('attempts'))) {
-      if (!isMyPart(name)) continue;
+      if (!isStateName(name) || !isMyPart(name)) continue;
       // Where it waits, nothing was tried: whoever was lost only looked.
       const isOver = this.#member.waiting.has(name) || (await isSettled(files, layout, name));
       if (!isOver) continue;
@@ -222,7 +224,7 @@ export class Recoverer {
     const wasThere = await remove(files, layout.internal('leases', session));
     for (const name of await listOrNone(files, layout.flags('workers'))) {
       const flag = layout.flag('workers', name);
-      const text = await readText(files, flag);
+      const text = await readFlag(files, flag);
       if (text !== undefined && parseToken(text)?.session === session) {
         await removeOurs(files, flag, text, window.mayStart);
       }

@@ -1,6 +1,6 @@
 /** What the volume looks like, in the words of the split. Nothing changes while workers read it (I4). */
 import { problemName } from '../machine/dropped.ts';
-import { parseStateName } from '../machine/name.ts';
+import { isStateName, parseStateName } from '../machine/name.ts';
 import type { RosterEntry } from '../semaphore/assignment.ts';
 import { hash } from '../semaphore/hash.ts';
 import type { Names } from '../semaphore/names.ts';
@@ -8,10 +8,10 @@ import { Ring } from '../semaphore/ring.ts';
 import { readTried } from './attempts.ts';
 import type { Glance, Snapshot } from '../store/session.ts';
 import type { OpenStates } from './open-states.ts';
-import { listOrNone, readText } from './exclusive.ts';
+import { listOrNone, readFlag } from './exclusive.ts';
 import type { Files } from './files.ts';
 import type { Inbox, Sorter } from './inbox.ts';
-import type { Layout } from './layout.ts';
+import { isJunkName, type Layout } from './layout.ts';
 import type { Listings } from './listings.ts';
 import type { Pauses } from './pauses.ts';
 import { parseToken } from '../store/token.ts';
@@ -20,8 +20,8 @@ import { parseToken } from '../store/token.ts';
 export async function readRoster(files: Files, layout: Layout): Promise<RosterEntry[]> {
   const roster: RosterEntry[] = [];
   for (const name of await listOrNone(files, layout.flags('workers'))) {
-    if (name.startsWith('.')) continue;
-    const text = await readText(files, layout.flag('workers', name)).catch(() => '');
+    if (isJunkName(name)) continue;
+    const text = await readFlag(files, layout.flag('workers', name)).catch(() => '');
     if (text === undefined) continue;
     const token = parseToken(text);
     roster.push(
@@ -78,7 +78,9 @@ export async function takeSnapshot(
   const { roster, paused } = glance ?? (await takeGlance(files, layout));
   // Claims first: a claim is released only after its successor is published, so whoever sees no claim
   // sees that successor in the listing that follows.
-  const claimed = new Set(await listOrNone(files, layout.flags('in_progress')));
+  const claimed = new Set(
+    (await listOrNone(files, layout.flags('in_progress'))).filter(isStateName),
+  );
   const open = await openStates.open(arrived, claimed);
   const taken = new Set(claimed);
   for (const name of await list(layout.flags('failed'))) taken.add(name);
@@ -116,7 +118,7 @@ export async function takeSnapshot(
   return {
     tasks: Ring.from(open.select(indices.subarray(0, available)), places, refused),
     roster,
-    inProgress: [...claimed].filter((name) => !name.startsWith('.')).length,
+    inProgress: claimed.size,
     delayed: delayed + orphans.size,
     paused,
     attempted,

@@ -16,6 +16,10 @@ export const reset: Command = {
   name: 'reset',
   describe: 'Remove flags, so that states run again',
   options: [...COMMON, 'done', 'in-progress', 'failed', 'all', 'yes', 'json'],
+  optionTexts: {
+    all: { describe: 'All of them, and the journals: as it was submitted' },
+  },
+  excludes: { all: ['done', 'in-progress', 'failed'] },
   examples: [
     ['$0 reset --all', 'everything, with the successors and the journals: as it was submitted'],
     ['$0 reset --done', 'run what is done again, and what is archived'],

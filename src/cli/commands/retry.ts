@@ -16,6 +16,8 @@ export const retry: Command = {
   describe: 'Bring failed states back: their attempts are forgotten, and they are available again',
   positional: { name: 'names', describe: 'State files or instances', many: true },
   options: [...COMMON, 'all', 'json'],
+  optionTexts: { all: { describe: 'Everything that has failed' } },
+  excludes: { all: ['names'] },
   examples: [
     ['$0 retry report-7.state', 'one state'],
     ['$0 retry --all', 'everything that failed'],

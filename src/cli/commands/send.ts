@@ -21,7 +21,10 @@ const LOOK = 50;
 export const send: Command = {
   name: 'send',
   describe: 'Send an event to an instance',
-  positional: { name: 'words', describe: 'INSTANCE EVENT', many: true, required: true },
+  positional: [
+    { name: 'instance', describe: 'Its name: what stands before .state', required: true },
+    { name: 'event', describe: 'The name of the event', required: true },
+  ],
   options: [...COMMON, 'details', 'id', 'in', 'grace', 'wait', 'json'],
   examples: [
     ['$0 send door "open requested"', 'an event for the instance door'],

@@ -22,6 +22,9 @@ export const status: Command = {
   name: 'status',
   describe: 'How far the volume is, who does what, and why what failed has failed',
   options: [...COMMON, 'watch', 'json'],
+  optionTexts: {
+    watch: { describe: 'Show it again and again, until everything is done', group: 'Output' },
+  },
   examples: [
     ['$0 status --dir /mnt/states', 'once'],
     ['$0 status --watch', 'a live view, until everything is done or Ctrl-C'],

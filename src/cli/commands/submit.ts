@@ -10,6 +10,11 @@ export const submit: Command = {
   describe: 'Put state files into a volume: whole, and never over what is there',
   positional: { name: 'paths', describe: 'State files, or folders of them', many: true },
   options: [...COMMON, 'machine', 'payload', 'count', 'json'],
+  optionTexts: {
+    machine: { describe: 'Make new instances of this machine: NAME or NAME:VERSION' },
+  },
+  excludes: { machine: ['paths'] },
+  needs: { payload: ['machine'], count: ['machine'] },
   examples: [
     [
       '$0 submit simpleStates interestingStates --dir /mnt/states',

@@ -43,6 +43,14 @@ export const up: Command = {
     many: true,
   },
   options: [...COMMON, 'workers', 'name', ...WORK, 'json'],
+  optionTexts: {
+    name: {
+      describe: 'What the names of the workers begin with: NAME-1, NAME-2, …',
+      defaultText: 'HOSTNAME',
+    },
+    concurrency: { describe: 'Ticks at the same time in each worker' },
+    'log-format': { defaultText: 'pretty' },
+  },
   examples: [
     ['$0 up simpleStates interestingStates', 'the examples, in ./stateFiles'],
     [

@@ -21,6 +21,8 @@ export const validate: Command = {
     required: true,
   },
   options: ['machines', 'json', 'config'],
+  exits:
+    '0 all right, 1 something is wrong, 2 wrong usage, or nothing to check, 130 stopped by Ctrl-C.',
   examples: [
     ['$0 validate simpleStates', 'do they parse, and are their machines known?'],
     ['$0 validate machines/thumbnail.yaml', 'a configuration: every problem, with line and column'],
