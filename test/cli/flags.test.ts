@@ -4,7 +4,7 @@ import { passedOn, quoted, repeated } from '../../src/cli/flags.ts';
 import { resolveSettings } from '../../src/cli/settings.ts';
 
 const settings = (flags: Record<string, unknown>) =>
-  resolveSettings({ flags, environment: {}, file: {} });
+  resolveSettings({ flags, environment: {}, file: {}, command: 'worker' });
 
 test('what goes on with a run repeats what is not the default', () => {
   expect(repeated(settings({}), WORK)).toEqual([]);

@@ -32,7 +32,7 @@ async function run(
     print: (text: string) => printed.push(`${text}\n`),
     say: (text: string) => said.push(text),
   };
-  const settings = resolveSettings({ flags, environment: {}, file: {} });
+  const settings = resolveSettings({ flags, environment: {}, file: {}, command: 'worker' });
   let status = 2;
   try {
     status = await COMMANDS[name].run(settings, words, io as unknown as Io);
