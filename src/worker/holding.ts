@@ -50,8 +50,10 @@ export interface Holding {
   stage: 'claimed' | 'ready' | 'running' | 'finished';
   suspicion: Suspicion | undefined;
   work: Work | undefined;
-  /** While running: where to stop it, and when it is overdue on the monotonic clock (ms). */
-  running: { readonly abort: AbortController; readonly overdue: number } | undefined;
+  /** While running: where to stop it, and when it began and is overdue on the monotonic clock (ms). */
+  running:
+    | { readonly abort: AbortController; readonly began: number; readonly overdue: number }
+    | undefined;
   step: Step | undefined;
   entry: JournalEntry | undefined;
 }

@@ -16,12 +16,6 @@ export const LISTING: number = 1 / 20;
 
 const ASSIGN = { slices: assign, zip: assignZip };
 
-/** Is there less than everybody could begin at once, and somebody else to begin it? */
-export function isScarce({ roster, tasks }: Snapshot, session: string): boolean {
-  const hands = roster.reduce((sum, { concurrency }) => sum + concurrency, 0);
-  return tasks.size < hands && roster.some((entry) => entry.session !== session);
-}
-
 export class Supply {
   readonly #session: string;
   readonly #lease: number;

@@ -15,7 +15,8 @@ import { Crew } from './crew.ts';
 import { stoppingMessage } from './log-settled.ts';
 import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
 import { Registration } from './registration.ts';
-import { isScarce, Supply } from './supply.ts';
+import { KnownFleet } from './prefetch.ts';
+import { Supply } from './supply.ts';
 import { nextTurn, windowFor, type PhaseTurn } from './timetable.ts';
 
 /** An idle worker still looks after the dead this many times a lease. */
@@ -35,6 +36,7 @@ export class Worker {
   #session!: Session;
   #turn: PhaseTurn | undefined;
   #supply!: Supply;
+  #fleet!: KnownFleet;
   #paused = false;
   /** Nothing to do until something changes. */
   #idle = false;
@@ -86,6 +88,7 @@ export class Worker {
     this.#crew.session = this.#session;
     const { token, lease } = this.#session;
     this.#supply = new Supply(token.session, lease, this.#options.assign);
+    this.#fleet = new KnownFleet(token.session, lease);
     this.#registration = new Registration(this.#session, this.#ports.log);
     const { session, worker } = token;
     this.#ports.log.info({ session }, `worker ${worker} is waiting for Update System to register`);
@@ -175,14 +178,18 @@ export class Worker {
     const glance = await this.#session.glance();
     this.#paused = glance.paused;
     this.#crew.when.seen = turn.cycle;
+    this.#fleet.see(glance.roster, began);
     const wanted = this.#crew.appetite;
     const { session } = this.#session.token;
     const isOnRoster = glance.roster.some((entry) => entry.session === session);
     this.#idle = false;
-    // Whoever has no room, or is left out, has enough to do until the next cycle.
-    const isBusy = !this.#crew.isEmpty && (!isOnRoster || this.#crew.room <= 0);
-    if (this.#supply.lasts(glance, wanted, began)) return this.#supply.goOn(glance, turn.cycle);
-    if (isBusy) return this.#supply.end(glance, turn.cycle);
+    if (this.#supply.lasts(glance, wanted, began)) {
+      this.#crew.isScarce = false;
+      return this.#supply.goOn(glance, turn.cycle);
+    }
+    // Off the roster it gets no share; but whether another worker could begin what it holds, only a listing tells.
+    const isFull = !this.#crew.isEmpty && !isOnRoster;
+    if (isFull && !this.#crew.hasUnstarted) return this.#supply.end(glance, turn.cycle);
     const snapshot = await this.#session.snapshot(this.#arrived(), glance);
     const now = clock.monotonic();
     this.#supply.split(snapshot, turn.cycle, wanted, now - began, now);
@@ -190,7 +197,7 @@ export class Worker {
       { cycle: turn.cycle, available: snapshot.tasks.size },
       `assignment among ${snapshot.roster.length} workers`,
     );
-    this.#crew.isScarce = isScarce(snapshot, session);
+    this.#crew.isScarce = this.#fleet.isScarce(snapshot.tasks.size);
     this.#crew.isIdle = snapshot.tasks.size === 0;
     await this.#endIfNothing(snapshot);
   }
@@ -225,7 +232,7 @@ export class Worker {
     // Said before it is begun: a tick may block this process, and people ask who holds what.
     await this.#crew.report();
     this.#crew.startTicks();
-    if (this.#crew.room <= 0) await this.#session.withdraw(window);
+    if (!this.#crew.needsShare) await this.#session.withdraw(window);
   }
 
   /** Claims of this cycle's share what there is room for, and reads it. */
@@ -250,13 +257,13 @@ export class Worker {
     await this.#guard('archiving', () =>
       this.#session.archive(turn.cycle, window, () => this.#crew.hasFinished),
     );
+    const late = this.#timeLeft(turn) * (1 - LOOK_LATE);
     while (this.#crew.isRunning && window.mayStart()) {
-      const now = this.#session.time();
-      if (now === undefined) break;
-      await this.#sleep(
-        Math.max(1, turn.end - now.latest),
-        () => this.#crew.hasFinished || this.#supply.hasOffers,
-      );
+      const left = this.#timeLeft(turn);
+      if (left <= 0) break;
+      // Late enough that ticks may have turned long, and early enough for other workers' next claims.
+      const ms = this.#crew.hasUnstarted && left > late ? left - late : left;
+      await this.#sleep(Math.max(1, ms), () => this.#crew.hasFinished || this.#supply.hasOffers);
       await this.#crew.settle(window);
       // Nobody else claims of a slice but its worker, nor what this cycle's split gave him: no need to wait.
       await this.#fetch(turn, window);
@@ -267,6 +274,12 @@ export class Worker {
     await this.#crew.report();
     await this.#lookAgain(turn, window);
     if (this.#ending !== undefined) await this.#takeLeave(window);
+  }
+
+  /** Milliseconds that are surely left of this phase; 0 while the volume's time is uncertain. */
+  #timeLeft({ end }: PhaseTurn): number {
+    const now = this.#session.time();
+    return now === undefined ? 0 : end - now.latest;
   }
 
   async #recover({ cycle }: PhaseTurn, window: Window, all: boolean): Promise<void> {
@@ -298,9 +311,9 @@ export class Worker {
     this.#finished = isDown && this.#crew.isEmpty;
   }
 
-  /** False if there is no room, or it is too late. */
+  /** False if it needs no share in the next split, or it is too late. */
   async #registerForRoom(window: Window): Promise<boolean> {
-    if (this.#ending !== undefined || this.#crew.room <= 0 || !window.mayStart()) return false;
+    if (this.#ending !== undefined || !this.#crew.needsShare || !window.mayStart()) return false;
     await this.#registration.renew(window);
     return true;
   }

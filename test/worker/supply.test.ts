@@ -4,7 +4,7 @@ import { assign, type RosterEntry } from '../../src/semaphore/assignment.ts';
 import { Ring } from '../../src/semaphore/ring.ts';
 import { assignZip } from '../../src/semaphore/zip.ts';
 import type { Snapshot } from '../../src/store/session.ts';
-import { isScarce, Supply } from '../../src/worker/supply.ts';
+import { Supply } from '../../src/worker/supply.ts';
 import { tasks, worker } from '../semaphore/given.ts';
 
 const LEASE = 10_000;
@@ -215,17 +215,5 @@ describe('what has just arrived', () => {
 
   test('belongs to nobody before there is a roster', () => {
     expect(supplyOf().offer('x.state')).toBe(false);
-  });
-});
-
-describe('states are scarce', () => {
-  test.each([
-    ['where there are fewer than hands, and others to take them', PAIR, CYCLE, true],
-    ['not where there is one for each hand', PAIR, 8, false],
-    ['not for who is alone', ALONE, 1, false],
-    ['for who is not on the roster of others', [worker('b', 4)], 3, true],
-    ['not without a roster', [], 0, false],
-  ])('%s', (_what, roster, count, expected) => {
-    expect(isScarce(snapshotOf(roster, count), 'a.boot')).toBe(expected);
   });
 });
