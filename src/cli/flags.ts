@@ -13,18 +13,11 @@ export function passedOn(settings: Settings, names: readonly OptionName[]): stri
   );
 }
 
-function asFlags(name: OptionName, value: unknown): string[] {
+function asFlags(name: OptionName, value: Settings[OptionName]): string[] {
   if (value === undefined) return [];
-  switch (OPTIONS[name].type) {
-    case 'boolean':
-      return [value === true ? `--${name}` : `--no-${name}`];
-    case 'list':
-      return (value as string[]).map((item) => `--${name}=${item}`);
-    case 'duration':
-      return [`--${name}=${String(value)}ms`];
-    default:
-      return [`--${name}=${String(value)}`];
-  }
+  if (typeof value === 'boolean') return [value ? `--${name}` : `--no-${name}`];
+  const unit = OPTIONS[name].type === 'duration' ? 'ms' : '';
+  return [value].flat().map((one) => `--${name}=${one}${unit}`);
 }
 
 /** What has to be said again for the same run: all that is not the default, but for what the volume keeps itself. */

@@ -31,8 +31,16 @@ export function createLog(
 
 /** What every line has, and what a step's line says besides. */
 const KNOWN: readonly string[] = [
-  ...['level', 'time', 'pid', 'hostname', 'worker', 'dir', 'msg'],
-  ...['source', 'state', 'machine'],
+  'level',
+  'time',
+  'pid',
+  'hostname',
+  'worker',
+  'dir',
+  'msg',
+  'source',
+  'state',
+  'machine',
 ];
 
 /** Begins with the worker; what a step says begins with its state file, and ends with the facts that it gave. */
@@ -40,14 +48,14 @@ export function prettyMessage(line: Readonly<Record<string, unknown>>): string {
   const { worker, dir, source, state, msg } = line;
   const facts = Object.entries(line).filter(([key]) => !KNOWN.includes(key));
   const ofStep = source !== undefined;
-  const parts = [
+  const parts: unknown[] = [
     worker,
     dir,
     ofStep ? `${String(state)}:` : undefined,
     msg,
     ofStep && facts.length > 0 ? JSON.stringify(Object.fromEntries(facts)) : undefined,
   ];
-  return shown(parts.filter((part) => part !== undefined).join(' '));
+  return shown(parts.filter((part) => typeof part === 'string').join(' '));
 }
 
 /** Control characters would act on the terminal: they are shown instead, but for line ends and tabs. */
