@@ -20,6 +20,8 @@ export interface Settings extends ToolSettings {
   watch: boolean;
   fsync: boolean;
   eager: boolean;
+  expect: number | undefined;
+  gather: number;
   drain: number;
   keep: number;
   machines: string[];
@@ -138,6 +140,20 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     describe:
       'Claim at once what arrives in one’s own slice: milliseconds instead of a cycle, less evenly spread',
     default: false,
+  },
+  expect: {
+    type: 'number',
+    group: 'Pace and limits',
+    describe: 'Claim nothing before so many workers are registered, or 5 s have passed',
+    defaultText: 'up: as many as it starts; worker: 1',
+    minimum: 1,
+    integer: true,
+  },
+  gather: {
+    type: 'duration',
+    group: 'Pace and limits',
+    describe: 'Without --expect: claim nothing before no new worker has registered for so long',
+    default: 0,
   },
   drain: {
     type: 'duration',

@@ -7,7 +7,7 @@ import { judge, sentenceOf } from '../doctor/judge.ts';
 import { nodeHost } from '../doctor/node-host.ts';
 import { scratchName } from '../doctor/scratch.ts';
 import { UserError } from '../machine/errors.ts';
-import { machineNames, sensorsOf, type Registry } from '../machine/registry.ts';
+import { machineNames, machineStates, sensorsOf, type Registry } from '../machine/registry.ts';
 import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../volume/archivable.ts';
 import { startHeartbeatThread } from '../volume/heartbeat.ts';
 import { Layout } from '../volume/layout.ts';
@@ -71,6 +71,7 @@ export async function work(
     concurrency,
     capacity,
     machines: [...machineNames(registry), ...(settings['trust-volume'] ? [TRUSTS_VOLUME] : [])],
+    states: machineStates(registry),
     sensors: sensorsOf(registry),
     ownClock: !isNetwork,
     freshListings: !isNetwork,
@@ -105,6 +106,7 @@ export async function work(
       follow: settings.follow,
       watch: settings.watch,
       eager: settings.eager,
+      gathering: { expect: settings.expect, quietMs: settings.gather },
       trustVolume: settings['trust-volume'],
       freshListings: !isNetwork,
       drain: settings.drain,

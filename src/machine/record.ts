@@ -82,6 +82,11 @@ export interface FailureRecord {
   /** Of the state file, where that is what is wrong. */
   readonly line?: number;
   readonly column?: number;
+  /**
+   * Only where nothing has run, and another content might run: the fingerprint of what was read, or why it could not be
+   * read. When the file has another content, the state is available again.
+   */
+  readonly file?: string;
   readonly attempts?: readonly Attempt[];
 }
 
@@ -153,6 +158,7 @@ const failureSchema: z.ZodType<FailureRecord> = z.object({
   reason: text,
   line: z.int().exactOptional(),
   column: z.int().exactOptional(),
+  file: text.exactOptional(),
 });
 
 /** The same record gives the same text: it is compared by it. */

@@ -215,6 +215,11 @@ export class MemorySession implements Session {
     }
   }
 
+  /** No file changes here, and its workers all come with their machines. */
+  async bringBack(): Promise<readonly string[]> {
+    return [];
+  }
+
   async recover(
     _cycle: number,
     { mayStart }: Window,

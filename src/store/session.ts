@@ -34,8 +34,13 @@ export interface Snapshot extends Glance {
 
 /** What a claimed state file turned out to be. */
 export type Intake =
-  /** `attempts`: those that failed or were lost before. */
-  | { readonly kind: 'text'; readonly bytes: Uint8Array; readonly attempts: readonly Attempt[] }
+  /** `attempts`: those that failed or were lost before. `refusedBy`: sessions that do not know its machine, or its state. */
+  | {
+      readonly kind: 'text';
+      readonly bytes: Uint8Array;
+      readonly attempts: readonly Attempt[];
+      readonly refusedBy?: readonly string[];
+    }
   /** It cannot be run, now or ever. */
   | { readonly kind: 'bad'; readonly code: string; readonly reason: string }
   /** It is not there, or may not be read: look again later, it may be on its way. */
@@ -176,11 +181,20 @@ export interface Session {
   events(name: string): Promise<readonly Arrived[]>;
   /** Those that are kept where it works: what runs its machines looks there too. */
   readonly configurations: Pick<Configurations, 'get' | 'list'>;
-  /** Tokens of all sessions there are, this one included. */
+  /** Tokens of all sessions that may be alive, this one included. */
   sessions(): Promise<readonly Token[]>;
   settle(steps: readonly Step[], window: Window): Promise<void>;
   /** Breaks the leases of the dead, drops their claims, finishes what they owed. */
   recover(cycle: number, window: Window, how?: Recovering): Promise<Recovery>;
+  /**
+   * In Update System: makes failed states available again that have failed for what their file said, and whose file has
+   * another content by now, or may run by now (`runs`): some of them in each call. Returns their names.
+   */
+  bringBack(
+    cycle: number,
+    window: Window,
+    runs: (file: StateFile) => Promise<boolean>,
+  ): Promise<readonly string[]>;
   /**
    * In Update System, until `isBusy`: moves what was done long ago to the archive, a bounded part of it.
    * Returns how many states.

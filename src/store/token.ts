@@ -17,6 +17,8 @@ export interface Token {
   readonly capacity: number;
   /** The machines this worker has: decides whether anybody can run a state. */
   readonly machines: readonly string[];
+  /** Of some of these, all their states: what else a state file names, this worker does not know. */
+  readonly states?: Readonly<Record<string, readonly string[]>>;
 }
 
 const tokenSchema: z.ZodType<Token> = z.object({
@@ -29,6 +31,7 @@ const tokenSchema: z.ZodType<Token> = z.object({
   concurrency: z.int().positive(),
   capacity: z.int().positive(),
   machines: z.array(z.string()),
+  states: z.record(z.string(), z.array(z.string())).exactOptional(),
 });
 
 const BOOT_LENGTH = 8;

@@ -20,10 +20,9 @@ export async function intake(member: Member, name: string): Promise<Intake> {
     const bytes = await files.read(path, Math.min(stat.size, MAX_STATE_BYTES));
     const torn = await tornSuccessor(files, layout, name, bytes);
     if (torn !== undefined && (await mendTorn(member, torn, bytes))) return { kind: 'mended' };
-    const attempts = member.attempted.has(name)
-      ? (await readTried(files, layout, name)).attempts
-      : [];
-    return { kind: 'text', bytes, attempts };
+    if (!member.attempted.has(name)) return { kind: 'text', bytes, attempts: [] };
+    const { attempts, refusedBy } = await readTried(files, layout, name);
+    return { kind: 'text', bytes, attempts, refusedBy };
   } catch (error) {
     const code = errnoOf(error);
     // Only this says something about the file; other errors say something about the volume.

@@ -5,6 +5,7 @@ import { createAnew, exactly, linkOnce, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import { NO_EVENTS, type Inbox } from './inbox.ts';
 import { hash } from '../semaphore/hash.ts';
+import { Names } from '../semaphore/names.ts';
 import type { Layout } from './layout.ts';
 import { formatToken, type Token } from '../store/token.ts';
 
@@ -27,6 +28,8 @@ export class Member {
   readonly stamp: () => string;
   /** States with failed attempts or refusals, as of the last snapshot. */
   attempted: Set<string> = new Set();
+  /** Those with a flag in `failed/`, as of then. */
+  failed: Names = new Names();
   /** Events that were there then. */
   inbox: Inbox = NO_EVENTS;
   /** Second copies of what was applied, or what the network or the power has brought back: to be taken away (I4). */

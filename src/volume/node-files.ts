@@ -111,7 +111,8 @@ export class NodeFiles implements HistoryFiles {
     // Not by an exception: most looks are for what is not there.
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;
-    return { kind: kindOf(stats), size: stats.size, mtime: stats.mtimeMs, mode: stats.mode };
+    const { size, mode, mtimeMs: mtime, ctimeMs: ctime } = stats;
+    return { kind: kindOf(stats), size, mtime, ctime, mode };
   }
 
   async read(path: string, limit: number = DEFAULT_LIMIT): Promise<Uint8Array> {

@@ -29,6 +29,7 @@ import type {
 import { DroppedEvents } from './dropped.ts';
 import { createAnew, listOrNone, readText, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
+import { FailedFiles } from './failed-files.ts';
 import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
 import { Sorter, takeEvents } from './inbox.ts';
 import { intake } from './intake.ts';
@@ -60,6 +61,8 @@ export interface SessionOptions {
   readonly concurrency: number;
   readonly capacity: number;
   readonly machines: readonly string[];
+  /** Of some of them: see `Token`. */
+  readonly states?: Token['states'];
   /** Instances that some of the machines look at. */
   readonly sensors?: readonly string[];
   /** This host's kernel stamps what is written: the volume's clock is its own. */
@@ -114,6 +117,7 @@ export class VolumeSession implements Session {
   readonly #sensors: Sensors;
   readonly #orphans: Orphans;
   readonly #dropped: DroppedEvents;
+  readonly #failedFiles: FailedFiles;
   readonly #time: VolumeTime;
   #heartbeat: Heartbeat | undefined;
 
@@ -142,6 +146,7 @@ export class VolumeSession implements Session {
       concurrency: options.concurrency,
       capacity: options.capacity,
       machines: [...options.machines],
+      ...(options.states && { states: options.states }),
     };
     this.#member = new Member(
       files,
@@ -165,6 +170,7 @@ export class VolumeSession implements Session {
     this.#journal = new Journal(files, this.#layout, this.token.session);
     this.#orphans = new Orphans(this.#member, monotonic);
     this.#dropped = new DroppedEvents(this.#member, monotonic, cycle);
+    this.#failedFiles = new FailedFiles(this.#member);
     this.#sensors = new Sensors(files, this.#layout, options.sensors ?? []);
     this.#pauses = new Pauses(monotonic, cycle);
     const openStates = new OpenStates(files, this.#layout, this.#listings, this.lease, monotonic);
@@ -271,8 +277,8 @@ export class VolumeSession implements Session {
   async snapshot(arrived?: ReadonlySet<string>, glance?: Glance): Promise<Snapshot> {
     const now = this.#time.cycleStart();
     const snapshot = await takeSnapshot(this.#instruments, arrived, glance, now);
-    const { attempted, waiting, overdue, inbox, orphans } = snapshot;
-    Object.assign(this.#member, { attempted, waiting, overdue, inbox, orphans });
+    const { attempted, failed, waiting, overdue, inbox, orphans } = snapshot;
+    Object.assign(this.#member, { attempted, failed, waiting, overdue, inbox, orphans });
     this.#member.registered = snapshot.roster.map(({ session: name }) => name);
     return snapshot;
   }
@@ -307,8 +313,9 @@ export class VolumeSession implements Session {
     return takeEvents(this.#member, name);
   }
 
-  sessions(): Promise<readonly Token[]> {
-    return readSessions(this.#ports.files, this.#layout);
+  async sessions(): Promise<readonly Token[]> {
+    const tokens = await readSessions(this.#ports.files, this.#layout);
+    return tokens.filter(({ session }) => !this.#recoverer.isKnownDead(session));
   }
 
   settle(steps: readonly Step[], window: Window): Promise<void> {
@@ -322,6 +329,13 @@ export class VolumeSession implements Session {
     await this.#orphans.answer(window, (one) => isMine(one, session, living, cycle));
     await this.#dropped.take(window, cycle, (one, turn) => isMine(one, session, living, turn));
     return recovery;
+  }
+
+  bringBack(...[cycle, window, runs]: Parameters<Session['bringBack']>): Promise<string[]> {
+    const { session } = this.token;
+    const living = this.#recoverer.living();
+    const isMineIn = (name: string, turn: number): boolean => isMine(name, session, living, turn);
+    return this.#failedFiles.bringBack({ cycle, window, isMineIn, runs });
   }
 
   archive(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {

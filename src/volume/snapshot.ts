@@ -56,6 +56,7 @@ export interface Instruments {
 /** What its session goes by until the next one, besides. */
 export interface Taken extends Snapshot {
   readonly attempted: Set<string>;
+  readonly failed: Names;
   readonly waiting: Set<string>;
   /** Of these, those whose state is not open. */
   readonly overdue: readonly string[];
@@ -83,7 +84,8 @@ export async function takeSnapshot(
   );
   const open = await openStates.open(arrived, claimed);
   const taken = new Set(claimed);
-  for (const name of await list(layout.flags('failed'))) taken.add(name);
+  const failed = await list(layout.flags('failed'));
+  for (const name of failed) taken.add(name);
   const waiting = new Set(await list(layout.flags('waiting')));
   const inbox = await sorter.sort(await list(layout.events), now);
   const attempted = new Set(await list(layout.internal('attempts')));
@@ -122,6 +124,7 @@ export async function takeSnapshot(
     delayed: delayed + orphans.size,
     paused,
     attempted,
+    failed,
     waiting,
     overdue: [...overdue],
     inbox,

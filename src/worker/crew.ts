@@ -1,6 +1,6 @@
 /** What a worker holds: claims it, examines it, ticks it, and settles it in Update System. */
 import type { PastStep } from '../machine/definition.ts';
-import { copyPatience, parseStateFile } from '../machine/state-file.ts';
+import { copyPatience, parseStateFile, type StateFile } from '../machine/state-file.ts';
 import type { Reading } from '../machine/table.ts';
 import { cycleLength } from '../semaphore/cycle.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
@@ -11,7 +11,6 @@ import {
   newHolding,
   newStep,
   prepare,
-  refusal,
   type Holding,
   type Scene,
   type Verdict,
@@ -20,9 +19,10 @@ import { appraise } from './appraise.ts';
 import { heldOf } from './held.ts';
 import { Holdings } from './holdings.ts';
 import { Library } from './library.ts';
-import { logSettled } from './log-settled.ts';
+import { logBack, logSettled } from './log-settled.ts';
 import { prefetchTarget, unstartedToKeep } from './prefetch.ts';
 import { readingOf, receive, sightsOf } from './receive.ts';
+import { refusal } from './refusal.ts';
 import type { Execute, Log, TickResult, WorkerOptions } from './ports.ts';
 import type { Member, Slots } from './slots.ts';
 import { ThroughputEstimator, type Forecast } from './throughput.ts';
@@ -371,6 +371,13 @@ export class Crew implements Member {
     } catch (error) {
       this.#ports.log.debug({ err: error }, 'cannot say what is held');
     }
+  }
+
+  /** Update System: failed states that were put aside for what their files said, and that may run by now. */
+  async bringBack(cycle: number, window: Window): Promise<void> {
+    const runs = (file: StateFile): Promise<boolean> =>
+      this.#library.runs(file, this.#session, cycle);
+    logBack(this.#ports.log, await this.#session.bringBack(cycle, window, runs));
   }
 
   stopStarting(): void {

@@ -10,6 +10,7 @@ import {
   sensorsOf,
   type Registry,
 } from '../machine/registry.ts';
+import type { StateFile } from '../machine/state-file.ts';
 import type { ConfigurationName, Session } from '../store/session.ts';
 
 /** Among a token's machines: this worker runs commands of configurations that the volume keeps. */
@@ -32,6 +33,8 @@ export class Library {
   #registry: Registry;
   #newest: ReadonlyMap<string, string> = new Map();
   #looked = Number.NaN;
+  /** Machines that were looked for in a cycle. */
+  #missed = { cycle: Number.NaN, machines: new Set<string>() };
 
   constructor(own: Registry, trustsVolume: boolean) {
     this.#own = own;
@@ -60,6 +63,21 @@ export class Library {
       await this.learn(file.machine ?? file.state, source);
     }
     this.#looked = cycle;
+  }
+
+  /** Would this state file run, or wait, here? What is not known is looked for once a cycle. */
+  async runs(file: StateFile, source: Source, cycle: number): Promise<boolean> {
+    if (this.#missed.cycle !== cycle) {
+      await this.#list(source);
+      this.#missed = { cycle, machines: new Set() };
+    }
+    const resolved = resolveState(this.#registry, file, this.#newest);
+    if (resolved.ok || resolved.code !== 'unknown-machine') return resolved.ok;
+    const wanted = file.machine ?? file.state;
+    if (this.#missed.machines.has(wanted)) return false;
+    this.#missed.machines.add(wanted);
+    if ((await this.learn(wanted, source)) !== undefined) return false;
+    return resolveState(this.#registry, file, this.#newest).ok;
   }
 
   async #list(source: Source): Promise<void> {

@@ -37,3 +37,12 @@ export function stoppingMessage(running: number, drain: number): string {
     running === 1 ? '1 tick runs, waiting for it' : `${running} ticks run, waiting for them`;
   return `stopping: ${ticks} up to ${formatDuration(drain).replace('.0 s', ' s')}; Ctrl-C again ends them`;
 }
+
+/** Of failed states that are available again by themselves. */
+export function logBack(log: Log, names: readonly string[]): void {
+  if (names.length > FEW)
+    log.info({ states: names.length }, `${names.length} failed states are available again`);
+  else
+    for (const name of names)
+      log.info({ state: name }, `${name} is available again: what it failed for has changed`);
+}

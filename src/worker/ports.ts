@@ -5,6 +5,7 @@ import type { Registry } from '../machine/registry.ts';
 import type { Reading } from '../machine/table.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import type { OpenSession } from '../store/session.ts';
+import type { GatheringOptions } from './gathering.ts';
 import type { Slots } from './slots.ts';
 
 /** One attempt at one step. */
@@ -70,6 +71,8 @@ export interface WorkerOptions {
   readonly eager: boolean;
   /** Run commands of configurations that the volume keeps. */
   readonly trustVolume?: boolean;
+  /** Which other workers the first claim waits for. */
+  readonly gathering: GatheringOptions;
   /** Milliseconds a stopping worker gives its ticks. */
   readonly drain: number;
 }

@@ -11,6 +11,7 @@ import { cycleLength } from '../semaphore/cycle.ts';
 import type { Session, Snapshot, Window } from '../store/session.ts';
 import { Alarm } from './alarm.ts';
 import { Arrivals } from './arrivals.ts';
+import { ClaimGate } from './claim-gate.ts';
 import { Crew } from './crew.ts';
 import { stoppingMessage } from './log-settled.ts';
 import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
@@ -37,6 +38,8 @@ export class Worker {
   #turn: PhaseTurn | undefined;
   #supply!: Supply;
   #fleet!: KnownFleet;
+  #gate: ClaimGate | undefined;
+  /** Nothing is claimed: see `ClaimGate`. */
   #paused = false;
   /** Nothing to do until something changes. */
   #idle = false;
@@ -89,6 +92,9 @@ export class Worker {
     const { token, lease } = this.#session;
     this.#supply = new Supply(token.session, lease, this.#options.assign);
     this.#fleet = new KnownFleet(token.session, lease);
+    // Once: a new session of a worker that was at work already does not wait again.
+    const cycle = cycleLength(this.#session.phases);
+    this.#gate ??= new ClaimGate(this.#options.gathering, cycle, this.#ports.log);
     this.#registration = new Registration(this.#session, this.#ports.log);
     const { session, worker } = token;
     this.#ports.log.info({ session }, `worker ${worker} is waiting for Update System to register`);
@@ -176,11 +182,11 @@ export class Worker {
     const { clock, log } = this.#ports;
     const began = clock.monotonic();
     const glance = await this.#session.glance();
-    this.#paused = glance.paused;
+    const { session } = this.#session.token;
+    this.#paused = !this.#gate!.mayClaim(session, glance, { cycle: turn.cycle, at: began });
     this.#crew.when.seen = turn.cycle;
     this.#fleet.see(glance.roster, began);
     const wanted = this.#crew.appetite;
-    const { session } = this.#session.token;
     const isOnRoster = glance.roster.some((entry) => entry.session === session);
     this.#idle = false;
     if (this.#supply.lasts(glance, wanted, began)) {
@@ -288,6 +294,7 @@ export class Worker {
     if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
       this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
     }
+    await this.#guard('looking at failed states', () => this.#crew.bringBack(cycle, window));
   }
 
   /**

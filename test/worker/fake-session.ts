@@ -75,6 +75,7 @@ export class FakeSession implements Session {
     get: async ({ name, version }) => this.stored.get(`${name}:${version}`),
   };
   recover = async (): Promise<Recovery> => NOTHING;
+  bringBack = async (): Promise<readonly string[]> => [];
   leave = async (): Promise<void> => undefined;
   archive = async (): Promise<number> => 0;
 

@@ -160,3 +160,17 @@ test('of the same name and version the worker’s own goes first', async () => {
     expect(resolveState(library.registry, file, library.newest)).toMatchObject({ machine: own });
   }
 });
+
+test('a failed state runs when its machine, or a newer version of it, has been stored since; looked for once a cycle', async () => {
+  const bench = benchOf();
+  const library = new Library(createRegistry([]), false);
+  const { session } = bench;
+  const file = { state: 'new', machine: 'orders', payload: {} };
+  expect(await library.runs(file, session, 1)).toBe(false);
+  session.stored.set('orders:v1', TABLE('v1', 'old'));
+  expect(await library.runs(file, session, 1)).toBe(false);
+  // Known now, and without such a state.
+  expect(await library.runs(file, session, 2)).toBe(false);
+  session.stored.set('orders:v2', TABLE('v2', 'new'));
+  expect(await library.runs(file, session, 3)).toBe(true);
+});

@@ -6,6 +6,7 @@ import { createRegistry } from '../../src/machine/registry.ts';
 import { LOCAL_PHASES, type PhaseLengths } from '../../src/semaphore/cycle.ts';
 import type { Blow } from '../../src/sim/scenario.ts';
 import { simulate } from '../../src/sim/simulation.ts';
+import type { GatheringOptions } from '../../src/worker/gathering.ts';
 
 /** Milliseconds since the epoch. */
 const START = 1_700_000_000_000;
@@ -18,6 +19,7 @@ interface FleetGiven {
   readonly concurrencies: readonly number[];
   readonly phases?: PhaseLengths;
   readonly lease?: number;
+  readonly gathering?: GatheringOptions;
   readonly blows?: readonly Blow[];
 }
 
@@ -115,7 +117,14 @@ export async function schedule(given: FleetGiven & { chains: Chains }): Promise<
 const TIMEOUT = '10h';
 
 async function runFleet(run: Run): Promise<void> {
-  const { concurrencies, phases = LOCAL_PHASES, lease = 5000, blows = [], due = 0 } = run;
+  const {
+    concurrencies,
+    phases = LOCAL_PHASES,
+    lease = 5000,
+    blows = [],
+    due = 0,
+    gathering,
+  } = run;
   const tick = async ({ instance, payload, pause }: TickContext): Promise<Answer> => {
     const [duration = 0, ...rest] = payload.ticks as number[];
     run.onTick?.(instance, duration);
@@ -140,6 +149,7 @@ async function runFleet(run: Run): Promise<void> {
         follow: true,
         watch: false,
         eager: false,
+        ...(gathering !== undefined && { gathering }),
         freshListings: true,
         repeats: false,
         latency: 0.05,

@@ -115,11 +115,13 @@ function startWorkers(settings: Settings, directories: readonly string[], io: Io
   const statuses: number[] = [];
   const places = directories.map((directory) => `--dir=${directory}`);
   const base = settings.name ?? hostName(io, hostname());
-  const children = Array.from({ length: settings.workers ?? WORKERS }, (_, index) => {
+  const count = settings.workers ?? WORKERS;
+  const passed = passedOn({ ...settings, expect: settings.expect ?? count }, WORK);
+  const children = Array.from({ length: count }, (_, index) => {
     const name = `${base}-${index + 1}`;
     const child = spawn(
       process.execPath,
-      [entryPoint(), 'worker', ...places, '--name', name, ...passedOn(settings, WORK)],
+      [entryPoint(), 'worker', ...places, '--name', name, ...passed],
       // Out of the terminal's reach: Ctrl-C asks this process, and this process asks them, once. The channel tells
       // them that this process has ended, whatever ended it.
       { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true },

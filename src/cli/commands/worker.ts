@@ -26,6 +26,8 @@ export const WORK: readonly OptionName[] = [
   'watch',
   'fsync',
   'eager',
+  'expect',
+  'gather',
   'drain',
   'keep',
   'machines',
