@@ -23,7 +23,7 @@ export function listenForSignals(): Signals {
     received = signal as Signal;
     stop.abort();
   };
-  // `up` was ended by what it could not pass on: nobody would see what this worker does.
+  // `up` has ended without a word, by SIGKILL perhaps: its workers would run on unseen.
   const onDisconnect = (): void => {
     if (received === undefined) onSignal('SIGHUP');
   };
