@@ -4,7 +4,6 @@ import { basename, join } from 'node:path';
 import { isStateName, parseStateName, stateName } from '../machine/name.ts';
 import { UserError } from '../machine/errors.ts';
 import { formatStateFile } from '../machine/state-file.ts';
-import type { Json } from '../machine/definition.ts';
 import { isThere } from '../volume/chain.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
@@ -14,6 +13,7 @@ import type { Submitted } from '../store/contract.ts';
 import { submitState } from '../volume/submit.ts';
 import { MAX_STATE_BYTES } from '../machine/state-file.ts';
 import { homeOf } from './directories.ts';
+import { parseJsonOption } from './json-option.ts';
 
 /** Files as named; of folders, what has a state file's name. */
 export function readCandidates(paths: readonly string[]): Candidate[] {
@@ -48,18 +48,13 @@ export function newInstances(
   count: number,
   id: string,
 ): Candidate[] {
-  let parsed: Json | undefined;
-  try {
-    parsed = payload === undefined ? undefined : (JSON.parse(payload) as Json);
-  } catch (error) {
-    throw new UserError('bad-payload', `--payload is not JSON: ${(error as Error).message}`);
-  }
+  const parsed = payload === undefined ? {} : parseJsonOption(payload, '--payload', 'bad-payload');
   const [name = machine] = machine.split(':');
   const width = String(count).length;
   const text = formatStateFile({
     state: name,
     ...(machine.includes(':') && { machine }),
-    payload: parsed ?? {},
+    payload: parsed,
   });
   const bytes = new TextEncoder().encode(text);
   return Array.from({ length: count }, (_, index) => {

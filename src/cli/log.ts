@@ -8,6 +8,12 @@ const STANDARD_ERROR = 2;
 /** Bytes that are kept while they cannot be written; more is dropped. */
 const MAX_KEPT_BYTES = 256 * 1024;
 
+/** Levels by name and instants in ISO 8601: programs that read logs know both. */
+const READABLE = {
+  formatters: { level: (level: string) => ({ level }) },
+  timestamp: pino.stdTimeFunctions.isoTime,
+};
+
 export function createLog(
   settings: Pick<Settings, 'log-format' | 'log-level'>,
   bindings: Record<string, unknown>,
@@ -17,7 +23,7 @@ export function createLog(
   // There is nowhere to say it. What is kept is written with the next line for which there is room.
   sink.on('error', () => undefined);
   const options = { level: settings['log-level'], base: { ...bindings } };
-  if (format === 'json') return pino(options, sink);
+  if (format === 'json') return pino({ ...options, ...READABLE }, sink);
   const prettify = prettyFactory({
     colorize:
       process.stderr.isTTY && process.stderr.hasColors() && process.env['NO_COLOR'] === undefined,

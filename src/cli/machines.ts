@@ -9,6 +9,7 @@ import { UserError } from '../machine/errors.ts';
 import { isMachine } from '../machine/machine.ts';
 import { createRegistry, fullName, machineNames, type Registry } from '../machine/registry.ts';
 import { shippedMachines } from '../machine/shipped.ts';
+import { decodeText } from '../machine/state-file.ts';
 
 const MODULES = new Set(['.ts', '.js', '.mts', '.mjs']);
 const CONFIGURATIONS = new Set(['.yaml', '.yml', '.json']);
@@ -65,7 +66,7 @@ function filesIn(path: string): string[] {
 
 export async function loadMachine(file: string): Promise<Machine> {
   if (CONFIGURATIONS.has(extname(file))) {
-    return parseConfiguration(readFileSync(file, 'utf8'), { file, folder: dirname(file) });
+    return parseConfiguration(readConfiguration(file), { file, folder: dirname(file) });
   }
   const loaded = await loadModule(file);
   if (isMachine(loaded)) return loaded;
@@ -74,6 +75,19 @@ export async function loadMachine(file: string): Promise<Machine> {
     `${file} does not export a machine; it should say: export default machine({ name, activities })`,
     { file },
   );
+}
+
+/** Its text, without a byte order mark. Throws `unreadable`. */
+export function readConfiguration(file: string): string {
+  let text: string | undefined;
+  try {
+    text = decodeText(readFileSync(file));
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new UserError('unreadable', `cannot read ${file}: ${reason}`, { file });
+  }
+  if (text !== undefined) return text;
+  throw new UserError('not-utf8', `cannot read ${file}: it is not UTF-8 text`, { file });
 }
 
 /** What the module exports by default. Throws `bad-machine`, `no-xstate`. */

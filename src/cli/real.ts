@@ -6,7 +6,7 @@ import type { Clock, Random } from '../semaphore/ports.ts';
 import type { Log, Watch } from '../worker/ports.ts';
 import type { Io } from './command.ts';
 
-/** setTimeout holds 31 bits; whoever sleeps longer looks again. */
+/** setTimeout holds 31 bits: 24.8 days. A longer sleep is several. */
 const LONGEST_SLEEP = 2 ** 31 - 1;
 /** Milliseconds. */
 const SAME_MOMENT = 1;
@@ -27,12 +27,18 @@ export const realClock: Clock = {
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted === true) return resolve();
+      let left = ms;
       const wake = (): void => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', wake);
         resolve();
       };
-      const timer = setTimeout(wake, Math.min(ms, LONGEST_SLEEP));
+      const goOn = (): NodeJS.Timeout => {
+        if (left <= LONGEST_SLEEP) return setTimeout(wake, left);
+        left -= LONGEST_SLEEP;
+        return setTimeout(() => (timer = goOn()), LONGEST_SLEEP);
+      };
+      let timer = goOn();
       signal?.addEventListener('abort', wake, { once: true });
     }),
 };

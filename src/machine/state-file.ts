@@ -170,7 +170,7 @@ function checkValue(text: string, value: Json): ParsedStateFile {
     ok: true,
     file: { payload: {}, ...(value as object) } as StateFile,
   });
-  if (shallowSchema.safeParse(value).success && isAllFinite(value)) return accept();
+  if (shallowSchema.safeParse(value).success) return accept();
   const checked = stateFileSchema.safeParse(value);
   if (checked.success) return accept();
   const issue = checked.error.issues[0]!;
@@ -179,12 +179,6 @@ function checkValue(text: string, value: Json): ParsedStateFile {
   // A key that is missing stands nowhere; the object that lacks it does.
   const place = locate(text, issue.path) ?? locate(text, issue.path.slice(0, -1));
   return { ok: false, code: 'bad-state-file', reason: where + message, ...place };
-}
-
-/** `JSON.parse` reads 1e999 as infinite, which no JSON can say again. */
-function isAllFinite(value: Json): boolean {
-  if (typeof value === 'number') return Number.isFinite(value);
-  return typeof value !== 'object' || value === null || Object.values(value).every(isAllFinite);
 }
 
 /** The same state gives the same text: indented, unless only that would make it too large to be read. */

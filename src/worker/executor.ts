@@ -126,7 +126,8 @@ function answered(value: unknown): TickResult {
   try {
     return { kind: 'answer', answer: checkAnswer(value) };
   } catch (error) {
-    return failed(error);
+    // The tick would answer it again.
+    return { kind: 'failed', error: { message: cut((error as Error).message), fatal: true } };
   }
 }
 

@@ -298,9 +298,11 @@ export function conclude(
   if (result.kind === 'failed') return tryAgain(work, result.error, started, scene, random);
   const { answer } = result;
   const { name, state } = work.task;
-  const sequel = sequelOf(answer, { ...work, name, state }, scene.now);
+  const { registry, newest } = scene;
+  const sequel = sequelOf(answer, { ...work, name, state, registry, newest }, scene.now);
   if (typeof sequel === 'string') {
-    return tryAgain(work, { message: sequel }, started, scene, random);
+    // The tick would answer it again.
+    return tryAgain(work, { message: sequel, fatal: true }, started, scene, random);
   }
   const output = answer.kind === 'done' ? answer.output : undefined;
   const record = recordOf(work, sequel, output, started, scene);

@@ -184,7 +184,7 @@ describe('config', () => {
       [['put', good, bad], 'bad.yaml:6:26: '],
       [['put', good, plain], 'it has no version'],
       [['put', good, long], 'more than 200 characters'],
-      [['put', good, join(folder.path, 'gone.yaml')], 'cannot be read'],
+      [['put', good, join(folder.path, 'gone.yaml')], 'cannot read'],
       [['put'], 'config what?'],
       [['get'], 'config what?'],
       [['get', 'a', 'b'], 'config what?'],

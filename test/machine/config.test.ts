@@ -163,9 +163,9 @@ activities: { go: { run: x, env: { V: *v } }, on: { run: x, env: *e } }`;
     ],
     [
       'a timeout beyond any timer',
-      GOOD.replace('30s', '1000h'),
+      GOOD.replace('30s', '876601h'),
       'm.yaml',
-      ['m.yaml:6:', '24 days'],
+      ['m.yaml:6:', 'a hundred years'],
     ],
     [
       'a blank command',

@@ -9,6 +9,7 @@ import { openAll, type OpenedVolume } from '../volume.ts';
 interface Failed {
   readonly name: string;
   readonly on: Instances;
+  readonly opened: OpenedVolume;
 }
 
 export const retry: Command = {
@@ -37,16 +38,25 @@ export const retry: Command = {
     const meant = settings.all
       ? failed
       : failed.filter((one) => words.some((word) => isMeant(one, word)));
-    for (const { name, on } of meant) await on.retry(name);
-    const names = meant.map(({ name }) => name);
-    if (settings.json) io.print(JSON.stringify({ retried: names }));
-    else
-      io.print(names.length === 0 ? 'nothing has failed' : `available again: ${names.join(', ')}`);
+    const [retried, forgotten]: [string[], string[]] = [[], []];
+    for (const { name, on, opened } of meant) {
+      const isThere = (await opened.files.stat(opened.layout.state(name))) !== undefined;
+      await on.retry(name);
+      (isThere ? retried : forgotten).push(name);
+    }
+    if (settings.json) io.print(JSON.stringify({ retried, forgotten }));
+    else {
+      if (meant.length === 0) io.print('nothing has failed');
+      if (retried.length > 0) io.print(`available again: ${retried.join(', ')}`);
+      if (forgotten.length > 0) {
+        io.print(`removed from failed/, as the state file is gone: ${forgotten.join(', ')}`);
+      }
+    }
     return EXIT.done;
   },
 };
 
 async function failedOn(opened: OpenedVolume): Promise<Failed[]> {
   const on = volumeFront(opened).instances;
-  return (await on.failed()).map((name) => ({ name, on }));
+  return (await on.failed()).map((name) => ({ name, on, opened }));
 }

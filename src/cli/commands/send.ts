@@ -1,7 +1,6 @@
 /** `flockwork send INSTANCE EVENT`: an event for an instance, and what becomes of it. */
 import { randomUUID } from 'node:crypto';
 import { durationProblem } from '../../machine/duration.ts';
-import type { Json } from '../../machine/definition.ts';
 import type { Outcome } from '../../machine/event.ts';
 import { UserError } from '../../machine/errors.ts';
 import { instanceProblem, parseStateName } from '../../machine/name.ts';
@@ -12,6 +11,7 @@ import { volumeFront } from '../../volume/store.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { homeOf } from '../directories.ts';
 import type { Settings } from '../options.ts';
+import { parseJsonOption } from '../json-option.ts';
 import { realClock } from '../real.ts';
 import { openAll } from '../volume.ts';
 
@@ -47,7 +47,9 @@ export const send: Command = {
     const store = volumeFront(opened);
     const file = {
       event,
-      ...(settings.details !== undefined && { details: parseDetails(settings.details) }),
+      ...(settings.details !== undefined && {
+        details: parseJsonOption(settings.details, '--details', 'bad-details'),
+      }),
       originator: 'send',
       timestamp: new Date().toISOString(),
       ...(settings.in > 0 && { delay: settings.in }),
@@ -78,14 +80,6 @@ function wordsOf(words: readonly string[]): [instance: string, event: string] {
   if (problem !== undefined)
     throw new UserError('usage', `"${instance}" is no instance: ${problem}`);
   return [name, event];
-}
-
-function parseDetails(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch (error) {
-    throw new UserError('bad-details', `--details is not JSON: ${(error as Error).message}`);
-  }
 }
 
 async function waitFor(
