@@ -89,9 +89,9 @@ describe('up, told to stop', () => {
 
   test('by SIGKILL: its workers settle, and their commands are gone', async () => {
     await using fleet = new Fleet();
-    const run = 'echo $$ > "$FLOCKWORK_DIR/.pid"; sleep 600 & exec sleep 600';
+    const line = 'echo $$ > "$FLOCKWORK_DIR/.pid"; sleep 600 & exec sleep 600';
     const folder = machines(fleet, {
-      'long.yaml': `name: long\nstarting_state: go\nactivities: { go: { run: '${run}' } }\n`,
+      'long.yaml': `name: long\nstarting_state: go\nactivities: { go: { run: '${line}' } }\n`,
     });
     fleet.put('x.state', { state: 'long' });
     const up = fleet.command('up', '--workers', '1', '--machines', folder, '--drain', '1s');
