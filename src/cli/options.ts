@@ -33,17 +33,24 @@ export interface Settings extends ToolSettings {
   machine: string | undefined;
   payload: string | undefined;
   count: number;
+  'instance-name': string | undefined;
+  each: boolean;
+  from: string | undefined;
+  'dry-run': boolean;
   json: boolean;
   all: boolean;
   done: boolean;
   'in-progress': boolean;
   failed: boolean;
+  'worker-flags': boolean;
   yes: boolean;
   details: string | undefined;
   id: string | undefined;
   in: number;
   grace: number | undefined;
   wait: boolean;
+  timeout: number | undefined;
+  originator: string;
   config: string | undefined;
 }
 
@@ -145,7 +152,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     type: 'number',
     group: 'Pace and limits',
     describe: 'Claim nothing before so many workers are registered, or 5 s have passed',
-    defaultText: 'up: as many as it starts; worker: 1',
+    defaultText: '1',
     minimum: 1,
     integer: true,
   },
@@ -236,6 +243,37 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     minimum: 1,
     integer: true,
   },
+  'instance-name': {
+    type: 'string',
+    ambient: [],
+    group: 'What runs',
+    flag: 'name',
+    value: 'name',
+    describe:
+      'Name of the new instance; of several, what their names begin with: NAME-1, NAME-2, …',
+    defaultText: 'the machine and something random',
+  },
+  each: {
+    type: 'boolean',
+    ambient: [],
+    group: 'What runs',
+    describe: 'An instance for each file in PATHS, with {"path": …} as its payload',
+    default: false,
+  },
+  from: {
+    type: 'string',
+    ambient: [],
+    group: 'What runs',
+    value: 'path',
+    describe: 'An instance for each line of this file, a payload in JSON; -: standard input',
+  },
+  'dry-run': {
+    type: 'boolean',
+    ambient: [],
+    group: 'Output',
+    describe: 'Check everything, and tell what would be submitted, but submit nothing',
+    default: false,
+  },
   json: { type: 'boolean', group: 'Output', describe: 'Output for programs', default: false },
   all: { type: 'boolean', ambient: [], group: 'What', describe: 'All of them', default: false },
   done: {
@@ -257,6 +295,14 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     ambient: [],
     group: 'What',
     describe: 'The failed flags, and all attempts',
+    default: false,
+  },
+  'worker-flags': {
+    type: 'boolean',
+    ambient: [],
+    group: 'What',
+    flag: 'workers',
+    describe: 'The flags of workers that are gone, and those that the original program has left',
     default: false,
   },
   yes: { type: 'boolean', ambient: [], group: 'What', describe: 'Do not ask', default: false },
@@ -288,6 +334,21 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     group: 'What',
     describe: 'How long it waits for an instance that is not there yet',
     defaultText: '10s',
+  },
+  originator: {
+    type: 'string',
+    ambient: [],
+    group: 'What',
+    value: 'text',
+    describe: 'Who or what sends it: shown with what became of it',
+    default: 'send',
+  },
+  timeout: {
+    type: 'duration',
+    ambient: [],
+    group: 'What',
+    describe: 'With --wait: for so long at most; then the exit status is 3',
+    defaultText: 'as long as it takes',
   },
   wait: {
     type: 'boolean',

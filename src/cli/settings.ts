@@ -5,6 +5,7 @@ import { asWritten } from '../machine/as-written.ts';
 import { parseDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
 import { nearest } from '../machine/suggest.ts';
+import { flagOf } from './arguments.ts';
 import { environmentName, isAmbient, type Option } from './option.ts';
 import { OPTIONS, type OptionName, type Settings } from './options.ts';
 
@@ -113,7 +114,7 @@ export function readConfigFile(named: string | undefined): Record<string, unknow
   for (const key of Object.keys(value)) {
     if (known.includes(key)) {
       if (!isFlagOnly(key)) continue;
-      const message = `${path}: ${key} is for one call only; give --${key} on the command line`;
+      const message = `${path}: ${key} is for one call only; give --${flagOf(key as OptionName)} on the command line`;
       throw new UserError('bad-config', message, { file: path });
     }
     const near = nearest(key, known);
@@ -158,7 +159,8 @@ export function misspeltVariables(environment: Layers['environment']): Map<strin
     if (!/^FLOCKWORK_/i.test(name) || known.includes(name) || OF_STEPS.test(name)) continue;
     const flag = flagOnly.get(name);
     if (flag !== undefined) {
-      found.set(name, `the variable ${name} is not read; give --${flag} on the command line`);
+      const given = flagOf(flag as OptionName);
+      found.set(name, `the variable ${name} is not read; give --${given} on the command line`);
       continue;
     }
     const near = nearest(name.slice('FLOCKWORK_'.length), names.map(shortVariable));

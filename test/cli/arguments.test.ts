@@ -84,7 +84,7 @@ describe('parseArguments refuses, and says what would be right', () => {
     ['simulate --scale --shrink', '--scale and --shrink exclude each other'],
     ['simulate --tick 1s', '--tick means nothing without --scale'],
     ['simulate --trace f', '--trace means nothing without --seed or --shrink'],
-    ['submit a.state --machine m', '--machine and PATHS… exclude each other'],
+    ['submit --machine m --from f --count 2', '--from and --count exclude each other'],
     ['submit a.state --count 2', '--count means nothing without --machine'],
     ['retry a --all', '--all and NAMES… exclude each other'],
     ['reset --all --done', '--all and --done exclude each other'],

@@ -1,4 +1,5 @@
 /** `flockwork log`: all workers' journals in one, like `parallel --joblog`. */
+import { setImmediate as breathe } from 'node:timers/promises';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { entriesOfAll, type PlacedEntry } from '../merged.ts';
 import { openAll } from '../volume.ts';
@@ -29,6 +30,7 @@ export const log: Command = {
     for await (const entries of entriesOfAll(volumes)) {
       if (entries.length > 0) io.print(entries.map(describe).join('\n'));
       await io.printed();
+      await breathe();
       // Nobody reads any more: who asked for that has what he wanted.
       if (io.stop.aborted) return EXIT.done;
     }

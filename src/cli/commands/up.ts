@@ -13,12 +13,13 @@ import { journalSizes } from '../../volume/history.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { readClaims, readOverview, type Overview } from '../../volume/overview.ts';
-import { readCandidates, submitAll } from '../candidates.ts';
+import { readCandidates } from '../candidates.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
 import { passedOn, quoted, repeated } from '../flags.ts';
 import { entriesOfAll, sumOf } from '../merged.ts';
 import type { Settings } from '../options.ts';
+import { submitAll } from '../submissions.ts';
 import { hostName, realClock } from '../real.ts';
 import { flagTable, progressLine, workTable } from '../tables.ts';
 import type { OpenedVolume } from '../volume.ts';
@@ -49,6 +50,7 @@ export const up: Command = {
       defaultText: 'HOSTNAME',
     },
     concurrency: { describe: 'Ticks at the same time in each worker' },
+    expect: { defaultText: 'as many as are started here' },
     'log-format': { defaultText: 'pretty' },
   },
   examples: [
@@ -62,7 +64,9 @@ export const up: Command = {
     const directories = directoriesOf(settings);
     refuseTooFew(settings, directories);
     for (const directory of directories) mkdirSync(directory, { recursive: true });
-    const submitted = await submitAll(directories, readCandidates(paths), randomUUID().slice(0, 8));
+    const unique = randomUUID().slice(0, 8);
+    const submitted = await submitAll(directories, readCandidates(paths), { unique }, io);
+    if (io.stop.aborted) return EXIT.incomplete;
     const taken = [...submitted].filter(([, outcome]) => outcome === 'name taken');
     if (taken.length > 0) {
       const names = taken.map(([name]) => name).join(', ');
