@@ -41,6 +41,6 @@ export function environmentName(option: string): string {
 }
 
 /** Whether this command takes it from the environment and the configuration file too. */
-export function isAmbient({ ambient }: Pick<Option, 'ambient'>, command: string): boolean {
-  return ambient === undefined || ambient.includes(command);
+export function isAmbient({ ambient }: Pick<Option, 'ambient'>, command?: string): boolean {
+  return ambient === undefined || command === undefined || ambient.includes(command);
 }

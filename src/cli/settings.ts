@@ -13,8 +13,8 @@ export type Layers = {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly file: Readonly<Record<string, unknown>>;
-  /** The command's name: what others are told by the environment or the file is not for it. */
-  readonly command: string;
+  /** The command's name: what the environment and the file tell others is not for it. Undefined: all is. */
+  readonly command?: string;
 };
 
 /** Settings for every option: those a command does not have keep their defaults. */
