@@ -4,8 +4,10 @@ import type { OptionName, Settings } from './options.ts';
 
 /** What a command may use of the process it runs in. */
 export interface Io {
-  /** Data: one line, or several. */
+  /** One line for people, or several; control sequences in it are shown, except colours of ours. */
   readonly print: (text: string) => void;
+  /** The same for what others wrote: to the byte where a program reads it, as `print` does on a terminal. */
+  readonly data: (text: string) => void;
   /** Resolves when the reader has taken what was printed: for commands that print much. */
   readonly printed: () => Promise<void>;
   /** What is said to a person while working: standard error. */
@@ -14,6 +16,8 @@ export interface Io {
   readonly interactive: boolean;
   /** Draws over the current line of the terminal on standard error; nothing where there is none. */
   readonly draw: ((text: string) => void) | undefined;
+  /** Draws the whole terminal anew, as much of the text as it has room for; undefined where standard output is none. */
+  readonly screen: ((text: string) => void) | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Aborts when a signal asks to stop, or when the reader of the output has gone. */
   readonly stop: AbortSignal;

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import type { Log } from '../worker/ports.ts';
 import type { Settings } from './options.ts';
+import { shown, shownPainted } from './shown.ts';
 
 const STANDARD_ERROR = 2;
 /** Bytes that are kept while they cannot be written; more is dropped. */
@@ -24,15 +25,19 @@ export function createLog(
   sink.on('error', () => undefined);
   const options = { level: settings['log-level'], base: { ...bindings } };
   if (format === 'json') return pino({ ...options, ...READABLE }, sink);
+  const hasColours =
+    process.stderr.isTTY && process.stderr.hasColors() && process.env['NO_COLOR'] === undefined;
   const prettify = prettyFactory({
-    colorize:
-      process.stderr.isTTY && process.stderr.hasColors() && process.env['NO_COLOR'] === undefined,
+    colorize: hasColours,
     ignore: 'pid,hostname,worker,dir,source',
     translateTime: 'SYS:HH:MM:ss.l',
     messageFormat: (line) => prettyMessage(line),
     hideObject: settings['log-level'] !== 'debug',
   });
-  return pino(options, { write: (line) => void sink.write(prettify(line)) });
+  return pino(options, {
+    // Errors hold what others said, too.
+    write: (line) => void sink.write(shownPainted(prettify(line), hasColours)),
+  });
 }
 
 /** What every line has, and what a step's line says besides. */
@@ -62,13 +67,4 @@ export function prettyMessage(line: Readonly<Record<string, unknown>>): string {
     ofStep && facts.length > 0 ? JSON.stringify(Object.fromEntries(facts)) : undefined,
   ];
   return shown(parts.filter((part) => typeof part === 'string').join(' '));
-}
-
-/** Control characters would act on the terminal: they are shown instead, but for line ends and tabs. */
-function shown(text: string): string {
-  return text.replace(
-    // eslint-disable-next-line no-control-regex
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
-    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
 }

@@ -3,6 +3,7 @@
 /** Headings of the options in `--help`, in this order. */
 export const GROUPS = [
   'Where',
+  'Which',
   'What',
   'What runs',
   'Pace and limits',

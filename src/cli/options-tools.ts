@@ -1,7 +1,13 @@
-/** The options of what looks into machines, simulates or measures: `check`, `graph`, `sql`, `simulate`, `doctor`. */
+/** The options of what lists, looks into machines, simulates or measures: `list`, `results`, `check`, `graph`, `sql`, … */
 import type { Option } from './option.ts';
 
 export interface ToolSettings {
+  state: string | undefined;
+  status: 'done' | 'failed' | 'in-progress' | 'waiting' | 'available' | undefined;
+  prefix: string | undefined;
+  after: string | undefined;
+  limit: number | undefined;
+  jsonl: boolean;
   seed: string | undefined;
   base: number | undefined;
   seeds: number;
@@ -23,6 +29,34 @@ export interface ToolSettings {
 }
 
 export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
+  state: { type: 'string', group: 'Which', value: 'name', describe: 'Instances in this state' },
+  status: {
+    type: 'string',
+    group: 'Which',
+    describe: 'Instances of this status',
+    choices: ['done', 'failed', 'in-progress', 'waiting', 'available'],
+  },
+  prefix: { type: 'string', group: 'Which', describe: 'Instances whose names begin so' },
+  after: {
+    type: 'string',
+    group: 'Which',
+    value: 'name',
+    describe: 'Instances after this one, by name',
+  },
+  limit: {
+    type: 'number',
+    group: 'Which',
+    describe: 'How many at most',
+    defaultText: '100; with --json all',
+    minimum: 1,
+    integer: true,
+  },
+  jsonl: {
+    type: 'boolean',
+    group: 'Output',
+    describe: 'The same as --json: one JSON object a line',
+    default: false,
+  },
   seed: {
     type: 'string',
     group: 'The runs',

@@ -12,6 +12,8 @@ import { commandHelp, programHelp } from './help.ts';
 import { environmentName } from './option.ts';
 import { misspeltVariables, readConfigFile, resolveSettings } from './settings.ts';
 import { listenForSignals, SIGNALED, type Signals } from './signals.ts';
+import { screenful } from './screen.ts';
+import { oneLine, shown, shownPainted } from './shown.ts';
 import { version } from './version.ts';
 
 const HELP_WIDTH = 110;
@@ -67,16 +69,27 @@ async function dispatch(args: readonly string[], io: Io, { lost }: Signals): Pro
   return isWhole || status !== EXIT.done ? status : EXIT.usage;
 }
 
+/** Colours are kept where the stream shows them, as `styleText` decides. */
+function shownOn(stream: NodeJS.WriteStream, text: string): string {
+  return shownPainted(text, styleText('red', 'x', { stream }) !== 'x');
+}
+
 function createIo({ stop, raise }: Signals): Io {
   const interactive = process.stdin.isTTY && process.stdout.isTTY;
   return {
-    print: (text) => void process.stdout.write(`${text}\n`),
+    print: (text) => void process.stdout.write(`${shownOn(process.stdout, text)}\n`),
+    data: (text) =>
+      void process.stdout.write(`${process.stdout.isTTY ? shownOn(process.stdout, text) : text}\n`),
     // An error is told by an event, too, which asks us to stop.
     printed: () => new Promise((resolve) => process.stdout.write('', () => resolve())),
-    say: (text) => void process.stderr.write(`${text}\n`),
+    say: (text) => void process.stderr.write(`${shownOn(process.stderr, text)}\n`),
     interactive,
     draw: process.stderr.isTTY
-      ? (text) => void process.stderr.write(`\r\u001b[2K${text}`)
+      ? (text) => void process.stderr.write(`\r\u001b[2K${oneLine(text)}`)
+      : undefined,
+    screen: process.stdout.isTTY
+      ? (text) =>
+          void process.stdout.write(screenful(shownOn(process.stdout, text), process.stdout))
       : undefined,
     environment: process.env,
     stop,
@@ -103,7 +116,7 @@ function confirm(
     stop.addEventListener('abort', give, { once: true });
     ask.on('SIGINT', () => raise('SIGINT'));
     ask.on('close', () => end(false));
-    ask.question(`${question} [y/N] `).then(
+    ask.question(`${shown(question)} [y/N] `).then(
       (answer) => end(/^y(es)?$/i.test(answer.trim())),
       () => end(false),
     );
@@ -111,7 +124,7 @@ function confirm(
 }
 
 function warn(message: string): void {
-  process.stderr.write(`${prefix('yellow')} ${message}\n`);
+  process.stderr.write(`${prefix('yellow')} ${shown(message)}\n`);
 }
 
 const prefix = (colour: 'red' | 'yellow'): string =>
@@ -126,5 +139,5 @@ function report(error: unknown): void {
     : error instanceof Error
       ? (error.stack ?? error.message)
       : String(error);
-  process.stderr.write(`${prefix('red')} ${text}\n`);
+  process.stderr.write(`${prefix('red')} ${shown(text)}\n`);
 }

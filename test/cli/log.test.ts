@@ -22,7 +22,7 @@ test('what the worker says is as it is', () => {
 
 test('control sequences are shown, line ends and tabs are kept', () => {
   expect(prettyMessage({ ...BASE, msg: '\u001b[31mred\u0007\r\n\tnext\u009b' })).toBe(
-    'w1 \\x1b[31mred\\x07\\x0d\n\tnext\\x9b',
+    'w1 \\u001b[31mred\\u0007\n\tnext\\u009b',
   );
 });
 

@@ -6,9 +6,12 @@ import { checking } from './check.ts';
 import { doctor } from './doctor.ts';
 import { graph } from './graph.ts';
 import { health } from './health.ts';
+import { list } from './list.ts';
 import { log } from './log.ts';
+import { outcome } from './outcome.ts';
 import { pause, resume } from './pause.ts';
 import { reset } from './reset.ts';
+import { results } from './results.ts';
 import { retry } from './retry.ts';
 import { send } from './send.ts';
 import { show } from './show.ts';
@@ -22,7 +25,7 @@ import { worker } from './worker.ts';
 
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
   { title: 'Work', commands: [worker, up, submit, send] },
-  { title: 'Look', commands: [status, show, log, health] },
+  { title: 'Look', commands: [status, list, show, results, outcome, log, health] },
   { title: 'Change', commands: [retry, reset, pause, resume, config] },
   { title: 'Check and draw', commands: [validate, checking, graph, sql] },
   { title: 'Try and measure', commands: [doctor, simulation] },
