@@ -5,6 +5,7 @@ import {
   NETWORK_PHASES,
   type PhaseLengths,
 } from '../semaphore/cycle.ts';
+import { durationOption } from '../machine/duration.ts';
 import { stampedBy } from './clocks.ts';
 import type { Look, Measured, Operation } from './measured.ts';
 
@@ -82,6 +83,6 @@ function roundUp(ms: number): number {
 /** As `worker` takes them. */
 export function flagsOf({ phases, lease }: Advice): string {
   return Object.entries({ ...phases, lease })
-    .map(([name, ms]) => `--${name} ${ms >= 1000 && ms % 100 === 0 ? `${ms / 1000}s` : `${ms}ms`}`)
+    .map(([name, ms]) => `--${name} ${durationOption(ms)}`)
     .join(' ');
 }
