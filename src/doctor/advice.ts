@@ -1,11 +1,11 @@
 /** Phase lengths and a lease for what was measured. Pure; all times are integer milliseconds. */
+import { writeDuration } from '../machine/duration.ts';
 import {
   cycleLength,
   LOCAL_PHASES,
   NETWORK_PHASES,
   type PhaseLengths,
 } from '../semaphore/cycle.ts';
-import { durationOption } from '../machine/duration.ts';
 import { stampedBy } from './clocks.ts';
 import type { Look, Measured, Operation } from './measured.ts';
 
@@ -83,6 +83,6 @@ function roundUp(ms: number): number {
 /** As `worker` takes them. */
 export function flagsOf({ phases, lease }: Advice): string {
   return Object.entries({ ...phases, lease })
-    .map(([name, ms]) => `--${name} ${durationOption(ms)}`)
+    .map(([name, ms]) => `--${name} ${writeDuration(ms)}`)
     .join(' ');
 }

@@ -37,8 +37,8 @@ export function durationOf(value: number | string): number {
   throw new UserError('bad-duration', `"${value}" is more than a hundred years`, { value });
 }
 
-/** As an option takes it: `10s`, `1.5s`, `150ms`. */
-export function durationOption(ms: number): string {
+/** As options take them: `10s`, `1.5s`, `400ms`. */
+export function writeDuration(ms: number): string {
   return ms >= 1000 && ms % 100 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }
 

@@ -1,5 +1,5 @@
 /** Opening a directory as a volume: the first worker writes down what all of them have to agree on. */
-import { durationOption } from '../machine/duration.ts';
+import { writeDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
 import { checkPhaseLengths, type PhaseLengths } from '../semaphore/cycle.ts';
 import { ensureDirectory } from './directory.ts';
@@ -124,7 +124,7 @@ function refuseOthers(volume: VolumeFile, options: OpenOptions): void {
   const differing = Object.entries(asked).filter(([key, value]) => used[key] !== value);
   if (differing.length === 0) return;
   const list = (pairs: [string, number][]): string =>
-    pairs.map(([key, value]) => `--${key} ${durationOption(value)}`).join(' ');
+    pairs.map(([key, value]) => `--${key} ${writeDuration(value)}`).join(' ');
   throw new UserError(
     'phases-differ',
     `this volume uses ${list(Object.entries(used))}, and all its workers have to; ` +
