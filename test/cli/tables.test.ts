@@ -69,6 +69,16 @@ describe('graph', () => {
     );
   });
 
+  test('says why there are no arrows where code decides where states lead', async () => {
+    using folder = new Folder();
+    const code = `import { machine, next, done } from '${ROOT}/src/index.ts';
+export default machine({ name: 'coded', activities: { a: () => next('b'), b: () => done() } });\n`;
+    const ran = await run('graph', [folder.write('coded.mjs', code)]);
+    expect(ran).toMatchObject({ status: 0, stdout: expect.stringContaining('"a" as s0') });
+    expect(ran.stderr).toContain('has no table');
+    expect((await run('graph', [ORDERS])).stderr).toBe('');
+  });
+
   test('of several machines, one has to be named', async () => {
     using folder = new Folder();
     const machines = join(folder.path, 'machines');
