@@ -1,4 +1,4 @@
-/** What is said of settled states: one line each, and of a long burst how many; and of those of workers that are gone. */
+/** Messages of a worker's log: of settled states one line each, of a long burst how many; recoveries; what a stop waits for. */
 import { formatDuration } from '../machine/duration.ts';
 import type { Recovery } from '../store/session.ts';
 import type { Holding } from './holding.ts';
@@ -55,6 +55,14 @@ export function logRecovery(log: Log, recovery: Recovery): void {
 function count(number: number, one: string, several: string): string | undefined {
   if (number === 0) return undefined;
   return number === 1 ? `1 ${one}` : `${number} ${several}`;
+}
+
+/** `running`: ticks. `drain`: milliseconds. */
+export function stoppingMessage(running: number, drain: number): string {
+  if (running === 0) return 'stopping: no tick runs, claiming nothing more';
+  const ticks =
+    running === 1 ? '1 tick runs, waiting for it' : `${running} ticks run, waiting for them`;
+  return `stopping: ${ticks} up to ${formatDuration(drain).replace('.0 s', ' s')}; Ctrl-C again ends them`;
 }
 
 /** Of failed states that are available again by themselves. */

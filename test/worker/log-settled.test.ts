@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { newHolding, newStep } from '../../src/worker/holding.ts';
-import { logRecovery, logSettled } from '../../src/worker/log-settled.ts';
+import { logRecovery, logSettled, stoppingMessage } from '../../src/worker/log-settled.ts';
 import type { Log } from '../../src/worker/ports.ts';
 import type { Change } from '../../src/store/session.ts';
 
@@ -72,4 +72,12 @@ test.each([
   ],
 ])('of a recovery: whose states, and how many', (recovery, said) => {
   expect(logOf((log) => logRecovery(log, recovery))).toEqual(said);
+});
+
+test.each([
+  [0, 10_000, 'stopping: no tick runs, claiming nothing more'],
+  [1, 1500, 'stopping: 1 tick runs, waiting for it up to 1.5 s; Ctrl-C again ends them'],
+  [2, 10_000, 'stopping: 2 ticks run, waiting for them up to 10 s; Ctrl-C again ends them'],
+])('a worker with %i ticks says what it waits for', (running, drain, message) => {
+  expect(stoppingMessage(running, drain)).toBe(message);
 });
