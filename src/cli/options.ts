@@ -28,6 +28,8 @@ export interface Settings {
   'log-format': 'pretty' | 'json';
   'log-level': string;
   workers: number | undefined;
+  inbox: string[];
+  each: boolean;
   machine: string | undefined;
   payload: string | undefined;
   count: number;
@@ -209,6 +211,17 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     defaultText: '4; simulate: as the seed says',
     minimum: 1,
     integer: true,
+  },
+  inbox: {
+    type: 'list',
+    describe:
+      'Hot folder outside the volume: .state files dropped into it are submitted (with --machine M --each: any file); may be repeated',
+    default: [],
+  },
+  each: {
+    type: 'boolean',
+    describe: 'An instance of --machine for each file, with {"path": FILE} as its payload',
+    default: false,
   },
   machine: {
     type: 'string',

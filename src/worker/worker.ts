@@ -184,6 +184,7 @@ export class Worker {
     const { session } = this.#session.token;
     this.#paused = !this.#gate!.mayClaim(session, glance, { cycle: turn.cycle, at: began });
     this.#crew.when.seen = turn.cycle;
+    await this.#crew.library.renew(this.#session);
     this.#fleet.see(glance.roster, began);
     const wanted = this.#crew.appetite;
     const isOnRoster = glance.roster.some((entry) => entry.session === session);
@@ -215,7 +216,8 @@ export class Worker {
   async #endIfNothing(snapshot: Snapshot): Promise<void> {
     const nothing = openIn(snapshot) === 0 && this.#crew.isEmpty && !snapshot.paused;
     this.#idle = nothing && this.#options.watch;
-    if (!this.#hasBeenSo(nothing) || this.#options.watch || this.#ending !== undefined) return;
+    const isOver = nothing && this.#ports.moreToCome?.() !== true;
+    if (!this.#hasBeenSo(isOver) || this.#options.watch || this.#ending !== undefined) return;
     // Nobody may have told of what has come.
     const all = this.#ports.watch === undefined ? snapshot : await this.#session.snapshot();
     // A volume that was unmounted in the middle of this looks empty too.

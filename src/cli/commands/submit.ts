@@ -2,14 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { UserError } from '../../machine/errors.ts';
 import { newInstances, readCandidates, submitAll } from '../candidates.ts';
-import { COMMON, EXIT, type Command } from '../command.ts';
+import { COMMON, EXIT, LOGGING, type Command } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
+import { submitFromInboxes } from './submit-watch.ts';
 
 export const submit: Command = {
   name: 'submit',
   describe: 'Put state files into a volume: whole, and never over what is there',
   positional: { name: 'paths', describe: 'State files, or folders of them', many: true },
-  options: [...COMMON, 'machine', 'payload', 'count', 'json'],
+  options: [...COMMON, 'machine', 'each', 'payload', 'count', 'watch', 'json', ...LOGGING],
   examples: [
     [
       '$0 submit simpleStates interestingStates --dir /mnt/states',
@@ -19,10 +20,15 @@ export const submit: Command = {
       "$0 submit jobs/ --dir '/mnt/vol-*'",
       'spread over several volumes, each instance always to the same one',
     ],
+    [
+      '$0 submit --watch /data/inbox --dir /mnt/states',
+      'each state file that is dropped into a folder',
+    ],
     [`$0 submit --machine countdown --payload '{"count": 3}' --count 10`, 'ten new instances'],
   ],
   run: async (settings, paths, io) => {
     const { machine, payload, count } = settings;
+    if (settings.watch) return submitFromInboxes(settings, paths, io);
     if ((machine === undefined) === (paths.length === 0)) {
       throw new UserError(
         'usage',
