@@ -88,7 +88,7 @@ export const worker: Command = {
     const log = isAlone ? volumes[0]!.log : createLog(settings, { worker: name });
     // All volumes, also one that cannot be used now: an instance may be there already.
     const inboxes = openInboxes(settings.inbox, directories, settings, log);
-    const ticks = startTicks(settings, { log, print: io.print, machineFiles, lease });
+    const ticks = startTicks(settings, { log, print: io.data, machineFiles, lease });
     const slots = new Slots(settings.concurrency);
     const concurrency = partOf(settings.concurrency, directories);
     const capacity = Math.max(concurrency, partOf(settings.capacity, directories));
