@@ -21,6 +21,7 @@ import type { Slots } from '../worker/slots.ts';
 import { Worker } from '../worker/worker.ts';
 import type { Settings } from './options.ts';
 import { askedPhases, defaultTiming } from './phases.ts';
+import { processIdentity } from './process-identity.ts';
 import { isNetworkFileSystem, realClock, realRandom } from './real.ts';
 import { watchVolume } from './wake-up.ts';
 
@@ -71,6 +72,7 @@ export async function work(
     worker: name,
     host: hostname(),
     pid: process.pid,
+    process: processIdentity(process.pid),
     concurrency,
     capacity,
     sensors: sensorsOf(machines()),

@@ -10,6 +10,8 @@ export interface Token {
   readonly worker: string;
   readonly host: string;
   readonly pid: number;
+  /** Tells this process from all others of its host and its boot, where that can be told. */
+  readonly process?: string;
   /** ISO 8601; of two live sessions under one name, the later one stops. */
   readonly started: string;
   /** Ticks at a time, and states held at most: what the split goes by. */
@@ -30,6 +32,7 @@ const tokenSchema: z.ZodType<Token> = z.object({
   worker: z.string().min(1),
   host: z.string(),
   pid: z.int(),
+  process: z.string().exactOptional(),
   started: z.string(),
   concurrency: z.int().positive(),
   capacity: z.int().positive(),

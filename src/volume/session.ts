@@ -58,6 +58,8 @@ export interface SessionOptions {
   readonly worker: string;
   readonly host: string;
   readonly pid: number;
+  /** See `Token`. */
+  readonly process?: string | undefined;
   readonly concurrency: number;
   readonly capacity: number;
   readonly machines: readonly string[];
@@ -142,6 +144,7 @@ export class VolumeSession implements Session {
       worker: options.worker,
       host: options.host,
       pid: options.pid,
+      ...(options.process !== undefined && { process: options.process }),
       started: formatInstant(clock.now()),
       concurrency: options.concurrency,
       capacity: options.capacity,

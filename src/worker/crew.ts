@@ -18,6 +18,7 @@ import {
 import { appraise } from './appraise.ts';
 import { heldOf } from './held.ts';
 import { Holdings } from './holdings.ts';
+import { JournalQueue } from './journal-queue.ts';
 import { Library } from './library.ts';
 import { logBack, logSettled } from './log-settled.ts';
 import { prefetchTarget, unstartedToKeep } from './prefetch.ts';
@@ -60,8 +61,7 @@ export class Crew implements Member {
   readonly when: { cycle: number; seen: number } = { cycle: Number.NaN, seen: Number.NaN };
   /** There is nothing to claim. */
   isIdle = false;
-  /** Journal entries that the volume has not taken yet. */
-  #unwritten: JournalEntry[] = [];
+  readonly #unwritten = new JournalQueue();
   #reported = '[]';
   readonly counts = { done: 0, failed: 0 };
 
@@ -308,12 +308,11 @@ export class Crew implements Member {
     const steps = holdings.map((holding) => holding.step!);
     await this.#session.settle(steps, window);
     const settled = holdings.filter(({ step }) => step!.progress === 'settled');
-    for (const holding of settled) this.#unwritten.push(...this.#settled(holding, holding.step!));
+    for (const holding of settled) this.#unwritten.add(this.#settled(holding, holding.step!));
     for (const { step } of holdings) this.#reportError(step!);
     logSettled(this.#ports.log, settled);
     this.startTicks();
-    await this.#session.journal(this.#unwritten);
-    this.#unwritten = [];
+    await this.#unwritten.write(this.#session, this.#ports.log);
   }
 
   /** What has not begun: all of it of a stopping worker; and what others could begin sooner. */

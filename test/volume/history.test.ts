@@ -13,7 +13,7 @@ import {
 import { JournalCounter } from '../../src/volume/journal-counts.ts';
 import { Journal, parseJournalLine, parseJournalName } from '../../src/volume/journal.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
-import { TestVolume } from './harness.ts';
+import { errno, interceptFiles, TestVolume } from './harness.ts';
 
 const EPOCH = Date.UTC(2026, 0, 1);
 const files = new NodeFiles();
@@ -100,6 +100,23 @@ test('a journal that is large is followed by another', async () => {
   expect(names.length).toBeGreaterThan(2);
   expect(names).toContain('ant.abcdefgh.jsonl');
   expect(names).toContain('ant.abcdefgh.1.jsonl');
+  expect(await inOrder(volume)).toEqual(entries);
+});
+
+test('entries of which a full disk has taken a part cost no other entry', async () => {
+  using volume = await TestVolume.create();
+  let isFull = true;
+  const { files: filling } = interceptFiles(files, async (_call, method, [path, content], act) => {
+    if (method !== 'append' || !isFull) return act();
+    appendFileSync(path!, content!.slice(0, 20));
+    throw errno('ENOSPC');
+  });
+  const journal = new Journal(filling, volume.layout, 'ant.abcdefgh');
+  const entries = [0, 1000, 2000].map((start) => entry('ant.abcdefgh', start));
+  await expect(journal.append(entries.slice(0, 2))).rejects.toThrow('ENOSPC');
+  isFull = false;
+  await journal.append(entries.slice(0, 2));
+  await journal.append(entries.slice(2));
   expect(await inOrder(volume)).toEqual(entries);
 });
 

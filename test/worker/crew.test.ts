@@ -344,7 +344,8 @@ describe('settling', () => {
       throw new Error('ENOSPC');
     };
     await bench.fetch(many(2));
-    await expect(bench.crew.settle(OPEN)).rejects.toThrow('ENOSPC');
+    await bench.crew.settle(OPEN);
+    expect(bench.crew.isEmpty).toBe(true);
     bench.session.onJournal = () => undefined;
     for (const name of ['x.state', 'y.state']) {
       await bench.fetch(list(name));

@@ -15,6 +15,7 @@ import { PHASES } from '../phases.ts';
 import { createLog, hostName } from '../real.ts';
 import { startTicks } from '../ticks.ts';
 import { prepare, work } from '../work.ts';
+import { chooseName } from '../worker-name.ts';
 
 /** Of hot folders. */
 const INBOX: readonly OptionName[] = ['inbox', 'machine', 'each'];
@@ -66,10 +67,11 @@ export const worker: Command = {
     ],
   ],
   run: async (settings, _words, io) => {
-    const name = settings.name ?? hostName(io, hostname());
-    const problem = workerNameProblem(name);
-    if (problem !== undefined) throw new UserError('bad-name', problem, { name });
+    const wanted = settings.name ?? hostName(io, hostname());
+    const problem = workerNameProblem(wanted);
+    if (problem !== undefined) throw new UserError('bad-name', problem, { name: wanted });
     const directories = directoriesOf(settings);
+    const name = await chooseName(directories, wanted, settings.name !== undefined);
     refuseTooFew(settings, directories);
     checkInboxes(settings, directories);
     const machineFiles = new MachineFiles(settings.machines);
