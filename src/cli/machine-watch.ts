@@ -5,7 +5,7 @@ import { watch } from 'chokidar';
 import { machineNames } from '../machine/registry.ts';
 import type { Log } from '../worker/ports.ts';
 import type { MachineFiles, Reloaded } from './machine-files.ts';
-import { isMachineFile } from './machines.ts';
+import { isMachineName } from './machines.ts';
 import { isNetworkFileSystem } from './real.ts';
 
 /** Milliseconds without a change. */
@@ -18,7 +18,7 @@ export function watchMachines(files: MachineFiles, log: Log): () => Promise<void
   if (paths.length === 0) return () => Promise.resolve();
   const folders = paths.filter((path) => statSync(path).isDirectory());
   const isMachine = (path: string): boolean =>
-    paths.includes(path) || (folders.includes(dirname(path)) && isMachineFile(basename(path)));
+    paths.includes(path) || (folders.includes(dirname(path)) && isMachineName(basename(path)));
   let changed = new Set<string>();
   let reloading: Promise<void> = Promise.resolve();
   const watcher = watch([...paths], {
@@ -74,5 +74,5 @@ function isIgnored(path: string, paths: readonly string[]): boolean {
   const name = basename(path);
   if (name.startsWith('.') || name.endsWith('~') || name === 'node_modules') return true;
   const extension = extname(name);
-  return extension !== '' && !MODULE.test(extension) && !isMachineFile(name);
+  return extension !== '' && !MODULE.test(extension) && !isMachineName(name);
 }

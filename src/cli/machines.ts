@@ -49,11 +49,19 @@ export async function loadOne(path: string, named: string | undefined): Promise<
   });
 }
 
+/** Does a folder's file of this name count as a machine? */
+export function isMachineName(name: string): boolean {
+  const isKnown = MODULES.has(extname(name)) || CONFIGURATIONS.has(extname(name));
+  return (
+    isKnown && !/^\.|\.d\.m?ts$|\.test\.|^package(-lock)?\.json$|^tsconfig.*\.json$/.test(name)
+  );
+}
+
 /** The files of machines in a folder, or the one file. Throws `no-machines`. */
 export function filesIn(path: string): string[] {
   try {
     if (!statSync(path).isDirectory()) return [path];
-    const names = readdirSync(path).filter(isMachineFile).sort();
+    const names = readdirSync(path).filter(isMachineName).sort();
     if (names.length > 0) return names.map((name) => join(path, name));
   } catch (error) {
     throw new UserError('no-machines', `${path}: ${(error as Error).message}`, { path });
@@ -62,14 +70,6 @@ export function filesIn(path: string): string[] {
     'no-machines',
     `${path}: no machine in it; there should be .ts or .js modules, or .yaml or .json configurations`,
     { path },
-  );
-}
-
-/** By its name: a module or a configuration that a folder of machines may have. */
-export function isMachineFile(name: string): boolean {
-  return (
-    (MODULES.has(extname(name)) || CONFIGURATIONS.has(extname(name))) &&
-    !/^\.|\.d\.m?ts$|\.test\.|^package(-lock)?\.json$|^tsconfig.*\.json$/.test(name)
   );
 }
 
