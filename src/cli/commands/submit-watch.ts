@@ -8,7 +8,7 @@ import { EXIT, type Io } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
 import { checkInboxes, openInboxes } from '../inbox/inboxes.ts';
 import type { Settings } from '../options.ts';
-import { createLog } from '../real.ts';
+import { createLog } from '../log.ts';
 
 /** Until it is told to stop. Throws `usage`, `no-inbox`, `bad-inbox`, and what `readVolume` does. */
 export async function submitFromInboxes(
