@@ -3,8 +3,10 @@ import type { OptionName, Settings } from './options.ts';
 
 /** What a command may use of the process it runs in. */
 export interface Io {
-  /** Data: one line, or several. */
+  /** One line for people, or several; control sequences in it are shown, except colours of ours. */
   readonly print: (text: string) => void;
+  /** The same for what others wrote: to the byte where a program reads it, as `print` does on a terminal. */
+  readonly data: (text: string) => void;
   /** Waits for whoever reads what was printed: for those who print much. */
   readonly printed: () => Promise<void>;
   /** What is said to a person while working: standard error. */
@@ -13,6 +15,8 @@ export interface Io {
   readonly interactive: boolean;
   /** Draws over the current line of the terminal on standard error; nothing where there is none. */
   readonly draw: ((text: string) => void) | undefined;
+  /** Draws the whole terminal anew, as much of the text as it has room for; undefined where standard output is none. */
+  readonly screen: ((text: string) => void) | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Aborts when a signal asks to stop. */
   readonly stop: AbortSignal;

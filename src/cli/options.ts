@@ -31,6 +31,12 @@ export interface Settings {
   machine: string | undefined;
   payload: string | undefined;
   count: number;
+  state: string | undefined;
+  status: 'done' | 'failed' | 'in-progress' | 'waiting' | 'available' | undefined;
+  prefix: string | undefined;
+  after: string | undefined;
+  limit: number | undefined;
+  jsonl: boolean;
   json: boolean;
   all: boolean;
   done: boolean;
@@ -216,6 +222,26 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   },
   payload: { type: 'string', describe: 'Their payload, JSON' },
   count: { type: 'number', describe: 'How many of them', default: 1, minimum: 1, integer: true },
+  state: { type: 'string', describe: 'Instances in this state' },
+  status: {
+    type: 'string',
+    describe: 'Instances of this status',
+    choices: ['done', 'failed', 'in-progress', 'waiting', 'available'],
+  },
+  prefix: { type: 'string', describe: 'Instances whose names begin so' },
+  after: { type: 'string', describe: 'Instances after this one, by name' },
+  limit: {
+    type: 'number',
+    describe: 'How many at most',
+    defaultText: '100; with --json all',
+    minimum: 1,
+    integer: true,
+  },
+  jsonl: {
+    type: 'boolean',
+    describe: 'The same as --json: one JSON object a line',
+    default: false,
+  },
   json: { type: 'boolean', describe: 'Output for programs', default: false },
   all: { type: 'boolean', describe: 'All of them', default: false },
   done: {

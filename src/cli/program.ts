@@ -7,6 +7,8 @@ import { errnoOf } from '../volume/files.ts';
 import { EXIT, type Command, type Io } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { environmentName, OPTIONS, type Option, type OptionName } from './options.ts';
+import { screenful } from './screen.ts';
+import { oneLine, shown, shownPainted } from './shown.ts';
 import { readConfigFile, resolveSettings } from './settings.ts';
 import { version } from './version.ts';
 
@@ -109,32 +111,43 @@ function shownDefault({ defaultText, default: value }: Option): string | undefin
 
 function declareOption(scope: Argv, name: OptionName): void {
   const { type, describe, choices } = OPTIONS[name];
-  const shown = shownDefault(OPTIONS[name]);
+  const defaultText = shownDefault(OPTIONS[name]);
   scope.option(name, {
     type: YARGS_TYPE[type],
     requiresArg: type !== 'boolean',
-    describe: shown === undefined ? describe : `${describe} [default: ${shown}]`,
+    describe: defaultText === undefined ? describe : `${describe} [default: ${defaultText}]`,
     ...(choices !== undefined && { choices }),
     ...(type === 'list' && { array: true, nargs: 1 }),
   });
 }
 
+/** Colours are kept where the stream shows them, as `styleText` decides. */
+function shownOn(stream: NodeJS.WriteStream, text: string): string {
+  return shownPainted(text, styleText('red', 'x', { stream }) !== 'x');
+}
+
 function createIo(stop: AbortSignal): Io {
   const interactive = process.stdin.isTTY && process.stdout.isTTY;
   return {
-    print: (text) => void process.stdout.write(`${text}\n`),
+    print: (text) => void process.stdout.write(`${shownOn(process.stdout, text)}\n`),
+    data: (text) =>
+      void process.stdout.write(`${process.stdout.isTTY ? shownOn(process.stdout, text) : text}\n`),
     // An error is told by an event, too, which asks us to stop.
     printed: () => new Promise((resolve) => process.stdout.write('', () => resolve())),
-    say: (text) => void process.stderr.write(`${text}\n`),
+    say: (text) => void process.stderr.write(`${shownOn(process.stderr, text)}\n`),
     interactive,
     draw: process.stderr.isTTY
-      ? (text) => void process.stderr.write(`\r\u001b[2K${text}`)
+      ? (text) => void process.stderr.write(`\r\u001b[2K${oneLine(text)}`)
+      : undefined,
+    screen: process.stdout.isTTY
+      ? (text) =>
+          void process.stdout.write(screenful(shownOn(process.stdout, text), process.stdout))
       : undefined,
     environment: process.env,
     stop,
     confirm: async (question) => {
       const ask = createInterface({ input: process.stdin, output: process.stderr });
-      const answer = await ask.question(`${question} [y/N] `);
+      const answer = await ask.question(`${shown(question)} [y/N] `);
       ask.close();
       return /^y(es)?$/i.test(answer.trim());
     },
@@ -179,5 +192,7 @@ function report(error: unknown): void {
     : error instanceof Error
       ? (error.stack ?? error.message)
       : String(error);
-  process.stderr.write(`${styleText('red', 'flockwork:', { stream: process.stderr })} ${text}\n`);
+  process.stderr.write(
+    `${styleText('red', 'flockwork:', { stream: process.stderr })} ${shown(text)}\n`,
+  );
 }

@@ -25,11 +25,19 @@ export interface AppliedEvent {
   readonly id: string;
   readonly event?: string;
   readonly originator?: string;
+  /** ISO 8601: when it was sent, as its sender said. */
+  readonly timestamp?: string;
+  /** Up to `MAX_KEPT_DETAILS_BYTES` of JSON; of longer ones only the length is kept. */
+  readonly details?: Json;
+  readonly detailsBytes?: number;
   readonly outcome: Outcome;
   readonly from: string;
   readonly to?: string;
   readonly reason?: string;
 }
+
+/** Of an event's details in the record of the step that it was applied in. */
+export const MAX_KEPT_DETAILS_BYTES = 4096;
 
 /** A state file that a step leads to: its name, and its text to the byte. */
 export interface Follower {
@@ -117,6 +125,9 @@ const appliedSchema: z.ZodType<AppliedEvent> = z.object({
   id: text,
   event: text.exactOptional(),
   originator: text.exactOptional(),
+  timestamp: text.exactOptional(),
+  details: parsedJson.exactOptional(),
+  detailsBytes: z.int().exactOptional(),
   outcome,
   from: text,
   to: text.exactOptional(),

@@ -4,6 +4,7 @@
  */
 import type { Arrived } from '../machine/burst.ts';
 import type { PastStep } from '../machine/definition.ts';
+import type { Outcome } from '../machine/event.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
 import type { StateFile } from '../machine/state-file.ts';
 import type { RosterEntry } from '../semaphore/assignment.ts';
@@ -120,6 +121,15 @@ export interface Held {
   readonly attempt: number;
 }
 
+/** What an event did, for people: the record of the step has all of it. */
+export interface JournalEvent {
+  readonly event: string;
+  readonly outcome: Outcome;
+  readonly from: string;
+  /** Undefined where it was refused. */
+  readonly to?: string;
+}
+
 export interface JournalEntry {
   /** ISO 8601, volume time. */
   readonly started: string;
@@ -129,7 +139,10 @@ export interface JournalEntry {
   readonly machine: string;
   readonly worker: string;
   readonly session: string;
+  /** 0 for a step that events or timers decided, without a tick. */
   readonly attempt: number;
+  /** Of such a step: the first events that were applied, none where it only set timers. */
+  readonly events?: readonly JournalEvent[];
   /** `lost`: ticked, but somebody else's commit counts. */
   readonly result: 'done' | 'failed' | 'retry' | 'lost' | 'released';
 }

@@ -5,7 +5,7 @@ import type { Reading } from '../machine/table.ts';
 import { cycleLength } from '../semaphore/cycle.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import type { JournalEntry, Session, Step, Window } from '../store/session.ts';
-import { entryOf } from './entry.ts';
+import { entryOf, settledEntry, untickedEntry } from './entry.ts';
 import {
   conclude,
   newHolding,
@@ -233,10 +233,12 @@ export class Crew implements Member {
     } else if (verdict.kind === 'wait') {
       holding.suspicion = verdict.suspicion;
     } else if (verdict.kind === 'change') {
+      holding.entry = untickedEntry(holding.name, verdict.ended, verdict.change, this.#session);
       this.#finish(holding, newStep(holding.name, verdict.change));
     } else if (verdict.kind === 'waits') {
       const events = await this.#session.events(holding.name);
       const change = receive(holding.name, verdict, events, this.#scene());
+      holding.entry = untickedEntry(holding.name, verdict.machine.name, change, this.#session);
       this.#throughput.finished(0);
       this.#finish(holding, newStep(holding.name, change));
     } else {
@@ -336,8 +338,7 @@ export class Crew implements Member {
     if (step.change.kind === 'commit' && !step.lost) this.counts.done += 1;
     if (step.change.kind === 'fail') this.counts.failed += 1;
     if (step.followed) this.#takeSuccessor(step);
-    if (holding.entry === undefined) return [];
-    return [{ ...holding.entry, ...(step.lost && { result: 'lost' as const }) }];
+    return settledEntry(holding.entry, step);
   }
 
   #takeSuccessor(step: Step): void {

@@ -112,7 +112,8 @@ export interface Scene {
 export type Verdict =
   | { readonly kind: 'ready'; readonly work: Work }
   | { readonly kind: 'wait'; readonly suspicion: Suspicion }
-  | { readonly kind: 'change'; readonly change: Change }
+  /** `ended`: the machine in whose terminal state the instance has ended. */
+  | { readonly kind: 'change'; readonly change: Change; readonly ended?: string }
   /** For events: what becomes of it depends on which there are. */
   | ({ readonly kind: 'waits' } & Resting)
   /** Not known here: whether anybody knows it, the volume's sessions tell. */
@@ -210,7 +211,7 @@ export function prepare(
   if (resolved.kind !== 'runnable') {
     return resolved.kind === 'waiting'
       ? { kind: 'waits', machine, state, file }
-      : { kind: 'change', change: atTheEnd(name, resolved, file, scene) };
+      : { kind: 'change', change: atTheEnd(name, resolved, file, scene), ended: machine.name };
   }
   const { activity } = resolved;
   // A state that kills its worker has no failed attempt to its name, only lost ones.

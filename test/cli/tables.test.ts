@@ -30,6 +30,7 @@ async function run(
   const said: string[] = [];
   const io = {
     print: (text: string) => printed.push(`${text}\n`),
+    data: (text: string) => printed.push(`${text}\n`),
     say: (text: string) => said.push(text),
   };
   const settings = resolveSettings({ flags, environment: {}, file: {} });

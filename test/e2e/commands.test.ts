@@ -60,7 +60,7 @@ test('the whole story: up, status, show, log, again, reset, again', async () => 
 
   const log = (await run('log', ...dir)).stdout.trim().split('\n');
   expect(log).toHaveLength(14);
-  expect(log[0]).toBe('started\tduration\tstate\tmachine\tworker\tattempt\tresult');
+  expect(log[0]).toBe('started\tduration\tstate\tmachine\tworker\tattempt\tresult\tevents');
   const starts = log.slice(1).map((line) => line.split('\t')[0]!);
   expect(starts).toEqual([...starts].sort());
 
@@ -251,6 +251,9 @@ test.each([
   'send',
   'status',
   'show',
+  'list',
+  'outcome',
+  'results',
   'log',
   'retry',
   'reset',

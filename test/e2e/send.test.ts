@@ -127,7 +127,7 @@ test('without --wait it is sent, and whoever comes later applies it; a delayed o
   const ring = await send(fleet, 'bell', 'ring', '--id', 'ring');
   expect(ring).toMatchObject({
     status: 0,
-    stdout: expect.stringMatching(/^sent: .*~ring@bell\n$/),
+    stdout: 'sent ring; flockwork outcome ring tells what became of it\n',
   });
   const hush = await send(fleet, 'bell', 'hush', '--id', 'hush', '--in', '1s', '--json');
   expect(hush.status).toBe(0);
@@ -136,12 +136,14 @@ test('without --wait it is sent, and whoever comes later applies it; a delayed o
   expect(parseEventName(sent)).toMatchObject({ isDelayed: true, id: 'hush', to: 'bell' });
   expect(fleet.list('events')).toHaveLength(2);
   expect((await run('status', '--dir', fleet.dir)).status).toBe(3);
+  expect((await run('outcome', 'hush', '--dir', fleet.dir)).status).toBe(3);
   // Its worker does not go before the delayed one is due, and was applied.
   const up = await run('up', '--dir', fleet.dir, '--workers', '1', ...machines);
   expect(up.status).toBe(0);
   const done = JSON.parse(fleet.read('outcomes/hush')) as { finished: string };
   const due = Date.parse(parseEventName(sent)!.time);
   expect(Date.parse(done.finished)).toBeGreaterThanOrEqual(due);
+  expect((await run('log', '--dir', fleet.dir)).stdout).toMatch(/\t\tdone\tring: .* → /);
   expect(lastOf(fleet, 'bell').state).toBe('quiet');
   expect(fleet.list('events')).toEqual([]);
 });

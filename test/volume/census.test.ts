@@ -78,6 +78,7 @@ describe('the census', () => {
       names: {
         available: expect.toSatisfy((names: string[]) => names.length === 2),
         inProgress: ['held.state'],
+        waiting: ['waits.state'],
         failed: ['failed.state'],
       },
     });

@@ -115,7 +115,7 @@ async function retryWaiting(
 }
 
 function get(word: string): Act {
-  return async (opened, { json }, { print }) => {
+  return async (opened, { json }, { print, data }) => {
     const { configurations } = volumeFront(opened);
     const known = await sorted(configurations);
     // The last one is the newest.
@@ -127,11 +127,8 @@ function get(word: string): Act {
       const message = `no configuration ${word} in ${opened.layout.root}; ${there}`;
       throw new UserError('unknown-configuration', message, { configuration: word });
     }
-    print(
-      json
-        ? JSON.stringify({ ...(parse(text) as object), version: key.version })
-        : text.replace(/\n$/, ''),
-    );
+    if (json) print(JSON.stringify({ ...(parse(text) as object), version: key.version }));
+    else data(text.replace(/\n$/, ''));
   };
 }
 

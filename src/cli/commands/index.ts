@@ -5,9 +5,12 @@ import { checking } from './check.ts';
 import { doctor } from './doctor.ts';
 import { graph } from './graph.ts';
 import { health } from './health.ts';
+import { list } from './list.ts';
 import { log } from './log.ts';
+import { outcome } from './outcome.ts';
 import { pause, resume } from './pause.ts';
 import { reset } from './reset.ts';
+import { results } from './results.ts';
 import { retry } from './retry.ts';
 import { send } from './send.ts';
 import { show } from './show.ts';
@@ -24,8 +27,11 @@ export const COMMANDS: readonly Command[] = [
   up,
   submit,
   send,
+  outcome,
   status,
+  list,
   show,
+  results,
   log,
   retry,
   reset,

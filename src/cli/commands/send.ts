@@ -1,7 +1,6 @@
 /** `flockwork send INSTANCE EVENT`: an event for an instance, and what becomes of it. */
 import { randomUUID } from 'node:crypto';
 import { durationProblem } from '../../machine/duration.ts';
-import type { Outcome } from '../../machine/event.ts';
 import { UserError } from '../../machine/errors.ts';
 import { instanceProblem, parseStateName } from '../../machine/name.ts';
 import type { AppliedEvent, VerdictRecord } from '../../machine/record.ts';
@@ -12,6 +11,7 @@ import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { homeOf } from '../directories.ts';
 import type { Settings } from '../options.ts';
 import { parseJsonOption } from '../json-option.ts';
+import { describeOutcome, statusOfOutcome } from '../outcome-text.ts';
 import { realClock } from '../real.ts';
 import { openAll } from '../volume.ts';
 
@@ -55,14 +55,13 @@ export const send: Command = {
     const sent = await store.events.send({ to: instance, id, file });
     if (sent.kind === 'over') return tell(settings, io, sent.outcome);
     if (!settings.wait) {
-      io.print(settings.json ? JSON.stringify({ id, sent: sent.name }) : `sent: ${sent.name}`);
+      const text = `sent ${id}; flockwork outcome ${id} tells what became of it`;
+      io.print(settings.json ? JSON.stringify({ id, sent: sent.name }) : text);
       return EXIT.done;
     }
     const outcome = await waitFor(store.outcomes, id, io);
     if (outcome !== undefined) return tell(settings, io, outcome);
-    io.say(
-      `${id} is sent, but nothing has come of it yet; flockwork send with --id ${id} tells later`,
-    );
+    io.say(`${id} is sent, but nothing has come of it yet; flockwork outcome ${id} tells later`);
     return EXIT.incomplete;
   },
 };
@@ -93,10 +92,6 @@ async function waitFor(
 }
 
 function tell(settings: Settings, io: Io, outcome: AppliedEvent | VerdictRecord): number {
-  const { outcome: code, reason } = outcome;
-  const move =
-    'from' in outcome && outcome.to !== undefined ? `: ${outcome.from} → ${outcome.to}` : '';
-  if (settings.json) io.print(JSON.stringify(outcome));
-  else io.print(`${code}${move}${reason === undefined ? '' : `: ${reason}`}`);
-  return code === ('Ok' satisfies Outcome) ? EXIT.done : EXIT.failed;
+  io.print(settings.json ? JSON.stringify(outcome) : describeOutcome(outcome));
+  return statusOfOutcome(outcome);
 }

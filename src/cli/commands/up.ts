@@ -73,7 +73,7 @@ export const up: Command = {
       await showProgress(crew, volumes, io);
       statuses.push(...crew.statuses);
     }
-    const overviews = await each(volumes, readOverview);
+    const overviews = await Promise.all(volumes.map(({ layout }) => readOverview(files, layout)));
     const after = {
       census: sumOf(overviews.map(({ census }) => census)),
       failed: overviews.flatMap(({ failed }) => failed),

@@ -75,7 +75,7 @@ export const worker: Command = {
     if (volumes.length === 0) return EXIT.usage;
     const lease = Math.min(...volumes.map(({ volume }) => volume.lease));
     const log = isAlone ? volumes[0]!.log : createLog(settings, { worker: name });
-    const ticks = startTicks(settings, { log, print: io.print, registry, lease });
+    const ticks = startTicks(settings, { log, print: io.data, registry, lease });
     const slots = new Slots(settings.concurrency);
     const concurrency = partOf(settings.concurrency, directories);
     const capacity = Math.max(concurrency, partOf(settings.capacity, directories));
