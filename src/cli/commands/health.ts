@@ -36,7 +36,7 @@ function lookAt(
   return vitalityOf(files, layout, name, {
     patience: (volume?.lease ?? 0) / 2,
     stop,
-    monotonic: realClock.monotonic,
+    monotonic: () => realClock.monotonic(),
     sleep: (ms) => realClock.sleep(ms, stop),
   });
 }
