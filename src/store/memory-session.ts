@@ -225,7 +225,7 @@ export class MemorySession implements Session {
     { mayStart }: Window,
     { isHeld = () => true }: Recovering = {},
   ): Promise<Recovery> {
-    const report = { broken: [] as string[], dropped: [] as string[], finished: [] };
+    const report = { broken: [] as string[], dropped: [] as string[], finished: [], foreign: [] };
     for (const one of this.#rows.participants.values()) {
       if (one === this.#self || !this.#vigil.isDead(one)) continue;
       if (!mayStart()) return report;

@@ -110,6 +110,8 @@ export interface Recovery {
   readonly dropped: readonly string[];
   /** States whose commit was finished for a dead session. */
   readonly finished: readonly string[];
+  /** States that another program has claimed: their flags hold no session, and are never broken. */
+  readonly foreign: readonly string[];
 }
 
 export interface Held {

@@ -53,6 +53,8 @@ export class Recoverer {
   /** As they were read last: of others, and ours. */
   #claims: Claim[] = [];
   #own: string[] = [];
+  /** States that another program has claimed. */
+  #foreign: readonly string[] = [];
   /** Those of ours that nobody here knew of then. */
   #strays = new Set<string>();
   #scanned = Number.NEGATIVE_INFINITY;
@@ -140,10 +142,16 @@ export class Recoverer {
     const isMyPart = (key: string): boolean => all || isMine(key, self, this.living(), cycle);
     if (this.#monotonic() - this.#looked >= this.#lease / LOOKS_PER_LEASE) await this.observe();
     const dead = [...this.#sightings.keys()].filter((session) => this.#isDead(session));
-    const report = { broken: [] as string[], dropped: [] as string[], finished: [] as string[] };
+    const report = {
+      broken: [] as string[],
+      dropped: [] as string[],
+      finished: [] as string[],
+      foreign: this.#foreign,
+    };
     const due = this.#monotonic() - this.#scanned >= this.#lease / SCANS_PER_LEASE;
     if (dead.length === 0 && !due) return report;
     await this.#scanClaims(dead.length > 0);
+    report.foreign = this.#foreign;
     await this.#dropStrays(isHeld, window);
     await this.#sweepAttempts(isMyPart, window);
     await sweepWaiting(this.#member, (name) => isMyPart(name) && window.mayStart());
@@ -165,6 +173,7 @@ export class Recoverer {
     const names = (await listOrNone(files, layout.flags('in_progress'))).filter(isStateName);
     const known = new Map(this.#claims.map((claim) => [claim.name, claim]));
     const claims: Claim[] = [];
+    const foreign: string[] = [];
     this.#own = [];
     this.#scans += 1;
     for (const name of names) {
@@ -176,9 +185,12 @@ export class Recoverer {
         continue;
       }
       const text = await readFlag(files, layout.flag('in_progress', name));
-      // A foreign claim has no session, and is never broken by us.
+      if (text === undefined) continue;
       const token = parseToken(text);
-      if (token === undefined || text === undefined) continue;
+      if (token === undefined) {
+        if (isStateName(name)) foreign.push(name);
+        continue;
+      }
       if (token.session === own.session) {
         this.#own.push(name);
         continue;
@@ -190,6 +202,7 @@ export class Recoverer {
       }
     }
     this.#claims = claims;
+    this.#foreign = foreign;
     this.#listed = new Set(names);
     this.#scanned = this.#monotonic();
   }

@@ -15,7 +15,9 @@ import { ClaimGate } from './claim-gate.ts';
 import { Crew } from './crew.ts';
 import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
 import { Registration } from './registration.ts';
+import { ForeignFlagLog } from './foreign.ts';
 import { KnownFleet } from './prefetch.ts';
+import { Stillness } from './stillness.ts';
 import { Supply } from './supply.ts';
 import { nextTurn, windowFor, type PhaseTurn } from './timetable.ts';
 
@@ -42,8 +44,8 @@ export class Worker {
   #paused = false;
   /** Nothing to do until something changes. */
   #idle = false;
-  /** On the monotonic clock: when there was nothing left to do, and has been since. */
-  #nothingSince: number | undefined;
+  #stillness!: Stillness;
+  readonly #foreign: ForeignFlagLog;
   #ending: Summary['end'] | undefined;
   /** The flag is down and nothing is held: nothing keeps us. */
   #finished = false;
@@ -61,6 +63,7 @@ export class Worker {
     this.#ports = ports;
     this.#options = options;
     this.#alarm = new Alarm(ports.clock);
+    this.#foreign = new ForeignFlagLog(ports.log);
     this.#crew = new Crew(ports, options, () => this.#alarm.nudge());
   }
 
@@ -89,7 +92,9 @@ export class Worker {
     this.#session = await this.#ports.openSession();
     this.#crew.session = this.#session;
     const { token, lease } = this.#session;
-    this.#supply = new Supply(token.session, lease, this.#options.assign);
+    const onSilent = (flag: string): void => this.#foreign.leftOut(flag);
+    this.#supply = new Supply(token.session, lease, this.#options.assign, onSilent);
+    this.#stillness = new Stillness(lease);
     this.#fleet = new KnownFleet(token.session, lease);
     // Once: a new session of a worker that was at work already does not wait again.
     const cycle = cycleLength(this.#session.phases);
@@ -215,20 +220,14 @@ export class Worker {
   async #endIfNothing(snapshot: Snapshot): Promise<void> {
     const nothing = openIn(snapshot) === 0 && this.#crew.isEmpty && !snapshot.paused;
     this.#idle = nothing && this.#options.watch;
-    if (!this.#hasBeenSo(nothing) || this.#options.watch || this.#ending !== undefined) return;
+    const now = this.#ports.clock.monotonic();
+    const isOver = this.#stillness.hasLasted(nothing, this.#options.freshListings, now);
+    if (!isOver || this.#options.watch || this.#ending !== undefined) return;
     // Nobody may have told of what has come.
     const all = this.#ports.watch === undefined ? snapshot : await this.#session.snapshot();
     // A volume that was unmounted in the middle of this looks empty too.
     const isEmpty = openIn(all) === 0 && (await this.#session.check()) === 'alive';
     if (isEmpty && (await this.#session.owed()) === 0) this.#ending = 'empty';
-  }
-
-  /** A cache may show an empty volume, but not for longer than a lease. */
-  #hasBeenSo(nothing: boolean): boolean {
-    const now = this.#ports.clock.monotonic();
-    this.#nothingSince = nothing ? (this.#nothingSince ?? now) : undefined;
-    if (this.#nothingSince === undefined) return false;
-    return this.#options.freshListings || now - this.#nothingSince >= this.#session.lease;
   }
 
   async #commit(turn: PhaseTurn, window: Window): Promise<void> {
@@ -292,6 +291,9 @@ export class Worker {
     const recovery = await this.#session.recover(cycle, window, { isHeld, all });
     if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
       this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
+    }
+    if (this.#crew.isEmpty && this.#crew.isIdle) {
+      this.#foreign.waitsFor(recovery.foreign, this.#ports.clock.monotonic());
     }
     await this.#guard('looking at failed states', () => this.#crew.bringBack(cycle, window));
   }
