@@ -1,5 +1,6 @@
 /** What the commands of steps get of the worker's environment: nothing that would be an option to a flockwork that they call. */
-import { environmentName, OPTIONS } from './options.ts';
+import { environmentName } from './option.ts';
+import { OPTIONS } from './options.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 

@@ -46,13 +46,18 @@ export async function loadOne(path: string, named: string | undefined): Promise<
   });
 }
 
+/** Does a folder's file of this name count as a machine? */
+export function isMachineName(name: string): boolean {
+  const isKnown = MODULES.has(extname(name)) || CONFIGURATIONS.has(extname(name));
+  return (
+    isKnown && !/^\.|\.d\.m?ts$|\.test\.|^package(-lock)?\.json$|^tsconfig.*\.json$/.test(name)
+  );
+}
+
 function filesIn(path: string): string[] {
-  const known = (name: string): boolean =>
-    (MODULES.has(extname(name)) || CONFIGURATIONS.has(extname(name))) &&
-    !/^\.|\.d\.m?ts$|\.test\.|^package(-lock)?\.json$|^tsconfig.*\.json$/.test(name);
   try {
     if (!statSync(path).isDirectory()) return [path];
-    const names = readdirSync(path).filter(known).sort();
+    const names = readdirSync(path).filter(isMachineName).sort();
     if (names.length > 0) return names.map((name) => join(path, name));
   } catch (error) {
     throw new UserError('no-machines', `${path}: ${(error as Error).message}`, { path });

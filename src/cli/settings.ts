@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { parseDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
-import { environmentName, OPTIONS, type Option, type Settings } from './options.ts';
+import { nearest } from '../machine/suggest.ts';
+import { environmentName, type Option } from './option.ts';
+import { OPTIONS, type Settings } from './options.ts';
 
 export type Layers = {
   readonly flags: Readonly<Record<string, unknown>>;
@@ -17,7 +19,7 @@ export function resolveSettings(layers: Layers): Settings {
   for (const [name, option] of Object.entries(OPTIONS)) {
     const variable = environmentName(name);
     const sources: [string, unknown][] = [
-      [`--${name}`, layers.flags[name]],
+      [`--${option.flag ?? name}`, layers.flags[name]],
       [variable, layers.environment[variable] || undefined],
       [`${name} in the configuration file`, layers.file[name]],
     ];
@@ -58,7 +60,7 @@ const EXPECTED: Record<Option['type'], string> = {
 function convert(option: Option, value: unknown, source: string): unknown {
   const given = Array.isArray(value) && option.type !== 'list' ? value.at(-1) : value;
   const refuse = (expected: string): UserError =>
-    new UserError('bad-setting', `${source} is ${JSON.stringify(given)}; it has to be ${expected}`);
+    new UserError('bad-setting', `${source} is ${JSON.stringify(given)}; it must be ${expected}`);
   let converted: unknown;
   try {
     converted = CONVERT[option.type](given);
@@ -67,7 +69,9 @@ function convert(option: Option, value: unknown, source: string): unknown {
   }
   if (converted === undefined) throw refuse(EXPECTED[option.type]);
   if (option.choices !== undefined && !option.choices.includes(converted as string)) {
-    throw refuse(`one of ${option.choices.join(', ')}`);
+    const near = nearest(converted as string, option.choices);
+    const hint = near === undefined ? '' : `; did you mean ${near}?`;
+    throw refuse(`one of ${option.choices.join(', ')}${hint}`);
   }
   if (option.integer === true && !Number.isInteger(converted)) throw refuse('a whole number');
   if (option.minimum !== undefined && (converted as number) < option.minimum) {
@@ -99,14 +103,34 @@ export function readConfigFile(named: string | undefined): Record<string, unknow
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new UserError('bad-config', `${path} has to hold settings by name`, { file: path });
   }
-  const known = new Set<string>(Object.keys(OPTIONS).filter((name) => name !== 'config'));
-  const unknown = Object.keys(value).filter((key) => !known.has(key));
-  if (unknown.length > 0) {
-    throw new UserError(
-      'bad-config',
-      `${path}: unknown ${unknown.join(', ')}; there are ${[...known].join(', ')}`,
-      { file: path },
-    );
+  const known = Object.keys(OPTIONS).filter((name) => name !== 'config');
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue;
+    const near = nearest(key, known);
+    const hint =
+      near === undefined
+        ? 'the keys are the options of the commands, without --'
+        : `did you mean ${near}?`;
+    throw new UserError('bad-config', `${path}: unknown key ${key}; ${hint}`, { file: path });
   }
   return value as Record<string, unknown>;
 }
+
+/** What a step's command finds in its environment; users may have variables of their own beside them. */
+const OF_STEPS = /^FLOCKWORK_(STEP_|PAYLOAD|INSTANCE$|STATE$|ATTEMPT$|IDEMPOTENCY_KEY$)/;
+
+/** Variables that are probably meant to be settings, but are none: by name, what to tell. */
+export function misspeltVariables(environment: Layers['environment']): Map<string, string> {
+  const known = Object.keys(OPTIONS).map(environmentName);
+  const found = new Map<string, string>();
+  for (const name of Object.keys(environment)) {
+    if (!/^FLOCKWORK_/i.test(name) || known.includes(name) || OF_STEPS.test(name)) continue;
+    const near = nearest(name.slice('FLOCKWORK_'.length), Object.keys(OPTIONS).map(shortVariable));
+    if (near === undefined) continue;
+    found.set(name, `the variable ${name} is no setting; did you mean FLOCKWORK_${near}?`);
+  }
+  return found;
+}
+
+const shortVariable = (option: string): string =>
+  environmentName(option).slice('FLOCKWORK_'.length);

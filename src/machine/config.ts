@@ -15,6 +15,7 @@ import type { Machine, TableOptions } from './definition.ts';
 import { UserError } from './errors.ts';
 import { parseJson } from './json-text.ts';
 import { machine } from './machine.ts';
+import { suggestion } from './suggest.ts';
 import { impossible, type Cell } from './table.ts';
 
 /** `folder`: where relative working directories start. Throws `bad-configuration`, with every problem. */
@@ -92,7 +93,7 @@ function shapeProblems(value: unknown): Problem[] {
     }
     return issue.keys.map((key) => ({
       path: [...issue.path, key],
-      message: `${where}unknown key ${key}; there are ${keysAt(issue.path).join(', ')}`,
+      message: `${where}unknown key ${key}${suggestion(key, keysAt(issue.path))}`,
     }));
   });
 }

@@ -37,6 +37,11 @@ export function durationOf(value: number | string): number {
   throw new UserError('bad-duration', `"${value}" is more than a hundred years`, { value });
 }
 
+/** As options take them: `10s`, `1.5s`, `400ms`. */
+export function writeDuration(ms: number): string {
+  return ms >= 1000 && ms % 100 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+}
+
 /** For people: `450 ms`, `3.2 s`, `1 m 05 s`, `2 h 03 m`. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;

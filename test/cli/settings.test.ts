@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { environmentName, OPTIONS } from '../../src/cli/options.ts';
-import { readConfigFile, resolveSettings } from '../../src/cli/settings.ts';
+import { environmentName } from '../../src/cli/option.ts';
+import { OPTIONS } from '../../src/cli/options.ts';
+import { misspeltVariables, readConfigFile, resolveSettings } from '../../src/cli/settings.ts';
 
 const none = { flags: {}, environment: {}, file: {} };
 
@@ -51,15 +52,15 @@ describe('flag, else environment, else file, else default', () => {
   test.each([
     [
       { environment: { FLOCKWORK_WATCH: 'maybe' } },
-      'FLOCKWORK_WATCH is "maybe"; it has to be true or false',
+      'FLOCKWORK_WATCH is "maybe"; it must be true or false',
     ],
     [{ environment: { FLOCKWORK_CONCURRENCY: 'many' } }, 'a number'],
     [{ environment: { FLOCKWORK_CONCURRENCY: '1.5' } }, 'a whole number'],
-    [{ flags: { workers: '0' } }, '--workers is "0"; it has to be at least 1'],
+    [{ flags: { workers: '0' } }, '--workers is "0"; it must be at least 1'],
     [{ flags: { lease: '-1s' } }, 'a duration'],
     [
       { file: { assign: 'dice' } },
-      'assign in the configuration file is "dice"; it has to be one of slices, zip',
+      'assign in the configuration file is "dice"; it must be one of slices, zip',
     ],
     [{ file: { dir: { a: 1 } } }, 'a list'],
     [{ file: { machines: ['a', {}] } }, 'a list'],
@@ -91,11 +92,32 @@ describe('the configuration file', () => {
   test.each([
     ['a: [', 'c.yaml'],
     ['- a', 'settings by name'],
-    ['concurency: 3', 'unknown concurency; there are dir, name'],
+    ['concurency: 3', 'unknown key concurency; did you mean concurrency?'],
   ])('%j is refused', (text, words) =>
     withFile(text, (path) => expect(() => readConfigFile(path)).toThrow(words)),
   );
 
   test('one that was named has to be there', () =>
     expect(() => readConfigFile('/nowhere.yaml')).toThrow('cannot read /nowhere.yaml'));
+});
+
+describe('misspeltVariables', () => {
+  test.each([
+    ['FLOCKWORK_CONCURENCY', 'did you mean FLOCKWORK_CONCURRENCY?'],
+    ['FLOCKWORK_LOGLEVEL', 'did you mean FLOCKWORK_LOG_LEVEL?'],
+    ['FLOCKWORK_log_level', 'did you mean FLOCKWORK_LOG_LEVEL?'],
+  ])('tells of %s', (name, words) => {
+    expect(misspeltVariables({ [name]: '3' }).get(name)).toContain(words);
+  });
+
+  test.each([
+    'FLOCKWORK_CONCURRENCY',
+    'FLOCKWORK_STEP_STATE',
+    'FLOCKWORK_STATE',
+    'FLOCKWORK_PAYLOAD_COUNT',
+    'FLOCKWORK_ADMINISTRATOR',
+    'CONCURENCY',
+  ])('is silent about %s', (name) => {
+    expect(misspeltVariables({ [name]: '3' }).size).toBe(0);
+  });
 });

@@ -338,7 +338,7 @@ describe('configurations with transitions', () => {
     [
       'a goal of an unknown event',
       ORDERS.replace('accept: closed', 'acept: closed'),
-      ['m.yaml:14:10: ', 'no event acept; there are accept'],
+      ['m.yaml:14:10: ', 'no event acept; did you mean accept?'],
     ],
     [
       'an activity of an unknown state',

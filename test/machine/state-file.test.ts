@@ -76,7 +76,7 @@ describe('what is refused, where, and why', () => {
       'bad-state-file',
       2,
       2,
-      'unknown key "paylod"; there are state, payload',
+      'unknown key "paylod"; did you mean payload?',
     ],
     ['{"state": "a",\n "priority": 1.5}', 'bad-state-file', 2, 2, 'int'],
     ['{"state": "a",\n "since": 4}', 'bad-state-file', 2, 2, '"since": '],

@@ -10,14 +10,16 @@ const ROOT = join(import.meta.dirname, '../..');
 const run = (command: string, args: string[], cwd = ROOT): string =>
   execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 
-test('the packed files are the built code, the schemas and the papers, and the command runs from them', () => {
+test('the packed files are the built code, the schemas, the docs and the examples, and the command runs from them', () => {
   const folder = mkdtempSync(join(tmpdir(), 'flockwork-pack-'));
   try {
     const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', folder])) as [
       { filename: string; files: { path: string; mode: number }[] },
     ];
     const paths = packed.files.map(({ path }) => path);
-    const outside = paths.filter((path) => !/^dist\/.*\.(js|d\.ts)$/.test(path)).sort();
+    const outside = paths
+      .filter((path) => !/^dist\/.*\.(js|d\.ts)$|^(docs|examples)\//.test(path))
+      .sort();
     expect(outside).toEqual([
       'CHANGELOG.md',
       'LICENSE',
@@ -35,6 +37,8 @@ test('the packed files are the built code, the schemas and the papers, and the c
       'dist/cli/tick-thread.js',
       'dist/volume/heartbeat-thread.js',
       'dist/doctor/peer-process.js',
+      'docs/machines.md',
+      'examples/pipeline/run.sh',
     ]) {
       expect(paths).toContain(path);
     }

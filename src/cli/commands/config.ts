@@ -22,8 +22,9 @@ export const config: Command = {
   name: 'config',
   describe: 'Keep configurations of machines on the volume: put FILE…, get NAME[:VERSION], list',
   positional: {
-    name: 'words',
-    describe: 'put FILE…, get NAME[:VERSION], or list',
+    name: 'action',
+    usage: 'put FILE… | get NAME[:VERSION] | list',
+    describe: 'put stores files, get prints what is stored, list names it',
     many: true,
     required: true,
   },

@@ -23,6 +23,7 @@ export const doctor: Command = {
   describe: 'Measure whether a directory is fit to be a volume, and which phases it needs',
   positional: { name: 'directory', describe: 'The directory; else the one of --dir' },
   options: [...COMMON, 'through', 'json'],
+  exits: '0 fit to be a volume, 2 not fit or wrong usage, 3 stopped before the end, 130 by Ctrl-C.',
   examples: [
     ['$0 doctor /mnt/states', 'a few seconds; safe on a volume at work'],
     [

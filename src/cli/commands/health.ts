@@ -9,6 +9,7 @@ export const health: Command = {
   name: 'health',
   describe: 'Exit with 0 if the worker of this name gives signs of life, for health checks',
   options: [...COMMON, 'name', 'json'],
+  exits: '0 alive, 1 no sign of life, 2 wrong usage or no volume, 130 stopped by Ctrl-C.',
   examples: [['$0 health --dir /stateFiles', 'the worker named after this host (or container)']],
   run: async (settings, _words, io) => {
     const name = settings.name ?? hostName(io, hostname());

@@ -23,6 +23,10 @@ export const list: Command = {
   name: 'list',
   describe: 'Instances, with machine, state and status',
   options: [...COMMON, 'machine', 'state', 'status', 'prefix', 'after', 'limit', 'all', 'json'],
+  optionTexts: {
+    machine: { describe: 'Instances of this machine: NAME or NAME:VERSION', group: 'Which' },
+    all: { describe: 'Branches of forks, too', group: 'Which' },
+  },
   examples: [
     ['$0 list --status failed', 'what has failed'],
     ['$0 list --machine order --state paid', 'reads every state file that it may be about'],

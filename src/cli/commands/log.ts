@@ -1,4 +1,5 @@
 /** `flockwork log`: all workers' journals in one, like `parallel --joblog`; ticks, and steps that events decided. */
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { JournalEntry } from '../../store/session.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { entriesOfAll, type PlacedEntry } from '../merged.ts';
@@ -41,6 +42,7 @@ export const log: Command = {
     for await (const entries of entriesOfAll(volumes)) {
       if (entries.length > 0) io.print(entries.map(describe).join('\n'));
       await io.printed();
+      await breathe();
       // EPIPE, or a signal: the reader has closed.
       if (io.stop.aborted) return EXIT.done;
     }

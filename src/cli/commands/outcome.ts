@@ -9,10 +9,10 @@ import { openAll, requireVolume } from '../volume.ts';
 
 export const outcome: Command = {
   name: 'outcome',
-  describe:
-    'What has become of an event: exit 0 for Ok, 1 for anything else, 3 while it is on its way',
+  describe: 'What has become of an event',
   positional: { name: 'id', describe: 'As send has printed it', required: true },
   options: [...COMMON, 'json'],
+  exits: '0 Ok, 1 any other outcome, 2 wrong usage, 3 on its way, 130 stopped by Ctrl-C.',
   examples: [['$0 outcome payment-991', 'of the event that was sent with this --id']],
   run: async (settings, [word = ''], io) => {
     // Its file's name has it, too.

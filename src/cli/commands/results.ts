@@ -15,6 +15,10 @@ export const results: Command = {
   describe: 'Outputs of finished instances',
   positional: { name: 'instances', describe: 'These only', many: true },
   options: [...COMMON, 'machine', 'prefix', 'limit', 'all', 'jsonl', 'json'],
+  optionTexts: {
+    machine: { describe: 'Instances of this machine: NAME or NAME:VERSION', group: 'Which' },
+    all: { describe: 'Branches of forks, too', group: 'Which' },
+  },
   examples: [
     ['$0 results --dir /mnt/states', 'a table of the first hundred'],
     ['$0 results --jsonl | jq .output', 'all of them, one JSON object a line'],

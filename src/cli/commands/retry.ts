@@ -3,6 +3,7 @@ import { UserError } from '../../machine/errors.ts';
 import { parseStateName } from '../../machine/name.ts';
 import type { Instances } from '../../store/contract.ts';
 import { volumeFront } from '../../volume/store.ts';
+import { breather } from '../breather.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { openAll, type OpenedVolume } from '../volume.ts';
 
@@ -17,6 +18,8 @@ export const retry: Command = {
   describe: 'Bring failed states back: their attempts are forgotten, and they are available again',
   positional: { name: 'names', describe: 'State files or instances', many: true },
   options: [...COMMON, 'all', 'json'],
+  optionTexts: { all: { describe: 'Everything that has failed' } },
+  excludes: { all: ['names'] },
   examples: [
     ['$0 retry report-7.state', 'one state'],
     ['$0 retry --all', 'everything that failed'],
@@ -37,7 +40,9 @@ export const retry: Command = {
       ? failed
       : failed.filter((one) => words.some((word) => isMeant(one, word)));
     const [retried, forgotten]: [string[], string[]] = [[], []];
+    const goesOn = breather(io.stop);
     for (const { name, on, opened } of meant) {
+      if (!(await goesOn())) break;
       const isThere = (await opened.files.stat(opened.layout.state(name))) !== undefined;
       await on.retry(name);
       (isThere ? retried : forgotten).push(name);

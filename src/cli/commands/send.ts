@@ -1,6 +1,6 @@
 /** `flockwork send INSTANCE EVENT`: an event for an instance, and what becomes of it. */
 import { randomUUID } from 'node:crypto';
-import { durationProblem } from '../../machine/duration.ts';
+import { durationProblem, formatDuration } from '../../machine/duration.ts';
 import { UserError } from '../../machine/errors.ts';
 import { instanceProblem, parseStateName } from '../../machine/name.ts';
 import type { AppliedEvent, VerdictRecord } from '../../machine/record.ts';
@@ -21,8 +21,14 @@ const LOOK = 50;
 export const send: Command = {
   name: 'send',
   describe: 'Send an event to an instance',
-  positional: { name: 'words', describe: 'INSTANCE EVENT', many: true, required: true },
-  options: [...COMMON, 'details', 'id', 'in', 'grace', 'wait', 'json'],
+  positional: [
+    { name: 'instance', describe: 'Its name: what stands before .state', required: true },
+    { name: 'event', describe: 'The name of the event', required: true },
+  ],
+  options: [...COMMON, 'details', 'id', 'in', 'grace', 'originator', 'wait', 'timeout', 'json'],
+  needs: { timeout: ['wait'] },
+  exits:
+    '0 sent, or with --wait applied (Ok), 1 refused, 2 wrong usage, 3 no outcome within --timeout, 130 stopped by Ctrl-C.',
   examples: [
     ['$0 send door "open requested"', 'an event for the instance door'],
     [
@@ -47,7 +53,7 @@ export const send: Command = {
       ...(settings.details !== undefined && {
         details: parseJsonOption(settings.details, '--details', 'bad-details'),
       }),
-      originator: 'send',
+      originator: settings.originator,
       timestamp: new Date().toISOString(),
       ...(settings.in > 0 && { delay: settings.in }),
       ...(settings.grace !== undefined && { grace: settings.grace }),
@@ -59,9 +65,15 @@ export const send: Command = {
       io.print(settings.json ? JSON.stringify({ id, sent: sent.name }) : text);
       return EXIT.done;
     }
-    const outcome = await waitFor(store.outcomes, id, io);
+    const outcome = await waitFor(store.outcomes, id, settings.timeout, io);
     if (outcome !== undefined) return tell(settings, io, outcome);
-    io.say(`${id} is sent, but nothing has come of it yet; flockwork outcome ${id} tells later`);
+    const since =
+      settings.timeout === undefined || io.stop.aborted
+        ? 'yet'
+        : `within ${formatDuration(settings.timeout)}`;
+    io.say(
+      `${id} is sent, and stays so, but nothing has come of it ${since}; flockwork outcome ${id} tells later`,
+    );
     return EXIT.incomplete;
   },
 };
@@ -81,12 +93,16 @@ function wordsOf(words: readonly string[]): [instance: string, event: string] {
 async function waitFor(
   outcomes: Outcomes,
   id: string,
+  timeout: number | undefined,
   io: Io,
 ): Promise<AppliedEvent | VerdictRecord | undefined> {
+  const end = realClock.monotonic() + (timeout ?? Infinity);
   while (!io.stop.aborted) {
     const over = await outcomes.of(id);
     if (over !== undefined) return over.outcome;
-    await realClock.sleep(LOOK, io.stop);
+    const left = end - realClock.monotonic();
+    if (left <= 0) return undefined;
+    await realClock.sleep(Math.min(LOOK, left), io.stop);
   }
   return undefined;
 }

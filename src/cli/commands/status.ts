@@ -17,6 +17,10 @@ export const status: Command = {
   describe:
     'How far the volume is, who does what, what waits for what, and why what failed has failed',
   options: [...COMMON, 'watch', 'all', 'json'],
+  optionTexts: {
+    all: { describe: 'All workers that are gone, too', group: 'Output' },
+    watch: { describe: 'Show it again and again, until everything is done', group: 'Output' },
+  },
   examples: [
     ['$0 status --dir /mnt/states', 'once'],
     ['$0 status --watch', 'a live view, until everything is done or Ctrl-C'],

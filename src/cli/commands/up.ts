@@ -13,11 +13,12 @@ import { journalSizes } from '../../volume/history.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { readClaims, readOverview, type Overview } from '../../volume/overview.ts';
-import { readCandidates, submitAll } from '../candidates.ts';
+import { readCandidates } from '../candidates.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
 import { entriesOfAll, sumOf } from '../merged.ts';
 import { OPTIONS, type Settings } from '../options.ts';
+import { submitAll } from '../submissions.ts';
 import { hostName, realClock } from '../real.ts';
 import { flagTable, progressLine, workTable } from '../tables.ts';
 import type { OpenedVolume } from '../volume.ts';
@@ -42,6 +43,15 @@ export const up: Command = {
     many: true,
   },
   options: [...COMMON, 'workers', 'name', ...WORK, 'json'],
+  optionTexts: {
+    name: {
+      describe: 'What the names of the workers begin with: NAME-1, NAME-2, …',
+      defaultText: 'HOSTNAME',
+    },
+    concurrency: { describe: 'Ticks at the same time in each worker' },
+    expect: { defaultText: 'as many as are started here' },
+    'log-format': { defaultText: 'pretty' },
+  },
   examples: [
     ['$0 up simpleStates interestingStates', 'the examples, in ./stateFiles'],
     [
@@ -53,7 +63,9 @@ export const up: Command = {
     const directories = directoriesOf(settings);
     refuseTooFew(settings, directories);
     for (const directory of directories) mkdirSync(directory, { recursive: true });
-    const submitted = await submitAll(directories, readCandidates(paths), randomUUID().slice(0, 8));
+    const unique = randomUUID().slice(0, 8);
+    const submitted = await submitAll(directories, readCandidates(paths), { unique }, io);
+    if (io.stop.aborted) return EXIT.incomplete;
     const taken = [...submitted].filter(([, outcome]) => outcome === 'name taken');
     if (taken.length > 0) {
       const names = taken.map(([name]) => name).join(', ');
