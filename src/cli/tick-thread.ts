@@ -17,7 +17,7 @@ import type {
   ThreadReport,
   ThreadTask,
 } from '../worker/thread-run.ts';
-import { loadMachines } from './machines.ts';
+import { MachineFiles } from './machine-files.ts';
 import { realClock } from './real.ts';
 
 const { machines, pauseScale } = workerData as ThreadData;
@@ -28,8 +28,21 @@ const tell = (facts: Record<string, unknown>, message: string): void =>
   parentPort?.postMessage({ facts: shown(facts), message } satisfies ThreadReport);
 strays.catch({ log: { debug: tell, info: tell, warn: tell, error: tell }, crash: crashAsNode });
 
+const files = new MachineFiles(machines);
 /** Begun with the first tick, which can say what went wrong; after that, with the next one. */
-let loading: Promise<Registry> | undefined;
+let loading: Promise<unknown> | undefined;
+/** As of the last load. */
+let loadedVersion: number | undefined;
+
+/** Files that cannot be loaded anew are as they were here, or missing; the worker's own thread has logged why. */
+async function load(version: number): Promise<Registry> {
+  if (loadedVersion === undefined || loadedVersion < version) {
+    loading = version === 0 ? files.load() : files.reload(version);
+    loadedVersion = version;
+  }
+  await loading;
+  return files.registry;
+}
 
 export default async function runTick({ task, port }: ThreadCall): Promise<TickResult> {
   const cancellation = new Cancellation();
@@ -48,8 +61,7 @@ export default async function runTick({ task, port }: ThreadCall): Promise<TickR
     return answer.promise;
   };
   try {
-    loading ??= loadMachines(machines);
-    const activity = activityOf(await loading, task);
+    const activity = activityOf(await load(task.machinesVersion), task);
     post({ kind: 'begun' });
     return await startAttempt({ ...task, activity, history }, activity.tick, cancellation, {
       clock: realClock,
@@ -59,7 +71,8 @@ export default async function runTick({ task, port }: ThreadCall): Promise<TickR
       print: (line: unknown) => post({ kind: 'print', line: String(line) }),
     });
   } catch (error) {
-    loading = undefined;
+    // What is missing may be there by the next tick.
+    if (loadedVersion === 0) loadedVersion = undefined;
     return failed(error);
   }
 }

@@ -1,19 +1,19 @@
 /** Where a worker's ticks run: in its own thread, in others, or (`--threads auto`) in others where they block its own. */
 import { availableParallelism } from 'node:os';
-import type { Registry } from '../machine/registry.ts';
 import { sayBlocked, startAutoThreads } from '../worker/auto-threads.ts';
 import { createExecute } from '../worker/executor.ts';
 import type { Log, TickTask } from '../worker/ports.ts';
 import { crashAsNode, StrayErrors } from '../worker/stray-errors.ts';
 import { startThreads, type Threads } from '../worker/threads.ts';
 import type { Settings } from './options.ts';
+import type { MachineFiles } from './machine-files.ts';
 import { inheritedBy } from './inherited.ts';
 import { realClock } from './real.ts';
 
 interface TickPorts {
   readonly log: Log;
   readonly print: (line: string) => void;
-  readonly registry: Registry;
+  readonly machineFiles: MachineFiles;
   /** Milliseconds. */
   readonly lease: number;
 }
@@ -24,7 +24,7 @@ const FEW_THREADS = 16;
 
 export function startTicks(settings: Settings, ports: TickPorts): Threads {
   const { threads, concurrency, machines, 'example-delay': pauseScale } = settings;
-  const { log, print, registry, lease } = ports;
+  const { log, print, machineFiles, lease } = ports;
   const strays = new StrayErrors();
   const endCatch = strays.catch({ log, crash: crashAsNode });
   const options = {
@@ -60,7 +60,8 @@ export function startTicks(settings: Settings, ports: TickPorts): Threads {
     threads: count,
     least: isAuto ? 1 : count,
     entry: new URL(`./tick-thread${extension}`, import.meta.url),
-    registry,
+    registry: () => machineFiles.registry,
+    machinesVersion: () => machineFiles.version,
     machines,
   });
   return { execute: pool.execute, close: ended(() => pool.close()) };

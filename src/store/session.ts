@@ -11,10 +11,10 @@ import type { RosterEntry } from '../semaphore/assignment.ts';
 import type { Ring } from '../semaphore/ring.ts';
 import type { Interval, PhaseLengths } from '../semaphore/cycle.ts';
 import type { Configurations } from './contract.ts';
-import type { Token } from './token.ts';
+import type { KnownMachines, Token } from './token.ts';
 
 export type { ConfigurationName } from './contract.ts';
-export type { Token } from './token.ts';
+export type { KnownMachines, Token } from './token.ts';
 
 /** Who is there, and whether to go on: what has to be read in every cycle. */
 export interface Glance {
@@ -41,6 +41,8 @@ export type Intake =
       readonly bytes: Uint8Array;
       readonly attempts: readonly Attempt[];
       readonly refusedBy?: readonly string[];
+      /** Another one, another time: the file has been written since. */
+      readonly written?: string;
     }
   /** It cannot be run, now or ever. */
   | { readonly kind: 'bad'; readonly code: string; readonly reason: string }
@@ -64,7 +66,8 @@ export type Change =
   | { readonly kind: 'fail'; readonly record: FailureRecord }
   | { readonly kind: 'retry'; readonly attempt: Attempt }
   | { readonly kind: 'refuse'; readonly reason: string }
-  | { readonly kind: 'defer'; readonly notBefore: string }
+  /** `written`: of the file that says so. */
+  | { readonly kind: 'defer'; readonly notBefore: string; readonly written?: string }
   /** Nothing runs there until an event comes. */
   | { readonly kind: 'wait' }
   | { readonly kind: 'release' };
@@ -200,6 +203,8 @@ export interface Session {
   readonly configurations: Pick<Configurations, 'get' | 'list'>;
   /** Tokens of all sessions that may be alive, this one included. */
   sessions(): Promise<readonly Token[]>;
+  /** From now on this session has these machines, and no others: others see that in `sessions()`. */
+  announce(known: KnownMachines): Promise<void>;
   settle(steps: readonly Step[], window: Window): Promise<void>;
   /** Breaks the leases of the dead, drops their claims, finishes what they owed. */
   recover(cycle: number, window: Window, how?: Recovering): Promise<Recovery>;

@@ -9,7 +9,7 @@ import { isMine } from '../semaphore/share.ts';
 import { formatInstant } from '../semaphore/volume-clock.ts';
 import { NO_ARCHIVE, type ArchiveRules } from './archivable.ts';
 import { Archiver } from './archiver.ts';
-import { readTried } from './attempts.ts';
+import { isRewritten, readTried } from './attempts.ts';
 import { ClaimAges } from './claim-ages.ts';
 import { OpenStates } from './open-states.ts';
 import { claim } from './claim.ts';
@@ -47,7 +47,7 @@ import { Sensors } from './sensors.ts';
 import { settle } from './settle.ts';
 import { takeGlance, takeSnapshot, type Instruments } from './snapshot.ts';
 import { holdsRecords } from './staging.ts';
-import { newSessionId, type Token } from '../store/token.ts';
+import { newSessionId, type KnownMachines, type Token } from '../store/token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
 import { VolumeTime } from './volume-time.ts';
 import { WorkerFlag } from './worker-flag.ts';
@@ -294,7 +294,9 @@ export class VolumeSession implements Session {
     // An attempt may have been counted since the listing that the name is from.
     if (this.#member.attempted.has(name)) {
       const tried = await readTried(this.#ports.files, this.#layout, name);
-      const isDue = this.#pauses.isOver(name, tried, this.time()?.earliest);
+      const isDue =
+        this.#pauses.isOver(name, tried, this.time()?.earliest) ||
+        (await isRewritten(this.#ports.files, this.#layout, name, tried));
       if (!isDue || !window.mayStart()) return 'delayed';
     }
     return claim(this.#member, name, window);
@@ -314,6 +316,10 @@ export class VolumeSession implements Session {
 
   events(name: string): Promise<readonly Arrived[]> {
     return takeEvents(this.#member, name);
+  }
+
+  announce(known: KnownMachines): Promise<void> {
+    return this.#member.announce(known);
   }
 
   async sessions(): Promise<readonly Token[]> {
@@ -383,8 +389,7 @@ export class VolumeSession implements Session {
       await files.removeDirectory(staging).catch((error: unknown) => {
         if (errnoOf(error) !== 'ENOENT') throw error;
       });
-      const { tokenFile } = this.#member;
-      if (tokenFile !== undefined) await remove(files, tokenFile);
+      for (const path of this.#member.ownTokenFiles) await remove(files, path);
     }
     await remove(files, this.#member.lease);
   }

@@ -4,6 +4,7 @@
  * the pool starts another.
  */
 import { Piscina } from 'piscina';
+import type { RunnableActivity } from '../machine/definition.ts';
 import type { Registry } from '../machine/registry.ts';
 import { Deadlines } from './deadlines.ts';
 import { createExecute, type ExecutorOptions } from './executor.ts';
@@ -17,9 +18,12 @@ export interface ThreadsOptions extends ExecutorOptions {
   readonly least: number;
   /** The thread's module. */
   readonly entry: URL;
-  readonly registry: Registry;
+  /** As of now: another object when files were loaded anew. */
+  readonly registry: () => Registry;
   /** Where each thread loads the same machines from. */
   readonly machines: readonly string[];
+  /** How often that was done. */
+  readonly machinesVersion: () => number;
   /**
    * Milliseconds that a tick may wait for a thread. Then it is given back, as aborted: its timeout begins when it
    * does, but the worker's proof of life ends a lease after the timeout of what it handed over.
@@ -51,6 +55,7 @@ export function startThreads(options: ThreadsOptions): Threads {
     options.log.error({ err: error }, 'a thread without a tick has ended'),
   );
   pool.on('message', ({ facts, message }: ThreadReport) => options.log.error(facts, message));
+  const versions = new Versions(options.registry);
   const deadlines = new Deadlines(options.clock);
   const inMainThread = createExecute(options);
   return {
@@ -58,18 +63,42 @@ export function startThreads(options: ThreadsOptions): Threads {
       const { activity, history, ...rest } = task;
       if (activity.kind === 'command') return inMainThread(task, workerSignal);
       if (workerSignal.aborted) return { kind: 'aborted' };
-      const version = versionOf(options.registry, task);
-      const run = new ThreadRun(pool, { ...rest, version }, { ...options, deadlines, history });
+      const version = versions.of(activity);
+      const machinesVersion = options.machinesVersion();
+      const run = new ThreadRun(
+        pool,
+        { ...rest, version, machinesVersion },
+        { ...options, deadlines, history },
+      );
       return runToEnd(task, run, workerSignal, { ...options, deadlines });
     },
     close: () => pool.destroy(),
   };
 }
 
-/** Names do not tell which version of a machine an activity is of. */
-function versionOf(registry: Registry, { machine, activity }: TickTask): string | undefined {
-  const versions = registry.get(machine) ?? [];
-  return versions.find(({ activities }) => [...activities.values()].includes(activity))?.version;
+/** Names do not tell which version of a machine an activity is of. Those of machines that were replaced stay known. */
+class Versions {
+  readonly #registry: () => Registry;
+  readonly #known = new WeakMap<RunnableActivity, string>();
+  #seen: Registry | undefined;
+
+  constructor(registry: () => Registry) {
+    this.#registry = registry;
+  }
+
+  of(activity: RunnableActivity): string | undefined {
+    const registry = this.#registry();
+    if (registry !== this.#seen) this.#learn(registry);
+    return this.#known.get(activity);
+  }
+
+  #learn(registry: Registry): void {
+    this.#seen = registry;
+    for (const { activities, version } of [...registry.values()].flat()) {
+      if (version === undefined) continue;
+      for (const activity of activities.values()) this.#known.set(activity, version);
+    }
+  }
 }
 
 async function runToEnd(

@@ -53,8 +53,9 @@ function setUp() {
     threads: 2,
     least: 1,
     entry: new URL('../../src/cli/tick-thread.ts', import.meta.url),
-    registry,
+    registry: () => registry,
     machines: [file],
+    machinesVersion: () => 0,
     patience: 60_000,
   });
   started.push(threads);

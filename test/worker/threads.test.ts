@@ -141,8 +141,9 @@ function setUp(threads = 1, paths: readonly string[] = machines) {
     threads,
     least: threads,
     entry: ENTRY,
-    registry,
+    registry: () => registry,
     machines: paths,
+    machinesVersion: () => 0,
     patience: PATIENCE,
   });
   started.push(pool);
