@@ -154,10 +154,8 @@ test('told to stop while it waits it says how to go on, and leaves the event the
   expect((await fleet.worker('ant', putMachines(fleet)).ended).status).toBe(0);
   const sending = fleet.command('send', 'bell', 'ring', '--id', 'ring', '--wait');
   await fleet.until('it is sent', () => fleet.list('events').some((one) => one.endsWith('@bell')));
-  const timed = await run(
-    ...['send', 'bell', 'ring', '--id', 'ring', '--wait', '--timeout', '10ms'],
-    ...['--dir', fleet.dir],
-  );
+  const wait = ['--id', 'ring', '--wait', '--timeout', '10ms', '--dir', fleet.dir];
+  const timed = await run('send', 'bell', 'ring', ...wait);
   expect(timed).toMatchObject({ status: 3, stderr: expect.stringContaining('within 10 ms') });
   sending.kill('SIGTERM');
   expect(await sending.ended).toMatchObject({
