@@ -57,7 +57,7 @@ export interface Command {
   readonly run: (settings: Settings, words: readonly string[], io: Io) => Promise<number>;
 }
 
-/** Exit statuses. Besides: 130 for a process stopped by SIGINT, 130 and 143 for one ended by a second signal. */
+/** Exit statuses. Besides: 129, 130, 131 where SIGHUP, SIGINT, SIGQUIT stopped it, and 143 where SIGTERM did twice. */
 export const EXIT = { done: 0, failed: 1, usage: 2, incomplete: 3 } as const;
 /** What `simulate` and `check` found: a broken promise, a run that does not come to its end, a mistake in the program. */
 export const FOUND = { safety: 10, liveness: 11, crash: 12 } as const;

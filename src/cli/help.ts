@@ -1,7 +1,7 @@
 /** The text of `--help`. Pure. */
 import { flagOf, wordOf } from './arguments.ts';
 import { positionalsOf, type Command, type Positional } from './command.ts';
-import { environmentName, GROUPS, type Option } from './option.ts';
+import { environmentName, GROUPS, isAmbient, type Option } from './option.ts';
 import { OPTIONS, type OptionName } from './options.ts';
 
 const LEFT_MAXIMUM = 30;
@@ -55,7 +55,10 @@ export function commandHelp(command: Command, width: number): string {
       .map(({ name, option }): [string, string] => [leftOf(name, option), rightOf(option)]);
     return section(title, rows, width);
   });
-  const variables = command.options.map(environmentName).join(', ');
+  const variables = command.options
+    .filter((name) => isAmbient(OPTIONS[name], command.name))
+    .map(environmentName)
+    .join(', ');
   return [
     usage,
     wrap(`${command.describe}.`, width),

@@ -9,8 +9,11 @@ const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1])) {
   // Before anything else is loaded: the next one starts sooner.
   nodeModule.enableCompileCache();
-  const { main } = await import('./program.ts');
-  process.exitCode = await main(process.argv.slice(2));
+  const args = process.argv.slice(2);
+  const health = args[0] === 'health' ? await import('./quick-health.ts') : undefined;
+  const print = (text: string): void => void process.stdout.write(`${text}\n`);
+  const status = await health?.quickHealth(args.slice(1), process.env, print);
+  process.exitCode = status ?? (await (await import('./program.ts')).main(args));
 } else {
   const needed = MINIMUM.join('.');
   process.stderr.write(`flockwork needs Node ${needed} or newer; this is ${process.version}\n`);

@@ -22,6 +22,11 @@ export interface Option {
   readonly value?: string;
   /** Its name on the command line, where that is not its own: two commands may mean different things by one name. */
   readonly flag?: string;
+  /**
+   * Commands for which the environment and the configuration file may say it, where it would mean something else to
+   * others; none where it concerns one call only: what removes, what is sent. Default: all.
+   */
+  readonly ambient?: readonly string[];
   readonly default?: unknown;
   /** For `--help`, where the default depends on something. */
   readonly defaultText?: string;
@@ -34,4 +39,9 @@ export interface Option {
 /** `log-level` → `FLOCKWORK_LOG_LEVEL`. */
 export function environmentName(option: string): string {
   return `FLOCKWORK_${option.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/** Whether this command takes it from the environment and the configuration file too. */
+export function isAmbient({ ambient }: Pick<Option, 'ambient'>, command?: string): boolean {
+  return ambient === undefined || command === undefined || ambient.includes(command);
 }

@@ -1,4 +1,5 @@
 /** The command line: arguments, settings, exit statuses. What a command is, is in `command.ts`. */
+import { setImmediate } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { UserError } from '../machine/errors.ts';
 import { errnoOf } from '../volume/files.ts';
@@ -16,12 +17,14 @@ import { oneLine, shown, shownPainted } from './shown.ts';
 import { version } from './version.ts';
 
 const HELP_WIDTH = 110;
+/** What they do is on the volume, whether or not their output can be written. */
+const LIVE_WITHOUT_OUTPUT: readonly string[] = ['worker', 'up'];
 
 export async function main(args: readonly string[]): Promise<number> {
   const signals = listenForSignals();
   try {
-    const status = await dispatch(args, createIo(signals));
-    return signals.received() === 'SIGINT' ? SIGNALED.SIGINT : status;
+    const status = await dispatch(args, createIo(signals), signals);
+    return exitStatus(status, signals.received());
   } catch (error) {
     report(error);
     return EXIT.usage;
@@ -30,7 +33,12 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function dispatch(args: readonly string[], io: Io): Promise<number> {
+/** SIGTERM is how service managers stop a process: that was no failure of what it has done. */
+function exitStatus(status: number, signal: ReturnType<Signals['received']>): number {
+  return signal === undefined || signal === 'SIGTERM' ? status : SIGNALED[signal];
+}
+
+async function dispatch(args: readonly string[], io: Io, { lost }: Signals): Promise<number> {
   if (isCompletion(args)) {
     await complete(args, COMMANDS, io.print);
     return EXIT.done;
@@ -53,7 +61,12 @@ async function dispatch(args: readonly string[], io: Io): Promise<number> {
   const file = readConfigFile(
     (flags.config as string | undefined) ?? environment[environmentName('config')],
   );
-  return command.run(resolveSettings({ flags, environment, file }), words, io);
+  const layers = { flags, environment, file, command: command.name };
+  const status = await command.run(resolveSettings(layers), words, io);
+  // The error of the last line is told by then.
+  await setImmediate();
+  const isWhole = lost() === undefined || LIVE_WITHOUT_OUTPUT.includes(command.name);
+  return isWhole || status !== EXIT.done ? status : EXIT.usage;
 }
 
 /** Colours are kept where the stream shows them, as `styleText` decides. */

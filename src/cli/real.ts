@@ -1,14 +1,10 @@
-/** The real ports: this process's clock, chance and files, and how it logs and watches. */
+/** The real ports: this process's clock, chance and files, and how it watches. */
 import { watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
-import { pino, type DestinationStream } from 'pino';
-import { prettyFactory } from 'pino-pretty';
 import { nodeHost } from '../doctor/node-host.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import type { Log, Watch } from '../worker/ports.ts';
 import type { Io } from './command.ts';
-import type { Settings } from './options.ts';
-import { shownPainted } from './shown.ts';
 
 /** setTimeout holds 31 bits: 24.8 days. A longer sleep is several. */
 const LONGEST_SLEEP = 2 ** 31 - 1;
@@ -52,35 +48,6 @@ export const realRandom: Random = Math.random;
 /** Throws with the errno of statfs. */
 export function isNetworkFileSystem(directory: string): boolean {
   return nodeHost.fileSystem(directory).network;
-}
-
-export function createLog(settings: Settings, bindings: Record<string, unknown>): Log {
-  const format = settings['log-format'] ?? (process.stderr.isTTY ? 'pretty' : 'json');
-  const destination = pino.destination({ dest: 2, sync: true });
-  const level = settings['log-level'];
-  if (format === 'pretty') return pino({ level, base: bindings }, forPeople(settings, destination));
-  // Levels by name and instants in ISO 8601: programs that read logs know both.
-  const readable = {
-    formatters: { level: (name: string) => ({ level: name }) },
-    timestamp: pino.stdTimeFunctions.isoTime,
-  };
-  return pino({ level, base: bindings, ...readable }, destination);
-}
-
-/** Lines for people. Messages hold what commands said and errors: control sequences in them are shown. */
-function forPeople(settings: Settings, destination: DestinationStream): DestinationStream {
-  const hasColours =
-    process.stderr.isTTY && process.stderr.hasColors() && process.env['NO_COLOR'] === undefined;
-  const format = prettyFactory({
-    colorize: hasColours,
-    ignore: 'pid,hostname,worker,dir',
-    translateTime: 'SYS:HH:MM:ss.l',
-    messageFormat: '{worker}{if dir} {dir}{end} {msg}',
-    hideObject: settings['log-level'] !== 'debug',
-  });
-  return {
-    write: (line) => destination.write(shownPainted(format(line) ?? '', hasColours)),
-  };
 }
 
 /** Hints that something among state files or events has changed: a wake-up, never the truth. */

@@ -17,7 +17,7 @@ export interface MachineCounts {
 export interface WorkerLine {
   readonly worker: string;
   /**
-   * `available`: registered for more. `busy`: alive, with all it can hold. `silent`: missed two beats of its heart.
+   * `available`: registered for more. `busy`: alive, with all it can hold. `silent`: missed two heartbeats.
    * `dead`: silent for longer than a lease. `foreign`: a flag of the original program, or one left behind. `gone`: only
    * its journal is left.
    */

@@ -1,16 +1,20 @@
 /** Where a setting comes from: flag, else environment, else configuration file, else default. */
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
+import { isMap, isScalar, isSeq, parseDocument } from 'yaml';
+import { asWritten } from '../machine/as-written.ts';
 import { parseDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
 import { nearest } from '../machine/suggest.ts';
-import { environmentName, type Option } from './option.ts';
-import { OPTIONS, type Settings } from './options.ts';
+import { flagOf } from './arguments.ts';
+import { environmentName, isAmbient, type Option } from './option.ts';
+import { OPTIONS, type OptionName, type Settings } from './options.ts';
 
 export type Layers = {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly file: Readonly<Record<string, unknown>>;
+  /** The command's name: what the environment and the file tell others is not for it. Undefined: all is. */
+  readonly command?: string;
 };
 
 /** Settings for every option: those a command does not have keep their defaults. */
@@ -18,10 +22,13 @@ export function resolveSettings(layers: Layers): Settings {
   const settings: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(OPTIONS)) {
     const variable = environmentName(name);
-    const sources: [string, unknown][] = [
-      [`--${option.flag ?? name}`, layers.flags[name]],
+    const ambient: [string, unknown][] = [
       [variable, layers.environment[variable] || undefined],
       [`${name} in the configuration file`, layers.file[name]],
+    ];
+    const sources: [string, unknown][] = [
+      [`--${option.flag ?? name}`, layers.flags[name]],
+      ...(isAmbient(option, layers.command) ? ambient : []),
     ];
     const [source, value] = sources.find(([, given]) => given !== undefined) ?? [
       'default',
@@ -96,7 +103,7 @@ export function readConfigFile(named: string | undefined): Record<string, unknow
   }
   let value: unknown;
   try {
-    value = parseYaml(text) ?? {};
+    value = parseSettings(text) ?? {};
   } catch (error) {
     throw new UserError('bad-config', `${path}: ${(error as Error).message}`, { file: path });
   }
@@ -105,7 +112,11 @@ export function readConfigFile(named: string | undefined): Record<string, unknow
   }
   const known = Object.keys(OPTIONS).filter((name) => name !== 'config');
   for (const key of Object.keys(value)) {
-    if (known.includes(key)) continue;
+    if (known.includes(key)) {
+      if (!isFlagOnly(key)) continue;
+      const message = `${path}: ${key} is for one call only; give --${flagOf(key as OptionName)} on the command line`;
+      throw new UserError('bad-config', message, { file: path });
+    }
     const near = nearest(key, known);
     const hint =
       near === undefined
@@ -116,16 +127,43 @@ export function readConfigFile(named: string | undefined): Record<string, unknow
   return value as Record<string, unknown>;
 }
 
+function parseSettings(text: string): unknown {
+  const document = parseDocument(text);
+  const [problem] = document.errors;
+  if (problem !== undefined) throw problem;
+  const { contents } = document;
+  for (const { key, value } of isMap(contents) ? contents.items : []) {
+    const type = isScalar(key) ? OPTIONS[String(key.value) as OptionName]?.type : undefined;
+    if (type === 'string' || type === 'list')
+      (isSeq(value) ? value.items : [value]).forEach(asWritten);
+  }
+  return document.toJS() as unknown;
+}
+
+const isFlagOnly = (name: string): boolean => OPTIONS[name as OptionName].ambient?.length === 0;
+
 /** What a step's command finds in its environment; users may have variables of their own beside them. */
-const OF_STEPS = /^FLOCKWORK_(STEP_|PAYLOAD|INSTANCE$|STATE$|ATTEMPT$|IDEMPOTENCY_KEY$)/;
+const OF_STEPS = /^FLOCKWORK_STEP_/;
 
 /** Variables that are probably meant to be settings, but are none: by name, what to tell. */
 export function misspeltVariables(environment: Layers['environment']): Map<string, string> {
-  const known = Object.keys(OPTIONS).map(environmentName);
+  const flagOnly = new Map(
+    Object.keys(OPTIONS)
+      .filter(isFlagOnly)
+      .map((name) => [environmentName(name), name]),
+  );
+  const names = Object.keys(OPTIONS).filter((name) => !isFlagOnly(name));
+  const known = names.map(environmentName);
   const found = new Map<string, string>();
   for (const name of Object.keys(environment)) {
     if (!/^FLOCKWORK_/i.test(name) || known.includes(name) || OF_STEPS.test(name)) continue;
-    const near = nearest(name.slice('FLOCKWORK_'.length), Object.keys(OPTIONS).map(shortVariable));
+    const flag = flagOnly.get(name);
+    if (flag !== undefined) {
+      const given = flagOf(flag as OptionName);
+      found.set(name, `the variable ${name} is not read; give --${given} on the command line`);
+      continue;
+    }
+    const near = nearest(name.slice('FLOCKWORK_'.length), names.map(shortVariable));
     if (near === undefined) continue;
     found.set(name, `the variable ${name} is no setting; did you mean FLOCKWORK_${near}?`);
   }

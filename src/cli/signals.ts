@@ -1,7 +1,7 @@
-/** Signals, and readers that go away: what asks this process to stop. */
+/** What asks this process to stop, or ends it: signals, the process that started it, readers that go away. */
 
 /** A signal's conventional exit status. */
-export const SIGNALED = { SIGINT: 130, SIGTERM: 143 } as const;
+export const SIGNALED = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
 type Signal = keyof typeof SIGNALED;
 
 export interface Signals {
@@ -9,10 +9,12 @@ export interface Signals {
   readonly received: () => Signal | undefined;
   /** As if the signal had come: a prompt reads Ctrl-C as a key. */
   readonly raise: (signal: Signal) => void;
+  /** Why not all that was printed on standard output has been written; undefined if it has. */
+  readonly lost: () => string | undefined;
   readonly close: () => void;
 }
 
-/** The first signal asks to stop, the second one ends the process at once. */
+/** The first signal asks to stop, the second one ends the process at once; what it has started ends with it. */
 export function listenForSignals(): Signals {
   const stop = new AbortController();
   let received: Signal | undefined;
@@ -21,17 +23,31 @@ export function listenForSignals(): Signals {
     received = signal as Signal;
     stop.abort();
   };
-  // The reader of a pipe has gone (`flockwork log | head`), or the terminal: as good as being told to stop.
-  const onPipe = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== 'EPIPE') throw error;
-    stop.abort();
+  // `up` has ended without a word, by SIGKILL perhaps: its workers would run on unseen.
+  const onDisconnect = (): void => {
+    if (received === undefined) onSignal('SIGHUP');
+  };
+  let lost: string | undefined;
+  const onError = (stream: NodeJS.WriteStream, error: NodeJS.ErrnoException): void => {
+    // The reader of a pipe has gone (`flockwork log | head`): as good as being told to stop.
+    if (error.code === 'EPIPE') return stop.abort();
+    // A full disk, say: what was to be printed is lost, but nothing else is.
+    if (stream !== process.stdout || lost !== undefined) return;
+    lost = error.message;
+    process.stderr.write(`flockwork: cannot write to standard output: ${lost}\n`);
   };
   for (const signal of Object.keys(SIGNALED)) process.on(signal, onSignal);
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', onPipe);
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => onError(stream, error));
+  }
+  process.on('disconnect', onDisconnect);
+  // The channel alone keeps no process from its end.
+  process.channel?.unref();
   return {
     stop: stop.signal,
     received: () => received,
     raise: onSignal,
+    lost: () => lost,
     close: () => {
       for (const signal of Object.keys(SIGNALED)) process.off(signal, onSignal);
     },

@@ -9,6 +9,7 @@ import {
   type Document,
   type YAMLMap,
 } from 'yaml';
+import { asWritten } from './as-written.ts';
 import { meaningProblems, type Problem } from './config-problems.ts';
 import { configurationSchema, keysAt, type Configuration } from './config-schema.ts';
 import type { Machine, TableOptions } from './definition.ts';
@@ -62,12 +63,6 @@ function toValue(document: Document, file: string): unknown {
   } catch (error) {
     return refuse(file, [`${file}: ${(error as Error).message}`]);
   }
-}
-
-/** A text is what was written, not what YAML makes of it: 1.10 is not 1.1, nor 0755 755, nor yes true. */
-function asWritten(node: unknown): void {
-  if (!isScalar(node) || node.value === null || typeof node.value === 'string') return;
-  if (node.source !== undefined) node.value = node.source;
 }
 
 function environments(document: Document): YAMLMap[] {

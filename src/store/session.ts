@@ -41,6 +41,8 @@ export type Intake =
       readonly bytes: Uint8Array;
       readonly attempts: readonly Attempt[];
       readonly refusedBy?: readonly string[];
+      /** Another one, another time: the file has been written since. */
+      readonly written?: string;
     }
   /** It cannot be run, now or ever. */
   | { readonly kind: 'bad'; readonly code: string; readonly reason: string }
@@ -64,7 +66,8 @@ export type Change =
   | { readonly kind: 'fail'; readonly record: FailureRecord }
   | { readonly kind: 'retry'; readonly attempt: Attempt }
   | { readonly kind: 'refuse'; readonly reason: string }
-  | { readonly kind: 'defer'; readonly notBefore: string }
+  /** `written`: of the file that says so. */
+  | { readonly kind: 'defer'; readonly notBefore: string; readonly written?: string }
   /** Nothing runs there until an event comes. */
   | { readonly kind: 'wait' }
   | { readonly kind: 'release' };

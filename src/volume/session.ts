@@ -9,7 +9,7 @@ import { isMine } from '../semaphore/share.ts';
 import { formatInstant } from '../semaphore/volume-clock.ts';
 import { NO_ARCHIVE, type ArchiveRules } from './archivable.ts';
 import { Archiver } from './archiver.ts';
-import { readTried } from './attempts.ts';
+import { isRewritten, readTried } from './attempts.ts';
 import { ClaimAges } from './claim-ages.ts';
 import { OpenStates } from './open-states.ts';
 import { claim } from './claim.ts';
@@ -294,7 +294,9 @@ export class VolumeSession implements Session {
     // An attempt may have been counted since the listing that the name is from.
     if (this.#member.attempted.has(name)) {
       const tried = await readTried(this.#ports.files, this.#layout, name);
-      const isDue = this.#pauses.isOver(name, tried, this.time()?.earliest);
+      const isDue =
+        this.#pauses.isOver(name, tried, this.time()?.earliest) ||
+        (await isRewritten(this.#ports.files, this.#layout, name, tried));
       if (!isDue || !window.mayStart()) return 'delayed';
     }
     return claim(this.#member, name, window);

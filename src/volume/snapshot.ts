@@ -5,7 +5,7 @@ import type { RosterEntry } from '../semaphore/assignment.ts';
 import { hash } from '../semaphore/hash.ts';
 import type { Names } from '../semaphore/names.ts';
 import { Ring } from '../semaphore/ring.ts';
-import { readTried } from './attempts.ts';
+import { isRewritten, readTried } from './attempts.ts';
 import type { Glance, Snapshot } from '../store/session.ts';
 import type { OpenStates } from './open-states.ts';
 import { listOrNone, readFlag } from './exclusive.ts';
@@ -106,7 +106,7 @@ export async function takeSnapshot(
     if (waiting.has(name) && !inbox.due.has(instance)) continue;
     if (attempted.has(name)) {
       const tried = await readTried(files, layout, name);
-      if (!pauses.isOver(name, tried, now)) {
+      if (!pauses.isOver(name, tried, now) && !(await isRewritten(files, layout, name, tried))) {
         delayed += 1;
         continue;
       }

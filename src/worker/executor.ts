@@ -76,7 +76,8 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 function report(log: Log, task: TickTask, line: string, facts: Record<string, unknown> = {}): void {
-  log.info({ ...facts, state: task.name, machine: task.machine }, line);
+  const { name: state, machine, activity } = task;
+  log.info({ ...facts, source: activity.kind, state, machine }, line);
 }
 
 function contextOf(

@@ -162,12 +162,13 @@ export function judge(
   const verdict = prepare(name, parsed.file, attempts, scene);
   if (verdict.kind === 'unknown') return { ...verdict, file, refusedBy };
   return verdict.kind === 'change'
-    ? { kind: 'change', change: ofFile(verdict.change, file) }
+    ? { kind: 'change', change: ofFile(verdict.change, file, intake.written) }
     : verdict;
 }
 
 /** What has failed before it could run has failed for what its file says; not where its attempts are used up. */
-function ofFile(change: Change, file: string): Change {
+function ofFile(change: Change, file: string, written: string | undefined): Change {
+  if (change.kind === 'defer') return { ...change, ...(written !== undefined && { written }) };
   if (change.kind !== 'fail' || change.record.code === EXHAUSTED) return change;
   return { kind: 'fail', record: { ...change.record, file } };
 }

@@ -13,6 +13,7 @@ import { Alarm } from './alarm.ts';
 import { Arrivals } from './arrivals.ts';
 import { ClaimGate } from './claim-gate.ts';
 import { Crew } from './crew.ts';
+import { stoppingMessage } from './log-settled.ts';
 import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
 import { Registration } from './registration.ts';
 import { ForeignFlagLog } from './foreign.ts';
@@ -331,7 +332,8 @@ export class Worker {
     this.#ending = 'stopped';
     this.#deadline = this.#ports.clock.monotonic() + this.#options.drain;
     this.#crew.stopStarting();
-    this.#ports.log.info({}, 'stopping: claiming nothing more, settling what runs');
+    const { running } = this.#crew;
+    this.#ports.log.info({ running }, stoppingMessage(running, this.#options.drain));
     this.#alarm.nudge();
   }
 

@@ -25,6 +25,7 @@ async function predicted(
     flags: { concurrency: 4, ...flags },
     environment: {},
     file: {},
+    command: 'simulate',
   });
   return { status: await predictScale(settings, paths, io), text };
 }

@@ -6,7 +6,7 @@ import { environmentName } from '../../src/cli/option.ts';
 import { OPTIONS } from '../../src/cli/options.ts';
 import { misspeltVariables, readConfigFile, resolveSettings } from '../../src/cli/settings.ts';
 
-const none = { flags: {}, environment: {}, file: {} };
+const none = { flags: {}, environment: {}, file: {}, command: 'worker' };
 
 describe('flag, else environment, else file, else default', () => {
   test('each beats what comes after it', () => {
@@ -14,6 +14,7 @@ describe('flag, else environment, else file, else default', () => {
       flags: { lease: '1s' },
       environment: { FLOCKWORK_LEASE: '2s' },
       file: { lease: '3s' },
+      command: 'worker',
     };
     expect(resolveSettings(layers).lease).toBe(1000);
     expect(resolveSettings({ ...layers, flags: {} }).lease).toBe(2000);
@@ -70,6 +71,39 @@ describe('flag, else environment, else file, else default', () => {
   });
 });
 
+describe('what is meant for other commands, or for one call only', () => {
+  const outside = { environment: { FLOCKWORK_WATCH: 'true' }, file: { workers: 8, watch: true } };
+
+  test.each([
+    ['worker', true, undefined],
+    ['up', true, 8],
+    ['status', false, undefined],
+    ['simulate', false, undefined],
+  ])('%s: watch %j, workers %j', (command, watch, workers) => {
+    expect(resolveSettings({ ...none, ...outside, command })).toMatchObject({ watch, workers });
+  });
+
+  test.each(['all', 'done', 'in-progress', 'failed', 'yes', 'wait'])(
+    '--%s is given on the command line',
+    (name) => {
+      const environment = { [environmentName(name)]: 'true' };
+      for (const command of ['reset', 'retry', 'send']) {
+        const settings = resolveSettings({ ...none, environment, file: { [name]: true }, command });
+        expect(settings[name as 'yes']).toBe(false);
+      }
+      expect(misspeltVariables(environment).get(environmentName(name))).toContain(`give --${name}`);
+    },
+  );
+
+  test('a step’s payload is none of a nested submit', () => {
+    const environment = { FLOCKWORK_PAYLOAD: '{"secret": 1}', FLOCKWORK_COUNT: '7' };
+    expect(resolveSettings({ ...none, environment, command: 'submit' })).toMatchObject({
+      payload: undefined,
+      count: 1,
+    });
+  });
+});
+
 describe('the configuration file', () => {
   const withFile = (text: string, use: (path: string) => void): void => {
     const folder = mkdtempSync(join(tmpdir(), 'flockwork-config-'));
@@ -89,7 +123,19 @@ describe('the configuration file', () => {
     withFile('', (path) => expect(readConfigFile(path)).toEqual({}));
   });
 
+  test('texts are what is written', () => {
+    withFile('name: 3.10\nmachines: [007, a]\nconcurrency: 3\nlease: 5\n', (path) =>
+      expect(readConfigFile(path)).toEqual({
+        name: '3.10',
+        machines: ['007', 'a'],
+        concurrency: 3,
+        lease: 5,
+      }),
+    );
+  });
+
   test.each([
+    ['yes: true', 'yes is for one call only; give --yes on the command line'],
     ['a: [', 'c.yaml'],
     ['- a', 'settings by name'],
     ['concurency: 3', 'unknown key concurency; did you mean concurrency?'],
@@ -113,8 +159,7 @@ describe('misspeltVariables', () => {
   test.each([
     'FLOCKWORK_CONCURRENCY',
     'FLOCKWORK_STEP_STATE',
-    'FLOCKWORK_STATE',
-    'FLOCKWORK_PAYLOAD_COUNT',
+    'FLOCKWORK_STEP_VALUE_COUNT',
     'FLOCKWORK_ADMINISTRATOR',
     'CONCURENCY',
   ])('is silent about %s', (name) => {

@@ -58,7 +58,11 @@ export function exerciseSessions(make: MakeStore): void {
       const name = await bench.submit('one', ONE);
       const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
       expect(await ant.claim(name, OPEN)).toBe('ours');
-      expect(await ant.intake(name)).toEqual({ kind: 'text', bytes: bytesOf(ONE), attempts: [] });
+      expect(await ant.intake(name)).toMatchObject({
+        kind: 'text',
+        bytes: bytesOf(ONE),
+        attempts: [],
+      });
       const step = commitStep(ant, name, { next: NEXT });
       await bench.settle(ant, [step], window);
       const { follow } = window;

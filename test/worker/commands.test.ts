@@ -173,9 +173,9 @@ function runInProcess(
     const execute = createExecute(options);
     const never = new AbortController().signal;
     ${script}`;
-  const line = `${limit}; exec node --input-type=module -e "$SCRIPT"`;
+  const line = `${limit}; exec "$NODE" --input-type=module -e "$SCRIPT"`;
   const child = spawn('/bin/sh', ['-c', line], {
-    env: { ...process.env, SCRIPT: module, F: folder },
+    env: { ...process.env, SCRIPT: module, NODE: process.execPath, F: folder },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let text = '';

@@ -1,6 +1,6 @@
 /** What a worker takes, keeps and gives back: a crew on a volume in memory, in virtual time. */
 import { describe, expect, test } from 'vitest';
-import { next } from '../../src/machine/answer.ts';
+import { later, next } from '../../src/machine/answer.ts';
 import { CLOSED, CrewBench, CYCLE, OPEN, openFor } from './crew-bench.ts';
 import { text } from './fake-session.ts';
 
@@ -392,14 +392,23 @@ describe('following', () => {
     expect(bench.crew.held).toEqual(['a.state-1']);
   });
 
-  test('one that nobody here can run is held, and read like any other', async () => {
-    const bench = await chain('elsewhere');
+  test('one that cannot be run at once is held, and read like any other', async () => {
+    const bench = new CrewBench();
+    bench.answer = () => later('1h', 'job');
+    await bench.fetch(list('a.state'));
     await bench.crew.settle(FOLLOW);
     expect([bench.begun, bench.crew.held]).toEqual([['a.state'], ['a.state-1']]);
     bench.session.onIntake = () => text('{"machine":"job","state":"elsewhere"}');
     await bench.crew.examine(false);
     await bench.crew.settle(OPEN);
     expect(bench.session.settled.at(-1)!.change.kind).toBe('fail');
+  });
+
+  test('a next state that the machine does not have is a failed attempt', async () => {
+    const bench = await chain('elsewhere');
+    await bench.crew.settle(FOLLOW);
+    const { change } = bench.session.settled.at(-1)!;
+    expect(change).toMatchObject({ kind: expect.stringMatching(/^(retry|fail)$/) });
   });
 
   test('without it, the successor is anybody’s', async () => {

@@ -16,8 +16,9 @@ import { readClaims, readOverview, type Overview } from '../../volume/overview.t
 import { readCandidates } from '../candidates.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
+import { passedOn, quoted, repeated } from '../flags.ts';
 import { entriesOfAll, sumOf } from '../merged.ts';
-import { OPTIONS, type Settings } from '../options.ts';
+import type { Settings } from '../options.ts';
 import { submitAll } from '../submissions.ts';
 import { hostName, realClock } from '../real.ts';
 import { flagTable, progressLine, workTable } from '../tables.ts';
@@ -119,14 +120,15 @@ function startWorkers(settings: Settings, directories: readonly string[], io: Io
   const places = directories.map((directory) => `--dir=${directory}`);
   const base = settings.name ?? hostName(io, hostname());
   const count = settings.workers ?? WORKERS;
-  const passed = passOn({ ...settings, expect: settings.expect ?? count });
+  const passed = passedOn({ ...settings, expect: settings.expect ?? count }, WORK);
   const children = Array.from({ length: count }, (_, index) => {
     const name = `${base}-${index + 1}`;
     const child = spawn(
       process.execPath,
       [entryPoint(), 'worker', ...places, '--name', name, ...passed],
-      // Out of the terminal's reach: Ctrl-C asks this process, and this process asks them, once.
-      { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+      // Out of the terminal's reach: Ctrl-C asks this process, and this process asks them, once. The channel tells
+      // them that this process has ended, whatever ended it.
+      { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true },
     );
     // With --json, standard output is for the program that asked.
     relay(child, name, settings.json ? { ...io, print: io.say } : io);
@@ -153,22 +155,6 @@ function startWorkers(settings: Settings, directories: readonly string[], io: Io
 function entryPoint(): string {
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
   return fileURLToPath(new URL(`../main${extension}`, import.meta.url));
-}
-
-/** Every setting a worker has, as a flag: a child does not read the configuration file again. */
-function passOn(settings: Settings): string[] {
-  return WORK.flatMap((name) => {
-    const value = settings[name];
-    if (value === undefined) return name === 'log-format' ? ['--log-format=pretty'] : [];
-    switch (OPTIONS[name].type) {
-      case 'boolean':
-        return [value === true ? `--${name}` : `--no-${name}`];
-      case 'list':
-        return (value as string[]).map((item) => `--${name}=${item}`);
-      default:
-        return [`--${name}=${String(value)}`];
-    }
-  });
 }
 
 function relay(child: ChildProcess, name: string, io: Io): void {
@@ -261,7 +247,10 @@ function conclude(
 
 function closing(nothingToDo: boolean, left: number, failed: number, settings: Settings): string {
   const volume = placesOf(settings);
-  if (left > 0) return `\n${left} states are left: flockwork up ${volume} goes on with them.`;
+  if (left > 0) {
+    const again = ['flockwork up', volume, ...repeated(settings, WORK)].join(' ');
+    return `\n${left} states are left: ${again} goes on with them.`;
+  }
   if (failed > 0) {
     return `\n${failed} failed: flockwork status ${volume} tells why, flockwork retry --all ${volume} lets them go on.`;
   }
@@ -273,8 +262,3 @@ function closing(nothingToDo: boolean, left: number, failed: number, settings: S
 }
 
 const placesOf = ({ dir }: Settings): string => dir.map((one) => `--dir ${quoted(one)}`).join(' ');
-
-/** As a shell takes it for one word, patterns included. */
-function quoted(word: string): string {
-  return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
