@@ -30,6 +30,7 @@ export interface Settings extends ToolSettings {
   'log-format': 'pretty' | 'json';
   'log-level': string;
   workers: number | undefined;
+  inbox: string[];
   machine: string | undefined;
   payload: string | undefined;
   count: number;
@@ -219,6 +220,14 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     defaultText: '4',
     minimum: 1,
     integer: true,
+  },
+  inbox: {
+    type: 'list',
+    group: 'What runs',
+    value: 'dir',
+    describe:
+      'Hot folder outside the volume: .state files dropped into it are submitted (with --machine M --each: any file); may be repeated',
+    default: [],
   },
   machine: {
     type: 'string',

@@ -1,9 +1,6 @@
-/** The real ports: this process's clock, chance and files, and how it watches. */
-import { watch, type FSWatcher } from 'node:fs';
-import { join } from 'node:path';
+/** The real ports: this process's clock, chance and files. */
 import { nodeHost } from '../doctor/node-host.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
-import type { Log, Watch } from '../worker/ports.ts';
 import type { Io } from './command.ts';
 
 /** setTimeout holds 31 bits: 24.8 days. A longer sleep is several. */
@@ -48,30 +45,6 @@ export const realRandom: Random = Math.random;
 /** Throws with the errno of statfs. */
 export function isNetworkFileSystem(directory: string): boolean {
   return nodeHost.fileSystem(directory).network;
-}
-
-/** Hints that something among state files or events has changed: a wake-up, never the truth. */
-export function watchDirectory(directory: string, log: Log): Watch {
-  return async (hint) => {
-    const complain = (error: unknown): void =>
-      log.warn({ err: error }, 'cannot watch; looking now and then');
-    const watchers: FSWatcher[] = [];
-    const close = async (): Promise<void> => watchers.forEach((watcher) => watcher.close());
-    try {
-      for (const place of ['', 'events/']) {
-        const watcher = watch(join(directory, place), { persistent: false }, (_event, name) =>
-          hint(name === null ? undefined : place + name),
-        );
-        watcher.on('error', complain);
-        watchers.push(watcher);
-      }
-      return close;
-    } catch (error) {
-      // Say, the user's limit of inotify instances.
-      complain(error);
-      return close;
-    }
-  };
 }
 
 export function hostName(io: Pick<Io, 'environment'>, fallback: string): string {

@@ -7,7 +7,7 @@ import { judge, sentenceOf } from '../doctor/judge.ts';
 import { nodeHost } from '../doctor/node-host.ts';
 import { scratchName } from '../doctor/scratch.ts';
 import { UserError } from '../machine/errors.ts';
-import { machineNames, machineStates, sensorsOf, type Registry } from '../machine/registry.ts';
+import { sensorsOf, type Registry } from '../machine/registry.ts';
 import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../volume/archivable.ts';
 import { startHeartbeatThread } from '../volume/heartbeat.ts';
 import { Layout } from '../volume/layout.ts';
@@ -15,14 +15,15 @@ import { NodeFiles } from '../volume/node-files.ts';
 import { openVolume, readVolume } from '../volume/open.ts';
 import { openSession } from '../volume/session.ts';
 import type { VolumeFile } from '../volume/volume-file.ts';
-import { TRUSTS_VOLUME } from '../worker/library.ts';
+import { knownOf } from '../worker/library.ts';
 import type { Execute, Log, Summary } from '../worker/ports.ts';
 import type { Slots } from '../worker/slots.ts';
 import { Worker } from '../worker/worker.ts';
 import type { Settings } from './options.ts';
 import { askedPhases, defaultTiming } from './phases.ts';
 import { processIdentity } from './process-identity.ts';
-import { isNetworkFileSystem, realClock, realRandom, watchDirectory } from './real.ts';
+import { isNetworkFileSystem, realClock, realRandom } from './real.ts';
+import { watchVolume } from './wake-up.ts';
 
 /** Nothing on a volume is staler than its lease. */
 const LEASES_OF_PAUSE = 5;
@@ -39,7 +40,7 @@ export interface Prepared {
 /** What the workers of one process have in common. */
 export interface Post {
   readonly name: string;
-  readonly registry: Registry;
+  readonly machines: () => Registry;
   readonly settings: Settings;
   /** What each may count on: of the process's, an equal part. */
   readonly concurrency: number;
@@ -47,6 +48,8 @@ export interface Post {
   readonly slots: Slots;
   readonly execute: Execute;
   readonly stop: AbortSignal;
+  /** See `WorkerPorts`. */
+  readonly moreToCome: () => boolean;
 }
 
 /** Makes the directory a volume, if it is none yet. Throws `unfit-volume`, and what `openVolume` does. */
@@ -61,7 +64,7 @@ export async function prepare(directory: string, settings: Settings, log: Log): 
 /** Until nothing is left, or `stop` aborts. Throws what a user has to mend: `volume-gone`, `name-in-use`. */
 export async function work(
   { directory, isNetwork, files, volume, log }: Prepared,
-  { name, registry, settings, concurrency, capacity, slots, execute, stop }: Post,
+  { name, machines, settings, concurrency, capacity, slots, execute, stop, moreToCome }: Post,
 ): Promise<Summary> {
   const session = {
     directory,
@@ -72,9 +75,7 @@ export async function work(
     process: processIdentity(process.pid),
     concurrency,
     capacity,
-    machines: [...machineNames(registry), ...(settings['trust-volume'] ? [TRUSTS_VOLUME] : [])],
-    states: machineStates(registry),
-    sensors: sensorsOf(registry),
+    sensors: sensorsOf(machines()),
     ownClock: !isNetwork,
     freshListings: !isNetwork,
     archive: {
@@ -94,15 +95,18 @@ export async function work(
     {
       clock: realClock,
       random: realRandom,
-      openSession: () => openSession(ports, session),
+      openSession: () =>
+        openSession(ports, { ...session, ...knownOf(machines(), settings['trust-volume']) }),
       execute: (task, signal) => execute({ ...task, directory: absolute }, signal),
       log,
       slots,
+      machines,
+      moreToCome,
       // File events do not cross the network: there, an idle worker looks once a cycle.
-      watch: isNetwork ? undefined : watchDirectory(directory, log),
+      watch: isNetwork ? undefined : watchVolume(directory, log),
     },
     {
-      registry,
+      registry: machines(),
       volumeId: volume.id,
       assign: settings.assign,
       follow: settings.follow,

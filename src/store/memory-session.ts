@@ -17,6 +17,7 @@ import type {
   Session,
   Snapshot,
   Step,
+  KnownMachines,
   Token,
   Window,
 } from './session.ts';
@@ -200,6 +201,10 @@ export class MemorySession implements Session {
       .filter((one) => this.#rows.isPending(one))
       .slice(0, MOST_EVENTS)
       .map(({ name: file, id, content }) => ({ file, id, content }));
+  }
+
+  async announce(known: KnownMachines): Promise<void> {
+    this.#self.token = { ...this.token, ...known };
   }
 
   async sessions(): Promise<readonly Token[]> {

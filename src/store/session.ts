@@ -11,10 +11,10 @@ import type { RosterEntry } from '../semaphore/assignment.ts';
 import type { Ring } from '../semaphore/ring.ts';
 import type { Interval, PhaseLengths } from '../semaphore/cycle.ts';
 import type { Configurations } from './contract.ts';
-import type { Token } from './token.ts';
+import type { KnownMachines, Token } from './token.ts';
 
 export type { ConfigurationName } from './contract.ts';
-export type { Token } from './token.ts';
+export type { KnownMachines, Token } from './token.ts';
 
 /** Who is there, and whether to go on: what has to be read in every cycle. */
 export interface Glance {
@@ -201,6 +201,8 @@ export interface Session {
   readonly configurations: Pick<Configurations, 'get' | 'list'>;
   /** Tokens of all sessions that may be alive, this one included. */
   sessions(): Promise<readonly Token[]>;
+  /** From now on this session has these machines, and no others: others see that in `sessions()`. */
+  announce(known: KnownMachines): Promise<void>;
   settle(steps: readonly Step[], window: Window): Promise<void>;
   /** Breaks the leases of the dead, drops their claims, finishes what they owed. */
   recover(cycle: number, window: Window, how?: Recovering): Promise<Recovery>;

@@ -23,6 +23,9 @@ export interface Token {
   readonly states?: Readonly<Record<string, readonly string[]>>;
 }
 
+/** What others know a session to have. */
+export type KnownMachines = Pick<Token, 'machines' | 'states'>;
+
 const tokenSchema: z.ZodType<Token> = z.object({
   flockwork: z.literal(1),
   session: z.string().min(1),

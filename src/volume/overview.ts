@@ -12,6 +12,7 @@ import type { Files } from './files.ts';
 import { readTails, type HistoryFiles, type Tails } from './history.ts';
 import { JournalCounter } from './journal-counts.ts';
 import type { Layout } from './layout.ts';
+import { numberOfTokenFile } from './member.ts';
 import { readRoster } from './snapshot.ts';
 import { parseToken, type Token } from '../store/token.ts';
 import { readSigns, type Signs } from './vitals.ts';
@@ -166,10 +167,14 @@ export async function readSessions(
 ): Promise<Token[]> {
   const directory = layout.internal('sessions');
   const tokens = new Map<string, Token>();
+  const numbers = new Map<string, number>();
   for (const name of await listOrNone(files, directory)) {
     if (!name.startsWith(prefix)) continue;
     const token = parseToken(await readFlag(files, `${directory}/${name}`));
-    if (token !== undefined) tokens.set(token.session, token);
+    const number = numberOfTokenFile(name);
+    if (token === undefined || number < (numbers.get(token.session) ?? 0)) continue;
+    numbers.set(token.session, number);
+    tokens.set(token.session, token);
   }
   return [...tokens.values()];
 }

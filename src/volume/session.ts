@@ -47,7 +47,7 @@ import { Sensors } from './sensors.ts';
 import { settle } from './settle.ts';
 import { takeGlance, takeSnapshot, type Instruments } from './snapshot.ts';
 import { holdsRecords } from './staging.ts';
-import { newSessionId, type Token } from '../store/token.ts';
+import { newSessionId, type KnownMachines, type Token } from '../store/token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
 import { VolumeTime } from './volume-time.ts';
 import { WorkerFlag } from './worker-flag.ts';
@@ -318,6 +318,10 @@ export class VolumeSession implements Session {
     return takeEvents(this.#member, name);
   }
 
+  announce(known: KnownMachines): Promise<void> {
+    return this.#member.announce(known);
+  }
+
   async sessions(): Promise<readonly Token[]> {
     const tokens = await readSessions(this.#ports.files, this.#layout);
     return tokens.filter(({ session }) => !this.#recoverer.isKnownDead(session));
@@ -385,8 +389,7 @@ export class VolumeSession implements Session {
       await files.removeDirectory(staging).catch((error: unknown) => {
         if (errnoOf(error) !== 'ENOENT') throw error;
       });
-      const { tokenFile } = this.#member;
-      if (tokenFile !== undefined) await remove(files, tokenFile);
+      for (const path of this.#member.ownTokenFiles) await remove(files, path);
     }
     await remove(files, this.#member.lease);
   }

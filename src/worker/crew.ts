@@ -23,8 +23,8 @@ import { Library } from './library.ts';
 import { logBack, logSettled } from './log-settled.ts';
 import { prefetchTarget, unstartedToKeep } from './prefetch.ts';
 import { readingOf, receive, sightsOf } from './receive.ts';
+import type { Execute, Log, TickResult, WorkerOptions, WorkerPorts } from './ports.ts';
 import { refusal } from './refusal.ts';
-import type { Execute, Log, TickResult, WorkerOptions } from './ports.ts';
 import type { Member, Slots } from './slots.ts';
 import { ThroughputEstimator, type Forecast } from './throughput.ts';
 
@@ -34,6 +34,7 @@ interface CrewPorts {
   readonly execute: Execute;
   readonly log: Log;
   readonly slots: Slots;
+  readonly machines?: WorkerPorts['machines'];
 }
 
 type CrewOptions = Pick<WorkerOptions, 'registry' | 'volumeId' | 'trustVolume' | 'freshListings'>;
@@ -47,7 +48,7 @@ export class Crew implements Member {
   readonly #ports: CrewPorts;
   readonly #options: CrewOptions;
   readonly #onFinished: () => void;
-  readonly #library: Library;
+  readonly library: Library;
   #session!: Session;
   #holdings = new Holdings();
   /** Claims that met an error: ours or not, the next try tells. */
@@ -68,7 +69,7 @@ export class Crew implements Member {
     this.#ports = ports;
     this.#options = options;
     this.#onFinished = onFinished;
-    this.#library = new Library(options.registry, options.trustVolume ?? false);
+    this.library = new Library(ports.machines ?? options.registry, options.trustVolume ?? false);
   }
 
   set session(session: Session) {
@@ -192,7 +193,7 @@ export class Crew implements Member {
   async examine(again: boolean): Promise<void> {
     let left = BURST;
     const means = {
-      library: this.#library,
+      library: this.library,
       session: this.#session,
       scene: () => this.#scene(),
       freshListings: this.#options.freshListings,
@@ -202,7 +203,7 @@ export class Crew implements Member {
       if (left === 0) return;
       left -= 1;
       try {
-        await this.#library.look(this.#session, this.when.cycle);
+        await this.library.look(this.#session, this.when.cycle);
         const intake = await this.#session.intake(holding.name);
         await this.#apply(holding, await appraise(holding, intake, means));
       } catch (error) {
@@ -215,7 +216,7 @@ export class Crew implements Member {
 
   #scene(): Scene {
     const { volumeId } = this.#options;
-    const { registry, newest } = this.#library;
+    const { registry, newest } = this.library;
     const { token, phases } = this.#session;
     const patience = copyPatience(cycleLength(phases));
     const at = this.#ports.clock.monotonic();
@@ -376,7 +377,7 @@ export class Crew implements Member {
   /** Update System: failed states that were put aside for what their files said, and that may run by now. */
   async bringBack(cycle: number, window: Window): Promise<void> {
     const runs = (file: StateFile): Promise<boolean> =>
-      this.#library.runs(file, this.#session, cycle);
+      this.library.runs(file, this.#session, cycle);
     logBack(this.#ports.log, await this.#session.bringBack(cycle, window, runs));
   }
 

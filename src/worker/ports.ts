@@ -87,6 +87,10 @@ export interface WorkerPorts {
   readonly slots: Slots;
   /** Without it an idle worker looks once a cycle. */
   readonly watch: Watch | undefined;
+  /** The worker's own machines, as of now: another object when they have changed. Without it, those of the options. */
+  readonly machines?: () => Registry;
+  /** Asked once a cycle: true while states may be on their way from elsewhere, so that an empty volume is not the end. */
+  readonly moreToCome?: () => boolean;
 }
 
 export interface Summary {

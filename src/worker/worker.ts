@@ -190,6 +190,7 @@ export class Worker {
     const { session } = this.#session.token;
     this.#paused = !this.#gate!.mayClaim(session, glance, { cycle: turn.cycle, at: began });
     this.#crew.when.seen = turn.cycle;
+    await this.#crew.library.renew(this.#session);
     this.#fleet.see(glance.roster, began);
     const wanted = this.#crew.appetite;
     const isOnRoster = glance.roster.some((entry) => entry.session === session);
@@ -221,8 +222,9 @@ export class Worker {
   async #endIfNothing(snapshot: Snapshot): Promise<void> {
     const nothing = openIn(snapshot) === 0 && this.#crew.isEmpty && !snapshot.paused;
     this.#idle = nothing && this.#options.watch;
+    const isNothingLeft = nothing && this.#ports.moreToCome?.() !== true;
     const now = this.#ports.clock.monotonic();
-    const isOver = this.#stillness.hasLasted(nothing, this.#options.freshListings, now);
+    const isOver = this.#stillness.hasLasted(isNothingLeft, this.#options.freshListings, now);
     if (!isOver || this.#options.watch || this.#ending !== undefined) return;
     // Nobody may have told of what has come.
     const all = this.#ports.watch === undefined ? snapshot : await this.#session.snapshot();

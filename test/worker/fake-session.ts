@@ -69,6 +69,7 @@ export class FakeSession implements Session {
   withdraw = async (): Promise<boolean> => true;
   glance = async (): Promise<Snapshot> => this.snapshot();
   owed = async (): Promise<number> => 0;
+  announce = async (): Promise<void> => undefined;
   sessions = async (): Promise<readonly Token[]> => [this.token];
   configurations: Session['configurations'] = {
     list: async () => [...this.stored.keys()].map(keyOf),

@@ -4,12 +4,13 @@ import { UserError } from '../../machine/errors.ts';
 import type { Candidate } from '../../store/checks.ts';
 import type { Submitted } from '../../store/contract.ts';
 import { readCandidates } from '../candidates.ts';
-import { COMMON, EXIT, type Command, type Io } from '../command.ts';
+import { COMMON, EXIT, LOGGING, type Command, type Io } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
 import { gatherKnowledge, refuseUnknown } from '../known-machines.ts';
 import { countedInstances, instancesOfFiles, instancesOfLines } from '../new-instances.ts';
 import type { Settings } from '../options.ts';
 import { submitAll } from '../submissions.ts';
+import { submitFromInboxes } from './submit-watch.ts';
 
 /** Outcomes up to which each is printed; a summary stands for more. */
 const LISTED = 20;
@@ -32,9 +33,12 @@ export const submit: Command = {
     'from',
     'machines',
     'dry-run',
+    'watch',
     'json',
+    ...LOGGING,
   ],
   optionTexts: {
+    watch: { describe: 'Submit what is dropped into the folders PATHS, until told to stop' },
     machine: { describe: 'Make new instances of this machine: NAME or NAME:VERSION' },
     machines: {
       describe:
@@ -58,6 +62,10 @@ export const submit: Command = {
       "$0 submit jobs/ --dir '/mnt/vol-*'",
       'spread over several volumes, each instance always to the same one',
     ],
+    [
+      '$0 submit --watch /data/inbox --dir /mnt/states',
+      'each state file that is dropped into a folder',
+    ],
     [`$0 submit --machine countdown --payload '{"count": 3}' --count 10`, 'ten new instances'],
     [
       '$0 submit --machine thumbnails --each photos/*.jpg',
@@ -69,6 +77,7 @@ export const submit: Command = {
     ],
   ],
   run: async (settings, paths, io) => {
+    if (settings.watch) return submitFromInboxes(settings, paths, io);
     const directories = directoriesOf(settings);
     const unique = randomUUID().slice(0, 8);
     const candidates = await candidatesOf(settings, paths, unique, io);

@@ -17,6 +17,7 @@ import { readCandidates } from '../candidates.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
 import { passedOn, quoted, repeated } from '../flags.ts';
+import { checkInboxes } from '../inbox/inboxes.ts';
 import { entriesOfAll, sumOf } from '../merged.ts';
 import type { Settings } from '../options.ts';
 import { submitAll } from '../submissions.ts';
@@ -63,6 +64,7 @@ export const up: Command = {
   run: async (settings, paths, io) => {
     const directories = directoriesOf(settings);
     refuseTooFew(settings, directories);
+    checkInboxes(settings, directories);
     for (const directory of directories) mkdirSync(directory, { recursive: true });
     const unique = randomUUID().slice(0, 8);
     const submitted = await submitAll(directories, readCandidates(paths), { unique }, io);
@@ -79,7 +81,9 @@ export const up: Command = {
     const volumes = directories.map((directory) => ({ files, layout: new Layout(directory) }));
     const before = await takeSum(volumes);
     const sizes = await each(volumes, journalSizes);
-    const nothingToDo = before.available + before.inProgress + before.events === 0;
+
+    const open = before.available + before.inProgress + before.events;
+    const nothingToDo = open === 0 && settings.inbox.length === 0;
     const statuses: number[] = [];
     if (settings.watch || !nothingToDo) {
       const crew = startWorkers(settings, directories, io);
