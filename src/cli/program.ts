@@ -1,5 +1,4 @@
 /** The command line: arguments, settings, exit statuses. What a command is, is in `command.ts`. */
-import { createInterface } from 'node:readline/promises';
 import { setImmediate } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { UserError } from '../machine/errors.ts';
@@ -8,6 +7,7 @@ import { parseArguments } from './arguments.ts';
 import { EXIT, type Io } from './command.ts';
 import { COMMAND_GROUPS, COMMANDS } from './commands/index.ts';
 import { complete, isCompletion } from './completion.ts';
+import { confirm } from './confirm.ts';
 import { commandHelp, programHelp } from './help.ts';
 import { environmentName } from './option.ts';
 import { misspeltVariables, readConfigFile, resolveSettings } from './settings.ts';
@@ -93,34 +93,9 @@ function createIo({ stop, raise }: Signals): Io {
       : undefined,
     environment: process.env,
     stop,
-    confirm: (question) => confirm(question, { stop, raise }),
+    confirm: (question) =>
+      confirm(question, { input: process.stdin, output: process.stderr, stop, raise }),
   };
-}
-
-/** Resolves to false at Ctrl-C, which the terminal hands on as a key, at another signal, and at the end of the input. */
-function confirm(
-  question: string,
-  { stop, raise }: Pick<Signals, 'stop' | 'raise'>,
-): Promise<boolean> {
-  const ask = createInterface({ input: process.stdin, output: process.stderr });
-  return new Promise((resolve) => {
-    const end = (answer: boolean): void => {
-      stop.removeEventListener('abort', give);
-      resolve(answer);
-      ask.close();
-    };
-    const give = (): void => {
-      process.stderr.write('\n');
-      end(false);
-    };
-    stop.addEventListener('abort', give, { once: true });
-    ask.on('SIGINT', () => raise('SIGINT'));
-    ask.on('close', () => end(false));
-    ask.question(`${shown(question)} [y/N] `).then(
-      (answer) => end(/^y(es)?$/i.test(answer.trim())),
-      () => end(false),
-    );
-  });
 }
 
 function warn(message: string): void {

@@ -150,7 +150,7 @@ describe('what a worker refuses', () => {
     [['--concurrency', '0'], 'at least 1'],
     [['--lease', 'soon'], 'duration'],
     [['--assign', 'dice'], 'slices'],
-    [['--nonsense'], 'Unknown argument'],
+    [['--nonsense'], 'worker has no option --nonsense'],
   ])('%j', async (args, words) => {
     await using fleet = new Fleet();
     const ran = await fleet.worker('ant', args).ended;

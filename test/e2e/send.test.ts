@@ -154,12 +154,16 @@ test('told to stop while it waits it says how to go on, and leaves the event the
   expect((await fleet.worker('ant', putMachines(fleet)).ended).status).toBe(0);
   const sending = fleet.command('send', 'bell', 'ring', '--id', 'ring', '--wait');
   await fleet.until('it is sent', () => fleet.list('events').some((one) => one.endsWith('@bell')));
+  const wait = ['--id', 'ring', '--wait', '--timeout', '10ms', '--dir', fleet.dir];
+  const timed = await run('send', 'bell', 'ring', ...wait);
+  expect(timed).toMatchObject({ status: 3, stderr: expect.stringContaining('within 10 ms') });
   sending.kill('SIGTERM');
   expect(await sending.ended).toMatchObject({
     status: 3,
-    stderr: expect.stringContaining('send with --id ring tells later'),
+    stderr: expect.stringContaining('flockwork outcome ring tells later'),
   });
-  expect(fleet.list('events')).toHaveLength(1);
+  // Both are on their way; of one id, one will be applied.
+  expect(fleet.list('events')).toHaveLength(2);
 });
 
 describe('what is refused, and sends nothing', () => {
@@ -171,10 +175,10 @@ describe('what is refused, and sends nothing', () => {
   afterAll(() => fleet[Symbol.asyncDispose]());
 
   test.each([
-    [[], 'Not enough'],
-    [['door'], 'two words'],
+    [[], 'send needs INSTANCE and EVENT'],
+    [['door'], 'send needs INSTANCE and EVENT'],
     [['door', ''], 'two words'],
-    [['door', 'open', 'now'], 'two words; quote'],
+    [['door', 'open', 'now'], '"now" is too much (quote what has spaces)'],
     [['.door', 'ask'], 'no instance'],
     [['a/b', 'ask'], 'no instance'],
     [['x'.repeat(200), 'ask'], '200 are allowed'],
@@ -186,7 +190,8 @@ describe('what is refused, and sends nothing', () => {
     [['door', 'ask', '--in', 'soon'], '--in'],
     [['door', 'ask', '--in', '1000000000h'], '--in: '],
     [['door', 'ask', '--grace', 'long'], '--grace'],
-    [['door', 'ask', '--wait', 'yes'], 'two words'],
+    [['door', 'ask', '--wait', 'yes'], '"yes" is too much'],
+    [['door', 'ask', '--timeout', '1s'], '--timeout means nothing without --wait'],
   ])('%j', async (args, words) => {
     expect(await send(fleet, ...args)).toMatchObject({
       status: 2,
