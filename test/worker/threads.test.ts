@@ -81,7 +81,6 @@ export default machine({ name: 'm', activities: {
     const timer = setInterval(() => {
       if (!existsSync(payload.file)) return;
       clearInterval(timer);
-      if (payload.exit) process.exit(4);
       throw new Error('left behind');
     }, 5);
     return done();
@@ -189,7 +188,7 @@ describe('a tick in a thread', () => {
     const { run, printed, logged } = setUp();
     const result = await run('talk');
     expect(printed).toEqual(Array.from({ length: 500 }, (_, line) => `${line}`));
-    const of = { state: 'i.state', machine: 'm' };
+    const of = { source: 'tick', state: 'i.state', machine: 'm' };
     expect(logged).toEqual([
       ['note', { ...of, n: 1, when: new Date(0) }],
       ['odd', { ...of, call: '[Function: call]', n: 2 }],
@@ -411,17 +410,6 @@ describe('a thread that dies', () => {
       error: { message: "the tick's thread has ended: worker exited with code: 3" },
     });
     expect(printed).toEqual(['last words']);
-    expect(await run('count')).toEqual(answer(1));
-  });
-
-  test('without a tick: said, and the next tick gets another thread', async () => {
-    const { run, logged, until } = setUp();
-    expect(await run('count')).toEqual(answer(1));
-    const file = join(folder, 'end');
-    expect((await run('leave', { file, exit: true })).kind).toBe('answer');
-    fresh('end');
-    await until(() => logged.length > 0);
-    expect(logged[0]![0]).toBe('a thread without a tick has ended');
     expect(await run('count')).toEqual(answer(1));
   });
 });
