@@ -2,7 +2,16 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 const MINUTE = 60_000;
 
-/** `unit` runs in process; `e2e` runs real worker processes; `heavy` breaks them; `proof` searches, and makes mistakes to be found (see .ci/run). */
+/** What takes longer than `npm test` may: whole simulations, searches, packing, and commands that run for long. */
+const SLOW: string[] = [
+  'test/cli/scale.test.ts',
+  'test/project/package.test.ts',
+  'test/sim/{campaign,cost-model,replay}.test.ts',
+  'test/volume/exhaustive.test.ts',
+  'test/e2e/{simulate,threads,volumes,xstate}.test.ts',
+];
+
+/** `unit` runs in process; `e2e` runs real worker processes; `slow` is what would hold up these two; `heavy` breaks them; `proof` searches, and makes mistakes to be found (see .ci/run). */
 const config: ViteUserConfig = defineConfig({
   test: {
     projects: [
@@ -12,6 +21,7 @@ const config: ViteUserConfig = defineConfig({
           include: [
             'test/{machine,semaphore,store,volume,worker,doctor,sim,render,check,cli,project,bench,xstate}/**/*.test.ts',
           ],
+          exclude: SLOW,
           testTimeout: MINUTE,
         },
       },
@@ -19,8 +29,18 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          exclude: SLOW,
           fileParallelism: false,
           testTimeout: 2 * MINUTE,
+          hookTimeout: MINUTE,
+        },
+      },
+      {
+        test: {
+          name: 'slow',
+          include: SLOW,
+          fileParallelism: false,
+          testTimeout: 4 * MINUTE,
           hookTimeout: MINUTE,
         },
       },

@@ -9,6 +9,10 @@ import { UserError } from '../machine/errors.ts';
 import { isMachine } from '../machine/machine.ts';
 import { createRegistry, fullName, machineNames, type Registry } from '../machine/registry.ts';
 import { shippedMachines } from '../machine/shipped.ts';
+import { decodeText } from '../machine/state-file.ts';
+import { placeOf } from './error-place.ts';
+import { withVersion } from './module-url.ts';
+import { installPackageHook } from './own-package.ts';
 
 const MODULES = new Set(['.ts', '.js', '.mts', '.mjs']);
 const CONFIGURATIONS = new Set(['.yaml', '.yml', '.json']);
@@ -45,13 +49,19 @@ export async function loadOne(path: string, named: string | undefined): Promise<
   });
 }
 
-function filesIn(path: string): string[] {
-  const known = (name: string): boolean =>
-    (MODULES.has(extname(name)) || CONFIGURATIONS.has(extname(name))) &&
-    !/^\.|\.d\.m?ts$|\.test\.|^package(-lock)?\.json$|^tsconfig.*\.json$/.test(name);
+/** Does a folder's file of this name count as a machine? */
+export function isMachineName(name: string): boolean {
+  const isKnown = MODULES.has(extname(name)) || CONFIGURATIONS.has(extname(name));
+  return (
+    isKnown && !/^\.|\.d\.m?ts$|\.test\.|^package(-lock)?\.json$|^tsconfig.*\.json$/.test(name)
+  );
+}
+
+/** The files of machines in a folder, or the one file. Throws `no-machines`. */
+export function filesIn(path: string): string[] {
   try {
     if (!statSync(path).isDirectory()) return [path];
-    const names = readdirSync(path).filter(known).sort();
+    const names = readdirSync(path).filter(isMachineName).sort();
     if (names.length > 0) return names.map((name) => join(path, name));
   } catch (error) {
     throw new UserError('no-machines', `${path}: ${(error as Error).message}`, { path });
@@ -63,11 +73,12 @@ function filesIn(path: string): string[] {
   );
 }
 
-export async function loadMachine(file: string): Promise<Machine> {
+/** `version`: loads a module, and what it imports by relative paths, anew unless it was loaded as this version. */
+export async function loadMachine(file: string, version?: string): Promise<Machine> {
   if (CONFIGURATIONS.has(extname(file))) {
-    return parseConfiguration(readFileSync(file, 'utf8'), { file, folder: dirname(file) });
+    return parseConfiguration(readConfiguration(file), { file, folder: dirname(file) });
   }
-  const loaded = await loadModule(file);
+  const loaded = await loadModule(file, version);
   if (isMachine(loaded)) return loaded;
   throw new UserError(
     'bad-machine',
@@ -76,19 +87,38 @@ export async function loadMachine(file: string): Promise<Machine> {
   );
 }
 
+/** Its text, without a byte order mark. Throws `unreadable`. */
+export function readConfiguration(file: string): string {
+  let text: string | undefined;
+  try {
+    text = decodeText(readFileSync(file));
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new UserError('unreadable', `cannot read ${file}: ${reason}`, { file });
+  }
+  if (text !== undefined) return text;
+  throw new UserError('not-utf8', `cannot read ${file}: it is not UTF-8 text`, { file });
+}
+
 /** What the module exports by default. Throws `bad-machine`, `no-xstate`. */
-async function loadModule(file: string): Promise<unknown> {
+async function loadModule(file: string, version?: string): Promise<unknown> {
   if (!MODULES.has(extname(file))) {
     throw new UserError('bad-machine', `${file}: a machine is a .ts, .js, .yaml or .json file`, {
       file,
     });
   }
+  installPackageHook();
   try {
-    const loaded = (await import(pathToFileURL(file).href)) as { default?: unknown };
+    const { href } = pathToFileURL(file);
+    const url = version === undefined ? href : withVersion(href, version);
+    const loaded = (await import(url)) as { default?: unknown };
     return loaded.default;
   } catch (error) {
+    const path = resolve(file);
+    // As the user has named the file.
+    const place = placeOf(error as Error, path)?.replace(path, () => file);
     if (error instanceof UserError)
-      throw new UserError(error.code, `${file}: ${error.message}`, { file });
+      throw new UserError(error.code, `${place ?? file}: ${error.message}`, { file });
     const { message } = error as Error;
     if (
       /^Cannot find package 'xstate'|^Package subpath .*'xstate'|module 'xstate' does not provide/.test(
@@ -98,7 +128,8 @@ async function loadModule(file: string): Promise<unknown> {
       const reason = 'it needs XState, which does not come with Flockwork: npm install xstate@5';
       throw new UserError('no-xstate', `${file}: ${reason}`, { file });
     }
-    throw new UserError('bad-machine', `${file} cannot be loaded: ${message}`, {
+    const reason = place === undefined ? message : `${place}: ${message}`;
+    throw new UserError('bad-machine', `${file} cannot be loaded: ${reason}`, {
       file,
     });
   }

@@ -1,12 +1,21 @@
 #!/usr/bin/env node
-/** What `flockwork` runs. */
-import { enableCompileCache } from 'node:module';
+/** What `flockwork` runs. Parses on any Node since 14: nothing is imported by a name that an old one lacks. */
+import * as nodeModule from 'node:module';
 
-// Before anything else is loaded: the next one starts sooner.
-enableCompileCache();
-const [{ hideBin }, { main }] = await Promise.all([
-  import('yargs/helpers'),
-  import('./program.ts'),
-]);
+/** As `engines` in package.json. */
+const MINIMUM: readonly [major: number, minor: number] = [22, 22];
 
-process.exitCode = await main(hideBin(process.argv));
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1])) {
+  // Before anything else is loaded: the next one starts sooner.
+  nodeModule.enableCompileCache();
+  const args = process.argv.slice(2);
+  const health = args[0] === 'health' ? await import('./quick-health.ts') : undefined;
+  const print = (text: string): void => void process.stdout.write(`${text}\n`);
+  const status = await health?.quickHealth(args.slice(1), process.env, print);
+  process.exitCode = status ?? (await (await import('./program.ts')).main(args));
+} else {
+  const needed = MINIMUM.join('.');
+  process.stderr.write(`flockwork needs Node ${needed} or newer; this is ${process.version}\n`);
+  process.exitCode = 2;
+}

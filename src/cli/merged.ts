@@ -17,7 +17,7 @@ const COUNTS = [
   'archived',
   'failed',
 ] as const;
-const NAMES = ['available', 'inProgress', 'failed'] as const;
+const NAMES = ['available', 'waiting', 'inProgress', 'failed'] as const;
 
 export function sumOf(censuses: readonly Census[]): Census {
   const sums = COUNTS.map((key) => [key, censuses.reduce((sum, one) => sum + one[key], 0)]);

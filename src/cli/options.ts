@@ -1,8 +1,10 @@
 /** Every option of every command, once. Each has an environment twin: `--log-level`, `FLOCKWORK_LOG_LEVEL`. */
 import { availableParallelism } from 'node:os';
 import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../semaphore/cycle.ts';
+import type { Option } from './option.ts';
+import { TOOL_OPTIONS, type ToolSettings } from './options-tools.ts';
 
-export interface Settings {
+export interface Settings extends ToolSettings {
   dir: string[];
   name: string | undefined;
   assignment: number | undefined;
@@ -18,6 +20,8 @@ export interface Settings {
   watch: boolean;
   fsync: boolean;
   eager: boolean;
+  expect: number | undefined;
+  gather: number;
   drain: number;
   keep: number;
   machines: string[];
@@ -26,57 +30,36 @@ export interface Settings {
   'log-format': 'pretty' | 'json';
   'log-level': string;
   workers: number | undefined;
+  inbox: string[];
   machine: string | undefined;
   payload: string | undefined;
   count: number;
+  'instance-name': string | undefined;
+  each: boolean;
+  from: string | undefined;
+  'dry-run': boolean;
   json: boolean;
   all: boolean;
   done: boolean;
   'in-progress': boolean;
   failed: boolean;
+  'worker-flags': boolean;
   yes: boolean;
-  seed: string | undefined;
-  base: number | undefined;
-  seeds: number;
-  states: number | undefined;
-  minutes: number | undefined;
-  trace: string | undefined;
-  shrink: boolean;
-  scale: boolean;
-  network: boolean;
-  tick: number;
-  leaves: 'nothing' | 'output' | 'successor';
-  through: string[];
   details: string | undefined;
   id: string | undefined;
   in: number;
   grace: number | undefined;
   wait: boolean;
-  format: 'mermaid' | 'dot' | 'svg' | 'matrix';
-  'max-states': number | undefined;
-  mermaid: boolean;
-  dialect: 'mysql' | 'postgresql';
-  table: string | undefined;
-  column: string;
+  timeout: number | undefined;
+  originator: string;
   config: string | undefined;
 }
 
 export type OptionName = keyof Settings;
 
-export interface Option {
-  readonly type: 'string' | 'number' | 'boolean' | 'duration' | 'list';
-  readonly describe: string;
-  readonly default?: unknown;
-  /** For `--help`, where the default depends on something. */
-  readonly defaultText?: string;
-  readonly choices?: readonly string[];
-  /** Numbers only. */
-  readonly minimum?: number;
-  readonly integer?: boolean;
-}
-
 const phase = (describe: string, part: keyof PhaseLengths): Option => ({
   type: 'duration',
+  group: 'Timing of the volume',
   describe: `Length of ${describe}; the first worker decides for the volume`,
   defaultText: `${LOCAL_PHASES[part]}ms, on a network file system ${NETWORK_PHASES[part] / 1000}s`,
 });
@@ -84,6 +67,8 @@ const phase = (describe: string, part: keyof PhaseLengths): Option => ({
 export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   dir: {
     type: 'list',
+    group: 'Where',
+    value: 'path',
     describe:
       "The volume: a directory that all workers share; may be repeated, or be a pattern ('/mnt/vol-*')",
     default: ['stateFiles'],
@@ -91,7 +76,9 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   },
   name: {
     type: 'string',
-    describe: "This worker's name, its own on this volume (up: what its workers' names begin with)",
+    group: 'Where',
+    value: 'name',
+    describe: "The worker's name, its own on this volume",
     defaultText: 'HOSTNAME',
   },
   assignment: phase('the Worker Assignment phase', 'assignment'),
@@ -100,17 +87,20 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   buffer: phase('the buffer after each phase', 'buffer'),
   lease: {
     type: 'duration',
+    group: 'Timing of the volume',
     describe: 'A worker silent for so long counts as dead; the first worker decides for the volume',
     defaultText: '10s, on a network file system 30s',
   },
   assign: {
     type: 'string',
+    group: 'Timing of the volume',
     describe: 'How states are split: fair slices, or one each in sorted order as the original does',
     choices: ['slices', 'zip'],
     default: 'slices',
   },
   concurrency: {
     type: 'number',
+    group: 'Pace and limits',
     describe: 'Ticks at the same time',
     default: Math.max(4, availableParallelism()),
     defaultText: 'CPUs, at least 4',
@@ -119,6 +109,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   },
   threads: {
     type: 'number',
+    group: 'Pace and limits',
     describe: "Threads for the ticks of modules, one at a time in each; 0: the worker's own",
     default: 0,
     minimum: 0,
@@ -126,6 +117,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   },
   capacity: {
     type: 'number',
+    group: 'Pace and limits',
     describe: 'States held at the same time, at most',
     default: 16384,
     minimum: 1,
@@ -133,29 +125,54 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   },
   follow: {
     type: 'boolean',
+    group: 'Pace and limits',
     describe: 'Go on with the successor of a state at once, while the phase lasts',
     default: true,
   },
-  watch: { type: 'boolean', describe: 'Go on for ever (status: a live view)', default: false },
+  watch: {
+    type: 'boolean',
+    ambient: ['worker', 'up'],
+    group: 'Pace and limits',
+    describe: 'Go on for ever',
+    default: false,
+  },
   fsync: {
     type: 'boolean',
+    group: 'Pace and limits',
     describe: 'Make every commit survive a power cut before going on (--no-fsync: it may not)',
     default: true,
   },
   eager: {
     type: 'boolean',
+    group: 'Pace and limits',
     describe:
       'Claim at once what arrives in one’s own slice: milliseconds instead of a cycle, less evenly spread',
     default: false,
   },
+  expect: {
+    type: 'number',
+    group: 'Pace and limits',
+    describe: 'Claim nothing before so many workers are registered, or 5 s have passed',
+    defaultText: '1',
+    minimum: 1,
+    integer: true,
+  },
+  gather: {
+    type: 'duration',
+    group: 'Pace and limits',
+    describe: 'Without --expect: claim nothing before no new worker has registered for so long',
+    default: 0,
+  },
   drain: {
     type: 'duration',
+    group: 'Pace and limits',
     describe: 'When told to stop, time for running ticks to finish',
     default: 10_000,
     defaultText: '10s',
   },
   keep: {
     type: 'number',
+    group: 'Pace and limits',
     describe: 'Done states that stay in the directory; older ones go to archive/, after an hour',
     default: 100_000,
     minimum: 0,
@@ -163,166 +180,198 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   },
   machines: {
     type: 'list',
+    group: 'What runs',
+    value: 'path',
     describe: 'Folder of machines (.ts, .js, .yaml, .json), or one such file; may be repeated',
     default: [],
   },
   'trust-volume': {
     type: 'boolean',
+    group: 'What runs',
     describe: 'Run commands of configurations that are stored on the volume (config put)',
     default: false,
   },
   'example-delay': {
     type: 'number',
+    group: 'What runs',
     describe: 'Factor for the pauses of ticks (`context.pause`): 0 skips them',
     default: 1,
     minimum: 0,
   },
   'log-format': {
     type: 'string',
+    group: 'Output',
     describe: 'Logs on standard error',
     choices: ['pretty', 'json'],
     defaultText: 'pretty on a terminal, else json',
   },
   'log-level': {
     type: 'string',
+    group: 'Output',
     describe: 'How much to log',
     choices: ['silent', 'error', 'warn', 'info', 'debug'],
     default: 'info',
   },
   workers: {
     type: 'number',
-    describe: 'Worker processes to run here (simulate: in each run; with --scale: to predict for)',
-    defaultText: '4; simulate: as the seed says',
+    ambient: ['up'],
+    group: 'What runs',
+    describe: 'Worker processes to run here',
+    defaultText: '4',
     minimum: 1,
     integer: true,
   },
+  inbox: {
+    type: 'list',
+    group: 'What runs',
+    value: 'dir',
+    describe:
+      'Hot folder outside the volume: .state files dropped into it are submitted (with --machine M --each: any file); may be repeated',
+    default: [],
+  },
   machine: {
     type: 'string',
-    describe: 'This machine: NAME or NAME:VERSION (submit: make new instances of it)',
+    ambient: [],
+    group: 'What runs',
+    value: 'name',
+    describe: 'This machine of several: NAME or NAME:VERSION',
   },
-  payload: { type: 'string', describe: 'Their payload, JSON' },
-  count: { type: 'number', describe: 'How many of them', default: 1, minimum: 1, integer: true },
-  json: { type: 'boolean', describe: 'Output for programs', default: false },
-  all: { type: 'boolean', describe: 'All of them', default: false },
+  payload: {
+    type: 'string',
+    ambient: [],
+    group: 'What runs',
+    value: 'json',
+    describe: 'The payload of the new instances',
+  },
+  count: {
+    type: 'number',
+    ambient: [],
+    group: 'What runs',
+    describe: 'How many new instances',
+    default: 1,
+    minimum: 1,
+    integer: true,
+  },
+  'instance-name': {
+    type: 'string',
+    ambient: [],
+    group: 'What runs',
+    flag: 'name',
+    value: 'name',
+    describe:
+      'Name of the new instance; of several, what their names begin with: NAME-1, NAME-2, …',
+    defaultText: 'the machine and something random',
+  },
+  each: {
+    type: 'boolean',
+    ambient: [],
+    group: 'What runs',
+    describe: 'An instance for each file in PATHS, with {"path": …} as its payload',
+    default: false,
+  },
+  from: {
+    type: 'string',
+    ambient: [],
+    group: 'What runs',
+    value: 'path',
+    describe: 'An instance for each line of this file, a payload in JSON; -: standard input',
+  },
+  'dry-run': {
+    type: 'boolean',
+    ambient: [],
+    group: 'Output',
+    describe: 'Check everything, and tell what would be submitted, but submit nothing',
+    default: false,
+  },
+  json: { type: 'boolean', group: 'Output', describe: 'Output for programs', default: false },
+  all: { type: 'boolean', ambient: [], group: 'What', describe: 'All of them', default: false },
   done: {
     type: 'boolean',
+    ambient: [],
+    group: 'What',
     describe: 'The done flags, and the successors they led to',
     default: false,
   },
   'in-progress': {
     type: 'boolean',
+    ambient: [],
+    group: 'What',
     describe: 'The claims of workers that are gone',
     default: false,
   },
-  failed: { type: 'boolean', describe: 'The failed flags, and all attempts', default: false },
-  yes: { type: 'boolean', describe: 'Do not ask', default: false },
-  seed: { type: 'string', describe: 'Replay one run', defaultText: 'many, from --base on' },
-  base: {
-    type: 'number',
-    describe: 'The first of many seeds, a whole number',
-    defaultText: 'random',
-    minimum: 0,
-    integer: true,
-  },
-  seeds: { type: 'number', describe: 'How many runs', default: 1000, minimum: 1, integer: true },
-  states: {
-    type: 'number',
-    describe: 'State files in each run (with --scale: to predict for)',
-    defaultText: 'as the seed says',
-    minimum: 1,
-    integer: true,
-  },
-  minutes: {
-    type: 'number',
-    describe: 'Virtual minutes with faults, before they stop',
-    defaultText: 'as the seed says',
-    minimum: 0,
-  },
-  trace: { type: 'string', describe: 'File for what happens in the run, one line an event' },
-  shrink: {
+  failed: {
     type: 'boolean',
-    describe: 'Look for the fewest faults that still make it fail',
+    ambient: [],
+    group: 'What',
+    describe: 'The failed flags, and all attempts',
     default: false,
   },
-  scale: {
+  'worker-flags': {
     type: 'boolean',
-    describe:
-      'Predict what fleets of any size ask of their volume, from counted runs without faults',
+    ambient: [],
+    group: 'What',
+    flag: 'workers',
+    describe: 'The flags of workers that are gone, and those that the original program has left',
     default: false,
   },
-  network: {
-    type: 'boolean',
-    describe: 'With --scale: the phases and the lease of network file systems',
-    default: false,
-  },
-  tick: {
-    type: 'duration',
-    describe: 'With --scale: how long a tick takes, 100ms at least',
-    default: 1000,
-    defaultText: '1s',
-  },
-  leaves: {
+  yes: { type: 'boolean', ambient: [], group: 'What', describe: 'Do not ask', default: false },
+  details: {
     type: 'string',
-    describe: 'With --scale: what each step leaves behind besides its flag',
-    choices: ['nothing', 'output', 'successor'],
-    default: 'nothing',
+    ambient: [],
+    group: 'What',
+    value: 'json',
+    describe: 'What the event says besides its name',
   },
-  through: {
-    type: 'list',
-    describe: 'Another mount point of the same directory on this host; may be repeated',
-    default: [],
-  },
-  details: { type: 'string', describe: 'What the event says besides its name, JSON' },
   id: {
     type: 'string',
+    ambient: [],
+    group: 'What',
     describe: 'The same id twice is the same event: its outcome is that of the first',
     defaultText: 'a new one',
   },
-  in: { type: 'duration', describe: 'Not before so much time has passed', default: 0 },
+  in: {
+    type: 'duration',
+    ambient: [],
+    group: 'What',
+    describe: 'Not before so much time has passed',
+    default: 0,
+    defaultText: 'at once',
+  },
   grace: {
     type: 'duration',
+    ambient: [],
+    group: 'What',
     describe: 'How long it waits for an instance that is not there yet',
     defaultText: '10s',
   },
-  wait: { type: 'boolean', describe: 'Wait for the outcome, and print it', default: false },
-  format: {
+  originator: {
     type: 'string',
-    describe: 'What to draw it in',
-    choices: ['mermaid', 'dot', 'svg', 'matrix'],
-    default: 'mermaid',
+    ambient: [],
+    group: 'What',
+    value: 'text',
+    describe: 'Who or what sends it: shown with what became of it',
+    default: 'send',
   },
-  'max-states': {
-    type: 'number',
-    describe: 'Give up when so many states have been found',
-    defaultText: 'as many as there are',
-    minimum: 1,
-    integer: true,
+  timeout: {
+    type: 'duration',
+    ambient: [],
+    group: 'What',
+    describe: 'With --wait: for so long at most; then the exit status is 3',
+    defaultText: 'as long as it takes',
   },
-  mermaid: {
+  wait: {
     type: 'boolean',
-    describe: 'What is found as Mermaid sequence diagrams',
+    ambient: [],
+    group: 'What',
+    describe: 'Wait for the outcome, and print it',
     default: false,
   },
-  dialect: {
-    type: 'string',
-    describe: 'Which database the statements are for; MariaDB is as MySQL',
-    choices: ['mysql', 'postgresql'],
-    default: 'mysql',
-  },
-  table: {
-    type: 'string',
-    describe: 'The table, with a column id',
-    defaultText: "the machine's name",
-  },
-  column: { type: 'string', describe: 'The column that holds the state', default: 'state' },
   config: {
     type: 'string',
+    group: 'Where',
+    value: 'path',
     describe: 'File with settings (JSON or YAML), keys as these options',
     defaultText: 'flockwork.config.yaml, if there',
   },
+  ...TOOL_OPTIONS,
 };
-
-/** `log-level` → `FLOCKWORK_LOG_LEVEL`. */
-export function environmentName(option: string): string {
-  return `FLOCKWORK_${option.toUpperCase().replaceAll('-', '_')}`;
-}

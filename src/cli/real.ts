@@ -1,15 +1,9 @@
-/** The real ports: this process's clock, chance and files, and how it logs and watches. */
-import { watch, type FSWatcher } from 'node:fs';
-import { join } from 'node:path';
-import { pino } from 'pino';
-import pretty from 'pino-pretty';
+/** The real ports: this process's clock, chance and files. */
 import { nodeHost } from '../doctor/node-host.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
-import type { Log, Watch } from '../worker/ports.ts';
 import type { Io } from './command.ts';
-import type { Settings } from './options.ts';
 
-/** setTimeout holds 31 bits; whoever sleeps longer looks again. */
+/** setTimeout holds 31 bits: 24.8 days. A longer sleep is several. */
 const LONGEST_SLEEP = 2 ** 31 - 1;
 /** Milliseconds. */
 const SAME_MOMENT = 1;
@@ -30,12 +24,18 @@ export const realClock: Clock = {
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted === true) return resolve();
+      let left = ms;
       const wake = (): void => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', wake);
         resolve();
       };
-      const timer = setTimeout(wake, Math.min(ms, LONGEST_SLEEP));
+      const goOn = (): NodeJS.Timeout => {
+        if (left <= LONGEST_SLEEP) return setTimeout(wake, left);
+        left -= LONGEST_SLEEP;
+        return setTimeout(() => (timer = goOn()), LONGEST_SLEEP);
+      };
+      let timer = goOn();
       signal?.addEventListener('abort', wake, { once: true });
     }),
 };
@@ -45,50 +45,6 @@ export const realRandom: Random = Math.random;
 /** Throws with the errno of statfs. */
 export function isNetworkFileSystem(directory: string): boolean {
   return nodeHost.fileSystem(directory).network;
-}
-
-export function createLog(settings: Settings, bindings: Record<string, unknown>): Log {
-  const format = settings['log-format'] ?? (process.stderr.isTTY ? 'pretty' : 'json');
-  const stream =
-    format === 'pretty'
-      ? pretty({
-          destination: 2,
-          sync: true,
-          colorize:
-            process.stderr.isTTY &&
-            process.stderr.hasColors() &&
-            process.env['NO_COLOR'] === undefined,
-          ignore: 'pid,hostname,worker,dir',
-          translateTime: 'SYS:HH:MM:ss.l',
-          messageFormat: '{worker}{if dir} {dir}{end} {msg}',
-          hideObject: settings['log-level'] !== 'debug',
-        })
-      : pino.destination({ dest: 2, sync: true });
-  return pino({ level: settings['log-level'], base: { ...bindings } }, stream);
-}
-
-/** Hints that something among state files or events has changed: a wake-up, never the truth. */
-export function watchDirectory(directory: string, log: Log): Watch {
-  return async (hint) => {
-    const complain = (error: unknown): void =>
-      log.warn({ err: error }, 'cannot watch; looking now and then');
-    const watchers: FSWatcher[] = [];
-    const close = async (): Promise<void> => watchers.forEach((watcher) => watcher.close());
-    try {
-      for (const place of ['', 'events/']) {
-        const watcher = watch(join(directory, place), { persistent: false }, (_event, name) =>
-          hint(name === null ? undefined : place + name),
-        );
-        watcher.on('error', complain);
-        watchers.push(watcher);
-      }
-      return close;
-    } catch (error) {
-      // Say, the user's limit of inotify instances.
-      complain(error);
-      return close;
-    }
-  };
 }
 
 export function hostName(io: Pick<Io, 'environment'>, fallback: string): string {

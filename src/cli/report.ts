@@ -2,24 +2,35 @@
 import type { FailureRecord } from '../machine/record.ts';
 import { momentAt, type Moment, type PhaseLengths } from '../semaphore/cycle.ts';
 import { compareCodePoints } from '../semaphore/order.ts';
-import type { Overview } from '../volume/overview.ts';
+import type { JournalEntry } from '../store/session.ts';
+import type { Overview, Place } from '../volume/overview.ts';
+import type { OpenBranch } from './blocked.ts';
 
 export interface MachineCounts {
   available: number;
   inProgress: number;
+  waiting: number;
   done: number;
   failed: number;
 }
 
 export interface WorkerLine {
   readonly worker: string;
-  /** Registered as available, at work, or both; `gone`: only its journal is left. */
-  readonly state: 'available' | 'busy' | 'gone';
+  /**
+   * `available`: registered for more. `busy`: alive, with all it can hold. `silent`: missed two heartbeats.
+   * `dead`: silent for longer than a lease. `foreign`: a flag of the original program, or one left behind. `gone`: only
+   * its journal is left.
+   */
+  readonly state: 'available' | 'busy' | 'silent' | 'dead' | 'foreign' | 'gone';
+  /** Milliseconds without a sign of life; undefined where there is no lease to tell. */
+  readonly silent: number | undefined;
   readonly done: number;
   readonly failed: number;
   /** The two before are of the ends of its journals only: there were more. */
   readonly isCut: boolean;
   readonly holding: readonly string[];
+  /** ISO 8601: when the last step ended that is known of. */
+  readonly last: string | undefined;
 }
 
 export interface HeldLine {
@@ -27,11 +38,34 @@ export interface HeldLine {
   readonly worker: string;
   readonly stage: string;
   readonly attempt: number | undefined;
-  /** Milliseconds; undefined for a foreign flag. */
+  /** Milliseconds. */
   readonly held: number | undefined;
+  /** Its worker gives signs of life; of a foreign flag nothing is known. */
+  readonly isAlive: boolean;
+}
+
+/** A state in which nothing runs until something else has happened. */
+export interface WaitingLine {
+  /** The state file's name. */
+  readonly name: string;
+  readonly machine: string;
+  readonly state: string;
+  /** Branches of a join that have not ended. */
+  readonly blockedBy: readonly OpenBranch[];
+  /** Events on their way to it. */
+  readonly events: readonly { readonly event: string; readonly due: string; readonly in: number }[];
+}
+
+/** How many instances wait in a state of a machine. */
+export interface WaitingCount {
+  readonly machine: string;
+  readonly state: string;
+  readonly count: number;
 }
 
 export interface StatusReport {
+  /** There is work, and no worker is alive. */
+  readonly isAbandoned: boolean;
   readonly paused: boolean;
   readonly counts: {
     readonly available: number;
@@ -68,6 +102,10 @@ export interface StatusReport {
   readonly areMachinesSampled: boolean;
   readonly workers: readonly WorkerLine[];
   readonly held: readonly HeldLine[];
+  /** What waits where: estimates, if `areMachinesSampled`. */
+  readonly waiting: readonly WaitingCount[];
+  /** Some of it: joins first, then what has an event on its way. */
+  readonly waits: readonly WaitingLine[];
   /** The first thousand by name. */
   readonly failed: readonly FailureRecord[];
   /** What is wrong with files that were dropped into `events/`; the first thousand by name. */
@@ -79,13 +117,23 @@ export interface ReportInput {
   readonly phases: PhaseLengths | undefined;
   /** Wall clock, ms. */
   readonly now: number;
-  /** Of states that are not done, as far as they were read. */
-  readonly machineOf: ReadonlyMap<string, string>;
+  /** Milliseconds; undefined where no worker has been. */
+  readonly lease: number | undefined;
+  /** Of each session that has a lease: milliseconds without a sign of life. */
+  readonly silences: ReadonlyMap<string, number>;
+  /** Where states are that are not done, by name, as far as they were read. */
+  readonly places: ReadonlyMap<string, Pick<Place, 'machine' | 'state'>>;
+  /** Machines of done states that no journal knows of; some of them, where there are many. */
+  readonly unrecorded: readonly string[];
+  readonly waits: readonly WaitingLine[];
   readonly oldest: { readonly state: string; readonly since: number } | undefined;
 }
 
 /** Rates are taken over so much of the past, ms. */
 const RATE_WINDOW = 60_000;
+
+/** A run is taken to be over when nothing was done for so long, ms. */
+const QUIET = 5000;
 
 export function buildReport(input: ReportInput): StatusReport {
   const { overview, phases, now, oldest } = input;
@@ -94,7 +142,10 @@ export function buildReport(input: ReportInput): StatusReport {
   const left = counts.available + counts.inProgress;
   const moment = phases === undefined ? undefined : momentAt(phases, now);
   const { machines, isSampled } = countMachines(input);
+  const workers = listWorkers(input);
+  const isAlive = ({ state }: WorkerLine): boolean => !['dead', 'gone'].includes(state);
   return {
+    isAbandoned: left + counts.events > 0 && !workers.some(isAlive),
     paused: overview.paused,
     counts,
     isArchiveSampled,
@@ -109,28 +160,46 @@ export function buildReport(input: ReportInput): StatusReport {
     oldest: oldest && { state: oldest.state, waiting: Math.max(0, Math.round(now - oldest.since)) },
     machines,
     areMachinesSampled: isSampled,
-    workers: listWorkers(overview),
-    held: listHeld(overview, now),
+    workers,
+    held: listHeld(input),
+    waiting: countWaiting(input),
+    waits: input.waits,
     failed: overview.failed,
     problems: overview.problems,
   };
 }
 
+/**
+ * Steps a second in the last minute of work, summed over workers: of one whose journal was not parsed from the beginning,
+ * since the first entry that was.
+ */
 function rateOf({ tails }: Overview, now: number): number {
-  let [count, first] = [0, now];
-  for (const { result, started, duration } of tails.entries) {
-    const end = Date.parse(started) + duration;
-    if (result !== 'done' || now - end >= RATE_WINDOW) continue;
-    count += 1;
-    first = Math.min(first, end);
+  const endOf = ({ started, duration }: JournalEntry): number => Date.parse(started) + duration;
+  const all = tails.entries.filter((entry) => now - endOf(entry) < RATE_WINDOW);
+  const done = all.filter(({ result }) => result === 'done');
+  if (done.length === 0) return 0;
+  let [first, last] = [now, 0];
+  for (const entry of done) {
+    first = Math.min(first, endOf(entry));
+    last = Math.max(last, endOf(entry));
   }
-  return (count * 1000) / Math.max(1000, Math.min(RATE_WINDOW, now - first));
+  const until = now - last > QUIET ? last : Math.max(now, last);
+  let rate = 0;
+  for (const [worker, entries] of Map.groupBy(done, (entry) => entry.worker)) {
+    const isCut = tails.cut.has(worker);
+    const from = isCut ? entries.reduce((min, entry) => Math.min(min, endOf(entry)), now) : first;
+    rate += (entries.length * 1000) / Math.max(1000, until - from);
+  }
+  return rate;
 }
 
 const UNKNOWN = '(unknown)';
 
+/** Journals have no versions. */
+const nameOf = (reference: string): string => reference.replace(/:.*$/s, '');
+
 /** Of each kind, what was looked at stands for all of it. */
-function countMachines({ overview, machineOf }: ReportInput): {
+function countMachines({ overview, places, unrecorded }: ReportInput): {
   machines: Record<string, MachineCounts>;
   isSampled: boolean;
 } {
@@ -141,62 +210,114 @@ function countMachines({ overview, machineOf }: ReportInput): {
     const counts = new Map<string, number>();
     for (const machine of seen) counts.set(machine, (counts.get(machine) ?? 0) + 1);
     for (const [machine, count] of counts) {
-      machines[machine] ??= { available: 0, inProgress: 0, done: 0, failed: 0 };
+      machines[machine] ??= { available: 0, inProgress: 0, waiting: 0, done: 0, failed: 0 };
       machines[machine][kind] = Math.round((count * whole) / seen.length);
     }
     isSampled ||= seen.length !== whole;
   };
-  const of = (name: string): string => machineOf.get(name) ?? UNKNOWN;
+  const of = (name: string): string => nameOf(places.get(name)?.machine ?? UNKNOWN);
   add('available', census.names.available.map(of), census.available);
   add(
     'inProgress',
     inProgress.map(({ state, held }) => held?.machine ?? of(state)),
     inProgress.length,
   );
+  add('waiting', census.names.waiting.map(of), census.waiting);
   add(
     'failed',
     failed.map(({ state }) => of(state)),
     census.failed,
   );
   const done = tails.entries.flatMap(({ result, machine }) => (result === 'done' ? [machine] : []));
-  // What no journal knows of was done before they were moved away, or by others.
-  const missing = tails.cut.size === 0 ? census.done - done.length : 0;
-  for (let index = 0; index < missing; index += 1) done.push(UNKNOWN);
+  // No journal knows of what was done before journals were moved away, or by the original program.
+  const missing = tails.cut.size === 0 ? Math.max(0, census.done - done.length) : 0;
+  const known = unrecorded.length === 0 ? [UNKNOWN] : unrecorded.map(nameOf);
+  for (let index = 0; index < missing; index += 1) done.push(known[index % known.length]!);
   add('done', done, census.done);
-  return { machines, isSampled };
+  return { machines, isSampled: isSampled || (missing > 0 && missing !== unrecorded.length) };
 }
 
-function listWorkers({ sessions, registered, tails, inProgress }: Overview): WorkerLine[] {
-  const live = new Set(sessions.map((token) => token.worker));
-  const isRegistered = new Set(registered);
-  const results = new Map<string, { done: number; failed: number }>();
-  for (const name of [...registered, ...live]) results.set(name, { done: 0, failed: 0 });
-  for (const { worker, result } of tails.entries) {
-    const counts = results.get(worker) ?? { done: 0, failed: 0 };
-    results.set(worker, counts);
-    if (result === 'done' || result === 'failed') counts[result] += 1;
+function countWaiting({ overview, places }: ReportInput): WaitingCount[] {
+  const { names, waiting } = overview.census;
+  const counts = new Map<string, WaitingCount>();
+  for (const name of names.waiting) {
+    const { machine: reference, state } = places.get(name) ?? { machine: UNKNOWN, state: UNKNOWN };
+    const machine = nameOf(reference);
+    const key = JSON.stringify([machine, state]);
+    counts.set(key, { machine, state, count: (counts.get(key)?.count ?? 0) + 1 });
+  }
+  const scale = waiting / names.waiting.length;
+  return [...counts.values()]
+    .map((one) => ({ ...one, count: Math.round(one.count * scale) }))
+    .sort((a, b) => compareCodePoints(a.machine, b.machine) || b.count - a.count);
+}
+
+/** Beats of a lease that a worker may miss without being called silent: two of five. */
+export const MISSED_BEATS: number = 2 / 5;
+
+function listWorkers(input: ReportInput): WorkerLine[] {
+  const { sessions, registered, tails, inProgress } = input.overview;
+  const results = new Map<string, { done: number; failed: number; last: number }>();
+  const resultsOf = (name: string): { done: number; failed: number; last: number } => {
+    const known = results.get(name) ?? { done: 0, failed: 0, last: Number.NEGATIVE_INFINITY };
+    results.set(name, known);
+    return known;
+  };
+  for (const { name } of registered) resultsOf(name);
+  for (const { worker } of sessions) resultsOf(worker);
+  for (const { worker, result, started, duration } of tails.entries) {
+    const known = resultsOf(worker);
+    if (result === 'done' || result === 'failed') known[result] += 1;
+    known.last = Math.max(known.last, Date.parse(started) + duration);
+  }
+  for (const [worker, { done, failed }] of tails.before) {
+    const known = resultsOf(worker);
+    known.done += done;
+    known.failed += failed;
   }
   const holding = Map.groupBy(inProgress, ({ token }) => token?.worker);
   return [...results]
     .sort(([a], [b]) => compareCodePoints(a, b))
-    .map(([worker, counts]) => {
-      const idle = isRegistered.has(worker) ? ('available' as const) : ('gone' as const);
-      return {
-        worker,
-        state: live.has(worker) && !isRegistered.has(worker) ? 'busy' : idle,
-        ...counts,
-        isCut: tails.cut.has(worker),
-        holding: (holding.get(worker) ?? []).map(({ state }) => state),
-      };
-    });
+    .map(([worker, { done, failed, last }]) => ({
+      worker,
+      ...vitalityOf(worker, input),
+      done,
+      failed,
+      isCut: tails.uncounted.has(worker),
+      holding: (holding.get(worker) ?? []).map(({ state }) => state),
+      last: Number.isFinite(last) ? new Date(last).toISOString() : undefined,
+    }));
 }
 
-function listHeld(overview: Overview, now: number): HeldLine[] {
-  return overview.inProgress.map(({ state, token, held }) => ({
-    state,
-    worker: token?.worker ?? '(foreign)',
-    stage: held?.stage ?? 'claimed',
-    attempt: held?.attempt,
-    held: held && Math.max(0, Math.round(now - Date.parse(held.since))),
-  }));
+/** By the liveliest of the sessions under this name. */
+function vitalityOf(
+  worker: string,
+  { overview, lease = 0, silences }: ReportInput,
+): Pick<WorkerLine, 'state' | 'silent'> {
+  const flag = overview.registered.find(({ name }) => name === worker);
+  const sessions = overview.sessions.filter((token) => token.worker === worker);
+  if (sessions.length === 0) {
+    const isForeign = flag !== undefined && flag.session === undefined;
+    return { state: isForeign ? 'foreign' : 'gone', silent: undefined };
+  }
+  const known = sessions.flatMap(({ session }) => silences.get(session) ?? []);
+  if (known.length === 0) return { state: 'dead', silent: undefined };
+  const silent = Math.round(Math.min(...known));
+  if (silent > lease) return { state: 'dead', silent };
+  if (silent > lease * MISSED_BEATS) return { state: 'silent', silent };
+  return { state: flag === undefined ? 'busy' : 'available', silent };
+}
+
+function listHeld({ overview, now, lease = 0, silences }: ReportInput): HeldLine[] {
+  return overview.inProgress.map(({ state, token, held, since }) => {
+    const began = held === undefined ? since : Date.parse(held.since);
+    return {
+      state,
+      worker: token?.worker ?? '(foreign)',
+      stage: held?.stage ?? 'claimed',
+      attempt: held?.attempt,
+      held: began === undefined ? undefined : Math.max(0, Math.round(now - began)),
+      isAlive: (silences.get(token?.session ?? '') ?? Number.POSITIVE_INFINITY) <= lease,
+    };
+  });
 }

@@ -1,14 +1,20 @@
 /** Where a setting comes from: flag, else environment, else configuration file, else default. */
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
+import { isMap, isScalar, isSeq, parseDocument } from 'yaml';
+import { asWritten } from '../machine/as-written.ts';
 import { parseDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
-import { environmentName, OPTIONS, type Option, type Settings } from './options.ts';
+import { nearest } from '../machine/suggest.ts';
+import { flagOf } from './arguments.ts';
+import { environmentName, isAmbient, type Option } from './option.ts';
+import { OPTIONS, type OptionName, type Settings } from './options.ts';
 
 export type Layers = {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly file: Readonly<Record<string, unknown>>;
+  /** The command's name: what the environment and the file tell others is not for it. Undefined: all is. */
+  readonly command?: string;
 };
 
 /** Settings for every option: those a command does not have keep their defaults. */
@@ -16,10 +22,13 @@ export function resolveSettings(layers: Layers): Settings {
   const settings: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(OPTIONS)) {
     const variable = environmentName(name);
-    const sources: [string, unknown][] = [
-      [`--${name}`, layers.flags[name]],
+    const ambient: [string, unknown][] = [
       [variable, layers.environment[variable] || undefined],
       [`${name} in the configuration file`, layers.file[name]],
+    ];
+    const sources: [string, unknown][] = [
+      [`--${option.flag ?? name}`, layers.flags[name]],
+      ...(isAmbient(option, layers.command) ? ambient : []),
     ];
     const [source, value] = sources.find(([, given]) => given !== undefined) ?? [
       'default',
@@ -58,7 +67,7 @@ const EXPECTED: Record<Option['type'], string> = {
 function convert(option: Option, value: unknown, source: string): unknown {
   const given = Array.isArray(value) && option.type !== 'list' ? value.at(-1) : value;
   const refuse = (expected: string): UserError =>
-    new UserError('bad-setting', `${source} is ${JSON.stringify(given)}; it has to be ${expected}`);
+    new UserError('bad-setting', `${source} is ${JSON.stringify(given)}; it must be ${expected}`);
   let converted: unknown;
   try {
     converted = CONVERT[option.type](given);
@@ -67,7 +76,9 @@ function convert(option: Option, value: unknown, source: string): unknown {
   }
   if (converted === undefined) throw refuse(EXPECTED[option.type]);
   if (option.choices !== undefined && !option.choices.includes(converted as string)) {
-    throw refuse(`one of ${option.choices.join(', ')}`);
+    const near = nearest(converted as string, option.choices);
+    const hint = near === undefined ? '' : `; did you mean ${near}?`;
+    throw refuse(`one of ${option.choices.join(', ')}${hint}`);
   }
   if (option.integer === true && !Number.isInteger(converted)) throw refuse('a whole number');
   if (option.minimum !== undefined && (converted as number) < option.minimum) {
@@ -92,21 +103,72 @@ export function readConfigFile(named: string | undefined): Record<string, unknow
   }
   let value: unknown;
   try {
-    value = parseYaml(text) ?? {};
+    value = parseSettings(text) ?? {};
   } catch (error) {
     throw new UserError('bad-config', `${path}: ${(error as Error).message}`, { file: path });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new UserError('bad-config', `${path} has to hold settings by name`, { file: path });
   }
-  const known = new Set<string>(Object.keys(OPTIONS).filter((name) => name !== 'config'));
-  const unknown = Object.keys(value).filter((key) => !known.has(key));
-  if (unknown.length > 0) {
-    throw new UserError(
-      'bad-config',
-      `${path}: unknown ${unknown.join(', ')}; there are ${[...known].join(', ')}`,
-      { file: path },
-    );
+  const known = Object.keys(OPTIONS).filter((name) => name !== 'config');
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) {
+      if (!isFlagOnly(key)) continue;
+      const message = `${path}: ${key} is for one call only; give --${flagOf(key as OptionName)} on the command line`;
+      throw new UserError('bad-config', message, { file: path });
+    }
+    const near = nearest(key, known);
+    const hint =
+      near === undefined
+        ? 'the keys are the options of the commands, without --'
+        : `did you mean ${near}?`;
+    throw new UserError('bad-config', `${path}: unknown key ${key}; ${hint}`, { file: path });
   }
   return value as Record<string, unknown>;
 }
+
+function parseSettings(text: string): unknown {
+  const document = parseDocument(text);
+  const [problem] = document.errors;
+  if (problem !== undefined) throw problem;
+  const { contents } = document;
+  for (const { key, value } of isMap(contents) ? contents.items : []) {
+    const type = isScalar(key) ? OPTIONS[String(key.value) as OptionName]?.type : undefined;
+    if (type === 'string' || type === 'list')
+      (isSeq(value) ? value.items : [value]).forEach(asWritten);
+  }
+  return document.toJS() as unknown;
+}
+
+const isFlagOnly = (name: string): boolean => OPTIONS[name as OptionName].ambient?.length === 0;
+
+/** What a step's command finds in its environment; users may have variables of their own beside them. */
+const OF_STEPS = /^FLOCKWORK_STEP_/;
+
+/** Variables that are probably meant to be settings, but are none: by name, what to tell. */
+export function misspeltVariables(environment: Layers['environment']): Map<string, string> {
+  const flagOnly = new Map(
+    Object.keys(OPTIONS)
+      .filter(isFlagOnly)
+      .map((name) => [environmentName(name), name]),
+  );
+  const names = Object.keys(OPTIONS).filter((name) => !isFlagOnly(name));
+  const known = names.map(environmentName);
+  const found = new Map<string, string>();
+  for (const name of Object.keys(environment)) {
+    if (!/^FLOCKWORK_/i.test(name) || known.includes(name) || OF_STEPS.test(name)) continue;
+    const flag = flagOnly.get(name);
+    if (flag !== undefined) {
+      const given = flagOf(flag as OptionName);
+      found.set(name, `the variable ${name} is not read; give --${given} on the command line`);
+      continue;
+    }
+    const near = nearest(name.slice('FLOCKWORK_'.length), names.map(shortVariable));
+    if (near === undefined) continue;
+    found.set(name, `the variable ${name} is no setting; did you mean FLOCKWORK_${near}?`);
+  }
+  return found;
+}
+
+const shortVariable = (option: string): string =>
+  environmentName(option).slice('FLOCKWORK_'.length);

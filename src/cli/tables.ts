@@ -3,6 +3,8 @@ import { styleText } from 'node:util';
 import { formatDuration } from '../machine/duration.ts';
 import type { JournalEntry } from '../store/session.ts';
 import type { FailureRecord } from '../machine/record.ts';
+import { oneLine, shown } from './shown.ts';
+import { placeOfFailure } from './stack.ts';
 import type { Census } from '../volume/census.ts';
 import type { Claimed } from '../volume/overview.ts';
 
@@ -10,12 +12,12 @@ type Style = Parameters<typeof styleText>[0];
 
 /** Colours only where standard output shows them: `styleText` knows NO_COLOR and FORCE_COLOR. */
 export function paint(style: Style, text: string): string {
-  return styleText(style, text, { stream: process.stdout });
+  return styleText(style, shown(text), { stream: process.stdout });
 }
 
 /** Columns as wide as their widest cell; numbers to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows];
+  const all = [head, ...rows.map((row) => row.map(oneLine))];
   const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
   const isNumber = head.map((_, column) =>
     rows.every((row) => /^[\d.,]* ?(ms|s)?$/.test(row[column] ?? '')),
@@ -27,7 +29,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
       )
       .join('  ')
       .trimEnd();
-  return [paint('bold', line(head)), ...rows.map(line)].join('\n');
+  return [paint('bold', line(head)), ...all.slice(1).map(line)].join('\n');
 }
 
 const RESULT_STYLE: Record<JournalEntry['result'], Style> = {
@@ -42,6 +44,16 @@ export function clockTime(iso: string): string {
   return iso.slice(11, 23);
 }
 
+/** What decided a step without a tick, in short: `pay: open → paid`. */
+export function eventsText({ events = [] }: Pick<JournalEntry, 'events'>): string {
+  return events
+    .map(
+      ({ event, outcome, from, to }) =>
+        `${event}: ${to === undefined ? outcome : `${from} → ${to}`}`,
+    )
+    .join('; ');
+}
+
 /** What ran where. */
 export function workTable(journal: readonly JournalEntry[]): string {
   const rows = journal.map((entry) => [
@@ -49,13 +61,13 @@ export function workTable(journal: readonly JournalEntry[]): string {
     entry.machine,
     entry.worker,
     clockTime(entry.started),
-    formatDuration(entry.duration),
-    entry.result,
+    entry.events === undefined ? formatDuration(entry.duration) : '',
+    [entry.result, eventsText(entry)].filter((part) => part !== '').join(', '),
   ]);
   const text = table(['state', 'machine', 'worker', 'started', 'took', 'result'], rows);
-  return text.replace(/\b(done|failed|retry|lost|released)$/gm, (result) =>
-    paint(RESULT_STYLE[result as JournalEntry['result']], result),
-  );
+  return text.replace(/  (done|failed|retry|lost|released)(?=$|, )/gm, (_, result) => {
+    return `  ${paint(RESULT_STYLE[result as JournalEntry['result']], result as string)}`;
+  });
 }
 
 /** The flags, counted; and why what failed has failed, as far as that was read. */
@@ -74,14 +86,19 @@ export function flagTable(
   if (waiting > 0) parts.push(`${waiting} waiting`);
   if (events > 0) parts.push(`${events} ${events === 1 ? 'event' : 'events'} on the way`);
   if (archived > 0) parts.push(`${isArchiveSampled ? 'about ' : ''}${archived} archived`);
-  const reasons = failures.map(({ state, reason, line, column }) => {
+  const reasons = failures.map(({ state, reason, line, column, attempts }) => {
     const place = line === undefined ? '' : `:${line}:${column ?? 1}`;
-    return `  ${paint('red', state)}${place}: ${reason}`;
+    const code = placeOfFailure(attempts, process.cwd());
+    const where = code === undefined ? '' : ` (${oneLine(code)})`;
+    return `  ${paint('red', state)}${place}: ${indented(reason)}${where}`;
   });
   const more = failed - failures.length;
   if (more > 0) reasons.push(`  … and ${more} more: ls failed`);
   return [`flags: ${parts.join(', ')}`, ...reasons].join('\n');
 }
+
+/** What has several lines, as a part of a list. */
+const indented = (text: string): string => shown(text).replaceAll('\n', '\n    ');
 
 const BAR = 30;
 

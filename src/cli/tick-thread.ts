@@ -14,13 +14,26 @@ import type {
   ThreadNote,
   ThreadTask,
 } from '../worker/thread-run.ts';
-import { loadMachines } from './machines.ts';
+import { MachineFiles } from './machine-files.ts';
 import { realClock } from './real.ts';
 
 const { machines, pauseScale } = workerData as ThreadData;
 
+const files = new MachineFiles(machines);
 /** Begun with the first tick, which can say what went wrong; after that, with the next one. */
-let loading: Promise<Registry> | undefined;
+let loading: Promise<unknown> | undefined;
+/** As of the last load. */
+let loadedVersion: number | undefined;
+
+/** Files that cannot be loaded anew are as they were here, or missing; the worker's own thread has logged why. */
+async function load(version: number): Promise<Registry> {
+  if (loadedVersion === undefined || loadedVersion < version) {
+    loading = version === 0 ? files.load() : files.reload(version);
+    loadedVersion = version;
+  }
+  await loading;
+  return files.registry;
+}
 
 export default async function runTick({ task, port }: ThreadCall): Promise<TickResult> {
   const cancellation = new Cancellation();
@@ -39,23 +52,26 @@ export default async function runTick({ task, port }: ThreadCall): Promise<TickR
     return answer.promise;
   };
   try {
-    loading ??= loadMachines(machines);
-    const activity = activityOf(await loading, task);
+    const activity = activityOf(await load(task.machinesVersion), task);
     post({ kind: 'begun' });
-    return await startAttempt({ ...task, activity, history }, cancellation, {
+    return await startAttempt({ ...task, activity, history }, activity.tick, cancellation, {
       clock: realClock,
       pauseScale,
       log: logTo(post),
       print: (line: unknown) => post({ kind: 'print', line: String(line) }),
     });
   } catch (error) {
-    loading = undefined;
+    // What is missing may be there by the next tick.
+    if (loadedVersion === 0) loadedVersion = undefined;
     return failed(error);
   }
 }
 
 /** Throws `machines-changed`. */
-function activityOf(registry: Registry, task: ThreadTask): RunnableActivity {
+function activityOf(
+  registry: Registry,
+  task: ThreadTask,
+): Extract<RunnableActivity, { kind: 'tick' }> {
   const { machine, version, state } = task;
   const found = registry.get(machine)?.find((one) => one.version === version);
   const placed = found?.place(task);

@@ -1,5 +1,9 @@
 /** Volumes as the reading and mending commands use them: no session, no claims. */
+import { isDroppedName } from '../machine/dropped.ts';
 import { UserError } from '../machine/errors.ts';
+import { parseEventName } from '../machine/event.ts';
+import { isStateName } from '../machine/name.ts';
+import { listOrNone } from '../volume/exclusive.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { readVolume } from '../volume/open.ts';
@@ -20,6 +24,22 @@ async function openExisting(directory: string): Promise<OpenedVolume> {
   const files = new NodeFiles();
   const layout = new Layout(directory);
   return { files, layout, volume: await readVolume(files, layout) };
+}
+
+/**
+ * Throws `no-volume` for a directory where no worker has been, and to which nothing was submitted or sent: for commands
+ * that would otherwise say of a wrong directory that nothing is left to do.
+ */
+export async function requireVolume({ files, layout, volume }: OpenedVolume): Promise<void> {
+  if (volume !== undefined || (await files.stat(layout.home)) !== undefined) return;
+  for await (const name of files.names(layout.root)) if (isStateName(name)) return;
+  const events = await listOrNone(files, layout.events);
+  if (events.some((name) => parseEventName(name) !== undefined || isDroppedName(name))) return;
+  throw new UserError(
+    'no-volume',
+    `${layout.root} is not a volume: no worker has been there, and it has no state files; --dir names another directory`,
+    { directory: layout.root },
+  );
 }
 
 /** All of them, or none: throws as `directoriesOf` and `openExisting`. */
@@ -55,13 +75,20 @@ export async function onEach(
 /** Each JSON object gets `dir`; what people read gets a heading. */
 function labelled(settings: Settings, io: Io, dir: string): Io {
   let isHeaded = false;
-  const print = (text: string): void => {
-    if (settings.json) return io.print(withDirectory(dir, text));
+  const head = (): void => {
     if (!isHeaded) io.print(`${dir}:`);
     isHeaded = true;
+  };
+  const print = (text: string): void => {
+    if (settings.json) return io.print(withDirectory(dir, text));
+    head();
     io.print(text);
   };
-  return { ...io, print };
+  const data = (text: string): void => {
+    head();
+    io.data(text);
+  };
+  return { ...io, print, data };
 }
 
 export function withDirectory(dir: string, json: string): string {

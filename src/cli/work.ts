@@ -1,12 +1,13 @@
 /** A worker on one volume: what `flockwork worker` runs on each of those it is given. */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { examineQuickly } from '../doctor/examine.ts';
 import { judge, sentenceOf } from '../doctor/judge.ts';
 import { nodeHost } from '../doctor/node-host.ts';
 import { scratchName } from '../doctor/scratch.ts';
 import { UserError } from '../machine/errors.ts';
-import { machineNames, sensorsOf, type Registry } from '../machine/registry.ts';
+import { sensorsOf, type Registry } from '../machine/registry.ts';
 import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../volume/archivable.ts';
 import { startHeartbeatThread } from '../volume/heartbeat.ts';
 import { Layout } from '../volume/layout.ts';
@@ -14,13 +15,15 @@ import { NodeFiles } from '../volume/node-files.ts';
 import { openVolume, readVolume } from '../volume/open.ts';
 import { openSession } from '../volume/session.ts';
 import type { VolumeFile } from '../volume/volume-file.ts';
-import { TRUSTS_VOLUME } from '../worker/library.ts';
+import { knownOf } from '../worker/library.ts';
 import type { Execute, Log, Summary } from '../worker/ports.ts';
 import type { Slots } from '../worker/slots.ts';
 import { Worker } from '../worker/worker.ts';
 import type { Settings } from './options.ts';
 import { askedPhases, defaultTiming } from './phases.ts';
-import { isNetworkFileSystem, realClock, realRandom, watchDirectory } from './real.ts';
+import { processIdentity } from './process-identity.ts';
+import { isNetworkFileSystem, realClock, realRandom } from './real.ts';
+import { watchVolume } from './wake-up.ts';
 
 /** Nothing on a volume is staler than its lease. */
 const LEASES_OF_PAUSE = 5;
@@ -37,7 +40,7 @@ export interface Prepared {
 /** What the workers of one process have in common. */
 export interface Post {
   readonly name: string;
-  readonly registry: Registry;
+  readonly machines: () => Registry;
   readonly settings: Settings;
   /** What each may count on: of the process's, an equal part. */
   readonly concurrency: number;
@@ -45,6 +48,8 @@ export interface Post {
   readonly slots: Slots;
   readonly execute: Execute;
   readonly stop: AbortSignal;
+  /** See `WorkerPorts`. */
+  readonly moreToCome: () => boolean;
 }
 
 /** Makes the directory a volume, if it is none yet. Throws `unfit-volume`, and what `openVolume` does. */
@@ -59,7 +64,7 @@ export async function prepare(directory: string, settings: Settings, log: Log): 
 /** Until nothing is left, or `stop` aborts. Throws what a user has to mend: `volume-gone`, `name-in-use`. */
 export async function work(
   { directory, isNetwork, files, volume, log }: Prepared,
-  { name, registry, settings, concurrency, capacity, slots, execute, stop }: Post,
+  { name, machines, settings, concurrency, capacity, slots, execute, stop, moreToCome }: Post,
 ): Promise<Summary> {
   const session = {
     directory,
@@ -67,10 +72,10 @@ export async function work(
     worker: name,
     host: hostname(),
     pid: process.pid,
+    process: processIdentity(process.pid),
     concurrency,
     capacity,
-    machines: [...machineNames(registry), ...(settings['trust-volume'] ? [TRUSTS_VOLUME] : [])],
-    sensors: sensorsOf(registry),
+    sensors: sensorsOf(machines()),
     ownClock: !isNetwork,
     freshListings: !isNetwork,
     archive: {
@@ -79,6 +84,7 @@ export async function work(
       pause: Math.max(ARCHIVE_PAUSE, LEASES_OF_PAUSE * volume.lease),
     },
   };
+  const absolute = resolve(directory);
   const ports = {
     files,
     clock: realClock,
@@ -89,20 +95,24 @@ export async function work(
     {
       clock: realClock,
       random: realRandom,
-      openSession: () => openSession(ports, session),
-      execute,
+      openSession: () =>
+        openSession(ports, { ...session, ...knownOf(machines(), settings['trust-volume']) }),
+      execute: (task, signal) => execute({ ...task, directory: absolute }, signal),
       log,
       slots,
+      machines,
+      moreToCome,
       // File events do not cross the network: there, an idle worker looks once a cycle.
-      watch: isNetwork ? undefined : watchDirectory(directory, log),
+      watch: isNetwork ? undefined : watchVolume(directory, log),
     },
     {
-      registry,
+      registry: machines(),
       volumeId: volume.id,
       assign: settings.assign,
       follow: settings.follow,
       watch: settings.watch,
       eager: settings.eager,
+      gathering: { expect: settings.expect, quietMs: settings.gather },
       trustVolume: settings['trust-volume'],
       freshListings: !isNetwork,
       drain: settings.drain,

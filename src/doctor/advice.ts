@@ -1,4 +1,5 @@
 /** Phase lengths and a lease for what was measured. Pure; all times are integer milliseconds. */
+import { writeDuration } from '../machine/duration.ts';
 import {
   cycleLength,
   LOCAL_PHASES,
@@ -82,6 +83,6 @@ function roundUp(ms: number): number {
 /** As `worker` takes them. */
 export function flagsOf({ phases, lease }: Advice): string {
   return Object.entries({ ...phases, lease })
-    .map(([name, ms]) => `--${name} ${ms >= 1000 && ms % 100 === 0 ? `${ms / 1000}s` : `${ms}ms`}`)
+    .map(([name, ms]) => `--${name} ${writeDuration(ms)}`)
     .join(' ');
 }

@@ -11,7 +11,7 @@ import {
   type Planned,
 } from './event.ts';
 import { successorName } from './name.ts';
-import type { AppliedEvent } from './record.ts';
+import { MAX_KEPT_DETAILS_BYTES, type AppliedEvent } from './record.ts';
 import { byteLength, MAX_STATE_BYTES, type StateFile } from './state-file.ts';
 import { formatSuccessor } from './successor.ts';
 import type { Reading } from './table.ts';
@@ -52,7 +52,7 @@ export interface Burst {
 
 /** Events that one step takes up. */
 export const MOST_EVENTS = 64;
-/** Of what one record says of its events: originators and reasons are as long as somebody made them. */
+/** Of what one record says of its events: originators and reasons are as long as their senders made them. */
 export const MOST_BYTES: number = MAX_STATE_BYTES;
 const MOST_REASON = 10_000;
 
@@ -143,18 +143,26 @@ export function appliedOf(
   from: string,
   decision: Accepted | Refused,
 ): AppliedEvent {
-  const { event, originator } = typeof parsed === 'string' ? {} : parsed;
+  const { event, originator, timestamp, details } =
+    typeof parsed === 'string' ? ({} as Partial<EventFile>) : parsed;
   return {
     file,
     id,
     ...(event !== undefined && { event }),
     ...(originator !== undefined && { originator }),
+    ...(timestamp !== undefined && { timestamp }),
+    ...(details !== undefined && keptDetails(details)),
     outcome: decision.outcome,
     from,
     ...(decision.outcome === 'Ok'
       ? { to: decision.state }
       : { reason: decision.reason.slice(0, MOST_REASON) }),
   };
+}
+
+function keptDetails(details: Json): Pick<AppliedEvent, 'details' | 'detailsBytes'> {
+  const bytes = byteLength(JSON.stringify(details));
+  return bytes <= MAX_KEPT_DETAILS_BYTES ? { details } : { detailsBytes: bytes };
 }
 
 type Accepted = Pick<Extract<Decision, { outcome: 'Ok' }>, 'outcome' | 'state'>;

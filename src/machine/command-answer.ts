@@ -1,7 +1,10 @@
 /** What a command's output means. */
 import { checkAnswer, show, type Answer } from './answer.ts';
 import type { Json } from './definition.ts';
-import { isObject } from './json-text.ts';
+import { isObject, parseJson } from './json-text.ts';
+
+/** Characters of a command's output in an error. */
+const SHOWN = 200;
 
 /** With one of these, what a command prints is an answer: `done` and `next` as ever, the others if they can be. */
 type Keys = Readonly<Record<string, Json | undefined>>;
@@ -22,7 +25,7 @@ const KEYS: readonly string[] = [
  * A command's standard output: nothing, or one JSON value. `{"next": STATE, "payload"?}`, with `"later": DELAY` too,
  * `{"wait": true, "payload"?}`, `{"fork": {NAME: {"state", …}, …}, "join": {"state", …}}` and `{"done": OUTPUT}` are answers; any other value is the payload for the configured
  * `next` state or, where there is none, the output. Nothing means: go on to the configured state with the payload as it
- * is. `"emit": [...]` goes with any answer, or alone, with what nothing means.
+ * is. `"emit": [...]` goes with any answer, or alone, with what nothing means. Throws for what cannot be understood.
  */
 export function commandAnswer(
   stdout: string,
@@ -66,12 +69,31 @@ function answerOf(keys: Keys, following: string | undefined, before: Json): obje
 }
 
 function parse(stdout: string): Json {
-  try {
-    return JSON.parse(stdout) as Json;
-  } catch {
-    throw new Error(
-      `the command printed what is not JSON; it should print nothing or one JSON value, ` +
-        `and say everything else on standard error: ${stdout.trim().slice(0, 200)}`,
-    );
+  const parsed = parseJson(stdout);
+  if (parsed.ok) return parsed.value;
+  throw new Error(
+    `cannot use what the command printed: ${parsed.reason}; it must print nothing or one JSON value, and everything ` +
+      `else on standard error; for a command that prints text, set output: text or output: none: ${stdout.trim().slice(0, SHOWN)}`,
+  );
+}
+
+export interface CommandFailure {
+  readonly message: string;
+  /** No further attempt can help. */
+  readonly fatal?: boolean;
+}
+
+/** `{"fail": REASON, "retry"?: BOOLEAN}`, which a command may print whatever its exit status is; undefined for all else. */
+export function failureOf(stdout: string): CommandFailure | undefined {
+  if (!stdout.includes('"fail"')) return undefined;
+  const parsed = parseJson(stdout);
+  const value = parsed.ok && isObject(parsed.value) ? parsed.value : {};
+  const { fail, retry = true, ...more } = value;
+  if (typeof fail !== 'string') return undefined;
+  if (typeof retry !== 'boolean' || Object.keys(more).length > 0) {
+    const message = `the command's answer must be {"fail": REASON} or {"fail": REASON, "retry": false}, not ${show(value)}`;
+    return { message, fatal: true };
   }
+  const message = fail === '' ? 'the command answered that it failed, without a reason' : fail;
+  return { message, ...(!retry && { fatal: true }) };
 }

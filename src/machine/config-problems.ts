@@ -2,6 +2,7 @@
 import { durationProblem } from './duration.ts';
 import { isObject } from './json-text.ts';
 import { KNOWN_KEYS, tablePart, type Configuration, type TablePart } from './config-schema.ts';
+import { suggestion } from './suggest.ts';
 
 export interface Problem {
   readonly path: readonly PropertyKey[];
@@ -32,7 +33,7 @@ function keyProblems(value: object): Problem[] {
     .filter((key) => !KNOWN_KEYS.includes(key) && !key.startsWith('x-'))
     .map((key) => ({
       path: [key],
-      message: `unknown key ${key}; there are ${KNOWN_KEYS.join(', ')}, and x-… for your own`,
+      message: `unknown key ${key}${suggestion(key, KNOWN_KEYS)}; your own begin with x-`,
     }));
 }
 
@@ -43,11 +44,19 @@ function textProblems({ version, activities }: Partial<Configuration>): Problem[
   return [
     ...needsText(['version'], version),
     ...Object.entries(activities ?? {}).flatMap(([state, activity]) =>
-      Object.entries(activity?.env ?? {}).flatMap(([name, text]) =>
-        needsText(['activities', state, 'env', name], text),
-      ),
+      Object.entries(activity?.env ?? {}).flatMap(([name, text]) => {
+        const path = ['activities', state, 'env', name];
+        const wrong = variableProblem(name, text);
+        return [...needsText(path, text), ...(wrong === undefined ? [] : [problem(path, wrong)])];
+      }),
     ),
   ];
+}
+
+/** What no process can be given. */
+function variableProblem(name: string, text: unknown): string | undefined {
+  if (/[=\0]/.test(name) || name === '') return `"${name}" is no name of a variable`;
+  return String(text).includes('\0') ? 'a variable holds no null character' : undefined;
 }
 
 function missingTable(value: object): Problem[] {
@@ -88,7 +97,7 @@ function stateProblems(
 }
 
 function noState(state: string, known: Iterable<string>): string {
-  return `there is no state ${state}; there are ${[...known].join(', ')}`;
+  return `there is no state ${state}${suggestion(state, [...known])}`;
 }
 
 function tableProblems({ states, transitions, after = {}, goals = {} }: TablePart): Problem[] {
@@ -145,10 +154,7 @@ function tableProblems({ states, transitions, after = {}, goals = {} }: TablePar
     ...Object.keys(goals)
       .filter((event) => !events.has(event))
       .map((event) =>
-        problem(
-          ['goals', event],
-          `there is no event ${event}; there are ${[...events].join(', ')}`,
-        ),
+        problem(['goals', event], `there is no event ${event}${suggestion(event, [...events])}`),
       ),
   ];
 }

@@ -25,6 +25,12 @@ const retrySchema = z.strictObject({
   initialInterval: duration(0).optional(),
   backoffCoefficient: z.number().min(1).optional(),
   maximumInterval: duration(0).optional(),
+  nonRetryableExitStatuses: z
+    .array(z.int().min(1).max(255))
+    .optional()
+    .describe(
+      'An exit status of the command that is listed here is not retried; nor are 126 and 127',
+    ),
 });
 
 const activitySchema = z.strictObject({
@@ -34,6 +40,12 @@ const activitySchema = z.strictObject({
     .refine((line) => line.trim() !== '', 'it has to be a command line')
     .describe('Command line for /bin/sh -c: the state as JSON on stdin, the answer on stdout'),
   next: z.string().optional().describe('The state that follows when the command names none'),
+  output: z
+    .enum(['json', 'text', 'none'])
+    .optional()
+    .describe(
+      'What standard output is: json (default), an answer; text, the output of a last step, otherwise logged; none, ignored',
+    ),
   timeout: duration(1).optional(),
   retry: retrySchema.optional(),
   env: z.record(z.string(), z.coerce.string()).optional(),

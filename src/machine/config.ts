@@ -1,12 +1,22 @@
 /** Machines as configurations, JSON or YAML: transitions, and activities that are commands. */
 import { isAbsolute, join } from 'node:path/posix';
-import { isMap, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  type Document,
+  type YAMLMap,
+} from 'yaml';
+import { asWritten } from './as-written.ts';
 import { meaningProblems, type Problem } from './config-problems.ts';
 import { configurationSchema, keysAt, type Configuration } from './config-schema.ts';
 import type { Machine, TableOptions } from './definition.ts';
 import { UserError } from './errors.ts';
 import { parseJson } from './json-text.ts';
 import { machine } from './machine.ts';
+import { suggestion } from './suggest.ts';
 import { impossible, type Cell } from './table.ts';
 
 /** `folder`: where relative working directories start. Throws `bad-configuration`, with every problem. */
@@ -39,14 +49,33 @@ export function parseConfiguration(
 
 /** Throws `bad-configuration` for an alias without anchor, and for so many that only an attack has them. */
 function toValue(document: Document, file: string): unknown {
-  const version = document.get('version', true);
-  // As it is written: 1.10 is not 1.1.
-  if (isScalar(version) && typeof version.value === 'number') version.value = version.source;
   try {
+    asWritten(document.get('version', true));
+    for (const env of environments(document)) {
+      for (const pair of env.items) {
+        const text = isAlias(pair.value) ? pair.value.resolve(document) : pair.value;
+        // What an alias stands for may be used elsewhere, as what it is.
+        pair.value = isAlias(pair.value) && isScalar(text) ? text.clone() : text;
+        asWritten(pair.value);
+      }
+    }
     return document.toJS();
   } catch (error) {
     return refuse(file, [`${file}: ${(error as Error).message}`]);
   }
+}
+
+function environments(document: Document): YAMLMap[] {
+  const activities = mapAt(document, document.get('activities', true));
+  const each = activities?.items.map(({ value }) => mapAt(document, value));
+  return (each ?? [])
+    .map((activity) => mapAt(document, activity?.get('env', true)))
+    .filter((env) => env !== undefined);
+}
+
+function mapAt(document: Document, node: unknown): YAMLMap | undefined {
+  const found = isAlias(node) ? node.resolve(document) : node;
+  return isMap(found) ? found : undefined;
 }
 
 function shapeProblems(value: unknown): Problem[] {
@@ -59,7 +88,7 @@ function shapeProblems(value: unknown): Problem[] {
     }
     return issue.keys.map((key) => ({
       path: [...issue.path, key],
-      message: `${where}unknown key ${key}; there are ${keysAt(issue.path).join(', ')}`,
+      message: `${where}unknown key ${key}${suggestion(key, keysAt(issue.path))}`,
     }));
   });
 }

@@ -67,6 +67,8 @@ export interface RetryOptions {
   backoffCoefficient?: number;
   /** No pause is longer. Default 60s. */
   maximumInterval?: number | string;
+  /** Commands only: exit statuses after which the state is put aside at once. 126 and 127 always are. */
+  nonRetryableExitStatuses?: readonly number[];
 }
 
 export interface ActivityOptions {
@@ -79,11 +81,15 @@ export interface TickActivity extends ActivityOptions {
   tick: Tick;
 }
 
+export type CommandOutput = 'json' | 'text' | 'none';
+
 export interface CommandActivity extends ActivityOptions {
   /** A command line for `/bin/sh -c`: the state's JSON on stdin, the answer's JSON on stdout. */
   run: string;
   /** The state to go on to when the command prints nothing; without it the instance is then done. */
   next?: string;
+  /** What its standard output is: an answer (`json`, the default), the output as `text`, or of no interest (`none`). */
+  output?: CommandOutput;
   env?: Record<string, string>;
   /** Working directory; relative to the configuration file's folder. Default: that folder. */
   cwd?: string;
@@ -141,6 +147,7 @@ export interface RetryPolicy {
   readonly initialInterval: number;
   readonly backoffCoefficient: number;
   readonly maximumInterval: number;
+  readonly nonRetryableExitStatuses?: readonly number[];
 }
 
 /** An activity with every default filled in. */
@@ -150,6 +157,7 @@ export type RunnableActivity = { readonly timeout: number; readonly retry: Retry
       readonly kind: 'command';
       readonly run: string;
       readonly next: string | undefined;
+      readonly output: CommandOutput;
       readonly env: Readonly<Record<string, string>>;
       readonly cwd: string;
     }

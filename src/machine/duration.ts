@@ -15,29 +15,31 @@ export function parseDuration(value: number | string): number {
   );
 }
 
-/** What a timer can hold: 24 days. */
-const LONGEST = 2 ** 31 - 1;
+/** A century: beyond that lies a mistake, and the end of what a date can be. */
+const MOST = 36_525 * 24 * UNITS['h']!;
 
 /** Why this cannot be a timeout or a timer (`least` 1) or an interval (0), or undefined. */
 export function durationProblem(value: number | string, least: number): string | undefined {
   try {
     const ms = parseDuration(value);
-    return ms >= least && ms <= LONGEST
+    return ms >= least && ms <= MOST
       ? undefined
-      : `${value} has to be between ${least}ms and 24 days`;
+      : `${value} has to be between ${least}ms and a hundred years`;
   } catch (error) {
     return (error as Error).message;
   }
 }
-
-/** A century: beyond that lies a mistake, and the end of what a date can be. */
-const MOST = 36_525 * 24 * UNITS['h']!;
 
 /** How long to put a step off, ms. Throws `bad-duration`. */
 export function durationOf(value: number | string): number {
   const ms = parseDuration(value);
   if (ms <= MOST) return ms;
   throw new UserError('bad-duration', `"${value}" is more than a hundred years`, { value });
+}
+
+/** As options take them: `10s`, `1.5s`, `400ms`. */
+export function writeDuration(ms: number): string {
+  return ms >= 1000 && ms % 100 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }
 
 /** For people: `450 ms`, `3.2 s`, `1 m 05 s`, `2 h 03 m`. */

@@ -7,43 +7,105 @@ const MAX_ANSWER_BYTES: number = MAX_STATE_BYTES - 4096;
 const OUTERMOST_LEVEL = 2;
 const SHOWN = 200;
 
+/** What else to answer. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  Map: ': make it an object',
+  Set: ': make it a list',
+  Date: ': write toISOString()',
+  Promise: ': wait for its result',
+  Error: ': say its message',
+  bigint: ': make it a text',
+};
+
 /**
- * Why this is no JSON that a state file, or an event, has room for; undefined if it is. `what` it is called, `level`:
- * how far down it is put, 1 for a file's whole content.
+ * Why this is no JSON that a state file, or an event, has room for, or what JSON would alter; undefined if it is
+ * neither. `what` it is called, `level`: how far down it is put, 1 for a file's whole content. `isTold`: of an object
+ * that the caller writes in another way.
  */
 export function jsonProblem(
   value: unknown,
   what: string,
   level: number = OUTERMOST_LEVEL,
+  isTold: (part: object) => boolean = () => false,
 ): string | undefined {
-  const problem = findProblem(value, what, level, new Set());
+  const problem = findProblem(value, what, level, { above: new Set(), isTold });
   if (problem !== undefined) return problem;
   return byteLength(JSON.stringify(value)) > MAX_ANSWER_BYTES
     ? `${what} is larger than ${MAX_ANSWER_BYTES} bytes`
     : undefined;
 }
 
-function findProblem(
-  value: unknown,
-  path: string,
-  level: number,
-  above: Set<object>,
-): string | undefined {
+interface Walk {
+  readonly above: Set<object>;
+  readonly isTold: (part: object) => boolean;
+}
+
+function findProblem(value: unknown, path: string, level: number, walk: Walk): string | undefined {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return undefined;
   if (typeof value === 'number') {
     return Number.isFinite(value) ? undefined : `${path} is ${value}, which JSON cannot hold`;
   }
-  if (typeof value !== 'object') return `${path} is a ${typeof value}, which JSON cannot hold`;
+  if (typeof value !== 'object') return unheld(path, value);
+  if (walk.isTold(value)) return undefined;
   if (level > MAX_DEPTH)
     return `${path.slice(0, SHOWN)} is nested more than ${MAX_DEPTH} levels deep`;
-  if (above.has(value)) return `${path} contains itself`;
-  above.add(value);
-  for (const [key, part] of Object.entries(value)) {
-    // JSON leaves these out, as everybody knows.
-    if (part === undefined && !Array.isArray(value)) continue;
-    const problem = findProblem(part, `${path}.${key}`, level + 1, above);
+  if (walk.above.has(value)) return `${path} contains itself`;
+  if (!Array.isArray(value) && !isPlain(value)) return unheld(path, value);
+  walk.above.add(value);
+  const problem = Array.isArray(value)
+    ? findInList(value, path, level + 1, walk)
+    : findInObject(value, path, level + 1, walk);
+  walk.above.delete(value);
+  return problem;
+}
+
+function findInList(
+  list: readonly unknown[],
+  path: string,
+  level: number,
+  walk: Walk,
+): string | undefined {
+  for (let index = 0; index < list.length; index += 1) {
+    if (list[index] === undefined) return `${path}.${index} is undefined, which JSON cannot hold`;
+    const problem = findProblem(list[index], `${path}.${index}`, level, walk);
     if (problem !== undefined) return problem;
   }
-  above.delete(value);
+  const [named] = Object.keys(list).slice(list.length);
+  return named === undefined
+    ? undefined
+    : `${path} is a list with ${named}, which JSON cannot hold`;
+}
+
+function findInObject(value: object, path: string, level: number, walk: Walk): string | undefined {
+  for (const [key, part] of Object.entries(value)) {
+    // JSON leaves these out.
+    if (part === undefined) continue;
+    const problem = findProblem(part, `${path}.${key}`, level, walk);
+    if (problem !== undefined) return problem;
+  }
   return undefined;
+}
+
+/** `{ … }`, of any realm: of what has a class JSON would leave its fields at best. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return (
+    prototype === null ||
+    prototype === Object.prototype ||
+    (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'valueOf'))
+  );
+}
+
+function unheld(path: string, value: unknown): string {
+  const kind = kindOf(value);
+  const article = /^[aeiou]/i.test(kind) ? 'an' : 'a';
+  const remedy = value instanceof Error ? REMEDIES['Error'] : REMEDIES[kind];
+  return `${path} is ${article} ${kind}, which JSON cannot hold${remedy ?? ''}`;
+}
+
+function kindOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return typeof value;
+  const { constructor } = value as { readonly constructor?: unknown };
+  const name = typeof constructor === 'function' ? constructor.name : '';
+  return name === '' ? 'object of a class' : name;
 }

@@ -2,6 +2,7 @@
 import { findNodeAtLocation, parseTree, visit } from 'jsonc-parser';
 import { z } from 'zod';
 import type { Json } from './definition.ts';
+import { findAlteredNumber } from './exact-number.ts';
 
 /** 1-based. */
 export interface Place {
@@ -33,7 +34,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Never throws. `__proto__` is data: an own property like any other. */
+/** Never throws, and alters no number. `__proto__` is data: an own property like any other. */
 export function parseJson(text: string): ParsedJson {
   const tooDeep = hasManyBrackets(text) ? findTooDeep(text) : undefined;
   if (tooDeep !== undefined) {
@@ -41,7 +42,10 @@ export function parseJson(text: string): ParsedJson {
     return { ok: false, reason, ...placeOf(text, tooDeep) };
   }
   try {
-    return { ok: true, value: JSON.parse(text) as Json };
+    const value = JSON.parse(text) as Json;
+    const altered = findAlteredNumber(text);
+    if (altered === undefined) return { ok: true, value };
+    return { ok: false, reason: altered.reason, ...placeOf(text, altered.offset) };
   } catch (error) {
     const reason = `not JSON: ${(error as Error).message.replace(/ \(line \d+ column \d+\)$/, '')}`;
     const position = /at position (\d+)/.exec(reason)?.[1];

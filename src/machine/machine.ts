@@ -3,6 +3,7 @@ import { decideBy } from './decide.ts';
 import type {
   Activity,
   CommandActivity,
+  CommandOutput,
   Machine,
   MachineOptions,
   RetryOptions,
@@ -19,12 +20,20 @@ const MACHINE = Symbol.for('flockwork.machine');
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 const DEFAULT_TIMEOUT = '5m';
 
+const OUTPUTS: readonly CommandOutput[] = ['json', 'text', 'none'];
+
 const KEYS = {
   machine: ['name', 'version', 'initial', 'sensors', 'activities'],
   table: ['states', 'events', 'table', 'goals', 'after', 'hooks'],
   tick: ['tick', 'timeout', 'retry'],
-  command: ['run', 'next', 'env', 'cwd', 'timeout', 'retry'],
-  retry: ['maximumAttempts', 'initialInterval', 'backoffCoefficient', 'maximumInterval'],
+  command: ['run', 'next', 'output', 'env', 'cwd', 'timeout', 'retry'],
+  retry: [
+    'maximumAttempts',
+    'initialInterval',
+    'backoffCoefficient',
+    'maximumInterval',
+    'nonRetryableExitStatuses',
+  ],
 } as const;
 
 /** Throws `bad-machine`, with what is wrong and where. */
@@ -121,16 +130,20 @@ export function runnable(activity: Activity, where: string): RunnableActivity {
   const common = { timeout, retry: retryPolicy(activity.retry ?? {}, `${where}, retry`) };
   if (isCommand) return { ...common, ...command(activity, where) };
   if (typeof activity.tick !== 'function') refuse(`${where}: tick has to be a function`);
+  if (common.retry.nonRetryableExitStatuses !== undefined) {
+    refuse(`${where}, retry: nonRetryableExitStatuses is for commands; a tick throws FatalError`);
+  }
   return { ...common, kind: 'tick', tick: activity.tick };
 }
 
 function command(
-  { run, next, env, cwd }: CommandActivity,
+  { run, next, output = 'json', env, cwd }: CommandActivity,
   where: string,
 ): Omit<Extract<RunnableActivity, { kind: 'command' }>, 'timeout' | 'retry'> {
   if (typeof run !== 'string' || run.trim() === '')
     refuse(`${where}: run has to be a command line`);
-  return { kind: 'command', run, next, env: env ?? {}, cwd: cwd ?? '.' };
+  if (!OUTPUTS.includes(output)) refuse(`${where}: output must be ${OUTPUTS.join(', ')}`);
+  return { kind: 'command', run, next, output, env: env ?? {}, cwd: cwd ?? '.' };
 }
 
 function duration(value: number | string, where: string, least = 0): number {
@@ -151,6 +164,9 @@ function retryPolicy(options: RetryOptions, where: string): RetryPolicy {
     initialInterval: duration(options.initialInterval ?? '1s', `${where}, initialInterval`),
     backoffCoefficient: options.backoffCoefficient ?? 2,
     maximumInterval: duration(options.maximumInterval ?? '60s', `${where}, maximumInterval`),
+    ...(options.nonRetryableExitStatuses !== undefined && {
+      nonRetryableExitStatuses: exitStatuses(options.nonRetryableExitStatuses, where),
+    }),
   };
   if (!Number.isInteger(policy.maximumAttempts) || policy.maximumAttempts < 1) {
     refuse(`${where}: maximumAttempts has to be a whole number, at least 1`);
@@ -158,4 +174,11 @@ function retryPolicy(options: RetryOptions, where: string): RetryPolicy {
   if (!(policy.backoffCoefficient >= 1))
     refuse(`${where}: backoffCoefficient has to be at least 1`);
   return policy;
+}
+
+function exitStatuses(statuses: readonly number[], where: string): readonly number[] {
+  const isStatus = (one: unknown): boolean =>
+    Number.isInteger(one) && (one as number) >= 1 && (one as number) <= 255;
+  if (Array.isArray(statuses) && statuses.every(isStatus)) return Object.freeze([...statuses]);
+  return refuse(`${where}: nonRetryableExitStatuses must be a list of numbers from 1 to 255`);
 }

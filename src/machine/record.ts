@@ -25,11 +25,19 @@ export interface AppliedEvent {
   readonly id: string;
   readonly event?: string;
   readonly originator?: string;
+  /** ISO 8601: when it was sent, as its sender said. */
+  readonly timestamp?: string;
+  /** Up to `MAX_KEPT_DETAILS_BYTES` of JSON; of longer ones only the length is kept. */
+  readonly details?: Json;
+  readonly detailsBytes?: number;
   readonly outcome: Outcome;
   readonly from: string;
   readonly to?: string;
   readonly reason?: string;
 }
+
+/** Of an event's details in the record of the step that it was applied in. */
+export const MAX_KEPT_DETAILS_BYTES = 4096;
 
 /** A state file that a step leads to: its name, and its text to the byte. */
 export interface Follower {
@@ -82,6 +90,11 @@ export interface FailureRecord {
   /** Of the state file, where that is what is wrong. */
   readonly line?: number;
   readonly column?: number;
+  /**
+   * Only where nothing has run, and another content might run: the fingerprint of what was read, or why it could not be
+   * read. When the file has another content, the state is available again.
+   */
+  readonly file?: string;
   readonly attempts?: readonly Attempt[];
 }
 
@@ -112,6 +125,9 @@ const appliedSchema: z.ZodType<AppliedEvent> = z.object({
   id: text,
   event: text.exactOptional(),
   originator: text.exactOptional(),
+  timestamp: text.exactOptional(),
+  details: parsedJson.exactOptional(),
+  detailsBytes: z.int().exactOptional(),
   outcome,
   from: text,
   to: text.exactOptional(),
@@ -153,6 +169,7 @@ const failureSchema: z.ZodType<FailureRecord> = z.object({
   reason: text,
   line: z.int().exactOptional(),
   column: z.int().exactOptional(),
+  file: text.exactOptional(),
 });
 
 /** The same record gives the same text: it is compared by it. */

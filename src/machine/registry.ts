@@ -49,6 +49,22 @@ export function machineNames(registry: Registry): string[] {
   return [...registry.values()].flat().map(fullName).sort();
 }
 
+/** Characters that all of it may have, about: it goes into every token, and those are small. */
+const STATES_LENGTH = 2000;
+
+/** By full name: the states of as many machines as there is room for; none of those that have no list of them. */
+export function machineStates(registry: Registry): Record<string, string[]> {
+  const states: Record<string, string[]> = {};
+  let left = STATES_LENGTH;
+  for (const machine of [...registry.values()].flat()) {
+    const known = [...machine.kinds.keys()];
+    left -= JSON.stringify([fullName(machine), known]).length;
+    if (left < 0) break;
+    if (known.length > 0) states[fullName(machine)] = known;
+  }
+  return states;
+}
+
 /** Instances that some of them look at. */
 export function sensorsOf(registry: Registry): string[] {
   return [...new Set([...registry.values()].flat().flatMap(({ sensors }) => sensors))];

@@ -1,12 +1,12 @@
 /** What a tick's answer comes to: everything that goes into the record of its step. */
 import type { Answer } from './answer.ts';
 import { timersIn } from './burst.ts';
-import type { Machine } from './definition.ts';
+import type { Json, Machine } from './definition.ts';
 import { emitted, type Emitted, type Planned } from './event.ts';
 import { endOfBranch, forkOf } from './fork.ts';
 import { parseStateName, successorName } from './name.ts';
 import type { Follower } from './record.ts';
-import { fullName } from './registry.ts';
+import { fullName, resolveState, type Registry } from './registry.ts';
 import { byteLength, MAX_STATE_BYTES, type StateFile } from './state-file.ts';
 import { formatSuccessor } from './successor.ts';
 
@@ -17,6 +17,9 @@ export interface Ticked {
   readonly name: string;
   readonly file: StateFile;
   readonly state: string;
+  /** What else is known here, as for `resolveState`: a branch may be of another machine. */
+  readonly registry?: Registry;
+  readonly newest?: ReadonlyMap<string, string> | undefined;
 }
 
 export interface Sequel {
@@ -25,6 +28,32 @@ export interface Sequel {
   readonly next?: Follower;
   /** Nothing runs where it leads, until an event comes. */
   readonly rests: boolean;
+}
+
+/** Why the machine has no such state, if it has none. */
+function whyNowhere(machine: Machine, state: string, payload: Json): string | undefined {
+  const placed = machine.place({ state, payload });
+  return placed.kind === 'nowhere' ? placed.reason : undefined;
+}
+
+/** Of another machine that is not known here, those who know it will tell. */
+function whyNoFork(
+  { branches, join }: Extract<Answer, { kind: 'fork' }>,
+  { machine, file, registry = new Map(), newest }: Ticked,
+): string | undefined {
+  for (const [name, branch] of Object.entries(branches)) {
+    const { state, payload = file.payload, machine: other } = branch;
+    if (other === undefined) {
+      const nowhere = whyNowhere(machine, state, payload);
+      if (nowhere !== undefined) return `branch ${name}: ${nowhere}`;
+    } else {
+      const resolved = resolveState(registry, { state, payload, machine: other }, newest);
+      if (!resolved.ok && resolved.code === 'unknown-state')
+        return `branch ${name}: ${resolved.reason}`;
+    }
+  }
+  const nowhere = whyNowhere(machine, join.state, join.payload ?? file.payload);
+  return nowhere === undefined ? undefined : `join: ${nowhere}`;
 }
 
 /** `finished`: ISO 8601, when the step ends. A text says why the answer cannot be: then it is a failed attempt. */
@@ -39,6 +68,8 @@ export function sequelOf(answer: Answer, step: Ticked, finished: string): Sequel
     const { delay, payload = file.payload } = answer;
     const notBefore =
       delay === undefined ? undefined : new Date(Date.parse(finished) + delay).toISOString();
+    const nowhere = whyNowhere(machine, answer.state, payload);
+    if (nowhere !== undefined) return `the tick's next cannot be: ${nowhere}`;
     content = formatSuccessor(file, machine.name, { state: answer.state, payload, notBefore });
   } else if (answer.kind === 'wait') {
     if (machine.rules === undefined) {
@@ -50,10 +81,8 @@ export function sequelOf(answer: Answer, step: Ticked, finished: string): Sequel
     const since = timers[0]?.since;
     content = formatSuccessor(file, machine.name, { state, payload, since, waits: true });
   } else if (answer.kind === 'fork') {
-    const { join } = answer;
-    if (!machine.kinds.has(join.state) && join.state !== machine.name) {
-      return `the tick's fork cannot be: machine ${fullName(machine)} has no state ${join.state} to join in`;
-    }
+    const nowhere = whyNoFork(answer, step);
+    if (nowhere !== undefined) return `the tick's fork cannot be: ${nowhere}`;
     const forked = forkOf(answer, name, file, machine.name);
     if (typeof forked === 'string') return `the tick's fork cannot be: ${forked}`;
     ({ branches, content } = forked);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Json } from './definition.ts';
 import { isObject, locate, parseJson, type Place } from './json-text.ts';
 import { instanceProblem } from './name.ts';
+import { suggestion } from './suggest.ts';
 
 export const MAX_STATE_BYTES: number = 1024 * 1024;
 
@@ -107,17 +108,9 @@ export type ParsedStateFile =
   | { readonly ok: true; readonly file: StateFile }
   | ({ readonly ok: false; readonly code: string; readonly reason: string } & Partial<Place>);
 
-const KNOWN = [
-  'state',
-  'payload',
-  'machine',
-  'notBefore',
-  'priority',
-  'since',
-  'waits',
-  'branch',
-  'join',
-];
+/** Keys that users write. */
+const OFFERED = ['state', 'payload', 'machine', 'notBefore', 'priority'];
+const KNOWN = [...OFFERED, 'since', 'waits', 'branch', 'join'];
 
 /** Never throws, whatever the bytes. */
 export function parseStateFile(bytes: Uint8Array): ParsedStateFile {
@@ -154,7 +147,7 @@ function checkValue(text: string, value: Json): ParsedStateFile {
       (key) => !KNOWN.includes(key) && !key.startsWith('x-') && key !== '$schema',
     );
     if (unknown !== undefined) {
-      const reason = `unknown key "${unknown}"; there are ${KNOWN.join(', ')}, and x-… for your own`;
+      const reason = `unknown key "${unknown}"${suggestion(unknown, OFFERED)}; your own begin with x-`;
       return { ok: false, code: 'bad-state-file', reason, ...locate(text, [unknown]) };
     }
   }
@@ -170,7 +163,7 @@ function checkValue(text: string, value: Json): ParsedStateFile {
     ok: true,
     file: { payload: {}, ...(value as object) } as StateFile,
   });
-  if (shallowSchema.safeParse(value).success && isAllFinite(value)) return accept();
+  if (shallowSchema.safeParse(value).success) return accept();
   const checked = stateFileSchema.safeParse(value);
   if (checked.success) return accept();
   const issue = checked.error.issues[0]!;
@@ -179,12 +172,6 @@ function checkValue(text: string, value: Json): ParsedStateFile {
   // A key that is missing stands nowhere; the object that lacks it does.
   const place = locate(text, issue.path) ?? locate(text, issue.path.slice(0, -1));
   return { ok: false, code: 'bad-state-file', reason: where + message, ...place };
-}
-
-/** `JSON.parse` reads 1e999 as infinite, which no JSON can say again. */
-function isAllFinite(value: Json): boolean {
-  if (typeof value === 'number') return Number.isFinite(value);
-  return typeof value !== 'object' || value === null || Object.values(value).every(isAllFinite);
 }
 
 /** The same state gives the same text: indented, unless only that would make it too large to be read. */

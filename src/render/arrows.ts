@@ -50,7 +50,7 @@ export function drawingOf(machine: Machine): Drawing {
     }
     const activity = machine.activities.get(state);
     if (activity?.kind === 'command' && activity.next !== undefined) {
-      add(state, activity.next, 'run', false);
+      add(state, activity.next, 'exit 0', false);
     }
   }
   const title = version === undefined ? name : `${name}:${version}`;

@@ -12,6 +12,19 @@ const LONGEST = 60;
 const LOOP = 8;
 const FILL = { runnable: '#dbeafe', waiting: '#ffffff', terminal: '#e5e7eb' } as const;
 const INK = '#1f2937';
+const PAPER = '#ffffff';
+/** Of viewers that prefer dark pages: the attributes are for all others, and for those that know no style sheets. */
+const DARK_STYLE = [
+  '@media (prefers-color-scheme: dark) {',
+  '.flockwork { fill: #e5e7eb }',
+  '.flockwork .paper { fill: #111827 }',
+  '.flockwork .line { stroke: #9ca3af }',
+  '.flockwork marker path { fill: #9ca3af }',
+  '.flockwork .runnable { fill: #1e3a8a }',
+  '.flockwork .waiting { fill: #111827 }',
+  '.flockwork .terminal { fill: #374151 }',
+  '}',
+].join(' ');
 
 export function svgOf(machine: Machine): string {
   const { title, nodes, arrows } = drawingOf(machine);
@@ -30,8 +43,9 @@ export function svgOf(machine: Machine): string {
   const first = { x: boxes[start]!.x - boxes[start]!.width / 2, y: boxes[start]!.y };
   const parts = [
     `<title>${escape(title)}</title>`,
+    `<style>${DARK_STYLE}</style>`,
     '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0 8 4 0 8z"/></marker></defs>',
-    `<rect width="${wide}" height="${tall}" fill="#ffffff"/>`,
+    `<rect class="paper" width="${wide}" height="${tall}" fill="${PAPER}"/>`,
     writing([title], { x: wide / 2, y: TEXT.title }, TEXT.title, 'font-weight="bold"'),
     `<g transform="translate(0 ${head})">`,
     `<circle cx="${number(first.x - 26)}" cy="${number(first.y)}" r="5"/>`,
@@ -42,7 +56,7 @@ export function svgOf(machine: Machine): string {
     '</g>',
   ];
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${wide}" height="${tall}" viewBox="0 0 ${wide} ${tall}" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" fill="${INK}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" class="flockwork" width="${wide}" height="${tall}" viewBox="0 0 ${wide} ${tall}" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" fill="${INK}">`,
     ...parts.map((part) => `  ${part}`),
     '</svg>',
   ].join('\n');
@@ -72,15 +86,16 @@ function padded({ width, height }: Size, by: number): Size {
 }
 
 function box({ text: name, kind }: Node, { x, y, width, height }: Layout['boxes'][number]): string {
-  const frame = (inset: number, fill: string): string =>
-    `<rect x="${number(x - width / 2 + inset)}" y="${number(y - height / 2 + inset)}" width="${number(width - 2 * inset)}" height="${number(height - 2 * inset)}" rx="${8 - inset}" fill="${fill}" stroke="${INK}"/>`;
-  const frames = frame(0, FILL[kind]) + (kind === 'terminal' ? frame(3, 'none') : '');
+  const frame = (inset: number, fill: string, names: string): string =>
+    `<rect class="${names}" x="${number(x - width / 2 + inset)}" y="${number(y - height / 2 + inset)}" width="${number(width - 2 * inset)}" height="${number(height - 2 * inset)}" rx="${8 - inset}" fill="${fill}" stroke="${INK}"/>`;
+  const frames =
+    frame(0, FILL[kind], `line ${kind}`) + (kind === 'terminal' ? frame(3, 'none', 'line') : '');
   return `<g>${whole([name])}${frames}${writing([name], { x, y }, TEXT.box)}</g>`;
 }
 
 function label(lines: readonly string[], { x, y }: Point): string {
   const { width, height } = padded(sizeOf(lines, TEXT.label), 1);
-  const back = `<rect x="${number(x - width / 2)}" y="${number(y - height / 2)}" width="${number(width)}" height="${number(height)}" fill="#ffffff"/>`;
+  const back = `<rect class="paper" x="${number(x - width / 2)}" y="${number(y - height / 2)}" width="${number(width)}" height="${number(height)}" fill="${PAPER}"/>`;
   return `<g>${whole(lines)}${back}${writing(lines, { x, y }, TEXT.label)}</g>`;
 }
 
@@ -124,7 +139,7 @@ function line(points: readonly Point[], isDashed: boolean): string {
     }
   }
   const dashes = isDashed ? ' stroke-dasharray="5 3"' : '';
-  return `<path d="${commands.join('')}" fill="none" stroke="${INK}" marker-end="url(#tip)"${dashes}/>`;
+  return `<path class="line" d="${commands.join('')}" fill="none" stroke="${INK}" marker-end="url(#tip)"${dashes}/>`;
 }
 
 function number(value: number): string {

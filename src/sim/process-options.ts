@@ -1,6 +1,7 @@
 /** What a simulated process is started with, and how it can end. */
 import type { PhaseLengths } from '../semaphore/cycle.ts';
 import type { ArchiveRules } from '../volume/archivable.ts';
+import type { GatheringOptions } from '../worker/gathering.ts';
 
 /** Where the volume is mounted on every simulated host. */
 export const MOUNT = '/volume';
@@ -15,6 +16,8 @@ export interface ProcessOptions {
   readonly follow: boolean;
   readonly watch: boolean;
   readonly eager: boolean;
+  /** Undefined: its first claim waits for no other worker. */
+  readonly gathering?: GatheringOptions;
   readonly freshListings: boolean;
   /** What it asks for may happen twice: so it is on networks, and on no local file system. */
   readonly repeats: boolean;

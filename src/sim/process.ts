@@ -2,7 +2,7 @@
  * One simulated worker process: the real worker on simulated ports. It can be stopped and continued,
  * blocked by a tick, killed at any operation, and started again under its name.
  */
-import { machineNames, sensorsOf, type Registry } from '../machine/registry.ts';
+import { machineNames, machineStates, sensorsOf, type Registry } from '../machine/registry.ts';
 import type { Clock } from '../semaphore/ports.ts';
 import { Layout } from '../volume/layout.ts';
 import { openVolume } from '../volume/open.ts';
@@ -144,6 +144,7 @@ export class SimProcess {
       concurrency: options.concurrency,
       capacity: options.capacity,
       machines: machineNames(registry),
+      states: machineStates(registry),
       sensors: sensorsOf(registry),
       freshListings: options.freshListings && !options.repeats,
       ...(options.archive && { archive: options.archive }),
@@ -174,6 +175,7 @@ export class SimProcess {
         follow: options.follow,
         watch: options.watch,
         eager: options.eager,
+        gathering: options.gathering ?? { expect: undefined, quietMs: 0 },
         freshListings: options.freshListings,
         drain: 4 * options.lease,
       },

@@ -5,7 +5,7 @@ import { eventIdProblem, formatEvent, parseEvent } from '../machine/event.ts';
 import { jsonProblem } from '../machine/json-problem.ts';
 import { machineNameProblem } from '../machine/machine.ts';
 import { instanceProblem, parseStateName } from '../machine/name.ts';
-import { parseStateFile } from '../machine/state-file.ts';
+import { parseStateFile, type ParsedStateFile } from '../machine/state-file.ts';
 import type { ConfigurationName, Message } from './contract.ts';
 
 /** Characters: a file name may have 255 bytes. */
@@ -39,8 +39,11 @@ export function checkState(name: string, bytes: Uint8Array): void {
 export function problemsOf(candidates: readonly Candidate[]): string[] {
   const problems: string[] = [];
   const sources = new Map<string, string>();
+  // Many instances that begin alike have one content.
+  let last: { readonly bytes: Uint8Array; readonly parsed: ParsedStateFile } | undefined;
   for (const { name, source, bytes } of candidates) {
-    const parsed = parseStateFile(bytes);
+    if (last?.bytes !== bytes) last = { bytes, parsed: parseStateFile(bytes) };
+    const { parsed } = last;
     const twin = sources.get(name);
     sources.set(name, source);
     const instance = parseStateName(name)?.instance;

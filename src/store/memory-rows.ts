@@ -10,7 +10,7 @@ import type { Over } from './contract.ts';
 
 /** A session, as the others know it. */
 export interface Participant {
-  readonly token: Token;
+  token: Token;
   readonly claims: Set<Row>;
   /** On the vigil's clock: when it was heard of last; and how often it was. */
   heard: number;

@@ -17,6 +17,7 @@ import type {
   Session,
   Snapshot,
   Step,
+  KnownMachines,
   Token,
   Window,
 } from './session.ts';
@@ -202,6 +203,10 @@ export class MemorySession implements Session {
       .map(({ name: file, id, content }) => ({ file, id, content }));
   }
 
+  async announce(known: KnownMachines): Promise<void> {
+    this.#self.token = { ...this.token, ...known };
+  }
+
   async sessions(): Promise<readonly Token[]> {
     return Array.from(this.#rows.participants.values(), ({ token }) => token);
   }
@@ -215,12 +220,17 @@ export class MemorySession implements Session {
     }
   }
 
+  /** No file changes here, and its workers all come with their machines. */
+  async bringBack(): Promise<readonly string[]> {
+    return [];
+  }
+
   async recover(
     _cycle: number,
     { mayStart }: Window,
     { isHeld = () => true }: Recovering = {},
   ): Promise<Recovery> {
-    const report = { broken: [] as string[], dropped: [] as string[], finished: [] };
+    const report = { broken: [] as string[], dropped: [] as string[], finished: [], foreign: [] };
     for (const one of this.#rows.participants.values()) {
       if (one === this.#self || !this.#vigil.isDead(one)) continue;
       if (!mayStart()) return report;

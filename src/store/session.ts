@@ -4,16 +4,17 @@
  */
 import type { Arrived } from '../machine/burst.ts';
 import type { PastStep } from '../machine/definition.ts';
+import type { Outcome } from '../machine/event.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
 import type { StateFile } from '../machine/state-file.ts';
 import type { RosterEntry } from '../semaphore/assignment.ts';
 import type { Ring } from '../semaphore/ring.ts';
 import type { Interval, PhaseLengths } from '../semaphore/cycle.ts';
 import type { Configurations } from './contract.ts';
-import type { Token } from './token.ts';
+import type { KnownMachines, Token } from './token.ts';
 
 export type { ConfigurationName } from './contract.ts';
-export type { Token } from './token.ts';
+export type { KnownMachines, Token } from './token.ts';
 
 /** Who is there, and whether to go on: what has to be read in every cycle. */
 export interface Glance {
@@ -34,8 +35,15 @@ export interface Snapshot extends Glance {
 
 /** What a claimed state file turned out to be. */
 export type Intake =
-  /** `attempts`: those that failed or were lost before. */
-  | { readonly kind: 'text'; readonly bytes: Uint8Array; readonly attempts: readonly Attempt[] }
+  /** `attempts`: those that failed or were lost before. `refusedBy`: sessions that do not know its machine, or its state. */
+  | {
+      readonly kind: 'text';
+      readonly bytes: Uint8Array;
+      readonly attempts: readonly Attempt[];
+      readonly refusedBy?: readonly string[];
+      /** Another one, another time: the file has been written since. */
+      readonly written?: string;
+    }
   /** It cannot be run, now or ever. */
   | { readonly kind: 'bad'; readonly code: string; readonly reason: string }
   /** It is not there, or may not be read: look again later, it may be on its way. */
@@ -58,7 +66,8 @@ export type Change =
   | { readonly kind: 'fail'; readonly record: FailureRecord }
   | { readonly kind: 'retry'; readonly attempt: Attempt }
   | { readonly kind: 'refuse'; readonly reason: string }
-  | { readonly kind: 'defer'; readonly notBefore: string }
+  /** `written`: of the file that says so. */
+  | { readonly kind: 'defer'; readonly notBefore: string; readonly written?: string }
   /** Nothing runs there until an event comes. */
   | { readonly kind: 'wait' }
   | { readonly kind: 'release' };
@@ -104,6 +113,8 @@ export interface Recovery {
   readonly dropped: readonly string[];
   /** States whose commit was finished for a dead session. */
   readonly finished: readonly string[];
+  /** States that another program has claimed: their flags hold no session, and are never broken. */
+  readonly foreign: readonly string[];
 }
 
 export interface Held {
@@ -115,6 +126,15 @@ export interface Held {
   readonly attempt: number;
 }
 
+/** What an event did, for people: the record of the step has all of it. */
+export interface JournalEvent {
+  readonly event: string;
+  readonly outcome: Outcome;
+  readonly from: string;
+  /** Undefined where it was refused. */
+  readonly to?: string;
+}
+
 export interface JournalEntry {
   /** ISO 8601, volume time. */
   readonly started: string;
@@ -124,7 +144,10 @@ export interface JournalEntry {
   readonly machine: string;
   readonly worker: string;
   readonly session: string;
+  /** 0 for a step that events or timers decided, without a tick. */
   readonly attempt: number;
+  /** Of such a step: the first events that were applied, none where it only set timers. */
+  readonly events?: readonly JournalEvent[];
   /** `lost`: ticked, but somebody else's commit counts. */
   readonly result: 'done' | 'failed' | 'retry' | 'lost' | 'released';
 }
@@ -176,11 +199,22 @@ export interface Session {
   events(name: string): Promise<readonly Arrived[]>;
   /** Those that are kept where it works: what runs its machines looks there too. */
   readonly configurations: Pick<Configurations, 'get' | 'list'>;
-  /** Tokens of all sessions there are, this one included. */
+  /** Tokens of all sessions that may be alive, this one included. */
   sessions(): Promise<readonly Token[]>;
+  /** From now on this session has these machines, and no others: others see that in `sessions()`. */
+  announce(known: KnownMachines): Promise<void>;
   settle(steps: readonly Step[], window: Window): Promise<void>;
   /** Breaks the leases of the dead, drops their claims, finishes what they owed. */
   recover(cycle: number, window: Window, how?: Recovering): Promise<Recovery>;
+  /**
+   * In Update System: makes failed states available again that have failed for what their file said, and whose file has
+   * another content by now, or may run by now (`runs`): some of them in each call. Returns their names.
+   */
+  bringBack(
+    cycle: number,
+    window: Window,
+    runs: (file: StateFile) => Promise<boolean>,
+  ): Promise<readonly string[]>;
   /**
    * In Update System, until `isBusy`: moves what was done long ago to the archive, a bounded part of it.
    * Returns how many states.

@@ -10,6 +10,8 @@ export interface Token {
   readonly worker: string;
   readonly host: string;
   readonly pid: number;
+  /** Tells this process from all others of its host and its boot, where that can be told. */
+  readonly process?: string;
   /** ISO 8601; of two live sessions under one name, the later one stops. */
   readonly started: string;
   /** Ticks at a time, and states held at most: what the split goes by. */
@@ -17,7 +19,12 @@ export interface Token {
   readonly capacity: number;
   /** The machines this worker has: decides whether anybody can run a state. */
   readonly machines: readonly string[];
+  /** Of some of these, all their states: what else a state file names, this worker does not know. */
+  readonly states?: Readonly<Record<string, readonly string[]>>;
 }
+
+/** What others know a session to have. */
+export type KnownMachines = Pick<Token, 'machines' | 'states'>;
 
 const tokenSchema: z.ZodType<Token> = z.object({
   flockwork: z.literal(1),
@@ -25,10 +32,12 @@ const tokenSchema: z.ZodType<Token> = z.object({
   worker: z.string().min(1),
   host: z.string(),
   pid: z.int(),
+  process: z.string().exactOptional(),
   started: z.string(),
   concurrency: z.int().positive(),
   capacity: z.int().positive(),
   machines: z.array(z.string()),
+  states: z.record(z.string(), z.array(z.string())).exactOptional(),
 });
 
 const BOOT_LENGTH = 8;

@@ -1,40 +1,48 @@
 /**
  * `.flockwork/attempts/STATE/`: what was tried on a state that is not committed yet. `1`, `2`, … are
- * attempts, `refused.SESSION` says that this session has no such machine, `not-before` when it may run.
+ * attempts, `refused.SESSION` says that this session has no such machine, `not-before` when it may run, `written` of which file
+ * that is.
  */
 import { formatRecord, parseAttempt, type Attempt } from '../machine/record.ts';
 import { ensureDirectory } from './directory.ts';
-import { listOrNone, publish, readText, remove } from './exclusive.ts';
-import { errnoOf, type Files } from './files.ts';
+import { listOrNone, publish, readFlag, remove } from './exclusive.ts';
+import { errnoOf, type Files, type Stat } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Member } from './member.ts';
 
+const MILLISECONDS = 1000;
 const REFUSED = 'refused.';
 const NOT_BEFORE = 'not-before';
+const WRITTEN = 'written';
 
 export interface Tried {
   readonly attempts: readonly Attempt[];
   readonly refusedBy: readonly string[];
   /** ISO 8601: nobody should claim it earlier. */
   readonly notBefore: string | undefined;
+  /** Of the file that `notBefore` is from, where it is from a file: see `writtenAt`. */
+  readonly written: string | undefined;
 }
 
 export async function readTried(files: Files, layout: Layout, name: string): Promise<Tried> {
   const directory = layout.internal('attempts', name);
   const attempts: Attempt[] = [];
   const refusedBy: string[] = [];
-  let deferred: string | undefined;
+  let [deferred, written]: [string?, string?] = [];
   for (const entry of await listOrNone(files, directory)) {
     if (entry.startsWith(REFUSED)) {
       refusedBy.push(entry.slice(REFUSED.length));
     } else if (!entry.startsWith('.')) {
-      const text = await readText(files, `${directory}/${entry}`);
+      const text = await readFlag(files, `${directory}/${entry}`);
       if (entry === NOT_BEFORE) deferred = text?.trim();
+      else if (entry === WRITTEN) written = text?.trim();
       else attempts.push(...[parseAttempt(text ?? '')].filter((attempt) => attempt !== undefined));
     }
   }
   attempts.sort((a, b) => a.attempt - b.attempt);
-  return { attempts, refusedBy, notBefore: attempts.at(-1)?.notBefore ?? deferred };
+  const pause = attempts.at(-1)?.notBefore;
+  const fromFile = pause === undefined && deferred !== undefined ? written : undefined;
+  return { attempts, refusedBy, notBefore: pause ?? deferred, written: fromFile };
 }
 
 /**
@@ -57,8 +65,40 @@ export async function noteRefusal(member: Member, name: string, reason: string):
   await note(member, name, REFUSED + member.token.session, `${reason}\n`);
 }
 
-export async function noteNotBefore(member: Member, name: string, instant: string): Promise<void> {
-  await note(member, name, NOT_BEFORE, `${instant}\n`);
+/** What the file said before counts no more. `written`: of this file. */
+export async function noteNotBefore(
+  member: Member,
+  name: string,
+  instant: string,
+  written: string | undefined,
+): Promise<void> {
+  for (const [entry, text] of [
+    [WRITTEN, written],
+    [NOT_BEFORE, instant],
+  ] as const) {
+    if (text === undefined) continue;
+    const path = member.layout.internal('attempts', name, entry);
+    const there = await readFlag(member.files, path);
+    if (there === `${text}\n`) continue;
+    if (there !== undefined) await remove(member.files, path);
+    await note(member, name, entry, `${text}\n`);
+  }
+}
+
+/** Size, and second: all clients of a volume see the same. */
+export function writtenAt({ size, mtime }: Stat): string {
+  return `${size} ${Math.floor(mtime / MILLISECONDS)}`;
+}
+
+/** Has the state file, which says when the state may run, been written since it was read? */
+export async function isRewritten(
+  files: Files,
+  layout: Layout,
+  name: string,
+  { written }: Tried,
+): Promise<boolean> {
+  const stat = written === undefined ? undefined : await files.stat(layout.state(name));
+  return stat !== undefined && writtenAt(stat) !== written;
 }
 
 async function note(

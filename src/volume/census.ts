@@ -25,15 +25,16 @@ export interface Census {
   /** `archived` is an estimate, from some of the shards. */
   readonly isArchiveSampled: boolean;
   readonly failed: number;
-  /** Names of claimed and of failed states, and of some available ones. */
+  /** Names of claimed and of failed states, and of some available and some waiting ones. */
   readonly names: {
     readonly available: readonly string[];
+    readonly waiting: readonly string[];
     readonly inProgress: readonly string[];
     readonly failed: readonly string[];
   };
 }
 
-/** So many available states, and so many tried ones, are looked at: enough to see, cheap to get. */
+/** So many available states, waiting ones, and tried ones are looked at: enough to see, cheap to get. */
 const LOOKED_AT = 2000;
 /** Shards are counted until there are so many; the others have about as many each. */
 const COUNTED = 20_000;
@@ -61,8 +62,11 @@ export async function takeCensus(
     if (!(await isDone(files, layout, name))) failed.push(name);
   }
   let waiting = 0;
+  const someWaiting: string[] = [];
   for await (const name of namesOrNone(files, layout.flags('waiting'))) {
-    if (open.delete(name)) waiting += 1;
+    if (!open.delete(name)) continue;
+    waiting += 1;
+    if (waiting <= LOOKED_AT) someWaiting.push(name);
   }
   let events = 0;
   for await (const name of namesOrNone(files, layout.events)) {
@@ -78,7 +82,12 @@ export async function takeCensus(
     done,
     ...(await countArchived(files, layout, counted)),
     failed: failed.length,
-    names: { available: [...firstOf(open)], inProgress, failed: failed.sort() },
+    names: {
+      available: [...firstOf(open)],
+      waiting: someWaiting.sort(),
+      inProgress,
+      failed: failed.sort(),
+    },
   };
 }
 
@@ -91,7 +100,7 @@ function* firstOf(names: ReadonlySet<string>): Generator<string> {
   }
 }
 
-async function* namesOrNone(files: HistoryFiles, directory: string): AsyncGenerator<string> {
+export async function* namesOrNone(files: HistoryFiles, directory: string): AsyncGenerator<string> {
   try {
     yield* files.names(directory);
   } catch (error) {

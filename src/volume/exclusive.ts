@@ -17,6 +17,19 @@ export async function readText(files: Files, path: string): Promise<string | und
   }
 }
 
+/** What a directory, a symbolic link or a socket says to a reader. */
+const NO_FILE = ['EISDIR', 'ELOOP', 'ENXIO'];
+
+/** The content of a flag; undefined where there is none, or something that is no file (`@eaDir`, a dangling link). */
+export async function readFlag(files: Files, path: string): Promise<string | undefined> {
+  try {
+    return await readText(files, path);
+  } catch (error) {
+    if (NO_FILE.includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
 /** The names in a directory; none where there is no such directory. */
 export function listOrNone(files: Files, directory: string): Promise<string[]> {
   return listInto(files, directory, []);

@@ -9,6 +9,8 @@ export interface Stat {
   readonly size: number;
   /** Milliseconds since the epoch, as the volume stamped it; fractional where it is that fine. */
   readonly mtime: number;
+  /** The same of its last change of any kind, its mode and owner included; undefined where nothing tells. */
+  readonly ctime?: number;
   readonly mode: number;
 }
 

@@ -8,6 +8,7 @@ import type { JournalEntry } from '../store/session.ts';
 import { listOrNone } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import { parseJournalLine, parseJournalName, type JournalFile } from './journal.ts';
+import { JournalCounter, type ResultCounts } from './journal-counts.ts';
 import type { Layout } from './layout.ts';
 
 /** What reading large volumes takes, besides. */
@@ -180,8 +181,12 @@ export async function lastEntriesOf(
 
 export interface Tails {
   readonly entries: readonly JournalEntry[];
-  /** Workers of whose journals a part was not read. */
+  /** Workers of whose journals a part was not parsed. */
   readonly cut: ReadonlySet<string>;
+  /** What that part says, by worker. */
+  readonly before: ReadonlyMap<string, ResultCounts>;
+  /** Workers of whose journals a part was not even counted. */
+  readonly uncounted: ReadonlySet<string>;
 }
 
 /** The ends of the journals, those that were written last first; as much as is good for a look. */
@@ -190,6 +195,7 @@ export async function readTails(
   layout: Layout,
   tail: number = TAIL,
   tails: number = TAILS,
+  counter: JournalCounter = new JournalCounter(),
 ): Promise<Tails> {
   const journals: (Found & { readonly size: number; readonly mtime: number })[] = [];
   for (const file of await findJournals(files, layout)) {
@@ -199,21 +205,41 @@ export async function readTails(
   journals.sort((a, b) => b.mtime - a.mtime);
   const entries: JournalEntry[] = [];
   const cut = new Set<string>();
+  const before = new Map<string, ResultCounts>();
+  const uncounted = new Set<string>();
   let left = tails;
   for (const { path, size, ...owner } of journals) {
-    const length = Math.min(size, tail, left);
-    left -= length;
-    if (length < size) cut.add(owner.worker);
-    if (length === 0) continue;
-    let isFirst = length < size;
-    for await (const lines of linesOf(files, path, size - length)) {
-      // The first line of what was cut out is hardly a whole one.
-      for (const line of isFirst ? lines.slice(1) : lines) {
+    const wanted = Math.min(size, tail, left);
+    const start = wanted < size ? await lineStart(files, path, size - wanted) : 0;
+    left -= wanted;
+    if (start > 0) {
+      cut.add(owner.worker);
+      const counts = await counter.count(files, path, start).catch(() => undefined);
+      if (counts === undefined) uncounted.add(owner.worker);
+      else before.set(owner.worker, sumOf(before.get(owner.worker), counts));
+    }
+    if (wanted === 0) continue;
+    for await (const lines of linesOf(files, path, start)) {
+      for (const line of lines) {
         const entry = parseJournalLine(line, owner);
         if (entry !== undefined) entries.push(entry);
       }
-      isFirst = false;
     }
   }
-  return { entries, cut };
+  return { entries, cut, before, uncounted };
+}
+
+function sumOf(some: ResultCounts | undefined, more: ResultCounts): ResultCounts {
+  return { done: (some?.done ?? 0) + more.done, failed: (some?.failed ?? 0) + more.failed };
+}
+
+/** Where the first whole line after `position` begins; the end of the file where there is none. */
+async function lineStart(files: HistoryFiles, path: string, position: number): Promise<number> {
+  for (let at = position; ;) {
+    const bytes = Buffer.from(await readOrNone(files, path, at));
+    if (bytes.length === 0) return at;
+    const end = bytes.indexOf(LINE_FEED);
+    if (end !== -1) return at + end + 1;
+    at += bytes.length;
+  }
 }

@@ -12,13 +12,15 @@ import type { Member } from './member.ts';
 import { standingOf } from './outcomes.ts';
 
 const UNREADABLE = ['EACCES', 'EPERM'];
+/** In one cycle. */
+const ODD_LOOKS = 64;
 
 /** Files' names, by instance, in order. */
 export interface Inbox {
   readonly due: ReadonlyMap<string, readonly string[]>;
   /** Events whose time is still to come. */
   readonly later: number;
-  /** What looks like an event and is no file, or may not be read: whoever finds that out adds it, and it is passed over from then on. */
+  /** What looks like an event and is no file, or may not be read: the finder adds it, and it is passed over until it has changed. */
   readonly odd: Set<string>;
   /** Files that people have dropped there, and those that say what is wrong with one. */
   readonly dropped: readonly string[];
@@ -51,6 +53,8 @@ export class Sorter {
   /** Delayed ones: since when they are known, on the monotonic clock, and for how long they wait, ms. */
   #delayed = new Map<string, Delayed>();
   readonly #odd = new Set<string>();
+  /** Of these: what the volume said of each when it was looked at first. */
+  readonly #oddStats = new Map<string, string>();
 
   /** `cycle`: milliseconds. */
   constructor(files: Files, layout: Layout, monotonic: () => number, cycle: number) {
@@ -68,6 +72,7 @@ export class Sorter {
     const problems = new Set<string>();
     let later = 0;
     const instant = now === undefined ? '' : formatInstant(now);
+    await this.#lookAtOdd();
     for (const name of names) {
       const event = parseEventName(name);
       if (event === undefined && isDroppedName(name)) dropped.push(name);
@@ -88,6 +93,20 @@ export class Sorter {
     this.#delayed = delayed;
     for (const waiting of due.values()) if (waiting.length > 1) waiting.sort();
     return { due, later, odd: this.#odd, dropped: dropped.sort(), problems };
+  }
+
+  /** One stat each: its owner may have let us read it since, or put a file in its place. */
+  async #lookAtOdd(): Promise<void> {
+    for (const name of [...this.#odd].slice(0, ODD_LOOKS)) {
+      const stat = await this.#files.stat(this.#layout.event(name)).catch(() => undefined);
+      const { kind, size, mtime, ctime, mode } = stat ?? {};
+      const described = [kind, size, mtime, ctime, mode].join(' ');
+      const before = this.#oddStats.get(name);
+      this.#oddStats.set(name, described);
+      if (before === undefined || before === described) continue;
+      this.#odd.delete(name);
+      this.#oddStats.delete(name);
+    }
   }
 
   /** Undefined while it cannot be read: that must not keep anybody from seeing the rest. */

@@ -1,7 +1,7 @@
 /** Reading a claimed state file, whoever put it there and whatever it is. */
 import { MAX_STATE_BYTES } from '../machine/state-file.ts';
 import { instanceProblem, parseStateName } from '../machine/name.ts';
-import { readTried } from './attempts.ts';
+import { readTried, writtenAt } from './attempts.ts';
 import type { Intake } from '../store/session.ts';
 import { errnoOf, type Stat } from './files.ts';
 import type { Member } from './member.ts';
@@ -20,10 +20,10 @@ export async function intake(member: Member, name: string): Promise<Intake> {
     const bytes = await files.read(path, Math.min(stat.size, MAX_STATE_BYTES));
     const torn = await tornSuccessor(files, layout, name, bytes);
     if (torn !== undefined && (await mendTorn(member, torn, bytes))) return { kind: 'mended' };
-    const attempts = member.attempted.has(name)
-      ? (await readTried(files, layout, name)).attempts
-      : [];
-    return { kind: 'text', bytes, attempts };
+    const written = writtenAt(stat);
+    if (!member.attempted.has(name)) return { kind: 'text', bytes, attempts: [], written };
+    const { attempts, refusedBy } = await readTried(files, layout, name);
+    return { kind: 'text', bytes, attempts, refusedBy, written };
   } catch (error) {
     const code = errnoOf(error);
     // Only this says something about the file; other errors say something about the volume.

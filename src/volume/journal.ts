@@ -51,6 +51,8 @@ export class Journal {
   readonly #large: number;
   #part = 0;
   #bytes = 0;
+  /** The volume may have taken a part of the last entries: what follows begins a line. */
+  #isCut = false;
 
   constructor(files: Files, layout: Layout, session: string, large: number = LARGE) {
     this.#files = files;
@@ -69,11 +71,14 @@ export class Journal {
       this.#part += 1;
       this.#bytes = 0;
     }
-    const lines = entries.map((entry) => `${JSON.stringify(this.#shorten(entry))}\n`).join('');
+    const entire = entries.map((entry) => `${JSON.stringify(this.#shorten(entry))}\n`).join('');
+    const lines = this.#isCut ? `\n${entire}` : entire;
     this.#bytes += Buffer.byteLength(lines);
     const suffix = this.#part === 0 ? '' : `.${this.#part}`;
     const path = this.#layout.internal('journal', `${this.#session}${suffix}.jsonl`);
+    this.#isCut = true;
     await this.#files.append(path, lines);
+    this.#isCut = false;
   }
 
   #shorten(entry: JournalEntry): Partial<JournalEntry> {

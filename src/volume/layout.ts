@@ -14,6 +14,16 @@ export const EVENTS = ['events', 'outcomes'] as const;
 
 const SHARDS = 256;
 
+/**
+ * What desktops, editors and file servers leave in any directory that people look into (`Thumbs.db`, `x~`, `@eaDir`): workers
+ * and sessions have no such names.
+ */
+export function isJunkName(name: string): boolean {
+  return (
+    !/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(name) || /^(eh)?thumbs\.db$|^desktop\.ini$/i.test(name)
+  );
+}
+
 export class Layout {
   readonly root: string;
 

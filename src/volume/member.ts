@@ -5,8 +5,9 @@ import { createAnew, exactly, linkOnce, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import { NO_EVENTS, type Inbox } from './inbox.ts';
 import { hash } from '../semaphore/hash.ts';
+import { Names } from '../semaphore/names.ts';
 import type { Layout } from './layout.ts';
-import { formatToken, type Token } from '../store/token.ts';
+import { formatToken, type KnownMachines, type Token } from '../store/token.ts';
 
 /** ext4 allows 65,000 links to an inode; GlusterFS 100, or as few as 38 where its bricks are ext4. */
 const LINKS_PER_TOKEN_FILE = 60_000;
@@ -14,6 +15,9 @@ const LINKS_PER_TOKEN_FILE = 60_000;
 const RECORDS_PER_BUNDLE = 256;
 /** What a volume says when a file has all the names it may have: GlusterFS says that there is no space. */
 const TOO_MANY_LINKS = ['EMLINK', 'ENOSPC', 'EDQUOT'];
+
+/** Numbers of announcements are larger than any of a token file that flags are links to. */
+const FIRST_ANNOUNCEMENT = 1_000_000;
 
 /** Bytes. */
 const LONGEST_NAME = 255;
@@ -27,6 +31,8 @@ export class Member {
   readonly stamp: () => string;
   /** States with failed attempts or refusals, as of the last snapshot. */
   attempted: Set<string> = new Set();
+  /** Those with a flag in `failed/`, as of then. */
+  failed: Names = new Names();
   /** Events that were there then. */
   inbox: Inbox = NO_EVENTS;
   /** Second copies of what was applied, or what the network or the power has brought back: to be taken away (I4). */
@@ -45,6 +51,8 @@ export class Member {
   readonly staged: Map<string, Set<string>> = new Map();
   /** Times that something had to be staged under another name than the usual one. */
   restagings = 0;
+  /** A further token file, which no flag is a link to: of the machines that this session has come to have. */
+  #announcement: string | undefined;
   /** The file that flags are links to, if there is one yet. */
   tokenFile: string | undefined;
   /** Names of archived states that were claimed: somebody has put a file there again. */
@@ -55,6 +63,7 @@ export class Member {
   readonly doubtful: Set<string> = new Set();
   #stagingMade = false;
   #tokenFiles = 0;
+  #announcements = 0;
   #links = 0;
   #allowed = LINKS_PER_TOKEN_FILE;
   /** Names that a token file had when it was refused one more. */
@@ -130,6 +139,22 @@ export class Member {
     if (before !== undefined) await remove(this.files, before);
   }
 
+  /** What there is of this session in `sessions/`. */
+  get ownTokenFiles(): string[] {
+    return [this.#announcement, this.tokenFile].filter((path) => path !== undefined);
+  }
+
+  /** Flags keep the token that they were set with: by it this session knows its own. */
+  async announce(known: KnownMachines): Promise<void> {
+    const before = this.#announcement;
+    this.#announcements += 1;
+    const name = `${this.token.session}~${FIRST_ANNOUNCEMENT + this.#announcements}`;
+    const path = this.layout.internal('sessions', name);
+    await createAnew(this.files, path, formatToken({ ...this.token, ...known }));
+    this.#announcement = path;
+    if (before !== undefined) await remove(this.files, before);
+  }
+
   get lease(): string {
     return this.layout.internal('leases', this.token.session);
   }
@@ -152,6 +177,11 @@ export class Member {
     await this.files.sync(this.layout.internal('staging'));
     this.#stagingMade = true;
   }
+}
+
+/** Of several token files of one session, the one with the largest number says which machines it has. */
+export function numberOfTokenFile(fileName: string): number {
+  return Number(/~(\d+)$/.exec(fileName)?.[1] ?? 1);
 }
 
 /** The session that a file in `sessions/` is about. */

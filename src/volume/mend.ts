@@ -1,11 +1,11 @@
 /** What a user does to a volume from outside: bring back, begin again, hold. */
 import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
 import { followersOf, parseCommitRecord } from '../machine/record.ts';
-import { readDoneFlag } from './archive.ts';
+import { isArchived, readDoneFlag } from './archive.ts';
 import { removeAttempts } from './attempts.ts';
-import { createAnew, listOrNone, readText, remove, removeOurs } from './exclusive.ts';
+import { createAnew, listOrNone, readFlag, remove, removeOurs } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
-import type { Layout } from './layout.ts';
+import { isJunkName, type Layout } from './layout.ts';
 import { parseCounter } from './pulse.ts';
 import { parseToken } from '../store/token.ts';
 
@@ -26,6 +26,10 @@ export interface Reset {
   readonly archived: readonly string[];
 }
 
+/** Asked between two steps of what takes long: false to stop there. */
+export type GoesOn = () => Promise<boolean>;
+const always: GoesOn = () => Promise.resolve(true);
+
 /** What a step has left. */
 interface Traces {
   readonly followers: readonly string[];
@@ -39,30 +43,96 @@ interface Traces {
  * Removes the flags of what is done, in `done/` and in the archive, and the successors and events that these steps led to;
  * what was archived is brought back. What these took up may be sent again. Returns the flags' names.
  */
-export async function resetDone(files: Files, layout: Layout): Promise<Reset> {
+export async function resetDone(
+  files: Files,
+  layout: Layout,
+  goesOn: GoesOn = always,
+): Promise<Reset> {
   const inDone = (await listOrNone(files, layout.flags('done'))).filter(isStateName);
   const archived = (await listArchived(files, layout)).filter(isStateName);
   const records = new Map<string, Traces>();
   for (const name of new Set([...inDone, ...archived])) {
-    const text = await readDoneFlag(files, layout, name);
-    const record = parseCommitRecord(text ?? '', name);
-    const { events = [], emit = [] } = record ?? {};
-    records.set(name, {
-      followers:
-        text === '' ? [foreignSuccessor(name)] : followersOf(record).map((one) => one.name),
-      applied: events.map(({ id }) => id),
-      caused: emit.map((event) => event.name),
-    });
+    if (!(await goesOn())) return { done: [], archived: [] };
+    records.set(name, tracesOf(name, await readDoneFlag(files, layout, name)));
   }
+  return undo(files, layout, records, new Set(archived), goesOn);
+}
+
+/** Why this state cannot be made to run again by itself; undefined if it can. */
+export async function resetProblem(
+  files: Files,
+  layout: Layout,
+  name: string,
+): Promise<string | undefined> {
+  const text = await readDoneFlag(files, layout, name);
+  if (text === undefined) {
+    return 'it is not done; flockwork show tells how far it is, and flockwork retry brings back what has failed';
+  }
+  const { instance, step } = parseStateName(name)!;
+  const forking = originName(stateName(instance, 0));
+  if (forking !== undefined && (await readDoneFlag(files, layout, forking)) !== undefined) {
+    return `it is in a branch, whose end another instance may have taken up; reset ${forking}, which forks`;
+  }
+  const { events = [] } = parseCommitRecord(text, name) ?? {};
+  if (step === 0 || events.length === 0) return undefined;
+  const taken = events.map(({ event, id }) => event ?? id).join(', ');
+  return `it took up events that are gone (${taken}); reset ${instance}, and send them again`;
+}
+
+/**
+ * Makes one done state run again: its flag goes, and all that follows from it. Returns the names of the flags that have
+ * gone; undefined if it is not done. For a volume without workers.
+ */
+export async function resetState(
+  files: Files,
+  layout: Layout,
+  name: string,
+): Promise<Reset | undefined> {
+  const records = new Map<string, Traces>();
+  const archived = new Set<string>();
+  const names = [name];
+  for (let next = names.pop(); next !== undefined; next = names.pop()) {
+    const text = await readDoneFlag(files, layout, next);
+    // Not done: it goes with the step that led to it.
+    if (text === undefined || records.has(next)) continue;
+    if (await isArchived(files, layout, next)) archived.add(next);
+    const traces = tracesOf(next, text);
+    records.set(next, traces);
+    names.push(...traces.followers);
+  }
+  if (!records.has(name)) return undefined;
+  return undo(files, layout, records, archived);
+}
+
+function tracesOf(name: string, text: string | undefined): Traces {
+  const record = parseCommitRecord(text ?? '', name);
+  const { events = [], emit = [] } = record ?? {};
+  return {
+    followers: text === '' ? [foreignSuccessor(name)] : followersOf(record).map((one) => one.name),
+    applied: events.map(({ id }) => id),
+    caused: emit.map((event) => event.name),
+  };
+}
+
+/** Takes back what these steps have left. */
+async function undo(
+  files: Files,
+  layout: Layout,
+  records: ReadonlyMap<string, Traces>,
+  inArchive: ReadonlySet<string>,
+  goesOn: GoesOn = always,
+): Promise<Reset> {
+  const undone: string[] = [];
   // Children before parents: at every moment, what is left is a run that can go on.
-  const deepestFirst = [...records.keys()].sort(laterFirst);
-  const inArchive = new Set(archived);
-  for (const name of deepestFirst) {
+  for (const name of [...records.keys()].sort(laterFirst)) {
+    if (!(await goesOn())) break;
     const { followers, applied, caused } = records.get(name)!;
     for (const event of caused) await remove(files, layout.event(event));
     for (const id of applied) await removeOutcome(files, layout, id);
     for (const successor of followers) {
       await remove(files, layout.flag('failed', successor));
+      // A claim that a worker has left behind.
+      await remove(files, layout.flag('in_progress', successor));
       // What comes to be there may be another state, in which something runs.
       await remove(files, layout.flag('waiting', successor));
       await removeAttempts(files, layout, successor);
@@ -72,9 +142,10 @@ export async function resetDone(files: Files, layout: Layout): Promise<Reset> {
     if (inArchive.has(name)) await bringBack(files, layout, name);
     await remove(files, layout.flag('done', name));
     if (inArchive.has(name)) await remove(files, layout.archivedFlag(name));
+    undone.push(name);
   }
   await removeEmptyShards(files, layout);
-  return { done: deepestFirst, archived };
+  return { done: undone, archived: undone.filter((name) => inArchive.has(name)) };
 }
 
 /** All generations of it: for what is not done it would be waited for. */
@@ -161,18 +232,28 @@ export async function resetInProgress(
 ): Promise<string[]> {
   const dropped: string[] = [];
   for (const name of await listOrNone(files, layout.flags('in_progress'))) {
+    if (!isStateName(name)) continue;
     const flag = layout.flag('in_progress', name);
-    const text = await readText(files, flag);
+    const text = await readFlag(files, flag);
     if (text === undefined || living.has(parseToken(text)?.session ?? '')) continue;
     if (await removeOurs(files, flag, text)) dropped.push(name);
   }
   return dropped;
 }
 
-export async function resetFailed(files: Files, layout: Layout): Promise<string[]> {
+export async function resetFailed(
+  files: Files,
+  layout: Layout,
+  goesOn: GoesOn = always,
+): Promise<string[]> {
   const failed = (await listOrNone(files, layout.flags('failed'))).filter(isStateName);
-  for (const name of failed) await retryState(files, layout, name);
-  return failed;
+  const retried: string[] = [];
+  for (const name of failed) {
+    if (!(await goesOn())) break;
+    await retryState(files, layout, name);
+    retried.push(name);
+  }
+  return retried;
 }
 
 /** What dead sessions and earlier runs left behind the scenes. */
@@ -181,36 +262,55 @@ export async function resetTraces(
   layout: Layout,
   living: ReadonlySet<string>,
 ): Promise<void> {
-  for (const name of await listOrNone(files, layout.flags('workers'))) {
-    const flag = layout.flag('workers', name);
-    const text = await readText(files, flag);
-    if (text !== undefined && !living.has(parseToken(text)?.session ?? '')) {
-      await removeOurs(files, flag, text);
-    }
-  }
-  for (const name of await listOrNone(files, layout.internal('attempts'))) {
+  await resetWorkers(files, layout, living);
+  for (const name of (await listOrNone(files, layout.internal('attempts'))).filter(isStateName)) {
     await removeAttempts(files, layout, name);
   }
   for (const session of await listOrNone(files, layout.internal('staging'))) {
-    if (living.has(session)) continue;
+    if (living.has(session) || isJunkName(session)) continue;
     const staging = layout.internal('staging', session);
     for (const name of await listOrNone(files, staging)) await remove(files, `${staging}/${name}`);
     await files.removeDirectory(staging);
   }
   for (const part of ['sessions', 'leases', 'journal'] as const) {
     for (const name of await listOrNone(files, layout.internal(part))) {
-      if (![...living].some((session) => name.includes(session))) {
-        await remove(files, layout.internal(part, name));
-      }
+      if ([...living].some((session) => name.includes(session))) continue;
+      const path = layout.internal(part, name);
+      if ((await files.stat(path))?.kind === 'file') await remove(files, path);
     }
   }
+}
+
+/** Worker flags whose session is not in `living`, and those that are no session's. */
+export async function leftWorkers(
+  files: Files,
+  layout: Layout,
+  living: ReadonlySet<string>,
+): Promise<Map<string, string>> {
+  const left = new Map<string, string>();
+  for (const name of await listOrNone(files, layout.flags('workers'))) {
+    const text = isJunkName(name) ? undefined : await readFlag(files, layout.flag('workers', name));
+    if (text !== undefined && !living.has(parseToken(text)?.session ?? '')) left.set(name, text);
+  }
+  return left;
+}
+
+/** Removes the flags that `leftWorkers` finds. Returns their names. */
+export async function resetWorkers(
+  files: Files,
+  layout: Layout,
+  living: ReadonlySet<string>,
+): Promise<string[]> {
+  const left = await leftWorkers(files, layout, living);
+  for (const [name, text] of left) await removeOurs(files, layout.flag('workers', name), text);
+  return [...left.keys()];
 }
 
 /** Counters of all leases there are: what moves between two looks is alive. */
 export async function readLeases(files: Files, layout: Layout): Promise<Map<string, number>> {
   const leases = new Map<string, number>();
   for (const session of await listOrNone(files, layout.internal('leases'))) {
-    const counter = parseCounter(await readText(files, layout.internal('leases', session)));
+    const counter = parseCounter(await readFlag(files, layout.internal('leases', session)));
     if (counter !== undefined) leases.set(session, counter);
   }
   return leases;

@@ -8,6 +8,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
   linkSync,
   lstatSync,
@@ -17,13 +18,16 @@ import {
   readSync,
   renameSync,
   rmdirSync,
+  statSync,
   unlinkSync,
   writeFileSync,
   writeSync,
   type Stats,
 } from 'node:fs';
 import { open, opendir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { execFile } from 'node:child_process';
 import type { Sink, Stat } from './files.ts';
 import type { HistoryFiles } from './history.ts';
 
@@ -34,6 +38,30 @@ const SMALL = 4096;
 const DEFAULT_LIMIT = 16 * 1024 * 1024;
 /** Never through a symbolic link, never waiting for the other end of a FIFO. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Read once: a command that the worker runs has a umask of its own. */
+const UMASK = process.umask();
+const [GROUP_WRITES, GROUP_READS_AND_WRITES] = [0o020, 0o060];
+const [OTHERS_WRITE, OTHERS_READ_AND_WRITE] = [0o002, 0o006];
+const PERMISSIONS = 0o7777;
+
+/** Whoever may write to a directory of the volume works on the volume: reads and writes its files, whatever the umask. */
+function sharedBits(directoryMode: number): number {
+  return (
+    ((directoryMode & GROUP_WRITES) === 0 ? 0 : GROUP_READS_AND_WRITES) |
+    ((directoryMode & OTHERS_WRITE) === 0 ? 0 : OTHERS_READ_AND_WRITE)
+  );
+}
+
+function share(fd: number, bits: number): void {
+  const mode = fstatSync(fd).mode & PERMISSIONS;
+  if ((mode | bits) === mode) return;
+  try {
+    fchmodSync(fd, mode | bits);
+  } catch {
+    // Some file systems have no modes, and some files are other users': what they may do there is decided elsewhere.
+  }
+}
 
 function kindOf(stats: Stats): Stat['kind'] {
   if (stats.isFile()) return 'file';
@@ -77,6 +105,18 @@ async function listSync(directory: string, into: Sink): Promise<void> {
   }
 }
 
+/** Files from which on one sync of the whole file system costs less than one of each. */
+const MANY_FILES = 100;
+/** The thread pool has four threads; a journal takes what several ask for in one transaction. */
+const SYNCS_AT_ONCE = 16;
+
+/** `syncfs`, which Node does not have, by way of `sync -f`; false where there is none. */
+function syncFileSystem(directory: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    execFile('sync', ['-f', directory], (error) => resolve(error === null));
+  });
+}
+
 export interface NodeFilesOptions {
   /** False: what is written survives a crash of the program, but not of the host. */
   readonly durable?: boolean;
@@ -87,6 +127,8 @@ export interface NodeFilesOptions {
 export class NodeFiles implements HistoryFiles {
   readonly #durable: boolean;
   readonly #network: boolean;
+  /** By directory: what the umask takes away, and files there have all the same. */
+  readonly #hidden = new Map<string, number>();
 
   constructor({ durable = true, network = false }: NodeFilesOptions = {}) {
     this.#durable = durable;
@@ -111,7 +153,8 @@ export class NodeFiles implements HistoryFiles {
     // Not by an exception: most looks are for what is not there.
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;
-    return { kind: kindOf(stats), size: stats.size, mtime: stats.mtimeMs, mode: stats.mode };
+    const { size, mode, mtimeMs: mtime, ctimeMs: ctime } = stats;
+    return { kind: kindOf(stats), size, mtime, ctime, mode };
   }
 
   async read(path: string, limit: number = DEFAULT_LIMIT): Promise<Uint8Array> {
@@ -126,7 +169,12 @@ export class NodeFiles implements HistoryFiles {
   }
 
   async create(path: string, content: string): Promise<void> {
-    writeFileSync(path, content, { flag: 'wx' });
+    const bits = this.#hiddenBits(path);
+    if (bits === 0) return writeFileSync(path, content, { flag: 'wx' });
+    withFile(path, 'wx', (fd) => {
+      share(fd, bits);
+      writeFileSync(fd, content);
+    });
   }
 
   async overwrite(path: string, content: string): Promise<void> {
@@ -134,7 +182,23 @@ export class NodeFiles implements HistoryFiles {
   }
 
   async append(path: string, content: string): Promise<void> {
-    appendFileSync(path, content);
+    const bits = this.#hiddenBits(path);
+    if (bits === 0) return appendFileSync(path, content);
+    withFile(path, 'a', (fd) => {
+      share(fd, bits);
+      writeFileSync(fd, content);
+    });
+  }
+
+  /** There are few directories, and they keep their modes: one look at each. */
+  #hiddenBits(path: string): number {
+    if (UMASK === 0) return 0;
+    const directory = dirname(path);
+    const known = this.#hidden.get(directory);
+    if (known !== undefined) return known;
+    const bits = UMASK & sharedBits(statSync(directory).mode);
+    this.#hidden.set(directory, bits);
+    return bits;
   }
 
   async link(existing: string, name: string): Promise<void> {
@@ -169,5 +233,18 @@ export class NodeFiles implements HistoryFiles {
     } finally {
       await handle.close();
     }
+  }
+
+  /** As `sync` of each of `paths`, files in `directory`. */
+  async syncAll(directory: string, paths: readonly string[]): Promise<void> {
+    if (!this.#durable || paths.length === 0) return;
+    // A network file system may not hand it on to its server.
+    const isWorth = !this.#network && paths.length >= MANY_FILES;
+    if (isWorth && (await syncFileSystem(directory))) return;
+    let next = 0;
+    const syncThem = async (): Promise<void> => {
+      while (next < paths.length) await this.sync(paths[next++]!);
+    };
+    await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, syncThem));
   }
 }

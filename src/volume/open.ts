@@ -1,4 +1,5 @@
 /** Opening a directory as a volume: the first worker writes down what all of them have to agree on. */
+import { writeDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
 import { checkPhaseLengths, type PhaseLengths } from '../semaphore/cycle.ts';
 import { ensureDirectory } from './directory.ts';
@@ -122,8 +123,8 @@ function refuseOthers(volume: VolumeFile, options: OpenOptions): void {
   const used: Record<string, number> = { ...volume.phases, lease: volume.lease };
   const differing = Object.entries(asked).filter(([key, value]) => used[key] !== value);
   if (differing.length === 0) return;
-  const list = (pairs: [string, unknown][]): string =>
-    pairs.map(([key, value]) => `--${key} ${String(value)}ms`).join(' ');
+  const list = (pairs: [string, number][]): string =>
+    pairs.map(([key, value]) => `--${key} ${writeDuration(value)}`).join(' ');
   throw new UserError(
     'phases-differ',
     `this volume uses ${list(Object.entries(used))}, and all its workers have to; ` +

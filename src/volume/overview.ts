@@ -1,15 +1,21 @@
 /** The volume as people ask about it: read without joining, changing nothing. */
 import { subjectOfProblem } from '../machine/dropped.ts';
+import { isStateName } from '../machine/name.ts';
 import { parseFailureRecord, type FailureRecord } from '../machine/record.ts';
-import { parseStateFile } from '../machine/state-file.ts';
+import { parseStateFile, type StateFile } from '../machine/state-file.ts';
+import { compareCodePoints } from '../semaphore/order.ts';
+import { findState } from './archive.ts';
 import { takeCensus, type Census } from './census.ts';
 import type { Held } from '../store/session.ts';
-import { listOrNone, readText } from './exclusive.ts';
+import { listOrNone, readFlag, readText } from './exclusive.ts';
 import type { Files } from './files.ts';
 import { readTails, type HistoryFiles, type Tails } from './history.ts';
+import { JournalCounter } from './journal-counts.ts';
 import type { Layout } from './layout.ts';
+import { numberOfTokenFile } from './member.ts';
 import { readRoster } from './snapshot.ts';
 import { parseToken, type Token } from '../store/token.ts';
+import { readSigns, type Signs } from './vitals.ts';
 
 export interface Claimed {
   readonly state: string;
@@ -17,6 +23,25 @@ export interface Claimed {
   readonly token: Token | undefined;
   /** What its worker says about it. */
   readonly held: Held | undefined;
+  /** Of a foreign flag: when it was made, ms, volume time. */
+  readonly since?: number;
+}
+
+/** A flag in `workers/`. */
+export interface Registered {
+  readonly name: string;
+  /** Undefined for a foreign flag: of the original program, or left behind by it. */
+  readonly session: string | undefined;
+  /** When it was made, ms, volume time. */
+  readonly since: number;
+}
+
+/** What a state file says of where its instance is. */
+export interface Place {
+  /** NAME or NAME:VERSION. */
+  readonly machine: string;
+  readonly state: string;
+  readonly file: StateFile;
 }
 
 export interface Overview {
@@ -27,27 +52,35 @@ export interface Overview {
   readonly failed: readonly FailureRecord[];
   /** What is wrong with files that were dropped into `events/`, a sentence each: the first ones by name. */
   readonly problems: readonly string[];
-  /** Workers that registered as available. */
-  readonly registered: readonly string[];
+  /** Workers that registered as available, by name. */
+  readonly registered: readonly Registered[];
   /** Sessions there are. */
   readonly sessions: readonly Token[];
+  /** What their leases say. */
+  readonly signs: Signs;
   readonly tails: Tails;
 }
 
-/** Nobody reads more reasons than this. */
-const REASONS = 1000;
+/** Of each kind. */
+const MAX_REASONS = 1000;
 
-export async function readOverview(files: HistoryFiles, layout: Layout): Promise<Overview> {
+/** `counter`: kept from one look to the next. */
+export async function readOverview(
+  files: HistoryFiles,
+  layout: Layout,
+  counter: JournalCounter = new JournalCounter(),
+): Promise<Overview> {
   const census = await takeCensus(files, layout);
   return {
     paused: (await files.stat(layout.paused)) !== undefined,
     census,
     inProgress: await readClaims(files, layout, census.names.inProgress),
-    failed: await readFailures(files, layout, census.names.failed.slice(0, REASONS)),
+    failed: await readFailures(files, layout, census.names.failed.slice(0, MAX_REASONS)),
     problems: await readProblems(files, layout),
-    registered: (await readRoster(files, layout)).map((entry) => entry.name).sort(),
+    registered: await readRegistered(files, layout),
     sessions: await readSessions(files, layout),
-    tails: await readTails(files, layout),
+    signs: await readSigns(files, layout),
+    tails: await readTails(files, layout, undefined, undefined, counter),
   };
 }
 
@@ -59,16 +92,30 @@ export async function readClaims(
   const held = new Map<string, Map<string, Held>>();
   const claims: Claimed[] = [];
   for (const state of names) {
-    const text = await readText(files, layout.flag('in_progress', state));
+    const text = await readFlag(files, layout.flag('in_progress', state));
     if (text === undefined) continue;
     const token = parseToken(text);
     const session = token?.session;
     if (session !== undefined && !held.has(session)) {
       held.set(session, await readHeld(files, layout, session));
     }
-    claims.push({ state, token, held: held.get(session ?? '')?.get(state) });
+    if (token === undefined) {
+      const since = (await files.stat(layout.flag('in_progress', state)))?.mtime;
+      claims.push({ state, token, held: undefined, ...(since !== undefined && { since }) });
+    } else claims.push({ state, token, held: held.get(session ?? '')?.get(state) });
   }
   return claims;
+}
+
+async function readRegistered(files: Files, layout: Layout): Promise<Registered[]> {
+  const registered: Registered[] = [];
+  for (const { name, session } of await readRoster(files, layout)) {
+    const since = (await files.stat(layout.flag('workers', name)))?.mtime;
+    if (since === undefined) continue;
+    // Of a foreign flag the name is all that is known.
+    registered.push({ name, session: session === name ? undefined : session, since });
+  }
+  return registered.sort((a, b) => compareCodePoints(a.name, b.name));
 }
 
 async function readHeld(files: Files, layout: Layout, session: string): Promise<Map<string, Held>> {
@@ -92,7 +139,7 @@ async function readFailures(
 ): Promise<FailureRecord[]> {
   const failures: FailureRecord[] = [];
   for (const state of names) {
-    const text = await readText(files, layout.flag('failed', state));
+    const text = await readFlag(files, layout.flag('failed', state));
     const unknown = { flockwork: 1 as const, session: '', worker: '', at: '', code: 'unknown' };
     failures.push(
       parseFailureRecord(text ?? '') ?? { ...unknown, state, reason: 'the flag gives no reason' },
@@ -106,8 +153,8 @@ async function readProblems(files: Files, layout: Layout): Promise<string[]> {
     (name) => subjectOfProblem(name) !== undefined,
   );
   const problems: string[] = [];
-  for (const name of names.sort().slice(0, REASONS)) {
-    problems.push((await readText(files, layout.event(name)))?.trim() ?? '');
+  for (const name of names.sort().slice(0, MAX_REASONS)) {
+    problems.push((await readFlag(files, layout.event(name)))?.trim() ?? '');
   }
   return problems.filter((problem) => problem !== '');
 }
@@ -120,12 +167,51 @@ export async function readSessions(
 ): Promise<Token[]> {
   const directory = layout.internal('sessions');
   const tokens = new Map<string, Token>();
+  const numbers = new Map<string, number>();
   for (const name of await listOrNone(files, directory)) {
     if (!name.startsWith(prefix)) continue;
-    const token = parseToken(await readText(files, `${directory}/${name}`));
-    if (token !== undefined) tokens.set(token.session, token);
+    const token = parseToken(await readFlag(files, `${directory}/${name}`));
+    const number = numberOfTokenFile(name);
+    if (token === undefined || number < (numbers.get(token.session) ?? 0)) continue;
+    numbers.set(token.session, number);
+    tokens.set(token.session, token);
   }
   return [...tokens.values()];
+}
+
+/**
+ * Names of done states of which no journal that was read says anything: with journals moved away, or flags that are not a
+ * worker's. None where journals were read in part, and some where there are many.
+ */
+export async function doneWithout(
+  files: HistoryFiles,
+  layout: Layout,
+  { census, tails }: Overview,
+): Promise<string[]> {
+  if (tails.cut.size > 0) return [];
+  const recorded = new Set<string>();
+  for (const { state, result } of tails.entries) if (result === 'done') recorded.add(state);
+  if (census.done <= recorded.size) return [];
+  const names: string[] = [];
+  for await (const name of files.names(layout.flags('done'))) {
+    if (isStateName(name) && !recorded.has(name)) names.push(name);
+    if (names.length === MAX_REASONS) break;
+  }
+  return names;
+}
+
+/** Undefined for a state file that is not there, or does not parse. */
+export async function placeOf(
+  files: Files,
+  layout: Layout,
+  name: string,
+): Promise<Place | undefined> {
+  const path = await findState(files, layout, name);
+  if ((await files.stat(path))?.kind !== 'file') return undefined;
+  const parsed = parseStateFile(await files.read(path));
+  if (!parsed.ok) return undefined;
+  const { file } = parsed;
+  return { machine: file.machine ?? file.state, state: file.state, file };
 }
 
 /** The machine that a state file names; undefined for one that does not parse. */
@@ -134,8 +220,5 @@ export async function machineOf(
   layout: Layout,
   name: string,
 ): Promise<string | undefined> {
-  const path = layout.state(name);
-  if ((await files.stat(path))?.kind !== 'file') return undefined;
-  const parsed = parseStateFile(await files.read(path));
-  return parsed.ok ? (parsed.file.machine ?? parsed.file.state) : undefined;
+  return (await placeOf(files, layout, name))?.machine;
 }

@@ -4,6 +4,7 @@
  * are dropped, and what it had staged is finished from the records (the sweep). All of it may be done
  * by several workers at once, or half, and again.
  */
+import { isStateName } from '../machine/name.ts';
 import { parseCommitRecord } from '../machine/record.ts';
 import { hash } from '../semaphore/hash.ts';
 import { isDead, sight, type Sighting } from '../semaphore/liveness.ts';
@@ -13,8 +14,9 @@ import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
 import { dropClaim, isSettled, releaseClaim } from './claim.ts';
 import { publishFromRecord } from './commit.ts';
 import type { Recovering, Recovery, Window } from '../store/session.ts';
-import { listOrNone, readText, remove, removeOurs } from './exclusive.ts';
+import { listOrNone, readFlag, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf } from './files.ts';
+import { isJunkName } from './layout.ts';
 import { sessionOfTokenFile, type Member } from './member.ts';
 import { parseCounter } from './pulse.ts';
 import { holdsRecords, stagedFiles, stagedStates } from './staging.ts';
@@ -51,6 +53,8 @@ export class Recoverer {
   /** As they were read last: of others, and ours. */
   #claims: Claim[] = [];
   #own: string[] = [];
+  /** States that another program has claimed. */
+  #foreign: readonly string[] = [];
   /** Those of ours that nobody here knew of then. */
   #strays = new Set<string>();
   #scanned = Number.NEGATIVE_INFINITY;
@@ -80,7 +84,7 @@ export class Recoverer {
     ]);
     // Who has just gone is looked for all the same: a listing may be old, and a lease has its time.
     for (const session of new Set([...named, ...this.#sightings.keys()])) {
-      if (session !== token.session && !session.startsWith('.')) await this.#look(session);
+      if (session !== token.session && !isJunkName(session)) await this.#look(session);
     }
     for (const session of this.#sightings.keys()) {
       if (!named.has(session) && this.#isDead(session)) this.#sightings.delete(session);
@@ -138,10 +142,16 @@ export class Recoverer {
     const isMyPart = (key: string): boolean => all || isMine(key, self, this.living(), cycle);
     if (this.#monotonic() - this.#looked >= this.#lease / LOOKS_PER_LEASE) await this.observe();
     const dead = [...this.#sightings.keys()].filter((session) => this.#isDead(session));
-    const report = { broken: [] as string[], dropped: [] as string[], finished: [] as string[] };
+    const report = {
+      broken: [] as string[],
+      dropped: [] as string[],
+      finished: [] as string[],
+      foreign: this.#foreign,
+    };
     const due = this.#monotonic() - this.#scanned >= this.#lease / SCANS_PER_LEASE;
     if (dead.length === 0 && !due) return report;
     await this.#scanClaims(dead.length > 0);
+    report.foreign = this.#foreign;
     await this.#dropStrays(isHeld, window);
     await this.#sweepAttempts(isMyPart, window);
     await sweepWaiting(this.#member, (name) => isMyPart(name) && window.mayStart());
@@ -160,9 +170,10 @@ export class Recoverer {
   /** Without a death, only what is there for the second time is read: most claims come and go. */
   async #scanClaims(all: boolean): Promise<void> {
     const { files, layout, token: own } = this.#member;
-    const names = await listOrNone(files, layout.flags('in_progress'));
+    const names = (await listOrNone(files, layout.flags('in_progress'))).filter(isStateName);
     const known = new Map(this.#claims.map((claim) => [claim.name, claim]));
     const claims: Claim[] = [];
+    const foreign: string[] = [];
     this.#own = [];
     this.#scans += 1;
     for (const name of names) {
@@ -173,10 +184,13 @@ export class Recoverer {
         claims.push(before);
         continue;
       }
-      const text = await readText(files, layout.flag('in_progress', name));
-      // A foreign claim has no session, and is never broken by us.
+      const text = await readFlag(files, layout.flag('in_progress', name));
+      if (text === undefined) continue;
       const token = parseToken(text);
-      if (token === undefined || text === undefined) continue;
+      if (token === undefined) {
+        if (isStateName(name)) foreign.push(name);
+        continue;
+      }
       if (token.session === own.session) {
         this.#own.push(name);
         continue;
@@ -188,6 +202,7 @@ export class Recoverer {
       }
     }
     this.#claims = claims;
+    this.#foreign = foreign;
     this.#listed = new Set(names);
     this.#scanned = this.#monotonic();
   }
@@ -208,7 +223,7 @@ export class Recoverer {
   async #sweepAttempts(isMyPart: IsMine, window: Window): Promise<void> {
     const { files, layout } = this.#member;
     for (const name of await listOrNone(files, layout.internal('attempts'))) {
-      if (!isMyPart(name)) continue;
+      if (!isStateName(name) || !isMyPart(name)) continue;
       // Where it waits, nothing was tried: whoever was lost only looked.
       const isOver = this.#member.waiting.has(name) || (await isSettled(files, layout, name));
       if (!isOver) continue;
@@ -222,7 +237,7 @@ export class Recoverer {
     const wasThere = await remove(files, layout.internal('leases', session));
     for (const name of await listOrNone(files, layout.flags('workers'))) {
       const flag = layout.flag('workers', name);
-      const text = await readText(files, flag);
+      const text = await readFlag(files, flag);
       if (text !== undefined && parseToken(text)?.session === session) {
         await removeOurs(files, flag, text, window.mayStart);
       }

@@ -9,7 +9,7 @@ import { isMine } from '../semaphore/share.ts';
 import { formatInstant } from '../semaphore/volume-clock.ts';
 import { NO_ARCHIVE, type ArchiveRules } from './archivable.ts';
 import { Archiver } from './archiver.ts';
-import { readTried } from './attempts.ts';
+import { isRewritten, readTried } from './attempts.ts';
 import { ClaimAges } from './claim-ages.ts';
 import { OpenStates } from './open-states.ts';
 import { claim } from './claim.ts';
@@ -29,6 +29,7 @@ import type {
 import { DroppedEvents } from './dropped.ts';
 import { createAnew, listOrNone, readText, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
+import { FailedFiles } from './failed-files.ts';
 import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
 import { Sorter, takeEvents } from './inbox.ts';
 import { intake } from './intake.ts';
@@ -46,7 +47,7 @@ import { Sensors } from './sensors.ts';
 import { settle } from './settle.ts';
 import { takeGlance, takeSnapshot, type Instruments } from './snapshot.ts';
 import { holdsRecords } from './staging.ts';
-import { newSessionId, type Token } from '../store/token.ts';
+import { newSessionId, type KnownMachines, type Token } from '../store/token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
 import { VolumeTime } from './volume-time.ts';
 import { WorkerFlag } from './worker-flag.ts';
@@ -57,9 +58,13 @@ export interface SessionOptions {
   readonly worker: string;
   readonly host: string;
   readonly pid: number;
+  /** See `Token`. */
+  readonly process?: string | undefined;
   readonly concurrency: number;
   readonly capacity: number;
   readonly machines: readonly string[];
+  /** Of some of them: see `Token`. */
+  readonly states?: Token['states'];
   /** Instances that some of the machines look at. */
   readonly sensors?: readonly string[];
   /** This host's kernel stamps what is written: the volume's clock is its own. */
@@ -114,6 +119,7 @@ export class VolumeSession implements Session {
   readonly #sensors: Sensors;
   readonly #orphans: Orphans;
   readonly #dropped: DroppedEvents;
+  readonly #failedFiles: FailedFiles;
   readonly #time: VolumeTime;
   #heartbeat: Heartbeat | undefined;
 
@@ -138,10 +144,12 @@ export class VolumeSession implements Session {
       worker: options.worker,
       host: options.host,
       pid: options.pid,
+      ...(options.process !== undefined && { process: options.process }),
       started: formatInstant(clock.now()),
       concurrency: options.concurrency,
       capacity: options.capacity,
       machines: [...options.machines],
+      ...(options.states && { states: options.states }),
     };
     this.#member = new Member(
       files,
@@ -165,6 +173,7 @@ export class VolumeSession implements Session {
     this.#journal = new Journal(files, this.#layout, this.token.session);
     this.#orphans = new Orphans(this.#member, monotonic);
     this.#dropped = new DroppedEvents(this.#member, monotonic, cycle);
+    this.#failedFiles = new FailedFiles(this.#member);
     this.#sensors = new Sensors(files, this.#layout, options.sensors ?? []);
     this.#pauses = new Pauses(monotonic, cycle);
     const openStates = new OpenStates(files, this.#layout, this.#listings, this.lease, monotonic);
@@ -271,8 +280,8 @@ export class VolumeSession implements Session {
   async snapshot(arrived?: ReadonlySet<string>, glance?: Glance): Promise<Snapshot> {
     const now = this.#time.cycleStart();
     const snapshot = await takeSnapshot(this.#instruments, arrived, glance, now);
-    const { attempted, waiting, overdue, inbox, orphans } = snapshot;
-    Object.assign(this.#member, { attempted, waiting, overdue, inbox, orphans });
+    const { attempted, failed, waiting, overdue, inbox, orphans } = snapshot;
+    Object.assign(this.#member, { attempted, failed, waiting, overdue, inbox, orphans });
     this.#member.registered = snapshot.roster.map(({ session: name }) => name);
     return snapshot;
   }
@@ -285,7 +294,9 @@ export class VolumeSession implements Session {
     // An attempt may have been counted since the listing that the name is from.
     if (this.#member.attempted.has(name)) {
       const tried = await readTried(this.#ports.files, this.#layout, name);
-      const isDue = this.#pauses.isOver(name, tried, this.time()?.earliest);
+      const isDue =
+        this.#pauses.isOver(name, tried, this.time()?.earliest) ||
+        (await isRewritten(this.#ports.files, this.#layout, name, tried));
       if (!isDue || !window.mayStart()) return 'delayed';
     }
     return claim(this.#member, name, window);
@@ -307,8 +318,13 @@ export class VolumeSession implements Session {
     return takeEvents(this.#member, name);
   }
 
-  sessions(): Promise<readonly Token[]> {
-    return readSessions(this.#ports.files, this.#layout);
+  announce(known: KnownMachines): Promise<void> {
+    return this.#member.announce(known);
+  }
+
+  async sessions(): Promise<readonly Token[]> {
+    const tokens = await readSessions(this.#ports.files, this.#layout);
+    return tokens.filter(({ session }) => !this.#recoverer.isKnownDead(session));
   }
 
   settle(steps: readonly Step[], window: Window): Promise<void> {
@@ -322,6 +338,13 @@ export class VolumeSession implements Session {
     await this.#orphans.answer(window, (one) => isMine(one, session, living, cycle));
     await this.#dropped.take(window, cycle, (one, turn) => isMine(one, session, living, turn));
     return recovery;
+  }
+
+  bringBack(...[cycle, window, runs]: Parameters<Session['bringBack']>): Promise<string[]> {
+    const { session } = this.token;
+    const living = this.#recoverer.living();
+    const isMineIn = (name: string, turn: number): boolean => isMine(name, session, living, turn);
+    return this.#failedFiles.bringBack({ cycle, window, isMineIn, runs });
   }
 
   archive(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
@@ -366,8 +389,7 @@ export class VolumeSession implements Session {
       await files.removeDirectory(staging).catch((error: unknown) => {
         if (errnoOf(error) !== 'ENOENT') throw error;
       });
-      const { tokenFile } = this.#member;
-      if (tokenFile !== undefined) await remove(files, tokenFile);
+      for (const path of this.#member.ownTokenFiles) await remove(files, path);
     }
     await remove(files, this.#member.lease);
   }

@@ -52,6 +52,7 @@ async function giveUp(member: Member, { name, change }: Step, window: Window): P
     await park(member, name);
     // Whoever was lost while it only looked has not tried anything.
     await removeAttempts(member.files, member.layout, name);
-  } else if (change.kind === 'defer') await noteNotBefore(member, name, change.notBefore);
+  } else if (change.kind === 'defer')
+    await noteNotBefore(member, name, change.notBefore, change.written);
   return true;
 }

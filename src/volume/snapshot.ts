@@ -1,17 +1,17 @@
 /** What the volume looks like, in the words of the split. Nothing changes while workers read it (I4). */
 import { problemName } from '../machine/dropped.ts';
-import { parseStateName } from '../machine/name.ts';
+import { isStateName, parseStateName } from '../machine/name.ts';
 import type { RosterEntry } from '../semaphore/assignment.ts';
 import { hash } from '../semaphore/hash.ts';
 import type { Names } from '../semaphore/names.ts';
 import { Ring } from '../semaphore/ring.ts';
-import { readTried } from './attempts.ts';
+import { isRewritten, readTried } from './attempts.ts';
 import type { Glance, Snapshot } from '../store/session.ts';
 import type { OpenStates } from './open-states.ts';
-import { listOrNone, readText } from './exclusive.ts';
+import { listOrNone, readFlag } from './exclusive.ts';
 import type { Files } from './files.ts';
 import type { Inbox, Sorter } from './inbox.ts';
-import type { Layout } from './layout.ts';
+import { isJunkName, type Layout } from './layout.ts';
 import type { Listings } from './listings.ts';
 import type { Pauses } from './pauses.ts';
 import { parseToken } from '../store/token.ts';
@@ -20,8 +20,8 @@ import { parseToken } from '../store/token.ts';
 export async function readRoster(files: Files, layout: Layout): Promise<RosterEntry[]> {
   const roster: RosterEntry[] = [];
   for (const name of await listOrNone(files, layout.flags('workers'))) {
-    if (name.startsWith('.')) continue;
-    const text = await readText(files, layout.flag('workers', name)).catch(() => '');
+    if (isJunkName(name)) continue;
+    const text = await readFlag(files, layout.flag('workers', name)).catch(() => '');
     if (text === undefined) continue;
     const token = parseToken(text);
     roster.push(
@@ -56,6 +56,7 @@ export interface Instruments {
 /** What its session goes by until the next one, besides. */
 export interface Taken extends Snapshot {
   readonly attempted: Set<string>;
+  readonly failed: Names;
   readonly waiting: Set<string>;
   /** Of these, those whose state is not open. */
   readonly overdue: readonly string[];
@@ -78,10 +79,13 @@ export async function takeSnapshot(
   const { roster, paused } = glance ?? (await takeGlance(files, layout));
   // Claims first: a claim is released only after its successor is published, so whoever sees no claim
   // sees that successor in the listing that follows.
-  const claimed = new Set(await listOrNone(files, layout.flags('in_progress')));
+  const claimed = new Set(
+    (await listOrNone(files, layout.flags('in_progress'))).filter(isStateName),
+  );
   const open = await openStates.open(arrived, claimed);
   const taken = new Set(claimed);
-  for (const name of await list(layout.flags('failed'))) taken.add(name);
+  const failed = await list(layout.flags('failed'));
+  for (const name of failed) taken.add(name);
   const waiting = new Set(await list(layout.flags('waiting')));
   const inbox = await sorter.sort(await list(layout.events), now);
   const attempted = new Set(await list(layout.internal('attempts')));
@@ -102,7 +106,7 @@ export async function takeSnapshot(
     if (waiting.has(name) && !inbox.due.has(instance)) continue;
     if (attempted.has(name)) {
       const tried = await readTried(files, layout, name);
-      if (!pauses.isOver(name, tried, now)) {
+      if (!pauses.isOver(name, tried, now) && !(await isRewritten(files, layout, name, tried))) {
         delayed += 1;
         continue;
       }
@@ -116,10 +120,11 @@ export async function takeSnapshot(
   return {
     tasks: Ring.from(open.select(indices.subarray(0, available)), places, refused),
     roster,
-    inProgress: [...claimed].filter((name) => !name.startsWith('.')).length,
+    inProgress: claimed.size,
     delayed: delayed + orphans.size,
     paused,
     attempted,
+    failed,
     waiting,
     overdue: [...overdue],
     inbox,

@@ -4,8 +4,8 @@
  */
 import { isStateName } from '../machine/name.ts';
 import { formatRecord, recordedStates, type CommitRecord } from '../machine/record.ts';
-import { createAnew, listOrNone, readText, remove, replaceWhole } from './exclusive.ts';
-import type { Files } from './files.ts';
+import { createAnew, listOrNone, readFlag, remove, replaceWhole } from './exclusive.ts';
+import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Member } from './member.ts';
 
@@ -86,7 +86,7 @@ export async function stagedStates(
   name: string,
 ): Promise<string[]> {
   if (isStateName(name)) return [name];
-  return recordedStates((await readText(files, `${directory}/${name}`)) ?? '');
+  return recordedStates((await readFlag(files, `${directory}/${name}`)) ?? '');
 }
 
 /** The files with records that a session has staged. */
@@ -95,8 +95,14 @@ export async function stagedFiles(
   layout: Layout,
   session: string,
 ): Promise<string[]> {
-  const names = await listOrNone(files, layout.internal('staging', session));
-  return names.filter(holdsRecords);
+  try {
+    const names = await listOrNone(files, layout.internal('staging', session));
+    return names.filter(holdsRecords);
+  } catch (error) {
+    // A stray file among the sessions' directories.
+    if (errnoOf(error) === 'ENOTDIR') return [];
+    throw error;
+  }
 }
 
 /** Not synced: should the power take its content, it is written again from its parent's record. */

@@ -22,7 +22,8 @@ export async function appraise(
 ): Promise<Verdict> {
   const { at, patience } = scene();
   const verdict = judge(name, intake, suspicion, scene());
-  if (verdict.kind !== 'unknown') return verdict;
+  // What the volume keeps are machines.
+  if (verdict.kind !== 'unknown' || verdict.state !== undefined) return verdict;
   const missing = await library.learn(verdict.machine, session);
   if (missing === undefined) return judge(name, intake, suspicion, scene());
   const since = suspicion?.content === UNKNOWN ? suspicion.since : at;

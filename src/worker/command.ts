@@ -1,126 +1,172 @@
 /**
- * An activity that is a program: the state as JSON on its standard input and in FLOCKWORK_* variables,
- * the answer on its standard output, diagnostics on standard error, exit status 0 for success.
+ * An activity that is a program: the state as JSON on its standard input, in a file and in FLOCKWORK_STEP_* variables,
+ * the answer on its standard output, diagnostics on standard error. It has ended when its process has, whatever else
+ * holds its pipes open; a command that is stopped has ended when its process group has.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import type { Answer } from '../machine/answer.ts';
-import { commandAnswer } from '../machine/command-answer.ts';
-import type { Json, RunnableActivity } from '../machine/definition.ts';
-import type { TickTask } from './ports.ts';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { MAX_OUTPUT_BYTES, type CommandEnd } from '../machine/command-result.ts';
+import type { RunnableActivity } from '../machine/definition.ts';
+import { LogLines } from './log-lines.ts';
+import { signalGroup, type ProcessGroups } from './process-groups.ts';
 
-type Command = Extract<RunnableActivity, { kind: 'command' }>;
+export type Command = Extract<RunnableActivity, { kind: 'command' }>;
 
-const MAX_OUTPUT_BYTES = 1024 * 1024;
-/** What fits: Linux refuses a single variable of 128 KiB. */
-const MAX_VARIABLE = 100_000;
-const KILL_AFTER = 2000;
-const STDERR_TAIL = 5;
+export const SHELL = '/bin/sh';
 
-export async function runCommand(
-  task: TickTask,
+/** Milliseconds from SIGTERM to SIGKILL, and from there until a process that still does not end is left alone. */
+const KILL_AFTER_MS = 2000;
+const LEAVE_AFTER_MS = 5000;
+const LOOK_MS = 20;
+/** Milliseconds that pipes have after the process has ended, and at most while something still comes. */
+const PIPE_MS = 200;
+const MAX_PIPE_MS = 2000;
+const MAX_LAST_LINES = 5;
+const MAX_LAST_LINE_LENGTH = 1000;
+
+interface CommandPorts {
+  readonly groups: ProcessGroups;
+  /** A line of standard error, or of text that is no answer. */
+  readonly log: (line: string) => void;
+}
+
+/** Rejects with the error of the system; nothing is left behind then. */
+export async function startCommand(
   command: Command,
-  signal: AbortSignal,
-  log: (line: string) => void,
-): Promise<Answer> {
-  signal.throwIfAborted();
-  const child = spawn('/bin/sh', ['-c', command.run], {
+  env: Readonly<Record<string, string>>,
+  input: string,
+  ports: CommandPorts,
+): Promise<RunningCommand> {
+  const child = spawn(SHELL, ['-c', command.run], {
     cwd: command.cwd,
-    env: { ...process.env, ...variables(task), ...command.env },
-    stdio: ['pipe', 'pipe', 'pipe'],
+    env,
+    stdio: ['pipe', command.output === 'none' ? 'ignore' : 'pipe', 'pipe'],
     // A process group of its own: at the timeout all of it has to go.
     detached: true,
   });
-  const stop = killer(child);
-  signal.addEventListener('abort', stop.begin, { once: true });
-  try {
-    const tail: string[] = [];
-    createInterface({ input: child.stderr }).on('line', (line) => {
-      log(line);
-      tail.push(line);
-      if (tail.length > STDERR_TAIL) tail.shift();
+  if (child.pid === undefined) {
+    const [error] = (await once(child, 'error')) as [NodeJS.ErrnoException];
+    letGo(child);
+    throw error;
+  }
+  const running = new RunningCommand(child, child.pid, command, ports);
+  // A program that does not read its input is no error.
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(`${input}\n`);
+  return running;
+}
+
+function letGo(child: ChildProcess): void {
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
+  child.unref();
+}
+
+type Exit = readonly [status: number | null, signal: string | null];
+
+export class RunningCommand {
+  /** Never rejects. */
+  readonly ended: Promise<CommandEnd>;
+  readonly #child: ChildProcess;
+  readonly #leader: number;
+  readonly #exit = Promise.withResolvers<Exit>();
+  readonly #closed = Promise.withResolvers<void>();
+  #isClosed = false;
+  #stopping: Promise<void> | undefined;
+  #received = 0;
+
+  constructor(
+    child: ChildProcess,
+    leader: number,
+    command: Command,
+    { groups, log }: CommandPorts,
+  ) {
+    this.#child = child;
+    this.#leader = leader;
+    groups.add(leader);
+    child.once('exit', (status, signal) => this.#exit.resolve([status, signal]));
+    child.once('close', () => {
+      this.#isClosed = true;
+      this.#closed.resolve();
     });
-    // A program that does not read its input is no error.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(JSON.stringify(input(task)) + '\n');
-    const output = collect(child, stop.begin);
-    const [code, killedBy] = (await once(child, 'close')) as [number | null, string | null];
-    signal.throwIfAborted();
-    const text = output();
-    if (code !== 0) throw new Error(describeExit(code, killedBy, tail));
-    return commandAnswer(text, command.next, task.payload);
-  } finally {
-    signal.removeEventListener('abort', stop.begin);
-    stop.end();
+    // Its process has begun, so this is no failure of it.
+    child.on('error', () => undefined);
+    this.ended = this.#toEnd(command, groups, log);
   }
-}
 
-function input(task: TickTask): Json {
-  const { instance, state, payload, attempt, idempotencyKey, machine, sensors, outputs } = task;
-  const seen = Object.keys(sensors).length > 0 && { sensors: sensors as Json };
-  const joined = Object.keys(outputs).length > 0 && { outputs };
-  return { instance, machine, state, payload, attempt, idempotencyKey, ...seen, ...joined };
-}
+  /** SIGTERM to the whole group, SIGKILL to what is left of it a little later. */
+  stop(): void {
+    this.#stopping ??= this.#stop();
+  }
 
-function variables(task: TickTask): Record<string, string> {
-  const all: Record<string, string> = {
-    FLOCKWORK_INSTANCE: task.instance,
-    FLOCKWORK_STATE: task.state,
-    FLOCKWORK_ATTEMPT: String(task.attempt),
-    FLOCKWORK_IDEMPOTENCY_KEY: task.idempotencyKey,
-    FLOCKWORK_PAYLOAD: JSON.stringify(task.payload),
-  };
-  if (typeof task.payload === 'object' && task.payload !== null && !Array.isArray(task.payload)) {
-    for (const [key, value] of Object.entries(task.payload)) {
-      if (typeof value === 'object' && value !== null) continue;
-      all[`FLOCKWORK_PAYLOAD_${key.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`] = String(value);
+  async #stop(): Promise<void> {
+    const isThere = (): boolean => signalGroup(this.#leader, 0);
+    const waitUntil = async (isSo: () => boolean, ms: number): Promise<void> => {
+      const limit = performance.now() + ms;
+      while (!isSo() && performance.now() < limit) await sleep(LOOK_MS);
+    };
+    signalGroup(this.#leader, 'SIGTERM');
+    await waitUntil(() => !isThere(), KILL_AFTER_MS);
+    signalGroup(this.#leader, 'SIGKILL');
+    await waitUntil(() => !isThere(), LEAVE_AFTER_MS);
+    // One that waits for a device that never answers does not even end by SIGKILL.
+    this.#exit.resolve([null, 'SIGKILL']);
+  }
+
+  async #toEnd(
+    command: Command,
+    groups: ProcessGroups,
+    log: (line: string) => void,
+  ): Promise<CommandEnd> {
+    const lastLines: string[] = [];
+    const stderr = new LogLines((line) => {
+      log(line);
+      lastLines.push(line.slice(0, MAX_LAST_LINE_LENGTH));
+      if (lastLines.length > MAX_LAST_LINES) lastLines.shift();
+    });
+    const isForLog = command.output === 'text' && command.next !== undefined;
+    const stdoutLines = new LogLines(log);
+    const kept: Buffer[] = [];
+    let size = 0;
+    const keep = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size <= MAX_OUTPUT_BYTES) kept.push(chunk);
+      else this.stop();
+    };
+    this.#read(this.#child.stdout, isForLog ? (chunk) => stdoutLines.add(chunk) : keep);
+    this.#read(this.#child.stderr, (chunk) => stderr.add(chunk));
+    const [status, signal] = await this.#exit.promise;
+    await this.#stopping;
+    await this.#drain();
+    groups.delete(this.#leader);
+    letGo(this.#child);
+    for (const lines of [stdoutLines, stderr]) lines.end();
+    const isTooMuch = size > MAX_OUTPUT_BYTES;
+    return { status, signal, stdout: Buffer.concat(kept), isTooMuch, lastLines };
+  }
+
+  #read(stream: NodeJS.ReadableStream | null, take: (chunk: Buffer) => void): void {
+    stream?.on('error', () => undefined);
+    stream?.on('data', (chunk: Buffer) => {
+      this.#received += chunk.length;
+      take(chunk);
+    });
+  }
+
+  /** What the process wrote before it ended is read; a daemon that holds the pipes is not waited for. */
+  async #drain(): Promise<void> {
+    if (this.#isClosed) return;
+    const moment = new AbortController();
+    const passed = sleep(PIPE_MS, undefined, { signal: moment.signal }).catch(() => undefined);
+    await Promise.race([this.#closed.promise, passed]);
+    moment.abort();
+    const limit = performance.now() + MAX_PIPE_MS;
+    let before = Number.NaN;
+    while (!this.#isClosed && this.#received !== before && performance.now() < limit) {
+      before = this.#received;
+      // A turn of the loop reads what there is; timers come before it.
+      await setImmediate();
+      await setImmediate();
     }
   }
-  return Object.fromEntries(
-    Object.entries(all).filter(([, value]) => value.length < MAX_VARIABLE && !value.includes('\0')),
-  );
-}
-
-/** SIGTERM to the whole group, SIGKILL to what is left of it a little later. */
-function killer(child: ChildProcess): { begin: () => void; end: () => void } {
-  let timer: NodeJS.Timeout | undefined;
-  const send = (signal: 'SIGTERM' | 'SIGKILL'): void => {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, signal);
-    } catch {
-      // It is gone already.
-    }
-  };
-  return {
-    begin: () => {
-      send('SIGTERM');
-      timer ??= setTimeout(() => send('SIGKILL'), KILL_AFTER);
-    },
-    end: () => {
-      if (timer === undefined) return;
-      clearTimeout(timer);
-      send('SIGKILL');
-    },
-  };
-}
-
-function collect(child: ChildProcess, onOverflow: () => void): () => string {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  child.stdout?.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size <= MAX_OUTPUT_BYTES) chunks.push(chunk);
-    else onOverflow();
-  });
-  return () => {
-    if (size > MAX_OUTPUT_BYTES)
-      throw new Error(`the command printed more than ${MAX_OUTPUT_BYTES} bytes`);
-    return Buffer.concat(chunks).toString('utf8');
-  };
-}
-
-function describeExit(code: number | null, killedBy: string | null, tail: string[]): string {
-  const how = code === null ? `was killed by ${killedBy}` : `exited with status ${code}`;
-  return [`the command ${how}`, ...tail].join('\n');
 }

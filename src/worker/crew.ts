@@ -1,17 +1,16 @@
 /** What a worker holds: claims it, examines it, ticks it, and settles it in Update System. */
 import type { PastStep } from '../machine/definition.ts';
-import { copyPatience, parseStateFile } from '../machine/state-file.ts';
+import { copyPatience, parseStateFile, type StateFile } from '../machine/state-file.ts';
 import type { Reading } from '../machine/table.ts';
 import { cycleLength } from '../semaphore/cycle.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import type { JournalEntry, Session, Step, Window } from '../store/session.ts';
-import { entryOf } from './entry.ts';
+import { entryOf, settledEntry, untickedEntry } from './entry.ts';
 import {
   conclude,
   newHolding,
   newStep,
   prepare,
-  refusal,
   type Holding,
   type Scene,
   type Verdict,
@@ -19,12 +18,15 @@ import {
 import { appraise } from './appraise.ts';
 import { heldOf } from './held.ts';
 import { Holdings } from './holdings.ts';
+import { JournalQueue } from './journal-queue.ts';
 import { Library } from './library.ts';
-import { logSettled } from './log-settled.ts';
-import { Pace } from './pace.ts';
+import { logBack, logSettled } from './log-settled.ts';
+import { prefetchTarget, unstartedToKeep } from './prefetch.ts';
 import { readingOf, receive, sightsOf } from './receive.ts';
-import type { Execute, Log, TickResult, WorkerOptions } from './ports.ts';
+import type { Execute, Log, TickResult, WorkerOptions, WorkerPorts } from './ports.ts';
+import { refusal } from './refusal.ts';
 import type { Member, Slots } from './slots.ts';
+import { ThroughputEstimator, type Forecast } from './throughput.ts';
 
 interface CrewPorts {
   readonly clock: Clock;
@@ -32,16 +34,13 @@ interface CrewPorts {
   readonly execute: Execute;
   readonly log: Log;
   readonly slots: Slots;
+  readonly machines?: WorkerPorts['machines'];
 }
 
 type CrewOptions = Pick<WorkerOptions, 'registry' | 'volumeId' | 'trustVolume' | 'freshListings'>;
 
 /** So many claims, or whatever else is done in one go: ticks begin, and results are settled, in between. */
 const BURST = 1024;
-/** A stock this many times too large is given back. */
-const TOO_MUCH = 2;
-/** Cycles. */
-const LONG_TICK = 20;
 /** No content of a file, and no errno. */
 const UNREAD = '\0 not read';
 
@@ -49,21 +48,20 @@ export class Crew implements Member {
   readonly #ports: CrewPorts;
   readonly #options: CrewOptions;
   readonly #onFinished: () => void;
-  readonly #library: Library;
+  readonly library: Library;
   #session!: Session;
   #holdings = new Holdings();
   /** Claims that met an error: ours or not, the next try tells. */
   #unsure = new Set<string>();
-  #pace!: Pace;
+  #throughput!: ThroughputEstimator;
   #mayStart = true;
-  /** Others have nothing to do: what they could begin at once is not kept from them. */
+  /** Other workers may have nothing to do: what they could begin is not kept from them. */
   isScarce = false;
   /** Cycles since the epoch: this one, and the one in which the session has looked where instances are. */
   readonly when: { cycle: number; seen: number } = { cycle: Number.NaN, seen: Number.NaN };
   /** There is nothing to claim. */
   isIdle = false;
-  /** Journal entries that the volume has not taken yet. */
-  #unwritten: JournalEntry[] = [];
+  readonly #unwritten = new JournalQueue();
   #reported = '[]';
   readonly counts = { done: 0, failed: 0 };
 
@@ -71,16 +69,16 @@ export class Crew implements Member {
     this.#ports = ports;
     this.#options = options;
     this.#onFinished = onFinished;
-    this.#library = new Library(options.registry, options.trustVolume ?? false);
+    this.library = new Library(ports.machines ?? options.registry, options.trustVolume ?? false);
   }
 
   set session(session: Session) {
     this.#session = session;
-    this.#pace = new Pace(2 * cycleLength(session.phases));
+    this.#throughput = new ThroughputEstimator(2 * cycleLength(session.phases));
   }
 
   get isEmpty(): boolean {
-    return this.#holdings.size + this.#unsure.size === 0;
+    return this.#held === 0;
   }
 
   get held(): string[] {
@@ -112,31 +110,47 @@ export class Crew implements Member {
     return false;
   }
 
-  /** States to hold: what it ticks at once, and what it gets through until it may claim again. */
+  /** States to hold: what it ticks at once, and what it will begin until it may claim again. */
   get wanted(): number {
+    return this.#wantedFor(1);
+  }
+
+  #wantedFor(cycles: number): number {
     const limit = this.#ports.slots.limit(this);
-    return Math.min(this.#session.token.capacity, limit + (this.isScarce ? 0 : this.#stock));
+    const prefetch = prefetchTarget(this.#forecast(cycles), this.isScarce);
+    return Math.min(this.#session.token.capacity, limit + prefetch);
   }
 
-  /** None for ticks so long that a wait for the next cycle is nothing to them: others may be idle sooner. */
-  get #stock(): number {
-    const inACycle = this.#inACycle;
-    const { concurrency } = this.#session.token;
-    return inACycle * LONG_TICK < concurrency ? 0 : Math.ceil(inACycle);
+  /** Of so many cycles from now. */
+  #forecast(cycles: number): Forecast {
+    const now = this.#ports.clock.monotonic();
+    const ages = Array.from(this.#holdings.in('running'), ({ running }) => now - running!.began);
+    const idle = Math.max(0, this.#ports.slots.limit(this) - ages.length);
+    const horizon = cycles * cycleLength(this.#session.phases);
+    return this.#throughput.forecast({ ages, idle }, horizon, now);
   }
 
-  get #inACycle(): number {
-    const cycle = cycleLength(this.#session.phases);
-    return this.#pace.in(cycle, this.#ports.clock.monotonic());
-  }
-
-  /** States that it can claim in the cycle to come: what it has room for, and what it gets through. */
+  /** States that it can claim in the cycle to come: what it has room for, and what it will begin. */
   get appetite(): number {
-    return Math.max(0, this.room) + Math.ceil(this.#inACycle);
+    return Math.max(0, this.room) + Math.ceil(this.#forecast(1).mean);
   }
 
   get room(): number {
-    return this.wanted - this.#holdings.size - this.#unsure.size;
+    return this.wanted - this.#held;
+  }
+
+  /** Whether it should have a share in the next split: that one lasts until the end of the next cycle. */
+  get needsShare(): boolean {
+    return this.#wantedFor(2) > this.#held;
+  }
+
+  get #held(): number {
+    return this.#holdings.size + this.#unsure.size;
+  }
+
+  /** It holds claims whose ticks have not begun. */
+  get hasUnstarted(): boolean {
+    return this.#holdings.in('ready').size > 0;
   }
 
   /** Claims names as they come, while there is room and the phase lasts: a burst of them at most. */
@@ -164,7 +178,7 @@ export class Crew implements Member {
   }
 
   #hold(holding: Holding): void {
-    if (this.#holdings.size === 0) this.#pace.work(true, this.#ports.clock.monotonic());
+    if (this.#holdings.size === 0) this.#throughput.work(true, this.#ports.clock.monotonic());
     this.#holdings.add(holding);
   }
 
@@ -179,7 +193,7 @@ export class Crew implements Member {
   async examine(again: boolean): Promise<void> {
     let left = BURST;
     const means = {
-      library: this.#library,
+      library: this.library,
       session: this.#session,
       scene: () => this.#scene(),
       freshListings: this.#options.freshListings,
@@ -189,7 +203,7 @@ export class Crew implements Member {
       if (left === 0) return;
       left -= 1;
       try {
-        await this.#library.look(this.#session, this.when.cycle);
+        await this.library.look(this.#session, this.when.cycle);
         const intake = await this.#session.intake(holding.name);
         await this.#apply(holding, await appraise(holding, intake, means));
       } catch (error) {
@@ -202,7 +216,7 @@ export class Crew implements Member {
 
   #scene(): Scene {
     const { volumeId } = this.#options;
-    const { registry, newest } = this.#library;
+    const { registry, newest } = this.library;
     const { token, phases } = this.#session;
     const patience = copyPatience(cycleLength(phases));
     const at = this.#ports.clock.monotonic();
@@ -220,11 +234,13 @@ export class Crew implements Member {
     } else if (verdict.kind === 'wait') {
       holding.suspicion = verdict.suspicion;
     } else if (verdict.kind === 'change') {
+      holding.entry = untickedEntry(holding.name, verdict.ended, verdict.change, this.#session);
       this.#finish(holding, newStep(holding.name, verdict.change));
     } else if (verdict.kind === 'waits') {
       const events = await this.#session.events(holding.name);
       const change = receive(holding.name, verdict, events, this.#scene());
-      this.#pace.finished(1);
+      holding.entry = untickedEntry(holding.name, verdict.machine.name, change, this.#session);
+      this.#throughput.finished(0);
       this.#finish(holding, newStep(holding.name, change));
     } else {
       const sessions = await this.#session.sessions();
@@ -250,7 +266,7 @@ export class Crew implements Member {
     const abort = new AbortController();
     const began = clock.monotonic();
     const started = this.#session.stamp();
-    holding.running = { abort, overdue: began + task.activity.timeout };
+    holding.running = { abort, began, overdue: began + task.activity.timeout };
     this.#holdings.move(holding, 'running');
     this.#setDeadline();
     this.#ports.log.debug(
@@ -263,7 +279,7 @@ export class Crew implements Member {
     const change = conclude(work, result, started, this.#scene(), random);
     const duration = Math.round(clock.monotonic() - began);
     holding.entry = entryOf(task, this.#session.token, change, { started, duration });
-    this.#pace.finished(1);
+    this.#throughput.finished(duration);
     this.#finish(holding, newStep(holding.name, change));
     this.#setDeadline();
     this.#ports.slots.offer();
@@ -286,18 +302,17 @@ export class Crew implements Member {
 
   /** Update System: carries out what was decided; what meets an error stays and is tried again. */
   async settle(window: Window): Promise<void> {
-    this.#giveBack();
+    if (window.mayStart()) this.#giveBack();
     const holdings = [...this.#holdings.in('finished')].slice(0, BURST);
     if (holdings.length === 0) return;
     const steps = holdings.map((holding) => holding.step!);
     await this.#session.settle(steps, window);
     const settled = holdings.filter(({ step }) => step!.progress === 'settled');
-    for (const holding of settled) this.#unwritten.push(...this.#settled(holding, holding.step!));
+    for (const holding of settled) this.#unwritten.add(this.#settled(holding, holding.step!));
     for (const { step } of holdings) this.#reportError(step!);
     logSettled(this.#ports.log, settled);
     this.startTicks();
-    await this.#session.journal(this.#unwritten);
-    this.#unwritten = [];
+    await this.#unwritten.write(this.#session, this.#ports.log);
   }
 
   /** What has not begun: all of it of a stopping worker; and what others could begin sooner. */
@@ -309,9 +324,9 @@ export class Crew implements Member {
       this.#release([...this.#holdings.in('claimed'), ...this.#holdings.in('ready')]);
       return;
     }
-    const ready = this.#holdings.in('ready');
-    const enough = this.isScarce ? this.#inACycle : TOO_MUCH * (this.#stock + 1);
-    if (ready.size > enough) this.#release([...ready].slice(enough));
+    const unstarted = this.#holdings.in('ready');
+    const kept = unstartedToKeep(this.#forecast(1), this.isScarce);
+    if (unstarted.size > kept) this.#release([...unstarted].slice(kept));
   }
 
   #release(holdings: readonly Holding[]): void {
@@ -320,12 +335,11 @@ export class Crew implements Member {
 
   #settled(holding: Holding, step: Step): JournalEntry[] {
     this.#holdings.delete(holding);
-    if (this.#holdings.size === 0) this.#pace.work(false, this.#ports.clock.monotonic());
+    if (this.#holdings.size === 0) this.#throughput.work(false, this.#ports.clock.monotonic());
     if (step.change.kind === 'commit' && !step.lost) this.counts.done += 1;
     if (step.change.kind === 'fail') this.counts.failed += 1;
     if (step.followed) this.#takeSuccessor(step);
-    if (holding.entry === undefined) return [];
-    return [{ ...holding.entry, ...(step.lost && { result: 'lost' as const }) }];
+    return settledEntry(holding.entry, step);
   }
 
   #takeSuccessor(step: Step): void {
@@ -358,6 +372,13 @@ export class Crew implements Member {
     } catch (error) {
       this.#ports.log.debug({ err: error }, 'cannot say what is held');
     }
+  }
+
+  /** Update System: failed states that were put aside for what their files said, and that may run by now. */
+  async bringBack(cycle: number, window: Window): Promise<void> {
+    const runs = (file: StateFile): Promise<boolean> =>
+      this.library.runs(file, this.#session, cycle);
+    logBack(this.#ports.log, await this.#session.bringBack(cycle, window, runs));
   }
 
   stopStarting(): void {

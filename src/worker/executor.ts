@@ -1,17 +1,19 @@
 /** Runs one attempt at one step, and always comes back: with an answer, a failure, or because it had to. */
 import { checkAnswer } from '../machine/answer.ts';
-import type { Json, TickContext } from '../machine/definition.ts';
+import type { Json, Tick, TickContext } from '../machine/definition.ts';
 import { FatalError } from '../machine/errors.ts';
 import type { Reading } from '../machine/table.ts';
 import type { Clock } from '../semaphore/ports.ts';
 import { Cancellation } from './cancellation.ts';
-import { runCommand } from './command.ts';
+import type { Variables } from './command-environment.ts';
+import { Commands } from './commands.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Execute, Log, TickResult, TickTask } from './ports.ts';
 import { supervise } from './supervise.ts';
 
 /** Of an error's message, and of its stack. */
 const MOST_CHARACTERS = 10_000;
+const PATIENCE_MS = 1000;
 
 export interface ExecutorOptions {
   readonly clock: Clock;
@@ -20,22 +22,36 @@ export interface ExecutorOptions {
   readonly print: (line: string) => void;
   /** Scales `pause`: `--example-delay`. */
   readonly pauseScale: number;
+  /** What commands get of this process's environment. Default: all of it. */
+  readonly inherited?: Variables;
+  /** Milliseconds that a command may wait until the system has room for it. */
+  readonly patience?: number;
 }
 
 export function createExecute(options: ExecutorOptions): Execute {
-  const deadlines = new Deadlines(options.clock);
+  const { clock, log, inherited = process.env, patience = PATIENCE_MS } = options;
+  const deadlines = new Deadlines(clock);
+  const commands = new Commands({
+    now: () => clock.monotonic(),
+    log,
+    report: (task, line) => report(log, task, line),
+    deadlines,
+    inherited,
+    patience,
+  });
   return (task, workerSignal) => {
     if (workerSignal.aborted) return Promise.resolve({ kind: 'aborted' });
+    const { activity } = task;
+    if (activity.kind === 'command') return commands.execute(task, activity, workerSignal);
     const cancellation = new Cancellation();
-    const attempt = startAttempt(task, cancellation, options);
+    const attempt = startAttempt(task, activity.tick, cancellation, options);
     if (!(attempt instanceof Promise)) return Promise.resolve(attempt);
-    // A command is only over when its processes are gone; a tick may not listen to its signal.
-    const mayBeLeft = task.activity.kind === 'tick';
     return supervise(task, attempt, {
       cancellable: cancellation,
       workerSignal,
       deadlines,
-      mayBeLeft,
+      // It may not listen to its signal.
+      mayBeLeft: true,
     });
   };
 }
@@ -43,19 +59,12 @@ export function createExecute(options: ExecutorOptions): Execute {
 /** Without a limit of time. A tick that answers at once has its result at once. Neither throws nor rejects. */
 export function startAttempt(
   task: TickTask,
+  tick: Tick,
   cancellation: Cancellation,
   options: ExecutorOptions,
 ): TickResult | Promise<TickResult> {
-  const { activity } = task;
-  if (activity.kind === 'command') {
-    const log = (line: string): void => report(options.log, task, line);
-    return runCommand(task, activity, cancellation.signal, log).then(
-      (answer): TickResult => ({ kind: 'answer', answer }),
-      failed,
-    );
-  }
   try {
-    const answer: unknown = activity.tick(contextOf(task, cancellation, options));
+    const answer: unknown = tick(contextOf(task, cancellation, options));
     return isThenable(answer) ? Promise.resolve(answer).then(answered, failed) : answered(answer);
   } catch (error) {
     return failed(error);
@@ -67,7 +76,8 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 function report(log: Log, task: TickTask, line: string, facts: Record<string, unknown> = {}): void {
-  log.info({ ...facts, state: task.name, machine: task.machine }, line);
+  const { name: state, machine, activity } = task;
+  log.info({ ...facts, source: activity.kind, state, machine }, line);
 }
 
 function contextOf(
@@ -116,7 +126,8 @@ function answered(value: unknown): TickResult {
   try {
     return { kind: 'answer', answer: checkAnswer(value) };
   } catch (error) {
-    return failed(error);
+    // The tick would answer it again.
+    return { kind: 'failed', error: { message: cut((error as Error).message), fatal: true } };
   }
 }
 

@@ -9,6 +9,7 @@
  */
 import type { Json, Machine, PastStep } from '../machine/definition.ts';
 import { emitted } from '../machine/event.ts';
+import { fingerprint } from '../machine/fingerprint.ts';
 import { endOfBranch } from '../machine/fork.ts';
 import { outputsOf } from '../machine/join.ts';
 import { parseStateName } from '../machine/name.ts';
@@ -19,8 +20,10 @@ import { sequelOf, type Sequel } from '../machine/sequel.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import type { Reading } from '../machine/table.ts';
 import type { Change, Intake, JournalEntry, Step, Token } from '../store/session.ts';
-import { TRUSTS_VOLUME, type Missing } from './library.ts';
+import type { Missing } from './library.ts';
 import type { TickResult, TickTask } from './ports.ts';
+
+const EXHAUSTED = 'attempts-exhausted';
 
 export interface Work {
   readonly machine: Machine;
@@ -50,8 +53,10 @@ export interface Holding {
   stage: 'claimed' | 'ready' | 'running' | 'finished';
   suspicion: Suspicion | undefined;
   work: Work | undefined;
-  /** While running: where to stop it, and when it is overdue on the monotonic clock (ms). */
-  running: { readonly abort: AbortController; readonly overdue: number } | undefined;
+  /** While running: where to stop it, and when it began and is overdue on the monotonic clock (ms). */
+  running:
+    | { readonly abort: AbortController; readonly began: number; readonly overdue: number }
+    | undefined;
   step: Step | undefined;
   entry: JournalEntry | undefined;
 }
@@ -107,16 +112,26 @@ export interface Scene {
 export type Verdict =
   | { readonly kind: 'ready'; readonly work: Work }
   | { readonly kind: 'wait'; readonly suspicion: Suspicion }
-  | { readonly kind: 'change'; readonly change: Change }
+  /** `ended`: the machine in whose terminal state the instance has ended. */
+  | { readonly kind: 'change'; readonly change: Change; readonly ended?: string }
   /** For events: what becomes of it depends on which there are. */
   | ({ readonly kind: 'waits' } & Resting)
   /** Not known here: whether anybody knows it, the volume's sessions tell. */
   | Unknown;
 
-interface Unknown {
+/** A machine, or a state of one, that this worker does not know. */
+export interface Unknown {
   readonly kind: 'unknown';
+  readonly code: string;
   readonly machine: string;
+  /** Undefined: the machine itself is not known here. */
+  readonly state?: string;
   readonly reason: string;
+  readonly attempts: readonly Attempt[];
+  /** Of the file that says so: see `FailureRecord`. */
+  readonly file?: string;
+  /** Sessions that have refused it. */
+  readonly refusedBy?: readonly string[];
   /** What has come of a look for it. */
   readonly missing?: Missing;
 }
@@ -128,19 +143,34 @@ export function judge(
   scene: Scene,
 ): Verdict {
   if (intake.kind === 'mended') return { kind: 'change', change: { kind: 'release' } };
-  if (intake.kind === 'bad') return { kind: 'change', change: failure(name, scene, intake) };
+  if (intake.kind === 'bad') {
+    return { kind: 'change', change: failure(name, scene, { ...intake, file: intake.code }) };
+  }
   if (intake.kind === 'unreadable') {
+    const why = { ...intake, file: intake.code };
     const settled = (): Change =>
-      intake.code === 'ENOENT' ? { kind: 'release' } : failure(name, scene, intake);
+      intake.code === 'ENOENT' ? { kind: 'release' } : failure(name, scene, why);
     return waitFor(intake.code, suspicion, scene, settled);
   }
+  const { attempts, refusedBy = [] } = intake;
+  const file = fingerprint(intake.bytes);
   const parsed = parseStateFile(intake.bytes);
   if (!parsed.ok) {
-    const content = Buffer.from(intake.bytes).toString('latin1');
-    const settled = (): Change => failure(name, scene, parsed, intake.attempts);
-    return waitFor(content, suspicion, scene, settled);
+    const settled = (): Change => failure(name, scene, { ...parsed, file }, attempts);
+    return waitFor(file, suspicion, scene, settled);
   }
-  return prepare(name, parsed.file, intake.attempts, scene);
+  const verdict = prepare(name, parsed.file, attempts, scene);
+  if (verdict.kind === 'unknown') return { ...verdict, file, refusedBy };
+  return verdict.kind === 'change'
+    ? { kind: 'change', change: ofFile(verdict.change, file, intake.written) }
+    : verdict;
+}
+
+/** What has failed before it could run has failed for what its file says; not where its attempts are used up. */
+function ofFile(change: Change, file: string, written: string | undefined): Change {
+  if (change.kind === 'defer') return { ...change, ...(written !== undefined && { written }) };
+  if (change.kind !== 'fail' || change.record.code === EXHAUSTED) return change;
+  return { kind: 'fail', record: { ...change.record, file } };
 }
 
 /** A copy under way changes; one that has stayed as it is for long enough is all there will be. */
@@ -169,23 +199,27 @@ export function prepare(
   }
   const resolved = resolveState(scene.registry, file, scene.newest);
   if (!resolved.ok) {
-    if (resolved.code === 'unknown-machine') {
-      return { kind: 'unknown', machine: file.machine ?? file.state, reason: resolved.reason };
-    }
-    return { kind: 'change', change: failure(name, scene, resolved, attempts) };
+    const { code, reason } = resolved;
+    if (code === 'no-events')
+      return { kind: 'change', change: failure(name, scene, resolved, attempts) };
+    const place = {
+      machine: file.machine ?? file.state,
+      ...(code !== 'unknown-machine' && { state: file.state }),
+    };
+    return { kind: 'unknown', code, reason, ...place, attempts };
   }
   const { machine, state } = resolved;
   if (resolved.kind !== 'runnable') {
     return resolved.kind === 'waiting'
       ? { kind: 'waits', machine, state, file }
-      : { kind: 'change', change: atTheEnd(name, resolved, file, scene) };
+      : { kind: 'change', change: atTheEnd(name, resolved, file, scene), ended: machine.name };
   }
   const { activity } = resolved;
   // A state that kills its worker has no failed attempt to its name, only lost ones.
   const verdict =
     attempts.length === 0 ? undefined : retryVerdict(activity.retry, attempts, () => 0.5);
   if (verdict?.kind === 'give-up') {
-    const given = { code: 'attempts-exhausted', reason: verdict.reason };
+    const given = { code: EXHAUSTED, reason: verdict.reason };
     return { kind: 'change', change: failure(name, scene, given, attempts) };
   }
   const task: TickTask = {
@@ -229,9 +263,10 @@ interface Reason {
   readonly reason: string;
   readonly line?: number;
   readonly column?: number;
+  readonly file?: string;
 }
 
-function failure(
+export function failure(
   name: string,
   scene: Scene,
   why: Reason,
@@ -247,37 +282,10 @@ function failure(
     reason: why.reason,
     ...(why.line !== undefined && { line: why.line }),
     ...(why.column !== undefined && { column: why.column }),
+    ...(why.file !== undefined && { file: why.file }),
     ...(attempts.length > 0 && { attempts: [...attempts] }),
   };
   return { kind: 'fail', record };
-}
-
-/** Nobody alive knows the machine: put the state aside, with the names they do know. */
-export function refusal(
-  name: string,
-  { machine, reason, missing }: Unknown,
-  sessions: readonly Token[],
-  scene: Scene,
-): Change {
-  const wanted = machine.split(':')[0];
-  const others = sessions.filter((token) => token.session !== scene.token.session);
-  const known = (token: Token): boolean =>
-    token.machines.some(
-      (one) => one === machine || (one.split(':')[0] === wanted && !machine.includes(':')),
-    );
-  const trusts = (token: Token): boolean => token.machines.includes(TRUSTS_VOLUME);
-  if (others.some(known) || (missing?.isUntrusted === true && others.some(trusts))) {
-    return { kind: 'refuse', reason: missing?.reason ?? reason };
-  }
-  const code = 'unknown-machine';
-  if (missing?.reason !== undefined) return failure(name, scene, { code, reason: missing.reason });
-  const names = [...new Set([scene.token, ...others].flatMap((token) => token.machines))]
-    .filter((one) => one !== TRUSTS_VOLUME)
-    .sort();
-  return failure(name, scene, {
-    code,
-    reason: `no worker here knows machine ${machine}; they know ${names.join(', ') || 'none'}`,
-  });
 }
 
 /** What a finished tick means for its state. */
@@ -292,9 +300,11 @@ export function conclude(
   if (result.kind === 'failed') return tryAgain(work, result.error, started, scene, random);
   const { answer } = result;
   const { name, state } = work.task;
-  const sequel = sequelOf(answer, { ...work, name, state }, scene.now);
+  const { registry, newest } = scene;
+  const sequel = sequelOf(answer, { ...work, name, state, registry, newest }, scene.now);
   if (typeof sequel === 'string') {
-    return tryAgain(work, { message: sequel }, started, scene, random);
+    // The tick would answer it again.
+    return tryAgain(work, { message: sequel, fatal: true }, started, scene, random);
   }
   const output = answer.kind === 'done' ? answer.output : undefined;
   const record = recordOf(work, sequel, output, started, scene);
@@ -320,7 +330,7 @@ function tryAgain(
   const attempts = [...work.attempts, attempt];
   const verdict = retryVerdict(work.task.activity.retry, attempts, random);
   if (verdict.kind === 'give-up') {
-    const code = error.fatal === true ? 'fatal' : 'attempts-exhausted';
+    const code = error.fatal === true ? 'fatal' : EXHAUSTED;
     return failure(work.task.name, scene, { code, reason: verdict.reason }, attempts);
   }
   const notBefore = new Date(Date.parse(scene.now) + verdict.after).toISOString();

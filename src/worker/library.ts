@@ -6,11 +6,14 @@ import {
   compareVersions,
   createRegistry,
   fullName,
+  machineNames,
+  machineStates,
   resolveState,
   sensorsOf,
   type Registry,
 } from '../machine/registry.ts';
-import type { ConfigurationName, Session } from '../store/session.ts';
+import type { StateFile } from '../machine/state-file.ts';
+import type { ConfigurationName, KnownMachines, Session } from '../store/session.ts';
 
 /** Among a token's machines: this worker runs commands of configurations that the volume keeps. */
 export const TRUSTS_VOLUME = '*';
@@ -27,16 +30,44 @@ const NOTHING_KNOWN: Missing = { reason: undefined, isUntrusted: false };
 type Source = Pick<Session, 'configurations' | 'sensor'>;
 
 export class Library {
-  readonly #own: Registry;
+  readonly #machines: () => Registry;
   readonly #trustsVolume: boolean;
+  /** Of the worker's own machines, those that are in use. */
+  #own: Registry;
+  /** Machines that the volume keeps, as far as they were wanted. */
+  #learned: readonly Machine[] = [];
   #registry: Registry;
+  /** Own machines that other workers know this one to have. */
+  #announced: Registry;
   #newest: ReadonlyMap<string, string> = new Map();
   #looked = Number.NaN;
+  /** Machines that were looked for in a cycle. */
+  #missed = { cycle: Number.NaN, machines: new Set<string>() };
 
-  constructor(own: Registry, trustsVolume: boolean) {
-    this.#own = own;
-    this.#registry = own;
+  /** `machines`: the worker's own; a function where they change: it returns another object then. */
+  constructor(machines: Registry | (() => Registry), trustsVolume: boolean) {
+    this.#machines = typeof machines === 'function' ? machines : () => machines;
+    this.#own = this.#machines();
+    this.#registry = this.#own;
+    this.#announced = this.#own;
     this.#trustsVolume = trustsVolume;
+  }
+
+  /** Once a cycle: own machines that have changed are used from now on, and other workers know of them. */
+  async renew(session: Pick<Session, 'announce'>): Promise<void> {
+    const own = this.#machines();
+    if (own !== this.#own) this.#use(own);
+    if (own === this.#announced) return;
+    await session.announce(knownOf(own, this.#trustsVolume));
+    this.#announced = own;
+  }
+
+  #use(own: Registry): void {
+    this.#own = own;
+    const ofOwn = [...own.values()].flat();
+    const names = new Set(ofOwn.map(fullName));
+    this.#learned = this.#learned.filter((machine) => !names.has(fullName(machine)));
+    this.#registry = createRegistry([...ofOwn, ...this.#learned]);
   }
 
   get registry(): Registry {
@@ -60,6 +91,21 @@ export class Library {
       await this.learn(file.machine ?? file.state, source);
     }
     this.#looked = cycle;
+  }
+
+  /** Would this state file run, or wait, here? What is not known is looked for once a cycle. */
+  async runs(file: StateFile, source: Source, cycle: number): Promise<boolean> {
+    if (this.#missed.cycle !== cycle) {
+      await this.#list(source);
+      this.#missed = { cycle, machines: new Set() };
+    }
+    const resolved = resolveState(this.#registry, file, this.#newest);
+    if (resolved.ok || resolved.code !== 'unknown-machine') return resolved.ok;
+    const wanted = file.machine ?? file.state;
+    if (this.#missed.machines.has(wanted)) return false;
+    this.#missed.machines.add(wanted);
+    if ((await this.learn(wanted, source)) !== undefined) return false;
+    return resolveState(this.#registry, file, this.#newest).ok;
   }
 
   async #list(source: Source): Promise<void> {
@@ -89,9 +135,16 @@ export class Library {
       const reason = `${fullName(key)} is stored on the volume and runs commands, which a worker does with --trust-volume only`;
       return { reason, isUntrusted: true };
     }
+    this.#learned = [...this.#learned, found];
     this.#registry = createRegistry([...this.#registry.values(), [found]].flat());
     return undefined;
   }
+}
+
+/** As a token lists them. */
+export function knownOf(own: Registry, trustsVolume: boolean): KnownMachines {
+  const machines = [...machineNames(own), ...(trustsVolume ? [TRUSTS_VOLUME] : [])];
+  return { machines, states: machineStates(own) };
 }
 
 /** Or why it cannot be used. Working directories are relative to where the worker was started. */

@@ -1,4 +1,5 @@
-/** What is said of settled states: one line each, and of a long burst how many. */
+/** Messages of a worker's log: of settled states one line each, of a long burst how many; and what a stop waits for. */
+import { formatDuration } from '../machine/duration.ts';
 import type { Holding } from './holding.ts';
 import type { Log } from './ports.ts';
 
@@ -27,4 +28,21 @@ function logOne(log: Log, { step, entry }: Holding): void {
     log.warn({ ...facts, notBefore }, `${name} will be tried again: ${error?.message}`);
   } else if (change.kind === 'wait') log.debug(facts, `${name} waits for an event`);
   else log.info(facts, `${name} is given back (${change.kind})`);
+}
+
+/** `running`: ticks. `drain`: milliseconds. */
+export function stoppingMessage(running: number, drain: number): string {
+  if (running === 0) return 'stopping: no tick runs, claiming nothing more';
+  const ticks =
+    running === 1 ? '1 tick runs, waiting for it' : `${running} ticks run, waiting for them`;
+  return `stopping: ${ticks} up to ${formatDuration(drain).replace('.0 s', ' s')}; Ctrl-C again ends them`;
+}
+
+/** Of failed states that are available again by themselves. */
+export function logBack(log: Log, names: readonly string[]): void {
+  if (names.length > FEW)
+    log.info({ states: names.length }, `${names.length} failed states are available again`);
+  else
+    for (const name of names)
+      log.info({ state: name }, `${name} is available again: what it failed for has changed`);
 }

@@ -5,6 +5,7 @@ import type { Registry } from '../machine/registry.ts';
 import type { Reading } from '../machine/table.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import type { OpenSession } from '../store/session.ts';
+import type { GatheringOptions } from './gathering.ts';
 import type { Slots } from './slots.ts';
 
 /** One attempt at one step. */
@@ -12,6 +13,8 @@ export interface TickTask {
   readonly instance: string;
   /** The state file's name. */
   readonly name: string;
+  /** Absolute: the volume that it is on. Undefined where there is none. */
+  readonly directory?: string;
   readonly machine: string;
   readonly state: string;
   readonly payload: Json;
@@ -68,6 +71,8 @@ export interface WorkerOptions {
   readonly eager: boolean;
   /** Run commands of configurations that the volume keeps. */
   readonly trustVolume?: boolean;
+  /** Which other workers the first claim waits for. */
+  readonly gathering: GatheringOptions;
   /** Milliseconds a stopping worker gives its ticks. */
   readonly drain: number;
 }
@@ -82,6 +87,10 @@ export interface WorkerPorts {
   readonly slots: Slots;
   /** Without it an idle worker looks once a cycle. */
   readonly watch: Watch | undefined;
+  /** The worker's own machines, as of now: another object when they have changed. Without it, those of the options. */
+  readonly machines?: () => Registry;
+  /** Asked once a cycle: true while states may be on their way from elsewhere, so that an empty volume is not the end. */
+  readonly moreToCome?: () => boolean;
 }
 
 export interface Summary {

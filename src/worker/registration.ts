@@ -1,7 +1,16 @@
 /** A worker's flag in `workers/`: set while it has room, unless somebody else is at work under its name. */
 import { UserError } from '../machine/errors.ts';
-import type { Session, Window } from '../store/session.ts';
+import type { Session, Token, Window } from '../store/session.ts';
 import type { Log } from './ports.ts';
+
+export function nameInUse({ worker, host, pid, started }: Token): UserError {
+  return new UserError(
+    'name-in-use',
+    `another worker named ${worker} has been at work since ${started} (process ${pid} on ${host}); ` +
+      'give this one another name with --name',
+    { worker, host, pid },
+  );
+}
 
 export class Registration {
   readonly #session: Session;
@@ -17,15 +26,7 @@ export class Registration {
   /** Throws `name-in-use`. */
   async renew(window: Window): Promise<void> {
     const rival = await this.#session.rival();
-    if (rival !== undefined) {
-      const { worker, host, pid, started } = rival;
-      throw new UserError(
-        'name-in-use',
-        `another worker named ${worker} has been at work since ${started} (process ${pid} on ${host}); ` +
-          'give this one another name with --name',
-        { worker, host, pid },
-      );
-    }
+    if (rival !== undefined) throw nameInUse(rival);
     if (await this.#session.register(window)) {
       if (this.#said !== 'registered') this.#log.info({}, 'registered');
       this.#said = 'registered';

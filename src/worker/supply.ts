@@ -3,9 +3,10 @@
  * through, it goes on with that one; else the directory is listed again, and split anew.
  */
 import { parseStateName } from '../machine/name.ts';
-import { assign, Cut } from '../semaphore/assignment.ts';
+import { assign, Cut, type Split } from '../semaphore/assignment.ts';
 import { Backlog } from '../semaphore/backlog.ts';
 import { hash } from '../semaphore/hash.ts';
+import { SilentFlags } from '../semaphore/silent-flags.ts';
 import { assignZip } from '../semaphore/zip.ts';
 import type { Glance, Snapshot } from '../store/session.ts';
 
@@ -14,18 +15,12 @@ export const FEW: number = 2000;
 /** Listing may take this part of the time; names that are new wait for so long at most, or for a lease. */
 export const LISTING: number = 1 / 20;
 
-const ASSIGN = { slices: assign, zip: assignZip };
-
-/** Is there less than everybody could begin at once, and somebody else to begin it? */
-export function isScarce({ roster, tasks }: Snapshot, session: string): boolean {
-  const hands = roster.reduce((sum, { concurrency }) => sum + concurrency, 0);
-  return tasks.size < hands && roster.some((entry) => entry.session !== session);
-}
-
 export class Supply {
   readonly #session: string;
   readonly #lease: number;
   readonly #how: 'slices' | 'zip';
+  readonly #onSilent: (flag: string) => void;
+  readonly #silent = new SilentFlags();
   #backlog: Backlog | undefined;
   /** On the monotonic clock, ms: when the backlog is too old to go on with. */
   #stale = 0;
@@ -34,10 +29,17 @@ export class Supply {
   #cut = new Cut([]);
   readonly #offered = new Set<string>();
 
-  constructor(session: string, lease: number, how: 'slices' | 'zip') {
+  /** `onSilent`: told once of each flag that is left out of the original's pairing. */
+  constructor(
+    session: string,
+    lease: number,
+    how: 'slices' | 'zip',
+    onSilent: (flag: string) => void,
+  ) {
     this.#session = session;
     this.#lease = lease;
     this.#how = how;
+    this.#onSilent = onSilent;
   }
 
   /** Is there no need to list? `wanted`: states that the worker can use in this cycle. */
@@ -59,8 +61,22 @@ export class Supply {
       if (this.lasts(snapshot, wanted, now)) return this.goOn(snapshot, cycle);
     }
     this.#backlog = undefined;
-    const split = ASSIGN[this.#how](roster, tasks, cycle);
+    const split = this.#how === 'zip' ? this.#pair(snapshot, cycle) : assign(roster, tasks, cycle);
     this.#begin(roster, cycle, (split.get(this.#session) ?? []).values());
+  }
+
+  /** The original's pairing, without flags that claim nothing. */
+  #pair({ roster, tasks }: Snapshot, cycle: number): Split {
+    const all = assignZip(roster, tasks);
+    const available = new Set(tasks.names);
+    const found = this.#silent.look(
+      roster,
+      (flag) => all.get(flag)?.[0],
+      (state) => available.has(state),
+      cycle,
+    );
+    for (const flag of found) this.#onSilent(flag);
+    return assignZip(this.#silent.without(roster), tasks);
   }
 
   /** Nothing more in this cycle. */

@@ -15,6 +15,8 @@ export interface ThreadData {
 /** A task without its function, which the thread finds among its own machines. */
 export interface ThreadTask extends Omit<TickTask, 'activity' | 'history'> {
   readonly version: string | undefined;
+  /** How often the worker has loaded files of machines anew. */
+  readonly machinesVersion: number;
 }
 
 /** The port carries `ThreadMessage` from the thread, and `ThreadNote` to it. */

@@ -16,9 +16,12 @@ export interface ThreadsOptions extends ExecutorOptions {
   readonly threads: number;
   /** The thread's module. */
   readonly entry: URL;
-  readonly registry: Registry;
+  /** As of now: another object when files were loaded anew. */
+  readonly registry: () => Registry;
   /** Where each thread loads the same machines from. */
   readonly machines: readonly string[];
+  /** How often that was done. */
+  readonly machinesVersion: () => number;
   /**
    * Milliseconds that a tick may wait for a thread. Then it is given back, as aborted: its timeout begins when it
    * does, but the worker's proof of life ends a lease after the timeout of what it handed over.
@@ -48,7 +51,7 @@ export function startThreads(options: ThreadsOptions): Threads {
   pool.on('error', (error) =>
     options.log.error({ err: error }, 'a thread without a tick has ended'),
   );
-  const versions = versionsOf(options.registry);
+  const versions = new Versions(options.registry);
   const deadlines = new Deadlines(options.clock);
   const inMainThread = createExecute(options);
   return {
@@ -56,22 +59,42 @@ export function startThreads(options: ThreadsOptions): Threads {
       const { activity, history, ...rest } = task;
       if (activity.kind === 'command') return inMainThread(task, workerSignal);
       if (workerSignal.aborted) return { kind: 'aborted' };
-      const version = versions.get(activity);
-      const run = new ThreadRun(pool, { ...rest, version }, { ...options, deadlines, history });
+      const version = versions.of(activity);
+      const machinesVersion = options.machinesVersion();
+      const run = new ThreadRun(
+        pool,
+        { ...rest, version, machinesVersion },
+        { ...options, deadlines, history },
+      );
       return runToEnd(task, run, workerSignal, { ...options, deadlines });
     },
     close: () => pool.destroy(),
   };
 }
 
-/** Names do not tell which version of a machine an activity is of. */
-function versionsOf(registry: Registry): ReadonlyMap<RunnableActivity, string | undefined> {
-  const machines = [...registry.values()].flat();
-  return new Map(
-    machines.flatMap(({ activities, version }) =>
-      [...activities.values()].map((activity) => [activity, version] as const),
-    ),
-  );
+/** Names do not tell which version of a machine an activity is of. Those of machines that were replaced stay known. */
+class Versions {
+  readonly #registry: () => Registry;
+  readonly #known = new WeakMap<RunnableActivity, string>();
+  #seen: Registry | undefined;
+
+  constructor(registry: () => Registry) {
+    this.#registry = registry;
+  }
+
+  of(activity: RunnableActivity): string | undefined {
+    const registry = this.#registry();
+    if (registry !== this.#seen) this.#learn(registry);
+    return this.#known.get(activity);
+  }
+
+  #learn(registry: Registry): void {
+    this.#seen = registry;
+    for (const { activities, version } of [...registry.values()].flat()) {
+      if (version === undefined) continue;
+      for (const activity of activities.values()) this.#known.set(activity, version);
+    }
+  }
 }
 
 async function runToEnd(

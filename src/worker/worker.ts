@@ -11,10 +11,15 @@ import { cycleLength } from '../semaphore/cycle.ts';
 import type { Session, Snapshot, Window } from '../store/session.ts';
 import { Alarm } from './alarm.ts';
 import { Arrivals } from './arrivals.ts';
+import { ClaimGate } from './claim-gate.ts';
 import { Crew } from './crew.ts';
+import { stoppingMessage } from './log-settled.ts';
 import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
 import { Registration } from './registration.ts';
-import { isScarce, Supply } from './supply.ts';
+import { ForeignFlagLog } from './foreign.ts';
+import { KnownFleet } from './prefetch.ts';
+import { Stillness } from './stillness.ts';
+import { Supply } from './supply.ts';
 import { nextTurn, windowFor, type PhaseTurn } from './timetable.ts';
 
 /** An idle worker still looks after the dead this many times a lease. */
@@ -34,11 +39,14 @@ export class Worker {
   #session!: Session;
   #turn: PhaseTurn | undefined;
   #supply!: Supply;
+  #fleet!: KnownFleet;
+  #gate: ClaimGate | undefined;
+  /** Nothing is claimed: see `ClaimGate`. */
   #paused = false;
   /** Nothing to do until something changes. */
   #idle = false;
-  /** On the monotonic clock: when there was nothing left to do, and has been since. */
-  #nothingSince: number | undefined;
+  #stillness!: Stillness;
+  readonly #foreign: ForeignFlagLog;
   #ending: Summary['end'] | undefined;
   /** The flag is down and nothing is held: nothing keeps us. */
   #finished = false;
@@ -56,6 +64,7 @@ export class Worker {
     this.#ports = ports;
     this.#options = options;
     this.#alarm = new Alarm(ports.clock);
+    this.#foreign = new ForeignFlagLog(ports.log);
     this.#crew = new Crew(ports, options, () => this.#alarm.nudge());
   }
 
@@ -84,7 +93,13 @@ export class Worker {
     this.#session = await this.#ports.openSession();
     this.#crew.session = this.#session;
     const { token, lease } = this.#session;
-    this.#supply = new Supply(token.session, lease, this.#options.assign);
+    const onSilent = (flag: string): void => this.#foreign.leftOut(flag);
+    this.#supply = new Supply(token.session, lease, this.#options.assign, onSilent);
+    this.#stillness = new Stillness(lease);
+    this.#fleet = new KnownFleet(token.session, lease);
+    // Once: a new session of a worker that was at work already does not wait again.
+    const cycle = cycleLength(this.#session.phases);
+    this.#gate ??= new ClaimGate(this.#options.gathering, cycle, this.#ports.log);
     this.#registration = new Registration(this.#session, this.#ports.log);
     const { session, worker } = token;
     this.#ports.log.info({ session }, `worker ${worker} is waiting for Update System to register`);
@@ -172,16 +187,21 @@ export class Worker {
     const { clock, log } = this.#ports;
     const began = clock.monotonic();
     const glance = await this.#session.glance();
-    this.#paused = glance.paused;
-    this.#crew.when.seen = turn.cycle;
-    const wanted = this.#crew.appetite;
     const { session } = this.#session.token;
+    this.#paused = !this.#gate!.mayClaim(session, glance, { cycle: turn.cycle, at: began });
+    this.#crew.when.seen = turn.cycle;
+    await this.#crew.library.renew(this.#session);
+    this.#fleet.see(glance.roster, began);
+    const wanted = this.#crew.appetite;
     const isOnRoster = glance.roster.some((entry) => entry.session === session);
     this.#idle = false;
-    // Whoever has no room, or is left out, has enough to do until the next cycle.
-    const isBusy = !this.#crew.isEmpty && (!isOnRoster || this.#crew.room <= 0);
-    if (this.#supply.lasts(glance, wanted, began)) return this.#supply.goOn(glance, turn.cycle);
-    if (isBusy) return this.#supply.end(glance, turn.cycle);
+    if (this.#supply.lasts(glance, wanted, began)) {
+      this.#crew.isScarce = false;
+      return this.#supply.goOn(glance, turn.cycle);
+    }
+    // Off the roster it gets no share; but whether another worker could begin what it holds, only a listing tells.
+    const isFull = !this.#crew.isEmpty && !isOnRoster;
+    if (isFull && !this.#crew.hasUnstarted) return this.#supply.end(glance, turn.cycle);
     const snapshot = await this.#session.snapshot(this.#arrived(), glance);
     const now = clock.monotonic();
     this.#supply.split(snapshot, turn.cycle, wanted, now - began, now);
@@ -189,7 +209,7 @@ export class Worker {
       { cycle: turn.cycle, available: snapshot.tasks.size },
       `assignment among ${snapshot.roster.length} workers`,
     );
-    this.#crew.isScarce = isScarce(snapshot, session);
+    this.#crew.isScarce = this.#fleet.isScarce(snapshot.tasks.size);
     this.#crew.isIdle = snapshot.tasks.size === 0;
     await this.#endIfNothing(snapshot);
   }
@@ -202,20 +222,15 @@ export class Worker {
   async #endIfNothing(snapshot: Snapshot): Promise<void> {
     const nothing = openIn(snapshot) === 0 && this.#crew.isEmpty && !snapshot.paused;
     this.#idle = nothing && this.#options.watch;
-    if (!this.#hasBeenSo(nothing) || this.#options.watch || this.#ending !== undefined) return;
+    const isNothingLeft = nothing && this.#ports.moreToCome?.() !== true;
+    const now = this.#ports.clock.monotonic();
+    const isOver = this.#stillness.hasLasted(isNothingLeft, this.#options.freshListings, now);
+    if (!isOver || this.#options.watch || this.#ending !== undefined) return;
     // Nobody may have told of what has come.
     const all = this.#ports.watch === undefined ? snapshot : await this.#session.snapshot();
     // A volume that was unmounted in the middle of this looks empty too.
     const isEmpty = openIn(all) === 0 && (await this.#session.check()) === 'alive';
     if (isEmpty && (await this.#session.owed()) === 0) this.#ending = 'empty';
-  }
-
-  /** A cache may show an empty volume, but not for longer than a lease. */
-  #hasBeenSo(nothing: boolean): boolean {
-    const now = this.#ports.clock.monotonic();
-    this.#nothingSince = nothing ? (this.#nothingSince ?? now) : undefined;
-    if (this.#nothingSince === undefined) return false;
-    return this.#options.freshListings || now - this.#nothingSince >= this.#session.lease;
   }
 
   async #commit(turn: PhaseTurn, window: Window): Promise<void> {
@@ -224,7 +239,7 @@ export class Worker {
     // Said before it is begun: a tick may block this process, and people ask who holds what.
     await this.#crew.report();
     this.#crew.startTicks();
-    if (this.#crew.room <= 0) await this.#session.withdraw(window);
+    if (!this.#crew.needsShare) await this.#session.withdraw(window);
   }
 
   /** Claims of this cycle's share what there is room for, and reads it. */
@@ -249,13 +264,13 @@ export class Worker {
     await this.#guard('archiving', () =>
       this.#session.archive(turn.cycle, window, () => this.#crew.hasFinished),
     );
+    const late = this.#timeLeft(turn) * (1 - LOOK_LATE);
     while (this.#crew.isRunning && window.mayStart()) {
-      const now = this.#session.time();
-      if (now === undefined) break;
-      await this.#sleep(
-        Math.max(1, turn.end - now.latest),
-        () => this.#crew.hasFinished || this.#supply.hasOffers,
-      );
+      const left = this.#timeLeft(turn);
+      if (left <= 0) break;
+      // Late enough that ticks may have turned long, and early enough for other workers' next claims.
+      const ms = this.#crew.hasUnstarted && left > late ? left - late : left;
+      await this.#sleep(Math.max(1, ms), () => this.#crew.hasFinished || this.#supply.hasOffers);
       await this.#crew.settle(window);
       // Nobody else claims of a slice but its worker, nor what this cycle's split gave him: no need to wait.
       await this.#fetch(turn, window);
@@ -268,12 +283,22 @@ export class Worker {
     if (this.#ending !== undefined) await this.#takeLeave(window);
   }
 
+  /** Milliseconds that are surely left of this phase; 0 while the volume's time is uncertain. */
+  #timeLeft({ end }: PhaseTurn): number {
+    const now = this.#session.time();
+    return now === undefined ? 0 : end - now.latest;
+  }
+
   async #recover({ cycle }: PhaseTurn, window: Window, all: boolean): Promise<void> {
     const isHeld = (name: string): boolean => this.#crew.knows(name);
     const recovery = await this.#session.recover(cycle, window, { isHeld, all });
     if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
       this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
     }
+    if (this.#crew.isEmpty && this.#crew.isIdle) {
+      this.#foreign.waitsFor(recovery.foreign, this.#ports.clock.monotonic());
+    }
+    await this.#guard('looking at failed states', () => this.#crew.bringBack(cycle, window));
   }
 
   /**
@@ -297,9 +322,9 @@ export class Worker {
     this.#finished = isDown && this.#crew.isEmpty;
   }
 
-  /** False if there is no room, or it is too late. */
+  /** False if it needs no share in the next split, or it is too late. */
   async #registerForRoom(window: Window): Promise<boolean> {
-    if (this.#ending !== undefined || this.#crew.room <= 0 || !window.mayStart()) return false;
+    if (this.#ending !== undefined || !this.#crew.needsShare || !window.mayStart()) return false;
     await this.#registration.renew(window);
     return true;
   }
@@ -309,7 +334,8 @@ export class Worker {
     this.#ending = 'stopped';
     this.#deadline = this.#ports.clock.monotonic() + this.#options.drain;
     this.#crew.stopStarting();
-    this.#ports.log.info({}, 'stopping: claiming nothing more, settling what runs');
+    const { running } = this.#crew;
+    this.#ports.log.info({ running }, stoppingMessage(running, this.#options.drain));
     this.#alarm.nudge();
   }
 

@@ -132,7 +132,7 @@ function persist(
     throw new Error(`the promises ${ids} would run at once; one runs at a time`);
   }
   const whole = { ...persisted, children };
-  const problem = jsonProblem(whole, 'the snapshot');
+  const problem = jsonProblem(whole, 'the snapshot', undefined, (part) => part instanceof Error);
   if (problem !== undefined) throw new Error(problem);
   return JSON.parse(JSON.stringify(whole, told)) as Persisted;
 }

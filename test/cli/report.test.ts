@@ -1,12 +1,14 @@
 /** What `status` says of what it was given, and how it says that it has not seen everything. */
 import { describe, expect, test } from 'vitest';
-import { buildReport } from '../../src/cli/report.ts';
+import { buildReport, type ReportInput, type StatusReport } from '../../src/cli/report.ts';
 import { flagTable, progressLine } from '../../src/cli/tables.ts';
 import type { Census } from '../../src/volume/census.ts';
 import type { JournalEntry } from '../../src/store/session.ts';
-import type { Overview } from '../../src/volume/overview.ts';
+import type { Token } from '../../src/store/token.ts';
+import type { Overview, Registered } from '../../src/volume/overview.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
+const LEASE = 10_000;
 
 const CENSUS: Census = {
   available: 0,
@@ -18,7 +20,7 @@ const CENSUS: Census = {
   archived: 0,
   isArchiveSampled: false,
   failed: 0,
-  names: { available: [], inProgress: [], failed: [] },
+  names: { available: [], waiting: [], inProgress: [], failed: [] },
 };
 
 function entry(worker: string, ago: number, change: Partial<JournalEntry> = {}): JournalEntry {
@@ -40,7 +42,8 @@ function report(
   entries: JournalEntry[] = [],
   cut: string[] = [],
   machineOf: [string, string][] = [],
-): ReturnType<typeof buildReport> {
+  more: Partial<Omit<ReportInput, 'overview'>> & { readonly overview?: Partial<Overview> } = {},
+): StatusReport {
   const overview: Overview = {
     paused: false,
     census: { ...CENSUS, ...census },
@@ -49,10 +52,22 @@ function report(
     problems: [],
     registered: [],
     sessions: [],
-    tails: { entries, cut: new Set(cut) },
+    signs: new Map(),
+    tails: { entries, cut: new Set(cut), before: new Map(), uncounted: new Set() },
+    ...more.overview,
   };
-  const input = { overview, phases: undefined, now: NOW, oldest: undefined };
-  return buildReport({ ...input, machineOf: new Map(machineOf) });
+  return buildReport({
+    phases: undefined,
+    lease: LEASE,
+    silences: new Map(),
+    now: NOW,
+    oldest: undefined,
+    places: new Map(machineOf.map(([name, machine]) => [name, { machine, state: 'here' }])),
+    unrecorded: [],
+    waits: [],
+    ...more,
+    overview,
+  });
 }
 
 describe('machines', () => {
@@ -66,9 +81,9 @@ describe('machines', () => {
     );
     expect(areMachinesSampled).toBe(false);
     expect(machines).toEqual({
-      simple: { available: 0, inProgress: 0, done: 1, failed: 0 },
-      other: { available: 1, inProgress: 0, done: 0, failed: 0 },
-      '(unknown)': { available: 1, inProgress: 0, done: 0, failed: 0 },
+      simple: { available: 0, inProgress: 0, waiting: 0, done: 1, failed: 0 },
+      other: { available: 1, inProgress: 0, waiting: 0, done: 0, failed: 0 },
+      '(unknown)': { available: 1, inProgress: 0, waiting: 0, done: 0, failed: 0 },
     });
   });
 
@@ -90,9 +105,35 @@ describe('machines', () => {
     });
   });
 
+  test('count what waits, by machine and by state', () => {
+    const names = { ...CENSUS.names, waiting: ['a.state-1', 'b.state', 'c.state'] };
+    const places: [string, { machine: string; state: string }][] = [
+      ['a.state-1', { machine: 'door:2', state: 'open' }],
+      ['b.state', { machine: 'door', state: 'shut' }],
+      ['c.state', { machine: 'door', state: 'shut' }],
+    ];
+    const { machines, waiting } = report({ waiting: 3, names }, [], [], [], {
+      places: new Map(places),
+    });
+    expect(machines).toEqual({
+      door: { available: 0, inProgress: 0, waiting: 3, done: 0, failed: 0 },
+    });
+    expect(waiting).toEqual([
+      { machine: 'door', state: 'shut', count: 2 },
+      { machine: 'door', state: 'open', count: 1 },
+    ]);
+  });
+
+  test('of done states that no journal knows of are read from their files', () => {
+    const { machines } = report({ done: 3 }, [entry('ant', 0)], [], [], {
+      unrecorded: ['door:2', 'door'],
+    });
+    expect(machines).toMatchObject({ simple: { done: 1 }, door: { done: 2 } });
+    expect(machines).not.toHaveProperty('(unknown)');
+  });
+
   test('of what no journal tells are unknown', () => {
-    const { machines, areMachinesSampled } = report({ done: 3 }, [entry('ant', 0)]);
-    expect(areMachinesSampled).toBe(false);
+    const { machines } = report({ done: 3 }, [entry('ant', 0)]);
     expect(machines).toMatchObject({ simple: { done: 1 }, '(unknown)': { done: 2 } });
   });
 
@@ -110,6 +151,18 @@ describe('the rate', () => {
     expect(eta).toBe(Math.round((60 / rate) * 1000));
   });
 
+  test('of a run that is over is that of the run', () => {
+    const entries = [entry('ant', 30_000), entry('ant', 25_000), entry('bee', 20_000)];
+    expect(report({}, entries).rate).toBeCloseTo(3 / 10, 5);
+  });
+
+  test('of journals that were parsed in part is since the first entries that were', () => {
+    const ants = Array.from({ length: 100 }, (_, index) => entry('ant', index * 20));
+    const bees = [entry('bee', 0), entry('bee', 50_000)];
+    const { rate } = report({}, [...ants, ...bees], ['ant']);
+    expect(rate).toBeCloseTo(100 / 1.98 + 2 / 50, 5);
+  });
+
   test('is none where nothing was done', () => {
     expect(report({ available: 5 })).toMatchObject({ rate: 0, eta: undefined });
   });
@@ -120,12 +173,103 @@ describe('the rate', () => {
   });
 });
 
-test('workers whose journals were cut have done more than was seen', () => {
-  const { workers } = report({}, [entry('bee', 0), entry('ant', 0, { result: 'failed' })], ['bee']);
-  expect(workers).toMatchObject([
-    { worker: 'ant', done: 0, failed: 1, isCut: false, state: 'gone' },
-    { worker: 'bee', done: 1, failed: 0, isCut: true, state: 'gone' },
-  ]);
+describe('workers', () => {
+  const token = (worker: string, boot = 'abcdefgh'): Token => ({
+    flockwork: 1,
+    session: `${worker}.${boot}`,
+    worker,
+    host: 'host',
+    pid: 1,
+    started: '',
+    concurrency: 1,
+    capacity: 1,
+    machines: [],
+  });
+  const workersOf = (
+    sessions: Token[],
+    silences: [string, number][],
+    registered: Registered[] = [],
+    census: Partial<Census> = {},
+  ): StatusReport =>
+    report(census, [], [], [], {
+      silences: new Map(silences),
+      overview: { sessions, registered },
+    });
+
+  test('of whose journals a part was not counted have done more than is said', () => {
+    const tails = {
+      entries: [entry('bee', 0), entry('ant', 0, { result: 'failed' as const })],
+      cut: new Set(['ant', 'bee']),
+      before: new Map([['ant', { done: 52_816, failed: 1 }]]),
+      uncounted: new Set(['bee']),
+    };
+    expect(report({}, [], [], [], { overview: { tails } }).workers).toMatchObject([
+      { worker: 'ant', done: 52_816, failed: 2, isCut: false, state: 'gone' },
+      { worker: 'bee', done: 1, failed: 0, isCut: true, state: 'gone' },
+    ]);
+  });
+
+  test.each([
+    [0, 'busy'],
+    [0.4 * LEASE, 'busy'],
+    [0.4 * LEASE + 1, 'silent'],
+    [LEASE, 'silent'],
+    [LEASE + 1, 'dead'],
+  ])('silent for %i ms are %s', (silent, state) => {
+    const { workers } = workersOf([token('ant')], [['ant.abcdefgh', silent]]);
+    expect(workers).toMatchObject([{ worker: 'ant', state, silent }]);
+  });
+
+  test('are as alive as the liveliest of their sessions', () => {
+    const sessions = [token('ant'), token('ant', '12345678'), token('bee')];
+    const { workers } = workersOf(
+      sessions,
+      [
+        ['ant.abcdefgh', 60_000],
+        ['ant.12345678', 100],
+      ],
+      [{ name: 'ant', session: 'ant.12345678', since: 0 }],
+    );
+    expect(workers).toMatchObject([
+      { worker: 'ant', state: 'available', silent: 100 },
+      { worker: 'bee', state: 'dead', silent: undefined },
+    ]);
+  });
+
+  test('without a token are foreign', () => {
+    const { workers } = workersOf([], [], [{ name: 'zip', session: undefined, since: 0 }]);
+    expect(workers).toMatchObject([{ worker: 'zip', state: 'foreign' }]);
+  });
+
+  test('who are all dead leave work without anything to take it over', () => {
+    const dead: [Token[], [string, number][]] = [[token('ant')], [['ant.abcdefgh', 52_000]]];
+    expect(workersOf(...dead, [], { inProgress: 1 }).isAbandoned).toBe(true);
+    expect(workersOf(...dead, [], { events: 1 }).isAbandoned).toBe(true);
+    expect(workersOf(...dead).isAbandoned).toBe(false);
+    expect(
+      workersOf([token('ant')], [['ant.abcdefgh', 0]], [], { inProgress: 1 }).isAbandoned,
+    ).toBe(false);
+  });
+
+  test('hold what is said to be alive only while they are', () => {
+    const inProgress = [
+      { state: 'a.state', token: token('ant'), held: undefined },
+      { state: 'b.state', token: token('bee'), held: undefined },
+      { state: 'c.state', token: undefined, held: undefined, since: NOW - 5000 },
+    ];
+    const { held } = report({}, [], [], [], {
+      silences: new Map([
+        ['ant.abcdefgh', 0],
+        ['bee.abcdefgh', LEASE + 1],
+      ]),
+      overview: { inProgress },
+    });
+    expect(held).toMatchObject([
+      { state: 'a.state', worker: 'ant', isAlive: true },
+      { state: 'b.state', worker: 'bee', isAlive: false },
+      { state: 'c.state', worker: '(foreign)', isAlive: false, held: 5000 },
+    ]);
+  });
 });
 
 describe('the flags', () => {

@@ -12,9 +12,11 @@ async function predicted(
   const io: Io = {
     print: (line) => (text += `${line}\n`),
     say: () => undefined,
+    data: () => undefined,
     printed: async () => undefined,
     interactive: false,
     draw: undefined,
+    screen: undefined,
     environment: {},
     stop,
     confirm: async () => false,
@@ -23,6 +25,7 @@ async function predicted(
     flags: { concurrency: 4, ...flags },
     environment: {},
     file: {},
+    command: 'simulate',
   });
   return { status: await predictScale(settings, paths, io), text };
 }

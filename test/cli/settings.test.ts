@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { environmentName, OPTIONS } from '../../src/cli/options.ts';
-import { readConfigFile, resolveSettings } from '../../src/cli/settings.ts';
+import { environmentName } from '../../src/cli/option.ts';
+import { OPTIONS } from '../../src/cli/options.ts';
+import { misspeltVariables, readConfigFile, resolveSettings } from '../../src/cli/settings.ts';
 
-const none = { flags: {}, environment: {}, file: {} };
+const none = { flags: {}, environment: {}, file: {}, command: 'worker' };
 
 describe('flag, else environment, else file, else default', () => {
   test('each beats what comes after it', () => {
@@ -13,6 +14,7 @@ describe('flag, else environment, else file, else default', () => {
       flags: { lease: '1s' },
       environment: { FLOCKWORK_LEASE: '2s' },
       file: { lease: '3s' },
+      command: 'worker',
     };
     expect(resolveSettings(layers).lease).toBe(1000);
     expect(resolveSettings({ ...layers, flags: {} }).lease).toBe(2000);
@@ -51,21 +53,54 @@ describe('flag, else environment, else file, else default', () => {
   test.each([
     [
       { environment: { FLOCKWORK_WATCH: 'maybe' } },
-      'FLOCKWORK_WATCH is "maybe"; it has to be true or false',
+      'FLOCKWORK_WATCH is "maybe"; it must be true or false',
     ],
     [{ environment: { FLOCKWORK_CONCURRENCY: 'many' } }, 'a number'],
     [{ environment: { FLOCKWORK_CONCURRENCY: '1.5' } }, 'a whole number'],
-    [{ flags: { workers: '0' } }, '--workers is "0"; it has to be at least 1'],
+    [{ flags: { workers: '0' } }, '--workers is "0"; it must be at least 1'],
     [{ flags: { lease: '-1s' } }, 'a duration'],
     [
       { file: { assign: 'dice' } },
-      'assign in the configuration file is "dice"; it has to be one of slices, zip',
+      'assign in the configuration file is "dice"; it must be one of slices, zip',
     ],
     [{ file: { dir: { a: 1 } } }, 'a list'],
     [{ file: { machines: ['a', {}] } }, 'a list'],
     [{ file: { name: { a: 1 } } }, 'a text'],
   ])('%o is refused', (layers, words) => {
     expect(() => resolveSettings({ ...none, ...layers })).toThrow(words);
+  });
+});
+
+describe('what is meant for other commands, or for one call only', () => {
+  const outside = { environment: { FLOCKWORK_WATCH: 'true' }, file: { workers: 8, watch: true } };
+
+  test.each([
+    ['worker', true, undefined],
+    ['up', true, 8],
+    ['status', false, undefined],
+    ['simulate', false, undefined],
+  ])('%s: watch %j, workers %j', (command, watch, workers) => {
+    expect(resolveSettings({ ...none, ...outside, command })).toMatchObject({ watch, workers });
+  });
+
+  test.each(['all', 'done', 'in-progress', 'failed', 'yes', 'wait'])(
+    '--%s is given on the command line',
+    (name) => {
+      const environment = { [environmentName(name)]: 'true' };
+      for (const command of ['reset', 'retry', 'send']) {
+        const settings = resolveSettings({ ...none, environment, file: { [name]: true }, command });
+        expect(settings[name as 'yes']).toBe(false);
+      }
+      expect(misspeltVariables(environment).get(environmentName(name))).toContain(`give --${name}`);
+    },
+  );
+
+  test('a step’s payload is none of a nested submit', () => {
+    const environment = { FLOCKWORK_PAYLOAD: '{"secret": 1}', FLOCKWORK_COUNT: '7' };
+    expect(resolveSettings({ ...none, environment, command: 'submit' })).toMatchObject({
+      payload: undefined,
+      count: 1,
+    });
   });
 });
 
@@ -88,14 +123,46 @@ describe('the configuration file', () => {
     withFile('', (path) => expect(readConfigFile(path)).toEqual({}));
   });
 
+  test('texts are what is written', () => {
+    withFile('name: 3.10\nmachines: [007, a]\nconcurrency: 3\nlease: 5\n', (path) =>
+      expect(readConfigFile(path)).toEqual({
+        name: '3.10',
+        machines: ['007', 'a'],
+        concurrency: 3,
+        lease: 5,
+      }),
+    );
+  });
+
   test.each([
+    ['yes: true', 'yes is for one call only; give --yes on the command line'],
     ['a: [', 'c.yaml'],
     ['- a', 'settings by name'],
-    ['concurency: 3', 'unknown concurency; there are dir, name'],
+    ['concurency: 3', 'unknown key concurency; did you mean concurrency?'],
   ])('%j is refused', (text, words) =>
     withFile(text, (path) => expect(() => readConfigFile(path)).toThrow(words)),
   );
 
   test('one that was named has to be there', () =>
     expect(() => readConfigFile('/nowhere.yaml')).toThrow('cannot read /nowhere.yaml'));
+});
+
+describe('misspeltVariables', () => {
+  test.each([
+    ['FLOCKWORK_CONCURENCY', 'did you mean FLOCKWORK_CONCURRENCY?'],
+    ['FLOCKWORK_LOGLEVEL', 'did you mean FLOCKWORK_LOG_LEVEL?'],
+    ['FLOCKWORK_log_level', 'did you mean FLOCKWORK_LOG_LEVEL?'],
+  ])('tells of %s', (name, words) => {
+    expect(misspeltVariables({ [name]: '3' }).get(name)).toContain(words);
+  });
+
+  test.each([
+    'FLOCKWORK_CONCURRENCY',
+    'FLOCKWORK_STEP_STATE',
+    'FLOCKWORK_STEP_VALUE_COUNT',
+    'FLOCKWORK_ADMINISTRATOR',
+    'CONCURENCY',
+  ])('is silent about %s', (name) => {
+    expect(misspeltVariables({ [name]: '3' }).size).toBe(0);
+  });
 });

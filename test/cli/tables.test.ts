@@ -30,9 +30,10 @@ async function run(
   const said: string[] = [];
   const io = {
     print: (text: string) => printed.push(`${text}\n`),
+    data: (text: string) => printed.push(`${text}\n`),
     say: (text: string) => said.push(text),
   };
-  const settings = resolveSettings({ flags, environment: {}, file: {} });
+  const settings = resolveSettings({ flags, environment: {}, file: {}, command: 'worker' });
   let status = 2;
   try {
     status = await COMMANDS[name].run(settings, words, io as unknown as Io);
@@ -66,6 +67,16 @@ describe('graph', () => {
     expect((await run('graph', [TASKS], { format: 'matrix' })).stdout).toContain(
       '| Running      | → Error  | ·         | → Stopped | ✗         |',
     );
+  });
+
+  test('says why there are no arrows where code decides where states lead', async () => {
+    using folder = new Folder();
+    const code = `import { machine, next, done } from '${ROOT}/src/index.ts';
+export default machine({ name: 'coded', activities: { a: () => next('b'), b: () => done() } });\n`;
+    const ran = await run('graph', [folder.write('coded.mjs', code)]);
+    expect(ran).toMatchObject({ status: 0, stdout: expect.stringContaining('"a" as s0') });
+    expect(ran.stderr).toContain('has no table');
+    expect((await run('graph', [ORDERS])).stderr).toBe('');
   });
 
   test('of several machines, one has to be named', async () => {
@@ -184,7 +195,7 @@ describe('config', () => {
       [['put', good, bad], 'bad.yaml:6:26: '],
       [['put', good, plain], 'it has no version'],
       [['put', good, long], 'more than 200 characters'],
-      [['put', good, join(folder.path, 'gone.yaml')], 'cannot be read'],
+      [['put', good, join(folder.path, 'gone.yaml')], 'cannot read'],
       [['put'], 'config what?'],
       [['get'], 'config what?'],
       [['get', 'a', 'b'], 'config what?'],

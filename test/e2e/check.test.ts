@@ -159,7 +159,7 @@ test('a machine by itself, a module or a configuration', async () => {
 
 describe('wrong usage', () => {
   test.each([
-    ['nothing to check', [], 'Not enough'],
+    ['nothing to check', [], 'check needs FILES…'],
     ['a file that is not there', ['nowhere.ts'], 'nowhere.ts cannot be loaded'],
     [
       'a file of another kind',

@@ -60,7 +60,7 @@ test('the whole story: up, status, show, log, again, reset, again', async () => 
 
   const log = (await run('log', ...dir)).stdout.trim().split('\n');
   expect(log).toHaveLength(14);
-  expect(log[0]).toBe('started\tduration\tstate\tmachine\tworker\tattempt\tresult');
+  expect(log[0]).toBe('started\tduration\tstate\tmachine\tworker\tattempt\tresult\tevents');
   const starts = log.slice(1).map((line) => line.split('\t')[0]!);
   expect(starts).toEqual([...starts].sort());
 
@@ -244,25 +244,11 @@ test('what the file system refuses is said in a sentence', async () => {
   expect(ran.stderr).not.toContain('    at ');
 });
 
-test.each([
-  'worker',
-  'up',
-  'submit',
-  'send',
-  'status',
-  'show',
-  'log',
-  'retry',
-  'reset',
-  'pause',
-  'resume',
-  'validate',
-  'doctor',
-  'health',
-])('%s --help has an example', async (command) => {
-  const ran = await run(command, '--help');
-  expect(ran.status).toBe(0);
-  expect(ran.stdout).toMatch(/Examples:\n {2}flockwork/);
+test('flockwork alone prints help, once', async () => {
+  const ran = await run();
+  expect(ran).toMatchObject({ status: 2, stderr: '' });
+  expect(ran.stdout.match(/^Work:$/gm)).toHaveLength(1);
+  expect(await run('--help')).toMatchObject({ status: 0, stdout: ran.stdout });
 });
 
 test('completion prints a script', async () => {
@@ -270,10 +256,11 @@ test('completion prints a script', async () => {
 });
 
 test.each([
-  [[], 'Which command'],
-  [['frobnicate'], 'Unknown argument'],
+  [['frobnicate'], 'there is no command frobnicate; flockwork --help'],
+  [['stats'], 'did you mean status?'],
   [['status', '--dir', '/nowhere'], 'no directory'],
   [['retry'], 'NAMES or --all'],
+  [['retry', '--concurency', '3'], 'retry has no option --concurency'],
 ])('%j: exit 2, and what to do', async (args, words) => {
   expect(await run(...args)).toMatchObject({ status: 2, stderr: expect.stringContaining(words) });
 });

@@ -29,7 +29,7 @@ test('a file that is copied there is an event; what is none stays, and status te
   writeFileSync(join(events, 'wrong.json'), '{ "for": "order-7", "event": "ship" }');
   await fleet.until('it is told of', () => fleet.list('events').includes('wrong.json.problem'));
   const status = await run('status', '--dir', fleet.dir);
-  expect(status.stdout).toContain('no events, in events/:\n');
+  expect(status.stdout).toContain('files in events/ that are not events:\n');
   expect(status.stdout).toMatch(/wrong\.json: .*"to"/);
   const { problems } = JSON.parse((await run('status', '--json', '--dir', fleet.dir)).stdout) as {
     problems: string[];

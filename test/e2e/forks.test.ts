@@ -29,7 +29,7 @@ export default machine({
 const NOTE = `name: note
 starting_state: print
 activities:
-  print: { run: 'printf ''{"done": "%s"}'' "$FLOCKWORK_PAYLOAD_TEXT"' }
+  print: { run: 'printf ''{"done": "%s"}'' "$FLOCKWORK_STEP_VALUE_TEXT"' }
 `;
 /** Rings, waits to be rung, asks again a moment later, and tells what it has been through. */
 const DESK = `import { done, later, machine, same, wait } from '${INDEX}';

@@ -46,6 +46,13 @@ describe('told to stop', () => {
   });
 });
 
+function machines(fleet: Fleet, files: Record<string, string>): string {
+  const folder = join(fleet.dir, '.machines');
+  mkdirSync(folder);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
 describe('up, told to stop', () => {
   test.each(['SIGINT', 'SIGTERM'] as const)(
     '%s: its workers settle, and leave nothing',
@@ -78,6 +85,30 @@ describe('up, told to stop', () => {
     const since = Date.now();
     await fleet.until('two beats have passed', () => Date.now() - since > 4500);
     expect(counter()).toBe(before);
+  });
+
+  test('by SIGKILL: its workers settle, and their commands are gone', async () => {
+    await using fleet = new Fleet();
+    const line = 'echo $$ > "$FLOCKWORK_DIR/.pid"; sleep 600 & exec sleep 600';
+    const folder = machines(fleet, {
+      'long.yaml': `name: long\nstarting_state: go\nactivities: { go: { run: '${line}' } }\n`,
+    });
+    fleet.put('x.state', { state: 'long' });
+    const up = fleet.command('up', '--workers', '1', '--machines', folder, '--drain', '1s');
+    const file = join(fleet.dir, '.pid');
+    await fleet.until('it runs', () => existsSync(file) && fleet.read('.pid').endsWith('\n'));
+    const group = -Number(fleet.read('.pid'));
+    up.kill('SIGKILL');
+    await fleet.until('its worker has left', () => fleet.list('.flockwork/leases').length === 0);
+    await fleet.until('all is settled', () => fleet.list('.flockwork/sessions').length === 0);
+    expectCleanVolume(fleet);
+    await fleet.until('the command is gone', () => {
+      try {
+        return !process.kill(group, 0);
+      } catch {
+        return true;
+      }
+    });
   });
 });
 
@@ -119,7 +150,7 @@ describe('what a worker refuses', () => {
     [['--concurrency', '0'], 'at least 1'],
     [['--lease', 'soon'], 'duration'],
     [['--assign', 'dice'], 'slices'],
-    [['--nonsense'], 'Unknown argument'],
+    [['--nonsense'], 'worker has no option --nonsense'],
   ])('%j', async (args, words) => {
     await using fleet = new Fleet();
     const ran = await fleet.worker('ant', args).ended;
@@ -149,12 +180,6 @@ describe('pause and resume', () => {
 });
 
 describe('machines of one’s own', () => {
-  const machines = (fleet: Fleet, files: Record<string, string>): string => {
-    const folder = join(fleet.dir, '.machines');
-    mkdirSync(folder);
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-    return folder;
-  };
   const index = join(import.meta.dirname, '../../src/index.ts');
 
   test('a tick that fails is tried again, then put aside with every attempt', async () => {
@@ -209,7 +234,7 @@ describe('machines of one’s own', () => {
     await using fleet = new Fleet();
     const folder = machines(fleet, {
       'special.yaml':
-        'name: special\nstarting_state: go\nactivities: { go: { run: "echo \\"$FLOCKWORK_INSTANCE\\" >&2" } }\n',
+        'name: special\nstarting_state: go\nactivities: { go: { run: "echo \\"$FLOCKWORK_STEP_INSTANCE\\" >&2" } }\n',
     });
     const plain = fleet.worker('plain', ['--watch']);
     const able = fleet.worker('able', ['--watch', '--machines', folder]);
@@ -239,7 +264,7 @@ name: shell
 starting_state: first
 activities:
   first: { run: 'sed "s/.*\\"n\\":\\([0-9]*\\).*/{\\"n\\": \\1\\1}/"', next: second }
-  second: { run: 'echo "n is $FLOCKWORK_PAYLOAD_N" >&2; printf "{\\"done\\": $FLOCKWORK_PAYLOAD_N}"' }
+  second: { run: 'echo "n is $FLOCKWORK_STEP_VALUE_N" >&2; printf "{\\"done\\": $FLOCKWORK_STEP_VALUE_N}"' }
   slow: { run: 'sleep 300 & sleep 300; echo never > survived', timeout: 300ms, retry: { maximumAttempts: 1 } }
   bad: { run: 'echo oops; echo why >&2; exit 3', retry: { maximumAttempts: 1 } }
 `,

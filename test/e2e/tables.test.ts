@@ -13,9 +13,9 @@ test('the examples are checked, drawn, and said in SQL', async () => {
   expect((await run('graph', TASKS, '--format', 'svg')).stdout).toMatch(/^<svg [^]*<\/svg>\n$/);
   expect((await run('sql', ORDERS, '--table', 'shop`s')).stdout).toContain('UPDATE `shop``s`\n');
   for (const [args, words] of [
-    [['graph'], 'Not enough'],
-    [['graph', ORDERS, '--format', 'png'], 'Choices'],
-    [['sql', ORDERS, '--table', ''], '--table has to be a name'],
+    [['graph'], 'graph needs MACHINE-FILE'],
+    [['graph', ORDERS, '--format', 'png'], 'one of mermaid, dot, svg, matrix'],
+    [['sql', ORDERS, '--table', ''], '--table needs a value'],
   ] as const) {
     const { status, stderr } = await run(...args);
     expect([status, stderr]).toEqual([2, expect.stringContaining(words)]);

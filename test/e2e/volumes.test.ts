@@ -81,7 +81,7 @@ test('the whole story: submit, worker, status, show, log, pause, again, reset, u
   expect([nobody.status, nobody.stderr.includes(`in ${one.dir}, ${two.dir};`)]).toEqual([2, true]);
 
   const log = (await run('log', ...flags)).stdout.trim().split('\n');
-  expect(log[0]).toBe('started\tduration\tstate\tmachine\tworker\tattempt\tresult\tdir');
+  expect(log[0]).toBe('started\tduration\tstate\tmachine\tworker\tattempt\tresult\tevents\tdir');
   expect(log).toHaveLength(41);
   const starts = log.slice(1).map((line) => line.split('\t')[0]!);
   expect(starts).toEqual(starts.toSorted());
@@ -199,11 +199,12 @@ test('commands that look go on with the others; what changes something for good 
   await using volumes = new Volumes(2);
   const none = join(volumes.fleet.dir, 'none');
   const flags = ['--dir', none, ...volumes.flags];
+  for (const volume of volumes.all) volume.put('a.state', { state: 'simple' });
   const status = await run('status', ...flags);
-  expect([status.status, status.stderr.includes('there is no directory')]).toEqual([2, true]);
+  expect([status.status, status.stderr.includes('there is no directory')]).toEqual([3, true]);
   for (const { dir } of volumes.all) expect(status.stdout).toContain(`${dir}:`);
   const submit = await run('submit', '--machine', 'simple', '--count', '9', ...flags);
   expect([submit.status, submit.stdout]).toEqual([2, '']);
-  expect(volumes.all.map((volume) => volume.list('.'))).toEqual([[], []]);
+  expect(volumes.all.map((volume) => volume.list('.'))).toEqual([['a.state'], ['a.state']]);
   expect((await run('doctor', ...volumes.flags)).stderr).toContain('doctor takes one volume');
 });

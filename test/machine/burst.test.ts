@@ -3,6 +3,7 @@ import { applyBurst, type Arrived, type Burst, type BurstInput } from '../../src
 import type { Json } from '../../src/machine/definition.ts';
 import { parseEvent, parseEventName, type EventFile } from '../../src/machine/event.ts';
 import { machine } from '../../src/machine/machine.ts';
+import { MAX_KEPT_DETAILS_BYTES } from '../../src/machine/record.ts';
 import { MAX_STATE_BYTES, parseStateFile, type StateFile } from '../../src/machine/state-file.ts';
 import { choose, impossible, same, type Reading } from '../../src/machine/table.ts';
 
@@ -97,6 +98,26 @@ describe('events', () => {
         to: 'open',
       },
     ]);
+  });
+
+  test('keep what they were sent with, up to a limit', () => {
+    const sent = { event: 'look', originator: 'me', timestamp: 'noon' };
+    const details = { text: 'x'.repeat(5000) };
+    const bytes = JSON.stringify(details).length;
+    const limit = { text: 'x'.repeat(MAX_KEPT_DETAILS_BYTES - '{"text":""}'.length) };
+    const all = [
+      arrived({ ...sent, details: { by: ['hand', null] } }),
+      arrived({ ...sent, details }),
+      arrived({ ...sent, details: limit }),
+      arrived({ ...sent, details: null }),
+    ];
+    expect(burst(all, OPENED).events).toMatchObject([
+      { ...sent, details: { by: ['hand', null] } },
+      { ...sent, detailsBytes: bytes },
+      { ...sent, details: limit },
+      { ...sent, details: null },
+    ]);
+    expect(burst(all, OPENED).events[1]).not.toHaveProperty('details');
   });
 
   test('the second of one id is passed over, though it says something else', () => {

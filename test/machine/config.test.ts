@@ -39,6 +39,54 @@ describe('machines as configurations', () => {
     expect(parse(GOOD.replace('version: 2', 'version: 1.10')).version).toBe('1.10');
   });
 
+  const envOf = (text: string, file?: string) => {
+    const activity = parse(text, file).activities.get('go');
+    return activity?.kind === 'command' ? activity.env : undefined;
+  };
+  test.each([
+    ['3.10', '3.10'],
+    ['0755', '0755'],
+    ['0x1F', '0x1F'],
+    ['1e3', '1e3'],
+    ['1.0', '1.0'],
+    ['12345678901234567890', '12345678901234567890'],
+    ['yes', 'yes'],
+    ['True', 'True'],
+    ['2026-01-01', '2026-01-01'],
+    ["'007'", '007'],
+    ['"a\\tb"', 'a\tb'],
+    ['!!str 1.50', '1.50'],
+    ['.inf', '.inf'],
+    ['&other 1.10', '1.10'],
+  ])('a variable is what is written: %s', (written, value) => {
+    const head = 'name: a\nstarting_state: go\nactivities:\n  go:\n    run: x\n';
+    expect(envOf(`${head}    env:\n      V: ${written}\n`)).toEqual({ V: value });
+    expect(envOf(`%YAML 1.1\n---\n${head}    env: { V: ${written} }\n`)).toEqual({ V: value });
+  });
+
+  test('a variable is what is written, behind an alias and in JSON too', () => {
+    const text = `x-version: &v 3.10
+x-env: &e { A: 1.0 }
+name: a
+starting_state: go
+activities: { go: { run: x, env: { V: *v } }, on: { run: x, env: *e } }`;
+    expect(envOf(text)).toEqual({ V: '3.10' });
+    expect(parse(text).activities.get('on')).toMatchObject({ env: { A: '1.0' } });
+    const json =
+      '{"name":"a","starting_state":"go","activities":{"go":{"run":"x","env":{"V":1.50}}}}';
+    expect(envOf(json, 'm.json')).toEqual({ V: '1.50' });
+  });
+
+  test.each([
+    ['{ "A=B": x }', '"A=B" is no name of a variable'],
+    ['{ "": x }', '"" is no name of a variable'],
+    ['{ A: "x\\0" }', 'no null character'],
+    ['{ A: ~ }', 'text or a number'],
+  ])('a variable that no process can have is refused: %s', (env, words) => {
+    const text = `name: a\nstarting_state: go\nactivities: { go: { run: x, env: ${env} } }`;
+    expect(() => parse(text)).toThrow(words);
+  });
+
   test('whatever the text, it is a machine or a UserError', () => {
     const keys = fc.constantFrom('name: a', 'activities:', '  s: {run: x}', 'starting_state: s');
     const texts = fc.oneof(fc.string(), fc.array(fc.oneof(keys, fc.string())).map(lines));
@@ -115,9 +163,9 @@ describe('machines as configurations', () => {
     ],
     [
       'a timeout beyond any timer',
-      GOOD.replace('30s', '1000h'),
+      GOOD.replace('30s', '876601h'),
       'm.yaml',
-      ['m.yaml:6:', '24 days'],
+      ['m.yaml:6:', 'a hundred years'],
     ],
     [
       'a blank command',
@@ -290,7 +338,7 @@ describe('configurations with transitions', () => {
     [
       'a goal of an unknown event',
       ORDERS.replace('accept: closed', 'acept: closed'),
-      ['m.yaml:14:10: ', 'no event acept; there are accept'],
+      ['m.yaml:14:10: ', 'no event acept; did you mean accept?'],
     ],
     [
       'an activity of an unknown state',

@@ -90,7 +90,11 @@ describe('a fork', () => {
 
   test.each([
     [fork({ 'a/b': { state: 'pack' } }, JOIN), 'no branch can be called "a/b"'],
-    [fork({ a: { state: 'pack' } }, { state: 'sip' }), 'no state sip to join in'],
+    [
+      fork({ a: { state: 'pack' } }, { state: 'sip' }),
+      'join: machine order has no activity in state "sip"',
+    ],
+    [fork({ a: { state: 'pak' } }, JOIN), 'branch a: machine order has no activity in state "pak"'],
     [fork({ a: { state: 'pack' } }, { ...JOIN, payload: 'x'.repeat(1_048_300) }), 'no room'],
   ])('that cannot be carried out is a failed attempt', (answer, words) => {
     expect(sequel(answer)).toContain(words);

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkAnswer, done, next } from '../../src/machine/answer.ts';
@@ -44,8 +45,8 @@ describe('defining a machine', () => {
     ['a version that is no text', { name: 'a', version: 2, activities: { run: tick } }, 'version'],
     [
       'an interval beyond any timer',
-      { name: 'a', activities: { run: { tick, retry: { maximumInterval: '1000h' } } } },
-      '24 days',
+      { name: 'a', activities: { run: { tick, retry: { maximumInterval: '876601h' } } } },
+      'a hundred years',
     ],
     ['no activities', { name: 'a', activities: {} }, 'no activities'],
     [
@@ -197,6 +198,13 @@ describe('what a tick may answer', () => {
     );
   });
 
+  test('objects of another realm are plain', () => {
+    const output = runInNewContext('({ a: [1, { b: null }] })') as never;
+    const bare = Object.assign(Object.create(null) as object, { c: 1 }) as never;
+    expect(checkAnswer(done(output))).toEqual({ kind: 'done', output: { a: [1, { b: null }] } });
+    expect(checkAnswer(done(bare))).toEqual({ kind: 'done', output: { c: 1 } });
+  });
+
   const cyclic: Record<string, unknown> = {};
   cyclic['self'] = cyclic;
   test.each([
@@ -209,6 +217,39 @@ describe('what a tick may answer', () => {
     [{ kind: 'done', output: Number.NaN }, 'output is NaN'],
     [{ kind: 'done', output: { a: [1n] } }, 'output.a.0 is a bigint'],
     [{ kind: 'done', output: () => 1 }, 'output is a function'],
+    [{ kind: 'done', output: { m: new Map([['a', 1]]) } }, 'output.m is a Map, which JSON cannot'],
+    [{ kind: 'next', state: 'a', payload: { s: [new Set()] } }, 'payload.s.0 is a Set'],
+    [{ kind: 'done', output: { e: new TypeError('x') } }, 'output.e is a TypeError, which JSON'],
+    [{ kind: 'done', output: { p: Promise.resolve(1) } }, 'output.p is a Promise, which JSON'],
+    [{ kind: 'done', output: new Date(0) }, 'output is a Date'],
+    [{ kind: 'done', output: { r: /x/ } }, 'output.r is a RegExp'],
+    [{ kind: 'done', output: new URL('a:b') }, 'output is an URL'],
+    [{ kind: 'done', output: Buffer.from('a') }, 'output is a Buffer'],
+    [{ kind: 'done', output: new Float64Array(1) }, 'output is a Float64Array'],
+    [
+      {
+        kind: 'done',
+        output: new (class Point {
+          x = 1;
+        })(),
+      },
+      'output is a Point',
+    ],
+    [
+      {
+        kind: 'done',
+        output: new (class {
+          x = 1;
+        })(),
+      },
+      'output is an object of a class',
+    ],
+    [{ kind: 'done', output: Object('text') }, 'output is a String'],
+    [{ kind: 'done', output: Symbol('a') }, 'output is a symbol'],
+    [{ kind: 'done', output: [1, undefined] }, 'output.1 is undefined'],
+    [{ kind: 'done', output: { list: new Array(2) } }, 'output.list.0 is undefined'],
+    [{ kind: 'done', output: /b/.exec('abc') }, 'output is a list with index'],
+    [{ kind: 'done', output: { toJSON: () => 1 } }, 'output.toJSON is a function'],
     [{ kind: 'next', state: 'a', payload: cyclic }, 'payload.self contains itself'],
     [{ kind: 'done', output: 'x'.repeat(1_100_000) }, 'larger'],
     [{ kind: 'next', state: 'a', payload: 'ü'.repeat(600_000) }, 'larger'],

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { done, later, next, wait, type Answer } from '../../src/machine/answer.ts';
+import { done, fork, later, next, wait, type Answer } from '../../src/machine/answer.ts';
 import type { Machine } from '../../src/machine/definition.ts';
 import { parseEvent, parseEventName } from '../../src/machine/event.ts';
 import { machine } from '../../src/machine/machine.ts';
+import { createRegistry } from '../../src/machine/registry.ts';
 import { sequelOf, type Sequel, type Ticked } from '../../src/machine/sequel.ts';
 import { same } from '../../src/machine/table.ts';
 
@@ -60,6 +61,31 @@ describe('what an answer comes to', () => {
       ['bell', { event: 'ring', originator: 'x.state-3' }],
       ['x', { event: 'go', delay: 60_000, since }],
     ]);
+  });
+
+  test.each([
+    [next('rset'), JOB, 'no activity in state "rset"; there are job, rest'],
+    [later('1m', 'rset'), JOB, 'no activity in state "rset"'],
+    [next('of'), POLL, 'has no state "of"; there are ask, off'],
+    [fork({ a: { state: 'rset' } }, { state: 'rest' }), JOB, 'branch a: machine job has no'],
+    [fork({ a: { state: 'rest' } }, { state: 'rset' }), JOB, 'join: machine job has no activity'],
+    [
+      fork({ a: { state: 'of', machine: 'poll' } }, { state: 'rest' }),
+      JOB,
+      'branch a: machine poll has no state "of"',
+    ],
+  ])('a state that there is not is no answer: %o', (answer, of, words) => {
+    const file = { state: of.initial, machine: of.name, payload: {} };
+    const registry = createRegistry([JOB, POLL]);
+    const step = { machine: of, name: 'x.state', file, state: of.initial, registry };
+    expect(sequelOf(answer, step, FINISHED)).toContain(words);
+  });
+
+  test('a state can be the machine’s name, a branch’s one of a machine that is not known here', () => {
+    expect(nextOf(after(next('job'), JOB))).toMatchObject({ state: 'job' });
+    expect(nextOf(after(next('poll'), POLL))).toMatchObject({ state: 'poll' });
+    const branches = { a: { state: 'x', machine: 'box:2' } };
+    expect(after(fork(branches, { state: 'off' }), POLL).branches).toHaveLength(1);
   });
 
   test('wait, where no event can come, is no answer', () => {

@@ -159,9 +159,9 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'whoever sees nothing once ends, whatever caches say',
-    file: 'src/worker/worker.ts',
-    find: 'return this.#options.freshListings || now - this.#nothingSince >= this.#session.lease;',
-    replace: 'return now >= this.#nothingSince;',
+    file: 'src/worker/stillness.ts',
+    find: 'return isFresh || now - this.#since >= this.#leaseMs;',
+    replace: 'return now >= this.#since;',
   },
   {
     name: 'pauses end by the clock alone',

@@ -1,6 +1,14 @@
 /** What is published: built from scratch, listed, and run. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -10,14 +18,59 @@ const ROOT = join(import.meta.dirname, '../..');
 const run = (command: string, args: string[], cwd = ROOT): string =>
   execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 
-test('the packed files are the built code, the schemas and the papers, and the command runs from them', () => {
+/** The dependencies are those of the checkout, without XState, which does not come with the package. */
+function linkDependencies(folder: string): void {
+  mkdirSync(folder);
+  for (const name of readdirSync(join(ROOT, 'node_modules'))) {
+    if (name !== 'xstate') symlinkSync(join(ROOT, 'node_modules', name), join(folder, name));
+  }
+}
+
+/** Machines outside the package: in a folder without any package, in a CommonJS project, in a project that has XState. */
+function writeModules(parent: string): string[] {
+  const machine = "machine({ name: 'one', activities: { a: () => done(x) } })";
+  const modules = [
+    [
+      'etc/a.ts',
+      `import { done, machine } from 'flockwork';\nconst x: number = 1;\n`,
+      `export default ${machine};`,
+    ],
+    [
+      'old/b.ts',
+      `import { done, machine } from 'flockwork';\nimport { x } from './lib/x.ts';\n`,
+      `export default ${machine};`,
+    ],
+    [
+      'old/c.js',
+      `const { done, machine } = require('flockwork');\nconst x = 1;\n`,
+      `module.exports = ${machine};`,
+    ],
+    ['old/lib/x.ts', '', 'export const x: number = 1;'],
+    [
+      'xstate/d.mjs',
+      `import { createMachine } from 'xstate';\nimport { fromXState } from 'flockwork/xstate';\n`,
+      `export default fromXState(createMachine({ initial: 'a', states: { a: { on: { GO: 'b' } }, b: {} } }), { name: 'four' });`,
+    ],
+  ] as const;
+  for (const folder of ['etc', 'old/lib', 'xstate/node_modules']) {
+    mkdirSync(join(parent, folder), { recursive: true });
+  }
+  for (const [path, head, rest] of modules) writeFileSync(join(parent, path), head + rest);
+  writeFileSync(join(parent, 'old/package.json'), '{ "type": "commonjs" }');
+  symlinkSync(join(ROOT, 'node_modules/xstate'), join(parent, 'xstate/node_modules/xstate'));
+  return modules.flatMap(([path]) => (path.includes('lib') ? [] : [join(parent, path)]));
+}
+
+test('the packed files are the built code, the schemas, the docs and the examples, and the command runs from them', () => {
   const folder = mkdtempSync(join(tmpdir(), 'flockwork-pack-'));
   try {
     const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', folder])) as [
       { filename: string; files: { path: string; mode: number }[] },
     ];
     const paths = packed.files.map(({ path }) => path);
-    const outside = paths.filter((path) => !/^dist\/.*\.(js|d\.ts)$/.test(path)).sort();
+    const outside = paths
+      .filter((path) => !/^dist\/.*\.(js|d\.ts)$|^(docs|examples)\//.test(path))
+      .sort();
     expect(outside).toEqual([
       'CHANGELOG.md',
       'LICENSE',
@@ -35,12 +88,13 @@ test('the packed files are the built code, the schemas and the papers, and the c
       'dist/cli/tick-thread.js',
       'dist/volume/heartbeat-thread.js',
       'dist/doctor/peer-process.js',
+      'docs/machines.md',
+      'examples/pipeline/run.sh',
     ]) {
       expect(paths).toContain(path);
     }
-    // Its dependencies are those of the checkout; everything else comes from the package.
     run('tar', ['-xzf', packed.filename, '-C', folder], folder);
-    run('ln', ['-s', join(ROOT, 'node_modules'), join(folder, 'package/node_modules')]);
+    linkDependencies(join(folder, 'package/node_modules'));
     const main = join(folder, 'package/dist/cli/main.js');
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
       version: string;
@@ -62,6 +116,8 @@ test('the packed files are the built code, the schemas and the papers, and the c
       failed: [],
       left: 0,
     });
+    // Modules that have no copy of the package beside them get the running one.
+    expect(run(main, ['validate', ...writeModules(folder)])).toBe('4 checked, all right\n');
     // Its other processes are found beside it.
     const examined = JSON.parse(run(main, ['doctor', join(folder, 'states'), '--json']));
     expect(examined).toMatchObject({ usable: true, measured: { race: { twoWinners: 0 } } });

@@ -31,6 +31,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const PURE: readonly string[] = [
   'machine',
   'semaphore',
+  'cli/inbox/rules.ts',
+  'cli/module-url.ts',
   'doctor/advice.ts',
   'doctor/clocks.ts',
   'doctor/file-system.ts',

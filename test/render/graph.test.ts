@@ -160,6 +160,17 @@ test('DOT', () => {
   }
 });
 
+test('a picture has colours of its own where dark pages are preferred, for all that it draws', () => {
+  const text = svgOf(DOOR);
+  expect(text).toContain('@media (prefers-color-scheme: dark)');
+  const styled = new Set(Array.from(text.matchAll(/\.flockwork \.([a-z]+)/g), ([, name]) => name));
+  const used = new Set(
+    Array.from(text.matchAll(/ class="([^"]+)"/g)).flatMap(([, names]) => names!.split(' ')),
+  );
+  used.delete('flockwork');
+  expect(used).toEqual(styled);
+});
+
 describe('a machine without a table', () => {
   const pipeline = machine({
     name: 'pipeline',
@@ -167,7 +178,7 @@ describe('a machine without a table', () => {
   });
 
   test('is drawn by where its commands go on', () => {
-    expect(mermaidOf(pipeline)).toContain('s0 --> s1 : run');
+    expect(mermaidOf(pipeline)).toContain('s0 --> s1 : exit 0');
     expect(svgOf(pipeline)).toContain('>count</tspan>');
   });
 

@@ -58,7 +58,11 @@ export function exerciseSessions(make: MakeStore): void {
       const name = await bench.submit('one', ONE);
       const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
       expect(await ant.claim(name, OPEN)).toBe('ours');
-      expect(await ant.intake(name)).toEqual({ kind: 'text', bytes: bytesOf(ONE), attempts: [] });
+      expect(await ant.intake(name)).toMatchObject({
+        kind: 'text',
+        bytes: bytesOf(ONE),
+        attempts: [],
+      });
       const step = commitStep(ant, name, { next: NEXT });
       await bench.settle(ant, [step], window);
       const { follow } = window;
@@ -286,6 +290,23 @@ export function exerciseSessions(make: MakeStore): void {
       [ant, other].map(({ token }) => token.session).sort(),
     );
     expect([worker, capacity]).toEqual(['ant', 5]);
+  });
+
+  test('others know of machines that a session has come to have', async () => {
+    const bench = await Bench.of(make);
+    const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
+    await bench.pass(1, ant);
+    const before = ant.token.machines;
+    await ant.announce({ machines: [...before, 'late'] });
+    const states = { late: ['one'] };
+    await ant.announce({ machines: ['late', 'later:v2'], states });
+    const known = (await bee.sessions()).find(({ session }) => session === ant.token.session);
+    expect(known).toMatchObject({ machines: ['late', 'later:v2'], states });
+    // Its flag is its own as before.
+    expect(await ant.register(OPEN)).toBe(true);
+    expect(await ant.withdraw(OPEN)).toBe(true);
+    await ant.leave();
+    expect((await bee.sessions()).map(({ worker }) => worker)).toEqual(['bee']);
   });
 
   test('of two alive under one name the later one knows of the earlier', async () => {

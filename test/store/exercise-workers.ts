@@ -61,6 +61,7 @@ function start(bench: Bench, name: string, { watch = false, onTick }: Options = 
       follow: true,
       watch,
       eager: false,
+      gathering: { expect: undefined, quietMs: 0 },
       freshListings: true,
       drain: LEASE,
     },

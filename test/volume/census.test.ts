@@ -3,7 +3,7 @@ import { mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { takeCensus } from '../../src/volume/census.ts';
-import { resetDone } from '../../src/volume/mend.ts';
+import { resetDone, resetProblem, resetState, resetWorkers } from '../../src/volume/mend.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { readOverview } from '../../src/volume/overview.ts';
 import { submitState } from '../../src/volume/submit.ts';
@@ -78,6 +78,7 @@ describe('the census', () => {
       names: {
         available: expect.toSatisfy((names: string[]) => names.length === 2),
         inProgress: ['held.state'],
+        waiting: ['waits.state'],
         failed: ['failed.state'],
       },
     });
@@ -160,4 +161,68 @@ describe('reset', () => {
     expect(volume.read('archive', 'notes.txt')).toBe('mine');
     expect(volume.list()).toContain('a.state');
   });
+});
+
+describe('reset of one state', () => {
+  /** `a`, with two successors, and `b`: all of them done, the first one archived. */
+  async function chain(): Promise<TestVolume> {
+    const volume = await TestVolume.create();
+    const one = await volume.join('ant');
+    for (const name of ['a.state', 'b.state']) volume.put(name, '{"state":"simple"}');
+    for (const [name, successor] of [
+      ['a.state', 'a.state-1'],
+      ['a.state-1', 'a.state-2'],
+    ] as const) {
+      await one.session.claim(name, OPEN);
+      const next = { name: successor, content: '{"state":"simple"}\n' };
+      await one.session.settle([commitStep(one, name, next)], OPEN);
+    }
+    for (const name of ['a.state-2', 'b.state']) {
+      await one.session.claim(name, OPEN);
+      await one.session.settle([bareStep(name)], OPEN);
+    }
+    moveByHand(volume, 'a.state');
+    return volume;
+  }
+
+  test('removes its flag and what follows from it, and nothing else', async () => {
+    using volume = await chain();
+    expect(await resetProblem(files, volume.layout, 'a.state-1')).toBeUndefined();
+    const { done } = (await resetState(files, volume.layout, 'a.state-1'))!;
+    expect(done).toEqual(['a.state-2', 'a.state-1']);
+    expect(volume.list().filter((name) => name.includes('.state'))).toEqual([
+      'a.state-1',
+      'b.state',
+    ]);
+    expect(volume.list('done')).toEqual(['b.state']);
+  });
+
+  test('brings it back from the archive', async () => {
+    using volume = await chain();
+    expect(await resetState(files, volume.layout, 'a.state')).toMatchObject({
+      archived: ['a.state'],
+    });
+    expect(volume.list().filter((name) => name.includes('.state'))).toEqual(['a.state', 'b.state']);
+    expect(volume.list('done')).toEqual(['b.state']);
+  });
+
+  test('does nothing to what is not done', async () => {
+    using volume = await chain();
+    volume.put('c.state', '{"state":"simple"}');
+    expect(await resetProblem(files, volume.layout, 'c.state')).toContain('it is not done');
+    expect(await resetState(files, volume.layout, 'c.state')).toBeUndefined();
+    expect(volume.list('done')).toEqual(['a.state-1', 'a.state-2', 'b.state']);
+  });
+});
+
+test('resetWorkers removes the flags of sessions that are gone, and foreign ones', async () => {
+  using volume = await TestVolume.create();
+  for (const [name, text] of [
+    ['ant', '{"session":"ant.1"}'],
+    ['original', ''],
+  ] as const) {
+    volume.put(`workers/${name}`, text);
+  }
+  expect((await resetWorkers(files, volume.layout, new Set())).sort()).toEqual(['ant', 'original']);
+  expect(volume.list('workers')).toEqual([]);
 });

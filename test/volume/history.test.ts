@@ -10,9 +10,10 @@ import {
   lastEntriesOf,
   readTails,
 } from '../../src/volume/history.ts';
+import { JournalCounter } from '../../src/volume/journal-counts.ts';
 import { Journal, parseJournalLine, parseJournalName } from '../../src/volume/journal.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
-import { TestVolume } from './harness.ts';
+import { errno, interceptFiles, TestVolume } from './harness.ts';
 
 const EPOCH = Date.UTC(2026, 0, 1);
 const files = new NodeFiles();
@@ -102,6 +103,23 @@ test('a journal that is large is followed by another', async () => {
   expect(await inOrder(volume)).toEqual(entries);
 });
 
+test('entries of which a full disk has taken a part cost no other entry', async () => {
+  using volume = await TestVolume.create();
+  let isFull = true;
+  const { files: filling } = interceptFiles(files, async (_call, method, [path, content], act) => {
+    if (method !== 'append' || !isFull) return act();
+    appendFileSync(path!, content!.slice(0, 20));
+    throw errno('ENOSPC');
+  });
+  const journal = new Journal(filling, volume.layout, 'ant.abcdefgh');
+  const entries = [0, 1000, 2000].map((start) => entry('ant.abcdefgh', start));
+  await expect(journal.append(entries.slice(0, 2))).rejects.toThrow('ENOSPC');
+  isFull = false;
+  await journal.append(entries.slice(0, 2));
+  await journal.append(entries.slice(2));
+  expect(await inOrder(volume)).toEqual(entries);
+});
+
 describe('the order', () => {
   test('is that of the starts, whoever wrote what when', async () => {
     using volume = await TestVolume.create();
@@ -184,7 +202,12 @@ test('what is no journal, or empty, says nothing', async () => {
     writeFileSync(join(volume.dir, '.flockwork/journal', name), name === 'notes.txt' ? '{}\n' : '');
   }
   expect(await inOrder(volume)).toEqual([]);
-  expect(await readTails(files, volume.layout)).toEqual({ entries: [], cut: new Set() });
+  expect(await readTails(files, volume.layout)).toEqual({
+    entries: [],
+    cut: new Set(),
+    before: new Map(),
+    uncounted: new Set(),
+  });
 });
 
 test('a journal that is moved away while it is read ends there', async () => {
@@ -216,6 +239,42 @@ describe('the ends', () => {
     expect(ants).toEqual(many.slice(-ants.length));
     expect(ends.entries).toContainEqual(entry('bee.abcdefgh', 7));
     expect(ends.cut).toEqual(new Set(['ant']));
+  });
+
+  test('are parsed, and what comes before them is counted, each line once', async () => {
+    using volume = await TestVolume.create();
+    const results = ['done', 'failed', 'retry', 'lost'] as const;
+    const trap = 'x"result":"done"}\n.state';
+    const write = (from: number, to: number): Promise<void> =>
+      journalOf(volume, 'ant.abcdefgh').append(
+        Array.from({ length: to - from }, (_, index) =>
+          entry('ant.abcdefgh', from + index, {
+            result: results[(from + index) % 4]!,
+            state: trap,
+          }),
+        ),
+      );
+    const counter = new JournalCounter();
+    const totals = async (tail: number): Promise<object> => {
+      const tails = await readTails(files, volume.layout, tail, undefined, counter);
+      const count = (result: string): number =>
+        tails.entries.filter((one) => one.result === result).length;
+      const { done, failed } = tails.before.get('ant') ?? { done: 0, failed: 0 };
+      return { done: done + count('done'), failed: failed + count('failed') };
+    };
+    await write(0, 40);
+    // Wherever the tail begins; and with what was counted at the last look.
+    for (let tail = 1; tail < 400; tail += 7) {
+      expect(await readTails(files, volume.layout, tail)).toMatchObject({ cut: new Set(['ant']) });
+      expect(await totals(tail)).toEqual({ done: 10, failed: 10 });
+    }
+    await write(40, 400);
+    expect(await totals(300)).toEqual({ done: 100, failed: 100 });
+    const careful = new JournalCounter(1000);
+    expect(await readTails(files, volume.layout, 300, undefined, careful)).toMatchObject({
+      uncounted: new Set(['ant']),
+      before: new Map(),
+    });
   });
 
   test('of very many are not all read', async () => {

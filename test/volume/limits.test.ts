@@ -1,5 +1,5 @@
 /** What is as large, as long or as odd as it can be: nothing is lost by it, and nobody waits for ever. */
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { done, fork, next } from '../../src/machine/answer.ts';
@@ -209,6 +209,25 @@ describe('an event that may not be read', () => {
     expect(await outcomeOf(volume, 'lost')).toMatchObject({ outcome: 'FsmNotFound' });
     expect(readdirSync(join(volume.dir, 'events')).join()).toContain('bad@lamp');
   });
+});
+
+test('an event that may be read only later is applied then, by the worker that could not read it', async () => {
+  using volume = await TestVolume.create();
+  putLamp(volume, 'lamp');
+  const file = post(volume, 'late');
+  let isForbidden = true;
+  const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) => {
+    if (isForbidden && method === 'read' && path!.includes('late@')) throw errno('EACCES');
+    return act();
+  });
+  const ant = await volume.join('ant', files);
+  await workOff(ant);
+  isForbidden = false;
+  await workOff(ant);
+  expect(appliedIds(volume)).toEqual([]);
+  chmodSync(join(volume.dir, 'events', file), 0o640);
+  await workOff(ant);
+  expect(appliedIds(volume)).toEqual(['late']);
 });
 
 test('a second copy of an event is taken away in Update System, not while others list', async () => {

@@ -1,6 +1,14 @@
 /** The real port over files: what it promises beyond what the simulator's is held against. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -145,8 +153,40 @@ describe.each(KINDS)('all else is the same with %o', (options) => {
 
   test('what an entry is, how long, since when', async () => {
     await files.create(at('x'), 'content');
-    const { mtimeMs, mode } = statSync(at('x'));
-    expect(await files.stat(at('x'))).toEqual({ kind: 'file', size: 7, mtime: mtimeMs, mode });
+    const { mtimeMs: mtime, ctimeMs: ctime, mode } = statSync(at('x'));
+    expect(await files.stat(at('x'))).toEqual({ kind: 'file', size: 7, mtime, ctime, mode });
     expect(await files.stat(folder)).toMatchObject({ kind: 'directory' });
+  });
+});
+
+describe('modes', () => {
+  const modeOf = (name: string): number => statSync(at(name)).mode & 0o777;
+  const umasked = 0o666 & ~process.umask();
+
+  test.each([
+    ['of its owner alone: as the umask says', 0o755, umasked],
+    ['of a group', 0o2775, umasked | 0o060],
+    ['of everybody', 0o777, umasked | 0o066],
+  ])('a file in a directory %s', async (_whose, mode, expected) => {
+    chmodSync(folder, mode);
+    const files = new NodeFiles();
+    await files.create(at('created'), 'one');
+    await files.append(at('appended'), 'one ');
+    await files.append(at('appended'), 'two');
+    expect([modeOf('created'), modeOf('appended')]).toEqual([expected, expected]);
+    expect([await text(files, 'created'), await text(files, 'appended')]).toEqual([
+      'one',
+      'one two',
+    ]);
+    await expect(files.create(at('created'), 'two')).rejects.toMatchObject({ code: 'EEXIST' });
+  });
+
+  test('a directory is looked at once, however many files are made in it', async () => {
+    chmodSync(folder, 0o2775);
+    const files = new NodeFiles();
+    await files.create(at('one'), '');
+    chmodSync(folder, 0o700);
+    await files.create(at('two'), '');
+    expect(modeOf('two')).toBe(umasked | 0o060);
   });
 });

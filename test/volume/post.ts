@@ -15,8 +15,7 @@ import { isStateName } from '../../src/machine/name.ts';
 import { same } from '../../src/machine/table.ts';
 import type { Step, Window } from '../../src/store/session.ts';
 import { standingOf } from '../../src/volume/outcomes.ts';
-import { Cancellation } from '../../src/worker/cancellation.ts';
-import { startAttempt } from '../../src/worker/executor.ts';
+import { createExecute } from '../../src/worker/executor.ts';
 import { conclude, judge, newStep, type Scene } from '../../src/worker/holding.ts';
 import { receive } from '../../src/worker/receive.ts';
 import { OPEN, quickFiles, type TestSession, type TestVolume } from './harness.ts';
@@ -98,7 +97,7 @@ export async function decideStep(
   if (verdict.kind === 'change') return newStep(name, verdict.change);
   if (verdict.kind === 'ready') {
     const { work } = verdict;
-    const result = await startAttempt(work.task, new Cancellation(), QUIET);
+    const result = await createExecute(QUIET)(work.task, new AbortController().signal);
     return newStep(
       name,
       conclude(work, result, scene.now, scene, () => 0.5),

@@ -513,3 +513,24 @@ describe('leaving', () => {
     await expect(ant.session.check()).rejects.toMatchObject({ code: 'volume-gone' });
   });
 });
+
+describe('a claim of another program', () => {
+  test('is never dropped, and told of from the second look on, if it is a state’s', async () => {
+    using volume = await TestVolume.create();
+    volume.put('x.state');
+    const ant = await volume.join('ant');
+    for (const name of ['x.state', 'Thumbs.db'])
+      writeFileSync(join(volume.dir, 'in_progress', name), '');
+    const told: (readonly string[])[] = [];
+    for (let look = 0; look < 3; look += 1) {
+      ant.beat();
+      told.push((await ant.session.recover(look, OPEN)).foreign);
+      volume.pass(LEASE / 2);
+    }
+    expect(told).toEqual([[], ['x.state'], ['x.state']]);
+    expect(volume.list('in_progress')).toContain('x.state');
+    rmSync(join(volume.dir, 'in_progress', 'x.state'));
+    ant.beat();
+    expect((await ant.session.recover(4, OPEN)).foreign).toEqual([]);
+  });
+});

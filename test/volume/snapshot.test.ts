@@ -76,6 +76,26 @@ describe('the snapshot', () => {
     expect(await ant.session.intake('past.state')).toMatchObject({ attempts: [{ attempt: 1 }] });
   });
 
+  test('a state that is not due is looked at again when its file has been written since', async () => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    const far = new Date(Date.now() + 3_600_000).toISOString();
+    volume.put('a.state', { state: 'simple', notBefore: far });
+    await ant.session.snapshot();
+    const defer = async (): Promise<void> => {
+      expect(await ant.session.claim('a.state', OPEN)).toBe('ours');
+      const { written } = (await ant.session.intake('a.state')) as { written: string };
+      const change = { kind: 'defer', notBefore: far, written } as const;
+      await ant.session.settle([step('a.state', change)], OPEN);
+    };
+    await defer();
+    expect(await ant.session.snapshot()).toMatchObject({ delayed: 1, tasks: { size: 0 } });
+    volume.put('a.state', { state: 'simple' });
+    expect(await ant.session.snapshot()).toMatchObject({ delayed: 0, tasks: { size: 1 } });
+    await defer();
+    expect(await ant.session.snapshot()).toMatchObject({ delayed: 1, tasks: { size: 0 } });
+  });
+
   test('a paused volume says so', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');

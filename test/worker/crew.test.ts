@@ -1,6 +1,6 @@
 /** What a worker takes, keeps and gives back: a crew on a volume in memory, in virtual time. */
 import { describe, expect, test } from 'vitest';
-import { next } from '../../src/machine/answer.ts';
+import { later, next } from '../../src/machine/answer.ts';
 import { CLOSED, CrewBench, CYCLE, OPEN, openFor } from './crew-bench.ts';
 import { text } from './fake-session.ts';
 
@@ -26,8 +26,8 @@ describe('how much a worker wants', () => {
   test.each([
     ['in no time, up to its capacity', 0, { wanted: [200, 200], stock: [196, 1e5] }],
     ['in 50 ms', 50, { wanted: [30, 46], stock: [26, 42] }],
-    ['in 1 s', 1000, { wanted: [5, 7], stock: [1, 3] }],
-    ['in 10 s', 10_000, { wanted: [4, 5], stock: [0, 1] }],
+    ['in 1 s', 1000, { wanted: [4, 8], stock: [0, 4] }],
+    ['in 10 s', 10_000, { wanted: [4, 4], stock: [0, 0] }],
     ['in 10 min: nothing in stock', 600_000, { wanted: [4, 4], stock: [0, 0] }],
   ])('is a cycle’s work more, of ticks that are done %s', async (_what, duration, expected) => {
     const bench = new CrewBench(4, 200);
@@ -73,7 +73,7 @@ describe('how much a worker wants', () => {
     expect(before).toBeGreaterThan(30);
     await bench.pass(600_000);
     await bench.fetch(list('a.state'));
-    expect(bench.crew.wanted).toBe(before);
+    expect(bench.crew.wanted).toBeGreaterThan(0.9 * before);
   });
 
   test('where others have nothing to do, it is no more than what it begins at once', async () => {
@@ -100,17 +100,19 @@ describe('what is in stock', () => {
     expect(bench.session.claims.size).toBe(bench.crew.held.length);
   });
 
-  test('is given back where others have nothing to do, but for what is soon begun', async () => {
+  test('is given back where states are scarce, but for what will begin within a cycle', async () => {
     const bench = new CrewBench(4);
-    bench.duration = 1000;
-    await bench.work(5000);
-    await bench.fetch();
-    expect(bench.crew.held.length).toBeGreaterThan(4);
-    const running = bench.begun.slice(-4);
+    bench.duration = 50;
+    await bench.work(3000);
     bench.crew.isScarce = true;
     await bench.crew.settle(OPEN);
-    expect(bench.crew.held.length).toBeLessThanOrEqual(4 + 2);
-    expect(bench.released.filter((name) => running.includes(name))).toEqual([]);
+    expect(bench.crew.held.length).toBeGreaterThan(4 + 20);
+    bench.duration = 10_000;
+    await bench.pass(60);
+    const running = bench.begun.slice(-4);
+    await bench.pass(CYCLE);
+    await bench.crew.settle(OPEN);
+    expect(bench.crew.held.toSorted()).toEqual(running.toSorted());
   });
 
   test('stays while it is no more than twice what is needed', async () => {
@@ -129,7 +131,7 @@ describe('what is in stock', () => {
     await bench.crew.settle(OPEN);
     const before = bench.released.length;
     expect(bench.crew.held.length).toBeGreaterThan(5);
-    await bench.pass(20 * CYCLE);
+    await bench.pass(600);
     await bench.crew.settle(OPEN);
     const number = (name: string): number => Number(/\d+/.exec(name)![0]);
     const released = bench.released.slice(before).map(number);
@@ -342,7 +344,8 @@ describe('settling', () => {
       throw new Error('ENOSPC');
     };
     await bench.fetch(many(2));
-    await expect(bench.crew.settle(OPEN)).rejects.toThrow('ENOSPC');
+    await bench.crew.settle(OPEN);
+    expect(bench.crew.isEmpty).toBe(true);
     bench.session.onJournal = () => undefined;
     for (const name of ['x.state', 'y.state']) {
       await bench.fetch(list(name));
@@ -389,14 +392,23 @@ describe('following', () => {
     expect(bench.crew.held).toEqual(['a.state-1']);
   });
 
-  test('one that nobody here can run is held, and read like any other', async () => {
-    const bench = await chain('elsewhere');
+  test('one that cannot be run at once is held, and read like any other', async () => {
+    const bench = new CrewBench();
+    bench.answer = () => later('1h', 'job');
+    await bench.fetch(list('a.state'));
     await bench.crew.settle(FOLLOW);
     expect([bench.begun, bench.crew.held]).toEqual([['a.state'], ['a.state-1']]);
     bench.session.onIntake = () => text('{"machine":"job","state":"elsewhere"}');
     await bench.crew.examine(false);
     await bench.crew.settle(OPEN);
     expect(bench.session.settled.at(-1)!.change.kind).toBe('fail');
+  });
+
+  test('a next state that the machine does not have is a failed attempt', async () => {
+    const bench = await chain('elsewhere');
+    await bench.crew.settle(FOLLOW);
+    const { change } = bench.session.settled.at(-1)!;
+    expect(change).toMatchObject({ kind: expect.stringMatching(/^(retry|fail)$/) });
   });
 
   test('without it, the successor is anybody’s', async () => {

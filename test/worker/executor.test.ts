@@ -236,7 +236,15 @@ describe('a command is over when its processes are gone', () => {
   const hanging = (): TickTask => {
     // The shell's child would hold on to standard output if only the shell were killed.
     const run = 'echo $$ >&2; sleep 600 & sleep 600';
-    return task({ kind: 'command', run, next: undefined, env: {}, cwd: '.', timeout: 1000, retry });
+    const more = {
+      next: undefined,
+      output: 'json',
+      env: {},
+      cwd: '.',
+      timeout: 1000,
+      retry,
+    } as const;
+    return task({ kind: 'command', run, ...more });
   };
 
   test('its answer', async () => {

@@ -18,7 +18,7 @@ import type { StillClock } from '../still-clock.ts';
 
 type Claimed = Awaited<ReturnType<Session['claim']>>;
 
-const NOTHING: Recovery = { broken: [], dropped: [], finished: [] };
+const NOTHING: Recovery = { broken: [], dropped: [], finished: [], foreign: [] };
 
 export class FakeSession implements Session {
   readonly token: Token;
@@ -69,12 +69,14 @@ export class FakeSession implements Session {
   withdraw = async (): Promise<boolean> => true;
   glance = async (): Promise<Snapshot> => this.snapshot();
   owed = async (): Promise<number> => 0;
+  announce = async (): Promise<void> => undefined;
   sessions = async (): Promise<readonly Token[]> => [this.token];
   configurations: Session['configurations'] = {
     list: async () => [...this.stored.keys()].map(keyOf),
     get: async ({ name, version }) => this.stored.get(`${name}:${version}`),
   };
   recover = async (): Promise<Recovery> => NOTHING;
+  bringBack = async (): Promise<readonly string[]> => [];
   leave = async (): Promise<void> => undefined;
   archive = async (): Promise<number> => 0;
 

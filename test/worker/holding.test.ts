@@ -2,21 +2,16 @@
 import { describe, expect, test } from 'vitest';
 import { done, next, wait } from '../../src/machine/answer.ts';
 import type { Arrived } from '../../src/machine/burst.ts';
+import { fingerprint } from '../../src/machine/fingerprint.ts';
 import { machine } from '../../src/machine/machine.ts';
 import type { Attempt } from '../../src/machine/record.ts';
-import { createRegistry } from '../../src/machine/registry.ts';
+import { createRegistry, machineStates } from '../../src/machine/registry.ts';
 import { same } from '../../src/machine/table.ts';
 import type { Intake, Token } from '../../src/store/session.ts';
-import {
-  conclude,
-  judge,
-  prepare,
-  refusal,
-  type Scene,
-  type Work,
-} from '../../src/worker/holding.ts';
+import { conclude, judge, prepare, type Scene, type Work } from '../../src/worker/holding.ts';
 import { receive } from '../../src/worker/receive.ts';
 import type { Missing } from '../../src/worker/library.ts';
+import { refusal } from '../../src/worker/refusal.ts';
 
 const NOW = '2026-01-01T00:00:00.000Z';
 const token: Token = {
@@ -116,7 +111,32 @@ describe('what a claimed file leads to', () => {
 
   test('one that has changed since is looked at anew', () => {
     const first = judge('x.state', text('{'), { content: '', since: 0 }, scene);
-    expect(first).toEqual({ kind: 'wait', suspicion: { content: '{', since: scene.at } });
+    expect(first).toMatchObject({ kind: 'wait', suspicion: { since: scene.at } });
+  });
+
+  test.each([
+    ['{', 'bad-json'],
+    ['{"state": "job", "colour": "red"}', 'bad-state-file'],
+  ])('what fails for its content, %s, says for which', (content, code) => {
+    const since = judge('x.state', text(content), undefined, scene);
+    const suspicion = since.kind === 'wait' ? since.suspicion : undefined;
+    const file = fingerprint(new TextEncoder().encode(content));
+    expect(judge('x.state', text(content), suspicion, later(PATIENCE))).toMatchObject({
+      change: { kind: 'fail', record: { code, file } },
+    });
+  });
+
+  test('what has used up its attempts has not failed for its content', () => {
+    const verdict = judge(
+      'x.state',
+      text('{"state": "job"}', [attempt('lost'), attempt('lost')]),
+      undefined,
+      scene,
+    );
+    const record =
+      verdict.kind === 'change' && verdict.change.kind === 'fail' && verdict.change.record;
+    expect(record).toMatchObject({ code: 'attempts-exhausted' });
+    expect(record).not.toHaveProperty('file');
   });
 
   test.each([
@@ -181,8 +201,10 @@ describe('a machine this worker does not have', () => {
   });
   const unknown = (wanted: string, missing?: Missing): Parameters<typeof refusal>[1] => ({
     kind: 'unknown',
+    code: 'unknown-machine',
     machine: wanted,
     reason: 'r',
+    attempts: [],
     ...(missing && { missing }),
   });
 
@@ -217,6 +239,57 @@ describe('a machine this worker does not have', () => {
   });
 });
 
+describe('a state of its machine that this worker does not have', () => {
+  const other = (more: Partial<Token>): Token => ({ ...token, session: 'bee.1', ...more });
+  const verdict = judge('x.state', text('{"machine": "job", "state": "pack"}'), undefined, scene);
+  const unknown = verdict as Extract<typeof verdict, { kind: 'unknown' }>;
+
+  test.each([
+    ['says that it has it', { states: { job: ['job', 'pack'] } }, 'refuse'],
+    ['says that it has it, in another version', version('2', ['pack']), 'refuse'],
+    ['says that it has not', { states: { job: ['job', 'ship'] } }, 'fail'],
+    ['does not say', {}, 'refuse'],
+    ['does not say, and does not have the machine', { machines: ['paint'] }, 'fail'],
+  ])('where another worker %s', (_how, more, kind) => {
+    expect(refusal('x.state', unknown, [token, other(more)], scene).kind).toBe(kind);
+  });
+
+  test('one that has refused it is not asked again', () => {
+    const again = { ...unknown, refusedBy: ['bee.1'] };
+    const change = refusal('x.state', again, [token, other({})], scene);
+    expect(change).toMatchObject({ kind: 'fail', record: { code: 'unknown-state' } });
+    expect(refusal('x.state', again, [token, other({ session: 'cat.1' })], scene).kind).toBe(
+      'refuse',
+    );
+  });
+
+  test('the failure says which states there are, and for which content it is', () => {
+    expect(refusal('x.state', unknown, [token], scene)).toMatchObject({
+      record: {
+        reason: expect.stringContaining('"pack"; there are job'),
+        file: expect.any(String),
+      },
+    });
+  });
+
+  function version(name: string, states: string[]): Partial<Token> {
+    return { machines: [`job:${name}`], states: { [`job:${name}`]: states } };
+  }
+});
+
+test('a token names the states of as many machines as fit into it', () => {
+  const large = (name: string) =>
+    machine({
+      name,
+      activities: Object.fromEntries(
+        Array.from({ length: 100 }, (_, index) => [`state-${index}`, () => done()]),
+      ),
+    });
+  const states = machineStates(createRegistry([job, large('one'), large('two')]));
+  expect(Object.keys(states)).toEqual(['job', 'one']);
+  expect(states['job']).toEqual(['job']);
+});
+
 describe('what a finished tick means', () => {
   const random = (): number => 0.5;
 
@@ -244,13 +317,13 @@ describe('what a finished tick means', () => {
     });
   });
 
-  test('what cannot be is a failed attempt: nothing of it is committed', () => {
+  test('what cannot be is a failed attempt: nothing of it is committed, nor tried again', () => {
     const answer = wait({ n: 2 }, { emit: [{ to: 'a', event: 'b' }] });
     const change = conclude(readyWork(), { kind: 'answer', answer }, NOW, scene, random);
     const message = 'the tick answered wait(), but machine job has no events: nothing would end it';
     expect(change).toMatchObject({
-      kind: 'retry',
-      attempt: { result: 'failed', error: { message } },
+      kind: 'fail',
+      record: { code: 'fatal', reason: message, attempts: [{ result: 'failed' }] },
     });
   });
 

@@ -4,6 +4,7 @@ import type { FailureRecord } from '../../src/machine/record.ts';
 import { createRegistry, resolveState } from '../../src/machine/registry.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { done } from '../../src/machine/answer.ts';
+import type { KnownMachines } from '../../src/store/token.ts';
 import { Library } from '../../src/worker/library.ts';
 import { CrewBench, OPEN } from './crew-bench.ts';
 import { text } from './fake-session.ts';
@@ -159,4 +160,51 @@ test('of the same name and version the worker’s own goes first', async () => {
     const file = { state: 'start', payload: {}, machine: name };
     expect(resolveState(library.registry, file, library.newest)).toMatchObject({ machine: own });
   }
+});
+
+test('own machines that were loaded anew are used and announced, beside those of the volume', async () => {
+  const [first, second] = ['v1', 'v2'].map((version) =>
+    createRegistry([machine({ name: 'job', version, activities: { job: () => done() } })]),
+  );
+  let own = first!;
+  const library = new Library(() => own, true);
+  const announced: (readonly string[])[] = [];
+  let isBroken = false;
+  const session = {
+    configurations: {
+      list: async () => [{ name: 'orders', version: 'v1' }],
+      get: async () => TABLE('v1', 'sent'),
+    },
+    sensor: () => undefined,
+    announce: async ({ machines }: KnownMachines) => {
+      if (isBroken) throw new Error('no space');
+      announced.push(machines);
+    },
+  };
+  await library.learn('orders', session);
+  await library.renew(session);
+  expect(announced).toEqual([]);
+  own = second!;
+  isBroken = true;
+  await expect(library.renew(session)).rejects.toThrow('no space');
+  isBroken = false;
+  await library.renew(session);
+  await library.renew(session);
+  expect(announced).toEqual([['job:v2', '*']]);
+  expect([...library.registry.keys()].sort()).toEqual(['job', 'orders']);
+  expect(library.registry.get('job')!.map(({ version }) => version)).toEqual(['v2']);
+});
+
+test('a failed state runs when its machine, or a newer version of it, has been stored since; looked for once a cycle', async () => {
+  const bench = benchOf();
+  const library = new Library(createRegistry([]), false);
+  const { session } = bench;
+  const file = { state: 'new', machine: 'orders', payload: {} };
+  expect(await library.runs(file, session, 1)).toBe(false);
+  session.stored.set('orders:v1', TABLE('v1', 'old'));
+  expect(await library.runs(file, session, 1)).toBe(false);
+  // Known now, and without such a state.
+  expect(await library.runs(file, session, 2)).toBe(false);
+  session.stored.set('orders:v2', TABLE('v2', 'new'));
+  expect(await library.runs(file, session, 3)).toBe(true);
 });

@@ -4,7 +4,7 @@ import { assign, type RosterEntry } from '../../src/semaphore/assignment.ts';
 import { Ring } from '../../src/semaphore/ring.ts';
 import { assignZip } from '../../src/semaphore/zip.ts';
 import type { Snapshot } from '../../src/store/session.ts';
-import { isScarce, Supply } from '../../src/worker/supply.ts';
+import { Supply } from '../../src/worker/supply.ts';
 import { tasks, worker } from '../semaphore/given.ts';
 
 const LEASE = 10_000;
@@ -21,7 +21,8 @@ const snapshotOf = (roster: readonly RosterEntry[], count: number): Snapshot => 
   delayed: 0,
 });
 
-const supplyOf = (how: 'slices' | 'zip' = 'slices'): Supply => new Supply('a.boot', LEASE, how);
+const supplyOf = (how: 'slices' | 'zip' = 'slices'): Supply =>
+  new Supply('a.boot', LEASE, how, () => undefined);
 
 /** The cycle of the first listing. */
 const CYCLE = 7;
@@ -69,6 +70,18 @@ describe('a listing', () => {
     supply.split(snapshotOf(PAIR, MANY), CYCLE, 1, 0, 0);
     expect(take(supply)).toEqual(assignZip(PAIR, Ring.of(tasks(MANY))).get('a.boot'));
     expect(supply.lasts({ roster: PAIR, paused: false }, 1, 1)).toBe(false);
+  });
+
+  test('of the original’s pairing leaves out a flag that claims nothing, and says so once', () => {
+    const left: RosterEntry = { session: '0-left', name: '0-left', concurrency: 1, capacity: 1 };
+    const silent: string[] = [];
+    const supply = new Supply('a.boot', LEASE, 'zip', (flag) => silent.push(flag));
+    const taken = [0, 1, 2, 3, 4].map((later) => {
+      supply.split(snapshotOf([left, ...ALONE], 1), CYCLE + later, 1, 0, 0);
+      return take(supply, 1, CYCLE + later).length;
+    });
+    expect(taken).toEqual([0, 0, 1, 1, 1]);
+    expect(silent).toEqual(['0-left']);
   });
 
   test('is for its cycle, and for no other', () => {
@@ -145,7 +158,7 @@ describe('an earlier listing lasts', () => {
     expect(given).toHaveLength(13 * 30);
     expect(new Set(given).size).toBe(given.length);
     const others = supplyOf();
-    const theirs = new Supply('b.boot', LEASE, 'slices');
+    const theirs = new Supply('b.boot', LEASE, 'slices', () => undefined);
     for (const one of [others, theirs]) one.split(snapshotOf(PAIR, MANY), CYCLE, 1, 0, 0);
     const foreign = new Set<string>();
     for (let cycle = 8; theirs.lasts(glance, 1, 1); cycle += 1) {
@@ -167,7 +180,7 @@ describe('what has just arrived', () => {
   const glance = { roster: PAIR, paused: false };
   const pairOf = (how: 'slices' | 'zip' = 'slices'): Supply[] =>
     ['a.boot', 'b.boot'].map((session) => {
-      const supply = new Supply(session, LEASE, how);
+      const supply = new Supply(session, LEASE, how, () => undefined);
       supply.end(glance, CYCLE);
       return supply;
     });
@@ -215,17 +228,5 @@ describe('what has just arrived', () => {
 
   test('belongs to nobody before there is a roster', () => {
     expect(supplyOf().offer('x.state')).toBe(false);
-  });
-});
-
-describe('states are scarce', () => {
-  test.each([
-    ['where there are fewer than hands, and others to take them', PAIR, CYCLE, true],
-    ['not where there is one for each hand', PAIR, 8, false],
-    ['not for who is alone', ALONE, 1, false],
-    ['for who is not on the roster of others', [worker('b', 4)], 3, true],
-    ['not without a roster', [], 0, false],
-  ])('%s', (_what, roster, count, expected) => {
-    expect(isScarce(snapshotOf(roster, count), 'a.boot')).toBe(expected);
   });
 });

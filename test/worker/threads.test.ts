@@ -135,8 +135,9 @@ function setUp(threads = 1, paths: readonly string[] = machines) {
     ...options,
     threads,
     entry: ENTRY,
-    registry,
+    registry: () => registry,
     machines: paths,
+    machinesVersion: () => 0,
     patience: PATIENCE,
   });
   started.push(pool);

@@ -98,6 +98,7 @@ test.each([
   ['other', 'InternalError', 'it sends rung to another actor'],
   ['bad', 'InternalError', 'burnt'],
   ['big', 'InternalError', 'heat is a bigint'],
+  ['seen', 'InternalError', 'heat is a Set, which JSON cannot hold'],
   ['never', 'InternalError', 'the delay of rung: "NaN" is no duration'],
 ] as [string | EventFile, string, string][])(
   '%j: %s, and nothing changes',

@@ -56,6 +56,7 @@ export const OVEN: Machine = fromXState(
       rung: { actions: assign({ log: ({ context }) => [...context.log, 'rung'] }) },
       self: { actions: sendTo(({ self }) => self, { type: 'rung' }) },
       never: { actions: raise({ type: 'rung' }, { delay: Number.NaN }) },
+      seen: { actions: assign({ heat: () => new Set(['x']) as never }) },
       bad: {
         actions: assign(() => {
           throw new Error('burnt');

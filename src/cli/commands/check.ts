@@ -23,6 +23,10 @@ export const checking: Command = {
     required: true,
   },
   options: ['max-states', 'mermaid', 'json', 'config'],
+  excludes: { mermaid: ['json'] },
+  exits:
+    '0 proved, 2 wrong usage, 3 not proved (--max-states, or more events than are told apart), ' +
+    '10 something wrong was found, 11 a goal cannot be reached, 130 stopped by Ctrl-C.',
   examples: [
     ['$0 check machines/together.ts', 'proved, or the shortest way to what is wrong'],
     ['$0 check machines/door.ts', 'one machine: is every state reached, can it always end?'],

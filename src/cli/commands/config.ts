@@ -1,5 +1,4 @@
 /** `flockwork config`: configurations of machines, kept on the volume. */
-import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parse } from 'yaml';
 import { parseConfiguration } from '../../machine/config.ts';
@@ -13,6 +12,7 @@ import { retryState } from '../../volume/mend.ts';
 import { machineOf } from '../../volume/overview.ts';
 import { volumeFront } from '../../volume/store.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
+import { readConfiguration } from '../machines.ts';
 import type { Settings } from '../options.ts';
 import { onEach, type OpenedVolume } from '../volume.ts';
 
@@ -22,8 +22,9 @@ export const config: Command = {
   name: 'config',
   describe: 'Keep configurations of machines on the volume: put FILE…, get NAME[:VERSION], list',
   positional: {
-    name: 'words',
-    describe: 'put FILE…, get NAME[:VERSION], or list',
+    name: 'action',
+    usage: 'put FILE… | get NAME[:VERSION] | list',
+    describe: 'put stores files, get prints what is stored, list names it',
     many: true,
     required: true,
   },
@@ -44,7 +45,7 @@ export const config: Command = {
 
 /** Throws `usage`, and for what is to be put everything that is wrong with it, before anything is stored. */
 function actionOf([verb, ...rest]: readonly string[]): Act {
-  if (verb === 'put' && rest.length > 0) return put(rest.map(readConfiguration));
+  if (verb === 'put' && rest.length > 0) return put(rest.map(readOne));
   if (verb === 'get' && rest.length === 1) return get(rest[0]!);
   if (verb === 'list' && rest.length === 0) return list;
   throw new UserError('usage', 'config what? put FILE…, get NAME[:VERSION], or list');
@@ -58,15 +59,8 @@ interface Given extends ConfigurationName {
 /** A file name on the volume may have 255 bytes. */
 const LONGEST = 200;
 
-function readConfiguration(file: string): Given {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UserError('unreadable', `${file} cannot be read: ${(error as Error).message}`, {
-      file,
-    });
-  }
+function readOne(file: string): Given {
+  const text = readConfiguration(file);
   const { name, version } = parseConfiguration(text, { file, folder: dirname(file) });
   if (version === undefined) {
     const message = `${file}: it has no version; without one it could not be told from later ones`;
@@ -122,7 +116,7 @@ async function retryWaiting(
 }
 
 function get(word: string): Act {
-  return async (opened, { json }, { print }) => {
+  return async (opened, { json }, { print, data }) => {
     const { configurations } = volumeFront(opened);
     const known = await sorted(configurations);
     // The last one is the newest.
@@ -134,11 +128,8 @@ function get(word: string): Act {
       const message = `no configuration ${word} in ${opened.layout.root}; ${there}`;
       throw new UserError('unknown-configuration', message, { configuration: word });
     }
-    print(
-      json
-        ? JSON.stringify({ ...(parse(text) as object), version: key.version })
-        : text.replace(/\n$/, ''),
-    );
+    if (json) print(JSON.stringify({ ...(parse(text) as object), version: key.version }));
+    else data(text.replace(/\n$/, ''));
   };
 }
 

@@ -12,6 +12,7 @@ import { NodeFiles } from '../../volume/node-files.ts';
 import { readVolume } from '../../volume/open.ts';
 import { directoryOf } from '../directories.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
+import { defaultTiming } from '../phases.ts';
 import { realClock, realRandom } from '../real.ts';
 import { paint, table } from '../tables.ts';
 
@@ -23,6 +24,7 @@ export const doctor: Command = {
   describe: 'Measure whether a directory is fit to be a volume, and which phases it needs',
   positional: { name: 'directory', describe: 'The directory; else the one of --dir' },
   options: [...COMMON, 'through', 'json'],
+  exits: '0 fit to be a volume, 2 not fit or wrong usage, 3 stopped before the end, 130 by Ctrl-C.',
   examples: [
     ['$0 doctor /mnt/states', 'a few seconds; safe on a volume at work'],
     [
@@ -129,6 +131,9 @@ function conclusion(directory: string, findings: Findings): string {
     return paint('red', `${directory} cannot be used as a volume: ${why.join(', ')}.`);
   }
   const usable = paint('green', `${directory} can be used as a volume.`);
-  if (findings.advice === undefined) return usable;
-  return `${usable} For what was measured, the first worker should say:\nflockwork worker --dir ${directory} ${flagsOf(findings.advice)}`;
+  const { advice, measured } = findings;
+  if (advice === undefined) return usable;
+  const usual = defaultTiming(measured.fileSystem.network);
+  if (flagsOf(advice) === flagsOf(usual)) return `${usable} The defaults will do.`;
+  return `${usable} For what was measured, the first worker should say:\nflockwork worker --dir ${directory} ${flagsOf(advice)}`;
 }

@@ -36,7 +36,17 @@ export const graph: Command = {
       const reason = "its states are XState's own; @xstate/graph and stately.ai draw them";
       throw new UserError('not-drawn', `machine ${machine.name} is not drawn here: ${reason}`);
     }
+    if (machine.kinds.size > 1 && machine.rules === undefined && leadsNowhere(machine)) {
+      io.say(
+        `machine ${machine.name} has no table: its code decides where each state leads, so there are no arrows`,
+      );
+    }
     io.print(RENDER[settings.format](machine));
     return EXIT.done;
   },
 };
+
+/** None of its states is a command that says which state is next. */
+function leadsNowhere({ activities }: Machine): boolean {
+  return [...activities.values()].every((one) => one.kind !== 'command' || one.next === undefined);
+}

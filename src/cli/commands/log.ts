@@ -1,19 +1,32 @@
-/** `flockwork log`: all workers' journals in one, like `parallel --joblog`. */
+/** `flockwork log`: all workers' journals in one, like `parallel --joblog`; ticks, and steps that events decided. */
+import { setImmediate as breathe } from 'node:timers/promises';
+import type { JournalEntry } from '../../store/session.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { entriesOfAll, type PlacedEntry } from '../merged.ts';
+import { oneLine } from '../shown.ts';
+import { eventsText } from '../tables.ts';
 import { openAll } from '../volume.ts';
 
-const COLUMNS = ['started', 'duration', 'state', 'machine', 'worker', 'attempt', 'result'] as const;
+const COLUMNS = [
+  'started',
+  'duration',
+  'state',
+  'machine',
+  'worker',
+  'attempt',
+  'result',
+  'events',
+] as const;
 
 export const log: Command = {
   name: 'log',
   describe:
-    'Every tick of every worker in the order of time, tab-separated, like parallel --joblog',
+    'Every step of every instance in the order of time, tab-separated, like parallel --joblog',
   options: [...COMMON, 'json'],
   examples: [
     [
       '$0 log --dir /mnt/states',
-      'started, duration in ms, state, machine, worker, attempt, result',
+      'started, duration in ms, state, machine, worker, attempt, result, events',
     ],
     ['$0 log --json', 'one JSON object a line'],
   ],
@@ -25,13 +38,25 @@ export const log: Command = {
     const describe = ({ dir, ...entry }: PlacedEntry): string =>
       settings.json
         ? JSON.stringify(isOne ? entry : { ...entry, dir })
-        : columns.map((column) => String(column === 'dir' ? dir : entry[column])).join('\t');
+        : columns.map((column) => oneLine(cellOf(entry, dir, column))).join('\t');
     for await (const entries of entriesOfAll(volumes)) {
       if (entries.length > 0) io.print(entries.map(describe).join('\n'));
       await io.printed();
-      // Nobody reads any more: who asked for that has what he wanted.
+      await breathe();
+      // EPIPE, or a signal: the reader has closed.
       if (io.stop.aborted) return EXIT.done;
     }
     return EXIT.done;
   },
 };
+
+type Column = (typeof COLUMNS)[number] | 'dir';
+
+function cellOf(entry: JournalEntry, dir: string, column: Column): string {
+  if (column === 'dir') return dir;
+  if (column === 'events') return eventsText(entry);
+  // A step without a tick has neither.
+  const isTick = entry.events === undefined;
+  if (!isTick && (column === 'attempt' || column === 'duration')) return '';
+  return String(entry[column]);
+}

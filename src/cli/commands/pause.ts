@@ -1,5 +1,6 @@
 /** `flockwork pause` and `flockwork resume`. */
 import { hostname, userInfo } from 'node:os';
+import { ensureDirectory } from '../../volume/directory.ts';
 import { pauseVolume, resumeVolume } from '../../volume/mend.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { onEach } from '../volume.ts';
@@ -12,7 +13,7 @@ export const pause: Command = {
   run: (settings, _words, io) =>
     onEach(settings, io, async ({ files, layout }, { print }) => {
       const note = { by: `${userInfo().username}@${hostname()}`, at: new Date().toISOString() };
-      await files.makeDirectory(layout.home).catch(() => undefined);
+      await ensureDirectory(files, layout.home);
       await pauseVolume(files, layout, `${JSON.stringify(note)}\n`);
       print(settings.json ? JSON.stringify({ paused: true }) : 'paused; flockwork resume goes on');
       return EXIT.done;

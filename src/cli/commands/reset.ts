@@ -1,30 +1,60 @@
-/** `flockwork reset`: make a volume run again. */
+/** `flockwork reset`: make states run again, and clear away what is left over. */
 import { UserError } from '../../machine/errors.ts';
+import { parseStateName, stateName } from '../../machine/name.ts';
 import {
+  leftWorkers,
   readLeases,
   resetDone,
   resetFailed,
   resetInProgress,
+  resetProblem,
+  resetState,
   resetTraces,
+  resetWorkers,
 } from '../../volume/mend.ts';
+import { breather } from '../breather.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import { realClock } from '../real.ts';
-import { onEach, type OpenedVolume } from '../volume.ts';
+import { onEach, openAll, type OpenedVolume } from '../volume.ts';
+
+/** Worker flags that the question names. */
+const LISTED = 10;
 
 export const reset: Command = {
   name: 'reset',
   describe: 'Remove flags, so that states run again',
-  options: [...COMMON, 'done', 'in-progress', 'failed', 'all', 'yes', 'json'],
+  positional: {
+    name: 'names',
+    describe: 'Done states, or instances (their first states), to run again with all that follows',
+    many: true,
+  },
+  options: [...COMMON, 'done', 'in-progress', 'failed', 'worker-flags', 'all', 'yes', 'json'],
+  optionTexts: {
+    all: { describe: 'All of them, and the journals: as it was submitted' },
+  },
+  excludes: {
+    names: ['done', 'in-progress', 'failed', 'worker-flags', 'all'],
+    all: ['done', 'in-progress', 'failed', 'worker-flags'],
+  },
   examples: [
     ['$0 reset --all', 'everything, with the successors and the journals: as it was submitted'],
     ['$0 reset --done', 'run what is done again, and what is archived'],
+    ['$0 reset order-7.state-2', 'run one step again: what came of it is removed first'],
     ['$0 reset --in-progress', 'drop claims of workers that are gone (others do it by themselves)'],
+    [
+      '$0 reset --workers',
+      'drop flags of workers that are gone, and those of the original program',
+    ],
   ],
-  run: async (settings, _words, io) => {
+  run: async (settings, words, io) => {
     const { all, done, failed } = settings;
-    if (!all && !done && !failed && !settings['in-progress']) {
-      throw new UserError('usage', 'reset what? --done, --in-progress, --failed or --all');
+    if (words.length > 0) return resetNames(await openAll(settings), words, settings, io);
+    if (!all && !done && !failed && !settings['in-progress'] && !settings['worker-flags']) {
+      throw new UserError(
+        'usage',
+        'reset what? NAMES, --done, --in-progress, --failed, --workers or --all',
+      );
     }
     return onEach(settings, io, (opened, each) => resetVolume(opened, settings, each));
   },
@@ -35,45 +65,118 @@ async function resetVolume(opened: OpenedVolume, settings: Settings, io: Io): Pr
   const done = all || settings.done;
   const failed = all || settings.failed;
   const inProgress = all || settings['in-progress'];
-  const living = await findLiving(opened);
-  if (living.size > 0 && (done || all)) {
-    const names = [...living].join(', ');
-    throw new UserError(
-      'workers-alive',
-      `workers are at work on this volume (${names}); stop them first`,
-    );
+  const workers = all || settings['worker-flags'];
+  const { files, layout } = opened;
+  const living = await findLiving(opened, io.stop);
+  if (done) refuseLiving(living);
+  const flags = workers ? [...(await leftWorkers(files, layout, living)).keys()] : [];
+  const isOnlyWorkers = workers && !all && !done && !failed && !inProgress;
+  const question = isOnlyWorkers
+    ? `Remove the flags of ${namesOf(flags)} in ${layout.root}/workers?`
+    : `Remove flags in ${layout.root}, so that its states run again?`;
+  const isNothing = isOnlyWorkers && flags.length === 0;
+  if (!isNothing && !(await isMeant(question, settings, io))) return EXIT.incomplete;
+  const goesOn = breather(io.stop);
+  const result = {
+    failed: failed ? await resetFailed(files, layout, goesOn) : [],
+    inProgress: inProgress ? await resetInProgress(files, layout, living) : [],
+    ...(done ? await resetDone(files, layout, goesOn) : { done: [], archived: [] }),
+    workers: workers ? await resetWorkers(files, layout, living) : [],
+  };
+  if (io.stop.aborted) io.say('stopped: what is left is a run that can go on, or be reset again');
+  else if (all) await resetTraces(files, layout, living);
+  const { length: archived } = result.archived;
+  const doneText = `${result.done.length} done${archived > 0 ? ` (${archived} of them archived)` : ''}`;
+  const text =
+    `removed ${doneText}, ${result.inProgress.length} in progress, ${result.failed.length} failed` +
+    (workers ? `, ${result.workers.length} of workers` : '');
+  io.print(settings.json ? JSON.stringify(result) : text);
+  return EXIT.done;
+}
+
+interface Meant {
+  readonly name: string;
+  readonly on: OpenedVolume;
+}
+
+/** Each with all that follows from it. Throws `not-reset` before anything is changed. */
+async function resetNames(
+  volumes: readonly OpenedVolume[],
+  words: readonly string[],
+  settings: Settings,
+  io: Io,
+): Promise<number> {
+  const meant: Meant[] = [];
+  for (const word of words) meant.push(await find(volumes, word));
+  for (const opened of volumes) refuseLiving(await findLiving(opened, io.stop));
+  const names = meant.map(({ name }) => name);
+  const question = `Run ${namesOf(names)} again, without what came of it?`;
+  if (!(await isMeant(question, settings, io))) return EXIT.incomplete;
+  const removed: string[] = [];
+  const goesOn = breather(io.stop);
+  for (const { name, on } of meant) {
+    if (!(await goesOn())) break;
+    removed.push(...((await resetState(on.files, on.layout, name))?.done ?? []));
   }
-  const question = `Remove flags in ${opened.layout.root}, so that its states run again?`;
-  if (!io.interactive && !settings.yes) {
+  // One may follow from another.
+  const done = [...new Set(removed)];
+  io.print(
+    settings.json
+      ? JSON.stringify({ done })
+      : `available again: ${names.join(', ')} (removed ${done.length} done)`,
+  );
+  return EXIT.done;
+}
+
+async function find(volumes: readonly OpenedVolume[], word: string): Promise<Meant> {
+  const name = parseStateName(word) === undefined ? stateName(word, 0) : word;
+  if (parseStateName(name) === undefined) {
+    throw new UserError('bad-name', `"${word}" is not a state file's name, nor an instance's`);
+  }
+  const problems: string[] = [];
+  for (const on of volumes) {
+    const problem = await resetProblem(on.files, on.layout, name);
+    if (problem === undefined) return { name, on };
+    problems.push(problem);
+  }
+  throw new UserError('not-reset', `cannot reset ${name}: ${problems.join('; ')}`, { name });
+}
+
+function refuseLiving(living: ReadonlySet<string>): void {
+  if (living.size === 0) return;
+  throw new UserError(
+    'workers-alive',
+    `workers are at work on this volume (${[...living].join(', ')}); stop them first`,
+  );
+}
+
+async function isMeant(question: string, { yes }: Settings, io: Io): Promise<boolean> {
+  if (io.stop.aborted) return false;
+  if (!io.interactive && !yes) {
     throw new UserError(
       'not-asked',
       'there is no terminal to ask on; with --yes it is done without asking',
     );
   }
-  if (!settings.yes && !(await io.confirm(question))) {
-    io.say('nothing was changed');
-    return EXIT.incomplete;
-  }
-  const { files, layout } = opened;
-  const result = {
-    failed: failed ? await resetFailed(files, layout) : [],
-    inProgress: inProgress ? await resetInProgress(files, layout, living) : [],
-    ...(done ? await resetDone(files, layout) : { done: [], archived: [] }),
-  };
-  if (all) await resetTraces(files, layout, living);
-  const { length: archived } = result.archived;
-  const doneText = `${result.done.length} done${archived > 0 ? ` (${archived} of them archived)` : ''}`;
-  const text = `removed ${doneText}, ${result.inProgress.length} in progress, ${result.failed.length} failed`;
-  io.print(settings.json ? JSON.stringify(result) : text);
-  return EXIT.done;
+  if (yes || (await io.confirm(question))) return true;
+  io.say('nothing was changed');
+  return false;
+}
+
+function namesOf(names: readonly string[]): string {
+  const more = names.length - LISTED;
+  return names.slice(0, LISTED).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 /** Sessions whose lease moves. It takes a lease's pulse to tell, and only where there are leases. */
-async function findLiving({ files, layout, volume }: OpenedVolume): Promise<Set<string>> {
+async function findLiving(
+  { files, layout, volume }: OpenedVolume,
+  stop: AbortSignal,
+): Promise<Set<string>> {
   const before = await readLeases(files, layout);
   if (before.size === 0 || volume === undefined) return new Set();
   // Two beats; there are five to a lease.
-  await realClock.sleep((volume.lease * 2) / 5);
+  await realClock.sleep((volume.lease * 2) / 5, stop);
   const after = await readLeases(files, layout);
   return new Set(
     [...after]

@@ -3,12 +3,14 @@ import { UserError } from '../../machine/errors.ts';
 import { parseStateName } from '../../machine/name.ts';
 import type { Instances } from '../../store/contract.ts';
 import { volumeFront } from '../../volume/store.ts';
+import { breather } from '../breather.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { openAll, type OpenedVolume } from '../volume.ts';
 
 interface Failed {
   readonly name: string;
   readonly on: Instances;
+  readonly opened: OpenedVolume;
 }
 
 export const retry: Command = {
@@ -16,6 +18,8 @@ export const retry: Command = {
   describe: 'Bring failed states back: their attempts are forgotten, and they are available again',
   positional: { name: 'names', describe: 'State files or instances', many: true },
   options: [...COMMON, 'all', 'json'],
+  optionTexts: { all: { describe: 'Everything that has failed' } },
+  excludes: { all: ['names'] },
   examples: [
     ['$0 retry report-7.state', 'one state'],
     ['$0 retry --all', 'everything that failed'],
@@ -35,16 +39,27 @@ export const retry: Command = {
     const meant = settings.all
       ? failed
       : failed.filter((one) => words.some((word) => isMeant(one, word)));
-    for (const { name, on } of meant) await on.retry(name);
-    const names = meant.map(({ name }) => name);
-    if (settings.json) io.print(JSON.stringify({ retried: names }));
-    else
-      io.print(names.length === 0 ? 'nothing has failed' : `available again: ${names.join(', ')}`);
+    const [retried, forgotten]: [string[], string[]] = [[], []];
+    const goesOn = breather(io.stop);
+    for (const { name, on, opened } of meant) {
+      if (!(await goesOn())) break;
+      const isThere = (await opened.files.stat(opened.layout.state(name))) !== undefined;
+      await on.retry(name);
+      (isThere ? retried : forgotten).push(name);
+    }
+    if (settings.json) io.print(JSON.stringify({ retried, forgotten }));
+    else {
+      if (meant.length === 0) io.print('nothing has failed');
+      if (retried.length > 0) io.print(`available again: ${retried.join(', ')}`);
+      if (forgotten.length > 0) {
+        io.print(`removed from failed/, as the state file is gone: ${forgotten.join(', ')}`);
+      }
+    }
     return EXIT.done;
   },
 };
 
 async function failedOn(opened: OpenedVolume): Promise<Failed[]> {
   const on = volumeFront(opened).instances;
-  return (await on.failed()).map((name) => ({ name, on }));
+  return (await on.failed()).map((name) => ({ name, on, opened }));
 }

@@ -1,8 +1,6 @@
 /** `flockwork send INSTANCE EVENT`: an event for an instance, and what becomes of it. */
 import { randomUUID } from 'node:crypto';
-import { durationProblem } from '../../machine/duration.ts';
-import type { Json } from '../../machine/definition.ts';
-import type { Outcome } from '../../machine/event.ts';
+import { durationProblem, formatDuration } from '../../machine/duration.ts';
 import { UserError } from '../../machine/errors.ts';
 import { instanceProblem, parseStateName } from '../../machine/name.ts';
 import type { AppliedEvent, VerdictRecord } from '../../machine/record.ts';
@@ -12,6 +10,8 @@ import { volumeFront } from '../../volume/store.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { homeOf } from '../directories.ts';
 import type { Settings } from '../options.ts';
+import { parseJsonOption } from '../json-option.ts';
+import { describeOutcome, statusOfOutcome } from '../outcome-text.ts';
 import { realClock } from '../real.ts';
 import { openAll } from '../volume.ts';
 
@@ -21,8 +21,14 @@ const LOOK = 50;
 export const send: Command = {
   name: 'send',
   describe: 'Send an event to an instance',
-  positional: { name: 'words', describe: 'INSTANCE EVENT', many: true, required: true },
-  options: [...COMMON, 'details', 'id', 'in', 'grace', 'wait', 'json'],
+  positional: [
+    { name: 'instance', describe: 'Its name: what stands before .state', required: true },
+    { name: 'event', describe: 'The name of the event', required: true },
+  ],
+  options: [...COMMON, 'details', 'id', 'in', 'grace', 'originator', 'wait', 'timeout', 'json'],
+  needs: { timeout: ['wait'] },
+  exits:
+    '0 sent, or with --wait applied (Ok), 1 refused, 2 wrong usage, 3 no outcome within --timeout, 130 stopped by Ctrl-C.',
   examples: [
     ['$0 send door "open requested"', 'an event for the instance door'],
     [
@@ -44,8 +50,10 @@ export const send: Command = {
     const store = volumeFront(opened);
     const file = {
       event,
-      ...(settings.details !== undefined && { details: parseDetails(settings.details) }),
-      originator: 'send',
+      ...(settings.details !== undefined && {
+        details: parseJsonOption(settings.details, '--details', 'bad-details'),
+      }),
+      originator: settings.originator,
       timestamp: new Date().toISOString(),
       ...(settings.in > 0 && { delay: settings.in }),
       ...(settings.grace !== undefined && { grace: settings.grace }),
@@ -53,13 +61,18 @@ export const send: Command = {
     const sent = await store.events.send({ to: instance, id, file });
     if (sent.kind === 'over') return tell(settings, io, sent.outcome);
     if (!settings.wait) {
-      io.print(settings.json ? JSON.stringify({ id, sent: sent.name }) : `sent: ${sent.name}`);
+      const text = `sent ${id}; flockwork outcome ${id} tells what became of it`;
+      io.print(settings.json ? JSON.stringify({ id, sent: sent.name }) : text);
       return EXIT.done;
     }
-    const outcome = await waitFor(store.outcomes, id, io);
+    const outcome = await waitFor(store.outcomes, id, settings.timeout, io);
     if (outcome !== undefined) return tell(settings, io, outcome);
+    const since =
+      settings.timeout === undefined || io.stop.aborted
+        ? 'yet'
+        : `within ${formatDuration(settings.timeout)}`;
     io.say(
-      `${id} is sent, but nothing has come of it yet; flockwork send with --id ${id} tells later`,
+      `${id} is sent, and stays so, but nothing has come of it ${since}; flockwork outcome ${id} tells later`,
     );
     return EXIT.incomplete;
   },
@@ -77,32 +90,24 @@ function wordsOf(words: readonly string[]): [instance: string, event: string] {
   return [name, event];
 }
 
-function parseDetails(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch (error) {
-    throw new UserError('bad-details', `--details is not JSON: ${(error as Error).message}`);
-  }
-}
-
 async function waitFor(
   outcomes: Outcomes,
   id: string,
+  timeout: number | undefined,
   io: Io,
 ): Promise<AppliedEvent | VerdictRecord | undefined> {
+  const end = realClock.monotonic() + (timeout ?? Infinity);
   while (!io.stop.aborted) {
     const over = await outcomes.of(id);
     if (over !== undefined) return over.outcome;
-    await realClock.sleep(LOOK, io.stop);
+    const left = end - realClock.monotonic();
+    if (left <= 0) return undefined;
+    await realClock.sleep(Math.min(LOOK, left), io.stop);
   }
   return undefined;
 }
 
 function tell(settings: Settings, io: Io, outcome: AppliedEvent | VerdictRecord): number {
-  const { outcome: code, reason } = outcome;
-  const move =
-    'from' in outcome && outcome.to !== undefined ? `: ${outcome.from} → ${outcome.to}` : '';
-  if (settings.json) io.print(JSON.stringify(outcome));
-  else io.print(`${code}${move}${reason === undefined ? '' : `: ${reason}`}`);
-  return code === ('Ok' satisfies Outcome) ? EXIT.done : EXIT.failed;
+  io.print(settings.json ? JSON.stringify(outcome) : describeOutcome(outcome));
+  return statusOfOutcome(outcome);
 }

@@ -2,20 +2,29 @@
 import { formatDuration } from '../../machine/duration.ts';
 import { UserError } from '../../machine/errors.ts';
 import { instanceProblem, parseStateName } from '../../machine/name.ts';
-import type { AppliedEvent } from '../../machine/record.ts';
+import type { AppliedEvent, Attempt } from '../../machine/record.ts';
 import type { ChainStep } from '../../store/contract.ts';
+import { placeOf } from '../../volume/overview.ts';
+import { listPending, readPending, stillCounts, type PendingEvent } from '../../volume/pending.ts';
 import { volumeFront } from '../../volume/store.ts';
 import { describeBlocked, openBranches, type OpenBranch } from '../blocked.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
+import { realClock } from '../real.ts';
+import { oneLine } from '../shown.ts';
+import { userPlace } from '../stack.ts';
 import { clockTime, paint, table } from '../tables.ts';
 import { openAll, withDirectory, type OpenedVolume } from '../volume.ts';
 
 /** And what keeps it, if it is a join that waits. */
 type ShownStep = Omit<ChainStep, 'join'> & { readonly blockedBy: readonly OpenBranch[] };
 
+/** `in`: milliseconds until it is due. */
+type ComingEvent = PendingEvent & { readonly in: number };
+
 export const show: Command = {
   name: 'show',
-  describe: "An instance's whole chain: states, workers, times, attempts, output",
+  describe:
+    "An instance's whole chain: states, workers, times, attempts, events, output; and what is on its way to it",
   positional: { name: 'instance', describe: 'The name before .state', required: true },
   options: [...COMMON, 'json'],
   examples: [
@@ -32,9 +41,12 @@ export const show: Command = {
     let isFound = false;
     for (const opened of volumes) {
       const chain = await stepsOf(opened, instance);
-      if (chain.length === 0) continue;
+      const events = await eventsFor(opened, instance, chain.at(-1)?.name);
+      if (chain.length === 0 && events.length === 0) continue;
       isFound = true;
-      const text = settings.json ? JSON.stringify({ instance, chain }) : describeChain(chain);
+      const text = settings.json
+        ? JSON.stringify({ instance, chain, events })
+        : [...describeChain(chain), ...events.map(describeComing)].join('\n');
       const { root } = opened.layout;
       if (volumes.length === 1) io.print(text);
       else io.print(settings.json ? withDirectory(root, text) : `${root}:\n${text}`);
@@ -59,13 +71,51 @@ async function stepsOf(opened: OpenedVolume, instance: string): Promise<ShownSte
   return steps;
 }
 
-function describeEvent({ id, event, originator, outcome, from, to, reason }: AppliedEvent): string {
-  const what = `event ${event ?? id}${originator === undefined ? '' : ` from ${originator}`}`;
-  const move = to === undefined ? (reason ?? '') : `${from} → ${to}`;
-  return `${what}: ${outcome}: ${move}`;
+/** Events on their way to it; a timer that was set in an earlier state counts no more, and is left out. */
+async function eventsFor(
+  { files, layout }: OpenedVolume,
+  instance: string,
+  last: string | undefined,
+): Promise<ComingEvent[]> {
+  const place = last === undefined ? undefined : await placeOf(files, layout, last);
+  const coming: ComingEvent[] = [];
+  for (const name of (await listPending(files, layout)).get(instance) ?? []) {
+    const event = await readPending(files, layout, name);
+    if (event === undefined || !stillCounts(event, place?.file.since)) continue;
+    const left = Math.max(0, Math.round(Date.parse(event.time) - realClock.now()));
+    coming.push({ ...event, in: event.isDelayed ? left : 0 });
+  }
+  return coming;
 }
 
-function describeChain(chain: readonly ShownStep[]): string {
+type SentEvent = Partial<
+  Pick<AppliedEvent, 'originator' | 'timestamp' | 'details' | 'detailsBytes'>
+>;
+
+/** Who sent it, when, and what it says. */
+function describeSent({ originator, timestamp, details, detailsBytes }: SentEvent): string {
+  return [
+    originator === undefined ? '' : ` from ${originator}`,
+    timestamp === undefined ? '' : ` at ${clockTime(timestamp)}`,
+    details === undefined ? '' : ` ${JSON.stringify(details)}`,
+    detailsBytes === undefined ? '' : ` (details of ${detailsBytes} bytes, not kept)`,
+  ].join('');
+}
+
+function describeComing({ event, id, in: left, isTimer, ...sent }: ComingEvent): string {
+  const what = event ?? `an event that cannot be read (${id})`;
+  const when = left > 0 ? `in ${formatDuration(left)}` : 'is on its way';
+  return isTimer ? `timer: ${what} ${when}` : `event ${what} ${when}${describeSent(sent)}`;
+}
+
+function describeApplied(applied: AppliedEvent): string {
+  const { id, event, outcome, from, to, reason } = applied;
+  const move = to === undefined ? (reason ?? '') : `${from} → ${to}`;
+  return `event ${event ?? id}${describeSent(applied)}: ${outcome}: ${move}`;
+}
+
+function describeChain(chain: readonly ShownStep[]): string[] {
+  if (chain.length === 0) return ['there is no such instance yet'];
   const rows = chain.map((step) => [
     step.name,
     step.flag,
@@ -77,17 +127,18 @@ function describeChain(chain: readonly ShownStep[]): string {
   ]);
   const parts = [table(['step', 'is', 'worker', 'started', 'took', 'state', 'payload'], rows)];
   for (const step of chain) {
-    for (const event of step.events) parts.push(`${step.name} ${describeEvent(event)}`);
-    for (const line of describeBlocked(step.blockedBy)) parts.push(`${step.name} ${line}`);
-    if (step.output !== undefined)
-      parts.push(`${step.name} output: ${JSON.stringify(step.output)}`);
-    if (step.reason !== undefined) parts.push(paint('red', `${step.name} failed: ${step.reason}`));
-    for (const attempt of step.attempts) {
-      const { attempt: number, worker, started, result, error } = attempt;
-      parts.push(
-        `${step.name} attempt ${number}: ${result} on ${worker}, ${clockTime(started)}: ${error?.message ?? ''}`,
-      );
-    }
+    const name = oneLine(step.name);
+    for (const event of step.events) parts.push(`${name} ${describeApplied(event)}`);
+    for (const line of describeBlocked(step.blockedBy)) parts.push(`${name} ${line}`);
+    if (step.output !== undefined) parts.push(`${name} output: ${JSON.stringify(step.output)}`);
+    if (step.reason !== undefined) parts.push(paint('red', `${name} failed: ${step.reason}`));
+    for (const attempt of step.attempts) parts.push(`${name} ${describeAttempt(attempt)}`);
   }
-  return parts.join('\n');
+  return parts;
+}
+
+function describeAttempt({ attempt, worker, started, result, error }: Attempt): string {
+  const place = userPlace(error?.stack, process.cwd());
+  const where = place === undefined ? '' : ` (${place})`;
+  return `attempt ${attempt}: ${result} on ${worker}, ${clockTime(started)}: ${error?.message ?? ''}${where}`;
 }

@@ -45,6 +45,35 @@ export const simulation: Command = {
     'json',
     'config',
   ],
+  optionTexts: {
+    workers: {
+      describe: 'Worker processes in each run; with --scale: to predict for',
+      group: 'The runs',
+      defaultText: 'as the seed says',
+    },
+    concurrency: { describe: 'With --scale: ticks at the same time', group: 'The prediction' },
+    lease: { describe: 'With --scale: a worker silent for so long counts as dead' },
+    assignment: { describe: 'With --scale: length of the Worker Assignment phase' },
+    commitment: { describe: 'With --scale: length of the Worker Commitment phase' },
+    update: { describe: 'With --scale: length of the Update System phase' },
+    buffer: { describe: 'With --scale: length of the buffer after each phase' },
+  },
+  excludes: {
+    seed: ['seeds', 'base'],
+    scale: ['paths', 'machines', 'seed', 'seeds', 'base', 'minutes', 'trace', 'shrink'],
+  },
+  needs: {
+    trace: ['seed', 'shrink'],
+    ...Object.fromEntries(
+      (['network', 'tick', 'leaves', 'concurrency', ...PHASES, 'lease'] as const).map((name) => [
+        name,
+        ['scale'],
+      ]),
+    ),
+  },
+  exits:
+    '0 every run was right, 2 wrong usage, 10 a promise was broken, 11 a run did not come to its end, ' +
+    '12 the program itself failed, 130 stopped by Ctrl-C.',
   examples: [
     ['$0 simulate --seeds 10000', 'ten thousand runs, all of them new'],
     ['$0 simulate --seed 4711 --trace run.log', 'one run again, every event of it in a file'],

@@ -1,15 +1,58 @@
 /** `flockwork submit`: put state files into a volume. */
 import { randomUUID } from 'node:crypto';
 import { UserError } from '../../machine/errors.ts';
-import { newInstances, readCandidates, submitAll } from '../candidates.ts';
-import { COMMON, EXIT, type Command } from '../command.ts';
+import type { Candidate } from '../../store/checks.ts';
+import type { Submitted } from '../../store/contract.ts';
+import { readCandidates } from '../candidates.ts';
+import { COMMON, EXIT, LOGGING, type Command, type Io } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
+import { gatherKnowledge, refuseUnknown } from '../known-machines.ts';
+import { countedInstances, instancesOfFiles, instancesOfLines } from '../new-instances.ts';
+import type { Settings } from '../options.ts';
+import { submitAll } from '../submissions.ts';
+import { submitFromInboxes } from './submit-watch.ts';
+
+/** Outcomes up to which each is printed; a summary stands for more. */
+const LISTED = 20;
 
 export const submit: Command = {
   name: 'submit',
   describe: 'Put state files into a volume: whole, and never over what is there',
-  positional: { name: 'paths', describe: 'State files, or folders of them', many: true },
-  options: [...COMMON, 'machine', 'payload', 'count', 'json'],
+  positional: {
+    name: 'paths',
+    describe: 'State files, or folders of them; with --each, any files',
+    many: true,
+  },
+  options: [
+    ...COMMON,
+    'machine',
+    'payload',
+    'count',
+    'instance-name',
+    'each',
+    'from',
+    'machines',
+    'dry-run',
+    'watch',
+    'json',
+    ...LOGGING,
+  ],
+  optionTexts: {
+    watch: { describe: 'Submit what is dropped into the folders PATHS, until told to stop' },
+    machine: { describe: 'Make new instances of this machine: NAME or NAME:VERSION' },
+    machines: {
+      describe:
+        'Refuse what the machines in this folder or file do not know, whatever workers know; may be repeated',
+    },
+  },
+  excludes: { from: ['paths', 'each', 'payload', 'count'], each: ['payload', 'count'] },
+  needs: {
+    payload: ['machine'],
+    count: ['machine'],
+    'instance-name': ['machine'],
+    each: ['machine'],
+    from: ['machine'],
+  },
   examples: [
     [
       '$0 submit simpleStates interestingStates --dir /mnt/states',
@@ -19,31 +62,91 @@ export const submit: Command = {
       "$0 submit jobs/ --dir '/mnt/vol-*'",
       'spread over several volumes, each instance always to the same one',
     ],
+    [
+      '$0 submit --watch /data/inbox --dir /mnt/states',
+      'each state file that is dropped into a folder',
+    ],
     [`$0 submit --machine countdown --payload '{"count": 3}' --count 10`, 'ten new instances'],
+    [
+      '$0 submit --machine thumbnails --each photos/*.jpg',
+      'an instance for each file, its payload {"path": "/…/photos/a.jpg"}; the same again adds nothing',
+    ],
+    [
+      '$0 submit --machine orders --from orders.jsonl --name orders-may',
+      'an instance for each line, orders-may-1 and so on; - is standard input',
+    ],
   ],
   run: async (settings, paths, io) => {
-    const { machine, payload, count } = settings;
-    if ((machine === undefined) === (paths.length === 0)) {
-      throw new UserError(
-        'usage',
-        'submit either PATHS, or new instances with --machine; see submit --help',
-      );
-    }
+    if (settings.watch) return submitFromInboxes(settings, paths, io);
+    const directories = directoriesOf(settings);
     const unique = randomUUID().slice(0, 8);
-    const candidates =
-      machine === undefined ? readCandidates(paths) : newInstances(machine, payload, count, unique);
-    if (candidates.length === 0) {
-      throw new UserError('nothing', `there is no state file (NAME.state) in ${paths.join(', ')}`);
-    }
-    const outcomes = await submitAll(directoriesOf(settings), candidates, unique);
+    const candidates = await candidatesOf(settings, paths, unique, io);
+    const knowledge = await gatherKnowledge(directories, settings.machines);
+    // All new instances are at the beginning of one machine.
+    const looked = settings.machine === undefined ? candidates : candidates.slice(0, 1);
+    for (const warning of refuseUnknown(looked, knowledge)) io.say(`warning: ${warning}`);
+    const dryRun = settings['dry-run'];
+    const outcomes = await submitAll(directories, candidates, { unique, dryRun }, io);
     if (settings.json) io.print(JSON.stringify(Object.fromEntries(outcomes)));
-    else for (const [name, outcome] of outcomes) io.print(`${name}: ${outcome}`);
-    const taken = [...outcomes].filter(([, outcome]) => outcome === 'name taken');
-    if (taken.length === 0) return EXIT.done;
-    const names = taken.map(([name]) => name).join(', ');
-    throw new UserError(
-      'name-taken',
-      `kept as they are, because other files have these names: ${names}; submit them under other names`,
-    );
+    else for (const line of describe(outcomes, dryRun)) io.print(line);
+    refuseTaken(outcomes);
+    if (outcomes.size === candidates.length) return EXIT.done;
+    io.say(`stopped: ${outcomes.size} of ${candidates.length} have been looked at`);
+    return EXIT.incomplete;
   },
 };
+
+async function candidatesOf(
+  settings: Settings,
+  paths: readonly string[],
+  unique: string,
+  io: Io,
+): Promise<Candidate[]> {
+  const { machine, payload, count, each, from, 'instance-name': given } = settings;
+  const isNamed = machine !== undefined;
+  if (isNamed ? paths.length > 0 !== each : paths.length === 0) {
+    const message = each
+      ? 'submit --each needs PATHS'
+      : 'submit either PATHS, or new instances with --machine (for files: --each)';
+    throw new UserError('usage', `${message}; flockwork submit --help tells more`);
+  }
+  if (!isNamed)
+    return notNone(readCandidates(paths), `no state file (NAME.state) in ${paths.join(', ')}`);
+  if (each)
+    return notNone(instancesOfFiles(machine, paths, given), `no file in ${paths.join(', ')}`);
+  if (from === undefined) return countedInstances(machine, payload, count, { given, unique });
+  const lines = await instancesOfLines(machine, from, { given, unique }, io.stop);
+  return notNone(lines, `no line in ${from}`);
+}
+
+function notNone(candidates: Candidate[], otherwise: string): Candidate[] {
+  if (candidates.length > 0) return candidates;
+  throw new UserError('nothing', `nothing to submit: there is ${otherwise}`);
+}
+
+function describe(outcomes: ReadonlyMap<string, Submitted>, dryRun: boolean): string[] {
+  const say = (outcome: Submitted): string =>
+    dryRun && outcome === 'submitted' ? 'would be submitted' : outcome;
+  const lines =
+    outcomes.size > LISTED
+      ? []
+      : [...outcomes].map(([name, outcome]) => `${name}: ${say(outcome)}`);
+  if (outcomes.size <= 1) return lines;
+  const counts = (['submitted', 'there already', 'name taken'] as const).map((kind) => {
+    const count = [...outcomes.values()].filter((outcome) => outcome === kind).length;
+    return count === 0 ? [] : [`${count.toLocaleString('en')} ${say(kind)}`];
+  });
+  return [...lines, counts.flat().join(', ')];
+}
+
+/** Throws `name-taken`. */
+function refuseTaken(outcomes: ReadonlyMap<string, Submitted>): void {
+  const taken = [...outcomes].filter(([, outcome]) => outcome === 'name taken');
+  if (taken.length === 0) return;
+  const names = taken.slice(0, LISTED).map(([name]) => name);
+  if (taken.length > LISTED) names.push(`and ${taken.length - LISTED} more`);
+  throw new UserError(
+    'name-taken',
+    `kept as they are, because other files have these names: ${names.join(', ')}; submit them under other names`,
+  );
+}

@@ -13,11 +13,14 @@ import { journalSizes } from '../../volume/history.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { readClaims, readOverview, type Overview } from '../../volume/overview.ts';
-import { readCandidates, submitAll } from '../candidates.ts';
+import { readCandidates } from '../candidates.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
+import { passedOn, quoted, repeated } from '../flags.ts';
+import { checkInboxes } from '../inbox/inboxes.ts';
 import { entriesOfAll, sumOf } from '../merged.ts';
-import { OPTIONS, type Settings } from '../options.ts';
+import type { Settings } from '../options.ts';
+import { submitAll } from '../submissions.ts';
 import { hostName, realClock } from '../real.ts';
 import { flagTable, progressLine, workTable } from '../tables.ts';
 import type { OpenedVolume } from '../volume.ts';
@@ -42,6 +45,15 @@ export const up: Command = {
     many: true,
   },
   options: [...COMMON, 'workers', 'name', ...WORK, 'json'],
+  optionTexts: {
+    name: {
+      describe: 'What the names of the workers begin with: NAME-1, NAME-2, …',
+      defaultText: 'HOSTNAME',
+    },
+    concurrency: { describe: 'Ticks at the same time in each worker' },
+    expect: { defaultText: 'as many as are started here' },
+    'log-format': { defaultText: 'pretty' },
+  },
   examples: [
     ['$0 up simpleStates interestingStates', 'the examples, in ./stateFiles'],
     [
@@ -52,8 +64,11 @@ export const up: Command = {
   run: async (settings, paths, io) => {
     const directories = directoriesOf(settings);
     refuseTooFew(settings, directories);
+    checkInboxes(settings, directories);
     for (const directory of directories) mkdirSync(directory, { recursive: true });
-    const submitted = await submitAll(directories, readCandidates(paths), randomUUID().slice(0, 8));
+    const unique = randomUUID().slice(0, 8);
+    const submitted = await submitAll(directories, readCandidates(paths), { unique }, io);
+    if (io.stop.aborted) return EXIT.incomplete;
     const taken = [...submitted].filter(([, outcome]) => outcome === 'name taken');
     if (taken.length > 0) {
       const names = taken.map(([name]) => name).join(', ');
@@ -66,14 +81,16 @@ export const up: Command = {
     const volumes = directories.map((directory) => ({ files, layout: new Layout(directory) }));
     const before = await takeSum(volumes);
     const sizes = await each(volumes, journalSizes);
-    const nothingToDo = before.available + before.inProgress + before.events === 0;
+
+    const open = before.available + before.inProgress + before.events;
+    const nothingToDo = open === 0 && settings.inbox.length === 0;
     const statuses: number[] = [];
     if (settings.watch || !nothingToDo) {
       const crew = startWorkers(settings, directories, io);
       await showProgress(crew, volumes, io);
       statuses.push(...crew.statuses);
     }
-    const overviews = await each(volumes, readOverview);
+    const overviews = await Promise.all(volumes.map(({ layout }) => readOverview(files, layout)));
     const after = {
       census: sumOf(overviews.map(({ census }) => census)),
       failed: overviews.flatMap(({ failed }) => failed),
@@ -106,13 +123,16 @@ function startWorkers(settings: Settings, directories: readonly string[], io: Io
   const statuses: number[] = [];
   const places = directories.map((directory) => `--dir=${directory}`);
   const base = settings.name ?? hostName(io, hostname());
-  const children = Array.from({ length: settings.workers ?? WORKERS }, (_, index) => {
+  const count = settings.workers ?? WORKERS;
+  const passed = passedOn({ ...settings, expect: settings.expect ?? count }, WORK);
+  const children = Array.from({ length: count }, (_, index) => {
     const name = `${base}-${index + 1}`;
     const child = spawn(
       process.execPath,
-      [entryPoint(), 'worker', ...places, '--name', name, ...passOn(settings)],
-      // Out of the terminal's reach: Ctrl-C asks this process, and this process asks them, once.
-      { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+      [entryPoint(), 'worker', ...places, '--name', name, ...passed],
+      // Out of the terminal's reach: Ctrl-C asks this process, and this process asks them, once. The channel tells
+      // them that this process has ended, whatever ended it.
+      { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true },
     );
     // With --json, standard output is for the program that asked.
     relay(child, name, settings.json ? { ...io, print: io.say } : io);
@@ -139,22 +159,6 @@ function startWorkers(settings: Settings, directories: readonly string[], io: Io
 function entryPoint(): string {
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
   return fileURLToPath(new URL(`../main${extension}`, import.meta.url));
-}
-
-/** Every setting a worker has, as a flag: a child does not read the configuration file again. */
-function passOn(settings: Settings): string[] {
-  return WORK.flatMap((name) => {
-    const value = settings[name];
-    if (value === undefined) return name === 'log-format' ? ['--log-format=pretty'] : [];
-    switch (OPTIONS[name].type) {
-      case 'boolean':
-        return [value === true ? `--${name}` : `--no-${name}`];
-      case 'list':
-        return (value as string[]).map((item) => `--${name}=${item}`);
-      default:
-        return [`--${name}=${String(value)}`];
-    }
-  });
 }
 
 function relay(child: ChildProcess, name: string, io: Io): void {
@@ -247,7 +251,10 @@ function conclude(
 
 function closing(nothingToDo: boolean, left: number, failed: number, settings: Settings): string {
   const volume = placesOf(settings);
-  if (left > 0) return `\n${left} states are left: flockwork up ${volume} goes on with them.`;
+  if (left > 0) {
+    const again = ['flockwork up', volume, ...repeated(settings, WORK)].join(' ');
+    return `\n${left} states are left: ${again} goes on with them.`;
+  }
   if (failed > 0) {
     return `\n${failed} failed: flockwork status ${volume} tells why, flockwork retry --all ${volume} lets them go on.`;
   }
@@ -259,8 +266,3 @@ function closing(nothingToDo: boolean, left: number, failed: number, settings: S
 }
 
 const placesOf = ({ dir }: Settings): string => dir.map((one) => `--dir ${quoted(one)}`).join(' ');
-
-/** As a shell takes it for one word, patterns included. */
-function quoted(word: string): string {
-  return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}

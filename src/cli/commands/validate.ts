@@ -1,41 +1,60 @@
-/** `flockwork validate`: state files and machines, checked before anybody runs them. */
-import { extname } from 'node:path';
-import { statSync } from 'node:fs';
+/** `flockwork validate`: state files and machines, checked before a worker runs them. */
+import { lstatSync, readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
+import { basename, join } from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
+import type { Machine } from '../../machine/definition.ts';
 import { UserError } from '../../machine/errors.ts';
-import { parseStateName } from '../../machine/name.ts';
-import { createRegistry, resolveState } from '../../machine/registry.ts';
-import { parseStateFile } from '../../machine/state-file.ts';
-import { problemsOf } from '../../store/checks.ts';
-import { readCandidates } from '../candidates.ts';
-import { EXIT, type Command } from '../command.ts';
-import { loadMachine, loadMachines } from '../machines.ts';
-import type { Settings } from '../options.ts';
+import { locate } from '../../machine/json-text.ts';
+import { isStateName } from '../../machine/name.ts';
+import { createRegistry, fullName, resolveState, type Registry } from '../../machine/registry.ts';
+import { decodeText, MAX_STATE_BYTES, parseStateFile } from '../../machine/state-file.ts';
+import { problemsOf, type Candidate } from '../../store/checks.ts';
+import { EXIT, type Command, type Io } from '../command.ts';
+import { isMachineName, loadMachine, loadMachines } from '../machines.ts';
 
 export const validate: Command = {
   name: 'validate',
   describe: 'Check state files, and machines: modules and configurations',
   positional: {
     name: 'paths',
-    describe: 'State files, folders of them, machines',
+    describe: 'State files, machines, and folders of either',
     many: true,
     required: true,
   },
   options: ['machines', 'json', 'config'],
+  optionTexts: {
+    machines: {
+      describe:
+        'Folder or file of machines that state files may name, besides those in PATHS; may be repeated',
+    },
+  },
+  exits:
+    '0 all right, 1 something is wrong, 2 wrong usage, or nothing to check, 130 stopped by Ctrl-C.',
   examples: [
     ['$0 validate simpleStates', 'do they parse, and are their machines known?'],
+    ['$0 validate machines', 'every module and configuration in a folder'],
     ['$0 validate machines/thumbnail.yaml', 'a configuration: every problem, with line and column'],
     ['$0 validate jobs --machines ./machines', 'state files for your own machines'],
   ],
   run: async (settings, paths, io) => {
-    const problems: string[] = [];
-    let checked = 0;
-    for (const path of paths) {
-      const found = isMachineFile(path)
-        ? await checkMachine(path)
-        : await checkStates(path, settings);
-      problems.push(...found.problems);
-      checked += found.checked;
+    const found = paths.flatMap(lookAt);
+    if (found.length === 0) {
+      const message = `nothing to check in ${paths.join(', ')}: there is no state file (NAME.state), module or configuration`;
+      throw new UserError('nothing', message, { paths });
     }
+    const problems: string[] = [];
+    const machines: Machine[] = [];
+    for (const { path } of found.filter(({ kind }) => kind === 'machine')) {
+      if (io.stop.aborted) return EXIT.incomplete;
+      const checked = await checkMachine(path);
+      problems.push(...checked.problems);
+      if (checked.machine !== undefined) machines.push(checked.machine);
+    }
+    const own = [...(await loadMachines(settings.machines)).values()].flat();
+    const known = withoutTwins(own, machines, problems);
+    problems.push(...(await checkStates(found, known, io)));
+    if (io.stop.aborted) return EXIT.incomplete;
+    const checked = found.length;
     if (settings.json) io.print(JSON.stringify({ checked, problems }));
     else
       for (const line of problems.length > 0 ? problems : [`${checked} checked, all right`])
@@ -45,35 +64,106 @@ export const validate: Command = {
 };
 
 interface Found {
-  readonly checked: number;
+  readonly path: string;
+  readonly kind: 'state' | 'machine';
+}
+
+/** A file as named; of a folder, what has a state file's or a machine's name. */
+function lookAt(path: string): Found[] {
+  const kindOf = (name: string): Found['kind'] | undefined =>
+    isStateName(name) ? 'state' : isMachineName(name) ? 'machine' : undefined;
+  try {
+    // A folder may be called as a state file is: there, it is one that no worker can read.
+    if (!statSync(path).isDirectory()) return [{ path, kind: kindOf(basename(path)) ?? 'machine' }];
+    return readdirSync(path)
+      .sort()
+      .flatMap((name) => {
+        const kind = kindOf(name);
+        return kind === undefined ? [] : [{ path: join(path, name), kind }];
+      });
+  } catch (error) {
+    throw new UserError('unreadable', `cannot read ${path}: ${(error as Error).message}`, { path });
+  }
+}
+
+interface CheckedMachine {
+  readonly machine?: Machine;
   readonly problems: readonly string[];
 }
 
-function isMachineFile(path: string): boolean {
-  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-  return !isFolder && parseStateName(path.split('/').at(-1)!) === undefined && extname(path) !== '';
-}
-
-async function checkMachine(path: string): Promise<Found> {
+async function checkMachine(path: string): Promise<CheckedMachine> {
   try {
-    const machine = await loadMachine(path);
-    createRegistry([machine]);
-    return { checked: 1, problems: [] };
+    return { machine: await loadMachine(path), problems: [] };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const lines = error.facts['problems'] as string[] | undefined;
-    return { checked: 1, problems: lines ?? [error.message] };
+    return { problems: lines ?? [error.message] };
   }
 }
 
-async function checkStates(path: string, settings: Settings): Promise<Found> {
-  const registry = await loadMachines(settings.machines);
-  const candidates = readCandidates([path]);
-  const problems = problemsOf(candidates);
-  for (const { source, bytes } of candidates) {
-    const parsed = parseStateFile(bytes);
-    const resolved = parsed.ok ? resolveState(registry, parsed.file) : undefined;
-    if (resolved?.ok === false) problems.push(`${source}: ${resolved.reason}`);
+/** All of them that can be known together; a second one of the same name and version is a problem. */
+function withoutTwins(
+  own: readonly Machine[],
+  machines: readonly Machine[],
+  problems: string[],
+): Registry {
+  let registry = createRegistry(own);
+  const kept = [...own];
+  for (const machine of machines) {
+    // Given in PATHS and with --machines.
+    if (own.some((one) => fullName(one) === fullName(machine))) continue;
+    try {
+      registry = createRegistry([...kept, machine]);
+      kept.push(machine);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.push(error.message);
+    }
   }
-  return { checked: candidates.length, problems };
+  return registry;
+}
+
+/** Files after which signals are looked for. */
+const BREATHE_AFTER = 100;
+
+async function checkStates(
+  found: readonly Found[],
+  known: Registry,
+  { stop }: Pick<Io, 'stop'>,
+): Promise<string[]> {
+  const problems: string[] = [];
+  const candidates: Candidate[] = [];
+  for (const [index, { path, kind }] of found.entries()) {
+    if (index % BREATHE_AFTER === BREATHE_AFTER - 1) await breathe();
+    if (stop.aborted) return [];
+    if (kind !== 'state') continue;
+    const reason = unreadable(lstatSync(path));
+    if (reason === undefined) {
+      candidates.push({ name: basename(path), source: path, bytes: readFileSync(path) });
+    } else problems.push(`${path}: ${reason}`);
+  }
+  return [
+    ...problems,
+    ...problemsOf(candidates),
+    ...candidates.flatMap((one) => unknown(one, known)),
+  ];
+}
+
+/** As a worker refuses it. */
+function unreadable(stats: Stats): string | undefined {
+  if (stats.isSymbolicLink()) return 'it is a link; workers read regular files only';
+  if (!stats.isFile()) return 'it is not a regular file';
+  return stats.size > MAX_STATE_BYTES
+    ? `it has ${stats.size} bytes; ${MAX_STATE_BYTES} are allowed`
+    : undefined;
+}
+
+function unknown({ source, bytes }: Candidate, known: Registry): string[] {
+  const parsed = parseStateFile(bytes);
+  const resolved = parsed.ok ? resolveState(known, parsed.file) : undefined;
+  if (!parsed.ok || resolved?.ok !== false) return [];
+  const isMachine = resolved.code === 'unknown-machine' && parsed.file.machine !== undefined;
+  const place = locate(decodeText(bytes) ?? '', [isMachine ? 'machine' : 'state']);
+  const at = place === undefined ? source : `${source}:${place.line}:${place.column}`;
+  return [`${at}: ${resolved.reason}`];
 }

@@ -1,17 +1,25 @@
 /** `flockwork worker`: a worker on a volume, or on several at a time. */
 import { hostname } from 'node:os';
 import { UserError } from '../../machine/errors.ts';
+import type { Registry } from '../../machine/registry.ts';
 import { workerNameProblem } from '../../store/token.ts';
 import { Slots } from '../../worker/slots.ts';
 import type { Log } from '../../worker/ports.ts';
 import { COMMON, EXIT, LOGGING, type Command } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
-import { loadMachines } from '../machines.ts';
+import { checkInboxes, openInboxes } from '../inbox/inboxes.ts';
+import { MachineFiles } from '../machine-files.ts';
+import { watchMachines } from '../machine-watch.ts';
 import type { OptionName, Settings } from '../options.ts';
 import { PHASES } from '../phases.ts';
-import { createLog, hostName } from '../real.ts';
+import { createLog } from '../log.ts';
+import { hostName } from '../real.ts';
 import { startTicks } from '../ticks.ts';
 import { prepare, work } from '../work.ts';
+import { chooseName } from '../worker-name.ts';
+
+/** Of hot folders. */
+const INBOX: readonly OptionName[] = ['inbox', 'machine', 'each'];
 
 /** What makes a worker go: `up` passes all of these on. */
 export const WORK: readonly OptionName[] = [
@@ -25,9 +33,12 @@ export const WORK: readonly OptionName[] = [
   'watch',
   'fsync',
   'eager',
+  'expect',
+  'gather',
   'drain',
   'keep',
   'machines',
+  ...INBOX,
   'trust-volume',
   'example-delay',
   ...LOGGING,
@@ -48,17 +59,24 @@ export const worker: Command = {
       'go on for ever, with your own machines',
     ],
     [
+      '$0 worker --dir /mnt/states --watch --inbox /data/scans --machine scan --each',
+      'each file that is dropped into a folder becomes an instance',
+    ],
+    [
       '$0 worker --dir /mnt/states --assign zip --assignment 3s --commitment 3s --update 3s --buffer 1s --concurrency 1 --no-follow',
       'share a volume with the original program',
     ],
   ],
   run: async (settings, _words, io) => {
-    const name = settings.name ?? hostName(io, hostname());
-    const problem = workerNameProblem(name);
-    if (problem !== undefined) throw new UserError('bad-name', problem, { name });
+    const wanted = settings.name ?? hostName(io, hostname());
+    const problem = workerNameProblem(wanted);
+    if (problem !== undefined) throw new UserError('bad-name', problem, { name: wanted });
     const directories = directoriesOf(settings);
+    const name = await chooseName(directories, wanted, settings.name !== undefined);
     refuseTooFew(settings, directories);
-    const registry = await loadMachines(settings.machines);
+    checkInboxes(settings, directories);
+    const machineFiles = new MachineFiles(settings.machines);
+    await machineFiles.load();
     const isAlone = directories.length === 1;
     const ends = new Ends(isAlone);
     const prepared = await Promise.all(
@@ -71,21 +89,28 @@ export const worker: Command = {
     if (volumes.length === 0) return EXIT.usage;
     const lease = Math.min(...volumes.map(({ volume }) => volume.lease));
     const log = isAlone ? volumes[0]!.log : createLog(settings, { worker: name });
-    const ticks = startTicks(settings, { log, print: io.print, registry, lease });
+    // All volumes, also one that cannot be used now: an instance may be there already.
+    const inboxes = openInboxes(settings.inbox, directories, settings, log);
+    const ticks = startTicks(settings, { log, print: io.data, machineFiles, lease });
     const slots = new Slots(settings.concurrency);
     const concurrency = partOf(settings.concurrency, directories);
     const capacity = Math.max(concurrency, partOf(settings.capacity, directories));
-    const post = { name, registry, settings, concurrency, capacity, slots, stop: io.stop };
+    const machines = (): Registry => machineFiles.registry;
+    const post = { name, machines, settings, concurrency, capacity, slots, stop: io.stop };
+    const unwatch = settings.watch ? watchMachines(machineFiles, log) : undefined;
     try {
       await Promise.all(
         volumes.map((one) =>
           ends.of(one.log, async () => {
-            const { failed } = await work(one, { ...post, execute: ticks.execute });
+            const moreToCome = inboxes.moreToCome();
+            const { failed } = await work(one, { ...post, execute: ticks.execute, moreToCome });
             ends.status = Math.max(ends.status, failed > 0 ? EXIT.failed : EXIT.done);
           }),
         ),
       );
     } finally {
+      await unwatch?.();
+      await inboxes.close();
       await ticks.close();
     }
     return ends.status;

@@ -1,0 +1,44 @@
+/** `flockwork outcome ID`: what has become of an event. */
+import { eventIdProblem, parseEventName } from '../../machine/event.ts';
+import { UserError } from '../../machine/errors.ts';
+import { listPending } from '../../volume/pending.ts';
+import { volumeFront } from '../../volume/store.ts';
+import { COMMON, EXIT, type Command } from '../command.ts';
+import { describeOutcome, statusOfOutcome } from '../outcome-text.ts';
+import { openAll, requireVolume } from '../volume.ts';
+
+export const outcome: Command = {
+  name: 'outcome',
+  describe: 'What has become of an event',
+  positional: { name: 'id', describe: 'As send has printed it', required: true },
+  options: [...COMMON, 'json'],
+  exits: '0 Ok, 1 any other outcome, 2 wrong usage, 3 on its way, 130 stopped by Ctrl-C.',
+  examples: [['$0 outcome payment-991', 'of the event that was sent with this --id']],
+  run: async (settings, [word = ''], io) => {
+    // Its file's name has it, too.
+    const id = parseEventName(word)?.id ?? word;
+    const problem = eventIdProblem(id);
+    if (problem !== undefined) throw new UserError('usage', problem);
+    const volumes = await openAll(settings);
+    for (const opened of volumes) {
+      await requireVolume(opened);
+      const over = await volumeFront(opened).outcomes.of(id);
+      if (over !== undefined) {
+        io.print(settings.json ? JSON.stringify(over.outcome) : describeOutcome(over.outcome));
+        return statusOfOutcome(over.outcome);
+      }
+    }
+    for (const { files, layout } of volumes) {
+      const pending = [...(await listPending(files, layout)).values()].flat();
+      const event = pending.find((one) => one.id === id);
+      if (event === undefined) continue;
+      const { to, time, isDelayed } = event;
+      const when = isDelayed ? `due at ${time}` : `sent at ${time}`;
+      const text = `${id} is on its way to ${to}, ${when}`;
+      io.print(settings.json ? JSON.stringify({ id, to, time, isDelayed, outcome: null }) : text);
+      return EXIT.incomplete;
+    }
+    const where = volumes.map(({ layout }) => layout.root).join(', ');
+    throw new UserError('no-event', `there is no event ${id} in ${where}`, { id });
+  },
+};

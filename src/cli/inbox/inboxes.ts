@@ -1,0 +1,150 @@
+/** `--inbox`: which directories may be hot folders, and what files become on the volumes. */
+import { randomUUID } from 'node:crypto';
+import { realpathSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { UserError } from '../../machine/errors.ts';
+import { parseStateName } from '../../machine/name.ts';
+import { isThere } from '../../volume/chain.ts';
+import { listOrNone } from '../../volume/exclusive.ts';
+import { Layout } from '../../volume/layout.ts';
+import { NodeFiles } from '../../volume/node-files.ts';
+import { submitState } from '../../volume/submit.ts';
+import type { Log } from '../../worker/ports.ts';
+import { homeOf } from '../directories.ts';
+import type { Settings } from '../options.ts';
+import { isNetworkFileSystem, realClock } from '../real.ts';
+import { Inbox, type Submitter } from './inbox.ts';
+import { InboxWatch } from './watch.ts';
+
+/** Absolute paths. Throws `no-inbox`, `bad-inbox`. */
+function inboxesOf(paths: readonly string[], volumes: readonly string[]): string[] {
+  const real = new Map<string, string>();
+  for (const path of paths) {
+    const inbox = resolve(path);
+    if (statSync(inbox, { throwIfNoEntry: false })?.isDirectory() !== true) {
+      throw new UserError(
+        'no-inbox',
+        `cannot watch ${path}: it is not a directory; make it, or mount it there`,
+        { path },
+      );
+    }
+    const place = realpathSync(inbox);
+    if (real.has(place)) {
+      throw new UserError(
+        'bad-inbox',
+        `cannot watch ${path}: ${real.get(place)} is the same directory; give each inbox once`,
+        { path },
+      );
+    }
+    real.set(place, inbox);
+    for (const volume of volumes) refuseOverlap(path, place, volume);
+  }
+  return [...real.values()];
+}
+
+function refuseOverlap(path: string, place: string, volume: string): void {
+  let root: string;
+  try {
+    root = realpathSync(volume);
+  } catch {
+    // It is not there: others complain of that.
+    return;
+  }
+  const isInside = (inner: string, outer: string): boolean => `${inner}/`.startsWith(`${outer}/`);
+  const inner = ['submitted', 'refused'].some((folder) => isInside(root, `${place}/${folder}`));
+  if (!isInside(place, root) && !inner) return;
+  const what = inner ? `the volume ${volume} is inside it` : `it is inside the volume ${volume}`;
+  throw new UserError(
+    'bad-inbox',
+    `cannot watch ${path}: ${what}; an inbox is a directory of its own`,
+    { path, volume },
+  );
+}
+
+export interface Inboxes {
+  /** Asked again and again: false if nothing is left to take, and nothing was taken since it was last asked. */
+  moreToCome(): () => boolean;
+  close(): Promise<void>;
+}
+
+/** Throws `usage`, `no-inbox`, `bad-inbox`. */
+export function checkInboxes(
+  { inbox, machine, each }: Pick<Settings, 'inbox' | 'machine' | 'each'>,
+  volumes: readonly string[],
+): void {
+  if (inbox.length === 0 && (each || machine !== undefined)) {
+    throw new UserError(
+      'usage',
+      'cannot use --machine and --each without --inbox: they say what becomes of its files',
+    );
+  }
+  refuseUnclear(machine, each);
+  inboxesOf(inbox, volumes);
+}
+
+/** Begins at once. Throws what `inboxesOf` does. */
+export function openInboxes(
+  paths: readonly string[],
+  volumes: readonly string[],
+  { machine, each }: Pick<Settings, 'machine' | 'each'>,
+  log: Log,
+): Inboxes {
+  refuseUnclear(machine, each);
+  const submitter = volumeSubmitter(volumes);
+  const now = (): number => realClock.monotonic();
+  const watches = inboxesOf(paths, volumes).map((directory) => {
+    const inbox = new Inbox(
+      { directory, machine: each ? machine : undefined },
+      { submitter, log, now },
+    );
+    const isNetwork = isNetworkFileSystem(directory);
+    log.info({ inbox: directory, polling: isNetwork }, `watching ${directory}`);
+    return new InboxWatch(inbox, each ? 'each' : 'states', isNetwork, { clock: realClock, log });
+  });
+  const taken = (): number => watches.reduce((sum, one) => sum + one.taken, 0);
+  return {
+    moreToCome: () => {
+      let seen = -1;
+      return () => {
+        const before = seen;
+        seen = taken();
+        return seen !== before || watches.some(({ isEmpty }) => !isEmpty);
+      };
+    },
+    close: async () => void (await Promise.all(watches.map((one) => one.close()))),
+  };
+}
+
+/** Throws `usage`. */
+function refuseUnclear(machine: string | undefined, each: boolean): void {
+  if (each === (machine !== undefined)) {
+    return;
+  }
+  const message = each
+    ? '--each needs --machine: the machine that gets the path of each file'
+    : '--machine needs --each here: then any file in the inbox becomes an instance of it';
+  throw new UserError('usage', message);
+}
+
+/** Each instance goes to the volume that it belongs to, or where it is already. */
+function volumeSubmitter(volumes: readonly string[]): Submitter {
+  const files = new NodeFiles();
+  const layouts = volumes.map((volume) => new Layout(volume));
+  return {
+    submit: async (name, bytes) => {
+      const { instance } = parseStateName(name)!;
+      const layout = await homeOf(
+        layouts,
+        ({ root }) => root,
+        instance,
+        (one) => isThere(files, one, name),
+      );
+      await submitState(files, layout, { name, bytes }, randomUUID());
+      await files.sync(layout.root);
+    },
+    list: async () => {
+      const lists = await Promise.all(layouts.map(({ root }) => listOrNone(files, root)));
+      return new Set(lists.flat());
+    },
+  };
+}

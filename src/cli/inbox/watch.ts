@@ -1,0 +1,127 @@
+/** Runs inboxes: chokidar tells whose writing has finished, and a look now and then finds what it has not told. */
+import { basename } from 'node:path';
+import { watch, type FSWatcher } from 'chokidar';
+import type { Clock } from '../../semaphore/ports.ts';
+import { Alarm } from '../../worker/alarm.ts';
+import type { Log } from '../../worker/ports.ts';
+import type { Inbox } from './inbox.ts';
+import { isLeft, STABLE_MS, type Mode } from './rules.ts';
+
+/** Milliseconds between looks while a file is being written, and while nothing is. */
+const BUSY_MS = 250;
+const IDLE_MS = 30_000;
+/** Without chokidar, say for want of inotify watches. */
+const BLIND_MS = 2000;
+/** Between two looks of chokidar, where the kernel tells nothing. */
+const POLLING_MS = 1000;
+
+export interface WatchPorts {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class InboxWatch {
+  readonly #inbox: Inbox;
+  readonly #ports: WatchPorts;
+  readonly #alarm: Alarm;
+  readonly #watcher: FSWatcher;
+  readonly #running: Promise<void>;
+  #written = new Set<string>();
+  #isClosed = false;
+  /** Everything that was there has been looked at, without an error. */
+  #isSettled = false;
+  #isBlind = false;
+  #isLooking = false;
+  #complaint: string | undefined;
+
+  /** `isNetwork`: the kernel tells nothing of what other hosts do there. */
+  constructor(inbox: Inbox, mode: Mode, isNetwork: boolean, ports: WatchPorts) {
+    this.#inbox = inbox;
+    this.#ports = ports;
+    this.#alarm = new Alarm(ports.clock);
+    const { directory } = inbox;
+    this.#watcher = watch(directory, {
+      depth: 0,
+      ignored: (path) => path !== directory && isLeft(basename(path), mode),
+      // What is there at its start is not waited for by `awaitWriteFinish`.
+      ignoreInitial: true,
+      followSymlinks: false,
+      awaitWriteFinish: { stabilityThreshold: STABLE_MS, pollInterval: BUSY_MS },
+      backend: isNetwork ? 'polling' : 'native',
+      pollingInterval: POLLING_MS,
+      pollingBinaryInterval: POLLING_MS,
+      persistent: false,
+    });
+    const note = (path: string): void => {
+      this.#written.add(basename(path));
+      this.#alarm.nudge();
+    };
+    this.#watcher.on('add', note).on('change', note);
+    this.#watcher.on('error', (error) => {
+      this.#isBlind = true;
+      this.#complain(error, 'cannot watch');
+    });
+    this.#running = this.#run();
+  }
+
+  /** Nothing is left to take, as of the last look. */
+  get isEmpty(): boolean {
+    const isIdle = !this.#isLooking && this.#written.size === 0;
+    return this.#isSettled && isIdle && !this.#inbox.isPending;
+  }
+
+  get taken(): number {
+    return this.#inbox.taken;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#alarm.nudge();
+    await this.#watcher.close();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#ports;
+    let recovered = Number.NEGATIVE_INFINITY;
+    while (!this.#isClosed) {
+      const now = clock.monotonic();
+      const isDue =
+        now - recovered >= (this.#isSettled && !this.#inbox.isPending ? IDLE_MS : BLIND_MS);
+      const isSettled = await this.#pass(isDue);
+      if (isDue) recovered = now;
+      this.#isSettled = isSettled && (isDue || this.#isSettled);
+      await this.#alarm.sleep(this.#pause(), () => this.#isClosed || this.#written.size > 0);
+    }
+  }
+
+  #pause(): number {
+    if (!this.#isSettled || this.#inbox.isPending) return BUSY_MS;
+    return this.#isBlind ? BLIND_MS : IDLE_MS;
+  }
+
+  async #pass(recovers: boolean): Promise<boolean> {
+    const written = [...this.#written];
+    this.#written.clear();
+    this.#isLooking = true;
+    try {
+      for (const name of written) await this.#inbox.noteWritten(name);
+      await this.#inbox.look();
+      if (recovers) await this.#inbox.recover();
+      this.#complaint = undefined;
+      return true;
+    } catch (error) {
+      this.#complain(error, 'cannot take what is in it');
+      return false;
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  /** Once, until it works again. */
+  #complain(error: unknown, what: string): void {
+    const text = `inbox ${this.#inbox.directory}: ${what}: ${(error as Error).message}; trying again`;
+    if (text !== this.#complaint) this.#ports.log.warn({ err: error }, text);
+    this.#complaint = text;
+  }
+}

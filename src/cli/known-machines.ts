@@ -1,0 +1,139 @@
+/** Does anything here know what is submitted: its machine, its version, its state? */
+import { statSync } from 'node:fs';
+import { UserError } from '../machine/errors.ts';
+import type { Machine } from '../machine/definition.ts';
+import {
+  createRegistry,
+  fullName,
+  machineNames,
+  resolveState,
+  type Registry,
+} from '../machine/registry.ts';
+import { parseStateFile, type StateFile } from '../machine/state-file.ts';
+import { suggestion } from '../machine/suggest.ts';
+import type { Candidate } from '../store/checks.ts';
+import { parseConfiguration } from '../machine/config.ts';
+import { getConfiguration, listConfigurations } from '../volume/configurations.ts';
+import { Layout } from '../volume/layout.ts';
+import { NodeFiles } from '../volume/node-files.ts';
+import { readVolume } from '../volume/open.ts';
+import { readSessions } from '../volume/overview.ts';
+import { loadMachines } from './machines.ts';
+
+/** What a volume and its workers know. */
+export interface Knowledge {
+  /** Shipped machines, those of `--machines`, and the configurations that are stored on the volume. */
+  readonly registry: Registry;
+  /** Names, some with versions, that workers say they have. */
+  readonly ofWorkers: readonly string[];
+  /** A worker has shown a sign of life within the last lease. */
+  readonly isManned: boolean;
+  /** `--machines` was given: nothing else counts. */
+  readonly isStrict: boolean;
+}
+
+export interface Doubt {
+  readonly reason: string;
+  /** False where a worker that comes later may know it. */
+  readonly isCertain: boolean;
+}
+
+/** What is wrong with the machine or the state that `file` names; undefined if it is known, or may be. Pure. */
+export function doubtAbout(
+  file: StateFile,
+  { registry, ofWorkers, isManned, isStrict }: Knowledge,
+): Doubt | undefined {
+  const resolved = resolveState(registry, file);
+  if (resolved.ok) return undefined;
+  const reference = file.machine ?? file.state;
+  const [name = ''] = reference.split(':');
+  if (resolved.code !== 'unknown-machine') {
+    const hasOthers = ofWorkers.some((one) => isOfName(one, name) && !isIn(registry, one));
+    if (hasOthers && !isStrict) return undefined;
+    return { reason: resolved.reason, isCertain: true };
+  }
+  const isOfWorkers = ofWorkers.some((one) => one === reference || isOfName(one, reference));
+  if (isOfWorkers && !isStrict) return undefined;
+  const known = [...new Set([...machineNames(registry), ...(isStrict ? [] : ofWorkers)])];
+  const reason = `machine ${reference} is not known here${suggestion(reference, known)}`;
+  return { reason, isCertain: isStrict || isManned };
+}
+
+const isOfName = (full: string, name: string): boolean => full.split(':')[0] === name;
+
+function isIn(registry: Registry, full: string): boolean {
+  const versions = registry.get(full.split(':')[0]!) ?? [];
+  return versions.some((one) => fullName(one) === full);
+}
+
+/** Reads what the volumes and their workers know. Throws as `loadMachines`. */
+export async function gatherKnowledge(
+  directories: readonly string[],
+  machines: readonly string[],
+): Promise<Knowledge> {
+  const own = await loadMachines(machines);
+  const isStrict = machines.length > 0;
+  const all: Machine[] = [...own.values()].flat();
+  const ofWorkers = new Set<string>();
+  let isManned = false;
+  const files = new NodeFiles();
+  for (const directory of directories) {
+    const layout = new Layout(directory);
+    const lease = (await readVolume(files, layout))?.lease ?? 0;
+    for (const key of await listConfigurations(files, layout)) {
+      if (all.some((one) => fullName(one) === fullName(key))) continue;
+      const machine = stored(await getConfiguration(files, layout, key), key.name, directory);
+      if (machine !== undefined) all.push(machine);
+    }
+    for (const { session, machines: had } of await readSessions(files, layout)) {
+      for (const one of had) ofWorkers.add(one);
+      isManned ||= isFresh(layout.internal('leases', session), lease);
+    }
+  }
+  return { registry: createRegistry(all), ofWorkers: [...ofWorkers], isManned, isStrict };
+}
+
+function stored(text: string | undefined, file: string, folder: string): Machine | undefined {
+  try {
+    return text === undefined ? undefined : parseConfiguration(text, { file, folder });
+  } catch (error) {
+    // One that a newer version has written: its workers know what it means.
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+/** By this host's clock: if that is wrong, there is a warning where there might have been an error. */
+function isFresh(path: string, lease: number): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats !== undefined && Math.abs(Date.now() - stats.mtimeMs) < lease;
+}
+
+/** Warnings, for what may yet be known. Throws `unknown-machine` with all that is certainly wrong. */
+export function refuseUnknown(candidates: readonly Candidate[], knowledge: Knowledge): string[] {
+  const certain: string[] = [];
+  const warnings: string[] = [];
+  const told = new Set<string>();
+  for (const { source, bytes } of candidates) {
+    const parsed = parseStateFile(bytes);
+    if (!parsed.ok) continue;
+    const doubt = doubtAbout(parsed.file, knowledge);
+    if (doubt === undefined) continue;
+    if (doubt.isCertain) certain.push(`${source}: ${doubt.reason}`);
+    // A thousand files of one machine are one warning.
+    else if (!told.has(doubt.reason)) {
+      told.add(doubt.reason);
+      warnings.push(`${source}: ${doubt.reason}`);
+    }
+  }
+  if (certain.length === 0) return warnings;
+  const shown = certain.slice(0, SHOWN);
+  if (certain.length > SHOWN) shown.push(`… and ${certain.length - SHOWN} more`);
+  const remedy = knowledge.isStrict
+    ? 'give --machines what has it'
+    : 'start a worker that knows it, or say with --machines where it is';
+  const message = ['nothing was submitted:', ...shown].join('\n  ');
+  throw new UserError('unknown-machine', `${message}\n${remedy}`, { problems: certain });
+}
+
+const SHOWN = 20;

@@ -1,0 +1,169 @@
+/** What `status` looks at on a volume, besides the overview: places, silences, and what waits for what. */
+import { parseStateName } from '../machine/name.ts';
+import {
+  doneWithout,
+  placeOf,
+  readOverview,
+  type Overview,
+  type Place,
+} from '../volume/overview.ts';
+import { JournalCounter } from '../volume/journal-counts.ts';
+import { listPending, readPending, stillCounts } from '../volume/pending.ts';
+import { readSigns, silencesByClock, silencesByLooks, type Signs } from '../volume/vitals.ts';
+import { openBranches } from './blocked.ts';
+import { isNetworkFileSystem, realClock } from './real.ts';
+import { buildReport, MISSED_BEATS, type StatusReport, type WaitingLine } from './report.ts';
+import type { OpenedVolume } from './volume.ts';
+
+/** Waiting states of which it is said what they wait for. */
+const MAX_WAITS = 20;
+/** Milliseconds between two looks at leases. */
+const LOOK_INTERVAL_MS = 200;
+
+/** What one look leaves for the next one, in a live view. */
+export interface LookMemory {
+  readonly counter: JournalCounter;
+  signs: Signs | undefined;
+  /** On the monotonic clock, ms. */
+  at: number;
+}
+
+export function newMemory(): LookMemory {
+  return { counter: new JournalCounter(), signs: undefined, at: 0 };
+}
+
+export async function look(
+  opened: OpenedVolume,
+  memory: LookMemory,
+  stop: AbortSignal,
+): Promise<{ readonly overview: Overview; readonly report: StatusReport }> {
+  const { files, layout, volume } = opened;
+  const overview = await readOverview(files, layout, memory.counter);
+  const places = await readPlaces(opened, overview);
+  const report = buildReport({
+    overview,
+    phases: volume?.phases,
+    lease: volume?.lease,
+    silences: await silencesOf(opened, overview, memory, stop),
+    now: realClock.now(),
+    places,
+    unrecorded: await machinesOf(opened, await doneWithout(files, layout, overview)),
+    waits: await readWaits(opened, overview, places),
+    oldest: await oldestOf(opened, overview),
+  });
+  return { overview, report };
+}
+
+/** A worker that holds a state says what machine it is; of other states the files are read. */
+async function readPlaces(
+  { files, layout }: OpenedVolume,
+  { census, inProgress, failed }: Overview,
+): Promise<Map<string, Place>> {
+  const unread = inProgress.flatMap(({ state, held }) =>
+    held?.machine === undefined ? [state] : [],
+  );
+  const { available, waiting } = census.names;
+  const places = new Map<string, Place>();
+  for (const name of [...unread, ...available, ...waiting, ...failed.map(({ state }) => state)]) {
+    const place = await placeOf(files, layout, name).catch(() => undefined);
+    if (place !== undefined) places.set(name, place);
+  }
+  return places;
+}
+
+async function machinesOf(
+  { files, layout }: OpenedVolume,
+  names: readonly string[],
+): Promise<string[]> {
+  const machines: string[] = [];
+  for (const name of names) {
+    const place = await placeOf(files, layout, name).catch(() => undefined);
+    if (place !== undefined) machines.push(place.machine);
+  }
+  return machines;
+}
+
+async function oldestOf(
+  { files, layout }: OpenedVolume,
+  { census }: Overview,
+): Promise<{ readonly state: string; readonly since: number } | undefined> {
+  let oldest: { state: string; since: number } | undefined;
+  for (const state of census.names.available) {
+    const since = (await files.stat(layout.state(state)))?.mtime;
+    if (since !== undefined && since < (oldest?.since ?? Infinity)) oldest = { state, since };
+  }
+  return oldest;
+}
+
+/** Where another clock stamps the leases, a second look tells: at most two beats later, and none where all have moved. */
+async function silencesOf(
+  { files, layout, volume }: OpenedVolume,
+  { signs }: Overview,
+  memory: LookMemory,
+  stop: AbortSignal,
+): Promise<Map<string, number>> {
+  if (!isNetwork(layout.root) || volume === undefined) {
+    return silencesByClock(signs, realClock.now());
+  }
+  const before = memory.signs ?? signs;
+  if (memory.signs === undefined) memory.at = realClock.monotonic();
+  const until = memory.at + volume.lease * MISSED_BEATS;
+  const isStill = (now: Signs): boolean =>
+    [...now].some(([session, { counter }]) => before.get(session)?.counter === counter);
+  let after: Signs = signs;
+  while (isStill(after) && realClock.monotonic() < until && !stop.aborted) {
+    await realClock.sleep(LOOK_INTERVAL_MS, stop);
+    after = await readSigns(files, layout);
+  }
+  const silences = silencesByLooks(
+    before,
+    after,
+    realClock.monotonic() - memory.at,
+    realClock.now(),
+  );
+  [memory.signs, memory.at] = [after, realClock.monotonic()];
+  return silences;
+}
+
+function isNetwork(directory: string): boolean {
+  try {
+    return isNetworkFileSystem(directory);
+  } catch {
+    return true;
+  }
+}
+
+async function readWaits(
+  { files, layout }: OpenedVolume,
+  { census }: Overview,
+  places: ReadonlyMap<string, Place>,
+): Promise<WaitingLine[]> {
+  const { waiting } = census.names;
+  if (waiting.length === 0) return [];
+  const pending = await listPending(files, layout);
+  const known = waiting.flatMap((name) => {
+    const place = places.get(name);
+    return place === undefined ? [] : [{ name, place, instance: parseStateName(name)!.instance }];
+  });
+  const rank = ({ place, instance }: (typeof known)[number]): number =>
+    place.file.join !== undefined ? 0 : pending.has(instance) ? 1 : 2;
+  const lines: WaitingLine[] = [];
+  for (const { name, place, instance } of known
+    .sort((a, b) => rank(a) - rank(b))
+    .slice(0, MAX_WAITS)) {
+    const events: WaitingLine['events'][number][] = [];
+    for (const one of (pending.get(instance) ?? []).slice(0, MAX_WAITS)) {
+      const event = await readPending(files, layout, one);
+      if (event === undefined || !stillCounts(event, place.file.since)) continue;
+      const due = Math.max(0, Math.round(Date.parse(event.time) - realClock.now()));
+      events.push({
+        event: event.event ?? event.id,
+        due: event.time,
+        in: event.isDelayed ? due : 0,
+      });
+    }
+    const blockedBy = await openBranches(files, layout, place.file.join);
+    lines.push({ name, machine: place.machine, state: place.state, blockedBy, events });
+  }
+  return lines;
+}

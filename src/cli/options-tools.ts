@@ -1,0 +1,185 @@
+/** The options of what lists, looks into machines, simulates or measures: `list`, `results`, `check`, `graph`, `sql`, … */
+import type { Option } from './option.ts';
+
+export interface ToolSettings {
+  state: string | undefined;
+  status: 'done' | 'failed' | 'in-progress' | 'waiting' | 'available' | undefined;
+  prefix: string | undefined;
+  after: string | undefined;
+  limit: number | undefined;
+  jsonl: boolean;
+  seed: string | undefined;
+  base: number | undefined;
+  seeds: number;
+  states: number | undefined;
+  minutes: number | undefined;
+  trace: string | undefined;
+  shrink: boolean;
+  scale: boolean;
+  network: boolean;
+  tick: number;
+  leaves: 'nothing' | 'output' | 'successor';
+  through: string[];
+  format: 'mermaid' | 'dot' | 'svg' | 'matrix';
+  'max-states': number | undefined;
+  mermaid: boolean;
+  dialect: 'mysql' | 'postgresql';
+  table: string | undefined;
+  column: string;
+}
+
+export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
+  state: { type: 'string', group: 'Which', value: 'name', describe: 'Instances in this state' },
+  status: {
+    type: 'string',
+    group: 'Which',
+    describe: 'Instances of this status',
+    choices: ['done', 'failed', 'in-progress', 'waiting', 'available'],
+  },
+  prefix: { type: 'string', group: 'Which', describe: 'Instances whose names begin so' },
+  after: {
+    type: 'string',
+    group: 'Which',
+    value: 'name',
+    describe: 'Instances after this one, by name',
+  },
+  limit: {
+    type: 'number',
+    group: 'Which',
+    describe: 'How many at most',
+    defaultText: '100; with --json all',
+    minimum: 1,
+    integer: true,
+  },
+  jsonl: {
+    type: 'boolean',
+    group: 'Output',
+    describe: 'The same as --json: one JSON object a line',
+    default: false,
+  },
+  seed: {
+    type: 'string',
+    group: 'The runs',
+    describe: 'Replay one run',
+    defaultText: 'many, from --base on',
+  },
+  base: {
+    type: 'number',
+    group: 'The runs',
+    describe: 'The first of many seeds, a whole number',
+    defaultText: 'random',
+    minimum: 0,
+    integer: true,
+  },
+  seeds: {
+    type: 'number',
+    group: 'The runs',
+    describe: 'How many runs',
+    default: 1000,
+    minimum: 1,
+    integer: true,
+  },
+  states: {
+    type: 'number',
+    group: 'The runs',
+    describe: 'State files in each run (with --scale: to predict for)',
+    defaultText: 'as the seed says',
+    minimum: 1,
+    integer: true,
+  },
+  minutes: {
+    type: 'number',
+    group: 'The runs',
+    describe: 'Virtual minutes with faults, before they stop',
+    defaultText: 'as the seed says',
+    minimum: 0,
+  },
+  trace: {
+    type: 'string',
+    group: 'The runs',
+    value: 'path',
+    describe: 'File for what happens in the run, one line an event',
+  },
+  shrink: {
+    type: 'boolean',
+    group: 'The runs',
+    describe: 'Look for the fewest faults that still make it fail',
+    default: false,
+  },
+  scale: {
+    type: 'boolean',
+    group: 'The prediction',
+    describe:
+      'Predict what fleets of any size ask of their volume, from counted runs without faults',
+    default: false,
+  },
+  network: {
+    type: 'boolean',
+    group: 'The prediction',
+    describe: 'With --scale: the phases and the lease of network file systems',
+    default: false,
+  },
+  tick: {
+    type: 'duration',
+    group: 'The prediction',
+    describe: 'With --scale: how long a tick takes, 100ms at least',
+    default: 1000,
+    defaultText: '1s',
+  },
+  leaves: {
+    type: 'string',
+    group: 'The prediction',
+    describe: 'With --scale: what each step leaves behind besides its flag',
+    choices: ['nothing', 'output', 'successor'],
+    default: 'nothing',
+  },
+  through: {
+    type: 'list',
+    group: 'Where',
+    value: 'path',
+    describe: 'Another mount point of the same directory on this host; may be repeated',
+    default: [],
+  },
+  format: {
+    type: 'string',
+    group: 'Output',
+    describe: 'What to draw it in',
+    choices: ['mermaid', 'dot', 'svg', 'matrix'],
+    default: 'mermaid',
+  },
+  'max-states': {
+    type: 'number',
+    group: 'Pace and limits',
+    describe: 'Give up when so many states have been found',
+    defaultText: 'as many as there are',
+    minimum: 1,
+    integer: true,
+  },
+  mermaid: {
+    type: 'boolean',
+    group: 'Output',
+    describe: 'What is found as Mermaid sequence diagrams',
+    default: false,
+  },
+  dialect: {
+    type: 'string',
+    group: 'What',
+    describe: 'Which database the statements are for; MariaDB is as MySQL',
+    choices: ['mysql', 'postgresql'],
+    default: 'mysql',
+  },
+  table: {
+    type: 'string',
+    group: 'What',
+    value: 'name',
+    describe: 'The table, with a column id',
+    defaultText: "the machine's name",
+  },
+  column: {
+    type: 'string',
+    group: 'What',
+    value: 'name',
+    describe: 'The column that holds the state',
+    default: 'state',
+  },
+};

@@ -1,0 +1,77 @@
+/**
+ * `import 'flockwork'` in a user's module means the running package, wherever that module is: in an image, beside a global
+ * installation, in /etc. A copy that the module's own project has installed is passed over, so that a worker and its machines
+ * are always of one version. `require('flockwork')` is resolved by the same hook.
+ */
+import { readFileSync } from 'node:fs';
+import { registerHooks, type ResolveHookSync } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { isModuleSyntax, versionOf, withVersion } from './module-url.ts';
+
+const EXTENSION: string = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
+const PACKAGE_FOLDER: string = new URL('..', import.meta.url).href;
+
+const OWN: ReadonlyMap<string, string> = new Map(
+  ['', '/xstate'].map((part) => [
+    `flockwork${part}`,
+    new URL(`..${part}/index${EXTENSION}`, import.meta.url).href,
+  ]),
+);
+
+let isInstalled = false;
+/** The last module that imported 'flockwork/xstate': the project that has XState. */
+let xstateUser: string | undefined;
+
+const resolve: ResolveHookSync = (specifier, context, nextResolve) => {
+  const { parentURL } = context;
+  const own = OWN.get(specifier);
+  if (own !== undefined && parentURL?.startsWith(PACKAGE_FOLDER) !== true) {
+    if (specifier === 'flockwork/xstate') xstateUser = parentURL;
+    return { url: own, format: formatOf(own), shortCircuit: true };
+  }
+  const resolved = resolveXState(specifier, parentURL, (parent) =>
+    nextResolve(specifier, parent === undefined ? context : { ...context, parentURL: parent }),
+  );
+  const version = parentURL === undefined ? undefined : versionOf(parentURL);
+  const isFile = /^\.\.?\//.test(specifier) && resolved.url.startsWith('file:');
+  return version === undefined || !isFile
+    ? resolved
+    : { ...resolved, url: withVersion(resolved.url, version) };
+};
+
+type Resolved = ReturnType<ResolveHookSync>;
+
+/** XState is an optional peer: where the running package has none beside it, the user's project has. */
+function resolveXState(
+  specifier: string,
+  parentURL: string | undefined,
+  next: (parentURL: string | undefined) => Resolved,
+): Resolved {
+  const isOurs = specifier === 'xstate' && parentURL?.startsWith(PACKAGE_FOLDER) === true;
+  try {
+    return next(undefined);
+  } catch (error) {
+    if (!isOurs || xstateUser === undefined) throw error;
+    return next(xstateUser);
+  }
+}
+
+const formatOf = (url: string): string => (url.endsWith('.ts') ? 'module-typescript' : 'module');
+
+/** Idempotent. Each thread has its own hooks. */
+export function installPackageHook(): void {
+  if (isInstalled) return;
+  isInstalled = true;
+  registerHooks({
+    resolve,
+    // `npm init` writes "type": "commonjs", and then Node takes no module syntax: what is plainly a module is loaded as one.
+    load: (url, context, nextLoad) => {
+      const { format } = context;
+      if (format !== 'commonjs' && format !== 'commonjs-typescript') return nextLoad(url, context);
+      if (!url.startsWith('file:') || !/\.[jt]s(\?|$)/.test(url)) return nextLoad(url, context);
+      if (!isModuleSyntax(readFileSync(fileURLToPath(url), 'utf8'))) return nextLoad(url, context);
+      const module = format === 'commonjs' ? 'module' : 'module-typescript';
+      return nextLoad(url, { ...context, format: module });
+    },
+  });
+}

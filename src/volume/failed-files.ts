@@ -1,0 +1,118 @@
+/**
+ * Failed states in which nothing has run: their file did not parse, could not be read, or named what no worker knew. When
+ * that is another file by now, or a worker has come that knows it, the state is available again, as by `flockwork retry`.
+ */
+import { fingerprint } from '../machine/fingerprint.ts';
+import { isStateName } from '../machine/name.ts';
+import { parseFailureRecord, type FailureRecord } from '../machine/record.ts';
+import { MAX_STATE_BYTES, parseStateFile, type StateFile } from '../machine/state-file.ts';
+import { Names } from '../semaphore/names.ts';
+import type { Window } from '../store/session.ts';
+import { isDone } from './archive.ts';
+import { removeAttempts } from './attempts.ts';
+import { readFlag, remove } from './exclusive.ts';
+import { errnoOf, type Stat } from './files.ts';
+import type { Member } from './member.ts';
+
+/** In one cycle: names that are gone through, and states that are looked at. */
+const NAMES_PER_CYCLE = 1024;
+const LOOKS_PER_CYCLE = 64;
+/** Each is one session's for so many rounds. */
+const ROUNDS_OF_WATCH = 16;
+/** These depend on what workers know, too. */
+const UNKNOWN = ['unknown-machine', 'unknown-state', 'other-definition'];
+
+interface Known {
+  /** Of the flag. */
+  readonly text: string;
+  readonly record: FailureRecord;
+  /** The file's stat when this session looked last. */
+  seen: string | undefined;
+}
+
+export interface Look {
+  readonly cycle: number;
+  readonly window: Window;
+  readonly isMineIn: (name: string, turn: number) => boolean;
+  readonly runs: (file: StateFile) => Promise<boolean>;
+}
+
+export class FailedFiles {
+  readonly #member: Member;
+  /** Of the listing that `#known` is about. */
+  #names = new Names();
+  /** Undefined: a failure that stays. */
+  readonly #known = new Map<string, Known | undefined>();
+  #next = 0;
+
+  constructor(member: Member) {
+    this.#member = member;
+  }
+
+  async bringBack({ cycle, window, isMineIn, runs }: Look): Promise<string[]> {
+    const names = this.#member.failed;
+    if (names !== this.#names) this.#known.clear();
+    this.#names = names;
+    const round = Math.max(1, Math.ceil(names.size / NAMES_PER_CYCLE));
+    const turn = Math.floor(cycle / (ROUNDS_OF_WATCH * round));
+    const back: string[] = [];
+    let looks = LOOKS_PER_CYCLE;
+    for (let left = Math.min(NAMES_PER_CYCLE, names.size); left > 0 && looks > 0; left -= 1) {
+      this.#next = (this.#next + 1) % names.size;
+      const name = names.at(this.#next);
+      if (!isStateName(name) || !isMineIn(name, turn)) continue;
+      if (this.#known.has(name) && this.#known.get(name) === undefined) continue;
+      if (!window.mayStart()) break;
+      looks -= 1;
+      if (await this.#lookAt(name, window, runs)) back.push(name);
+    }
+    return back;
+  }
+
+  async #lookAt(name: string, window: Window, runs: Look['runs']): Promise<boolean> {
+    const { files, layout } = this.#member;
+    try {
+      const known = this.#known.get(name) ?? (await this.#readFlag(name));
+      if (known === undefined || !(await this.#mayRun(name, known, runs))) return false;
+      if (await isDone(files, layout, name)) return false;
+      // As `retryState`: attempts first. Only this flag, for this file: a later one is another failure.
+      await removeAttempts(files, layout, name);
+      const flag = layout.flag('failed', name);
+      if ((await readFlag(files, flag)) !== known.text || !window.mayStart()) return false;
+      return await remove(files, flag);
+    } catch (error) {
+      // What cannot be read, or taken away, keeps nobody from the others.
+      if (errnoOf(error) === undefined) throw error;
+      return false;
+    }
+  }
+
+  async #readFlag(name: string): Promise<Known | undefined> {
+    const { files, layout } = this.#member;
+    const text = (await readFlag(files, layout.flag('failed', name))) ?? '';
+    const record = parseFailureRecord(text);
+    const known = record?.file === undefined ? undefined : { text, record, seen: undefined };
+    this.#known.set(name, known);
+    return known;
+  }
+
+  /** A file that cannot be read, or is none, is no better than what it has failed for. */
+  async #mayRun(name: string, known: Known, runs: Look['runs']): Promise<boolean> {
+    const { files, layout } = this.#member;
+    const { code, file } = known.record;
+    const stat = await files.stat(layout.state(name));
+    if (stat?.kind !== 'file' || stat.size > MAX_STATE_BYTES) return false;
+    const isOfMachines = UNKNOWN.includes(code);
+    const seen = described(stat);
+    if (known.seen === seen && !isOfMachines) return false;
+    known.seen = seen;
+    const bytes = await files.read(layout.state(name), MAX_STATE_BYTES);
+    if (fingerprint(bytes) !== file) return true;
+    const parsed = isOfMachines ? parseStateFile(bytes) : undefined;
+    return parsed?.ok === true && runs(parsed.file);
+  }
+}
+
+function described({ size, mtime, ctime, mode }: Stat): string {
+  return [size, mtime, ctime, mode].join(' ');
+}

@@ -1,0 +1,101 @@
+/** What finished instances have come to: outputs, from the records in `done/` and in the archive. */
+import type { Json } from '../machine/definition.ts';
+import { parseCommitRecord } from '../machine/record.ts';
+import { parseToken } from '../store/token.ts';
+import { isDone, readDoneFlag } from './archive.ts';
+import { entriesInOrder, type HistoryFiles } from './history.ts';
+import { inOrder, lastSteps, type InstanceName } from './instances.ts';
+import type { Layout } from './layout.ts';
+import { listShards } from './mend.ts';
+import { placeOf } from './overview.ts';
+
+export interface Result {
+  readonly instance: string;
+  readonly machine: string | undefined;
+  /** In which it has ended. */
+  readonly state: string | undefined;
+  /** Undefined where the last step answered none: then `payload` is what there is. */
+  readonly output?: Json;
+  readonly payload?: Json;
+  readonly worker: string | undefined;
+  /** ISO 8601, volume time; undefined where neither a record nor a journal tells. */
+  readonly finished: string | undefined;
+  /** It is a branch of a fork, whose output its join has. */
+  readonly isBranch: boolean;
+}
+
+/** In order, then those that are archived, shard by shard. */
+export async function* readResults(
+  files: HistoryFiles,
+  layout: Layout,
+  isWanted: (instance: string) => boolean,
+): AsyncGenerator<Result> {
+  const ends = new Ends(files, layout);
+  const inRoot = await lastSteps(files, layout.root, isWanted);
+  for (const one of inOrder(inRoot)) {
+    const result = await readResult(files, layout, one, ends);
+    if (result !== undefined) yield result;
+  }
+  // With a state file in the root, it has gone on.
+  const isArchived = (instance: string): boolean => !inRoot.has(instance) && isWanted(instance);
+  for (const shard of await listShards(files, layout)) {
+    for (const one of inOrder(await lastSteps(files, shard, isArchived))) {
+      const result = await readResult(files, layout, one, ends);
+      if (result !== undefined) yield result;
+    }
+  }
+}
+
+/** Undefined for an instance that has not finished. */
+async function readResult(
+  files: HistoryFiles,
+  layout: Layout,
+  { instance, name }: InstanceName,
+  ends: Ends,
+): Promise<Result | undefined> {
+  if (!(await isDone(files, layout, name))) return undefined;
+  const text = (await readDoneFlag(files, layout, name)) ?? '';
+  // A flag may hold the records of other states, too.
+  const record = parseCommitRecord(text, name);
+  if (record?.next !== undefined) return undefined;
+  const place = await placeOf(files, layout, name).catch(() => undefined);
+  const output = record?.output;
+  return {
+    instance,
+    machine: record?.machine ?? place?.machine,
+    state: place?.state,
+    ...(output !== undefined && { output }),
+    ...(output === undefined && place !== undefined && { payload: place.file.payload }),
+    worker: record?.worker ?? parseToken(text)?.worker,
+    finished: record?.finished ?? (await ends.of(name)),
+    isBranch: place?.file.branch !== undefined,
+  };
+}
+
+/** When steps that have left no record ended, as the journals say: read once, and only where it is asked for. */
+class Ends {
+  readonly #files: HistoryFiles;
+  readonly #layout: Layout;
+  #known: Map<string, number> | undefined;
+
+  constructor(files: HistoryFiles, layout: Layout) {
+    this.#files = files;
+    this.#layout = layout;
+  }
+
+  async of(name: string): Promise<string | undefined> {
+    this.#known ??= await this.#read();
+    const end = this.#known.get(name);
+    return end === undefined ? undefined : new Date(end).toISOString();
+  }
+
+  async #read(): Promise<Map<string, number>> {
+    const ends = new Map<string, number>();
+    for await (const entries of entriesInOrder(this.#files, this.#layout)) {
+      for (const { state, result, started, duration } of entries) {
+        if (result === 'done') ends.set(state, Date.parse(started) + duration);
+      }
+    }
+    return ends;
+  }
+}

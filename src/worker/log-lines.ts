@@ -1,0 +1,54 @@
+/** Lines of bytes that come in pieces, for a log: no line is longer than the log can bear, and no more is kept. */
+
+/** Bytes of a line; what follows up to its end is counted and dropped. */
+const MAX_LINE_BYTES = 16 * 1024;
+const LINE_FEED = 10;
+
+export class LogLines {
+  readonly #onLine: (line: string) => void;
+  #pieces: Buffer[] = [];
+  #length = 0;
+  #dropped = 0;
+
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine;
+  }
+
+  add(chunk: Buffer): void {
+    let start = 0;
+    for (;;) {
+      const end = chunk.indexOf(LINE_FEED, start);
+      this.#keep(chunk.subarray(start, end === -1 ? chunk.length : end));
+      if (end === -1) return;
+      this.#flush();
+      start = end + 1;
+    }
+  }
+
+  /** What has no line end is a line too. */
+  end(): void {
+    if (this.#length > 0) this.#flush();
+  }
+
+  #keep(piece: Buffer): void {
+    const kept = piece.subarray(0, MAX_LINE_BYTES - this.#length);
+    this.#dropped += piece.length - kept.length;
+    if (kept.length === 0) return;
+    // A copy: the piece would hold all of the chunk that it is of.
+    this.#pieces.push(Buffer.from(kept));
+    this.#length += kept.length;
+  }
+
+  /** A carriage return ends a line too, as progress bars write it. */
+  #flush(): void {
+    const text = Buffer.concat(this.#pieces).toString('utf8');
+    const cut = this.#dropped > 0 ? `… (cut: ${this.#dropped} more bytes)` : '';
+    this.#pieces = [];
+    this.#length = 0;
+    this.#dropped = 0;
+    const lines = `${text}${cut}`.replace(/\r$/, '').split('\r');
+    for (const line of lines.length === 1 ? lines : lines.filter((one) => one !== '')) {
+      this.#onLine(line);
+    }
+  }
+}

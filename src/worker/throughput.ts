@@ -1,0 +1,146 @@
+/**
+ * How many ticks a worker will begin within the next cycle.
+ *
+ * Problem: a claim that is fetched too early waits here, while a slot of another worker may be free; one that is fetched
+ * too late leaves a slot idle until the next split. A rate ("so many finished in the last second") does not tell: two
+ * ticks of 30 s that end together look like two a second.
+ * Idea: a slot becomes free when its tick ends. How long ticks take is known from the last SAMPLES of them; a running
+ * tick has taken `age` already, so only samples that are longer than that count for it (a right-censored observation).
+ * Difficulty: a tick may be older than all samples, and the first samples are few. Remedy: one more sample, a Pareto tail
+ * with exponent 1: such a tick takes as long again as it has taken, or as the median, with a probability of one half.
+ */
+
+const SAMPLES = 64;
+
+/** Number of ticks that will begin. Invariant: 0 <= mean, 0 <= deviation. */
+export interface Forecast {
+  readonly mean: number;
+  /** Standard deviation. */
+  readonly deviation: number;
+}
+
+/** The slots of a worker, as they are now. */
+export interface SlotUse {
+  /** Milliseconds for which each running tick has run. */
+  readonly ages: readonly number[];
+  /** Slots without a tick. */
+  readonly idle: number;
+}
+
+const NOTHING: Forecast = { mean: 0, deviation: 0 };
+
+/** All times are milliseconds; those of events are on the monotonic clock. */
+export class ThroughputEstimator {
+  readonly #memory: number;
+  readonly #durations = new Durations();
+  #finished = 0;
+  #busy = 0;
+  #since: number | undefined;
+
+  /** `memory`: what is older counts half for the rate, and so on. */
+  constructor(memory: number) {
+    this.#memory = memory;
+  }
+
+  /** From now on the worker holds something, or nothing. */
+  work(busy: boolean, now: number): void {
+    this.#pass(now);
+    this.#since = busy ? now : undefined;
+  }
+
+  /** One more is finished; its tick took so long. */
+  finished(duration: number): void {
+    this.#finished += 1;
+    this.#durations.add(Math.max(0, duration));
+  }
+
+  /** States finished per ms while the worker held something: what claims, commits and the tick take together. */
+  rate(now: number): number {
+    this.#pass(now);
+    return this.#finished / Math.max(1, this.#busy);
+  }
+
+  /**
+   * Ticks that will begin within `horizon`, besides those that idle slots begin at once. Zero before the first tick is
+   * finished.
+   */
+  forecast({ ages, idle }: SlotUse, horizon: number, now: number): Forecast {
+    if (this.#durations.size === 0) return NOTHING;
+    const ends = ages.map((age) => this.#durations.endWithin(age, horizon));
+    const active = ends.reduce((sum, { probability }) => sum + probability, idle);
+    const { share, mean: short } = this.#durations.shorterThan(horizon);
+    const interval = Math.max(short, active / Math.max(this.rate(now), Number.MIN_VALUE));
+    // A slot that is free after `wait` begins one tick, another when that was a short one, and so on.
+    const begins = (wait: number): number => {
+      const rounds = Math.floor(Math.max(0, horizon - wait) / Math.max(interval, horizon / MOST));
+      return share === 1 ? 1 + rounds : (1 - share ** (rounds + 1)) / (1 - share);
+    };
+    let mean = idle * (begins(0) - 1);
+    let variance = 0;
+    for (const { probability, wait } of ends) {
+      const count = begins(wait);
+      mean += probability * count;
+      variance += probability * (1 - probability) * count ** 2;
+    }
+    return { mean, deviation: Math.sqrt(variance) };
+  }
+
+  #pass(now: number): void {
+    if (this.#since === undefined) return;
+    this.#busy += now - this.#since;
+    this.#since = now;
+    while (this.#busy > this.#memory) {
+      this.#busy /= 2;
+      this.#finished /= 2;
+    }
+  }
+}
+
+/** Ticks that one slot may begin within the horizon, at most. */
+const MOST = 100_000;
+
+interface End {
+  readonly probability: number;
+  /** Milliseconds until then, on average, if it comes to that. */
+  readonly wait: number;
+}
+
+/** The last SAMPLES durations. */
+class Durations {
+  readonly #latest: number[] = [];
+  #sorted: readonly number[] = [];
+
+  get size(): number {
+    return this.#latest.length;
+  }
+
+  add(duration: number): void {
+    if (this.#latest.length === SAMPLES) this.#latest.shift();
+    this.#latest.push(duration);
+    this.#sorted = [];
+  }
+
+  get #inOrder(): readonly number[] {
+    if (this.#sorted.length === 0) this.#sorted = this.#latest.toSorted((a, b) => a - b);
+    return this.#sorted;
+  }
+
+  /** Will a tick that has run for `age` end within `horizon`? */
+  endWithin(age: number, horizon: number): End {
+    const sorted = this.#inOrder;
+    const median = sorted[sorted.length >> 1]!;
+    const longer = sorted.filter((duration) => duration > age);
+    const ending = longer.filter((duration) => duration <= age + horizon);
+    const tail = horizon / (horizon + Math.max(age, median));
+    const weight = ending.length + tail;
+    const waits = ending.reduce((sum, duration) => sum + duration - age, (tail * horizon) / 2);
+    return { probability: weight / (longer.length + 1), wait: weight > 0 ? waits / weight : 0 };
+  }
+
+  /** The part of the samples that is shorter than `limit`, and their mean. */
+  shorterThan(limit: number): { readonly share: number; readonly mean: number } {
+    const short = this.#inOrder.filter((duration) => duration < limit);
+    const sum = short.reduce((total, duration) => total + duration, 0);
+    return { share: short.length / this.size, mean: sum / Math.max(1, short.length) };
+  }
+}

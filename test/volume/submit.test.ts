@@ -1,0 +1,95 @@
+/** Submitting many state files at a time: whole, never over what is there, and synced before they can be seen. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Layout } from '../../src/volume/layout.ts';
+import { NodeFiles } from '../../src/volume/node-files.ts';
+import { submitStates, type Batch, type Submission } from '../../src/volume/submit.ts';
+
+let layout: Layout;
+beforeEach(() => {
+  layout = new Layout(mkdtempSync(join(tmpdir(), 'flockwork-submit-')));
+});
+afterEach(() => rmSync(layout.root, { recursive: true, force: true }));
+
+const submission = (name: string, text = `{"state":"${name}"}`): Submission => ({
+  name,
+  bytes: new TextEncoder().encode(text),
+});
+const batchOf = (more: Partial<Batch> = {}): Batch => ({
+  unique: 'u',
+  stop: new AbortController().signal,
+  breathe: () => Promise.resolve(),
+  ...more,
+});
+const read = (name: string): string => readFileSync(layout.state(name), 'utf8');
+
+describe('submitStates', () => {
+  test('publishes what is new, and says what is there', async () => {
+    writeFileSync(layout.state('same.state'), '{"state":"same.state"}');
+    writeFileSync(layout.state('other.state'), 'mine');
+    mkdirSync(`${layout.archiveShard('old.state')}/done`, { recursive: true });
+    writeFileSync(layout.archivedFlag('old.state'), '');
+    const names = ['new.state', 'same.state', 'other.state', 'old.state'];
+    const all = names.map((name) => submission(name));
+    const outcomes = await submitStates(new NodeFiles(), layout, all, batchOf());
+    expect(Object.fromEntries(outcomes)).toEqual({
+      'new.state': 'submitted',
+      'same.state': 'there already',
+      'other.state': 'name taken',
+      'old.state': 'name taken',
+    });
+    expect(read('new.state')).toBe('{"state":"new.state"}');
+    expect(read('other.state')).toBe('mine');
+    expect(readdirSync(layout.root).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  test('syncs what it has written before any of it can be seen, once for all', async () => {
+    const seen: string[][] = [];
+    class Watched extends NodeFiles {
+      override async syncAll(directory: string, paths: readonly string[]): Promise<void> {
+        seen.push([
+          ...paths.map((path) => readFileSync(path, 'utf8')),
+          ...readdirSync(layout.root),
+        ]);
+        await super.syncAll(directory, paths);
+      }
+    }
+    const all = Array.from({ length: 300 }, (_, index) => submission(`${index}.state`));
+    await submitStates(new Watched(), layout, all, batchOf());
+    expect(seen).toEqual([[...all.map(({ name }) => `{"state":"${name}"}`), '.submit-u']]);
+    expect(readdirSync(layout.root)).toHaveLength(300);
+  });
+
+  test('gives way to another that comes first, between the look and the link', async () => {
+    class Raced extends NodeFiles {
+      override async syncAll(): Promise<void> {
+        writeFileSync(layout.state('a.state'), 'theirs');
+      }
+    }
+    const all = [submission('a.state'), submission('b.state')];
+    const outcomes = await submitStates(new Raced(), layout, all, batchOf());
+    expect([...outcomes.values()]).toEqual(['name taken', 'submitted']);
+    expect(read('a.state')).toBe('theirs');
+  });
+
+  test('publishes nothing more after a stop, and leaves nothing behind', async () => {
+    const stop = new AbortController();
+    const counts: number[] = [];
+    const all = Array.from({ length: 1000 }, (_, index) => submission(`${index}.state`));
+    const breathe = async (count: number): Promise<void> => {
+      counts.push(count);
+      if (count > 0) stop.abort();
+    };
+    const outcomes = await submitStates(
+      new NodeFiles({ durable: false }),
+      layout,
+      all,
+      batchOf({ stop: stop.signal, breathe }),
+    );
+    expect(outcomes.size).toBeGreaterThan(0);
+    expect(outcomes.size).toBeLessThan(1000);
+    expect(readdirSync(layout.root)).toHaveLength(outcomes.size);
+  });
+});

@@ -1,0 +1,57 @@
+/** Silence, as someone who has not joined can tell it from leases. */
+import { utimesSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { readSigns, silencesByClock, silencesByLooks, type Sign } from '../../src/volume/vitals.ts';
+import { quickFiles, TestVolume } from './harness.ts';
+
+const signs = (...all: [string, number, number][]): Map<string, Sign> =>
+  new Map(all.map(([session, counter, mtime]) => [session, { counter, mtime }]));
+
+test('signs are the leases of sessions, and nothing else that is there', async () => {
+  using volume = await TestVolume.create();
+  const ant = await volume.join('ant');
+  ant.beat();
+  volume.put('.flockwork/leases/junk', 'x');
+  const { session } = ant.session.token;
+  utimesSync(volume.layout.internal('leases', session), 1000, 1000);
+  const before = await readSigns(quickFiles(), volume.layout);
+  expect([...before.keys()]).toEqual([session]);
+  expect(before.get(session)).toMatchObject({ mtime: 1_000_000 });
+  ant.beat();
+  const after = await readSigns(quickFiles(), volume.layout);
+  expect(after.get(session)!.counter).toBe(before.get(session)!.counter + 1);
+});
+
+test('by the clock that stamps them, leases are as old as they look', () => {
+  expect(silencesByClock(signs(['a', 1, 900], ['b', 1, 2000]), 1000)).toEqual(
+    new Map([
+      ['a', 100],
+      ['b', 0],
+    ]),
+  );
+});
+
+describe('by two looks', () => {
+  test('one that moves tells the time for the others, whatever the clock here says', () => {
+    const before = signs(['a', 1, 50_000], ['b', 7, 10_000]);
+    const after = signs(['a', 2, 52_000], ['b', 7, 10_000]);
+    for (const now of [0, 52_000, 1e12]) {
+      expect(silencesByLooks(before, after, 2000, now)).toEqual(
+        new Map([
+          ['a', 0],
+          ['b', 42_000],
+        ]),
+      );
+    }
+  });
+
+  test('without one, silence is what was watched at least, and else by the clock here', () => {
+    const still = signs(['a', 1, 50_000]);
+    expect(silencesByLooks(still, still, 4000, 102_000)).toEqual(new Map([['a', 52_000]]));
+    expect(silencesByLooks(still, still, 4000, 0)).toEqual(new Map([['a', 4000]]));
+  });
+
+  test('one that was not there before is alive', () => {
+    expect(silencesByLooks(signs(), signs(['a', 1, 5]), 4000, 1e9)).toEqual(new Map([['a', 0]]));
+  });
+});
