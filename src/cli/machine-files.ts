@@ -75,7 +75,8 @@ export class MachineFiles {
   }
 
   #use(machines: ReadonlyMap<string, Machine>): void {
-    this.#registry = createRegistry([...shippedMachines, ...machines.values()]);
+    const files = new Map([...machines].map(([file, machine]) => [machine, file]));
+    this.#registry = createRegistry([...shippedMachines, ...machines.values()], files);
     this.#machines = machines;
   }
 }

@@ -19,11 +19,11 @@ const CONFIGURATIONS = new Set(['.yaml', '.yml', '.json']);
 
 /** The shipped machines and those in `paths`. Throws `no-machines`, `bad-machine`, `bad-configuration`. */
 export async function loadMachines(paths: readonly string[]): Promise<Registry> {
-  const machines: Machine[] = [...shippedMachines];
+  const files = new Map<Machine, string>();
   for (const path of paths) {
-    for (const file of filesIn(resolve(path))) machines.push(await loadMachine(file));
+    for (const file of filesIn(resolve(path))) files.set(await loadMachine(file), file);
   }
-  return createRegistry(machines);
+  return createRegistry([...shippedMachines, ...files.keys()], files);
 }
 
 /**
@@ -31,9 +31,9 @@ export async function loadMachines(paths: readonly string[]): Promise<Registry> 
  * as `loadMachines`, and `which-machine`.
  */
 export async function loadOne(path: string, named: string | undefined): Promise<Machine> {
-  const machines: Machine[] = [];
-  for (const file of filesIn(resolve(path))) machines.push(await loadMachine(file));
-  const registry = createRegistry(machines);
+  const files = new Map<Machine, string>();
+  for (const file of filesIn(resolve(path))) files.set(await loadMachine(file), file);
+  const registry = createRegistry([...files.keys()], files);
   // Of each name, the newest first.
   const all = [...registry.values()].flat();
   const fitting =

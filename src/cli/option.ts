@@ -31,6 +31,8 @@ export interface Option {
   /** For `--help`, where the default depends on something. */
   readonly defaultText?: string;
   readonly choices?: readonly string[];
+  /** Numbers only: a word that is allowed as well. */
+  readonly or?: string;
   /** Numbers only. */
   readonly minimum?: number;
   readonly integer?: boolean;

@@ -14,7 +14,7 @@ export interface Settings extends ToolSettings {
   lease: number | undefined;
   assign: 'slices' | 'zip';
   concurrency: number;
-  threads: number;
+  threads: number | 'auto';
   capacity: number;
   follow: boolean;
   watch: boolean;
@@ -110,8 +110,10 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   threads: {
     type: 'number',
     group: 'Pace and limits',
-    describe: "Threads for the ticks of modules, one at a time in each; 0: the worker's own",
-    default: 0,
+    describe:
+      "Threads for the ticks of modules, one at a time in each; 0: the worker's own; auto: that, until one blocks it",
+    default: 'auto',
+    or: 'auto',
     minimum: 0,
     integer: true,
   },

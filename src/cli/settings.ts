@@ -68,13 +68,15 @@ function convert(option: Option, value: unknown, source: string): unknown {
   const given = Array.isArray(value) && option.type !== 'list' ? value.at(-1) : value;
   const refuse = (expected: string): UserError =>
     new UserError('bad-setting', `${source} is ${JSON.stringify(given)}; it must be ${expected}`);
+  if (option.or !== undefined && given === option.or) return given;
+  const expected = EXPECTED[option.type] + (option.or === undefined ? '' : ` or ${option.or}`);
   let converted: unknown;
   try {
     converted = CONVERT[option.type](given);
   } catch {
-    throw refuse(EXPECTED[option.type]);
+    throw refuse(expected);
   }
-  if (converted === undefined) throw refuse(EXPECTED[option.type]);
+  if (converted === undefined) throw refuse(expected);
   if (option.choices !== undefined && !option.choices.includes(converted as string)) {
     const near = nearest(converted as string, option.choices);
     const hint = near === undefined ? '' : `; did you mean ${near}?`;

@@ -1,23 +1,32 @@
 /** A thread of `--threads`: loads the same machines as its worker, and runs their ticks when it is asked to. */
 import { inspect } from 'node:util';
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import type { PastStep, RunnableActivity } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import type { Registry } from '../machine/registry.ts';
 import { Cancellation } from '../worker/cancellation.ts';
-import { failed, startAttempt } from '../worker/executor.ts';
+import { startAttempt } from '../worker/executor.ts';
+import { failed } from '../worker/failure.ts';
 import type { Log, TickResult } from '../worker/ports.ts';
+import { crashAsNode, StrayErrors } from '../worker/stray-errors.ts';
 import type {
   ThreadCall,
   ThreadData,
   ThreadMessage,
   ThreadNote,
+  ThreadReport,
   ThreadTask,
 } from '../worker/thread-run.ts';
 import { MachineFiles } from './machine-files.ts';
 import { realClock } from './real.ts';
 
 const { machines, pauseScale } = workerData as ThreadData;
+
+const strays = new StrayErrors();
+// Between ticks, too; what one says goes with it.
+const tell = (facts: Record<string, unknown>, message: string): void =>
+  parentPort?.postMessage({ facts: shown(facts), message } satisfies ThreadReport);
+strays.catch({ log: { debug: tell, info: tell, warn: tell, error: tell }, crash: crashAsNode });
 
 const files = new MachineFiles(machines);
 /** Begun with the first tick, which can say what went wrong; after that, with the next one. */
@@ -57,6 +66,7 @@ export default async function runTick({ task, port }: ThreadCall): Promise<TickR
     return await startAttempt({ ...task, activity, history }, activity.tick, cancellation, {
       clock: realClock,
       pauseScale,
+      strays,
       log: logTo(post),
       print: (line: unknown) => post({ kind: 'print', line: String(line) }),
     });

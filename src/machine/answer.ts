@@ -15,7 +15,9 @@ export interface AnswerOptions {
   readonly emit?: readonly (Emission & Pick<Planned, 'delay' | 'since'>)[];
 }
 
-export type Answer = AnswerOptions &
+/** `To`: the states that it may lead to; a text whose value is not known may be any. */
+export type Answer<To extends string = string> = AnswerOptions &
+  LeadsTo<To> &
   (
     | { readonly kind: 'done'; readonly output?: Json }
     /** `delay`: milliseconds before which the successor is not run. */
@@ -33,13 +35,25 @@ export type Answer = AnswerOptions &
       }
   );
 
+/**
+ * For the compiler only. As a method it is compared both ways: a name that no state of the machine has is none of them, and
+ * `string` may be one.
+ */
+interface LeadsTo<To extends string> {
+  '~to'?(state: To): void;
+}
+
 /** The instance is at its end; `output` is kept in the commit record. */
-export function done(output?: Json, options: AnswerOptions = {}): Answer {
+export function done(output?: Json, options: AnswerOptions = {}): Answer<never> {
   return { kind: 'done', ...(output !== undefined && { output }), ...options };
 }
 
 /** The instance goes on in `state`; without a `payload`, with the one it has. */
-export function next(state: string, payload?: Json, options: AnswerOptions = {}): Answer {
+export function next<const To extends string>(
+  state: To,
+  payload?: Json,
+  options: AnswerOptions = {},
+): Answer<To> {
   return { kind: 'next', state, ...(payload !== undefined && { payload }), ...options };
 }
 
@@ -47,17 +61,17 @@ export function next(state: string, payload?: Json, options: AnswerOptions = {})
  * The instance goes on in `state`, `delay` after this step: milliseconds, or as `"1.5s"`. A worker does not keep it
  * meanwhile. Throws `bad-duration`.
  */
-export function later(
+export function later<const To extends string>(
   delay: number | string,
-  state: string,
+  state: To,
   payload?: Json,
   options: AnswerOptions = {},
-): Answer {
-  return { ...next(state, payload, options), delay: durationOf(delay) } as Answer;
+): Answer<To> {
+  return { ...next(state, payload, options), delay: durationOf(delay) } as Answer<To>;
 }
 
 /** The instance stays in its state, and nothing runs there until an event moves it; its timers begin. */
-export function wait(payload?: Json, options: AnswerOptions = {}): Answer {
+export function wait(payload?: Json, options: AnswerOptions = {}): Answer<never> {
   return { kind: 'wait', ...(payload !== undefined && { payload }), ...options };
 }
 
@@ -65,13 +79,23 @@ export function wait(payload?: Json, options: AnswerOptions = {}): Answer {
  * Begins an instance for each branch, and goes on in the state of `join` when all of them have ended: its tick gets their
  * outputs by their names.
  */
-export function fork(
-  branches: Readonly<Record<string, Branch>>,
-  join: Join,
+export function fork<
+  const Branches extends Readonly<Record<string, Branch>>,
+  const To extends string,
+>(
+  branches: Branches,
+  join: Join<To>,
   options: AnswerOptions = {},
-): Answer {
+): Answer<To | OwnStates<Branches>> {
   return { kind: 'fork', branches, join, ...options };
 }
+
+/** Of branches in the same machine. */
+type OwnStates<Branches extends Readonly<Record<string, Branch>>> = {
+  [Name in keyof Branches]: Branches[Name] extends { readonly machine: string }
+    ? never
+    : Branches[Name]['state'];
+}[keyof Branches];
 
 const SHOWN = 200;
 

@@ -28,9 +28,10 @@ export interface PastStep {
 }
 
 /** What one tick gets to see. */
-export interface TickContext {
+/** `State`: those of its machine, where they are known. */
+export interface TickContext<State extends string = string> {
   readonly instance: string;
-  readonly state: string;
+  readonly state: State;
   readonly payload: any; // eslint-disable-line -- the user's own shape: validated by the user's machine
   /** Where branches have been joined: what each has ended with, by its name; null where it said nothing. */
   readonly outputs: Readonly<Record<string, any>>; // eslint-disable-line -- the user's own shapes
@@ -55,7 +56,9 @@ export interface TickContext {
   readonly pause: (ms: number) => Promise<void>;
 }
 
-export type Tick = (context: TickContext) => Answer | Promise<Answer>;
+export type Tick<State extends string = string> = (
+  context: TickContext<State>,
+) => Answer<State> | Promise<Answer<State>>;
 
 /** Names as in Temporal and Amazon States Language. Durations in milliseconds or as `"1.5s"`. */
 export interface RetryOptions {
@@ -77,8 +80,8 @@ export interface ActivityOptions {
   retry?: RetryOptions;
 }
 
-export interface TickActivity extends ActivityOptions {
-  tick: Tick;
+export interface TickActivity<State extends string = string> extends ActivityOptions {
+  tick: Tick<State>;
 }
 
 export type CommandOutput = 'json' | 'text' | 'none';
@@ -95,25 +98,32 @@ export interface CommandActivity extends ActivityOptions {
   cwd?: string;
 }
 
-export type Activity = Tick | TickActivity | CommandActivity;
+export type Activity<State extends string = string> =
+  Tick<State> | TickActivity<State> | CommandActivity;
 
 /** Of a machine whose states are those that have activities. */
-export interface MachineOptions {
-  name: string;
+export interface MachineOptions<Name extends string = string, State extends string = string> {
+  name: Name;
   version?: string;
   /** Where an instance starts. Default: the first state that has an activity. */
   initial?: string;
   /** Instances that ticks look at. */
   sensors?: readonly string[];
-  activities: Record<string, Activity>;
+  activities: Record<State, Activity<NoInfer<State | Name>>>;
+  /** With a table it is the other kind of machine. */
+  table?: never;
 }
 
 /**
  * Of a machine that events move. `states` and `events` say which there are, and the types of everything else
  * follow from them: a pair without a cell does not compile.
  */
-export interface TableOptions<State extends string = string, Event extends string = string> {
-  name: string;
+export interface TableOptions<
+  State extends string = string,
+  Event extends string = string,
+  Name extends string = string,
+> {
+  name: Name;
   version?: string;
   states: readonly State[];
   events: readonly Event[];
@@ -127,7 +137,7 @@ export interface TableOptions<State extends string = string, Event extends strin
   /** State → duration → event: sent to the instance itself unless it has left the state by then. */
   after?: Readonly<Partial<Record<NoInfer<State>, Readonly<Record<string, NoInfer<Event>>>>>>;
   hooks?: Hooks<NoInfer<State>, NoInfer<Event>>;
-  activities?: Readonly<Partial<Record<NoInfer<State>, Activity>>>;
+  activities?: Readonly<Partial<Record<NoInfer<State>, Activity<NoInfer<State | Name>>>>>;
 }
 
 /**

@@ -18,8 +18,8 @@ export interface Branch {
 }
 
 /** Where the instance goes on when all branches have ended; without a `payload`, with the one it has. */
-export interface Join {
-  readonly state: string;
+export interface Join<To extends string = string> {
+  readonly state: To;
   readonly payload?: Json;
 }
 

@@ -37,11 +37,15 @@ const KEYS = {
 } as const;
 
 /** Throws `bad-machine`, with what is wrong and where. */
-export function machine(options: MachineOptions): Machine;
-/** With a table: throws `bad-machine`, with all that is wrong with it. */
-export function machine<const State extends string, const Event extends string>(
-  options: TableOptions<State, Event>,
+export function machine<const Name extends string, const State extends string>(
+  options: MachineOptions<Name, State>,
 ): Machine;
+/** With a table: throws `bad-machine`, with all that is wrong with it. */
+export function machine<
+  const State extends string,
+  const Event extends string,
+  const Name extends string = string,
+>(options: TableOptions<State, Event, Name>): Machine;
 export function machine(options: MachineOptions | TableOptions): Machine {
   checkKeys(options, [...KEYS.machine, ...KEYS.table], 'the machine');
   const { name, version } = options;

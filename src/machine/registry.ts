@@ -28,13 +28,19 @@ export type Resolved =
       readonly reason: string;
     };
 
-/** Throws `duplicate-machine`. */
-export function createRegistry(machines: readonly Machine[]): Registry {
+/** `files`: where they are from, for messages. Throws `duplicate-machine`. */
+export function createRegistry(
+  machines: readonly Machine[],
+  files: ReadonlyMap<Machine, string> = new Map(),
+): Registry {
   const registry = new Map<string, Machine[]>();
   for (const machine of machines) {
     const versions = registry.get(machine.name) ?? [];
-    if (versions.some((other) => other.version === machine.version)) {
-      const message = `there are two machines ${fullName(machine)}; give one another name or version`;
+    const twin = versions.find((other) => other.version === machine.version);
+    if (twin !== undefined) {
+      const from = [twin, machine].map((one) => files.get(one) ?? 'Flockwork itself').join(' and ');
+      const where = files.size === 0 ? '' : `, from ${from}`;
+      const message = `there are two machines ${fullName(machine)}${where}; give one another name or version`;
       throw new UserError('duplicate-machine', message, { machine: fullName(machine) });
     }
     registry.set(

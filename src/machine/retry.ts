@@ -22,8 +22,11 @@ export function retryVerdict(
   if (attempts.length < policy.maximumAttempts) {
     return { kind: 'retry', after: retryDelay(policy, attempts.length, random) };
   }
-  const times = attempts.length === 1 ? 'once' : `${attempts.length} times`;
-  return { kind: 'give-up', reason: `tried ${times}, the last time: ${message}` };
+  const times =
+    attempts.length === 1
+      ? 'at the first and only attempt'
+      : `after ${attempts.length} attempts, the last`;
+  return { kind: 'give-up', reason: `failed ${times}: ${message}` };
 }
 
 /** Milliseconds before the attempt that follows `failed` ones. */

@@ -230,7 +230,9 @@ export class MemorySession implements Session {
     { mayStart }: Window,
     { isHeld = () => true }: Recovering = {},
   ): Promise<Recovery> {
-    const report = { broken: [] as string[], dropped: [] as string[], finished: [], foreign: [] };
+    const broken: string[] = [];
+    const dropped: string[] = [];
+    const report = { broken, dropped, finished: [], of: broken, foreign: [] };
     for (const one of this.#rows.participants.values()) {
       if (one === this.#self || !this.#vigil.isDead(one)) continue;
       if (!mayStart()) return report;

@@ -113,6 +113,8 @@ export interface Recovery {
   readonly dropped: readonly string[];
   /** States whose commit was finished for a dead session. */
   readonly finished: readonly string[];
+  /** Sessions that any of it was done for. */
+  readonly of: readonly string[];
   /** States that another program has claimed: their flags hold no session, and are never broken. */
   readonly foreign: readonly string[];
 }

@@ -27,7 +27,7 @@ import {
 import { open, opendir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { Sink, Stat } from './files.ts';
 import type { HistoryFiles } from './history.ts';
 
@@ -110,10 +110,23 @@ const MANY_FILES = 100;
 /** The thread pool has four threads; a journal takes what several ask for in one transaction. */
 const SYNCS_AT_ONCE = 16;
 
-/** `syncfs`, which Node does not have, by way of `sync -f`; false where there is none. */
-function syncFileSystem(directory: string): Promise<boolean> {
+/** `syncfs`, which Node does not have, by way of `sync -f`; false where there is none, and after `stop`. */
+function syncFileSystem(directory: string, stop: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
-    execFile('sync', ['-f', directory], (error) => resolve(error === null));
+    const sync = spawn('sync', ['-f', directory], { stdio: 'ignore' });
+    const end = (isSynced: boolean): void => {
+      stop.removeEventListener('abort', giveUp);
+      resolve(isSynced);
+    };
+    // A disk that is busy keeps it for long, whatever signal it gets: this process need not wait.
+    const giveUp = (): void => {
+      sync.kill();
+      sync.unref();
+      end(false);
+    };
+    stop.addEventListener('abort', giveUp, { once: true });
+    sync.once('error', () => end(false));
+    sync.once('exit', (code) => end(code === 0));
   });
 }
 
@@ -235,15 +248,15 @@ export class NodeFiles implements HistoryFiles {
     }
   }
 
-  /** As `sync` of each of `paths`, files in `directory`. */
-  async syncAll(directory: string, paths: readonly string[]): Promise<void> {
-    if (!this.#durable || paths.length === 0) return;
+  /** As `sync` of each of `paths`, files in `directory`; after `stop` none of them counts as synced. */
+  async syncAll(directory: string, paths: readonly string[], stop: AbortSignal): Promise<void> {
+    if (!this.#durable || paths.length === 0 || stop.aborted) return;
     // A network file system may not hand it on to its server.
     const isWorth = !this.#network && paths.length >= MANY_FILES;
-    if (isWorth && (await syncFileSystem(directory))) return;
+    if (isWorth && (await syncFileSystem(directory, stop))) return;
     let next = 0;
     const syncThem = async (): Promise<void> => {
-      while (next < paths.length) await this.sync(paths[next++]!);
+      while (next < paths.length && !stop.aborted) await this.sync(paths[next++]!);
     };
     await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, syncThem));
   }

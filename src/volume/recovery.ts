@@ -43,6 +43,19 @@ const SCANS_PER_LEASE = 4;
 /** A claim that stays is read again after so many: its name may have been claimed anew in between. */
 const SCANS_TRUSTED = 16;
 
+type Report = Record<Exclude<keyof Recovery, 'foreign'>, string[]> & Pick<Recovery, 'foreign'>;
+const noReport = (
+  foreign: readonly string[],
+): { -readonly [Key in keyof Report]: Report[Key] } => ({
+  broken: [],
+  dropped: [],
+  finished: [],
+  of: [],
+  foreign,
+});
+const sizeOf = ({ broken, dropped, finished }: Report): number =>
+  broken.length + dropped.length + finished.length;
+
 export class Recoverer {
   readonly #member: Member;
   readonly #lease: number;
@@ -142,12 +155,7 @@ export class Recoverer {
     const isMyPart = (key: string): boolean => all || isMine(key, self, this.living(), cycle);
     if (this.#monotonic() - this.#looked >= this.#lease / LOOKS_PER_LEASE) await this.observe();
     const dead = [...this.#sightings.keys()].filter((session) => this.#isDead(session));
-    const report = {
-      broken: [] as string[],
-      dropped: [] as string[],
-      finished: [] as string[],
-      foreign: this.#foreign,
-    };
+    const report = noReport(this.#foreign);
     const due = this.#monotonic() - this.#scanned >= this.#lease / SCANS_PER_LEASE;
     if (dead.length === 0 && !due) return report;
     await this.#scanClaims(dead.length > 0);
@@ -159,9 +167,11 @@ export class Recoverer {
       const isStill = await this.#isDeadNow(session);
       if (!window.mayStart()) return report;
       if (!isStill) continue;
+      const before = sizeOf(report);
       if (await this.#breakLease(session, window)) report.broken.push(session);
       report.dropped.push(...(await this.#dropClaims(session, isMyPart, window)));
       report.finished.push(...(await this.#sweep(session, isMyPart, window)));
+      if (sizeOf(report) > before) report.of.push(session);
       await this.#forget(session);
     }
     return report;

@@ -29,8 +29,8 @@ export async function submitState(
 
 /** Files that can make many files survive a power cut at the price of a few. */
 export interface BatchFiles extends Files {
-  /** As `sync` of each of `paths`, which are files in `directory`. */
-  syncAll(directory: string, paths: readonly string[]): Promise<void>;
+  /** As `sync` of each of `paths`, which are files in `directory`; resolves early after `stop`. */
+  syncAll(directory: string, paths: readonly string[], stop: AbortSignal): Promise<void>;
 }
 
 export interface Batch {
@@ -101,6 +101,7 @@ async function submitGroup(
     await files.syncAll(
       staging,
       [...staged.keys()].map((name) => `${staging}/${name}`),
+      stop,
     );
     for (const [name, content] of staged) {
       if (!(await goesOn())) return;

@@ -1,18 +1,19 @@
 /** Runs one attempt at one step, and always comes back: with an answer, a failure, or because it had to. */
 import { checkAnswer } from '../machine/answer.ts';
 import type { Json, Tick, TickContext } from '../machine/definition.ts';
-import { FatalError } from '../machine/errors.ts';
 import type { Reading } from '../machine/table.ts';
 import type { Clock } from '../semaphore/ports.ts';
 import { Cancellation } from './cancellation.ts';
 import type { Variables } from './command-environment.ts';
 import { Commands } from './commands.ts';
 import { Deadlines } from './deadlines.ts';
+import { cut, failed } from './failure.ts';
 import type { Execute, Log, TickResult, TickTask } from './ports.ts';
+import type { StrayErrors } from './stray-errors.ts';
 import { supervise } from './supervise.ts';
 
-/** Of an error's message, and of its stack. */
-const MOST_CHARACTERS = 10_000;
+/** Milliseconds that a tick may take from the thread that it shares with others. */
+const BLOCKED = 50;
 const PATIENCE_MS = 1000;
 
 export interface ExecutorOptions {
@@ -22,6 +23,10 @@ export interface ExecutorOptions {
   readonly print: (line: string) => void;
   /** Scales `pause`: `--example-delay`. */
   readonly pauseScale: number;
+  /** Without it an error that a tick does not await is not known to be its own. */
+  readonly strays?: StrayErrors;
+  /** A tick of a module kept this thread from everything else for so many ms. */
+  readonly onBlocked?: (task: TickTask, ms: number) => void;
   /** What commands get of this process's environment. Default: all of it. */
   readonly inherited?: Variables;
   /** Milliseconds that a command may wait until the system has room for it. */
@@ -63,11 +68,21 @@ export function startAttempt(
   cancellation: Cancellation,
   options: ExecutorOptions,
 ): TickResult | Promise<TickResult> {
+  const { strays, clock, onBlocked } = options;
+  const suspect = strays?.suspect(task);
+  const began = clock.monotonic();
   try {
-    const answer: unknown = tick(contextOf(task, cancellation, options));
-    return isThenable(answer) ? Promise.resolve(answer).then(answered, failed) : answered(answer);
+    const context = contextOf(task, cancellation, options);
+    const answer: unknown =
+      strays === undefined ? tick(context) : strays.run(suspect!, tick, context);
+    if (!isThenable(answer)) return answered(answer);
+    const result = Promise.resolve(answer).then(answered, (error: unknown) => failed(error));
+    return suspect === undefined ? result : suspect.orStray(result);
   } catch (error) {
     return failed(error);
+  } finally {
+    const took = clock.monotonic() - began;
+    if (took > BLOCKED) onBlocked?.(task, took);
   }
 }
 
@@ -128,32 +143,5 @@ function answered(value: unknown): TickResult {
   } catch (error) {
     // The tick would answer it again.
     return { kind: 'failed', error: { message: cut((error as Error).message), fatal: true } };
-  }
-}
-
-export function failed(error: unknown): TickResult {
-  const isError = error instanceof Error;
-  // By name too: a user's module may have been loaded with another copy of this package.
-  const fatal = error instanceof FatalError || (isError && error.name === 'FatalError');
-  return {
-    kind: 'failed',
-    error: {
-      message: cut(isError ? error.message || error.name : `the tick threw ${show(error)}`),
-      ...(isError && error.stack !== undefined && { stack: cut(error.stack) }),
-      ...(fatal && { fatal }),
-    },
-  };
-}
-
-/** It is kept with every attempt. */
-function cut(text: string): string {
-  return text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS)}…`;
-}
-
-function show(thrown: unknown): string {
-  try {
-    return String(thrown);
-  } catch {
-    return 'what cannot be shown';
   }
 }

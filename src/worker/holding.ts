@@ -234,6 +234,7 @@ export function prepare(
     sensors: {},
     history: () => scene.history(name),
     activity,
+    ...(attempts.some(({ result }) => result === 'lost') && { isSuspect: true }),
   };
   return { kind: 'ready', work: { machine, file, task, attempts } };
 }

@@ -1,5 +1,6 @@
-/** Messages of a worker's log: of settled states one line each, of a long burst how many; and what a stop waits for. */
+/** Messages of a worker's log: of settled states one line each, of a long burst how many; recoveries; what a stop waits for. */
 import { formatDuration } from '../machine/duration.ts';
+import type { Recovery } from '../store/session.ts';
 import type { Holding } from './holding.ts';
 import type { Log } from './ports.ts';
 
@@ -17,17 +18,43 @@ function isPlain({ step }: Holding): boolean {
   return step!.change.kind === 'commit' && !step!.lost;
 }
 
-function logOne(log: Log, { step, entry }: Holding): void {
+function logOne(log: Log, { step, entry, work }: Holding): void {
   const { change, name, lost } = step!;
   const facts = { state: name, ...(entry && { duration: entry.duration }) };
   if (lost) log.warn(facts, `${name} was committed by another worker; this result is dropped`);
   else if (change.kind === 'commit') log.info(facts, `${name} is done`);
-  else if (change.kind === 'fail') log.error(facts, `${name} failed: ${change.record.reason}`);
+  else if (change.kind === 'fail') log.error(facts, `${name} ${failureText(change.record.reason)}`);
   else if (change.kind === 'retry') {
-    const { error, notBefore } = change.attempt;
-    log.warn({ ...facts, notBefore }, `${name} will be tried again: ${error?.message}`);
+    const { attempt, ended, error, notBefore = ended } = change.attempt;
+    const most = work?.task.activity.retry.maximumAttempts;
+    const pause = formatDuration(Date.parse(notBefore) - Date.parse(ended));
+    log.warn(
+      { ...facts, notBefore },
+      `${name}: attempt ${attempt} of ${most} failed, again in ${pause}: ${error?.message}`,
+    );
   } else if (change.kind === 'wait') log.debug(facts, `${name} waits for an event`);
   else log.info(facts, `${name} is given back (${change.kind})`);
+}
+
+/** Of many attempts, it says so itself. */
+const failureText = (reason: string): string =>
+  reason.startsWith('failed ') ? reason : `failed: ${reason}`;
+
+export function logRecovery(log: Log, recovery: Recovery): void {
+  const { broken, dropped, finished, of } = recovery;
+  if (broken.length + dropped.length + finished.length === 0) return;
+  const workers = [...new Set(of.map((session) => session.slice(0, session.lastIndexOf('.'))))];
+  const done = [
+    count(dropped.length, 'state is available again', 'states are available again'),
+    count(finished.length, 'commit was finished', 'commits were finished'),
+  ].filter((text) => text !== undefined);
+  const what = done.length === 0 ? 'it held no state' : done.join(', ');
+  log.warn({ ...recovery }, `finished for workers that are gone, ${workers.join(', ')}: ${what}`);
+}
+
+function count(number: number, one: string, several: string): string | undefined {
+  if (number === 0) return undefined;
+  return number === 1 ? `1 ${one}` : `${number} ${several}`;
 }
 
 /** `running`: ticks. `drain`: milliseconds. */

@@ -26,6 +26,8 @@ export interface TickTask {
   readonly sensors: Sights;
   readonly history: () => Promise<readonly PastStep[]>;
   readonly activity: RunnableActivity;
+  /** An attempt at it has cost a worker already. */
+  readonly isSuspect?: boolean;
 }
 
 /** Where other instances are, by name. */

@@ -41,6 +41,12 @@ export type ThreadNote =
   | { readonly kind: 'history'; readonly steps: readonly PastStep[] }
   | { readonly kind: 'no history'; readonly message: string };
 
+/** What a thread says that is of no tick which runs there. */
+export interface ThreadReport {
+  readonly facts: Record<string, unknown>;
+  readonly message: string;
+}
+
 /** Milliseconds that a cancelled tick has before its thread is terminated. */
 export const GRACE = 500;
 

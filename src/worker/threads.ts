@@ -10,10 +10,12 @@ import { Deadlines } from './deadlines.ts';
 import { createExecute, type ExecutorOptions } from './executor.ts';
 import type { Execute, TickResult, TickTask } from './ports.ts';
 import { supervise } from './supervise.ts';
-import { ThreadRun, type ThreadData } from './thread-run.ts';
+import { ThreadRun, type ThreadData, type ThreadReport } from './thread-run.ts';
 
 export interface ThreadsOptions extends ExecutorOptions {
   readonly threads: number;
+  /** So many are started at once, and the others when they are needed. */
+  readonly least: number;
   /** The thread's module. */
   readonly entry: URL;
   /** As of now: another object when files were loaded anew. */
@@ -38,7 +40,7 @@ export interface Threads {
 export function startThreads(options: ThreadsOptions): Threads {
   const pool = new Piscina({
     filename: options.entry.href,
-    minThreads: options.threads,
+    minThreads: options.least,
     maxThreads: options.threads,
     workerData: {
       machines: options.machines,
@@ -46,11 +48,13 @@ export function startThreads(options: ThreadsOptions): Threads {
     } satisfies ThreadData,
     // What a tick left behind goes on while its thread waits for the next one, as it would without threads.
     atomics: 'disabled',
+    idleTimeout: Number.POSITIVE_INFINITY,
     recordTiming: false,
   });
   pool.on('error', (error) =>
     options.log.error({ err: error }, 'a thread without a tick has ended'),
   );
+  pool.on('message', ({ facts, message }: ThreadReport) => options.log.error(facts, message));
   const versions = new Versions(options.registry);
   const deadlines = new Deadlines(options.clock);
   const inMainThread = createExecute(options);

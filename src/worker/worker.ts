@@ -13,7 +13,7 @@ import { Alarm } from './alarm.ts';
 import { Arrivals } from './arrivals.ts';
 import { ClaimGate } from './claim-gate.ts';
 import { Crew } from './crew.ts';
-import { stoppingMessage } from './log-settled.ts';
+import { logRecovery, stoppingMessage } from './log-settled.ts';
 import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
 import { Registration } from './registration.ts';
 import { ForeignFlagLog } from './foreign.ts';
@@ -292,9 +292,7 @@ export class Worker {
   async #recover({ cycle }: PhaseTurn, window: Window, all: boolean): Promise<void> {
     const isHeld = (name: string): boolean => this.#crew.knows(name);
     const recovery = await this.#session.recover(cycle, window, { isHeld, all });
-    if (recovery.broken.length + recovery.dropped.length + recovery.finished.length > 0) {
-      this.#ports.log.warn({ ...recovery }, 'finished for workers that are gone');
-    }
+    logRecovery(this.#ports.log, recovery);
     if (this.#crew.isEmpty && this.#crew.isIdle) {
       this.#foreign.waitsFor(recovery.foreign, this.#ports.clock.monotonic());
     }

@@ -203,7 +203,7 @@ describe('machines of one’s own', () => {
       reason: string;
       attempts: unknown[];
     };
-    expect(failure.reason).toContain('tried 3 times, the last time: not yet');
+    expect(failure.reason).toContain('failed after 3 attempts, the last: not yet');
     expect(failure.attempts.length).toBe(3);
     expect((await run('show', 'always', '--dir', fleet.dir)).stdout).toContain(
       'attempt 3: failed on ant',

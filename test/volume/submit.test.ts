@@ -48,12 +48,16 @@ describe('submitStates', () => {
   test('syncs what it has written before any of it can be seen, once for all', async () => {
     const seen: string[][] = [];
     class Watched extends NodeFiles {
-      override async syncAll(directory: string, paths: readonly string[]): Promise<void> {
+      override async syncAll(
+        directory: string,
+        paths: readonly string[],
+        stop: AbortSignal,
+      ): Promise<void> {
         seen.push([
           ...paths.map((path) => readFileSync(path, 'utf8')),
           ...readdirSync(layout.root),
         ]);
-        await super.syncAll(directory, paths);
+        await super.syncAll(directory, paths, stop);
       }
     }
     const all = Array.from({ length: 300 }, (_, index) => submission(`${index}.state`));
@@ -91,5 +95,22 @@ describe('submitStates', () => {
     expect(outcomes.size).toBeGreaterThan(0);
     expect(outcomes.size).toBeLessThan(1000);
     expect(readdirSync(layout.root)).toHaveLength(outcomes.size);
+  });
+
+  test('publishes nothing of what may not be synced, when it is stopped meanwhile', async () => {
+    const stop = new AbortController();
+    class Slow extends NodeFiles {
+      override syncAll(...[directory, paths]: Parameters<NodeFiles['syncAll']>): Promise<void> {
+        const synced = super.syncAll(directory, paths, stop.signal);
+        stop.abort();
+        return synced;
+      }
+    }
+    const all = Array.from({ length: 300 }, (_, index) => submission(`${index}.state`));
+    const outcomes = await submitStates(new Slow(), layout, all, batchOf({ stop: stop.signal }));
+    expect({ outcomes: outcomes.size, left: readdirSync(layout.root) }).toEqual({
+      outcomes: 0,
+      left: [],
+    });
   });
 });

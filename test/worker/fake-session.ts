@@ -18,7 +18,7 @@ import type { StillClock } from '../still-clock.ts';
 
 type Claimed = Awaited<ReturnType<Session['claim']>>;
 
-const NOTHING: Recovery = { broken: [], dropped: [], finished: [], foreign: [] };
+const NOTHING: Recovery = { broken: [], dropped: [], finished: [], of: [], foreign: [] };
 
 export class FakeSession implements Session {
   readonly token: Token;

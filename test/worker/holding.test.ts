@@ -87,6 +87,11 @@ describe('what a claimed file leads to', () => {
     });
   });
 
+  test('one that has cost a worker is suspect; one that has failed is not', () => {
+    expect(readyWork([attempt('failed')]).task.isSuspect).toBeUndefined();
+    expect(readyWork([attempt('lost')]).task.isSuspect).toBe(true);
+  });
+
   test('one that does not parse fails when it has stayed as it is for long enough', () => {
     const first = judge('x.state', text('{'), undefined, scene);
     expect(first.kind).toBe('wait');

@@ -1,5 +1,78 @@
 import { expect, test } from 'vitest';
-import { stoppingMessage } from '../../src/worker/log-settled.ts';
+import { newHolding, newStep } from '../../src/worker/holding.ts';
+import { logRecovery, logSettled, stoppingMessage } from '../../src/worker/log-settled.ts';
+import type { Log } from '../../src/worker/ports.ts';
+import type { Change } from '../../src/store/session.ts';
+
+function logOf(act: (log: Log) => void): string[] {
+  const said: string[] = [];
+  const line = (_facts: object, message: string): void => void said.push(message);
+  act({ debug: line, info: line, warn: line, error: line });
+  return said;
+}
+function settled(change: Change): string[] {
+  const holding = newHolding('x.state', '');
+  const retry = { maximumAttempts: 5 };
+  holding.step = newStep('x.state', change);
+  holding.work = { task: { activity: { retry } } } as never;
+  return logOf((log) => logSettled(log, [holding]));
+}
+const who = { session: 'ant.1', worker: 'ant' };
+
+test('of a failed attempt: which one it was, and when the next one is', () => {
+  const attempt = {
+    ...who,
+    attempt: 2,
+    started: '2026-11-25T00:00:00.000Z',
+    ended: '2026-11-25T00:00:01.000Z',
+    notBefore: '2026-11-25T00:00:03.000Z',
+    result: 'failed',
+    error: { message: 'ENOENT' },
+  } as const;
+  expect(settled({ kind: 'retry', attempt })).toEqual([
+    'x.state: attempt 2 of 5 failed, again in 2.0 s: ENOENT',
+  ]);
+});
+
+test.each([
+  ['failed after 5 attempts, the last: no', 'x.state failed after 5 attempts, the last: no'],
+  ['not JSON', 'x.state failed: not JSON'],
+])('of a failed state: %s', (reason, said) => {
+  const record = { flockwork: 1, state: 'x.state', ...who, at: '', code: 'c', reason } as const;
+  expect(settled({ kind: 'fail', record })).toEqual([said]);
+});
+
+test.each([
+  [{ broken: [], dropped: [], finished: [], of: [], foreign: [] }, []],
+  [
+    {
+      broken: ['b.1.x'],
+      dropped: ['a.state', 'b.state'],
+      finished: ['c.state'],
+      of: ['b.1.x'],
+      foreign: [],
+    },
+    [
+      'finished for workers that are gone, b.1: 2 states are available again, 1 commit was finished',
+    ],
+  ],
+  [
+    {
+      broken: [],
+      dropped: ['a.state'],
+      finished: [],
+      of: ['ant.x', 'bee.y', 'bee.z'],
+      foreign: [],
+    },
+    ['finished for workers that are gone, ant, bee: 1 state is available again'],
+  ],
+  [
+    { broken: ['ant.x'], dropped: [], finished: [], of: ['ant.x'], foreign: [] },
+    ['finished for workers that are gone, ant: it held no state'],
+  ],
+])('of a recovery: whose states, and how many', (recovery, said) => {
+  expect(logOf((log) => logRecovery(log, recovery))).toEqual(said);
+});
 
 test.each([
   [0, 10_000, 'stopping: no tick runs, claiming nothing more'],

@@ -78,7 +78,12 @@ export default machine({ name: 'm', activities: {
   exit: ({ print }) => { print('last words'); process.exit(3); },
   blocked: { timeout: 1000, tick: ({ payload, print }) => { print('in'); block(payload.file); return done(); } },
   leave: ({ payload }) => {
-    setInterval(() => { if (existsSync(payload.file)) throw new Error('left behind'); }, 5);
+    const timer = setInterval(() => {
+      if (!existsSync(payload.file)) return;
+      clearInterval(timer);
+      if (payload.exit) process.exit(4);
+      throw new Error('left behind');
+    }, 5);
     return done();
   },
   uncaught: () => { setImmediate(() => { throw new Error('nobody waits'); }); return new Promise(() => undefined); },
@@ -134,6 +139,7 @@ function setUp(threads = 1, paths: readonly string[] = machines) {
   const pool = startThreads({
     ...options,
     threads,
+    least: threads,
     entry: ENTRY,
     registry: () => registry,
     machines: paths,
@@ -183,7 +189,7 @@ describe('a tick in a thread', () => {
     const { run, printed, logged } = setUp();
     const result = await run('talk');
     expect(printed).toEqual(Array.from({ length: 500 }, (_, line) => `${line}`));
-    const of = { state: 'i.state', machine: 'm' };
+    const of = { state: 'i.state', machine: 'm', source: 'tick' };
     expect(logged).toEqual([
       ['note', { ...of, n: 1, when: new Date(0) }],
       ['odd', { ...of, call: '[Function: call]', n: 2 }],
@@ -398,32 +404,54 @@ describe('without a free thread', () => {
 });
 
 describe('a thread that dies', () => {
-  test.each([
-    ['exit', 'worker exited with code: 3', ['last words']],
-    ['uncaught', 'nobody waits', []],
-  ])('%s: a failed attempt, and the next tick gets another thread', async (state, why, said) => {
+  test('a failed attempt, and the next tick gets another thread', async () => {
     const { run, printed } = setUp();
-    expect(await run(state)).toEqual({
+    expect(await run('exit')).toEqual({
       kind: 'failed',
-      error: { message: `the tick's thread has ended: ${why}` },
+      error: { message: "the tick's thread has ended: worker exited with code: 3" },
     });
-    expect(printed).toEqual(said);
+    expect(printed).toEqual(['last words']);
     expect(await run('count')).toEqual(answer(1));
   });
 
   test('without a tick: said, and the next tick gets another thread', async () => {
+    const { run, logged, until } = setUp();
+    expect(await run('count')).toEqual(answer(1));
+    const file = join(folder, 'end');
+    expect((await run('leave', { file, exit: true })).kind).toBe('answer');
+    fresh('end');
+    await until(() => logged.length > 0);
+    expect(logged[0]![0]).toBe('a thread without a tick has ended');
+    expect(await run('count')).toEqual(answer(1));
+  });
+});
+
+describe('an error that nothing awaits', () => {
+  test('fails its tick, and the thread goes on', async () => {
+    const { run } = setUp();
+    expect(await run('count')).toEqual(answer(1));
+    expect(await run('uncaught')).toMatchObject({
+      kind: 'failed',
+      error: { message: 'not awaited by the tick: nobody waits' },
+    });
+    expect(await run('count')).toEqual(answer(2));
+  });
+
+  test('after its tick: said, by its name, and no other tick fails', async () => {
     const { run, logged, until } = setUp();
     const file = join(folder, 'throw');
     expect((await run('leave', { file })).kind).toBe('answer');
     fresh('throw');
     await until(() => logged.length > 0);
     expect(logged[0]).toMatchObject([
-      'a thread without a tick has ended',
-      { err: { message: 'left behind' } },
+      'i.state: an error after its tick had ended, in what it did not await: left behind',
+      { err: { message: 'left behind' }, state: 'i.state' },
     ]);
     expect(await run('count')).toEqual(answer(1));
   });
+});
 
+describe('a pool that is closed', () => {
   test('with the worker: nobody is waited for', async () => {
     const { run, pool, isIn } = setUp();
     const file = fresh('closed');

@@ -1,0 +1,140 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { done, type Answer } from '../../src/machine/answer.ts';
+import type { TickContext } from '../../src/machine/definition.ts';
+import { createExecute } from '../../src/worker/executor.ts';
+import type { Execute, Log, TickTask } from '../../src/worker/ports.ts';
+import { StrayErrors } from '../../src/worker/stray-errors.ts';
+import { StillClock } from '../still-clock.ts';
+
+const EVENTS = ['uncaughtException', 'unhandledRejection'] as const;
+const retry = { maximumAttempts: 1, initialInterval: 0, backoffCoefficient: 1, maximumInterval: 0 };
+const never = new AbortController().signal;
+
+/** The test runner listens too, and would fail. */
+const theirs = new Map<string, ((error: unknown) => void)[]>();
+let logged: string[] = [];
+let crashed: unknown[] = [];
+let execute: Execute;
+let stop: () => void;
+
+beforeEach(() => {
+  for (const event of EVENTS) {
+    theirs.set(event, process.listeners(event as 'exit') as never);
+    process.removeAllListeners(event);
+  }
+  logged = [];
+  crashed = [];
+  const line = (_facts: object, message: string): void => void logged.push(message);
+  const log: Log = { debug: line, info: line, warn: line, error: line };
+  const strays = new StrayErrors();
+  stop = strays.catch({ log, crash: (error) => crashed.push(error) });
+  const clock = new StillClock();
+  execute = createExecute({ clock, log, print: () => undefined, pauseScale: 1, strays });
+});
+afterEach(() => {
+  stop();
+  for (const event of EVENTS)
+    for (const listener of theirs.get(event)!) process.on(event as 'exit', listener);
+});
+
+function run(name: string, tick: (context: TickContext) => unknown): ReturnType<Execute> {
+  const task: TickTask = {
+    instance: name,
+    name: `${name}.state`,
+    machine: 'm',
+    state: 's',
+    payload: {},
+    attempt: 1,
+    outputs: {},
+    idempotencyKey: 'k',
+    sensors: {},
+    history: async () => [],
+    activity: { kind: 'tick', tick: tick as () => Answer, timeout: 1000, retry },
+  };
+  return execute(task, never);
+}
+const soon = (ms: number): Promise<Answer> =>
+  new Promise((resolve) => setTimeout(() => resolve(done('late')), ms));
+const untilLogged = (): Promise<unknown> => vi.waitUntil(() => logged.length > 0);
+
+describe('an error that nothing awaits', () => {
+  test.each([
+    ['a promise that rejects', () => void Promise.reject(new Error('stray'))],
+    [
+      'a timer that throws',
+      () =>
+        void setTimeout(() => {
+          throw new Error('stray');
+        }, 1),
+    ],
+    [
+      'a microtask that throws',
+      () =>
+        queueMicrotask(() => {
+          throw new Error('stray');
+        }),
+    ],
+    [
+      'an async function that nobody waits for',
+      () =>
+        void (async () => {
+          await soon(1);
+          throw new Error('stray');
+        })(),
+    ],
+  ])('%s fails the tick that caused it, and no other', async (_what, cause) => {
+    const release = Promise.withResolvers<Answer>();
+    const other = run('other', () => release.promise);
+    const failed = await run('x', () => {
+      cause();
+      return new Promise(() => undefined);
+    });
+    expect(failed).toMatchObject({
+      kind: 'failed',
+      error: { message: 'not awaited by the tick: stray' },
+    });
+    release.resolve(done());
+    expect(await other).toEqual({ kind: 'answer', answer: { kind: 'done' } });
+    expect([logged, crashed]).toEqual([[], []]);
+  });
+
+  test('also when the tick answers in the same moment', async () => {
+    const result = await run('x', async () => {
+      void Promise.reject(new Error('stray'));
+      return done();
+    });
+    expect(result).toMatchObject({ kind: 'failed' });
+  });
+
+  test('after the tick has ended: said, by its name', async () => {
+    const result = await run('x', () => {
+      setTimeout(() => {
+        throw new Error('stray');
+      }, 1);
+      return done();
+    });
+    expect(result).toMatchObject({ kind: 'answer' });
+    await untilLogged();
+    expect(logged).toEqual([
+      'x.state: an error after its tick had ended, in what it did not await: stray',
+    ]);
+  });
+
+  test('of no tick, but of a module: said, with what runs', async () => {
+    const running = run('x', () => soon(20));
+    process.emit('uncaughtException', new Error('stray'));
+    expect(logged).toEqual([
+      'an error in a module, of no tick that is known; running: x.state: stray',
+    ]);
+    expect(await running).toMatchObject({ kind: 'answer' });
+  });
+
+  test('of no user’s code: the process ends as ever', () => {
+    const error = Object.assign(new Error('ours'), {
+      stack: `Error: ours\n    at a (${new URL('../../src/worker/crew.ts', import.meta.url).href}:1:2)\n    at b (node:internal/timers:1:2)`,
+    });
+    process.emit('uncaughtException', error);
+    expect([crashed, logged]).toEqual([[error], []]);
+    expect(EVENTS.flatMap((event) => process.listeners(event as 'exit'))).toEqual([]);
+  });
+});
