@@ -188,7 +188,7 @@ describe('a tick in a thread', () => {
     const { run, printed, logged } = setUp();
     const result = await run('talk');
     expect(printed).toEqual(Array.from({ length: 500 }, (_, line) => `${line}`));
-    const of = { source: 'tick', state: 'i.state', machine: 'm' };
+    const of = { state: 'i.state', machine: 'm', source: 'tick' };
     expect(logged).toEqual([
       ['note', { ...of, n: 1, when: new Date(0) }],
       ['odd', { ...of, call: '[Function: call]', n: 2 }],

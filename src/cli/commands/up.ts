@@ -24,7 +24,7 @@ import { submitAll } from '../submissions.ts';
 import { hostName, realClock } from '../real.ts';
 import { flagTable, progressLine, workTable } from '../tables.ts';
 import type { OpenedVolume } from '../volume.ts';
-import { refuseTooFew, WORK } from './worker.ts';
+import { INBOX_TEXTS, refuseTooFew, WORK } from './worker.ts';
 
 /** Milliseconds between looks at the flags; and at least so many times what the last look took. */
 const LOOK = 300;
@@ -46,6 +46,7 @@ export const up: Command = {
   },
   options: [...COMMON, 'workers', 'name', ...WORK, 'json'],
   optionTexts: {
+    ...INBOX_TEXTS,
     name: {
       describe: 'What the names of the workers begin with: NAME-1, NAME-2, …',
       defaultText: 'HOSTNAME',

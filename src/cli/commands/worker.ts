@@ -18,6 +18,12 @@ import { startTicks } from '../ticks.ts';
 import { prepare, work } from '../work.ts';
 import { chooseName } from '../worker-name.ts';
 
+/** What `machine` and `each` say of inboxes. */
+export const INBOX_TEXTS: NonNullable<Command['optionTexts']> = {
+  machine: { describe: 'With --each: the machine of the instances, NAME or NAME:VERSION' },
+  each: { describe: 'An instance for each file in an inbox, with {"path": …} as its payload' },
+};
+
 /** Of hot folders. */
 const INBOX: readonly OptionName[] = ['inbox', 'machine', 'each'];
 
@@ -48,6 +54,7 @@ export const worker: Command = {
   name: 'worker',
   describe: 'Work on volumes until nothing is left, or for ever with --watch',
   options: [...COMMON, 'name', ...WORK],
+  optionTexts: INBOX_TEXTS,
   examples: [
     ['$0 worker --dir /mnt/states', 'work until nothing is left anywhere'],
     [
