@@ -94,6 +94,8 @@ describe('validate', () => {
       status: 1,
       problems: [expect.stringContaining('two machines m')],
     });
+    // By themselves, they may be for two fleets.
+    expect(await check('a.yaml', 'b.yaml')).toMatchObject({ status: 0, checked: 2 });
   });
 
   test('does not call it right when there is nothing to check', async () => {

@@ -43,12 +43,12 @@ export const validate: Command = {
       throw new UserError('nothing', message, { paths });
     }
     const problems: string[] = [];
-    const machines: Machine[] = [];
-    for (const { path } of found.filter(({ kind }) => kind === 'machine')) {
+    const machines: FoundMachine[] = [];
+    for (const { path, folder } of found.filter(({ kind }) => kind === 'machine')) {
       if (io.stop.aborted) return EXIT.incomplete;
       const checked = await checkMachine(path);
       problems.push(...checked.problems);
-      if (checked.machine !== undefined) machines.push(checked.machine);
+      if (checked.machine !== undefined) machines.push({ machine: checked.machine, folder });
     }
     const own = [...(await loadMachines(settings.machines)).values()].flat();
     const known = withoutTwins(own, machines, problems);
@@ -66,6 +66,12 @@ export const validate: Command = {
 interface Found {
   readonly path: string;
   readonly kind: 'state' | 'machine';
+  /** The one that was named, if it was not the file. */
+  readonly folder: string | undefined;
+}
+
+interface FoundMachine extends Pick<Found, 'folder'> {
+  readonly machine: Machine;
 }
 
 /** A file as named; of a folder, what has a state file's or a machine's name. */
@@ -74,12 +80,14 @@ function lookAt(path: string): Found[] {
     isStateName(name) ? 'state' : isMachineName(name) ? 'machine' : undefined;
   try {
     // A folder may be called as a state file is: there, it is one that no worker can read.
-    if (!statSync(path).isDirectory()) return [{ path, kind: kindOf(basename(path)) ?? 'machine' }];
+    if (!statSync(path).isDirectory()) {
+      return [{ path, kind: kindOf(basename(path)) ?? 'machine', folder: undefined }];
+    }
     return readdirSync(path)
       .sort()
       .flatMap((name) => {
         const kind = kindOf(name);
-        return kind === undefined ? [] : [{ path: join(path, name), kind }];
+        return kind === undefined ? [] : [{ path: join(path, name), kind, folder: path }];
       });
   } catch (error) {
     throw new UserError('unreadable', `cannot read ${path}: ${(error as Error).message}`, { path });
@@ -101,26 +109,25 @@ async function checkMachine(path: string): Promise<CheckedMachine> {
   }
 }
 
-/** All of them that can be known together; a second one of the same name and version is a problem. */
+/**
+ * All of them that can be known together. Two of one name and version in one folder are a problem: no worker can load that.
+ */
 function withoutTwins(
   own: readonly Machine[],
-  machines: readonly Machine[],
+  machines: readonly FoundMachine[],
   problems: string[],
 ): Registry {
-  let registry = createRegistry(own);
-  const kept = [...own];
-  for (const machine of machines) {
-    // Given in PATHS and with --machines.
-    if (own.some((one) => fullName(one) === fullName(machine))) continue;
-    try {
-      registry = createRegistry([...kept, machine]);
-      kept.push(machine);
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      problems.push(error.message);
+  const kept = new Map(own.map((machine) => [fullName(machine), machine]));
+  const seen = new Set<string>();
+  for (const { machine, folder } of machines) {
+    const name = fullName(machine);
+    if (folder !== undefined && seen.has(`${folder}/${name}`)) {
+      problems.push(`${folder}: there are two machines ${name}; give one another name or version`);
     }
+    seen.add(`${folder}/${name}`);
+    if (!kept.has(name)) kept.set(name, machine);
   }
-  return registry;
+  return createRegistry([...kept.values()]);
 }
 
 /** Files after which signals are looked for. */
