@@ -313,7 +313,7 @@ describe('attempts', () => {
         [1, 2, 3].map((number) => attempt(number)),
         () => 0.5,
       ),
-    ).toMatchObject({ kind: 'give-up', reason: expect.stringContaining('3 times') });
+    ).toMatchObject({ kind: 'give-up', reason: expect.stringContaining('after 3 attempts') });
   });
 
   test('a lost worker counts: a state that kills its worker must not go round for ever', () => {
