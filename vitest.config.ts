@@ -6,9 +6,9 @@ const MINUTE = 60_000;
 const SLOW: string[] = [
   'test/cli/scale.test.ts',
   'test/project/package.test.ts',
-  'test/sim/{campaign,cost-model,replay}.test.ts',
-  'test/volume/exhaustive.test.ts',
-  'test/e2e/{simulate,threads,volumes,xstate}.test.ts',
+  'test/sim/{campaign,cost-model,kth-call,replay}.test.ts',
+  'test/volume/{bundles,exhaustive,forks}.test.ts',
+  'test/e2e/{check,doctor,forks,simulate,tables,threads,volumes,xstate}.test.ts',
 ];
 
 /** `unit` runs in process; `e2e` runs real worker processes; `slow` is what would hold up these two; `heavy` breaks them; `proof` searches, and makes mistakes to be found (see .ci/run). */
