@@ -234,9 +234,19 @@ export function prepare(
     sensors: {},
     history: () => scene.history(name),
     activity,
-    ...(attempts.some(({ result }) => result === 'lost') && { isSuspect: true }),
+    ...(isSuspect(attempts, activity.retry.maximumAttempts) && { isSuspect: true }),
   };
   return { kind: 'ready', work: { machine, file, task, attempts } };
+}
+
+/**
+ * Whether this is the last attempt at a state that may have cost a worker. Not sooner: a lost worker proves nothing, and
+ * threads for all that it held would keep the next one from its work.
+ */
+function isSuspect(attempts: readonly Attempt[], maximumAttempts: number): boolean {
+  return (
+    attempts.length + 1 === maximumAttempts && attempts.some(({ result }) => result === 'lost')
+  );
 }
 
 /** Of a terminal state nothing is left behind; but where a branch has ended, the join is told, and what it ended with. */

@@ -26,7 +26,7 @@ export interface TickTask {
   readonly sensors: Sights;
   readonly history: () => Promise<readonly PastStep[]>;
   readonly activity: RunnableActivity;
-  /** An attempt at it has cost a worker already. */
+  /** Its attempts may have cost workers already. */
   readonly isSuspect?: boolean;
 }
 

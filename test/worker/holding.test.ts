@@ -87,9 +87,18 @@ describe('what a claimed file leads to', () => {
     });
   });
 
-  test('one that has cost a worker is suspect; one that has failed is not', () => {
-    expect(readyWork([attempt('failed')]).task.isSuspect).toBeUndefined();
-    expect(readyWork([attempt('lost')]).task.isSuspect).toBe(true);
+  test('one that has cost a worker is suspect at its last attempt; one that has failed is not', () => {
+    const retry = { maximumAttempts: 3 };
+    const patient = machine({ name: 'job', activities: { job: { tick: () => done(), retry } } });
+    const isSuspect = (...results: Attempt['result'][]): unknown => {
+      const intake = text('{"state":"job"}', results.map(attempt));
+      const registry = createRegistry([patient]);
+      const verdict = judge('x.state', intake, undefined, { ...scene, registry });
+      return verdict.kind === 'ready' && verdict.work.task.isSuspect === true;
+    };
+    expect(isSuspect('lost', 'failed')).toBe(true);
+    expect(isSuspect('lost')).toBe(false);
+    expect(isSuspect('failed', 'failed')).toBe(false);
   });
 
   test('one that does not parse fails when it has stayed as it is for long enough', () => {
