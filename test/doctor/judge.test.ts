@@ -3,64 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { advise, flagsOf } from '../../src/doctor/advice.ts';
 import { stampedBy } from '../../src/doctor/clocks.ts';
 import { isFit, judge, sentenceOf, type Judgement } from '../../src/doctor/judge.ts';
-import { OPERATIONS, type Measured, type Visibility } from '../../src/doctor/measured.ts';
+import type { Measured } from '../../src/doctor/measured.ts';
 import type { Verdict } from '../../src/doctor/opinion.ts';
 import { LOCAL_PHASES, NETWORK_PHASES } from '../../src/semaphore/cycle.ts';
-
-const LOCAL = { type: 'ext4', network: false, options: ['rw'] };
-const NFS = { type: 'nfs4', network: true, options: ['rw', 'hard'] };
-const GLUSTER = { type: 'fuse.glusterfs', network: true, options: [] };
-
-const latency = (ms: number): NonNullable<Measured['latency']> =>
-  OPERATIONS.map((operation) => ({ operation, median: ms / 2, p95: ms, count: 60 }));
-const visibility = (
-  longest: Partial<Visibility['longest']> = {},
-  mounts = 1,
-): NonNullable<Measured['visibility']> => ({
-  mounts,
-  rounds: 8,
-  limit: 25_000,
-  longest: { listing: 3, stat: 2, content: 2, ...longest },
-});
-const race = (more: Partial<NonNullable<Measured['race']>>): NonNullable<Measured['race']> => ({
-  processes: 6,
-  mounts: 1,
-  rounds: 400,
-  planned: 400,
-  contested: 380,
-  twoWinners: 0,
-  noWinner: 0,
-  overturned: 0,
-  refusals: { EEXIST: 2000 },
-  ...more,
-});
-const stamps = (
-  more: Partial<NonNullable<Measured['stamps']>>,
-): NonNullable<Measured['stamps']> => ({
-  offsets: [{ low: -2, high: 6 }],
-  uncertainty: 8,
-  granularity: 0,
-  ...more,
-});
-
-/** A local file system on which everything is as it should be. */
-const FINE: Measured = {
-  fileSystem: LOCAL,
-  writable: { errno: undefined },
-  modes: { wanted: 0o2775, got: 0o2775, errno: undefined },
-  links: { errno: undefined, refusal: 'EEXIST', kept: true, count: 2 },
-  linkLimit: { reached: 1100, errno: undefined },
-  durable: { intact: true, fileErrno: undefined, directoryErrno: undefined },
-  listing: { fresh: true },
-  race: race({}),
-  stamps: stamps({}),
-  latency: latency(1),
-  visibility: visibility(),
-  names: { caseSensitive: true, longErrno: undefined, utf8: true },
-  replacing: { renameErrno: undefined, replaced: true, removeErrno: 'ENOTEMPTY' },
-  phases: LOCAL_PHASES,
-  lease: 10_000,
-};
+import { FINE, GLUSTER, latency, LOCAL, NFS, race, stamps, visibility } from './fine.ts';
 
 const of = (property: string, more: Partial<Measured>): Judgement | undefined =>
   judge({ ...FINE, ...more }).find((one) => one.property === property);

@@ -35,16 +35,16 @@ test('a directory that is fit: exit 0, all of it as JSON, and nothing stays behi
 
 test('a volume at work is examined, and what is recommended is what a worker takes', async () => {
   await using fleet = new Fleet();
-  const first = await run('doctor', '--dir', fleet.dir);
-  expect(first.stdout).toMatch(/^✓ {2}hard links/m);
-  expect(first.stdout).not.toContain('\u001b[');
-  const flags = /flockwork worker --dir \S+ (.+)$/m.exec(first.stdout)![1]!.split(' ');
+  const first = await run('doctor', '--dir', fleet.dir, '--json');
+  const flags = (JSON.parse(first.stdout) as Result).recommended.flags.split(' ');
   fleet.put('hello.state', { state: 'simple', payload: { target: 'hello' } });
   const worker = fleet.worker('ant', ['--watch', ...flags]);
   await fleet.until('it is done', () => fleet.list('done').length === 1);
   const again = await run('doctor', fleet.dir);
   expect(again.status).toBe(0);
   expect(again.stdout).toContain('phases in use');
+  expect(again.stdout).toMatch(/^✓ {2}hard links/m);
+  expect(again.stdout).not.toContain('\u001b[');
   worker.kill('SIGTERM');
   expect((await worker.ended).status).toBe(0);
   expect(readdirSync(fleet.dir).sort()).toEqual([
