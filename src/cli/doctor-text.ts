@@ -4,6 +4,7 @@ import type { Examination } from '../doctor/examine.ts';
 import { isFit, type Judgement } from '../doctor/judge.ts';
 import type { Latency } from '../doctor/measured.ts';
 import { formatDuration } from '../machine/duration.ts';
+import { quoted } from './flags.ts';
 import { defaultTiming } from './phases.ts';
 import { paint, table } from './tables.ts';
 
@@ -67,5 +68,5 @@ function conclusion(directory: string, findings: Findings): string {
   if (advice === undefined) return usable;
   const usual = defaultTiming(measured.fileSystem.network);
   if (flagsOf(advice) === flagsOf(usual)) return `${usable} The defaults will do.`;
-  return `${usable} For what was measured, the first worker should say:\nflockwork worker --dir ${directory} ${flagsOf(advice)}`;
+  return `${usable} For what was measured, the first worker should say:\nflockwork worker --dir ${quoted(directory)} ${flagsOf(advice)}`;
 }

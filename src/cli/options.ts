@@ -205,7 +205,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     group: 'Output',
     describe: 'Logs on standard error',
     choices: ['pretty', 'json'],
-    defaultText: 'pretty on a terminal, else json',
+    defaultText: 'pretty on a terminal and under "up", else json',
   },
   'log-level': {
     type: 'string',

@@ -42,7 +42,8 @@ interface Chain {
   readonly between: readonly Item[];
 }
 
-const GAP = { column: 40, row: 12 };
+/** `crossing`: for each of them, up to `crossed` for all. */
+const GAP = { column: 40, row: 12, crossing: 6, crossed: 160 };
 const MARGIN = 24;
 const PORT = 9;
 const SWEEPS = 12;
@@ -154,19 +155,25 @@ function order(columns: Item[][]): void {
   for (const [index, column] of best.entries()) columns[index] = column;
 }
 
-function crossings(columns: readonly (readonly Item[])[]): number {
-  let count = 0;
-  for (const [index, column] of columns.entries()) {
-    const next = new Map((columns[index + 1] ?? []).map((item, place) => [item, place]));
-    const pairs = column.flatMap((item, place) =>
-      item.near.flatMap((one) => (next.has(one) ? [[place, next.get(one)!] as const] : [])),
-    );
-    for (const [place, other] of pairs) {
-      count += pairs.filter((pair) => pair[0] < place && pair[1] > other).length;
-    }
-  }
-  return count;
+const crossings = (columns: readonly (readonly Item[])[]): number =>
+  columns.reduce((sum, column, index) => sum + crossingsOf(column, columns[index + 1] ?? []), 0);
+
+/** Between two columns, `next` at the right of the other. */
+function crossingsOf(column: readonly Item[], next: readonly Item[]): number {
+  const places = new Map(next.map((item, place) => [item, place]));
+  const pairs = column.flatMap((item, place) =>
+    item.near.flatMap((one) => (places.has(one) ? [[place, places.get(one)!] as const] : [])),
+  );
+  return pairs.reduce(
+    (sum, [place, other]) =>
+      sum + pairs.filter((pair) => pair[0] < place && pair[1] > other).length,
+    0,
+  );
 }
+
+/** Wider where arrows cross: they are told apart by where they come from. */
+const gapBetween = (column: readonly Item[], next: readonly Item[]): number =>
+  GAP.column + Math.min(GAP.crossed, crossingsOf(column, next) * GAP.crossing);
 
 /** As near to the middle of their neighbours as the order and the gaps allow: neighbours that collide go together. */
 function settle(column: readonly Item[]): void {
@@ -203,10 +210,10 @@ function measured(columns: Item[][], boxes: readonly Item[], chains: readonly Ch
   const bottom = Math.max(...all.map(({ y, height }) => y + height / 2)) + MARGIN;
   const edges: { left: number; right: number }[] = [];
   let x = MARGIN + GAP.column;
-  for (const column of columns) {
+  for (const [index, column] of columns.entries()) {
     const width = Math.max(0, ...column.map((item) => item.width));
     edges.push({ left: x, right: x + width });
-    x += width + GAP.column;
+    x += width + gapBetween(column, columns[index + 1] ?? []);
   }
   const middle = (item: Item): Point => {
     const { left, right } = edges[item.column]!;

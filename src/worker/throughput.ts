@@ -68,7 +68,7 @@ export class ThroughputEstimator {
     if (this.#durations.size === 0) return NOTHING;
     const ends = ages.map((age) => this.#durations.endWithin(age, horizon));
     const active = ends.reduce((sum, { probability }) => sum + probability, idle);
-    const { share, mean: short } = this.#durations.shorterThan(horizon);
+    const { share, mean: short } = this.#durations.upTo(horizon);
     const interval = Math.max(short, active / Math.max(this.rate(now), Number.MIN_VALUE));
     // A slot that is free after `wait` begins one tick, another when that was a short one, and so on.
     const begins = (wait: number): number => {
@@ -105,10 +105,12 @@ interface End {
   readonly wait: number;
 }
 
-/** The last SAMPLES durations. */
+/** The last SAMPLES durations, and sums of them: a forecast is asked for at each claim and each end of a tick. */
 class Durations {
   readonly #latest: number[] = [];
   #sorted: readonly number[] = [];
+  /** Of the first `n` of `#sorted`, at index `n`. */
+  #sums: number[] = [0];
 
   get size(): number {
     return this.#latest.length;
@@ -117,30 +119,37 @@ class Durations {
   add(duration: number): void {
     if (this.#latest.length === SAMPLES) this.#latest.shift();
     this.#latest.push(duration);
-    this.#sorted = [];
-  }
-
-  get #inOrder(): readonly number[] {
-    if (this.#sorted.length === 0) this.#sorted = this.#latest.toSorted((a, b) => a - b);
-    return this.#sorted;
+    this.#sorted = this.#latest.toSorted((a, b) => a - b);
+    this.#sums = [0];
+    for (const one of this.#sorted) this.#sums.push(this.#sums.at(-1)! + one);
   }
 
   /** Will a tick that has run for `age` end within `horizon`? */
   endWithin(age: number, horizon: number): End {
-    const sorted = this.#inOrder;
-    const median = sorted[sorted.length >> 1]!;
-    const longer = sorted.filter((duration) => duration > age);
-    const ending = longer.filter((duration) => duration <= age + horizon);
-    const tail = horizon / (horizon + Math.max(age, median));
-    const weight = ending.length + tail;
-    const waits = ending.reduce((sum, duration) => sum + duration - age, (tail * horizon) / 2);
-    return { probability: weight / (longer.length + 1), wait: weight > 0 ? waits / weight : 0 };
+    const ended = this.#countUpTo(age);
+    const ending = this.#countUpTo(age + horizon);
+    const count = ending - ended;
+    const tail = horizon / (horizon + Math.max(age, this.#sorted[this.size >> 1]!));
+    const weight = count + tail;
+    const rest = this.#sums[ending]! - this.#sums[ended]! - count * age;
+    const wait = (rest + (tail * horizon) / 2) / weight;
+    return { probability: weight / (this.size - ended + 1), wait };
   }
 
-  /** The part of the samples that is shorter than `limit`, and their mean. */
-  shorterThan(limit: number): { readonly share: number; readonly mean: number } {
-    const short = this.#inOrder.filter((duration) => duration < limit);
-    const sum = short.reduce((total, duration) => total + duration, 0);
-    return { share: short.length / this.size, mean: sum / Math.max(1, short.length) };
+  /** The part of the samples that is no longer than `limit`, and their mean. */
+  upTo(limit: number): { readonly share: number; readonly mean: number } {
+    const count = this.#countUpTo(limit);
+    return { share: count / this.size, mean: this.#sums[count]! / Math.max(1, count) };
+  }
+
+  /** Samples that are no longer than `limit`, by binary search. */
+  #countUpTo(limit: number): number {
+    let [low, high] = [0, this.size];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#sorted[middle]! <= limit) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }

@@ -104,7 +104,7 @@ export function openInboxes(
   const taken = (): number => watches.reduce((sum, one) => sum + one.taken, 0);
   return {
     moreToCome: () => {
-      let seen = -1;
+      let seen = 0;
       return () => {
         const before = seen;
         seen = taken();

@@ -1,0 +1,43 @@
+/** What a worker asks before it ends: may more come from its inboxes? */
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { openInboxes } from '../../../src/cli/inbox/inboxes.ts';
+import type { Log } from '../../../src/worker/ports.ts';
+
+const quiet = (): void => undefined;
+const log: Log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
+const STATES = { machine: undefined, each: false };
+
+let root: string;
+let volume: string;
+let inbox: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'flockwork-inboxes-'));
+  volume = join(root, 'volume');
+  inbox = join(root, 'inbox');
+  for (const directory of [volume, inbox]) mkdirSync(directory);
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+test('without an inbox nothing can come, from the first question on: no look at the volume is spent on it', async () => {
+  const inboxes = openInboxes([], [volume], STATES, log);
+  expect(inboxes.moreToCome()()).toBe(false);
+  await inboxes.close();
+});
+
+test('an inbox may have more until all in it is taken, and the volume was looked at after that', async () => {
+  writeFileSync(join(inbox, 'job.state'), '{ "state": "simple" }');
+  const inboxes = openInboxes([inbox], [volume], STATES, log);
+  const early = inboxes.moreToCome();
+  const late = inboxes.moreToCome();
+  // Nothing was looked at yet.
+  expect(early()).toBe(true);
+  await vi.waitFor(() => expect(early()).toBe(false), { timeout: 50_000, interval: 50 });
+  expect(readdirSync(volume)).toEqual([expect.stringMatching(/^job-\w+\.state$/)]);
+  // Who has not asked since may have looked before it came.
+  expect(late()).toBe(true);
+  expect(late()).toBe(false);
+  await inboxes.close();
+});
