@@ -22,6 +22,8 @@ const config: ViteUserConfig = defineConfig({
             'test/{machine,semaphore,store,volume,worker,doctor,sim,render,check,cli,project,bench,xstate}/**/*.test.ts',
           ],
           exclude: SLOW,
+          // A process and all modules anew for each of 150 files would take longer than their tests do.
+          isolate: false,
           testTimeout: MINUTE,
         },
       },
@@ -30,7 +32,6 @@ const config: ViteUserConfig = defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           exclude: SLOW,
-          fileParallelism: false,
           testTimeout: 2 * MINUTE,
           hookTimeout: MINUTE,
         },

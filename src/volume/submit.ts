@@ -47,7 +47,8 @@ const BREATHE_AFTER = 250;
 
 /**
  * Submits many: each as `submitState` does, but what is written is synced once for a group of them, before any of the
- * group is published. After `stop` nothing more is published. Returns the outcomes of those that were tried, in order.
+ * group is published; the next group is staged meanwhile. After `stop` nothing more is published. Returns the outcomes
+ * of those that were tried, in order.
  */
 export async function submitStates(
   files: BatchFiles,
@@ -55,69 +56,114 @@ export async function submitStates(
   submissions: readonly Submission[],
   batch: Batch,
 ): Promise<Map<string, Submitted>> {
-  const outcomes = new Map<string, Submitted>();
-  const staging = temporaryOf(layout, batch.unique);
-  await files.makeDirectory(staging);
+  const submitter = new BatchSubmitter(files, layout, batch);
+  await files.makeDirectory(submitter.staging);
   try {
+    let syncing: Promise<Group> | undefined;
     for (let start = 0; start < submissions.length && !batch.stop.aborted; start += GROUP) {
-      const group = submissions.slice(start, start + GROUP);
-      await submitGroup(files, layout, group, { ...batch, staging, outcomes });
+      const group = await submitter.stage(submissions.slice(start, start + GROUP));
+      const before = syncing;
+      syncing = submitter.sync(group);
+      // Awaited in the next round: an error must not count as unhandled until then.
+      syncing.catch(() => undefined);
+      if (before !== undefined) await submitter.publish(await before);
     }
+    if (syncing !== undefined) await submitter.publish(await syncing);
+    return inOrder(submissions, submitter.outcomes);
   } finally {
-    await files.removeDirectory(staging);
+    await submitter.close();
   }
-  return outcomes;
 }
 
-async function submitGroup(
-  files: BatchFiles,
-  layout: Layout,
-  group: readonly Submission[],
-  {
-    staging,
-    outcomes,
-    stop,
-    breathe,
-  }: Batch & { readonly staging: string; readonly outcomes: Map<string, Submitted> },
-): Promise<void> {
-  const staged = new Map<string, string>();
-  let steps = 0;
-  const goesOn = async (): Promise<boolean> => {
-    if (++steps % BREATHE_AFTER === 0) await breathe(outcomes.size);
-    return !stop.aborted;
-  };
-  try {
-    for (const submission of group) {
-      if (!(await goesOn())) return;
+/** Name of a state file → its content, of those that are staged. */
+type Group = ReadonlyMap<string, string>;
+
+class BatchSubmitter {
+  readonly outcomes = new Map<string, Submitted>();
+  readonly staging: string;
+  readonly #files: BatchFiles;
+  readonly #layout: Layout;
+  readonly #batch: Batch;
+  readonly #staged = new Set<string>();
+  #steps = 0;
+
+  constructor(files: BatchFiles, layout: Layout, batch: Batch) {
+    this.#files = files;
+    this.#layout = layout;
+    this.#batch = batch;
+    this.staging = temporaryOf(layout, batch.unique);
+  }
+
+  /** Those of which there is no state yet; the others have their outcome. */
+  async stage(submissions: readonly Submission[]): Promise<Group> {
+    const group = new Map<string, string>();
+    for (const submission of submissions) {
+      if (!(await this.#goesOn())) break;
       const { name } = submission;
-      const there = await outcomeOfExisting(files, layout, submission);
-      if (there !== undefined) outcomes.set(name, there);
+      const there = await outcomeOfExisting(this.#files, this.#layout, submission);
+      if (there !== undefined) this.outcomes.set(name, there);
       else {
         const content = textOf(submission.bytes);
-        staged.set(name, content);
-        await createAnew(files, `${staging}/${name}`, content);
+        this.#staged.add(name);
+        await createAnew(this.#files, this.#pathOf(name), content);
+        group.set(name, content);
       }
     }
-    await files.syncAll(
-      staging,
-      [...staged.keys()].map((name) => `${staging}/${name}`),
-      stop,
-    );
-    for (const [name, content] of staged) {
-      if (!(await goesOn())) return;
-      const taken = await linkOnce(
-        files,
-        `${staging}/${name}`,
-        layout.state(name),
-        exactly(content),
-      );
-      const outcome =
-        taken === 'ours' ? 'submitted' : await outcomeOfTaken(files, layout, name, content);
-      outcomes.set(name, outcome);
-    }
-  } finally {
-    for (const name of staged.keys()) await remove(files, `${staging}/${name}`);
+    return group;
   }
+
+  async sync(group: Group): Promise<Group> {
+    const paths = Array.from(group.keys(), (name) => this.#pathOf(name));
+    await this.#files.syncAll(this.staging, paths, this.#batch.stop);
+    return group;
+  }
+
+  async publish(group: Group): Promise<void> {
+    for (const [name, content] of group) {
+      if (!(await this.#goesOn())) return;
+      const staged = this.#pathOf(name);
+      const state = this.#layout.state(name);
+      const taken = await linkOnce(this.#files, staged, state, exactly(content));
+      const outcome =
+        taken === 'ours'
+          ? 'submitted'
+          : await outcomeOfTaken(this.#files, this.#layout, name, content);
+      this.outcomes.set(name, outcome);
+      await this.#unstage(name);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const name of this.#staged) await this.#unstage(name);
+    await this.#files.removeDirectory(this.staging);
+  }
+
+  async #unstage(name: string): Promise<void> {
+    await remove(this.#files, this.#pathOf(name));
+    this.#staged.delete(name);
+  }
+
+  #pathOf(name: string): string {
+    return `${this.staging}/${name}`;
+  }
+
+  async #goesOn(): Promise<boolean> {
+    this.#steps += 1;
+    if (this.#steps % BREATHE_AFTER === 0) await this.#batch.breathe(this.outcomes.size);
+    return !this.#batch.stop.aborted;
+  }
+}
+
+function inOrder(
+  submissions: readonly Submission[],
+  outcomes: ReadonlyMap<string, Submitted>,
+): Map<string, Submitted> {
+  return new Map(
+    submissions.flatMap(({ name }) => {
+      const outcome = outcomes.get(name);
+      return outcome === undefined ? [] : [[name, outcome]];
+    }),
+  );
 }
 
 const temporaryOf = (layout: Layout, unique: string): string => `${layout.root}/.submit-${unique}`;

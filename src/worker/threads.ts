@@ -3,6 +3,7 @@
  * keep the worker's own loop from its work. One that does not end when it is told to ends with its thread, and
  * the pool starts another.
  */
+import { setFlagsFromString } from 'node:v8';
 import { Piscina } from 'piscina';
 import type { RunnableActivity } from '../machine/definition.ts';
 import type { Registry } from '../machine/registry.ts';
@@ -37,7 +38,15 @@ export interface Threads {
   close(): Promise<void>;
 }
 
+/**
+ * Node strips types with WebAssembly, whose compiled code all threads share. While one thread frees what it no longer
+ * needs of it, and another one ends, V8 may abort the whole process ("Check failed: jit_page.has_value()", Node 24.21).
+ * Without this collection the code stays for as long as a thread uses it: a few MB.
+ */
+const KEEP_SHARED_CODE = '--no-wasm-code-gc';
+
 export function startThreads(options: ThreadsOptions): Threads {
+  setFlagsFromString(KEEP_SHARED_CODE);
   const pool = new Piscina({
     filename: options.entry.href,
     minThreads: options.least,

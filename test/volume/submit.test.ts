@@ -113,4 +113,35 @@ describe('submitStates', () => {
       left: [],
     });
   });
+
+  describe('more than one group', () => {
+    const all = Array.from({ length: 5001 }, (_, index) => submission(`${index}.state`));
+
+    test('stages the next one while the last one is synced', async () => {
+      const staged: number[] = [];
+      const second = Promise.withResolvers<void>();
+      class Watched extends NodeFiles {
+        override async syncAll(directory: string): Promise<void> {
+          if (staged.push(readdirSync(directory).length) === 1) await second.promise;
+          else second.resolve();
+        }
+      }
+      const outcomes = await submitStates(new Watched(), layout, all, batchOf());
+      expect(staged).toEqual([5000, 5001]);
+      expect([...outcomes.keys()]).toEqual(all.map(({ name }) => name));
+      expect(readdirSync(layout.root)).toHaveLength(5001);
+    });
+
+    test('publishes nothing of one that cannot be synced, and leaves nothing behind', async () => {
+      let syncs = 0;
+      class Broken extends NodeFiles {
+        override async syncAll(): Promise<void> {
+          syncs += 1;
+          if (syncs === 2) throw new Error('EIO');
+        }
+      }
+      await expect(submitStates(new Broken(), layout, all, batchOf())).rejects.toThrow('EIO');
+      expect(readdirSync(layout.root)).toHaveLength(5000);
+    });
+  });
 });

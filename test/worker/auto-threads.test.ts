@@ -9,6 +9,7 @@ import { startAutoThreads } from '../../src/worker/auto-threads.ts';
 import type { Log, TickTask } from '../../src/worker/ports.ts';
 import type { Threads } from '../../src/worker/threads.ts';
 import { StillClock } from '../still-clock.ts';
+import { taskOf } from './task.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'flockwork-auto-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -63,20 +64,7 @@ function setUp() {
     const resolved = resolveState(registry, { machine: 'm', state, payload });
     if (!resolved.ok || resolved.kind !== 'runnable') throw new Error('it does not run');
     const { activity } = resolved;
-    const task: TickTask = {
-      instance: 'i',
-      name: 'i.state',
-      machine: 'm',
-      state,
-      payload,
-      attempt: 1,
-      outputs: {},
-      idempotencyKey: 'k',
-      sensors: {},
-      history: async () => [],
-      activity,
-      ...more,
-    };
+    const task = taskOf(activity, { state, payload, ...more });
     const result = await threads.execute(task, never);
     return result.kind === 'answer' && result.answer.kind === 'done'
       ? result.answer.output
@@ -97,7 +85,7 @@ test('an activity that has blocked the thread runs in another one from then on',
   expect(logged).toEqual([
     [
       'info',
-      "the tick of i.state blocked this worker's thread for 51 ms; activity block of machine m runs in a thread from now on",
+      "the tick of x.state blocked this worker's thread for 51 ms; activity block of machine m runs in a thread from now on",
     ],
   ]);
 });
@@ -109,7 +97,7 @@ test('one that blocks it for long is warned about, and keeps its result', async 
     [
       'warn',
       expect.stringContaining(
-        "the tick of i.state blocked this worker's thread for 25.0 s, longer than its timeout of 2.0 s; ",
+        "the tick of x.state blocked this worker's thread for 25.0 s, longer than its timeout of 2.0 s; ",
       ),
     ],
   ]);

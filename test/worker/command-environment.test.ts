@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Json } from '../../src/machine/definition.ts';
 import { commandEnvironment } from '../../src/worker/command-environment.ts';
-import { commandTask } from './command-task.ts';
+import { commandTask } from './task.ts';
 
 const task = (payload: Json) => ({ ...commandTask('true'), payload, directory: '/vol' });
 const NOTHING = { inherited: {}, own: {}, input: undefined };

@@ -7,7 +7,7 @@ import { realClock } from '../../src/cli/real.ts';
 import type { RunnableActivity } from '../../src/machine/definition.ts';
 import { createExecute } from '../../src/worker/executor.ts';
 import type { Log, TickTask } from '../../src/worker/ports.ts';
-import { commandTask } from './command-task.ts';
+import { commandTask } from './task.ts';
 
 const never = new AbortController().signal;
 const WAIT = { timeout: 60_000 };
@@ -165,7 +165,7 @@ function runInProcess(
   const module = `
     import { createExecute } from '${source}/worker/executor.ts';
     import { realClock } from '${source}/cli/real.ts';
-    import { commandTask } from '${import.meta.dirname}/command-task.ts';
+    import { commandTask } from '${import.meta.dirname}/task.ts';
     const said = [];
     const line = (facts, message) => void said.push(message);
     const log = { debug: line, info: line, warn: line, error: line };

@@ -1,27 +1,17 @@
 import { describe, expect, test, vi } from 'vitest';
-import { done, type Answer } from '../../src/machine/answer.ts';
+import { done } from '../../src/machine/answer.ts';
 import type { RunnableActivity, TickContext } from '../../src/machine/definition.ts';
 import { FatalError } from '../../src/machine/errors.ts';
 import { createExecute } from '../../src/worker/executor.ts';
 import type { Log, TickTask } from '../../src/worker/ports.ts';
 import { StillClock } from '../still-clock.ts';
+import { commandTask, tickTask } from './task.ts';
 
-const retry = { maximumAttempts: 1, initialInterval: 0, backoffCoefficient: 1, maximumInterval: 0 };
-const task = (activity: RunnableActivity): TickTask => ({
-  instance: 'x',
-  name: 'x.state',
-  machine: 'm',
-  state: 's',
-  payload: { list: [1] },
-  attempt: 1,
-  outputs: {},
-  idempotencyKey: 'k',
-  sensors: { lamp: { state: 'on', payload: [1] }, ghost: null },
-  history: async () => [],
-  activity,
-});
 const tick = (run: (context: TickContext) => unknown): TickTask =>
-  task({ kind: 'tick', tick: run as () => Answer, timeout: 1000, retry });
+  tickTask(run, {
+    payload: { list: [1] },
+    sensors: { lamp: { state: 'on', payload: [1] }, ghost: null },
+  });
 
 function setUp(pauseScale = 1) {
   const clock = new StillClock();
@@ -233,19 +223,9 @@ describe('what a quick tick costs', () => {
 });
 
 describe('a command is over when its processes are gone', () => {
-  const hanging = (): TickTask => {
-    // The shell's child would hold on to standard output if only the shell were killed.
-    const run = 'echo $$ >&2; sleep 600 & sleep 600';
-    const more = {
-      next: undefined,
-      output: 'json',
-      env: {},
-      cwd: '.',
-      timeout: 1000,
-      retry,
-    } as const;
-    return task({ kind: 'command', run, ...more });
-  };
+  // The shell's child would hold on to standard output if only the shell were killed.
+  const hanging = (): TickTask =>
+    commandTask('echo $$ >&2; sleep 600 & sleep 600', { timeout: 1000 });
 
   test('its answer', async () => {
     const { execute } = setUp();

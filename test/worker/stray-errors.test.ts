@@ -2,12 +2,12 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { done, type Answer } from '../../src/machine/answer.ts';
 import type { TickContext } from '../../src/machine/definition.ts';
 import { createExecute } from '../../src/worker/executor.ts';
-import type { Execute, Log, TickTask } from '../../src/worker/ports.ts';
+import type { Execute, Log } from '../../src/worker/ports.ts';
 import { StrayErrors } from '../../src/worker/stray-errors.ts';
 import { StillClock } from '../still-clock.ts';
+import { tickTask } from './task.ts';
 
 const EVENTS = ['uncaughtException', 'unhandledRejection'] as const;
-const retry = { maximumAttempts: 1, initialInterval: 0, backoffCoefficient: 1, maximumInterval: 0 };
 const never = new AbortController().signal;
 
 /** The test runner listens too, and would fail. */
@@ -38,20 +38,7 @@ afterEach(() => {
 });
 
 function run(name: string, tick: (context: TickContext) => unknown): ReturnType<Execute> {
-  const task: TickTask = {
-    instance: name,
-    name: `${name}.state`,
-    machine: 'm',
-    state: 's',
-    payload: {},
-    attempt: 1,
-    outputs: {},
-    idempotencyKey: 'k',
-    sensors: {},
-    history: async () => [],
-    activity: { kind: 'tick', tick: tick as () => Answer, timeout: 1000, retry },
-  };
-  return execute(task, never);
+  return execute(tickTask(tick, { instance: name, name: `${name}.state` }), never);
 }
 const soon = (ms: number): Promise<Answer> =>
   new Promise((resolve) => setTimeout(() => resolve(done('late')), ms));

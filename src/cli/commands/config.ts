@@ -11,6 +11,7 @@ import { listOrNone, readText } from '../../volume/exclusive.ts';
 import { retryState } from '../../volume/mend.ts';
 import { machineOf } from '../../volume/overview.ts';
 import { volumeFront } from '../../volume/store.ts';
+import { breather } from '../breather.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { readConfiguration } from '../machines.ts';
 import type { Settings } from '../options.ts';
@@ -74,7 +75,7 @@ function readOne(file: string): Given {
 }
 
 function put(all: readonly Given[]): Act {
-  return async (opened, { json }, { print }) => {
+  return async (opened, { json }, { print, stop }) => {
     const { configurations } = volumeFront(opened);
     for (const given of all) {
       const { file, text } = given;
@@ -89,7 +90,7 @@ function put(all: readonly Given[]): Act {
         });
       }
       const { kind } = outcome;
-      const retried = await retryWaiting(opened, given);
+      const retried = await retryWaiting(opened, given, stop);
       if (json) print(JSON.stringify({ configuration, outcome: kind, retried }));
       else print([`${configuration}: ${kind}`, ...retried.map(sayAgain)].join('\n'));
     }
@@ -102,10 +103,13 @@ const sayAgain = (state: string): string => `available again: ${state}`;
 async function retryWaiting(
   { files, layout }: Pick<OpenedVolume, 'files' | 'layout'>,
   key: ConfigurationName,
+  stop: AbortSignal,
 ): Promise<string[]> {
   const retried: string[] = [];
+  const goesOn = breather(stop);
   const failed = await listOrNone(files, layout.flags('failed'));
   for (const state of failed.filter(isStateName)) {
+    if (!(await goesOn())) break;
     const flag = await readText(files, layout.flag('failed', state));
     if (parseFailureRecord(flag ?? '')?.code !== 'unknown-machine') continue;
     const machine = await machineOf(files, layout, state);
