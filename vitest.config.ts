@@ -5,15 +5,20 @@ const MINUTE = 60_000;
 /** What takes longer than `npm test` may: whole simulations, searches, packing, and commands that run for long. */
 const SLOW: string[] = [
   'test/cli/scale.test.ts',
-  'test/project/package.test.ts',
+  'test/project/{docs,package}.test.ts',
   'test/sim/{campaign,cost-model,kth-call,replay}.test.ts',
   'test/volume/{bundles,exhaustive,forks}.test.ts',
-  'test/e2e/{check,doctor,forks,simulate,tables,threads,volumes,xstate}.test.ts',
+  'test/doctor/examine.test.ts',
+  'test/worker/threads.test.ts',
+  'test/e2e/{check,configurations,doctor,dropped,forks,inputs,scheduling,simulate}.test.ts',
+  'test/e2e/{tables,threads,volumes,xstate}.test.ts',
 ];
 
 /** `unit` runs in process; `e2e` runs real worker processes; `slow` is what would hold up these two; `heavy` breaks them; `proof` searches, and makes mistakes to be found (see .ci/run). */
 const config: ViteUserConfig = defineConfig({
   test: {
+    // Vitest would leave one core alone, which is half of two.
+    maxWorkers: '100%',
     projects: [
       {
         test: {
@@ -40,7 +45,6 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'slow',
           include: SLOW,
-          fileParallelism: false,
           testTimeout: 4 * MINUTE,
           hookTimeout: MINUTE,
         },
