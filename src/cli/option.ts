@@ -35,6 +35,7 @@ export interface Option {
   readonly or?: string;
   /** Numbers only. */
   readonly minimum?: number;
+  readonly maximum?: number;
   readonly integer?: boolean;
 }
 

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../semaphore/cycle.ts';
 import type { Option } from './option.ts';
+import { MAX_CAPACITY, MAX_CONCURRENCY } from '../store/token.ts';
 import { TOOL_OPTIONS, type ToolSettings } from './options-tools.ts';
 
 export interface Settings extends ToolSettings {
@@ -105,6 +106,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     default: Math.max(4, availableParallelism()),
     defaultText: 'CPUs, at least 4',
     minimum: 1,
+    maximum: MAX_CONCURRENCY,
     integer: true,
   },
   threads: {
@@ -123,6 +125,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     describe: 'States held at the same time, at most',
     default: 16384,
     minimum: 1,
+    maximum: MAX_CAPACITY,
     integer: true,
   },
   follow: {

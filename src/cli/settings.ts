@@ -86,6 +86,9 @@ function convert(option: Option, value: unknown, source: string): unknown {
   if (option.minimum !== undefined && (converted as number) < option.minimum) {
     throw refuse(`at least ${option.minimum}`);
   }
+  if (option.maximum !== undefined && (converted as number) > option.maximum) {
+    throw refuse(`at most ${option.maximum}`);
+  }
   return converted;
 }
 

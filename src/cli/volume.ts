@@ -32,7 +32,7 @@ async function openExisting(directory: string): Promise<OpenedVolume> {
  */
 export async function requireVolume({ files, layout, volume }: OpenedVolume): Promise<void> {
   if (volume !== undefined || (await files.stat(layout.home)) !== undefined) return;
-  for await (const name of files.names(layout.root)) if (isStateName(name)) return;
+  for await (const name of files.names(layout.entries)) if (isStateName(name)) return;
   const events = await listOrNone(files, layout.events);
   if (events.some((name) => parseEventName(name) !== undefined || isDroppedName(name))) return;
   throw new UserError(

@@ -67,6 +67,19 @@ export function formatEventName({ time, isDelayed, id, to }: EventName): string 
   return `${time.replaceAll(/[-:]/g, '')}${isDelayed ? '+' : '~'}${id}@${to}`;
 }
 
+/** Of one file: no path leads elsewhere. */
+const MAX_FILE_NAME_BYTES = 255;
+const NO_NAME = /[/\0]/;
+
+/** Is this what `parseEventName` takes, wherever it is from? */
+export function isEventName(name: string): boolean {
+  return (
+    !NO_NAME.test(name) &&
+    Buffer.byteLength(name) <= MAX_FILE_NAME_BYTES &&
+    parseEventName(name) !== undefined
+  );
+}
+
 /** Undefined for whatever else is in the directory: it is ignored, and never touched. */
 export function parseEventName(fileName: string): EventName | undefined {
   // By hand: there may be a hundred thousand of them in a listing.

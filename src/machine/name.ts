@@ -67,6 +67,13 @@ export function nameProblem(fileName: string): string | undefined {
     : `its name has ${bytes} bytes; ${MAX_NAME_BYTES} are allowed, so that every flag fits`;
 }
 
+/** A sentence on why no step can follow, or undefined. */
+export function stepProblem(fileName: string): string | undefined {
+  return parseStateName(successorName(fileName)) === undefined
+    ? `its step number is the largest that a name can have (${Number.MAX_SAFE_INTEGER}), so nothing could follow it`
+    : undefined;
+}
+
 /** A sentence on why no instance can be called this, or undefined. */
 export function instanceProblem(instance: string): string | undefined {
   const first = stateName(instance, 0);

@@ -1,8 +1,9 @@
 /** What is written to `done/`, `failed/` and `attempts/`: JSON that a person can read. */
 import { z } from 'zod';
 import type { Json } from './definition.ts';
-import type { Emitted, Outcome } from './event.ts';
+import { eventIdProblem, isEventName, type Emitted, type Outcome } from './event.ts';
 import { parsedJson } from './json-text.ts';
+import { instanceProblem, parseStateName } from './name.ts';
 
 /** Instants are ISO 8601. */
 export interface Attempt {
@@ -99,8 +100,17 @@ export interface FailureRecord {
 }
 
 const text = z.string();
+/** What becomes part of a path is a name of its kind, whoever wrote the record: nobody is led out of the volume. */
+const stateFile = text.refine((name) => {
+  const parsed = parseStateName(name);
+  return parsed !== undefined && instanceProblem(parsed.instance) === undefined;
+}, 'no name of a state file');
+const eventFile = text.refine(isEventName, 'no name of an event');
+const eventId = text.refine((id) => eventIdProblem(id) === undefined, 'no id of an event');
+/** Attempts are counted, and count on from there. */
+const MAX_ATTEMPT = 1_000_000_000;
 const attemptSchema: z.ZodType<Attempt> = z.object({
-  attempt: z.int(),
+  attempt: z.int().min(0).max(MAX_ATTEMPT),
   session: text,
   worker: text,
   started: text,
@@ -121,8 +131,8 @@ const outcome: z.ZodType<Outcome> = z.enum([
   'GenericError',
 ]);
 const appliedSchema: z.ZodType<AppliedEvent> = z.object({
-  file: text,
-  id: text,
+  file: eventFile,
+  id: eventId,
   event: text.exactOptional(),
   originator: text.exactOptional(),
   timestamp: text.exactOptional(),
@@ -135,12 +145,12 @@ const appliedSchema: z.ZodType<AppliedEvent> = z.object({
 });
 const common = {
   flockwork: z.literal(1),
-  state: text,
+  state: stateFile,
   session: text,
   worker: text,
   attempts: z.array(attemptSchema).exactOptional(),
 };
-const follower = z.object({ name: text, content: text });
+const follower = z.object({ name: stateFile, content: text });
 const commitSchema: z.ZodType<CommitRecord> = z.object({
   ...common,
   started: text,
@@ -148,14 +158,14 @@ const commitSchema: z.ZodType<CommitRecord> = z.object({
   machine: text.exactOptional(),
   output: parsedJson.exactOptional(),
   events: z.array(appliedSchema).exactOptional(),
-  emit: z.array(z.object({ name: text, content: text })).exactOptional(),
+  emit: z.array(z.object({ name: eventFile, content: text })).exactOptional(),
   branches: z.array(follower).exactOptional(),
   next: follower.exactOptional(),
 });
 const verdictSchema: z.ZodType<VerdictRecord> = z.object({
   flockwork: z.literal(1),
-  id: text,
-  file: text,
+  id: eventId,
+  file: eventFile,
   outcome,
   reason: text,
   session: text,

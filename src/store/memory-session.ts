@@ -232,7 +232,7 @@ export class MemorySession implements Session {
   ): Promise<Recovery> {
     const broken: string[] = [];
     const dropped: string[] = [];
-    const report = { broken, dropped, finished: [], of: broken, foreign: [] };
+    const report = { broken, dropped, finished: [], of: broken, foreign: [], passedOver: [] };
     for (const one of this.#rows.participants.values()) {
       if (one === this.#self || !this.#vigil.isDead(one)) continue;
       if (!mayStart()) return report;

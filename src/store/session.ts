@@ -117,6 +117,8 @@ export interface Recovery {
   readonly of: readonly string[];
   /** States that another program has claimed: their flags hold no session, and are never broken. */
   readonly foreign: readonly string[];
+  /** What could not be dealt with, and why, told once: nothing else waits for it. */
+  readonly passedOver: readonly string[];
 }
 
 export interface Held {

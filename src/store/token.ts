@@ -3,6 +3,7 @@
  * one before it left behind. Its token is the content of every flag it sets.
  */
 import { z } from 'zod';
+import { UserError } from '../machine/errors.ts';
 
 export interface Token {
   readonly flockwork: 1;
@@ -26,21 +27,34 @@ export interface Token {
 /** What others know a session to have. */
 export type KnownMachines = Pick<Token, 'machines' | 'states'>;
 
+/** Bytes. Whoever reads flags reads no more: anybody who can write to the volume may have put anything there. */
+export const MAX_TOKEN_BYTES: number = 64 * 1024;
+/** What a worker may declare, at most: more would be a share that leaves the others nothing. */
+export const MAX_CONCURRENCY = 10_000;
+export const MAX_CAPACITY = 1_000_000;
+
+/** Names of workers and sessions: they are file names, and no others. */
+const fileName = (longest: number): z.ZodString =>
+  z.string().regex(new RegExp(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,${longest - 1}}$`));
+const MAX_WORKER_NAME = 100;
+const BOOT_LENGTH = 8;
+const sessionName = fileName(MAX_WORKER_NAME + 1 + BOOT_LENGTH);
+const workerName = fileName(MAX_WORKER_NAME);
+
 const tokenSchema: z.ZodType<Token> = z.object({
   flockwork: z.literal(1),
-  session: z.string().min(1),
-  worker: z.string().min(1),
+  session: sessionName,
+  worker: workerName,
   host: z.string(),
   pid: z.int(),
   process: z.string().exactOptional(),
   started: z.string(),
-  concurrency: z.int().positive(),
-  capacity: z.int().positive(),
+  concurrency: z.int().positive().max(MAX_CONCURRENCY),
+  capacity: z.int().positive().max(MAX_CAPACITY),
   machines: z.array(z.string()),
   states: z.record(z.string(), z.array(z.string())).exactOptional(),
 });
 
-const BOOT_LENGTH = 8;
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789';
 
 /** `NAME.BOOT` with a BOOT of 8 letters and digits: 41 bits. */
@@ -54,17 +68,33 @@ export function newSessionId(worker: string, random: () => number): string {
 
 /** A sentence on what is wrong with a worker's name, or undefined. It has to be a file name with room for BOOT. */
 export function workerNameProblem(name: string): string | undefined {
-  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(name) && name.length <= 100) return undefined;
-  return `"${name}" is no worker name: use at most 100 letters, digits, dots, hyphens and underscores, not beginning with a dot or hyphen`;
+  if (workerName.safeParse(name).success) return undefined;
+  return `"${name}" is no worker name: use at most ${MAX_WORKER_NAME} letters, digits, dots, hyphens and underscores, not beginning with a dot or hyphen`;
 }
 
 export function formatToken(token: Token): string {
   return `${JSON.stringify(token)}\n`;
 }
 
+/**
+ * Without the states of its machines, which help in rolling updates only, where it would be too long. Throws
+ * `too-many-machines` if it still is.
+ */
+export function fitToken(token: Token): Token {
+  const isShort = (one: Token): boolean => Buffer.byteLength(formatToken(one)) <= MAX_TOKEN_BYTES;
+  if (isShort(token)) return token;
+  const { states: _states, ...short } = token;
+  if (isShort(short)) return short;
+  throw new UserError(
+    'too-many-machines',
+    `the names of ${token.machines.length} machines do not fit into a flag of ${MAX_TOKEN_BYTES} bytes; give this worker fewer --machines`,
+    { machines: token.machines.length },
+  );
+}
+
 /** Undefined for a foreign flag (usually empty: presence is what counts) and for garbage. */
 export function parseToken(text: string | undefined): Token | undefined {
-  if (text === undefined || text === '') return undefined;
+  if (text === undefined || text === '' || text.length > MAX_TOKEN_BYTES) return undefined;
   try {
     return tokenSchema.parse(JSON.parse(text));
   } catch {

@@ -37,7 +37,7 @@ export interface ArchiverPorts {
 
 /** So many places are enough to find the newest by. */
 const SAMPLE = 1000;
-/** States at a time: a shard's are synced together. */
+/** States at a time, at most: a shard's are synced together. */
 const BATCH = 64;
 /** So many are looked at, and so many moved, in one Update System. */
 const LOOKS = 5000;
@@ -46,6 +46,16 @@ const MOVES = 512;
 const CYCLES_PER_ROUND = 256;
 /** No volume's time stamps are coarser, ms. */
 const COARSE = 2000;
+
+/** A state that has its names in the archive. */
+interface Kept {
+  readonly name: string;
+  /** Of its state file, if that is still in the root. */
+  readonly content: string | undefined;
+  readonly paths: readonly string[];
+  /** In its batch. */
+  readonly place: number;
+}
 
 export class Archiver {
   readonly #member: Member;
@@ -64,6 +74,7 @@ export class Archiver {
   /** Moved by half, and since when we know of it. */
   readonly #halves = new Map<string, number>();
   readonly #made = new Set<string>();
+  #batchSize = BATCH;
 
   constructor(member: Member, rules: ArchiveRules, ports: ArchiverPorts) {
     this.#member = member;
@@ -84,12 +95,23 @@ export class Archiver {
     const inUse = await this.#readInUse();
     let [looks, moves] = [0, 0];
     while (this.#queue.length > 0 && looks < LOOKS && moves < MOVES && mayGoOn()) {
-      const batch = this.#queue.subarray(-BATCH);
-      this.#queue = this.#queue.subarray(0, -BATCH);
+      const batch = this.#queue.subarray(-this.#batchSize);
+      this.#queue = this.#queue.subarray(0, -this.#batchSize);
       looks += batch.length;
-      moves += await this.#move(batch, inUse, mayGoOn);
+      const ended = await this.#move(batch, inUse, mayGoOn);
+      moves += ended.moved;
+      this.#resize(batch, ended.left);
     }
     return moves;
+  }
+
+  /** What a batch had no time for comes next, and in a smaller one: the volume may be slow. */
+  #resize(batch: Uint32Array, left: number): void {
+    if (left === 0) this.#batchSize = Math.min(BATCH, 2 * this.#batchSize);
+    else {
+      this.#batchSize = Math.max(1, this.#batchSize >> 1);
+      this.#queue = Uint32Array.from([...this.#queue, ...batch.subarray(batch.length - left)]);
+    }
   }
 
   /** A listing of `done/`, if it has changed, and not again for half a pause. */
@@ -166,13 +188,15 @@ export class Archiver {
 
   /** What is claimed, and what sessions still have a record of. */
   async #readInUse(): Promise<{ claimed: ReadonlySet<string>; owed: ReadonlySet<string> }> {
-    const { files, layout } = this.#member;
+    const { files, layout, passedOver } = this.#member;
     const owed = new Set<string>();
     for (const session of await listOrNone(files, layout.internal('staging'))) {
       const directory = layout.internal('staging', session);
-      for (const file of await stagedFiles(files, layout, session)) {
-        for (const name of await stagedStates(files, directory, file)) owed.add(name);
-      }
+      await passedOver.guard(`.flockwork/staging/${session}`, async () => {
+        for (const file of await stagedFiles(files, layout, session)) {
+          for (const name of await stagedStates(files, directory, file)) owed.add(name);
+        }
+      });
     }
     return { claimed: new Set(await listOrNone(files, layout.flags('in_progress'))), owed };
   }
@@ -181,38 +205,62 @@ export class Archiver {
     batch: Uint32Array,
     inUse: { claimed: ReadonlySet<string>; owed: ReadonlySet<string> },
     mayGoOn: () => boolean,
-  ): Promise<number> {
+  ): Promise<{ readonly moved: number; readonly left: number }> {
     const { files, layout } = this.#member;
-    const kept: { readonly name: string; readonly content: string | undefined }[] = [];
+    const linked: Kept[] = [];
+    let looked = 0;
     for (const index of batch) {
       if (!mayGoOn()) break;
       // What the volume refuses now is looked at again with the next listing.
       const one = await this.#keep(this.#done.at(index), this.#known[index]!, inUse).catch(
         () => undefined,
       );
-      if (one !== undefined) kept.push(one);
+      if (one !== undefined) linked.push({ ...one, place: looked });
+      looked += 1;
     }
+    const kept = await this.#syncAll(linked);
     for (const shard of new Set(kept.map(({ name }) => layout.archiveShard(name)))) {
       await files.sync(`${shard}/done`);
       await files.sync(shard);
     }
-    const left: string[] = [];
-    for (const { name, content } of kept) {
-      if (!mayGoOn()) break;
+    let moved = 0;
+    for (const { name, content, place } of kept) {
+      if (!mayGoOn()) {
+        looked = place;
+        break;
+      }
       if (content !== undefined) await removeOurs(files, layout.state(name), content, mayGoOn);
-      left.push(name);
+      this.#halves.set(name, this.#ports.monotonic());
+      moved += 1;
     }
-    const since = this.#ports.monotonic();
-    for (const name of left) this.#halves.set(name, since);
-    return left.length;
+    return { moved, left: batch.length - looked };
   }
 
-  /** Gives flag and state file a name in the archive, if they may go there. Returns the state's content. */
+  /**
+   * Those that are on the disk now: a successor is written without an fsync, and as long as it is in the root, its
+   * parent's record has it. What was there already may be an earlier try's, whose fsync failed.
+   */
+  async #syncAll(linked: readonly Kept[]): Promise<Kept[]> {
+    const { files } = this.#member;
+    const synced = await Promise.all(
+      linked.map(async (one) => {
+        try {
+          for (const path of one.paths) await files.sync(path);
+          return [one];
+        } catch {
+          return [];
+        }
+      }),
+    );
+    return synced.flat();
+  }
+
+  /** Gives flag and state file a name in the archive, if they may go there. */
   async #keep(
     name: string,
     since: number,
     { claimed, owed }: { claimed: ReadonlySet<string>; owed: ReadonlySet<string> },
-  ): Promise<{ name: string; content: string | undefined } | undefined> {
+  ): Promise<Omit<Kept, 'place'> | undefined> {
     const { files, layout } = this.#member;
     if (this.#halves.has(name)) return undefined;
     const place = await this.#placeOf(name);
@@ -235,10 +283,13 @@ export class Archiver {
       [layout.flag('done', name), layout.archivedFlag(name), flag],
       [layout.state(name), layout.archivedState(name), content],
     ];
+    const paths: string[] = [];
     for (const [from, to, text] of moves) {
-      if (text !== undefined && !(await this.#giveName(from, to, text))) return undefined;
+      if (text === undefined) continue;
+      if (!(await this.#giveName(from, to, text))) return undefined;
+      paths.push(to);
     }
-    return { name, content };
+    return { name, content, paths };
   }
 
   /** Whole: what it should be is known from its parent's record, which may leave the volume before it does. */
@@ -282,9 +333,6 @@ export class Archiver {
       const temporary = this.#member.staging('.archived');
       if ((await publish(files, temporary, to, text)) === 'taken') return false;
     }
-    // A successor is written without an fsync: as long as it is in the root, its parent's record has it. What is
-    // there already may be an earlier try's, whose fsync failed: no copy makes up for that.
-    await files.sync(to);
     return true;
   }
 

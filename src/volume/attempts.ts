@@ -5,7 +5,7 @@
  */
 import { formatRecord, parseAttempt, type Attempt } from '../machine/record.ts';
 import { ensureDirectory } from './directory.ts';
-import { listOrNone, publish, readFlag, remove } from './exclusive.ts';
+import { listEntry, publish, readFlag, remove } from './exclusive.ts';
 import { errnoOf, type Files, type Stat } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Member } from './member.ts';
@@ -29,7 +29,7 @@ export async function readTried(files: Files, layout: Layout, name: string): Pro
   const attempts: Attempt[] = [];
   const refusedBy: string[] = [];
   let [deferred, written]: [string?, string?] = [];
-  for (const entry of await listOrNone(files, directory)) {
+  for (const entry of await listEntry(files, directory)) {
     if (entry.startsWith(REFUSED)) {
       refusedBy.push(entry.slice(REFUSED.length));
     } else if (!entry.startsWith('.')) {
@@ -126,12 +126,12 @@ export async function clearAttempts(member: Member, name: string): Promise<void>
 
 export async function removeAttempts(files: Files, layout: Layout, name: string): Promise<void> {
   const directory = layout.internal('attempts', name);
-  for (const entry of await listOrNone(files, directory)) {
+  for (const entry of await listEntry(files, directory)) {
     await remove(files, `${directory}/${entry}`);
   }
   try {
     await files.removeDirectory(directory);
   } catch (error) {
-    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw error;
   }
 }

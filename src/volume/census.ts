@@ -48,7 +48,7 @@ export async function takeCensus(
   const inProgress = (await listOrNone(files, layout.flags('in_progress'))).filter(isStateName);
   const claimed = new Set(inProgress);
   const open = new Set<string>();
-  for await (const name of files.names(layout.root)) {
+  for await (const name of files.names(layout.entries)) {
     if (isStateName(name) && !claimed.has(name)) open.add(name);
   }
   let done = 0;

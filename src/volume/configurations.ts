@@ -1,4 +1,5 @@
 /** Configurations on a volume: each NAME:VERSION once, whole, and never changed. */
+import { machineNameProblem } from '../machine/machine.ts';
 import type { ConfigurationName } from '../store/contract.ts';
 import { ensureDirectory } from './directory.ts';
 import { listOrNone, publish, readText } from './exclusive.ts';
@@ -29,12 +30,19 @@ export async function putConfiguration(
   return outcome === 'ours' ? text : ((await readText(files, path)) ?? text);
 }
 
-/** Undefined for what is no file, too: to read a FIFO would never come to an end. */
+const isName = ({ name, version }: ConfigurationName): boolean =>
+  machineNameProblem(name) === undefined && machineNameProblem(version) === undefined;
+
+/**
+ * Undefined for what no configuration can be called, whoever asks for it, and for what is no file: to read a FIFO would
+ * never come to an end.
+ */
 export async function getConfiguration(
   files: Files,
   layout: Layout,
   key: ConfigurationName,
 ): Promise<string | undefined> {
+  if (!isName(key)) return undefined;
   const path = pathOf(layout, key);
   return (await files.stat(path))?.kind === 'file' ? readText(files, path) : undefined;
 }
@@ -48,7 +56,7 @@ export async function listConfigurations(
   return names.flatMap((file) => {
     const [name, version, ...more] = file.split(SEPARATOR);
     const isOne = name !== undefined && version !== undefined && more.length === 0;
-    return isOne && !file.startsWith('.') ? [{ name, version }] : [];
+    return isOne && isName({ name, version }) ? [{ name, version }] : [];
   });
 }
 

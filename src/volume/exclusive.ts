@@ -7,25 +7,50 @@ import { errnoOf, type Files, type Sink } from './files.ts';
 const decoder = new TextDecoder();
 const always = (): boolean => true;
 
-/** The content of a small file of ours; undefined where there is none. */
-export async function readText(files: Files, path: string): Promise<string | undefined> {
+/** The content of a small file of ours, or its first `limit` bytes and one more; undefined where there is none. */
+export async function readText(
+  files: Files,
+  path: string,
+  limit?: number,
+): Promise<string | undefined> {
   try {
-    return decoder.decode(await files.read(path));
+    return decoder.decode(await files.read(path, limit));
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }
 
-/** What a directory, a symbolic link or a socket says to a reader. */
-const NO_FILE = ['EISDIR', 'ELOOP', 'ENXIO'];
+/** What a directory, a symbolic link or a socket says to whoever opens it as a file. */
+export const NO_FILE: readonly string[] = ['EISDIR', 'ELOOP', 'ENXIO'];
 
 /** The content of a flag; undefined where there is none, or something that is no file (`@eaDir`, a dangling link). */
-export async function readFlag(files: Files, path: string): Promise<string | undefined> {
+export async function readFlag(
+  files: Files,
+  path: string,
+  limit?: number,
+): Promise<string | undefined> {
   try {
-    return await readText(files, path);
+    return await readText(files, path, limit);
   } catch (error) {
     if (NO_FILE.includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** What our user may not read. */
+const KEPT = ['EACCES', 'EPERM'];
+
+/** The same, and empty where it may not be read: as another program's flag, of which only the name is known. */
+export async function readIfAllowed(
+  files: Files,
+  path: string,
+  limit?: number,
+): Promise<string | undefined> {
+  try {
+    return await readFlag(files, path, limit);
+  } catch (error) {
+    if (KEPT.includes(errnoOf(error) ?? '')) return '';
     throw error;
   }
 }
@@ -33,6 +58,16 @@ export async function readFlag(files: Files, path: string): Promise<string | und
 /** The names in a directory; none where there is no such directory. */
 export function listOrNone(files: Files, directory: string): Promise<string[]> {
   return listInto(files, directory, []);
+}
+
+/** The same of a directory that is itself an entry of one of ours: whatever else has been put there has none. */
+export async function listEntry(files: Files, directory: string): Promise<string[]> {
+  try {
+    return await listOrNone(files, directory);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTDIR') return [];
+    throw error;
+  }
 }
 
 /** The same, to where they shall go. */

@@ -21,7 +21,7 @@ export interface Sink {
 
 export interface Files {
   /**
-   * Names in a directory, in no order. May be stale on network volumes, in both directions (I8). There may be
+   * Names in a directory, in no order; of a link to one only where the path ends with a slash. May be stale on network volumes, in both directions (I8). There may be
    * a million: where they go to `into`, no others are held.
    */
   list(directory: string): Promise<string[]>;

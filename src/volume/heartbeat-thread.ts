@@ -2,6 +2,7 @@
 import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ThreadData, ThreadMessage } from './heartbeat.ts';
+import { OVERWRITE_FLAGS } from './node-files.ts';
 import { Pulse } from './pulse.ts';
 
 const { lease, interval, shared, counter } = workerData as ThreadData;
@@ -12,7 +13,7 @@ const post = (message: ThreadMessage): void => parentPort?.postMessage(message);
 
 /** Opened anew each time: a lease that somebody removed must not be kept alive through an old handle. */
 function rewrite(content: string): number {
-  const fd = openSync(lease, 'r+');
+  const fd = openSync(lease, OVERWRITE_FLAGS);
   try {
     writeSync(fd, content, 0);
     return fstatSync(fd).mtimeMs;

@@ -1,6 +1,6 @@
 /** Reading a claimed state file, whoever put it there and whatever it is. */
 import { MAX_STATE_BYTES } from '../machine/state-file.ts';
-import { instanceProblem, parseStateName } from '../machine/name.ts';
+import { instanceProblem, parseStateName, stepProblem } from '../machine/name.ts';
 import { readTried, writtenAt } from './attempts.ts';
 import type { Intake } from '../store/session.ts';
 import { errnoOf, type Stat } from './files.ts';
@@ -10,7 +10,7 @@ import { mendTorn, tornSuccessor } from './torn.ts';
 export async function intake(member: Member, name: string): Promise<Intake> {
   const { files, layout } = member;
   const path = layout.state(name);
-  const badName = instanceProblem(parseStateName(name)!.instance);
+  const badName = instanceProblem(parseStateName(name)!.instance) ?? stepProblem(name);
   if (badName !== undefined) return { kind: 'bad', code: 'bad-name', reason: badName };
   try {
     const stat = await files.stat(path);

@@ -31,6 +31,11 @@ export class Layout {
     this.root = root.replace(/(?<=.)\/+$/, '');
   }
 
+  /** For listing: the volume itself may be a link to a directory. */
+  get entries(): string {
+    return `${this.root}/`;
+  }
+
   state(name: string): string {
     return `${this.root}/${name}`;
   }

@@ -7,7 +7,8 @@ import { NO_EVENTS, type Inbox } from './inbox.ts';
 import { hash } from '../semaphore/hash.ts';
 import { Names } from '../semaphore/names.ts';
 import type { Layout } from './layout.ts';
-import { formatToken, type KnownMachines, type Token } from '../store/token.ts';
+import { PassedOver } from './pass-over.ts';
+import { fitToken, formatToken, type KnownMachines, type Token } from '../store/token.ts';
 
 /** ext4 allows 65,000 links to an inode; GlusterFS 100, or as few as 38 where its bricks are ext4. */
 const LINKS_PER_TOKEN_FILE = 60_000;
@@ -59,6 +60,7 @@ export class Member {
   readonly reappeared: Set<string> = new Set();
   /** Without clocks, no claim that we know of is old. */
   claims: ClaimAges = new ClaimAges(() => [], Number.POSITIVE_INFINITY);
+  readonly passedOver: PassedOver = new PassedOver();
   /** States whose claim was to be made, or given up, and may have been. */
   readonly doubtful: Set<string> = new Set();
   #stagingMade = false;
@@ -150,7 +152,7 @@ export class Member {
     this.#announcements += 1;
     const name = `${this.token.session}~${FIRST_ANNOUNCEMENT + this.#announcements}`;
     const path = this.layout.internal('sessions', name);
-    await createAnew(this.files, path, formatToken({ ...this.token, ...known }));
+    await createAnew(this.files, path, formatToken(fitToken({ ...this.token, ...known })));
     this.#announcement = path;
     if (before !== undefined) await remove(this.files, before);
   }

@@ -3,7 +3,7 @@ import { isStateName, originName, parseStateName, stateName } from '../machine/n
 import { followersOf, parseCommitRecord } from '../machine/record.ts';
 import { isArchived, readDoneFlag } from './archive.ts';
 import { removeAttempts } from './attempts.ts';
-import { createAnew, listOrNone, readFlag, remove, removeOurs } from './exclusive.ts';
+import { createAnew, listEntry, listOrNone, readFlag, remove, removeOurs } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import { isJunkName, type Layout } from './layout.ts';
 import { parseCounter } from './pulse.ts';
@@ -168,7 +168,7 @@ async function bringBack(files: Files, layout: Layout, name: string): Promise<vo
 async function listArchived(files: Files, layout: Layout): Promise<string[]> {
   const names: string[] = [];
   for (const shard of await listShards(files, layout)) {
-    names.push(...(await listOrNone(files, `${shard}/done`)));
+    names.push(...(await listEntry(files, `${shard}/done`)));
   }
   return names;
 }
@@ -269,8 +269,8 @@ export async function resetTraces(
   for (const session of await listOrNone(files, layout.internal('staging'))) {
     if (living.has(session) || isJunkName(session)) continue;
     const staging = layout.internal('staging', session);
-    for (const name of await listOrNone(files, staging)) await remove(files, `${staging}/${name}`);
-    await files.removeDirectory(staging);
+    for (const name of await listEntry(files, staging)) await remove(files, `${staging}/${name}`);
+    await removeIfEmpty(files, staging);
   }
   for (const part of ['sessions', 'leases', 'journal'] as const) {
     for (const name of await listOrNone(files, layout.internal(part))) {

@@ -4,7 +4,6 @@
  * listings of unknown length, go through the thread pool.
  */
 import {
-  appendFileSync,
   chmodSync,
   closeSync,
   constants,
@@ -37,7 +36,11 @@ const YIELD_AFTER = 8 * LIST_BUFFER;
 const SMALL = 4096;
 const DEFAULT_LIMIT = 16 * 1024 * 1024;
 /** Never through a symbolic link, never waiting for the other end of a FIFO. */
-const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const SAFELY = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const READ_FLAGS = constants.O_RDONLY | SAFELY;
+const APPEND_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | SAFELY;
+/** For `overwrite`: of what is there. */
+export const OVERWRITE_FLAGS: number = constants.O_RDWR | SAFELY;
 
 /** Read once: a command that the worker runs has a umask of its own. */
 const UMASK = process.umask();
@@ -88,6 +91,14 @@ function readAll(fd: number, limit: number): Uint8Array {
     length += got;
   }
   return buffer.subarray(0, length);
+}
+
+/** Throws ENOTDIR, as for whatever else is no directory: what a link leads to is not of the volume. */
+function refuseLink(directory: string): void {
+  if (lstatSync(directory, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return;
+  throw Object.assign(new Error(`ENOTDIR: not a directory, but a link: ${directory}`), {
+    code: 'ENOTDIR',
+  });
 }
 
 /** A third cheaper, and nobody waits for it for long: ticks go on in between. */
@@ -151,12 +162,14 @@ export class NodeFiles implements HistoryFiles {
   list(directory: string): Promise<string[]>;
   list<Into extends Sink>(directory: string, into: Into): Promise<Into>;
   async list(directory: string, into: Sink = []): Promise<Sink> {
+    refuseLink(directory);
     if (!this.#network) await listSync(directory, into);
     else for await (const name of this.names(directory)) into.push(name);
     return into;
   }
 
   async *names(directory: string): AsyncGenerator<string, void> {
+    refuseLink(directory);
     for await (const entry of await opendir(directory, { bufferSize: LIST_BUFFER })) {
       yield entry.name;
     }
@@ -191,14 +204,13 @@ export class NodeFiles implements HistoryFiles {
   }
 
   async overwrite(path: string, content: string): Promise<void> {
-    withFile(path, 'r+', (fd) => writeSync(fd, content, 0));
+    withFile(path, OVERWRITE_FLAGS, (fd) => writeSync(fd, content, 0));
   }
 
   async append(path: string, content: string): Promise<void> {
     const bits = this.#hiddenBits(path);
-    if (bits === 0) return appendFileSync(path, content);
-    withFile(path, 'a', (fd) => {
-      share(fd, bits);
+    withFile(path, APPEND_FLAGS, (fd) => {
+      if (bits !== 0) share(fd, bits);
       writeFileSync(fd, content);
     });
   }

@@ -67,7 +67,7 @@ export class OpenStates {
 
   async #list(): Promise<Names> {
     const began = this.#monotonic();
-    const root = await this.#listings.list(this.#layout.root, isStateName);
+    const root = await this.#listings.list(this.#layout.entries, isStateName);
     const done = await this.#listings.list(this.#layout.flags('done'));
     const open = root.without(done);
     const now = this.#monotonic();

@@ -66,7 +66,7 @@ async function requireDirectory(files: Files, at: Layout): Promise<void> {
   // The volume itself may be a symbolic link; it then lists as a directory does.
   if (stat !== undefined && stat.kind !== 'file') {
     try {
-      await files.list(`${at.root}/`, { push: enough });
+      await files.list(at.entries, { push: enough });
       return;
     } catch (error) {
       if (error === ENOUGH) return;

@@ -37,7 +37,9 @@ export class Orphans {
       if (!isMine(instance)) continue;
       for (const file of inbox.due.get(instance) ?? []) {
         if (!window.mayStart()) return;
-        await this.#answerOne(instance, file, window);
+        await this.#member.passedOver.guard(`events/${file}`, () =>
+          this.#answerOne(instance, file, window),
+        );
       }
     }
   }

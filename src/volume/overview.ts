@@ -1,4 +1,5 @@
 /** The volume as people ask about it: read without joining, changing nothing. */
+import { z } from 'zod';
 import { subjectOfProblem } from '../machine/dropped.ts';
 import { isStateName } from '../machine/name.ts';
 import { parseFailureRecord, type FailureRecord } from '../machine/record.ts';
@@ -7,14 +8,14 @@ import { compareCodePoints } from '../semaphore/order.ts';
 import { findState } from './archive.ts';
 import { takeCensus, type Census } from './census.ts';
 import type { Held } from '../store/session.ts';
-import { listOrNone, readFlag, readText } from './exclusive.ts';
+import { listOrNone, readIfAllowed } from './exclusive.ts';
 import type { Files } from './files.ts';
 import { readTails, type HistoryFiles, type Tails } from './history.ts';
 import { JournalCounter } from './journal-counts.ts';
 import type { Layout } from './layout.ts';
 import { numberOfTokenFile } from './member.ts';
 import { readRoster } from './snapshot.ts';
-import { parseToken, type Token } from '../store/token.ts';
+import { MAX_TOKEN_BYTES, parseToken, type Token } from '../store/token.ts';
 import { readSigns, type Signs } from './vitals.ts';
 
 export interface Claimed {
@@ -64,6 +65,19 @@ export interface Overview {
 /** Of each kind. */
 const MAX_REASONS = 1000;
 
+/** As `reportHeld` writes it: JSON has no key for what is undefined. */
+type HeldFile = readonly (Omit<Held, 'machine'> & { readonly machine?: string | undefined })[];
+
+const heldSchema: z.ZodType<HeldFile> = z.array(
+  z.object({
+    state: z.string(),
+    machine: z.string().optional(),
+    stage: z.enum(['claimed', 'ready', 'running', 'finished']),
+    since: z.string(),
+    attempt: z.number(),
+  }),
+);
+
 /** `counter`: kept from one look to the next. */
 export async function readOverview(
   files: HistoryFiles,
@@ -92,7 +106,7 @@ export async function readClaims(
   const held = new Map<string, Map<string, Held>>();
   const claims: Claimed[] = [];
   for (const state of names) {
-    const text = await readFlag(files, layout.flag('in_progress', state));
+    const text = await readIfAllowed(files, layout.flag('in_progress', state), MAX_TOKEN_BYTES);
     if (text === undefined) continue;
     const token = parseToken(text);
     const session = token?.session;
@@ -119,9 +133,9 @@ async function readRegistered(files: Files, layout: Layout): Promise<Registered[
 }
 
 async function readHeld(files: Files, layout: Layout, session: string): Promise<Map<string, Held>> {
-  const text = await readText(files, layout.internal('journal', `${session}.held`));
-  const held = (parseOr(text) ?? []) as Held[];
-  return new Map(held.map((one) => [one.state, one]));
+  const text = await readIfAllowed(files, layout.internal('journal', `${session}.held`));
+  const held = heldSchema.safeParse(parseOr(text));
+  return new Map((held.data ?? []).map((one) => [one.state, { machine: undefined, ...one }]));
 }
 
 function parseOr(text: string | undefined): unknown {
@@ -139,7 +153,7 @@ async function readFailures(
 ): Promise<FailureRecord[]> {
   const failures: FailureRecord[] = [];
   for (const state of names) {
-    const text = await readFlag(files, layout.flag('failed', state));
+    const text = await readIfAllowed(files, layout.flag('failed', state));
     const unknown = { flockwork: 1 as const, session: '', worker: '', at: '', code: 'unknown' };
     failures.push(
       parseFailureRecord(text ?? '') ?? { ...unknown, state, reason: 'the flag gives no reason' },
@@ -154,7 +168,7 @@ async function readProblems(files: Files, layout: Layout): Promise<string[]> {
   );
   const problems: string[] = [];
   for (const name of names.sort().slice(0, MAX_REASONS)) {
-    problems.push((await readFlag(files, layout.event(name)))?.trim() ?? '');
+    problems.push((await readIfAllowed(files, layout.event(name)))?.trim() ?? '');
   }
   return problems.filter((problem) => problem !== '');
 }
@@ -170,7 +184,7 @@ export async function readSessions(
   const numbers = new Map<string, number>();
   for (const name of await listOrNone(files, directory)) {
     if (!name.startsWith(prefix)) continue;
-    const token = parseToken(await readFlag(files, `${directory}/${name}`));
+    const token = parseToken(await readIfAllowed(files, `${directory}/${name}`, MAX_TOKEN_BYTES));
     const number = numberOfTokenFile(name);
     if (token === undefined || number < (numbers.get(token.session) ?? 0)) continue;
     numbers.set(token.session, number);

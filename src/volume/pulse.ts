@@ -1,5 +1,6 @@
 /** One beat of a session's proof of life: what the heartbeat's thread does at every interval. */
 import type { ClockSample } from '../semaphore/volume-clock.ts';
+import { NO_FILE } from './exclusive.ts';
 import { errnoOf } from './files.ts';
 
 /** Times are milliseconds. */
@@ -17,6 +18,8 @@ export type Beat =
   | { readonly kind: 'silent' }
   /** The lease is gone: somebody broke it. */
   | { readonly kind: 'broken' };
+
+const GONE = ['ENOENT', ...NO_FILE];
 
 export class Pulse {
   readonly #ports: PulsePorts;
@@ -39,11 +42,13 @@ export class Pulse {
       const sample = { before, after, mtime, monotonic: ports.monotonic() };
       return { kind: 'beat', began, sample };
     } catch (error) {
-      // Only a lease that is gone means the end; a full or failing volume may come back.
-      return { kind: errnoOf(error) === 'ENOENT' ? 'broken' : 'silent' };
+      // Only a lease that is gone, or in whose place something else is, means the end; a failing volume may come back.
+      return { kind: GONE.includes(errnoOf(error) ?? '') ? 'broken' : 'silent' };
     }
   }
 }
+
+export const COUNTER_BYTES = 16;
 
 /** The lease's content: of fixed width, so that rewriting it in place never leaves a mixture. */
 export function formatCounter(counter: number): string {

@@ -1,26 +1,23 @@
 /**
- * Finishing for the dead. A session is dead when its lease has not moved for the lease time on *our*
- * monotonic clock. Its lease is broken first, so that it learns of it when it comes back; then its claims
+ * Finishing for the dead: see `lease-watch.ts` for who that is. A dead session's lease is broken first, so that it learns of it when it comes back; then its claims
  * are dropped, and what it had staged is finished from the records (the sweep). All of it may be done
  * by several workers at once, or half, and again.
  */
 import { isStateName } from '../machine/name.ts';
 import { parseCommitRecord } from '../machine/record.ts';
 import { hash } from '../semaphore/hash.ts';
-import { isDead, sight, type Sighting } from '../semaphore/liveness.ts';
 import { isMine } from '../semaphore/share.ts';
 import { isArchived, isDone } from './archive.ts';
 import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
 import { dropClaim, isSettled, releaseClaim } from './claim.ts';
 import { publishFromRecord } from './commit.ts';
 import type { Recovering, Recovery, Window } from '../store/session.ts';
-import { listOrNone, readFlag, readText, remove, removeOurs } from './exclusive.ts';
+import { listEntry, listOrNone, readFlag, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf } from './files.ts';
-import { isJunkName } from './layout.ts';
+import type { LeaseWatch } from './lease-watch.ts';
 import { sessionOfTokenFile, type Member } from './member.ts';
-import { parseCounter } from './pulse.ts';
 import { holdsRecords, stagedFiles, stagedStates } from './staging.ts';
-import { parseToken, type Token } from '../store/token.ts';
+import { MAX_TOKEN_BYTES, parseToken, type Token } from '../store/token.ts';
 import { isVoid } from './outcomes.ts';
 import { sweepWaiting } from './waiting.ts';
 
@@ -33,8 +30,6 @@ interface Claim {
 /** Is this state, or this staged file, for us to deal with? */
 type IsMine = (key: string) => boolean;
 
-/** Leases are looked at once in so many parts of a lease: a death shows that much later at most. */
-const LOOKS_PER_LEASE = 8;
 /**
  * Claims are looked through so many times a lease, for those that nobody would let go of; deaths known meanwhile
  * make it at once, and have all of them read.
@@ -43,7 +38,8 @@ const SCANS_PER_LEASE = 4;
 /** A claim that stays is read again after so many: its name may have been claimed anew in between. */
 const SCANS_TRUSTED = 16;
 
-type Report = Record<Exclude<keyof Recovery, 'foreign'>, string[]> & Pick<Recovery, 'foreign'>;
+type Report = Record<'broken' | 'dropped' | 'finished' | 'of', string[]> &
+  Pick<Recovery, 'foreign'>;
 const noReport = (
   foreign: readonly string[],
 ): { -readonly [Key in keyof Report]: Report[Key] } => ({
@@ -60,9 +56,7 @@ export class Recoverer {
   readonly #member: Member;
   readonly #lease: number;
   readonly #monotonic: () => number;
-  readonly #sightings = new Map<string, Sighting>();
-  /** Counters that were seen to move. */
-  readonly #moved = new Set<string>();
+  readonly #leases: LeaseWatch;
   /** As they were read last: of others, and ours. */
   #claims: Claim[] = [];
   #own: string[] = [];
@@ -74,75 +68,20 @@ export class Recoverer {
   #scans = 0;
   /** Names of all claims at the last scan. */
   #listed = new Set<string>();
-  #looked = Number.NEGATIVE_INFINITY;
   /** What was staged by sessions that are dead, and is dealt with; others in the same file may not be. */
   readonly #swept = new Set<string>();
 
-  constructor(member: Member, lease: number, monotonic: () => number) {
+  constructor(member: Member, leases: LeaseWatch, lease: number, monotonic: () => number) {
     this.#member = member;
+    this.#leases = leases;
     this.#lease = lease;
     this.#monotonic = monotonic;
   }
 
   /** Looks at every lease there is. Changes nothing, so any phase will do. */
-  async observe(): Promise<void> {
-    const { files, layout, token } = this.#member;
-    this.#looked = this.#monotonic();
-    const named = new Set([
-      ...(await listOrNone(files, layout.internal('leases'))),
-      ...(await listOrNone(files, layout.internal('sessions'))).map(sessionOfTokenFile),
-      ...(await listOrNone(files, layout.internal('staging'))),
-      ...this.#claims.map((claim) => claim.token.session),
-      ...this.#member.registered,
-    ]);
-    // Who has just gone is looked for all the same: a listing may be old, and a lease has its time.
-    for (const session of new Set([...named, ...this.#sightings.keys()])) {
-      if (session !== token.session && !isJunkName(session)) await this.#look(session);
-    }
-    for (const session of this.#sightings.keys()) {
-      if (!named.has(session) && this.#isDead(session)) this.#sightings.delete(session);
-    }
-  }
-
-  async #look(session: string): Promise<void> {
-    const { files, layout } = this.#member;
-    const began = this.#monotonic();
-    let text: string | undefined;
-    try {
-      text = await readText(files, layout.internal('leases', session));
-    } catch {
-      // I8: a volume that does not answer says nothing about anybody.
-      return;
-    }
-    const before = this.#sightings.get(session);
-    const after = sight(before, parseCounter(text), began, this.#monotonic());
-    if (before !== undefined && after.counter > before.counter) this.#moved.add(session);
-    this.#sightings.set(session, after);
-  }
-
-  /** I6: right before it counts. The volume may have been slow since the last look, and who had slept may be back. */
-  async #isDeadNow(session: string): Promise<boolean> {
-    await this.#look(session);
-    const looked = this.#sightings.get(session)?.looked ?? Number.NEGATIVE_INFINITY;
-    return this.#isDead(session) && this.#monotonic() - looked < this.#lease / LOOKS_PER_LEASE;
-  }
-
-  #isDead(session: string): boolean {
-    const sighting = this.#sightings.get(session);
-    return sighting !== undefined && isDead(sighting, this.#lease);
-  }
-
-  /** Was this session seen to be at work since we came? */
-  isAlive(session: string): boolean {
-    return this.#moved.has(session) && !this.#isDead(session);
-  }
-
-  isKnownDead(session: string): boolean {
-    return this.#isDead(session);
-  }
-
-  living(): string[] {
-    return [...this.#sightings.keys()].filter((session) => !this.#isDead(session));
+  observe(): Promise<void> {
+    const claimants = this.#claims.map((claim) => claim.token.session);
+    return this.#leases.observe([...claimants, ...this.#member.registered]);
   }
 
   /** In Update System only: see I4. */
@@ -150,11 +89,12 @@ export class Recoverer {
     cycle: number,
     window: Window,
     { isHeld = () => true, all = false }: Recovering = {},
-  ): Promise<Recovery> {
+  ): Promise<Omit<Recovery, 'passedOver'>> {
     const { session: self } = this.#member.token;
-    const isMyPart = (key: string): boolean => all || isMine(key, self, this.living(), cycle);
-    if (this.#monotonic() - this.#looked >= this.#lease / LOOKS_PER_LEASE) await this.observe();
-    const dead = [...this.#sightings.keys()].filter((session) => this.#isDead(session));
+    const leases = this.#leases;
+    const isMyPart = (key: string): boolean => all || isMine(key, self, leases.living(), cycle);
+    if (leases.isDue) await this.observe();
+    const dead = leases.dead();
     const report = noReport(this.#foreign);
     const due = this.#monotonic() - this.#scanned >= this.#lease / SCANS_PER_LEASE;
     if (dead.length === 0 && !due) return report;
@@ -164,17 +104,28 @@ export class Recoverer {
     await this.#sweepAttempts(isMyPart, window);
     await sweepWaiting(this.#member, (name) => isMyPart(name) && window.mayStart());
     for (const session of dead) {
-      const isStill = await this.#isDeadNow(session);
+      const isStill = await leases.isDeadNow(session);
       if (!window.mayStart()) return report;
       if (!isStill) continue;
       const before = sizeOf(report);
-      if (await this.#breakLease(session, window)) report.broken.push(session);
-      report.dropped.push(...(await this.#dropClaims(session, isMyPart, window)));
-      report.finished.push(...(await this.#sweep(session, isMyPart, window)));
+      await this.#member.passedOver.guard(`.flockwork/*/${session}`, () =>
+        this.#finishFor(session, isMyPart, window, report),
+      );
       if (sizeOf(report) > before) report.of.push(session);
-      await this.#forget(session);
     }
     return report;
+  }
+
+  async #finishFor(
+    session: string,
+    isMyPart: IsMine,
+    window: Window,
+    report: Report,
+  ): Promise<void> {
+    if (await this.#breakLease(session, window)) report.broken.push(session);
+    await this.#dropClaims(session, isMyPart, window, report.dropped);
+    await this.#sweep(session, isMyPart, window, report.finished);
+    await this.#forget(session);
   }
 
   /** Without a death, only what is there for the second time is read: most claims come and go. */
@@ -194,7 +145,10 @@ export class Recoverer {
         claims.push(before);
         continue;
       }
-      const text = await readFlag(files, layout.flag('in_progress', name));
+      let text: string | undefined;
+      await this.#member.passedOver.guard(`in_progress/${name}`, async () => {
+        text = await readFlag(files, layout.flag('in_progress', name), MAX_TOKEN_BYTES);
+      });
       if (text === undefined) continue;
       const token = parseToken(text);
       if (token === undefined) {
@@ -206,10 +160,7 @@ export class Recoverer {
         continue;
       }
       claims.push({ name, text, token });
-      // Its lease may have been broken already, by somebody who died before he was through.
-      if (!this.#sightings.has(token.session)) {
-        this.#sightings.set(token.session, sight(undefined, undefined, this.#monotonic()));
-      }
+      this.#leases.hearOf(token.session);
     }
     this.#claims = claims;
     this.#foreign = foreign;
@@ -238,33 +189,45 @@ export class Recoverer {
       const isOver = this.#member.waiting.has(name) || (await isSettled(files, layout, name));
       if (!isOver) continue;
       if (!window.mayStart()) return;
-      await removeAttempts(files, layout, name);
+      await this.#member.passedOver.guard(`.flockwork/attempts/${name}`, () =>
+        removeAttempts(files, layout, name),
+      );
     }
   }
 
   async #breakLease(session: string, window: Window): Promise<boolean> {
     const { files, layout } = this.#member;
-    const wasThere = await remove(files, layout.internal('leases', session));
+    let wasThere = false;
+    await this.#member.passedOver.guard(`.flockwork/leases/${session}`, async () => {
+      wasThere = await remove(files, layout.internal('leases', session));
+    });
     for (const name of await listOrNone(files, layout.flags('workers'))) {
       const flag = layout.flag('workers', name);
-      const text = await readFlag(files, flag);
-      if (text !== undefined && parseToken(text)?.session === session) {
-        await removeOurs(files, flag, text, window.mayStart);
-      }
+      await this.#member.passedOver.guard(`workers/${name}`, async () => {
+        const text = await readFlag(files, flag, MAX_TOKEN_BYTES);
+        if (text !== undefined && parseToken(text)?.session === session) {
+          await removeOurs(files, flag, text, window.mayStart);
+        }
+      });
     }
     return wasThere;
   }
 
-  async #dropClaims(session: string, isMyPart: IsMine, window: Window): Promise<string[]> {
-    const dropped: string[] = [];
+  async #dropClaims(
+    session: string,
+    isMyPart: IsMine,
+    window: Window,
+    dropped: string[],
+  ): Promise<void> {
     for (const claim of this.#claims) {
       if (claim.token.session !== session || !isMyPart(claim.name)) continue;
       if (!window.mayStart()) break;
-      await this.#countLost(claim);
-      if (await dropClaim(this.#member, claim.name, claim.text, window)) dropped.push(claim.name);
+      await this.#member.passedOver.guard(`in_progress/${claim.name}`, async () => {
+        await this.#countLost(claim);
+        if (await dropClaim(this.#member, claim.name, claim.text, window)) dropped.push(claim.name);
+      });
     }
     this.#claims = this.#claims.filter((claim) => !dropped.includes(claim.name));
-    return dropped;
   }
 
   /** A state that kills whoever ticks it must not go round for ever. */
@@ -286,19 +249,23 @@ export class Recoverer {
   }
 
   /** What a dead session staged is done, superseded, or (not seen in `done/`) left for later: see I8. */
-  async #sweep(session: string, isMyPart: IsMine, window: Window): Promise<string[]> {
+  async #sweep(
+    session: string,
+    isMyPart: IsMine,
+    window: Window,
+    finished: string[],
+  ): Promise<void> {
     const { files, layout } = this.#member;
     const directory = layout.internal('staging', session);
-    const finished: string[] = [];
     for (const file of await stagedFiles(files, layout, session)) {
       if (!isMyPart(file)) continue;
       const names = await stagedStates(files, directory, file);
       const open = names.filter((name) => !this.#swept.has(`${session}/${name}`));
       let left = open.length;
       for (const name of open) {
-        if (!window.mayLand()) return finished;
+        if (!window.mayLand()) return;
         const outcome = await this.#finish(name, session, file, window);
-        if (outcome === 'late') return finished;
+        if (outcome === 'late') return;
         if (outcome === 'unseen') continue;
         if (outcome === 'finished') finished.push(name);
         this.#swept.add(`${session}/${name}`);
@@ -306,7 +273,6 @@ export class Recoverer {
       }
       if (names.length > 0 && left === 0) await remove(files, `${directory}/${file}`);
     }
-    return finished;
   }
 
   /** The flag decides, and it alone: it is whole, and never changes. What is staged says where to look. */
@@ -339,7 +305,7 @@ export class Recoverer {
     if (this.#claims.some((claim) => claim.token.session === session)) return;
     const staging = layout.internal('staging', session);
     // By one listing: the next one may be of another time, and show a record.
-    const names = await listOrNone(files, staging);
+    const names = await listEntry(files, staging);
     if (names.some(holdsRecords)) return;
     for (const name of names) await remove(files, `${staging}/${name}`);
     try {
@@ -354,25 +320,26 @@ export class Recoverer {
         await remove(files, layout.internal('sessions', name));
       }
     }
-    this.#sightings.delete(session);
-    this.#moved.delete(session);
+    this.#leases.forget(session);
     for (const one of this.#swept) if (one.startsWith(`${session}/`)) this.#swept.delete(one);
   }
 
   /** Records in other sessions' staging whose state is done, or has not failed: something may still come of them. */
   async owed(): Promise<number> {
-    const { files, layout, token } = this.#member;
+    const { files, layout, token, passedOver } = this.#member;
     let owed = 0;
     for (const session of await listOrNone(files, layout.internal('staging'))) {
       if (session === token.session) continue;
       const directory = layout.internal('staging', session);
-      for (const file of await stagedFiles(files, layout, session)) {
-        for (const name of await stagedStates(files, directory, file)) {
-          const failed = await files.stat(layout.flag('failed', name));
-          // It may have been committed after all, by whoever was stopped meanwhile: done beats failed.
-          if (failed === undefined || (await isDone(files, layout, name))) owed += 1;
+      await passedOver.guard(`.flockwork/staging/${session}`, async () => {
+        for (const file of await stagedFiles(files, layout, session)) {
+          for (const name of await stagedStates(files, directory, file)) {
+            const failed = await files.stat(layout.flag('failed', name));
+            // It may have been committed after all, by whoever was stopped meanwhile: done beats failed.
+            if (failed === undefined || (await isDone(files, layout, name))) owed += 1;
+          }
         }
-      }
+      });
     }
     return owed;
   }

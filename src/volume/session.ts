@@ -27,7 +27,7 @@ import type {
   Window,
 } from '../store/session.ts';
 import { DroppedEvents } from './dropped.ts';
-import { createAnew, listOrNone, readText, remove } from './exclusive.ts';
+import { createAnew, listEntry, readText, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import { FailedFiles } from './failed-files.ts';
 import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
@@ -35,6 +35,7 @@ import { Sorter, takeEvents } from './inbox.ts';
 import { intake } from './intake.ts';
 import { Journal } from './journal.ts';
 import { Layout } from './layout.ts';
+import { LeaseWatch } from './lease-watch.ts';
 import { Listings } from './listings.ts';
 import { Member } from './member.ts';
 import { readSessions } from './overview.ts';
@@ -47,7 +48,7 @@ import { Sensors } from './sensors.ts';
 import { settle } from './settle.ts';
 import { takeGlance, takeSnapshot, type Instruments } from './snapshot.ts';
 import { holdsRecords } from './staging.ts';
-import { newSessionId, type KnownMachines, type Token } from '../store/token.ts';
+import { fitToken, newSessionId, type KnownMachines, type Token } from '../store/token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
 import { VolumeTime } from './volume-time.ts';
 import { WorkerFlag } from './worker-flag.ts';
@@ -108,6 +109,7 @@ export class VolumeSession implements Session {
   readonly #volume: VolumeFile;
   readonly #layout: Layout;
   readonly #member: Member;
+  readonly #leases: LeaseWatch;
   readonly #recoverer: Recoverer;
   readonly #flag: WorkerFlag;
   readonly #archiver: Archiver;
@@ -138,7 +140,7 @@ export class VolumeSession implements Session {
       list: () => listConfigurations(files, this.#layout),
     };
     this.#time = new VolumeTime(clock, this.phases, options.ownClock ?? false);
-    this.token = {
+    this.token = fitToken({
       flockwork: 1,
       session: newSessionId(options.worker, random),
       worker: options.worker,
@@ -150,7 +152,7 @@ export class VolumeSession implements Session {
       capacity: options.capacity,
       machines: [...options.machines],
       ...(options.states && { states: options.states }),
-    };
+    });
     this.#member = new Member(
       files,
       this.#layout,
@@ -158,8 +160,9 @@ export class VolumeSession implements Session {
       () => this.stamp(),
       () => this.#isSafe(),
     );
-    this.#recoverer = new Recoverer(this.#member, this.lease, monotonic);
-    this.#flag = new WorkerFlag(this.#member, this.#recoverer);
+    this.#leases = new LeaseWatch(this.#member, this.lease, monotonic);
+    this.#recoverer = new Recoverer(this.#member, this.#leases, this.lease, monotonic);
+    this.#flag = new WorkerFlag(this.#member, this.#leases);
     const rules = options.archive ?? NO_ARCHIVE;
     const clocks = (): number[] => [clock.monotonic(), clock.now()];
     this.#member.claims = new ClaimAges(clocks, rules.pause / 2);
@@ -167,7 +170,7 @@ export class VolumeSession implements Session {
       monotonic,
       // Not measured for so long, a bad clock may be off by more than the age of what is there.
       volumeTime: () => (this.#silence < this.lease ? this.time()?.earliest : undefined),
-      living: () => this.#recoverer.living(),
+      living: () => this.#leases.living(),
     });
     this.#listings = new Listings(files, Math.max(this.lease, COARSE), monotonic);
     this.#journal = new Journal(files, this.#layout, this.token.session);
@@ -324,7 +327,7 @@ export class VolumeSession implements Session {
 
   async sessions(): Promise<readonly Token[]> {
     const tokens = await readSessions(this.#ports.files, this.#layout);
-    return tokens.filter(({ session }) => !this.#recoverer.isKnownDead(session));
+    return tokens.filter(({ session }) => !this.#leases.isDead(session));
   }
 
   settle(steps: readonly Step[], window: Window): Promise<void> {
@@ -334,15 +337,15 @@ export class VolumeSession implements Session {
   async recover(cycle: number, window: Window, how?: Recovering): Promise<Recovery> {
     const recovery = await this.#recoverer.recover(cycle, window, how);
     const { session } = this.token;
-    const living = this.#recoverer.living();
+    const living = this.#leases.living();
     await this.#orphans.answer(window, (one) => isMine(one, session, living, cycle));
     await this.#dropped.take(window, cycle, (one, turn) => isMine(one, session, living, turn));
-    return recovery;
+    return { ...recovery, passedOver: this.#member.passedOver.take() };
   }
 
   bringBack(...[cycle, window, runs]: Parameters<Session['bringBack']>): Promise<string[]> {
     const { session } = this.token;
-    const living = this.#recoverer.living();
+    const living = this.#leases.living();
     const isMineIn = (name: string, turn: number): boolean => isMine(name, session, living, turn);
     return this.#failedFiles.bringBack({ cycle, window, isMineIn, runs });
   }
@@ -383,7 +386,7 @@ export class VolumeSession implements Session {
     await this.#heartbeat?.stop();
     await this.#flag.takeDown(() => !this.#isFrozen());
     await remove(files, this.#heldFile);
-    const names = await listOrNone(files, staging);
+    const names = await listEntry(files, staging);
     if (!names.some(holdsRecords)) {
       for (const name of names) await remove(files, `${staging}/${name}`);
       await files.removeDirectory(staging).catch((error: unknown) => {

@@ -14,14 +14,15 @@ import type { Inbox, Sorter } from './inbox.ts';
 import { isJunkName, type Layout } from './layout.ts';
 import type { Listings } from './listings.ts';
 import type { Pauses } from './pauses.ts';
-import { parseToken } from '../store/token.ts';
+import { MAX_TOKEN_BYTES, parseToken } from '../store/token.ts';
 
 /** Foreign flags are usually empty: presence is what counts, and one state at a time what they get. */
 export async function readRoster(files: Files, layout: Layout): Promise<RosterEntry[]> {
   const roster: RosterEntry[] = [];
   for (const name of await listOrNone(files, layout.flags('workers'))) {
     if (isJunkName(name)) continue;
-    const text = await readFlag(files, layout.flag('workers', name)).catch(() => '');
+    const flag = layout.flag('workers', name);
+    const text = await readFlag(files, flag, MAX_TOKEN_BYTES).catch(() => '');
     if (text === undefined) continue;
     const token = parseToken(text);
     roster.push(

@@ -4,8 +4,8 @@
  */
 import { isStateName } from '../machine/name.ts';
 import { formatRecord, recordedStates, type CommitRecord } from '../machine/record.ts';
-import { createAnew, listOrNone, readFlag, remove, replaceWhole } from './exclusive.ts';
-import { errnoOf, type Files } from './files.ts';
+import { createAnew, listEntry, readFlag, remove, replaceWhole } from './exclusive.ts';
+import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Member } from './member.ts';
 
@@ -95,14 +95,8 @@ export async function stagedFiles(
   layout: Layout,
   session: string,
 ): Promise<string[]> {
-  try {
-    const names = await listOrNone(files, layout.internal('staging', session));
-    return names.filter(holdsRecords);
-  } catch (error) {
-    // A stray file among the sessions' directories.
-    if (errnoOf(error) === 'ENOTDIR') return [];
-    throw error;
-  }
+  const names = await listEntry(files, layout.internal('staging', session));
+  return names.filter(holdsRecords);
 }
 
 /** Not synced: should the power take its content, it is written again from its parent's record. */

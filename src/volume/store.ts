@@ -7,7 +7,7 @@ import type { ConfigurationName, Front, Put, Recruit, Store } from '../store/con
 import { readChain, readLast } from './chain-steps.ts';
 import { getConfiguration, listConfigurations, putConfiguration } from './configurations.ts';
 import { isDone } from './archive.ts';
-import { listOrNone } from './exclusive.ts';
+import { listEntry, listOrNone } from './exclusive.ts';
 import type { HistoryFiles } from './history.ts';
 import { Layout } from './layout.ts';
 import { listShards, retryState } from './mend.ts';
@@ -84,8 +84,8 @@ async function put({ files, layout }: At, key: ConfigurationName, text: string):
 
 async function listInstances({ files, layout }: At): Promise<string[]> {
   const instances = new Set<string>();
-  for (const directory of [layout.root, ...(await listShards(files, layout))]) {
-    for (const name of await listOrNone(files, directory)) {
+  for (const directory of [layout.entries, ...(await listShards(files, layout))]) {
+    for (const name of await listEntry(files, directory)) {
       const parsed = parseStateName(name);
       if (parsed !== undefined) instances.add(parsed.instance);
     }

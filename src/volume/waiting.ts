@@ -21,7 +21,9 @@ export async function unpark(member: Member, name: string): Promise<void> {
 /** What was done by somebody who did not live to take the flag down, or parked by somebody who came late. */
 export async function sweepWaiting(member: Member, may: (name: string) => boolean): Promise<void> {
   for (const name of member.overdue) {
-    const isOver = may(name) && (await isDone(member.files, member.layout, name));
-    if (isOver && may(name)) await unpark(member, name);
+    await member.passedOver.guard(`waiting/${name}`, async () => {
+      const isOver = may(name) && (await isDone(member.files, member.layout, name));
+      if (isOver && may(name)) await unpark(member, name);
+    });
   }
 }

@@ -2,18 +2,18 @@
 import type { Window } from '../store/session.ts';
 import { parseToken, type Token } from '../store/token.ts';
 import { readText, removeOurs } from './exclusive.ts';
+import type { LeaseWatch } from './lease-watch.ts';
 import type { Member } from './member.ts';
-import type { Recoverer } from './recovery.ts';
 import { readSessions } from './overview.ts';
 
 export class WorkerFlag {
   readonly #member: Member;
-  readonly #recoverer: Recoverer;
+  readonly #leases: LeaseWatch;
   readonly #path: string;
 
-  constructor(member: Member, recoverer: Recoverer) {
+  constructor(member: Member, leases: LeaseWatch) {
     this.#member = member;
-    this.#recoverer = recoverer;
+    this.#leases = leases;
     this.#path = member.layout.flag('workers', member.token.worker);
   }
 
@@ -23,7 +23,7 @@ export class WorkerFlag {
     const key = (token: Token): string => `${token.started} ${token.session}`;
     for (const token of await readSessions(files, layout, `${own.worker}.`)) {
       if (token.worker !== own.worker || token.session === own.session) continue;
-      if (this.#recoverer.isAlive(token.session) && key(token) < key(own)) return token;
+      if (this.#leases.isAlive(token.session) && key(token) < key(own)) return token;
     }
     return undefined;
   }
@@ -37,7 +37,7 @@ export class WorkerFlag {
     if (text === undefined) return false;
     const other = parseToken(text);
     // A foreign flag under our own name was left behind by a program without sessions.
-    if (other !== undefined && !this.#recoverer.isKnownDead(other.session)) return false;
+    if (other !== undefined && !this.#leases.isDead(other.session)) return false;
     if (!(await removeOurs(files, this.#path, text, window.mayStart))) return false;
     return this.set(window);
   }

@@ -41,7 +41,10 @@ const failureText = (reason: string): string =>
   reason.startsWith('failed ') ? reason : `failed: ${reason}`;
 
 export function logRecovery(log: Log, recovery: Recovery): void {
-  const { broken, dropped, finished, of } = recovery;
+  const { broken, dropped, finished, of, passedOver } = recovery;
+  for (const entry of passedOver) {
+    log.warn({ entry }, `passed over ${entry}: it is not what belongs there, or another user's`);
+  }
   if (broken.length + dropped.length + finished.length === 0) return;
   const workers = [...new Set(of.map((session) => session.slice(0, session.lastIndexOf('.'))))];
   const done = [

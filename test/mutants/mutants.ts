@@ -17,7 +17,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'sweep left out',
     file: `${VOLUME}/recovery.ts`,
-    find: 'report.finished.push(...(await this.#sweep(session, isMyPart, window)));',
+    find: 'await this.#sweep(session, isMyPart, window, report.finished);',
     replace: '',
   },
   {
@@ -40,7 +40,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'leases judged by time stamps',
-    file: `${VOLUME}/recovery.ts`,
+    file: `${VOLUME}/lease-watch.ts`,
     find: 'const after = sight(before, parseCounter(text), began, this.#monotonic());',
     replace: `const stamp = (await files.stat(layout.internal('leases', session)))?.mtime ?? 0;
       const age = Date.parse(this.#member.stamp()) - stamp;

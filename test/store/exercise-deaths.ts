@@ -162,7 +162,14 @@ export function exerciseDeaths(make: MakeStore): void {
     for (let cycle = 0; cycle < 14; cycle += 1) {
       await bench.pass(LEASE / 4, bee);
       const recovery = await bee.recover(cycle, CLOSED);
-      expect(recovery).toEqual({ broken: [], dropped: [], finished: [], of: [], foreign: [] });
+      expect(recovery).toEqual({
+        broken: [],
+        dropped: [],
+        finished: [],
+        of: [],
+        foreign: [],
+        passedOver: [],
+      });
     }
     expect((await bee.glance()).roster).toHaveLength(1);
     expect((await bee.snapshot()).inProgress).toBe(1);

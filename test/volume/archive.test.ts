@@ -104,6 +104,38 @@ describe('what was done long ago', () => {
     expect(volume.list('done')).toEqual([]);
   });
 
+  test('goes bit by bit where there is time for few fsyncs only: what a batch did not end comes next', async () => {
+    using volume = await TestVolume.create();
+    const names = Array.from({ length: 40 }, (_, index) => `s${index}.state`);
+    for (const name of names) volume.put(name);
+    let syncs = 0;
+    const { files } = interceptFiles(
+      new NodeFiles({ durable: false }),
+      (_call, method, _args, act) => {
+        if (method === 'sync') syncs += 1;
+        return act();
+      },
+    );
+    const one = await archivist(volume, {}, files);
+    await commit(one, ...names);
+    await work(volume, one, AGE / (PAUSE / 2));
+    volume.pass(PAUSE / 2);
+    one.beat();
+    // Each Update System is long enough for so many of them: fewer than the first batch needs.
+    const enough = 60;
+    const left: number[] = [];
+    // All of it is far sooner than the next listing.
+    for (let cycle = 0; cycle < 20; cycle += 1) {
+      syncs = 0;
+      const mayStart = (): boolean => syncs < enough;
+      await one.session.archive(cycle, { ...OPEN, mayStart }, () => false);
+      left.push(volume.list().filter((name) => name.endsWith('.state')).length);
+    }
+    expect(left[0]).toBe(names.length);
+    expect(left.at(-1)).toBe(0);
+    expect(archived(volume)).toEqual(names.toSorted());
+  });
+
   test('goes by its own age, whatever has come since', async () => {
     using volume = await TestVolume.create();
     const one = await archivist(volume);

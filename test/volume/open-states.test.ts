@@ -19,12 +19,12 @@ function counted(open: number, done: number) {
   const files = {
     list: async <Into extends Sink>(directory: string, into: Into) => {
       asked.lists += 1;
-      for (const name of directory === layout.root ? root : flags) into.push(name);
+      for (const name of directory === layout.entries ? root : flags) into.push(name);
       return into;
     },
     stat: async (path: string) => {
       // A directory that changes is listed each time it is asked for.
-      if (path === layout.root || path === layout.flags('done'))
+      if (path === layout.entries || path === layout.flags('done'))
         return { ...stat, mtime: (changes += 1) };
       asked.looks += 1;
       const [place, name] = [path.includes('/done/') ? flags : root, path.split('/').at(-1)!];

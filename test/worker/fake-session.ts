@@ -18,7 +18,14 @@ import type { StillClock } from '../still-clock.ts';
 
 type Claimed = Awaited<ReturnType<Session['claim']>>;
 
-const NOTHING: Recovery = { broken: [], dropped: [], finished: [], of: [], foreign: [] };
+const NOTHING: Recovery = {
+  broken: [],
+  dropped: [],
+  finished: [],
+  of: [],
+  foreign: [],
+  passedOver: [],
+};
 
 export class FakeSession implements Session {
   readonly token: Token;

@@ -43,7 +43,7 @@ test.each([
 });
 
 test.each([
-  [{ broken: [], dropped: [], finished: [], of: [], foreign: [] }, []],
+  [{ broken: [], dropped: [], finished: [], of: [], foreign: [], passedOver: [] }, []],
   [
     {
       broken: ['b.1.x'],
@@ -51,6 +51,7 @@ test.each([
       finished: ['c.state'],
       of: ['b.1.x'],
       foreign: [],
+      passedOver: [],
     },
     [
       'finished for workers that are gone, b.1: 2 states are available again, 1 commit was finished',
@@ -63,12 +64,24 @@ test.each([
       finished: [],
       of: ['ant.x', 'bee.y', 'bee.z'],
       foreign: [],
+      passedOver: [],
     },
     ['finished for workers that are gone, ant, bee: 1 state is available again'],
   ],
   [
-    { broken: ['ant.x'], dropped: [], finished: [], of: ['ant.x'], foreign: [] },
+    { broken: ['ant.x'], dropped: [], finished: [], of: ['ant.x'], foreign: [], passedOver: [] },
     ['finished for workers that are gone, ant: it held no state'],
+  ],
+  [
+    {
+      broken: [],
+      dropped: [],
+      finished: [],
+      of: [],
+      foreign: [],
+      passedOver: ['in_progress/a.state (EACCES)'],
+    },
+    ["passed over in_progress/a.state (EACCES): it is not what belongs there, or another user's"],
   ],
 ])('of a recovery: whose states, and how many', (recovery, said) => {
   expect(logOf((log) => logRecovery(log, recovery))).toEqual(said);

@@ -143,7 +143,7 @@ function volumeSubmitter(volumes: readonly string[]): Submitter {
       await files.sync(layout.root);
     },
     list: async () => {
-      const lists = await Promise.all(layouts.map(({ root }) => listOrNone(files, root)));
+      const lists = await Promise.all(layouts.map(({ entries }) => listOrNone(files, entries)));
       return new Set(lists.flat());
     },
   };

@@ -2,6 +2,7 @@
 import { parseCommitRecord } from '../../../src/machine/record.ts';
 import { claim } from '../../../src/volume/claim.ts';
 import { commit } from '../../../src/volume/commit.ts';
+import { LeaseWatch } from '../../../src/volume/lease-watch.ts';
 import { Recoverer } from '../../../src/volume/recovery.ts';
 import { AskingFiles } from './asking-files.ts';
 import { apply, type Entries } from './memory.ts';
@@ -21,7 +22,8 @@ export async function heal(start: Entries): Promise<string | undefined> {
     return applied.reply;
   });
   const member = memberOf(files, HEALER);
-  const recoverer = new Recoverer(member, LEASE, () => now);
+  const leases = new LeaseWatch(member, LEASE, () => now);
+  const recoverer = new Recoverer(member, leases, LEASE, () => now);
   const recover = async (): Promise<void> => {
     for (let cycle = 0; cycle < CYCLES; cycle += 1) {
       now += LEASE / 2;

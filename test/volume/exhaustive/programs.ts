@@ -3,6 +3,7 @@ import { hash } from '../../../src/semaphore/hash.ts';
 import { claim } from '../../../src/volume/claim.ts';
 import { commit } from '../../../src/volume/commit.ts';
 import type { Step, Window } from '../../../src/store/session.ts';
+import { LeaseWatch } from '../../../src/volume/lease-watch.ts';
 import { Recoverer } from '../../../src/volume/recovery.ts';
 import { AskingFiles, type Ask } from './asking-files.ts';
 import { OVER, type Program } from './automaton.ts';
@@ -76,7 +77,9 @@ export function reap(victim: string): Program {
     run: async (_place, ask) => {
       let now = 0;
       const files = new AskingFiles(LAYOUT, ask, { victim, hidden: REAPER });
-      const recoverer = new Recoverer(memberOf(files, REAPER), LEASE, () => now);
+      const member = memberOf(files, REAPER);
+      const leases = new LeaseWatch(member, LEASE, () => now);
+      const recoverer = new Recoverer(member, leases, LEASE, () => now);
       await recoverer.observe();
       now = LEASE;
       // A call that fails ends it; the next one begins from what is there.
