@@ -12,7 +12,7 @@ import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../volume/archivable.ts';
 import { startHeartbeatThread } from '../volume/heartbeat.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
-import { openVolume, readVolume } from '../volume/open.ts';
+import { openVolume, readVolume, refuseMounts } from '../volume/open.ts';
 import { openSession } from '../volume/session.ts';
 import type { VolumeFile } from '../volume/volume-file.ts';
 import { knownOf } from '../worker/library.ts';
@@ -157,11 +157,14 @@ async function openForWork(
   isNetwork: boolean,
   settings: Settings,
 ): Promise<VolumeFile> {
-  return openVolume(files, new Layout(directory), {
+  const layout = new Layout(directory);
+  const volume = await openVolume(files, layout, {
     phases: askedPhases(settings),
     ...(settings.lease !== undefined && { lease: settings.lease }),
     defaults: defaultTiming(isNetwork),
     newId: randomUUID(),
     now: Date.now(),
   });
+  await refuseMounts(files, layout);
+  return volume;
 }

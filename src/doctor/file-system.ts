@@ -32,17 +32,25 @@ const KINDS: Readonly<Record<number, Kind>> = {
   0x4d44: local('vfat'),
   0x2011bab0: local('exfat'),
   0x7366746e: local('ntfs3'),
+  0x3153464a: local('jfs'),
+  0x52654973: local('reiserfs'),
+  0x3434: local('nilfs2'),
+  0x482b: local('hfsplus'),
+  0x15013346: local('udf'),
+  0xf15f: local('ecryptfs'),
   0x6969: network('nfs'),
   0x517b: network('smb'),
   0xff534d42: network('cifs'),
   0xfe534d42: network('smb2'),
-  0x65735546: network('fuse'), // sshfs, GlusterFS, s3fs, …
+  0x65735546: network('fuse'), // sshfs, GlusterFS, s3fs, virtiofs, …
   0x00c36400: network('ceph'),
   0x0bd00bd0: network('lustre'),
   0x47504653: network('gpfs'),
   0x19830326: network('beegfs'),
   0x5346414f: network('afs'),
   0x01021997: network('9p'),
+  0x786f4256: network('vboxsf'),
+  0xbacbacbc: network('vmhgfs'),
   0x01161970: network('gfs2'),
   0x7461636f: network('ocfs2'),
 };
@@ -60,10 +68,14 @@ export function describeFileSystem(magic: number, mountinfo: string, path: strin
   const type = finer?.type ?? name;
   return {
     type,
-    // Unknown kinds are taken for local ones.
-    network: kind?.network === true && type !== LOCAL_FUSE,
+    network: isNetwork(kind, mountinfo) && type !== LOCAL_FUSE,
     options: finer?.options ?? [],
   };
+}
+
+/** On Linux an unknown kind is taken for a network's: to trust a cache costs states, to mistrust it a few seconds. */
+function isNetwork(kind: Kind | undefined, mountinfo: string): boolean {
+  return kind === undefined ? mountinfo !== '' : kind.network;
 }
 
 interface Mount {

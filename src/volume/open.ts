@@ -82,15 +82,38 @@ async function requireDirectory(files: Files, at: Layout): Promise<void> {
   );
 }
 
+const ourDirectories = (at: Layout): string[] => [
+  ...FLAGS.map((flag) => at.flags(flag)),
+  ...EVENTS.map((part) => `${at.root}/${part}`),
+  at.home,
+  ...INTERNAL.map((part) => at.internal(part)),
+];
+
 async function makeDirectories(files: Files, at: Layout): Promise<void> {
-  const wanted = [
-    ...FLAGS.map((flag) => at.flags(flag)),
-    ...EVENTS.map((part) => `${at.root}/${part}`),
-    at.home,
-    ...INTERNAL.map((part) => at.internal(part)),
-  ];
-  for (const directory of wanted) await ensureDirectory(files, directory);
+  for (const directory of ourDirectories(at)) await ensureDirectory(files, directory);
 }
+
+/**
+ * All directories have to be of one mount: flags are further names of files elsewhere in the volume. Throws
+ * `unusable-volume`. Renaming what is not there changes nothing, and tells: EXDEV comes before ENOENT.
+ */
+export async function refuseMounts(files: Files, at: Layout): Promise<void> {
+  for (const directory of ourDirectories(at)) {
+    try {
+      await files.rename(`${at.home}/${NOTHING}`, `${directory}/${NOTHING}`);
+    } catch (error) {
+      if (errnoOf(error) !== 'EXDEV') continue;
+      throw new UserError(
+        'unusable-volume',
+        `${directory} is a mount of its own, so no flag can be set there; a volume has to be one mount: unmount it (EXDEV)`,
+        { directory, code: 'EXDEV' },
+      );
+    }
+  }
+}
+
+/** Nobody has made this. */
+const NOTHING = '.no-such-entry';
 
 async function found(files: Files, at: Layout, options: OpenOptions): Promise<VolumeFile> {
   const phases = { ...options.defaults.phases, ...options.phases };

@@ -17,6 +17,7 @@ const OF_AN_ENTRY = new Set([
   'EXDEV',
   'ENAMETOOLONG',
   'EINVAL',
+  'EBUSY',
 ]);
 
 /** Entries that were passed over: told once each, as long as they stay. */

@@ -382,17 +382,21 @@ export class VolumeSession implements Session {
   /** The lease goes last: until then the others can tell that somebody is still at it. */
   async leave(): Promise<void> {
     const { files } = this.#ports;
+    const { passedOver, ownTokenFiles } = this.#member;
     const staging = this.#member.staging();
     await this.#heartbeat?.stop();
     await this.#flag.takeDown(() => !this.#isFrozen());
     await remove(files, this.#heldFile);
     const names = await listEntry(files, staging);
     if (!names.some(holdsRecords)) {
-      for (const name of names) await remove(files, `${staging}/${name}`);
-      await files.removeDirectory(staging).catch((error: unknown) => {
-        if (errnoOf(error) !== 'ENOENT') throw error;
+      // NFS keeps what is open somewhere as `.nfsXXXX`, and the directory with it: whoever buries us takes that away.
+      await passedOver.guard(staging, async () => {
+        for (const name of names) await remove(files, `${staging}/${name}`);
+        await files.removeDirectory(staging).catch((error: unknown) => {
+          if (errnoOf(error) !== 'ENOENT') throw error;
+        });
       });
-      for (const path of this.#member.ownTokenFiles) await remove(files, path);
+      for (const path of ownTokenFiles) await remove(files, path);
     }
     await remove(files, this.#member.lease);
   }

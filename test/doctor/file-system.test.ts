@@ -24,7 +24,9 @@ test.each([
   ['FUSE without mountinfo', FUSE, '', '/x', 'fuse', true],
   ['FUSE on a disk of this host', FUSE, MOUNTS, '/mnt/disk', 'fuseblk', false],
   ['known to mountinfo only', 0x1234, MOUNTS, '/mnt/disk', 'fuseblk', false],
-  ['nobody knows', 0x1234, '', '/x', 'unknown (0x1234)', false],
+  ['of a virtual machine’s host', 0x786f4256, MOUNTS, '/x', 'vboxsf', true],
+  ['nobody knows: rather a network’s', 0x1234, MOUNTS, '/x', 'ext4', true],
+  ['nobody knows, and it is not Linux', 0x1234, '', '/x', 'unknown (0x1234)', false],
 ])('%s', (_what, magic, mounts, path, type, network) => {
   expect(describeFileSystem(magic, mounts, path)).toMatchObject({ type, network });
 });

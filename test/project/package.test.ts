@@ -75,6 +75,7 @@ test('the packed files are the built code, the schemas, the docs and the example
       'CHANGELOG.md',
       'LICENSE',
       'README.md',
+      'SECURITY.md',
       'package.json',
       'schemas/configuration.schema.json',
       'schemas/state-file.schema.json',

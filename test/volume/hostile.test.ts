@@ -312,6 +312,22 @@ describe('one bad entry stops one entry', () => {
   });
 });
 
+test('what an open file leaves behind on NFS keeps no session from leaving', async () => {
+  using volume = await TestVolume.create();
+  volume.put('a.state');
+  const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) => {
+    if (method === 'unlink' && path?.includes('/.nfs')) throw errno('EBUSY');
+    return act();
+  });
+  const ant = await volume.join('ant', files);
+  const { session } = ant.session.token;
+  mkdirSync(join(volume.dir, '.flockwork/staging', session));
+  volume.put(`.flockwork/staging/${session}/.nfs0001`, 'open');
+  await ant.session.leave();
+  expect(volume.list('.flockwork/leases')).toEqual([]);
+  expect(volume.list('.flockwork/sessions')).toEqual([]);
+});
+
 test('the last step that a name can have is put aside, with the reason: nothing could follow it', async () => {
   using volume = await TestVolume.create();
   volume.put('c.state-9007199254740991', { state: 'countdown', payload: { count: 2 } });

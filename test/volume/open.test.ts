@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Sink } from '../../src/volume/files.ts';
 import { Layout } from '../../src/volume/layout.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
-import { openVolume, readVolume, type OpenOptions } from '../../src/volume/open.ts';
+import { openVolume, readVolume, refuseMounts, type OpenOptions } from '../../src/volume/open.ts';
 import { errno, interceptFiles, TestVolume } from './harness.ts';
 
 const PHASES = { assignment: 150, commitment: 150, update: 400, buffer: 100 };
@@ -13,6 +13,23 @@ const options = (more: Partial<OpenOptions> = {}): OpenOptions => ({
   newId: 'another-id',
   now: 0,
   ...more,
+});
+
+describe('a directory of the volume that is a mount of its own', () => {
+  test('is refused by its name; looking changes nothing', async () => {
+    using volume = await TestVolume.create();
+    const before = ['.', 'done', '.flockwork'].map((path) => volume.list(path));
+    await refuseMounts(new NodeFiles(), volume.layout);
+    expect(['.', 'done', '.flockwork'].map((path) => volume.list(path))).toEqual(before);
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, [, to], act) => {
+      if (method === 'rename' && to?.includes('/done/')) throw errno('EXDEV');
+      return act();
+    });
+    await expect(refuseMounts(files, volume.layout)).rejects.toMatchObject({
+      code: 'unusable-volume',
+      message: expect.stringContaining(`${volume.dir}/done is a mount of its own`),
+    });
+  });
 });
 
 describe('opening a volume', () => {
