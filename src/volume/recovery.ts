@@ -12,11 +12,10 @@ import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
 import { dropClaim, isSettled, releaseClaim } from './claim.ts';
 import { publishFromRecord } from './commit.ts';
 import type { Recovering, Recovery, Window } from '../store/session.ts';
-import { listEntry, listOrNone, readFlag, readText, remove, removeOurs } from './exclusive.ts';
-import { errnoOf } from './files.ts';
+import { listOrNone, readFlag, readText, remove, removeOurs } from './exclusive.ts';
 import type { LeaseWatch } from './lease-watch.ts';
 import { sessionOfTokenFile, type Member } from './member.ts';
-import { holdsRecords, stagedFiles, stagedStates } from './staging.ts';
+import { removeStaging, stagedFiles, stagedStates } from './staging.ts';
 import { MAX_TOKEN_BYTES, parseToken, type Token } from '../store/token.ts';
 import { isVoid } from './outcomes.ts';
 import { sweepWaiting } from './waiting.ts';
@@ -303,17 +302,8 @@ export class Recoverer {
   async #forget(session: string): Promise<void> {
     const { files, layout } = this.#member;
     if (this.#claims.some((claim) => claim.token.session === session)) return;
-    const staging = layout.internal('staging', session);
-    // By one listing: the next one may be of another time, and show a record.
-    const names = await listEntry(files, staging);
-    if (names.some(holdsRecords)) return;
-    for (const name of names) await remove(files, `${staging}/${name}`);
-    try {
-      await files.removeDirectory(staging);
-    } catch (error) {
-      // It has come back and staged something: the sweep goes on.
-      if (errnoOf(error) !== 'ENOENT') return;
-    }
+    // It may have come back and staged something: the sweep goes on.
+    if (!(await removeStaging(files, layout, session))) return;
     await remove(files, layout.internal('journal', `${session}.held`));
     for (const name of await listOrNone(files, layout.internal('sessions'))) {
       if (sessionOfTokenFile(name) === session) {

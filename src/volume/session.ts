@@ -27,8 +27,8 @@ import type {
   Window,
 } from '../store/session.ts';
 import { DroppedEvents } from './dropped.ts';
-import { createAnew, listEntry, readText, remove } from './exclusive.ts';
-import { errnoOf, type Files } from './files.ts';
+import { createAnew, readText, remove } from './exclusive.ts';
+import type { Files } from './files.ts';
 import { FailedFiles } from './failed-files.ts';
 import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
 import { Sorter, takeEvents } from './inbox.ts';
@@ -47,7 +47,7 @@ import { readPastSteps } from './past-steps.ts';
 import { Sensors } from './sensors.ts';
 import { settle } from './settle.ts';
 import { takeGlance, takeSnapshot, type Instruments } from './snapshot.ts';
-import { holdsRecords } from './staging.ts';
+import { removeStaging } from './staging.ts';
 import { fitToken, newSessionId, type KnownMachines, type Token } from '../store/token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
 import { VolumeTime } from './volume-time.ts';
@@ -383,21 +383,14 @@ export class VolumeSession implements Session {
   async leave(): Promise<void> {
     const { files } = this.#ports;
     const { passedOver, ownTokenFiles } = this.#member;
-    const staging = this.#member.staging();
     await this.#heartbeat?.stop();
     await this.#flag.takeDown(() => !this.#isFrozen());
     await remove(files, this.#heldFile);
-    const names = await listEntry(files, staging);
-    if (!names.some(holdsRecords)) {
-      // NFS keeps what is open somewhere as `.nfsXXXX`, and the directory with it: whoever buries us takes that away.
-      await passedOver.guard(staging, async () => {
-        for (const name of names) await remove(files, `${staging}/${name}`);
-        await files.removeDirectory(staging).catch((error: unknown) => {
-          if (errnoOf(error) !== 'ENOENT') throw error;
-        });
-      });
+    // NFS keeps what is open somewhere as `.nfsXXXX`, and the directory with it: whoever buries us takes that away.
+    await passedOver.guard('.flockwork/staging', async () => {
+      if (!(await removeStaging(files, this.#layout, this.token.session))) return;
       for (const path of ownTokenFiles) await remove(files, path);
-    }
+    });
     await remove(files, this.#member.lease);
   }
 }

@@ -5,7 +5,7 @@
 import { isStateName } from '../machine/name.ts';
 import { formatRecord, recordedStates, type CommitRecord } from '../machine/record.ts';
 import { createAnew, listEntry, readFlag, remove, replaceWhole } from './exclusive.ts';
-import type { Files } from './files.ts';
+import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Member } from './member.ts';
 
@@ -77,7 +77,7 @@ export async function stageAlone(member: Member, record: CommitRecord): Promise<
 }
 
 /** Successors, and what is half-written, have dot names. */
-export const holdsRecords = (name: string): boolean => !name.startsWith('.');
+const holdsRecords = (name: string): boolean => !name.startsWith('.');
 
 /** The states whose records are in a staged file, if it is still there. */
 export async function stagedStates(
@@ -97,6 +97,27 @@ export async function stagedFiles(
 ): Promise<string[]> {
   const names = await listEntry(files, layout.internal('staging', session));
   return names.filter(holdsRecords);
+}
+
+/**
+ * Takes away what a session has staged, and its directory, unless there are records: then, or if something has come
+ * meanwhile, false. By one listing: the next one may be of another time, and show a record.
+ */
+export async function removeStaging(
+  files: Files,
+  layout: Layout,
+  session: string,
+): Promise<boolean> {
+  const directory = layout.internal('staging', session);
+  const names = await listEntry(files, directory);
+  if (names.some(holdsRecords)) return false;
+  for (const name of names) await remove(files, `${directory}/${name}`);
+  try {
+    await files.removeDirectory(directory);
+  } catch (error) {
+    return errnoOf(error) === 'ENOENT';
+  }
+  return true;
 }
 
 /** Not synced: should the power take its content, it is written again from its parent's record. */

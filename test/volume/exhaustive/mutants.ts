@@ -31,8 +31,8 @@ export const MUTANTS: readonly Wrong[] = [
   {
     what: 'traces that are removed with a record among them',
     workers: 1,
-    file: 'src/volume/recovery.ts',
-    find: 'if (names.some(holdsRecords)) return;',
+    file: 'src/volume/staging.ts',
+    find: 'if (names.some(holdsRecords)) return false;',
     replace: '',
     problem: LOST,
   },
