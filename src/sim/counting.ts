@@ -147,6 +147,7 @@ class CountedFleet implements World {
         latency: LATENCY,
         taken: 'EEXIST',
         maxLinks: Number.POSITIVE_INFINITY,
+        protectsLinks: false,
         stamps: 'volume',
       };
       const clock = new HostClock(

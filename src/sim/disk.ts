@@ -20,6 +20,8 @@ export interface FileNode {
   durable: string | undefined;
   mtime: number;
   mode: number;
+  /** The user who made it. */
+  readonly owner: string;
   /** Names it has. */
   links: number;
   /** Contents before each overwriting, for caches. */
@@ -63,25 +65,32 @@ export interface View {
 /** What became of one name: told to whoever watches over the invariants. */
 export type Notice = Change & { readonly path: string };
 
+/** What a volume allows. */
+export interface LinkRules {
+  /** Names that one file may have. */
+  readonly maxLinks?: number;
+  /** As `fs.protected_hardlinks`: nobody may give other users' files a name. */
+  readonly protectsLinks?: boolean;
+}
+
 export class Disk {
   readonly root: DirectoryNode = newDirectory(0o755, 0);
   readonly #now: () => number;
   /** Milliseconds of history kept for caches. */
   readonly #memory: number;
   readonly #notify: (notice: Notice) => void;
-  /** Names that one file may have. */
-  readonly #maxLinks: number;
+  readonly #rules: LinkRules;
 
   constructor(
     now: () => number,
     memory: number,
     notify: (notice: Notice) => void = () => undefined,
-    maxLinks: number = Number.POSITIVE_INFINITY,
+    rules: LinkRules = {},
   ) {
     this.#now = now;
     this.#memory = memory;
     this.#notify = notify;
-    this.#maxLinks = maxLinks;
+    this.#rules = rules;
   }
 
   list(path: string, view?: View): string[] {
@@ -118,12 +127,12 @@ export class Disk {
   create(path: string, content: string, actor: Actor): void {
     const [directory, name] = this.#place(path);
     if (directory.entries.has(name)) throw failure('EEXIST', path);
-    this.#set(path, newFile(content, actor.stamp()), actor);
+    this.#set(path, newFile(content, actor), actor);
   }
 
   /** Junk that is no regular file. */
   createOther(path: string, actor: Actor): void {
-    this.#set(path, { ...newFile('', actor.stamp()), kind: 'other' }, actor);
+    this.#set(path, { ...newFile('', actor), kind: 'other' }, actor);
   }
 
   overwrite(path: string, content: string, actor: Actor): void {
@@ -149,7 +158,8 @@ export class Disk {
     if (node.kind === 'directory') throw failure('EPERM', existing);
     const [directory, name] = this.#place(path);
     if (directory.entries.has(name)) throw failure('EEXIST', path);
-    if (node.links >= this.#maxLinks) throw failure('EMLINK', path);
+    if (this.#rules.protectsLinks && node.owner !== userOf(actor)) throw failure('EPERM', path);
+    if (node.links >= (this.#rules.maxLinks ?? Infinity)) throw failure('EMLINK', path);
     this.#set(path, node, actor);
   }
 
@@ -306,8 +316,20 @@ function newDirectory(mode: number, mtime: number): DirectoryNode {
   };
 }
 
-function newFile(content: string, mtime: number): FileNode {
-  return { kind: 'file', content, durable: undefined, mtime, mode: 0o644, links: 0, past: [] };
+/** All processes of a host are one user's. */
+const userOf = ({ client }: Actor): string => client.split('.', 1)[0]!;
+
+function newFile(content: string, actor: Actor): FileNode {
+  return {
+    kind: 'file',
+    content,
+    durable: undefined,
+    mtime: actor.stamp(),
+    mode: 0o644,
+    owner: userOf(actor),
+    links: 0,
+    past: [],
+  };
 }
 
 /** What a text's bytes from `start` on say. */

@@ -27,6 +27,8 @@ export interface ProcessOptions {
   readonly taken: 'EEXIST' | 'EPERM';
   /** Names that the volume lets one file have. */
   readonly maxLinks: number;
+  /** Each worker is another user, and may not give the others' files a name. */
+  readonly protectsLinks: boolean;
   /** Undefined: nothing is archived. */
   readonly archive?: ArchiveRules;
   /** Whose clock stamps mtime. */

@@ -110,7 +110,8 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
   const instances = drawInstances(dice, states);
   // Of dice of its own, as whatever came later: the other draws of a seed stay what they were.
   const eager = new Dice(`${seed}/eager`).chance(0.3);
-  const common = { ...drawOptions(dice, volume), eager, repeats: false };
+  const protectsLinks = new Dice(`${seed}/users`).chance(0.25);
+  const common = { ...drawOptions(dice, volume), eager, protectsLinks, repeats: false };
   const hosts = Array.from({ length: workers }, (_, index) => ({
     clock: drawClock(dice, calm, volume.stamps === 'client'),
     options: {
@@ -182,7 +183,10 @@ function drawCache(dice: Dice, lease: number): number {
 function drawOptions(
   dice: Dice,
   volume: Volume,
-): Omit<ProcessOptions, 'worker' | 'concurrency' | 'capacity' | 'eager' | 'repeats'> {
+): Omit<
+  ProcessOptions,
+  'worker' | 'concurrency' | 'capacity' | 'eager' | 'protectsLinks' | 'repeats'
+> {
   const { phases, lease, latency, stamps, taken, maxLinks, cache } = volume;
   return {
     phases,

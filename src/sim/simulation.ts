@@ -82,7 +82,7 @@ class Simulation implements World {
     this.#agenda = new Agenda(scenario.start);
     this.#dice = new Dice(`${this.seed}/world`);
     this.#hints = new Dice(`${this.seed}/hints`);
-    const { phases, lease, maxLinks } = scenario.hosts[0]!.options;
+    const { phases, lease, maxLinks, protectsLinks } = scenario.hosts[0]!.options;
     this.#cycle = cycleLength(phases);
     this.#lease = lease;
     this.#faults = options.faults ?? randomFaults(this.seed, scenario.rates, scenario.limits);
@@ -98,7 +98,7 @@ class Simulation implements World {
         if (directory === MOUNT) this.#hintAll(name);
         if (directory === `${MOUNT}/events`) this.#hintAll(`events/${name}`);
       },
-      maxLinks,
+      { maxLinks, protectsLinks },
     );
     this.#fleet = new Fleet(this, this.#dice, scenario, {
       faults: (...call) => this.#fault(...call),

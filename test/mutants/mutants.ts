@@ -9,6 +9,12 @@ const VOLUME = 'src/volume';
 
 export const MUTANTS: readonly NamedMutant[] = [
   {
+    name: "another user's record is linked, and never copied",
+    file: `${VOLUME}/effects.ts`,
+    find: "const isCopied = member.meetsBundleLimit(error) || NOT_OURS.includes(errnoOf(error) ?? '');",
+    replace: 'const isCopied = member.meetsBundleLimit(error);',
+  },
+  {
     name: 'claim without a look at done/',
     file: `${VOLUME}/claim.ts`,
     find: "if (!(await isSettled(files, layout, name))) return 'ours';",

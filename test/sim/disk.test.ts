@@ -107,7 +107,7 @@ test('each change is asked for once, in order, and none is owed any more after t
 
 test('after a cut a file has the names that are left, and may have more', () => {
   let now = 0;
-  const disk = new Disk(() => now, 0, undefined, 2);
+  const disk = new Disk(() => now, 0, undefined, { maxLinks: 2 });
   const actor = { client: 'a', stamp: () => now };
   disk.create('/x', '', actor);
   disk.sync('/');
@@ -117,6 +117,15 @@ test('after a cut a file has the names that are left, and may have more', () => 
   now += 1;
   disk.link('/x', '/z', actor);
   expect(disk.list('/')).toEqual(['x', 'z']);
+});
+
+test('where other users’ files are protected, they get no further name; those of the same host do', () => {
+  const disk = new Disk(() => 0, 0, undefined, { protectsLinks: true });
+  const [ant, again, bee] = ['w1.1', 'w1.2', 'w2.1'].map((client) => ({ client, stamp: () => 0 }));
+  disk.create('/x', '', ant!);
+  disk.link('/x', '/y', again!);
+  expect(() => disk.link('/x', '/z', bee!)).toThrow('EPERM');
+  expect(disk.list('/')).toEqual(['x', 'y']);
 });
 
 test('a cache shows the volume as it was, to whoever changed nothing', () => {

@@ -18,6 +18,7 @@ const OPTIONS = {
   latency: 0.2,
   taken: 'EEXIST',
   maxLinks: Number.POSITIVE_INFINITY,
+  protectsLinks: false,
   stamps: 'volume',
 } as const;
 

@@ -155,6 +155,7 @@ async function runFleet(run: Run): Promise<void> {
         latency: 0.05,
         taken: 'EEXIST' as const,
         maxLinks: Number.POSITIVE_INFINITY,
+        protectsLinks: false,
         stamps: 'volume' as const,
       },
     })),
