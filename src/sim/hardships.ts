@@ -17,7 +17,8 @@ export function withHardships(scenario: Scenario, cycle: number): Scenario {
   const late = withLateComers(withVeil(dark, dice('veil')), dice('late'), cycle);
   const moved = withTrees(withEvents(late, dice('events')), dice('trees'));
   const dropped = withDropped(withMislaid(moved, dice('mislaid')), dice('dropped'), cycle);
-  return withLastMinute(withArchive(dropped, dice('archive'), cycle), dice('last minute'));
+  const littered = withLitter(dropped, dice('litter'));
+  return withLastMinute(withArchive(littered, dice('archive'), cycle), dice('last minute'));
 }
 
 export const inOrder = (blows: readonly Blow[]): Blow[] => blows.toSorted((a, b) => a.at - b.at);
@@ -33,6 +34,17 @@ function withFailures(scenario: Scenario, dice: Dice): Scenario {
   const isApart = !scenario.calm && scenario.hosts[0]!.options.stamps === 'client';
   if (!isApart || !dice.chance(0.25)) return scenario;
   return { ...scenario, mischief: { ...scenario.mischief, throws: 0.6 } };
+}
+
+/** Others leave things in our directories, early enough that all that comes later has to go on beside them. */
+function withLitter(scenario: Scenario, dice: Dice): Scenario {
+  const { calm, safety, blows } = scenario;
+  if (calm || !dice.chance(0.2)) return scenario;
+  const litter = Array.from({ length: dice.whole(1, 12) }, (_, index): Blow => {
+    const at = dice.between(0, 0.7) * safety;
+    return { id: `litter ${index}`, at, kind: 'litter', what: dice.whole(0, 999) };
+  });
+  return { ...scenario, blows: inOrder([...blows, ...litter]) };
 }
 
 /** The power goes just when a commit has happened, and nothing that follows from it has. */

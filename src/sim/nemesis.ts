@@ -23,6 +23,8 @@ export function strike(blow: Blow, reach: Reach): void {
       return reach.losePower(blow.keep);
     case 'junk':
       return user.putJunk(blow.what);
+    case 'litter':
+      return user.putLitter(blow.what);
     case 'submit':
       return user.submit(blow.name, chainState(blow.steps));
     case 'lamp':

@@ -19,6 +19,7 @@ import type { Disk, DiskNode, Notice } from './disk.ts';
 import type { Method } from './faults.ts';
 import { Forks } from './forks.ts';
 import { leftOver, staged } from './left-over.ts';
+import { isLitter } from './litter.ts';
 import { Lives } from './lives.ts';
 import { Mail } from './mail.ts';
 import { isTorn, Removals } from './removals.ts';
@@ -171,7 +172,8 @@ export class Oracle {
 
   changed(notice: Notice, process: SimProcess | undefined): void {
     const [place, name] = placeOf(notice.path);
-    if (place === 'in_progress') this.#noteClaim(name, notice.after);
+    if (isLitter(place, name)) this.#failIf('I9', notice.after ? undefined : `${name} is removed`);
+    else if (place === 'in_progress') this.#noteClaim(name, notice.after);
     else if (place === 'done') this.#checkDone(name, notice);
     else if (place === 'failed') this.#checkFailed(name, notice.after);
     else if (place === '.') this.#checkStateFile(name, notice, process);

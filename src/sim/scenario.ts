@@ -31,6 +31,7 @@ export type Blow = {
   | { readonly kind: 'twin'; readonly host: number; readonly ms: number }
   | { readonly kind: 'power'; readonly keep: number; readonly restart: number }
   | { readonly kind: 'junk'; readonly what: number }
+  | { readonly kind: 'litter'; readonly what: number }
   | {
       readonly kind: 'slow copy';
       readonly name: string;

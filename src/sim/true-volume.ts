@@ -3,6 +3,7 @@ import { originName } from '../machine/name.ts';
 import { followersOf, parseCommitRecord, type Follower } from '../machine/record.ts';
 import { Layout } from '../volume/layout.ts';
 import type { Disk, DiskNode } from './disk.ts';
+import { isLitter } from './litter.ts';
 import { MOUNT } from './process-options.ts';
 
 const LAYOUT = new Layout('');
@@ -14,8 +15,10 @@ export class TrueVolume {
     this.disk = disk;
   }
 
+  /** Without what others have left there. */
   list(path: string): string[] {
-    return this.disk.list(path === '' ? MOUNT : `${MOUNT}/${path}`);
+    const names = this.disk.list(path === '' ? MOUNT : `${MOUNT}/${path}`);
+    return names.filter((name) => !isLitter(path, name));
   }
 
   exists(path: string): boolean {

@@ -2,6 +2,7 @@
 import { formatEventName } from '../machine/event.ts';
 import type { Actor, Disk } from './disk.ts';
 import { JUNK } from './junk.ts';
+import { LITTER } from './litter.ts';
 import { MOUNT } from './process-options.ts';
 
 export interface Place {
@@ -100,6 +101,19 @@ export class User implements Actor {
     if (content === undefined) disk.createOther(pathOf(name), this);
     else disk.create(pathOf(name), content, this);
     this.#sync(name);
+  }
+
+  /** Into a directory of ours, once there is one. */
+  putLitter(number: number): void {
+    const { disk } = this.#place;
+    const { place, name, kind } = LITTER[number % LITTER.length]!;
+    const [directory, path] = [pathOf(place), pathOf(`${place}/${name}`)];
+    if (disk.stat(directory) === undefined || disk.stat(path) !== undefined) return;
+    if (kind === 'directory') disk.makeDirectory(path, this);
+    else if (kind === 'link') disk.createOther(path, this);
+    else disk.create(path, 'litter', this);
+    disk.sync(path);
+    disk.sync(directory);
   }
 
   /** As `cp` does it: the name is there before the content is. A piece every `ms`, sooner than a cycle. */

@@ -2,6 +2,7 @@
 import type { Arrived } from '../machine/burst.ts';
 import { UserError } from '../machine/errors.ts';
 import type { PastStep } from '../machine/definition.ts';
+import { isStateName } from '../machine/name.ts';
 import type { StateFile } from '../machine/state-file.ts';
 import { cycleLength, momentOf, type Interval, type PhaseLengths } from '../semaphore/cycle.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
@@ -274,7 +275,7 @@ export class VolumeSession implements Session {
   async glance(): Promise<Glance> {
     const glance = await takeGlance(this.#ports.files, this.#layout);
     await this.#sensors.look();
-    const attempted = await this.#listings.list(this.#layout.internal('attempts'));
+    const attempted = await this.#listings.list(this.#layout.internal('attempts'), isStateName);
     this.#member.attempted = new Set(attempted);
     this.#member.registered = glance.roster.map(({ session: name }) => name);
     return glance;

@@ -76,7 +76,7 @@ export async function takeSnapshot(
   glance: Glance | undefined,
   now: number | undefined,
 ): Promise<Taken> {
-  const list = (directory: string): Promise<Names> => listings.list(directory);
+  const list = (directory: string): Promise<Names> => listings.list(directory, isStateName);
   const { roster, paused } = glance ?? (await takeGlance(files, layout));
   // Claims first: a claim is released only after its successor is published, so whoever sees no claim
   // sees that successor in the listing that follows.
@@ -88,7 +88,7 @@ export async function takeSnapshot(
   const failed = await list(layout.flags('failed'));
   for (const name of failed) taken.add(name);
   const waiting = new Set(await list(layout.flags('waiting')));
-  const inbox = await sorter.sort(await list(layout.events), now);
+  const inbox = await sorter.sort(await listings.list(layout.events), now);
   const attempted = new Set(await list(layout.internal('attempts')));
   const [indices, places] = [new Uint32Array(open.size), new Uint32Array(open.size)];
   let available = 0;

@@ -134,14 +134,20 @@ async function examine(kind: StandKind, home: string): Promise<Omit<Row, 'name' 
     say(JSON.stringify(seen.chaos));
     if (stand.power !== undefined) seen.power = await powerCuts(stand, stand.power, say);
   } catch (error) {
-    seen.error = (error as Error).message.split('\n')[0]!;
-    process.stderr.write(`${(error as Error).stack}\n`);
+    const first = firstOf(error);
+    seen.error = first.message.split('\n')[0]!;
+    process.stderr.write(`${first.stack}\n`);
     for (const name of readdirSync(home).filter((one) => one.endsWith('.log'))) {
       const lines = readFileSync(`${home}/${name}`, 'utf8').trimEnd().split('\n');
       process.stderr.write(`\n--- ${name}\n${lines.slice(-LAST_LINES).join('\n')}\n`);
     }
   }
   return seen;
+}
+
+/** The one that began it: what fails while everything is taken down comes of it. */
+function firstOf(error: unknown): Error {
+  return error instanceof SuppressedError ? firstOf(error.suppressed) : (error as Error);
 }
 
 function table(rows: readonly Row[]): string {

@@ -9,6 +9,18 @@ const VOLUME = 'src/volume';
 
 export const MUTANTS: readonly NamedMutant[] = [
   {
+    name: 'whatever lies in waiting/ is taken for a state that waits',
+    file: `${VOLUME}/snapshot.ts`,
+    find: 'listings.list(directory, isStateName)',
+    replace: 'listings.list(directory)',
+  },
+  {
+    name: 'an entry that cannot be dealt with keeps everybody from the rest',
+    file: `${VOLUME}/pass-over.ts`,
+    find: 'if (code === undefined || !OF_AN_ENTRY.has(code)) throw error;',
+    replace: 'throw error;',
+  },
+  {
     name: "another user's record is linked, and never copied",
     file: `${VOLUME}/effects.ts`,
     find: "const isCopied = member.meetsBundleLimit(error) || NOT_OURS.includes(errnoOf(error) ?? '');",
