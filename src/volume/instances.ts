@@ -33,7 +33,7 @@ export async function listInstances(
   isWanted: (instance: string) => boolean,
   archived: boolean,
 ): Promise<InstanceName[]> {
-  const last = await lastSteps(files, layout.root, isWanted);
+  const last = await lastSteps(files, layout.entries, isWanted);
   for (const shard of archived ? await listShards(files, layout) : []) {
     const isNew = (instance: string): boolean => !last.has(instance) && isWanted(instance);
     for (const [instance, step] of await lastSteps(files, shard, isNew)) last.set(instance, step);

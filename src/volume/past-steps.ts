@@ -15,9 +15,9 @@ export async function readPastSteps(
   last: string,
 ): Promise<PastStep[]> {
   const { instance, step } = parseStateName(last)!;
-  const names = Array.from({ length: step + 1 }, (_, index) => stateName(instance, index));
   const steps: PastStep[] = [];
-  for (const name of names) {
+  for (let index = 0; index <= step; index += 1) {
+    const name = stateName(instance, index);
     const bytes = await files.read(await findState(files, layout, name));
     const whole = await wholeOf(files, layout, name, bytes);
     const flag = name === last ? undefined : await readDoneFlag(files, layout, name);

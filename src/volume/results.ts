@@ -31,7 +31,7 @@ export async function* readResults(
   isWanted: (instance: string) => boolean,
 ): AsyncGenerator<Result> {
   const ends = new Ends(files, layout);
-  const inRoot = await lastSteps(files, layout.root, isWanted);
+  const inRoot = await lastSteps(files, layout.entries, isWanted);
   for (const one of inOrder(inRoot)) {
     const result = await readResult(files, layout, one, ends);
     if (result !== undefined) yield result;

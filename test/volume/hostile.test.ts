@@ -17,11 +17,13 @@ import { isEventName } from '../../src/machine/event.ts';
 import { parseCommitRecord, parseVerdict, type CommitRecord } from '../../src/machine/record.ts';
 import { fitToken, formatToken, MAX_TOKEN_BYTES, parseToken } from '../../src/store/token.ts';
 import { getConfiguration, listConfigurations } from '../../src/volume/configurations.ts';
+import { listInstances } from '../../src/volume/instances.ts';
 import { Layout } from '../../src/volume/layout.ts';
 import { resetDone, resetTraces } from '../../src/volume/mend.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { readOverview } from '../../src/volume/overview.ts';
 import { Pulse } from '../../src/volume/pulse.ts';
+import { readResults } from '../../src/volume/results.ts';
 import { errno, interceptFiles, OPEN, quickFiles, TestVolume } from './harness.ts';
 
 let outside: string;
@@ -197,6 +199,14 @@ describe('links are not followed', () => {
       expect(census.available).toBe(0);
       volume.put('a.state');
       expect((await readOverview(new NodeFiles(), layout)).census.available).toBe(1);
+      volume.put('done/a.state', '');
+      const instances = await listInstances(new NodeFiles(), layout, () => true, true);
+      expect(instances.map(({ instance }) => instance)).toEqual(['a']);
+      const results: string[] = [];
+      for await (const { instance } of readResults(new NodeFiles(), layout, () => true)) {
+        results.push(instance);
+      }
+      expect(results).toEqual(['a']);
     } finally {
       rmSync(link);
     }
