@@ -24,6 +24,8 @@ import { nextTurn, windowFor, type PhaseTurn } from './timetable.ts';
 
 /** An idle worker still looks after the dead this many times a lease. */
 const IDLE_LOOKS_PER_LEASE = 2;
+/** Beyond the drain, for a host so busy that what is aborted, killed and released takes its time. */
+const LEAST_GRACE_MS = 5000;
 /** So far into what is left of Update System. */
 const LOOK_LATE = 0.75;
 
@@ -148,7 +150,7 @@ export class Worker {
 
   /** The volume does not let us settle: the others will take what we hold when our lease runs out. */
   #isOverdue(): boolean {
-    const grace = 2 * cycleLength(this.#session.phases);
+    const grace = Math.max(LEAST_GRACE_MS, 2 * cycleLength(this.#session.phases));
     return this.#ports.clock.monotonic() > this.#deadline + grace;
   }
 
