@@ -1,7 +1,7 @@
 /**
- * Finishing for the dead: see `lease-watch.ts` for who that is. A dead session's lease is broken first, so that it learns of it when it comes back; then its claims
- * are dropped, and what it had staged is finished from the records (the sweep). All of it may be done
- * by several workers at once, or half, and again.
+ * Finishing for the dead; `lease-watch.ts` says who that is. A dead session's lease is broken first, so that it learns of it
+ * when it comes back; then its claims are dropped, and what it had staged is finished from the records (the sweep). All of
+ * it may be done by several workers at once, or half, and again.
  */
 import { isStateName } from '../machine/name.ts';
 import { parseCommitRecord } from '../machine/record.ts';
