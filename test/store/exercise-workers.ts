@@ -1,11 +1,13 @@
 /** The worker itself on a store, as the command line builds it: several at once, until nothing is left. */
+import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { createExecute } from '../../src/worker/executor.ts';
-import type { Log, Summary, TickTask } from '../../src/worker/ports.ts';
+import type { Clock } from '../../src/semaphore/ports.ts';
+import type { Log, Summary, TickResult, TickTask } from '../../src/worker/ports.ts';
 import { Slots } from '../../src/worker/slots.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import type { Session } from '../../src/store/session.ts';
-import { Bench, LAMP, LEASE, type MakeStore } from './bench.ts';
+import { Bench, CYCLE_LENGTH, LAMP, LEASE, type MakeStore } from './bench.ts';
 import { REGISTRY } from './machines.ts';
 
 const MINUTE = 60_000;
@@ -23,9 +25,15 @@ interface Options {
   readonly watch?: boolean;
   /** Called when a tick begins. */
   readonly onTick?: (worker: string, task: TickTask) => void;
+  /** Milliseconds from when a tick is told to end until it has ended. */
+  readonly lingers?: number;
 }
 
-function start(bench: Bench, name: string, { watch = false, onTick }: Options = {}): Running {
+function start(
+  bench: Bench,
+  name: string,
+  { watch = false, onTick, lingers }: Options = {},
+): Running {
   const { clock } = bench.time;
   const silent: Log = {
     debug: () => undefined,
@@ -48,6 +56,7 @@ function start(bench: Bench, name: string, { watch = false, onTick }: Options = 
       },
       execute: (task, signal) => {
         onTick?.(name, task);
+        if (lingers !== undefined) return linger(signal, clock, lingers);
         return isDead ? new Promise(() => undefined) : execute(task, signal);
       },
       log: silent,
@@ -75,6 +84,13 @@ function start(bench: Bench, name: string, { watch = false, onTick }: Options = 
       for (const session of sessions) bench.made.kill(session);
     },
   };
+}
+
+/** As a command that does not go at once when its group is told to. */
+async function linger(signal: AbortSignal, clock: Clock, ms: number): Promise<TickResult> {
+  if (!signal.aborted) await once(signal, 'abort');
+  await clock.sleep(ms);
+  return { kind: 'aborted' };
 }
 
 /** What it can still ask once it is dead: nothing comes back from a store. */
@@ -124,6 +140,19 @@ export function exerciseWorkers(make: MakeStore): void {
     expect(new Set(ticked).size).toBe(steps);
     const idle = summaries.filter(({ done }) => done === 0);
     expect(idle).toEqual([]);
+  });
+
+  test('told to stop, one releases what takes its time to end, beyond its drain and two cycles', async () => {
+    const bench = await Bench.of(make);
+    const name = await bench.submit('slow', { state: 'count', payload: { left: 0 } });
+    const begun: string[] = [];
+    const onTick = (worker: string): void => void begun.push(worker);
+    const ant = start(bench, 'ant', { onTick, lingers: 3 * LEASE });
+    while (begun.length === 0) await bench.pass(CYCLE_LENGTH);
+    ant.stop();
+    const [{ end }] = (await finish(bench, [ant])) as [Summary];
+    expect(end).toBe('stopped');
+    expect(await bench.store.instances.now('slow')).toMatchObject({ name, flag: 'available' });
   });
 
   test('what fails is tried again, or put aside', async () => {
