@@ -7,7 +7,7 @@ import { isStateName } from '../machine/name.ts';
 import { parseCommitRecord } from '../machine/record.ts';
 import { hash } from '../semaphore/hash.ts';
 import { isMine } from '../semaphore/share.ts';
-import { isArchived, isDone } from './archive.ts';
+import { isArchived } from './archive.ts';
 import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
 import { dropClaim, isSettled, releaseClaim } from './claim.ts';
 import { publishFromRecord } from './commit.ts';
@@ -314,7 +314,16 @@ export class Recoverer {
     for (const one of this.#swept) if (one.startsWith(`${session}/`)) this.#swept.delete(one);
   }
 
-  /** Records in other sessions' staging whose state is done, or has not failed: something may still come of them. */
+  /** What others have committed is over; what has failed was committed by nobody, unless `done/` says so after all. */
+  async #isOwed(name: string, session: string): Promise<boolean> {
+    const { files, layout } = this.#member;
+    const done = await readText(files, layout.flag('done', name));
+    if (done !== undefined) return parseCommitRecord(done, name)?.session === session;
+    if (await isArchived(files, layout, name)) return false;
+    return (await files.stat(layout.flag('failed', name))) === undefined;
+  }
+
+  /** Records in other sessions' staging of which something may still come. */
   async owed(): Promise<number> {
     const { files, layout, token, passedOver } = this.#member;
     let owed = 0;
@@ -324,9 +333,7 @@ export class Recoverer {
       await passedOver.guard(`.flockwork/staging/${session}`, async () => {
         for (const file of await stagedFiles(files, layout, session)) {
           for (const name of await stagedStates(files, directory, file)) {
-            const failed = await files.stat(layout.flag('failed', name));
-            // It may have been committed after all, by whoever was stopped meanwhile: done beats failed.
-            if (failed === undefined || (await isDone(files, layout, name))) owed += 1;
+            if (await this.#isOwed(name, session)) owed += 1;
           }
         }
       });

@@ -17,15 +17,16 @@ const BRANCHES = ${JSON.stringify(BRANCHES)};
 export default machine({
   name: 'order',
   activities: {
-    order: () => fork(
+    order: { retry: { maximumAttempts: 100 }, tick: () => fork(
       Object.fromEntries(BRANCHES.map((name, left) => [name, { state: 'work', payload: left % 2 }])),
       { state: 'joined' },
-    ),
-    work: async ({ payload, instance, pause }) => {
+    ) },
+    // A state that is lost with its worker five times in a row would fail: here that is nobody's fault.
+    work: { retry: { maximumAttempts: 100 }, tick: async ({ payload, instance, pause }) => {
       await pause(20);
       return payload > 0 ? next('work', payload - 1) : done({ from: instance });
-    },
-    joined: ({ outputs }) => done(outputs),
+    } },
+    joined: { retry: { maximumAttempts: 100 }, tick: ({ outputs }) => done(outputs) },
   },
 });`;
 

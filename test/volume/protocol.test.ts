@@ -239,6 +239,21 @@ describe('I8: nothing is inferred from absence', () => {
     expect(await survivor.session.owed()).toBe(0);
   });
 
+  test('what others have committed is not owed, though a record beside it keeps the file: its state has failed', async () => {
+    using volume = await TestVolume.create();
+    const victim = await volume.join('victim');
+    const both = ['x.state', 'y.state'].map((name) => commitStep(victim, name));
+    await victim.session.settle(both, CLOSED);
+    const survivor = await volume.join('survivor');
+    expect(await survivor.session.owed()).toBe(2);
+    volume.put('failed/x.state', '');
+    volume.put('y.state');
+    await survivor.session.settle([commitStep(survivor, 'y.state')], OPEN);
+    await volume.bury(survivor);
+    expect(volume.list('.flockwork/staging', victim.session.token.session)).toHaveLength(1);
+    expect(await survivor.session.owed()).toBe(0);
+  });
+
   test('a lease that cannot be read makes nobody younger or older', async () => {
     using volume = await TestVolume.create();
     const blind = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
