@@ -1,7 +1,7 @@
 /** What a step does besides leading to its successor: events are taken up, and caused. Each part can be done twice. */
 import { formatRecord, recordOfEvent, type CommitRecord } from '../machine/record.ts';
 import { linkOnce, publish, remove } from './exclusive.ts';
-import { errnoOf } from './files.ts';
+import { isKept } from './files.ts';
 import type { Member } from './member.ts';
 import { standingOf } from './outcomes.ts';
 
@@ -112,9 +112,6 @@ interface Wanted {
   readonly may: () => boolean;
 }
 
-/** What a volume says of another user's file: `fs.protected_hardlinks` is every distribution's default. */
-const NOT_OURS = ['EPERM', 'EACCES'];
-
 /** One more name of a file; a copy of what matters in it, where that has as many as it may have, or is another user's. */
 async function nameFor(
   member: Member,
@@ -125,7 +122,7 @@ async function nameFor(
   try {
     return await linkOnce(files, source, name, isOurs);
   } catch (error) {
-    const isCopied = member.meetsBundleLimit(error) || NOT_OURS.includes(errnoOf(error) ?? '');
+    const isCopied = member.meetsBundleLimit(error) || isKept(error);
     if (!isCopied) throw error;
     // Without the instance's name: with that of an event it would be too long.
     const [entry] = name.slice(name.lastIndexOf('/') + 1).split('@', 1);

@@ -2,7 +2,7 @@
  * The primitives the protocol rests on: make a name once, whole, and take away only what is ours.
  * All of them treat an error as "unknown", look at what is there, and decide from that.
  */
-import { errnoOf, type Files, type Sink } from './files.ts';
+import { errnoOf, isKept, type Files, type Sink } from './files.ts';
 
 const decoder = new TextDecoder();
 const always = (): boolean => true;
@@ -38,9 +38,6 @@ export async function readFlag(
   }
 }
 
-/** What our user may not read. */
-const KEPT = ['EACCES', 'EPERM'];
-
 /** The same, and empty where it may not be read: as another program's flag, of which only the name is known. */
 export async function readIfAllowed(
   files: Files,
@@ -50,7 +47,7 @@ export async function readIfAllowed(
   try {
     return await readFlag(files, path, limit);
   } catch (error) {
-    if (KEPT.includes(errnoOf(error) ?? '')) return '';
+    if (isKept(error)) return '';
     throw error;
   }
 }

@@ -21,8 +21,8 @@ export interface Sink {
 
 export interface Files {
   /**
-   * Names in a directory, in no order; of a link to one only where the path ends with a slash. May be stale on network volumes, in both directions (I8). There may be
-   * a million: where they go to `into`, no others are held.
+   * Names in a directory, in no order; of a link to one only where the path ends with a slash. May be stale on network
+   * volumes, in both directions (I8). There may be a million: where they go to `into`, no others are held.
    */
   list(directory: string): Promise<string[]>;
   list<Into extends Sink>(directory: string, into: Into): Promise<Into>;
@@ -52,4 +52,9 @@ export interface Files {
 export function errnoOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}
+
+/** Does the volume keep from us what is another user's? So it does with links, too: `fs.protected_hardlinks` is usual. */
+export function isKept(error: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes(errnoOf(error) ?? '');
 }
