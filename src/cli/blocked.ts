@@ -46,7 +46,7 @@ async function whereIs(
   const doneText = await readDoneFlag(files, layout, state);
   const failedText = await readText(files, layout.flag('failed', state));
   const claimText = await readText(files, layout.flag('in_progress', state));
-  const failure = parseFailureRecord(failedText ?? '');
+  const failure = parseFailureRecord(failedText ?? '', state);
   // Where another file has the branch's name, that keeps the join, be it done.
   const isTaken = failure?.code === 'successor-taken';
   const present = {

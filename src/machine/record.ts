@@ -174,6 +174,8 @@ const verdictSchema: z.ZodType<VerdictRecord> = z.object({
 });
 const failureSchema: z.ZodType<FailureRecord> = z.object({
   ...common,
+  // Also one that is too long, as it may have failed for that; the flag's own name says which it is.
+  state: text,
   at: text,
   code: text,
   reason: text,
@@ -260,6 +262,8 @@ export function holdsRecord(content: string, record: CommitRecord): boolean {
   return `\n${content}`.includes(`\n${formatRecord(record)}`);
 }
 
-export function parseFailureRecord(content: string): FailureRecord | undefined {
-  return parseAs(failureSchema, content);
+/** The record in the flag of `state`, if it is about that. */
+export function parseFailureRecord(content: string, state: string): FailureRecord | undefined {
+  const record = parseAs(failureSchema, content);
+  return record?.state === state ? record : undefined;
 }

@@ -272,7 +272,7 @@ export class Oracle {
   /** I3, in the words of "nobody is put aside who is well". */
   #checkFailed(name: string, after: DiskNode | undefined): void {
     if (after === undefined) return;
-    const record = parseFailureRecord(textOf(after));
+    const record = parseFailureRecord(textOf(after), name);
     if (record === undefined) return this.#fail('I3', `failed/${name} is no record of a failure`);
     const isRightful =
       record.code === 'successor-taken'

@@ -67,7 +67,7 @@ async function readStep(
   const failedText = await readText(files, layout.flag('failed', name));
   const claimText = await readText(files, layout.flag('in_progress', name));
   const record = parseCommitRecord(doneText ?? '', name);
-  const failure = parseFailureRecord(failedText ?? '');
+  const failure = parseFailureRecord(failedText ?? '', name);
   const last = record === undefined ? await entryOf(name) : undefined;
   const present = {
     done: inDone ? doneText : undefined,

@@ -90,7 +90,7 @@ export class FailedFiles {
   async #readFlag(name: string): Promise<Known | undefined> {
     const { files, layout } = this.#member;
     const text = (await readFlag(files, layout.flag('failed', name))) ?? '';
-    const record = parseFailureRecord(text);
+    const record = parseFailureRecord(text, name);
     const known = record?.file === undefined ? undefined : { text, record, seen: undefined };
     this.#known.set(name, known);
     return known;

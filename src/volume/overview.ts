@@ -156,7 +156,11 @@ async function readFailures(
     const text = await readIfAllowed(files, layout.flag('failed', state));
     const unknown = { flockwork: 1 as const, session: '', worker: '', at: '', code: 'unknown' };
     failures.push(
-      parseFailureRecord(text ?? '') ?? { ...unknown, state, reason: 'the flag gives no reason' },
+      parseFailureRecord(text ?? '', state) ?? {
+        ...unknown,
+        state,
+        reason: 'the flag gives no reason',
+      },
     );
   }
   return failures;

@@ -411,7 +411,11 @@ describe('records', () => {
   test('whatever the text, reading answers', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
-        void [parseCommitRecord(text, 'x.state'), parseFailureRecord(text), parseAttempt(text)];
+        void [
+          parseCommitRecord(text, 'x.state'),
+          parseFailureRecord(text, 'x.state'),
+          parseAttempt(text),
+        ];
       }),
     );
   });
@@ -421,7 +425,7 @@ describe('records', () => {
     (text) => {
       expect([
         parseCommitRecord(text, 'x.state'),
-        parseFailureRecord(text),
+        parseFailureRecord(text, 'x.state'),
         parseAttempt(text),
       ]).toEqual([undefined, undefined, undefined]);
     },

@@ -4,6 +4,7 @@ import {
   emittedIn,
   formatRecord,
   parseCommitRecord,
+  parseFailureRecord,
   parseVerdict,
   recordedStates,
   recordOfEvent,
@@ -123,4 +124,26 @@ describe('a verdict', () => {
     JSON.stringify({ ...VERDICT, id: undefined }),
     JSON.stringify(VERDICT).slice(0, -1),
   ])('%j is none', (text) => expect(parseVerdict(text)).toBeUndefined());
+});
+
+describe('a failure', () => {
+  const failure = (state: string): string =>
+    formatRecord({
+      flockwork: 1,
+      state,
+      session: 'ant.1',
+      worker: 'ant',
+      at: '2026-11-25T23:49:16.007Z',
+      code: 'bad-name',
+      reason: 'its name has 216 bytes',
+    });
+
+  test('is read under the name of its flag, which may be too long for whatever else is written', () => {
+    const name = `${'x'.repeat(210)}.state`;
+    expect(parseFailureRecord(failure(name), name)?.reason).toBe('its name has 216 bytes');
+  });
+
+  test('is not what another state’s flag says', () => {
+    expect(parseFailureRecord(failure('../../x.state'), 'x.state')).toBeUndefined();
+  });
 });

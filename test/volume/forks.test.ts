@@ -174,7 +174,7 @@ describe('a fork', () => {
     volume.put('o~0~pack.state', { state: 'pay', machine: 'order', payload: 1 });
     await off(ant);
     expect(jsonOf(volume, 'o~0~pack.state')).toMatchObject({ payload: 1 });
-    const failure = parseFailureRecord(volume.read('failed', 'o~0~pack.state'));
+    const failure = parseFailureRecord(volume.read('failed', 'o~0~pack.state'), 'o~0~pack.state');
     expect(failure).toMatchObject({ code: 'successor-taken' });
     expect(failure?.reason).toContain('"name": "pack"');
     expect(volume.list('waiting')).toEqual(['o.state-2']);

@@ -111,7 +111,7 @@ async function retryWaiting(
   for (const state of failed.filter(isStateName)) {
     if (!(await goesOn())) break;
     const flag = await readText(files, layout.flag('failed', state));
-    if (parseFailureRecord(flag ?? '')?.code !== 'unknown-machine') continue;
+    if (parseFailureRecord(flag ?? '', state)?.code !== 'unknown-machine') continue;
     const machine = await machineOf(files, layout, state);
     if (machine !== key.name && machine !== fullName(key)) continue;
     if (await retryState(files, layout, state)) retried.push(state);
