@@ -83,6 +83,7 @@ export class Fleet {
     const name = place.starts === 1 ? options.worker : `${options.worker}.${place.starts}`;
     const { faults, registry, mischief } = this.#options;
     const process = new SimProcess(this.#world, name, place.clock, faults, options);
+    if (place.clock.asleep > 0) process.suspend(place.clock.asleep);
     this.processes.add(process);
     this.#world.trace(name, () => 'starts');
     void process.ended.then((exit) => this.#ended(host, process, exit));
@@ -93,6 +94,13 @@ export class Fleet {
       }),
     );
     return process;
+  }
+
+  /** Whoever runs on that host sleeps, and so does its monotonic clock. */
+  sleep(host: number, ms: number): void {
+    const { clock } = this.hosts[host]!;
+    clock.sleep(ms);
+    for (const one of this.processes) if (one.clock === clock) one.suspend(ms);
   }
 
   /** Nobody starts by himself any more. */

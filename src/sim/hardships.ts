@@ -17,8 +17,8 @@ export function withHardships(scenario: Scenario, cycle: number): Scenario {
   const late = withLateComers(withVeil(dark, dice('veil')), dice('late'), cycle);
   const moved = withTrees(withEvents(late, dice('events')), dice('trees'));
   const dropped = withDropped(withMislaid(moved, dice('mislaid')), dice('dropped'), cycle);
-  const littered = withLitter(dropped, dice('litter'));
-  return withLastMinute(withArchive(littered, dice('archive'), cycle), dice('last minute'));
+  const slept = withSleep(withLitter(dropped, dice('litter')), dice('sleep'));
+  return withLastMinute(withArchive(slept, dice('archive'), cycle), dice('last minute'));
 }
 
 export const inOrder = (blows: readonly Blow[]): Blow[] => blows.toSorted((a, b) => a.at - b.at);
@@ -45,6 +45,20 @@ function withLitter(scenario: Scenario, dice: Dice): Scenario {
     return { id: `litter ${index}`, at, kind: 'litter', what: dice.whole(0, 999) };
   });
   return { ...scenario, blows: inOrder([...blows, ...litter]) };
+}
+
+/** A laptop is shut, a virtual machine is suspended, for longer than a lease. */
+function withSleep(scenario: Scenario, dice: Dice): Scenario {
+  const { calm, hosts, safety, blows } = scenario;
+  if (calm || !dice.chance(0.2)) return scenario;
+  const { lease } = hosts[0]!.options;
+  const sleeps = Array.from({ length: dice.whole(1, 3) }, (_, index): Blow => {
+    const at = dice.between(0, 0.8) * safety;
+    const host = dice.whole(0, hosts.length - 1);
+    const ms = Math.min(dice.between(0.5, 5) * lease, safety - at);
+    return { id: `sleep ${index}`, at, kind: 'sleep', host, ms };
+  });
+  return { ...scenario, blows: inOrder([...blows, ...sleeps]) };
 }
 
 /** The power goes just when a commit has happened, and nothing that follows from it has. */

@@ -20,6 +20,9 @@ export class HostClock {
   /** Where the monotonic clock began means nothing. */
   readonly #origin: number;
   #stepped = 0;
+  /** Real milliseconds that the monotonic clock has not counted, and until when it counts none. */
+  #slept = 0;
+  #asleepUntil = Number.NEGATIVE_INFINITY;
   #broken = false;
   #read = Number.NaN;
   #readings = 0;
@@ -39,7 +42,20 @@ export class HostClock {
   }
 
   monotonic(): number {
-    return this.#origin + this.#elapsed();
+    const slept = this.#slept - this.asleep;
+    return this.#origin + this.#elapsed() - slept * (1 + this.#traits.drift);
+  }
+
+  /** Milliseconds until the host wakes. */
+  get asleep(): number {
+    return Math.max(0, this.#asleepUntil - this.#now());
+  }
+
+  /** The host is suspended: for `ms` its monotonic clock stands still. */
+  sleep(ms: number): void {
+    const more = Math.max(0, ms - this.asleep);
+    this.#slept += more;
+    this.#asleepUntil = this.#now() + this.asleep + more;
   }
 
   /** Somebody sets the wall clock, `ms` forwards or (negative) backwards. */

@@ -65,6 +65,8 @@ function strikeHost(
       return fleet.startSoon(blow.host, blow.restart);
     case 'suspend':
       return process?.suspend(blow.ms);
+    case 'sleep':
+      return fleet.sleep(blow.host, blow.ms);
     case 'step':
       return clock.step(blow.ms);
     case 'no clock':

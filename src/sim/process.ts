@@ -7,7 +7,7 @@ import type { Clock } from '../semaphore/ports.ts';
 import { Layout } from '../volume/layout.ts';
 import { openVolume } from '../volume/open.ts';
 import type { Heartbeat, StartHeartbeat } from '../volume/heartbeat.ts';
-import { Pulse } from '../volume/pulse.ts';
+import { Pulse, silenceSince, type Moment } from '../volume/pulse.ts';
 import { openSession, type VolumeSession } from '../volume/session.ts';
 import { createExecute } from '../worker/executor.ts';
 import type { Watch } from '../worker/ports.ts';
@@ -107,9 +107,9 @@ export class SimProcess {
     return this.#world.now() < this.#blockedUntil ? this.#world.now() - this.#blockedSince : 0;
   }
 
-  /** Milliseconds since the tick that blocks began to do so, whatever blocked it before; 0 if none does. */
+  /** Milliseconds of its host since the tick that blocks began to do so, whatever blocked it before; 0 if none does. */
   get lastBlockedFor(): number {
-    return this.blockedFor === 0 ? 0 : this.#world.now() - this.#lastBlock;
+    return this.blockedFor === 0 ? 0 : this.clock.monotonic() - this.#lastBlock;
   }
 
   /** Milliseconds since it was last started, or continued. */
@@ -210,7 +210,7 @@ export class SimProcess {
   /** A tick keeps the main thread busy for `ms`, the heart's goes on. One after the other is one to others. */
   block(ms: number): void {
     const now = this.#world.now();
-    this.#lastBlock = now;
+    this.#lastBlock = this.clock.monotonic();
     if (now > this.#blockedUntil + this.options.lease) this.#blockedSince = now;
     this.#blockedUntil = Math.max(this.#blockedUntil, now + ms);
     this.stalled = true;
@@ -336,7 +336,8 @@ export class SimProcess {
     const world = this.#world;
     let deadline = Number.POSITIVE_INFINITY;
     let [isBroken, isStopped] = [false, false];
-    let lastBeat = this.clock.monotonic();
+    const now = (): Moment => ({ monotonic: this.clock.monotonic(), wall: this.clock.wall() });
+    let lastBeat = now();
     const pulse = new Pulse(
       {
         now: () => this.clock.wall(),
@@ -349,7 +350,11 @@ export class SimProcess {
     const beat = (): void => {
       if (isStopped || isBroken || !this.isAlive) return;
       const silentUntil = this.#stoppedUntil;
-      if (world.now() < silentUntil) return void world.at(silentUntil, beat);
+      if (world.now() < silentUntil) {
+        // A host that sleeps makes nothing overdue: what was left of the interval is left when it wakes.
+        const left = this.clock.asleep > 0 ? this.#dice.next() * options.interval : 0;
+        return void world.at(silentUntil + left, beat);
+      }
       const result = pulse.beat(deadline);
       if (result.kind === 'broken') {
         isBroken = true;
@@ -368,9 +373,7 @@ export class SimProcess {
       get broken() {
         return isBroken;
       },
-      get lastBeat() {
-        return lastBeat;
-      },
+      silence: () => silenceSince(lastBeat, now()),
       stop: async () => void (isStopped = true),
     };
     return heartbeat;

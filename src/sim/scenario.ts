@@ -25,6 +25,8 @@ export type Blow = {
   | ({ readonly kind: 'freeze'; readonly host: number } & Omit<Freeze, 'until'>)
   | { readonly kind: 'stop'; readonly host: number; readonly restart: number }
   | { readonly kind: 'suspend'; readonly host: number; readonly ms: number }
+  /** The whole host is suspended, its monotonic clock too. */
+  | { readonly kind: 'sleep'; readonly host: number; readonly ms: number }
   | { readonly kind: 'step'; readonly host: number; readonly ms: number }
   | { readonly kind: 'no clock'; readonly host: number; readonly ms: number }
   | { readonly kind: 'unmount'; readonly host: number; readonly ms: number }

@@ -30,7 +30,8 @@ function tryBeat(): void {
     clearInterval(timer);
     post({ kind: 'broken' });
   } else if (beat.kind === 'beat') {
-    times[1] = beat.began;
+    times[1] = beat.began.monotonic;
+    times[2] = beat.began.wall;
     post({ kind: 'sample', sample: beat.sample });
   }
 }

@@ -5,6 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { ClockSample } from '../semaphore/volume-clock.ts';
+import { silenceSince, type Moment } from './pulse.ts';
 
 /** What a session needs of it; the simulator beats without a thread. */
 export interface Heartbeat {
@@ -12,8 +13,8 @@ export interface Heartbeat {
   setDeadline(monotonic: number): void;
   /** The lease was found gone. */
   readonly broken: boolean;
-  /** When a beat that renewed the lease began, on the monotonic clock. */
-  readonly lastBeat: number;
+  /** Milliseconds since a beat began that renewed the lease. */
+  silence(): number;
   stop(): Promise<void>;
 }
 
@@ -30,8 +31,10 @@ export interface HeartbeatOptions {
 
 export type StartHeartbeat = (options: HeartbeatOptions) => Heartbeat;
 
-/** Shared with the thread: [deadline, last beat], both milliseconds of `process.hrtime`. */
-const SHARED_BYTES = 16;
+/** Shared with the thread: [deadline, last beat] in milliseconds of `process.hrtime`, and that beat in those of `Date.now`. */
+const SHARED_BYTES = 24;
+
+const now = (): Moment => ({ monotonic: Number(process.hrtime.bigint()) / 1e6, wall: Date.now() });
 
 export interface ThreadData {
   readonly lease: string;
@@ -46,7 +49,9 @@ export const startHeartbeatThread: StartHeartbeat = (options) => {
   const shared = new SharedArrayBuffer(SHARED_BYTES);
   const times = new Float64Array(shared);
   times[0] = Number.POSITIVE_INFINITY;
-  times[1] = Number(process.hrtime.bigint()) / 1e6;
+  const started = now();
+  times[1] = started.monotonic;
+  times[2] = started.wall;
   let broken = false;
 
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
@@ -78,9 +83,7 @@ export const startHeartbeatThread: StartHeartbeat = (options) => {
     get broken() {
       return broken;
     },
-    get lastBeat() {
-      return times[1] ?? 0;
-    },
+    silence: () => silenceSince({ monotonic: times[1]!, wall: times[2]! }, now()),
     stop: async () => void (await thread.terminate()),
   };
 };

@@ -11,9 +11,23 @@ export interface PulsePorts {
   rewrite(content: string): number;
 }
 
+/** One moment, on both clocks of a host, ms. */
+export interface Moment {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
+/**
+ * Milliseconds. Monotonic clocks may stand still while a host sleeps, so the wall clock is asked as well: one that was set
+ * forwards makes a session more careful, and nothing else.
+ */
+export function silenceSince(began: Moment, now: Moment): number {
+  return Math.max(now.monotonic - began.monotonic, now.wall - began.wall);
+}
+
 export type Beat =
-  /** `began`: on the monotonic clock, before the write. */
-  | { readonly kind: 'beat'; readonly began: number; readonly sample: ClockSample }
+  /** `began`: before the write. */
+  | { readonly kind: 'beat'; readonly began: Moment; readonly sample: ClockSample }
   /** A tick is past its deadline, or the volume did not take it: no proof of life this time. */
   | { readonly kind: 'silent' }
   /** The lease is gone: somebody broke it. */
@@ -33,8 +47,8 @@ export class Pulse {
   /** `deadline`: on the monotonic clock; a hung worker must not hold its states for ever. */
   beat(deadline: number): Beat {
     const ports = this.#ports;
-    const began = ports.monotonic();
-    if (began > deadline) return { kind: 'silent' };
+    const began = { monotonic: ports.monotonic(), wall: ports.now() };
+    if (began.monotonic > deadline) return { kind: 'silent' };
     try {
       const before = Math.floor(ports.now());
       const mtime = ports.rewrite(formatCounter((this.#counter += 1)));

@@ -251,9 +251,8 @@ export class VolumeSession implements Session {
     return this.#silence < SAFE * this.lease;
   }
 
-  /** Milliseconds since the last beat that we know of. */
   get #silence(): number {
-    return this.#ports.clock.monotonic() - (this.#heartbeat?.lastBeat ?? Number.NEGATIVE_INFINITY);
+    return this.#heartbeat?.silence() ?? Number.POSITIVE_INFINITY;
   }
 
   setDeadline(monotonic: number): void {

@@ -1,11 +1,12 @@
-/** Runs seeds in order until one fails: `node … first-failure.ts BASE SEEDS` prints its outcome, or null. */
+/** Runs seeds in order until one fails: `node … first-failure.ts SEED…` prints its outcome, or null. */
 import { drawScenario } from '../../src/sim/scenario.ts';
 import { simulate } from '../../src/sim/simulation.ts';
 
-const [base, seeds] = process.argv.slice(2).map(Number) as [number, number];
 let found: object | null = null;
-for (let seed = base; seed < base + seeds && found === null; seed += 1) {
+for (const seed of process.argv.slice(2).map(Number)) {
   const { verdict, message } = await simulate(drawScenario(String(seed)));
-  if (verdict !== 'ok') found = { seed, verdict, message };
+  if (verdict === 'ok') continue;
+  found = { seed, verdict, message };
+  break;
 }
 console.log(JSON.stringify(found));

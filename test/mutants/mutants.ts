@@ -3,6 +3,8 @@ import type { Mutant } from './hook.ts';
 
 export interface NamedMutant extends Mutant {
   readonly name: string;
+  /** That shows it; where the simulator has changed, another one may. */
+  readonly seed: number;
 }
 
 const VOLUME = 'src/volume';
@@ -10,54 +12,63 @@ const VOLUME = 'src/volume';
 export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'whatever lies in waiting/ is taken for a state that waits',
+    seed: 89,
     file: `${VOLUME}/snapshot.ts`,
     find: 'listings.list(directory, isStateName)',
     replace: 'listings.list(directory)',
   },
   {
     name: 'an entry that cannot be dealt with keeps everybody from the rest',
+    seed: 87,
     file: `${VOLUME}/pass-over.ts`,
     find: 'if (code === undefined || !OF_AN_ENTRY.has(code)) throw error;',
     replace: 'throw error;',
   },
   {
     name: "another user's record is linked, and never copied",
+    seed: 78,
     file: `${VOLUME}/effects.ts`,
     find: 'const isCopied = member.meetsBundleLimit(error) || isKept(error);',
     replace: 'const isCopied = member.meetsBundleLimit(error);',
   },
   {
     name: 'claim without a look at done/',
+    seed: 35,
     file: `${VOLUME}/claim.ts`,
     find: "if (!(await isSettled(files, layout, name))) return 'ours';",
     replace: "if (name !== '') return 'ours';",
   },
   {
     name: 'sweep left out',
+    seed: 3,
     file: `${VOLUME}/recovery.ts`,
     find: 'await this.#sweep(session, isMyPart, window, report.finished);',
     replace: '',
   },
   {
     name: 'sweep acts on absence',
+    seed: 64,
     file: `${VOLUME}/recovery.ts`,
     find: "return (await isVoid(files, layout, name, staged ?? '')) ? 'over' : 'unseen';",
     replace: "return 'over';",
   },
   {
     name: 'rename over instead of link',
+    seed: 1,
     file: `${VOLUME}/exclusive.ts`,
     find: 'await files.link(existing, name);',
     replace: 'await files.unlink(name).catch(() => undefined); await files.link(existing, name);',
   },
   {
     name: "a claim is released by name, whoever's it is",
+    seed: 405,
     file: `${VOLUME}/claim.ts`,
     find: 'if (!isSure) return removeOurs(files, flag, tokenText, may);',
     replace: 'return files.unlink(flag).then(() => true, () => may());',
   },
   {
     name: 'leases judged by time stamps',
+    seed: 2,
     file: `${VOLUME}/lease-watch.ts`,
     find: 'const after = sight(before, parseCounter(text), began, this.#monotonic());',
     replace: `const stamp = (await files.stat(layout.internal('leases', session)))?.mtime ?? 0;
@@ -66,42 +77,49 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'records are not synced before they are committed',
+    seed: 1,
     file: `${VOLUME}/staging.ts`,
     find: 'await files.sync(path);',
     replace: '',
   },
   {
     name: 'successors are not synced before they are unstaged',
+    seed: 2,
     file: `${VOLUME}/commit.ts`,
     find: 'await files.sync(layout.root);\n    if (emits)',
     replace: 'if (emits)',
   },
   {
     name: 'the directory of staged records is not synced',
+    seed: 2,
     file: `${VOLUME}/member.ts`,
     find: "await this.files.sync(this.layout.internal('staging'));",
     replace: '',
   },
   {
     name: 'the sweep publishes what a power cut can undo',
+    seed: 2,
     file: `${VOLUME}/recovery.ts`,
     find: "await files.sync(layout.flags('done'));",
     replace: '',
   },
   {
     name: 'sessions without a boot id',
+    seed: 2,
     file: 'src/store/token.ts',
     find: "return `${worker}.${boot.join('')}`;",
     replace: 'return `${worker}.${boot.length}`;',
   },
   {
     name: 'a phase is tested by one reading of the clock',
+    seed: 2,
     file: 'src/semaphore/cycle.ts',
     find: 'return now.latest < moment.end ? moment : undefined;',
     replace: 'return moment;',
   },
   {
     name: 'slices of rosters that are not sorted',
+    seed: 1,
     file: 'src/semaphore/assignment.ts',
     find: `  const sorted = roster.toSorted(
     (a, b) => compareCodePoints(a.session, b.session) || compareCodePoints(a.name, b.name),
@@ -110,24 +128,28 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'the heart beats in the main thread',
+    seed: 560,
     file: 'src/sim/process.ts',
     find: 'const silentUntil = this.#stoppedUntil;',
     replace: 'const silentUntil = Math.max(this.#stoppedUntil, this.#blockedUntil);',
   },
   {
     name: 'a tick that hangs does not stop the heart',
+    seed: 43,
     file: `${VOLUME}/pulse.ts`,
     find: "if (began > deadline) return { kind: 'silent' };",
     replace: '',
   },
   {
     name: 'half-written copies are put aside at first sight',
+    seed: 13,
     file: 'src/worker/holding.ts',
     find: 'return at - since >= patience',
     replace: 'return at >= since',
   },
   {
     name: 'successors are published before the commit',
+    seed: 1,
     file: `${VOLUME}/commit.ts`,
     find: "  await link(member, await assign(member, at(steps, 'staged'), window), window);",
     replace: `  for (const step of at(steps, 'staged')) {
@@ -139,18 +161,21 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'the volume id is not looked at',
+    seed: 76,
     file: `${VOLUME}/session.ts`,
     find: 'if (text === undefined || parseVolumeFile(text)?.id !== this.#volume.id) {',
     replace: 'if (text !== undefined && parseVolumeFile(text)?.id !== this.#volume.id) {',
   },
   {
     name: 'lost attempts are not counted',
+    seed: 250,
     file: `${VOLUME}/recovery.ts`,
     find: 'await this.#countLost(claim);',
     replace: '',
   },
   {
     name: 'commits in any phase',
+    seed: 3,
     file: `${VOLUME}/commit.ts`,
     find: `    if (!window.mayStart()) return;
     const record = recordOf(step);`,
@@ -158,6 +183,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'an error of link means that the name is taken',
+    seed: 8,
     file: `${VOLUME}/exclusive.ts`,
     find: `    if (there === undefined) throw error;
     return isOurs(there)`,
@@ -165,48 +191,56 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'a look long ago is as good as one just now',
+    seed: 1,
     file: 'src/semaphore/liveness.ts',
     find: 'return sighting.looked - sighting.since >= lease;',
     replace: 'return sighting.looked - sighting.since >= lease / 8;',
   },
   {
     name: 'a broken lease is not noticed',
+    seed: 7,
     file: `${VOLUME}/session.ts`,
     find: "if (heartbeat === undefined || heartbeat.broken) return 'broken';",
     replace: "if (heartbeat !== undefined) return 'alive';",
   },
   {
     name: 'whoever sees nothing once ends, whatever caches say',
+    seed: 69,
     file: 'src/worker/stillness.ts',
     find: 'return isFresh || now - this.#since >= this.#leaseMs;',
     replace: 'return now >= this.#since;',
   },
   {
     name: 'pauses end by the clock alone',
+    seed: 65,
     file: `${VOLUME}/pauses.ts`,
     find: 'this.#seenFor(name, last) >= pauseAfter(last) + this.#cycle;',
     replace: 'this.#seenFor(name, last) > 1e9 * (pauseAfter(last) + this.#cycle);',
   },
   {
     name: 'an archived state is claimed like a new one',
+    seed: 77,
     file: `${VOLUME}/claim.ts`,
     find: 'if (await isArchived(files, layout, name)) return true;',
     replace: '',
   },
   {
     name: 'states are archived however young they are',
+    seed: 10,
     file: `${VOLUME}/archivable.ts`,
     find: 'known >= age && ',
     replace: '',
   },
   {
     name: 'states are archived before their successors are done',
+    seed: 4,
     file: `${VOLUME}/archivable.ts`,
     find: ' && !isOpen',
     replace: '',
   },
   {
     name: 'the flag leaves before the state file',
+    seed: 4,
     file: `${VOLUME}/archiver.ts`,
     find: '      if (content !== undefined) await removeOurs(',
     replace: `      await remove(files, layout.flag('done', name));
@@ -214,18 +248,21 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'state files leave the root before the archive is on the disk',
+    seed: 4,
     file: `${VOLUME}/archiver.ts`,
     find: 'await files.sync(shard);',
     replace: '',
   },
   {
     name: 'successors are published over what is archived',
+    seed: 37,
     file: `${VOLUME}/commit.ts`,
     find: '  if (await isArchived(files, layout, next.name)) return true;',
     replace: '',
   },
   {
     name: 'the sweep takes the first record of a bundle for the one it looks for',
+    seed: 66,
     file: `${VOLUME}/recovery.ts`,
     find: 'const record = parseCommitRecord(doneText, name);',
     replace:
@@ -233,54 +270,63 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'what a worker that is stopping does not take wakes it, again and again',
+    seed: 672,
     file: 'src/worker/worker.ts',
     find: 'if (this.#ending !== undefined) return this.#supply.forgetOffers();',
     replace: 'if (this.#ending !== undefined) return;',
   },
   {
     name: 'a bundle is unstaged with the first of its states',
+    seed: 12,
     file: `${VOLUME}/commit.ts`,
     find: 'if (waiting === undefined || waiting.size === 0) {',
     replace: '{',
   },
   {
     name: 'a bundle is swept away with what is not seen of it',
+    seed: 67,
     file: `${VOLUME}/recovery.ts`,
     find: 'if (names.length > 0 && left === 0)',
     replace: 'if (names.length > 0)',
   },
   {
     name: 'a bundle is no flag of any of its records',
+    seed: 1,
     file: 'src/machine/record.ts',
     find: 'return `\\n${content}`.includes(`\\n${formatRecord(record)}`);',
     replace: 'return content === formatRecord(record);',
   },
   {
     name: 'torn successors count as somebody else’s',
+    seed: 18,
     file: `${VOLUME}/torn.ts`,
     find: 'if (!isTorn(there, next.content)) return false;',
     replace: 'if (isTorn(there, next.content)) return false;',
   },
   {
     name: 'torn successors are archived as they are',
+    seed: 61,
     file: `${VOLUME}/archiver.ts`,
     find: 'if (torn === undefined) return text;',
     replace: 'return text;',
   },
   {
     name: 'events are applied without an outcome',
+    seed: 1,
     file: `${VOLUME}/commit.ts`,
     find: 'const outcome = await assignEvents(member, record, step.staged!, window.mayStart);',
     replace: "const outcome = assignEvents.length > 0 ? 'ours' : 'taken';",
   },
   {
     name: 'outcomes are not synced before the commit',
+    seed: 1,
     file: `${VOLUME}/commit.ts`,
     find: 'const synced = await attempt(assigned, () => member.files.sync(member.layout.outcomes));',
     replace: 'const synced = true;',
   },
   {
     name: 'an event counts as applied before its state is committed',
+    seed: 35,
     file: `${VOLUME}/outcomes.ts`,
     find: "if (done === undefined) return { kind: 'assigned', state };",
     replace:
@@ -288,90 +334,105 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'an event that another state was to have is nobody’s',
+    seed: 31,
     file: `${VOLUME}/effects.ts`,
     find: 'generation = standing.generation;',
     replace: "return 'taken';",
   },
   {
     name: 'an event that another state is to have is anybody’s',
+    seed: 62,
     file: `${VOLUME}/effects.ts`,
     find: "return standing.state === record.state ? 'ours' : 'taken';",
     replace: "return 'ours';",
   },
   {
     name: 'events that are over are taken away before that is on the disk',
+    seed: 64,
     file: `${VOLUME}/effects.ts`,
     find: "await files.sync(layout.flags('done'));",
     replace: '',
   },
   {
     name: 'the sweep leaves out the events that a step causes',
+    seed: 64,
     file: `${VOLUME}/commit.ts`,
     find: 'if (!(await emitEvents(member, record, source, window.mayLand))) return false;',
     replace: '',
   },
   {
     name: 'events that a step causes are not synced before it is unstaged',
+    seed: 1000,
     file: `${VOLUME}/commit.ts`,
     find: 'if (emits) await files.sync(layout.events);',
     replace: '',
   },
   {
     name: 'a dropped file goes before the event that it is is on the disk',
+    seed: 8,
     file: `${VOLUME}/dropped.ts`,
     find: 'await files.sync(layout.events);',
     replace: '',
   },
   {
     name: 'a dropped file is another event each time it is looked at',
+    seed: 8,
     file: 'src/machine/dropped.ts',
     find: '`${fileName}\\0${content}`',
     replace: '`${fileName}\\0${content}${Math.random()}`',
   },
   {
     name: 'a dropped file that does not parse is taken away',
+    seed: 15,
     file: `${VOLUME}/dropped.ts`,
     find: "if (typeof dropped === 'string') return { content, reason: dropped };",
     replace: "if (typeof dropped === 'string') return void (await remove(files, path));",
   },
   {
     name: 'what waits is not woken by an event',
+    seed: 1,
     file: `${VOLUME}/snapshot.ts`,
     find: 'if (waiting.has(name) && !inbox.due.has(instance)) continue;',
     replace: 'if (waiting.has(name)) continue;',
   },
   {
     name: 'the sweep begins no branches',
+    seed: 67,
     file: `${VOLUME}/commit.ts`,
     find: 'for (const follower of followersOf(record)) {',
     replace: 'for (const follower of record.next === undefined ? [] : [record.next]) {',
   },
   {
     name: 'a join goes on before the last branch',
+    seed: 10,
     file: 'src/machine/join.ts',
     find: '.some(({ ended }) => ended === undefined);',
     replace: '.filter(({ ended }) => ended === undefined).length > 1;',
   },
   {
     name: 'a branch that ends tells nobody',
+    seed: 1,
     file: 'src/machine/sequel.ts',
     find: 'planned.push(...told);',
     replace: '',
   },
   {
     name: 'what a branch ends with is forgotten',
+    seed: 1,
     file: 'src/machine/arrivals.ts',
     find: ', ...(details !== undefined && { output: details })',
     replace: '',
   },
   {
     name: 'a step is archived before the branches that it has begun are done',
+    seed: 67,
     file: `${VOLUME}/archiver.ts`,
     find: 'for (const one of followersOf(record)) {',
     replace: 'for (const one of record.next === undefined ? [] : [record.next]) {',
   },
   {
     name: 'torn branches count as somebody else’s',
+    seed: 61,
     file: `${VOLUME}/torn.ts`,
     find: 'const origin = originName(name);',
     replace: 'const origin = /state-/.test(name) ? originName(name) : undefined;',

@@ -65,3 +65,17 @@ test('jitter is of the wall clock alone', () => {
   expect(clock.monotonic()).toBe(began);
   expect(clock.isJittery).toBe(true);
 });
+
+test('while the host sleeps the monotonic clock stands still, and the wall clock goes on', () => {
+  const { clock, wait } = host({});
+  const began = clock.monotonic();
+  clock.sleep(100);
+  wait(50);
+  expect(clock.asleep).toBe(50);
+  clock.sleep(70);
+  wait(60);
+  expect(clock.asleep).toBe(10);
+  wait(40);
+  expect([clock.asleep, clock.monotonic() - began]).toEqual([0, 30]);
+  expect(clock.wall()).toBe(START + 150);
+});

@@ -21,7 +21,8 @@ const makeVolume: MakeStore = async ({ agenda, clock }, { phases, lease, random 
   });
   const hearts = new Map<string, () => void>();
   const startHeartbeat: StartHeartbeat = (options) => {
-    let [deadline, isBroken, lastBeat] = [Number.POSITIVE_INFINITY, false, agenda.now];
+    let [deadline, isBroken] = [Number.POSITIVE_INFINITY, false];
+    let lastBeat = agenda.now;
     const rewrite = (content: string): number => {
       disk.overwrite(options.lease, content, { client: 'heart', stamp: () => agenda.now });
       return agenda.now;
@@ -31,7 +32,7 @@ const makeVolume: MakeStore = async ({ agenda, clock }, { phases, lease, random 
       const result = pulse.beat(deadline);
       isBroken = result.kind === 'broken';
       if (result.kind === 'beat') {
-        lastBeat = result.began;
+        lastBeat = result.began.monotonic;
         options.onSample(result.sample);
       }
       if (!isBroken) strike = agenda.at(agenda.now + options.interval, beat);
@@ -44,9 +45,7 @@ const makeVolume: MakeStore = async ({ agenda, clock }, { phases, lease, random 
       get broken() {
         return isBroken;
       },
-      get lastBeat() {
-        return lastBeat;
-      },
+      silence: () => agenda.now - lastBeat,
       stop: async () => stop(),
     };
   };

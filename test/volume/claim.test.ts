@@ -65,6 +65,12 @@ test.each([
     (volume: TestVolume) => volume.pass(0.9 * LEASE),
     ['read', 'unlink'],
   ],
+  [
+    'when its host has slept',
+    true,
+    (volume: TestVolume) => volume.sleep(LEASE),
+    ['read', 'unlink'],
+  ],
   ['when its lease was broken', true, breakLease, ['read', 'unlink']],
   ['where looks may show what was a while ago', false, () => undefined, ['read', 'unlink']],
 ] as const)('%s: what a session asks of its own claim', async (_what, fresh, before, expected) => {
@@ -74,6 +80,7 @@ test.each([
 describe('a claim that was dropped, and is another session’s now, is left alone', () => {
   test.each([
     ['by one that was silent', true, (volume: TestVolume) => volume.pass(LEASE)],
+    ['by one whose host slept', true, (volume: TestVolume) => volume.sleep(LEASE)],
     ['by one whose lease was broken', true, breakLease],
     ['through a cache', false, () => undefined],
   ] as const)('%s', async (_what, fresh, before) => {

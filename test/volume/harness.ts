@@ -7,7 +7,7 @@ import type { PhaseLengths } from '../../src/semaphore/cycle.ts';
 import type { ArchiveRules } from '../../src/volume/archivable.ts';
 import type { Step, Window } from '../../src/store/session.ts';
 import type { Files } from '../../src/volume/files.ts';
-import { formatCounter } from '../../src/volume/pulse.ts';
+import { formatCounter, silenceSince, type Moment } from '../../src/volume/pulse.ts';
 import { Layout } from '../../src/volume/layout.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { openVolume } from '../../src/volume/open.ts';
@@ -35,6 +35,7 @@ export class TestVolume implements Disposable {
   volume!: VolumeFile;
   /** Milliseconds that tests let pass. */
   #passed = 0;
+  #slept = 0;
 
   static async create(phases: PhaseLengths = PHASES): Promise<TestVolume> {
     const made = new TestVolume();
@@ -53,6 +54,11 @@ export class TestVolume implements Disposable {
     this.#passed += ms;
   }
 
+  /** The hosts of those who have joined are suspended: their monotonic clocks stand still. */
+  sleep(ms: number): void {
+    this.#slept += ms;
+  }
+
   async join(
     worker: string,
     files: Files = quickFiles(),
@@ -64,18 +70,19 @@ export class TestVolume implements Disposable {
     let stopped = false;
     let lease = '';
     const clock = {
-      now: () => Date.now() + this.#passed,
+      now: () => Date.now() + this.#passed + this.#slept,
       monotonic: () => performance.now() + this.#passed,
       sleep: async () => undefined,
     };
     let broken = false;
-    let lastBeat = clock.monotonic();
+    const now = (): Moment => ({ monotonic: clock.monotonic(), wall: clock.now() });
+    let lastBeat = now();
     const beat = (): void => {
       if (stopped) return;
       try {
         readFileSync(lease);
         writeFileSync(lease, formatCounter((counter += 1)));
-        lastBeat = clock.monotonic();
+        lastBeat = now();
       } catch {
         broken = true;
       }
@@ -93,9 +100,7 @@ export class TestVolume implements Disposable {
             get broken() {
               return broken;
             },
-            get lastBeat() {
-              return lastBeat;
-            },
+            silence: () => silenceSince(lastBeat, now()),
             stop: async () => void (stopped = true),
           };
         },

@@ -213,6 +213,14 @@ describe('a dead worker', () => {
     expect(volume.list('.flockwork', 'leases')).toEqual([ant.session.token.session]);
   });
 
+  test('learns of it at once, though its monotonic clock stood still while its host slept', async () => {
+    using volume = await TestVolume.create();
+    const { session } = await volume.join('sleeper');
+    rmSync(volume.layout.internal('leases', session.token.session));
+    volume.sleep(LEASE);
+    expect(await session.check()).toBe('broken');
+  });
+
   test('whose breaker died half-way is still found by its claims', async () => {
     using volume = await TestVolume.create();
     volume.put('x.state');
