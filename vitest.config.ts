@@ -11,7 +11,7 @@ const SLOW: string[] = [
   'test/doctor/examine.test.ts',
   'test/worker/threads.test.ts',
   'test/e2e/{check,configurations,doctor,dropped,forks,inputs,scheduling,simulate}.test.ts',
-  'test/e2e/{tables,threads,volumes,xstate}.test.ts',
+  'test/e2e/{tables,threads,users,volumes,xstate}.test.ts',
 ];
 
 /** `unit` runs in process; `e2e` runs real worker processes; `slow` is what would hold up these two; `heavy` breaks them; `proof` searches, and makes mistakes to be found (see .ci/run). */

@@ -1,9 +1,10 @@
 /**
  * The same chaos on every file system: workers on all its mounts are killed and come back under their
- * names, are stopped for longer than a lease, are lied to about the time; one survives, and everything
- * has to be done, once.
+ * names, are stopped for longer than a lease, are lied to about the time; half of them are another user's, of
+ * the same group. One survives, and everything has to be done, once.
  */
 import { strict as assert } from 'node:assert';
+import { lstatSync } from 'node:fs';
 import {
   expectedStates,
   heldBy,
@@ -14,6 +15,7 @@ import {
 } from '../chaos.ts';
 import { Fleet, type Host, type Running } from '../fleet.ts';
 import type { Pace, Stand } from './stand.ts';
+import { asOther, shareWithGroup } from '../users.ts';
 
 /** For what takes several cycles and leases, on a machine that others use too. */
 export const PATIENCE = 240_000;
@@ -22,6 +24,8 @@ const ENOUGH = 24;
 
 export interface ChaosResult {
   readonly states: number;
+  /** Of whom there are flags in `done/`. */
+  readonly users: number;
   readonly kills: number;
   readonly stops: number;
   /** Milliseconds from each kill until no claim of that session was left. */
@@ -49,16 +53,18 @@ export const workFlags = (pace: Pace, delay: string = '0.3'): string[] => [
 
 export async function chaos(stand: Stand, say: (text: string) => void): Promise<ChaosResult> {
   await using fleet = new Fleet(stand.root, stand.prepared?.dir);
+  shareWithGroup(fleet.dir);
   const { rounds } = stand.chaos;
   const flags = workFlags(stand.pace);
   const chains: Chain[] = [...(stand.prepared?.chains ?? [])];
   const host = (index: number): Host => stand.hosts[index % stand.hosts.length]!;
+  const other = (index: number): Host => asOther(host(index));
   const workers: Running[] = [
     fleet.worker('core', flags, {}, host(0)),
-    fleet.worker('fast', flags, skewedBy('+5s'), host(1)),
+    fleet.worker('fast', flags, skewedBy('+5s'), other(1)),
   ];
   const sleeper = fleet.worker('sleeper', flags, {}, host(1));
-  let victim = fleet.worker('victim', flags, {}, host(1));
+  let victim = fleet.worker('victim', flags, {}, other(1));
   const recoveries: number[] = [];
   /** There has to be something to take away from whoever is killed. */
   const feed = (): void => {
@@ -82,7 +88,8 @@ export async function chaos(stand: Stand, say: (text: string) => void): Promise<
     const killed = performance.now();
     await victim.ended;
     const skew = round % 2 === 0 ? skewedBy('-1000s') : {};
-    victim = fleet.worker('victim', flags, skew, host(round));
+    // By turns one user's, so that each finishes what the other has begun.
+    victim = fleet.worker('victim', flags, skew, round % 2 === 0 ? host(round) : other(round));
     const buried = async (): Promise<void> => {
       if (dead === undefined) return;
       const gone = (): boolean => heldBy(fleet, { session: dead }).length === 0;
@@ -118,11 +125,16 @@ export async function chaos(stand: Stand, say: (text: string) => void): Promise<
       ['core', 'fast', 'sleeper', 'victim'].every((name) => leasesOf(fleet, name).length === 1),
     PATIENCE,
   );
+  const owners = new Set(
+    fleet.list('done').map((name) => lstatSync(`${fleet.dir}/done/${name}`).uid),
+  );
+  assert.equal(owners.size, stand.knowsNoUsers === true ? 1 : 2, 'users who have done something');
   workers.push(sleeper, victim);
   await stopAll(workers);
   assert.deepEqual([...problemsWith(fleet, chains), ...tracesIn(fleet)], []);
   return {
     states: expected.length,
+    users: owners.size,
     kills: recoveries.length,
     stops: rounds,
     recoveries,

@@ -5,9 +5,18 @@
  * it does, the kernel takes down every mount, daemon and address with them.
  */
 import { spawn, spawnSync, execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { chaos, recoveryBound, type ChaosResult } from './chaos.ts';
 import { measure, type Measured } from './measure.ts';
 import { powerCuts, type PowerResult } from './power.ts';
@@ -19,6 +28,7 @@ import { nfs } from './stands/nfs.ts';
 import { sshfs } from './stands/sshfs.ts';
 
 const STANDS: readonly StandKind[] = [...images, tmpfs, overlay, glusterfs, nfs, sshfs];
+const ROOT = resolve(import.meta.dirname, '../..');
 /** Set for the process in the namespaces: the directory it may use. */
 const HOME = 'FLOCKWORK_FS_HOME';
 const USAGE_ERROR = 2;
@@ -55,10 +65,19 @@ async function outside(stands: readonly StandKind[], names: readonly string[]): 
   }
   install(['faketime', 'iproute2', ...stands.flatMap((stand) => stand.packages)]);
   const home = mkdtempSync(join(tmpdir(), 'fw-fs-'));
+  // The checkout is mounted there as well, since workers of another user may not reach where it is.
+  const code = mkdtempSync(join(tmpdir(), 'fw-code-'));
+  for (const directory of [home, code]) chmodSync(directory, 0o755);
+  const mounted = (path: string): string =>
+    path.startsWith(`${ROOT}/`) ? code + path.slice(ROOT.length) : path;
   const namespaces = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'];
   const child = spawn(
     'unshare',
-    [...namespaces, process.execPath, import.meta.filename, ...names],
+    [
+      ...namespaces,
+      ...['sh', '-c', 'mount --rbind "$1" "$2" && cd "$2" && shift 2 && exec "$@"', 'sh'],
+      ...[ROOT, code, mounted(process.execPath), mounted(import.meta.filename), ...names],
+    ],
     {
       stdio: 'inherit',
       env: { ...process.env, [HOME]: home },
@@ -71,6 +90,7 @@ async function outside(stands: readonly StandKind[], names: readonly string[]): 
   );
   // What is dying in the namespaces may still write.
   rmSync(home, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+  rmdirSync(code);
   return status;
 }
 
@@ -162,6 +182,7 @@ function table(rows: readonly Row[]): string {
     'recovery (bound)': ({ chaos: c, recoveryBound: bound = 0 }) =>
       c ? `${seconds(Math.max(...c.recoveries))} (${seconds(bound)})` : '',
     states: ({ chaos: c }) => String(c?.states ?? ''),
+    users: ({ chaos: c }) => String(c?.users ?? ''),
     kills: ({ chaos: c }) => String(c?.kills ?? ''),
     stops: ({ chaos: c }) => String(c?.stops ?? ''),
     'power cuts': ({ power }) => String(power?.cuts ?? ''),

@@ -13,6 +13,8 @@ export interface Stand extends AsyncDisposable {
   readonly pace: Pace;
   /** A volume that is there already, with these chains. */
   readonly prepared?: { readonly dir: string; readonly chains: readonly Chain[] };
+  /** Whoever writes is one user to the server. */
+  readonly knowsNoUsers?: true;
   readonly chaos: { readonly rounds: number; readonly chains: number; readonly count: number };
   /** Tells who stamps mtime. */
   readonly skewed?: Skewed;

@@ -5,6 +5,15 @@ import { pauseVolume, resumeVolume } from '../../volume/mend.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { onEach } from '../volume.ts';
 
+/** A container's user often has a number only. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.());
+  }
+}
+
 export const pause: Command = {
   name: 'pause',
   describe: 'Every worker of the volume stops claiming; what runs is finished',
@@ -12,7 +21,7 @@ export const pause: Command = {
   examples: [['$0 pause --dir /mnt/states', 'until resume']],
   run: (settings, _words, io) =>
     onEach(settings, io, async ({ files, layout }, { print }) => {
-      const note = { by: `${userInfo().username}@${hostname()}`, at: new Date().toISOString() };
+      const note = { by: `${userName()}@${hostname()}`, at: new Date().toISOString() };
       await ensureDirectory(files, layout.home);
       await pauseVolume(files, layout, `${JSON.stringify(note)}\n`);
       print(settings.json ? JSON.stringify({ paused: true }) : 'paused; flockwork resume goes on');

@@ -41,6 +41,7 @@ export const sshfs: StandKind = {
     ): Promise<Host> => {
       const path = makeDirectory(home, name);
       const options = [
+        'allow_other',
         `port=${PORT}`,
         `IdentityFile=${home}/user`,
         'StrictHostKeyChecking=no',
@@ -68,6 +69,7 @@ export const sshfs: StandKind = {
       hosts,
       // Listings and attributes are up to 20 s old: a lease has to outlast them.
       pace: { assignment: 1000, commitment: 1000, update: 2000, buffer: 1000, lease: 30_000 },
+      knowsNoUsers: true,
       chaos: { rounds: 1, chains: 8, count: 3 },
       skewed,
       [Symbol.asyncDispose]: () => resources.disposeAsync(),

@@ -1,0 +1,135 @@
+/** What SECURITY.md and docs/operations.md say of several users: members of a group, and who may only read. As root only. */
+import { chmodSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { submitChains } from '../chaos.ts';
+import { Fleet, launchHere, type Host, type Ran } from '../fleet.ts';
+import { asOther, GROUP, shareWithGroup, USER } from '../users.ts';
+
+const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
+const FAST = ['--lease', '1s', '--example-delay', '0.05'];
+
+/** May everybody go there? Where not, another user cannot even load the program. */
+const isReachable = (path: string): boolean =>
+  (statSync(path).mode & 0o001) !== 0 && (path === '/' || isReachable(dirname(path)));
+const canBeTwo = process.getuid?.() === 0 && isReachable(import.meta.dirname);
+
+const here = (fleet: Fleet): Host => ({ root: dirname(fleet.dir), launch: launchHere });
+const other = (fleet: Fleet, umask?: number): Host => asOther(here(fleet), umask);
+const runAsOther = (fleet: Fleet, ...args: string[]): Promise<Ran> =>
+  other(fleet).launch([MAIN, ...args]).ended;
+
+/** Every entry below, with what lstat says of it. */
+function entriesOf(dir: string): Map<string, { mode: number; gid: number; text: string }> {
+  const entries = new Map<string, { mode: number; gid: number; text: string }>();
+  for (const entry of readdirSync(dir, { withFileTypes: true, recursive: true })) {
+    const path = join(entry.parentPath, entry.name);
+    const { mode, gid } = lstatSync(path);
+    entries.set(path, { mode, gid, text: entry.isFile() ? readFileSync(path, 'utf8') : '' });
+  }
+  return entries;
+}
+
+describe.skipIf(!canBeTwo)('on a volume of a group', () => {
+  test.each([
+    ['another user’s', 0o022],
+    ['another user’s, whose umask lets nobody else in,', 0o077],
+  ])('what %s worker leaves behind is finished, and the other way round', async (_, umask) => {
+    await using fleet = new Fleet();
+    shareWithGroup(fleet.dir);
+    const users = [other(fleet, umask), here(fleet)];
+    for (const [round, [first, second]] of [users, users.toReversed()].entries()) {
+      const chains = [1, 2, 3].map((one) => ({ instance: `c${round}${one}`, count: 4 }));
+      submitChains(fleet.dir, chains);
+      const victim = fleet.worker(`victim${round}`, [...FAST, '--example-delay', '5'], {}, first);
+      const holds = (): boolean => fleet.list('in_progress').length > 0;
+      await fleet.until('it holds something', holds);
+      victim.kill('SIGKILL');
+      await victim.ended;
+      const { status } = await fleet.worker(`heir${round}`, FAST, {}, second).ended;
+      expect(status).toBe(0);
+      expect(fleet.list('done')).toHaveLength(12 * (round + 1));
+      for (const part of ['leases', 'sessions', 'staging']) {
+        expect(fleet.list(`.flockwork/${part}`)).toEqual([]);
+      }
+    }
+    const mine = [...entriesOf(fleet.dir)].filter(([path]) => !path.endsWith('.state'));
+    expect(mine.length).toBeGreaterThan(10);
+    for (const [path, { mode, gid }] of mine) {
+      expect([path, mode & 0o060, gid]).toEqual([path, 0o060, GROUP]);
+    }
+  });
+
+  test('a state file that a worker may not read fails, and is taken up when it may', async () => {
+    await using fleet = new Fleet();
+    shareWithGroup(fleet.dir);
+    fleet.put('secret.state', { state: 'simple', payload: { target: 'x' } });
+    fleet.put('open.state', { state: 'simple', payload: { target: 'x' } });
+    chmodSync(join(fleet.dir, 'secret.state'), 0o600);
+    fleet.worker('ant', [...FAST, '--watch'], {}, other(fleet));
+    await fleet.until('it is put aside', () => fleet.list('failed').includes('secret.state'));
+    expect(fleet.read('failed', 'secret.state')).toContain('EACCES');
+    await fleet.until('the other is done', () => fleet.list('done').includes('open.state'));
+    chmodSync(join(fleet.dir, 'secret.state'), 0o644);
+    await fleet.until('it is done, too', () => fleet.list('done').includes('secret.state'));
+  });
+
+  test('a user who has a number and no name may pause it', async () => {
+    await using fleet = new Fleet();
+    shareWithGroup(fleet.dir);
+    fleet.put('x.state', { state: 'simple' });
+    expect(await runAsOther(fleet, 'pause', '--dir', fleet.dir)).toMatchObject({ status: 0 });
+    expect(fleet.read('.flockwork', 'paused')).toContain(`"${USER}@`);
+  });
+});
+
+describe.skipIf(!canBeTwo)('who may only read a volume', () => {
+  const made = async (): Promise<Fleet> => {
+    const fleet = new Fleet();
+    chmodSync(fleet.dir, 0o755);
+    submitChains(fleet.dir, [{ instance: 'c', count: 2 }]);
+    fleet.put('broken.state', '{');
+    expect((await fleet.worker('ant', FAST).ended).status).toBe(1);
+    return fleet;
+  };
+
+  test('sees all of it', async () => {
+    await using fleet = await made();
+    const before = entriesOf(fleet.dir);
+    for (const [command, args, words] of [
+      ['status', [], 'broken.state'],
+      ['show', ['c'], 'c.state-1'],
+      ['log', [], 'c.state-1'],
+      ['list', [], 'broken'],
+      ['results', [], 'c'],
+    ] as const) {
+      const { stdout, stderr } = await runAsOther(fleet, command, ...args, '--dir', fleet.dir);
+      expect([command, stderr]).toEqual([command, '']);
+      expect(stdout).toContain(words);
+    }
+    expect(entriesOf(fleet.dir)).toEqual(before);
+  });
+
+  test('changes nothing, and is told why', async () => {
+    await using fleet = await made();
+    const before = entriesOf(fleet.dir);
+    const file = resolve(MAIN, '../../../simpleStates/hello.state');
+    for (const [command, ...args] of [
+      ['worker', '--name', 'bee'],
+      ['submit', file],
+      ['send', 'c', 'go'],
+      ['retry', 'broken'],
+      ['reset', '--all', '--yes'],
+      ['pause'],
+    ]) {
+      const ran = await runAsOther(fleet, command!, ...args, '--dir', fleet.dir);
+      expect([command, ran.status, ran.stdout]).toEqual([command, 2, '']);
+      expect([command, ran.stderr]).toEqual([
+        command,
+        expect.stringMatching(/not permitted|permission|may not|EACCES/i),
+      ]);
+      expect(ran.stderr).not.toMatch(/^\s+at /m);
+    }
+    expect(entriesOf(fleet.dir)).toEqual(before);
+  });
+});

@@ -1,0 +1,38 @@
+/**
+ * Two users of one group: root, and one whom nothing else on this machine knows. `node --import users.ts …` becomes that one
+ * before anything else is loaded, wherever it runs.
+ */
+import { chmodSync, chownSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
+import type { Host } from './fleet.ts';
+
+export const USER = 54_320;
+export const GROUP = 54_321;
+const VARIABLE = 'FLOCKWORK_TEST_AS';
+
+/** As `docs/operations.md` tells users to: what is made in these directories belongs to the group. */
+export function shareWithGroup(directory: string): void {
+  chownSync(directory, -1, GROUP);
+  chmodSync(directory, 0o2775);
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (entry.isDirectory()) shareWithGroup(join(directory, entry.name));
+  }
+}
+
+/** The same host, as the other user knows it. */
+export function asOther({ launch, ...host }: Host, umask: number = 0o022): Host {
+  const become = ['--import', import.meta.filename];
+  return {
+    ...host,
+    launch: (args, env) => launch([...become, ...args], { ...env, [VARIABLE]: String(umask) }),
+  };
+}
+
+const umask = process.env[VARIABLE];
+if (isMainThread && umask !== undefined) {
+  process.setgroups!([]);
+  process.setgid!(GROUP);
+  process.setuid!(USER);
+  process.umask(Number(umask));
+}
