@@ -1,5 +1,6 @@
 /** Directories that the whole fleet can write. */
-import { errnoOf, type Files } from './files.ts';
+import { listOrNone } from './exclusive.ts';
+import { errnoOf, isKept, type Files } from './files.ts';
 
 const STICKY = 0o1000;
 const PERMISSIONS = 0o7777;
@@ -7,7 +8,7 @@ const PERMISSIONS = 0o7777;
 /**
  * Makes a directory with its parent's mode, whatever the umask: a fleet may run under several users, and
  * who may write to the volume may write to all of it. But not sticky: nobody could take down a dead
- * worker's flag. One that is there already is left as it is.
+ * worker's flag. One that is there already is left as it is, but for what somebody lacks who died before the mode was set.
  */
 export async function ensureDirectory(files: Files, path: string): Promise<void> {
   try {
@@ -19,8 +20,23 @@ export async function ensureDirectory(files: Files, path: string): Promise<void>
     // I8: a cache that does not show it yet says nothing against its being there.
     const isHidden = kind === undefined && code === 'EEXIST';
     if (kind !== 'directory' && !isHidden) throw error;
-    return;
+    return mendMode(files, path);
   }
+  await files.chmod(path, await modeFor(files, path));
+}
+
+/** Nothing is in it yet. Whose directory it is may set its mode; others can only wait for that. */
+async function mendMode(files: Files, path: string): Promise<void> {
+  const wanted = await modeFor(files, path);
+  const stat = await files.stat(path);
+  if (stat === undefined || (wanted & ~stat.mode) === 0) return;
+  if ((await listOrNone(files, path)).length > 0) return;
+  await files.chmod(path, stat.mode | wanted).catch((error: unknown) => {
+    if (!isKept(error)) throw error;
+  });
+}
+
+async function modeFor(files: Files, path: string): Promise<number> {
   const parent = await files.stat(`${path.slice(0, path.lastIndexOf('/'))}/.`);
-  await files.chmod(path, (parent?.mode ?? 0o755) & PERMISSIONS & ~STICKY);
+  return (parent?.mode ?? 0o755) & PERMISSIONS & ~STICKY;
 }

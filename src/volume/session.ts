@@ -35,6 +35,7 @@ import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
 import { Sorter, takeEvents } from './inbox.ts';
 import { intake } from './intake.ts';
 import { Journal } from './journal.ts';
+import { JournalLimit } from './journal-limit.ts';
 import { Layout } from './layout.ts';
 import { LeaseWatch } from './lease-watch.ts';
 import { Listings } from './listings.ts';
@@ -119,6 +120,7 @@ export class VolumeSession implements Session {
   readonly #pauses: Pauses;
   readonly #instruments: Instruments;
   readonly #journal: Journal;
+  readonly #journalLimit: JournalLimit;
   readonly #sensors: Sensors;
   readonly #orphans: Orphans;
   readonly #dropped: DroppedEvents;
@@ -167,11 +169,13 @@ export class VolumeSession implements Session {
     const rules = options.archive ?? NO_ARCHIVE;
     const clocks = (): number[] => [clock.monotonic(), clock.now()];
     this.#member.claims = new ClaimAges(clocks, rules.pause / 2);
+    const living = (): readonly string[] => this.#leases.living();
+    this.#journalLimit = new JournalLimit(this.#member, { monotonic, living });
     this.#archiver = new Archiver(this.#member, rules, {
       monotonic,
+      living,
       // Not measured for so long, a bad clock may be off by more than the age of what is there.
       volumeTime: () => (this.#silence < this.lease ? this.time()?.earliest : undefined),
-      living: () => this.#leases.living(),
     });
     this.#listings = new Listings(files, Math.max(this.lease, COARSE), monotonic);
     this.#journal = new Journal(files, this.#layout, this.token.session);
@@ -350,7 +354,8 @@ export class VolumeSession implements Session {
     return this.#failedFiles.bringBack({ cycle, window, isMineIn, runs });
   }
 
-  archive(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
+  async archive(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
+    await this.#journalLimit.keep(cycle, window, isBusy);
     return this.#archiver.work(cycle, window, isBusy);
   }
 
@@ -360,11 +365,10 @@ export class VolumeSession implements Session {
 
   async reportHeld(held: readonly Held[]): Promise<void> {
     const { files } = this.#ports;
-    const path = this.#heldFile;
-    if (held.length === 0) return void (await remove(files, path));
+    if (held.length === 0) return void (await remove(files, this.#heldFile));
     const temporary = this.#layout.internal('journal', `.${this.token.session}`);
     await createAnew(files, temporary, JSON.stringify(held));
-    await files.rename(temporary, path);
+    await files.rename(temporary, this.#heldFile);
   }
 
   get #heldFile(): string {

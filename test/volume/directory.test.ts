@@ -1,11 +1,11 @@
 /** Making a directory that may be there. */
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ensureDirectory } from '../../src/volume/directory.ts';
 import type { Files } from '../../src/volume/files.ts';
-import { interceptFiles, quickFiles } from './harness.ts';
+import { errno, interceptFiles, quickFiles } from './harness.ts';
 
 /** A cache that does not know of it yet. */
 const blind = (): Files =>
@@ -28,4 +28,45 @@ test('one that is there stays as it is, whether a cache shows it or not; a file 
   } finally {
     rmSync(home, { recursive: true });
   }
+});
+
+describe('one whose maker died before its mode was set', () => {
+  const modeAfter = async (mode: number, act: (path: string) => void): Promise<number> => {
+    const home = mkdtempSync(join(tmpdir(), 'flockwork-directory-'));
+    try {
+      chmodSync(home, 0o2775);
+      const path = join(home, 'done');
+      mkdirSync(path);
+      chmodSync(path, mode);
+      act(path);
+      await ensureDirectory(quickFiles(), path);
+      return statSync(path).mode & 0o7777;
+    } finally {
+      rmSync(home, { recursive: true });
+    }
+  };
+
+  test('has what it lacks, and keeps what it has', async () => {
+    expect(await modeAfter(0o700, () => undefined)).toBe(0o2775);
+    expect(await modeAfter(0o2777, () => undefined)).toBe(0o2777);
+  });
+
+  test('is left as it is when something is in it: somebody wants it so', async () => {
+    expect(await modeAfter(0o700, (path) => writeFileSync(join(path, 'x'), ''))).toBe(0o700);
+  });
+
+  test('is left as it is by whoever may not set it', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'flockwork-directory-'));
+    try {
+      chmodSync(home, 0o2775);
+      mkdirSync(join(home, 'done'), { mode: 0o700 });
+      const { files } = interceptFiles(quickFiles(), async (_call, method, _args, act) => {
+        if (method === 'chmod') throw errno('EPERM');
+        return act();
+      });
+      await expect(ensureDirectory(files, join(home, 'done'))).resolves.toBeUndefined();
+    } finally {
+      rmSync(home, { recursive: true });
+    }
+  });
 });
