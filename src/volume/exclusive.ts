@@ -127,7 +127,13 @@ export async function createAnew(files: Files, path: string, content: string): P
     if (there === content) return;
     if (there === undefined) throw error;
     await remove(files, path);
-    await files.create(path, content);
+    try {
+      await files.create(path, content);
+    } catch (refused) {
+      // A full volume leaves the name with a part of the content, and whoever tries again takes another name.
+      await remove(files, path).catch(() => undefined);
+      throw refused;
+    }
   }
 }
 

@@ -12,6 +12,8 @@ export interface Stat {
   /** The same of its last change of any kind, its mode and owner included; undefined where nothing tells. */
   readonly ctime?: number;
   readonly mode: number;
+  /** Equal numbers: of one file system. Undefined where nothing tells. */
+  readonly device?: number;
 }
 
 /** What takes names one by one: an array, or something smaller. */

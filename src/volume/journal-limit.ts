@@ -9,7 +9,7 @@ import { parseJournalName } from './journal.ts';
 import type { Member } from './member.ts';
 
 /** Of all journals of a volume: some nine million ticks. */
-export const MAX_JOURNAL_BYTES: number = 1024 ** 3;
+const MAX_JOURNAL_BYTES = 1024 ** 3;
 /** Milliseconds between looks, and cycles for which they are one worker's. */
 const EVERY = 3_600_000;
 const CYCLES_PER_ROUND = 256;

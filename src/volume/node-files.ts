@@ -179,8 +179,8 @@ export class NodeFiles implements HistoryFiles {
     // Not by an exception: most looks are for what is not there.
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;
-    const { size, mode, mtimeMs: mtime, ctimeMs: ctime } = stats;
-    return { kind: kindOf(stats), size, mtime, ctime, mode };
+    const { size, mode, mtimeMs: mtime, ctimeMs: ctime, dev: device } = stats;
+    return { kind: kindOf(stats), size, mtime, ctime, mode, device };
   }
 
   async read(path: string, limit: number = DEFAULT_LIMIT): Promise<Uint8Array> {

@@ -3,7 +3,7 @@ import { writeDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
 import { checkPhaseLengths, type PhaseLengths } from '../semaphore/cycle.ts';
 import { ensureDirectory } from './directory.ts';
-import { publish, readText } from './exclusive.ts';
+import { publish, readText, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import { EVENTS, FLAGS, INTERNAL, type Layout } from './layout.ts';
 import { formatVolumeFile, parseVolumeFile, type VolumeFile } from './volume-file.ts';
@@ -94,26 +94,49 @@ async function makeDirectories(files: Files, at: Layout): Promise<void> {
 }
 
 /**
- * All directories have to be of one mount: flags are further names of files elsewhere in the volume. Throws
- * `unusable-volume`. Renaming what is not there changes nothing, and tells: EXDEV comes before ENOENT.
+ * All directories have to be of one mount, and of one subvolume: flags are further names of files elsewhere in the volume.
+ * Throws `unusable-volume`.
  */
 export async function refuseMounts(files: Files, at: Layout): Promise<void> {
   for (const directory of ourDirectories(at)) {
-    try {
-      await files.rename(`${at.home}/${NOTHING}`, `${directory}/${NOTHING}`);
-    } catch (error) {
-      if (errnoOf(error) !== 'EXDEV') continue;
-      throw new UserError(
-        'unusable-volume',
-        `${directory} is a mount of its own, so no flag can be set there; a volume has to be one mount: unmount it (EXDEV)`,
-        { directory, code: 'EXDEV' },
-      );
+    if (!(await isMount(files, at, directory)) && !(await isSubvolume(files, at, directory))) {
+      continue;
     }
+    throw new UserError(
+      'unusable-volume',
+      `${directory} is a mount or a subvolume of its own, so no flag can be set there; put an ordinary directory in its place (EXDEV)`,
+      { directory, code: 'EXDEV' },
+    );
   }
 }
 
 /** Nobody has made this. */
 const NOTHING = '.no-such-entry';
+const PROBE = '.probe';
+
+/** Renaming what is not there changes nothing, and tells: EXDEV comes before ENOENT. */
+function isMount(files: Files, at: Layout, directory: string): Promise<boolean> {
+  return isRefused(() => files.rename(`${at.home}/${NOTHING}`, `${directory}/${NOTHING}`));
+}
+
+/** On btrfs: of another device, and then a link tells. */
+async function isSubvolume(files: Files, at: Layout, directory: string): Promise<boolean> {
+  const [home, there] = [await files.stat(at.home), await files.stat(directory)];
+  if (home?.device === there?.device) return false;
+  const probe = `${directory}/${PROBE}`;
+  const isApart = await isRefused(() => files.link(at.volumeFile, probe));
+  if (!isApart) await remove(files, probe);
+  return isApart;
+}
+
+async function isRefused(act: () => Promise<void>): Promise<boolean> {
+  try {
+    await act();
+    return false;
+  } catch (error) {
+    return errnoOf(error) === 'EXDEV';
+  }
+}
 
 async function found(files: Files, at: Layout, options: OpenOptions): Promise<VolumeFile> {
   const phases = { ...options.defaults.phases, ...options.phases };

@@ -98,7 +98,13 @@ export async function openSession(
   options: SessionOptions,
 ): Promise<VolumeSession> {
   const session = new VolumeSession(ports, options);
-  await session.open();
+  try {
+    await session.open();
+  } catch (error) {
+    // Its heart must not go on beating, and whoever tries again on a full volume must not leave something each time.
+    await session.leave().catch(() => undefined);
+    throw error;
+  }
   return session;
 }
 

@@ -40,6 +40,13 @@ function logOne(log: Log, { step, entry, work }: Holding): void {
 const failureText = (reason: string): string =>
   reason.startsWith('failed ') ? reason : `failed: ${reason}`;
 
+export function logLost(log: Log, session: string, discarded: readonly string[]): void {
+  log.warn(
+    { session, discarded },
+    'the others took this worker for dead (stopped, or cut off, for longer than a lease); starting a new session',
+  );
+}
+
 export function logRecovery(log: Log, recovery: Recovery): void {
   const { broken, dropped, finished, of, passedOver } = recovery;
   for (const entry of passedOver) {

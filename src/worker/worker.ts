@@ -13,7 +13,7 @@ import { Alarm } from './alarm.ts';
 import { Arrivals } from './arrivals.ts';
 import { ClaimGate } from './claim-gate.ts';
 import { Crew } from './crew.ts';
-import { logRecovery, stoppingMessage } from './log-settled.ts';
+import { logLost, logRecovery, stoppingMessage } from './log-settled.ts';
 import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
 import { Registration } from './registration.ts';
 import { ForeignFlagLog } from './foreign.ts';
@@ -39,6 +39,8 @@ export class Worker {
   readonly #crew: Crew;
   readonly #alarm: Alarm;
   #session!: Session;
+  /** It was broken, and that was told: the volume may refuse us a new one for a while. */
+  #lost: Session | undefined;
   #turn: PhaseTurn | undefined;
   #supply!: Supply;
   #fleet!: KnownFleet;
@@ -109,10 +111,7 @@ export class Worker {
 
   async #step(): Promise<void> {
     const { log } = this.#ports;
-    if (this.#isOverdue()) {
-      this.#finished = true;
-      return;
-    }
+    if (this.#isOverdue()) return void (this.#finished = true);
     const now = this.#session.time();
     if (now === undefined) {
       if (!this.#uncertain) {
@@ -350,11 +349,11 @@ export class Worker {
 
   /** Our lease was broken: what we held is others' business now. */
   async #beginAgain(): Promise<void> {
-    this.#ports.log.warn(
-      { session: this.#session.token.session, discarded: this.#crew.held },
-      'the others took this worker for dead (stopped, or cut off, for longer than a lease); starting a new session',
-    );
-    this.#crew.abandon();
+    if (this.#lost !== this.#session) {
+      logLost(this.#ports.log, this.#session.token.session, this.#crew.held);
+      this.#crew.abandon();
+      this.#lost = this.#session;
+    }
     await this.#session.leave();
     if (this.#ending === undefined) await this.#begin();
     else this.#finished = true;

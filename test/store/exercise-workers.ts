@@ -27,22 +27,26 @@ interface Options {
   readonly onTick?: (worker: string, task: TickTask) => void;
   /** Milliseconds from when a tick is told to end until it has ended. */
   readonly lingers?: number;
+  /** Its first session is taken for dead; the store refuses it so many others after that. */
+  readonly refusals?: number;
+  readonly onWarning?: (text: string) => void;
 }
 
 function start(
   bench: Bench,
   name: string,
-  { watch = false, onTick, lingers }: Options = {},
+  { watch = false, onTick, lingers, refusals, onWarning }: Options = {},
 ): Running {
   const { clock } = bench.time;
   const silent: Log = {
     debug: () => undefined,
     info: () => undefined,
-    warn: () => undefined,
+    warn: (_fields, text) => onWarning?.(text),
     error: () => undefined,
   };
   const execute = createExecute({ clock, log: silent, print: () => undefined, pauseScale: 1 });
   let isDead = false;
+  let refused = 0;
   const sessions: Session[] = [];
   const stopping = new AbortController();
   const worker = new Worker(
@@ -50,8 +54,13 @@ function start(
       clock,
       random: () => 0.5,
       openSession: async () => {
+        if (sessions.length > 0 && refused < (refusals ?? 0)) {
+          refused += 1;
+          throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+        }
         const session = await bench.open(name, { concurrency: CONCURRENCY });
         sessions.push(session);
+        if (refusals !== undefined && sessions.length === 1) session.check = async () => 'broken';
         return mortal(session, () => isDead);
       },
       execute: (task, signal) => {
@@ -116,6 +125,16 @@ function finish(bench: Bench, workers: readonly Running[]): Promise<Summary[]> {
 }
 
 export function exerciseWorkers(make: MakeStore): void {
+  test('one that was taken for dead says so once, however often a new session is refused', async () => {
+    const bench = await Bench.of(make);
+    await bench.submit('x', { state: 'count', payload: { left: 0 } });
+    const warnings: string[] = [];
+    const ant = start(bench, 'ant', { refusals: 5, onWarning: (text) => warnings.push(text) });
+    expect(await finish(bench, [ant])).toMatchObject([{ done: 1, end: 'empty' }]);
+    expect(warnings.filter((text) => text.includes('took this worker for dead'))).toHaveLength(1);
+    expect(warnings.filter((text) => text.includes('did not do as asked'))).toHaveLength(5);
+  });
+
   test.each([1, 2, 3])('%s of them tick chains to their ends, each step once', async (many) => {
     const bench = await Bench.of(make);
     for (let index = 0; index < 12; index += 1) {

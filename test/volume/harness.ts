@@ -36,6 +36,8 @@ export class TestVolume implements Disposable {
   /** Milliseconds that tests let pass. */
   #passed = 0;
   #slept = 0;
+  /** Hearts that beat. */
+  beating = 0;
 
   static async create(phases: PhaseLengths = PHASES): Promise<TestVolume> {
     const made = new TestVolume();
@@ -95,13 +97,17 @@ export class TestVolume implements Disposable {
         startHeartbeat: (options) => {
           counter = options.counter;
           lease = options.lease;
+          this.beating += 1;
           return {
             setDeadline: () => undefined,
             get broken() {
               return broken;
             },
             silence: () => silenceSince(lastBeat, now()),
-            stop: async () => void (stopped = true),
+            stop: async () => {
+              if (!stopped) this.beating -= 1;
+              stopped = true;
+            },
           };
         },
       },

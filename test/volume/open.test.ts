@@ -27,8 +27,43 @@ describe('a directory of the volume that is a mount of its own', () => {
     });
     await expect(refuseMounts(files, volume.layout)).rejects.toMatchObject({
       code: 'unusable-volume',
-      message: expect.stringContaining(`${volume.dir}/done is a mount of its own`),
+      message: expect.stringContaining(`${volume.dir}/done is a mount or a subvolume of its own`),
     });
+  });
+
+  test.each([true, false])('so is a subvolume, where a link says so (%s)', async (says) => {
+    using volume = await TestVolume.create();
+    const inner = new NodeFiles();
+    const { files } = interceptFiles(inner, async (_call, method, [path, to], act) => {
+      if (method === 'link' && says && to?.includes('/done/')) throw errno('EXDEV');
+      if (method !== 'stat' || !path!.endsWith('/done')) return act();
+      return { ...(await inner.stat(path!))!, device: -1 };
+    });
+    const refused = refuseMounts(files, volume.layout);
+    if (says) await expect(refused).rejects.toMatchObject({ code: 'unusable-volume' });
+    else await refused;
+    expect(volume.list('done')).toEqual([]);
+  });
+});
+
+describe('joining a volume that is full', () => {
+  test.each([
+    ['where the lease is made', 'create', '/leases/'],
+    ['where it is renewed', 'overwrite', '/leases/'],
+    ['where the token is written', 'create', '/sessions/'],
+  ])('%s leaves nothing behind, and no heart that beats', async (_where, refused, place) => {
+    using volume = await TestVolume.create();
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, [path], act) => {
+      if (method !== refused || !path!.includes(place)) return act();
+      // As a full disk does it: the name is there, and has no content.
+      if (method === 'create') writeFileSync(path!, '');
+      throw errno('ENOSPC');
+    });
+    await expect(volume.join('ant', files)).rejects.toMatchObject({ code: 'ENOSPC' });
+    for (const part of ['leases', 'sessions', 'staging']) {
+      expect(volume.list('.flockwork', part)).toEqual([]);
+    }
+    expect(volume.beating).toBe(0);
   });
 });
 

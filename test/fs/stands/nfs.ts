@@ -21,6 +21,11 @@ import {
 
 /** This network is nobody else's: the bridge and the guests are in the test's namespace. */
 const SERVER = '10.77.1.1';
+/**
+ * No frame is larger than what the wire takes: guests drop those that are ("Incoming GSO frames and GRO disabled"), and TCP sends
+ * them again, later and later, until a client has been silent for minutes.
+ */
+const WHOLE_FRAMES = ['gso_max_segs', '1'];
 const NFS_PORT = 2049;
 const MOUNTD_PORT = 20048;
 /** What user-mode Linux is started with: see there. */
@@ -52,7 +57,7 @@ export const nfs: StandKind = {
     sh('ip', 'link', 'add', 'fw-fs-bridge', 'type', 'bridge');
     stack.defer(() => void sh('ip', 'link', 'delete', 'fw-fs-bridge'));
     sh('ip', 'address', 'add', `${SERVER}/24`, 'dev', 'fw-fs-bridge');
-    sh('ip', 'link', 'set', 'fw-fs-bridge', 'up');
+    sh('ip', 'link', 'set', 'fw-fs-bridge', 'up', ...WHOLE_FRAMES);
     await eventually('rpcbind answers', () => sh('rpcinfo', '-s', '127.0.0.1'));
     let server = await startServer(home);
     stack.defer(() => server.stop());
@@ -137,7 +142,7 @@ const registersIn = (home: string): string => `${home}/registers.so`;
 function startGuest(home: string, number: number, script: string): Daemon {
   const tap = `fw-fs-${number}`;
   sh('ip', 'tuntap', 'add', tap, 'mode', 'tap');
-  sh('ip', 'link', 'set', tap, 'master', 'fw-fs-bridge', 'up');
+  sh('ip', 'link', 'set', tap, 'master', 'fw-fs-bridge', 'up', ...WHOLE_FRAMES);
   const init = `${home}/init-${number}`;
   writeFileSync(init, script, { mode: 0o755 });
   const args = [
