@@ -10,8 +10,9 @@ import type { Listings } from './listings.ts';
 
 /** A look at one state takes as long as reading so many names of a listing. */
 const NAMES_PER_LOOK = 10;
-/** Listing may take this part of the time. */
+/** Listing may take this part of the time; but a volume that was slow once must not hide for long what nobody told of. */
 const LISTING = 1 / 100;
+const MOST_LEASES = 10;
 
 export class OpenStates {
   readonly #files: Files;
@@ -71,7 +72,8 @@ export class OpenStates {
     const done = await this.#listings.list(this.#layout.flags('done'));
     const open = root.without(done);
     const now = this.#monotonic();
-    this.#stale = now + Math.max(this.#lease, (now - began) / LISTING);
+    const wait = Math.min((now - began) / LISTING, MOST_LEASES * this.#lease);
+    this.#stale = now + Math.max(this.#lease, wait);
     this.#listed = root.size + done.size;
     this.#open = this.#isWorthKeeping(open.size) ? new Set(open) : undefined;
     return open;

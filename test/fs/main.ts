@@ -71,13 +71,11 @@ async function outside(stands: readonly StandKind[], names: readonly string[]): 
   const mounted = (path: string): string =>
     path.startsWith(`${ROOT}/`) ? code + path.slice(ROOT.length) : path;
   const namespaces = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  const script = 'mount --rbind "$1" "$2" && cd "$2" && shift 2 && exec "$@"';
+  const command = [mounted(process.execPath), mounted(import.meta.filename), ...names];
   const child = spawn(
     'unshare',
-    [
-      ...namespaces,
-      ...['sh', '-c', 'mount --rbind "$1" "$2" && cd "$2" && shift 2 && exec "$@"', 'sh'],
-      ...[ROOT, code, mounted(process.execPath), mounted(import.meta.filename), ...names],
-    ],
+    [...namespaces, 'sh', '-c', script, 'sh', ROOT, code, ...command],
     {
       stdio: 'inherit',
       env: { ...process.env, [HOME]: home },
@@ -85,8 +83,8 @@ async function outside(stands: readonly StandKind[], names: readonly string[]): 
   );
   const stop = (): void => void child.kill('SIGKILL');
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
-  const status = await new Promise<number>((resolve) =>
-    child.once('exit', (code) => resolve(code ?? 1)),
+  const status = await new Promise<number>((ended) =>
+    child.once('exit', (exit) => ended(exit ?? 1)),
   );
   // What is dying in the namespaces may still write.
   rmSync(home, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });

@@ -14,11 +14,13 @@ function counted(open: number, done: number) {
   const root = new Set([...named('open', open), ...named('done', done)]);
   const flags = new Set(named('done', done));
   const asked = { lists: 0, looks: 0 };
+  let [now, slowness] = [0, 0];
   let changes = 0;
   const stat = { kind: 'file', size: 1, mode: 0o644 } as const;
   const files = {
     list: async <Into extends Sink>(directory: string, into: Into) => {
       asked.lists += 1;
+      now += slowness;
       for (const name of directory === layout.entries ? root : flags) into.push(name);
       return into;
     },
@@ -31,7 +33,6 @@ function counted(open: number, done: number) {
       return place.has(name) ? { ...stat, mtime: 0 } : undefined;
     },
   } as Partial<Files> as Files;
-  let now = 0;
   const states = new OpenStates(
     files,
     layout,
@@ -44,6 +45,8 @@ function counted(open: number, done: number) {
     flags,
     asked,
     pass: (ms: number) => void (now += ms),
+    /** Milliseconds that each listing takes from now on. */
+    slow: (ms: number) => void (slowness = ms),
     open: (arrived: readonly string[] | 'unknown' = []) =>
       states.open(arrived === 'unknown' ? undefined : new Set(arrived), new Set()),
   };
@@ -90,4 +93,23 @@ test('all is listed again when something may be missing, and once a lease', asyn
   expect([...(await volume.open())]).not.toContain('later.state');
   volume.pass(1);
   expect([...(await volume.open())]).toContain('later.state');
+});
+
+test.each([
+  ['listing takes a hundredth of the time', 200, 40_000],
+  [
+    'but what nobody told of is found within ten leases, however slow the volume was once',
+    4000,
+    10 * LEASE,
+  ],
+])('%s', async (_what, slowness, until) => {
+  const volume = counted(10, 200);
+  volume.slow(slowness);
+  await volume.open();
+  volume.slow(0);
+  volume.root.add('untold.state');
+  volume.pass(until - 1);
+  expect([...(await volume.open())]).not.toContain('untold.state');
+  volume.pass(1);
+  expect([...(await volume.open())]).toContain('untold.state');
 });
