@@ -1,5 +1,13 @@
 /** What SECURITY.md and docs/operations.md say of several users: members of a group, and who may only read. As root only. */
-import { chmodSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { submitChains } from '../chaos.ts';
@@ -58,6 +66,22 @@ describe.skipIf(!canBeTwo)('on a volume of a group', () => {
     for (const [path, { mode, gid }] of mine) {
       expect([path, mode & 0o060, gid]).toEqual([path, 0o060, GROUP]);
     }
+  });
+
+  test('commands have the umask that the worker was started with', async () => {
+    await using fleet = new Fleet();
+    shareWithGroup(fleet.dir);
+    const machines = join(fleet.dir, 'machines');
+    mkdirSync(machines);
+    const run = `umask > ${machines}/seen`;
+    writeFileSync(
+      join(machines, 'm.yaml'),
+      JSON.stringify({ name: 'm', starting_state: 'go', activities: { go: { run } } }),
+    );
+    chmodSync(machines, 0o777);
+    fleet.put('x.state', { state: 'm' });
+    await fleet.worker('ant', [...FAST, '--machines', machines], {}, other(fleet, 0o027)).ended;
+    expect(fleet.read('machines', 'seen').trim()).toBe('0027');
   });
 
   test('a state file that a worker may not read fails, and is taken up when it may', async () => {
