@@ -19,21 +19,21 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'an entry that cannot be dealt with keeps everybody from the rest',
-    seed: 87,
+    seed: 38,
     file: `${VOLUME}/pass-over.ts`,
     find: 'if (code === undefined || !OF_AN_ENTRY.has(code)) throw error;',
     replace: 'throw error;',
   },
   {
     name: "another user's record is linked, and never copied",
-    seed: 185,
+    seed: 92,
     file: `${VOLUME}/effects.ts`,
     find: 'const isCopied = member.meetsBundleLimit(error) || isKept(error);',
     replace: 'const isCopied = member.meetsBundleLimit(error);',
   },
   {
     name: 'claim without a look at done/',
-    seed: 35,
+    seed: 12,
     file: `${VOLUME}/claim.ts`,
     find: "if (!(await isSettled(files, layout, name))) return 'ours';",
     replace: "if (name !== '') return 'ours';",
@@ -61,7 +61,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: "a claim is released by name, whoever's it is",
-    seed: 382,
+    seed: 795,
     file: `${VOLUME}/claim.ts`,
     find: 'if (!isSure) return removeOurs(files, flag, tokenText, may);',
     replace: 'return files.unlink(flag).then(() => true, () => may());',
@@ -91,7 +91,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'the directory of staged records is not synced',
-    seed: 43,
+    seed: 277,
     file: `${VOLUME}/member.ts`,
     find: "await this.files.sync(this.layout.internal('staging'));",
     replace: '',
@@ -112,7 +112,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'a phase is tested by one reading of the clock',
-    seed: 18,
+    seed: 3,
     file: 'src/semaphore/cycle.ts',
     find: 'return now.latest < moment.end ? moment : undefined;',
     replace: 'return moment;',
@@ -128,14 +128,14 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'the heart beats in the main thread',
-    seed: 560,
+    seed: 90,
     file: 'src/sim/process.ts',
     find: 'const silentUntil = this.#stoppedUntil;',
     replace: 'const silentUntil = Math.max(this.#stoppedUntil, this.#blockedUntil);',
   },
   {
     name: 'a tick that hangs does not stop the heart',
-    seed: 43,
+    seed: 59,
     file: `${VOLUME}/pulse.ts`,
     find: "if (began.monotonic > deadline) return { kind: 'silent' };",
     replace: '',
@@ -205,7 +205,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'whoever sees nothing once ends, whatever caches say',
-    seed: 213,
+    seed: 832,
     file: 'src/worker/stillness.ts',
     find: 'return isFresh || now - this.#since >= this.#leaseMs;',
     replace: 'return now >= this.#since;',
@@ -233,7 +233,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'states are archived before their successors are done',
-    seed: 4,
+    seed: 9,
     file: `${VOLUME}/archivable.ts`,
     find: ' && !isOpen',
     replace: '',
@@ -262,7 +262,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'the sweep takes the first record of a bundle for the one it looks for',
-    seed: 67,
+    seed: 18,
     file: `${VOLUME}/recovery.ts`,
     find: 'const record = parseCommitRecord(doneText, name);',
     replace:
@@ -270,28 +270,28 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'what a worker that is stopping does not take wakes it, again and again',
-    seed: 672,
+    seed: 1009,
     file: 'src/worker/worker.ts',
     find: 'if (this.#ending !== undefined) return this.#supply.forgetOffers();',
     replace: 'if (this.#ending !== undefined) return;',
   },
   {
     name: 'a bundle is unstaged with the first of its states',
-    seed: 35,
+    seed: 12,
     file: `${VOLUME}/commit.ts`,
     find: 'if (waiting === undefined || waiting.size === 0) {',
     replace: '{',
   },
   {
     name: 'a bundle is swept away with what is not seen of it',
-    seed: 67,
+    seed: 42,
     file: `${VOLUME}/recovery.ts`,
     find: 'if (names.length > 0 && left === 0)',
     replace: 'if (names.length > 0)',
   },
   {
     name: 'a bundle is no flag of any of its records',
-    seed: 1,
+    seed: 3,
     file: 'src/machine/record.ts',
     find: 'return `\\n${content}`.includes(`\\n${formatRecord(record)}`);',
     replace: 'return content === formatRecord(record);',
@@ -326,7 +326,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'an event counts as applied before its state is committed',
-    seed: 35,
+    seed: 18,
     file: `${VOLUME}/outcomes.ts`,
     find: "if (done === undefined) return { kind: 'assigned', state };",
     replace:
@@ -334,21 +334,21 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'an event that another state was to have is nobody’s',
-    seed: 31,
+    seed: 170,
     file: `${VOLUME}/effects.ts`,
     find: 'generation = standing.generation;',
     replace: "return 'taken';",
   },
   {
     name: 'an event that another state is to have is anybody’s',
-    seed: 82,
+    seed: 419,
     file: `${VOLUME}/effects.ts`,
     find: "return standing.state === record.state ? 'ours' : 'taken';",
     replace: "return 'ours';",
   },
   {
     name: 'events that are over are taken away before that is on the disk',
-    seed: 64,
+    seed: 226,
     file: `${VOLUME}/effects.ts`,
     find: "await files.sync(layout.flags('done'));",
     replace: '',
@@ -397,7 +397,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'the sweep begins no branches',
-    seed: 100,
+    seed: 32,
     file: `${VOLUME}/commit.ts`,
     find: 'for (const follower of followersOf(record)) {',
     replace: 'for (const follower of record.next === undefined ? [] : [record.next]) {',
