@@ -12,7 +12,7 @@ import {
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import { suggestion } from '../machine/suggest.ts';
 import type { Candidate } from '../store/checks.ts';
-import { parseConfiguration } from '../machine/config.ts';
+import { parseConfiguration, type ConfigurationSource } from '../machine/config.ts';
 import { getConfiguration, listConfigurations } from '../volume/configurations.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
@@ -82,7 +82,9 @@ export async function gatherKnowledge(
     const lease = (await readVolume(files, layout))?.lease ?? 0;
     for (const key of await listConfigurations(files, layout)) {
       if (all.some((one) => fullName(one) === fullName(key))) continue;
-      const machine = stored(await getConfiguration(files, layout, key), key.name, directory);
+      const text = await getConfiguration(files, layout, key);
+      const source = { file: key.name, folder: directory, version: key.version };
+      const machine = text === undefined ? undefined : stored(text, source);
       if (machine !== undefined) all.push(machine);
     }
     for (const { session, machines: had } of await readSessions(files, layout)) {
@@ -93,9 +95,9 @@ export async function gatherKnowledge(
   return { registry: createRegistry(all), ofWorkers: [...ofWorkers], isManned, isStrict };
 }
 
-function stored(text: string | undefined, file: string, folder: string): Machine | undefined {
+function stored(text: string, source: ConfigurationSource): Machine | undefined {
   try {
-    return text === undefined ? undefined : parseConfiguration(text, { file, folder });
+    return parseConfiguration(text, source);
   } catch (error) {
     // One that a newer version has written: its workers know what it means.
     if (error instanceof UserError) return undefined;

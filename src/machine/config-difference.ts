@@ -1,5 +1,6 @@
 /** Two configurations of one name and version: what they differ in, whatever their layout. */
 import { parseDocument } from 'yaml';
+import { useStandardKeys } from './config-keys.ts';
 
 const SHOWN = 60;
 
@@ -15,6 +16,7 @@ function valueOf(text: string): unknown {
   const document = parseDocument(text);
   if (document.errors.length > 0) return text;
   try {
+    useStandardKeys(document);
     return document.toJS();
   } catch {
     // An alias without an anchor, or far too many of them.

@@ -10,6 +10,7 @@ import {
   type YAMLMap,
 } from 'yaml';
 import { asWritten } from './as-written.ts';
+import { useStandardKeys } from './config-keys.ts';
 import { meaningProblems, type Problem } from './config-problems.ts';
 import { configurationSchema, keysAt, type Configuration } from './config-schema.ts';
 import type { Machine, TableOptions } from './definition.ts';
@@ -19,11 +20,18 @@ import { machine } from './machine.ts';
 import { suggestion } from './suggest.ts';
 import { impossible, type Cell } from './table.ts';
 
-/** `folder`: where relative working directories start. Throws `bad-configuration`, with every problem. */
-export function parseConfiguration(
-  text: string,
-  { file, folder }: { file: string; folder: string },
-): Machine {
+export interface ConfigurationSource {
+  /** For messages; `.json` is read as strict JSON. */
+  readonly file: string;
+  /** Where relative working directories start. */
+  readonly folder: string;
+  /** Of a text that names none. */
+  readonly version?: string;
+}
+
+/** Throws `bad-configuration`, with every problem. */
+export function parseConfiguration(text: string, source: ConfigurationSource): Machine {
+  const { file } = source;
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const at = (offset: number): string => {
@@ -44,12 +52,13 @@ export function parseConfiguration(
       problems.map(({ path, message }) => `${at(offsetOf(document, path))}: ${message}`),
     );
   }
-  return build(configurationSchema.parse(value) as Configuration, file, folder);
+  return build(configurationSchema.parse(value) as Configuration, source);
 }
 
 /** Throws `bad-configuration` for an alias without anchor, and for so many that only an attack has them. */
 function toValue(document: Document, file: string): unknown {
   try {
+    useStandardKeys(document);
     asWritten(document.get('version', true));
     for (const env of environments(document)) {
       for (const pair of env.items) {
@@ -114,8 +123,11 @@ function refuse(file: string, all: string[]): never {
   throw new UserError('bad-configuration', problems.join('\n'), { file, problems });
 }
 
-function build(configuration: Configuration, file: string, folder: string): Machine {
-  const { name, version, starting_state: initial } = configuration;
+function build(
+  configuration: Configuration,
+  { file, folder, ...source }: ConfigurationSource,
+): Machine {
+  const { name, version = source.version, starting_state: initial } = configuration;
   const activities = Object.fromEntries(
     Object.entries(configuration.activities ?? {}).map(([state, activity]) => {
       const cwd = activity.cwd ?? '.';

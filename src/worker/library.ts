@@ -151,7 +151,7 @@ export function knownOf(own: Registry, trustsVolume: boolean): KnownMachines {
 function readStored(text: string, key: ConfigurationName): Machine | string {
   const file = `${fullName(key)}, stored on the volume`;
   try {
-    const machine = parseConfiguration(text, { file, folder: '.' });
+    const machine = parseConfiguration(text, { file, folder: '.', version: key.version });
     if (fullName(machine) === fullName(key)) return machine;
     return `${file}, cannot be used: it says that it is ${fullName(machine)}`;
   } catch (error) {

@@ -170,6 +170,16 @@ describe('config', () => {
     }
   });
 
+  test('stores what names no version as v1, and gives it back as it was', async () => {
+    using folder = new Folder();
+    const dir = { dir: [folder.path] };
+    const text = orders('1').replace('version: 1\n', '').replace('starting_state', 'startingState');
+    const plain = folder.write('plain.yaml', text);
+    expect((await run('config', ['put', plain], dir)).stdout).toBe('orders:v1: stored\n');
+    expect((await run('config', ['put', plain], dir)).stdout).toBe('orders:v1: there already\n');
+    expect((await run('config', ['get', 'orders'], dir)).stdout).toBe(text);
+  });
+
   test('goes to each of several volumes', async () => {
     using folder = new Folder();
     using other = new Folder();
@@ -189,11 +199,11 @@ describe('config', () => {
     const dir = { dir: [folder.path] };
     const good = folder.write('good.yaml', orders('1'));
     const bad = folder.write('bad.yaml', orders('1').replace('to: b', 'to: c'));
-    const plain = folder.write('plain.yaml', orders('1').replace('version: 1\n', ''));
+    const unused = folder.write('unused.yaml', orders('1').replace('[a, b]', '[a, b, c, d]'));
     const long = folder.write('long.yaml', orders('x'.repeat(200)));
     for (const [words, reason] of [
       [['put', good, bad], 'bad.yaml:6:26: '],
-      [['put', good, plain], 'it has no version'],
+      [['put', good, unused], 'unused.yaml: no transition names c, d'],
       [['put', good, long], 'more than 200 characters'],
       [['put', good, join(folder.path, 'gone.yaml')], 'cannot read'],
       [['put'], 'config what?'],

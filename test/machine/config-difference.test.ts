@@ -25,6 +25,13 @@ test.each([
   expect(configurationDifferences(STORED, given)).toEqual([]);
 });
 
+test('starting_state and startingState: no difference', () => {
+  const [stored, given] = ['starting_state', 'startingState'].map(
+    (key) => `${STORED}${key}: start\n`,
+  );
+  expect(configurationDifferences(stored!, given!)).toEqual([]);
+});
+
 test.each([
   [
     'a value',

@@ -39,6 +39,26 @@ describe('machines as configurations', () => {
     expect(parse(GOOD.replace('version: 2', 'version: 1.10')).version).toBe('1.10');
   });
 
+  test('one without a version has the one that is given, and no other', () => {
+    const plain = GOOD.replace('version: 2', '');
+    const source = { file: 'm.yaml', folder: '/machines', version: 'v1' };
+    expect(parseConfiguration(plain, source).version).toBe('v1');
+    expect(parseConfiguration(GOOD, source).version).toBe('2');
+    expect(parse(plain).version).toBeUndefined();
+  });
+
+  test.each(['m.yaml', 'm.json'])('startingState is starting_state, in %s too', (file) => {
+    const text = '{"name": "m", "startingState": "a", "activities": {"a": {"run": "true"}}}';
+    expect(parse(text, file).initial).toBe('a');
+    expect(() => parse(text.replace('"startingState": "a"', '"startingState": "b"'), file)).toThrow(
+      `${file}:1:15: starting_state: there is no state b`,
+    );
+  });
+
+  test('both of them are one too many', () => {
+    expect(() => parse(`${GOOD}startingState: shrink\n`)).toThrow('unknown key startingState');
+  });
+
   const envOf = (text: string, file?: string) => {
     const activity = parse(text, file).activities.get('go');
     return activity?.kind === 'command' ? activity.env : undefined;

@@ -50,6 +50,14 @@ test('an instance of one is run, by its name with and without a version', async 
   expect([kindOf(bench, 'a.state'), kindOf(bench, 'b.state')]).toEqual(['wait', 'wait']);
 });
 
+test('one whose text names no version is of the one that it is stored under', async () => {
+  const bench = benchOf();
+  bench.session.stored.set('orders:v1', TABLE('v1', 'sent').replace('version: v1\n', ''));
+  await take(bench, 'a.state', { state: 'start', machine: 'orders:v1' });
+  await take(bench, 'b.state', { state: 'orders' });
+  expect([kindOf(bench, 'a.state'), kindOf(bench, 'b.state')]).toEqual(['wait', 'wait']);
+});
+
 test('one that is stored meanwhile is found, and the newest one is what a name means', async () => {
   const bench = benchOf();
   await take(bench, 'a.state', { state: 'orders' });

@@ -6,6 +6,7 @@ import { UserError } from '../../machine/errors.ts';
 import { isStateName } from '../../machine/name.ts';
 import { parseFailureRecord } from '../../machine/record.ts';
 import { compareVersions, fullName } from '../../machine/registry.ts';
+import { unusedStates } from '../../machine/unused-states.ts';
 import type { ConfigurationName, Configurations } from '../../store/contract.ts';
 import { listOrNone, readText } from '../../volume/exclusive.ts';
 import { retryState } from '../../volume/mend.ts';
@@ -60,12 +61,17 @@ interface Given extends ConfigurationName {
 /** A file name on the volume may have 255 bytes. */
 const LONGEST = 200;
 
+/** Of a configuration that names none: later ones can be told from it. */
+const FIRST_VERSION = 'v1';
+
 function readOne(file: string): Given {
   const text = readConfiguration(file);
-  const { name, version } = parseConfiguration(text, { file, folder: dirname(file) });
-  if (version === undefined) {
-    const message = `${file}: it has no version; without one it could not be told from later ones`;
-    throw new UserError('no-version', message, { file });
+  const machine = parseConfiguration(text, { file, folder: dirname(file), version: FIRST_VERSION });
+  const { name, version = FIRST_VERSION } = machine;
+  const [unused, ...more] = unusedStates(machine);
+  if (unused !== undefined) {
+    const message = `${file}: no transition names ${[unused, ...more].join(', ')}, so no instance would ever be there; what is stored stays for ever`;
+    throw new UserError('unused-state', message, { file, states: [unused, ...more] });
   }
   if (name.length + version.length > LONGEST) {
     const message = `${file}: its name and version have more than ${LONGEST} characters`;

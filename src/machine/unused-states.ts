@@ -1,0 +1,20 @@
+/** States of a table in which no instance can ever be. */
+import type { Machine } from './definition.ts';
+import { impossible, verdictsOf } from './table.ts';
+
+/** Those that are neither the first one, nor in a transition, nor what a command's `next` names. In the order of the table. */
+export function unusedStates({ initial, kinds, rules, activities }: Machine): string[] {
+  if (rules === undefined) return [];
+  const used = new Set([initial]);
+  for (const [state, row] of Object.entries(rules.table)) {
+    for (const verdict of Object.values(row).flatMap(verdictsOf)) {
+      if (verdict === impossible) continue;
+      used.add(state);
+      if (typeof verdict === 'string') used.add(verdict);
+    }
+  }
+  for (const activity of activities.values()) {
+    if (activity.kind === 'command' && activity.next !== undefined) used.add(activity.next);
+  }
+  return [...kinds.keys()].filter((state) => !used.has(state));
+}

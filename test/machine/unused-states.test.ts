@@ -1,0 +1,26 @@
+/** Which states of a table no instance can be in. */
+import { expect, test } from 'vitest';
+import { parseConfiguration } from '../../src/machine/config.ts';
+import { unusedStates } from '../../src/machine/unused-states.ts';
+
+const unusedIn = (more: string): string[] =>
+  unusedStates(
+    parseConfiguration(
+      `name: m\nstarting_state: a\nstates: [a, b, c, d]\ntransitions: [{ from: a, to: b, event: go }${more}`,
+      { file: 'm.yaml', folder: '.' },
+    ),
+  );
+
+test.each([
+  ['in no transition', ']', ['c', 'd']],
+  ['where one leads from, though none leads to it', ', { from: d, to: b, event: go }]', ['c']],
+  ['that a command names', ']\nactivities: { a: { run: "true", next: c } }', ['d']],
+  ['with a command, but nothing leads there', ']\nactivities: { c: { run: "true" } }', ['c', 'd']],
+])('a state %s', (_what, more, expected) => {
+  expect(unusedIn(more)).toEqual(expected);
+});
+
+test('no state of a machine without a table', () => {
+  const text = 'name: m\nstarting_state: a\nactivities: { a: { run: "true" }, b: { run: "true" } }';
+  expect(unusedStates(parseConfiguration(text, { file: 'm.yaml', folder: '.' }))).toEqual([]);
+});
