@@ -9,7 +9,6 @@ import type { Clock, Random } from '../semaphore/ports.ts';
 import { isMine } from '../semaphore/share.ts';
 import { formatInstant } from '../semaphore/volume-clock.ts';
 import { NO_ARCHIVE, type ArchiveRules } from './archivable.ts';
-import { Archiver } from './archiver.ts';
 import { isRewritten, readTried } from './attempts.ts';
 import { ClaimAges } from './claim-ages.ts';
 import { OpenStates } from './open-states.ts';
@@ -35,10 +34,10 @@ import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
 import { Sorter, takeEvents } from './inbox.ts';
 import { intake } from './intake.ts';
 import { Journal } from './journal.ts';
-import { JournalLimit } from './journal-limit.ts';
 import { Layout } from './layout.ts';
 import { LeaseWatch } from './lease-watch.ts';
 import { Listings } from './listings.ts';
+import { Maintenance } from './maintenance.ts';
 import { Member } from './member.ts';
 import { readSessions } from './overview.ts';
 import { Pauses } from './pauses.ts';
@@ -100,12 +99,12 @@ export async function openSession(
   const session = new VolumeSession(ports, options);
   try {
     await session.open();
+    return session;
   } catch (error) {
     // Its heart must not go on beating, and whoever tries again on a full volume must not leave something each time.
     await session.leave().catch(() => undefined);
     throw error;
   }
-  return session;
 }
 
 export class VolumeSession implements Session {
@@ -120,13 +119,12 @@ export class VolumeSession implements Session {
   readonly #leases: LeaseWatch;
   readonly #recoverer: Recoverer;
   readonly #flag: WorkerFlag;
-  readonly #archiver: Archiver;
+  readonly #maintenance: Maintenance;
   readonly #listings: Listings;
   readonly #freshListings: boolean;
   readonly #pauses: Pauses;
   readonly #instruments: Instruments;
   readonly #journal: Journal;
-  readonly #journalLimit: JournalLimit;
   readonly #sensors: Sensors;
   readonly #orphans: Orphans;
   readonly #dropped: DroppedEvents;
@@ -173,15 +171,13 @@ export class VolumeSession implements Session {
     this.#recoverer = new Recoverer(this.#member, this.#leases, this.lease, monotonic);
     this.#flag = new WorkerFlag(this.#member, this.#leases);
     const rules = options.archive ?? NO_ARCHIVE;
-    const clocks = (): number[] => [clock.monotonic(), clock.now()];
-    this.#member.claims = new ClaimAges(clocks, rules.pause / 2);
-    const living = (): readonly string[] => this.#leases.living();
-    this.#journalLimit = new JournalLimit(this.#member, { monotonic, living });
-    this.#archiver = new Archiver(this.#member, rules, {
+    this.#member.claims = new ClaimAges(() => [clock.monotonic(), clock.now()], rules.pause / 2);
+    this.#maintenance = new Maintenance(this.#member, rules, {
       monotonic,
-      living,
+      living: () => this.#leases.living(),
       // Not measured for so long, a bad clock may be off by more than the age of what is there.
       volumeTime: () => (this.#silence < this.lease ? this.time()?.earliest : undefined),
+      created: Date.parse(options.volume.created),
     });
     this.#listings = new Listings(files, Math.max(this.lease, COARSE), monotonic);
     this.#journal = new Journal(files, this.#layout, this.token.session);
@@ -245,8 +241,7 @@ export class VolumeSession implements Session {
         { directory: this.#layout.root, expected: this.#volume.id },
       );
     }
-    const heartbeat = this.#heartbeat;
-    if (heartbeat === undefined || heartbeat.broken) return 'broken';
+    if (this.#heartbeat?.broken !== false) return 'broken';
     // Silent for longer than the lease (stopped, suspended, starved): the lease itself tells.
     if (this.#silence < this.lease) return 'alive';
     return (await files.stat(this.#member.lease)) === undefined ? 'broken' : 'alive';
@@ -360,9 +355,8 @@ export class VolumeSession implements Session {
     return this.#failedFiles.bringBack({ cycle, window, isMineIn, runs });
   }
 
-  async archive(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
-    await this.#journalLimit.keep(cycle, window, isBusy);
-    return this.#archiver.work(cycle, window, isBusy);
+  archive(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
+    return this.#maintenance.work(cycle, window, isBusy);
   }
 
   journal(entries: readonly JournalEntry[]): Promise<void> {

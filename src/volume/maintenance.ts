@@ -1,0 +1,23 @@
+/** What a worker does for its volume while it has nothing better to do: history has bounds, and done states move to the archive. */
+import type { Window } from '../store/session.ts';
+import type { ArchiveRules } from './archivable.ts';
+import { Archiver, type ArchiverPorts } from './archiver.ts';
+import { JournalLimit } from './journal-limit.ts';
+import type { Member } from './member.ts';
+import { OutcomeLimit, type OutcomeLimitPorts } from './outcome-limit.ts';
+
+export class Maintenance {
+  readonly #limits: readonly Pick<JournalLimit, 'keep'>[];
+  readonly #archiver: Archiver;
+
+  constructor(member: Member, rules: ArchiveRules, ports: ArchiverPorts & OutcomeLimitPorts) {
+    this.#limits = [new JournalLimit(member, ports), new OutcomeLimit(member, ports)];
+    this.#archiver = new Archiver(member, rules, ports);
+  }
+
+  /** In Update System only. Returns how many states it moved by half. */
+  async work(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
+    for (const limit of this.#limits) await limit.keep(cycle, window, isBusy);
+    return this.#archiver.work(cycle, window, isBusy);
+  }
+}
