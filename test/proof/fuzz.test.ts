@@ -191,7 +191,8 @@ const twisted = fc
       visit(copy);
       const [parent, key] = places[at % places.length] ?? [copy, 'x'];
       if (drops) delete parent[key];
-      else parent[key] = value;
+      // A copy: another twist may change it, or put it into itself.
+      else parent[key] = structuredClone(value);
     }
     return `${JSON.stringify(copy)}\n`;
   });
