@@ -200,8 +200,8 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'a broken lease is not noticed',
     seed: 15,
     file: `${VOLUME}/session.ts`,
-    find: "if (heartbeat === undefined || heartbeat.broken) return 'broken';",
-    replace: "if (heartbeat !== undefined) return 'alive';",
+    find: "if (this.#heartbeat?.broken !== false) return 'broken';",
+    replace: "if (this.#heartbeat !== undefined) return 'alive';",
   },
   {
     name: 'whoever sees nothing once ends, whatever caches say',
