@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { formatStateFile } from '../src/machine/state-file.ts';
-import { cycleLength } from '../src/semaphore/cycle.ts';
+import { cycleLength } from '../src/volume/phases/cycle.ts';
 import { parseVolumeFile } from '../src/volume/volume-file.ts';
 import { WORKERS, type Job, type Rig, type Site, type System } from './model.ts';
 import { Child, pause, run, until } from './processes.ts';

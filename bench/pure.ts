@@ -3,10 +3,10 @@ import { Bench } from 'tinybench';
 import { parseStateName } from '../src/machine/name.ts';
 import { formatRecord, parseCommitRecord } from '../src/machine/record.ts';
 import { formatStateFile, parseStateFile } from '../src/machine/state-file.ts';
-import { assign } from '../src/semaphore/assignment.ts';
-import { Ring } from '../src/semaphore/ring.ts';
-import { LOCAL_PHASES, momentAt, momentOf } from '../src/semaphore/cycle.ts';
-import { hash } from '../src/semaphore/hash.ts';
+import { assign } from '../src/volume/phases/assignment.ts';
+import { Ring } from '../src/volume/phases/ring.ts';
+import { LOCAL_PHASES, momentAt, momentOf } from '../src/volume/phases/cycle.ts';
+import { hash } from '../src/volume/phases/hash.ts';
 
 export interface PureResult {
   readonly name: string;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { JournalEntry } from '../src/store/session.ts';
+import type { JournalEntry } from '../src/volume/operations.ts';
 import { parseJournalLine, parseJournalName } from '../src/volume/journal.ts';
 
 const MAIN = resolve(import.meta.dirname, '../src/cli/main.ts');

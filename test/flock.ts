@@ -2,7 +2,7 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { momentAt } from '../src/semaphore/cycle.ts';
+import { momentAt } from '../src/volume/phases/cycle.ts';
 import { Fleet } from './fleet.ts';
 
 /** States that are written and not yet there: what this gives lets all of them appear, within milliseconds. */

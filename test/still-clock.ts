@@ -1,5 +1,5 @@
 /** Time stands still until a test lets it pass. */
-import type { Clock } from '../src/semaphore/ports.ts';
+import type { Clock } from '../src/engine/ports.ts';
 
 interface Sleeper {
   readonly until: number;

@@ -7,7 +7,7 @@ import { lastState } from '../volume/chain.ts';
 import { readText } from '../volume/exclusive.ts';
 import type { Files } from '../volume/files.ts';
 import type { Layout } from '../volume/layout.ts';
-import { parseToken } from '../store/token.ts';
+import { parseToken } from '../volume/token.ts';
 
 /** A branch that has not ended, as far as the join knows. */
 export interface OpenBranch {

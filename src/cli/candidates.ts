@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { UserError } from '../machine/errors.ts';
-import type { Candidate } from '../store/checks.ts';
+import type { Candidate } from '../engine/validate.ts';
 import { isStateName } from '../machine/name.ts';
 import { MAX_STATE_BYTES } from '../machine/state-file.ts';
 

@@ -2,7 +2,7 @@
 import { globSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError } from '../machine/errors.ts';
-import { hash } from '../semaphore/hash.ts';
+import { hash } from '../volume/phases/hash.ts';
 import type { Settings } from './options.ts';
 
 const PATTERN = /[*?[{]/;

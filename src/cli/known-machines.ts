@@ -11,7 +11,7 @@ import {
 } from '../machine/registry.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import { suggestion } from '../machine/suggest.ts';
-import type { Candidate } from '../store/checks.ts';
+import type { Candidate } from '../engine/validate.ts';
 import { parseConfiguration, type ConfigurationSource } from '../machine/config.ts';
 import { getConfiguration, listConfigurations } from '../volume/configurations.ts';
 import { Layout } from '../volume/layout.ts';

@@ -1,5 +1,5 @@
 /** Several volumes as one: their counts in sum, their journals in the order of time. */
-import type { JournalEntry } from '../store/session.ts';
+import type { JournalEntry } from '../volume/operations.ts';
 import type { Census } from '../volume/census.ts';
 import { entriesInOrder } from '../volume/history.ts';
 import type { OpenedVolume } from './volume.ts';

@@ -8,7 +8,7 @@ import type { Json } from '../machine/definition.ts';
 import { parseJson } from '../machine/json-text.ts';
 import { stateName } from '../machine/name.ts';
 import { formatStateFile } from '../machine/state-file.ts';
-import type { Candidate } from '../store/checks.ts';
+import type { Candidate } from '../engine/validate.ts';
 import { parseJsonOption } from './json-option.ts';
 
 /** Characters of a file's name in an instance's. */

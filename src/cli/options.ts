@@ -1,8 +1,8 @@
 /** Every option of every command, once. Each has an environment twin: `--log-level`, `FLOCKWORK_LOG_LEVEL`. */
 import { availableParallelism } from 'node:os';
-import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../semaphore/cycle.ts';
+import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../volume/phases/cycle.ts';
 import type { Option } from './option.ts';
-import { MAX_CAPACITY, MAX_CONCURRENCY } from '../store/token.ts';
+import { MAX_CAPACITY, MAX_CONCURRENCY } from '../volume/token.ts';
 import { TOOL_OPTIONS, type ToolSettings } from './options-tools.ts';
 
 export interface Settings extends ToolSettings {

@@ -1,5 +1,5 @@
 /** Phases and leases: what the kind of file system suggests, and what somebody asked for. */
-import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../semaphore/cycle.ts';
+import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../volume/phases/cycle.ts';
 import type { OptionName, Settings } from './options.ts';
 
 export const PHASES: readonly (keyof PhaseLengths & OptionName)[] = [

@@ -1,6 +1,6 @@
 /** The real ports: this process's clock, chance and files. */
 import { nodeHost } from '../doctor/node-host.ts';
-import type { Clock, Random } from '../semaphore/ports.ts';
+import type { Clock, Random } from '../engine/ports.ts';
 import type { Io } from './command.ts';
 
 /** setTimeout holds 31 bits: 24.8 days. A longer sleep is several. */

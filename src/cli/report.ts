@@ -1,8 +1,8 @@
 /** What `status` says, as data: a function of what was read, and of the time. */
 import type { FailureRecord } from '../machine/record.ts';
-import { momentAt, type Moment, type PhaseLengths } from '../semaphore/cycle.ts';
-import { compareCodePoints } from '../semaphore/order.ts';
-import type { JournalEntry } from '../store/session.ts';
+import { momentAt, type Moment, type PhaseLengths } from '../volume/phases/cycle.ts';
+import { compareCodePoints } from '../volume/phases/order.ts';
+import type { JournalEntry } from '../volume/operations.ts';
 import type { Overview, Place } from '../volume/overview.ts';
 import type { OpenBranch } from './blocked.ts';
 

@@ -1,10 +1,10 @@
 /** `flockwork simulate --scale`: what fleets of any size ask of their volume, predicted from small ones that are counted. */
 import { formatDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
-import { checkPhaseLengths, cycleLength } from '../semaphore/cycle.ts';
+import { checkPhaseLengths, cycleLength } from '../volume/phases/cycle.ts';
 import { fitCosts, predict, type Costs, type Count } from '../sim/cost-model.ts';
 import { countOperations, fleetsOf, statesOf, type Setting, type Stock } from '../sim/counting.ts';
-import { FEW, LISTING } from '../worker/supply.ts';
+import { FEW, LISTING } from '../volume/phases/claim-plan.ts';
 import { EXIT, type Io } from './command.ts';
 import type { Settings } from './options.ts';
 import { askedPhases, defaultTiming } from './phases.ts';

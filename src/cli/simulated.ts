@@ -1,7 +1,7 @@
 /** What a user wants simulated: machines and state files of their own, or the simulator's. */
 import { UserError } from '../machine/errors.ts';
 import type { RunOptions } from '../sim/simulation.ts';
-import { problemsOf } from '../store/checks.ts';
+import { problemsOf } from '../engine/validate.ts';
 import { readCandidates } from './candidates.ts';
 import { loadMachines } from './machines.ts';
 

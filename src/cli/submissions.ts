@@ -2,8 +2,8 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { UserError } from '../machine/errors.ts';
 import { parseStateName } from '../machine/name.ts';
-import { problemsOf, type Candidate } from '../store/checks.ts';
-import type { Submitted } from '../store/contract.ts';
+import { problemsOf, type Candidate } from '../engine/validate.ts';
+import type { Submitted } from '../engine/engine.ts';
 import { isThere } from '../volume/chain.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';

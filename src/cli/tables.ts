@@ -1,7 +1,7 @@
 /** What people see: tables, the progress line and the bar. */
 import { styleText } from 'node:util';
 import { formatDuration } from '../machine/duration.ts';
-import type { JournalEntry } from '../store/session.ts';
+import type { JournalEntry } from '../volume/operations.ts';
 import type { FailureRecord } from '../machine/record.ts';
 import { oneLine, shown } from './shown.ts';
 import { placeOfFailure } from './stack.ts';

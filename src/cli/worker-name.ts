@@ -1,9 +1,9 @@
 /** The name that a worker goes by: on one host, a second worker is told at once that the name is taken. */
-import type { Token } from '../store/token.ts';
+import type { Token } from '../volume/token.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { readSessions } from '../volume/overview.ts';
-import { nameInUse } from '../worker/registration.ts';
+import { nameInUse } from '../volume/registration.ts';
 import { processIdentity } from './process-identity.ts';
 
 /**

@@ -5,7 +5,7 @@ import {
   LOCAL_PHASES,
   NETWORK_PHASES,
   type PhaseLengths,
-} from '../semaphore/cycle.ts';
+} from '../volume/phases/cycle.ts';
 import { stampedBy } from './clocks.ts';
 import type { Look, Measured, Operation } from './measured.ts';
 

@@ -1,5 +1,5 @@
 /** What is measured on a volume: plain data, all of it optional but the file system. Times are milliseconds. */
-import type { PhaseLengths } from '../semaphore/cycle.ts';
+import type { PhaseLengths } from '../volume/phases/cycle.ts';
 import type { FileSystem } from './file-system.ts';
 
 /** Making a directory of one's own in the volume: the errno where that failed. */

@@ -1,5 +1,5 @@
 /** What another process does for the doctor: it races for names, and looks out for changes. */
-import type { Clock } from '../semaphore/ports.ts';
+import type { Clock } from '../engine/ports.ts';
 import { readText } from '../volume/exclusive.ts';
 import { errnoOf, type Files } from '../volume/files.ts';
 import type { Look } from './measured.ts';

@@ -1,5 +1,5 @@
 /** What the doctor needs of the world, besides files and a clock. */
-import type { Clock } from '../semaphore/ports.ts';
+import type { Clock } from '../engine/ports.ts';
 import type { Files } from '../volume/files.ts';
 import type { FileSystem } from './file-system.ts';
 import type { Look } from './measured.ts';

@@ -1,6 +1,6 @@
 /** The doctor's own directory in a volume: a dot-name, which workers ignore; it is always removed. */
 import { UserError } from '../machine/errors.ts';
-import type { Clock, Random } from '../semaphore/ports.ts';
+import type { Clock, Random } from '../engine/ports.ts';
 import { errnoOf, type Files } from '../volume/files.ts';
 
 const PREFIX = '.flockwork-doctor-';

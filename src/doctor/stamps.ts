@@ -4,7 +4,7 @@ import {
   startVolumeClock,
   uncertaintyAt,
   type VolumeClock,
-} from '../semaphore/volume-clock.ts';
+} from '../volume/phases/volume-clock.ts';
 import { formatCounter } from '../volume/pulse.ts';
 import type { Stamps } from './measured.ts';
 import type { Bench } from './ports.ts';

@@ -1,6 +1,6 @@
 /** Opinions on time: how late changes show, whose clock it is, how fast the volume is. Pure. */
 import { formatDuration } from '../machine/duration.ts';
-import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../semaphore/cycle.ts';
+import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../volume/phases/cycle.ts';
 import { advise, flagsOf } from './advice.ts';
 import { stampedBy, type StampedBy } from './clocks.ts';
 import type { FileSystem } from './file-system.ts';

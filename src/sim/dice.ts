@@ -1,5 +1,5 @@
 /** Chance that a seed repeats: the same seed gives the same throws, whatever the machine. */
-import { hash } from '../semaphore/hash.ts';
+import { hash } from '../volume/phases/hash.ts';
 
 export class Dice {
   #a: number;

@@ -1,5 +1,5 @@
 /** What can go wrong with one file operation, and how chance decides that it does. */
-import { hash, HASHES } from '../semaphore/hash.ts';
+import { hash, HASHES } from '../volume/phases/hash.ts';
 import type { Files } from '../volume/files.ts';
 
 export type Method = keyof Files;

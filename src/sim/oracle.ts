@@ -12,9 +12,9 @@ import {
 } from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { parseStateFile } from '../machine/state-file.ts';
-import { cycleLength, momentAt, type PhaseLengths } from '../semaphore/cycle.ts';
-import type { Snapshot } from '../store/session.ts';
-import { parseToken } from '../store/token.ts';
+import { cycleLength, momentAt, type PhaseLengths } from '../volume/phases/cycle.ts';
+import type { Snapshot } from '../volume/operations.ts';
+import { parseToken } from '../volume/token.ts';
 import type { Disk, DiskNode, Notice } from './disk.ts';
 import type { Method } from './faults.ts';
 import { Forks } from './forks.ts';

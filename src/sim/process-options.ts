@@ -1,7 +1,7 @@
 /** What a simulated process is started with, and how it can end. */
-import type { PhaseLengths } from '../semaphore/cycle.ts';
+import type { PhaseLengths } from '../volume/phases/cycle.ts';
 import type { ArchiveRules } from '../volume/archivable.ts';
-import type { GatheringOptions } from '../worker/gathering.ts';
+import type { GatheringOptions } from '../volume/phases/gathering.ts';
 
 /** Where the volume is mounted on every simulated host. */
 export const MOUNT = '/volume';

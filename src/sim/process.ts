@@ -3,16 +3,16 @@
  * blocked by a tick, killed at any operation, and started again under its name.
  */
 import { machineNames, machineStates, sensorsOf, type Registry } from '../machine/registry.ts';
-import type { Clock } from '../semaphore/ports.ts';
+import type { Clock } from '../engine/ports.ts';
 import { Layout } from '../volume/layout.ts';
 import { openVolume } from '../volume/open.ts';
 import type { Heartbeat, StartHeartbeat } from '../volume/heartbeat.ts';
 import { Pulse, silenceSince, type Moment } from '../volume/pulse.ts';
-import { openSession, type VolumeSession } from '../volume/session.ts';
+import { openSession, type VolumeSession } from '../volume/directory-operations.ts';
 import { createExecute } from '../worker/executor.ts';
 import type { Watch } from '../worker/ports.ts';
-import { Slots } from '../worker/slots.ts';
-import { Worker } from '../worker/worker.ts';
+import { Slots } from '../worker/concurrency-limit.ts';
+import { Worker } from '../volume/cycle-loop.ts';
 import { SimFiles, type Caller } from './client.ts';
 import { Dice } from './dice.ts';
 import { Disk, failure } from './disk.ts';

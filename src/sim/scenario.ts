@@ -1,5 +1,5 @@
 /** Everything about one run, drawn from its seed: who, what, how fast, and what is to go wrong when. */
-import { cycleLength, type PhaseLengths } from '../semaphore/cycle.ts';
+import { cycleLength, type PhaseLengths } from '../volume/phases/cycle.ts';
 import { Dice } from './dice.ts';
 import type { FaultKind, FaultLimits, Rates } from './faults.ts';
 import type { ClockTraits } from './host-clock.ts';

@@ -1,5 +1,5 @@
 /** I4, in a table: what may be touched in which phase. */
-import { momentAt, type PhaseLengths, type PhaseName } from '../semaphore/cycle.ts';
+import { momentAt, type PhaseLengths, type PhaseName } from '../volume/phases/cycle.ts';
 import type { Method } from './faults.ts';
 
 /** Where state files and flags may be touched, and in which phase that may begin. I4. */

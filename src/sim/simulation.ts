@@ -4,9 +4,9 @@
  */
 import { basename, dirname } from 'node:path/posix';
 import { createRegistry, type Registry } from '../machine/registry.ts';
-import { cycleLength } from '../semaphore/cycle.ts';
-import type { Session } from '../store/session.ts';
-import type { VolumeSession } from '../volume/session.ts';
+import { cycleLength } from '../volume/phases/cycle.ts';
+import type { Session } from '../volume/operations.ts';
+import type { VolumeSession } from '../volume/directory-operations.ts';
 import { Agenda } from './agenda.ts';
 import { Dice } from './dice.ts';
 import { Disk, type FileNode } from './disk.ts';

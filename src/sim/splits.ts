@@ -1,7 +1,7 @@
 /** I5, watched: whoever sees the same comes to the same split, in whatever order he saw it. */
-import { assign, type Split } from '../semaphore/assignment.ts';
-import { assignZip } from '../semaphore/zip.ts';
-import type { Snapshot } from '../store/session.ts';
+import { assign, type Split } from '../volume/phases/assignment.ts';
+import { assignZip } from '../volume/phases/zip.ts';
+import type { Snapshot } from '../volume/operations.ts';
 
 /** Splits of so many cycles are kept for comparison. */
 const CYCLES_KEPT = 4;

@@ -1,5 +1,5 @@
 /** A session that tells of what it has seen, and of what came of its claims. */
-import type { Session, Snapshot } from '../store/session.ts';
+import type { Session, Snapshot } from '../volume/operations.ts';
 
 interface Watcher {
   onSnapshot(snapshot: Snapshot): void;

@@ -1,6 +1,6 @@
 /** What a simulated process sees of the simulation around it. */
-import type { Session } from '../store/session.ts';
-import type { VolumeSession } from '../volume/session.ts';
+import type { Session } from '../volume/operations.ts';
+import type { VolumeSession } from '../volume/directory-operations.ts';
 import type { Disk } from './disk.ts';
 import type { Method } from './faults.ts';
 import type { Injection } from './outcome.ts';

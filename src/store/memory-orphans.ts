@@ -1,5 +1,5 @@
 /** Events that no open state waits for, in memory: their instance is not there yet, has ended, or has failed. */
-import type { Clock } from '../semaphore/ports.ts';
+import type { Clock } from '../engine/ports.ts';
 import { GRACE, orphanVerdict } from '../machine/orphan.ts';
 import type { VerdictRecord } from '../machine/record.ts';
 import type { Rows } from './memory-rows.ts';

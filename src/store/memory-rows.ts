@@ -5,8 +5,8 @@
 import { parseEvent, parseEventName } from '../machine/event.ts';
 import { parseStateName, stateName } from '../machine/name.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
-import type { JournalEntry, Token } from './session.ts';
-import type { Over } from './contract.ts';
+import type { JournalEntry, Token } from '../volume/operations.ts';
+import type { Over } from '../engine/engine.ts';
 
 /** A session, as the others know it. */
 export interface Participant {

@@ -4,10 +4,10 @@ import type { PastStep } from '../machine/definition.ts';
 import { parseStateName } from '../machine/name.ts';
 import { pastStep } from '../machine/past-step.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
-import { cycleStart, type Interval, type PhaseLengths } from '../semaphore/cycle.ts';
-import type { Clock } from '../semaphore/ports.ts';
-import { Ring, type Task } from '../semaphore/ring.ts';
-import { formatInstant } from '../semaphore/volume-clock.ts';
+import { cycleStart, type Interval, type PhaseLengths } from '../volume/phases/cycle.ts';
+import type { Clock } from '../engine/ports.ts';
+import { Ring, type Task } from '../volume/phases/ring.ts';
+import { formatInstant } from '../volume/phases/volume-clock.ts';
 import type {
   Glance,
   Intake,
@@ -20,7 +20,7 @@ import type {
   KnownMachines,
   Token,
   Window,
-} from './session.ts';
+} from '../volume/operations.ts';
 import { answerOrphans } from './memory-orphans.ts';
 import type { Participant, Posted, Rows } from './memory-rows.ts';
 import { settleStep } from './memory-settle.ts';

@@ -1,6 +1,6 @@
 /** What is to become of claimed states, carried out in memory: each of them whole, or not at all. */
 import { followersOf, type Follower } from '../machine/record.ts';
-import type { Change, Step, Window } from './session.ts';
+import type { Change, Step, Window } from '../volume/operations.ts';
 import type { Participant, Row, Rows } from './memory-rows.ts';
 
 const encoder = new TextEncoder();

@@ -2,8 +2,8 @@
  * Who is alive in a process: whoever has been heard of within a lease, of the time that somebody was there to listen.
  * All of them may be stopped, or kept from their turn by one tick: the first to come back must not bury the others.
  */
-import type { Clock } from '../semaphore/ports.ts';
-import { isDead } from '../semaphore/liveness.ts';
+import type { Clock } from '../engine/ports.ts';
+import { isDead } from '../volume/phases/liveness.ts';
 import type { Participant } from './memory-rows.ts';
 
 /** Of a lease: no silence between two calls counts for more. */

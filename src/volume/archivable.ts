@@ -2,7 +2,7 @@
  * What may leave the root and `done/` for the archive: decided from facts, and from nobody's clock but the
  * ones that are given.
  */
-import { hash, HASHES } from '../semaphore/hash.ts';
+import { hash, HASHES } from './phases/hash.ts';
 
 export interface ArchiveRules {
   /** So many done states stay, the newest. */

@@ -7,11 +7,11 @@
  */
 import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
 import { followersOf, parseCommitRecord } from '../machine/record.ts';
-import { Names } from '../semaphore/names.ts';
-import { isMine } from '../semaphore/share.ts';
+import { Names } from './phases/names.ts';
+import { isMine } from './phases/ownership.ts';
 import { limitOf, mayBeArchived, placeOf, surplus, type ArchiveRules } from './archivable.ts';
 import { flagAgain, isArchived, isDone } from './archive.ts';
-import type { Window } from '../store/session.ts';
+import type { Window } from './operations.ts';
 import { ensureDirectory } from './directory.ts';
 import {
   exactly,
@@ -25,7 +25,7 @@ import {
 } from './exclusive.ts';
 import type { Member } from './member.ts';
 import { stagedFiles, stagedStates } from './staging.ts';
-import { parseToken } from '../store/token.ts';
+import { parseToken } from './token.ts';
 import { mendTorn, tornSuccessor } from './torn.ts';
 
 export interface ArchiverPorts {

@@ -2,16 +2,16 @@
 import { stateName } from '../machine/name.ts';
 import { parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
 import { parseStateFile } from '../machine/state-file.ts';
-import type { ChainStep } from '../store/contract.ts';
+import type { ChainStep } from '../engine/engine.ts';
 import { findState, isDone, readDoneFlag } from './archive.ts';
 import { readTried } from './attempts.ts';
 import { lastState } from './chain.ts';
-import type { JournalEntry } from '../store/session.ts';
+import type { JournalEntry } from './operations.ts';
 import { readText } from './exclusive.ts';
 import type { Files } from './files.ts';
 import { lastEntriesOf, type HistoryFiles } from './history.ts';
 import type { Layout } from './layout.ts';
-import { parseToken } from '../store/token.ts';
+import { parseToken } from './token.ts';
 import { wholeOf } from './torn.ts';
 
 type Find = (name: string) => Promise<JournalEntry | undefined>;

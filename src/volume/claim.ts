@@ -1,6 +1,6 @@
 /** Claiming a state, and giving the claim up. */
 import { isArchived } from './archive.ts';
-import type { Window } from '../store/session.ts';
+import type { Window } from './operations.ts';
 import { readText, remove, removeOurs } from './exclusive.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';

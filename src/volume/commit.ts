@@ -4,7 +4,7 @@
  */
 import type { CommitRecord, FailureRecord, Follower } from '../machine/record.ts';
 import { followersOf, formatRecord, holdsRecord } from '../machine/record.ts';
-import type { Step, Window } from '../store/session.ts';
+import type { Step, Window } from './operations.ts';
 import { isArchived, recount } from './archive.ts';
 import { exactly, isNoFile, linkOnce, publish, readText, remove } from './exclusive.ts';
 import { clearAttempts } from './attempts.ts';

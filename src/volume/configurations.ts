@@ -1,6 +1,6 @@
 /** Configurations on a volume: each NAME:VERSION once, whole, and never changed. */
 import { machineNameProblem } from '../machine/machine.ts';
-import type { ConfigurationName } from '../store/contract.ts';
+import type { ConfigurationName } from '../engine/engine.ts';
 import { ensureDirectory } from './directory.ts';
 import { listOrNone, publish, readText } from './exclusive.ts';
 import type { Files } from './files.ts';

@@ -5,8 +5,8 @@
 import { formatEvent, formatEventName } from '../machine/event.ts';
 import { parseDropped, problemName, subjectOfProblem, type Dropped } from '../machine/dropped.ts';
 import { copyPatience, decodeText, MAX_STATE_BYTES } from '../machine/state-file.ts';
-import { formatInstant } from '../semaphore/volume-clock.ts';
-import type { Window } from '../store/session.ts';
+import { formatInstant } from './phases/volume-clock.ts';
+import type { Window } from './operations.ts';
 import { publish, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf } from './files.ts';
 import type { Member } from './member.ts';

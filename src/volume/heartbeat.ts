@@ -4,7 +4,7 @@
  * hold its states for ever; and it ends when the lease is gone: somebody broke it.
  */
 import { Worker } from 'node:worker_threads';
-import type { ClockSample } from '../semaphore/volume-clock.ts';
+import type { ClockSample } from './phases/volume-clock.ts';
 import { silenceSince, type Moment } from './pulse.ts';
 
 /** What a session needs of it; the simulator beats without a thread. */

@@ -3,8 +3,8 @@
  * say of one instance. Memory does not grow with history.
  */
 import { parseStateName } from '../machine/name.ts';
-import { compareCodePoints } from '../semaphore/order.ts';
-import type { JournalEntry } from '../store/session.ts';
+import { compareCodePoints } from './phases/order.ts';
+import type { JournalEntry } from './operations.ts';
 import { listOrNone } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import { parseJournalLine, parseJournalName, type JournalFile } from './journal.ts';

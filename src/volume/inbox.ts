@@ -4,7 +4,7 @@ import { parseEvent, parseEventName } from '../machine/event.ts';
 import { MOST_EVENTS, type Arrived } from '../machine/burst.ts';
 import { emittedIn } from '../machine/record.ts';
 import { parseStateName } from '../machine/name.ts';
-import { formatInstant } from '../semaphore/volume-clock.ts';
+import { formatInstant } from './phases/volume-clock.ts';
 import { readText } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';

@@ -1,6 +1,6 @@
 /** Instances as a user lists them: by name and status from directory listings alone, more of each from its files. */
 import { parseStateName, stateName } from '../machine/name.ts';
-import { compareCodePoints } from '../semaphore/order.ts';
+import { compareCodePoints } from './phases/order.ts';
 import { findState, isDone } from './archive.ts';
 import { namesOrNone } from './census.ts';
 import type { HistoryFiles } from './history.ts';

@@ -2,7 +2,7 @@
 import { MAX_STATE_BYTES } from '../machine/state-file.ts';
 import { instanceProblem, parseStateName, stepProblem } from '../machine/name.ts';
 import { readTried, writtenAt } from './attempts.ts';
-import type { Intake } from '../store/session.ts';
+import type { Intake } from './operations.ts';
 import { errnoOf, type Stat } from './files.ts';
 import type { Member } from './member.ts';
 import { mendTorn, tornSuccessor } from './torn.ts';

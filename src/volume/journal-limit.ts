@@ -2,8 +2,8 @@
  * Journals are for people, and have a bound: while workers have nothing better to do, one of them removes the oldest of what
  * is beyond it. What a living session still writes to stays.
  */
-import { isMine } from '../semaphore/share.ts';
-import type { Window } from '../store/session.ts';
+import { isMine } from './phases/ownership.ts';
+import type { Window } from './operations.ts';
 import { listOrNone, remove } from './exclusive.ts';
 import { parseJournalName } from './journal.ts';
 import type { Member } from './member.ts';

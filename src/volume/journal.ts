@@ -2,7 +2,7 @@
  * The journals: one JSON line a tick, in a file of each session. The file's name says whose they are:
  * `NAME.BOOT.jsonl`, then `NAME.BOOT.1.jsonl`, … when that has become large.
  */
-import type { JournalEntry } from '../store/session.ts';
+import type { JournalEntry } from './operations.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 

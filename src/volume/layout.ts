@@ -1,6 +1,6 @@
 /** Where everything is on the volume. Flag names are exactly the state files' names. */
 import { parseStateName } from '../machine/name.ts';
-import { hash } from '../semaphore/hash.ts';
+import { hash } from './phases/hash.ts';
 
 export const FLAGS = ['workers', 'in_progress', 'done', 'failed', 'waiting'] as const;
 export type Flag = (typeof FLAGS)[number];

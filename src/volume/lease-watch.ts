@@ -2,7 +2,7 @@
  * Who lives: a session is dead when its lease has not moved for the lease time on *our* monotonic clock. Whatever is not a
  * counter does not move; a volume that does not answer says nothing about anybody (I8).
  */
-import { isDead, sight, type Sighting } from '../semaphore/liveness.ts';
+import { isDead, sight, type Sighting } from './phases/liveness.ts';
 import { listOrNone, readFlag } from './exclusive.ts';
 import { isJunkName } from './layout.ts';
 import { sessionOfTokenFile, type Member } from './member.ts';

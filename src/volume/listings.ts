@@ -1,5 +1,5 @@
 /** Listings of directories that may be long: made again only when something has changed. */
-import { Names } from '../semaphore/names.ts';
+import { Names } from './phases/names.ts';
 import { listInto } from './exclusive.ts';
 import type { Files } from './files.ts';
 

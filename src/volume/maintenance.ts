@@ -1,5 +1,5 @@
 /** What a worker does for its volume while it has nothing better to do: history has bounds, and done states move to the archive. */
-import type { Window } from '../store/session.ts';
+import type { Window } from './operations.ts';
 import type { ArchiveRules } from './archivable.ts';
 import { Archiver, type ArchiverPorts } from './archiver.ts';
 import { JournalLimit } from './journal-limit.ts';

@@ -4,11 +4,11 @@ import { ensureDirectory } from './directory.ts';
 import { createAnew, exactly, linkOnce, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';
 import { NO_EVENTS, type Inbox } from './inbox.ts';
-import { hash } from '../semaphore/hash.ts';
-import { Names } from '../semaphore/names.ts';
+import { hash } from './phases/hash.ts';
+import { Names } from './phases/names.ts';
 import type { Layout } from './layout.ts';
 import { PassedOver } from './pass-over.ts';
-import { fitToken, formatToken, type KnownMachines, type Token } from '../store/token.ts';
+import { fitToken, formatToken, type KnownMachines, type Token } from './token.ts';
 
 /** ext4 allows 65,000 links to an inode; GlusterFS 100, or as few as 38 where its bricks are ext4. */
 const LINKS_PER_TOKEN_FILE = 60_000;

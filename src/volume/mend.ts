@@ -7,7 +7,7 @@ import { createAnew, listEntry, listOrNone, readFlag, remove, removeOurs } from 
 import { errnoOf, type Files } from './files.ts';
 import { isJunkName, type Layout } from './layout.ts';
 import { parseCounter } from './pulse.ts';
-import { parseToken } from '../store/token.ts';
+import { parseToken } from './token.ts';
 
 /** The failed flag and all attempts go: the state is available again. False if it has not failed. */
 export async function retryState(files: Files, layout: Layout, name: string): Promise<boolean> {

@@ -3,7 +3,7 @@
  * the volume tells of it: a cycle costs what is open, however much is done.
  */
 import { isStateName } from '../machine/name.ts';
-import { Names } from '../semaphore/names.ts';
+import { Names } from './phases/names.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Listings } from './listings.ts';

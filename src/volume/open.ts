@@ -1,7 +1,7 @@
 /** Opening a directory as a volume: the first worker writes down what all of them have to agree on. */
 import { writeDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
-import { checkPhaseLengths, type PhaseLengths } from '../semaphore/cycle.ts';
+import { checkPhaseLengths, type PhaseLengths } from './phases/cycle.ts';
 import { ensureDirectory } from './directory.ts';
 import { publish, readText, remove } from './exclusive.ts';
 import { errnoOf, type Files } from './files.ts';

@@ -5,7 +5,7 @@ import { GRACE, orphanVerdict, type LastStep } from '../machine/orphan.ts';
 import { formatRecord, parseCommitRecord, type VerdictRecord } from '../machine/record.ts';
 import { readDoneFlag } from './archive.ts';
 import { lastState } from './chain.ts';
-import type { Window } from '../store/session.ts';
+import type { Window } from './operations.ts';
 import { dropEvent } from './effects.ts';
 import { publish, remove } from './exclusive.ts';
 import { readEvent } from './inbox.ts';

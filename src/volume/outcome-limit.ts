@@ -4,9 +4,9 @@
  * which would be applied again.
  */
 import { parseEventName } from '../machine/event.ts';
-import { Names } from '../semaphore/names.ts';
-import { isMine } from '../semaphore/share.ts';
-import type { Window } from '../store/session.ts';
+import { Names } from './phases/names.ts';
+import { isMine } from './phases/ownership.ts';
+import type { Window } from './operations.ts';
 import { listInto, listOrNone, readText, removeOurs } from './exclusive.ts';
 import type { Member } from './member.ts';
 

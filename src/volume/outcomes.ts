@@ -5,7 +5,7 @@
  * state without the event, the next generation of the name is free for it.
  */
 import { appliedIn, parseCommitRecord, parseVerdict, recordOfEvent } from '../machine/record.ts';
-import type { Over } from '../store/contract.ts';
+import type { Over } from '../engine/engine.ts';
 import { readDoneFlag } from './archive.ts';
 import { readText } from './exclusive.ts';
 import type { Files } from './files.ts';

@@ -4,10 +4,10 @@ import { subjectOfProblem } from '../machine/dropped.ts';
 import { isStateName } from '../machine/name.ts';
 import { parseFailureRecord, type FailureRecord } from '../machine/record.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
-import { compareCodePoints } from '../semaphore/order.ts';
+import { compareCodePoints } from './phases/order.ts';
 import { findState } from './archive.ts';
 import { takeCensus, type Census } from './census.ts';
-import type { Held } from '../store/session.ts';
+import type { Held } from './operations.ts';
 import { listOrNone, readIfAllowed } from './exclusive.ts';
 import type { Files } from './files.ts';
 import { readTails, type HistoryFiles, type Tails } from './history.ts';
@@ -15,7 +15,7 @@ import { JournalCounter } from './journal-counts.ts';
 import type { Layout } from './layout.ts';
 import { numberOfTokenFile } from './member.ts';
 import { readRoster } from './snapshot.ts';
-import { MAX_TOKEN_BYTES, parseToken, type Token } from '../store/token.ts';
+import { MAX_TOKEN_BYTES, parseToken, type Token } from './token.ts';
 import { readSigns, type Signs } from './vitals.ts';
 
 export interface Claimed {

@@ -1,5 +1,5 @@
 /** One beat of a session's proof of life: what the heartbeat's thread does at every interval. */
-import type { ClockSample } from '../semaphore/volume-clock.ts';
+import type { ClockSample } from './phases/volume-clock.ts';
 import { NO_FILE } from './exclusive.ts';
 import { errnoOf } from './files.ts';
 

@@ -5,18 +5,18 @@
  */
 import { isStateName } from '../machine/name.ts';
 import { parseCommitRecord } from '../machine/record.ts';
-import { hash } from '../semaphore/hash.ts';
-import { isMine } from '../semaphore/share.ts';
+import { hash } from './phases/hash.ts';
+import { isMine } from './phases/ownership.ts';
 import { isArchived } from './archive.ts';
 import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
 import { dropClaim, isSettled, releaseClaim } from './claim.ts';
 import { publishFromRecord } from './commit.ts';
-import type { Recovering, Recovery, Window } from '../store/session.ts';
+import type { Recovering, Recovery, Window } from './operations.ts';
 import { listOrNone, readFlag, readText, remove, removeOurs } from './exclusive.ts';
 import type { LeaseWatch } from './lease-watch.ts';
 import { sessionOfTokenFile, type Member } from './member.ts';
 import { removeStaging, stagedFiles, stagedStates } from './staging.ts';
-import { MAX_TOKEN_BYTES, parseToken, type Token } from '../store/token.ts';
+import { MAX_TOKEN_BYTES, parseToken, type Token } from './token.ts';
 import { isVoid } from './outcomes.ts';
 import { sweepWaiting } from './waiting.ts';
 

@@ -1,7 +1,7 @@
 /** What finished instances have come to: outputs, from the records in `done/` and in the archive. */
 import type { Json } from '../machine/definition.ts';
 import { parseCommitRecord } from '../machine/record.ts';
-import { parseToken } from '../store/token.ts';
+import { parseToken } from './token.ts';
 import { isDone, readDoneFlag } from './archive.ts';
 import { entriesInOrder, type HistoryFiles } from './history.ts';
 import { inOrder, lastSteps, type InstanceName } from './instances.ts';

@@ -1,6 +1,6 @@
 /** Putting an event into a volume from outside, and waiting for what becomes of it. */
 import { formatEvent, formatEventName } from '../machine/event.ts';
-import type { Message, Sent } from '../store/contract.ts';
+import type { Message, Sent } from '../engine/engine.ts';
 import { ensureDirectory } from './directory.ts';
 import { createAnew, linkOnce, remove } from './exclusive.ts';
 import type { Files } from './files.ts';

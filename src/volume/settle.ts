@@ -11,7 +11,7 @@ import { releaseClaim } from './claim.ts';
 import { commit, putFailed } from './commit.ts';
 import { dropOver } from './effects.ts';
 import { park } from './waiting.ts';
-import type { Step, Window } from '../store/session.ts';
+import type { Step, Window } from './operations.ts';
 import type { Member } from './member.ts';
 
 export async function settle(

@@ -1,12 +1,12 @@
 /** What the volume looks like, in the words of the split. Nothing changes while workers read it (I4). */
 import { problemName } from '../machine/dropped.ts';
 import { isStateName, parseStateName } from '../machine/name.ts';
-import type { RosterEntry } from '../semaphore/assignment.ts';
-import { hash } from '../semaphore/hash.ts';
-import type { Names } from '../semaphore/names.ts';
-import { Ring } from '../semaphore/ring.ts';
+import type { RosterEntry } from './phases/assignment.ts';
+import { hash } from './phases/hash.ts';
+import type { Names } from './phases/names.ts';
+import { Ring } from './phases/ring.ts';
 import { isRewritten, readTried } from './attempts.ts';
-import type { Glance, Snapshot } from '../store/session.ts';
+import type { Glance, Snapshot } from './operations.ts';
 import type { OpenStates } from './open-states.ts';
 import { listOrNone, readFlag } from './exclusive.ts';
 import type { Files } from './files.ts';
@@ -14,7 +14,7 @@ import type { Inbox, Sorter } from './inbox.ts';
 import { isJunkName, type Layout } from './layout.ts';
 import type { Listings } from './listings.ts';
 import type { Pauses } from './pauses.ts';
-import { MAX_TOKEN_BYTES, parseToken } from '../store/token.ts';
+import { MAX_TOKEN_BYTES, parseToken } from './token.ts';
 
 /** Foreign flags are usually empty: presence is what counts, and one state at a time what they get. */
 export async function readRoster(files: Files, layout: Layout): Promise<RosterEntry[]> {

@@ -1,5 +1,5 @@
 /** Putting state files into a volume from outside: whole, and never over what is there. */
-import type { Submitted } from '../store/contract.ts';
+import type { Submitted } from '../engine/engine.ts';
 import { isArchived } from './archive.ts';
 import { createAnew, exactly, linkOnce, publish, readText, remove } from './exclusive.ts';
 import type { Files } from './files.ts';

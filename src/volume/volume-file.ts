@@ -1,6 +1,6 @@
 /** `.flockwork/volume.json`: what makes a directory a volume, and what its workers have to agree on. */
 import { z } from 'zod';
-import type { PhaseLengths } from '../semaphore/cycle.ts';
+import type { PhaseLengths } from './phases/cycle.ts';
 
 export interface VolumeFile {
   readonly flockwork: 1;

@@ -1,6 +1,6 @@
 /** The volume's time, as far as one session knows it: from the samples that its heart takes. */
-import { cycleStart, type Interval, type PhaseLengths } from '../semaphore/cycle.ts';
-import type { Clock } from '../semaphore/ports.ts';
+import { cycleStart, type Interval, type PhaseLengths } from './phases/cycle.ts';
+import type { Clock } from '../engine/ports.ts';
 import {
   addSample,
   estimateAt,
@@ -10,7 +10,7 @@ import {
   uncertaintyAt,
   type ClockSample,
   type VolumeClock,
-} from '../semaphore/volume-clock.ts';
+} from './phases/volume-clock.ts';
 
 export class VolumeTime {
   readonly #clock: Clock;

@@ -1,6 +1,6 @@
 /** A session's flag in `workers/`: each name is one session's at a time, and a dead one keeps it until it is buried. */
-import type { Window } from '../store/session.ts';
-import { parseToken, type Token } from '../store/token.ts';
+import type { Window } from './operations.ts';
+import { parseToken, type Token } from './token.ts';
 import { readText, removeOurs } from './exclusive.ts';
 import type { LeaseWatch } from './lease-watch.ts';
 import type { Member } from './member.ts';

@@ -1,6 +1,6 @@
 /** Judging what was claimed, with a look at what the volume keeps where its machine is not known. */
-import type { Intake, Session } from '../store/session.ts';
-import { judge, type Holding, type Scene, type Verdict } from './holding.ts';
+import type { Intake, Session } from '../volume/operations.ts';
+import { judge, type Holding, type Scene, type Verdict } from './plan.ts';
 import type { Library } from './library.ts';
 
 /** No content of a file, and no errno. */

@@ -1,5 +1,5 @@
 /** The timeouts of all ticks that run, on one timer: it goes off at the first of them. */
-import type { Clock } from '../semaphore/ports.ts';
+import type { Clock } from '../engine/ports.ts';
 
 interface Deadline {
   /** On the monotonic clock, ms. */

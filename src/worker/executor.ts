@@ -2,7 +2,7 @@
 import { checkAnswer } from '../machine/answer.ts';
 import type { Json, Tick, TickContext } from '../machine/definition.ts';
 import type { Reading } from '../machine/table.ts';
-import type { Clock } from '../semaphore/ports.ts';
+import type { Clock } from '../engine/ports.ts';
 import { Cancellation } from './cancellation.ts';
 import type { Variables } from './command-environment.ts';
 import { Commands } from './commands.ts';

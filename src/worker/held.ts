@@ -1,6 +1,6 @@
 /** What a worker holds, for people: claims are links to one file, and have no time of their own. */
-import type { Held } from '../store/session.ts';
-import type { Holdings } from './holdings.ts';
+import type { Held } from '../volume/operations.ts';
+import type { Holdings } from '../volume/claimed-tasks.ts';
 
 /** People look at so many. */
 const REPORTED = 256;

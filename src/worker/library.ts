@@ -13,7 +13,7 @@ import {
   type Registry,
 } from '../machine/registry.ts';
 import type { StateFile } from '../machine/state-file.ts';
-import type { ConfigurationName, KnownMachines, Session } from '../store/session.ts';
+import type { ConfigurationName, KnownMachines, Session } from '../volume/operations.ts';
 
 /** Among a token's machines: this worker runs commands of configurations that the volume keeps. */
 export const TRUSTS_VOLUME = '*';

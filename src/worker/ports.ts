@@ -3,10 +3,10 @@ import type { Answer } from '../machine/answer.ts';
 import type { Json, PastStep, RunnableActivity } from '../machine/definition.ts';
 import type { Registry } from '../machine/registry.ts';
 import type { Reading } from '../machine/table.ts';
-import type { Clock, Random } from '../semaphore/ports.ts';
-import type { OpenSession } from '../store/session.ts';
-import type { GatheringOptions } from './gathering.ts';
-import type { Slots } from './slots.ts';
+import type { Clock, Random } from '../engine/ports.ts';
+import type { OpenSession } from '../volume/operations.ts';
+import type { GatheringOptions } from '../volume/phases/gathering.ts';
+import type { Slots } from './concurrency-limit.ts';
 
 /** One attempt at one step. */
 export interface TickTask {

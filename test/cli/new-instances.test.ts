@@ -8,7 +8,7 @@ import {
   instancesOfFiles,
   instancesOfLines,
 } from '../../src/cli/new-instances.ts';
-import type { Candidate } from '../../src/store/checks.ts';
+import type { Candidate } from '../../src/engine/validate.ts';
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'flockwork-new-'))));

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { buildReport, type ReportInput, type StatusReport } from '../../src/cli/report.ts';
 import { flagTable, progressLine } from '../../src/cli/tables.ts';
 import type { Census } from '../../src/volume/census.ts';
-import type { JournalEntry } from '../../src/store/session.ts';
-import type { Token } from '../../src/store/token.ts';
+import type { JournalEntry } from '../../src/volume/operations.ts';
+import type { Token } from '../../src/volume/token.ts';
 import type { Overview, Registered } from '../../src/volume/overview.ts';
 
 const NOW = Date.UTC(2026, 0, 1);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { processIdentity } from '../../src/cli/process-identity.ts';
 import { chooseName } from '../../src/cli/worker-name.ts';
-import { formatToken } from '../../src/store/token.ts';
+import { formatToken } from '../../src/volume/token.ts';
 
 let volume = '';
 beforeEach(() => {

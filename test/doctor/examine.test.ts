@@ -10,7 +10,7 @@ import { answer } from '../../src/doctor/peer.ts';
 import type { Attempt, Host, Peer } from '../../src/doctor/ports.ts';
 import { tally } from '../../src/doctor/race.ts';
 import { scratchName } from '../../src/doctor/scratch.ts';
-import type { Clock } from '../../src/semaphore/ports.ts';
+import type { Clock } from '../../src/engine/ports.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { errno, interceptFiles } from '../volume/harness.ts';

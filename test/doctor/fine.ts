@@ -1,6 +1,6 @@
 /** What is measured of a directory on which everything is as it should be, and its parts to vary. */
 import { OPERATIONS, type Measured, type Visibility } from '../../src/doctor/measured.ts';
-import { LOCAL_PHASES } from '../../src/semaphore/cycle.ts';
+import { LOCAL_PHASES } from '../../src/volume/phases/cycle.ts';
 
 type FileSystem = Measured['fileSystem'];
 

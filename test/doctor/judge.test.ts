@@ -5,7 +5,7 @@ import { stampedBy } from '../../src/doctor/clocks.ts';
 import { isFit, judge, sentenceOf, type Judgement } from '../../src/doctor/judge.ts';
 import type { Measured } from '../../src/doctor/measured.ts';
 import type { Verdict } from '../../src/doctor/opinion.ts';
-import { LOCAL_PHASES, NETWORK_PHASES } from '../../src/semaphore/cycle.ts';
+import { LOCAL_PHASES, NETWORK_PHASES } from '../../src/volume/phases/cycle.ts';
 import { FINE, GLUSTER, latency, LOCAL, NFS, race, stamps, visibility } from './fine.ts';
 
 const of = (property: string, more: Partial<Measured>): Judgement | undefined =>

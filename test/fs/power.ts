@@ -5,7 +5,7 @@
 import { strict as assert } from 'node:assert';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { parseCommitRecord } from '../../src/machine/record.ts';
-import { parseToken } from '../../src/store/token.ts';
+import { parseToken } from '../../src/volume/token.ts';
 import { expectedStates, problemsWith, submitChains } from '../chaos.ts';
 import { Fleet, run, type Running } from '../fleet.ts';
 import { PATIENCE, stopAll, tracesIn, workFlags } from './chaos.ts';

@@ -1,7 +1,7 @@
 /** The promise of test/worker/makespan.test.ts, on many more mixes. */
 import fc from 'fast-check';
 import { test } from 'vitest';
-import { expectNoWaste, mixes } from '../worker/makespan.ts';
+import { expectNoWaste, mixes } from '../volume/makespan.ts';
 
 const RUNS = 300;
 

@@ -9,7 +9,7 @@ import {
   tallyKey,
   type Count,
 } from '../../src/sim/cost-model.ts';
-import { LOCAL_PHASES, NETWORK_PHASES } from '../../src/semaphore/cycle.ts';
+import { LOCAL_PHASES, NETWORK_PHASES } from '../../src/volume/phases/cycle.ts';
 
 const LOCAL: Setting = {
   phases: LOCAL_PHASES,

@@ -1,6 +1,6 @@
 /** Sessions that die, or are taken for dead: what they had begun is finished by others, once. */
 import { describe, expect, test } from 'vitest';
-import type { Session, Step, Window } from '../../src/store/session.ts';
+import type { Session, Step, Window } from '../../src/volume/operations.ts';
 import {
   Bench,
   CLOSED,

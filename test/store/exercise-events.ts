@@ -1,7 +1,7 @@
 /** Events: on their way, applied once, in order; and those that nobody waits for. */
 import { describe, expect, test } from 'vitest';
 import type { EventFile } from '../../src/machine/event.ts';
-import type { Session, Step } from '../../src/store/session.ts';
+import type { Session, Step } from '../../src/volume/operations.ts';
 import { Bench, commitStep, LAMP, LEASE, OPEN, type MakeStore } from './bench.ts';
 
 const GRACE = 10_000;

@@ -1,7 +1,7 @@
 /** What a session may rely on: claims, commits, and whatever else becomes of a state. */
 import { describe, expect, test } from 'vitest';
 import type { Attempt } from '../../src/machine/record.ts';
-import type { Change, Session } from '../../src/store/session.ts';
+import type { Change, Session } from '../../src/volume/operations.ts';
 import {
   Bench,
   bytesOf,

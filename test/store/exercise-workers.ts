@@ -2,11 +2,11 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { createExecute } from '../../src/worker/executor.ts';
-import type { Clock } from '../../src/semaphore/ports.ts';
+import type { Clock } from '../../src/engine/ports.ts';
 import type { Log, Summary, TickResult, TickTask } from '../../src/worker/ports.ts';
-import { Slots } from '../../src/worker/slots.ts';
-import { Worker } from '../../src/worker/worker.ts';
-import type { Session } from '../../src/store/session.ts';
+import { Slots } from '../../src/worker/concurrency-limit.ts';
+import { Worker } from '../../src/volume/cycle-loop.ts';
+import type { Session } from '../../src/volume/operations.ts';
 import { Bench, CYCLE_LENGTH, LAMP, LEASE, type MakeStore } from './bench.ts';
 import { REGISTRY } from './machines.ts';
 

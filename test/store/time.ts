@@ -1,6 +1,6 @@
 /** Time of its own: it passes when a test says so, and for everybody at once. */
 import { Agenda } from '../../src/sim/agenda.ts';
-import type { Clock } from '../../src/semaphore/ports.ts';
+import type { Clock } from '../../src/engine/ports.ts';
 
 /** No whole second: a volume that stamps only those would seem to be a coarse one. */
 const START = 1_700_000_000_123;

@@ -3,7 +3,7 @@ import type { StartHeartbeat } from '../../src/volume/heartbeat.ts';
 import { Layout } from '../../src/volume/layout.ts';
 import { openVolume } from '../../src/volume/open.ts';
 import { Pulse } from '../../src/volume/pulse.ts';
-import { volumeStore } from '../../src/volume/store.ts';
+import { volumeStore } from '../../src/volume/engine.ts';
 import { DiskFiles } from './disk-files.ts';
 import { exercise } from './exercise.ts';
 import type { MakeStore } from './bench.ts';

@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { formatRecord, parseCommitRecord, recordedStates } from '../../src/machine/record.ts';
-import type { Step } from '../../src/store/session.ts';
+import type { Step } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { toBundles } from '../../src/volume/staging.ts';
 import {

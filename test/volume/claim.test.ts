@@ -2,7 +2,7 @@
 import { rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Step } from '../../src/store/session.ts';
+import type { Step } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
 import {
   errno,

@@ -3,7 +3,7 @@ import { mkdirSync, statSync, unlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseEventName } from '../../src/machine/event.ts';
-import type { Window } from '../../src/store/session.ts';
+import type { Window } from '../../src/volume/operations.ts';
 import {
   CLOSED,
   errno,

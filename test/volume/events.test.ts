@@ -3,7 +3,7 @@ import { mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseEventName } from '../../src/machine/event.ts';
-import type { Step, Window } from '../../src/store/session.ts';
+import type { Step, Window } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { standingOf } from '../../src/volume/outcomes.ts';
 import { sendEvent } from '../../src/volume/send.ts';

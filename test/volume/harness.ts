@@ -3,17 +3,17 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CommitRecord } from '../../src/machine/record.ts';
-import type { PhaseLengths } from '../../src/semaphore/cycle.ts';
+import type { PhaseLengths } from '../../src/volume/phases/cycle.ts';
 import type { ArchiveRules } from '../../src/volume/archivable.ts';
-import type { Step, Window } from '../../src/store/session.ts';
+import type { Step, Window } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { formatCounter, silenceSince, type Moment } from '../../src/volume/pulse.ts';
 import { Layout } from '../../src/volume/layout.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { openVolume } from '../../src/volume/open.ts';
-import { openSession, type VolumeSession } from '../../src/volume/session.ts';
+import { openSession, type VolumeSession } from '../../src/volume/directory-operations.ts';
 import type { VolumeFile } from '../../src/volume/volume-file.ts';
-import { newStep as step } from '../../src/worker/holding.ts';
+import { newStep as step } from '../../src/worker/plan.ts';
 
 export const LEASE = 10_000;
 const PHASES: PhaseLengths = { assignment: 150, commitment: 150, update: 400, buffer: 100 };

@@ -3,7 +3,7 @@ import { appendFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { JournalEntry } from '../../src/store/session.ts';
+import type { JournalEntry } from '../../src/volume/operations.ts';
 import {
   entriesInOrder,
   journalSizes,

@@ -15,7 +15,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isEventName } from '../../src/machine/event.ts';
 import { parseCommitRecord, parseVerdict, type CommitRecord } from '../../src/machine/record.ts';
-import { fitToken, formatToken, MAX_TOKEN_BYTES, parseToken } from '../../src/store/token.ts';
+import { fitToken, formatToken, MAX_TOKEN_BYTES, parseToken } from '../../src/volume/token.ts';
 import { getConfiguration, listConfigurations } from '../../src/volume/configurations.ts';
 import { listInstances } from '../../src/volume/instances.ts';
 import { Layout } from '../../src/volume/layout.ts';

@@ -1,7 +1,7 @@
 /** I11: what was decided by the world of one cycle counts in that cycle only. */
 import { expect, test } from 'vitest';
 import type { Files } from '../../src/volume/files.ts';
-import type { Step, Window } from '../../src/store/session.ts';
+import type { Step, Window } from '../../src/volume/operations.ts';
 import { errno, interceptFiles, OPEN, quickFiles, TestVolume } from './harness.ts';
 import { appliedIds, post, putLamp, take, workOff } from './post.ts';
 

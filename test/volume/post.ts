@@ -13,11 +13,11 @@ import {
 import { createRegistry, type Registry } from '../../src/machine/registry.ts';
 import { isStateName } from '../../src/machine/name.ts';
 import { same } from '../../src/machine/table.ts';
-import type { Step, Window } from '../../src/store/session.ts';
+import type { Step, Window } from '../../src/volume/operations.ts';
 import { standingOf } from '../../src/volume/outcomes.ts';
 import { createExecute } from '../../src/worker/executor.ts';
-import { conclude, judge, newStep, type Scene } from '../../src/worker/holding.ts';
-import { receive } from '../../src/worker/receive.ts';
+import { conclude, judge, newStep, type Scene } from '../../src/worker/plan.ts';
+import { receive } from '../../src/worker/apply-events.ts';
 import { OPEN, quickFiles, type TestSession, type TestVolume } from './harness.ts';
 
 /** What an event's details ask for under `tell` is caused by it. A dying lamp goes out by itself. */

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Snapshot } from '../../src/store/session.ts';
+import type { Snapshot } from '../../src/volume/operations.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { Listings } from '../../src/volume/listings.ts';
 import { commitStep, errno, interceptFiles, OPEN, step, TestVolume } from './harness.ts';

@@ -2,7 +2,7 @@
 import { unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { cycleStart } from '../../src/semaphore/cycle.ts';
+import { cycleStart } from '../../src/volume/phases/cycle.ts';
 import { parseVerdict } from '../../src/machine/record.ts';
 import { resetDone } from '../../src/volume/mend.ts';
 import { standingOf } from '../../src/volume/outcomes.ts';

@@ -4,10 +4,10 @@ import type { FailureRecord } from '../../src/machine/record.ts';
 import { createRegistry, resolveState } from '../../src/machine/registry.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { done } from '../../src/machine/answer.ts';
-import type { KnownMachines } from '../../src/store/token.ts';
+import type { KnownMachines } from '../../src/volume/token.ts';
 import { Library } from '../../src/worker/library.ts';
-import { CrewBench, OPEN } from './crew-bench.ts';
-import { text } from './fake-session.ts';
+import { CrewBench, OPEN } from '../volume/queue-bench.ts';
+import { text } from '../volume/fake-operations.ts';
 
 const TABLE = (version: string, to: string): string => `
 name: orders

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { newHolding, newStep } from '../../src/worker/holding.ts';
-import { logRecovery, logSettled, stoppingMessage } from '../../src/worker/log-settled.ts';
+import { newHolding, newStep } from '../../src/worker/plan.ts';
+import { logRecovery, logSettled, stoppingMessage } from '../../src/volume/log-recovery.ts';
 import type { Log } from '../../src/worker/ports.ts';
-import type { Change } from '../../src/store/session.ts';
+import type { Change } from '../../src/volume/operations.ts';
 
 function logOf(act: (log: Log) => void): string[] {
   const said: string[] = [];

@@ -118,7 +118,7 @@ describe('an error that nothing awaits', () => {
 
   test('of no user’s code: the process ends as ever', () => {
     const error = Object.assign(new Error('ours'), {
-      stack: `Error: ours\n    at a (${new URL('../../src/worker/crew.ts', import.meta.url).href}:1:2)\n    at b (node:internal/timers:1:2)`,
+      stack: `Error: ours\n    at a (${new URL('../../src/volume/local-queue.ts', import.meta.url).href}:1:2)\n    at b (node:internal/timers:1:2)`,
     });
     process.emit('uncaughtException', error);
     expect([crashed, logged]).toEqual([[error], []]);

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { checkAnswer } from '../../src/machine/answer.ts';
 import { parseEvent, parseEventName } from '../../src/machine/event.ts';
-import { conclude, type Scene, type Work } from '../../src/worker/holding.ts';
+import { conclude, type Scene, type Work } from '../../src/worker/plan.ts';
 import { LIGHT, ticked } from './machines.ts';
 
 test('the first timers are committed with the first state', async () => {

@@ -1,6 +1,6 @@
 /** `flockwork list`: instances, by machine, state and status. */
 import { formatDuration } from '../../machine/duration.ts';
-import { compareCodePoints } from '../../semaphore/order.ts';
+import { compareCodePoints } from '../../volume/phases/order.ts';
 import {
   listInstances,
   listStatuses,

@@ -1,6 +1,6 @@
 /** `flockwork log`: all workers' journals in one, like `parallel --joblog`; ticks, and steps that events decided. */
 import { setImmediate as breathe } from 'node:timers/promises';
-import type { JournalEntry } from '../../store/session.ts';
+import type { JournalEntry } from '../../volume/operations.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { entriesOfAll, type PlacedEntry } from '../merged.ts';
 import { oneLine } from '../shown.ts';

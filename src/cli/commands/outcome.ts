@@ -2,7 +2,7 @@
 import { eventIdProblem, parseEventName } from '../../machine/event.ts';
 import { UserError } from '../../machine/errors.ts';
 import { listPending } from '../../volume/pending.ts';
-import { volumeFront } from '../../volume/store.ts';
+import { volumeFront } from '../../volume/engine.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { describeOutcome, statusOfOutcome } from '../outcome-text.ts';
 import { openAll, requireVolume } from '../volume.ts';

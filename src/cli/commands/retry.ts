@@ -1,8 +1,8 @@
 /** `flockwork retry`: bring failed states back. */
 import { UserError } from '../../machine/errors.ts';
 import { parseStateName } from '../../machine/name.ts';
-import type { Instances } from '../../store/contract.ts';
-import { volumeFront } from '../../volume/store.ts';
+import type { Instances } from '../../engine/engine.ts';
+import { volumeFront } from '../../volume/engine.ts';
 import { breather } from '../breather.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { openAll, type OpenedVolume } from '../volume.ts';

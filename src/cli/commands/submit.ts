@@ -1,8 +1,8 @@
 /** `flockwork submit`: put state files into a volume. */
 import { randomUUID } from 'node:crypto';
 import { UserError } from '../../machine/errors.ts';
-import type { Candidate } from '../../store/checks.ts';
-import type { Submitted } from '../../store/contract.ts';
+import type { Candidate } from '../../engine/validate.ts';
+import type { Submitted } from '../../engine/engine.ts';
 import { readCandidates } from '../candidates.ts';
 import { COMMON, EXIT, LOGGING, type Command, type Io } from '../command.ts';
 import { directoriesOf } from '../directories.ts';

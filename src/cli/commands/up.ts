@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../machine/errors.ts';
 import { takeCensus, type Census } from '../../volume/census.ts';
-import type { JournalEntry } from '../../store/session.ts';
+import type { JournalEntry } from '../../volume/operations.ts';
 import { journalSizes } from '../../volume/history.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';

@@ -8,7 +8,7 @@ import { locate } from '../../machine/json-text.ts';
 import { isStateName } from '../../machine/name.ts';
 import { createRegistry, fullName, resolveState, type Registry } from '../../machine/registry.ts';
 import { decodeText, MAX_STATE_BYTES, parseStateFile } from '../../machine/state-file.ts';
-import { problemsOf, type Candidate } from '../../store/checks.ts';
+import { problemsOf, type Candidate } from '../../engine/validate.ts';
 import { EXIT, type Command, type Io } from '../command.ts';
 import { isMachineName, loadMachine, loadMachines } from '../machines.ts';
 

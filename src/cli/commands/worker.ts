@@ -2,8 +2,8 @@
 import { hostname } from 'node:os';
 import { UserError } from '../../machine/errors.ts';
 import type { Registry } from '../../machine/registry.ts';
-import { workerNameProblem } from '../../store/token.ts';
-import { Slots } from '../../worker/slots.ts';
+import { workerNameProblem } from '../../volume/token.ts';
+import { Slots } from '../../worker/concurrency-limit.ts';
 import type { Log } from '../../worker/ports.ts';
 import { COMMON, EXIT, LOGGING, type Command } from '../command.ts';
 import { directoriesOf } from '../directories.ts';

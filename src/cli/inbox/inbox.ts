@@ -22,7 +22,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatStateFile, MAX_STATE_BYTES } from '../../machine/state-file.ts';
-import { problemsOf } from '../../store/checks.ts';
+import { problemsOf } from '../../engine/validate.ts';
 import { errnoOf } from '../../volume/files.ts';
 import type { Log } from '../../worker/ports.ts';
 import {

@@ -1,8 +1,8 @@
 /** Runs inboxes: chokidar tells whose writing has finished, and a look now and then finds what it has not told. */
 import { basename } from 'node:path';
 import { watch, type FSWatcher } from 'chokidar';
-import type { Clock } from '../../semaphore/ports.ts';
-import { Alarm } from '../../worker/alarm.ts';
+import type { Clock } from '../../engine/ports.ts';
+import { Alarm } from '../../volume/wakeup.ts';
 import type { Log } from '../../worker/ports.ts';
 import type { Inbox } from './inbox.ts';
 import { isLeft, STABLE_MS, type Mode } from './rules.ts';

@@ -1,8 +1,8 @@
 /** What the actors run: the project's own claim, commit and recovery, each cut where its state is known. */
-import { hash } from '../../../src/semaphore/hash.ts';
+import { hash } from '../../../src/volume/phases/hash.ts';
 import { claim } from '../../../src/volume/claim.ts';
 import { commit } from '../../../src/volume/commit.ts';
-import type { Step, Window } from '../../../src/store/session.ts';
+import type { Step, Window } from '../../../src/volume/operations.ts';
 import { LeaseWatch } from '../../../src/volume/lease-watch.ts';
 import { Recoverer } from '../../../src/volume/recovery.ts';
 import { AskingFiles, type Ask } from './asking-files.ts';

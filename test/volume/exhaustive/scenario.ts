@@ -1,11 +1,11 @@
 /** The volume that is fought over, and what each session puts there: one state, which has one successor. */
 import { formatRecord, type CommitRecord } from '../../../src/machine/record.ts';
-import type { Step, Window } from '../../../src/store/session.ts';
+import type { Step, Window } from '../../../src/volume/operations.ts';
 import type { Files } from '../../../src/volume/files.ts';
 import { Layout } from '../../../src/volume/layout.ts';
 import { Member } from '../../../src/volume/member.ts';
-import { formatToken, type Token } from '../../../src/store/token.ts';
-import { newStep } from '../../../src/worker/holding.ts';
+import { formatToken, type Token } from '../../../src/volume/token.ts';
+import { newStep } from '../../../src/worker/plan.ts';
 import type { Entries } from './memory.ts';
 
 export const LAYOUT: Layout = new Layout('/v');

@@ -1,0 +1,77 @@
+/** What no store accepts, whichever it is. */
+import { durationProblem } from '../machine/duration.ts';
+import { UserError } from '../machine/errors.ts';
+import { eventIdProblem, formatEvent, parseEvent } from '../machine/event.ts';
+import { jsonProblem } from '../machine/json-problem.ts';
+import { machineNameProblem } from '../machine/machine.ts';
+import { instanceProblem, parseStateName } from '../machine/name.ts';
+import { parseStateFile, type ParsedStateFile } from '../machine/state-file.ts';
+import type { ConfigurationName, Message } from './engine.ts';
+
+/** Characters: a file name may have 255 bytes. */
+const LONGEST = 200;
+
+/** Throws `bad-configuration-name`. */
+export function checkConfigurationName({ name, version }: ConfigurationName): void {
+  const problem =
+    machineNameProblem(name) ??
+    (machineNameProblem(version) && `"${version}" is no version; write it like 1.2`) ??
+    (name.length + version.length > LONGEST
+      ? `name and version have more than ${LONGEST} characters`
+      : undefined);
+  if (problem !== undefined) throw new UserError('bad-configuration-name', problem);
+}
+
+export interface Candidate {
+  readonly name: string;
+  /** Where it comes from, for messages. */
+  readonly source: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Throws `bad-state`. */
+export function checkState(name: string, bytes: Uint8Array): void {
+  const problems = problemsOf([{ name, source: name, bytes }]);
+  if (problems.length > 0) throw new UserError('bad-state', problems.join('\n  '), { problems });
+}
+
+/** Everything that a worker would refuse later, one sentence each, with line and column. */
+export function problemsOf(candidates: readonly Candidate[]): string[] {
+  const problems: string[] = [];
+  const sources = new Map<string, string>();
+  // Many instances that begin alike have one content.
+  let last: { readonly bytes: Uint8Array; readonly parsed: ParsedStateFile } | undefined;
+  for (const { name, source, bytes } of candidates) {
+    if (last?.bytes !== bytes) last = { bytes, parsed: parseStateFile(bytes) };
+    const { parsed } = last;
+    const twin = sources.get(name);
+    sources.set(name, source);
+    const instance = parseStateName(name)?.instance;
+    const badName =
+      instance === undefined
+        ? 'the name has to be INSTANCE.state or INSTANCE.state-N'
+        : instanceProblem(instance);
+    if (badName !== undefined) problems.push(`${source}: ${badName}`);
+    else if (twin !== undefined) problems.push(`${source}: ${twin} has the same name`);
+    if (!parsed.ok) {
+      const place = parsed.line === undefined ? '' : `:${parsed.line}:${parsed.column ?? 1}`;
+      problems.push(`${source}${place}: ${parsed.reason}`);
+    }
+  }
+  return problems;
+}
+
+/** Throws `bad-event`. */
+export function checkMessage({ to, id, file }: Message): void {
+  const { delay = 0, grace = 0, details = null } = file;
+  const badInstance = instanceProblem(to);
+  const badDetails = jsonProblem(details, 'details');
+  const parsed = badDetails === undefined ? parseEvent(formatEvent(file)) : badDetails;
+  const problem =
+    (badInstance && `"${to}" is no instance: ${badInstance}`) ??
+    eventIdProblem(id) ??
+    (typeof parsed === 'string' ? `this is no event: ${parsed}` : undefined) ??
+    durationProblem(delay, 0) ??
+    durationProblem(grace, 0);
+  if (problem !== undefined) throw new UserError('bad-event', problem);
+}

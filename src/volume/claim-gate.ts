@@ -1,0 +1,45 @@
+/** Whether a worker may claim at all: not while the volume is paused, and not before its fleet has gathered. Says so, once. */
+import type { Glance } from './operations.ts';
+import { Gathering, type GatheringOptions, type Look } from './phases/gathering.ts';
+import type { Log } from '../worker/ports.ts';
+
+export class ClaimGate {
+  readonly #gathering: Gathering;
+  readonly #expect: number | undefined;
+  readonly #log: Log;
+  #paused = false;
+  #saidWaiting = false;
+
+  constructor(options: GatheringOptions, cycleMs: number, log: Log) {
+    this.#gathering = new Gathering(options, cycleMs);
+    this.#expect = options.expect;
+    this.#log = log;
+  }
+
+  /** `self`: this worker's session. To be asked in each Worker Assignment. */
+  mayClaim(self: string, { roster, paused }: Glance, now: Look): boolean {
+    if (paused !== this.#paused) {
+      const text = paused
+        ? 'the volume is paused: nothing is claimed until "flockwork resume"'
+        : 'the volume is no longer paused';
+      this.#log.info({}, text);
+    }
+    this.#paused = paused;
+    this.#gather(self, roster, now);
+    return !paused && this.#gathering.isOver;
+  }
+
+  #gather(self: string, roster: Glance['roster'], now: Look): void {
+    const gathering = this.#gathering;
+    if (gathering.isOver) return;
+    gathering.look(self, roster, now);
+    const facts = { workers: gathering.seen, expect: this.#expect };
+    if (!gathering.isOver && !this.#saidWaiting) {
+      this.#log.info(facts, 'waiting for other workers before the first claim');
+      this.#saidWaiting = true;
+    }
+    if (gathering.isOver && gathering.seen < (this.#expect ?? 0)) {
+      this.#log.warn(facts, 'begins without some of the workers that were expected');
+    }
+  }
+}

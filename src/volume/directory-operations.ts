@@ -1,0 +1,400 @@
+/** A session on a real volume: lease, clock, flag and token, and the operations of `store/session.ts` put together. */
+import type { Arrived } from '../machine/burst.ts';
+import { UserError } from '../machine/errors.ts';
+import type { PastStep } from '../machine/definition.ts';
+import { isStateName } from '../machine/name.ts';
+import type { StateFile } from '../machine/state-file.ts';
+import { cycleLength, momentOf, type Interval, type PhaseLengths } from './phases/cycle.ts';
+import type { Clock, Random } from '../engine/ports.ts';
+import { isMine } from './phases/ownership.ts';
+import { formatInstant } from './phases/volume-clock.ts';
+import { NO_ARCHIVE, type ArchiveRules } from './archivable.ts';
+import { isRewritten, readTried } from './attempts.ts';
+import { ClaimAges } from './claim-ages.ts';
+import { OpenStates } from './open-states.ts';
+import { claim } from './claim.ts';
+import { getConfiguration, listConfigurations } from './configurations.ts';
+import type {
+  Glance,
+  Held,
+  Intake,
+  JournalEntry,
+  Recovering,
+  Recovery,
+  Session,
+  Snapshot,
+  Step,
+  Window,
+} from './operations.ts';
+import { DroppedEvents } from './dropped.ts';
+import { createAnew, readText, remove } from './exclusive.ts';
+import type { Files } from './files.ts';
+import { FailedFiles } from './failed-files.ts';
+import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
+import { Sorter, takeEvents } from './inbox.ts';
+import { intake } from './intake.ts';
+import { Journal } from './journal.ts';
+import { Layout } from './layout.ts';
+import { LeaseWatch } from './lease-watch.ts';
+import { Listings } from './listings.ts';
+import { Maintenance } from './maintenance.ts';
+import { Member } from './member.ts';
+import { readSessions } from './overview.ts';
+import { Pauses } from './pauses.ts';
+import { formatCounter } from './pulse.ts';
+import { Orphans } from './orphans.ts';
+import { Recoverer } from './recovery.ts';
+import { readPastSteps } from './past-steps.ts';
+import { Sensors } from './sensors.ts';
+import { settle } from './settle.ts';
+import { takeGlance, takeSnapshot, type Instruments } from './snapshot.ts';
+import { removeStaging } from './staging.ts';
+import { fitToken, newSessionId, type KnownMachines, type Token } from './token.ts';
+import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
+import { VolumeTime } from './volume-time.ts';
+import { WorkerFlag } from './worker-flag.ts';
+
+export interface SessionOptions {
+  readonly directory: string;
+  readonly volume: VolumeFile;
+  readonly worker: string;
+  readonly host: string;
+  readonly pid: number;
+  /** See `Token`. */
+  readonly process?: string | undefined;
+  readonly concurrency: number;
+  readonly capacity: number;
+  readonly machines: readonly string[];
+  /** Of some of them: see `Token`. */
+  readonly states?: Token['states'];
+  /** Instances that some of the machines look at. */
+  readonly sensors?: readonly string[];
+  /** This host's kernel stamps what is written: the volume's clock is its own. */
+  readonly ownClock?: boolean;
+  /** What is looked at is what is there: no caches in between. */
+  readonly freshListings?: boolean;
+  /** Undefined: this session archives nothing. */
+  readonly archive?: ArchiveRules;
+}
+
+export interface SessionPorts {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly startHeartbeat: StartHeartbeat;
+}
+
+/** Writes to the lease before the first phase, so that the volume's time is known from the start. */
+const FIRST_SAMPLES = 5;
+const BEATS_PER_LEASE = 5;
+/** Part of a lease: nobody's clock runs so much faster. */
+const SAFE = 0.9;
+/** No volume's time stamps are coarser, ms. */
+const COARSE = 2000;
+
+export async function openSession(
+  ports: SessionPorts,
+  options: SessionOptions,
+): Promise<VolumeSession> {
+  const session = new VolumeSession(ports, options);
+  try {
+    await session.open();
+    return session;
+  } catch (error) {
+    // Its heart must not go on beating, and whoever tries again on a full volume must not leave something each time.
+    await session.leave().catch(() => undefined);
+    throw error;
+  }
+}
+
+export class VolumeSession implements Session {
+  readonly phases: PhaseLengths;
+  readonly lease: number;
+  readonly token: Token;
+  readonly configurations: Session['configurations'];
+  readonly #ports: SessionPorts;
+  readonly #volume: VolumeFile;
+  readonly #layout: Layout;
+  readonly #member: Member;
+  readonly #leases: LeaseWatch;
+  readonly #recoverer: Recoverer;
+  readonly #flag: WorkerFlag;
+  readonly #maintenance: Maintenance;
+  readonly #listings: Listings;
+  readonly #freshListings: boolean;
+  readonly #pauses: Pauses;
+  readonly #instruments: Instruments;
+  readonly #journal: Journal;
+  readonly #sensors: Sensors;
+  readonly #orphans: Orphans;
+  readonly #dropped: DroppedEvents;
+  readonly #failedFiles: FailedFiles;
+  readonly #time: VolumeTime;
+  #heartbeat: Heartbeat | undefined;
+
+  constructor(ports: SessionPorts, options: SessionOptions) {
+    const { clock, random, files } = ports;
+    const monotonic = (): number => clock.monotonic();
+    this.#ports = ports;
+    this.#volume = options.volume;
+    this.phases = options.volume.phases;
+    this.lease = options.volume.lease;
+    const cycle = cycleLength(this.phases);
+    this.#freshListings = options.freshListings ?? false;
+    this.#layout = new Layout(options.directory);
+    this.configurations = {
+      get: (key) => getConfiguration(files, this.#layout, key),
+      list: () => listConfigurations(files, this.#layout),
+    };
+    this.#time = new VolumeTime(clock, this.phases, options.ownClock ?? false);
+    this.token = fitToken({
+      flockwork: 1,
+      session: newSessionId(options.worker, random),
+      worker: options.worker,
+      host: options.host,
+      pid: options.pid,
+      ...(options.process !== undefined && { process: options.process }),
+      started: formatInstant(clock.now()),
+      concurrency: options.concurrency,
+      capacity: options.capacity,
+      machines: [...options.machines],
+      ...(options.states && { states: options.states }),
+    });
+    this.#member = new Member(
+      files,
+      this.#layout,
+      this.token,
+      () => this.stamp(),
+      () => this.#isSafe(),
+    );
+    this.#leases = new LeaseWatch(this.#member, this.lease, monotonic);
+    this.#recoverer = new Recoverer(this.#member, this.#leases, this.lease, monotonic);
+    this.#flag = new WorkerFlag(this.#member, this.#leases);
+    const rules = options.archive ?? NO_ARCHIVE;
+    this.#member.claims = new ClaimAges(() => [clock.monotonic(), clock.now()], rules.pause / 2);
+    this.#maintenance = new Maintenance(this.#member, rules, {
+      monotonic,
+      living: () => this.#leases.living(),
+      // Not measured for so long, a bad clock may be off by more than the age of what is there.
+      volumeTime: () => (this.#silence < this.lease ? this.time()?.earliest : undefined),
+      created: Date.parse(options.volume.created),
+    });
+    this.#listings = new Listings(files, Math.max(this.lease, COARSE), monotonic);
+    this.#journal = new Journal(files, this.#layout, this.token.session);
+    this.#orphans = new Orphans(this.#member, monotonic);
+    this.#dropped = new DroppedEvents(this.#member, monotonic, cycle);
+    this.#failedFiles = new FailedFiles(this.#member);
+    this.#sensors = new Sensors(files, this.#layout, options.sensors ?? []);
+    this.#pauses = new Pauses(monotonic, cycle);
+    const openStates = new OpenStates(files, this.#layout, this.#listings, this.lease, monotonic);
+    this.#instruments = {
+      files,
+      layout: this.#layout,
+      listings: this.#listings,
+      openStates,
+      pauses: this.#pauses,
+      sorter: new Sorter(files, this.#layout, monotonic, cycle),
+    };
+  }
+
+  async open(): Promise<void> {
+    const { files, clock } = this.#ports;
+    const { lease } = this.#member;
+    await createAnew(files, lease, formatCounter(0));
+    for (let counter = 1; counter <= FIRST_SAMPLES; counter += 1) {
+      const before = Math.floor(clock.now());
+      await files.overwrite(lease, formatCounter(counter));
+      const after = Math.floor(clock.now()) + 1;
+      const mtime = (await files.stat(lease))?.mtime ?? Number.NaN;
+      this.#time.add({ before, after, mtime, monotonic: clock.monotonic() });
+    }
+    this.#heartbeat = this.#ports.startHeartbeat({
+      lease,
+      counter: FIRST_SAMPLES,
+      interval: this.lease / BEATS_PER_LEASE,
+      onSample: (sample) => this.#time.add(sample),
+      onBroken: () => undefined,
+    });
+    await this.#member.introduce();
+    await this.#recoverer.observe();
+  }
+
+  time(): Interval | undefined {
+    return this.#time.interval();
+  }
+
+  uncertainty(): number {
+    return this.#time.uncertainty();
+  }
+
+  stamp(): string {
+    return this.#time.stamp();
+  }
+
+  async check(): Promise<'alive' | 'broken'> {
+    const { files } = this.#ports;
+    const text = await readText(files, this.#layout.volumeFile);
+    if (text === undefined || parseVolumeFile(text)?.id !== this.#volume.id) {
+      throw new UserError(
+        'volume-gone',
+        `${this.#layout.root} is not the volume it was (unmounted, or replaced?); mount it again and start again`,
+        { directory: this.#layout.root, expected: this.#volume.id },
+      );
+    }
+    if (this.#heartbeat?.broken !== false) return 'broken';
+    // Silent for longer than the lease (stopped, suspended, starved): the lease itself tells.
+    if (this.#silence < this.lease) return 'alive';
+    return (await files.stat(this.#member.lease)) === undefined ? 'broken' : 'alive';
+  }
+
+  /**
+   * A beat that found the lease there was before anybody's look that found it unmoved, and who breaks it has to
+   * have looked for a whole lease. Only where looks show what is there: not through caches (I8).
+   */
+  #isSafe(): boolean {
+    if (!this.#freshListings || this.#heartbeat?.broken !== false) return false;
+    return this.#silence < SAFE * this.lease;
+  }
+
+  get #silence(): number {
+    return this.#heartbeat?.silence() ?? Number.POSITIVE_INFINITY;
+  }
+
+  setDeadline(monotonic: number): void {
+    this.#heartbeat?.setDeadline(monotonic);
+  }
+
+  rival(): Promise<Token | undefined> {
+    return this.#flag.rival();
+  }
+
+  register(window: Window): Promise<boolean> {
+    return this.#flag.set(window);
+  }
+
+  withdraw({ mayStart }: Window): Promise<boolean> {
+    return this.#flag.takeDown(mayStart);
+  }
+
+  async glance(): Promise<Glance> {
+    const glance = await takeGlance(this.#ports.files, this.#layout);
+    await this.#sensors.look();
+    const attempted = await this.#listings.list(this.#layout.internal('attempts'), isStateName);
+    this.#member.attempted = new Set(attempted);
+    this.#member.registered = glance.roster.map(({ session: name }) => name);
+    return glance;
+  }
+
+  async snapshot(arrived?: ReadonlySet<string>, glance?: Glance): Promise<Snapshot> {
+    const now = this.#time.cycleStart();
+    const snapshot = await takeSnapshot(this.#instruments, arrived, glance, now);
+    const { attempted, failed, waiting, overdue, inbox, orphans } = snapshot;
+    Object.assign(this.#member, { attempted, failed, waiting, overdue, inbox, orphans });
+    this.#member.registered = snapshot.roster.map(({ session: name }) => name);
+    return snapshot;
+  }
+
+  owed(): Promise<number> {
+    return this.#recoverer.owed();
+  }
+
+  async claim(name: string, window: Window): ReturnType<Session['claim']> {
+    // An attempt may have been counted since the listing that the name is from.
+    if (this.#member.attempted.has(name)) {
+      const tried = await readTried(this.#ports.files, this.#layout, name);
+      const isDue =
+        this.#pauses.isOver(name, tried, this.time()?.earliest) ||
+        (await isRewritten(this.#ports.files, this.#layout, name, tried));
+      if (!isDue || !window.mayStart()) return 'delayed';
+    }
+    return claim(this.#member, name, window);
+  }
+
+  intake(name: string): Promise<Intake> {
+    return intake(this.#member, name);
+  }
+
+  sensor(instance: string): StateFile | undefined {
+    return this.#sensors.read(instance);
+  }
+
+  history(name: string): Promise<readonly PastStep[]> {
+    return readPastSteps(this.#ports.files, this.#layout, name);
+  }
+
+  events(name: string): Promise<readonly Arrived[]> {
+    return takeEvents(this.#member, name);
+  }
+
+  announce(known: KnownMachines): Promise<void> {
+    return this.#member.announce(known);
+  }
+
+  async sessions(): Promise<readonly Token[]> {
+    const tokens = await readSessions(this.#ports.files, this.#layout);
+    return tokens.filter(({ session }) => !this.#leases.isDead(session));
+  }
+
+  settle(steps: readonly Step[], window: Window): Promise<void> {
+    return settle(this.#member, steps, window);
+  }
+
+  async recover(cycle: number, window: Window, how?: Recovering): Promise<Recovery> {
+    const recovery = await this.#recoverer.recover(cycle, window, how);
+    const { session } = this.token;
+    const living = this.#leases.living();
+    await this.#orphans.answer(window, (one) => isMine(one, session, living, cycle));
+    await this.#dropped.take(window, cycle, (one, turn) => isMine(one, session, living, turn));
+    return { ...recovery, passedOver: this.#member.passedOver.take() };
+  }
+
+  bringBack(...[cycle, window, runs]: Parameters<Session['bringBack']>): Promise<string[]> {
+    const { session } = this.token;
+    const living = this.#leases.living();
+    const isMineIn = (name: string, turn: number): boolean => isMine(name, session, living, turn);
+    return this.#failedFiles.bringBack({ cycle, window, isMineIn, runs });
+  }
+
+  archive(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
+    return this.#maintenance.work(cycle, window, isBusy);
+  }
+
+  journal(entries: readonly JournalEntry[]): Promise<void> {
+    return this.#journal.append(entries);
+  }
+
+  async reportHeld(held: readonly Held[]): Promise<void> {
+    const { files } = this.#ports;
+    if (held.length === 0) return void (await remove(files, this.#heldFile));
+    const temporary = this.#layout.internal('journal', `.${this.token.session}`);
+    await createAnew(files, temporary, JSON.stringify(held));
+    await files.rename(temporary, this.#heldFile);
+  }
+
+  get #heldFile(): string {
+    return this.#layout.internal('journal', `${this.token.session}.held`);
+  }
+
+  /** I4: a flag that may not come down now is left to the others. */
+  #isFrozen(): boolean {
+    const now = this.time();
+    if (now === undefined) return false;
+    const phase = momentOf(this.phases, now)?.phase;
+    return phase !== 'commitment' && phase !== 'update';
+  }
+
+  /** The lease goes last: until then the others can tell that somebody is still at it. */
+  async leave(): Promise<void> {
+    const { files } = this.#ports;
+    const { passedOver, ownTokenFiles } = this.#member;
+    await this.#heartbeat?.stop();
+    await this.#flag.takeDown(() => !this.#isFrozen());
+    await remove(files, this.#heldFile);
+    // NFS keeps what is open somewhere as `.nfsXXXX`, and the directory with it: whoever buries us takes that away.
+    await passedOver.guard('.flockwork/staging', async () => {
+      if (!(await removeStaging(files, this.#layout, this.token.session))) return;
+      for (const path of ownTokenFiles) await remove(files, path);
+    });
+    await remove(files, this.#member.lease);
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * What a worker may claim in this cycle. While its slice of an earlier listing holds more than it can get
+ * through, it goes on with that one; else the directory is listed again, and split anew.
+ */
+import { parseStateName } from '../../machine/name.ts';
+import { assign, Cut, type Split } from './assignment.ts';
+import { Backlog } from './backlog.ts';
+import { hash } from './hash.ts';
+import { SilentFlags } from './silent-flags.ts';
+import { assignZip } from './zip.ts';
+import type { Glance, Snapshot } from '../operations.ts';
+
+/** Fewer names than this are not worth keeping: to list them again costs nothing. */
+export const FEW: number = 2000;
+/** Listing may take this part of the time; names that are new wait for so long at most, or for a lease. */
+export const LISTING: number = 1 / 20;
+
+export class Supply {
+  readonly #session: string;
+  readonly #lease: number;
+  readonly #how: 'slices' | 'zip';
+  readonly #onSilent: (flag: string) => void;
+  readonly #silent = new SilentFlags();
+  #backlog: Backlog | undefined;
+  /** On the monotonic clock, ms: when the backlog is too old to go on with. */
+  #stale = 0;
+  #names: Iterator<string, void> = [].values();
+  #cycle = Number.NaN;
+  #cut = new Cut([]);
+  readonly #offered = new Set<string>();
+
+  /** `onSilent`: told once of each flag that is left out of the original's pairing. */
+  constructor(
+    session: string,
+    lease: number,
+    how: 'slices' | 'zip',
+    onSilent: (flag: string) => void,
+  ) {
+    this.#session = session;
+    this.#lease = lease;
+    this.#how = how;
+    this.#onSilent = onSilent;
+  }
+
+  /** Is there no need to list? `wanted`: states that the worker can use in this cycle. */
+  lasts({ roster }: Glance, wanted: number, now: number): boolean {
+    if (this.#backlog === undefined || now >= this.#stale) return false;
+    return this.#backlog.remaining(roster) >= Math.max(1, wanted);
+  }
+
+  goOn({ roster }: Glance, cycle: number): void {
+    this.#begin(roster, cycle, this.#backlog!.share(roster, cycle));
+  }
+
+  /** `took`: how long the listing did, ms. */
+  split(snapshot: Snapshot, cycle: number, wanted: number, took: number, now: number): void {
+    const { roster, tasks } = snapshot;
+    if (this.#how === 'slices' && tasks.size >= FEW) {
+      this.#backlog = new Backlog(tasks, this.#session);
+      this.#stale = now + Math.max(this.#lease, took / LISTING);
+      if (this.lasts(snapshot, wanted, now)) return this.goOn(snapshot, cycle);
+    }
+    this.#backlog = undefined;
+    const split = this.#how === 'zip' ? this.#pair(snapshot, cycle) : assign(roster, tasks, cycle);
+    this.#begin(roster, cycle, (split.get(this.#session) ?? []).values());
+  }
+
+  /** The original's pairing, without flags that claim nothing. */
+  #pair({ roster, tasks }: Snapshot, cycle: number): Split {
+    const all = assignZip(roster, tasks);
+    const available = new Set(tasks.names);
+    const found = this.#silent.look(
+      roster,
+      (flag) => all.get(flag)?.[0],
+      (state) => available.has(state),
+      cycle,
+    );
+    for (const flag of found) this.#onSilent(flag);
+    return assignZip(this.#silent.without(roster), tasks);
+  }
+
+  /** Nothing more in this cycle. */
+  end({ roster }: Glance, cycle: number): void {
+    this.#begin(roster, cycle, [].values());
+  }
+
+  #begin(roster: Glance['roster'], cycle: number, names: Iterator<string, void>): void {
+    this.#cut = new Cut(roster);
+    this.#cycle = cycle;
+    this.#names = names;
+    this.#offered.clear();
+  }
+
+  /** The next name to claim in this cycle, each once. */
+  next(cycle: number): string | undefined {
+    const [offered] = this.#offered;
+    if (offered !== undefined) {
+      this.#offered.delete(offered);
+      return offered;
+    }
+    return cycle === this.#cycle ? (this.#names.next().value ?? undefined) : undefined;
+  }
+
+  /**
+   * A name that has just arrived: true if its place is in this worker's slice, and so in nobody else's.
+   * Successors are followed by whoever publishes them, or left to the next split.
+   */
+  offer(name: string): boolean {
+    const parsed = parseStateName(name);
+    if (parsed?.step !== 0 || this.#how === 'zip') return false;
+    const isOwn = this.#cut.sessions[this.#cut.ownerOf(hash(parsed.instance))] === this.#session;
+    if (isOwn) this.#offered.add(name);
+    return isOwn;
+  }
+
+  /** The next split has them. */
+  forgetOffers(): void {
+    this.#offered.clear();
+  }
+
+  get hasOffers(): boolean {
+    return this.#offered.size > 0;
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * The start of a fleet: no worker claims before the others are there, so that the first states are split among all of them.
+ *
+ *   waiting ──▶ over    `expect` sessions have been on the roster; or EXPECT_LIMIT_MS have passed since this worker joined it
+ *   waiting ──▶ over    without `expect`: no new session has joined for `quietCycles` cycles, this worker included; or
+ *                       QUIET_PERIODS times as many have passed since it joined
+ *
+ * `over` is for good: full workers leave the roster, and that is no reason to wait again. All workers see the same roster in
+ * the same cycle, and count cycles, so they begin together.
+ */
+import type { RosterEntry } from './assignment.ts';
+
+const EXPECT_LIMIT_MS = 5000;
+/** A fleet that grows and grows does not keep its first workers from working. */
+const QUIET_PERIODS = 5;
+
+export interface GatheringOptions {
+  /** Sessions to wait for, this one included. Undefined: not known. */
+  readonly expect: number | undefined;
+  /** Milliseconds without a new session. 0: do not wait. */
+  readonly quietMs: number;
+}
+
+/** When a worker has looked. */
+export interface Look {
+  /** Cycles since the epoch. */
+  readonly cycle: number;
+  /** On the monotonic clock, ms. */
+  readonly at: number;
+}
+
+export class Gathering {
+  readonly #expect: number | undefined;
+  readonly #quietCycles: number;
+  /** Sessions that have been on the roster: a full one is on it no more. */
+  readonly #seen = new Set<string>();
+  /** When this worker was first seen on the roster, and when the last session was. */
+  #joined: Look | undefined;
+  #grown = Number.NaN;
+  #isOver: boolean;
+
+  constructor({ expect, quietMs }: GatheringOptions, cycleMs: number) {
+    this.#expect = expect;
+    this.#quietCycles = Math.ceil(quietMs / cycleMs);
+    this.#isOver = (expect ?? 1) <= 1 && (expect !== undefined || quietMs <= 0);
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  get seen(): number {
+    return this.#seen.size;
+  }
+
+  /** To be told what is seen in each Worker Assignment. */
+  look(self: string, roster: readonly RosterEntry[], now: Look): void {
+    if (this.#isOver) return;
+    for (const { session } of roster) {
+      if (!this.#seen.has(session)) this.#grown = now.cycle;
+      this.#seen.add(session);
+    }
+    if (this.#seen.has(self)) this.#joined ??= now;
+    if (this.#joined !== undefined) this.#isOver = this.#isComplete(this.#joined, now);
+  }
+
+  #isComplete(joined: Look, now: Look): boolean {
+    if (this.#expect !== undefined) {
+      return this.#seen.size >= this.#expect || now.at - joined.at >= EXPECT_LIMIT_MS;
+    }
+    return (
+      now.cycle - this.#grown >= this.#quietCycles ||
+      now.cycle - joined.cycle >= QUIET_PERIODS * this.#quietCycles
+    );
+  }
+}

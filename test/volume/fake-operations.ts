@@ -1,0 +1,139 @@
+/** A session on a volume in memory, that does as it is told and notes what it was asked. */
+import type { Arrived } from '../../src/machine/burst.ts';
+import type { PastStep } from '../../src/machine/definition.ts';
+import type { PhaseLengths } from '../../src/volume/phases/cycle.ts';
+import type {
+  ConfigurationName,
+  Intake,
+  JournalEntry,
+  Recovery,
+  Session,
+  Snapshot,
+  Step,
+  Token,
+  Window,
+} from '../../src/volume/operations.ts';
+import { Ring } from '../../src/volume/phases/ring.ts';
+import type { StillClock } from '../still-clock.ts';
+
+type Claimed = Awaited<ReturnType<Session['claim']>>;
+
+const NOTHING: Recovery = {
+  broken: [],
+  dropped: [],
+  finished: [],
+  of: [],
+  foreign: [],
+  passedOver: [],
+};
+
+export class FakeSession implements Session {
+  readonly token: Token;
+  readonly lease: number = 10_000;
+  readonly phases: PhaseLengths;
+  /** Names it has claimed, and not given back. */
+  readonly claims: Set<string> = new Set();
+  /** All that it was asked to claim, in order. */
+  readonly asked: string[] = [];
+  /** Changes that were settled, by name. */
+  readonly settled: Step[] = [];
+  /** How many steps each call settled. */
+  readonly bursts: number[] = [];
+  readonly journaled: JournalEntry[] = [];
+  readonly heldReports: string[] = [];
+  /** Texts of configurations on the volume, by NAME:VERSION. */
+  readonly stored: Map<string, string> = new Map();
+  deadline: number | undefined;
+  /** What the next call says, where it is not the usual. */
+  onClaim: (name: string) => Claimed = () => 'ours';
+  onIntake: (name: string) => Intake = () => text('{"state":"job"}');
+  onEvents: () => readonly Arrived[] = () => [];
+  /** An error that this step meets. */
+  onSettle: (step: Step) => unknown = () => undefined;
+  onJournal: () => void = () => undefined;
+  readonly #clock: StillClock;
+
+  constructor(clock: StillClock, phases: PhaseLengths, concurrency: number, capacity: number) {
+    this.#clock = clock;
+    this.phases = phases;
+    const identity = { session: 'ant.1', worker: 'ant', host: 'h', pid: 1, machines: ['job'] };
+    this.token = { flockwork: 1, ...identity, started: this.stamp(), concurrency, capacity };
+  }
+
+  time = (): { earliest: number; latest: number } => {
+    const now = this.#clock.now();
+    return { earliest: now, latest: now };
+  };
+  uncertainty = (): number => 0;
+  sensor = (): undefined => undefined;
+  history = async (): Promise<readonly PastStep[]> => [];
+  events = async (): Promise<readonly Arrived[]> => this.onEvents();
+  stamp = (): string => new Date(this.#clock.now()).toISOString();
+  check = async (): Promise<'alive'> => 'alive';
+  setDeadline = (monotonic: number): void => void (this.deadline = monotonic);
+  rival = async (): Promise<undefined> => undefined;
+  register = async (): Promise<boolean> => true;
+  withdraw = async (): Promise<boolean> => true;
+  glance = async (): Promise<Snapshot> => this.snapshot();
+  owed = async (): Promise<number> => 0;
+  announce = async (): Promise<void> => undefined;
+  sessions = async (): Promise<readonly Token[]> => [this.token];
+  configurations: Session['configurations'] = {
+    list: async () => [...this.stored.keys()].map(keyOf),
+    get: async ({ name, version }) => this.stored.get(`${name}:${version}`),
+  };
+  recover = async (): Promise<Recovery> => NOTHING;
+  bringBack = async (): Promise<readonly string[]> => [];
+  leave = async (): Promise<void> => undefined;
+  archive = async (): Promise<number> => 0;
+
+  async snapshot(): Promise<Snapshot> {
+    return { roster: [], paused: false, tasks: Ring.of([]), inProgress: 0, delayed: 0 };
+  }
+
+  async claim(name: string): Promise<Claimed> {
+    this.asked.push(name);
+    const outcome = this.onClaim(name);
+    if (outcome === 'ours') this.claims.add(name);
+    return outcome;
+  }
+
+  async intake(name: string): Promise<Intake> {
+    return this.onIntake(name);
+  }
+
+  async settle(steps: readonly Step[], window: Window): Promise<void> {
+    this.bursts.push(steps.length);
+    for (const step of steps) {
+      if (!window.mayStart()) return;
+      step.error = this.onSettle(step);
+      if (step.error !== undefined) continue;
+      const next = step.change.kind === 'commit' ? step.change.record?.next : undefined;
+      step.followed = window.follow && next !== undefined;
+      if (step.followed) this.claims.add(next!.name);
+      step.progress = 'settled';
+      this.claims.delete(step.name);
+      this.settled.push(step);
+    }
+  }
+
+  async journal(entries: readonly JournalEntry[]): Promise<void> {
+    this.onJournal();
+    this.journaled.push(...entries);
+  }
+
+  async reportHeld(held: readonly { state: string; stage: string }[]): Promise<void> {
+    this.heldReports.push(held.map(({ state, stage }) => `${state} ${stage}`).join(', '));
+  }
+}
+
+function keyOf(word: string): ConfigurationName {
+  const [name = '', version = ''] = word.split(':');
+  return { name, version };
+}
+
+export const text = (content: string): Intake => ({
+  kind: 'text',
+  bytes: new TextEncoder().encode(content),
+  attempts: [],
+});

@@ -1,0 +1,139 @@
+import { describe, expect, test } from 'vitest';
+import { hash, HASHES } from '../../../src/volume/phases/hash.ts';
+import { isDead, sight } from '../../../src/volume/phases/liveness.ts';
+import { isMine } from '../../../src/volume/phases/ownership.ts';
+
+describe('who is dead', () => {
+  test('a counter that has not moved for the lease, on the observer’s own clock', () => {
+    const sighting = sight(undefined, 7, 1000);
+    expect(isDead(sight(sighting, 7, 10_999), 10_000)).toBe(false);
+    expect(isDead(sight(sighting, 7, 11_000), 10_000)).toBe(true);
+  });
+
+  test('seeing the same counter again does not renew it', () => {
+    const again = sight(sight(undefined, 7, 1000), 7, 9000);
+    expect(isDead(sight(again, 7, 11_000), 10_000)).toBe(true);
+  });
+
+  test('I8: an observer that has not looked for a long time takes nobody for dead', () => {
+    const before = sight(sight(undefined, 7, 1000), 7, 2000);
+    expect(isDead(before, 10_000)).toBe(false);
+    expect(isDead(sight(before, 8, 99_000), 10_000)).toBe(false);
+  });
+
+  test('a counter that moves does, in either direction: a new file may begin anew', () => {
+    for (const counter of [8, 2]) {
+      const moved = sight(sight(undefined, 7, 1000), counter, 9000);
+      expect(isDead(sight(moved, counter, 11_000), 10_000)).toBe(false);
+    }
+  });
+
+  test.each([[undefined], [Number.NaN], [-1], [1.5], [2 ** 60]])(
+    'I8: %s is no information: it neither ends nor renews anything',
+    (strange) => {
+      const before = sight(undefined, 7, 1000);
+      expect(sight(before, strange, 5000)).toEqual({ ...before, looked: 5000 });
+      expect(sight(undefined, strange, 1000)).toEqual(sight(undefined, undefined, 1000));
+    },
+  );
+
+  test('a slow look makes nobody look older than he is', () => {
+    const slow = sight(undefined, 7, 1000, 9000);
+    expect(isDead(sight(slow, 7, 11_000), 10_000)).toBe(false);
+    expect(isDead(sight(slow, 7, 18_999, 99_000), 10_000)).toBe(false);
+    expect(isDead(sight(slow, 7, 19_000), 10_000)).toBe(true);
+  });
+
+  test('a session whose lease was never seen has its time too', () => {
+    const sighting = sight(undefined, undefined, 1000);
+    expect(isDead(sight(sighting, undefined, 10_999), 10_000)).toBe(false);
+    expect(isDead(sight(sighting, undefined, 11_000), 10_000)).toBe(true);
+  });
+});
+
+describe('recovery is split among the living', () => {
+  const living = ['a', 'b', 'c'];
+
+  test('each chore is exactly one’s, when all agree', () => {
+    for (let cycle = 0; cycle < 50; cycle += 1) {
+      const keepers = living.filter((self) => isMine('x.state', self, living, cycle));
+      expect(keepers.length).toBe(1);
+    }
+  });
+
+  test('and moves on with the cycle, so that nobody keeps it for ever', () => {
+    const mine = [0, 1, 2].filter((cycle) => isMine('x.state', 'a', living, cycle));
+    expect(mine.length).toBe(1);
+  });
+
+  test('the living may be listed in any order, and with or without oneself', () => {
+    for (let cycle = 0; cycle < 10; cycle += 1) {
+      const expected = isMine('x.state', 'b', living, cycle);
+      for (const listed of [
+        ['c', 'b', 'a'],
+        ['c', 'a'],
+        ['a', 'a', 'b', 'c'],
+      ]) {
+        expect(isMine('x.state', 'b', listed, cycle)).toBe(expected);
+      }
+    }
+  });
+
+  test('many chores are spread: nobody does much more than a share', () => {
+    const keys = Array.from({ length: 3000 }, (_, index) => `s${index}.state`);
+    for (const self of living) {
+      const mine = keys.filter((key) => isMine(key, self, living, 7)).length;
+      expect(Math.abs(mine - 1000)).toBeLessThan(150);
+    }
+  });
+
+  test('whoever sees nobody else does everything', () => {
+    expect(isMine('x.state', 'a', [], 5)).toBe(true);
+  });
+});
+
+describe('the hash', () => {
+  /** Squared deviation from even, over what chance would leave: about 1. */
+  const unevenness = (hashes: readonly number[], buckets: number): number => {
+    const counts = new Array<number>(buckets).fill(0);
+    for (const value of hashes) counts[Math.floor((value / HASHES) * buckets)]! += 1;
+    const even = hashes.length / buckets;
+    return counts.reduce((sum, count) => sum + (count - even) ** 2 / even, 0) / (buckets - 1);
+  };
+  const range = (length: number): number[] => Array.from({ length }, (_, index) => index);
+
+  test.each([
+    ['numbered', (index: number) => `s${index}`],
+    ['padded', (index: number) => `job-${String(index).padStart(8, '0')}`],
+    ['numbered at the front', (index: number) => `${index}.night-run`],
+    ['alike in all but the last letter', (index: number) => `run${String.fromCharCode(index)}`],
+  ])('spreads names evenly that are %s', (_what, name) => {
+    for (const salt of [0, 1, 0xdeadbeef]) {
+      const hashes = range(16_000).map((index) => hash(name(index), salt));
+      expect(new Set(hashes).size).toBeGreaterThan(15_990);
+      for (const buckets of [4, 7, 64]) expect(unevenness(hashes, buckets)).toBeLessThan(3);
+    }
+  });
+
+  test('spreads salts evenly: cycles draw their starts from all over the ring', () => {
+    expect(
+      unevenness(
+        range(16_000).map((salt) => hash('s', salt)),
+        64,
+      ),
+    ).toBeLessThan(3);
+  });
+
+  test('with another salt it is another hash: what lay together lies apart', () => {
+    const together = range(64_000).filter((index) => hash(`s${index}`, 1) < HASHES / 16);
+    const hashes = together.map((index) => hash(`s${index}`, 2));
+    expect(unevenness(hashes, 16)).toBeLessThan(3);
+  });
+
+  test('is 32 bits, and the same on every machine and in every version: fleets are mixed', () => {
+    expect(['', 'a', 'hello', '\u{1F600}'].map((text) => hash(text))).toEqual([
+      2872998923, 444641715, 2290972270, 1787143206,
+    ]);
+    expect(hash('hello', 7)).not.toBe(hash('hello'));
+  });
+});

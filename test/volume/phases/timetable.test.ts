@@ -1,0 +1,68 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { momentAt, type Interval, type PhaseLengths } from '../../../src/volume/phases/cycle.ts';
+import { nextTurn, windowFor, type PhaseTurn } from '../../../src/volume/phases/timetable.ts';
+
+const PHASES: PhaseLengths = { assignment: 150, commitment: 150, update: 400, buffer: 100 };
+
+const at = (earliest: number, width = 0): Interval => ({ earliest, latest: earliest + width });
+const update: PhaseTurn = { phase: 'update', cycle: 0, end: 900 };
+
+describe('each phase is acted in once', () => {
+  test('in a phase that is new, it is its turn; again, it is not', () => {
+    const first = nextTurn(PHASES, at(10), undefined);
+    expect(first).toEqual({ kind: 'turn', turn: { phase: 'assignment', cycle: 0, end: 150 } });
+    const turn = first.kind === 'turn' ? first.turn : undefined;
+    expect(nextTurn(PHASES, at(20), turn)).toEqual({ kind: 'sleep', ms: 130 });
+    expect(nextTurn(PHASES, at(1010), turn).kind).toBe('turn');
+  });
+
+  test('I4: in a buffer, or when it might be one, nobody acts', () => {
+    expect(nextTurn(PHASES, at(410), undefined)).toEqual({ kind: 'sleep', ms: 90 });
+    expect(nextTurn(PHASES, at(910), undefined)).toEqual({ kind: 'sleep', ms: 90 });
+    expect(nextTurn(PHASES, at(390, 20), undefined)).toEqual({ kind: 'sleep', ms: 10 });
+    expect(nextTurn(PHASES, at(240, 20), undefined)).toEqual({ kind: 'sleep', ms: 10 });
+  });
+
+  test('who is late for Worker Assignment may still read in the buffer after it, once', () => {
+    const late = nextTurn(PHASES, at(200), undefined);
+    expect(late).toEqual({ kind: 'turn', turn: { phase: 'assignment', cycle: 0, end: 250 } });
+    expect(nextTurn(PHASES, at(210), late.kind === 'turn' ? late.turn : undefined)).toEqual({
+      kind: 'sleep',
+      ms: 40,
+    });
+  });
+
+  test('every sleep ends by the edge that the earliest possible time comes to', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0, max: 1e12, noNaN: true }),
+        fc.integer({ min: 0, max: 90 }),
+        (time, width) => {
+          const wait = nextTurn(PHASES, at(time, width), undefined);
+          if (wait.kind === 'turn') return;
+          expect(time + wait.ms).toBeGreaterThanOrEqual(momentAt(PHASES, time).end);
+          expect(wait.ms).toBeLessThanOrEqual(152);
+        },
+      ),
+    );
+  });
+});
+
+describe('I4: the guards of a turn', () => {
+  test.each([
+    [at(500), true, true],
+    [at(899), true, true],
+    [at(895, 10), false, true],
+    [at(900), false, true],
+    [at(985, 10), false, true],
+    [at(995, 10), false, false],
+    [at(1000), false, false],
+    [at(1500), false, false],
+    [at(490, 20), false, false],
+    [undefined, false, false],
+  ])('at %o: may start %s, may land %s', (now, start, land) => {
+    const window = windowFor(PHASES, update, () => now, false);
+    expect([window.mayStart(), window.mayLand()]).toEqual([start, land]);
+  });
+});

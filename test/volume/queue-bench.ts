@@ -1,0 +1,106 @@
+/** A crew at work in virtual time: its phases come and go, its ticks take as long as they are told to. */
+import { setImmediate } from 'node:timers/promises';
+import { done, type Answer } from '../../src/machine/answer.ts';
+import { machine } from '../../src/machine/machine.ts';
+import { createRegistry } from '../../src/machine/registry.ts';
+import { cycleLength, momentAt, type PhaseLengths } from '../../src/volume/phases/cycle.ts';
+import type { Window } from '../../src/volume/operations.ts';
+import { Crew } from '../../src/volume/local-queue.ts';
+import type { Log, TickTask } from '../../src/worker/ports.ts';
+import { Slots } from '../../src/worker/concurrency-limit.ts';
+import { StillClock } from '../still-clock.ts';
+import { FakeSession } from './fake-operations.ts';
+
+const PHASES: PhaseLengths = { assignment: 30, commitment: 30, update: 380, buffer: 20 };
+export const CYCLE: number = cycleLength(PHASES);
+export const OPEN: Window = { mayStart: () => true, mayLand: () => true, follow: false };
+export const CLOSED: Window = { mayStart: () => false, mayLand: () => false, follow: false };
+/** Open for so many questions. */
+export const openFor = (questions: number): Window => {
+  let left = questions;
+  return { ...OPEN, mayStart: () => left-- > 0 };
+};
+
+const registry = createRegistry([
+  machine({ name: 'job', activities: { job: { tick: () => done(), timeout: '20m' } } }),
+]);
+
+export class CrewBench {
+  readonly clock: StillClock = new StillClock();
+  readonly session: FakeSession;
+  readonly crew: Crew;
+  readonly logged: string[] = [];
+  /** Milliseconds that each tick takes from now on. */
+  duration = 0;
+  answer: (task: TickTask) => Answer = () => done();
+  /** Ticks begun, in order. */
+  readonly begun: string[] = [];
+  running = 0;
+  #names = 0;
+
+  constructor(
+    concurrency: number = 4,
+    capacity: number = 1000,
+    phases: PhaseLengths = PHASES,
+    more: { readonly trustVolume?: boolean; readonly freshListings?: boolean } = {},
+  ) {
+    this.session = new FakeSession(this.clock, phases, concurrency, capacity);
+    const line = (_facts: object, message: string): void => void this.logged.push(message);
+    const log: Log = { debug: () => undefined, info: line, warn: line, error: line };
+    const { clock } = this;
+    const slots = new Slots(concurrency);
+    this.crew = new Crew(
+      {
+        slots,
+        clock,
+        random: () => 0.5,
+        log,
+        execute: async (task, signal) => {
+          this.begun.push(task.name);
+          this.running += 1;
+          if (this.duration > 0) await clock.sleep(this.duration, signal);
+          this.running -= 1;
+          if (signal.aborted) return { kind: 'aborted' };
+          return { kind: 'answer', answer: this.answer(task) };
+        },
+      },
+      { registry, volumeId: 'v', freshListings: true, ...more },
+      () => undefined,
+    );
+    this.crew.session = this.session;
+    slots.join(this.crew);
+  }
+
+  /** There is always another one. */
+  next = (): string => `s${(this.#names += 1)}.state`;
+
+  /** Claims, reads and begins what there is room for. */
+  async fetch(next: () => string | undefined = this.next, window: Window = OPEN): Promise<void> {
+    await this.crew.claim(next, window);
+    await this.crew.examine(true);
+    this.crew.startTicks();
+    await setImmediate();
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.clock.pass(ms);
+    await setImmediate();
+  }
+
+  /** Lets time pass in steps, with the crew doing what each phase is for. */
+  async work(ms: number, step = 10): Promise<void> {
+    for (let left = ms; left > 0; left -= step) {
+      await this.pass(step);
+      const { phase } = momentAt(PHASES, this.clock.now());
+      if (phase === 'update') await this.crew.settle(OPEN);
+      if (phase === 'update' || phase === 'commitment') await this.fetch();
+    }
+  }
+
+  /** Names that were given back. */
+  get released(): string[] {
+    return this.session.settled
+      .filter(({ change }) => change.kind === 'release')
+      .map(({ name }) => name);
+  }
+}
