@@ -1,7 +1,7 @@
 /** The log of a worker: lines on standard error, JSON or readable. A full disk below it ends nothing. */
 import { pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
-import type { Log } from '../worker/ports.ts';
+import type { Log } from '../engine/ports.ts';
 import type { Settings } from './options.ts';
 import { shown, shownPainted } from './shown.ts';
 

@@ -3,7 +3,7 @@ import { basename, dirname, extname } from 'node:path';
 import { statSync } from 'node:fs';
 import { watch } from 'chokidar';
 import { machineNames } from '../machine/registry.ts';
-import type { Log } from '../worker/ports.ts';
+import type { Log } from '../engine/ports.ts';
 import type { MachineFiles, Reloaded } from './machine-files.ts';
 import { isMachineName } from './machines.ts';
 import { isNetworkFileSystem } from './real.ts';

@@ -7,7 +7,8 @@ import type { Registry } from '../machine/registry.ts';
 import { Cancellation } from '../worker/cancellation.ts';
 import { startAttempt } from '../worker/executor.ts';
 import { failed } from '../worker/failure.ts';
-import type { Log, TickResult } from '../worker/ports.ts';
+import type { Log } from '../engine/ports.ts';
+import type { TickResult } from '../worker/ports.ts';
 import { crashAsNode, StrayErrors } from '../worker/stray-errors.ts';
 import type {
   ThreadCall,

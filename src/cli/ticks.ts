@@ -2,7 +2,8 @@
 import { availableParallelism } from 'node:os';
 import { sayBlocked, startAutoThreads } from '../worker/auto-threads.ts';
 import { createExecute } from '../worker/executor.ts';
-import type { Log, TickTask } from '../worker/ports.ts';
+import type { Log } from '../engine/ports.ts';
+import type { TickTask } from '../worker/ports.ts';
 import { crashAsNode, StrayErrors } from '../worker/stray-errors.ts';
 import { startThreads, type Threads } from '../worker/threads.ts';
 import type { Settings } from './options.ts';

@@ -5,7 +5,8 @@
 import { watch as watchNatively } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Log, Watch } from '../worker/ports.ts';
+import type { Log } from '../engine/ports.ts';
+import type { Watch } from '../volume/cycle-loop.ts';
 
 /**
  * Entries that a directory may have for chokidar to watch it. It lists a directory once, at its start (100,000 entries: 4 s),

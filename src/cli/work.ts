@@ -7,18 +7,18 @@ import { judge, sentenceOf } from '../doctor/judge.ts';
 import { nodeHost } from '../doctor/node-host.ts';
 import { scratchName } from '../doctor/scratch.ts';
 import { UserError } from '../machine/errors.ts';
-import { sensorsOf, type Registry } from '../machine/registry.ts';
+import type { Registry } from '../machine/registry.ts';
 import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../volume/archivable.ts';
 import { startHeartbeatThread } from '../volume/heartbeat.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { openVolume, readVolume, refuseMounts } from '../volume/open.ts';
-import { openSession } from '../volume/directory-operations.ts';
+import { volumeEngine } from '../volume/engine.ts';
 import type { VolumeFile } from '../volume/volume-file.ts';
-import { knownOf } from '../worker/library.ts';
-import type { Execute, Log, Summary } from '../worker/ports.ts';
-import type { Slots } from '../worker/concurrency-limit.ts';
-import { Worker } from '../volume/cycle-loop.ts';
+import type { Log } from '../engine/ports.ts';
+import type { Execute, Summary } from '../worker/ports.ts';
+import type { ConcurrencyLimit } from '../worker/concurrency-limit.ts';
+import { Worker } from '../worker/worker.ts';
 import type { Settings } from './options.ts';
 import { askedPhases, defaultTiming } from './phases.ts';
 import { processIdentity } from './process-identity.ts';
@@ -45,7 +45,7 @@ export interface Post {
   /** What each may count on: of the process's, an equal part. */
   readonly concurrency: number;
   readonly capacity: number;
-  readonly slots: Slots;
+  readonly slots: ConcurrencyLimit;
   readonly execute: Execute;
   readonly stop: AbortSignal;
   /** See `WorkerPorts`. */
@@ -66,61 +66,59 @@ export async function work(
   { directory, isNetwork, files, volume, log }: Prepared,
   { name, machines, settings, concurrency, capacity, slots, execute, stop, moreToCome }: Post,
 ): Promise<Summary> {
-  const session = {
-    directory,
-    volume,
-    worker: name,
-    host: hostname(),
-    pid: process.pid,
-    process: processIdentity(process.pid),
-    concurrency,
-    capacity,
-    sensors: sensorsOf(machines()),
-    ownClock: !isNetwork,
-    freshListings: !isNetwork,
-    archive: {
-      keep: settings.keep,
-      age: ARCHIVE_AGE,
-      pause: Math.max(ARCHIVE_PAUSE, LEASES_OF_PAUSE * volume.lease),
-    },
-  };
   const absolute = resolve(directory);
-  const ports = {
-    files,
-    clock: realClock,
-    random: realRandom,
-    startHeartbeat: startHeartbeatThread,
-  };
+  const engine = volumeEngine(
+    {
+      files,
+      clock: realClock,
+      random: realRandom,
+      startHeartbeat: startHeartbeatThread,
+      log,
+      // File events do not cross the network.
+      watch: isNetwork ? undefined : watchVolume(directory, log),
+    },
+    {
+      directory,
+      volume,
+      host: hostname(),
+      pid: process.pid,
+      process: processIdentity(process.pid),
+      ownClock: !isNetwork,
+      freshListings: !isNetwork,
+      archive: {
+        keep: settings.keep,
+        age: ARCHIVE_AGE,
+        pause: Math.max(ARCHIVE_PAUSE, LEASES_OF_PAUSE * volume.lease),
+      },
+      assign: settings.assign,
+      follow: settings.follow,
+      eager: settings.eager,
+      gathering: { expect: settings.expect, quietMs: settings.gather },
+    },
+  );
   const worker = new Worker(
+    engine,
     {
       clock: realClock,
       random: realRandom,
-      openSession: () =>
-        openSession(ports, { ...session, ...knownOf(machines(), settings['trust-volume']) }),
       execute: (task, signal) => execute({ ...task, directory: absolute }, signal),
       log,
       slots,
       machines,
       moreToCome,
-      // File events do not cross the network: there, an idle worker looks once a cycle.
-      watch: isNetwork ? undefined : watchVolume(directory, log),
     },
     {
-      registry: machines(),
-      volumeId: volume.id,
-      assign: settings.assign,
-      follow: settings.follow,
-      watch: settings.watch,
-      eager: settings.eager,
-      gathering: { expect: settings.expect, quietMs: settings.gather },
-      trustVolume: settings['trust-volume'],
-      freshListings: !isNetwork,
-      drain: settings.drain,
+      name,
+      concurrency,
+      capacity,
+      stays: settings.watch,
+      trustsStored: settings['trust-volume'],
+      drainMs: settings.drain,
     },
   );
   const summary = await worker.run(stop);
-  const nothing = summary.end === 'empty' ? 'nothing is left to do' : 'stopped';
-  log.info({ ...summary }, `${nothing}; ${summary.done} done and ${summary.failed} failed here`);
+  const { end, ...counts } = summary;
+  log.info(counts, end === 'empty' ? 'nothing left to do' : 'stopped');
   return summary;
 }
 

@@ -2,6 +2,9 @@
 import type { RetryPolicy } from './definition.ts';
 import type { Attempt } from './record.ts';
 
+/** The code of a failure after the last attempt. */
+export const ATTEMPTS_EXHAUSTED = 'attempts-exhausted';
+
 export type RetryVerdict =
   /** `after`: milliseconds until the next attempt. */
   | { readonly kind: 'retry'; readonly after: number }

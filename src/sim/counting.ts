@@ -7,8 +7,8 @@ import { createRegistry, type Registry } from '../machine/registry.ts';
 import { formatStateFile } from '../machine/state-file.ts';
 import { cycleLength, type PhaseLengths } from '../volume/phases/cycle.ts';
 import { FEW } from '../volume/phases/claim-plan.ts';
-import type { Session } from '../volume/operations.ts';
-import type { VolumeSession } from '../volume/directory-operations.ts';
+import type { VolumeOperations } from '../volume/operations.ts';
+import type { DirectoryOperations } from '../volume/directory-operations.ts';
 import { Agenda } from './agenda.ts';
 import { tallyKey, type Count } from './cost-model.ts';
 import { Dice } from './dice.ts';
@@ -194,7 +194,7 @@ class CountedFleet implements World {
     this.at(this.now() + ms, act);
   }
 
-  observe(_process: SimProcess, session: VolumeSession): Session {
+  observe(_process: SimProcess, session: DirectoryOperations): VolumeOperations {
     return session;
   }
 

@@ -2,17 +2,21 @@
  * One simulated worker process: the real worker on simulated ports. It can be stopped and continued,
  * blocked by a tick, killed at any operation, and started again under its name.
  */
-import { machineNames, machineStates, sensorsOf, type Registry } from '../machine/registry.ts';
+import { sensorsOf, type Registry } from '../machine/registry.ts';
 import type { Clock } from '../engine/ports.ts';
 import { Layout } from '../volume/layout.ts';
 import { openVolume } from '../volume/open.ts';
 import type { Heartbeat, StartHeartbeat } from '../volume/heartbeat.ts';
 import { Pulse, silenceSince, type Moment } from '../volume/pulse.ts';
-import { openSession, type VolumeSession } from '../volume/directory-operations.ts';
+import { openSession, type DirectoryOperations } from '../volume/directory-operations.ts';
+import type { VolumeOperations } from '../volume/operations.ts';
+import type { WorkerInfo } from '../engine/session.ts';
 import { createExecute } from '../worker/executor.ts';
-import type { Watch } from '../worker/ports.ts';
-import { Slots } from '../worker/concurrency-limit.ts';
-import { Worker } from '../volume/cycle-loop.ts';
+import { ConcurrencyLimit } from '../worker/concurrency-limit.ts';
+import { Worker } from '../worker/worker.ts';
+import { VolumeSession } from '../volume/session.ts';
+import type { Watch } from '../volume/cycle-loop.ts';
+import { volumeConfigurations } from '../volume/engine.ts';
 import { SimFiles, type Caller } from './client.ts';
 import { Dice } from './dice.ts';
 import { Disk, failure } from './disk.ts';
@@ -34,7 +38,7 @@ export class SimProcess {
   readonly actor: { readonly client: string; readonly stamp: () => number };
   readonly ended: Promise<Exit>;
   readonly born: number;
-  session: VolumeSession | undefined;
+  session: DirectoryOperations | undefined;
   /** True times of the last beat that reached the volume, and of the one before. */
   lastBeat: number = Number.NEGATIVE_INFINITY;
   #beatBefore = Number.NEGATIVE_INFINITY;
@@ -135,49 +139,61 @@ export class SimProcess {
     });
     const random = (): number => this.#dice.next();
     const ports = { files, clock, random, startHeartbeat: this.#heartbeat };
-    const session = {
-      directory: MOUNT,
-      volume,
-      worker: options.worker,
-      host: this.name,
-      pid: 1,
-      concurrency: options.concurrency,
-      capacity: options.capacity,
-      machines: machineNames(registry),
-      states: machineStates(registry),
-      sensors: sensorsOf(registry),
-      freshListings: options.freshListings && !options.repeats,
-      ...(options.archive && { archive: options.archive }),
-    };
     const log = traceLog((text) => this.#world.trace(this.name, text));
     const execute = createExecute({ clock, log, print: () => undefined, pauseScale: 1 });
+    const { concurrency, capacity, freshListings } = options;
+    const openOperations = async ({ machines }: WorkerInfo): Promise<VolumeOperations> => {
+      this.session = await openSession(ports, {
+        directory: MOUNT,
+        volume,
+        worker: options.worker,
+        host: this.name,
+        pid: 1,
+        concurrency,
+        capacity,
+        ...machines(),
+        sensors: sensorsOf(registry),
+        freshListings: freshListings && !options.repeats,
+        ...(options.archive && { archive: options.archive }),
+      });
+      this.#openedElsewhere = this.#unmounted !== undefined;
+      return this.#world.observe(this, this.session);
+    };
+    const engine = {
+      id: volume.id,
+      configurations: volumeConfigurations(files, new Layout(MOUNT)),
+      join: (info: WorkerInfo) =>
+        VolumeSession.open(
+          {
+            clock,
+            log,
+            openOperations: () => openOperations(info),
+            watch: freshListings ? this.#watch : undefined,
+          },
+          info,
+          { gathering: { expect: undefined, quietMs: 0 }, ...options },
+        ),
+    };
     const worker = new Worker(
+      engine,
       {
         clock,
         random,
-        openSession: async () => {
-          this.session = await openSession(ports, session);
-          this.#openedElsewhere = this.#unmounted !== undefined;
-          return this.#world.observe(this, this.session);
-        },
         execute: (task, signal) => {
           this.#world.ticked(this, task.name);
           return execute(task, signal);
         },
         log,
-        slots: new Slots(options.concurrency),
-        watch: options.freshListings ? this.#watch : undefined,
+        slots: new ConcurrencyLimit(concurrency),
+        machines: () => registry,
       },
       {
-        registry,
-        volumeId: volume.id,
-        assign: options.assign,
-        follow: options.follow,
-        watch: options.watch,
-        eager: options.eager,
-        gathering: options.gathering ?? { expect: undefined, quietMs: 0 },
-        freshListings: options.freshListings,
-        drain: 4 * options.lease,
+        name: options.worker,
+        concurrency,
+        capacity,
+        stays: options.watch,
+        trustsStored: false,
+        drainMs: 4 * options.lease,
       },
     );
     const { end } = await worker.run(this.#stop.signal);

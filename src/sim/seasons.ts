@@ -37,6 +37,6 @@ export function outOfSeason(
   if (season === undefined) return undefined;
   const { phase, after } = momentAt(phases, now);
   if (phase !== 'buffer') return season.includes(phase) ? undefined : phase;
-  const mayLand = season.includes(after) && LANDS_IN_BUFFER.has(`${place}/${method}`);
-  return mayLand ? undefined : `the buffer after ${after}`;
+  const canFinish = season.includes(after) && LANDS_IN_BUFFER.has(`${place}/${method}`);
+  return canFinish ? undefined : `the buffer after ${after}`;
 }

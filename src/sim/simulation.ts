@@ -5,8 +5,8 @@
 import { basename, dirname } from 'node:path/posix';
 import { createRegistry, type Registry } from '../machine/registry.ts';
 import { cycleLength } from '../volume/phases/cycle.ts';
-import type { Session } from '../volume/operations.ts';
-import type { VolumeSession } from '../volume/directory-operations.ts';
+import type { VolumeOperations } from '../volume/operations.ts';
+import type { DirectoryOperations } from '../volume/directory-operations.ts';
 import { Agenda } from './agenda.ts';
 import { Dice } from './dice.ts';
 import { Disk, type FileNode } from './disk.ts';
@@ -176,7 +176,7 @@ class Simulation implements World {
     this.#oracle.ticked(state);
   }
 
-  observe(process: SimProcess, session: VolumeSession): Session {
+  observe(process: SimProcess, session: DirectoryOperations): VolumeOperations {
     return watched(session, {
       onSnapshot: (snapshot) => this.#oracle.split(process, process.options.assign, snapshot),
       onClaim: (name, outcome) => this.#oracle.claimed(name, outcome),

@@ -1,5 +1,5 @@
 /** How a simulated process shows in a trace: its log, and the places it touches. */
-import type { Log } from '../worker/ports.ts';
+import type { Log } from '../engine/ports.ts';
 import { MOUNT } from './process-options.ts';
 
 /** `trace` is given what makes the text: it is only made if somebody reads it. */

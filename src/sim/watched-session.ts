@@ -1,13 +1,13 @@
 /** A session that tells of what it has seen, and of what came of its claims. */
-import type { Session, Snapshot } from '../volume/operations.ts';
+import type { VolumeOperations, Snapshot } from '../volume/operations.ts';
 
 interface Watcher {
   onSnapshot(snapshot: Snapshot): void;
-  onClaim(name: string, outcome: Awaited<ReturnType<Session['claim']>>): void;
+  onClaim(name: string, outcome: Awaited<ReturnType<VolumeOperations['claim']>>): void;
 }
 
-export function watched(session: Session, watcher: Watcher): Session {
-  const own: Partial<Session> = {
+export function watched(session: VolumeOperations, watcher: Watcher): VolumeOperations {
+  const own: Partial<VolumeOperations> = {
     snapshot: async (...args) => {
       const snapshot = await session.snapshot(...args);
       watcher.onSnapshot(snapshot);

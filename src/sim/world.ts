@@ -1,6 +1,6 @@
 /** What a simulated process sees of the simulation around it. */
-import type { Session } from '../volume/operations.ts';
-import type { VolumeSession } from '../volume/directory-operations.ts';
+import type { VolumeOperations } from '../volume/operations.ts';
+import type { DirectoryOperations } from '../volume/directory-operations.ts';
 import type { Disk } from './disk.ts';
 import type { Method } from './faults.ts';
 import type { Injection } from './outcome.ts';
@@ -24,5 +24,5 @@ export interface World {
   beats(process: SimProcess): void;
   ticked(process: SimProcess, state: string): void;
   /** Looks over a session's shoulder. */
-  observe(process: SimProcess, session: VolumeSession): Session;
+  observe(process: SimProcess, session: DirectoryOperations): VolumeOperations;
 }

@@ -44,7 +44,7 @@ export async function findState(files: Files, layout: Layout, name: string): Pro
 /**
  * A session that was stopped for so long that others took its state for lost, committed and archived it
  * finds `done/` free for its own flag. The archive says that it was `overtaken`, and the flag comes down again;
- * `late` if that has to wait for another window.
+ * `late` if that has to wait for another guard.
  */
 export async function recount(
   member: Member,

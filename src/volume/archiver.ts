@@ -11,7 +11,7 @@ import { Names } from './phases/names.ts';
 import { isMine } from './phases/ownership.ts';
 import { limitOf, mayBeArchived, placeOf, surplus, type ArchiveRules } from './archivable.ts';
 import { flagAgain, isArchived, isDone } from './archive.ts';
-import type { Window } from './operations.ts';
+import type { PhaseGuard } from './operations.ts';
 import { ensureDirectory } from './directory.ts';
 import {
   exactly,
@@ -83,10 +83,10 @@ export class Archiver {
   }
 
   /** In Update System only, while there is nothing better to do. Returns how many states it moved by half. */
-  async work(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
-    const mayGoOn = (): boolean => !isBusy() && window.mayStart();
+  async work(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<number> {
+    const mayGoOn = (): boolean => !isBusy() && guard.canBegin();
     for (const name of this.#member.reappeared) {
-      if (!(await flagAgain(this.#member, name, window.mayStart))) return 0;
+      if (!(await flagAgain(this.#member, name, guard.canBegin))) return 0;
       this.#member.reappeared.delete(name);
     }
     await this.#finishHalves(mayGoOn);

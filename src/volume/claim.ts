@@ -1,6 +1,6 @@
 /** Claiming a state, and giving the claim up. */
 import { isArchived } from './archive.ts';
-import type { Window } from './operations.ts';
+import type { PhaseGuard } from './operations.ts';
 import { readText, remove, removeOurs } from './exclusive.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
@@ -13,7 +13,7 @@ import type { Member } from './member.ts';
 export async function claim(
   member: Member,
   name: string,
-  window: Window,
+  guard: PhaseGuard,
 ): Promise<'ours' | 'taken' | 'finished' | 'late'> {
   const { files, layout } = member;
   const flag = layout.flag('in_progress', name);
@@ -25,7 +25,7 @@ export async function claim(
   if (outcome === 'taken') return 'taken';
   if (!(await isSettled(files, layout, name))) return 'ours';
   if (await isArchived(files, layout, name)) member.reappeared.add(name);
-  return (await releaseClaim(member, name, window.mayLand)) ? 'finished' : 'late';
+  return (await releaseClaim(member, name, guard.canFinish)) ? 'finished' : 'late';
 }
 
 /** Is this state done, wherever its flag is by now, or has it failed? */
@@ -61,10 +61,10 @@ export async function dropClaim(
   member: Member,
   name: string,
   text: string,
-  window: Window,
+  guard: PhaseGuard,
 ): Promise<boolean> {
   const path = member.layout.flag('in_progress', name);
-  if ((await readText(member.files, path)) !== text || !window.mayStart()) return false;
+  if ((await readText(member.files, path)) !== text || !guard.canBegin()) return false;
   try {
     await member.files.unlink(path);
     return true;

@@ -1,15 +1,17 @@
-/** What a worker holds, by name and by stage: each question costs what its answer is long. */
-import type { Holding } from '../worker/plan.ts';
+/** What a session holds, by name and by stage. A question costs as much as its answer is long. */
+import type { ClaimedTask } from './claimed-task.ts';
 
-type Stage = Holding['stage'];
+type Stage = ClaimedTask['stage'];
 
-/** Passed places of a queue that are not worth moving the rest for. */
-const FEW = 1024;
+/** A queue is not moved up for fewer passed places than this. */
+const MIN_PASSED_PLACES = 1024;
 
-export class Holdings {
-  readonly #byName = new Map<string, Holding>();
-  readonly #byStage: Readonly<Record<Stage, Set<Holding>>> = {
+export class ClaimedTasks {
+  readonly #byName = new Map<string, ClaimedTask>();
+  readonly #byStage: Readonly<Record<Stage, Set<ClaimedTask>>> = {
     claimed: new Set(),
+    undecided: new Set(),
+    deciding: new Set(),
     ready: new Set(),
     running: new Set(),
     finished: new Set(),
@@ -23,7 +25,7 @@ export class Holdings {
     return this.#byName.size;
   }
 
-  get all(): Iterable<Holding> {
+  get all(): Iterable<ClaimedTask> {
     return this.#byName.values();
   }
 
@@ -31,42 +33,42 @@ export class Holdings {
     return this.#byName.has(name);
   }
 
-  isHeld(holding: Holding): boolean {
-    return this.#byName.get(holding.name) === holding;
+  isHeld(task: ClaimedTask): boolean {
+    return this.#byName.get(task.name) === task;
   }
 
   isFollowing(name: string): boolean {
     return this.#following.has(name);
   }
 
-  in(stage: Stage): ReadonlySet<Holding> {
+  in(stage: Stage): ReadonlySet<ClaimedTask> {
     return this.#byStage[stage];
   }
 
-  add(holding: Holding): void {
-    this.#byName.set(holding.name, holding);
-    this.#byStage[holding.stage].add(holding);
+  add(task: ClaimedTask): void {
+    this.#byName.set(task.name, task);
+    this.#byStage[task.stage].add(task);
   }
 
-  /** Its `step` and `work` say the rest, and are set before. */
-  move(holding: Holding, stage: Stage): void {
-    this.#byStage[holding.stage].delete(holding);
-    holding.stage = stage;
-    this.#byStage[stage].add(holding);
-    if (stage === 'ready') this.#enqueue(holding);
-    const successor = successorOf(holding);
+  /** `read` and `step` are set before. */
+  move(task: ClaimedTask, stage: Stage): void {
+    this.#byStage[task.stage].delete(task);
+    task.stage = stage;
+    this.#byStage[stage].add(task);
+    if (stage === 'ready') this.#enqueue(task);
+    const successor = successorOf(task);
     if (successor !== undefined) this.#following.add(successor);
   }
 
-  delete(holding: Holding): void {
-    this.#byName.delete(holding.name);
-    this.#byStage[holding.stage].delete(holding);
-    this.#following.delete(successorOf(holding) ?? '');
+  delete(task: ClaimedTask): void {
+    this.#byName.delete(task.name);
+    this.#byStage[task.stage].delete(task);
+    this.#following.delete(successorOf(task) ?? '');
   }
 
-  /** The next one to run: of the highest priority, whoever has waited longest. */
-  get next(): Holding | undefined {
-    let best: Holding | undefined;
+  /** The next one to run: of the highest priority, the one that has waited longest. */
+  get next(): ClaimedTask | undefined {
+    let best: ClaimedTask | undefined;
     for (const [priority, queue] of this.#queues) {
       const first = this.#firstOf(queue);
       if (first === undefined) this.#queues.delete(priority);
@@ -75,41 +77,41 @@ export class Holdings {
     return best;
   }
 
-  #firstOf(queue: Queue): Holding | undefined {
-    for (; queue.head < queue.holdings.length; queue.head += 1) {
-      const holding = queue.holdings[queue.head]!;
-      if (this.#byStage.ready.has(holding)) return holding;
-      // Something may be ready for days on end: what has run must not be kept for so long.
-      if (queue.head > FEW && 2 * queue.head > queue.holdings.length) {
-        queue.holdings.splice(0, queue.head);
+  #firstOf(queue: Queue): ClaimedTask | undefined {
+    for (; queue.head < queue.tasks.length; queue.head += 1) {
+      const task = queue.tasks[queue.head]!;
+      if (this.#byStage.ready.has(task)) return task;
+      // A task may stay ready for days: what has run must not be kept for so long.
+      if (queue.head > MIN_PASSED_PLACES && 2 * queue.head > queue.tasks.length) {
+        queue.tasks.splice(0, queue.head);
         queue.head = 0;
       }
     }
     return undefined;
   }
 
-  #enqueue(holding: Holding): void {
-    const priority = priorityOf(holding);
-    const queue = this.#queues.get(priority) ?? { holdings: [], head: 0 };
-    queue.holdings.push(holding);
+  #enqueue(task: ClaimedTask): void {
+    const priority = priorityOf(task);
+    const queue = this.#queues.get(priority) ?? { tasks: [], head: 0 };
+    queue.tasks.push(task);
     this.#queues.set(priority, queue);
   }
 
   clear(): void {
-    for (const holding of this.all) this.delete(holding);
+    for (const task of this.all) this.delete(task);
   }
 }
 
 /** What is before `head` is ready no more. */
 interface Queue {
-  readonly holdings: Holding[];
+  readonly tasks: ClaimedTask[];
   head: number;
 }
 
-function priorityOf({ work }: Holding): number {
-  return work?.file.priority ?? 0;
+function priorityOf({ read }: ClaimedTask): number {
+  return read?.file.priority ?? 0;
 }
 
-function successorOf({ step }: Holding): string | undefined {
+function successorOf({ step }: ClaimedTask): string | undefined {
   return step?.change.kind === 'commit' ? step.change.record?.next?.name : undefined;
 }

@@ -4,7 +4,7 @@
  */
 import type { CommitRecord, FailureRecord, Follower } from '../machine/record.ts';
 import { followersOf, formatRecord, holdsRecord } from '../machine/record.ts';
-import type { Step, Window } from './operations.ts';
+import type { Step, PhaseGuard } from './operations.ts';
 import { isArchived, recount } from './archive.ts';
 import { exactly, isNoFile, linkOnce, publish, readText, remove } from './exclusive.ts';
 import { clearAttempts } from './attempts.ts';
@@ -18,13 +18,13 @@ import { park, unpark } from './waiting.ts';
 /** At most, in UTF-8. */
 const BYTES_PER_CHARACTER = 3;
 
-export async function commit(member: Member, steps: Step[], window: Window): Promise<void> {
+export async function commit(member: Member, steps: Step[], guard: PhaseGuard): Promise<void> {
   giveBackTwins(at(steps, 'new'));
-  await giveBackOutdated(member, [...at(steps, 'new'), ...at(steps, 'staged')], window);
+  await giveBackOutdated(member, [...at(steps, 'new'), ...at(steps, 'staged')], guard);
   await stage(member, at(steps, 'new'));
-  await link(member, await assign(member, at(steps, 'staged'), window), window);
-  await publishSuccessors(member, at(steps, 'committed'), window);
-  await unstage(member, at(steps, 'published'), window);
+  await link(member, await assign(member, at(steps, 'staged'), guard), guard);
+  await publishSuccessors(member, at(steps, 'committed'), guard);
+  await unstage(member, at(steps, 'published'), guard);
 }
 
 const at = (steps: Step[], progress: Step['progress']): Step[] =>
@@ -56,11 +56,11 @@ function giveBackTwins(steps: Step[]): void {
  * I11: what was decided by the world of one cycle is committed in that cycle, or not at all. Whether one whose flag was
  * tried for is committed, the flag tells; if it does not yet, its record stays staged.
  */
-async function giveBackOutdated(member: Member, steps: Step[], window: Window): Promise<void> {
+async function giveBackOutdated(member: Member, steps: Step[], guard: PhaseGuard): Promise<void> {
   await each(steps, async (step) => {
     const { change } = step;
     if (change.kind !== 'commit' || change.cycle === undefined) return;
-    if (change.cycle === window.cycle) return;
+    if (change.cycle === guard.cycle) return;
     if (step.tried) {
       const flag = await readText(member.files, member.layout.flag('done', step.name));
       if (holding(change.record!)(flag ?? '')) return;
@@ -126,14 +126,14 @@ async function letGo(member: Member, step: Step): Promise<void> {
 }
 
 /** I10: returns those that may be committed. One whose events are others' is given back, to be looked at anew. */
-async function assign(member: Member, steps: Step[], window: Window): Promise<Step[]> {
+async function assign(member: Member, steps: Step[], guard: PhaseGuard): Promise<Step[]> {
   const hasEvents = (step: Step): boolean => recordOf(step)?.events !== undefined;
   const receiving = steps.filter(hasEvents);
   if (receiving.length === 0) return steps;
   const assigned: Step[] = [];
   await each(receiving, async (step) => {
     const record = recordOf(step)!;
-    const outcome = await assignEvents(member, record, step.staged!, window.mayStart);
+    const outcome = await assignEvents(member, record, step.staged!, guard.canBegin);
     if (outcome === 'ours') assigned.push(step);
     if (outcome === 'taken') giveBack(step);
   });
@@ -144,11 +144,11 @@ async function assign(member: Member, steps: Step[], window: Window): Promise<St
 const written = (steps: Step[]): Step[] => steps.filter((step) => step.error === undefined);
 
 /** I1: the one operation that makes a step count. I4: not a moment after the phase. */
-async function link(member: Member, steps: Step[], window: Window): Promise<void> {
+async function link(member: Member, steps: Step[], guard: PhaseGuard): Promise<void> {
   const { files, layout } = member;
   let linked = false;
   await each(steps, async (step) => {
-    if (!window.mayStart()) return;
+    if (!guard.canBegin()) return;
     const record = recordOf(step);
     const flag = layout.flag('done', step.name);
     const isAgain = step.tried;
@@ -163,7 +163,7 @@ async function link(member: Member, steps: Step[], window: Window): Promise<void
     step.progress = step.lost ? 'published' : 'committed';
     linked ||= !step.lost;
   });
-  await lookBack(member, at(steps, 'committed'), window);
+  await lookBack(member, at(steps, 'committed'), guard);
   // Also for those that were linked before an earlier fsync failed.
   const committed = steps.filter((step) => step.progress === 'committed');
   if (!linked) return;
@@ -201,7 +201,7 @@ async function linkRecord(
  * Whoever may have lost his claim meanwhile, by the lease or by the length of it, asks the archive whether
  * somebody else's commit has been there and gone.
  */
-async function lookBack(member: Member, steps: Step[], window: Window): Promise<void> {
+async function lookBack(member: Member, steps: Step[], guard: PhaseGuard): Promise<void> {
   if (steps.length === 0) return;
   const lease = await member.files.stat(member.lease).catch(() => undefined);
   const isBroken = lease === undefined;
@@ -211,24 +211,24 @@ async function lookBack(member: Member, steps: Step[], window: Window): Promise<
     const isOurs = record === undefined ? exactly(member.tokenText) : holding(record);
     // What meets an error here is linked, and looked at, again.
     step.progress = 'staged';
-    const verdict = await recount(member, step.name, isOurs, window.mayStart);
+    const verdict = await recount(member, step.name, isOurs, guard.canBegin);
     step.lost = verdict === 'overtaken';
     if (verdict !== 'late') step.progress = step.lost ? 'published' : 'committed';
   });
 }
 
-async function publishSuccessors(member: Member, steps: Step[], window: Window): Promise<void> {
+async function publishSuccessors(member: Member, steps: Step[], guard: PhaseGuard): Promise<void> {
   const withEffects = steps.filter((step) => hasEffects(recordOf(step)));
   for (const step of steps) if (!hasEffects(recordOf(step))) step.progress = 'published';
   if (withEffects.length === 0) return;
   const landed: Step[] = [];
   await each(withEffects, async (step) => {
     const record = recordOf(step)!;
-    if (!(await emitEvents(member, record, step.staged!, window.mayLand))) return;
+    if (!(await emitEvents(member, record, step.staged!, guard.canFinish))) return;
     for (const branch of record.branches ?? []) {
-      if (!(await publishFollower(member, record, branch, window))) return;
+      if (!(await publishFollower(member, record, branch, guard))) return;
     }
-    const hasLanded = record.next === undefined || (await publishOne(member, step, window));
+    const hasLanded = record.next === undefined || (await publishOne(member, step, guard));
     if (hasLanded) landed.push(step);
   });
   const { files, layout } = member;
@@ -243,22 +243,22 @@ async function publishSuccessors(member: Member, steps: Step[], window: Window):
 const hasEffects = (record: CommitRecord | undefined): boolean =>
   record?.next !== undefined || record?.emit !== undefined;
 
-/** False if it is too late for this window. */
-async function publishOne(member: Member, step: Step, window: Window): Promise<boolean> {
+/** False if it is too late for this guard. */
+async function publishOne(member: Member, step: Step, guard: PhaseGuard): Promise<boolean> {
   const { files, layout } = member;
   const next = recordOf(step)!.next!;
   // Somebody else had put a file of that name there, and it is done: as one in the root, it stays as it is.
   if (await isArchived(files, layout, next.name)) return true;
   const rests = step.change.kind === 'commit' && step.change.rests === true;
-  if (rests && !window.mayLand()) return false;
+  if (rests && !guard.canFinish()) return false;
   if (rests) await park(member, next.name);
   // Following: claim first, then publish, so that nobody can come in between.
-  if (window.follow && !rests && !step.followed && window.mayStart()) {
+  if (guard.follow && !rests && !step.followed && guard.canBegin()) {
     const flag = layout.flag('in_progress', next.name);
     member.claims.begin(next.name);
     step.followed = (await member.setFlag(flag)) === 'ours';
   }
-  if (!window.mayLand()) return false;
+  if (!guard.canFinish()) return false;
   const outcome = await linkOnce(
     files,
     successorFile(member, step.name),
@@ -266,8 +266,8 @@ async function publishOne(member: Member, step: Step, window: Window): Promise<b
     exactly(next.content),
   );
   if (outcome === 'ours') return true;
-  if (!(await setAsideConflict(member, recordOf(step)!, next, window))) return false;
-  if (step.followed && !(await releaseClaim(member, next.name, window.mayLand))) return false;
+  if (!(await setAsideConflict(member, recordOf(step)!, next, guard))) return false;
+  if (step.followed && !(await releaseClaim(member, next.name, guard.canFinish))) return false;
   step.followed = false;
   return true;
 }
@@ -277,7 +277,7 @@ async function setAsideConflict(
   member: Member,
   record: CommitRecord,
   next: Follower,
-  window: Window,
+  guard: PhaseGuard,
 ): Promise<boolean> {
   const failure: FailureRecord = {
     flockwork: 1,
@@ -290,14 +290,14 @@ async function setAsideConflict(
       `${record.state} leads to ${next.name}, but something else has that name; it is kept as it is, ` +
       `and was to be: ${next.content}`,
   };
-  return putFailed(member, failure, window);
+  return putFailed(member, failure, guard);
 }
 
-/** Puts a state aside. False if it is too late for this window. */
+/** Puts a state aside. False if it is too late for this guard. */
 export async function putFailed(
   member: Member,
   record: FailureRecord,
-  window: Window,
+  guard: PhaseGuard,
 ): Promise<boolean> {
   const { files, layout } = member;
   await member.ensureStaging();
@@ -306,71 +306,71 @@ export async function putFailed(
     layout.flag('failed', record.state),
   ];
   const outcome = await publish(files, temporary, flag, formatRecord(record), {
-    may: window.mayLand,
+    may: guard.canFinish,
   });
   if (outcome === 'late') return false;
   await files.sync(layout.flags('failed'));
   return true;
 }
 
-/** Has all of it to do again if the window closes on the way: each part can be done twice. */
-async function unstage(member: Member, steps: Step[], window: Window): Promise<void> {
+/** Has all of it to do again if the guard closes on the way: each part can be done twice. */
+async function unstage(member: Member, steps: Step[], guard: PhaseGuard): Promise<void> {
   await each(steps, async (step) => {
     const record = recordOf(step);
     // While it is staged: whoever dies in the middle of this leaves the rest to the sweep.
     if (record !== undefined && !step.lost) {
-      if (!(await retireEvents(member, record, window.mayLand))) return;
+      if (!(await retireEvents(member, record, guard.canFinish))) return;
       if (member.waiting.has(step.name)) await unpark(member, step.name);
     }
     await letGo(member, step);
     if (record?.next !== undefined) await remove(member.files, successorFile(member, step.name));
-    if (!window.mayLand()) return;
+    if (!guard.canFinish()) return;
     await clearAttempts(member, step.name);
-    if (await releaseClaim(member, step.name, window.mayLand)) step.progress = 'settled';
+    if (await releaseClaim(member, step.name, guard.canFinish)) step.progress = 'settled';
   });
 }
 
 /**
  * Finishes another session's commit from its record: a copy of our own, linked (see I2). False if it is
- * too late for this window.
+ * too late for this guard.
  */
 export async function publishFromRecord(
   member: Member,
   record: CommitRecord,
-  window: Window,
+  guard: PhaseGuard,
 ): Promise<boolean> {
   const { files, layout } = member;
   await member.ensureStaging();
   const source = layout.flag('done', record.state);
-  if (!(await emitEvents(member, record, source, window.mayLand))) return false;
+  if (!(await emitEvents(member, record, source, guard.canFinish))) return false;
   if (record.emit !== undefined) await files.sync(layout.events);
-  if (!(await retireEvents(member, record, window.mayLand))) return false;
+  if (!(await retireEvents(member, record, guard.canFinish))) return false;
   if (member.waiting.has(record.state)) await unpark(member, record.state);
   for (const follower of followersOf(record)) {
-    if (!(await publishFollower(member, record, follower, window))) return false;
+    if (!(await publishFollower(member, record, follower, guard))) return false;
   }
   await files.sync(layout.root);
   return true;
 }
 
-/** From a copy of our own; what the power has left of one is made whole. False if it is too late for this window. */
+/** From a copy of our own; what the power has left of one is made whole. False if it is too late for this guard. */
 async function publishFollower(
   member: Member,
   record: CommitRecord,
   follower: Follower,
-  window: Window,
+  guard: PhaseGuard,
 ): Promise<boolean> {
   const { files, layout } = member;
   const { name, content } = follower;
   if (await isArchived(files, layout, name)) return true;
   const temporary = member.draft('begun', name);
-  const publishing = { may: window.mayLand, durable: false };
+  const publishing = { may: guard.canFinish, durable: false };
   const outcome = await publish(files, temporary, layout.state(name), content, publishing);
   if (outcome !== 'taken') return outcome === 'ours';
   if (await isNoFile(files, layout.state(name))) {
-    return setAsideConflict(member, record, follower, window);
+    return setAsideConflict(member, record, follower, guard);
   }
   const there = await files.read(layout.state(name), content.length * BYTES_PER_CHARACTER);
   if (await mendTorn(member, follower, there)) return true;
-  return setAsideConflict(member, record, follower, window);
+  return setAsideConflict(member, record, follower, guard);
 }

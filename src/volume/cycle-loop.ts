@@ -1,31 +1,64 @@
 /**
- * WHO: one worker's loop. The clock says which phase it is; in each one the worker does what the phase
- * is for, once, and otherwise sleeps. Ticks run through all phases.
+ * One session's loop on a volume. The clock says which phase it is; in each one the session does what the phase is for, once,
+ * and otherwise sleeps. Ticks run through all phases.
  *
  *   Worker Assignment   read the snapshot, compute the split, write nothing
- *   Worker Commitment   claim, read, start ticks; take the flag down when there is no more room
- *   Update System       settle what finished, follow chains, register, finish for the dead
+ *   Worker Commitment   claim, read, hand out; take the flag down when there is no more room
+ *   Update System       settle what finished, follow chains, register, recover expired sessions
+ *
+ *   working ──▶ ending      `close`, or an error that a user must see: claims nothing, hands out nothing
+ *   ending  ──▶ finished    all is settled or given back and the flag is down; or the volume has refused that for too long
+ *
+ * A session whose lease has expired is followed by a new one of the same worker, in the same loop.
  */
+import type { Clock, Log } from '../engine/ports.ts';
+import type { WorkerInfo } from '../engine/session.ts';
 import { UserError } from '../machine/errors.ts';
-import { cycleLength } from './phases/cycle.ts';
-import type { Session, Snapshot, Window } from './operations.ts';
-import { Alarm } from './wakeup.ts';
-import { Arrivals } from './file-hints.ts';
 import { ClaimGate } from './claim-gate.ts';
-import { Crew } from './local-queue.ts';
-import { logLost, logRecovery, stoppingMessage } from './log-recovery.ts';
-import type { Summary, WorkerOptions, WorkerPorts } from '../worker/ports.ts';
-import { Registration } from './registration.ts';
+import { FileHints } from './file-hints.ts';
 import { ForeignFlagLog } from './foreign-flag-log.ts';
+import { LocalQueue } from './local-queue.ts';
+import { logExpired, logRecovery } from './log-recovery.ts';
+import type { OpenOperations, PhaseGuard, Snapshot, VolumeOperations } from './operations.ts';
+import { ClaimPlan } from './phases/claim-plan.ts';
+import { cycleLength } from './phases/cycle.ts';
+import type { GatheringOptions } from './phases/gathering.ts';
 import { KnownFleet } from './phases/prefetch.ts';
 import { Stillness } from './phases/stillness.ts';
-import { Supply } from './phases/claim-plan.ts';
-import { nextTurn, windowFor, type PhaseTurn } from './phases/timetable.ts';
+import { guardFor, nextTurn, type PhaseTurn } from './phases/timetable.ts';
+import { Registration } from './registration.ts';
+import { Wakeup } from './wakeup.ts';
 
-/** An idle worker still looks after the dead this many times a lease. */
+/**
+ * Calls `hint` when something may have changed, with the state file's name where it is known: a wake-up, never the truth.
+ * Resolves to a way to stop.
+ */
+export type Watch = (hint: (name?: string) => void) => Promise<() => Promise<void>>;
+
+export interface LoopPorts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly openOperations: OpenOperations;
+  /** Undefined: an idle session lists once a cycle. */
+  readonly watch: Watch | undefined;
+}
+
+export interface LoopOptions {
+  readonly assign: 'slices' | 'zip';
+  /** Claim the successor of what is committed. */
+  readonly follow: boolean;
+  /** Listings show what was done a moment ago: not so on most network file systems. */
+  readonly freshListings: boolean;
+  /** In Update System, claim what arrives in this session's own slice: no other session does. */
+  readonly eager: boolean;
+  /** Which other workers the first claim waits for. */
+  readonly gathering: GatheringOptions;
+}
+
+/** How often in a lease an idle session still looks for expired ones. */
 const IDLE_LOOKS_PER_LEASE = 2;
-/** Beyond the drain, for a host so busy that what is aborted, killed and released takes its time. */
-const LEAST_GRACE_MS = 5000;
+/** Beyond the drain: on a busy host it takes a while to abort, kill and release. */
+const MIN_RELEASE_MS = 5000;
 /** So far into what is left of Update System. */
 const LOOK_LATE = 0.75;
 
@@ -33,16 +66,18 @@ function openIn({ tasks, inProgress, delayed }: Snapshot): number {
   return tasks.size + inProgress + delayed;
 }
 
-export class Worker {
-  readonly #ports: WorkerPorts;
-  readonly #options: WorkerOptions;
-  readonly #crew: Crew;
-  readonly #alarm: Alarm;
-  #session!: Session;
-  /** It was broken, and that was told: the volume may refuse us a new one for a while. */
-  #lost: Session | undefined;
+export class CycleLoop {
+  readonly #ports: LoopPorts;
+  readonly #worker: WorkerInfo;
+  readonly #options: LoopOptions;
+  readonly queue: LocalQueue;
+  readonly #wakeup: Wakeup;
+  #operations!: VolumeOperations;
+  /** It has expired, and that was logged: the volume may refuse a new one for a while. */
+  #expired: VolumeOperations | undefined;
+  #announced: ReturnType<WorkerInfo['machines']> | undefined;
   #turn: PhaseTurn | undefined;
-  #supply!: Supply;
+  #plan!: ClaimPlan;
   #fleet!: KnownFleet;
   #gate: ClaimGate | undefined;
   /** Nothing is claimed: see `ClaimGate`. */
@@ -51,90 +86,96 @@ export class Worker {
   #idle = false;
   #stillness!: Stillness;
   readonly #foreign: ForeignFlagLog;
-  #ending: Summary['end'] | undefined;
-  /** The flag is down and nothing is held: nothing keeps us. */
+  #isEnding = false;
+  /** The flag is down and nothing is held. */
   #finished = false;
   #problem: unknown;
-  /** On the monotonic clock: a stopping worker lets go of its ticks by then. */
+  /** Monotonic, ms: a session that ends aborts its ticks by then. */
   #deadline = Number.POSITIVE_INFINITY;
   #hinted = false;
   /** Something has come that is to be claimed before this Update System is over. */
   #again = false;
   #uncertain = false;
   #registration!: Registration;
-  #arrivals = new Arrivals();
+  #hints = new FileHints();
 
-  constructor(ports: WorkerPorts, options: WorkerOptions) {
+  constructor(ports: LoopPorts, worker: WorkerInfo, options: LoopOptions) {
     this.#ports = ports;
+    this.#worker = worker;
     this.#options = options;
-    this.#alarm = new Alarm(ports.clock);
+    this.#wakeup = new Wakeup(ports.clock);
     this.#foreign = new ForeignFlagLog(ports.log);
-    this.#crew = new Crew(ports, options, () => this.#alarm.nudge());
+    this.queue = new LocalQueue(ports, worker, options, () => this.#wakeup.signal());
   }
 
-  /** Works until nothing is left, or until `stop` aborts and its ticks are settled or released. */
-  async run(stop: AbortSignal): Promise<Summary> {
+  /** Opens the first session. Throws a `UserError` for what a user must change on the volume. */
+  async open(): Promise<void> {
     await this.#begin();
-    const onStop = (): void => this.#stop();
-    stop.addEventListener('abort', onStop, { once: true });
-    if (stop.aborted) onStop();
+  }
+
+  /** The present session's. */
+  get operations(): VolumeOperations {
+    return this.#operations;
+  }
+
+  /** After `open`: until `end`, or an error that a user must see, which it throws when all is settled or given back. */
+  async run(): Promise<void> {
     const unwatch = await this.#ports.watch?.((name) => this.#hint(name));
-    this.#ports.slots.join(this.#crew);
     try {
       while (!this.#finished) await this.#step();
     } finally {
-      stop.removeEventListener('abort', onStop);
       await unwatch?.();
-      this.#crew.abandon();
-      this.#ports.slots.leave(this.#crew);
-      await this.#session.leave().catch((error: unknown) => this.#complain(error, 'leaving'));
+      this.queue.abandon();
+      await this.#operations
+        .leave()
+        .catch((error: unknown) => this.#complain(error, 'leaving'));
     }
     if (this.#problem !== undefined) throw this.#problem;
-    return { ...this.#crew.counts, end: this.#ending ?? 'stopped' };
   }
 
   async #begin(): Promise<void> {
-    this.#session = await this.#ports.openSession();
-    this.#crew.session = this.#session;
-    const { token, lease } = this.#session;
+    this.#announced = this.#worker.machines();
+    this.#operations = await this.#ports.openOperations();
+    this.queue.operations = this.#operations;
+    const { token, lease } = this.#operations;
     const onSilent = (flag: string): void => this.#foreign.leftOut(flag);
-    this.#supply = new Supply(token.session, lease, this.#options.assign, onSilent);
+    this.#plan = new ClaimPlan(token.session, lease, this.#options.assign, onSilent);
     this.#stillness = new Stillness(lease);
     this.#fleet = new KnownFleet(token.session, lease);
     // Once: a new session of a worker that was at work already does not wait again.
-    const cycle = cycleLength(this.#session.phases);
+    const cycle = cycleLength(this.#operations.phases);
     this.#gate ??= new ClaimGate(this.#options.gathering, cycle, this.#ports.log);
-    this.#registration = new Registration(this.#session, this.#ports.log);
+    this.#registration = new Registration(this.#operations, this.#ports.log);
     const { session, worker } = token;
-    this.#ports.log.info({ session }, `worker ${worker} is waiting for Update System to register`);
+    this.#ports.log.info({ session, worker }, 'waiting for Update System to register');
   }
 
   async #step(): Promise<void> {
     const { log } = this.#ports;
     if (this.#isOverdue()) return void (this.#finished = true);
-    const now = this.#session.time();
+    const now = this.#operations.time();
     if (now === undefined) {
       if (!this.#uncertain) {
-        const uncertainty = Math.round(this.#session.uncertainty());
-        log.warn({ uncertainty }, 'too uncertain of the volume’s time to act; still measuring');
+        const uncertainty = Math.round(this.#operations.uncertainty());
+        log.warn({ uncertainty }, 'volume time too uncertain to act; still measuring');
       }
       this.#uncertain = true;
       await this.#guard('measuring', () => this.#isOurs());
-      return this.#sleep(this.#session.lease / 10);
+      return this.#sleep(this.#operations.lease / 10);
     }
     this.#uncertain = false;
-    const wait = nextTurn(this.#session.phases, now, this.#again ? undefined : this.#turn);
+    const wait = nextTurn(this.#operations.phases, now, this.#again ? undefined : this.#turn);
     if (wait.kind === 'turn') {
       this.#turn = wait.turn;
       this.#again = false;
       await this.#act(wait.turn);
     } else if (this.#mayNap()) {
-      await this.#sleep(this.#session.lease / IDLE_LOOKS_PER_LEASE, () => this.#hinted);
+      await this.#sleep(this.#operations.lease / IDLE_LOOKS_PER_LEASE, () => this.#hinted);
       this.#idle = false;
-    } else if (this.#crew.hasUnread) {
+    } else if (this.queue.hasUnread) {
       // Reading changes nothing, so any phase will do: what Update System had no time for is read now.
-      await this.#crew.examine(false);
-      this.#crew.startTicks();
+      await this.queue.examine(false);
+      this.queue.handOut();
     } else {
       this.#again = false;
       await this.#sleep(wait.ms, () => this.#again);
@@ -149,20 +190,20 @@ export class Worker {
 
   /** The volume does not let us settle: the others will take what we hold when our lease runs out. */
   #isOverdue(): boolean {
-    const grace = Math.max(LEAST_GRACE_MS, 2 * cycleLength(this.#session.phases));
+    const grace = Math.max(MIN_RELEASE_MS, 2 * cycleLength(this.#operations.phases));
     return this.#ports.clock.monotonic() > this.#deadline + grace;
   }
 
   async #act(turn: PhaseTurn): Promise<void> {
-    const { phases } = this.#session;
-    this.#crew.when.cycle = turn.cycle;
-    const follow = this.#options.follow && !this.#paused && this.#ending === undefined;
-    const window = windowFor(phases, turn, () => this.#session.time(), follow);
+    const { phases } = this.#operations;
+    this.queue.when.cycle = turn.cycle;
+    const follow = this.#options.follow && !this.#paused && !this.#isEnding;
+    const guard = guardFor(phases, turn, () => this.#operations.time(), follow);
     await this.#guard(turn.phase, async () => {
       if (!(await this.#isOurs())) return;
       if (turn.phase === 'assignment') await this.#assign(turn);
-      else if (turn.phase === 'commitment') await this.#commit(turn, window);
-      else await this.#update(turn, window);
+      else if (turn.phase === 'commitment') await this.#commit(turn, guard);
+      else await this.#update(turn, guard);
     });
   }
 
@@ -178,7 +219,7 @@ export class Worker {
 
   /** Is the volume still there, and are we alive to the others? If not, a new session begins. */
   async #isOurs(): Promise<boolean> {
-    if ((await this.#session.check()) === 'alive') return true;
+    if ((await this.#operations.check()) === 'alive') return true;
     await this.#beginAgain();
     return false;
   }
@@ -187,175 +228,182 @@ export class Worker {
     this.#hinted = false;
     const { clock, log } = this.#ports;
     const began = clock.monotonic();
-    const glance = await this.#session.glance();
-    const { session } = this.#session.token;
-    this.#paused = !this.#gate!.mayClaim(session, glance, { cycle: turn.cycle, at: began });
-    this.#crew.when.seen = turn.cycle;
-    await this.#crew.library.renew(this.#session);
-    this.#fleet.see(glance.roster, began);
-    const wanted = this.#crew.appetite;
-    const isOnRoster = glance.roster.some((entry) => entry.session === session);
+    const view = await this.#operations.readRoster();
+    const { session } = this.#operations.token;
+    this.#paused = !this.#gate!.mayClaim(session, view, { cycle: turn.cycle, at: began });
+    this.queue.when.seen = turn.cycle;
+    await this.#announce();
+    this.#fleet.see(view.roster, began);
+    const demand = this.queue.demand;
+    const isOnRoster = view.roster.some((entry) => entry.session === session);
     this.#idle = false;
-    if (this.#supply.lasts(glance, wanted, began)) {
-      this.#crew.isScarce = false;
-      return this.#supply.goOn(glance, turn.cycle);
+    if (this.#plan.isSufficient(view, demand, began)) {
+      this.queue.isScarce = false;
+      return this.#plan.reuse(view, turn.cycle);
     }
     // Off the roster it gets no share; but whether another worker could begin what it holds, only a listing tells.
-    const isFull = !this.#crew.isEmpty && !isOnRoster;
-    if (isFull && !this.#crew.hasUnstarted) return this.#supply.end(glance, turn.cycle);
-    const snapshot = await this.#session.snapshot(this.#arrived(), glance);
+    const isFull = !this.queue.isEmpty && !isOnRoster;
+    if (isFull && !this.queue.hasUnstarted) return this.#plan.end(view, turn.cycle);
+    const snapshot = await this.#operations.snapshot(this.#arrived(), view);
     const now = clock.monotonic();
-    this.#supply.split(snapshot, turn.cycle, wanted, now - began, now);
-    log.debug(
-      { cycle: turn.cycle, available: snapshot.tasks.size },
-      `assignment among ${snapshot.roster.length} workers`,
-    );
-    this.#crew.isScarce = this.#fleet.isScarce(snapshot.tasks.size);
-    this.#crew.isIdle = snapshot.tasks.size === 0;
-    await this.#endIfNothing(snapshot);
+    this.#plan.split(snapshot, turn.cycle, demand, now - began, now);
+    const { roster, tasks } = snapshot;
+    log.debug({ cycle: turn.cycle, available: tasks.size, workers: roster.length }, 'assignment');
+    this.queue.isScarce = this.#fleet.isScarce(snapshot.tasks.size);
+    this.queue.isIdle = snapshot.tasks.size === 0;
+    await this.#tellIfDrained(snapshot);
   }
 
-  /** Undefined where nobody tells of what arrives. */
+  /** Others know of the worker's machines by the session's token. */
+  async #announce(): Promise<void> {
+    const machines = this.#worker.machines();
+    if (machines === this.#announced) return;
+    await this.#operations.announce(machines);
+    this.#announced = machines;
+  }
+
+  /** Undefined without file events. */
   #arrived(): ReadonlySet<string> | undefined {
-    return this.#ports.watch === undefined ? undefined : this.#arrivals.take();
+    return this.#ports.watch === undefined ? undefined : this.#hints.take();
   }
 
-  async #endIfNothing(snapshot: Snapshot): Promise<void> {
-    const nothing = openIn(snapshot) === 0 && this.#crew.isEmpty && !snapshot.paused;
-    this.#idle = nothing && this.#options.watch;
-    const isNothingLeft = nothing && this.#ports.moreToCome?.() !== true;
+  async #tellIfDrained(snapshot: Snapshot): Promise<void> {
+    const { stays } = this.#worker;
+    const isNothingLeft = openIn(snapshot) === 0 && this.queue.isEmpty && !snapshot.paused;
+    this.#idle = isNothingLeft && stays;
     const now = this.#ports.clock.monotonic();
     const isOver = this.#stillness.hasLasted(isNothingLeft, this.#options.freshListings, now);
-    if (!isOver || this.#options.watch || this.#ending !== undefined) return;
-    // Nobody may have told of what has come.
-    const all = this.#ports.watch === undefined ? snapshot : await this.#session.snapshot();
+    if (!isOver || stays || this.#isEnding) return;
+    // File events may have been lost.
+    const all = this.#ports.watch === undefined ? snapshot : await this.#operations.snapshot();
     // A volume that was unmounted in the middle of this looks empty too.
-    const isEmpty = openIn(all) === 0 && (await this.#session.check()) === 'alive';
-    if (isEmpty && (await this.#session.owed()) === 0) this.#ending = 'empty';
+    const isEmpty = openIn(all) === 0 && (await this.#operations.check()) === 'alive';
+    if (isEmpty && (await this.#operations.owed()) === 0) this.queue.tellDrained();
   }
 
-  async #commit(turn: PhaseTurn, window: Window): Promise<void> {
-    if (this.#ending !== undefined) return this.#takeLeave(window);
-    await this.#fetch(turn, window);
+  async #commit(turn: PhaseTurn, guard: PhaseGuard): Promise<void> {
+    if (this.#isEnding) return this.#takeLeave(guard);
+    await this.#fetch(turn, guard);
     // Said before it is begun: a tick may block this process, and people ask who holds what.
-    await this.#crew.report();
-    this.#crew.startTicks();
-    if (!this.#crew.needsShare) await this.#session.withdraw(window);
+    await this.queue.report();
+    this.queue.handOut();
+    if (!this.queue.needsShare) await this.#operations.withdraw(guard);
   }
 
   /** Claims of this cycle's share what there is room for, and reads it. */
-  async #fetch({ phase, cycle }: PhaseTurn, window: Window): Promise<void> {
-    if (this.#ending !== undefined) return this.#supply.forgetOffers();
-    const again = phase === 'commitment' || this.#supply.hasOffers;
-    const next = (): string | undefined => (this.#paused ? undefined : this.#supply.next(cycle));
-    await this.#crew.claim(next, window);
+  async #fetch({ phase, cycle }: PhaseTurn, guard: PhaseGuard): Promise<void> {
+    if (this.#isEnding) return this.#plan.forgetOffers();
+    const again = phase === 'commitment' || this.#plan.hasOffers;
+    const next = (): string | undefined => (this.#paused ? undefined : this.#plan.next(cycle));
+    await this.queue.claim(next, guard);
     // What is not taken now must not wake anybody: it would do so at once, again and again.
-    if (this.#crew.room <= 0 || this.#paused) this.#supply.forgetOffers();
-    await this.#crew.examine(again);
+    if (this.queue.room <= 0 || this.#paused) this.#plan.forgetOffers();
+    await this.queue.examine(again);
   }
 
-  async #update(turn: PhaseTurn, window: Window): Promise<void> {
+  async #update(turn: PhaseTurn, guard: PhaseGuard): Promise<void> {
     if (this.#deadline !== Number.POSITIVE_INFINITY) this.#letGoInTime(turn);
-    await this.#crew.settle(window);
-    if (this.#ending !== undefined) await this.#takeLeave(window);
-    let isRegistered = await this.#registerForRoom(window);
-    await this.#recover(turn, window, false);
-    await this.#fetch(turn, window);
-    this.#crew.startTicks();
+    await this.queue.settle(guard);
+    if (this.#isEnding) await this.#takeLeave(guard);
+    let isRegistered = await this.#registerForRoom(guard);
+    await this.#recover(turn, guard, false);
+    await this.#fetch(turn, guard);
+    this.queue.handOut();
     await this.#guard('archiving', () =>
-      this.#session.archive(turn.cycle, window, () => this.#crew.hasFinished),
+      this.#operations.archive(turn.cycle, guard, () => this.queue.hasFinished),
     );
     const late = this.#timeLeft(turn) * (1 - LOOK_LATE);
-    while (this.#crew.isRunning && window.mayStart()) {
+    while (this.queue.isRunning && guard.canBegin()) {
       const left = this.#timeLeft(turn);
       if (left <= 0) break;
       // Late enough that ticks may have turned long, and early enough for other workers' next claims.
-      const ms = this.#crew.hasUnstarted && left > late ? left - late : left;
-      await this.#sleep(Math.max(1, ms), () => this.#crew.hasFinished || this.#supply.hasOffers);
-      await this.#crew.settle(window);
+      const ms = this.queue.hasUnstarted && left > late ? left - late : left;
+      await this.#sleep(Math.max(1, ms), () => this.queue.hasFinished || this.#plan.hasOffers);
+      await this.queue.settle(guard);
       // Nobody else claims of a slice but its worker, nor what this cycle's split gave him: no need to wait.
-      await this.#fetch(turn, window);
-      this.#crew.startTicks();
+      await this.#fetch(turn, guard);
+      this.queue.handOut();
       // Whoever has room only now would else sit the next cycle out.
-      isRegistered ||= await this.#registerForRoom(window);
+      isRegistered ||= await this.#registerForRoom(guard);
     }
-    await this.#crew.report();
-    await this.#lookAgain(turn, window);
-    if (this.#ending !== undefined) await this.#takeLeave(window);
+    await this.queue.report();
+    await this.#lookAgain(turn, guard);
+    if (this.#isEnding) await this.#takeLeave(guard);
   }
 
   /** Milliseconds that are surely left of this phase; 0 while the volume's time is uncertain. */
   #timeLeft({ end }: PhaseTurn): number {
-    const now = this.#session.time();
+    const now = this.#operations.time();
     return now === undefined ? 0 : end - now.latest;
   }
 
-  async #recover({ cycle }: PhaseTurn, window: Window, all: boolean): Promise<void> {
-    const isHeld = (name: string): boolean => this.#crew.knows(name);
-    const recovery = await this.#session.recover(cycle, window, { isHeld, all });
+  async #recover({ cycle }: PhaseTurn, guard: PhaseGuard, all: boolean): Promise<void> {
+    const isHeld = (name: string): boolean => this.queue.knows(name);
+    const recovery = await this.#operations.recover(cycle, guard, { isHeld, all });
     logRecovery(this.#ports.log, recovery);
-    if (this.#crew.isEmpty && this.#crew.isIdle) {
+    if (this.queue.isEmpty && this.queue.isIdle) {
       this.#foreign.waitsFor(recovery.foreign, this.#ports.clock.monotonic());
     }
-    await this.#guard('looking at failed states', () => this.#crew.bringBack(cycle, window));
+    await this.#guard('looking at failed states', () => this.queue.bringBack(cycle, guard));
   }
 
   /**
    * Late in this phase, with nothing in hand: what the others have not come to, dead perhaps without anybody's notice, is
    * done for them. Where listings are fresh the end shows as soon as the last claim is released.
    */
-  async #lookAgain(turn: PhaseTurn, window: Window): Promise<void> {
-    const now = this.#session.time();
-    const { freshListings, watch } = this.#options;
-    if (this.#idle || !this.#crew.isEmpty || now === undefined) return;
+  async #lookAgain(turn: PhaseTurn, guard: PhaseGuard): Promise<void> {
+    const now = this.#operations.time();
+    const { freshListings } = this.#options;
+    if (this.#idle || !this.queue.isEmpty || now === undefined) return;
     await this.#sleep((turn.end - now.latest) * LOOK_LATE, () => this.#again);
-    if (this.#ending !== undefined || this.#again || !window.mayStart()) return;
-    await this.#recover(turn, window, true);
-    if (watch || !freshListings) return;
-    await this.#endIfNothing(await this.#session.snapshot(this.#arrived()));
+    if (this.#isEnding || this.#again || !guard.canBegin()) return;
+    await this.#recover(turn, guard, true);
+    if (this.#worker.stays || !freshListings) return;
+    await this.#tellIfDrained(await this.#operations.snapshot(this.#arrived()));
   }
 
   /** I4: a flag comes down in Worker Commitment or Update System only, also when leaving. */
-  async #takeLeave(window: Window): Promise<void> {
-    const isDown = await this.#session.withdraw(window);
-    this.#finished = isDown && this.#crew.isEmpty;
+  async #takeLeave(guard: PhaseGuard): Promise<void> {
+    const isDown = await this.#operations.withdraw(guard);
+    this.#finished = isDown && this.queue.isEmpty;
   }
 
   /** False if it needs no share in the next split, or it is too late. */
-  async #registerForRoom(window: Window): Promise<boolean> {
-    if (this.#ending !== undefined || !this.#crew.needsShare || !window.mayStart()) return false;
-    await this.#registration.renew(window);
+  async #registerForRoom(guard: PhaseGuard): Promise<boolean> {
+    if (this.#isEnding || !this.queue.needsShare || !guard.canBegin()) return false;
+    await this.#registration.renew(guard);
     return true;
   }
 
-  #stop(): void {
-    if (this.#ending !== undefined) return;
-    this.#ending = 'stopped';
-    this.#deadline = this.#ports.clock.monotonic() + this.#options.drain;
-    this.#crew.stopStarting();
-    const { running } = this.#crew;
-    this.#ports.log.info({ running }, stoppingMessage(running, this.#options.drain));
-    this.#alarm.nudge();
+  /** Ends within about `drainMs`: see `Session.close`. */
+  end(drainMs: number): void {
+    const deadline = this.#ports.clock.monotonic() + drainMs;
+    this.#deadline = Math.min(this.#deadline, deadline);
+    this.#isEnding = true;
+    // What this Update System can still settle or give back need not wait for the next one.
+    this.#again = this.#turn?.phase === 'update';
+    this.queue.stop();
+    this.#wakeup.signal();
   }
 
   /** No later Update System comes before the deadline: what is not finished in this one is released. */
   #letGoInTime(turn: PhaseTurn): void {
-    const untilNextEnd = cycleLength(this.#session.phases);
-    const now = this.#session.time();
+    const untilNextEnd = cycleLength(this.#operations.phases);
+    const now = this.#operations.time();
     if (now === undefined) return;
     const left = this.#deadline - this.#ports.clock.monotonic();
-    if (turn.end - now.latest + untilNextEnd > left) this.#crew.abortTicks();
+    if (turn.end - now.latest + untilNextEnd > left) this.queue.abortTicks();
   }
 
   /** Our lease was broken: what we held is others' business now. */
   async #beginAgain(): Promise<void> {
-    if (this.#lost !== this.#session) {
-      logLost(this.#ports.log, this.#session.token.session, this.#crew.held);
-      this.#crew.abandon();
-      this.#lost = this.#session;
+    if (this.#expired !== this.#operations) {
+      logExpired(this.#ports.log, this.#operations, this.queue.held);
+      this.queue.abandon();
+      this.#expired = this.#operations;
     }
-    await this.#session.leave();
-    if (this.#ending === undefined) await this.#begin();
+    await this.#operations.leave();
+    if (!this.#isEnding) await this.#begin();
     else this.#finished = true;
   }
 
@@ -363,37 +411,36 @@ export class Worker {
     this.#problem ??= error;
     // The volume that it holds states on is not there any more: nothing can be settled.
     if (error.code === 'volume-gone') {
-      this.#crew.abandon();
+      this.queue.abandon();
       this.#finished = true;
     }
-    this.#stop();
-    this.#deadline = this.#ports.clock.monotonic();
+    this.end(0);
   }
 
   #complain(error: unknown, where: string): void {
     this.#ports.log.warn(
-      { err: error },
-      `${where}: the volume did not do as asked; trying again next cycle`,
+      { err: error, phase: where },
+      'volume operation failed, will retry next cycle',
     );
   }
 
   #hint(name: string | undefined): void {
     this.#hinted = true;
-    this.#arrivals.note(name);
+    this.#hints.note(name);
     if (this.#options.eager && name !== undefined) this.#offer(name);
-    if (this.#idle) this.#alarm.nudge();
+    if (this.#idle) this.#wakeup.signal();
   }
 
   /** Whoever has been through this Update System goes through it again. */
   #offer(name: string): void {
-    if (!this.#supply.offer(name)) return;
+    if (!this.#plan.addArrival(name)) return;
     this.#again = this.#turn?.phase === 'update';
-    this.#alarm.nudge();
+    this.#wakeup.signal();
   }
 
   /** Until we are to stop, whatever else it is for. */
   #sleep(ms: number, until: () => boolean = () => false): Promise<void> {
-    const ending = this.#ending;
-    return this.#alarm.sleep(ms, () => until() || this.#ending !== ending);
+    const wasEnding = this.#isEnding;
+    return this.#wakeup.sleep(ms, () => until() || this.#isEnding !== wasEnding);
   }
 }

@@ -15,16 +15,16 @@ import { OpenStates } from './open-states.ts';
 import { claim } from './claim.ts';
 import { getConfiguration, listConfigurations } from './configurations.ts';
 import type {
-  Glance,
+  ClusterView,
   Held,
-  Intake,
+  StateRead,
   JournalEntry,
   Recovering,
   Recovery,
-  Session,
+  VolumeOperations,
   Snapshot,
   Step,
-  Window,
+  PhaseGuard,
 } from './operations.ts';
 import { DroppedEvents } from './dropped.ts';
 import { createAnew, readText, remove } from './exclusive.ts';
@@ -32,7 +32,7 @@ import type { Files } from './files.ts';
 import { FailedFiles } from './failed-files.ts';
 import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
 import { Sorter, takeEvents } from './inbox.ts';
-import { intake } from './intake.ts';
+import { readState } from './read-state.ts';
 import { Journal } from './journal.ts';
 import { Layout } from './layout.ts';
 import { LeaseWatch } from './lease-watch.ts';
@@ -47,7 +47,7 @@ import { Recoverer } from './recovery.ts';
 import { readPastSteps } from './past-steps.ts';
 import { Sensors } from './sensors.ts';
 import { settle } from './settle.ts';
-import { takeGlance, takeSnapshot, type Instruments } from './snapshot.ts';
+import { readCluster, takeSnapshot, type Instruments } from './snapshot.ts';
 import { removeStaging } from './staging.ts';
 import { fitToken, newSessionId, type KnownMachines, type Token } from './token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
@@ -95,8 +95,8 @@ const COARSE = 2000;
 export async function openSession(
   ports: SessionPorts,
   options: SessionOptions,
-): Promise<VolumeSession> {
-  const session = new VolumeSession(ports, options);
+): Promise<DirectoryOperations> {
+  const session = new DirectoryOperations(ports, options);
   try {
     await session.open();
     return session;
@@ -107,11 +107,11 @@ export async function openSession(
   }
 }
 
-export class VolumeSession implements Session {
+export class DirectoryOperations implements VolumeOperations {
   readonly phases: PhaseLengths;
   readonly lease: number;
   readonly token: Token;
-  readonly configurations: Session['configurations'];
+  readonly configurations: VolumeOperations['configurations'];
   readonly #ports: SessionPorts;
   readonly #volume: VolumeFile;
   readonly #layout: Layout;
@@ -268,16 +268,16 @@ export class VolumeSession implements Session {
     return this.#flag.rival();
   }
 
-  register(window: Window): Promise<boolean> {
-    return this.#flag.set(window);
+  register(guard: PhaseGuard): Promise<boolean> {
+    return this.#flag.set(guard);
   }
 
-  withdraw({ mayStart }: Window): Promise<boolean> {
-    return this.#flag.takeDown(mayStart);
+  withdraw({ canBegin }: PhaseGuard): Promise<boolean> {
+    return this.#flag.takeDown(canBegin);
   }
 
-  async glance(): Promise<Glance> {
-    const glance = await takeGlance(this.#ports.files, this.#layout);
+  async readRoster(): Promise<ClusterView> {
+    const glance = await readCluster(this.#ports.files, this.#layout);
     await this.#sensors.look();
     const attempted = await this.#listings.list(this.#layout.internal('attempts'), isStateName);
     this.#member.attempted = new Set(attempted);
@@ -285,7 +285,7 @@ export class VolumeSession implements Session {
     return glance;
   }
 
-  async snapshot(arrived?: ReadonlySet<string>, glance?: Glance): Promise<Snapshot> {
+  async snapshot(arrived?: ReadonlySet<string>, glance?: ClusterView): Promise<Snapshot> {
     const now = this.#time.cycleStart();
     const snapshot = await takeSnapshot(this.#instruments, arrived, glance, now);
     const { attempted, failed, waiting, overdue, inbox, orphans } = snapshot;
@@ -298,20 +298,20 @@ export class VolumeSession implements Session {
     return this.#recoverer.owed();
   }
 
-  async claim(name: string, window: Window): ReturnType<Session['claim']> {
+  async claim(name: string, guard: PhaseGuard): ReturnType<VolumeOperations['claim']> {
     // An attempt may have been counted since the listing that the name is from.
     if (this.#member.attempted.has(name)) {
       const tried = await readTried(this.#ports.files, this.#layout, name);
       const isDue =
         this.#pauses.isOver(name, tried, this.time()?.earliest) ||
         (await isRewritten(this.#ports.files, this.#layout, name, tried));
-      if (!isDue || !window.mayStart()) return 'delayed';
+      if (!isDue || !guard.canBegin()) return 'delayed';
     }
-    return claim(this.#member, name, window);
+    return claim(this.#member, name, guard);
   }
 
-  intake(name: string): Promise<Intake> {
-    return intake(this.#member, name);
+  readState(name: string): Promise<StateRead> {
+    return readState(this.#member, name);
   }
 
   sensor(instance: string): StateFile | undefined {
@@ -335,28 +335,28 @@ export class VolumeSession implements Session {
     return tokens.filter(({ session }) => !this.#leases.isDead(session));
   }
 
-  settle(steps: readonly Step[], window: Window): Promise<void> {
-    return settle(this.#member, steps, window);
+  settle(steps: readonly Step[], guard: PhaseGuard): Promise<void> {
+    return settle(this.#member, steps, guard);
   }
 
-  async recover(cycle: number, window: Window, how?: Recovering): Promise<Recovery> {
-    const recovery = await this.#recoverer.recover(cycle, window, how);
+  async recover(cycle: number, guard: PhaseGuard, how?: Recovering): Promise<Recovery> {
+    const recovery = await this.#recoverer.recover(cycle, guard, how);
     const { session } = this.token;
     const living = this.#leases.living();
-    await this.#orphans.answer(window, (one) => isMine(one, session, living, cycle));
-    await this.#dropped.take(window, cycle, (one, turn) => isMine(one, session, living, turn));
+    await this.#orphans.answer(guard, (one) => isMine(one, session, living, cycle));
+    await this.#dropped.take(guard, cycle, (one, turn) => isMine(one, session, living, turn));
     return { ...recovery, passedOver: this.#member.passedOver.take() };
   }
 
-  bringBack(...[cycle, window, runs]: Parameters<Session['bringBack']>): Promise<string[]> {
+  bringBack(...[cycle, guard, runs]: Parameters<VolumeOperations['bringBack']>): Promise<string[]> {
     const { session } = this.token;
     const living = this.#leases.living();
     const isMineIn = (name: string, turn: number): boolean => isMine(name, session, living, turn);
-    return this.#failedFiles.bringBack({ cycle, window, isMineIn, runs });
+    return this.#failedFiles.bringBack({ cycle, guard, isMineIn, runs });
   }
 
-  archive(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
-    return this.#maintenance.work(cycle, window, isBusy);
+  archive(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<number> {
+    return this.#maintenance.work(cycle, guard, isBusy);
   }
 
   journal(entries: readonly JournalEntry[]): Promise<void> {

@@ -6,7 +6,7 @@ import { formatEvent, formatEventName } from '../machine/event.ts';
 import { parseDropped, problemName, subjectOfProblem, type Dropped } from '../machine/dropped.ts';
 import { copyPatience, decodeText, MAX_STATE_BYTES } from '../machine/state-file.ts';
 import { formatInstant } from './phases/volume-clock.ts';
-import type { Window } from './operations.ts';
+import type { PhaseGuard } from './operations.ts';
 import { publish, readText, remove, removeOurs } from './exclusive.ts';
 import { errnoOf } from './files.ts';
 import type { Member } from './member.ts';
@@ -37,7 +37,7 @@ export class DroppedEvents {
 
   /** In Update System only (I4). */
   async take(
-    window: Window,
+    guard: PhaseGuard,
     cycle: number,
     isMineIn: (file: string, turn: number) => boolean,
   ): Promise<void> {
@@ -48,27 +48,27 @@ export class DroppedEvents {
     this.#seen = new Map();
     for (const file of inbox.dropped) {
       if (!isMine(file)) continue;
-      if (!window.mayStart()) return;
-      const sighting = await this.#takeOne(file, window);
+      if (!guard.canBegin()) return;
+      const sighting = await this.#takeOne(file, guard);
       if (sighting === undefined) continue;
       const before = seen.get(file);
       const since = before?.content === sighting.content ? before.since : this.#monotonic();
       this.#seen.set(file, { content: sighting.content, since });
       const isWhole = this.#monotonic() - since >= this.#patience;
-      if (isWhole) await this.#explain(file, sighting.reason, window);
+      if (isWhole) await this.#explain(file, sighting.reason, guard);
     }
     const explained = new Set(inbox.dropped.map(problemName));
     for (const file of inbox.problems) {
       // Should what it explains be there after all (I8), it is explained again.
       if (explained.has(file) || !isMine(subjectOfProblem(file)!)) continue;
-      if (window.mayStart()) await remove(files, layout.event(file));
+      if (guard.canBegin()) await remove(files, layout.event(file));
     }
   }
 
   /** Undefined if it is taken, or gone; else what was found instead, and why that is no event. */
   async #takeOne(
     file: string,
-    window: Window,
+    guard: PhaseGuard,
   ): Promise<{ content: string; reason: string } | undefined> {
     const { files, layout } = this.#member;
     const path = layout.event(file);
@@ -80,9 +80,9 @@ export class DroppedEvents {
       if (typeof dropped === 'string') return { content, reason: dropped };
       // The same for whoever does it again: then it is the same name.
       const time = formatInstant((await files.stat(path))?.mtime ?? 0);
-      if (!(await this.#send(dropped, time, window))) return undefined;
+      if (!(await this.#send(dropped, time, guard))) return undefined;
       // Who has written over it meanwhile means another event.
-      await removeOurs(files, path, content, window.mayLand);
+      await removeOurs(files, path, content, guard.canFinish);
       return undefined;
     } catch (error) {
       const code = errnoOf(error);
@@ -93,7 +93,7 @@ export class DroppedEvents {
   }
 
   /** False if it is too late for that. Whoever does it again makes a second copy, which counts for nothing (I10). */
-  async #send({ id, to, file }: Dropped, time: string, window: Window): Promise<boolean> {
+  async #send({ id, to, file }: Dropped, time: string, guard: PhaseGuard): Promise<boolean> {
     const member = this.#member;
     const { files, layout } = member;
     if ((await standingOf(files, layout, id)).kind === 'over') {
@@ -105,7 +105,7 @@ export class DroppedEvents {
     await member.ensureStaging();
     const name = formatEventName({ time, isDelayed: false, id, to });
     const temporary = member.staging(`.dropped.${id}`);
-    const may = window.mayLand;
+    const may = guard.canFinish;
     if (
       (await publish(files, temporary, layout.event(name), formatEvent(file), { may })) === 'late'
     ) {
@@ -116,16 +116,16 @@ export class DroppedEvents {
     return true;
   }
 
-  async #explain(file: string, reason: string, window: Window): Promise<void> {
+  async #explain(file: string, reason: string, guard: PhaseGuard): Promise<void> {
     const member = this.#member;
     const { files, layout } = member;
     const path = layout.event(problemName(file));
     const content = `${file}: ${reason}\n`;
     const there = await readText(files, path);
     if (there === content) return;
-    if (there !== undefined && !(await removeOurs(files, path, there, window.mayLand))) return;
+    if (there !== undefined && !(await removeOurs(files, path, there, guard.canFinish))) return;
     await member.ensureStaging();
     const temporary = member.staging('.problem');
-    await publish(files, temporary, path, content, { may: window.mayLand });
+    await publish(files, temporary, path, content, { may: guard.canFinish });
   }
 }

@@ -7,7 +7,7 @@ import { isStateName } from '../machine/name.ts';
 import { parseFailureRecord, type FailureRecord } from '../machine/record.ts';
 import { MAX_STATE_BYTES, parseStateFile, type StateFile } from '../machine/state-file.ts';
 import { Names } from './phases/names.ts';
-import type { Window } from './operations.ts';
+import type { PhaseGuard } from './operations.ts';
 import { isDone } from './archive.ts';
 import { removeAttempts } from './attempts.ts';
 import { readFlag, remove } from './exclusive.ts';
@@ -32,7 +32,7 @@ interface Known {
 
 export interface Look {
   readonly cycle: number;
-  readonly window: Window;
+  readonly guard: PhaseGuard;
   readonly isMineIn: (name: string, turn: number) => boolean;
   readonly runs: (file: StateFile) => Promise<boolean>;
 }
@@ -49,7 +49,7 @@ export class FailedFiles {
     this.#member = member;
   }
 
-  async bringBack({ cycle, window, isMineIn, runs }: Look): Promise<string[]> {
+  async bringBack({ cycle, guard, isMineIn, runs }: Look): Promise<string[]> {
     const names = this.#member.failed;
     if (names !== this.#names) this.#known.clear();
     this.#names = names;
@@ -62,14 +62,14 @@ export class FailedFiles {
       const name = names.at(this.#next);
       if (!isStateName(name) || !isMineIn(name, turn)) continue;
       if (this.#known.has(name) && this.#known.get(name) === undefined) continue;
-      if (!window.mayStart()) break;
+      if (!guard.canBegin()) break;
       looks -= 1;
-      if (await this.#lookAt(name, window, runs)) back.push(name);
+      if (await this.#lookAt(name, guard, runs)) back.push(name);
     }
     return back;
   }
 
-  async #lookAt(name: string, window: Window, runs: Look['runs']): Promise<boolean> {
+  async #lookAt(name: string, guard: PhaseGuard, runs: Look['runs']): Promise<boolean> {
     const { files, layout } = this.#member;
     try {
       const known = this.#known.get(name) ?? (await this.#readFlag(name));
@@ -78,7 +78,7 @@ export class FailedFiles {
       // As `retryState`: attempts first. Only this flag, for this file: a later one is another failure.
       await removeAttempts(files, layout, name);
       const flag = layout.flag('failed', name);
-      if ((await readFlag(files, flag)) !== known.text || !window.mayStart()) return false;
+      if ((await readFlag(files, flag)) !== known.text || !guard.canBegin()) return false;
       return await remove(files, flag);
     } catch (error) {
       // What cannot be read, or taken away, keeps nobody from the others.

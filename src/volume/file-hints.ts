@@ -5,7 +5,7 @@ import { isStateName } from '../machine/name.ts';
 /** More than this are not kept: a listing tells them all. */
 const MOST = 4096;
 
-export class Arrivals {
+export class FileHints {
   #names: Set<string> | undefined = new Set();
 
   /** Undefined: something has changed, and nobody says what. */

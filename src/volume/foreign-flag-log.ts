@@ -1,5 +1,5 @@
 /** What a worker says of another program's flags on its volume: one that is left out of the pairing, and those it waits for. */
-import type { Log } from '../worker/ports.ts';
+import type { Log } from '../engine/ports.ts';
 
 const INTERVAL_MS = 60_000;
 /** Names in one line. */

@@ -129,14 +129,14 @@ const byStart = (a: JournalEntry, b: JournalEntry): number =>
 
 /**
  * All journals' entries in the order in which the ticks started, many at a time. One during which more than
- * `window` others ended comes later, among those that ended when it did. `from`: bytes of each file, by path,
+ * `guard` others ended comes later, among those that ended when it did. `from`: bytes of each file, by path,
  * that are left out.
  */
 export async function* entriesInOrder(
   files: HistoryFiles,
   layout: Layout,
   from: ReadonlyMap<string, number> = new Map(),
-  window: number = WINDOW,
+  guard: number = WINDOW,
 ): AsyncGenerator<JournalEntry[], void> {
   const sources: Source[] = [];
   const parts = Map.groupBy(await findJournals(files, layout), ({ session }) => session);
@@ -149,10 +149,10 @@ export async function* entriesInOrder(
     held.push(first.entry);
     const next = await nextOf(first.rest, first.ended);
     if (next !== undefined) insert(sources, next);
-    if (held.length < 2 * window) continue;
+    if (held.length < 2 * guard) continue;
     held.sort(byStart);
-    yield held.slice(0, window);
-    held = held.slice(window);
+    yield held.slice(0, guard);
+    held = held.slice(guard);
   }
   yield held.sort(byStart);
 }

@@ -1,7 +1,6 @@
 /** What the journal says of a step: of a tick, or of events that were applied. */
 import type { AppliedEvent } from '../machine/record.ts';
-import type { Change, JournalEntry, JournalEvent, Session, Token } from './operations.ts';
-import type { TickTask } from '../worker/ports.ts';
+import type { Change, JournalEntry, JournalEvent, VolumeOperations, Token } from './operations.ts';
 
 const RESULT: Record<Change['kind'], JournalEntry['result']> = {
   commit: 'done',
@@ -14,11 +13,19 @@ const RESULT: Record<Change['kind'], JournalEntry['result']> = {
 };
 
 /** `started`: ISO 8601, `duration`: milliseconds. */
-export function entryOf(
-  { name, machine, attempt }: TickTask,
+export interface FinishedTick {
+  /** The state file. */
+  readonly name: string;
+  readonly machine: string;
+  readonly attempt: number;
+  readonly started: string;
+  readonly duration: number;
+}
+
+export function tickEntry(
+  { name, machine, attempt, started, duration }: FinishedTick,
   { worker, session }: Token,
   change: Change,
-  { started, duration }: { readonly started: string; readonly duration: number },
 ): JournalEntry {
   const result = RESULT[change.kind];
   return { started, duration, state: name, machine, worker, session, attempt, result };
@@ -36,7 +43,7 @@ export function untickedEntry(
   state: string,
   machine: string | undefined,
   change: Change,
-  by: Pick<Session, 'token' | 'stamp'>,
+  by: Pick<VolumeOperations, 'token' | 'stamp'>,
 ): JournalEntry | undefined {
   if (change.kind !== 'commit' || machine === undefined) return undefined;
   const { worker, session } = by.token;
@@ -51,7 +58,7 @@ function briefly({ event, id, outcome, from, to }: AppliedEvent): JournalEvent {
   return { event: name, outcome, from: cut(from), ...(to !== undefined && { to: cut(to) }) };
 }
 
-/** Events of a step that was not committed are applied by another one, which has its own entry. */
+/** A step of events that was not committed has no entry: another session's step applies them, and has one. */
 export function settledEntry(
   entry: JournalEntry | undefined,
   { lost }: { readonly lost: boolean },

@@ -3,7 +3,7 @@
  * is beyond it. What a living session still writes to stays.
  */
 import { isMine } from './phases/ownership.ts';
-import type { Window } from './operations.ts';
+import type { PhaseGuard } from './operations.ts';
 import { listOrNone, remove } from './exclusive.ts';
 import { parseJournalName } from './journal.ts';
 import type { Member } from './member.ts';
@@ -41,15 +41,15 @@ export class JournalLimit {
   }
 
   /** In Update System only, while there is nothing better to do. */
-  async keep(cycle: number, window: Window, isBusy: () => boolean): Promise<void> {
+  async keep(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<void> {
     const { files, token } = this.#member;
     const now = this.#ports.monotonic();
     const round = Math.floor(cycle / CYCLES_PER_ROUND);
     const isOurs = isMine('journals', token.session, this.#ports.living(), round);
-    if (!isOurs || now - this.#looked < EVERY || isBusy() || !window.mayStart()) return;
+    if (!isOurs || now - this.#looked < EVERY || isBusy() || !guard.canBegin()) return;
     this.#looked = now;
     for (const path of beyond(await this.#find(), this.#most)) {
-      if (isBusy() || !window.mayStart()) return;
+      if (isBusy() || !guard.canBegin()) return;
       await remove(files, path);
     }
   }

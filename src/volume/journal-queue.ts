@@ -1,6 +1,6 @@
 /** Journal entries on their way to the volume. They are for people: a disk that is full under the journal stops no work. */
-import type { JournalEntry, Session } from './operations.ts';
-import type { Log } from '../worker/ports.ts';
+import type { JournalEntry, VolumeOperations } from './operations.ts';
+import type { Log } from '../engine/ports.ts';
 
 /** Of more that the volume does not take, the oldest are dropped. */
 const MAX_ENTRIES = 10_000;
@@ -14,7 +14,7 @@ export class JournalQueue {
   }
 
   /** What the volume does not take is tried again with the next entries. */
-  async write(session: Pick<Session, 'journal'>, log: Log): Promise<void> {
+  async write(session: Pick<VolumeOperations, 'journal'>, log: Log): Promise<void> {
     try {
       await session.journal(this.#entries);
       this.#entries = [];

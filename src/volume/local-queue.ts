@@ -1,80 +1,92 @@
-/** What a worker holds: claims it, examines it, ticks it, and settles it in Update System. */
-import type { PastStep } from '../machine/definition.ts';
+/**
+ * What this session has claimed and the worker has not finished: read, handed out to `take`, and settled in Update System.
+ * Named after graphile-worker's LocalQueue. It claims more than its slots can begin only where no other worker is kept
+ * waiting by that: see `phases/prefetch.ts`.
+ */
+import type { Clock, Log } from '../engine/ports.ts';
+import type { Hold, Settled, Settlement, Task, WorkerInfo } from '../engine/session.ts';
 import { copyPatience, parseStateFile, type StateFile } from '../machine/state-file.ts';
-import type { Reading } from '../machine/table.ts';
-import { cycleLength } from './phases/cycle.ts';
-import type { Clock, Random } from '../engine/ports.ts';
-import type { JournalEntry, Session, Step, Window } from './operations.ts';
-import { entryOf, settledEntry, untickedEntry } from './journal-entry.ts';
 import {
-  conclude,
-  newHolding,
+  changeOf,
+  classifyState,
+  newClaimedTask,
   newStep,
-  prepare,
-  type Holding,
-  type Scene,
-  type Verdict,
-} from '../worker/plan.ts';
-import { appraise } from '../worker/appraise.ts';
-import { heldOf } from '../worker/held.ts';
-import { Holdings } from './claimed-tasks.ts';
+  type ClaimedTask,
+  type ReadContext,
+  type ReadState,
+  type StateClass,
+} from './claimed-task.ts';
+import { ClaimedTasks } from './claimed-tasks.ts';
+import { claimReport } from './claim-report.ts';
+import { settledEntry, tickEntry, untickedEntry } from './journal-entry.ts';
 import { JournalQueue } from './journal-queue.ts';
-import { Library } from '../worker/library.ts';
-import { logBack, logSettled } from './log-recovery.ts';
+import { logRetried, logUnasked } from './log-recovery.ts';
+import type { Change, JournalEntry, PhaseGuard, Step, VolumeOperations } from './operations.ts';
+import { cycleLength } from './phases/cycle.ts';
 import { prefetchTarget, unstartedToKeep } from './phases/prefetch.ts';
-import { readingOf, receive, sightsOf } from '../worker/apply-events.ts';
-import type { Execute, Log, TickResult, WorkerOptions, WorkerPorts } from '../worker/ports.ts';
-import { refusal } from './refusal.ts';
-import type { Member, Slots } from '../worker/concurrency-limit.ts';
 import { ThroughputEstimator, type Forecast } from './phases/throughput.ts';
+import { refusalChange } from './refusal.ts';
+import { VolumeTask, type Observed } from './volume-task.ts';
 
-interface CrewPorts {
+interface QueuePorts {
   readonly clock: Clock;
-  readonly random: Random;
-  readonly execute: Execute;
   readonly log: Log;
-  readonly slots: Slots;
-  readonly machines?: WorkerPorts['machines'];
 }
 
-type CrewOptions = Pick<WorkerOptions, 'registry' | 'volumeId' | 'trustVolume' | 'freshListings'>;
+export interface QueueOptions {
+  /** Listings show what was done a moment ago. Where they do not, a stored machine may take a while to be seen (I8). */
+  readonly freshListings: boolean;
+}
 
-/** So many claims, or whatever else is done in one go: ticks begin, and results are settled, in between. */
+/** Claims, reads and settlements in one go: tasks are handed out in between. */
 const BURST = 1024;
-/** No content of a file, and no errno. */
+/** Neither the content of a file nor an errno. */
 const UNREAD = '\0 not read';
+const UNKNOWN_MACHINE = '\0 unknown machine';
 
-export class Crew implements Member {
-  readonly #ports: CrewPorts;
-  readonly #options: CrewOptions;
+interface Taker {
+  readonly limit: number;
+  readonly answer: (tasks: readonly Task[] | 'drained') => void;
+  readonly fail: (error: unknown) => void;
+}
+
+export class LocalQueue {
+  readonly #ports: QueuePorts;
+  readonly #worker: WorkerInfo;
+  readonly #options: QueueOptions;
   readonly #onFinished: () => void;
-  readonly library: Library;
-  #session!: Session;
-  #holdings = new Holdings();
+  #operations!: VolumeOperations;
+  readonly #tasks = new ClaimedTasks();
+  /** By what was handed out: a repeated settlement has the same result. */
+  readonly #settling = new WeakMap<Hold, Promise<Settled>>();
+  readonly #handedOut = new WeakMap<Hold, ClaimedTask>();
   /** Claims that met an error: ours or not, the next try tells. */
-  #unsure = new Set<string>();
+  readonly #unsure = new Set<string>();
   #throughput!: ThroughputEstimator;
-  #mayStart = true;
+  #taker: Taker | undefined;
+  #takes = true;
   /** Other workers may have nothing to do: what they could begin is not kept from them. */
   isScarce = false;
-  /** Cycles since the epoch: this one, and the one in which the session has looked where instances are. */
+  /** Cycles since the epoch: this one, and the one in which other instances were read. */
   readonly when: { cycle: number; seen: number } = { cycle: Number.NaN, seen: Number.NaN };
   /** There is nothing to claim. */
   isIdle = false;
+  /** States that failed without a worker: their files could not be read. */
+  unreadable = 0;
   readonly #unwritten = new JournalQueue();
   #reported = '[]';
-  readonly counts = { done: 0, failed: 0 };
 
-  constructor(ports: CrewPorts, options: CrewOptions, onFinished: () => void) {
+  /** `onFinished`: called when an outcome has come that Update System can settle. */
+  constructor(ports: QueuePorts, worker: WorkerInfo, options: QueueOptions, onFinished: () => void) {
     this.#ports = ports;
+    this.#worker = worker;
     this.#options = options;
     this.#onFinished = onFinished;
-    this.library = new Library(ports.machines ?? options.registry, options.trustVolume ?? false);
   }
 
-  set session(session: Session) {
-    this.#session = session;
-    this.#throughput = new ThroughputEstimator(2 * cycleLength(session.phases));
+  set operations(operations: VolumeOperations) {
+    this.#operations = operations;
+    this.#throughput = new ThroughputEstimator(2 * cycleLength(operations.phases));
   }
 
   get isEmpty(): boolean {
@@ -82,109 +94,105 @@ export class Crew implements Member {
   }
 
   get held(): string[] {
-    return Array.from(this.#holdings.all, ({ name }) => name);
+    return Array.from(this.#tasks.all, ({ name }) => name);
   }
 
-  /** Is this claim of ours one that we hold, may hold, or take with what is not settled yet? */
+  /** Is this claim one that this session holds, may hold, or takes with what is not settled yet? */
   knows(name: string): boolean {
-    return this.#holdings.has(name) || this.#unsure.has(name) || this.#holdings.isFollowing(name);
+    return this.#tasks.has(name) || this.#unsure.has(name) || this.#tasks.isFollowing(name);
   }
 
-  get isActive(): boolean {
-    return !this.isIdle || !this.isEmpty;
-  }
-
+  /** Ticks. */
   get running(): number {
-    return this.#holdings.in('running').size;
+    return this.#tasks.in('running').size;
   }
 
   get isRunning(): boolean {
-    return this.running > 0 || this.hasFinished;
+    return this.running > 0 || this.#tasks.in('deciding').size > 0 || this.hasFinished;
   }
 
   /** What met an error waits for the next cycle. */
   get hasFinished(): boolean {
-    for (const { step } of this.#holdings.in('finished')) {
+    for (const { step } of this.#tasks.in('finished')) {
       if (step?.error === undefined) return true;
     }
     return false;
   }
 
-  /** States to hold: what it ticks at once, and what it will begin until it may claim again. */
-  get wanted(): number {
-    return this.#wantedFor(1);
+  /** States to hold: what the worker ticks at once, and what it will begin until it may claim again. */
+  get target(): number {
+    return this.#targetFor(1);
   }
 
-  #wantedFor(cycles: number): number {
-    const limit = this.#ports.slots.limit(this);
+  #targetFor(cycles: number): number {
     const prefetch = prefetchTarget(this.#forecast(cycles), this.isScarce);
-    return Math.min(this.#session.token.capacity, limit + prefetch);
+    return Math.min(this.#operations.token.capacity, this.#worker.slots() + prefetch);
   }
 
   /** Of so many cycles from now. */
   #forecast(cycles: number): Forecast {
     const now = this.#ports.clock.monotonic();
-    const ages = Array.from(this.#holdings.in('running'), ({ running }) => now - running!.began);
-    const idle = Math.max(0, this.#ports.slots.limit(this) - ages.length);
-    const horizon = cycles * cycleLength(this.#session.phases);
+    const ages = Array.from(this.#tasks.in('running'), (task) => now - task.handedOut!.began);
+    const idle = Math.max(0, this.#worker.slots() - ages.length);
+    const horizon = cycles * cycleLength(this.#operations.phases);
     return this.#throughput.forecast({ ages, idle }, horizon, now);
   }
 
   /** States that it can claim in the cycle to come: what it has room for, and what it will begin. */
-  get appetite(): number {
+  get demand(): number {
     return Math.max(0, this.room) + Math.ceil(this.#forecast(1).mean);
   }
 
   get room(): number {
-    return this.wanted - this.#held;
+    return this.target - this.#held;
   }
 
   /** Whether it should have a share in the next split: that one lasts until the end of the next cycle. */
   get needsShare(): boolean {
-    return this.#wantedFor(2) > this.#held;
+    return this.#targetFor(2) > this.#held;
   }
 
   get #held(): number {
-    return this.#holdings.size + this.#unsure.size;
+    return this.#tasks.size + this.#unsure.size;
   }
 
   /** It holds claims whose ticks have not begun. */
   get hasUnstarted(): boolean {
-    return this.#holdings.in('ready').size > 0;
+    return this.#tasks.in('ready').size > 0;
   }
 
   /** Claims names as they come, while there is room and the phase lasts: a burst of them at most. */
-  async claim(next: () => string | undefined, window: Window): Promise<void> {
-    const since = this.#session.stamp();
-    for (const name of this.#unsure) await this.#claimOne(name, since, window);
-    for (let left = Math.min(BURST, this.room); left > 0 && window.mayStart(); left -= 1) {
+  async claim(next: () => string | undefined, guard: PhaseGuard): Promise<void> {
+    const since = this.#operations.stamp();
+    for (const name of this.#unsure) await this.#claimOne(name, since, guard);
+    for (let left = Math.min(BURST, this.room); left > 0 && guard.canBegin(); left -= 1) {
       const name = next();
       if (name === undefined) return;
-      if (!this.#holdings.has(name) && !this.#unsure.has(name))
-        await this.#claimOne(name, since, window);
+      if (!this.#tasks.has(name) && !this.#unsure.has(name))
+        await this.#claimOne(name, since, guard);
     }
   }
 
-  async #claimOne(name: string, since: string, window: Window): Promise<void> {
-    if (!window.mayStart()) return;
+  async #claimOne(name: string, since: string, guard: PhaseGuard): Promise<void> {
+    if (!guard.canBegin()) return;
     this.#unsure.add(name);
     try {
-      const outcome = await this.#session.claim(name, window);
-      if (outcome === 'ours') this.#hold(newHolding(name, since));
+      const outcome = await this.#operations.claim(name, guard);
+      if (outcome === 'ours') this.#hold(newClaimedTask(name, since));
       if (outcome !== 'late') this.#unsure.delete(name);
     } catch (error) {
       this.#ports.log.warn({ err: error, state: name }, 'cannot tell whether the claim stands');
     }
   }
 
-  #hold(holding: Holding): void {
-    if (this.#holdings.size === 0) this.#throughput.work(true, this.#ports.clock.monotonic());
-    this.#holdings.add(holding);
+  #hold(task: ClaimedTask): void {
+    if (this.#tasks.size === 0) this.#throughput.work(true, this.#ports.clock.monotonic());
+    this.#tasks.add(task);
   }
 
   get hasUnread(): boolean {
-    for (const { suspicion } of this.#holdings.in('claimed')) {
-      if (suspicion === undefined) return true;
+    for (const { partial } of this.#tasks.in('claimed')) {
+      if (partial === undefined) return true;
     }
     return false;
   }
@@ -192,208 +200,347 @@ export class Crew implements Member {
   /** Reads a burst of what was claimed; in Worker Commitment, again what did not parse. */
   async examine(again: boolean): Promise<void> {
     let left = BURST;
-    const means = {
-      library: this.library,
-      session: this.#session,
-      scene: () => this.#scene(),
-      freshListings: this.#options.freshListings,
-    };
-    for (const holding of this.#holdings.in('claimed')) {
-      if (holding.suspicion !== undefined && !again) continue;
+    for (const task of this.#tasks.in('claimed')) {
+      if (task.partial !== undefined && !again) continue;
       if (left === 0) return;
       left -= 1;
       try {
-        await this.library.look(this.#session, this.when.cycle);
-        const intake = await this.#session.intake(holding.name);
-        await this.#apply(holding, await appraise(holding, intake, means));
+        const state = await this.#operations.readState(task.name);
+        await this.#apply(task, classifyState(task.name, state, task.partial, this.#context()));
       } catch (error) {
-        this.#ports.log.warn({ err: error, state: holding.name }, 'cannot read; trying again');
-        // Not at once: in the next Worker Commitment.
-        holding.suspicion = { content: UNREAD, since: this.#ports.clock.monotonic() };
+        this.#readLater(task, error);
       }
     }
   }
 
-  #scene(): Scene {
-    const { volumeId } = this.#options;
-    const { registry, newest } = this.library;
-    const { token, phases } = this.#session;
-    const patience = copyPatience(cycleLength(phases));
-    const at = this.#ports.clock.monotonic();
-    const sensor = (instance: string): Reading | undefined =>
-      readingOf(registry, this.#session.sensor(instance));
-    const history = (name: string): Promise<readonly PastStep[]> => this.#session.history(name);
-    const now = this.#session.stamp();
-    return { token, now, at, patience, volumeId, registry, newest, ...this.when, sensor, history };
+  /** Not at once: in the next Worker Commitment. */
+  #readLater(task: ClaimedTask, error: unknown): void {
+    this.#ports.log.warn({ err: error, state: task.name }, 'cannot read; trying again');
+    task.partial = { content: UNREAD, since: this.#ports.clock.monotonic() };
+    this.#tasks.move(task, 'claimed');
   }
 
-  async #apply(holding: Holding, verdict: Verdict): Promise<void> {
-    if (verdict.kind === 'ready') {
-      holding.work = verdict.work;
-      this.#holdings.move(holding, 'ready');
-    } else if (verdict.kind === 'wait') {
-      holding.suspicion = verdict.suspicion;
-    } else if (verdict.kind === 'change') {
-      holding.entry = untickedEntry(holding.name, verdict.ended, verdict.change, this.#session);
-      this.#finish(holding, newStep(holding.name, verdict.change));
-    } else if (verdict.kind === 'waits') {
-      const events = await this.#session.events(holding.name);
-      const change = receive(holding.name, verdict, events, this.#scene());
-      holding.entry = untickedEntry(holding.name, verdict.machine.name, change, this.#session);
-      this.#throughput.finished(0);
-      this.#finish(holding, newStep(holding.name, change));
+  #context(): ReadContext {
+    const { token, phases } = this.#operations;
+    return {
+      session: token.session,
+      worker: token.worker,
+      now: this.#operations.stamp(),
+      at: this.#ports.clock.monotonic(),
+      patience: copyPatience(cycleLength(phases)),
+    };
+  }
+
+  async #apply(task: ClaimedTask, found: StateClass): Promise<void> {
+    if (found.kind === 'wait') task.partial = found.partial;
+    else if (found.kind === 'change') this.#finish(task, found.change);
+    else if (this.#worker.needsSlot(found.read.file)) {
+      task.read = { ...found.read, needsSlot: true, events: [] };
+      this.#tasks.move(task, 'ready');
     } else {
-      const sessions = await this.#session.sessions();
-      const change = refusal(holding.name, verdict, sessions, this.#scene());
-      this.#finish(holding, newStep(holding.name, change));
+      const events = await this.#operations.events(task.name);
+      task.read = { ...found.read, needsSlot: false, events };
+      this.#tasks.move(task, 'undecided');
     }
   }
 
-  /** As many as may run at once, the higher priority first. */
-  startTicks(): void {
-    if (!this.#mayStart) return;
-    while (this.running < this.#ports.slots.limit(this)) {
-      const next = this.#holdings.next;
-      if (next === undefined) return;
-      void this.#tick(next);
-    }
+  /** Resolves as `Session.take` does; one call at a time. */
+  take(limit: number, signal: AbortSignal): Promise<readonly Task[] | 'drained'> {
+    const tasks = signal.aborted ? [] : this.#pick(limit);
+    if (tasks.length > 0 || signal.aborted) return Promise.resolve(tasks);
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => this.#answer([]);
+      signal.addEventListener('abort', onAbort, { once: true });
+      const end = (): void => {
+        signal.removeEventListener('abort', onAbort);
+        this.#taker = undefined;
+      };
+      this.#taker = {
+        limit,
+        answer: (answered) => {
+          end();
+          resolve(answered);
+        },
+        fail: (error) => {
+          end();
+          reject(error as Error);
+        },
+      };
+    });
   }
 
-  async #tick(holding: Holding): Promise<void> {
-    const { clock, execute, random } = this.#ports;
-    const work = holding.work!;
-    const { task } = work;
-    const abort = new AbortController();
-    const began = clock.monotonic();
-    const started = this.#session.stamp();
-    holding.running = { abort, began, overdue: began + task.activity.timeout };
-    this.#holdings.move(holding, 'running');
-    this.#setDeadline();
-    this.#ports.log.debug(
-      { state: task.name, machine: task.machine, attempt: task.attempt },
-      'tick',
-    );
-    const sensors = sightsOf(work.machine, this.#scene().sensor);
-    const result: TickResult = await execute({ ...task, sensors }, abort.signal);
-    if (!this.#holdings.isHeld(holding)) return;
-    const change = conclude(work, result, started, this.#scene(), random);
-    const duration = Math.round(clock.monotonic() - began);
-    holding.entry = entryOf(task, this.#session.token, change, { started, duration });
-    this.#throughput.finished(duration);
-    this.#finish(holding, newStep(holding.name, change));
-    this.#setDeadline();
-    this.#ports.slots.offer();
+  #answer(tasks: readonly Task[] | 'drained'): void {
+    this.#taker?.answer(tasks);
+  }
+
+  /** As many as the worker has asked for, the higher priority first. */
+  handOut(): void {
+    if (this.#taker === undefined) return;
+    const tasks = this.#pick(this.#taker.limit);
+    if (tasks.length > 0) this.#answer(tasks);
+  }
+
+  /** Nothing is left anywhere. */
+  tellDrained(): void {
+    this.#answer('drained');
+  }
+
+  /** The session cannot go on. */
+  fail(error: unknown): void {
+    this.#taker?.fail(error);
+  }
+
+  #pick(limit: number): Task[] {
+    if (!this.#takes) return [];
+    const tasks = Array.from(this.#tasks.in('undecided'), (one) => this.#toTask(one, 'deciding'));
+    for (let left = limit; left > 0; left -= 1) {
+      const next = this.#tasks.next;
+      if (next === undefined) break;
+      tasks.push(this.#toTask(next, 'running'));
+    }
+    return tasks;
+  }
+
+  #toTask(one: ClaimedTask, stage: 'deciding' | 'running'): Task {
+    const observed: Observed = {
+      observe: (instance) => this.#observe(one, instance),
+      history: () => this.#operations.history(one.name),
+    };
+    const { session } = this.#operations.token;
+    const task = new VolumeTask(one, session, this.when.cycle, observed);
+    one.handedOut = {
+      began: this.#ports.clock.monotonic(),
+      deadline: Number.POSITIVE_INFINITY,
+      abort: () => task.abort(),
+      observedIn: undefined,
+    };
+    this.#handedOut.set(task, one);
+    this.#tasks.move(one, stage);
+    return task;
+  }
+
+  #observe(task: ClaimedTask, instance: string): StateFile | undefined {
+    if (task.handedOut !== undefined) task.handedOut.observedIn ??= this.when.seen;
+    return this.#operations.sensor(instance);
+  }
+
+  /** See `Session.setDeadline`: a tick that blocks the event loop past its timeout stops the heartbeat too. */
+  setDeadline(hold: Hold, at: number): void {
+    const task = this.#handedOut.get(hold);
+    if (task?.handedOut !== undefined) task.handedOut.deadline = at;
+    this.#tellDeadline();
+  }
+
+  #tellDeadline(): void {
+    let first = Number.POSITIVE_INFINITY;
+    for (const { handedOut } of this.#tasks.in('running')) {
+      first = Math.min(first, handedOut!.deadline);
+    }
+    this.#operations.setDeadline(first + this.#operations.lease);
+  }
+
+  /** What a worker has decided: carried out in the next Update System. */
+  finish(settlements: readonly Settlement[]): Promise<Settled[]> {
+    const settled = settlements.map((settlement) => {
+      const known = this.#settling.get(settlement.hold);
+      if (known !== undefined) return known;
+      const promise = this.#finishOne(settlement);
+      this.#settling.set(settlement.hold, promise);
+      return promise;
+    });
+    return Promise.all(settled);
+  }
+
+  #finishOne(settlement: Settlement): Promise<Settled> {
+    const task = this.#handedOut.get(settlement.hold);
+    if (task === undefined || !this.#tasks.isHeld(task)) return Promise.resolve('unsure');
+    return new Promise((resolve) => {
+      task.onSettled = resolve;
+      const { outcome, tick, machine } = settlement;
+      if (outcome.kind === 'refuse') return void this.#refuse(task, settlement);
+      const change = this.#changeOf(task, settlement);
+      if (tick !== undefined) this.#throughput.finished(tick.duration);
+      else if (outcome.kind !== 'fail' && outcome.kind !== 'defer') this.#throughput.finished(0);
+      this.#finish(task, change, this.#entryOf(task, change, tick, machine));
+      this.#tellDeadline();
+      this.#onFinished();
+    });
+  }
+
+  /** I11: what was observed is of this cycle, or the decision is outdated. */
+  #changeOf(task: ClaimedTask, settlement: Settlement): Change {
+    const { outcome } = settlement;
+    const { cycle, seen } = this.when;
+    const hasRead = outcome.kind === 'commit' && outcome.readSet !== undefined;
+    if (!hasRead) return changeOf(settlement, task.read, undefined);
+    const isFresh = seen === cycle && task.handedOut?.observedIn === cycle;
+    return isFresh ? changeOf(settlement, task.read, cycle) : { kind: 'release' };
+  }
+
+  #entryOf(
+    { name }: ClaimedTask,
+    change: Change,
+    tick: Settlement['tick'],
+    machine: string | undefined,
+  ): JournalEntry | undefined {
+    const operations = this.#operations;
+    return tick === undefined
+      ? untickedEntry(name, machine, change, operations)
+      : tickEntry({ name, machine: machine ?? '', ...tick }, operations.token, change);
+  }
+
+  /** Left to another session that may know it, or failed. A stored machine may take a while to be seen (I8). */
+  async #refuse(task: ClaimedTask, { outcome }: Settlement): Promise<void> {
+    if (outcome.kind !== 'refuse') return;
+    try {
+      const { at, patience, ...context } = this.#context();
+      if (outcome.stored !== undefined && !this.#options.freshListings) {
+        const { content, since } = task.partial ?? { content: '', since: at };
+        const partial = { content: UNKNOWN_MACHINE, since: content === UNKNOWN_MACHINE ? since : at };
+        if (at - partial.since < patience) return this.#askAgain(task, partial);
+      }
+      const { token } = this.#operations;
+      const others = (await this.#operations.sessions()).filter((one) => one.session !== token.session);
+      const sessions = [token, ...others];
+      this.#finish(task, refusalChange(task.name, outcome, task.read!, sessions, context));
+    } catch (error) {
+      this.#readLater(task, error);
+      this.#tell(task, 'outdated');
+    }
     this.#onFinished();
   }
 
-  #finish(holding: Holding, step: Step): void {
-    holding.running = undefined;
-    holding.step = step;
-    this.#holdings.move(holding, 'finished');
+  #askAgain(task: ClaimedTask, partial: ClaimedTask['partial']): void {
+    task.partial = partial;
+    this.#tasks.move(task, 'claimed');
+    this.#tell(task, 'outdated');
   }
 
-  /** Before a tick begins: one that blocks the event loop past its timeout stops the proof of life too. */
-  #setDeadline(): void {
-    let first = Number.POSITIVE_INFINITY;
-    for (const { running } of this.#holdings.in('running'))
-      first = Math.min(first, running!.overdue);
-    this.#session.setDeadline(first + this.#session.lease);
+  #tell(task: ClaimedTask, settled: Settled): void {
+    task.onSettled?.(settled);
+    task.onSettled = undefined;
+  }
+
+  #finish(task: ClaimedTask, change: Change, entry?: JournalEntry): void {
+    task.step = newStep(task.name, change);
+    task.entry = entry;
+    this.#tasks.move(task, 'finished');
   }
 
   /** Update System: carries out what was decided; what meets an error stays and is tried again. */
-  async settle(window: Window): Promise<void> {
-    if (window.mayStart()) this.#giveBack();
-    const holdings = [...this.#holdings.in('finished')].slice(0, BURST);
-    if (holdings.length === 0) return;
-    const steps = holdings.map((holding) => holding.step!);
-    await this.#session.settle(steps, window);
-    const settled = holdings.filter(({ step }) => step!.progress === 'settled');
-    for (const holding of settled) this.#unwritten.add(this.#settled(holding, holding.step!));
-    for (const { step } of holdings) this.#reportError(step!);
-    logSettled(this.#ports.log, settled);
-    this.startTicks();
-    await this.#unwritten.write(this.#session, this.#ports.log);
+  async settle(guard: PhaseGuard): Promise<void> {
+    if (guard.canBegin()) this.#giveBack();
+    const tasks = [...this.#tasks.in('finished')].slice(0, BURST);
+    if (tasks.length === 0) return;
+    await this.#operations.settle(
+      tasks.map(({ step }) => step!),
+      guard,
+    );
+    for (const task of tasks) {
+      const { name, progress, error } = task.step!;
+      if (progress === 'settled') this.#settled(task, task.step!);
+      if (error === undefined) continue;
+      this.#ports.log.warn({ err: error, state: name }, 'not settled yet; trying again');
+    }
+    this.handOut();
+    await this.#unwritten.write(this.#operations, this.#ports.log);
   }
 
   /** What has not begun: all of it of a stopping worker; and what others could begin sooner. */
   #giveBack(): void {
-    if (!this.#mayStart) {
-      const now = this.#session.stamp();
-      for (const name of this.#unsure) this.#holdings.add(newHolding(name, now));
+    if (!this.#takes) {
+      const now = this.#operations.stamp();
+      for (const name of this.#unsure) this.#tasks.add(newClaimedTask(name, now));
       this.#unsure.clear();
-      this.#release([...this.#holdings.in('claimed'), ...this.#holdings.in('ready')]);
+      const unstarted = (['claimed', 'undecided', 'ready'] as const).map((stage) => [
+        ...this.#tasks.in(stage),
+      ]);
+      this.#release(unstarted.flat());
       return;
     }
-    const unstarted = this.#holdings.in('ready');
+    const unstarted = this.#tasks.in('ready');
     const kept = unstartedToKeep(this.#forecast(1), this.isScarce);
     if (unstarted.size > kept) this.#release([...unstarted].slice(kept));
   }
 
-  #release(holdings: readonly Holding[]): void {
-    for (const one of holdings) this.#finish(one, newStep(one.name, { kind: 'release' }));
+  #release(tasks: readonly ClaimedTask[]): void {
+    for (const one of tasks) this.#finish(one, { kind: 'release' });
   }
 
-  #settled(holding: Holding, step: Step): JournalEntry[] {
-    this.#holdings.delete(holding);
-    if (this.#holdings.size === 0) this.#throughput.work(false, this.#ports.clock.monotonic());
-    if (step.change.kind === 'commit' && !step.lost) this.counts.done += 1;
-    if (step.change.kind === 'fail') this.counts.failed += 1;
+  #settled(task: ClaimedTask, step: Step): void {
+    this.#unwritten.add(settledEntry(task.entry, step));
+    this.#tasks.delete(task);
+    if (this.#tasks.size === 0) this.#throughput.work(false, this.#ports.clock.monotonic());
     if (step.followed) this.#takeSuccessor(step);
-    return settledEntry(holding.entry, step);
+    this.#tell(task, settledAs(task, step));
+    if (task.handedOut !== undefined) return;
+    if (step.change.kind === 'fail') this.unreadable += 1;
+    logUnasked(this.#ports.log, step);
   }
 
-  #takeSuccessor(step: Step): void {
-    const next = step.change.kind === 'commit' ? step.change.record?.next : undefined;
+  #takeSuccessor({ change }: Step): void {
+    const next = change.kind === 'commit' ? change.record?.next : undefined;
     if (next === undefined) return;
-    const holding = newHolding(next.name, this.#session.stamp());
-    this.#hold(holding);
+    const task = newClaimedTask(next.name, this.#operations.stamp());
+    this.#hold(task);
     const parsed = parseStateFile(new TextEncoder().encode(next.content));
     // What cannot be run at once is read like any other state in the next Worker Commitment.
-    if (!parsed.ok) return;
-    const verdict = prepare(next.name, parsed.file, [], this.#scene());
-    if (verdict.kind !== 'ready') return;
-    holding.work = verdict.work;
-    this.#holdings.move(holding, 'ready');
-  }
-
-  #reportError(step: Step): void {
-    if (step.error === undefined) return;
-    this.#ports.log.warn({ err: step.error, state: step.name }, 'not settled yet; trying again');
+    if (!parsed.ok || !this.#worker.needsSlot(parsed.file)) return;
+    const read: ReadState = {
+      file: parsed.file,
+      attempts: [],
+      refusedBy: [],
+      needsSlot: true,
+      events: [],
+    };
+    task.read = read;
+    this.#tasks.move(task, 'ready');
   }
 
   /** For people: what is held, and since when. Work does not wait for it. */
   async report(): Promise<void> {
-    const held = heldOf(this.#holdings);
+    const held = claimReport(this.#tasks);
     const text = JSON.stringify(held);
     if (text === this.#reported) return;
     try {
-      await this.#session.reportHeld(held);
+      await this.#operations.reportHeld(held);
       this.#reported = text;
     } catch (error) {
       this.#ports.log.debug({ err: error }, 'cannot say what is held');
     }
   }
 
-  /** Update System: failed states that were put aside for what their files said, and that may run by now. */
-  async bringBack(cycle: number, window: Window): Promise<void> {
-    const runs = (file: StateFile): Promise<boolean> =>
-      this.library.runs(file, this.#session, cycle);
-    logBack(this.#ports.log, await this.#session.bringBack(cycle, window, runs));
+  /** Update System: failed states whose files have changed, or whose machine a worker has by now. */
+  async bringBack(cycle: number, guard: PhaseGuard): Promise<void> {
+    const runs = (file: StateFile): Promise<boolean> => this.#worker.runs(file);
+    logRetried(this.#ports.log, await this.#operations.bringBack(cycle, guard, runs));
   }
 
-  stopStarting(): void {
-    this.#mayStart = false;
+  /** Nothing more is handed out; the next Update System gives back what was not. */
+  stop(): void {
+    this.#takes = false;
+    this.#answer([]);
   }
 
-  /** Running ticks are told to end; they come back as `aborted`, and are released when settled. */
+  /** Running ticks are told to end; the worker settles them as released. */
   abortTicks(): void {
-    for (const { running } of this.#holdings.in('running')) running!.abort.abort();
+    for (const stage of ['running', 'deciding'] as const) {
+      for (const { handedOut } of this.#tasks.in(stage)) handedOut!.abort();
+    }
   }
 
-  /** Forgets everything: for a session that is no more. */
+  /** Forgets everything: for a session that has expired. */
   abandon(): void {
     this.abortTicks();
-    this.#holdings.clear();
+    for (const task of this.#tasks.all) this.#tell(task, 'unsure');
+    this.#tasks.clear();
     this.#unsure.clear();
   }
+}
+
+function settledAs({ handedOut }: ClaimedTask, { change, lost }: Step): Settled {
+  if (lost) return 'lost';
+  if (change.kind === 'fail') return 'failed';
+  const isOutdated = change.kind === 'release' && handedOut?.observedIn !== undefined;
+  return isOutdated ? 'outdated' : 'settled';
 }

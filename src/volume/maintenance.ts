@@ -1,5 +1,5 @@
 /** What a worker does for its volume while it has nothing better to do: history has bounds, and done states move to the archive. */
-import type { Window } from './operations.ts';
+import type { PhaseGuard } from './operations.ts';
 import type { ArchiveRules } from './archivable.ts';
 import { Archiver, type ArchiverPorts } from './archiver.ts';
 import { JournalLimit } from './journal-limit.ts';
@@ -16,8 +16,8 @@ export class Maintenance {
   }
 
   /** In Update System only. Returns how many states it moved by half. */
-  async work(cycle: number, window: Window, isBusy: () => boolean): Promise<number> {
-    for (const limit of this.#limits) await limit.keep(cycle, window, isBusy);
-    return this.#archiver.work(cycle, window, isBusy);
+  async work(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<number> {
+    for (const limit of this.#limits) await limit.keep(cycle, guard, isBusy);
+    return this.#archiver.work(cycle, guard, isBusy);
   }
 }

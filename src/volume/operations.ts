@@ -17,14 +17,14 @@ export type { ConfigurationName } from '../engine/engine.ts';
 export type { KnownMachines, Token } from './token.ts';
 
 /** Who is there, and whether to go on: what has to be read in every cycle. */
-export interface Glance {
+export interface ClusterView {
   readonly roster: readonly RosterEntry[];
   /** A user has asked everybody to hold. */
   readonly paused: boolean;
 }
 
 /** What everybody reads in Worker Assignment. */
-export interface Snapshot extends Glance {
+export interface Snapshot extends ClusterView {
   /** What may be claimed now: neither in progress, nor done, nor failed, nor waiting, nor backing off. */
   readonly tasks: Ring;
   /** Claims of everybody. */
@@ -34,7 +34,7 @@ export interface Snapshot extends Glance {
 }
 
 /** What a claimed state file turned out to be. */
-export type Intake =
+export type StateRead =
   /** `attempts`: those that failed or were lost before. `refusedBy`: sessions that do not know its machine, or its state. */
   | {
       readonly kind: 'text';
@@ -90,9 +90,9 @@ export interface Step {
 }
 
 /** I4: asked before each change. Publishing may still land in the buffer after the phase. */
-export interface Window {
-  readonly mayStart: () => boolean;
-  readonly mayLand: () => boolean;
+export interface PhaseGuard {
+  readonly canBegin: () => boolean;
+  readonly canFinish: () => boolean;
   /** Cycles since the epoch. */
   readonly cycle?: number;
   /** Claim the successor of what is committed, then publish it. */
@@ -156,7 +156,7 @@ export interface JournalEntry {
   readonly result: 'done' | 'failed' | 'retry' | 'lost' | 'released';
 }
 
-export interface Session {
+export interface VolumeOperations {
   readonly token: Token;
   readonly phases: PhaseLengths;
   /** Milliseconds. */
@@ -177,24 +177,24 @@ export interface Session {
   /** An earlier session under this worker's name that is alive. */
   rival(): Promise<Token | undefined>;
   /** Sets the flag in `workers/`. False while a dead session's flag is still there, or if it is too late. */
-  register(window: Window): Promise<boolean>;
+  register(guard: PhaseGuard): Promise<boolean>;
   /** False if it is too late for that. */
-  withdraw(window: Window): Promise<boolean>;
-  glance(): Promise<Glance>;
+  withdraw(guard: PhaseGuard): Promise<boolean>;
+  readRoster(): Promise<ClusterView>;
   /**
    * `arrived`: names that the volume has told of since the last snapshot; without it, everything that has
    * changed is listed. `glance`: one just taken, not to be taken again. What is due is due as this cycle began: whoever
    * takes one in the same cycle finds the same to be due.
    */
-  snapshot(arrived?: ReadonlySet<string>, glance?: Glance): Promise<Snapshot>;
+  snapshot(arrived?: ReadonlySet<string>, glance?: ClusterView): Promise<Snapshot>;
   /** Staged records of other sessions whose commit may still have to be finished. */
   owed(): Promise<number>;
   /**
    * `finished`: it had been committed before; the claim is dropped again. `late`: it had been, but the
-   * claim still stands, and has to be dropped in another window. `delayed`: its next attempt is to come.
+   * claim still stands, and has to be dropped in another guard. `delayed`: its next attempt is to come.
    */
-  claim(name: string, window: Window): Promise<'ours' | 'taken' | 'finished' | 'late' | 'delayed'>;
-  intake(name: string): Promise<Intake>;
+  claim(name: string, guard: PhaseGuard): Promise<'ours' | 'taken' | 'finished' | 'late' | 'delayed'>;
+  readState(name: string): Promise<StateRead>;
   /** The last state file that an instance had in Worker Assignment; throws for one that no machine looks at. */
   sensor(instance: string): StateFile | undefined;
   /** The steps of its instance, up to this state file. */
@@ -207,23 +207,23 @@ export interface Session {
   sessions(): Promise<readonly Token[]>;
   /** From now on this session has these machines, and no others: others see that in `sessions()`. */
   announce(known: KnownMachines): Promise<void>;
-  settle(steps: readonly Step[], window: Window): Promise<void>;
+  settle(steps: readonly Step[], guard: PhaseGuard): Promise<void>;
   /** Breaks the leases of the dead, drops their claims, finishes what they owed. */
-  recover(cycle: number, window: Window, how?: Recovering): Promise<Recovery>;
+  recover(cycle: number, guard: PhaseGuard, how?: Recovering): Promise<Recovery>;
   /**
    * In Update System: makes failed states available again that have failed for what their file said, and whose file has
    * another content by now, or may run by now (`runs`): some of them in each call. Returns their names.
    */
   bringBack(
     cycle: number,
-    window: Window,
+    guard: PhaseGuard,
     runs: (file: StateFile) => Promise<boolean>,
   ): Promise<readonly string[]>;
   /**
    * In Update System, until `isBusy`: moves what was done long ago to the archive, a bounded part of it.
    * Returns how many states.
    */
-  archive(cycle: number, window: Window, isBusy: () => boolean): Promise<number>;
+  archive(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<number>;
   journal(entries: readonly JournalEntry[]): Promise<void>;
   /** Says what this session holds, for people: claims are links to one file, and have no time of their own. */
   reportHeld(held: readonly Held[]): Promise<void>;
@@ -231,4 +231,4 @@ export interface Session {
   leave(): Promise<void>;
 }
 
-export type OpenSession = () => Promise<Session>;
+export type OpenOperations = () => Promise<VolumeOperations>;

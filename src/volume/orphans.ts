@@ -5,7 +5,7 @@ import { GRACE, orphanVerdict, type LastStep } from '../machine/orphan.ts';
 import { formatRecord, parseCommitRecord, type VerdictRecord } from '../machine/record.ts';
 import { readDoneFlag } from './archive.ts';
 import { lastState } from './chain.ts';
-import type { Window } from './operations.ts';
+import type { PhaseGuard } from './operations.ts';
 import { dropEvent } from './effects.ts';
 import { publish, remove } from './exclusive.ts';
 import { readEvent } from './inbox.ts';
@@ -24,7 +24,7 @@ export class Orphans {
   }
 
   /** In Update System only (I4). */
-  async answer(window: Window, isMine: (instance: string) => boolean): Promise<void> {
+  async answer(guard: PhaseGuard, isMine: (instance: string) => boolean): Promise<void> {
     const { orphans, inbox } = this.#member;
     const seen = new Map<string, number>();
     for (const instance of orphans) {
@@ -36,20 +36,20 @@ export class Orphans {
     for (const instance of orphans) {
       if (!isMine(instance)) continue;
       for (const file of inbox.due.get(instance) ?? []) {
-        if (!window.mayStart()) return;
+        if (!guard.canBegin()) return;
         await this.#member.passedOver.guard(`events/${file}`, () =>
-          this.#answerOne(instance, file, window),
+          this.#answerOne(instance, file, guard),
         );
       }
     }
   }
 
-  async #answerOne(instance: string, file: string, window: Window): Promise<void> {
+  async #answerOne(instance: string, file: string, guard: PhaseGuard): Promise<void> {
     const member = this.#member;
     const { files, layout } = member;
     const { id } = parseEventName(file)!;
     const standing = await standingOf(files, layout, id);
-    if (standing.kind === 'over') return void (await dropEvent(member, file, window.mayLand));
+    if (standing.kind === 'over') return void (await dropEvent(member, file, guard.canFinish));
     if (standing.kind !== 'free') return;
     const text = await readEvent(files, layout, file, member.inbox.odd);
     if (text === undefined) return;
@@ -73,7 +73,7 @@ export class Orphans {
     };
     await member.ensureStaging();
     const path = layout.outcome(id, standing.generation);
-    const may = window.mayLand;
+    const may = guard.canFinish;
     const temporary = member.staging(`.verdict.${id}`);
     const outcome = await publish(files, temporary, path, formatRecord(record), { may });
     if (outcome !== 'ours') return;

@@ -6,7 +6,7 @@
 import { parseEventName } from '../machine/event.ts';
 import { Names } from './phases/names.ts';
 import { isMine } from './phases/ownership.ts';
-import type { Window } from './operations.ts';
+import type { PhaseGuard } from './operations.ts';
 import { listInto, listOrNone, readText, removeOurs } from './exclusive.ts';
 import type { Member } from './member.ts';
 
@@ -43,9 +43,9 @@ export class OutcomeLimit {
   }
 
   /** In Update System only, while there is nothing better to do. */
-  async keep(cycle: number, window: Window, isBusy: () => boolean): Promise<void> {
+  async keep(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<void> {
     const { token, passedOver } = this.#member;
-    const mayGoOn = (): boolean => !isBusy() && window.mayStart();
+    const mayGoOn = (): boolean => !isBusy() && guard.canBegin();
     const oldest = (this.#ports.volumeTime() ?? Number.NEGATIVE_INFINITY) - KEPT;
     const round = Math.floor(cycle / CYCLES_PER_ROUND);
     const isOurs = isMine('outcomes', token.session, this.#ports.living(), round);

@@ -11,7 +11,7 @@ import { isArchived } from './archive.ts';
 import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
 import { dropClaim, isSettled, releaseClaim } from './claim.ts';
 import { publishFromRecord } from './commit.ts';
-import type { Recovering, Recovery, Window } from './operations.ts';
+import type { Recovering, Recovery, PhaseGuard } from './operations.ts';
 import { listOrNone, readFlag, readText, remove, removeOurs } from './exclusive.ts';
 import type { LeaseWatch } from './lease-watch.ts';
 import { sessionOfTokenFile, type Member } from './member.ts';
@@ -86,7 +86,7 @@ export class Recoverer {
   /** In Update System only: see I4. */
   async recover(
     cycle: number,
-    window: Window,
+    guard: PhaseGuard,
     { isHeld = () => true, all = false }: Recovering = {},
   ): Promise<Omit<Recovery, 'passedOver'>> {
     const { session: self } = this.#member.token;
@@ -99,16 +99,16 @@ export class Recoverer {
     if (dead.length === 0 && !due) return report;
     await this.#scanClaims(dead.length > 0);
     report.foreign = this.#foreign;
-    await this.#dropStrays(isHeld, window);
-    await this.#sweepAttempts(isMyPart, window);
-    await sweepWaiting(this.#member, (name) => isMyPart(name) && window.mayStart());
+    await this.#dropStrays(isHeld, guard);
+    await this.#sweepAttempts(isMyPart, guard);
+    await sweepWaiting(this.#member, (name) => isMyPart(name) && guard.canBegin());
     for (const session of dead) {
       const isStill = await leases.isDeadNow(session);
-      if (!window.mayStart()) return report;
+      if (!guard.canBegin()) return report;
       if (!isStill) continue;
       const before = sizeOf(report);
       await this.#member.passedOver.guard(`.flockwork/*/${session}`, () =>
-        this.#finishFor(session, isMyPart, window, report),
+        this.#finishFor(session, isMyPart, guard, report),
       );
       if (sizeOf(report) > before) report.of.push(session);
     }
@@ -118,12 +118,12 @@ export class Recoverer {
   async #finishFor(
     session: string,
     isMyPart: IsMine,
-    window: Window,
+    guard: PhaseGuard,
     report: Report,
   ): Promise<void> {
-    if (await this.#breakLease(session, window)) report.broken.push(session);
-    await this.#dropClaims(session, isMyPart, window, report.dropped);
-    await this.#sweep(session, isMyPart, window, report.finished);
+    if (await this.#breakLease(session, guard)) report.broken.push(session);
+    await this.#dropClaims(session, isMyPart, guard, report.dropped);
+    await this.#sweep(session, isMyPart, guard, report.finished);
     await this.#forget(session);
   }
 
@@ -171,30 +171,30 @@ export class Recoverer {
    * A link that the network repeats after its claim was released holds the state for whoever does not know
    * of it, as long as he lives. Seen at two readings: a listing may be old, and show what was released.
    */
-  async #dropStrays(isHeld: (name: string) => boolean, window: Window): Promise<void> {
+  async #dropStrays(isHeld: (name: string) => boolean, guard: PhaseGuard): Promise<void> {
     const before = this.#strays;
     this.#strays = new Set(this.#own.filter((name) => !isHeld(name)));
     for (const name of this.#strays) {
-      if (before.has(name)) await releaseClaim(this.#member, name, window.mayStart);
+      if (before.has(name)) await releaseClaim(this.#member, name, guard.canBegin);
     }
   }
 
   /** Attempts are in the record of a state that is done or failed; what is left of them here is in nobody's way. */
-  async #sweepAttempts(isMyPart: IsMine, window: Window): Promise<void> {
+  async #sweepAttempts(isMyPart: IsMine, guard: PhaseGuard): Promise<void> {
     const { files, layout } = this.#member;
     for (const name of await listOrNone(files, layout.internal('attempts'))) {
       if (!isStateName(name) || !isMyPart(name)) continue;
       // Where it waits, nothing was tried: whoever was lost only looked.
       const isOver = this.#member.waiting.has(name) || (await isSettled(files, layout, name));
       if (!isOver) continue;
-      if (!window.mayStart()) return;
+      if (!guard.canBegin()) return;
       await this.#member.passedOver.guard(`.flockwork/attempts/${name}`, () =>
         removeAttempts(files, layout, name),
       );
     }
   }
 
-  async #breakLease(session: string, window: Window): Promise<boolean> {
+  async #breakLease(session: string, guard: PhaseGuard): Promise<boolean> {
     const { files, layout } = this.#member;
     let wasThere = false;
     await this.#member.passedOver.guard(`.flockwork/leases/${session}`, async () => {
@@ -205,7 +205,7 @@ export class Recoverer {
       await this.#member.passedOver.guard(`workers/${name}`, async () => {
         const text = await readFlag(files, flag, MAX_TOKEN_BYTES);
         if (text !== undefined && parseToken(text)?.session === session) {
-          await removeOurs(files, flag, text, window.mayStart);
+          await removeOurs(files, flag, text, guard.canBegin);
         }
       });
     }
@@ -215,15 +215,15 @@ export class Recoverer {
   async #dropClaims(
     session: string,
     isMyPart: IsMine,
-    window: Window,
+    guard: PhaseGuard,
     dropped: string[],
   ): Promise<void> {
     for (const claim of this.#claims) {
       if (claim.token.session !== session || !isMyPart(claim.name)) continue;
-      if (!window.mayStart()) break;
+      if (!guard.canBegin()) break;
       await this.#member.passedOver.guard(`in_progress/${claim.name}`, async () => {
         await this.#countLost(claim);
-        if (await dropClaim(this.#member, claim.name, claim.text, window)) dropped.push(claim.name);
+        if (await dropClaim(this.#member, claim.name, claim.text, guard)) dropped.push(claim.name);
       });
     }
     this.#claims = this.#claims.filter((claim) => !dropped.includes(claim.name));
@@ -251,7 +251,7 @@ export class Recoverer {
   async #sweep(
     session: string,
     isMyPart: IsMine,
-    window: Window,
+    guard: PhaseGuard,
     finished: string[],
   ): Promise<void> {
     const { files, layout } = this.#member;
@@ -262,8 +262,8 @@ export class Recoverer {
       const open = names.filter((name) => !this.#swept.has(`${session}/${name}`));
       let left = open.length;
       for (const name of open) {
-        if (!window.mayLand()) return;
-        const outcome = await this.#finish(name, session, file, window);
+        if (!guard.canFinish()) return;
+        const outcome = await this.#finish(name, session, file, guard);
         if (outcome === 'late') return;
         if (outcome === 'unseen') continue;
         if (outcome === 'finished') finished.push(name);
@@ -279,7 +279,7 @@ export class Recoverer {
     name: string,
     session: string,
     file: string,
-    window: Window,
+    guard: PhaseGuard,
   ): Promise<'finished' | 'over' | 'unseen' | 'late'> {
     const { files, layout } = this.#member;
     const doneText = await readText(files, layout.flag('done', name));
@@ -293,7 +293,7 @@ export class Recoverer {
     if (record?.session !== session) return 'over';
     // It may have died before this: a flag that the power takes must not leave a successor behind.
     await files.sync(layout.flags('done'));
-    if (!(await publishFromRecord(this.#member, record, window))) return 'late';
+    if (!(await publishFromRecord(this.#member, record, guard))) return 'late';
     await clearAttempts(this.#member, name);
     return 'finished';
   }

@@ -1,38 +1,40 @@
 /**
- * A machine, or a state of one, that this worker does not know. While another session may know it, the state is left to
- * that one; what no session knows is put aside, with the names that they do know: so that a fleet comes to its end.
+ * A state whose machine, or whose state's name, its worker does not know. While another session may know it, the state is
+ * left to that one. What no session knows is failed, with the names that they do know: so that a fleet can drain.
  */
+import type { Refusal } from '../engine/session.ts';
+import { failure, type ReadContext, type ReadState } from './claimed-task.ts';
 import type { Change, Token } from './operations.ts';
-import { failure, type Scene, type Unknown } from '../worker/plan.ts';
-import { TRUSTS_VOLUME } from '../worker/library.ts';
+
+/** Among a token's machines: this worker runs commands of configurations that the volume stores. */
+export const TRUSTS_STORED = '*';
 
 /** `sessions`: those that may be alive. One that has refused this state once is not asked again. */
-export function refusal(
+export function refusalChange(
   name: string,
-  unknown: Unknown,
+  { code, machine, state, reason, stored }: Refusal,
+  { attempts, fingerprint, refusedBy }: ReadState,
   sessions: readonly Token[],
-  scene: Scene,
+  context: Pick<ReadContext, 'session' | 'worker' | 'now'>,
 ): Change {
-  const { machine, state, missing, attempts, file, refusedBy = [] } = unknown;
-  const others = sessions.filter(({ session }) => session !== scene.token.session);
+  const others = sessions.filter(({ session }) => session !== context.session);
   const asked = others.filter(({ session }) => !refusedBy.includes(session));
-  const trusts = ({ machines }: Token): boolean => machines.includes(TRUSTS_VOLUME);
+  const trusts = ({ machines }: Token): boolean => machines.includes(TRUSTS_STORED);
   const mayKnow = (token: Token): boolean => knows(token, machine, state);
-  if (asked.some(mayKnow) || (missing?.isUntrusted === true && asked.some(trusts))) {
-    return { kind: 'refuse', reason: missing?.reason ?? unknown.reason };
+  if (asked.some(mayKnow) || (stored?.needsTrust === true && asked.some(trusts))) {
+    return { kind: 'refuse', reason: stored?.reason ?? reason };
   }
-  const reason =
-    missing?.reason ??
-    (state === undefined
-      ? `no worker here knows machine ${machine}; they know ${namesOf([scene.token, ...others])}`
-      : unknown.reason);
-  const why = { code: unknown.code, reason, ...(file !== undefined && { file }) };
-  return failure(name, scene, why, attempts);
+  const unknown =
+    state === undefined
+      ? `no worker here knows machine ${machine}; they know ${namesOf(sessions)}`
+      : reason;
+  const file = fingerprint !== undefined && { file: fingerprint };
+  return failure(name, context, { code, reason: stored?.reason ?? unknown, ...file }, attempts);
 }
 
 function namesOf(tokens: readonly Token[]): string {
   const names = new Set(tokens.flatMap(({ machines }) => machines));
-  names.delete(TRUSTS_VOLUME);
+  names.delete(TRUSTS_STORED);
   return [...names].sort().join(', ') || 'none';
 }
 

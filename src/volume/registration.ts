@@ -1,7 +1,7 @@
 /** A worker's flag in `workers/`: set while it has room, unless somebody else is at work under its name. */
 import { UserError } from '../machine/errors.ts';
-import type { Session, Token, Window } from './operations.ts';
-import type { Log } from '../worker/ports.ts';
+import type { VolumeOperations, Token, PhaseGuard } from './operations.ts';
+import type { Log } from '../engine/ports.ts';
 
 export function nameInUse({ worker, host, pid, started }: Token): UserError {
   return new UserError(
@@ -13,21 +13,21 @@ export function nameInUse({ worker, host, pid, started }: Token): UserError {
 }
 
 export class Registration {
-  readonly #session: Session;
+  readonly #session: VolumeOperations;
   readonly #log: Log;
   /** Said once a session. */
   #said: 'registered' | 'waiting' | undefined;
 
-  constructor(session: Session, log: Log) {
+  constructor(session: VolumeOperations, log: Log) {
     this.#session = session;
     this.#log = log;
   }
 
   /** Throws `name-in-use`. */
-  async renew(window: Window): Promise<void> {
+  async renew(guard: PhaseGuard): Promise<void> {
     const rival = await this.#session.rival();
     if (rival !== undefined) throw nameInUse(rival);
-    if (await this.#session.register(window)) {
+    if (await this.#session.register(guard)) {
       if (this.#said !== 'registered') this.#log.info({}, 'registered');
       this.#said = 'registered';
     } else if (this.#said === undefined) {

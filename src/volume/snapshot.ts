@@ -6,7 +6,7 @@ import { hash } from './phases/hash.ts';
 import type { Names } from './phases/names.ts';
 import { Ring } from './phases/ring.ts';
 import { isRewritten, readTried } from './attempts.ts';
-import type { Glance, Snapshot } from './operations.ts';
+import type { ClusterView, Snapshot } from './operations.ts';
 import type { OpenStates } from './open-states.ts';
 import { listOrNone, readFlag } from './exclusive.ts';
 import type { Files } from './files.ts';
@@ -39,7 +39,7 @@ export async function readRoster(files: Files, layout: Layout): Promise<RosterEn
   return roster;
 }
 
-export async function takeGlance(files: Files, layout: Layout): Promise<Glance> {
+export async function readCluster(files: Files, layout: Layout): Promise<ClusterView> {
   const paused = (await files.stat(layout.paused)) !== undefined;
   return { roster: await readRoster(files, layout), paused };
 }
@@ -73,11 +73,11 @@ export interface Taken extends Snapshot {
 export async function takeSnapshot(
   { files, layout, listings, openStates, pauses, sorter }: Instruments,
   arrived: ReadonlySet<string> | undefined,
-  glance: Glance | undefined,
+  glance: ClusterView | undefined,
   now: number | undefined,
 ): Promise<Taken> {
   const list = (directory: string): Promise<Names> => listings.list(directory, isStateName);
-  const { roster, paused } = glance ?? (await takeGlance(files, layout));
+  const { roster, paused } = glance ?? (await readCluster(files, layout));
   // Claims first: a claim is released only after its successor is published, so whoever sees no claim
   // sees that successor in the listing that follows.
   const claimed = new Set(

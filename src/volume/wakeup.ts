@@ -3,7 +3,7 @@ import type { Clock } from '../engine/ports.ts';
 
 const AWAKE = 'awake';
 
-export class Alarm {
+export class Wakeup {
   readonly #clock: Clock;
   #wake = new AbortController();
 
@@ -11,7 +11,7 @@ export class Alarm {
     this.#clock = clock;
   }
 
-  nudge(): void {
+  signal(): void {
     // With a reason of our own: without one, each abort makes an exception, with its stack.
     this.#wake.abort(AWAKE);
   }

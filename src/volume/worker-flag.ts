@@ -1,5 +1,5 @@
 /** A session's flag in `workers/`: each name is one session's at a time, and a dead one keeps it until it is buried. */
-import type { Window } from './operations.ts';
+import type { PhaseGuard } from './operations.ts';
 import { parseToken, type Token } from './token.ts';
 import { readText, removeOurs } from './exclusive.ts';
 import type { LeaseWatch } from './lease-watch.ts';
@@ -29,8 +29,8 @@ export class WorkerFlag {
   }
 
   /** False while a dead session's flag is still there, or if it is too late. */
-  async set(window: Window): Promise<boolean> {
-    if (!window.mayStart()) return false;
+  async set(guard: PhaseGuard): Promise<boolean> {
+    if (!guard.canBegin()) return false;
     const { files } = this.#member;
     if ((await this.#member.setFlag(this.#path)) === 'ours') return true;
     const text = await readText(files, this.#path);
@@ -38,8 +38,8 @@ export class WorkerFlag {
     const other = parseToken(text);
     // A foreign flag under our own name was left behind by a program without sessions.
     if (other !== undefined && !this.#leases.isDead(other.session)) return false;
-    if (!(await removeOurs(files, this.#path, text, window.mayStart))) return false;
-    return this.set(window);
+    if (!(await removeOurs(files, this.#path, text, guard.canBegin))) return false;
+    return this.set(guard);
   }
 
   /** False if it is too late for that. */

@@ -1,48 +1,33 @@
-/** What events, and what other instances are seen to be at, mean for a state that this worker holds. */
+/** What pending events, and what other instances are observed to be at, mean for a state that waits. Pure. */
+import type { Outcome, Task } from '../engine/session.ts';
 import { applyArrivals } from '../machine/arrivals.ts';
-import { applyBurst, type Arrived } from '../machine/burst.ts';
+import { applyBurst } from '../machine/burst.ts';
 import type { Machine } from '../machine/definition.ts';
 import { isOpen } from '../machine/join.ts';
 import { parseStateName } from '../machine/name.ts';
 import type { CommitRecord } from '../machine/record.ts';
-import { resolveState, type Registry } from '../machine/registry.ts';
-import type { StateFile } from '../machine/state-file.ts';
-import type { Reading } from '../machine/table.ts';
-import type { Change } from '../volume/operations.ts';
-import type { Resting, Scene } from './plan.ts';
-import type { Sights } from './ports.ts';
+import { readingOf, type DecisionContext } from './decision-context.ts';
 
-/** Of another instance's last state file. */
-export function readingOf(registry: Registry, file: StateFile | undefined): Reading | undefined {
-  if (file === undefined) return undefined;
-  const resolved = resolveState(registry, file);
-  return { state: resolved.ok ? resolved.state : file.state, payload: file.payload };
-}
-
-/** What its machine may look at, for a tick that begins now: it is told, and decides nothing (see I11). */
-export function sightsOf({ sensors }: Machine, sensor: Scene['sensor']): Sights {
-  return Object.fromEntries(sensors.map((instance) => [instance, sensor(instance) ?? null]));
-}
-
-/** What the events that wait for a state mean for it; without any, its timers are set, once. */
-export function receive(
-  name: string,
-  { machine, state, file }: Resting,
-  events: readonly Arrived[],
-  scene: Scene,
-): Change {
+/** Without events, the timers of the state are set, once. */
+export function applyPending(
+  task: Task,
+  { machine, state }: { readonly machine: Machine; readonly state: string },
+  context: DecisionContext,
+): Outcome {
+  const { name, file, events } = task;
   const isJoining = isOpen(file.join);
   const hasTimers = !isJoining && machine.timers.has(state) && file.since === undefined;
   if (events.length === 0 && !hasTimers) return { kind: 'wait' };
   const { instance } = parseStateName(name)!;
-  const finished = scene.now;
-  const input = { machine, instance, name, file, state, events, finished, sensor: scene.sensor };
+  const { now: finished, session, worker } = context;
+  const sensor = (other: string): ReturnType<typeof readingOf> => readingOf(other, task, context);
+  const input = { machine, instance, name, file, state, events, finished, sensor };
   const burst = isJoining ? applyArrivals(input) : applyBurst(input);
   const record: CommitRecord = {
     flockwork: 1,
     state: name,
-    session: scene.token.session,
-    worker: scene.token.worker,
+    session,
+    worker,
     started: finished,
     finished,
     machine: machine.name,
@@ -50,9 +35,6 @@ export function receive(
     ...(burst.emit.length > 0 && { emit: burst.emit }),
     next: burst.next,
   };
-  const { rests } = burst;
-  if (!burst.hasLooked) return { kind: 'commit', record, rests };
-  // What was seen is of this cycle, or it is no news.
-  if (scene.seen !== scene.cycle) return { kind: 'release' };
-  return { kind: 'commit', record, rests, cycle: scene.cycle };
+  const readSet = burst.hasLooked && { readSet: machine.sensors };
+  return { kind: 'commit', record, rests: burst.rests, ...readSet };
 }

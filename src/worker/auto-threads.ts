@@ -5,7 +5,8 @@
 import type { RunnableActivity } from '../machine/definition.ts';
 import { formatDuration } from '../machine/duration.ts';
 import { createExecute } from './executor.ts';
-import type { Log, TickTask } from './ports.ts';
+import type { Log } from '../engine/ports.ts';
+import type { TickTask } from './ports.ts';
 import { startThreads, type Threads, type ThreadsOptions } from './threads.ts';
 
 /** Milliseconds: people are told of a tick that has blocked the thread for so long. */

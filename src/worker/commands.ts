@@ -10,7 +10,8 @@ import { CommandLimit } from './command-limit.ts';
 import { SHELL, startCommand, type Command, type RunningCommand } from './command.ts';
 import type { Deadlines } from './deadlines.ts';
 import { commandsByDescriptors } from './descriptors.ts';
-import type { Log, TickResult, TickTask } from './ports.ts';
+import type { Log } from '../engine/ports.ts';
+import type { TickResult, TickTask } from './ports.ts';
 import { ProcessGroups } from './process-groups.ts';
 import { supervise } from './supervise.ts';
 

@@ -1,51 +1,50 @@
 /**
- * How many ticks one process runs at a time, shared among its volumes. Each that has something to do may use an
- * equal part; what the others leave free is nobody's until they have nothing to do. A volume claims only what
- * it may begin: nothing waits here that another worker could run.
+ * How many ticks one process runs at a time, shared by its workers, one for each engine. A worker that has something to do
+ * may use an equal part; the part of one that has nothing to do is shared by the others.
  */
 
-/** A volume's crew, as the others know it. */
-export interface Member {
+/** A worker, as the others see it. */
+export interface SlotUser {
   /** Ticks that run. */
   readonly running: number;
-  /** It holds something, or there is something that it could claim. */
+  /** It holds something, or its engine has something to hand out. */
   readonly isActive: boolean;
   /** Called when it may have room for more. */
-  startTicks(): void;
+  onRoom(): void;
 }
 
-export class Slots {
+export class ConcurrencyLimit {
   readonly #total: number;
-  readonly #members = new Set<Member>();
+  readonly #users = new Set<SlotUser>();
 
-  /** `total`: at least one for each member. */
+  /** `total`: at least one for each user. */
   constructor(total: number) {
     this.#total = total;
   }
 
-  join(member: Member): void {
-    this.#members.add(member);
+  join(user: SlotUser): void {
+    this.#users.add(user);
   }
 
-  leave(member: Member): void {
-    this.#members.delete(member);
+  leave(user: SlotUser): void {
+    this.#users.delete(user);
     this.offer();
   }
 
-  /** Ticks that this member may run at a time, those that run included. */
-  limit(member: Member): number {
-    if (this.#members.size === 1) return this.#total;
-    const all = [...this.#members];
-    const active = all.filter((one) => one === member || one.isActive);
+  /** Ticks that this user may run at a time, those that run included. */
+  limit(user: SlotUser): number {
+    if (this.#users.size === 1) return this.#total;
+    const all = [...this.#users];
+    const active = all.filter((one) => one === user || one.isActive);
     const part = Math.floor(this.#total / active.length);
-    const isOneMore = active.indexOf(member) < this.#total % active.length;
-    // Whoever was alone before may still run more than its part.
+    const isOneMore = active.indexOf(user) < this.#total % active.length;
+    // A worker that was alone before may still run more than its part.
     const free = this.#total - all.reduce((sum, { running }) => sum + running, 0);
-    return Math.min(part + (isOneMore ? 1 : 0), member.running + Math.max(0, free));
+    return Math.min(part + (isOneMore ? 1 : 0), user.running + Math.max(0, free));
   }
 
-  /** Something has become free, perhaps. */
+  /** A tick has ended, or a worker has left. */
   offer(): void {
-    for (const member of this.#members) member.startTicks();
+    for (const user of this.#users) user.onRoom();
   }
 }

@@ -8,7 +8,8 @@ import type { Variables } from './command-environment.ts';
 import { Commands } from './commands.ts';
 import { Deadlines } from './deadlines.ts';
 import { cut, failed } from './failure.ts';
-import type { Execute, Log, TickResult, TickTask } from './ports.ts';
+import type { Log } from '../engine/ports.ts';
+import type { Execute, TickResult, TickTask } from './ports.ts';
 import type { StrayErrors } from './stray-errors.ts';
 import { supervise } from './supervise.ts';
 

@@ -1,4 +1,4 @@
-/** The machines that a worker runs: its own and, read when they are first wanted, those that its volume keeps. */
+/** The machines that a worker runs: its own, and those that its engine stores, read when they are first wanted. */
 import { parseConfiguration } from '../machine/config.ts';
 import type { Machine } from '../machine/definition.ts';
 import { machineNameProblem } from '../machine/machine.ts';
@@ -13,57 +13,60 @@ import {
   type Registry,
 } from '../machine/registry.ts';
 import type { StateFile } from '../machine/state-file.ts';
-import type { ConfigurationName, KnownMachines, Session } from '../volume/operations.ts';
+import type { Configurations, ConfigurationName } from '../engine/engine.ts';
+import type { KnownMachines, Refusal, Task } from '../engine/session.ts';
 
-/** Among a token's machines: this worker runs commands of configurations that the volume keeps. */
-export const TRUSTS_VOLUME = '*';
+/** Among the machines that a worker announces: it also runs commands of configurations that the engine stores. */
+const TRUSTS_STORED = '*';
 
-/** Why a machine is not to be had. `isUntrusted`: those that trust the volume have it. */
-export interface Missing {
-  /** Undefined: nobody has said anything about it. */
-  readonly reason: string | undefined;
-  readonly isUntrusted: boolean;
-}
+/** Why a machine is not to be had. An undefined reason: no stored configuration says anything about it. */
+export type Missing = NonNullable<Refusal['stored']>;
 
-const NOTHING_KNOWN: Missing = { reason: undefined, isUntrusted: false };
+/** Milliseconds for which a machine that was not found is not looked for again on behalf of failed states. */
+const MISSED_MS = 1000;
 
-type Source = Pick<Session, 'configurations' | 'sensor'>;
+const NOTHING_KNOWN: Missing = { reason: undefined, needsTrust: false };
+
+type Stored = Pick<Configurations, 'get' | 'list'>;
 
 export class Library {
   readonly #machines: () => Registry;
-  readonly #trustsVolume: boolean;
-  /** Of the worker's own machines, those that are in use. */
+  readonly #stored: Stored;
+  readonly #trustsStored: boolean;
+  /** The worker's own machines that are in use. */
   #own: Registry;
-  /** Machines that the volume keeps, as far as they were wanted. */
+  #known: KnownMachines;
+  /** Stored machines, as far as they were wanted. */
   #learned: readonly Machine[] = [];
   #registry: Registry;
-  /** Own machines that other workers know this one to have. */
-  #announced: Registry;
   #newest: ReadonlyMap<string, string> = new Map();
-  #looked = Number.NaN;
-  /** Machines that were looked for in a cycle. */
-  #missed = { cycle: Number.NaN, machines: new Set<string>() };
+  /** Of the last look. */
+  #looked: { readonly asOf: number; readonly done: Promise<void> } | undefined;
+  /** Machines that were not found since then (monotonic, ms). */
+  #missed = { since: Number.NEGATIVE_INFINITY, machines: new Set<string>() };
 
-  /** `machines`: the worker's own; a function where they change: it returns another object then. */
-  constructor(machines: Registry | (() => Registry), trustsVolume: boolean) {
-    this.#machines = typeof machines === 'function' ? machines : () => machines;
-    this.#own = this.#machines();
+  /** `machines`: the worker's own; another object when they have changed. */
+  constructor(machines: () => Registry, stored: Stored, trustsStored: boolean) {
+    this.#machines = machines;
+    this.#stored = stored;
+    this.#own = machines();
     this.#registry = this.#own;
-    this.#announced = this.#own;
-    this.#trustsVolume = trustsVolume;
+    this.#trustsStored = trustsStored;
+    this.#known = knownOf(this.#own, trustsStored);
   }
 
-  /** Once a cycle: own machines that have changed are used from now on, and other workers know of them. */
-  async renew(session: Pick<Session, 'announce'>): Promise<void> {
+  /** What other workers are told. The same object as long as nothing has changed. */
+  get known(): KnownMachines {
+    this.#renew();
+    return this.#known;
+  }
+
+  /** Own machines that have changed are used from now on. */
+  #renew(): void {
     const own = this.#machines();
-    if (own !== this.#own) this.#use(own);
-    if (own === this.#announced) return;
-    await session.announce(knownOf(own, this.#trustsVolume));
-    this.#announced = own;
-  }
-
-  #use(own: Registry): void {
+    if (own === this.#own) return;
     this.#own = own;
+    this.#known = knownOf(own, this.#trustsStored);
     const ofOwn = [...own.values()].flat();
     const names = new Set(ofOwn.map(fullName));
     this.#learned = this.#learned.filter((machine) => !names.has(fullName(machine)));
@@ -74,43 +77,66 @@ export class Library {
     return this.#registry;
   }
 
-  /** Of each name that the volume keeps: the newest version, as of the last look. */
+  /** Of each stored name: the newest version, as of the last look. */
   get newest(): ReadonlyMap<string, string> {
     return this.#newest;
   }
 
-  /** Once a cycle. What machines look at has to be understood before they do. */
-  async look(source: Source, cycle: number): Promise<void> {
-    if (this.#looked === cycle) return;
-    await this.#list(source);
+  /**
+   * Before tasks are planned, once for each look at the store that they are from. The machines of instances that are
+   * observed must be known before those are.
+   */
+  async look({ asOf, observe }: Pick<Task, 'asOf' | 'observe'>): Promise<void> {
+    if (this.#looked?.asOf === asOf) return this.#looked.done;
+    this.#renew();
+    const done = this.#look(observe);
+    this.#looked = { asOf, done };
+    try {
+      await done;
+    } catch (error) {
+      this.#looked = undefined;
+      throw error;
+    }
+  }
+
+  /** Nothing to wait for. */
+  hasLooked({ asOf }: Pick<Task, 'asOf'>): boolean {
+    return this.#looked?.asOf === asOf && this.#isReady;
+  }
+
+  #isReady = false;
+
+  async #look(observe: Task['observe']): Promise<void> {
+    this.#isReady = false;
+    await this.#list();
     for (const instance of sensorsOf(this.#own)) {
-      const file = source.sensor(instance);
+      const file = observe(instance);
       if (file === undefined) continue;
       const resolved = resolveState(this.#registry, file, this.#newest);
       if (resolved.ok || resolved.code !== 'unknown-machine') continue;
-      await this.learn(file.machine ?? file.state, source);
+      await this.learn(file.machine ?? file.state);
     }
-    this.#looked = cycle;
+    this.#isReady = true;
   }
 
-  /** Would this state file run, or wait, here? What is not known is looked for once a cycle. */
-  async runs(file: StateFile, source: Source, cycle: number): Promise<boolean> {
-    if (this.#missed.cycle !== cycle) {
-      await this.#list(source);
-      this.#missed = { cycle, machines: new Set() };
+  /** Would this state file run, or wait, here? `now`: monotonic, ms. */
+  async runs(file: StateFile, now: number): Promise<boolean> {
+    if (now - this.#missed.since >= MISSED_MS) {
+      await this.#list();
+      this.#missed = { since: now, machines: new Set() };
     }
     const resolved = resolveState(this.#registry, file, this.#newest);
     if (resolved.ok || resolved.code !== 'unknown-machine') return resolved.ok;
     const wanted = file.machine ?? file.state;
     if (this.#missed.machines.has(wanted)) return false;
     this.#missed.machines.add(wanted);
-    if ((await this.learn(wanted, source)) !== undefined) return false;
+    if ((await this.learn(wanted)) !== undefined) return false;
     return resolveState(this.#registry, file, this.#newest).ok;
   }
 
-  async #list(source: Source): Promise<void> {
+  async #list(): Promise<void> {
     const newest = new Map<string, string>();
-    for (const { name, version } of await source.configurations.list()) {
+    for (const { name, version } of await this.#stored.list()) {
       if (compareVersions({ version }, { version: newest.get(name) }) > 0)
         newest.set(name, version);
     }
@@ -118,22 +144,22 @@ export class Library {
   }
 
   /** `NAME` or `NAME:VERSION`, which may have come just now. Undefined: it is known from now on. */
-  async learn(wanted: string, source: Source): Promise<Missing | undefined> {
+  async learn(wanted: string): Promise<Missing | undefined> {
     const [name = '', given] = wanted.split(':');
-    if (given === undefined) await this.#list(source);
+    if (given === undefined) await this.#list();
     const version = given ?? this.#newest.get(name);
     // It becomes a file's name.
     const isName = [name, version].every((part) => machineNameProblem(part) === undefined);
     if (version === undefined || !isName) return NOTHING_KNOWN;
     const key = { name, version };
-    const text = await source.configurations.get(key);
+    const text = await this.#stored.get(key);
     if (text === undefined) return NOTHING_KNOWN;
     const found = readStored(text, key);
-    if (typeof found === 'string') return { reason: found, isUntrusted: false };
+    if (typeof found === 'string') return { reason: found, needsTrust: false };
     const commands = [...found.activities.values()].some(({ kind }) => kind === 'command');
-    if (commands && !this.#trustsVolume) {
+    if (commands && !this.#trustsStored) {
       const reason = `${fullName(key)} is stored on the volume and runs commands, which a worker does with --trust-volume only`;
-      return { reason, isUntrusted: true };
+      return { reason, needsTrust: true };
     }
     this.#learned = [...this.#learned, found];
     this.#registry = createRegistry([...this.#registry.values(), [found]].flat());
@@ -141,9 +167,8 @@ export class Library {
   }
 }
 
-/** As a token lists them. */
-export function knownOf(own: Registry, trustsVolume: boolean): KnownMachines {
-  const machines = [...machineNames(own), ...(trustsVolume ? [TRUSTS_VOLUME] : [])];
+function knownOf(own: Registry, trustsStored: boolean): KnownMachines {
+  const machines = [...machineNames(own), ...(trustsStored ? [TRUSTS_STORED] : [])];
   return { machines, states: machineStates(own) };
 }
 

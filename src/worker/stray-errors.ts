@@ -4,7 +4,8 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { failed, hasOwnFrame } from './failure.ts';
-import type { Log, TickResult, TickTask } from './ports.ts';
+import type { Log } from '../engine/ports.ts';
+import type { TickResult, TickTask } from './ports.ts';
 
 type Named = Pick<TickTask, 'name' | 'machine'>;
 

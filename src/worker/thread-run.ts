@@ -4,7 +4,8 @@ import type { Piscina } from 'piscina';
 import type { PastStep } from '../machine/definition.ts';
 import type { Cancellable, Cause } from './cancellation.ts';
 import type { Deadlines } from './deadlines.ts';
-import type { Log, TickResult, TickTask } from './ports.ts';
+import type { Log } from '../engine/ports.ts';
+import type { TickResult, TickTask } from './ports.ts';
 
 /** What every thread is started with. */
 export interface ThreadData {

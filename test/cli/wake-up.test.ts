@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { watchVolume } from '../../src/cli/wake-up.ts';
-import type { Log } from '../../src/worker/ports.ts';
+import type { Log } from '../../src/engine/ports.ts';
 
 let root: string;
 let close: () => Promise<void> = () => Promise.resolve();

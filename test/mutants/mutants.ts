@@ -42,7 +42,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'sweep left out',
     seed: 3,
     file: `${VOLUME}/recovery.ts`,
-    find: 'await this.#sweep(session, isMyPart, window, report.finished);',
+    find: 'await this.#sweep(session, isMyPart, guard, report.finished);',
     replace: '',
   },
   {
@@ -151,13 +151,13 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'successors are published before the commit',
     seed: 1,
     file: `${VOLUME}/commit.ts`,
-    find: "  await link(member, await assign(member, at(steps, 'staged'), window), window);",
+    find: "  await link(member, await assign(member, at(steps, 'staged'), guard), guard);",
     replace: `  for (const step of at(steps, 'staged')) {
     const next = recordOf(step)?.next;
-    if (next === undefined || !window.mayStart()) continue;
+    if (next === undefined || !guard.canBegin()) continue;
     await linkOnce(member.files, successorFile(member, step.name), member.layout.state(next.name), next.content);
   }
-  await link(member, await assign(member, at(steps, 'staged'), window), window);`,
+  await link(member, await assign(member, at(steps, 'staged'), guard), guard);`,
   },
   {
     name: 'the volume id is not looked at',
@@ -177,7 +177,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'commits in any phase',
     seed: 43,
     file: `${VOLUME}/commit.ts`,
-    find: `    if (!window.mayStart()) return;
+    find: `    if (!guard.canBegin()) return;
     const record = recordOf(step);`,
     replace: '    const record = recordOf(step);',
   },
@@ -314,7 +314,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'events are applied without an outcome',
     seed: 1,
     file: `${VOLUME}/commit.ts`,
-    find: 'const outcome = await assignEvents(member, record, step.staged!, window.mayStart);',
+    find: 'const outcome = await assignEvents(member, record, step.staged!, guard.canBegin);',
     replace: "const outcome = assignEvents.length > 0 ? 'ours' : 'taken';",
   },
   {
@@ -357,7 +357,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'the sweep leaves out the events that a step causes',
     seed: 64,
     file: `${VOLUME}/commit.ts`,
-    find: 'if (!(await emitEvents(member, record, source, window.mayLand))) return false;',
+    find: 'if (!(await emitEvents(member, record, source, guard.canFinish))) return false;',
     replace: '',
   },
   {

@@ -271,7 +271,7 @@ async function work(volume: TestVolume, ant: TestSession): Promise<void> {
   for (let cycle = 0; cycle < 6; cycle += 1) {
     volume.pass(4000);
     ant.beat();
-    await survive('glance', () => session.glance());
+    await survive('glance', () => session.readRoster());
     let names: readonly string[] = [];
     await survive(
       'snapshot',
@@ -283,7 +283,7 @@ async function work(volume: TestVolume, ant: TestSession): Promise<void> {
     await survive('register', () => session.register(OPEN));
     for (const name of names.slice(0, 8)) {
       await survive('claim', () => session.claim(name, OPEN));
-      await survive('intake', () => session.intake(name));
+      await survive('intake', () => session.readState(name));
       await survive('events', () => session.events(name));
       await survive('history', () => session.history(name));
     }

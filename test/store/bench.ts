@@ -8,7 +8,7 @@ import type { Random } from '../../src/engine/ports.ts';
 import { Dice } from '../../src/sim/dice.ts';
 import type { Recruit, Sent, Store } from '../../src/engine/engine.ts';
 import type { EventFile } from '../../src/machine/event.ts';
-import type { Session, Step, Window } from '../../src/volume/operations.ts';
+import type { VolumeOperations, Step, PhaseGuard } from '../../src/volume/operations.ts';
 import { judge, newStep, type Scene } from '../../src/worker/plan.ts';
 import { readingOf, receive } from '../../src/worker/apply-events.ts';
 import { REGISTRY } from './machines.ts';
@@ -20,14 +20,14 @@ const PHASES: PhaseLengths = { assignment: 40, commitment: 60, update: 120, buff
 export const CYCLE_LENGTH: number = cycleLength(PHASES);
 /** Of the manual sessions; workers go by the clock. */
 export const CYCLE = 7;
-export const OPEN: Window = {
-  mayStart: () => true,
-  mayLand: () => true,
+export const OPEN: PhaseGuard = {
+  canBegin: () => true,
+  canFinish: () => true,
   follow: false,
   cycle: CYCLE,
 };
-export const FOLLOW: Window = { ...OPEN, follow: true };
-export const CLOSED: Window = { ...OPEN, mayStart: () => false, mayLand: () => false };
+export const FOLLOW: PhaseGuard = { ...OPEN, follow: true };
+export const CLOSED: PhaseGuard = { ...OPEN, canBegin: () => false, canFinish: () => false };
 
 export interface Settings {
   readonly phases: PhaseLengths;
@@ -38,7 +38,7 @@ export interface Settings {
 export interface Made {
   readonly store: Store;
   /** From now on this session gives no sign of life; nobody calls it any more. */
-  readonly kill: (session: Session) => void;
+  readonly kill: (session: VolumeOperations) => void;
 }
 
 /** A new, empty store, which goes by this time and nothing else. */
@@ -64,7 +64,7 @@ export class Bench {
     return this.made.store;
   }
 
-  open(worker: string, more: Partial<Recruit> = {}): Promise<Session> {
+  open(worker: string, more: Partial<Recruit> = {}): Promise<VolumeOperations> {
     const machines = machineNames(REGISTRY);
     const sensors = sensorsOf(REGISTRY);
     const recruit = { worker, host: 'host', pid: 1, concurrency: 2, capacity: 10 };
@@ -88,7 +88,7 @@ export class Bench {
   }
 
   /** While the living show that they live. */
-  async pass(ms: number, ...living: readonly Session[]): Promise<void> {
+  async pass(ms: number, ...living: readonly VolumeOperations[]): Promise<void> {
     const end = this.time.agenda.now + ms;
     while (this.time.agenda.now < end) {
       await this.time.pass(Math.min(LEASE / 8, end - this.time.agenda.now));
@@ -97,13 +97,13 @@ export class Bench {
   }
 
   /** Until a cycle has begun that begins after `time` has come: what was to wait for it is due in it. */
-  async passUntilDue(time: number, ...living: readonly Session[]): Promise<void> {
+  async passUntilDue(time: number, ...living: readonly VolumeOperations[]): Promise<void> {
     const start = cycleStart(PHASES, time - 1) + CYCLE_LENGTH;
     await this.pass(Math.max(0, start - this.time.agenda.now), ...living);
   }
 
   /** The dead are dead, until the survivor has finished all that they owed. */
-  async bury(survivor: Session, ...dead: readonly Session[]): Promise<void> {
+  async bury(survivor: VolumeOperations, ...dead: readonly VolumeOperations[]): Promise<void> {
     for (const session of dead) this.made.kill(session);
     for (let cycle = 0; cycle < 14; cycle += 1) {
       await this.pass(LEASE / 4, survivor);
@@ -113,8 +113,8 @@ export class Bench {
   }
 
   /** Claims all that may be claimed, and decides what is to become of it. */
-  async take(session: Session): Promise<Step[]> {
-    await session.glance();
+  async take(session: VolumeOperations): Promise<Step[]> {
+    await session.readRoster();
     const { tasks } = await session.snapshot();
     const steps: Step[] = [];
     for (const name of tasks.names) {
@@ -124,25 +124,25 @@ export class Bench {
     return steps;
   }
 
-  async settle(session: Session, steps: readonly Step[], window: Window = OPEN): Promise<void> {
-    await session.settle(steps, window);
+  async settle(session: VolumeOperations, steps: readonly Step[], guard: PhaseGuard = OPEN): Promise<void> {
+    await session.settle(steps, guard);
     expect(steps.map(({ error }) => error)).toEqual(steps.map(() => undefined));
   }
 
   /** Cycles until nothing is left to do now. */
-  async workOff(session: Session, window: Window = OPEN): Promise<void> {
+  async workOff(session: VolumeOperations, guard: PhaseGuard = OPEN): Promise<void> {
     for (let cycle = 0; cycle < 30; cycle += 1) {
       const steps = await this.take(session);
-      await this.settle(session, steps, window);
+      await this.settle(session, steps, guard);
       expect(steps.map(({ progress }) => progress)).toEqual(steps.map(() => 'settled'));
-      await session.recover(cycle, window);
+      await session.recover(cycle, guard);
       if (steps.length === 0) return;
     }
     throw new Error('it does not come to an end');
   }
 
   /** Puts aside a state that nobody can run. */
-  async putAside(session: Session, name: string): Promise<void> {
+  async putAside(session: VolumeOperations, name: string): Promise<void> {
     expect(await session.claim(name, OPEN)).toBe('ours');
     const { session: id, worker } = session.token;
     const record: FailureRecord = {
@@ -157,7 +157,7 @@ export class Bench {
     await this.settle(session, [newStep(name, { kind: 'fail', record })]);
   }
 
-  async decide(session: Session, name: string): Promise<Step> {
+  async decide(session: VolumeOperations, name: string): Promise<Step> {
     const sensor = (instance: string): ReturnType<Scene['sensor']> =>
       readingOf(REGISTRY, session.sensor(instance));
     const scene: Scene = {
@@ -172,7 +172,7 @@ export class Bench {
       sensor,
       history: (one) => session.history(one),
     };
-    const verdict = judge(name, await session.intake(name), undefined, scene);
+    const verdict = judge(name, await session.readState(name), undefined, scene);
     if (verdict.kind === 'change') return newStep(name, verdict.change);
     if (verdict.kind === 'waits') {
       return newStep(name, receive(name, verdict, await session.events(name), scene));
@@ -200,7 +200,7 @@ export class Bench {
 
 /** A step that leads on, or to its end. */
 export function commitStep(
-  session: Session,
+  session: VolumeOperations,
   name: string,
   more: Pick<CommitRecord, 'output' | 'next' | 'events' | 'emit'>,
 ): Step {

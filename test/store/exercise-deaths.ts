@@ -1,6 +1,6 @@
 /** Sessions that die, or are taken for dead: what they had begun is finished by others, once. */
 import { describe, expect, test } from 'vitest';
-import type { Session, Step, Window } from '../../src/volume/operations.ts';
+import type { VolumeOperations, Step, PhaseGuard } from '../../src/volume/operations.ts';
 import {
   Bench,
   CLOSED,
@@ -22,7 +22,7 @@ const next = (worker: string): { name: string; content: string } => ({
 /** What a worker does with all that is there, step by step. */
 const LIFE: readonly [
   string,
-  (bench: Bench, session: Session, steps: Step[]) => Promise<unknown>,
+  (bench: Bench, session: VolumeOperations, steps: Step[]) => Promise<unknown>,
 ][] = [
   ['it has come', async () => undefined],
   ['registering', (_, session) => session.register(OPEN)],
@@ -46,13 +46,13 @@ const LIFE: readonly [
 ];
 
 /** Closes for good when it has been asked so often. */
-function windowOf(asks: number): Window {
+function windowOf(asks: number): PhaseGuard {
   let left = asks;
   const may = (): boolean => {
     left -= 1;
     return left >= 0;
   };
-  return { ...FOLLOW, mayStart: may, mayLand: may };
+  return { ...FOLLOW, canBegin: may, canFinish: may };
 }
 
 /** Two lamps, of which one tells the other. */
@@ -63,7 +63,7 @@ async function lamps(bench: Bench): Promise<void> {
 }
 
 /** All that was to be done is done, each thing once, and nothing is left over. */
-async function expectDone(bench: Bench, survivor: Session): Promise<void> {
+async function expectDone(bench: Bench, survivor: VolumeOperations): Promise<void> {
   await bench.workOff(survivor);
   await bench.passUntilDue(bench.time.agenda.now + 2000, survivor);
   await bench.workOff(survivor);
@@ -90,7 +90,7 @@ export function exerciseDeaths(make: MakeStore): void {
         const steps: Step[] = [];
         for (const [, act] of LIFE.slice(0, last + 1)) await act(bench, ant, steps);
         await bench.bury(bee, ant);
-        expect((await bee.glance()).roster).toEqual([]);
+        expect((await bee.readRoster()).roster).toEqual([]);
         expect((await bee.sessions()).map(({ worker }) => worker)).toEqual(['bee']);
         expect((await bee.snapshot()).inProgress).toBe(0);
         await expectDone(bench, bee);
@@ -122,7 +122,7 @@ export function exerciseDeaths(make: MakeStore): void {
       await bench.pass(LEASE / 4, ant, bee);
       expect(await bee.recover(cycle, OPEN)).toMatchObject({ broken: [], dropped: [] });
     }
-    expect((await bee.glance()).roster).toHaveLength(1);
+    expect((await bee.readRoster()).roster).toHaveLength(1);
     expect((await bee.snapshot()).inProgress).toBe(1);
   });
 
@@ -147,7 +147,7 @@ export function exerciseDeaths(make: MakeStore): void {
     }
     expect([broken, dropped]).toEqual([[ant.token.session], [name]]);
     expect(await bee.claim(name, OPEN)).toBe('ours');
-    const intake = await bee.intake(name);
+    const intake = await bee.readState(name);
     expect(intake).toMatchObject({ attempts: [{ attempt: 1, worker: 'ant', result: 'lost' }] });
     expect(intake.kind === 'text' && intake.attempts).toHaveLength(1);
   });
@@ -171,7 +171,7 @@ export function exerciseDeaths(make: MakeStore): void {
         passedOver: [],
       });
     }
-    expect((await bee.glance()).roster).toHaveLength(1);
+    expect((await bee.readRoster()).roster).toHaveLength(1);
     expect((await bee.snapshot()).inProgress).toBe(1);
   });
 
@@ -306,7 +306,7 @@ export function exerciseDeaths(make: MakeStore): void {
 }
 
 function changeOf(
-  session: Session,
+  session: VolumeOperations,
   name: string,
   kind: 'fail' | 'release' | 'retry' | 'wait' | 'refuse',
 ): Step['change'] {

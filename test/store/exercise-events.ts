@@ -1,7 +1,7 @@
 /** Events: on their way, applied once, in order; and those that nobody waits for. */
 import { describe, expect, test } from 'vitest';
 import type { EventFile } from '../../src/machine/event.ts';
-import type { Session, Step } from '../../src/volume/operations.ts';
+import type { VolumeOperations, Step } from '../../src/volume/operations.ts';
 import { Bench, commitStep, LAMP, LEASE, OPEN, type MakeStore } from './bench.ts';
 
 const GRACE = 10_000;
@@ -132,7 +132,7 @@ export function exerciseEvents(make: MakeStore): void {
     const names = [await bench.submit('lamp', LAMP), await bench.submit('other', LAMP)];
     const file = await bench.sent('lamp', 'a');
     const event = { file, id: 'a', outcome: 'Ok' as const, from: 'off', to: 'on' };
-    const step = (session: Session, name: string): Step =>
+    const step = (session: VolumeOperations, name: string): Step =>
       commitStep(session, name, { events: [event], output: session.token.worker });
     const steps = [step(ant, names[0]!), step(bee, names[1]!)];
     expect(await ant.claim(names[0]!, OPEN)).toBe('ours');

@@ -142,7 +142,7 @@ export function exerciseFront(make: MakeStore): void {
       expect(await instances.failed()).toEqual([]);
       expect((await ant.snapshot()).tasks.names).toEqual([name]);
       expect(await ant.claim(name, OPEN)).toBe('ours');
-      expect(await ant.intake(name)).toMatchObject({ kind: 'text', attempts: [] });
+      expect(await ant.readState(name)).toMatchObject({ kind: 'text', attempts: [] });
       await bench.settle(ant, [newStep(name, { kind: 'commit', record: undefined })]);
       expect(await instances.retry(name)).toBe(false);
     });

@@ -1,7 +1,7 @@
 /** What a session may rely on: claims, commits, and whatever else becomes of a state. */
 import { describe, expect, test } from 'vitest';
 import type { Attempt } from '../../src/machine/record.ts';
-import type { Change, Session } from '../../src/volume/operations.ts';
+import type { Change, VolumeOperations } from '../../src/volume/operations.ts';
 import {
   Bench,
   bytesOf,
@@ -21,7 +21,7 @@ type CommitChange = Extract<Change, { kind: 'commit' }>;
 const ONE = { state: 'count', payload: { left: 0 } };
 const NEXT = { name: 'one.state-1', content: JSON.stringify(ONE) };
 
-function failedAttempt(by: Session, notBefore: string): Attempt {
+function failedAttempt(by: VolumeOperations, notBefore: string): Attempt {
   const { session, worker } = by.token;
   const now = by.stamp();
   return { attempt: 1, session, worker, started: now, ended: now, result: 'failed', notBefore };
@@ -53,24 +53,24 @@ export function exerciseSessions(make: MakeStore): void {
   });
 
   test('a step leads to its successor, which is there for all, or followed', async () => {
-    for (const window of [OPEN, FOLLOW]) {
+    for (const guard of [OPEN, FOLLOW]) {
       const bench = await Bench.of(make);
       const name = await bench.submit('one', ONE);
       const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
       expect(await ant.claim(name, OPEN)).toBe('ours');
-      expect(await ant.intake(name)).toMatchObject({
+      expect(await ant.readState(name)).toMatchObject({
         kind: 'text',
         bytes: bytesOf(ONE),
         attempts: [],
       });
       const step = commitStep(ant, name, { next: NEXT });
-      await bench.settle(ant, [step], window);
-      const { follow } = window;
+      await bench.settle(ant, [step], guard);
+      const { follow } = guard;
       expect(step).toMatchObject({ progress: 'settled', lost: false, followed: follow });
       expect((await bee.snapshot()).tasks.names).toEqual(follow ? [] : [NEXT.name]);
       expect(await bee.claim(NEXT.name, OPEN)).toBe(follow ? 'taken' : 'ours');
       expect(await bench.chain('one')).toEqual(['count done', 'count in progress']);
-      expect(await (follow ? ant : bee).intake(NEXT.name)).toMatchObject({
+      expect(await (follow ? ant : bee).readState(NEXT.name)).toMatchObject({
         bytes: bytesOf(NEXT.content),
       });
     }
@@ -197,7 +197,7 @@ export function exerciseSessions(make: MakeStore): void {
       await bench.passUntilDue(Date.parse(notBefore), ant);
       expect((await ant.snapshot()).tasks.names).toEqual([name]);
       expect(await ant.claim(name, OPEN)).toBe('ours');
-      expect(await ant.intake(name)).toMatchObject({ attempts: [attempt] });
+      expect(await ant.readState(name)).toMatchObject({ attempts: [attempt] });
       await bench.settle(ant, [newStep(name, { kind: 'commit', record: undefined })]);
       expect((await ant.snapshot()).delayed).toBe(0);
     });
@@ -273,17 +273,17 @@ export function exerciseSessions(make: MakeStore): void {
   test('who is available is on the roster, under one name once', async () => {
     const bench = await Bench.of(make);
     const ant = await bench.open('ant', { concurrency: 3, capacity: 5 });
-    expect((await ant.glance()).roster).toEqual([]);
+    expect((await ant.readRoster()).roster).toEqual([]);
     expect(await ant.register(OPEN)).toBe(true);
     const entry = { session: ant.token.session, name: 'ant', concurrency: 3, capacity: 5 };
-    expect(await ant.glance()).toEqual({ roster: [entry], paused: false });
+    expect(await ant.readRoster()).toEqual({ roster: [entry], paused: false });
     expect((await ant.snapshot()).roster).toEqual([entry]);
     const other = await bench.open('ant');
     expect(other.token.session).not.toBe(ant.token.session);
     expect(await other.register(OPEN)).toBe(false);
     expect(await ant.withdraw(CLOSED)).toBe(false);
     expect(await ant.withdraw(OPEN)).toBe(true);
-    expect((await ant.glance()).roster).toEqual([]);
+    expect((await ant.readRoster()).roster).toEqual([]);
     expect(await other.register(OPEN)).toBe(true);
     const { worker, capacity } = ant.token;
     expect((await ant.sessions()).map(({ session }) => session).sort()).toEqual(
@@ -334,17 +334,17 @@ export function exerciseSessions(make: MakeStore): void {
   test('others are seen as they were when this cycle began', async () => {
     const bench = await Bench.of(make);
     const ant = await bench.open('ant');
-    await ant.glance();
+    await ant.readRoster();
     expect(ant.sensor('lamp')).toBeUndefined();
     expect(() => ant.sensor('other')).toThrow('nobody looks at other');
     await bench.submit('lamp', LAMP);
     expect(ant.sensor('lamp')).toBeUndefined();
-    await ant.glance();
+    await ant.readRoster();
     expect(ant.sensor('lamp')).toMatchObject({ state: 'lamp' });
     await bench.sent('lamp', 'a');
     await bench.settle(ant, await bench.take(ant));
     expect(ant.sensor('lamp')).toMatchObject({ state: 'lamp' });
-    await ant.glance();
+    await ant.readRoster();
     expect(ant.sensor('lamp')).toMatchObject({ state: 'on' });
   });
 

@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { createExecute } from '../../src/worker/executor.ts';
 import type { Clock } from '../../src/engine/ports.ts';
-import type { Log, Summary, TickResult, TickTask } from '../../src/worker/ports.ts';
-import { Slots } from '../../src/worker/concurrency-limit.ts';
+import type { Log } from '../../src/engine/ports.ts';
+import type { Summary, TickResult, TickTask } from '../../src/worker/ports.ts';
+import { ConcurrencyLimit } from '../../src/worker/concurrency-limit.ts';
 import { Worker } from '../../src/volume/cycle-loop.ts';
-import type { Session } from '../../src/volume/operations.ts';
+import type { VolumeOperations } from '../../src/volume/operations.ts';
 import { Bench, CYCLE_LENGTH, LAMP, LEASE, type MakeStore } from './bench.ts';
 import { REGISTRY } from './machines.ts';
 
@@ -47,7 +48,7 @@ function start(
   const execute = createExecute({ clock, log: silent, print: () => undefined, pauseScale: 1 });
   let isDead = false;
   let refused = 0;
-  const sessions: Session[] = [];
+  const sessions: VolumeOperations[] = [];
   const stopping = new AbortController();
   const worker = new Worker(
     {
@@ -69,7 +70,7 @@ function start(
         return isDead ? new Promise(() => undefined) : execute(task, signal);
       },
       log: silent,
-      slots: new Slots(CONCURRENCY),
+      slots: new ConcurrencyLimit(CONCURRENCY),
       watch: undefined,
     },
     {
@@ -105,7 +106,7 @@ async function linger(signal: AbortSignal, clock: Clock, ms: number): Promise<Ti
 /** What it can still ask once it is dead: nothing comes back from a store. */
 const AT_ONCE = ['time', 'uncertainty', 'stamp', 'sensor', 'setDeadline'];
 
-function mortal(session: Session, isDead: () => boolean): Session {
+function mortal(session: VolumeOperations, isDead: () => boolean): VolumeOperations {
   return new Proxy(session, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property);

@@ -127,8 +127,8 @@ describe('what was done long ago', () => {
     // All of it is far sooner than the next listing.
     for (let cycle = 0; cycle < 20; cycle += 1) {
       syncs = 0;
-      const mayStart = (): boolean => syncs < enough;
-      await one.session.archive(cycle, { ...OPEN, mayStart }, () => false);
+      const canBegin = (): boolean => syncs < enough;
+      await one.session.archive(cycle, { ...OPEN, canBegin }, () => false);
       left.push(volume.list().filter((name) => name.endsWith('.state')).length);
     }
     expect(left[0]).toBe(names.length);

@@ -113,7 +113,7 @@ test.each([true, false])('I4: it stands when it is too late (fresh: %s)', async 
   const ant = await joined(volume, 'ant', fresh);
   await ant.session.claim('x.state', OPEN);
   const one = release();
-  await ant.session.settle([one], { ...OPEN, mayLand: () => false });
+  await ant.session.settle([one], { ...OPEN, canFinish: () => false });
   expect(one.progress).toBe('published');
   expect(volume.list('in_progress')).toEqual(['x.state']);
   await ant.session.settle([one], OPEN);

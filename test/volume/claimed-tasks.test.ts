@@ -3,8 +3,8 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { CommitRecord } from '../../src/machine/record.ts';
-import { newHolding, newStep, type Holding, type Work } from '../../src/worker/plan.ts';
-import { Holdings } from '../../src/volume/claimed-tasks.ts';
+import { newClaimedTask, newStep, type ClaimedTask, type Work } from '../../src/worker/plan.ts';
+import { ClaimedTasks } from '../../src/volume/claimed-tasks.ts';
 import { collectGarbage } from '../garbage.ts';
 
 const STAGES = ['claimed', 'ready', 'running', 'finished'] as const;
@@ -22,16 +22,16 @@ function recordOf(name: string, next: string | undefined): CommitRecord {
   };
 }
 
-const commitTo = (name: string, next: string | undefined): Holding['step'] =>
+const commitTo = (name: string, next: string | undefined): ClaimedTask['step'] =>
   newStep(name, { kind: 'commit', record: recordOf(name, next) });
 
-function hold(holdings: Holdings, name: string): Holding {
-  const holding = newHolding(name, 't');
+function hold(holdings: ClaimedTasks, name: string): ClaimedTask {
+  const holding = newClaimedTask(name, 't');
   holdings.add(holding);
   return holding;
 }
 
-function ready(holdings: Holdings, name: string, priority?: number): Holding {
+function ready(holdings: ClaimedTasks, name: string, priority?: number): ClaimedTask {
   const holding = hold(holdings, name);
   holding.work = workOf(name, priority);
   holdings.move(holding, 'ready');
@@ -65,21 +65,21 @@ const actions: fc.Arbitrary<Action[]> = fc.array(
 
 /** What is held, with the turn in which each became ready. */
 class Model {
-  readonly held = new Map<string, { holding: Holding; turn: number }>();
+  readonly held = new Map<string, { holding: ClaimedTask; turn: number }>();
   #turn = 0;
 
-  readied(holding: Holding): void {
+  readied(holding: ClaimedTask): void {
     this.held.get(holding.name)!.turn = this.#turn += 1;
   }
 
-  in(stage: Holding['stage']): Holding[] {
+  in(stage: ClaimedTask['stage']): ClaimedTask[] {
     return [...this.held.values()]
       .map(({ holding }) => holding)
       .filter((one) => one.stage === stage);
   }
 
-  get next(): Holding | undefined {
-    const key = ({ name, work }: Holding): [number, number] => [
+  get next(): ClaimedTask | undefined {
+    const key = ({ name, work }: ClaimedTask): [number, number] => [
       -(work!.file.priority ?? 0),
       this.held.get(name)!.turn,
     ];
@@ -94,7 +94,7 @@ class Model {
 }
 
 /** As a crew does it: claimed, ready, running, finished; released or settled from anywhere. */
-function act(action: Action, holdings: Holdings, model: Model): void {
+function act(action: Action, holdings: ClaimedTasks, model: Model): void {
   if (action.kind === 'clear') {
     holdings.clear();
     return model.held.clear();
@@ -128,7 +128,7 @@ function act(action: Action, holdings: Holdings, model: Model): void {
 test('answers as a look through all of it would', () => {
   fc.assert(
     fc.property(actions, (all) => {
-      const holdings = new Holdings();
+      const holdings = new ClaimedTasks();
       const model = new Model();
       for (const action of all) {
         act(action, holdings, model);
@@ -151,7 +151,7 @@ test('answers as a look through all of it would', () => {
 
 describe('the next to run', () => {
   test('is of the highest priority, and of those who has waited longest', () => {
-    const holdings = new Holdings();
+    const holdings = new ClaimedTasks();
     for (const [name, rank] of [
       ['a', 0],
       ['b', 5],
@@ -170,13 +170,13 @@ describe('the next to run', () => {
   });
 
   test('stays the same one until it is moved', () => {
-    const holdings = new Holdings();
+    const holdings = new ClaimedTasks();
     const one = ready(holdings, 'a');
     expect([holdings.next, holdings.next]).toEqual([one, one]);
   });
 
   test('costs no look at those that ran before it', () => {
-    const holdings = new Holdings();
+    const holdings = new ClaimedTasks();
     const many = 20_000;
     for (let index = 0; index < many; index += 1) ready(holdings, `s${index}`, index % 3);
     const start = performance.now();
@@ -194,7 +194,7 @@ describe('what has run is let go', () => {
   const MANY = 5000;
 
   /** Of everything else nobody has hold any more: only `holdings` could keep it. */
-  async function isKept(holdings: Holdings, name: string, after: () => void): Promise<boolean> {
+  async function isKept(holdings: ClaimedTasks, name: string, after: () => void): Promise<boolean> {
     const gone = new WeakRef(run(holdings, ready(holdings, name, 7)));
     after();
     // What was looked at in this turn of the loop is kept to its end.
@@ -203,14 +203,14 @@ describe('what has run is let go', () => {
     return gone.deref() !== undefined;
   }
 
-  function run(holdings: Holdings, holding: Holding): Holding {
+  function run(holdings: ClaimedTasks, holding: ClaimedTask): ClaimedTask {
     holdings.move(holding, 'running');
     holdings.delete(holding);
     return holding;
   }
 
   test('though something is always ready', async () => {
-    const holdings = new Holdings();
+    const holdings = new ClaimedTasks();
     const kept = await isKept(holdings, 'first', () => {
       for (let index = 0; index < MANY; index += 1) {
         ready(holdings, `s${index}`, 7);
@@ -222,14 +222,14 @@ describe('what has run is let go', () => {
   });
 
   test('where nothing of its priority is ready any more', async () => {
-    const holdings = new Holdings();
+    const holdings = new ClaimedTasks();
     expect(await isKept(holdings, 'first', () => void holdings.next)).toBe(false);
   });
 });
 
 describe('a name', () => {
   test('held anew is not the holding that it was', () => {
-    const holdings = new Holdings();
+    const holdings = new ClaimedTasks();
     const before = hold(holdings, 'x');
     expect(holdings.isHeld(before)).toBe(true);
     holdings.delete(before);
@@ -238,7 +238,7 @@ describe('a name', () => {
   });
 
   test('of a successor is followed until the step before it is settled', () => {
-    const holdings = new Holdings();
+    const holdings = new ClaimedTasks();
     const one = ready(holdings, 'x.state');
     one.step = commitTo('x.state', 'x.state-1');
     expect(holdings.isFollowing('x.state-1')).toBe(false);

@@ -3,7 +3,7 @@ import { mkdirSync, statSync, unlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseEventName } from '../../src/machine/event.ts';
-import type { Window } from '../../src/volume/operations.ts';
+import type { PhaseGuard } from '../../src/volume/operations.ts';
 import {
   CLOSED,
   errno,
@@ -30,9 +30,9 @@ const drop = (volume: TestVolume, content: unknown, name = 'a.json'): void =>
   volume.put(`events/${name}`, content);
 
 /** Sees what is there, and does what Update System is for. */
-async function update({ session }: TestSession, window: Window = OPEN): Promise<void> {
+async function update({ session }: TestSession, guard: PhaseGuard = OPEN): Promise<void> {
   await session.snapshot();
-  await session.recover(0, window);
+  await session.recover(0, guard);
 }
 
 /** So often that whatever stands still counts as whole. */
@@ -134,13 +134,13 @@ describe('a file that was dropped', () => {
     const ant = await volume.join('ant');
     drop(volume, PRESS);
     drop(volume, 'junk', 'junk.json');
-    const over = { ...CLOSED, mayLand: () => true };
+    const over = { ...CLOSED, canFinish: () => true };
     for (let time = 0; time < 4; time += 1) {
       await update(ant, over);
       volume.pass(PATIENCE);
     }
     // The phase ends after it was begun.
-    const ending = { ...OPEN, mayLand: () => false };
+    const ending = { ...OPEN, canFinish: () => false };
     for (let time = 0; time < 4; time += 1) {
       await update(ant, ending);
       volume.pass(PATIENCE);

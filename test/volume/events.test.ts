@@ -3,7 +3,7 @@ import { mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseEventName } from '../../src/machine/event.ts';
-import type { Step, Window } from '../../src/volume/operations.ts';
+import type { Step, PhaseGuard } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { standingOf } from '../../src/volume/outcomes.ts';
 import { sendEvent } from '../../src/volume/send.ts';
@@ -22,9 +22,9 @@ import {
 } from './post.ts';
 
 /** Starts so many things, then no more. */
-const starting = (count: number): Window => {
+const starting = (count: number): PhaseGuard => {
   let left = count;
-  return { mayStart: () => left-- > 0, mayLand: () => true, follow: false };
+  return { canBegin: () => left-- > 0, canFinish: () => true, follow: false };
 };
 
 describe('an event', () => {

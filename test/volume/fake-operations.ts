@@ -4,19 +4,19 @@ import type { PastStep } from '../../src/machine/definition.ts';
 import type { PhaseLengths } from '../../src/volume/phases/cycle.ts';
 import type {
   ConfigurationName,
-  Intake,
+  StateRead,
   JournalEntry,
   Recovery,
-  Session,
+  VolumeOperations,
   Snapshot,
   Step,
   Token,
-  Window,
+  PhaseGuard,
 } from '../../src/volume/operations.ts';
 import { Ring } from '../../src/volume/phases/ring.ts';
 import type { StillClock } from '../still-clock.ts';
 
-type Claimed = Awaited<ReturnType<Session['claim']>>;
+type Claimed = Awaited<ReturnType<VolumeOperations['claim']>>;
 
 const NOTHING: Recovery = {
   broken: [],
@@ -27,7 +27,7 @@ const NOTHING: Recovery = {
   passedOver: [],
 };
 
-export class FakeSession implements Session {
+export class FakeSession implements VolumeOperations {
   readonly token: Token;
   readonly lease: number = 10_000;
   readonly phases: PhaseLengths;
@@ -46,7 +46,7 @@ export class FakeSession implements Session {
   deadline: number | undefined;
   /** What the next call says, where it is not the usual. */
   onClaim: (name: string) => Claimed = () => 'ours';
-  onIntake: (name: string) => Intake = () => text('{"state":"job"}');
+  onRead: (name: string) => StateRead = () => text('{"state":"job"}');
   onEvents: () => readonly Arrived[] = () => [];
   /** An error that this step meets. */
   onSettle: (step: Step) => unknown = () => undefined;
@@ -78,7 +78,7 @@ export class FakeSession implements Session {
   owed = async (): Promise<number> => 0;
   announce = async (): Promise<void> => undefined;
   sessions = async (): Promise<readonly Token[]> => [this.token];
-  configurations: Session['configurations'] = {
+  configurations: VolumeOperations['configurations'] = {
     list: async () => [...this.stored.keys()].map(keyOf),
     get: async ({ name, version }) => this.stored.get(`${name}:${version}`),
   };
@@ -98,18 +98,18 @@ export class FakeSession implements Session {
     return outcome;
   }
 
-  async intake(name: string): Promise<Intake> {
-    return this.onIntake(name);
+  async readState(name: string): Promise<StateRead> {
+    return this.onRead(name);
   }
 
-  async settle(steps: readonly Step[], window: Window): Promise<void> {
+  async settle(steps: readonly Step[], guard: PhaseGuard): Promise<void> {
     this.bursts.push(steps.length);
     for (const step of steps) {
-      if (!window.mayStart()) return;
+      if (!guard.canBegin()) return;
       step.error = this.onSettle(step);
       if (step.error !== undefined) continue;
       const next = step.change.kind === 'commit' ? step.change.record?.next : undefined;
-      step.followed = window.follow && next !== undefined;
+      step.followed = guard.follow && next !== undefined;
       if (step.followed) this.claims.add(next!.name);
       step.progress = 'settled';
       this.claims.delete(step.name);
@@ -132,7 +132,7 @@ function keyOf(word: string): ConfigurationName {
   return { name, version };
 }
 
-export const text = (content: string): Intake => ({
+export const text = (content: string): StateRead => ({
   kind: 'text',
   bytes: new TextEncoder().encode(content),
   attempts: [],

@@ -5,27 +5,27 @@ import { join } from 'node:path';
 import type { CommitRecord } from '../../src/machine/record.ts';
 import type { PhaseLengths } from '../../src/volume/phases/cycle.ts';
 import type { ArchiveRules } from '../../src/volume/archivable.ts';
-import type { Step, Window } from '../../src/volume/operations.ts';
+import type { Step, PhaseGuard } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { formatCounter, silenceSince, type Moment } from '../../src/volume/pulse.ts';
 import { Layout } from '../../src/volume/layout.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { openVolume } from '../../src/volume/open.ts';
-import { openSession, type VolumeSession } from '../../src/volume/directory-operations.ts';
+import { openSession, type DirectoryOperations } from '../../src/volume/directory-operations.ts';
 import type { VolumeFile } from '../../src/volume/volume-file.ts';
 import { newStep as step } from '../../src/worker/plan.ts';
 
 export const LEASE = 10_000;
 const PHASES: PhaseLengths = { assignment: 150, commitment: 150, update: 400, buffer: 100 };
-export const OPEN: Window = { mayStart: () => true, mayLand: () => true, follow: false };
-export const FOLLOW: Window = { ...OPEN, follow: true };
-export const CLOSED: Window = { mayStart: () => false, mayLand: () => false, follow: false };
+export const OPEN: PhaseGuard = { canBegin: () => true, canFinish: () => true, follow: false };
+export const FOLLOW: PhaseGuard = { ...OPEN, follow: true };
+export const CLOSED: PhaseGuard = { canBegin: () => false, canFinish: () => false, follow: false };
 
 /** What is done to it is killed at most: the power stays on, and to wait for the disk takes most of the time. */
 export const quickFiles = (): Files => new NodeFiles({ durable: false });
 
 export interface TestSession {
-  readonly session: VolumeSession;
+  readonly session: DirectoryOperations;
   readonly beat: () => void;
 }
 

@@ -38,10 +38,10 @@ const journalOf = (volume: TestVolume, session: string, large?: number): Journal
 async function inOrder(
   volume: TestVolume,
   from?: ReadonlyMap<string, number>,
-  window?: number,
+  guard?: number,
 ): Promise<JournalEntry[]> {
   const all: JournalEntry[] = [];
-  for await (const some of entriesInOrder(files, volume.layout, from, window)) all.push(...some);
+  for await (const some of entriesInOrder(files, volume.layout, from, guard)) all.push(...some);
   return all;
 }
 
@@ -157,7 +157,7 @@ describe('the order', () => {
     );
   });
 
-  test('is kept in a window; a tick that lasted longer than that comes at its end', async () => {
+  test('is kept in a guard; a tick that lasted longer than that comes at its end', async () => {
     using volume = await TestVolume.create();
     const journal = journalOf(volume, 'ant.abcdefgh');
     for (let start = 1; start <= 10; start += 1) {

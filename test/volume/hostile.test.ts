@@ -342,10 +342,10 @@ test('the last step that a name can have is put aside, with the reason: nothing 
   volume.put('c.state-9007199254740991', { state: 'countdown', payload: { count: 2 } });
   volume.put('c.state-9007199254740990', { state: 'countdown', payload: { count: 2 } });
   const ant = await volume.join('ant');
-  const last = await ant.session.intake('c.state-9007199254740991');
+  const last = await ant.session.readState('c.state-9007199254740991');
   expect(last).toMatchObject({ kind: 'bad', code: 'bad-name' });
   expect(last).toMatchObject({
     reason: expect.stringContaining('the largest that a name can have'),
   });
-  expect(await ant.session.intake('c.state-9007199254740990')).toMatchObject({ kind: 'text' });
+  expect(await ant.session.readState('c.state-9007199254740990')).toMatchObject({ kind: 'text' });
 });

@@ -1,14 +1,14 @@
 /** Journal entries of steps that no tick has decided. */
 import { describe, expect, test } from 'vitest';
 import type { AppliedEvent, CommitRecord } from '../../src/machine/record.ts';
-import type { Change, Session } from '../../src/volume/operations.ts';
+import type { Change, VolumeOperations } from '../../src/volume/operations.ts';
 import { settledEntry, untickedEntry } from '../../src/volume/journal-entry.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
 const BY = {
   token: { session: 'ant.abcdefgh', worker: 'ant' },
   stamp: () => AT,
-} as Pick<Session, 'token' | 'stamp'>;
+} as Pick<VolumeOperations, 'token' | 'stamp'>;
 
 const applied = (event: string, to?: string): AppliedEvent => ({
   file: 'f',

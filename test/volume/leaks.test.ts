@@ -17,10 +17,10 @@ test(`${KILLS} workers that are killed in the middle of their work leave no grow
     const next = { name: `${committed}-1`, content: '{"state":"simple"}\n' };
     let looks = 0;
     // It dies between the flag and the successor.
-    const mayLand = (): boolean => (looks += 1) < 1;
+    const canFinish = (): boolean => (looks += 1) < 1;
     await session.settle([commitStep({ session, beat: () => undefined }, committed, next)], {
       ...OPEN,
-      mayLand,
+      canFinish,
     });
   }
   await volume.bury(ant);

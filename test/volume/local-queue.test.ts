@@ -142,13 +142,13 @@ describe('what is in stock', () => {
 });
 
 describe('claiming', () => {
-  test('does nothing outside the window', async () => {
+  test('does nothing outside the guard', async () => {
     const { crew, session } = new CrewBench();
     await crew.claim(many(5), CLOSED);
     expect(session.asked).toEqual([]);
   });
 
-  test('ends with the window, and loses none of the names that it did not ask for', async () => {
+  test('ends with the guard, and loses none of the names that it did not ask for', async () => {
     const { crew, session } = new CrewBench();
     const names = many(5);
     // One question before a name is drawn, one before it is claimed.
@@ -210,7 +210,7 @@ describe('claiming', () => {
     expect([crew.held, crew.room]).toEqual([['a.state', 'b.state'], 2]);
   });
 
-  test('asks for nothing of that outside the window either', async () => {
+  test('asks for nothing of that outside the guard either', async () => {
     const { crew, session } = new CrewBench(4);
     session.onClaim = () => 'late';
     await crew.claim(list('a.state'), OPEN);
@@ -237,7 +237,7 @@ describe('what cannot be read', () => {
     ['not there', GONE, 'release'],
   ] as const)('%s: is not put aside before its patience', async (_what, intake, kind) => {
     const bench = new CrewBench();
-    bench.session.onIntake = () => intake;
+    bench.session.onRead = () => intake;
     await bench.crew.claim(list('a.state'), OPEN);
     expect(await lookAt(bench)).toEqual([]);
     await bench.pass(PATIENCE - 1);
@@ -250,7 +250,7 @@ describe('what cannot be read', () => {
   test('has two cycles of patience where cycles are long', async () => {
     const long = { assignment: 3000, commitment: 3000, update: 3000, buffer: 1000 };
     const bench = new CrewBench(4, 4, long);
-    bench.session.onIntake = () => text('{');
+    bench.session.onRead = () => text('{');
     await bench.crew.claim(list('a.state'), OPEN);
     const looks: string[][] = [];
     for (const ms of [0, 23_999, 1]) {
@@ -263,7 +263,7 @@ describe('what cannot be read', () => {
   test('has its patience anew whenever it has changed, and runs when it is whole', async () => {
     const bench = new CrewBench();
     let content = '{';
-    bench.session.onIntake = () => text(content);
+    bench.session.onRead = () => text(content);
     await bench.crew.claim(list('a.state'), OPEN);
     for (content of ['{', '{"sta', '{"state":', '{"state":"job"']) {
       expect(await lookAt(bench)).toEqual([]);
@@ -277,7 +277,7 @@ describe('what cannot be read', () => {
   test('is read again only when it is time for that', async () => {
     const { crew, session } = new CrewBench();
     let looks = 0;
-    session.onIntake = () => ((looks += 1), text('{'));
+    session.onRead = () => ((looks += 1), text('{'));
     await crew.claim(list('a.state'), OPEN);
     for (const again of [false, false, true, false]) await crew.examine(again);
     expect(looks).toBe(2);
@@ -285,7 +285,7 @@ describe('what cannot be read', () => {
 
   test('for an error of the volume is looked at again, however long that lasts', async () => {
     const bench = new CrewBench();
-    bench.session.onIntake = () => {
+    bench.session.onRead = () => {
       throw new Error('EIO');
     };
     await bench.crew.claim(list('a.state', 'b.state'), OPEN);
@@ -293,7 +293,7 @@ describe('what cannot be read', () => {
       await bench.crew.examine(true);
       await bench.pass(10 * PATIENCE);
     }
-    bench.session.onIntake = () => text('{"state":"job"}');
+    bench.session.onRead = () => text('{"state":"job"}');
     await bench.fetch(list());
     expect(bench.begun).toEqual(['a.state', 'b.state']);
   });
@@ -383,7 +383,7 @@ describe('following', () => {
 
   test('the successor runs next, without being read', async () => {
     const bench = await chain('job');
-    bench.session.onIntake = () => {
+    bench.session.onRead = () => {
       throw new Error('not to be read');
     };
     expect(bench.crew.knows('a.state-1')).toBe(true);
@@ -398,7 +398,7 @@ describe('following', () => {
     await bench.fetch(list('a.state'));
     await bench.crew.settle(FOLLOW);
     expect([bench.begun, bench.crew.held]).toEqual([['a.state'], ['a.state-1']]);
-    bench.session.onIntake = () => text('{"machine":"job","state":"elsewhere"}');
+    bench.session.onRead = () => text('{"machine":"job","state":"elsewhere"}');
     await bench.crew.examine(false);
     await bench.crew.settle(OPEN);
     expect(bench.session.settled.at(-1)!.change.kind).toBe('fail');
@@ -423,7 +423,7 @@ describe('stopping', () => {
     const bench = new CrewBench(3);
     const { crew, session } = bench;
     bench.duration = 1000;
-    session.onIntake = (name) => text(name === 'half.state' ? '{' : '{"state":"job"}');
+    session.onRead = (name) => text(name === 'half.state' ? '{' : '{"state":"job"}');
     session.onClaim = (name) => {
       if (name === 'unsure.state') throw new Error('EIO');
       return 'ours';

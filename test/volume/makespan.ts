@@ -10,7 +10,7 @@ import {
 import { schedule, type Schedule } from './moments.ts';
 
 export interface Mix {
-  /** Slots of each worker. */
+  /** ConcurrencyLimit of each worker. */
   readonly concurrencies: readonly number[];
   /** Milliseconds that the tick of each step of each instance takes; all instances are there at the start. */
   readonly chains: readonly (readonly number[])[];

@@ -95,7 +95,7 @@ test.each([
   ['in another phase', {}, CLOSED, idle],
   ['while the time is uncertain', { volumeTime: () => undefined }, OPEN, idle],
   ['on a volume that is not so old', { created: NOW - 20 * DAY }, OPEN, idle],
-] as const)('nothing is done, nor listed, %s', async (_when, ports, window, isBusy) => {
+] as const)('nothing is done, nor listed, %s', async (_when, ports, guard, isBusy) => {
   using volume = await TestVolume.create();
   put(volume, { old: 31 });
   let lists = 0;
@@ -103,7 +103,7 @@ test.each([
     if (method === 'list' && path === volume.layout.outcomes) lists += 1;
     return act();
   });
-  await (await limitOf(volume, ports, files)).keep(0, window, isBusy);
+  await (await limitOf(volume, ports, files)).keep(0, guard, isBusy);
   expect([lists, volume.list('outcomes')]).toEqual([0, ['old']]);
 });
 

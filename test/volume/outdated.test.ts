@@ -1,13 +1,13 @@
 /** I11: what was decided by the world of one cycle counts in that cycle only. */
 import { expect, test } from 'vitest';
 import type { Files } from '../../src/volume/files.ts';
-import type { Step, Window } from '../../src/volume/operations.ts';
+import type { Step, PhaseGuard } from '../../src/volume/operations.ts';
 import { errno, interceptFiles, OPEN, quickFiles, TestVolume } from './harness.ts';
 import { appliedIds, post, putLamp, take, workOff } from './post.ts';
 
-const inCycle = (cycle: number, mayStart = true): Window => ({
+const inCycle = (cycle: number, canBegin = true): PhaseGuard => ({
   ...OPEN,
-  mayStart: () => mayStart,
+  canBegin: () => canBegin,
   cycle,
 });
 

@@ -13,7 +13,7 @@ import {
 import { createRegistry, type Registry } from '../../src/machine/registry.ts';
 import { isStateName } from '../../src/machine/name.ts';
 import { same } from '../../src/machine/table.ts';
-import type { Step, Window } from '../../src/volume/operations.ts';
+import type { Step, PhaseGuard } from '../../src/volume/operations.ts';
 import { standingOf } from '../../src/volume/outcomes.ts';
 import { createExecute } from '../../src/worker/executor.ts';
 import { conclude, judge, newStep, type Scene } from '../../src/worker/plan.ts';
@@ -93,7 +93,7 @@ export async function decideStep(
     sensor: () => undefined,
     history: () => session.history(name),
   };
-  const verdict = judge(name, await session.intake(name), undefined, scene);
+  const verdict = judge(name, await session.readState(name), undefined, scene);
   if (verdict.kind === 'change') return newStep(name, verdict.change);
   if (verdict.kind === 'ready') {
     const { work } = verdict;
@@ -121,13 +121,13 @@ export async function take(one: TestSession, machines?: Registry): Promise<Step[
 /** Cycles until nothing is left to do. Returns how many states were settled. */
 export async function workOff(
   one: TestSession,
-  window: Window = OPEN,
+  guard: PhaseGuard = OPEN,
   machines?: Registry,
 ): Promise<number> {
   let settled = 0;
   for (let cycle = 0; cycle < 20; cycle += 1) {
     const steps = await take(one, machines);
-    await one.session.settle(steps, window);
+    await one.session.settle(steps, guard);
     expect(steps.map(({ error }) => error)).toEqual(steps.map(() => undefined));
     if (steps.length === 0) return settled;
     settled += steps.length;

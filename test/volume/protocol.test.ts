@@ -144,8 +144,8 @@ describe('I2, I3: after a crash anywhere, the step is finished by others, or don
     // Dies between the commit and its publishing.
     let open = true;
     await victim.session.settle([half], {
-      mayStart: () => open,
-      mayLand: () => ((open = false), false),
+      canBegin: () => open,
+      canFinish: () => ((open = false), false),
       follow: false,
     });
     expect(half.progress).toBe('committed');
@@ -189,8 +189,8 @@ describe('I4: frozen', () => {
     const steps = ['a.state', 'b.state', 'c.state'].map((name) => commitStep(ant, name));
     let left = 2;
     await ant.session.settle(steps, {
-      mayStart: () => left-- > 0,
-      mayLand: () => true,
+      canBegin: () => left-- > 0,
+      canFinish: () => true,
       follow: false,
     });
     expect(volume.list('done')).toEqual(['a.state', 'b.state']);
@@ -288,7 +288,7 @@ describe('I9: no overwrite', () => {
       rmSync(join(volume.dir, 'failed', 'x.state-1'));
       rmSync(join(volume.dir, 'done', 'x.state'));
       const half = commitStep(dead, 'x.state', NEXT);
-      await dead.session.settle([half], { ...OPEN, mayLand: () => false });
+      await dead.session.settle([half], { ...OPEN, canFinish: () => false });
       expect([volume.list('done'), volume.list('failed')]).toEqual([['x.state'], []]);
       await volume.bury(ant);
       expect([volume.list('failed'), isThere()]).toEqual([['x.state-1'], true]);

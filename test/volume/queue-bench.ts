@@ -4,21 +4,22 @@ import { done, type Answer } from '../../src/machine/answer.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { createRegistry } from '../../src/machine/registry.ts';
 import { cycleLength, momentAt, type PhaseLengths } from '../../src/volume/phases/cycle.ts';
-import type { Window } from '../../src/volume/operations.ts';
-import { Crew } from '../../src/volume/local-queue.ts';
-import type { Log, TickTask } from '../../src/worker/ports.ts';
-import { Slots } from '../../src/worker/concurrency-limit.ts';
+import type { PhaseGuard } from '../../src/volume/operations.ts';
+import { LocalQueue } from '../../src/volume/local-queue.ts';
+import type { Log } from '../../src/engine/ports.ts';
+import type { TickTask } from '../../src/worker/ports.ts';
+import { ConcurrencyLimit } from '../../src/worker/concurrency-limit.ts';
 import { StillClock } from '../still-clock.ts';
 import { FakeSession } from './fake-operations.ts';
 
 const PHASES: PhaseLengths = { assignment: 30, commitment: 30, update: 380, buffer: 20 };
 export const CYCLE: number = cycleLength(PHASES);
-export const OPEN: Window = { mayStart: () => true, mayLand: () => true, follow: false };
-export const CLOSED: Window = { mayStart: () => false, mayLand: () => false, follow: false };
+export const OPEN: PhaseGuard = { canBegin: () => true, canFinish: () => true, follow: false };
+export const CLOSED: PhaseGuard = { canBegin: () => false, canFinish: () => false, follow: false };
 /** Open for so many questions. */
-export const openFor = (questions: number): Window => {
+export const openFor = (questions: number): PhaseGuard => {
   let left = questions;
-  return { ...OPEN, mayStart: () => left-- > 0 };
+  return { ...OPEN, canBegin: () => left-- > 0 };
 };
 
 const registry = createRegistry([
@@ -28,7 +29,7 @@ const registry = createRegistry([
 export class CrewBench {
   readonly clock: StillClock = new StillClock();
   readonly session: FakeSession;
-  readonly crew: Crew;
+  readonly crew: LocalQueue;
   readonly logged: string[] = [];
   /** Milliseconds that each tick takes from now on. */
   duration = 0;
@@ -48,8 +49,8 @@ export class CrewBench {
     const line = (_facts: object, message: string): void => void this.logged.push(message);
     const log: Log = { debug: () => undefined, info: line, warn: line, error: line };
     const { clock } = this;
-    const slots = new Slots(concurrency);
-    this.crew = new Crew(
+    const slots = new ConcurrencyLimit(concurrency);
+    this.crew = new LocalQueue(
       {
         slots,
         clock,
@@ -75,8 +76,8 @@ export class CrewBench {
   next = (): string => `s${(this.#names += 1)}.state`;
 
   /** Claims, reads and begins what there is room for. */
-  async fetch(next: () => string | undefined = this.next, window: Window = OPEN): Promise<void> {
-    await this.crew.claim(next, window);
+  async fetch(next: () => string | undefined = this.next, guard: PhaseGuard = OPEN): Promise<void> {
+    await this.crew.claim(next, guard);
     await this.crew.examine(true);
     this.crew.startTicks();
     await setImmediate();

@@ -31,7 +31,7 @@ describe('a dead worker', () => {
     expect(attempt).toMatchObject({ attempt: 1, worker: 'dead', result: 'lost' });
     const intake = await (async () => {
       await ant.session.snapshot();
-      return ant.session.intake('x.state');
+      return ant.session.readState('x.state');
     })();
     expect(intake).toMatchObject({ kind: 'text', attempts: [{ result: 'lost' }] });
   });
@@ -171,8 +171,8 @@ describe('a dead worker', () => {
     const dead = await volume.join('dead');
     const half = commitStep(dead, 'x.state', { name: 'x.state-1', content: '{}' });
     await dead.session.settle([half], {
-      mayStart: () => true,
-      mayLand: () => false,
+      canBegin: () => true,
+      canFinish: () => false,
       follow: false,
     });
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, [path], act) => {
@@ -188,8 +188,8 @@ describe('a dead worker', () => {
     const dead = await volume.join('dead');
     const half = commitStep(dead, 'x.state', { name: 'x.state-1', content: '{}' });
     await dead.session.settle([half], {
-      mayStart: () => true,
-      mayLand: () => false,
+      canBegin: () => true,
+      canFinish: () => false,
       follow: false,
     });
     const calls: string[] = [];
@@ -274,7 +274,7 @@ describe('a successor that a dead session owed, and that is there already', () =
   async function owe(volume: TestVolume): Promise<void> {
     const dead = await volume.join('dead');
     const half = commitStep(dead, 'x.state', NEXT);
-    await dead.session.settle([half], { ...OPEN, mayLand: () => false });
+    await dead.session.settle([half], { ...OPEN, canFinish: () => false });
     expect(half.progress).toBe('committed');
   }
 
@@ -499,7 +499,7 @@ describe('leaving', () => {
     using volume = await TestVolume.create();
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
     const half = commitStep(ant, 'x.state', { name: 'x.state-1', content: '{}' });
-    await ant.session.settle([half], { mayStart: () => true, mayLand: () => false, follow: false });
+    await ant.session.settle([half], { canBegin: () => true, canFinish: () => false, follow: false });
     await ant.session.leave();
     expect(existsSync(join(volume.dir, 'x.state-1'))).toBe(false);
     await volume.bury(bee);

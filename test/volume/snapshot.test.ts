@@ -73,7 +73,7 @@ describe('the snapshot', () => {
     expect(snapshot.delayed).toBe(2);
     expect(names(snapshot)).toEqual(['other.state', 'past.state']);
     expect(snapshot.tasks.refusedBy('other.state')).toEqual([ant.session.token.session]);
-    expect(await ant.session.intake('past.state')).toMatchObject({ attempts: [{ attempt: 1 }] });
+    expect(await ant.session.readState('past.state')).toMatchObject({ attempts: [{ attempt: 1 }] });
   });
 
   test('a state that is not due is looked at again when its file has been written since', async () => {
@@ -84,7 +84,7 @@ describe('the snapshot', () => {
     await ant.session.snapshot();
     const defer = async (): Promise<void> => {
       expect(await ant.session.claim('a.state', OPEN)).toBe('ours');
-      const { written } = (await ant.session.intake('a.state')) as { written: string };
+      const { written } = (await ant.session.readState('a.state')) as { written: string };
       const change = { kind: 'defer', notBefore: far, written } as const;
       await ant.session.settle([step('a.state', change)], OPEN);
     };
@@ -169,7 +169,7 @@ describe('intake: what a claimed file turns out to be', () => {
     symlinkSync('/dev/zero', join(volume.dir, 'link.state'));
     mkdirSync(join(volume.dir, 'folder.state'));
     for (const name of ['fifo.state', 'link.state', 'folder.state']) {
-      expect(await ant.session.intake(name)).toMatchObject({ kind: 'bad', code: 'not-a-file' });
+      expect(await ant.session.readState(name)).toMatchObject({ kind: 'bad', code: 'not-a-file' });
     }
   });
 
@@ -177,13 +177,13 @@ describe('intake: what a claimed file turns out to be', () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     volume.put('large.state', 'x'.repeat(1024 * 1024 + 1));
-    expect(await ant.session.intake('large.state')).toMatchObject({
+    expect(await ant.session.readState('large.state')).toMatchObject({
       kind: 'bad',
       code: 'too-large',
     });
     const long = `${'x'.repeat(220)}.state`;
     volume.put(long);
-    expect(await ant.session.intake(long)).toMatchObject({ kind: 'bad', code: 'bad-name' });
+    expect(await ant.session.readState(long)).toMatchObject({ kind: 'bad', code: 'bad-name' });
   });
 
   test('EACCES says something about the file, EIO about the volume', async () => {
@@ -195,16 +195,16 @@ describe('intake: what a claimed file turns out to be', () => {
     });
     const ant = await volume.join('ant', files);
     volume.put('x.state');
-    expect(await ant.session.intake('x.state')).toMatchObject({
+    expect(await ant.session.readState('x.state')).toMatchObject({
       kind: 'unreadable',
       code: 'EACCES',
     });
-    expect(await ant.session.intake('gone.state')).toMatchObject({
+    expect(await ant.session.readState('gone.state')).toMatchObject({
       kind: 'unreadable',
       code: 'ENOENT',
     });
     code = 'EIO';
-    await expect(ant.session.intake('x.state')).rejects.toMatchObject({ code: 'EIO' });
+    await expect(ant.session.readState('x.state')).rejects.toMatchObject({ code: 'EIO' });
   });
 
   const NEXT = {
@@ -228,7 +228,7 @@ describe('intake: what a claimed file turns out to be', () => {
       const ant = await volume.join('ant');
       await ant.session.settle([commitStep(ant, 'x.state', NEXT)], OPEN);
       volume.put('x.state-1', torn);
-      expect(await ant.session.intake('x.state-1')).toEqual({ kind: 'mended' });
+      expect(await ant.session.readState('x.state-1')).toEqual({ kind: 'mended' });
       expect(volume.read('x.state-1')).toBe(NEXT.content);
     },
   );
@@ -244,7 +244,7 @@ describe('intake: what a claimed file turns out to be', () => {
     await ant.session.settle([commitStep(ant, 'x.state', NEXT)], OPEN);
     volume.put('x.state-1', '');
     synced.length = 0;
-    await ant.session.intake('x.state-1');
+    await ant.session.readState('x.state-1');
     expect(synced).toEqual(['.mended.x.state-1', '']);
   });
 
@@ -259,7 +259,7 @@ describe('intake: what a claimed file turns out to be', () => {
     const ant = await volume.join('ant');
     await ant.session.settle([commitStep(ant, 'x.state', NEXT)], OPEN);
     volume.put('x.state-1', other);
-    expect((await ant.session.intake('x.state-1')).kind).toBe('text');
+    expect((await ant.session.readState('x.state-1')).kind).toBe('text');
     expect(volume.read('x.state-1')).toBe(other);
   });
 });

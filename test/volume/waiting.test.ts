@@ -188,7 +188,7 @@ describe('orphans', () => {
     const ant = await volume.join('ant');
     post(volume, 'a');
     const [one] = await take(ant);
-    await ant.session.settle([one!], { ...OPEN, mayLand: () => false });
+    await ant.session.settle([one!], { ...OPEN, canFinish: () => false });
     expect(one!.progress).toBe('committed');
     post(volume, 'b', { at: 1 });
     const bee = await volume.join('bee');
@@ -211,8 +211,8 @@ describe('orphans', () => {
     const ant = await volume.join('ant');
     await ant.session.snapshot();
     await ant.session.recover(0, CLOSED);
-    await ant.session.recover(1, { ...CLOSED, mayLand: () => true });
-    await ant.session.recover(2, { ...CLOSED, mayStart: () => true });
+    await ant.session.recover(1, { ...CLOSED, canFinish: () => true });
+    await ant.session.recover(2, { ...CLOSED, canBegin: () => true });
     expect(volume.list('outcomes')).toEqual([]);
     await ant.session.recover(3, OPEN);
     expect(volume.list('outcomes')).toEqual(['a']);

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { realClock } from '../../src/cli/real.ts';
 import type { RunnableActivity } from '../../src/machine/definition.ts';
 import { createExecute } from '../../src/worker/executor.ts';
-import type { Log, TickTask } from '../../src/worker/ports.ts';
+import type { Log } from '../../src/engine/ports.ts';
+import type { TickTask } from '../../src/worker/ports.ts';
 import { commandTask } from './task.ts';
 
 const never = new AbortController().signal;

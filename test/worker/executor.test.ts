@@ -3,7 +3,8 @@ import { done } from '../../src/machine/answer.ts';
 import type { RunnableActivity, TickContext } from '../../src/machine/definition.ts';
 import { FatalError } from '../../src/machine/errors.ts';
 import { createExecute } from '../../src/worker/executor.ts';
-import type { Log, TickTask } from '../../src/worker/ports.ts';
+import type { Log } from '../../src/engine/ports.ts';
+import type { TickTask } from '../../src/worker/ports.ts';
 import { StillClock } from '../still-clock.ts';
 import { commandTask, tickTask } from './task.ts';
 

@@ -28,7 +28,7 @@ function benchOf(...more: ConstructorParameters<typeof CrewBench>): CrewBench {
 }
 
 async function take(bench: CrewBench, name: string, file: object): Promise<void> {
-  bench.session.onIntake = () => text(JSON.stringify(file));
+  bench.session.onRead = () => text(JSON.stringify(file));
   const names = [name];
   await bench.fetch(() => names.shift());
   await bench.crew.settle(OPEN);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { newHolding, newStep } from '../../src/worker/plan.ts';
+import { newClaimedTask, newStep } from '../../src/worker/plan.ts';
 import { logRecovery, logSettled, stoppingMessage } from '../../src/volume/log-recovery.ts';
-import type { Log } from '../../src/worker/ports.ts';
+import type { Log } from '../../src/engine/ports.ts';
 import type { Change } from '../../src/volume/operations.ts';
 
 function logOf(act: (log: Log) => void): string[] {
@@ -11,7 +11,7 @@ function logOf(act: (log: Log) => void): string[] {
   return said;
 }
 function settled(change: Change): string[] {
-  const holding = newHolding('x.state', '');
+  const holding = newClaimedTask('x.state', '');
   const retry = { maximumAttempts: 5 };
   holding.step = newStep('x.state', change);
   holding.work = { task: { activity: { retry } } } as never;

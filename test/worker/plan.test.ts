@@ -7,7 +7,7 @@ import { machine } from '../../src/machine/machine.ts';
 import type { Attempt } from '../../src/machine/record.ts';
 import { createRegistry, machineStates } from '../../src/machine/registry.ts';
 import { same } from '../../src/machine/table.ts';
-import type { Intake, Token } from '../../src/volume/operations.ts';
+import type { StateRead, Token } from '../../src/volume/operations.ts';
 import { conclude, judge, prepare, type Scene, type Work } from '../../src/worker/plan.ts';
 import { receive } from '../../src/worker/apply-events.ts';
 import type { Missing } from '../../src/worker/library.ts';
@@ -43,7 +43,7 @@ const scene: Scene = {
   history: async () => [],
 };
 const later = (ms: number): Scene => ({ ...scene, at: scene.at + ms });
-const text = (content: string, attempts: Attempt[] = []): Intake => ({
+const text = (content: string, attempts: Attempt[] = []): StateRead => ({
   kind: 'text',
   bytes: new TextEncoder().encode(content),
   attempts,
@@ -107,14 +107,14 @@ describe('what a claimed file leads to', () => {
     const second = judge(
       'x.state',
       text('{'),
-      first.kind === 'wait' ? first.suspicion : undefined,
+      first.kind === 'wait' ? first.partial : undefined,
       later(PATIENCE - 1),
     );
     expect(second.kind).toBe('wait');
     const third = judge(
       'x.state',
       text('{'),
-      second.kind === 'wait' ? second.suspicion : undefined,
+      second.kind === 'wait' ? second.partial : undefined,
       later(PATIENCE),
     );
     expect(third).toMatchObject({
@@ -125,7 +125,7 @@ describe('what a claimed file leads to', () => {
 
   test('one that has changed since is looked at anew', () => {
     const first = judge('x.state', text('{'), { content: '', since: 0 }, scene);
-    expect(first).toMatchObject({ kind: 'wait', suspicion: { since: scene.at } });
+    expect(first).toMatchObject({ kind: 'wait', partial: { since: scene.at } });
   });
 
   test.each([
@@ -133,9 +133,9 @@ describe('what a claimed file leads to', () => {
     ['{"state": "job", "colour": "red"}', 'bad-state-file'],
   ])('what fails for its content, %s, says for which', (content, code) => {
     const since = judge('x.state', text(content), undefined, scene);
-    const suspicion = since.kind === 'wait' ? since.suspicion : undefined;
+    const partial = since.kind === 'wait' ? since.partial : undefined;
     const file = fingerprint(new TextEncoder().encode(content));
-    expect(judge('x.state', text(content), suspicion, later(PATIENCE))).toMatchObject({
+    expect(judge('x.state', text(content), partial, later(PATIENCE))).toMatchObject({
       change: { kind: 'fail', record: { code, file } },
     });
   });
@@ -179,8 +179,8 @@ describe('what a claimed file leads to', () => {
       { change: { kind: 'release' } },
     ],
     ['just mended', { kind: 'mended' }, undefined, { change: { kind: 'release' } }],
-  ])('%s', (_what, intake, suspicion, expected) => {
-    expect(judge('x.state', intake as Intake, suspicion, scene)).toMatchObject(expected);
+  ])('%s', (_what, intake, partial, expected) => {
+    expect(judge('x.state', intake as StateRead, partial, scene)).toMatchObject(expected);
   });
 
   test('one that is not due yet is put off, one that was due is ready', () => {

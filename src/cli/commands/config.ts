@@ -11,7 +11,7 @@ import type { ConfigurationName, Configurations } from '../../engine/engine.ts';
 import { listOrNone, readText } from '../../volume/exclusive.ts';
 import { retryState } from '../../volume/mend.ts';
 import { machineOf } from '../../volume/overview.ts';
-import { volumeFront } from '../../volume/engine.ts';
+import { volumeClient } from '../../volume/engine.ts';
 import { breather } from '../breather.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { readConfiguration } from '../machines.ts';
@@ -82,7 +82,7 @@ function readOne(file: string): Given {
 
 function put(all: readonly Given[]): Act {
   return async (opened, { json }, { print, stop }) => {
-    const { configurations } = volumeFront(opened);
+    const { configurations } = volumeClient(opened);
     for (const given of all) {
       const { file, text } = given;
       const configuration = fullName(given);
@@ -127,7 +127,7 @@ async function retryWaiting(
 
 function get(word: string): Act {
   return async (opened, { json }, { print, data }) => {
-    const { configurations } = volumeFront(opened);
+    const { configurations } = volumeClient(opened);
     const known = await sorted(configurations);
     // The last one is the newest.
     const key = known.findLast((one) => one.name === word || fullName(one) === word);
@@ -144,7 +144,7 @@ function get(word: string): Act {
 }
 
 const list: Act = async (opened, { json }, { print }) => {
-  const names = (await sorted(volumeFront(opened).configurations)).map(fullName);
+  const names = (await sorted(volumeClient(opened).configurations)).map(fullName);
   if (json) print(JSON.stringify({ configurations: names }));
   else if (names.length === 0) print('no configurations');
   else for (const name of names) print(name);

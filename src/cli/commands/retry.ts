@@ -1,15 +1,15 @@
 /** `flockwork retry`: bring failed states back. */
 import { UserError } from '../../machine/errors.ts';
 import { parseStateName } from '../../machine/name.ts';
-import type { Instances } from '../../engine/engine.ts';
-import { volumeFront } from '../../volume/engine.ts';
+import type { ClientApi } from '../../engine/engine.ts';
+import { volumeClient } from '../../volume/engine.ts';
 import { breather } from '../breather.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { openAll, type OpenedVolume } from '../volume.ts';
 
 interface Failed {
   readonly name: string;
-  readonly on: Instances;
+  readonly on: ClientApi;
   readonly opened: OpenedVolume;
 }
 
@@ -60,6 +60,6 @@ export const retry: Command = {
 };
 
 async function failedOn(opened: OpenedVolume): Promise<Failed[]> {
-  const on = volumeFront(opened).instances;
+  const on = volumeClient(opened);
   return (await on.failed()).map((name) => ({ name, on, opened }));
 }

@@ -5,8 +5,8 @@ import { UserError } from '../../machine/errors.ts';
 import { instanceProblem, parseStateName } from '../../machine/name.ts';
 import type { AppliedEvent, VerdictRecord } from '../../machine/record.ts';
 import { lastState } from '../../volume/chain.ts';
-import type { Outcomes } from '../../engine/engine.ts';
-import { volumeFront } from '../../volume/engine.ts';
+import type { ClientApi } from '../../engine/engine.ts';
+import { volumeClient } from '../../volume/engine.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { homeOf } from '../directories.ts';
 import type { Settings } from '../options.ts';
@@ -47,7 +47,7 @@ export const send: Command = {
       instance,
       async ({ files, layout }) => (await lastState(files, layout, instance)) !== undefined,
     );
-    const store = volumeFront(opened);
+    const client = volumeClient(opened);
     const file = {
       event,
       ...(settings.details !== undefined && {
@@ -58,14 +58,14 @@ export const send: Command = {
       ...(settings.in > 0 && { delay: settings.in }),
       ...(settings.grace !== undefined && { grace: settings.grace }),
     };
-    const sent = await store.events.send({ to: instance, id, file });
+    const sent = await client.send({ to: instance, id, file });
     if (sent.kind === 'over') return tell(settings, io, sent.outcome);
     if (!settings.wait) {
       const text = `sent ${id}; flockwork outcome ${id} tells what became of it`;
       io.print(settings.json ? JSON.stringify({ id, sent: sent.name }) : text);
       return EXIT.done;
     }
-    const outcome = await waitFor(store.outcomes, id, settings.timeout, io);
+    const outcome = await waitFor(client, id, settings.timeout, io);
     if (outcome !== undefined) return tell(settings, io, outcome);
     const since =
       settings.timeout === undefined || io.stop.aborted
@@ -91,14 +91,14 @@ function wordsOf(words: readonly string[]): [instance: string, event: string] {
 }
 
 async function waitFor(
-  outcomes: Outcomes,
+  client: ClientApi,
   id: string,
   timeout: number | undefined,
   io: Io,
 ): Promise<AppliedEvent | VerdictRecord | undefined> {
   const end = realClock.monotonic() + (timeout ?? Infinity);
   while (!io.stop.aborted) {
-    const over = await outcomes.of(id);
+    const over = await client.eventResult(id);
     if (over !== undefined) return over.outcome;
     const left = end - realClock.monotonic();
     if (left <= 0) return undefined;

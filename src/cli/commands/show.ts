@@ -5,8 +5,8 @@ import { instanceProblem, parseStateName } from '../../machine/name.ts';
 import type { AppliedEvent, Attempt } from '../../machine/record.ts';
 import type { ChainStep } from '../../engine/engine.ts';
 import { placeOf } from '../../volume/overview.ts';
-import { listPending, readPending, stillCounts, type PendingEvent } from '../../volume/pending.ts';
-import { volumeFront } from '../../volume/engine.ts';
+import { listPending, readPending, stillCounts, type Arrived } from '../../volume/pending.ts';
+import { volumeClient } from '../../volume/engine.ts';
 import { describeBlocked, openBranches, type OpenBranch } from '../blocked.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { realClock } from '../real.ts';
@@ -19,7 +19,7 @@ import { openAll, withDirectory, type OpenedVolume } from '../volume.ts';
 type ShownStep = Omit<ChainStep, 'join'> & { readonly blockedBy: readonly OpenBranch[] };
 
 /** `in`: milliseconds until it is due. */
-type ComingEvent = PendingEvent & { readonly in: number };
+type ComingEvent = Arrived & { readonly in: number };
 
 export const show: Command = {
   name: 'show',
@@ -63,7 +63,7 @@ export const show: Command = {
 async function stepsOf(opened: OpenedVolume, instance: string): Promise<ShownStep[]> {
   const { files, layout } = opened;
   const steps: ShownStep[] = [];
-  for (const { join, ...step } of await volumeFront(opened).history.steps(instance)) {
+  for (const { join, ...step } of await volumeClient(opened).history(instance)) {
     const isOver = step.flag === 'done' || step.flag === 'archived';
     const blockedBy = isOver ? [] : await openBranches(files, layout, join);
     steps.push({ ...step, blockedBy });

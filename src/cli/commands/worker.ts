@@ -3,8 +3,8 @@ import { hostname } from 'node:os';
 import { UserError } from '../../machine/errors.ts';
 import type { Registry } from '../../machine/registry.ts';
 import { workerNameProblem } from '../../volume/token.ts';
-import { Slots } from '../../worker/concurrency-limit.ts';
-import type { Log } from '../../worker/ports.ts';
+import { ConcurrencyLimit } from '../../worker/concurrency-limit.ts';
+import type { Log } from '../../engine/ports.ts';
 import { COMMON, EXIT, LOGGING, type Command } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
 import { checkInboxes, openInboxes } from '../inbox/inboxes.ts';
@@ -99,7 +99,7 @@ export const worker: Command = {
     // All volumes, also one that cannot be used now: an instance may be there already.
     const inboxes = openInboxes(settings.inbox, directories, settings, log);
     const ticks = startTicks(settings, { log, print: io.data, machineFiles, lease });
-    const slots = new Slots(settings.concurrency);
+    const slots = new ConcurrencyLimit(settings.concurrency);
     const concurrency = partOf(settings.concurrency, directories);
     const capacity = Math.max(concurrency, partOf(settings.capacity, directories));
     const machines = (): Registry => machineFiles.registry;

@@ -24,7 +24,7 @@ import { join } from 'node:path';
 import { formatStateFile, MAX_STATE_BYTES } from '../../machine/state-file.ts';
 import { problemsOf } from '../../engine/validate.ts';
 import { errnoOf } from '../../volume/files.ts';
-import type { Log } from '../../worker/ports.ts';
+import type { Log } from '../../engine/ports.ts';
 import {
   claimName,
   cleanName,

@@ -9,7 +9,7 @@ import { listOrNone } from '../../volume/exclusive.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { submitState } from '../../volume/submit.ts';
-import type { Log } from '../../worker/ports.ts';
+import type { Log } from '../../engine/ports.ts';
 import { homeOf } from '../directories.ts';
 import type { Settings } from '../options.ts';
 import { isNetworkFileSystem, realClock } from '../real.ts';

@@ -2,8 +2,8 @@
 import { basename } from 'node:path';
 import { watch, type FSWatcher } from 'chokidar';
 import type { Clock } from '../../engine/ports.ts';
-import { Alarm } from '../../volume/wakeup.ts';
-import type { Log } from '../../worker/ports.ts';
+import { Wakeup } from '../../volume/wakeup.ts';
+import type { Log } from '../../engine/ports.ts';
 import type { Inbox } from './inbox.ts';
 import { isLeft, STABLE_MS, type Mode } from './rules.ts';
 
@@ -23,7 +23,7 @@ export interface WatchPorts {
 export class InboxWatch {
   readonly #inbox: Inbox;
   readonly #ports: WatchPorts;
-  readonly #alarm: Alarm;
+  readonly #alarm: Wakeup;
   readonly #watcher: FSWatcher;
   readonly #running: Promise<void>;
   #written = new Set<string>();
@@ -38,7 +38,7 @@ export class InboxWatch {
   constructor(inbox: Inbox, mode: Mode, isNetwork: boolean, ports: WatchPorts) {
     this.#inbox = inbox;
     this.#ports = ports;
-    this.#alarm = new Alarm(ports.clock);
+    this.#alarm = new Wakeup(ports.clock);
     const { directory } = inbox;
     this.#watcher = watch(directory, {
       depth: 0,
@@ -54,7 +54,7 @@ export class InboxWatch {
     });
     const note = (path: string): void => {
       this.#written.add(basename(path));
-      this.#alarm.nudge();
+      this.#alarm.signal();
     };
     this.#watcher.on('add', note).on('change', note);
     this.#watcher.on('error', (error) => {
@@ -76,7 +76,7 @@ export class InboxWatch {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#alarm.nudge();
+    this.#alarm.signal();
     await this.#watcher.close();
     await this.#running;
   }

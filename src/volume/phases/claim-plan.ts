@@ -8,14 +8,14 @@ import { Backlog } from './backlog.ts';
 import { hash } from './hash.ts';
 import { SilentFlags } from './silent-flags.ts';
 import { assignZip } from './zip.ts';
-import type { Glance, Snapshot } from '../operations.ts';
+import type { ClusterView, Snapshot } from '../operations.ts';
 
 /** Fewer names than this are not worth keeping: to list them again costs nothing. */
 export const FEW: number = 2000;
 /** Listing may take this part of the time; names that are new wait for so long at most, or for a lease. */
 export const LISTING: number = 1 / 20;
 
-export class Supply {
+export class ClaimPlan {
   readonly #session: string;
   readonly #lease: number;
   readonly #how: 'slices' | 'zip';
@@ -43,12 +43,12 @@ export class Supply {
   }
 
   /** Is there no need to list? `wanted`: states that the worker can use in this cycle. */
-  lasts({ roster }: Glance, wanted: number, now: number): boolean {
+  isSufficient({ roster }: ClusterView, wanted: number, now: number): boolean {
     if (this.#backlog === undefined || now >= this.#stale) return false;
     return this.#backlog.remaining(roster) >= Math.max(1, wanted);
   }
 
-  goOn({ roster }: Glance, cycle: number): void {
+  reuse({ roster }: ClusterView, cycle: number): void {
     this.#begin(roster, cycle, this.#backlog!.share(roster, cycle));
   }
 
@@ -58,7 +58,7 @@ export class Supply {
     if (this.#how === 'slices' && tasks.size >= FEW) {
       this.#backlog = new Backlog(tasks, this.#session);
       this.#stale = now + Math.max(this.#lease, took / LISTING);
-      if (this.lasts(snapshot, wanted, now)) return this.goOn(snapshot, cycle);
+      if (this.isSufficient(snapshot, wanted, now)) return this.reuse(snapshot, cycle);
     }
     this.#backlog = undefined;
     const split = this.#how === 'zip' ? this.#pair(snapshot, cycle) : assign(roster, tasks, cycle);
@@ -80,11 +80,11 @@ export class Supply {
   }
 
   /** Nothing more in this cycle. */
-  end({ roster }: Glance, cycle: number): void {
+  end({ roster }: ClusterView, cycle: number): void {
     this.#begin(roster, cycle, [].values());
   }
 
-  #begin(roster: Glance['roster'], cycle: number, names: Iterator<string, void>): void {
+  #begin(roster: ClusterView['roster'], cycle: number, names: Iterator<string, void>): void {
     this.#cut = new Cut(roster);
     this.#cycle = cycle;
     this.#names = names;
@@ -105,7 +105,7 @@ export class Supply {
    * A name that has just arrived: true if its place is in this worker's slice, and so in nobody else's.
    * Successors are followed by whoever publishes them, or left to the next split.
    */
-  offer(name: string): boolean {
+  addArrival(name: string): boolean {
     const parsed = parseStateName(name);
     if (parsed?.step !== 0 || this.#how === 'zip') return false;
     const isOwn = this.#cut.sessions[this.#cut.ownerOf(hash(parsed.instance))] === this.#session;

@@ -23,7 +23,7 @@ export interface Forecast {
 export interface SlotUse {
   /** Milliseconds for which each running tick has run. */
   readonly ages: readonly number[];
-  /** Slots without a tick. */
+  /** ConcurrencyLimit without a tick. */
   readonly idle: number;
 }
 

@@ -8,7 +8,7 @@ import {
   type PhaseLengths,
   type PhaseName,
 } from './cycle.ts';
-import type { Window } from '../operations.ts';
+import type { PhaseGuard } from '../operations.ts';
 
 export interface PhaseTurn {
   readonly phase: PhaseName;
@@ -42,12 +42,12 @@ function isSame(moment: Moment, last: PhaseTurn | undefined): boolean {
 }
 
 /** Guards for one turn. `time` gives the volume's time, or undefined while it is uncertain. */
-export function windowFor(
+export function guardFor(
   phases: PhaseLengths,
   turn: PhaseTurn,
   time: () => Interval | undefined,
   follow: boolean,
-): Window {
+): PhaseGuard {
   const now = (use: (interval: Interval) => boolean): boolean => {
     const interval = time();
     return interval !== undefined && use(interval);
@@ -55,8 +55,8 @@ export function windowFor(
   return {
     follow,
     cycle: turn.cycle,
-    mayStart: () => now((interval) => isWithin(phases, interval, turn.phase, turn.cycle)),
-    mayLand: () =>
+    canBegin: () => now((interval) => isWithin(phases, interval, turn.phase, turn.cycle)),
+    canFinish: () =>
       now((interval) => {
         const inside = momentAt(phases, interval.earliest);
         return (

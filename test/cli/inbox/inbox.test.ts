@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Inbox } from '../../../src/cli/inbox/inbox.ts';
 import { PATIENT_MS, STABLE_MS } from '../../../src/cli/inbox/rules.ts';
-import type { Log } from '../../../src/worker/ports.ts';
+import type { Log } from '../../../src/engine/ports.ts';
 
 const STATE = '{ "state": "simple" }';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openInboxes } from '../../../src/cli/inbox/inboxes.ts';
-import type { Log } from '../../../src/worker/ports.ts';
+import type { Log } from '../../../src/engine/ports.ts';
 
 const quiet = (): void => undefined;
 const log: Log = { debug: quiet, info: quiet, warn: quiet, error: quiet };

@@ -16,7 +16,7 @@ export const MUTANTS: readonly Wrong[] = [
     what: 'no sweep',
     workers: 1,
     file: 'src/volume/recovery.ts',
-    find: 'await this.#sweep(session, isMyPart, window, report.finished);',
+    find: 'await this.#sweep(session, isMyPart, guard, report.finished);',
     replace: '',
     // What it has staged stays for ever, also where somebody else has committed the state.
     problem: /^if all die: .*\/staging\/.* is left$/,
@@ -41,7 +41,7 @@ export const MUTANTS: readonly Wrong[] = [
     what: 'claims that are never dropped',
     workers: 1,
     file: 'src/volume/recovery.ts',
-    find: 'await this.#dropClaims(session, isMyPart, window, report.dropped);',
+    find: 'await this.#dropClaims(session, isMyPart, guard, report.dropped);',
     replace: '',
     problem: /^if all die: the state is neither done nor to be had/,
   },
@@ -89,20 +89,20 @@ export const MUTANTS: readonly Wrong[] = [
     what: 'publishing before the commit',
     workers: 1,
     file: 'src/volume/commit.ts',
-    find: "await link(member, await assign(member, at(steps, 'staged'), window), window);",
+    find: "await link(member, await assign(member, at(steps, 'staged'), guard), guard);",
     replace:
-      "await each(at(steps, 'staged'), (step) => publishOne(member, step, window));\n" +
-      "  await link(member, await assign(member, at(steps, 'staged'), window), window);",
+      "await each(at(steps, 'staged'), (step) => publishOne(member, step, guard));\n" +
+      "  await link(member, await assign(member, at(steps, 'staged'), guard), guard);",
     problem: /^a successor without a commit$/,
   },
   {
     what: 'unstaging before publishing',
     workers: 1,
     file: 'src/volume/commit.ts',
-    find: "await publishSuccessors(member, at(steps, 'committed'), window);",
+    find: "await publishSuccessors(member, at(steps, 'committed'), guard);",
     replace:
       "for (const { name } of at(steps, 'committed')) await remove(member.files, member.staging(name)).catch(() => undefined);\n" +
-      "  await publishSuccessors(member, at(steps, 'committed'), window);",
+      "  await publishSuccessors(member, at(steps, 'committed'), guard);",
     problem: LOST,
   },
 ];

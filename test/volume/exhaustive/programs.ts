@@ -2,7 +2,7 @@
 import { hash } from '../../../src/volume/phases/hash.ts';
 import { claim } from '../../../src/volume/claim.ts';
 import { commit } from '../../../src/volume/commit.ts';
-import type { Step, Window } from '../../../src/volume/operations.ts';
+import type { Step, PhaseGuard } from '../../../src/volume/operations.ts';
 import { LeaseWatch } from '../../../src/volume/lease-watch.ts';
 import { Recoverer } from '../../../src/volume/recovery.ts';
 import { AskingFiles, type Ask } from './asking-files.ts';
@@ -20,7 +20,7 @@ interface Place {
 }
 
 /** The phase ends after staging, which makes the pieces small enough; the next one goes on from there. */
-const windowOf = (progress: Step['progress'], follow: boolean): Window =>
+const windowOf = (progress: Step['progress'], follow: boolean): PhaseGuard =>
   progress === 'new' ? CLOSED : { ...OPEN, follow };
 
 /**

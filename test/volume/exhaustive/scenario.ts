@@ -1,6 +1,6 @@
 /** The volume that is fought over, and what each session puts there: one state, which has one successor. */
 import { formatRecord, type CommitRecord } from '../../../src/machine/record.ts';
-import type { Step, Window } from '../../../src/volume/operations.ts';
+import type { Step, PhaseGuard } from '../../../src/volume/operations.ts';
 import type { Files } from '../../../src/volume/files.ts';
 import { Layout } from '../../../src/volume/layout.ts';
 import { Member } from '../../../src/volume/member.ts';
@@ -12,8 +12,8 @@ export const LAYOUT: Layout = new Layout('/v');
 export const STATE = 'x.state';
 export const SUCCESSOR = 'x.state-1';
 export const LEASE = 1000;
-export const OPEN: Window = { mayStart: () => true, mayLand: () => true, follow: false };
-export const CLOSED: Window = { mayStart: () => false, mayLand: () => false, follow: false };
+export const OPEN: PhaseGuard = { canBegin: () => true, canFinish: () => true, follow: false };
+export const CLOSED: PhaseGuard = { canBegin: () => false, canFinish: () => false, follow: false };
 
 const NOW = '2026-01-01T00:00:00.000Z';
 

@@ -4,7 +4,7 @@ import { assign, type RosterEntry } from '../../../src/volume/phases/assignment.
 import { Ring } from '../../../src/volume/phases/ring.ts';
 import { assignZip } from '../../../src/volume/phases/zip.ts';
 import type { Snapshot } from '../../../src/volume/operations.ts';
-import { Supply } from '../../../src/volume/phases/claim-plan.ts';
+import { ClaimPlan } from '../../../src/volume/phases/claim-plan.ts';
 import { tasks, worker } from './given.ts';
 
 const LEASE = 10_000;
@@ -21,13 +21,13 @@ const snapshotOf = (roster: readonly RosterEntry[], count: number): Snapshot => 
   delayed: 0,
 });
 
-const supplyOf = (how: 'slices' | 'zip' = 'slices'): Supply =>
-  new Supply('a.boot', LEASE, how, () => undefined);
+const supplyOf = (how: 'slices' | 'zip' = 'slices'): ClaimPlan =>
+  new ClaimPlan('a.boot', LEASE, how, () => undefined);
 
 /** The cycle of the first listing. */
 const CYCLE = 7;
 
-function take(supply: Supply, count = Number.POSITIVE_INFINITY, cycle = CYCLE): string[] {
+function take(supply: ClaimPlan, count = Number.POSITIVE_INFINITY, cycle = CYCLE): string[] {
   const names: string[] = [];
   while (names.length < count) {
     const name = supply.next(cycle);
@@ -75,7 +75,7 @@ describe('a listing', () => {
   test('of the original’s pairing leaves out a flag that claims nothing, and says so once', () => {
     const left: RosterEntry = { session: '0-left', name: '0-left', concurrency: 1, capacity: 1 };
     const silent: string[] = [];
-    const supply = new Supply('a.boot', LEASE, 'zip', (flag) => silent.push(flag));
+    const supply = new ClaimPlan('a.boot', LEASE, 'zip', (flag) => silent.push(flag));
     const taken = [0, 1, 2, 3, 4].map((later) => {
       supply.split(snapshotOf([left, ...ALONE], 1), CYCLE + later, 1, 0, 0);
       return take(supply, 1, CYCLE + later).length;
@@ -105,7 +105,7 @@ describe('a listing', () => {
 
 describe('an earlier listing lasts', () => {
   const glance = { roster: PAIR, paused: false };
-  const listed = (count = MANY, took = 0): Supply => {
+  const listed = (count = MANY, took = 0): ClaimPlan => {
     const supply = supplyOf();
     supply.split(snapshotOf(PAIR, count), CYCLE, 1, took, 0);
     return supply;
@@ -158,7 +158,7 @@ describe('an earlier listing lasts', () => {
     expect(given).toHaveLength(13 * 30);
     expect(new Set(given).size).toBe(given.length);
     const others = supplyOf();
-    const theirs = new Supply('b.boot', LEASE, 'slices', () => undefined);
+    const theirs = new ClaimPlan('b.boot', LEASE, 'slices', () => undefined);
     for (const one of [others, theirs]) one.split(snapshotOf(PAIR, MANY), CYCLE, 1, 0, 0);
     const foreign = new Set<string>();
     for (let cycle = 8; theirs.lasts(glance, 1, 1); cycle += 1) {
@@ -178,15 +178,15 @@ describe('an earlier listing lasts', () => {
 
 describe('what has just arrived', () => {
   const glance = { roster: PAIR, paused: false };
-  const pairOf = (how: 'slices' | 'zip' = 'slices'): Supply[] =>
+  const pairOf = (how: 'slices' | 'zip' = 'slices'): ClaimPlan[] =>
     ['a.boot', 'b.boot'].map((session) => {
-      const supply = new Supply(session, LEASE, how, () => undefined);
+      const supply = new ClaimPlan(session, LEASE, how, () => undefined);
       supply.end(glance, CYCLE);
       return supply;
     });
 
   test('is offered to one of all workers, and goes to it first, once, in any cycle', () => {
-    const [a, b] = pairOf() as [Supply, Supply];
+    const [a, b] = pairOf() as [ClaimPlan, ClaimPlan];
     for (const { name } of tasks(100)) {
       expect(b.offer(name)).toBe(!a.offer(name));
     }
@@ -201,14 +201,14 @@ describe('what has just arrived', () => {
   });
 
   test('is in the slice that the split gives it from', () => {
-    const [a] = pairOf() as [Supply];
+    const [a] = pairOf() as [ClaimPlan];
     const listed = supplyOf();
     listed.split(snapshotOf(PAIR, MANY), CYCLE, 1, 0, 0);
     expect(take(listed).filter((name) => !a.offer(name))).toEqual([]);
   });
 
   test('is left to the next split', () => {
-    const [a] = pairOf() as [Supply];
+    const [a] = pairOf() as [ClaimPlan];
     for (const { name } of tasks(20)) a.offer(name);
     a.forgetOffers();
     expect([a.hasOffers, a.next(CYCLE)]).toEqual([false, undefined]);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { momentAt, type Interval, type PhaseLengths } from '../../../src/volume/phases/cycle.ts';
-import { nextTurn, windowFor, type PhaseTurn } from '../../../src/volume/phases/timetable.ts';
+import { nextTurn, guardFor, type PhaseTurn } from '../../../src/volume/phases/timetable.ts';
 
 const PHASES: PhaseLengths = { assignment: 150, commitment: 150, update: 400, buffer: 100 };
 
@@ -62,7 +62,7 @@ describe('I4: the guards of a turn', () => {
     [at(490, 20), false, false],
     [undefined, false, false],
   ])('at %o: may start %s, may land %s', (now, start, land) => {
-    const window = windowFor(PHASES, update, () => now, false);
-    expect([window.mayStart(), window.mayLand()]).toEqual([start, land]);
+    const guard = guardFor(PHASES, update, () => now, false);
+    expect([guard.canBegin(), guard.canFinish()]).toEqual([start, land]);
   });
 });

@@ -2,12 +2,12 @@
 import { MAX_STATE_BYTES } from '../machine/state-file.ts';
 import { instanceProblem, parseStateName, stepProblem } from '../machine/name.ts';
 import { readTried, writtenAt } from './attempts.ts';
-import type { Intake } from './operations.ts';
+import type { StateRead } from './operations.ts';
 import { errnoOf, type Stat } from './files.ts';
 import type { Member } from './member.ts';
 import { mendTorn, tornSuccessor } from './torn.ts';
 
-export async function intake(member: Member, name: string): Promise<Intake> {
+export async function readState(member: Member, name: string): Promise<StateRead> {
   const { files, layout } = member;
   const path = layout.state(name);
   const badName = instanceProblem(parseStateName(name)!.instance) ?? stepProblem(name);
@@ -37,7 +37,7 @@ export async function intake(member: Member, name: string): Promise<Intake> {
 }
 
 /** Reading a FIFO hangs, a device may do anything, a symbolic link may lead to either. */
-function refuseUnread(stat: Stat): Intake | undefined {
+function refuseUnread(stat: Stat): StateRead | undefined {
   if (stat.kind !== 'file') {
     const what = stat.kind === 'directory' ? 'a directory' : 'a link, FIFO, socket or device';
     return {

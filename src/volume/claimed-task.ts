@@ -1,0 +1,212 @@
+/**
+ * A state that this session has claimed, from claim to settlement:
+ *
+ *   claimed ──▶ ready ──▶ running ──▶ finished ──▶ (settled: gone from here)
+ *     │ ▲ does not parse: read again      ▲
+ *     └─┴─────────────────────────────────┘ cannot run at all
+ *
+ * What a file that was read means is decided here; `local-queue.ts` carries it out.
+ */
+import { fingerprint } from '../machine/fingerprint.ts';
+import type { Attempt, FailureRecord } from '../machine/record.ts';
+import { ATTEMPTS_EXHAUSTED } from '../machine/retry.ts';
+import { parseStateFile, type StateFile } from '../machine/state-file.ts';
+import type { Arrived } from '../machine/burst.ts';
+import type { Outcome, Settled, Settlement } from '../engine/session.ts';
+import type { Change, JournalEntry, StateRead, Step } from './operations.ts';
+
+/** What did not parse, to be compared with what is there later. */
+export interface PartialFile {
+  readonly content: string;
+  /** Monotonic, ms: when it was first found like this. */
+  readonly since: number;
+}
+
+/** A state file that parses, and what is known of it besides. */
+export interface ReadState {
+  readonly file: StateFile;
+  readonly attempts: readonly Attempt[];
+  /** Of the file's bytes: undefined for a successor that this session has published itself. */
+  readonly fingerprint?: string;
+  /** See `StateRead`. */
+  readonly written?: string;
+  /** Sessions that have refused it. */
+  readonly refusedBy: readonly string[];
+  readonly needsSlot: boolean;
+  readonly events: readonly Arrived[];
+}
+
+/** Given to a worker. */
+export interface HandedOut {
+  /** Monotonic, ms: when, and when the worker promises an outcome. */
+  readonly began: number;
+  deadline: number;
+  /** Ends the tick. */
+  readonly abort: () => void;
+  /** The cycle in which other instances were read that it has observed. */
+  observedIn: number | undefined;
+}
+
+export interface ClaimedTask {
+  readonly name: string;
+  /** ISO 8601, volume time: of the claim. */
+  readonly since: string;
+  /** `undecided`, then `deciding`: like `ready` and `running`, of what needs no slot. */
+  stage: 'claimed' | 'undecided' | 'deciding' | 'ready' | 'running' | 'finished';
+  partial: PartialFile | undefined;
+  read: ReadState | undefined;
+  handedOut: HandedOut | undefined;
+  step: Step | undefined;
+  entry: JournalEntry | undefined;
+  /** Tells the worker what has come of its settlement. */
+  onSettled: ((settled: Settled) => void) | undefined;
+}
+
+export function newClaimedTask(name: string, since: string): ClaimedTask {
+  return {
+    name,
+    since,
+    stage: 'claimed',
+    partial: undefined,
+    read: undefined,
+    handedOut: undefined,
+    step: undefined,
+    entry: undefined,
+    onSettled: undefined,
+  };
+}
+
+export function newStep(name: string, change: Change): Step {
+  return {
+    name,
+    change,
+    progress: 'new',
+    staged: undefined,
+    tried: false,
+    lost: false,
+    followed: false,
+    error: undefined,
+  };
+}
+
+/** Who decides, and when. */
+export interface ReadContext {
+  readonly session: string;
+  readonly worker: string;
+  /** ISO 8601, volume time. */
+  readonly now: string;
+  /** Monotonic, ms. */
+  readonly at: number;
+  /** Milliseconds for which an unreadable file must stay as it is before it counts as complete. */
+  readonly patience: number;
+}
+
+export type StateClass =
+  | { readonly kind: 'parsed'; readonly read: Omit<ReadState, 'needsSlot' | 'events'> }
+  | { readonly kind: 'wait'; readonly partial: PartialFile }
+  | { readonly kind: 'change'; readonly change: Change };
+
+export function classifyState(
+  name: string,
+  read: StateRead,
+  partial: PartialFile | undefined,
+  context: ReadContext,
+): StateClass {
+  if (read.kind === 'mended') return { kind: 'change', change: { kind: 'release' } };
+  if (read.kind === 'bad') {
+    return { kind: 'change', change: failure(name, context, { ...read, file: read.code }) };
+  }
+  if (read.kind === 'unreadable') {
+    const why = { ...read, file: read.code };
+    return waitFor(read.code, partial, context, () =>
+      read.code === 'ENOENT' ? { kind: 'release' } : failure(name, context, why),
+    );
+  }
+  const { attempts, refusedBy = [], written } = read;
+  const file = fingerprint(read.bytes);
+  const parsed = parseStateFile(read.bytes);
+  if (!parsed.ok) {
+    return waitFor(file, partial, context, () =>
+      failure(name, context, { ...parsed, file }, attempts),
+    );
+  }
+  const known = { file: parsed.file, attempts, refusedBy, fingerprint: file };
+  return { kind: 'parsed', read: { ...known, ...(written !== undefined && { written }) } };
+}
+
+/** A copy under way changes; one that has stayed as it is for long enough is complete. */
+function waitFor(
+  content: string,
+  partial: PartialFile | undefined,
+  { at, patience }: ReadContext,
+  settled: () => Change,
+): StateClass {
+  const since = partial?.content === content ? partial.since : at;
+  return at - since >= patience
+    ? { kind: 'change', change: settled() }
+    : { kind: 'wait', partial: { content, since } };
+}
+
+interface Reason {
+  readonly code: string;
+  readonly reason: string;
+  readonly line?: number;
+  readonly column?: number;
+  readonly file?: string;
+}
+
+export function failure(
+  name: string,
+  { session, worker, now }: Pick<ReadContext, 'session' | 'worker' | 'now'>,
+  why: Reason,
+  attempts: readonly Attempt[] = [],
+): Change {
+  const record: FailureRecord = {
+    flockwork: 1,
+    state: name,
+    session,
+    worker,
+    at: now,
+    code: why.code,
+    reason: why.reason,
+    ...(why.line !== undefined && { line: why.line }),
+    ...(why.column !== undefined && { column: why.column }),
+    ...(why.file !== undefined && { file: why.file }),
+    ...(attempts.length > 0 && { attempts: [...attempts] }),
+  };
+  return { kind: 'fail', record };
+}
+
+/** A worker's outcome, with what only the volume knows. */
+export function changeOf(
+  { outcome, tick }: Settlement,
+  read: ReadState | undefined,
+  cycle: number | undefined,
+): Change {
+  switch (outcome.kind) {
+    case 'commit': {
+      const { readSet, ...commit } = outcome;
+      return cycle === undefined || readSet === undefined ? commit : { ...commit, cycle };
+    }
+    case 'fail':
+      return isForItsFile(outcome, tick) ? withFile(outcome.record, read?.fingerprint) : outcome;
+    case 'defer':
+      return { ...outcome, ...(read?.written !== undefined && { written: read.written }) };
+    case 'refuse':
+      return { kind: 'refuse', reason: outcome.stored?.reason ?? outcome.reason };
+    default:
+      return outcome;
+  }
+}
+
+/** A state that failed before it could run has failed for the content of its file, unless its attempts are used up. */
+function isForItsFile(
+  { record }: Extract<Outcome, { kind: 'fail' }>,
+  tick: Settlement['tick'],
+): boolean {
+  return tick === undefined && record.code !== ATTEMPTS_EXHAUSTED;
+}
+
+function withFile(record: FailureRecord, file: string | undefined): Change {
+  return { kind: 'fail', record: file === undefined ? record : { ...record, file } };
+}

@@ -1,0 +1,64 @@
+/** The worker's log of settled steps: a line for each, or one for a long burst of commits. */
+import type { Log } from '../engine/ports.ts';
+import type { Outcome, Settled } from '../engine/session.ts';
+
+/** Of more commits that settle together only the number is logged. */
+const MAX_LINES = 16;
+
+export interface SettledStep {
+  /** The state file. */
+  readonly state: string;
+  readonly outcome: Outcome;
+  readonly settled: Settled;
+  /** Of its tick, if there was one. */
+  readonly durationMs?: number;
+  readonly maximumAttempts?: number;
+}
+
+export class SettledLog {
+  readonly #log: Log;
+  #steps: SettledStep[] = [];
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  add(step: SettledStep): void {
+    this.#steps.push(step);
+    // What settles in one turn is one burst.
+    if (this.#steps.length === 1) queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    const steps = this.#steps;
+    this.#steps = [];
+    const commits = steps.filter(isPlainCommit);
+    const isBurst = commits.length > MAX_LINES;
+    if (isBurst) this.#log.info({ states: commits.length }, 'states done');
+    for (const step of steps) if (!isBurst || !isPlainCommit(step)) logStep(this.#log, step);
+  }
+}
+
+function isPlainCommit({ outcome, settled }: SettledStep): boolean {
+  return outcome.kind === 'commit' && settled === 'settled';
+}
+
+function logStep(log: Log, step: SettledStep): void {
+  const { state, outcome, settled, durationMs, maximumAttempts } = step;
+  const fields = { state, ...(durationMs !== undefined && { durationMs }) };
+  if (settled === 'lost') log.warn(fields, 'result dropped: another worker has committed this state');
+  else if (settled === 'unsure') log.warn(fields, 'result uncertain: the session expired');
+  else if (settled === 'outdated') log.debug(fields, 'decision outdated: taken again');
+  else if (outcome.kind === 'commit') log.info(fields, 'state done');
+  else if (outcome.kind === 'fail') {
+    const { code, reason } = outcome.record;
+    log.error({ ...fields, code, reason }, 'state failed');
+  } else if (outcome.kind === 'retry') {
+    const { attempt, ended, error, notBefore = ended } = outcome.attempt;
+    const retryInMs = Date.parse(notBefore) - Date.parse(ended);
+    const attempts = { attempt, maximumAttempts, retryInMs, error: error?.message };
+    log.warn({ ...fields, ...attempts }, 'attempt failed');
+  } else if (outcome.kind === 'wait') log.debug(fields, 'state waits for an event');
+  else if (settled === 'failed') log.error(fields, 'state failed: no worker knows its machine');
+  else log.info({ ...fields, outcome: outcome.kind }, 'state given back');
+}

@@ -1,0 +1,98 @@
+/** Hands outcomes to the engine. What finishes while a settle is under way is gathered for the next one. */
+import type { Clock } from '../engine/ports.ts';
+import type { Session, Settled, Settlement } from '../engine/session.ts';
+import { UserError } from '../machine/errors.ts';
+
+/** Of one call. */
+const MAX_ITEMS = 128;
+const MAX_CHARACTERS = 1024 * 1024;
+/** Milliseconds until a call that failed is repeated: the first time, and at most. */
+const RETRY_MS = 50;
+const MAX_RETRY_MS = 5000;
+
+interface Waiting {
+  readonly settlement: Settlement;
+  readonly onSettled: (settled: Settled) => void;
+}
+
+export class Settler {
+  readonly #session: Pick<Session, 'settle' | 'concurrentSettles'>;
+  readonly #clock: Clock;
+  readonly #onError: (error: unknown) => void;
+  #waiting: Waiting[] = [];
+  #underWay = 0;
+  #isScheduled = false;
+
+  /** `onError`: a call has failed, and is repeated unless the error is a `UserError`. */
+  constructor(
+    session: Pick<Session, 'settle' | 'concurrentSettles'>,
+    clock: Clock,
+    onError: (error: unknown) => void,
+  ) {
+    this.#session = session;
+    this.#clock = clock;
+    this.#onError = onError;
+  }
+
+  /** Resolves when the engine has answered for it. */
+  settle(settlement: Settlement): Promise<Settled> {
+    return new Promise((onSettled) => {
+      this.#waiting.push({ settlement, onSettled });
+      if (this.#isScheduled) return;
+      this.#isScheduled = true;
+      // What ends in the same turn goes together.
+      queueMicrotask(() => {
+        this.#isScheduled = false;
+        this.#flush();
+      });
+    });
+  }
+
+  #flush(): void {
+    while (this.#waiting.length > 0 && this.#underWay < this.#session.concurrentSettles) {
+      const batch = this.#waiting.splice(0, this.#batchSize());
+      this.#underWay += 1;
+      void this.#send(batch).then(() => {
+        this.#underWay -= 1;
+        this.#flush();
+        return undefined;
+      });
+    }
+  }
+
+  #batchSize(): number {
+    let [count, characters] = [0, 0];
+    for (const { settlement } of this.#waiting) {
+      characters += lengthOf(settlement);
+      if (count > 0 && (count === MAX_ITEMS || characters > MAX_CHARACTERS)) break;
+      count += 1;
+    }
+    return count;
+  }
+
+  /** Never rejects. */
+  async #send(batch: readonly Waiting[]): Promise<void> {
+    const settlements = batch.map(({ settlement }) => settlement);
+    for (let pause = RETRY_MS; ; pause = Math.min(2 * pause, MAX_RETRY_MS)) {
+      try {
+        const settled = await this.#session.settle(settlements);
+        for (const [index, { onSettled }] of batch.entries()) onSettled(settled[index]!);
+        return;
+      } catch (error) {
+        this.#onError(error);
+        if (error instanceof UserError) {
+          for (const { onSettled } of batch) onSettled('unsure');
+          return;
+        }
+        await this.#clock.sleep(pause);
+      }
+    }
+  }
+}
+
+/** Of what is long in a record: an estimate. */
+function lengthOf({ outcome }: Settlement): number {
+  if (outcome.kind !== 'commit' || outcome.record === undefined) return 0;
+  const { next, branches = [] } = outcome.record;
+  return branches.reduce((sum, { content }) => sum + content.length, next?.content.length ?? 0);
+}

@@ -1,0 +1,222 @@
+/**
+ * One worker on one engine: take → plan → tick → settle.
+ *
+ *   while it works      take what there are slots for; plan each task; tick it, or settle its outcome at once
+ *   a tick has ended    settle its outcome; there is room for another task
+ *   it stops            take nothing more; ticks have `drainMs` to end, then their signals abort
+ */
+import type { Engine } from '../engine/engine.ts';
+import type { Session, Settlement, Task, WorkerInfo } from '../engine/session.ts';
+import { sensorsOf } from '../machine/registry.ts';
+import type { DecisionContext } from './decision-context.ts';
+import { Library } from './library.ts';
+import { SettledLog } from './log-settled.ts';
+import { needsTick, plan, type Plan, type PlannedTick } from './plan.ts';
+import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
+import { Settler } from './settler.ts';
+import { outcomeOfTick } from './tick-outcome.ts';
+import type { SlotUser } from './concurrency-limit.ts';
+
+type WorkerEngine = Pick<Engine, 'id' | 'configurations' | 'join'>;
+
+export class Worker implements SlotUser {
+  readonly #engine: WorkerEngine;
+  readonly #ports: WorkerPorts;
+  readonly #options: WorkerOptions;
+  readonly #library: Library;
+  readonly #settledLog: SettledLog;
+  #session!: Session;
+  #settler!: Settler;
+  /** Taken, and not yet decided. */
+  readonly #active = new Set<Task>();
+  readonly #settling = new Set<Promise<void>>();
+  #taking: { readonly limit: number; readonly abort: AbortController } | undefined;
+  #ending: Summary['end'] | undefined;
+  #closed: Promise<void> | undefined;
+  #ticks = 0;
+  readonly #counts = { done: 0, failed: 0 };
+
+  constructor(engine: WorkerEngine, ports: WorkerPorts, options: WorkerOptions) {
+    this.#engine = engine;
+    this.#ports = ports;
+    this.#options = options;
+    this.#library = new Library(ports.machines, engine.configurations, options.trustsStored);
+    this.#settledLog = new SettledLog(ports.log);
+  }
+
+  /** Ticks, and decisions under way. */
+  get running(): number {
+    return this.#active.size;
+  }
+
+  get isActive(): boolean {
+    return this.#active.size > 0 || !this.#session.isIdle;
+  }
+
+  /** Takes again, when it waits for less than it has room for now. */
+  onRoom(): void {
+    if (this.#taking !== undefined && this.#room > this.#taking.limit) this.#taking.abort.abort();
+  }
+
+  get #room(): number {
+    return Math.max(0, this.#ports.slots.limit(this) - this.#active.size);
+  }
+
+  /** Works until nothing is left, or until `stop` aborts and its ticks are settled. Throws what ends the session. */
+  async run(stop: AbortSignal): Promise<Summary> {
+    this.#session = await this.#engine.join(this.#info());
+    this.#settler = new Settler(this.#session, this.#ports.clock, (error) =>
+      this.#ports.log.warn({ err: error }, 'settle failed, will be repeated'),
+    );
+    const onStop = (): void => this.#stop();
+    stop.addEventListener('abort', onStop, { once: true });
+    if (stop.aborted) onStop();
+    this.#ports.slots.join(this);
+    try {
+      await this.#take();
+      await this.#closed;
+      await Promise.all(this.#settling);
+    } finally {
+      stop.removeEventListener('abort', onStop);
+      this.#ports.slots.leave(this);
+      await this.#session.close(0);
+    }
+    const failed = this.#counts.failed + this.#session.unreadable;
+    return { done: this.#counts.done, failed, end: this.#ending ?? 'stopped' };
+  }
+
+  #info(): WorkerInfo {
+    const { name, concurrency, capacity, stays } = this.#options;
+    const { clock, slots, machines } = this.#ports;
+    const library = this.#library;
+    return {
+      name,
+      concurrency,
+      capacity,
+      stays,
+      observes: sensorsOf(machines()),
+      machines: () => library.known,
+      slots: () => slots.limit(this),
+      needsSlot: (file) =>
+        needsTick(file, {
+          registry: library.registry,
+          newest: library.newest,
+          now: this.#session.now(),
+        }),
+      runs: (file) => library.runs(file, clock.monotonic()),
+    };
+  }
+
+  async #take(): Promise<void> {
+    while (this.#ending === undefined) {
+      const limit = this.#room;
+      const abort = new AbortController();
+      this.#taking = { limit, abort };
+      const taken = await this.#session.take(limit, abort.signal);
+      this.#taking = undefined;
+      if (taken !== 'drained') for (const task of taken) this.#begin(task);
+      else if (this.#ports.moreToCome?.() !== true) this.#end('empty', Number.POSITIVE_INFINITY);
+    }
+  }
+
+  #stop(): void {
+    if (this.#ending !== undefined) return;
+    const { drainMs } = this.#options;
+    this.#ports.log.info({ running: this.#active.size, drainMs }, 'stopping');
+    this.#end('stopped', drainMs);
+  }
+
+  #end(end: Summary['end'], drainMs: number): void {
+    this.#ending = end;
+    this.#closed = this.#session.close(drainMs);
+    this.#taking?.abort.abort();
+  }
+
+  #begin(task: Task): void {
+    this.#active.add(task);
+    const settling = this.#handle(task).finally(() => this.#settling.delete(settling));
+    this.#settling.add(settling);
+  }
+
+  async #handle(task: Task): Promise<void> {
+    try {
+      if (!this.#library.hasLooked(task)) await this.#library.look(task);
+      const planned = await this.#plan(task);
+      if (planned.kind === 'tick') await this.#tickIfRoom(task, planned);
+      else if (planned.kind === 'unknown') {
+        await this.#settle({ hold: task, outcome: { kind: 'refuse', ...planned.refusal } }, task);
+      } else {
+        const { outcome, machine } = planned;
+        await this.#settle({ hold: task, outcome, ...(machine !== undefined && { machine }) }, task);
+      }
+    } catch (error) {
+      this.#ports.log.warn({ err: error, state: task.name }, 'cannot decide; state given back');
+      await this.#settle({ hold: task, outcome: { kind: 'release' } }, task);
+    }
+  }
+
+  /** A machine that is not known may have been stored a moment ago. */
+  async #plan(task: Task): Promise<Plan> {
+    const first = plan(task, this.#context(task));
+    if (first.kind !== 'unknown' || first.refusal.state !== undefined) return first;
+    const stored = await this.#library.learn(first.refusal.machine);
+    if (stored === undefined) return plan(task, this.#context(task));
+    return { kind: 'unknown', refusal: { ...first.refusal, stored } };
+  }
+
+  #context({ session }: Task): DecisionContext {
+    return {
+      session,
+      worker: this.#options.name,
+      now: this.#session.now(),
+      engineId: this.#engine.id,
+      registry: this.#library.registry,
+      newest: this.#library.newest,
+    };
+  }
+
+  /** What was handed out to be decided at once may be a tick, of a machine that was learned a moment ago. */
+  async #tickIfRoom(task: Task, planned: PlannedTick): Promise<void> {
+    if (this.#ticks >= this.#ports.slots.limit(this)) {
+      return this.#settle({ hold: task, outcome: { kind: 'release' } }, task);
+    }
+    this.#ticks += 1;
+    try {
+      await this.#tick(task, planned);
+    } finally {
+      this.#ticks -= 1;
+    }
+  }
+
+  async #tick(task: Task, planned: PlannedTick): Promise<void> {
+    const { clock, execute, random, log } = this.#ports;
+    const { tick } = planned;
+    const { machine, attempt, activity } = tick;
+    const began = clock.monotonic();
+    const started = this.#session.now();
+    this.#session.setDeadline(task, began + activity.timeout);
+    log.debug({ state: tick.name, machine, attempt }, 'tick');
+    const result = await execute(tick, task.signal);
+    const outcome = outcomeOfTick(planned, result, started, this.#context(task), random);
+    const duration = Math.round(clock.monotonic() - began);
+    const settlement = { hold: task, outcome, machine, tick: { started, duration, attempt } };
+    await this.#settle(settlement, task, activity.retry.maximumAttempts);
+  }
+
+  async #settle(settlement: Settlement, task: Task, maximumAttempts?: number): Promise<void> {
+    const settling = this.#settler.settle(settlement);
+    this.#active.delete(task);
+    this.#ports.slots.offer();
+    const settled = await settling;
+    const { hold, outcome, tick } = settlement;
+    if (settled === 'settled' && outcome.kind === 'commit') this.#counts.done += 1;
+    if (settled === 'failed') this.#counts.failed += 1;
+    this.#settledLog.add({
+      state: hold.name,
+      outcome,
+      settled,
+      ...(tick && { durationMs: tick.duration }),
+      ...(maximumAttempts !== undefined && { maximumAttempts }),
+    });
+  }
+}
