@@ -1,6 +1,6 @@
 /**
- * A machine's table as SQL: where a database keeps the state, one statement an event moves a row, in one step. It
- * changes no row where the event is not allowed.
+ * A machine's table as SQL, where a database keeps the state: statements that make the table, put a row into it and look at
+ * one; and one for each event, which moves a row in one step, and changes none where the event is not allowed.
  */
 import type { Machine } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
@@ -17,8 +17,10 @@ export interface SqlOptions {
 }
 
 export interface Statement {
-  readonly event: string;
-  /** Has one parameter: the row's id. Undefined for an event that is allowed nowhere. */
+  readonly statement: 'create' | 'insert' | 'select' | 'update';
+  /** Of an update. */
+  readonly event?: string;
+  /** Has one parameter, the row's id; `create` has none. Undefined for an event that is allowed nowhere. */
   readonly sql: string | undefined;
 }
 
@@ -33,6 +35,12 @@ interface Rules {
   readonly forbidden: RegExp;
   /** The same for two states that the database may take for one. */
   readonly alike: (state: string) => string;
+  /** Of the column with the id, and of the one with the state. */
+  readonly types: readonly [id: string, state: string];
+  /** Of a state, in characters. */
+  readonly longestState: number;
+  /** What follows the columns. */
+  readonly tableOptions: string;
 }
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -61,6 +69,10 @@ const DIALECTS: Readonly<Record<Dialect, Rules>> = {
         .toUpperCase()
         .toLowerCase()
         .trimEnd(),
+    // A key cannot be of any length; an instance's name has up to 200 bytes.
+    types: ['VARCHAR(200)', 'VARCHAR(255)'],
+    longestState: 255,
+    tableOptions: ' CHARACTER SET utf8mb4',
   },
   postgresql: {
     parameter: '$1',
@@ -71,6 +83,9 @@ const DIALECTS: Readonly<Record<Dialect, Rules>> = {
     longest: 63,
     forbidden: /\0/,
     alike: (state) => state,
+    types: ['TEXT', 'TEXT'],
+    longestState: Number.POSITIVE_INFINITY,
+    tableOptions: '',
   },
 };
 
@@ -78,7 +93,7 @@ const hex = (byte: number): string => byte.toString(16).padStart(2, '0');
 
 /** Throws `not-in-sql`, with everything that a database could not do; and `no-table`. */
 export function sqlOf(machine: Machine, options: SqlOptions): Statement[] {
-  const { name, kinds, events, rules } = machine;
+  const { name, initial, kinds, events, rules } = machine;
   if (rules === undefined) {
     throw new UserError('no-table', `machine ${name} has no table of states and events`, {
       machine: name,
@@ -89,14 +104,47 @@ export function sqlOf(machine: Machine, options: SqlOptions): Statement[] {
     const message = `machine ${name} cannot be said in SQL:\n${problems.map((one) => `  ${one}`).join('\n')}`;
     throw new UserError('not-in-sql', message, { machine: name, problems });
   }
-  return events.map((event) => {
+  const updates = events.map((event): Statement => {
     const moves = [...kinds.keys()].flatMap((state): [string, string][] => {
       const cell = rules.table[state]![event];
       if (cell === impossible) return [];
       return [[state, cell === same ? state : (cell as string)]];
     });
-    return { event, sql: moves.length === 0 ? undefined : update(moves, options) };
+    const sql = moves.length === 0 ? undefined : update(moves, options);
+    return { statement: 'update', event, sql };
   });
+  return [
+    { statement: 'create', sql: create(options) },
+    { statement: 'insert', sql: insert(initial, options) },
+    { statement: 'select', sql: select(options) },
+    ...updates,
+  ];
+}
+
+function create({ dialect, table, column }: SqlOptions): string {
+  const { quote, types, tableOptions } = DIALECTS[dialect];
+  return [
+    `CREATE TABLE IF NOT EXISTS ${doubled(table, quote)} (`,
+    `  ${doubled('id', quote)} ${types[0]} NOT NULL PRIMARY KEY,`,
+    `  ${doubled(column, quote)} ${types[1]} NOT NULL`,
+    `)${tableOptions};`,
+  ].join('\n');
+}
+
+function insert(initial: string, { dialect, table, column }: SqlOptions): string {
+  const { quote, literal, parameter } = DIALECTS[dialect];
+  return [
+    `INSERT INTO ${doubled(table, quote)} (${doubled('id', quote)}, ${doubled(column, quote)})`,
+    `VALUES (${parameter}, ${literal(initial)});`,
+  ].join('\n');
+}
+
+function select({ dialect, table, column }: SqlOptions): string {
+  const { quote, parameter } = DIALECTS[dialect];
+  return [
+    `SELECT ${doubled(column, quote)} FROM ${doubled(table, quote)}`,
+    `WHERE ${doubled('id', quote)} = ${parameter};`,
+  ].join('\n');
 }
 
 function update(
@@ -116,7 +164,9 @@ function update(
   ].join('\n');
 }
 
-/** One script, that can be read: each statement has its event above it. */
+const HEADINGS = { create: 'once', insert: 'a new row', select: 'where a row is' };
+
+/** One script, that can be read: above each statement is what it is for, or its event. */
 export function formatSql(machine: Machine, statements: readonly Statement[]): string {
   // A line comment ends where its line does; some clients put a value for a question mark even there.
   const comment = (text: string): string => `-- ${visible(text).replaceAll('?', '\uff1f')}`;
@@ -125,9 +175,12 @@ export function formatSql(machine: Machine, statements: readonly Statement[]): s
       comment(`${event}, sent by you after ${shortDuration(after)} in ${state}`),
     ),
   );
-  const parts = statements.map(({ event, sql }) =>
-    sql === undefined ? comment(`${event}: allowed in no state`) : `${comment(event)}\n${sql}`,
-  );
+  const parts = statements.map(({ statement, event = '', sql }) => {
+    const heading = statement === 'update' ? event : HEADINGS[statement];
+    return sql === undefined
+      ? comment(`${event}: allowed in no state`)
+      : `${comment(heading)}\n${sql}`;
+  });
   return [...(timers.length > 0 ? [timers.join('\n')] : []), ...parts].join('\n\n');
 }
 
@@ -151,6 +204,11 @@ function machineProblems({ kinds, events, rules }: Machine, dialect: Dialect): s
     ...states
       .filter((state) => dialect === 'postgresql' && state.includes('\0'))
       .map((state) => `${visible(state)}: PostgreSQL has no text with a NUL`),
+    ...states
+      .filter((state) => [...state].length > DIALECTS[dialect].longestState)
+      .map(
+        (state) => `${visible(state)} has more than ${DIALECTS[dialect].longestState} characters`,
+      ),
     ...twins(states, DIALECTS[dialect].alike),
   ];
 }

@@ -114,13 +114,19 @@ export default machine({ name: 'coded', activities: { a: () => next('b'), b: () 
 });
 
 describe('sql', () => {
-  test('prints a statement for each event', async () => {
+  test('prints what makes the table, and a statement for each event', async () => {
     const { stdout } = await run('sql', [ORDERS], { table: 'shop`s', column: 'where' });
     expect(stdout.match(/^UPDATE `shop``s`$/gm)).toHaveLength(6);
     expect(stdout).toContain("AND `where` IN ('start', 'waiting');");
     const json = await run('sql', [TASKS], { dialect: 'postgresql', json: true });
     expect(JSON.parse(json.stdout)).toMatchObject([
-      { event: 'NotReady', sql: expect.stringMatching(/^UPDATE "tasks"\n/) },
+      {
+        statement: 'create',
+        sql: expect.stringMatching(/^CREATE TABLE IF NOT EXISTS "tasks" \(\n/),
+      },
+      { statement: 'insert' },
+      { statement: 'select' },
+      { statement: 'update', event: 'NotReady', sql: expect.stringMatching(/^UPDATE "tasks"\n/) },
       { event: 'Ready' },
       { event: 'Stop' },
       { event: 'Delete' },

@@ -33,9 +33,23 @@ function named(
 
 const script = (one: Machine, options: SqlOptions): string => formatSql(one, sqlOf(one, options));
 
-test('one statement an event', () => {
+test('statements for the table and its rows, and one an event', () => {
   expect(script(named(PLAIN), MYSQL)).toBe(
     `
+-- once
+CREATE TABLE IF NOT EXISTS \`doors\` (
+  \`id\` VARCHAR(200) NOT NULL PRIMARY KEY,
+  \`state\` VARCHAR(255) NOT NULL
+) CHARACTER SET utf8mb4;
+
+-- a new row
+INSERT INTO \`doors\` (\`id\`, \`state\`)
+VALUES (?, 'shut');
+
+-- where a row is
+SELECT \`state\` FROM \`doors\`
+WHERE \`id\` = ?;
+
 -- push
 UPDATE \`doors\`
 SET \`state\` = CASE \`state\`
@@ -72,6 +86,7 @@ const COMMON: Lexer = [
 ];
 const WORDS: Lexer = [
   ['word', /[A-Za-z_][A-Za-z0-9_]*/y],
+  ['word', /\d+/y],
   ['sign', /[$?]\d*|[=(),;]/y],
 ];
 /** As each database reads a text, in each of its modes. */
@@ -219,7 +234,7 @@ describe.each(Object.entries(LEXERS))('whatever the names, %s', (_name, { dialec
     fc.assert(
       fc.property(names, (all) => {
         const text = made(all);
-        if (text !== undefined) expect(text.match(/\?/g)).toHaveLength(2);
+        if (text !== undefined) expect(text.match(/\?/g)).toHaveLength(4);
       }),
     );
   });
@@ -263,7 +278,7 @@ describe('what SQL cannot say is refused, all of it at once', () => {
     expect(problemsOf(one)).toEqual([
       `${second.replace(' ', '␣')} and ${first} may be one to the database`,
     ]);
-    expect(problemsOf(one, { dialect: 'postgresql' })).toHaveLength(3);
+    expect(problemsOf(one, { dialect: 'postgresql' })).toHaveLength(6);
   });
 
   test.each([
@@ -281,6 +296,12 @@ describe('what SQL cannot say is refused, all of it at once', () => {
     expect(problemsOf(named(PLAIN), { dialect, ...more })).toEqual([
       expect.stringContaining(words),
     ]);
+  });
+
+  test('states that are too long for a column that can be compared', () => {
+    const one = named(['x'.repeat(256), 'open', 'gone', 'push', 'pull']);
+    expect(problemsOf(one)).toEqual([expect.stringContaining('has more than 255 characters')]);
+    expect(problemsOf(one, { dialect: 'postgresql' })).toHaveLength(6);
   });
 
   test('texts that no database has', () => {
@@ -306,5 +327,5 @@ test('timers are for whoever sends the events', () => {
     table: { shut: { push: 'open' }, open: { push: 'shut' } },
     after: { open: { '3s': 'push' } },
   });
-  expect(script(one, MYSQL)).toMatch(/^-- push, sent by you after 3s in open\n\n-- push\nUPDATE/);
+  expect(script(one, MYSQL)).toMatch(/^-- push, sent by you after 3s in open\n\n-- once\nCREATE/);
 });

@@ -5,7 +5,7 @@ import { loadOne } from '../machines.ts';
 
 export const sql: Command = {
   name: 'sql',
-  describe: "A machine's table as SQL: for each event a statement that moves a row",
+  describe: "A machine's table as SQL: the table, its rows, and for each event what moves a row",
   positional: {
     name: 'machine-file',
     describe: 'A machine with a table (.ts, .js, .yaml, .json), or a folder of them',
