@@ -1,5 +1,5 @@
 /** A session on a store in memory: the work, for workers of one process. */
-import { MOST_EVENTS, type Arrived } from '../machine/burst.ts';
+import { MAX_BATCH_EVENTS, type PendingEvent } from '../machine/event-batch.ts';
 import type { PastStep } from '../machine/definition.ts';
 import { parseStateName } from '../machine/name.ts';
 import { pastStep } from '../machine/past-step.ts';
@@ -195,11 +195,11 @@ export class MemorySession implements Session {
     return chain.slice(0, last + 1).map((row) => pastStep(row.name, row.bytes, row.done?.record));
   }
 
-  async events(name: string): Promise<readonly Arrived[]> {
+  async events(name: string): Promise<readonly PendingEvent[]> {
     const due = this.#inbox.get(this.#rows.states.get(name)?.instance ?? '') ?? [];
     return due
       .filter((one) => this.#rows.isPending(one))
-      .slice(0, MOST_EVENTS)
+      .slice(0, MAX_BATCH_EVENTS)
       .map(({ name: file, id, content }) => ({ file, id, content }));
   }
 

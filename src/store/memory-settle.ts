@@ -1,5 +1,5 @@
 /** What is to become of claimed states, carried out in memory: each of them whole, or not at all. */
-import { followersOf, type Follower } from '../machine/record.ts';
+import { publishedStates, type PublishedState } from '../machine/record.ts';
 import type { Change, Step, Window } from './session.ts';
 import type { Participant, Row, Rows } from './memory-rows.ts';
 
@@ -63,7 +63,7 @@ function commit(
     rows.conclude(outcome.id, { kind: 'over', outcome, state: row.name });
   }
   for (const { name, content } of record?.emit ?? []) rows.post(name, content);
-  const followers = followersOf(record).map((one) => publish(rows, row.name, one, by, at));
+  const followers = publishedStates(record).map((one) => publish(rows, row.name, one, by, at));
   // The branches come before it.
   const next = record?.next === undefined ? undefined : followers.at(-1);
   if (next === undefined) return;
@@ -77,7 +77,7 @@ function commit(
 function publish(
   rows: Rows,
   state: string,
-  { name, content }: Follower,
+  { name, content }: PublishedState,
   { token: { session, worker } }: Participant,
   at: string,
 ): Row | undefined {

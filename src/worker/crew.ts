@@ -1,7 +1,7 @@
 /** What a worker holds: claims it, examines it, ticks it, and settles it in Update System. */
 import type { PastStep } from '../machine/definition.ts';
 import { copyPatience, parseStateFile, type StateFile } from '../machine/state-file.ts';
-import type { Reading } from '../machine/table.ts';
+import type { InstanceSnapshot } from '../machine/table.ts';
 import { cycleLength } from '../semaphore/cycle.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import type { JournalEntry, Session, Step, Window } from '../store/session.ts';
@@ -220,7 +220,7 @@ export class Crew implements Member {
     const { token, phases } = this.#session;
     const patience = copyPatience(cycleLength(phases));
     const at = this.#ports.clock.monotonic();
-    const sensor = (instance: string): Reading | undefined =>
+    const sensor = (instance: string): InstanceSnapshot | undefined =>
       readingOf(registry, this.#session.sensor(instance));
     const history = (name: string): Promise<readonly PastStep[]> => this.#session.history(name);
     const now = this.#session.stamp();

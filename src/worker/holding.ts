@@ -8,7 +8,7 @@
  * The decisions about it are functions of values; `worker.ts` carries them out.
  */
 import type { Json, Machine, PastStep } from '../machine/definition.ts';
-import { emitted } from '../machine/event.ts';
+import { emittedEvent } from '../machine/event.ts';
 import { fingerprint } from '../machine/fingerprint.ts';
 import { endOfBranch } from '../machine/fork.ts';
 import { outputsOf } from '../machine/join.ts';
@@ -16,9 +16,9 @@ import { parseStateName } from '../machine/name.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { retryVerdict } from '../machine/retry.ts';
-import { sequelOf, type Sequel } from '../machine/sequel.ts';
+import { effectsOfAnswer, type StepEffects } from '../machine/step-effects.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
-import type { Reading } from '../machine/table.ts';
+import type { InstanceSnapshot } from '../machine/table.ts';
 import type { Change, Intake, JournalEntry, Step, Token } from '../store/session.ts';
 import type { Missing } from './library.ts';
 import type { TickResult, TickTask } from './ports.ts';
@@ -104,7 +104,7 @@ export interface Scene {
   readonly cycle: number;
   readonly seen: number;
   /** Where other instances were then. */
-  readonly sensor: (instance: string) => Reading | undefined;
+  readonly sensor: (instance: string) => InstanceSnapshot | undefined;
   /** The steps of its instance, up to this state file. */
   readonly history: (name: string) => Promise<readonly PastStep[]>;
 }
@@ -264,7 +264,7 @@ function atTheEnd(
   if (told.length === 0) return { kind: 'commit', record: undefined };
   const { session, worker } = scene.token;
   const [started, finished] = [scene.now, scene.now];
-  const emit = told.map((one, index) => emitted(one, index, { state: name, finished }));
+  const emit = told.map((one, index) => emittedEvent(one, index, { state: name, finished }));
   const common = { flockwork: 1, state: name, session, worker, started, finished } as const;
   return { kind: 'commit', record: { ...common, machine: machine.name, emit } };
 }
@@ -312,7 +312,7 @@ export function conclude(
   const { answer } = result;
   const { name, state } = work.task;
   const { registry, newest } = scene;
-  const sequel = sequelOf(answer, { ...work, name, state, registry, newest }, scene.now);
+  const sequel = effectsOfAnswer(answer, { ...work, name, state, registry, newest }, scene.now);
   if (typeof sequel === 'string') {
     // The tick would answer it again.
     return tryAgain(work, { message: sequel, fatal: true }, started, scene, random);
@@ -351,7 +351,7 @@ function tryAgain(
 /** A terminal step without output or history leaves nothing behind: its flag is a link to the token. */
 function recordOf(
   { task, attempts }: Work,
-  { emit, branches, next }: Sequel,
+  { emit, branches, next }: StepEffects,
   output: Json | undefined,
   started: string,
   scene: Scene,

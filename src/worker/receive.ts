@@ -1,19 +1,22 @@
 /** What events, and what other instances are seen to be at, mean for a state that this worker holds. */
-import { applyArrivals } from '../machine/arrivals.ts';
-import { applyBurst, type Arrived } from '../machine/burst.ts';
+import { applyJoinEvents } from '../machine/join-events.ts';
+import { applyEvents, type PendingEvent } from '../machine/event-batch.ts';
 import type { Machine } from '../machine/definition.ts';
 import { isOpen } from '../machine/join.ts';
 import { parseStateName } from '../machine/name.ts';
 import type { CommitRecord } from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import type { StateFile } from '../machine/state-file.ts';
-import type { Reading } from '../machine/table.ts';
+import type { InstanceSnapshot } from '../machine/table.ts';
 import type { Change } from '../store/session.ts';
 import type { Resting, Scene } from './holding.ts';
 import type { Sights } from './ports.ts';
 
 /** Of another instance's last state file. */
-export function readingOf(registry: Registry, file: StateFile | undefined): Reading | undefined {
+export function readingOf(
+  registry: Registry,
+  file: StateFile | undefined,
+): InstanceSnapshot | undefined {
   if (file === undefined) return undefined;
   const resolved = resolveState(registry, file);
   return { state: resolved.ok ? resolved.state : file.state, payload: file.payload };
@@ -28,7 +31,7 @@ export function sightsOf({ sensors }: Machine, sensor: Scene['sensor']): Sights 
 export function receive(
   name: string,
   { machine, state, file }: Resting,
-  events: readonly Arrived[],
+  events: readonly PendingEvent[],
   scene: Scene,
 ): Change {
   const isJoining = isOpen(file.join);
@@ -37,7 +40,7 @@ export function receive(
   const { instance } = parseStateName(name)!;
   const finished = scene.now;
   const input = { machine, instance, name, file, state, events, finished, sensor: scene.sensor };
-  const burst = isJoining ? applyArrivals(input) : applyBurst(input);
+  const burst = isJoining ? applyJoinEvents(input) : applyEvents(input);
   const record: CommitRecord = {
     flockwork: 1,
     state: name,

@@ -5,7 +5,7 @@ import { instanceProblem, parseStateName } from '../../machine/name.ts';
 import type { AppliedEvent, Attempt } from '../../machine/record.ts';
 import type { ChainStep } from '../../store/contract.ts';
 import { placeOf } from '../../volume/overview.ts';
-import { listPending, readPending, stillCounts, type PendingEvent } from '../../volume/pending.ts';
+import { listPending, readPending, stillCounts, type QueuedEvent } from '../../volume/pending.ts';
 import { volumeFront } from '../../volume/store.ts';
 import { describeBlocked, openBranches, type OpenBranch } from '../blocked.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
@@ -19,7 +19,7 @@ import { openAll, withDirectory, type OpenedVolume } from '../volume.ts';
 type ShownStep = Omit<ChainStep, 'join'> & { readonly blockedBy: readonly OpenBranch[] };
 
 /** `in`: milliseconds until it is due. */
-type ComingEvent = PendingEvent & { readonly in: number };
+type ComingEvent = QueuedEvent & { readonly in: number };
 
 export const show: Command = {
   name: 'show',
