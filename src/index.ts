@@ -24,15 +24,15 @@ export type {
   TickContext,
 } from './machine/definition.ts';
 export { FatalError, UserError } from './machine/errors.ts';
-export type { Emission, Transition } from './machine/decide.ts';
+export type { EventRequest, Transition } from './machine/decide.ts';
 export {
   choose,
   impossible,
   same,
   type Cell,
   type Choice,
-  type Reading,
-  type Situation,
+  type InstanceSnapshot,
+  type GuardContext,
   type Table,
   type Verdict,
 } from './machine/table.ts';

@@ -1,5 +1,5 @@
 /** The rules of the whole: what no table of one machine can say. Hooks that look at the others, never new cells. */
-import type { Emission, Transition } from '../../src/index.ts';
+import type { EventRequest, Transition } from '../../src/index.ts';
 
 export type Before = (transition: Transition) => string | undefined;
 
@@ -113,7 +113,7 @@ export function beforeOf(rules: Readonly<Record<string, Rule>>, of: Rule['of']):
 }
 
 /** When the deck leaves a state, whoever has an outer door open, or opening, is asked to shut it. */
-export function callIn(airlocks: readonly string[]): (transition: Transition) => Emission[] {
+export function callIn(airlocks: readonly string[]): (transition: Transition) => EventRequest[] {
   return ({ state, to, sensor }) =>
     state === to
       ? []

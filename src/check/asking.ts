@@ -2,10 +2,10 @@
  * Asking what users wrote: rules and claims. A proof rests on two things that are said of them and that are tried here,
  * each time: that they answer alike when they are asked again, and that they do not tell symmetric instances apart.
  */
-import { decide, type Decision, type Emission, type EventInput } from '../machine/decide.ts';
+import { decide, type Decision, type EventRequest, type EventInput } from '../machine/decide.ts';
 import type { Json } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
-import type { Reading } from '../machine/table.ts';
+import type { InstanceSnapshot } from '../machine/table.ts';
 import type { Claim, Composition } from './composition.ts';
 import { canonical } from './numbers.ts';
 import { exchangesOf, type Exchange } from './symmetry.ts';
@@ -20,15 +20,18 @@ export interface Answered<Answer> {
   readonly missing: readonly string[];
 }
 
-type Sensor = (name: string) => Reading | undefined;
+type Sensor = (name: string) => InstanceSnapshot | undefined;
 
 export class Asking {
   readonly #composition: Composition;
-  readonly #readingAt: (instance: number, reading: number) => Reading;
+  readonly #readingAt: (instance: number, reading: number) => InstanceSnapshot;
   readonly #indices: ReadonlyMap<string, number>;
   readonly #exchanges: readonly Exchange[];
 
-  constructor(composition: Composition, readingAt: (instance: number, reading: number) => Reading) {
+  constructor(
+    composition: Composition,
+    readingAt: (instance: number, reading: number) => InstanceSnapshot,
+  ) {
     this.#composition = composition;
     this.#readingAt = readingAt;
     this.#indices = new Map(composition.parts.map(({ name }, index) => [name, index]));
@@ -49,7 +52,7 @@ export class Asking {
 
   decision(
     instance: number,
-    reading: Reading,
+    reading: InstanceSnapshot,
     input: EventInput,
     readings: Int32Array,
   ): Answered<Decision> {
@@ -121,7 +124,7 @@ export class Asking {
   }
 
   /** By addressee: what goes to different ones has no order. */
-  #addressed(emissions: readonly Emission[], exchange: Exchange | undefined): Json[] {
+  #addressed(emissions: readonly EventRequest[], exchange: Exchange | undefined): Json[] {
     return emissions
       .map(({ to, event, details }): [number, Json] => {
         const index = this.#indices.get(to) ?? -1;

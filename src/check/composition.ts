@@ -3,7 +3,7 @@ import type { EventInput } from '../machine/decide.ts';
 import type { Json, Machine } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import { isMachine } from '../machine/machine.ts';
-import type { Reading } from '../machine/table.ts';
+import type { InstanceSnapshot } from '../machine/table.ts';
 
 const COMPOSITION = Symbol.for('flockwork.composition');
 const KEYS: readonly string[] = [
@@ -20,7 +20,7 @@ const KEYS: readonly string[] = [
 ];
 
 /** Where every instance is. Throws for a name that is none of the composition's. */
-export type World = (instance: string) => Reading;
+export type World = (instance: string) => InstanceSnapshot;
 
 export interface Claim {
   readonly kind: 'never' | 'possible' | 'settles';
@@ -71,7 +71,7 @@ export interface CompositionOptions {
 export interface Part {
   readonly name: string;
   readonly machine: Machine & { readonly rules: NonNullable<Machine['rules']> };
-  readonly start: Reading;
+  readonly start: InstanceSnapshot;
   readonly inputs: readonly EventInput[];
   readonly late: ReadonlySet<string>;
   readonly unreached: ReadonlySet<string>;

@@ -2,9 +2,9 @@
  * A composition as numbers. An instance's *configuration* is its reading (state and payload), the timers of this stay
  * that are spent, and its queue; a world is one configuration an instance. Instances of one group share their numbers.
  */
-import type { Decision, Emission, EventInput } from '../machine/decide.ts';
+import type { Decision, EventRequest, EventInput } from '../machine/decide.ts';
 import { UserError } from '../machine/errors.ts';
-import type { Reading } from '../machine/table.ts';
+import type { InstanceSnapshot } from '../machine/table.ts';
 import { Asking, type Answered } from './asking.ts';
 import { Numbers } from './numbers.ts';
 import type { Cause } from './findings.ts';
@@ -66,7 +66,7 @@ export interface Step {
 
 /** Instances that differ in nothing but their names; mostly only one. */
 interface Group {
-  readonly readings: Numbers<Reading>;
+  readonly readings: Numbers<InstanceSnapshot>;
   readonly configurations: Numbers<Configuration>;
   /** Of each configuration: its reading. */
   readonly readingOf: number[];
@@ -127,7 +127,7 @@ export class Model {
     for (let at = 0; at < this.width; at += 1) into[at] = this.groups[at]!.readingOf[world[at]!]!;
   }
 
-  readingAt(instance: number, reading: number): Reading {
+  readingAt(instance: number, reading: number): InstanceSnapshot {
     return this.groups[instance]!.readings.all[reading]!;
   }
 
@@ -241,7 +241,7 @@ export class Model {
     { answer: decision, looked, relevant, missing }: Answered<Decision>,
   ): Step {
     const isOk = decision.outcome === 'Ok';
-    const sent: readonly Emission[] = isOk ? decision.emit : [];
+    const sent: readonly EventRequest[] = isOk ? decision.emit : [];
     const emits = sent.flatMap(({ to, event, details }) => {
       const addressee = this.#indices.get(to);
       const message = this.messages.of({ event, details: details ?? {} });
@@ -279,7 +279,7 @@ export class Model {
     instance: number,
     move: Move,
     decision: Decision,
-    sent: readonly Emission[],
+    sent: readonly EventRequest[],
     missing: readonly string[],
   ): Fault[] {
     const { name, late } = this.parts[instance]!;

@@ -1,15 +1,15 @@
 /** What became of an event, as `send --wait` and `outcome` tell it. */
-import type { Outcome } from '../machine/event.ts';
-import type { AppliedEvent, VerdictRecord } from '../machine/record.ts';
+import type { EventOutcome } from '../machine/event.ts';
+import type { AppliedEvent, RejectionRecord } from '../machine/record.ts';
 import { EXIT } from './command.ts';
 
-export function describeOutcome(outcome: AppliedEvent | VerdictRecord): string {
+export function describeOutcome(outcome: AppliedEvent | RejectionRecord): string {
   const { outcome: code, reason } = outcome;
   const move =
     'from' in outcome && outcome.to !== undefined ? `: ${outcome.from} → ${outcome.to}` : '';
   return `${code}${move}${reason === undefined ? '' : `: ${reason}`}`;
 }
 
-export function statusOfOutcome({ outcome }: AppliedEvent | VerdictRecord): number {
-  return outcome === ('Ok' satisfies Outcome) ? EXIT.done : EXIT.failed;
+export function statusOfOutcome({ outcome }: AppliedEvent | RejectionRecord): number {
+  return outcome === ('Ok' satisfies EventOutcome) ? EXIT.done : EXIT.failed;
 }

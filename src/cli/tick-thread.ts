@@ -85,7 +85,7 @@ function activityOf(
 ): Extract<RunnableActivity, { kind: 'tick' }> {
   const { machine, version, state } = task;
   const found = registry.get(machine)?.find((one) => one.version === version);
-  const placed = found?.place(task);
+  const placed = found?.lookup(task);
   if (placed?.kind === 'runnable' && placed.activity.kind === 'tick') return placed.activity;
   const message = `the files of machine ${machine} have changed since this worker began; start it again`;
   throw new UserError('machines-changed', message, { machine, state });

@@ -8,7 +8,7 @@
  */
 import type { Json } from '../machine/definition.ts';
 import type { EventFile } from '../machine/event.ts';
-import type { AppliedEvent, Attempt, VerdictRecord } from '../machine/record.ts';
+import type { AppliedEvent, Attempt, RejectionRecord } from '../machine/record.ts';
 import type { Joins } from '../machine/state-file.ts';
 import type { Session, WorkerInfo } from './session.ts';
 
@@ -122,6 +122,6 @@ export type Sent = { readonly kind: 'sent'; readonly name: string } | Over;
 /** Of an event, for good: applied in `state`, or to none. */
 export interface Over {
   readonly kind: 'over';
-  readonly outcome: AppliedEvent | VerdictRecord;
+  readonly outcome: AppliedEvent | RejectionRecord;
   readonly state?: string;
 }

@@ -5,7 +5,7 @@
  * Of every method: it resolves when its effect is kept, as safely as this engine keeps anything. A rejection that is not a
  * `UserError` says nothing about whether the effect happened. A rejection of `take` with a `UserError` ends the session.
  */
-import type { Arrived } from '../machine/burst.ts';
+import type { PendingEvent } from '../machine/event-batch.ts';
 import type { PastStep } from '../machine/definition.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
 import type { StateFile } from '../machine/state-file.ts';
@@ -53,7 +53,7 @@ export interface Task extends Hold {
   /** Those that failed, or were lost with their worker, in order. */
   readonly attempts: readonly Attempt[];
   /** Due, in the order in which they apply. Empty where `needsSlot` says that it does not matter. */
-  readonly events: readonly Arrived[];
+  readonly events: readonly PendingEvent[];
   /** Tasks with the same number were read in the same look at the store. */
   readonly asOf: number;
   /** Aborts when the hold is lost, or has to be given back: the tick is to end. */

@@ -1,9 +1,9 @@
 /** What a tick may answer. */
-import type { Emission } from './decide.ts';
+import type { EventRequest } from './decide.ts';
 import type { Json } from './definition.ts';
 import { durationOf } from './duration.ts';
-import { areEmissions, emissionProblem } from './emission.ts';
-import type { Planned } from './event.ts';
+import { areEventRequests, eventRequestsProblem } from './event-request.ts';
+import type { EventDraft } from './event.ts';
 import type { Branch, Join } from './fork.ts';
 import { jsonProblem } from './json-problem.ts';
 import { isObject } from './json-text.ts';
@@ -12,7 +12,7 @@ import { MACHINE_REFERENCE } from './state-file.ts';
 /** What any answer may do besides. */
 export interface AnswerOptions {
   /** Events for other instances, in the same commit as the answer. */
-  readonly emit?: readonly (Emission & Pick<Planned, 'delay' | 'since'>)[];
+  readonly emit?: readonly (EventRequest & Pick<EventDraft, 'delay' | 'since'>)[];
 }
 
 /** `To`: the states that it may lead to; a text whose value is not known may be any. */
@@ -97,7 +97,7 @@ type OwnStates<Branches extends Readonly<Record<string, Branch>>> = {
     : Branches[Name]['state'];
 }[keyof Branches];
 
-const SHOWN = 200;
+const MAX_SHOWN_LENGTH = 200;
 
 /** What a user's tick returned, if it is an answer. Throws an Error that says what it is instead. */
 export function checkAnswer(value: unknown): Answer {
@@ -126,15 +126,15 @@ function checkKind(raw: Partial<Record<string, unknown>>): Answer | undefined {
 
 /** A file's name has room for no longer one, and `~` is what ends it there. */
 const BRANCH_NAME = /^[^~]{1,100}$/s;
-const MOST_BRANCHES = 1000;
+const MAX_BRANCHES = 1000;
 
 function checkFork({
   branches,
   join,
 }: Partial<Record<string, unknown>>): [Record<string, Branch>, Join] {
   const names = Object.keys(isObject(branches) ? branches : {});
-  if (!isObject(branches) || names.length === 0 || names.length > MOST_BRANCHES) {
-    const wanted = `1 to ${MOST_BRANCHES} branches: { name: { state, payload?, machine? } }`;
+  if (!isObject(branches) || names.length === 0 || names.length > MAX_BRANCHES) {
+    const wanted = `1 to ${MAX_BRANCHES} branches: { name: { state, payload?, machine? } }`;
     throw new Error(`the tick's fork has to have ${wanted}, not ${show(branches)}`);
   }
   const bad = names.find((name) => !BRANCH_NAME.test(name));
@@ -172,14 +172,14 @@ function checkPlace(value: unknown, what: string): Branch {
 
 function checkOptions({ emit }: Partial<Record<string, unknown>>): AnswerOptions {
   if (emit === undefined) return {};
-  if (!areEmissions(emit)) {
+  if (!areEventRequests(emit)) {
     throw new Error(
       `the tick's emit is ${show(emit)}; it has to be a list of events: [{ to, event, details? }]`,
     );
   }
-  const problem = emissionProblem(emit);
+  const problem = eventRequestsProblem(emit);
   if (problem !== undefined) throw new Error(`the tick's answer cannot be: ${problem.reason}`);
-  const events = (emit as readonly Planned[]).map(({ to, event, details, delay, since }) => ({
+  const events = (emit as readonly EventDraft[]).map(({ to, event, details, delay, since }) => ({
     to,
     event,
     ...(details !== undefined && { details: copyOf(details) }),
@@ -197,7 +197,7 @@ export function show(value: unknown): string {
   } catch {
     // A cycle, or a BigInt.
   }
-  return (text ?? String(value)).slice(0, SHOWN);
+  return (text ?? String(value)).slice(0, MAX_SHOWN_LENGTH);
 }
 
 /** A copy that JSON can hold, whole. */

@@ -4,7 +4,7 @@ import type { Json } from './definition.ts';
 import { isObject, parseJson } from './json-text.ts';
 
 /** Characters of a command's output in an error. */
-const SHOWN = 200;
+const MAX_SHOWN_LENGTH = 200;
 
 /** With one of these, what a command prints is an answer: `done` and `next` as ever, the others if they can be. */
 type Keys = Readonly<Record<string, Json | undefined>>;
@@ -73,7 +73,7 @@ function parse(stdout: string): Json {
   if (parsed.ok) return parsed.value;
   throw new Error(
     `cannot use what the command printed: ${parsed.reason}; it must print nothing or one JSON value, and everything ` +
-      `else on standard error; for a command that prints text, set output: text or output: none: ${stdout.trim().slice(0, SHOWN)}`,
+      `else on standard error; for a command that prints text, set output: text or output: none: ${stdout.trim().slice(0, MAX_SHOWN_LENGTH)}`,
   );
 }
 

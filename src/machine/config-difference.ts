@@ -2,7 +2,7 @@
 import { parseDocument } from 'yaml';
 import { useStandardKeys } from './config-keys.ts';
 
-const SHOWN = 60;
+const MAX_SHOWN_LENGTH = 60;
 
 /** What both have in common, however they write it: 1.10 or "1.10". */
 const KEY: readonly string[] = ['name', 'version'];
@@ -45,5 +45,5 @@ function own(value: Readonly<Record<string, unknown>>, key: string): unknown {
 
 function show(value: unknown): string {
   const text = value === undefined ? 'nothing' : JSON.stringify(value);
-  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
+  return text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH)}…` : text;
 }

@@ -1,15 +1,15 @@
 /** One event at one instance: what becomes of both. Pure; whoever calls it makes it happen, or only wonders. */
 import type { Json } from './definition.ts';
-import { areEmissions } from './emission.ts';
-import type { EventFile, Planned } from './event.ts';
+import { areEventRequests } from './event-request.ts';
+import type { EventFile, EventDraft } from './event.ts';
 import { isObject } from './json-text.ts';
 import {
   impossible,
   same,
   verdictName,
   type Cell,
-  type Reading,
-  type Situation,
+  type InstanceSnapshot,
+  type GuardContext,
   type Verdict,
 } from './table.ts';
 
@@ -19,7 +19,7 @@ export interface EventInput {
 }
 
 /** An event for another instance, or for the same one. */
-export interface Emission {
+export interface EventRequest {
   readonly to: string;
   readonly event: string;
   readonly details?: Json;
@@ -29,7 +29,7 @@ export interface Emission {
 export interface Transition<
   State extends string = string,
   Event extends string = string,
-> extends Situation<State, Event> {
+> extends GuardContext<State, Event> {
   readonly to: State;
 }
 
@@ -40,7 +40,7 @@ export interface Rules {
   readonly goals: Readonly<Record<string, string>>;
   /** Answers why the transition must not be; undefined lets it pass. */
   readonly before: ((transition: Transition) => string | undefined) | undefined;
-  readonly after: ((transition: Transition) => readonly Emission[]) | undefined;
+  readonly after: ((transition: Transition) => readonly EventRequest[]) | undefined;
 }
 
 export type Decision =
@@ -50,7 +50,7 @@ export type Decision =
       readonly payload: Json;
       /** False if it stays where it is: timers of its state go on. */
       readonly moved: boolean;
-      readonly emit: readonly Planned[];
+      readonly emit: readonly EventDraft[];
     }
   | {
       readonly outcome: 'EventNotAllowed' | 'TransitionNotAllowed' | 'InternalError';
@@ -60,9 +60,9 @@ export type Decision =
 /** What a machine makes of an event at an instance; `at.since`: the state file that has set the timers there. */
 export type Decide = (
   instance: string,
-  at: Reading & { readonly since: string | undefined },
+  at: InstanceSnapshot & { readonly since: string | undefined },
   event: EventFile,
-  sensor: (instance: string) => Reading | undefined,
+  sensor: (instance: string) => InstanceSnapshot | undefined,
 ) => Decision;
 
 /** By a table; without one there are no events. */
@@ -81,16 +81,16 @@ export function decideBy(rules: Rules | undefined): Decide {
 export function decide(
   rules: Rules,
   instance: string,
-  { state, payload }: Reading,
+  { state, payload }: InstanceSnapshot,
   { event, details }: EventInput,
-  sensor: (instance: string) => Reading | undefined,
+  sensor: (instance: string) => InstanceSnapshot | undefined,
 ): Decision {
   const row = own(rules.table, state);
   if (row === undefined) return refuse('InternalError', `there is no state ${state}`);
   const cell = own(row, event);
   if (cell === undefined) return refuse('EventNotAllowed', `there is no event ${event}`);
   const goal = own(rules.goals, event) ?? goalOf(payload);
-  const situation: Situation = { instance, state, payload, event, details, goal, sensor };
+  const situation: GuardContext = { instance, state, payload, event, details, goal, sensor };
   try {
     const verdict = verdictOf(cell, situation);
     if (verdict === impossible) {
@@ -101,7 +101,7 @@ export function decide(
     const transition: Transition = { ...situation, to: verdict };
     const veto = rules.before?.(transition);
     if (veto !== undefined) return refuse('TransitionNotAllowed', checkVeto(veto));
-    const emit = checkEmissions(rules.after?.(transition));
+    const emit = checkEventRequests(rules.after?.(transition));
     return { outcome: 'Ok', state: verdict, payload: held, moved: true, emit };
   } catch (error) {
     return refuse('InternalError', error instanceof Error ? error.message : String(error));
@@ -120,7 +120,7 @@ function refuse(
   return { outcome, reason };
 }
 
-function verdictOf(cell: Cell, situation: Situation): Verdict {
+function verdictOf(cell: Cell, situation: GuardContext): Verdict {
   if (typeof cell !== 'object') return cell;
   const verdict = cell.decide(situation);
   if (cell.among.includes(verdict)) return verdict;
@@ -134,9 +134,9 @@ function checkVeto(veto: unknown): string {
 }
 
 /** A hook that returns nothing emits nothing. */
-function checkEmissions(emitted: unknown): readonly Emission[] {
-  const emissions: unknown = emitted ?? [];
-  if (areEmissions(emissions)) return emissions;
+function checkEventRequests(returned: unknown): readonly EventRequest[] {
+  const requests: unknown = returned ?? [];
+  if (areEventRequests(requests)) return requests;
   throw new Error('after has to return a list of events: [{ to, event, details? }]');
 }
 

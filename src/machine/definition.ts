@@ -6,9 +6,9 @@
  * or a command line; both may carry a timeout and a retry policy of their own.
  */
 import type { Answer } from './answer.ts';
-import type { Decide, Emission, Rules, Transition } from './decide.ts';
+import type { Decide, EventRequest, Rules, Transition } from './decide.ts';
 import type { AppliedEvent } from './record.ts';
-import type { Reading, Table } from './table.ts';
+import type { InstanceSnapshot, Table } from './table.ts';
 
 /** Any JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -45,7 +45,7 @@ export interface TickContext<State extends string = string> {
    * Where another instance was when the cycle began in which this tick did; undefined if there is none. Throws for one
    * that the machine does not name in its `sensors`.
    */
-  readonly sensor: (instance: string) => Reading | undefined;
+  readonly sensor: (instance: string) => InstanceSnapshot | undefined;
   /** Aborts at the timeout and when the worker has to let go; a tick that waits should listen. */
   readonly signal: AbortSignal;
   /** Data: one line on the worker's standard output. */
@@ -148,7 +148,7 @@ export interface Hooks<State extends string = string, Event extends string = str
   /** Answers why the transition must not be; undefined lets it pass. */
   before?: (transition: Transition<State, Event>) => string | undefined;
   /** Answers which events it causes. */
-  after?: (transition: Transition<State, Event>) => readonly Emission[];
+  after?: (transition: Transition<State, Event>) => readonly EventRequest[];
 }
 
 /** Resolved durations are milliseconds. */
@@ -177,11 +177,11 @@ export type RunnableActivity = { readonly timeout: number; readonly retry: Retry
 export type StateKind = 'runnable' | 'waiting' | 'terminal';
 
 /** What becomes of an instance that is there, by the machine's own name of the state. */
-export type Placed =
+export type StateLookup =
   | { readonly kind: 'runnable'; readonly state: string; readonly activity: RunnableActivity }
   | { readonly kind: 'waiting' | 'terminal'; readonly state: string }
   | {
-      readonly kind: 'nowhere';
+      readonly kind: 'not-found';
       readonly code: 'unknown-state' | 'other-definition';
       readonly reason: string;
     };
@@ -208,7 +208,7 @@ export interface Machine {
   readonly sensors: readonly string[];
   /** Of each state that has any, the soonest first. */
   readonly timers: ReadonlyMap<string, readonly Timer[]>;
-  readonly place: (at: Reading) => Placed;
+  readonly lookup: (at: InstanceSnapshot) => StateLookup;
   /** Asked only where an instance waits. */
   readonly decide: Decide;
 }

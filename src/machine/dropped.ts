@@ -17,9 +17,9 @@ export interface Dropped {
 const NAME = /^(?!.*\ufffd)[^.].*\.json$/s;
 const PROBLEM = '.problem';
 /** Bytes of a file's name. */
-const LONGEST = 255;
+const MAX_FILE_NAME_BYTES = 255;
 /** Of an id made here: enough that no two are the same, and short enough for a name. */
-const ID_DIGITS = 30;
+const ID_HASH_DIGITS = 30;
 
 const text = z.string();
 const shape = z.strictObject({
@@ -41,7 +41,7 @@ export function isDroppedName(fileName: string): boolean {
 /** Of the file that says what is wrong with this one; where that would be too long, by a hash. */
 export function problemName(fileName: string): string {
   const name = fileName + PROBLEM;
-  return byteLength(name) <= LONGEST ? name : `${idOf(fileName, '')}.json${PROBLEM}`;
+  return byteLength(name) <= MAX_FILE_NAME_BYTES ? name : `${idOf(fileName, '')}.json${PROBLEM}`;
 }
 
 /** The file that this one says what is wrong with; undefined if it is none of those. */
@@ -75,5 +75,5 @@ export function parseDropped(fileName: string, content: string): Dropped | strin
 
 function idOf(fileName: string, content: string): string {
   const hash = createHash('sha256').update(`${fileName}\0${content}`).digest('hex');
-  return `file-${hash.slice(0, ID_DIGITS)}`;
+  return `file-${hash.slice(0, ID_HASH_DIGITS)}`;
 }

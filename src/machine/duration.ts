@@ -16,13 +16,13 @@ export function parseDuration(value: number | string): number {
 }
 
 /** A century: beyond that lies a mistake, and the end of what a date can be. */
-const MOST = 36_525 * 24 * UNITS['h']!;
+const MAX_DURATION_MS = 36_525 * 24 * UNITS['h']!;
 
 /** Why this cannot be a timeout or a timer (`least` 1) or an interval (0), or undefined. */
 export function durationProblem(value: number | string, least: number): string | undefined {
   try {
     const ms = parseDuration(value);
-    return ms >= least && ms <= MOST
+    return ms >= least && ms <= MAX_DURATION_MS
       ? undefined
       : `${value} has to be between ${least}ms and a hundred years`;
   } catch (error) {
@@ -33,7 +33,7 @@ export function durationProblem(value: number | string, least: number): string |
 /** How long to put a step off, ms. Throws `bad-duration`. */
 export function durationOf(value: number | string): number {
   const ms = parseDuration(value);
-  if (ms <= MOST) return ms;
+  if (ms <= MAX_DURATION_MS) return ms;
   throw new UserError('bad-duration', `"${value}" is more than a hundred years`, { value });
 }
 

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { Emission } from './decide.ts';
+import type { EventRequest } from './decide.ts';
 import type { Json } from './definition.ts';
 import { parsedJson, parseJson } from './json-text.ts';
 import { byteLength, MAX_STATE_BYTES } from './state-file.ts';
@@ -38,7 +38,7 @@ export interface EventName {
   readonly to: string;
 }
 
-export type Outcome =
+export type EventOutcome =
   | 'Ok'
   | 'EventNotAllowed'
   | 'TransitionNotAllowed'
@@ -48,8 +48,8 @@ export type Outcome =
   | 'GenericError';
 
 /** Names of files have 255 bytes at most: what the instance and the time leave of it. */
-const MAX_ID = 36;
-const ID = new RegExp(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,${MAX_ID - 1}}$`);
+const MAX_ID_LENGTH = 36;
+const ID = new RegExp(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,${MAX_ID_LENGTH - 1}}$`);
 /** How what is not UTF-8 reads. */
 const NO_UTF8 = '\ufffd';
 /** What is before the id. */
@@ -59,7 +59,7 @@ const HEAD_LENGTH = '20260101T000000.000Z~'.length;
 export function eventIdProblem(id: string): string | undefined {
   return ID.test(id)
     ? undefined
-    : `"${id}" is no event id: use up to ${MAX_ID} letters, digits, dots, hyphens and underscores`;
+    : `"${id}" is no event id: use up to ${MAX_ID_LENGTH} letters, digits, dots, hyphens and underscores`;
 }
 
 /** `time` without what file names would rather not have. */
@@ -123,14 +123,14 @@ export function parseEvent(content: string): EventFile | string {
 }
 
 /** An event that a step causes: the same step always gives it the same name. */
-export interface Emitted {
+export interface EmittedEvent {
   /** Of its file. */
   readonly name: string;
   readonly content: string;
 }
 
 /** `delay`: milliseconds. */
-export type Planned = Emission & Pick<EventFile, 'delay' | 'since' | 'branch'>;
+export type EventDraft = EventRequest & Pick<EventFile, 'delay' | 'since' | 'branch'>;
 
 const CAUSED = /^\d{3}-[0-9a-f]{32}$/;
 
@@ -140,12 +140,12 @@ export function isCaused({ id }: EventName): boolean {
 }
 
 /** `state` and `finished`: what no other step, and no other run of this one, says. */
-export function emitted(
-  emission: Planned,
+export function emittedEvent(
+  draft: EventDraft,
   index: number,
   { state, finished }: { readonly state: string; readonly finished: string },
-): Emitted {
-  const { to, event, details, delay = 0, since, branch } = emission;
+): EmittedEvent {
+  const { to, event, details, delay = 0, since, branch } = draft;
   // In their order, where nothing else tells.
   const place = String(index).padStart(3, '0');
   const hash = createHash('sha256').update(`${state}\0${finished}\0${index}`).digest('hex');
@@ -163,7 +163,7 @@ export function emitted(
     name: formatEventName({
       time,
       isDelayed: delay > 0,
-      id: `${place}-${hash}`.slice(0, MAX_ID),
+      id: `${place}-${hash}`.slice(0, MAX_ID_LENGTH),
       to,
     }),
     content: formatEvent(file),

@@ -5,7 +5,7 @@ const SUSPECT = /\d{16}|[eE][-+]?\d{3}/;
 /** Texts are passed over. */
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/gs;
 const PARTS = /^-?(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?$/;
-const SHOWN = 40;
+const MAX_SHOWN_LENGTH = 40;
 
 export interface AlteredNumber {
   readonly offset: number;
@@ -20,7 +20,8 @@ export function findAlteredNumber(text: string): AlteredNumber | undefined {
   if (!SUSPECT.test(text)) return undefined;
   for (const { 0: written, index } of text.matchAll(TOKEN)) {
     if (written.startsWith('"') || isKept(written)) continue;
-    const shown = written.length <= SHOWN ? written : `${written.slice(0, SHOWN)}…`;
+    const shown =
+      written.length <= MAX_SHOWN_LENGTH ? written : `${written.slice(0, MAX_SHOWN_LENGTH)}…`;
     const number = Number(written);
     const becomes = Number.isFinite(number) ? `would become ${number}` : 'is larger than any';
     return {

@@ -3,7 +3,7 @@
  * named by the step that forks, so that an instance may fork again and again, and a branch may fork too.
  */
 import type { Json } from './definition.ts';
-import type { Planned } from './event.ts';
+import type { EventDraft } from './event.ts';
 import { jsonProblem } from './json-problem.ts';
 import { branchName, instanceProblem, parseStateName, stateName } from './name.ts';
 import { byteLength, MAX_STATE_BYTES, type Joined, type StateFile } from './state-file.ts';
@@ -26,9 +26,9 @@ export interface Join<To extends string = string> {
 /** In a state file: how far down a branch's output is put. */
 const OUTPUT_LEVEL = 4;
 /** Bytes that each output may have at least. */
-const LEAST_ROOM = 256;
+const MIN_OUTPUT_BYTES = 256;
 /** Of all that a fork begins: it is in one record, where each quote takes two bytes, and records are read whole. */
-const MOST_BYTES = 4 * MAX_STATE_BYTES;
+const MAX_FORK_BYTES = 4 * MAX_STATE_BYTES;
 /** As long as any number of a step. */
 const LAST_STEP = Number.MAX_SAFE_INTEGER;
 
@@ -66,7 +66,8 @@ export function forkOf(
   const full = joinedBy((own) => ({ ended: stateName(own, LAST_STEP), output: 0 }));
   const left = MAX_STATE_BYTES - byteLength(JSON.stringify(JSON.parse(full)));
   const room = Math.floor(left / begun.length);
-  if (room < LEAST_ROOM) return `${begun.length} branches: the join has no room for their outputs`;
+  if (room < MIN_OUTPUT_BYTES)
+    return `${begun.length} branches: the join has no room for their outputs`;
   const files = begun.map(({ branch, is, instance: own }) => {
     const { state, payload = file.payload, machine = file.machine } = is;
     const parent = { ...file, branch: { of: instance, name: branch, room } };
@@ -79,8 +80,8 @@ export function forkOf(
   const large = files.find(({ content }) => byteLength(content) > MAX_STATE_BYTES);
   if (large !== undefined) return `${large.name} would be larger than ${MAX_STATE_BYTES} bytes`;
   const all = files.reduce((bytes, { content }) => bytes + byteLength(content), 0);
-  if (all > MOST_BYTES) {
-    return `its branches' state files would have ${all} bytes in all; ${MOST_BYTES} are allowed: give each a payload of its own`;
+  if (all > MAX_FORK_BYTES) {
+    return `its branches' state files would have ${all} bytes in all; ${MAX_FORK_BYTES} are allowed: give each a payload of its own`;
   }
   return { branches: files, content: joinedBy(() => ({})) };
 }
@@ -90,7 +91,7 @@ export function endOfBranch(
   { branch }: StateFile,
   name: string,
   output: Json | undefined,
-): Planned[] | string {
+): EventDraft[] | string {
   if (branch === undefined) return [];
   const told = { to: branch.of, event: 'branch ended', branch: { name: branch.name, ended: name } };
   if (output === undefined) return [told];

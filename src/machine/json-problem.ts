@@ -5,7 +5,7 @@ import { byteLength, MAX_STATE_BYTES } from './state-file.ts';
 /** A payload has to fit into the successor's state file, along with its other keys and one level down. */
 const MAX_ANSWER_BYTES: number = MAX_STATE_BYTES - 4096;
 const OUTERMOST_LEVEL = 2;
-const SHOWN = 200;
+const MAX_SHOWN_LENGTH = 200;
 
 /** What else to answer. */
 const REMEDIES: Readonly<Record<string, string>> = {
@@ -48,7 +48,7 @@ function findProblem(value: unknown, path: string, level: number, walk: Walk): s
   if (typeof value !== 'object') return unheld(path, value);
   if (walk.isTold(value)) return undefined;
   if (level > MAX_DEPTH)
-    return `${path.slice(0, SHOWN)} is nested more than ${MAX_DEPTH} levels deep`;
+    return `${path.slice(0, MAX_SHOWN_LENGTH)} is nested more than ${MAX_DEPTH} levels deep`;
   if (walk.above.has(value)) return `${path} contains itself`;
   if (!Array.isArray(value) && !isPlain(value)) return unheld(path, value);
   walk.above.add(value);

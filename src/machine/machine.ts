@@ -13,7 +13,7 @@ import type {
 } from './definition.ts';
 import { durationProblem, parseDuration } from './duration.ts';
 import { UserError } from './errors.ts';
-import { placeIn } from './place.ts';
+import { lookupState } from './state-lookup.ts';
 import { listProblems, resolveTable, type Tabled } from './rules.ts';
 
 const MACHINE = Symbol.for('flockwork.machine');
@@ -62,7 +62,7 @@ export function machine(options: MachineOptions | TableOptions): Machine {
   const listed = { name, version, activities, ...parts };
   return finished({
     ...listed,
-    place: ({ state }) => placeIn(listed, state),
+    lookup: ({ state }) => lookupState(listed, state),
     decide: decideBy(parts.rules),
   });
 }

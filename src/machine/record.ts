@@ -1,7 +1,7 @@
 /** What is written to `done/`, `failed/` and `attempts/`: JSON that a person can read. */
 import { z } from 'zod';
 import type { Json } from './definition.ts';
-import { eventIdProblem, isEventName, type Emitted, type Outcome } from './event.ts';
+import { eventIdProblem, isEventName, type EmittedEvent, type EventOutcome } from './event.ts';
 import { parsedJson } from './json-text.ts';
 import { instanceProblem, parseStateName } from './name.ts';
 
@@ -31,7 +31,7 @@ export interface AppliedEvent {
   /** Up to `MAX_KEPT_DETAILS_BYTES` of JSON; of longer ones only the length is kept. */
   readonly details?: Json;
   readonly detailsBytes?: number;
-  readonly outcome: Outcome;
+  readonly outcome: EventOutcome;
   readonly from: string;
   readonly to?: string;
   readonly reason?: string;
@@ -41,7 +41,7 @@ export interface AppliedEvent {
 export const MAX_KEPT_DETAILS_BYTES = 4096;
 
 /** A state file that a step leads to: its name, and its text to the byte. */
-export interface Follower {
+export interface PublishedState {
   readonly name: string;
   readonly content: string;
 }
@@ -60,20 +60,20 @@ export interface CommitRecord {
   /** In the order in which they were applied. */
   readonly events?: readonly AppliedEvent[];
   /** Events that it causes. */
-  readonly emit?: readonly Emitted[];
+  readonly emit?: readonly EmittedEvent[];
   /** What else it begins: first state files of other instances. */
-  readonly branches?: readonly Follower[];
+  readonly branches?: readonly PublishedState[];
   /** The successor. */
-  readonly next?: Follower;
+  readonly next?: PublishedState;
   readonly attempts?: readonly Attempt[];
 }
 
 /** The last word on an event that is applied to no state: there is nobody for it. */
-export interface VerdictRecord {
+export interface RejectionRecord {
   readonly flockwork: 1;
   readonly id: string;
   readonly file: string;
-  readonly outcome: Outcome;
+  readonly outcome: EventOutcome;
   readonly reason: string;
   readonly session: string;
   readonly worker: string;
@@ -121,7 +121,7 @@ const attemptSchema: z.ZodType<Attempt> = z.object({
     .exactOptional(),
   notBefore: text.exactOptional(),
 });
-const outcome: z.ZodType<Outcome> = z.enum([
+const outcome: z.ZodType<EventOutcome> = z.enum([
   'Ok',
   'EventNotAllowed',
   'TransitionNotAllowed',
@@ -150,7 +150,7 @@ const common = {
   worker: text,
   attempts: z.array(attemptSchema).exactOptional(),
 };
-const follower = z.object({ name: stateFile, content: text });
+const publishedState = z.object({ name: stateFile, content: text });
 const commitSchema: z.ZodType<CommitRecord> = z.object({
   ...common,
   started: text,
@@ -159,10 +159,10 @@ const commitSchema: z.ZodType<CommitRecord> = z.object({
   output: parsedJson.exactOptional(),
   events: z.array(appliedSchema).exactOptional(),
   emit: z.array(z.object({ name: eventFile, content: text })).exactOptional(),
-  branches: z.array(follower).exactOptional(),
-  next: follower.exactOptional(),
+  branches: z.array(publishedState).exactOptional(),
+  next: publishedState.exactOptional(),
 });
-const verdictSchema: z.ZodType<VerdictRecord> = z.object({
+const rejectionSchema: z.ZodType<RejectionRecord> = z.object({
   flockwork: z.literal(1),
   id: eventId,
   file: eventFile,
@@ -186,7 +186,7 @@ const failureSchema: z.ZodType<FailureRecord> = z.object({
 
 /** The same record gives the same text: it is compared by it. */
 export function formatRecord(
-  record: Attempt | CommitRecord | FailureRecord | VerdictRecord,
+  record: Attempt | CommitRecord | FailureRecord | RejectionRecord,
 ): string {
   return `${JSON.stringify(record)}\n`;
 }
@@ -248,13 +248,13 @@ export function emittedIn(content: string, name: string): string | undefined {
 }
 
 /** All that a step leads to. */
-export function followersOf(record: CommitRecord | undefined): readonly Follower[] {
+export function publishedStates(record: CommitRecord | undefined): readonly PublishedState[] {
   const { branches = [], next } = record ?? {};
   return next === undefined ? branches : [...branches, next];
 }
 
-export function parseVerdict(content: string): VerdictRecord | undefined {
-  return parseAs(verdictSchema, content);
+export function parseRejection(content: string): RejectionRecord | undefined {
+  return parseAs(rejectionSchema, content);
 }
 
 /** Does a flag with this content stand for this very record? Lines of JSON hold no line breaks. */

@@ -56,12 +56,12 @@ export function machineNames(registry: Registry): string[] {
 }
 
 /** Characters that all of it may have, about: it goes into every token, and those are small. */
-const STATES_LENGTH = 2000;
+const MAX_TOKEN_STATES_LENGTH = 2000;
 
 /** By full name: the states of as many machines as there is room for; none of those that have no list of them. */
 export function machineStates(registry: Registry): Record<string, string[]> {
   const states: Record<string, string[]> = {};
-  let left = STATES_LENGTH;
+  let left = MAX_TOKEN_STATES_LENGTH;
   for (const machine of [...registry.values()].flat()) {
     const known = [...machine.kinds.keys()];
     left -= JSON.stringify([fullName(machine), known]).length;
@@ -111,18 +111,18 @@ export function resolveState(
     const reason = `this worker does not know machine ${file.machine ?? file.state}; it knows ${known}`;
     return { ok: false, code: 'unknown-machine', reason };
   }
-  const placed = machine.place(file);
-  const state = placed.kind === 'nowhere' ? file.state : placed.state;
+  const found = machine.lookup(file);
+  const state = found.kind === 'not-found' ? file.state : found.state;
   if (isOpen(file.join)) return { ok: true, kind: 'waiting', machine, state };
-  if (file.waits === true && placed.kind === 'runnable') {
+  if (file.waits === true && found.kind === 'runnable') {
     if (machine.rules !== undefined) return { ok: true, kind: 'waiting', machine, state };
     const reason = `machine ${fullName(machine)} has no events: nothing would end its wait`;
     return { ok: false, code: 'no-events', reason };
   }
-  return placed.kind === 'nowhere' ? { ok: false, ...placed } : { ok: true, machine, ...placed };
+  return found.kind === 'not-found' ? { ok: false, ...found } : { ok: true, machine, ...found };
 }
 
 function isOf(machine: Machine, file: StateFile): boolean {
-  const placed = machine.place(file);
-  return placed.kind !== 'nowhere' || placed.code !== 'other-definition';
+  const found = machine.lookup(file);
+  return found.kind !== 'not-found' || found.code !== 'other-definition';
 }

@@ -4,7 +4,7 @@ import type { Machine, TickContext } from './definition.ts';
 import { FatalError } from './errors.ts';
 import { machine } from './machine.ts';
 
-const SECOND = 1000;
+const SECOND_MS = 1000;
 
 function greet(context: TickContext): Promise<Answer> {
   const target: unknown = context.payload?.target;
@@ -14,7 +14,7 @@ function greet(context: TickContext): Promise<Answer> {
     );
   }
   context.print(target);
-  return context.pause(SECOND).then(() => done());
+  return context.pause(SECOND_MS).then(() => done());
 }
 
 /** One state file a number: for a count of 5 that is five ticks, the last one without a successor. */
@@ -35,7 +35,7 @@ function count(pause: number): (context: TickContext) => Promise<Answer> {
 
 export const shippedMachines: readonly Machine[] = [
   machine({ name: 'simple', activities: { simple: greet } }),
-  machine({ name: 'countdown', activities: { countdown: count(SECOND) } }),
+  machine({ name: 'countdown', activities: { countdown: count(SECOND_MS) } }),
   // Deliberately longer than a cycle.
-  machine({ name: 'slow-countdown', activities: { 'slow-countdown': count(10 * SECOND) } }),
+  machine({ name: 'slow-countdown', activities: { 'slow-countdown': count(10 * SECOND_MS) } }),
 ];

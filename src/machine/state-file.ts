@@ -8,12 +8,12 @@ import { suggestion } from './suggest.ts';
 export const MAX_STATE_BYTES: number = 1024 * 1024;
 
 /** Milliseconds, and cycles. */
-const PATIENCE = 2000;
-const CYCLES_OF_PATIENCE = 2;
+const MIN_COPY_PATIENCE_MS = 2000;
+const COPY_PATIENCE_CYCLES = 2;
 
 /** What does not parse counts as whole once it has stayed as it is for so long: a copy under way does not rest so. Milliseconds. */
 export function copyPatience(cycle: number): number {
-  return Math.max(PATIENCE, CYCLES_OF_PATIENCE * cycle);
+  return Math.max(MIN_COPY_PATIENCE_MS, COPY_PATIENCE_CYCLES * cycle);
 }
 
 /** NAME or NAME:VERSION. */

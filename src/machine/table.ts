@@ -10,13 +10,13 @@ export const same: unique symbol = Symbol.for('flockwork.same');
 export const impossible: unique symbol = Symbol.for('flockwork.impossible');
 
 /** Where an instance is, and what it holds: as of the beginning of a cycle, if it is another one. */
-export interface Reading {
+export interface InstanceSnapshot {
   readonly state: string;
   readonly payload: Json;
 }
 
 /** What an event finds. A choice or a hook looks at nothing else: the same situation has the same result. */
-export interface Situation<State extends string = string, Event extends string = string> {
+export interface GuardContext<State extends string = string, Event extends string = string> {
   readonly instance: string;
   readonly state: State;
   readonly payload: any; // eslint-disable-line -- the user's own shape
@@ -25,7 +25,7 @@ export interface Situation<State extends string = string, Event extends string =
   /** What the instance works toward, this event considered. `payload.goal` is what it was before. */
   readonly goal: string | undefined;
   /** Undefined for an instance that is not there. */
-  readonly sensor: (instance: string) => Reading | undefined;
+  readonly sensor: (instance: string) => InstanceSnapshot | undefined;
 }
 
 export type Verdict<State extends string = string> = State | typeof same | typeof impossible;
@@ -34,7 +34,7 @@ export type Verdict<State extends string = string> = State | typeof same | typeo
 export interface Choice<State extends string = string> {
   readonly label: string;
   readonly among: readonly Verdict<State>[];
-  readonly decide: (situation: Situation) => Verdict<State>;
+  readonly decide: (situation: GuardContext) => Verdict<State>;
 }
 
 export type Cell<State extends string = string> = Verdict<State> | Choice<State>;
@@ -48,7 +48,7 @@ export type Table<State extends string = string, Event extends string = string> 
 export function choose<const State extends string>(
   label: string,
   among: readonly Verdict<State>[],
-  decide: (situation: Situation) => Verdict<NoInfer<State>>,
+  decide: (situation: GuardContext) => Verdict<NoInfer<State>>,
 ): Choice<State> {
   return { label, among, decide };
 }

@@ -7,7 +7,7 @@ import { formatEventName, isCaused, parseEventName } from '../machine/event.ts';
 import {
   appliedIn,
   parseCommitRecord,
-  parseVerdict,
+  parseRejection,
   recordOfEvent,
   type CommitRecord,
 } from '../machine/record.ts';
@@ -167,7 +167,7 @@ export class Mail {
 
   #verdictOn(id: string): boolean {
     return this.#outcomes(id).some(
-      (path) => parseVerdict(this.#volume.text(path) ?? '') !== undefined,
+      (path) => parseRejection(this.#volume.text(path) ?? '') !== undefined,
     );
   }
 

@@ -4,7 +4,7 @@
  */
 import { isStateName, originName } from '../machine/name.ts';
 import {
-  followersOf,
+  publishedStates,
   holdsRecord,
   parseCommitRecord,
   parseFailureRecord,
@@ -263,7 +263,7 @@ export class Oracle {
   #checkOwed(name: string, when: string): void {
     const text = this.#volume.text(`done/${name}`);
     const record = parseCommitRecord(text ?? '', name);
-    const next = followersOf(record).find((one) => !this.#isThere(one.name));
+    const next = publishedStates(record).find((one) => !this.#isThere(one.name));
     if (next === undefined) return;
     const isStaged = [...staged(this.#volume)].some((one) => holdsRecord(one.text, record!));
     if (!isStaged) this.#fail('I3', `when ${name} ${when}, nothing says that ${next.name} is owed`);
@@ -352,7 +352,7 @@ export class Oracle {
     if (open !== undefined) return `${open} is neither done nor failed`;
     for (const name of names) {
       const record = parseCommitRecord(this.#volume.doneText(name) ?? '', name);
-      const missing = followersOf(record).find((one) => !this.#isThere(one.name));
+      const missing = publishedStates(record).find((one) => !this.#isThere(one.name));
       if (missing !== undefined) return `${name} is done, but ${missing.name} is not there`;
     }
     return undefined;

@@ -2,7 +2,7 @@
  * I3, watched where done states move to the archive: a state file, or a flag, leaves its place only when the
  * volume has both elsewhere, and has them on the disk.
  */
-import { followersOf, parseCommitRecord } from '../machine/record.ts';
+import { publishedStates, parseCommitRecord } from '../machine/record.ts';
 import { archivedFlag, archivedState, type TrueVolume } from './true-volume.ts';
 
 /** Clocks drift: of the age that there has to be, so much at least. */
@@ -38,7 +38,7 @@ export class Removals {
     }
     if (this.#isTorn(name)) return `${archivedState(name)} is torn`;
     const record = parseCommitRecord(volume.text(`done/${name}`) ?? '', name);
-    const open = followersOf(record).find((one) => volume.doneText(one.name) === undefined);
+    const open = publishedStates(record).find((one) => volume.doneText(one.name) === undefined);
     if (open !== undefined) return `${open.name} is not done`;
     const age = this.#now() - (this.#committed.get(name) ?? Number.NEGATIVE_INFINITY);
     return age < NEARLY * this.#age ? `it was done ${Math.round(age)} ms ago` : undefined;

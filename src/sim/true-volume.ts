@@ -1,6 +1,6 @@
 /** The volume as it truly is, in the words of the protocol: what the oracle looks at. */
 import { originName } from '../machine/name.ts';
-import { followersOf, parseCommitRecord, type Follower } from '../machine/record.ts';
+import { publishedStates, parseCommitRecord, type PublishedState } from '../machine/record.ts';
 import { Layout } from '../volume/layout.ts';
 import type { Disk, DiskNode } from './disk.ts';
 import { isLitter } from './litter.ts';
@@ -50,10 +50,10 @@ export class TrueVolume {
   }
 
   /** What the step that leads to this state file says of it, if that is done. */
-  follower(name: string): Follower | undefined {
+  follower(name: string): PublishedState | undefined {
     const origin = originName(name) ?? '';
     const record = parseCommitRecord(this.doneText(origin) ?? '', origin);
-    return followersOf(record).find((one) => one.name === name);
+    return publishedStates(record).find((one) => one.name === name);
   }
 
   /** Is there a state file of this name, in the root or in the archive? */

@@ -6,7 +6,7 @@
  * older than all of that finds so when it has claimed it.
  */
 import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
-import { followersOf, parseCommitRecord } from '../machine/record.ts';
+import { publishedStates, parseCommitRecord } from '../machine/record.ts';
 import { Names } from './phases/names.ts';
 import { isMine } from './phases/ownership.ts';
 import { limitOf, mayBeArchived, placeOf, surplus, type ArchiveRules } from './archivable.ts';
@@ -307,7 +307,7 @@ export class Archiver {
     const { files, layout } = this.#member;
     const record = parseCommitRecord(flag, name);
     if (record !== undefined) {
-      for (const one of followersOf(record)) {
+      for (const one of publishedStates(record)) {
         if (!(await isDone(files, layout, one.name))) return true;
       }
       return false;

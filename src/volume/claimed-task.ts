@@ -11,7 +11,7 @@ import { fingerprint } from '../machine/fingerprint.ts';
 import type { Attempt, FailureRecord } from '../machine/record.ts';
 import { ATTEMPTS_EXHAUSTED } from '../machine/retry.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
-import type { Arrived } from '../machine/burst.ts';
+import type { PendingEvent } from '../machine/event-batch.ts';
 import type { Outcome, Settled, Settlement } from '../engine/session.ts';
 import type { Change, JournalEntry, StateRead, Step } from './operations.ts';
 
@@ -33,7 +33,7 @@ export interface ReadState {
   /** Sessions that have refused it. */
   readonly refusedBy: readonly string[];
   readonly needsSlot: boolean;
-  readonly events: readonly Arrived[];
+  readonly events: readonly PendingEvent[];
 }
 
 /** Given to a worker. */

@@ -2,8 +2,8 @@
  * Commits, in bursts: stage → fsync → assign events → fsync → link `done/` → fsync → claim successors → publish →
  * fsync → unstage → release. After a crash anywhere in between, the staged record says what is still owed (I2, I3).
  */
-import type { CommitRecord, FailureRecord, Follower } from '../machine/record.ts';
-import { followersOf, formatRecord, holdsRecord } from '../machine/record.ts';
+import type { CommitRecord, FailureRecord, PublishedState } from '../machine/record.ts';
+import { publishedStates, formatRecord, holdsRecord } from '../machine/record.ts';
 import type { Step, PhaseGuard } from './operations.ts';
 import { isArchived, recount } from './archive.ts';
 import { exactly, isNoFile, linkOnce, publish, readText, remove } from './exclusive.ts';
@@ -276,7 +276,7 @@ async function publishOne(member: Member, step: Step, guard: PhaseGuard): Promis
 async function setAsideConflict(
   member: Member,
   record: CommitRecord,
-  next: Follower,
+  next: PublishedState,
   guard: PhaseGuard,
 ): Promise<boolean> {
   const failure: FailureRecord = {
@@ -346,7 +346,7 @@ export async function publishFromRecord(
   if (record.emit !== undefined) await files.sync(layout.events);
   if (!(await retireEvents(member, record, guard.canFinish))) return false;
   if (member.waiting.has(record.state)) await unpark(member, record.state);
-  for (const follower of followersOf(record)) {
+  for (const follower of publishedStates(record)) {
     if (!(await publishFollower(member, record, follower, guard))) return false;
   }
   await files.sync(layout.root);
@@ -357,7 +357,7 @@ export async function publishFromRecord(
 async function publishFollower(
   member: Member,
   record: CommitRecord,
-  follower: Follower,
+  follower: PublishedState,
   guard: PhaseGuard,
 ): Promise<boolean> {
   const { files, layout } = member;

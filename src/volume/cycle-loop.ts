@@ -126,9 +126,7 @@ export class CycleLoop {
     } finally {
       await unwatch?.();
       this.queue.abandon();
-      await this.#operations
-        .leave()
-        .catch((error: unknown) => this.#complain(error, 'leaving'));
+      await this.#operations.leave().catch((error: unknown) => this.#complain(error, 'leaving'));
     }
     if (this.#problem !== undefined) throw this.#problem;
   }

@@ -1,5 +1,5 @@
 /** A session on a real volume: lease, clock, flag and token, and the operations of `store/session.ts` put together. */
-import type { Arrived } from '../machine/burst.ts';
+import type { PendingEvent } from '../machine/event-batch.ts';
 import { UserError } from '../machine/errors.ts';
 import type { PastStep } from '../machine/definition.ts';
 import { isStateName } from '../machine/name.ts';
@@ -322,7 +322,7 @@ export class DirectoryOperations implements VolumeOperations {
     return readPastSteps(this.#ports.files, this.#layout, name);
   }
 
-  events(name: string): Promise<readonly Arrived[]> {
+  events(name: string): Promise<readonly PendingEvent[]> {
     return takeEvents(this.#member, name);
   }
 

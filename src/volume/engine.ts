@@ -1,6 +1,12 @@
 /** A volume as an engine. */
 import { randomUUID } from 'node:crypto';
-import type { ClientApi, ConfigurationName, Configurations, Engine, Put } from '../engine/engine.ts';
+import type {
+  ClientApi,
+  ConfigurationName,
+  Configurations,
+  Engine,
+  Put,
+} from '../engine/engine.ts';
 import type { Log } from '../engine/ports.ts';
 import { checkConfigurationName, checkMessage, checkState } from '../engine/validate.ts';
 import { configurationDifferences } from '../machine/config-difference.ts';

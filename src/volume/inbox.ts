@@ -1,7 +1,7 @@
 /** Events that are on their way: what a listing tells of them, and what those for one instance say. */
 import { isDroppedName, subjectOfProblem } from '../machine/dropped.ts';
 import { parseEvent, parseEventName } from '../machine/event.ts';
-import { MOST_EVENTS, type Arrived } from '../machine/burst.ts';
+import { MAX_BATCH_EVENTS, type PendingEvent } from '../machine/event-batch.ts';
 import { emittedIn } from '../machine/record.ts';
 import { parseStateName } from '../machine/name.ts';
 import { formatInstant } from './phases/volume-clock.ts';
@@ -142,11 +142,11 @@ export async function readEvent(
 }
 
 /** What is to be applied to this state, and nowhere else. What was applied before is noted, to be taken away. */
-export async function takeEvents(member: Member, state: string): Promise<Arrived[]> {
+export async function takeEvents(member: Member, state: string): Promise<PendingEvent[]> {
   const { files, layout, inbox } = member;
-  const arrived: Arrived[] = [];
+  const arrived: PendingEvent[] = [];
   for (const file of inbox.due.get(parseStateName(state)!.instance) ?? []) {
-    if (arrived.length === MOST_EVENTS) break;
+    if (arrived.length === MAX_BATCH_EVENTS) break;
     const { id } = parseEventName(file)!;
     const standing = await standingOf(files, layout, id);
     if (standing.kind === 'over') {

@@ -77,7 +77,12 @@ export class LocalQueue {
   #reported = '[]';
 
   /** `onFinished`: called when an outcome has come that Update System can settle. */
-  constructor(ports: QueuePorts, worker: WorkerInfo, options: QueueOptions, onFinished: () => void) {
+  constructor(
+    ports: QueuePorts,
+    worker: WorkerInfo,
+    options: QueueOptions,
+    onFinished: () => void,
+  ) {
     this.#ports = ports;
     this.#worker = worker;
     this.#options = options;
@@ -396,11 +401,16 @@ export class LocalQueue {
       const { at, patience, ...context } = this.#context();
       if (outcome.stored !== undefined && !this.#options.freshListings) {
         const { content, since } = task.partial ?? { content: '', since: at };
-        const partial = { content: UNKNOWN_MACHINE, since: content === UNKNOWN_MACHINE ? since : at };
+        const partial = {
+          content: UNKNOWN_MACHINE,
+          since: content === UNKNOWN_MACHINE ? since : at,
+        };
         if (at - partial.since < patience) return this.#askAgain(task, partial);
       }
       const { token } = this.#operations;
-      const others = (await this.#operations.sessions()).filter((one) => one.session !== token.session);
+      const others = (await this.#operations.sessions()).filter(
+        (one) => one.session !== token.session,
+      );
       const sessions = [token, ...others];
       this.#finish(task, refusalChange(task.name, outcome, task.read!, sessions, context));
     } catch (error) {

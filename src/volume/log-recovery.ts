@@ -11,7 +11,10 @@ export function logExpired(
   discarded: readonly string[],
 ): void {
   const { session } = token;
-  log.warn({ session, lease, discarded }, 'session expired: lease not renewed; starting a new session');
+  log.warn(
+    { session, lease, discarded },
+    'session expired: lease not renewed; starting a new session',
+  );
 }
 
 export function logRecovery(log: Log, recovery: Recovery): void {
@@ -28,7 +31,9 @@ export function logRecovery(log: Log, recovery: Recovery): void {
 /** Failed states that are available again without a command. */
 export function logRetried(log: Log, names: readonly string[]): void {
   if (names.length > MAX_LINES) log.info({ states: names.length }, 'failed states available again');
-  else for (const state of names) log.info({ state }, 'failed state available again: its cause has changed');
+  else
+    for (const state of names)
+      log.info({ state }, 'failed state available again: its cause has changed');
 }
 
 /** A state that was settled without its worker. */

@@ -1,6 +1,6 @@
 /** What a user does to a volume from outside: bring back, begin again, hold. */
 import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
-import { followersOf, parseCommitRecord } from '../machine/record.ts';
+import { publishedStates, parseCommitRecord } from '../machine/record.ts';
 import { isArchived, readDoneFlag } from './archive.ts';
 import { removeAttempts } from './attempts.ts';
 import { createAnew, listEntry, listOrNone, readFlag, remove, removeOurs } from './exclusive.ts';
@@ -108,7 +108,8 @@ function tracesOf(name: string, text: string | undefined): Traces {
   const record = parseCommitRecord(text ?? '', name);
   const { events = [], emit = [] } = record ?? {};
   return {
-    followers: text === '' ? [foreignSuccessor(name)] : followersOf(record).map((one) => one.name),
+    followers:
+      text === '' ? [foreignSuccessor(name)] : publishedStates(record).map((one) => one.name),
     applied: events.map(({ id }) => id),
     caused: emit.map((event) => event.name),
   };

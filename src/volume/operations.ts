@@ -2,9 +2,9 @@
  * What a worker knows of what keeps its instances: this file and nothing else. A session is one start of one worker;
  * everything it does to the store goes through here, in the phase that allows it.
  */
-import type { Arrived } from '../machine/burst.ts';
+import type { PendingEvent } from '../machine/event-batch.ts';
 import type { PastStep } from '../machine/definition.ts';
-import type { Outcome } from '../machine/event.ts';
+import type { EventOutcome } from '../machine/event.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
 import type { StateFile } from '../machine/state-file.ts';
 import type { RosterEntry } from './phases/assignment.ts';
@@ -133,7 +133,7 @@ export interface Held {
 /** What an event did, for people: the record of the step has all of it. */
 export interface JournalEvent {
   readonly event: string;
-  readonly outcome: Outcome;
+  readonly outcome: EventOutcome;
   readonly from: string;
   /** Undefined where it was refused. */
   readonly to?: string;
@@ -193,14 +193,17 @@ export interface VolumeOperations {
    * `finished`: it had been committed before; the claim is dropped again. `late`: it had been, but the
    * claim still stands, and has to be dropped in another guard. `delayed`: its next attempt is to come.
    */
-  claim(name: string, guard: PhaseGuard): Promise<'ours' | 'taken' | 'finished' | 'late' | 'delayed'>;
+  claim(
+    name: string,
+    guard: PhaseGuard,
+  ): Promise<'ours' | 'taken' | 'finished' | 'late' | 'delayed'>;
   readState(name: string): Promise<StateRead>;
   /** The last state file that an instance had in Worker Assignment; throws for one that no machine looks at. */
   sensor(instance: string): StateFile | undefined;
   /** The steps of its instance, up to this state file. */
   history(name: string): Promise<readonly PastStep[]>;
   /** Events that wait for a state that this session has claimed: as of the last snapshot, in order. */
-  events(name: string): Promise<readonly Arrived[]>;
+  events(name: string): Promise<readonly PendingEvent[]>;
   /** Those that are kept where it works: what runs its machines looks there too. */
   readonly configurations: Pick<Configurations, 'get' | 'list'>;
   /** Tokens of all sessions that may be alive, this one included. */

@@ -1,8 +1,8 @@
 /** Events that no open state waits for: their instance is not there yet, has ended, or has failed. */
 import { parseEvent, parseEventName } from '../machine/event.ts';
 import { originName, parseStateName, stateName } from '../machine/name.ts';
-import { GRACE, orphanVerdict, type LastStep } from '../machine/orphan.ts';
-import { formatRecord, parseCommitRecord, type VerdictRecord } from '../machine/record.ts';
+import { DEFAULT_GRACE_MS, unroutableReason, type LastStep } from '../machine/unroutable.ts';
+import { formatRecord, parseCommitRecord, type RejectionRecord } from '../machine/record.ts';
 import { readDoneFlag } from './archive.ts';
 import { lastState } from './chain.ts';
 import type { PhaseGuard } from './operations.ts';
@@ -54,15 +54,15 @@ export class Orphans {
     const text = await readEvent(files, layout, file, member.inbox.odd);
     if (text === undefined) return;
     const event = parseEvent(text);
-    const grace = typeof event === 'string' ? GRACE : (event.grace ?? GRACE);
+    const grace = typeof event === 'string' ? DEFAULT_GRACE_MS : (event.grace ?? DEFAULT_GRACE_MS);
     const isLate = this.#monotonic() - this.#seen.get(file)! >= grace;
     // I12: somebody waits for it, and whoever does not see him looks through an old cache (I8).
     const isAwaited = typeof event !== 'string' && isForkOf(instance, event.branch?.ended);
     const last = await lastStepOf(member, instance);
-    const verdict = orphanVerdict(instance, last, isLate && !isAwaited);
+    const verdict = unroutableReason(instance, last, isLate && !isAwaited);
     if (verdict === undefined) return;
     const { session, worker } = member.token;
-    const record: VerdictRecord = {
+    const record: RejectionRecord = {
       flockwork: 1,
       id,
       file,

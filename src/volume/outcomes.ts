@@ -4,7 +4,7 @@
  * the name knows where to look, and only what `done/` says there counts. Should another session have committed that
  * state without the event, the next generation of the name is free for it.
  */
-import { appliedIn, parseCommitRecord, parseVerdict, recordOfEvent } from '../machine/record.ts';
+import { appliedIn, parseCommitRecord, parseRejection, recordOfEvent } from '../machine/record.ts';
 import type { Over } from '../engine/engine.ts';
 import { readDoneFlag } from './archive.ts';
 import { readText } from './exclusive.ts';
@@ -26,7 +26,7 @@ export async function standingOf(files: Files, layout: Layout, id: string): Prom
     // Most are not there, and a look costs less than an error.
     const text = (await files.stat(path)) === undefined ? undefined : await readText(files, path);
     if (text === undefined) return { kind: 'free', generation };
-    const verdict = parseVerdict(text);
+    const verdict = parseRejection(text);
     if (verdict !== undefined) return { kind: 'over', outcome: verdict };
     const state = recordOfEvent(text, id)?.state;
     if (state === undefined) return { kind: 'unknown' };

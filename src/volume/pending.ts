@@ -7,7 +7,7 @@ import type { Files } from './files.ts';
 import { readEvent } from './inbox.ts';
 import type { Layout } from './layout.ts';
 
-export interface Arrived {
+export interface QueuedEvent {
   /** The idempotency key. */
   readonly id: string;
   /** The instance. */
@@ -45,7 +45,7 @@ export async function readPending(
   files: Files,
   layout: Layout,
   name: EventName & { readonly file: string },
-): Promise<Arrived | undefined> {
+): Promise<QueuedEvent | undefined> {
   const { id, to, file, time, isDelayed } = name;
   const known = { id, to, file, time, isDelayed };
   const unreadable = new Set<string>();
@@ -69,7 +69,7 @@ export async function readPending(
 }
 
 /** False for a timer that was set in an earlier state of its instance, which it has left: nothing will come of it. */
-export function stillCounts({ since, to }: Arrived, at: string | undefined): boolean {
+export function stillCounts({ since, to }: QueuedEvent, at: string | undefined): boolean {
   // Of an XState machine `since` names a timer, not a state file.
   const isStateFile = since !== undefined && parseStateName(since)?.instance === to;
   return !isStateFile || since === at;

@@ -1,6 +1,6 @@
 /** State files that a power cut has left half on the disk. */
 import { originName } from '../machine/name.ts';
-import { followersOf, parseCommitRecord, type Follower } from '../machine/record.ts';
+import { publishedStates, parseCommitRecord, type PublishedState } from '../machine/record.ts';
 import { readDoneFlag } from './archive.ts';
 import { replaceWhole } from './exclusive.ts';
 import type { Files } from './files.ts';
@@ -15,11 +15,11 @@ export async function tornSuccessor(
   layout: Layout,
   name: string,
   there: Uint8Array,
-): Promise<Follower | undefined> {
+): Promise<PublishedState | undefined> {
   const origin = originName(name);
   if (origin === undefined || isJson(there)) return undefined;
   const record = parseCommitRecord((await readDoneFlag(files, layout, origin)) ?? '', origin);
-  const whole = followersOf(record).find((one) => one.name === name);
+  const whole = publishedStates(record).find((one) => one.name === name);
   return whole !== undefined && isTorn(there, whole.content) ? whole : undefined;
 }
 
@@ -50,7 +50,7 @@ function isJson(bytes: Uint8Array): boolean {
  */
 export async function mendTorn(
   member: Member,
-  next: Follower,
+  next: PublishedState,
   there: Uint8Array,
 ): Promise<boolean> {
   // A first look may have been at what it was before somebody else mended it.

@@ -1,7 +1,7 @@
 /** What pending events, and what other instances are observed to be at, mean for a state that waits. Pure. */
 import type { Outcome, Task } from '../engine/session.ts';
-import { applyArrivals } from '../machine/arrivals.ts';
-import { applyBurst } from '../machine/burst.ts';
+import { applyJoinEvents } from '../machine/join-events.ts';
+import { applyEvents } from '../machine/event-batch.ts';
 import type { Machine } from '../machine/definition.ts';
 import { isOpen } from '../machine/join.ts';
 import { parseStateName } from '../machine/name.ts';
@@ -22,7 +22,7 @@ export function applyPending(
   const { now: finished, session, worker } = context;
   const sensor = (other: string): ReturnType<typeof readingOf> => readingOf(other, task, context);
   const input = { machine, instance, name, file, state, events, finished, sensor };
-  const burst = isJoining ? applyArrivals(input) : applyBurst(input);
+  const burst = isJoining ? applyJoinEvents(input) : applyEvents(input);
   const record: CommitRecord = {
     flockwork: 1,
     state: name,

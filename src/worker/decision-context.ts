@@ -1,7 +1,7 @@
 /** What decisions go by besides the task itself. */
 import type { Task } from '../engine/session.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
-import type { Reading } from '../machine/table.ts';
+import type { InstanceSnapshot } from '../machine/table.ts';
 
 /** Who decides, when, and with which machines: what every record says. */
 export interface DecisionContext {
@@ -20,7 +20,7 @@ export function readingOf(
   instance: string,
   { observe }: Pick<Task, 'observe'>,
   { registry }: Pick<DecisionContext, 'registry'>,
-): Reading | undefined {
+): InstanceSnapshot | undefined {
   const file = observe(instance);
   if (file === undefined) return undefined;
   const resolved = resolveState(registry, file);

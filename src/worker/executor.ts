@@ -1,7 +1,7 @@
 /** Runs one attempt at one step, and always comes back: with an answer, a failure, or because it had to. */
 import { checkAnswer } from '../machine/answer.ts';
 import type { Json, Tick, TickContext } from '../machine/definition.ts';
-import type { Reading } from '../machine/table.ts';
+import type { InstanceSnapshot } from '../machine/table.ts';
 import type { Clock } from '../engine/ports.ts';
 import { Cancellation } from './cancellation.ts';
 import type { Variables } from './command-environment.ts';
@@ -123,7 +123,7 @@ function contextOf(
   };
 }
 
-function sightOf({ sensors, machine }: TickTask, instance: string): Reading | undefined {
+function sightOf({ sensors, machine }: TickTask, instance: string): InstanceSnapshot | undefined {
   const seen = Object.hasOwn(sensors, instance) ? sensors[instance] : undefined;
   if (seen === undefined) {
     throw new Error(`machine ${machine} does not look at ${instance}: name it in its sensors`);

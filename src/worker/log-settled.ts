@@ -46,7 +46,8 @@ function isPlainCommit({ outcome, settled }: SettledStep): boolean {
 function logStep(log: Log, step: SettledStep): void {
   const { state, outcome, settled, durationMs, maximumAttempts } = step;
   const fields = { state, ...(durationMs !== undefined && { durationMs }) };
-  if (settled === 'lost') log.warn(fields, 'result dropped: another worker has committed this state');
+  if (settled === 'lost')
+    log.warn(fields, 'result dropped: another worker has committed this state');
   else if (settled === 'unsure') log.warn(fields, 'result uncertain: the session expired');
   else if (settled === 'outdated') log.debug(fields, 'decision outdated: taken again');
   else if (outcome.kind === 'commit') log.info(fields, 'state done');

@@ -1,7 +1,7 @@
 /** What becomes of a task that was taken: it is ticked, or its outcome is known at once. Pure. */
 import type { Outcome, Refusal, Task } from '../engine/session.ts';
 import type { Machine } from '../machine/definition.ts';
-import { emitted } from '../machine/event.ts';
+import { emittedEvent } from '../machine/event.ts';
 import { endOfBranch } from '../machine/fork.ts';
 import { outputsOf } from '../machine/join.ts';
 import { parseStateName } from '../machine/name.ts';
@@ -120,8 +120,15 @@ function atTheEnd(task: Task, machine: Machine, context: DecisionContext): Outco
   }
   if (told.length === 0) return { kind: 'commit', record: undefined };
   const { session, worker, now } = context;
-  const emit = told.map((one, index) => emitted(one, index, { state: name, finished: now }));
-  const common = { flockwork: 1, state: name, session, worker, started: now, finished: now } as const;
+  const emit = told.map((one, index) => emittedEvent(one, index, { state: name, finished: now }));
+  const common = {
+    flockwork: 1,
+    state: name,
+    session,
+    worker,
+    started: now,
+    finished: now,
+  } as const;
   return { kind: 'commit', record: { ...common, machine: machine.name, emit } };
 }
 

@@ -2,7 +2,7 @@
 import type { Answer } from '../machine/answer.ts';
 import type { Json, PastStep, RunnableActivity } from '../machine/definition.ts';
 import type { Registry } from '../machine/registry.ts';
-import type { Reading } from '../machine/table.ts';
+import type { InstanceSnapshot } from '../machine/table.ts';
 import type { Clock, Log, Random } from '../engine/ports.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
 
@@ -29,7 +29,7 @@ export interface TickTask {
 }
 
 /** Where other instances are, by name. */
-export type Sights = Readonly<Record<string, Reading | null>>;
+export type Sights = Readonly<Record<string, InstanceSnapshot | null>>;
 
 export type TickResult =
   | { readonly kind: 'answer'; readonly answer: Answer }

@@ -3,7 +3,7 @@ import type { Outcome } from '../engine/session.ts';
 import type { Json } from '../machine/definition.ts';
 import type { Attempt, CommitRecord } from '../machine/record.ts';
 import { ATTEMPTS_EXHAUSTED, retryVerdict } from '../machine/retry.ts';
-import { sequelOf, type Sequel } from '../machine/sequel.ts';
+import { effectsOfAnswer, type StepEffects } from '../machine/step-effects.ts';
 import type { DecisionContext } from './decision-context.ts';
 import { failure, type PlannedTick } from './plan.ts';
 import type { TickResult } from './ports.ts';
@@ -21,7 +21,7 @@ export function outcomeOfTick(
   const { answer } = result;
   const { name, state } = work.tick;
   const { registry, newest } = context;
-  const sequel = sequelOf(answer, { ...work, name, state, registry, newest }, context.now);
+  const sequel = effectsOfAnswer(answer, { ...work, name, state, registry, newest }, context.now);
   if (typeof sequel === 'string') {
     // The tick would answer it again.
     return tryAgain(work, { message: sequel, fatal: true }, started, context, random);
@@ -60,7 +60,7 @@ function tryAgain(
 /** A terminal step without output or history leaves nothing behind: its flag is a link to the token. */
 function recordOf(
   { tick, attempts }: PlannedTick,
-  { emit, branches, next }: Sequel,
+  { emit, branches, next }: StepEffects,
   output: Json | undefined,
   started: string,
   context: DecisionContext,

@@ -147,7 +147,10 @@ export class Worker implements SlotUser {
         await this.#settle({ hold: task, outcome: { kind: 'refuse', ...planned.refusal } }, task);
       } else {
         const { outcome, machine } = planned;
-        await this.#settle({ hold: task, outcome, ...(machine !== undefined && { machine }) }, task);
+        await this.#settle(
+          { hold: task, outcome, ...(machine !== undefined && { machine }) },
+          task,
+        );
       }
     } catch (error) {
       this.#ports.log.warn({ err: error, state: task.name }, 'cannot decide; state given back');

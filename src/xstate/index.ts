@@ -1,9 +1,9 @@
 /** `flockwork/xstate`: machines of XState 5. The only folder that imports `xstate`, which is the user's to install. */
 import type { AnyStateMachine } from 'xstate';
 import type { Decide, Decision } from '../machine/decide.ts';
-import type { ActivityOptions, Json, Machine, Placed } from '../machine/definition.ts';
+import type { ActivityOptions, Json, Machine, StateLookup } from '../machine/definition.ts';
 import { checkNames, finished, runnable } from '../machine/machine.ts';
-import type { Reading } from '../machine/table.ts';
+import type { InstanceSnapshot } from '../machine/table.ts';
 import { define, type Definition } from './definition.ts';
 import { heldIn, stateText } from './held.ts';
 import { react, restore } from './react.ts';
@@ -34,7 +34,7 @@ export function fromXState(machine: AnyStateMachine, options: XStateOptions): Ma
     rules: undefined,
     sensors: [],
     timers: new Map(),
-    place: (at) => place(definition, activity, at),
+    lookup: (at) => lookup(definition, activity, at),
     decide: decideBy(definition),
   });
 }
@@ -42,24 +42,24 @@ export function fromXState(machine: AnyStateMachine, options: XStateOptions): Ma
 /** Of XState: only a timer that runs, or a promise that has ended, brings one. */
 const isOwn = (event: string): boolean => event.startsWith('xstate.');
 
-function place(
+function lookup(
   { name, hash }: Definition,
-  activity: Extract<Placed, { kind: 'runnable' }>['activity'],
-  { state, payload }: Reading,
-): Placed {
-  const nowhere = (code: 'unknown-state' | 'other-definition', reason: string): Placed => ({
-    kind: 'nowhere',
+  activity: Extract<StateLookup, { kind: 'runnable' }>['activity'],
+  { state, payload }: InstanceSnapshot,
+): StateLookup {
+  const notFound = (code: 'unknown-state' | 'other-definition', reason: string): StateLookup => ({
+    kind: 'not-found',
     code,
     reason: `machine ${name} ${reason}`,
   });
   const held = heldIn(payload);
   if (held === undefined) {
     if (state === name) return { kind: 'runnable', state, activity };
-    return nowhere('unknown-state', `begins in state "${name}"; there is no snapshot of ${state}`);
+    return notFound('unknown-state', `begins in state "${name}"; there is no snapshot of ${state}`);
   }
   if (held.xstate !== hash) {
     const reason = `has changed: the snapshot is of definition ${held.xstate}, and this one is ${hash}`;
-    return nowhere(
+    return notFound(
       'other-definition',
       `${reason}; load that one as well, each with a version of its own`,
     );
@@ -67,7 +67,7 @@ function place(
   const { value, status, children } = held.snapshot;
   const kept = stateText(value);
   if (kept !== state) {
-    return nowhere('unknown-state', `is not in "${state}": its snapshot is of "${kept}"`);
+    return notFound('unknown-state', `is not in "${state}": its snapshot is of "${kept}"`);
   }
   const isRunnable = status === 'done' || Object.keys(children).length > 0;
   return isRunnable ? { kind: 'runnable', state, activity } : { kind: 'waiting', state };

@@ -7,7 +7,7 @@ import {
   type AnyMachineSnapshot,
 } from 'xstate';
 import { jsonProblem } from '../machine/json-problem.ts';
-import type { Planned } from '../machine/event.ts';
+import type { EventDraft } from '../machine/event.ts';
 import type { Json } from '../machine/definition.ts';
 import { durationProblem } from '../machine/duration.ts';
 import type { Definition } from './definition.ts';
@@ -15,7 +15,7 @@ import type { Held, Persisted, Running } from './held.ts';
 
 export interface Reaction {
   readonly held: Held;
-  readonly emit: readonly Planned[];
+  readonly emit: readonly EventDraft[];
 }
 
 /** Throws where the machine's own code does, and for what cannot be here. */
@@ -70,7 +70,7 @@ function settle(
   over: string | undefined,
 ): Reaction {
   if (snapshot.status === 'error') throw snapshot.error;
-  const emit: Planned[] = [];
+  const emit: EventDraft[] = [];
   let { timers, set } = before;
   const start = ({ event, delay = 0, id }: Sending): void => {
     const problem = durationProblem(delay, 0);

@@ -5,10 +5,10 @@ import { composition, type Composition } from '../../src/check/composition.ts';
 import { explore } from '../../src/check/explore.ts';
 import { Model } from '../../src/check/model.ts';
 import { EMPTY } from '../../src/check/queues.ts';
-import type { Emission } from '../../src/machine/decide.ts';
+import type { EventRequest } from '../../src/machine/decide.ts';
 import type { Json } from '../../src/machine/definition.ts';
 import { machine } from '../../src/machine/machine.ts';
-import { choose, same, type Situation } from '../../src/machine/table.ts';
+import { choose, same, type GuardContext } from '../../src/machine/table.ts';
 import { battleDeck } from '../../examples/battle-deck/battle-deck.ts';
 import { reachAll } from './reference.ts';
 import { canonicalText } from './text.ts';
@@ -80,8 +80,11 @@ const shape = fc.record({
 type Shape = typeof shape extends fc.Arbitrary<infer Value> ? Value : never;
 
 function made({ cells, timers, sends, veto, hasGoal }: Shape, names: readonly string[]) {
-  const isThere = ({ sensor }: Pick<Situation, 'sensor'>, looks: readonly string[], at: string) =>
-    looks.some((name) => names.includes(name) && sensor(name)?.state === at);
+  const isThere = (
+    { sensor }: Pick<GuardContext, 'sensor'>,
+    looks: readonly string[],
+    at: string,
+  ) => looks.some((name) => names.includes(name) && sensor(name)?.state === at);
   const table = Object.fromEntries(
     STATES.map((state, row) => [
       state,
@@ -118,7 +121,7 @@ function made({ cells, timers, sends, veto, hasGoal }: Shape, names: readonly st
     hooks: {
       before: (transition) =>
         veto !== null && isThere(transition, [veto.looks], veto.at) ? 'no' : undefined,
-      after: ({ state }): Emission[] =>
+      after: ({ state }): EventRequest[] =>
         sends.filter(({ from, to }) => from === state && names.includes(to)),
     },
   });

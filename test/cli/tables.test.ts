@@ -114,22 +114,28 @@ export default machine({ name: 'coded', activities: { a: () => next('b'), b: () 
 });
 
 describe('sql', () => {
-  test('prints a statement for each event', async () => {
+  test('prints the statements as text and as JSON', async () => {
     const { stdout } = await run('sql', [ORDERS], { table: 'shop`s', column: 'where' });
     expect(stdout.match(/^UPDATE `shop``s`$/gm)).toHaveLength(6);
     expect(stdout).toContain("AND `where` IN ('start', 'waiting');");
     const json = await run('sql', [TASKS], { dialect: 'postgresql', json: true });
     expect(JSON.parse(json.stdout)).toMatchObject([
-      { event: 'NotReady', sql: expect.stringMatching(/^UPDATE "tasks"\n/) },
+      {
+        kind: 'create',
+        sql: expect.stringMatching(/^CREATE TABLE IF NOT EXISTS "tasks" \(\n/),
+      },
+      { kind: 'insert' },
+      { kind: 'select' },
+      { kind: 'update', event: 'NotReady', sql: expect.stringMatching(/^UPDATE "tasks"\n/) },
       { event: 'Ready' },
       { event: 'Stop' },
       { event: 'Delete' },
     ]);
   });
 
-  test('says what it cannot', async () => {
+  test('exits 2 for a bad option', async () => {
     const { status, stderr } = await run('sql', [ORDERS], { table: '' });
-    expect([status, stderr]).toEqual([2, expect.stringContaining('--table has to be a name')]);
+    expect([status, stderr]).toEqual([2, expect.stringContaining('--table must not be empty')]);
   });
 });
 

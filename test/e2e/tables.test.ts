@@ -7,7 +7,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const ORDERS = join(ROOT, 'examples/orders/orders.yaml');
 const TASKS = join(ROOT, 'examples/tasks/tasks.ts');
 
-test('the examples are checked, drawn, and said in SQL', async () => {
+test('the examples are validated, drawn, and printed as SQL', async () => {
   expect(await run('validate', ORDERS, TASKS)).toMatchObject({ status: 0 });
   expect((await run('graph', ORDERS)).stdout).toMatch(/^stateDiagram-v2\n/);
   expect((await run('graph', TASKS, '--format', 'svg')).stdout).toMatch(/^<svg [^]*<\/svg>\n$/);

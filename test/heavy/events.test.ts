@@ -2,13 +2,13 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { formatEvent, formatEventName, type Outcome } from '../../src/machine/event.ts';
+import { formatEvent, formatEventName, type EventOutcome } from '../../src/machine/event.ts';
 import { parseCommitRecord } from '../../src/machine/record.ts';
 import { Fleet } from '../fleet.ts';
 
 const MACHINES = resolve(import.meta.dirname, '../../examples/orders');
 const INSTANCES = 10_000;
-const STEPS: readonly (readonly [event: string, outcome: Outcome, to: string])[] = [
+const STEPS: readonly (readonly [event: string, outcome: EventOutcome, to: string])[] = [
   ['pause', 'Ok', 'waiting'],
   ['accept', 'Ok', 'pending'],
   ['accept', 'EventNotAllowed', 'pending'],

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decide, type Decision, type Rules } from '../../src/machine/decide.ts';
-import { choose, impossible, same, type Reading } from '../../src/machine/table.ts';
+import { choose, impossible, same, type InstanceSnapshot } from '../../src/machine/table.ts';
 
 const RULES: Rules = {
   table: {
@@ -27,9 +27,9 @@ const RULES: Rules = {
   after: undefined,
 };
 const nobody = (): undefined => undefined;
-interface Found extends Partial<Reading> {
+interface Found extends Partial<InstanceSnapshot> {
   readonly rules?: Rules;
-  readonly sensor?: (instance: string) => Reading | undefined;
+  readonly sensor?: (instance: string) => InstanceSnapshot | undefined;
 }
 const at = (
   event: string,
@@ -155,7 +155,7 @@ test('it never throws, and changes nothing that it is given', () => {
       fc.constantFrom('shut', 'open', '__proto__'),
       fc.jsonValue(),
       (event, state, json) => {
-        const payload = json as Reading['payload'];
+        const payload = json as InstanceSnapshot['payload'];
         const before = JSON.stringify(payload);
         const decision = at(event, { state, payload });
         expect(typeof decision.outcome).toBe('string');

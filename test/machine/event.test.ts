@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  emitted,
+  emittedEvent,
   eventIdProblem,
   formatEvent,
   formatEventName,
@@ -199,10 +199,10 @@ describe('what an event says', () => {
 
 describe('an event that a step causes', () => {
   const STEP = { state: 'door.state-3', finished: '2026-11-25T23:49:16.007Z' };
-  const EMISSION = { to: 'lamp', event: 'on' };
+  const DRAFT = { to: 'lamp', event: 'on' };
 
   test('says who caused it, and when', () => {
-    const { name, content } = emitted({ ...EMISSION, details: { lux: 3 } }, 0, STEP);
+    const { name, content } = emittedEvent({ ...DRAFT, details: { lux: 3 } }, 0, STEP);
     expect(parseEventName(name)).toMatchObject({
       time: STEP.finished,
       isDelayed: false,
@@ -217,7 +217,11 @@ describe('an event that a step causes', () => {
   });
 
   test('a delayed one is called by the time that it is due', () => {
-    const { name, content } = emitted({ ...EMISSION, delay: 3000, since: 'door.state-4' }, 0, STEP);
+    const { name, content } = emittedEvent(
+      { ...DRAFT, delay: 3000, since: 'door.state-4' },
+      0,
+      STEP,
+    );
     expect(parseEventName(name)).toMatchObject({
       time: '2026-11-25T23:49:19.007Z',
       isDelayed: true,
@@ -231,8 +235,8 @@ describe('an event that a step causes', () => {
 
   test('is the same again for the same step, and another for any other run, step or place', () => {
     const idOf = (index: number, step: typeof STEP): string =>
-      parseEventName(emitted(EMISSION, index, step).name)!.id;
-    expect(emitted(EMISSION, 2, STEP)).toEqual(emitted(EMISSION, 2, STEP));
+      parseEventName(emittedEvent(DRAFT, index, step).name)!.id;
+    expect(emittedEvent(DRAFT, 2, STEP)).toEqual(emittedEvent(DRAFT, 2, STEP));
     const all = [
       idOf(0, STEP),
       idOf(1, STEP),
@@ -246,7 +250,7 @@ describe('an event that a step causes', () => {
   });
 
   test('those of one step are in its order', () => {
-    const all = Array.from({ length: 120 }, (_, index) => emitted(EMISSION, index, STEP).name);
+    const all = Array.from({ length: 120 }, (_, index) => emittedEvent(DRAFT, index, STEP).name);
     expect(all.toSorted()).toEqual(all);
   });
 });

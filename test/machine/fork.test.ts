@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkAnswer, done, fork, wait, type Answer } from '../../src/machine/answer.ts';
-import { applyArrivals } from '../../src/machine/arrivals.ts';
-import type { Arrived, Burst } from '../../src/machine/burst.ts';
+import { applyJoinEvents } from '../../src/machine/join-events.ts';
+import type { PendingEvent, EventBatch } from '../../src/machine/event-batch.ts';
 import { commandAnswer } from '../../src/machine/command-answer.ts';
 import type { Json } from '../../src/machine/definition.ts';
 import { parseEvent, parseEventName } from '../../src/machine/event.ts';
@@ -10,7 +10,7 @@ import { isOpen, outputsOf } from '../../src/machine/join.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { branchName, originName, stateName } from '../../src/machine/name.ts';
 import { createRegistry, resolveState } from '../../src/machine/registry.ts';
-import { sequelOf, type Sequel } from '../../src/machine/sequel.ts';
+import { effectsOfAnswer, type StepEffects } from '../../src/machine/step-effects.ts';
 import {
   byteLength,
   MAX_STATE_BYTES,
@@ -26,12 +26,12 @@ const ORDER = machine({
 });
 const FILE: StateFile = { state: 'order', payload: { n: 1 }, priority: 2, 'x-a': 1 };
 
-function sequel(answer: Answer, file = FILE, name = 'o.state-3'): Sequel | string {
-  return sequelOf(answer, { machine: ORDER, name, file, state: 'order' }, FINISHED);
+function effects(answer: Answer, file = FILE, name = 'o.state-3'): StepEffects | string {
+  return effectsOfAnswer(answer, { machine: ORDER, name, file, state: 'order' }, FINISHED);
 }
 
-function led(answer: Answer, file?: StateFile, name?: string): Sequel {
-  const it = sequel(answer, file, name);
+function led(answer: Answer, file?: StateFile, name?: string): StepEffects {
+  const it = effects(answer, file, name);
   if (typeof it === 'string') throw new Error(it);
   return it;
 }
@@ -97,7 +97,7 @@ describe('a fork', () => {
     [fork({ a: { state: 'pak' } }, JOIN), 'branch a: machine order has no activity in state "pak"'],
     [fork({ a: { state: 'pack' } }, { ...JOIN, payload: 'x'.repeat(1_048_300) }), 'no room'],
   ])('that cannot be carried out is a failed attempt', (answer, words) => {
-    expect(sequel(answer)).toContain(words);
+    expect(effects(answer)).toContain(words);
   });
 
   test('names its branches by the step, and says whose they are', () => {
@@ -150,7 +150,7 @@ describe('a fork', () => {
             payload: 'x'.repeat(size),
           },
         );
-        const it = sequel(answer);
+        const it = effects(answer);
         if (typeof it === 'string') return;
         const { join, ...rest } = parsed(it.next!.content);
         const ended = Object.entries(join!).map(([name, { instance }], index) => {
@@ -197,7 +197,7 @@ describe('the names of branches', () => {
 
 describe('the end of a branch', () => {
   const OF = { ...FILE, branch: { of: 'o', name: 'a', room: 20 } };
-  const told = ({ emit }: Sequel): unknown[] =>
+  const told = ({ emit }: StepEffects): unknown[] =>
     emit.map(({ name, content }) => [parseEventName(name)?.to, parseEvent(content)]);
 
   test.each([
@@ -222,10 +222,10 @@ describe('the end of a branch', () => {
   test('of what is no branch is not told', () => expect(told(led(done(1)))).toEqual([]));
 
   test('with more than there is room for is a failed attempt', () => {
-    expect(sequel(done('x'.repeat(19)), OF)).toContain('larger than 20 bytes');
+    expect(effects(done('x'.repeat(19)), OF)).toContain('larger than 20 bytes');
     const deep = JSON.parse('['.repeat(199) + ']'.repeat(199)) as Json;
     const room = { ...OF, branch: { ...OF.branch, room: 1000 } };
-    expect(sequel(done(deep), room)).toContain('200 levels');
+    expect(effects(done(deep), room)).toContain('200 levels');
   });
 });
 
@@ -233,17 +233,17 @@ describe('a join', () => {
   const NAME = 'o.state-4';
   const BEGUN: Joins = { a: { instance: 'o~3~a' }, b: { instance: 'o~3~b' } };
   let count = 0;
-  const arrived = (content: object | string, id = `e${(count += 1)}`): Arrived => ({
+  const pending = (content: object | string, id = `e${(count += 1)}`): PendingEvent => ({
     file: `20261125T234916.007Z~${id}@o`,
     id,
     content: typeof content === 'string' ? content : JSON.stringify(content),
   });
-  const end = (name: string, ended: string, more: object = {}): Arrived =>
-    arrived({ event: 'branch ended', branch: { name, ended }, ...more });
+  const end = (name: string, ended: string, more: object = {}): PendingEvent =>
+    pending({ event: 'branch ended', branch: { name, ended }, ...more });
 
-  function join(events: readonly Arrived[], before = BEGUN): [Burst, StateFile] {
+  function join(events: readonly PendingEvent[], before = BEGUN): [EventBatch, StateFile] {
     const file: StateFile = { ...FILE, state: 'ship', machine: 'order', join: before };
-    const burst = applyArrivals({
+    const batch = applyJoinEvents({
       machine: ORDER,
       instance: 'o',
       name: NAME,
@@ -253,12 +253,12 @@ describe('a join', () => {
       sensor: () => undefined,
       finished: FINISHED,
     });
-    return [burst, parsed(burst.next.content)];
+    return [batch, parsed(batch.next.content)];
   }
 
   test('takes as much of what it has to refuse as a record can hold, and the rest later', () => {
     const large = { event: 'x', originator: 'o'.repeat(900_000) };
-    const [{ events, rests }] = join([arrived(large), arrived(large), arrived(large)]);
+    const [{ events, rests }] = join([pending(large), pending(large), pending(large)]);
     expect(events).toMatchObject([{ outcome: 'EventNotAllowed' }]);
     expect(rests).toBe(true);
   });
@@ -275,13 +275,13 @@ describe('a join', () => {
   });
 
   test('leaves what comes after the last of them to the state in which it goes on', () => {
-    const all = [end('a', 'o~3~a.state'), end('b', 'o~3~b.state'), arrived({ event: 'go' })];
+    const all = [end('a', 'o~3~a.state'), end('b', 'o~3~b.state'), pending({ event: 'go' })];
     const [{ events }] = join(all);
     expect(events).toHaveLength(2);
   });
 
-  test.each<[string, Arrived, string]>([
-    ['any event', arrived({ event: 'go' }), 'it waits for its branches'],
+  test.each<[string, PendingEvent, string]>([
+    ['any event', pending({ event: 'go' }), 'it waits for its branches'],
     ['an unknown branch', end('c', 'o~3~c.state'), 'no branch c'],
     ['one of Object’s', end('constructor', 'o~3~c.state'), 'no branch constructor'],
     ['one of an earlier fork', end('a', 'o~1~a.state'), 'no branch a that ends with o~1~a.state'],
@@ -297,7 +297,7 @@ describe('a join', () => {
 
   test('refuses what is no event, a second end, and the same one again', () => {
     const one = end('a', 'o~3~a.state', { details: 1 });
-    const all = [arrived('rubbish'), one, one, end('a', 'o~3~a.state', { details: 2 })];
+    const all = [pending('rubbish'), one, one, end('a', 'o~3~a.state', { details: 2 })];
     const [{ events }, file] = join(all);
     expect(events.map(({ outcome }) => outcome)).toEqual(['GenericError', 'Ok', 'EventNotAllowed']);
     expect(file.join!['a']!.output).toBe(1);
@@ -327,6 +327,6 @@ describe('a join', () => {
     const again = led(fork({ c: { state: 'pack' } }, JOIN), joined);
     expect(Object.keys(parsed(again.next!.content).join!)).toEqual(['c']);
     expect(parsed(again.branches![0]!.content).join).toBeUndefined();
-    expect(sequel(wait(), joined)).toContain('has no events');
+    expect(effects(wait(), joined)).toContain('has no events');
   });
 });

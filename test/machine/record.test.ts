@@ -5,11 +5,11 @@ import {
   formatRecord,
   parseCommitRecord,
   parseFailureRecord,
-  parseVerdict,
+  parseRejection,
   recordedStates,
   recordOfEvent,
   type CommitRecord,
-  type VerdictRecord,
+  type RejectionRecord,
 } from '../../src/machine/record.ts';
 
 const TEXT = '{"event":"on","details":"a\\nb \\"events\\""}\n';
@@ -39,7 +39,7 @@ const GATE = record('gate.state', { events: [applied('three')] });
 /** As in the files of many. */
 const BOTH = formatRecord(record('plain.state')) + formatRecord(GATE) + formatRecord(DOOR);
 
-const VERDICT: VerdictRecord = {
+const VERDICT: RejectionRecord = {
   flockwork: 1,
   id: 'one',
   file: '20261125T234916.007Z~one@nobody',
@@ -103,14 +103,14 @@ describe('what an event that a step has caused says', () => {
   });
 });
 
-describe('a verdict', () => {
+describe('a rejection', () => {
   test('is read as it was written', () => {
-    expect(parseVerdict(formatRecord(VERDICT))).toEqual(VERDICT);
+    expect(parseRejection(formatRecord(VERDICT))).toEqual(VERDICT);
   });
 
   test('is not what a step’s record is, nor the other way round', () => {
-    expect(parseVerdict(formatRecord(DOOR))).toBeUndefined();
-    expect(parseVerdict(BOTH)).toBeUndefined();
+    expect(parseRejection(formatRecord(DOOR))).toBeUndefined();
+    expect(parseRejection(BOTH)).toBeUndefined();
     expect(recordOfEvent(formatRecord(VERDICT), 'one')).toBeUndefined();
   });
 
@@ -123,7 +123,7 @@ describe('a verdict', () => {
     JSON.stringify({ ...VERDICT, flockwork: 2 }),
     JSON.stringify({ ...VERDICT, id: undefined }),
     JSON.stringify(VERDICT).slice(0, -1),
-  ])('%j is none', (text) => expect(parseVerdict(text)).toBeUndefined());
+  ])('%j is none', (text) => expect(parseRejection(text)).toBeUndefined());
 });
 
 describe('a failure', () => {

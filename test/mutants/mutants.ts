@@ -399,7 +399,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'the sweep begins no branches',
     seed: 32,
     file: `${VOLUME}/commit.ts`,
-    find: 'for (const follower of followersOf(record)) {',
+    find: 'for (const follower of publishedStates(record)) {',
     replace: 'for (const follower of record.next === undefined ? [] : [record.next]) {',
   },
   {
@@ -412,14 +412,14 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'a branch that ends tells nobody',
     seed: 1,
-    file: 'src/machine/sequel.ts',
-    find: 'planned.push(...told);',
+    file: 'src/machine/step-effects.ts',
+    find: 'drafts.push(...told);',
     replace: '',
   },
   {
     name: 'what a branch ends with is forgotten',
     seed: 1,
-    file: 'src/machine/arrivals.ts',
+    file: 'src/machine/join-events.ts',
     find: ', ...(details !== undefined && { output: details })',
     replace: '',
   },
@@ -427,7 +427,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'a step is archived before the branches that it has begun are done',
     seed: 67,
     file: `${VOLUME}/archiver.ts`,
-    find: 'for (const one of followersOf(record)) {',
+    find: 'for (const one of publishedStates(record)) {',
     replace: 'for (const one of record.next === undefined ? [] : [record.next]) {',
   },
   {

@@ -33,9 +33,23 @@ function named(
 
 const script = (one: Machine, options: SqlOptions): string => formatSql(one, sqlOf(one, options));
 
-test('one statement an event', () => {
+test('prints CREATE TABLE, INSERT, SELECT, and an UPDATE for each event', () => {
   expect(script(named(PLAIN), MYSQL)).toBe(
     `
+-- create the table
+CREATE TABLE IF NOT EXISTS \`doors\` (
+  \`id\` VARCHAR(200) NOT NULL PRIMARY KEY,
+  \`state\` VARCHAR(255) NOT NULL
+) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+-- insert a row
+INSERT INTO \`doors\` (\`id\`, \`state\`)
+VALUES (?, 'shut');
+
+-- read the state of a row
+SELECT \`state\` FROM \`doors\`
+WHERE \`id\` = ?;
+
 -- push
 UPDATE \`doors\`
 SET \`state\` = CASE \`state\`
@@ -72,9 +86,10 @@ const COMMON: Lexer = [
 ];
 const WORDS: Lexer = [
   ['word', /[A-Za-z_][A-Za-z0-9_]*/y],
+  ['word', /\d+/y],
   ['sign', /[$?]\d*|[=(),;]/y],
 ];
-/** As each database reads a text, in each of its modes. */
+/** The tokens of each database, in each of its modes. */
 const LEXERS: Readonly<Record<string, { readonly dialect: Dialect; readonly lexer: Lexer }>> = {
   mysql: {
     dialect: 'mysql',
@@ -179,12 +194,12 @@ const odd = fc.oneof(
 );
 const names = fc.uniqueArray(odd, { minLength: PLAIN.length, maxLength: PLAIN.length });
 
-describe.each(Object.entries(LEXERS))('whatever the names, %s', (_name, { dialect, lexer }) => {
+describe.each(Object.entries(LEXERS))('with any names, %s', (_name, { dialect, lexer }) => {
   const made = (all: readonly string[]): string | undefined => {
     try {
       return script(named(all), { dialect, table: all[5]!, column: all[6]! });
     } catch (error) {
-      // What cannot be said is refused as a whole.
+      // Names that SQL cannot express are refused.
       expect(error).toMatchObject({ code: 'not-in-sql' });
       return undefined;
     }
@@ -193,7 +208,7 @@ describe.each(Object.entries(LEXERS))('whatever the names, %s', (_name, { dialec
     tokens.map(([kind, one]) => (kind === 'word' || kind === 'sign' ? one : kind));
   const plain = tokensOf(script(named(PLAIN), { ...MYSQL, dialect }), lexer);
 
-  test('sees the same tokens, and reads the names', () => {
+  test('quotes every name, so that the tokens stay the same', () => {
     let count = 0;
     fc.assert(
       fc.property(names, (all) => {
@@ -214,21 +229,22 @@ describe.each(Object.entries(LEXERS))('whatever the names, %s', (_name, { dialec
     expect(count).toBeGreaterThan(50);
   });
 
-  test('no name brings a question mark, which some clients take for a parameter wherever it is', () => {
+  test('adds no question mark, which some clients take for a parameter anywhere', () => {
     if (dialect === 'postgresql') return;
     fc.assert(
       fc.property(names, (all) => {
         const text = made(all);
-        if (text !== undefined) expect(text.match(/\?/g)).toHaveLength(2);
+        if (text !== undefined) expect(text.match(/\?/g)).toHaveLength(4);
       }),
     );
   });
 });
 
-describe('what SQL cannot say is refused, all of it at once', () => {
+describe('lists all that SQL cannot express', () => {
   const problemsOf = (one: Machine, options: Partial<SqlOptions> = {}): unknown => {
     try {
-      return sqlOf(one, { ...MYSQL, ...options });
+      sqlOf(one, { ...MYSQL, ...options });
+      return [];
     } catch (error) {
       return (error as UserError).facts['problems'];
     }
@@ -246,8 +262,8 @@ describe('what SQL cannot say is refused, all of it at once', () => {
       hooks: { before: () => undefined },
     });
     expect(problemsOf(one)).toEqual([
-      'shut × push is a choice, made by a function',
-      'hooks.before is a function, which the database would not call',
+      'shut × push is a choice, which a function makes',
+      'hooks.before is a function, which the database does not call',
       'push sets a goal, for which there is no column',
     ]);
   });
@@ -258,32 +274,38 @@ describe('what SQL cannot say is refused, all of it at once', () => {
     ['a', 'a '],
     ['😀', '😁'],
     ['ß', 'SS'],
-  ])('states that MySQL may take for one: %s, %s', (first, second) => {
+  ])('states that a MySQL collation may take for one: %s, %s', (first, second) => {
     const one = named([first, second, 'gone', 'push', 'pull']);
     expect(problemsOf(one)).toEqual([
-      `${second.replace(' ', '␣')} and ${first} may be one to the database`,
+      `${second.replace(' ', '␣')} and ${first} may be equal to the database`,
     ]);
-    expect(problemsOf(one, { dialect: 'postgresql' })).toHaveLength(3);
+    expect(problemsOf(one, { dialect: 'postgresql' })).toEqual([]);
   });
 
   test.each([
-    ['mysql', { table: '' }, '--table has to be a name'],
-    ['mysql', { table: 'x'.repeat(65) }, '64 characters'],
-    ['mysql', { column: 'ID' }, 'the row is found by'],
-    ['mysql', { column: 'a\0' }, 'no such name'],
-    ['mysql', { column: 'a ' }, 'no such name'],
-    ['mysql', { column: 'a?' }, 'no such name'],
-    ['mysql', { column: '😀' }, 'no such name'],
-    ['postgresql', { column: 'ü'.repeat(32) }, '63 characters'],
-    ['postgresql', { table: '\0' }, 'no such name'],
-    ['postgresql', { table: '\ud800' }, 'no such name'],
+    ['mysql', { table: '' }, '--table must not be empty'],
+    ['mysql', { table: 'x'.repeat(65) }, 'at most 64 characters'],
+    ['mysql', { column: 'ID' }, 'the primary key'],
+    ['mysql', { column: 'a\0' }, 'not a valid name'],
+    ['mysql', { column: 'a ' }, 'not a valid name'],
+    ['mysql', { column: 'a?' }, 'not a valid name'],
+    ['mysql', { column: '😀' }, 'not a valid name'],
+    ['postgresql', { column: 'ü'.repeat(32) }, 'at most 63 bytes'],
+    ['postgresql', { table: '\0' }, 'not a valid name'],
+    ['postgresql', { table: '\ud800' }, 'not a valid name'],
   ] as const)('names: %s %o', (dialect, more, words) => {
     expect(problemsOf(named(PLAIN), { dialect, ...more })).toEqual([
       expect.stringContaining(words),
     ]);
   });
 
-  test('texts that no database has', () => {
+  test('states that are too long for a VARCHAR', () => {
+    const one = named(['x'.repeat(256), 'open', 'gone', 'push', 'pull']);
+    expect(problemsOf(one)).toEqual([expect.stringContaining('has more than 255 characters')]);
+    expect(problemsOf(one, { dialect: 'postgresql' })).toEqual([]);
+  });
+
+  test('states that are not Unicode, and NUL in PostgreSQL', () => {
     const one = named(['\ud800', 'a\0', 'gone', 'push', 'pull']);
     expect(problemsOf(one, { dialect: 'postgresql' })).toEqual([
       '\ufffd is not Unicode text',
@@ -297,7 +319,7 @@ describe('what SQL cannot say is refused, all of it at once', () => {
   });
 });
 
-test('timers are for whoever sends the events', () => {
+test('lists timers, which the user has to send', () => {
   const one = machine({
     name: 'door',
     states: ['shut', 'open'],
@@ -306,5 +328,7 @@ test('timers are for whoever sends the events', () => {
     table: { shut: { push: 'open' }, open: { push: 'shut' } },
     after: { open: { '3s': 'push' } },
   });
-  expect(script(one, MYSQL)).toMatch(/^-- push, sent by you after 3s in open\n\n-- push\nUPDATE/);
+  expect(script(one, MYSQL)).toMatch(
+    /^-- push, sent by you after 3s in open\n\n-- create the table\nCREATE/,
+  );
 });

@@ -124,7 +124,11 @@ export class Bench {
     return steps;
   }
 
-  async settle(session: VolumeOperations, steps: readonly Step[], guard: PhaseGuard = OPEN): Promise<void> {
+  async settle(
+    session: VolumeOperations,
+    steps: readonly Step[],
+    guard: PhaseGuard = OPEN,
+  ): Promise<void> {
     await session.settle(steps, guard);
     expect(steps.map(({ error }) => error)).toEqual(steps.map(() => undefined));
   }

@@ -1,5 +1,5 @@
 /** A session on a volume in memory, that does as it is told and notes what it was asked. */
-import type { Arrived } from '../../src/machine/burst.ts';
+import type { PendingEvent } from '../../src/machine/event-batch.ts';
 import type { PastStep } from '../../src/machine/definition.ts';
 import type { PhaseLengths } from '../../src/volume/phases/cycle.ts';
 import type {
@@ -47,7 +47,7 @@ export class FakeSession implements VolumeOperations {
   /** What the next call says, where it is not the usual. */
   onClaim: (name: string) => Claimed = () => 'ours';
   onRead: (name: string) => StateRead = () => text('{"state":"job"}');
-  onEvents: () => readonly Arrived[] = () => [];
+  onEvents: () => readonly PendingEvent[] = () => [];
   /** An error that this step meets. */
   onSettle: (step: Step) => unknown = () => undefined;
   onJournal: () => void = () => undefined;
@@ -67,7 +67,7 @@ export class FakeSession implements VolumeOperations {
   uncertainty = (): number => 0;
   sensor = (): undefined => undefined;
   history = async (): Promise<readonly PastStep[]> => [];
-  events = async (): Promise<readonly Arrived[]> => this.onEvents();
+  events = async (): Promise<readonly PendingEvent[]> => this.onEvents();
   stamp = (): string => new Date(this.#clock.now()).toISOString();
   check = async (): Promise<'alive'> => 'alive';
   setDeadline = (monotonic: number): void => void (this.deadline = monotonic);

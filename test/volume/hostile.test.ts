@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isEventName } from '../../src/machine/event.ts';
-import { parseCommitRecord, parseVerdict, type CommitRecord } from '../../src/machine/record.ts';
+import { parseCommitRecord, parseRejection, type CommitRecord } from '../../src/machine/record.ts';
 import { fitToken, formatToken, MAX_TOKEN_BYTES, parseToken } from '../../src/volume/token.ts';
 import { getConfiguration, listConfigurations } from '../../src/volume/configurations.ts';
 import { listInstances } from '../../src/volume/instances.ts';
@@ -118,7 +118,7 @@ describe('what is read is a name of its kind, or not taken', () => {
           expect(record === undefined || isEntry(name)).toBe(true);
         }
         const verdict = { ...RECORD, id: name, file: EVENT, outcome: 'Ok', reason: '', at: '' };
-        expect(parseVerdict(JSON.stringify(verdict)) === undefined || isEntry(name)).toBe(true);
+        expect(parseRejection(JSON.stringify(verdict)) === undefined || isEntry(name)).toBe(true);
         expect(!isEventName(name) || isEntry(name)).toBe(true);
       }),
     );

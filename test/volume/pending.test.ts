@@ -2,11 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import { placeOf } from '../../src/volume/overview.ts';
 import { listPending, readPending, stillCounts } from '../../src/volume/pending.ts';
-import type { PendingEvent } from '../../src/volume/pending.ts';
+import type { QueuedEvent } from '../../src/volume/pending.ts';
 import { quickFiles, TestVolume } from './harness.ts';
 import { post, putLamp, workOff } from './post.ts';
 
-async function pendingFor(volume: TestVolume, instance: string): Promise<PendingEvent[]> {
+async function pendingFor(volume: TestVolume, instance: string): Promise<QueuedEvent[]> {
   const files = quickFiles();
   const names = (await listPending(files, volume.layout)).get(instance) ?? [];
   const all = await Promise.all(names.map((name) => readPending(files, volume.layout, name)));

@@ -8,7 +8,7 @@ import {
   parseCommitRecord,
   type AppliedEvent,
   type CommitRecord,
-  type VerdictRecord,
+  type RejectionRecord,
 } from '../../src/machine/record.ts';
 import { createRegistry, type Registry } from '../../src/machine/registry.ts';
 import { isStateName } from '../../src/machine/name.ts';
@@ -156,7 +156,7 @@ export function appliedIds(volume: TestVolume, instance?: string): string[] {
 export async function outcomeOf(
   volume: TestVolume,
   id: string,
-): Promise<AppliedEvent | VerdictRecord | undefined> {
+): Promise<AppliedEvent | RejectionRecord | undefined> {
   const standing = await standingOf(quickFiles(), volume.layout, id);
   const applied = recordsOf(volume).flatMap((record) => appliedIn(record, id) ?? []);
   if (standing.kind !== 'over') {

@@ -499,7 +499,11 @@ describe('leaving', () => {
     using volume = await TestVolume.create();
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
     const half = commitStep(ant, 'x.state', { name: 'x.state-1', content: '{}' });
-    await ant.session.settle([half], { canBegin: () => true, canFinish: () => false, follow: false });
+    await ant.session.settle([half], {
+      canBegin: () => true,
+      canFinish: () => false,
+      follow: false,
+    });
     await ant.session.leave();
     expect(existsSync(join(volume.dir, 'x.state-1'))).toBe(false);
     await volume.bury(bee);

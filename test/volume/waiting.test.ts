@@ -3,7 +3,7 @@ import { unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cycleStart } from '../../src/volume/phases/cycle.ts';
-import { parseVerdict } from '../../src/machine/record.ts';
+import { parseRejection } from '../../src/machine/record.ts';
 import { resetDone } from '../../src/volume/mend.ts';
 import { standingOf } from '../../src/volume/outcomes.ts';
 import { CLOSED, OPEN, quickFiles, step, type TestSession, TestVolume } from './harness.ts';
@@ -131,7 +131,7 @@ describe('orphans', () => {
     await settleOrphans(volume, 61_000);
     for (const id of ['a', 'b', 'c', 'd']) {
       expect(await outcomeOf(volume, id)).toMatchObject({ outcome: 'FsmNotFound', id });
-      expect(parseVerdict(volume.read('outcomes', id))?.reason).toContain('no instance nobody');
+      expect(parseRejection(volume.read('outcomes', id))?.reason).toContain('no instance nobody');
     }
     expect(volume.list('events')).toEqual([]);
   });

@@ -1,7 +1,7 @@
 /** The decisions about a claimed state, as tables: no clock, no files. */
 import { describe, expect, test } from 'vitest';
 import { done, next, wait } from '../../src/machine/answer.ts';
-import type { Arrived } from '../../src/machine/burst.ts';
+import type { PendingEvent } from '../../src/machine/event-batch.ts';
 import { fingerprint } from '../../src/machine/fingerprint.ts';
 import { machine } from '../../src/machine/machine.ts';
 import type { Attempt } from '../../src/machine/record.ts';
@@ -385,7 +385,7 @@ describe('an event for a machine that looks at others', () => {
     },
   });
   const resting = { machine: door, state: 'shut', file: { state: 'door', payload: {} } };
-  const event = (name: string): Arrived => ({
+  const event = (name: string): PendingEvent => ({
     file: `20261125T000000.000Z~${name}@d`,
     id: name,
     content: JSON.stringify({ event: name }),

@@ -176,9 +176,9 @@ test.each([
   ['a target', { on: { go: 'a' } }],
 ])('a definition with %s is another one', async (_, change) => {
   const at = await begun(version('1'));
-  const placed = version('2', change).place(at);
-  expect(placed).toMatchObject({ kind: 'nowhere', code: 'other-definition' });
-  expect(version('2').place(at)).toMatchObject({ kind: 'waiting' });
+  const placed = version('2', change).lookup(at);
+  expect(placed).toMatchObject({ kind: 'not-found', code: 'other-definition' });
+  expect(version('2').lookup(at)).toMatchObject({ kind: 'waiting' });
 });
 
 test('of several versions each goes on with its own', async () => {
@@ -209,8 +209,8 @@ test.each([
   ],
   ['a payload that is none', { state: 'green', payload: 5 }, 'begins in state "light"'],
 ])('%s', (_, at, reason) => {
-  expect(LIGHT.place(at)).toMatchObject({
-    kind: 'nowhere',
+  expect(LIGHT.lookup(at)).toMatchObject({
+    kind: 'not-found',
     code: 'unknown-state',
     reason: expect.stringContaining(reason),
   });
@@ -218,8 +218,8 @@ test.each([
 
 test('a state file that does not say what its snapshot does', async () => {
   const { payload } = await begun(OVEN);
-  expect(OVEN.place({ state: 'door.wide & lamp.on', payload })).toMatchObject({
-    kind: 'nowhere',
+  expect(OVEN.lookup({ state: 'door.wide & lamp.on', payload })).toMatchObject({
+    kind: 'not-found',
     reason:
       'machine oven is not in "door.wide & lamp.on": its snapshot is of "door.shut & lamp.on"',
   });
@@ -227,7 +227,7 @@ test('a state file that does not say what its snapshot does', async () => {
 
 test('other machines are what they were', () => {
   const plain = machine({ name: 'm', activities: { a: () => ({ kind: 'done' }) } });
-  expect(plain.place({ state: 'm', payload: {} })).toMatchObject({ kind: 'runnable', state: 'a' });
+  expect(plain.lookup({ state: 'm', payload: {} })).toMatchObject({ kind: 'runnable', state: 'a' });
   expect(sent(plain, { state: 'a', payload: {} }, 'go')).toMatchObject({
     outcome: 'EventNotAllowed',
   });

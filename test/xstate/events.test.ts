@@ -7,7 +7,7 @@ import { LIGHT, ORDER, OVEN, begun, moved, sent, ticked } from './machines.ts';
 const dueOf = ({ event, since }: { event: string; since?: string }) => ({ event, since: since! });
 
 test('it begins with a tick, which sets the first timers', async () => {
-  expect(LIGHT.place({ state: 'light', payload: {} })).toMatchObject({ kind: 'runnable' });
+  expect(LIGHT.lookup({ state: 'light', payload: {} })).toMatchObject({ kind: 'runnable' });
   const answer = await ticked(LIGHT, { state: 'light', payload: {} });
   expect(answer).toMatchObject({
     kind: 'next',
@@ -131,5 +131,5 @@ test('what is kept is JSON, and says that a promise is to run', async () => {
   at = moved(ORDER, at, { event: 'pay', details: { sum: 0 } });
   expect(at).toMatchObject({ state: 'paying', payload: { snapshot: { context: { sum: 0 } } } });
   expect(JSON.parse(JSON.stringify(at.payload))).toEqual(at.payload);
-  expect(ORDER.place(at)).toMatchObject({ kind: 'runnable' });
+  expect(ORDER.lookup(at)).toMatchObject({ kind: 'runnable' });
 });

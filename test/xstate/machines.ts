@@ -129,7 +129,7 @@ export function ticked(
   at: At,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Answer> {
-  const placed = machine.place(at);
+  const placed = machine.lookup(at);
   if (placed.kind !== 'runnable' || placed.activity.kind !== 'tick') throw new Error(placed.kind);
   const { state, payload } = at;
   const context = { instance: 'it', state, payload, signal } as unknown as TickContext;
@@ -139,7 +139,7 @@ export function ticked(
 /** Ticked until it rests. */
 async function settle(machine: Machine, at: At): Promise<At> {
   let now = at;
-  while (machine.place(now).kind === 'runnable') {
+  while (machine.lookup(now).kind === 'runnable') {
     const answer = await ticked(machine, now);
     if (answer.kind !== 'next') throw new Error(`it has come to its end in ${now.state}`);
     now = { state: answer.state, payload: answer.payload! };

@@ -9,7 +9,7 @@ const paying = async (sum: number): Promise<At> =>
 
 test('a promise that is invoked is the activity of its state; what it comes to is in the same step', async () => {
   const at = await paying(21);
-  expect(ORDER.place(at)).toMatchObject({ kind: 'runnable', state: 'paying' });
+  expect(ORDER.lookup(at)).toMatchObject({ kind: 'runnable', state: 'paying' });
   expect(await ticked(ORDER, at)).toEqual({ kind: 'done', output: 42 });
 });
 
@@ -27,7 +27,7 @@ test('entered again, it runs again', async () => {
   const answer = await ticked(ORDER, await paying(-1));
   if (answer.kind !== 'next') throw new Error(answer.kind);
   const again = moved(ORDER, { state: answer.state, payload: answer.payload! }, 'again');
-  expect(ORDER.place(again)).toMatchObject({ kind: 'runnable', state: 'paying' });
+  expect(ORDER.lookup(again)).toMatchObject({ kind: 'runnable', state: 'paying' });
 });
 
 test('one that is taken back is stopped, and has come to nothing', async () => {
@@ -63,7 +63,7 @@ test('a state that it does not leave has it run once', async () => {
   const answer = await ticked(machine, at);
   if (answer.kind !== 'next') throw new Error(answer.kind);
   expect(answer).toMatchObject({ state: 'a', payload: { snapshot: { context: { value: 5 } } } });
-  expect(machine.place({ state: 'a', payload: answer.payload! }).kind).toBe('waiting');
+  expect(machine.lookup({ state: 'a', payload: answer.payload! }).kind).toBe('waiting');
 });
 
 test('one that enters its state anew has it run once more', async () => {
@@ -71,7 +71,7 @@ test('one that enters its state anew has it run once more', async () => {
   const { machine, at } = await begin({ initial: 'a', states: { a: { invoke } } });
   const answer = await ticked(machine, at);
   if (answer.kind !== 'next') throw new Error(answer.kind);
-  expect(machine.place({ state: 'a', payload: answer.payload! }).kind).toBe('runnable');
+  expect(machine.lookup({ state: 'a', payload: answer.payload! }).kind).toBe('runnable');
 });
 
 test.each([
@@ -134,7 +134,7 @@ test('an event that leads to the end leaves its output to a tick', async () => {
   };
   const { machine, at } = await begin(config);
   const z = moved(machine, at, 'end');
-  expect(machine.place(z)).toMatchObject({ kind: 'runnable', state: 'z' });
+  expect(machine.lookup(z)).toMatchObject({ kind: 'runnable', state: 'z' });
   expect(await ticked(machine, z)).toEqual({
     kind: 'done',
     output: { event: { type: 'xstate.done.state.(machine).z' } },

@@ -5,13 +5,13 @@ import {
   machine,
   same,
   type Machine,
-  type Situation,
+  type GuardContext,
 } from '../../../src/index.ts';
 import { AIRLOCKS, beforeOf, rulesFor, seconds, type Before } from '../rules.ts';
 
-const bay = ({ sensor }: Situation): string | undefined => sensor('environment')?.state;
-const isHostile = (situation: Situation): boolean => bay(situation) === 'hostile';
-const wantsOuter = ({ goal }: Situation): boolean => goal === 'outer open';
+const bay = ({ sensor }: GuardContext): string | undefined => sensor('environment')?.state;
+const isHostile = (situation: GuardContext): boolean => bay(situation) === 'hostile';
+const wantsOuter = ({ goal }: GuardContext): boolean => goal === 'outer open';
 
 /** Nobody has finished what was not begun. */
 const never = {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { durationProblem, formatDuration } from '../../machine/duration.ts';
 import { UserError } from '../../machine/errors.ts';
 import { instanceProblem, parseStateName } from '../../machine/name.ts';
-import type { AppliedEvent, VerdictRecord } from '../../machine/record.ts';
+import type { AppliedEvent, RejectionRecord } from '../../machine/record.ts';
 import { lastState } from '../../volume/chain.ts';
 import type { ClientApi } from '../../engine/engine.ts';
 import { volumeClient } from '../../volume/engine.ts';
@@ -95,7 +95,7 @@ async function waitFor(
   id: string,
   timeout: number | undefined,
   io: Io,
-): Promise<AppliedEvent | VerdictRecord | undefined> {
+): Promise<AppliedEvent | RejectionRecord | undefined> {
   const end = realClock.monotonic() + (timeout ?? Infinity);
   while (!io.stop.aborted) {
     const over = await client.eventResult(id);
@@ -107,7 +107,7 @@ async function waitFor(
   return undefined;
 }
 
-function tell(settings: Settings, io: Io, outcome: AppliedEvent | VerdictRecord): number {
+function tell(settings: Settings, io: Io, outcome: AppliedEvent | RejectionRecord): number {
   io.print(settings.json ? JSON.stringify(outcome) : describeOutcome(outcome));
   return statusOfOutcome(outcome);
 }

@@ -5,7 +5,7 @@ import { instanceProblem, parseStateName } from '../../machine/name.ts';
 import type { AppliedEvent, Attempt } from '../../machine/record.ts';
 import type { ChainStep } from '../../engine/engine.ts';
 import { placeOf } from '../../volume/overview.ts';
-import { listPending, readPending, stillCounts, type Arrived } from '../../volume/pending.ts';
+import { listPending, readPending, stillCounts, type QueuedEvent } from '../../volume/pending.ts';
 import { volumeClient } from '../../volume/engine.ts';
 import { describeBlocked, openBranches, type OpenBranch } from '../blocked.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
@@ -19,7 +19,7 @@ import { openAll, withDirectory, type OpenedVolume } from '../volume.ts';
 type ShownStep = Omit<ChainStep, 'join'> & { readonly blockedBy: readonly OpenBranch[] };
 
 /** `in`: milliseconds until it is due. */
-type ComingEvent = Arrived & { readonly in: number };
+type ComingEvent = QueuedEvent & { readonly in: number };
 
 export const show: Command = {
   name: 'show',

@@ -1,11 +1,11 @@
-/** `flockwork sql`: a machine's table for a state that a database keeps. */
+/** `flockwork sql`: prints SQL for a database that keeps the state. */
 import { formatSql, sqlOf } from '../../render/sql.ts';
 import { EXIT, type Command } from '../command.ts';
 import { loadOne } from '../machines.ts';
 
 export const sql: Command = {
   name: 'sql',
-  describe: "A machine's table as SQL: for each event a statement that moves a row",
+  describe: 'SQL for a machine with a table: CREATE TABLE, INSERT, SELECT, and an UPDATE per event',
   positional: {
     name: 'machine-file',
     describe: 'A machine with a table (.ts, .js, .yaml, .json), or a folder of them',

@@ -1,6 +1,10 @@
 /** How many claims a worker makes and keeps before it has a slot for them. */
 import { describe, expect, test } from 'vitest';
-import { KnownFleet, prefetchTarget, unstartedToKeep } from '../../../src/volume/phases/prefetch.ts';
+import {
+  KnownFleet,
+  prefetchTarget,
+  unstartedToKeep,
+} from '../../../src/volume/phases/prefetch.ts';
 import { worker } from './given.ts';
 
 const MEMORY = 10_000;

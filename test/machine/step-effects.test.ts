@@ -4,7 +4,11 @@ import type { Machine } from '../../src/machine/definition.ts';
 import { parseEvent, parseEventName } from '../../src/machine/event.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { createRegistry } from '../../src/machine/registry.ts';
-import { sequelOf, type Sequel, type Ticked } from '../../src/machine/sequel.ts';
+import {
+  effectsOfAnswer,
+  type StepEffects,
+  type TickedStep,
+} from '../../src/machine/step-effects.ts';
 import { same } from '../../src/machine/table.ts';
 
 const FINISHED = '2026-11-25T23:49:16.007Z';
@@ -19,14 +23,14 @@ const POLL = machine({
   activities: { ask: () => wait() },
 });
 
-function after(answer: Answer, of: Machine, more: Partial<Ticked['file']> = {}): Sequel {
+function after(answer: Answer, of: Machine, more: Partial<TickedStep['file']> = {}): StepEffects {
   const file = { state: of.initial, machine: of.name, payload: { n: 1 }, ...more };
   const step = { machine: of, name: 'x.state-3', file, state: of.initial };
-  const sequel = sequelOf(answer, step, FINISHED);
-  if (typeof sequel === 'string') throw new Error(sequel);
-  return sequel;
+  const effects = effectsOfAnswer(answer, step, FINISHED);
+  if (typeof effects === 'string') throw new Error(effects);
+  return effects;
 }
-const nextOf = ({ next: one }: Sequel): unknown => one && JSON.parse(one.content);
+const nextOf = ({ next: one }: StepEffects): unknown => one && JSON.parse(one.content);
 
 describe('what an answer comes to', () => {
   test('done: nothing follows', () => {
@@ -34,26 +38,26 @@ describe('what an answer comes to', () => {
   });
 
   test('next: a successor that keeps what is the user’s, and nothing of what is over', () => {
-    const sequel = after(next('rest'), JOB, { notBefore: FINISHED, 'x-a': 1, priority: 2 });
-    expect(sequel).toMatchObject({ rests: false, next: { name: 'x.state-4' } });
+    const effects = after(next('rest'), JOB, { notBefore: FINISHED, 'x-a': 1, priority: 2 });
+    expect(effects).toMatchObject({ rests: false, next: { name: 'x.state-4' } });
     const kept = { 'x-a': 1, priority: 2, machine: 'job' };
-    expect(nextOf(sequel)).toEqual({ state: 'rest', payload: { n: 1 }, ...kept });
+    expect(nextOf(effects)).toEqual({ state: 'rest', payload: { n: 1 }, ...kept });
   });
 
   test('later: one that is not run before', () => {
-    const sequel = after(later('1m', 'rest', null), JOB);
+    const effects = after(later('1m', 'rest', null), JOB);
     const notBefore = '2026-11-25T23:50:16.007Z';
-    expect(nextOf(sequel)).toEqual({ state: 'rest', payload: null, machine: 'job', notBefore });
-    expect(sequel.rests).toBe(false);
+    expect(nextOf(effects)).toEqual({ state: 'rest', payload: null, machine: 'job', notBefore });
+    expect(effects.rests).toBe(false);
   });
 
   test('wait: where it is, with its timers begun', () => {
-    const sequel = after(wait({ n: 2 }, { emit: [{ to: 'bell', event: 'ring' }] }), POLL);
-    expect(sequel.rests).toBe(true);
+    const effects = after(wait({ n: 2 }, { emit: [{ to: 'bell', event: 'ring' }] }), POLL);
+    expect(effects.rests).toBe(true);
     const since = 'x.state-4';
     const successor = { state: 'ask', payload: { n: 2 }, machine: 'poll', waits: true, since };
-    expect(nextOf(sequel)).toEqual(successor);
-    const events = sequel.emit.map(({ name, content }) => [
+    expect(nextOf(effects)).toEqual(successor);
+    const events = effects.emit.map(({ name, content }) => [
       parseEventName(name)?.to,
       parseEvent(content),
     ]);
@@ -78,7 +82,7 @@ describe('what an answer comes to', () => {
     const file = { state: of.initial, machine: of.name, payload: {} };
     const registry = createRegistry([JOB, POLL]);
     const step = { machine: of, name: 'x.state', file, state: of.initial, registry };
-    expect(sequelOf(answer, step, FINISHED)).toContain(words);
+    expect(effectsOfAnswer(answer, step, FINISHED)).toContain(words);
   });
 
   test('a state can be the machine’s name, a branch’s one of a machine that is not known here', () => {
@@ -95,7 +99,7 @@ describe('what an answer comes to', () => {
       file: { state: 'job', payload: {} },
       state: 'job',
     };
-    expect(sequelOf(wait(), step, FINISHED)).toBe(
+    expect(effectsOfAnswer(wait(), step, FINISHED)).toBe(
       'the tick answered wait(), but machine job has no events: nothing would end it',
     );
   });

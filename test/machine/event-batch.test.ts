@@ -1,11 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { applyBurst, type Arrived, type Burst, type BurstInput } from '../../src/machine/burst.ts';
+import {
+  applyEvents,
+  type PendingEvent,
+  type EventBatch,
+  type EventBatchInput,
+} from '../../src/machine/event-batch.ts';
 import type { Json } from '../../src/machine/definition.ts';
 import { parseEvent, parseEventName, type EventFile } from '../../src/machine/event.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { MAX_KEPT_DETAILS_BYTES } from '../../src/machine/record.ts';
 import { MAX_STATE_BYTES, parseStateFile, type StateFile } from '../../src/machine/state-file.ts';
-import { choose, impossible, same, type Reading } from '../../src/machine/table.ts';
+import { choose, impossible, same, type InstanceSnapshot } from '../../src/machine/table.ts';
 
 /** What `after` answers is what the event's details ask for, under `emit`. */
 const DOOR = machine({
@@ -38,13 +43,13 @@ const DOOR = machine({
 const FINISHED = '2026-11-25T23:49:16.007Z';
 let count = 0;
 
-function arrived(event: string | Partial<EventFile>, id = `e${(count += 1)}`): Arrived {
+function pending(event: string | Partial<EventFile>, id = `e${(count += 1)}`): PendingEvent {
   const content = JSON.stringify(typeof event === 'string' ? { event } : event);
   return { file: `20261125T234916.007Z~${id}@door`, id, content };
 }
 
-function burst(events: readonly Arrived[], more: Partial<BurstInput> = {}): Burst {
-  return applyBurst({
+function batch(events: readonly PendingEvent[], more: Partial<EventBatchInput> = {}): EventBatch {
+  return applyEvents({
     machine: DOOR,
     instance: 'door',
     name: 'door.state-4',
@@ -57,33 +62,33 @@ function burst(events: readonly Arrived[], more: Partial<BurstInput> = {}): Burs
   });
 }
 
-function nextOf({ next }: Burst): StateFile {
+function nextOf({ next }: EventBatch): StateFile {
   const parsed = parseStateFile(new TextEncoder().encode(next.content));
   if (!parsed.ok) throw new Error(parsed.reason);
   return parsed.file;
 }
 
-const emissions = ({ emit }: Burst): unknown[] =>
+const emittedEvents = ({ emit }: EventBatch): unknown[] =>
   emit.map(({ name, content }) => {
     const { time, isDelayed, to } = parseEventName(name)!;
     const { event, details, delay, since } = parseEvent(content) as EventFile;
     return { time, isDelayed, to, event, details, delay, since };
   });
 
-const OPENING: Partial<BurstInput> = {
+const OPENING: Partial<EventBatchInput> = {
   state: 'opening',
   file: { state: 'opening', machine: 'door', payload: {}, since: 'door.state-2' },
 };
 
-const OPENED: Partial<BurstInput> = {
+const OPENED: Partial<EventBatchInput> = {
   state: 'open',
   file: { state: 'open', machine: 'door', payload: {} },
 };
 
 describe('events', () => {
   test('that wait together make one step, each with where it came to', () => {
-    const all = [arrived('ask', 'a'), arrived({ event: 'done', originator: 'me' }, 'b')];
-    const step = burst(all);
+    const all = [pending('ask', 'a'), pending({ event: 'done', originator: 'me' }, 'b')];
+    const step = batch(all);
     expect(nextOf(step).state).toBe('open');
     expect(step.next.name).toBe('door.state-5');
     expect(step.events).toEqual([
@@ -106,22 +111,22 @@ describe('events', () => {
     const bytes = JSON.stringify(details).length;
     const limit = { text: 'x'.repeat(MAX_KEPT_DETAILS_BYTES - '{"text":""}'.length) };
     const all = [
-      arrived({ ...sent, details: { by: ['hand', null] } }),
-      arrived({ ...sent, details }),
-      arrived({ ...sent, details: limit }),
-      arrived({ ...sent, details: null }),
+      pending({ ...sent, details: { by: ['hand', null] } }),
+      pending({ ...sent, details }),
+      pending({ ...sent, details: limit }),
+      pending({ ...sent, details: null }),
     ];
-    expect(burst(all, OPENED).events).toMatchObject([
+    expect(batch(all, OPENED).events).toMatchObject([
       { ...sent, details: { by: ['hand', null] } },
       { ...sent, detailsBytes: bytes },
       { ...sent, details: limit },
       { ...sent, details: null },
     ]);
-    expect(burst(all, OPENED).events[1]).not.toHaveProperty('details');
+    expect(batch(all, OPENED).events[1]).not.toHaveProperty('details');
   });
 
   test('the second of one id is passed over, though it says something else', () => {
-    const step = burst([arrived('ask', 'a'), arrived('done', 'a'), arrived('look', 'b')]);
+    const step = batch([pending('ask', 'a'), pending('done', 'a'), pending('look', 'b')]);
     expect(step.events.map(({ id, event }) => [id, event])).toEqual([
       ['a', 'ask'],
       ['b', 'look'],
@@ -130,12 +135,12 @@ describe('events', () => {
   });
 
   test('a refused one changes nothing, is told of, and the next one counts', () => {
-    const step = burst([
-      arrived('done'),
-      arrived({ event: 'ask', details: { veto: 'not today' } }),
-      arrived('sing'),
-      { ...arrived('ask', 'bad'), content: '{"event":' },
-      arrived('break'),
+    const step = batch([
+      pending('done'),
+      pending({ event: 'ask', details: { veto: 'not today' } }),
+      pending('sing'),
+      { ...pending('ask', 'bad'), content: '{"event":' },
+      pending('break'),
     ]);
     expect(step.events.map(({ outcome, from, to }) => [outcome, from, to])).toEqual([
       ['EventNotAllowed', 'closed', undefined],
@@ -156,14 +161,14 @@ describe('events', () => {
   });
 
   test('all of which are refused lead to the same state again: what became of them is kept', () => {
-    const step = burst([arrived('done')]);
+    const step = batch([pending('done')]);
     expect(nextOf(step)).toEqual({ state: 'closed', payload: {}, machine: 'door' });
     expect(step.emit).toEqual([]);
   });
 
   test('a goal is kept in the payload, beside what is there', () => {
     const file = { state: 'closed', payload: { n: 1 }, machine: 'door', 'x-mine': 2, priority: 3 };
-    const step = burst([arrived('ask')], { file });
+    const step = batch([pending('ask')], { file });
     expect(nextOf(step)).toEqual({
       state: 'opening',
       payload: { n: 1, goal: 'through' },
@@ -177,19 +182,19 @@ describe('events', () => {
   test('without a goal the payload goes on as it is, whatever it is', () => {
     for (const payload of [null, 3, [1], { __proto__: null, a: 'b' }] as Json[]) {
       const file = { state: 'closed', payload, machine: 'door' };
-      expect(nextOf(burst([arrived('break')], { file })).payload).toEqual(payload);
+      expect(nextOf(batch([pending('break')], { file })).payload).toEqual(payload);
     }
   });
 
   test('the first step says which machine it is, where only its state said so', () => {
-    const step = burst([arrived('ask')], { file: { state: 'door', payload: {} } });
+    const step = batch([pending('ask')], { file: { state: 'door', payload: {} } });
     expect(nextOf(step)).toMatchObject({ state: 'opening', machine: 'door' });
   });
 });
 
 describe('timers', () => {
   test('are set on entering, the soonest first, each counting only while it stays', () => {
-    expect(emissions(burst([arrived('ask')]))).toEqual([
+    expect(emittedEvents(batch([pending('ask')]))).toEqual([
       {
         time: '2026-11-25T23:49:19.007Z',
         isDelayed: true,
@@ -210,44 +215,44 @@ describe('timers', () => {
   });
 
   test('are not set for a state that is left in the same step', () => {
-    const step = burst([arrived('ask'), arrived('done')]);
+    const step = batch([pending('ask'), pending('done')]);
     expect(step.emit).toEqual([]);
     expect(nextOf(step)).not.toHaveProperty('since');
   });
 
   test('are set once by a state that nobody has entered by an event', () => {
-    const step = burst([], { state: 'opening', file: { state: 'opening', payload: {} } });
+    const step = batch([], { state: 'opening', file: { state: 'opening', payload: {} } });
     expect(step.events).toEqual([]);
     expect(step.emit).toHaveLength(2);
     expect(nextOf(step)).toMatchObject({ state: 'opening', since: 'door.state-5' });
   });
 
   test('go on through events that do not move it', () => {
-    const step = burst([arrived('look'), arrived('sing')], OPENING);
+    const step = batch([pending('look'), pending('sing')], OPENING);
     expect(step.emit).toEqual([]);
     expect(nextOf(step)).toMatchObject({ state: 'opening', since: 'door.state-2' });
   });
 
   test('begin anew when it comes back', () => {
-    const step = burst([arrived('done'), arrived('ask')], OPENING);
+    const step = batch([pending('done'), pending('ask')], OPENING);
     expect(step.emit).toHaveLength(2);
     expect(nextOf(step)).toMatchObject({ state: 'opening', since: 'door.state-5' });
   });
 
   test('an event of one counts while the instance has not moved, and then no more', () => {
-    const due = (since: string): Arrived => arrived({ event: 'done', since });
-    const inTime = burst([due('door.state-2')], OPENING);
+    const due = (since: string): PendingEvent => pending({ event: 'done', since });
+    const inTime = batch([due('door.state-2')], OPENING);
     expect(inTime.events).toMatchObject([{ outcome: 'Ok', to: 'open' }]);
-    const late = burst([arrived('done'), arrived('ask'), due('door.state-2')], OPENING);
+    const late = batch([pending('done'), pending('ask'), due('door.state-2')], OPENING);
     expect(late.events[2]).toMatchObject({
       outcome: 'EventNotAllowed',
       from: 'opening',
       reason: expect.stringContaining('door.state-2'),
     });
     expect(nextOf(late).state).toBe('opening');
-    const other = burst([due('door.state-1')], OPENING);
+    const other = batch([due('door.state-1')], OPENING);
     expect(other.events).toMatchObject([{ outcome: 'EventNotAllowed' }]);
-    const none = burst([due('door.state-2')], {
+    const none = batch([due('door.state-2')], {
       state: 'opening',
       file: { state: 'opening', payload: {} },
     });
@@ -265,28 +270,28 @@ describe('a timer that is vetoed', () => {
   });
 
   test('comes again, as long afterwards: not now is not never', () => {
-    const step = burst([arrived(vetoed())], OPENING);
+    const step = batch([pending(vetoed())], OPENING);
     expect(step.events).toMatchObject([{ outcome: 'TransitionNotAllowed', reason: 'not now' }]);
     expect(nextOf(step)).toMatchObject({ state: 'opening', since: 'door.state-2' });
-    expect(emissions(step)).toMatchObject([
+    expect(emittedEvents(step)).toMatchObject([
       { to: 'door', event: 'done', delay: 3000, since: 'door.state-2', isDelayed: true },
     ]);
   });
 
   test('but no other event does', () => {
     const { since: _since, ...sent } = vetoed();
-    expect(burst([arrived(sent)], OPENING).emit).toEqual([]);
-    expect(burst([arrived(vetoed({ since: 'door.state-1' }))], OPENING).emit).toEqual([]);
+    expect(batch([pending(sent)], OPENING).emit).toEqual([]);
+    expect(batch([pending(vetoed({ since: 'door.state-1' }))], OPENING).emit).toEqual([]);
   });
 });
 
 describe('an event that looks at another instance', () => {
-  const ON: Reading = { state: 'on', payload: {} };
+  const ON: InstanceSnapshot = { state: 'on', payload: {} };
 
   test('is told where that is, and the step that it has looked', () => {
     const asked: string[] = [];
-    const sensor = (instance: string): Reading => (asked.push(instance), ON);
-    const step = burst([arrived('look', 'a'), arrived('break', 'b')], { sensor });
+    const sensor = (instance: string): InstanceSnapshot => (asked.push(instance), ON);
+    const step = batch([pending('look', 'a'), pending('break', 'b')], { sensor });
     expect(asked).toEqual(['lamp']);
     expect(step.hasLooked).toBe(true);
     expect(nextOf(step).state).toBe('scrap');
@@ -294,12 +299,12 @@ describe('an event that looks at another instance', () => {
       ['a', 'open'],
       ['b', 'scrap'],
     ]);
-    expect(burst([arrived('ask')])).toMatchObject({ hasLooked: false });
+    expect(batch([pending('ask')])).toMatchObject({ hasLooked: false });
   });
 
   test('waits for the next cycle unless it is the first, and so does what comes after it', () => {
-    const events = [arrived('sing', 'a'), arrived('look', 'b'), arrived('break', 'c')];
-    const step = burst(events, { sensor: () => ON });
+    const events = [pending('sing', 'a'), pending('look', 'b'), pending('break', 'c')];
+    const step = batch(events, { sensor: () => ON });
     expect(step.hasLooked).toBe(false);
     expect(nextOf(step).state).toBe('closed');
     expect(step.events.map(({ id }) => id)).toEqual(['a']);
@@ -309,7 +314,7 @@ describe('an event that looks at another instance', () => {
     const sensor = (): never => {
       throw new Error('nobody looks at lamp');
     };
-    const step = burst([arrived('look')], { sensor });
+    const step = batch([pending('look')], { sensor });
     expect(step.hasLooked).toBe(true);
     expect(nextOf(step).state).toBe('closed');
     expect(step.events).toMatchObject([
@@ -318,23 +323,23 @@ describe('an event that looks at another instance', () => {
   });
 
   test('but one that would only have looked in another state does not wait', () => {
-    const step = burst([arrived('look'), arrived('look'), arrived('done')], OPENING);
+    const step = batch([pending('look'), pending('look'), pending('done')], OPENING);
     expect(step.events).toHaveLength(3);
   });
 });
 
 describe('what a step causes', () => {
-  const asking = (...emit: unknown[]): Arrived =>
-    arrived({ event: 'ask', details: { emit } as unknown as Json });
+  const asking = (...emit: unknown[]): PendingEvent =>
+    pending({ event: 'ask', details: { emit } as unknown as Json });
 
   test('is in the order in which it was caused, timers last', () => {
-    const step = burst([
+    const step = batch([
       asking({ to: 'lamp', event: 'on', details: 1 }, { to: 'bell', event: 'ring' }),
-      arrived('look'),
+      pending('look'),
     ]);
     const names = step.emit.map(({ name }) => name);
     expect(names.slice(0, 2)).toEqual(names.slice(0, 2).toSorted());
-    expect(emissions(step)).toMatchObject([
+    expect(emittedEvents(step)).toMatchObject([
       { to: 'lamp', event: 'on', details: 1, isDelayed: false, time: FINISHED },
       { to: 'bell', event: 'ring' },
       { to: 'door', event: 'done', isDelayed: true },
@@ -343,8 +348,8 @@ describe('what a step causes', () => {
   });
 
   test('is caused by the first of a step: whatever else would cause some waits for the next cycle', () => {
-    const events = [arrived('look', 'a'), asking({ to: 'lamp', event: 'on' }), arrived('break')];
-    const step = burst(events, OPENED);
+    const events = [pending('look', 'a'), asking({ to: 'lamp', event: 'on' }), pending('break')];
+    const step = batch(events, OPENED);
     expect(step.events.map(({ id }) => id)).toEqual(['a']);
     expect(nextOf(step).state).toBe('open');
     expect(step.emit).toEqual([]);
@@ -361,9 +366,9 @@ describe('what a step causes', () => {
     '\ufffd',
     'x'.repeat(195),
   ])('for %j, which nothing can be called, is no event: that step is not made', (to) => {
-    const step = burst([
+    const step = batch([
       asking({ to: 'lamp', event: 'on' }, { to, event: 'on' }),
-      arrived('break'),
+      pending('break'),
     ]);
     expect(step.events).toMatchObject([
       {
@@ -377,8 +382,8 @@ describe('what a step causes', () => {
   });
 
   test.each(['x'.repeat(194), 'a~b@c+d', 'größe', 'x.state-1', '-'])('for %j it is one', (to) => {
-    const step = burst([asking({ to, event: 'on' })]);
-    expect(emissions(step)[0]).toMatchObject({ to, event: 'on' });
+    const step = batch([asking({ to, event: 'on' })]);
+    expect(emittedEvents(step)[0]).toMatchObject({ to, event: 'on' });
   });
 
   const loop: { self?: object } = {};
@@ -399,7 +404,7 @@ describe('what a step causes', () => {
       hooks: { after: () => [{ to: 'lamp', event: 'on', details: details as Json }] },
     });
     const file = { state: 'a', machine: 'rash', payload: {} };
-    const step = burst([arrived('go')], { machine: rash, state: 'a', file });
+    const step = batch([pending('go')], { machine: rash, state: 'a', file });
     expect(step.events).toMatchObject([
       { outcome: 'InternalError', from: 'a', reason: expect.stringContaining(words) },
     ]);
@@ -409,27 +414,27 @@ describe('what a step causes', () => {
 
   test('is the same again for the same step', () => {
     const events = [asking({ to: 'lamp', event: 'on' })];
-    expect(burst(events)).toEqual(burst(events));
-    const later = burst(events, { finished: '2026-11-25T23:49:16.008Z' });
+    expect(batch(events)).toEqual(batch(events));
+    const later = batch(events, { finished: '2026-11-25T23:49:16.008Z' });
     expect(later.emit.map(({ name }) => parseEventName(name)!.id)).not.toEqual(
-      burst(events).emit.map(({ name }) => parseEventName(name)!.id),
+      batch(events).emit.map(({ name }) => parseEventName(name)!.id),
     );
   });
 });
 
 describe('an instance whose tick has answered wait', () => {
-  const WAITING: Partial<BurstInput> = {
+  const WAITING: Partial<EventBatchInput> = {
     state: 'opening',
     file: { state: 'opening', machine: 'door', payload: {}, waits: true, since: 'door.state-2' },
   };
 
   test('goes on waiting until an event moves it', () => {
-    const stays = burst([arrived('ask')], WAITING);
+    const stays = batch([pending('ask')], WAITING);
     expect(stays.rests).toBe(true);
     expect(nextOf(stays)).toMatchObject({ waits: true, since: 'door.state-2' });
-    const refused = burst([arrived('unheard of')], WAITING);
+    const refused = batch([pending('unheard of')], WAITING);
     expect(nextOf(refused)).toMatchObject({ waits: true });
-    const moves = burst([arrived('done')], WAITING);
+    const moves = batch([pending('done')], WAITING);
     expect(nextOf(moves)).toEqual({ state: 'open', machine: 'door', payload: {} });
   });
 
@@ -443,10 +448,10 @@ describe('an instance whose tick has answered wait', () => {
       activities: { work: () => ({ kind: 'done' }) },
     });
     const file: StateFile = { state: 'work', machine: 'busy', payload: {}, waits: true };
-    const again = burst([arrived('again')], { machine: machines, state: 'work', file });
+    const again = batch([pending('again')], { machine: machines, state: 'work', file });
     expect(again.rests).toBe(false);
     expect(nextOf(again).waits).toBeUndefined();
-    const no = burst([arrived('no')], { machine: machines, state: 'work', file });
+    const no = batch([pending('no')], { machine: machines, state: 'work', file });
     expect(no.rests).toBe(true);
   });
 });

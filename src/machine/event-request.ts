@@ -1,21 +1,21 @@
 /** Events that a step is to cause: whether they can be. What is committed has to be done, so it is asked before. */
-import type { Emission } from './decide.ts';
+import type { EventRequest } from './decide.ts';
 import { durationProblem } from './duration.ts';
-import type { Planned } from './event.ts';
+import type { EventDraft } from './event.ts';
 import { jsonProblem } from './json-problem.ts';
 import { instanceProblem } from './name.ts';
 
 /** So many have their place in the names of their files. */
-const MOST = 1000;
+const MAX_EMITTED_EVENTS = 1000;
 
-export function areEmissions(value: unknown): value is readonly Emission[] {
-  const isEmission = (one: Partial<Planned> | null | undefined): boolean =>
+export function areEventRequests(value: unknown): value is readonly EventRequest[] {
+  const isRequest = (one: Partial<EventDraft> | null | undefined): boolean =>
     typeof one?.to === 'string' &&
     typeof one.event === 'string' &&
     one.event !== '' &&
     isDelay(one.delay) &&
     ['string', 'undefined'].includes(typeof one.since);
-  return Array.isArray(value) && value.every(isEmission);
+  return Array.isArray(value) && value.every(isRequest);
 }
 
 function isDelay(delay: unknown): boolean {
@@ -25,13 +25,16 @@ function isDelay(delay: unknown): boolean {
 }
 
 /** Why these cannot all be events, if they cannot. */
-export function emissionProblem(
-  emit: readonly Emission[],
+export function eventRequestsProblem(
+  emit: readonly EventRequest[],
 ):
   | { readonly outcome: 'MissingDestination' | 'InternalError'; readonly reason: string }
   | undefined {
-  if (emit.length > MOST) {
-    return { outcome: 'InternalError', reason: `it would cause more than ${MOST} events` };
+  if (emit.length > MAX_EMITTED_EVENTS) {
+    return {
+      outcome: 'InternalError',
+      reason: `it would cause more than ${MAX_EMITTED_EVENTS} events`,
+    };
   }
   for (const { to } of emit) {
     const problem = instanceProblem(to);

@@ -1,5 +1,11 @@
 /** What waits for a join, applied in order: one step, with the outputs of the branches that have ended. */
-import { appliedOf, bytesOf, MOST_BYTES, type Burst, type BurstInput } from './burst.ts';
+import {
+  appliedOf,
+  bytesOf,
+  MAX_RECORDED_EVENTS_BYTES,
+  type EventBatch,
+  type EventBatchInput,
+} from './event-batch.ts';
 import { parseEvent, type EventFile } from './event.ts';
 import { isOpen } from './join.ts';
 import { parseStateName, successorName } from './name.ts';
@@ -8,25 +14,31 @@ import type { Joins } from './state-file.ts';
 import { formatSuccessor } from './successor.ts';
 
 /** After the last branch's nothing more is applied: what else there is, is for the state in which it goes on. */
-export function applyArrivals({ machine, name, file, state, events: all }: BurstInput): Burst {
+export function applyJoinEvents({
+  machine,
+  name,
+  file,
+  state,
+  events: all,
+}: EventBatchInput): EventBatch {
   const events: AppliedEvent[] = [];
   const seen = new Set<string>();
   let join = file.join!;
   let bytes = 0;
-  for (const arrived of all) {
+  for (const pending of all) {
     if (!isOpen(join)) break;
-    if (seen.has(arrived.id)) continue;
-    seen.add(arrived.id);
-    const parsed = parseEvent(arrived.content);
+    if (seen.has(pending.id)) continue;
+    seen.add(pending.id);
+    const parsed = parseEvent(pending.content);
     const after = typeof parsed === 'string' ? parsed : joined(join, parsed);
     const refusal = typeof parsed === 'string' ? 'GenericError' : 'EventNotAllowed';
     const decision =
       typeof after === 'string'
         ? ({ outcome: refusal, reason: after } as const)
         : ({ outcome: 'Ok', state } as const);
-    const applied = appliedOf(arrived, parsed, state, decision);
+    const applied = appliedOf(pending, parsed, state, decision);
     bytes += bytesOf(applied);
-    if (events.length > 0 && bytes > MOST_BYTES) break;
+    if (events.length > 0 && bytes > MAX_RECORDED_EVENTS_BYTES) break;
     events.push(applied);
     if (typeof after !== 'string') join = after;
   }

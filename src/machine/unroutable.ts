@@ -1,8 +1,8 @@
 /** What becomes of an event that no open state waits for: its instance is not there yet, has ended, or has failed. */
-import type { VerdictRecord } from './record.ts';
+import type { RejectionRecord } from './record.ts';
 
 /** Milliseconds that an event waits for its instance, where its sender has not said. */
-export const GRACE = 10_000;
+export const DEFAULT_GRACE_MS = 10_000;
 
 /** The instance's last state file, and whether its step was the last. */
 export interface LastStep {
@@ -11,11 +11,11 @@ export interface LastStep {
 }
 
 /** Undefined while it may wait. `isLate`: it has waited for its grace. */
-export function orphanVerdict(
+export function unroutableReason(
   instance: string,
   last: LastStep | undefined,
   isLate: boolean,
-): Pick<VerdictRecord, 'outcome' | 'reason'> | undefined {
+): Pick<RejectionRecord, 'outcome' | 'reason'> | undefined {
   if (last === undefined) {
     if (!isLate) return undefined;
     return { outcome: 'FsmNotFound', reason: `there is no instance ${instance}` };

@@ -1,17 +1,17 @@
 /** What a tick's answer comes to: everything that goes into the record of its step. */
 import type { Answer } from './answer.ts';
-import { timersIn } from './burst.ts';
+import { timersIn } from './event-batch.ts';
 import type { Json, Machine } from './definition.ts';
-import { emitted, type Emitted, type Planned } from './event.ts';
+import { emittedEvent, type EmittedEvent, type EventDraft } from './event.ts';
 import { endOfBranch, forkOf } from './fork.ts';
 import { parseStateName, successorName } from './name.ts';
-import type { Follower } from './record.ts';
+import type { PublishedState } from './record.ts';
 import { fullName, resolveState, type Registry } from './registry.ts';
 import { byteLength, MAX_STATE_BYTES, type StateFile } from './state-file.ts';
 import { formatSuccessor } from './successor.ts';
 
 /** The step that was ticked. */
-export interface Ticked {
+export interface TickedStep {
   readonly machine: Machine;
   /** The state file's name, and what it says; `state` is the machine's, resolved. */
   readonly name: string;
@@ -22,80 +22,84 @@ export interface Ticked {
   readonly newest?: ReadonlyMap<string, string> | undefined;
 }
 
-export interface Sequel {
-  readonly emit: readonly Emitted[];
-  readonly branches?: readonly Follower[];
-  readonly next?: Follower;
+export interface StepEffects {
+  readonly emit: readonly EmittedEvent[];
+  readonly branches?: readonly PublishedState[];
+  readonly next?: PublishedState;
   /** Nothing runs where it leads, until an event comes. */
   readonly rests: boolean;
 }
 
 /** Why the machine has no such state, if it has none. */
-function whyNowhere(machine: Machine, state: string, payload: Json): string | undefined {
-  const placed = machine.place({ state, payload });
-  return placed.kind === 'nowhere' ? placed.reason : undefined;
+function whyNotFound(machine: Machine, state: string, payload: Json): string | undefined {
+  const found = machine.lookup({ state, payload });
+  return found.kind === 'not-found' ? found.reason : undefined;
 }
 
 /** Of another machine that is not known here, those who know it will tell. */
 function whyNoFork(
   { branches, join }: Extract<Answer, { kind: 'fork' }>,
-  { machine, file, registry = new Map(), newest }: Ticked,
+  { machine, file, registry = new Map(), newest }: TickedStep,
 ): string | undefined {
   for (const [name, branch] of Object.entries(branches)) {
     const { state, payload = file.payload, machine: other } = branch;
     if (other === undefined) {
-      const nowhere = whyNowhere(machine, state, payload);
-      if (nowhere !== undefined) return `branch ${name}: ${nowhere}`;
+      const problem = whyNotFound(machine, state, payload);
+      if (problem !== undefined) return `branch ${name}: ${problem}`;
     } else {
       const resolved = resolveState(registry, { state, payload, machine: other }, newest);
       if (!resolved.ok && resolved.code === 'unknown-state')
         return `branch ${name}: ${resolved.reason}`;
     }
   }
-  const nowhere = whyNowhere(machine, join.state, join.payload ?? file.payload);
-  return nowhere === undefined ? undefined : `join: ${nowhere}`;
+  const problem = whyNotFound(machine, join.state, join.payload ?? file.payload);
+  return problem === undefined ? undefined : `join: ${problem}`;
 }
 
 /** `finished`: ISO 8601, when the step ends. A text says why the answer cannot be: then it is a failed attempt. */
-export function sequelOf(answer: Answer, step: Ticked, finished: string): Sequel | string {
+export function effectsOfAnswer(
+  answer: Answer,
+  step: TickedStep,
+  finished: string,
+): StepEffects | string {
   const { machine, name, file, state } = step;
   const { instance } = parseStateName(name)!;
   const successor = successorName(name);
-  const planned: Planned[] = [...(answer.emit ?? [])];
+  const drafts: EventDraft[] = [...(answer.emit ?? [])];
   let content: string | undefined;
-  let branches: readonly Follower[] | undefined;
+  let branches: readonly PublishedState[] | undefined;
   if (answer.kind === 'next') {
     const { delay, payload = file.payload } = answer;
     const notBefore =
       delay === undefined ? undefined : new Date(Date.parse(finished) + delay).toISOString();
-    const nowhere = whyNowhere(machine, answer.state, payload);
-    if (nowhere !== undefined) return `the tick's next cannot be: ${nowhere}`;
+    const problem = whyNotFound(machine, answer.state, payload);
+    if (problem !== undefined) return `the tick's next cannot be: ${problem}`;
     content = formatSuccessor(file, machine.name, { state: answer.state, payload, notBefore });
   } else if (answer.kind === 'wait') {
     if (machine.rules === undefined) {
       return `the tick answered wait(), but machine ${fullName(machine)} has no events: nothing would end it`;
     }
     const timers = timersIn(machine, state, instance, successor);
-    planned.push(...timers);
+    drafts.push(...timers);
     const { payload = file.payload } = answer;
     const since = timers[0]?.since;
     content = formatSuccessor(file, machine.name, { state, payload, since, waits: true });
   } else if (answer.kind === 'fork') {
-    const nowhere = whyNoFork(answer, step);
-    if (nowhere !== undefined) return `the tick's fork cannot be: ${nowhere}`;
+    const problem = whyNoFork(answer, step);
+    if (problem !== undefined) return `the tick's fork cannot be: ${problem}`;
     const forked = forkOf(answer, name, file, machine.name);
     if (typeof forked === 'string') return `the tick's fork cannot be: ${forked}`;
     ({ branches, content } = forked);
   } else {
     const told = endOfBranch(file, name, answer.output);
     if (typeof told === 'string') return `the tick's ${told}`;
-    planned.push(...told);
+    drafts.push(...told);
   }
   if (content !== undefined && byteLength(content) > MAX_STATE_BYTES) {
     return `the tick's answer cannot be: ${successor} would be larger than ${MAX_STATE_BYTES} bytes`;
   }
   return {
-    emit: planned.map((one, index) => emitted(one, index, { state: name, finished })),
+    emit: drafts.map((one, index) => emittedEvent(one, index, { state: name, finished })),
     ...(branches && { branches }),
     ...(content !== undefined && { next: { name: successor, content } }),
     rests: answer.kind === 'wait' || answer.kind === 'fork',

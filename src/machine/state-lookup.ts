@@ -1,18 +1,18 @@
 /** Where an instance is, for a machine whose states are a list. */
-import type { Machine, Placed } from './definition.ts';
+import type { Machine, StateLookup } from './definition.ts';
 import { fullName } from './registry.ts';
 
 type Listed = Pick<Machine, 'name' | 'version' | 'initial' | 'activities' | 'kinds' | 'rules'>;
 
 /** The machine's name means its initial state. */
-export function placeIn(machine: Listed, named: string): Placed {
+export function lookupState(machine: Listed, named: string): StateLookup {
   const { name, initial, kinds, activities } = machine;
   const state = !kinds.has(named) && named === name ? initial : named;
   const activity = activities.get(state);
   if (activity !== undefined) return { kind: 'runnable', state, activity };
   const kind = kinds.get(state);
   if (kind === 'waiting' || kind === 'terminal') return { kind, state };
-  return { kind: 'nowhere', code: 'unknown-state', reason: `machine ${whyNot(machine, state)}` };
+  return { kind: 'not-found', code: 'unknown-state', reason: `machine ${whyNot(machine, state)}` };
 }
 
 function whyNot(machine: Listed, state: string): string {

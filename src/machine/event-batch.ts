@@ -1,30 +1,30 @@
 /** All that waits for one instance, applied in order: one step, with what became of each event in its record. */
 import type { Decision } from './decide.ts';
 import type { Json, Machine } from './definition.ts';
-import { emissionProblem } from './emission.ts';
+import { eventRequestsProblem } from './event-request.ts';
 import {
-  emitted,
+  emittedEvent,
   parseEvent,
-  type Emitted,
+  type EmittedEvent,
   type EventFile,
-  type Outcome,
-  type Planned,
+  type EventOutcome,
+  type EventDraft,
 } from './event.ts';
 import { successorName } from './name.ts';
 import { MAX_KEPT_DETAILS_BYTES, type AppliedEvent } from './record.ts';
 import { byteLength, MAX_STATE_BYTES, type StateFile } from './state-file.ts';
 import { formatSuccessor } from './successor.ts';
-import type { Reading } from './table.ts';
+import type { InstanceSnapshot } from './table.ts';
 
 /** An event as it was found. */
-export interface Arrived {
+export interface PendingEvent {
   /** Its file's name. */
   readonly file: string;
   readonly id: string;
   readonly content: string;
 }
 
-export interface BurstInput {
+export interface EventBatchInput {
   readonly machine: Machine;
   readonly instance: string;
   /** The state file's name, and what it says; `state` is the machine's, resolved. */
@@ -32,17 +32,17 @@ export interface BurstInput {
   readonly file: StateFile;
   readonly state: string;
   /** In order. */
-  readonly events: readonly Arrived[];
+  readonly events: readonly PendingEvent[];
   /** Where others are, as of the beginning of this cycle. */
-  readonly sensor: (instance: string) => Reading | undefined;
+  readonly sensor: (instance: string) => InstanceSnapshot | undefined;
   /** ISO 8601: when this step ends. */
   readonly finished: string;
 }
 
 /** What goes into the record of the step. */
-export interface Burst {
+export interface EventBatch {
   readonly events: readonly AppliedEvent[];
-  readonly emit: readonly Emitted[];
+  readonly emit: readonly EmittedEvent[];
   readonly next: { readonly name: string; readonly content: string };
   /** Nothing runs where it leads, until an event comes. */
   readonly rests: boolean;
@@ -51,40 +51,40 @@ export interface Burst {
 }
 
 /** Events that one step takes up. */
-export const MOST_EVENTS = 64;
+export const MAX_BATCH_EVENTS = 64;
 /** Of what one record says of its events: originators and reasons are as long as their senders made them. */
-export const MOST_BYTES: number = MAX_STATE_BYTES;
-const MOST_REASON = 10_000;
+export const MAX_RECORDED_EVENTS_BYTES: number = MAX_STATE_BYTES;
+const MAX_REASON_LENGTH = 10_000;
 
 const TOO_LARGE = `the instance's state file would be larger than ${MAX_STATE_BYTES} bytes`;
 
 /**
  * Without events it only sets the timers of where the instance is. After the first event only those are applied
  * that look at nobody and cause no event: what others do in this cycle cannot be seen before the next one, nor may they
- * be told sooner. So a burst comes to what one event a cycle would.
+ * be told sooner. So a batch comes to what one event a cycle would.
  */
-export function applyBurst(input: BurstInput): Burst {
-  const burst = apply(input, machineDecides);
-  if (byteLength(burst.next.content) <= MAX_STATE_BYTES) return burst;
+export function applyEvents(input: EventBatchInput): EventBatch {
+  const batch = apply(input, machineDecides);
+  if (byteLength(batch.next.content) <= MAX_STATE_BYTES) return batch;
   const first = { ...input, events: input.events.slice(0, 1) };
-  if (input.events.length > 1) return applyBurst(first);
+  if (input.events.length > 1) return applyEvents(first);
   return apply(first, () => refuse('InternalError', TOO_LARGE));
 }
 
-function apply(input: BurstInput, decide: typeof machineDecides): Burst {
+function apply(input: EventBatchInput, decide: typeof machineDecides): EventBatch {
   const { machine, instance, name, file, finished } = input;
   const next = successorName(name);
   const events: AppliedEvent[] = [];
-  const planned: Planned[] = [];
+  const drafts: EventDraft[] = [];
   const seen = new Set<string>();
   let { state, hasMoved }: { state: string; hasMoved: boolean } = { ...input, hasMoved: false };
   let payload: Json = file.payload;
   let hasLooked = false;
   let bytes = 0;
-  for (const arrived of input.events) {
-    if (seen.has(arrived.id)) continue;
-    seen.add(arrived.id);
-    const parsed = parseEvent(arrived.content);
+  for (const pending of input.events) {
+    if (seen.has(pending.id)) continue;
+    seen.add(pending.id);
+    const parsed = parseEvent(pending.content);
     const since = hasMoved ? next : file.since;
     let looks = false;
     const decided = decide(machine, instance, { state, payload, since }, parsed, (other) => {
@@ -92,12 +92,12 @@ function apply(input: BurstInput, decide: typeof machineDecides): Burst {
       return input.sensor(other);
     });
     const { decision } = decided;
-    const applied = appliedOf(arrived, parsed, state, decision);
+    const applied = appliedOf(pending, parsed, state, decision);
     bytes += bytesOf(applied);
-    const isForLater = looks || decided.planned.length > 0 || bytes > MOST_BYTES;
+    const isForLater = looks || decided.drafts.length > 0 || bytes > MAX_RECORDED_EVENTS_BYTES;
     if (events.length > 0 && isForLater) break;
     hasLooked ||= looks;
-    planned.push(...decided.planned);
+    drafts.push(...decided.drafts);
     events.push(applied);
     if (decision.outcome !== 'Ok') continue;
     ({ state, payload } = decision);
@@ -105,14 +105,14 @@ function apply(input: BurstInput, decide: typeof machineDecides): Burst {
   }
   const isNew = hasMoved || file.since === undefined;
   const timers = isNew ? timersIn(machine, state, instance, next) : [];
-  planned.push(...timers);
+  drafts.push(...timers);
   const since = isNew ? timers[0]?.since : file.since;
   const waits = file.waits === true && !hasMoved;
   const content = formatSuccessor(file, machine.name, { state, payload, since, waits });
   return {
-    rests: waits || machine.place({ state, payload }).kind === 'waiting',
+    rests: waits || machine.lookup({ state, payload }).kind === 'waiting',
     events,
-    emit: planned.map((one, index) => emitted(one, index, { state: name, finished })),
+    emit: drafts.map((one, index) => emittedEvent(one, index, { state: name, finished })),
     next: { name: next, content },
     hasLooked,
   };
@@ -124,7 +124,7 @@ export function timersIn(
   state: string,
   instance: string,
   next: string,
-): Planned[] {
+): EventDraft[] {
   return (timers.get(state) ?? []).map(({ after, event }) => ({
     to: instance,
     event,
@@ -138,7 +138,7 @@ export function bytesOf(applied: AppliedEvent): number {
 }
 
 export function appliedOf(
-  { file, id }: Arrived,
+  { file, id }: PendingEvent,
   parsed: EventFile | string,
   from: string,
   decision: Accepted | Refused,
@@ -156,7 +156,7 @@ export function appliedOf(
     from,
     ...(decision.outcome === 'Ok'
       ? { to: decision.state }
-      : { reason: decision.reason.slice(0, MOST_REASON) }),
+      : { reason: decision.reason.slice(0, MAX_REASON_LENGTH) }),
   };
 }
 
@@ -168,26 +168,26 @@ function keptDetails(details: Json): Pick<AppliedEvent, 'details' | 'detailsByte
 type Accepted = Pick<Extract<Decision, { outcome: 'Ok' }>, 'outcome' | 'state'>;
 
 interface Refused {
-  readonly outcome: Exclude<Outcome, 'Ok'>;
+  readonly outcome: Exclude<EventOutcome, 'Ok'>;
   readonly reason: string;
 }
 
 /** And the events that it causes. */
 interface Decided {
   readonly decision: Extract<Decision, { outcome: 'Ok' }> | Refused;
-  readonly planned: readonly Planned[];
+  readonly drafts: readonly EventDraft[];
 }
 
-function refuse(outcome: Exclude<Outcome, 'Ok'>, reason: string): Decided {
-  return { decision: { outcome, reason }, planned: [] };
+function refuse(outcome: Exclude<EventOutcome, 'Ok'>, reason: string): Decided {
+  return { decision: { outcome, reason }, drafts: [] };
 }
 
 function machineDecides(
   machine: Machine,
   instance: string,
-  at: Reading & { readonly since: string | undefined },
+  at: InstanceSnapshot & { readonly since: string | undefined },
   parsed: EventFile | string,
-  sensor: (instance: string) => Reading | undefined,
+  sensor: (instance: string) => InstanceSnapshot | undefined,
 ): Decided {
   if (typeof parsed === 'string') return refuse('GenericError', parsed);
   if (parsed.branch !== undefined) {
@@ -197,10 +197,10 @@ function machineDecides(
   const { event, delay, since } = parsed;
   if (decision.outcome === 'TransitionNotAllowed' && since !== undefined && since === at.since) {
     // A timer that is vetoed comes again: not now is not never.
-    return { decision, planned: [{ to: instance, event, since, ...(delay && { delay }) }] };
+    return { decision, drafts: [{ to: instance, event, since, ...(delay && { delay }) }] };
   }
-  if (decision.outcome !== 'Ok') return { decision, planned: [] };
-  const problem = emissionProblem(decision.emit);
+  if (decision.outcome !== 'Ok') return { decision, drafts: [] };
+  const problem = eventRequestsProblem(decision.emit);
   if (problem !== undefined) return refuse(problem.outcome, problem.reason);
-  return { decision, planned: decision.emit };
+  return { decision, drafts: decision.emit };
 }
