@@ -5,7 +5,7 @@ import type { CommitRecord, FailureRecord } from '../../src/machine/record.ts';
 import { machineNames, sensorsOf } from '../../src/machine/registry.ts';
 import { cycleLength, cycleStart, type PhaseLengths } from '../../src/semaphore/cycle.ts';
 import type { Random } from '../../src/semaphore/ports.ts';
-import { Dice } from '../../src/sim/dice.ts';
+import { Prng } from '../../src/sim/prng.ts';
 import type { Recruit, Sent, Store } from '../../src/store/contract.ts';
 import type { EventFile } from '../../src/machine/event.ts';
 import type { Session, Step, Window } from '../../src/store/session.ts';
@@ -55,8 +55,8 @@ export class Bench {
 
   static async of(make: MakeStore): Promise<Bench> {
     const time = new Time();
-    const dice = new Dice('exercise');
-    const random = (): number => dice.next();
+    const prng = new Prng('exercise');
+    const random = (): number => prng.next();
     return new Bench(time, await make(time, { phases: PHASES, lease: LEASE, random }));
   }
 

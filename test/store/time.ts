@@ -1,12 +1,12 @@
 /** Time of its own: it passes when a test says so, and for everybody at once. */
-import { Agenda } from '../../src/sim/agenda.ts';
+import { EventQueue } from '../../src/sim/event-queue.ts';
 import type { Clock } from '../../src/semaphore/ports.ts';
 
 /** No whole second: a volume that stamps only those would seem to be a coarse one. */
 const START = 1_700_000_000_123;
 
 export class Time {
-  readonly agenda: Agenda = new Agenda(START);
+  readonly agenda: EventQueue = new EventQueue(START);
   readonly clock: Clock = {
     now: () => this.agenda.now,
     monotonic: () => this.agenda.now,
