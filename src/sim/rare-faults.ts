@@ -230,7 +230,7 @@ function withDropped(scenario: Scenario, prng: Prng, cycle: number): Scenario {
     : prng.pick([[], ['ambush'], ['ambush', 'ambush'], ['blackout']] as const);
   const armed = kinds.map((kind, index): ScheduledFault => {
     const host = prng.whole(0, hosts.length - 1);
-    return { id: `trap ${index}`, at: at() / 2, kind, host, place: 'events' };
+    return { id: `armed ${index}`, at: at() / 2, kind, host, place: 'events' };
   });
   return { ...scenario, scheduled: inOrder([...scheduled, ...drops, ...armed]) };
 }

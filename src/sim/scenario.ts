@@ -276,7 +276,7 @@ function drawScheduledFaults(
     .slice(0, prng.whole(0, 4));
   if (kinds.length === 0) return [];
   const scheduled = Array.from({ length: prng.whole(1, 8) }, (_, index): ScheduledFault => {
-    const common = { id: `blow ${index}`, at: prng.between(0, safety) };
+    const common = { id: `fault ${index}`, at: prng.between(0, safety) };
     const host = prng.whole(0, hosts - 1);
     const ms = prng.between(0, 1) ** 2 * 10 * lease;
     const kind = prng.pick(kinds);

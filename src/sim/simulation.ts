@@ -41,7 +41,7 @@ export interface RunOptions {
 const LIVENESS_LEASES = 30;
 const LIVENESS_CYCLES = 150;
 /** The id of all misbehaviour of ticks together. */
-export const TICK_FAULTS = 'mischief';
+export const TICK_FAULTS = 'tick faults';
 /** File events that arrive. */
 const HINT_PROBABILITY = 0.7;
 

@@ -103,7 +103,7 @@ test('one fault left out of a run leaves all before it as they were', async () =
     const index = injected.findIndex(({ kind }, at) => at >= middle && kind !== 'crash-after');
     if (index < 1) continue;
     left += 1;
-    const only = new Set([...ids.filter((id) => id !== ids[index]), 'mischief']);
+    const only = new Set([...ids.filter((id) => id !== ids[index]), 'tick faults']);
     const without = await simulate(scenario, { only });
     expect(without.injected.slice(0, index)).toEqual(injected.slice(0, index));
     expect(without.injected.map(({ id }) => id)).not.toContain(ids[index]);

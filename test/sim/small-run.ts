@@ -135,7 +135,7 @@ export async function powerCuts(scenario: Scenario, keeps: readonly number[]): P
   const between = [...new Set(times)].slice(1).map((time, index) => (time + times[index]!) / 2);
   return keeps.flatMap((keep) =>
     between.map((at): Trial => {
-      const fault: ScheduledFault = { id: 'blow 0', kind: 'power', at, keep, restart: 0 };
+      const fault: ScheduledFault = { id: 'fault 0', kind: 'power', at, keep, restart: 0 };
       return {
         what: JSON.stringify(fault),
         ids: [fault.id],
