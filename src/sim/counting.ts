@@ -9,9 +9,9 @@ import { cycleLength, type PhaseLengths } from '../volume/phases/cycle.ts';
 import { FEW } from '../volume/phases/claim-plan.ts';
 import type { VolumeOperations } from '../volume/operations.ts';
 import type { DirectoryOperations } from '../volume/directory-operations.ts';
-import { Agenda } from './agenda.ts';
+import { EventQueue } from './event-queue.ts';
 import { tallyKey, type Count } from './cost-model.ts';
-import { Dice } from './dice.ts';
+import { Prng } from './prng.ts';
 import { Disk } from './disk.ts';
 import type { Method } from './faults.ts';
 import { HostClock } from './host-clock.ts';
@@ -98,9 +98,9 @@ class CountedFleet implements World {
   readonly seed: string = 'scale';
   readonly disk: Disk;
   readonly #setting: Setting;
-  readonly #agenda: Agenda = new Agenda(START);
+  readonly #queue: EventQueue = new EventQueue(START);
   readonly #processes: SimProcess[] = [];
-  readonly #dice: Dice = new Dice('scale');
+  readonly #prng: Prng = new Prng('scale');
   readonly #user: User;
   #tally: Record<string, number> = {};
 
@@ -152,12 +152,12 @@ class CountedFleet implements World {
       };
       const clock = new HostClock(
         () => this.now(),
-        () => this.#dice.next(),
+        () => this.#prng.next(),
         { offset: 0, drift: 0, jitter: 0 },
       );
       const process = new SimProcess(this, options.worker, clock, () => undefined, options);
       this.#processes.push(process);
-      const soon = this.#dice.between(0, cycleLength(phases));
+      const soon = this.#prng.between(0, cycleLength(phases));
       this.at(START + soon, () => process.start(registry));
     }
   }
@@ -165,9 +165,9 @@ class CountedFleet implements World {
   async count(workers: number): Promise<Count> {
     const { begin, end } = windowOf(this.#setting);
     const never = (): boolean => false;
-    await this.#agenda.run(never, START + begin);
+    await this.#queue.run(never, START + begin);
     this.#tally = {};
-    await this.#agenda.run(never, START + end);
+    await this.#queue.run(never, START + end);
     for (const process of this.#processes) process.kill();
     return { workers, seconds: (end - begin) / 1000, tally: this.#tally };
   }
@@ -183,11 +183,11 @@ class CountedFleet implements World {
   }
 
   now(): number {
-    return this.#agenda.now;
+    return this.#queue.now;
   }
 
   at(time: number, act: () => void): () => void {
-    return this.#agenda.at(time, act);
+    return this.#queue.at(time, act);
   }
 
   afterUnlessPowerFails(ms: number, act: () => void): void {
@@ -213,7 +213,7 @@ function registryFor({ tick, leaves }: Setting): Registry {
     successor: () => next(MACHINE),
   };
   const run = async ({ idempotencyKey, pause }: TickContext): Promise<Answer> => {
-    await pause(tick * new Dice(idempotencyKey).between(0.5, 1.5));
+    await pause(tick * new Prng(idempotencyKey).between(0.5, 1.5));
     return answers[leaves]();
   };
   const activity = { tick: run, timeout: TWENTY_DAYS };

@@ -32,8 +32,8 @@ export type FaultSource = (
 
 export type Rates = Readonly<Partial<Record<FaultKind, number>>>;
 
-const LOST = ['EIO', 'ENOENT', 'EEXIST', 'ETIMEDOUT', 'EPERM'];
-export const REFUSED = [
+const LOST_REPLY_ERRNOS = ['EIO', 'ENOENT', 'EEXIST', 'ETIMEDOUT', 'EPERM'];
+export const REFUSAL_ERRNOS = [
   'EIO',
   'ENOSPC',
   'EDQUOT',
@@ -42,24 +42,30 @@ export const REFUSED = [
   'ESTALE',
   'ETIMEDOUT',
 ] as const;
-const READS: readonly Method[] = ['list', 'stat', 'read'];
+const READ_METHODS: readonly Method[] = ['list', 'stat', 'read'];
 /** A network repeats these; what writes content is not sent twice. */
-const REPEATED: readonly Method[] = ['link', 'rename', 'unlink', 'create', 'removeDirectory'];
+const REPEATED_METHODS: readonly Method[] = [
+  'link',
+  'rename',
+  'unlink',
+  'create',
+  'removeDirectory',
+];
 
 /** Where a crash makes a difference that others can see; before a read is as good as after one of these. */
-const TURNS: readonly Method[] = ['link', 'rename', 'unlink', 'sync', 'overwrite'];
+const CRASH_METHODS: readonly Method[] = ['link', 'rename', 'unlink', 'sync', 'overwrite'];
 
-const isRead = (method: Method): boolean => READS.includes(method);
+const isRead = (method: Method): boolean => READ_METHODS.includes(method);
 
 /** Which operations a fault is for. */
 const APPLIES: Readonly<Record<FaultKind, (method: Method) => boolean>> = {
   lost: (method) => !isRead(method) && method !== 'sync',
   refused: () => true,
-  duplicate: (method) => REPEATED.includes(method),
+  duplicate: (method) => REPEATED_METHODS.includes(method),
   slow: () => true,
   stale: isRead,
-  'crash-before': (method) => TURNS.includes(method),
-  'crash-after': (method) => TURNS.includes(method),
+  'crash-before': (method) => CRASH_METHODS.includes(method),
+  'crash-after': (method) => CRASH_METHODS.includes(method),
   power: () => true,
 };
 
@@ -102,9 +108,9 @@ export function randomFaults(seed: string, rates: Rates, limits: FaultLimits): F
 function make(kind: FaultKind, u: number, limits: FaultLimits): Fault {
   switch (kind) {
     case 'lost':
-      return { kind, errno: LOST[Math.floor(u * LOST.length)]! };
+      return { kind, errno: LOST_REPLY_ERRNOS[Math.floor(u * LOST_REPLY_ERRNOS.length)]! };
     case 'refused':
-      return { kind, errno: REFUSED[Math.floor(u * REFUSED.length)]! };
+      return { kind, errno: REFUSAL_ERRNOS[Math.floor(u * REFUSAL_ERRNOS.length)]! };
     case 'duplicate':
       return { kind, delay: u * u * limits.duplicate };
     case 'slow':

@@ -1,6 +1,6 @@
 /** The simulated hosts and the worker processes on them: who is there, who starts again. */
 import type { Registry } from '../machine/registry.ts';
-import type { Dice } from './dice.ts';
+import type { Prng } from './prng.ts';
 import type { FaultSource } from './faults.ts';
 import { HostClock } from './host-clock.ts';
 import type { Host as TickHost } from './machines.ts';
@@ -21,7 +21,7 @@ export interface FleetOptions {
   readonly faults: FaultSource;
   /** The machines of a new process. */
   readonly registry: (host: TickHost) => Registry;
-  readonly mischief: (kind: string, act: () => void) => void;
+  readonly onTickFault: (kind: string, act: () => void) => void;
   readonly onEnded: (process: SimProcess, exit: Exit) => void;
   /** It ends, but began before the last state was put in: its last look may have been before that, too. */
   readonly mayHaveLookedTooEarly: (process: SimProcess) => boolean;
@@ -34,19 +34,19 @@ export class Fleet {
   /** All that live, twins included. */
   readonly processes: Set<SimProcess> = new Set();
   readonly #world: World;
-  readonly #dice: Dice;
+  readonly #prng: Prng;
   readonly #options: FleetOptions;
   #starting = 0;
   #closed = false;
 
-  constructor(world: World, dice: Dice, scenario: Scenario, options: FleetOptions) {
+  constructor(world: World, prng: Prng, scenario: Scenario, options: FleetOptions) {
     this.#world = world;
-    this.#dice = dice;
+    this.#prng = prng;
     this.#options = options;
     this.hosts = scenario.hosts.map(({ clock, options: process }) => ({
       clock: new HostClock(
         () => world.now(),
-        () => dice.next(),
+        () => prng.next(),
         clock,
       ),
       options: process,
@@ -81,7 +81,7 @@ export class Fleet {
     const place = this.hosts[host]!;
     place.starts += 1;
     const name = place.starts === 1 ? options.worker : `${options.worker}.${place.starts}`;
-    const { faults, registry, mischief } = this.#options;
+    const { faults, registry, onTickFault } = this.#options;
     const process = new SimProcess(this.#world, name, place.clock, faults, options);
     if (place.clock.asleep > 0) process.suspend(place.clock.asleep);
     this.processes.add(process);
@@ -89,8 +89,8 @@ export class Fleet {
     void process.ended.then((exit) => this.#ended(host, process, exit));
     process.start(
       registry({
-        kill: () => mischief('tick that kills', () => process.kill()),
-        block: (ms) => mischief('tick that blocks', () => process.block(ms)),
+        kill: () => onTickFault('tick that kills', () => process.kill()),
+        block: (ms) => onTickFault('tick that blocks', () => process.block(ms)),
       }),
     );
     return process;
@@ -123,7 +123,7 @@ export class Fleet {
       !this.#options.mayHaveLookedTooEarly(process);
     if (isThrough || this.hosts[host]!.process !== process) return;
     if (this.#options.mayRestart(host)) {
-      this.startSoon(host, this.#dice.between(0, process.options.lease));
+      this.startSoon(host, this.#prng.between(0, process.options.lease));
     }
   }
 }

@@ -10,7 +10,7 @@ export interface ClockTraits {
 }
 
 /** Whoever reads it so often at one moment goes round for ever: nothing that takes time is in the way. */
-const READINGS = 1_000_000;
+const MAX_READINGS_AT_A_TIME = 1_000_000;
 
 export class HostClock {
   readonly #now: () => number;
@@ -81,7 +81,8 @@ export class HostClock {
     const now = this.#now();
     this.#readings = now === this.#read ? this.#readings + 1 : 0;
     this.#read = now;
-    if (this.#readings > READINGS) throw new Error('it goes round and round, and no time passes');
+    if (this.#readings > MAX_READINGS_AT_A_TIME)
+      throw new Error('it goes round and round, and no time passes');
     return (now - this.#start) * (1 + this.#traits.drift);
   }
 }

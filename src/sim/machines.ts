@@ -2,10 +2,10 @@
 import { done, next, type Answer } from '../machine/answer.ts';
 import type { Machine, Tick, TickActivity, TickContext } from '../machine/definition.ts';
 import { machine } from '../machine/machine.ts';
-import { Dice } from './dice.ts';
+import { Prng } from './prng.ts';
 
 /** Probabilities, for each attempt. */
-export interface Mischief {
+export interface TickFaults {
   readonly throws?: number;
   /** Never comes back, and does not listen to its signal. */
   readonly hangs?: number;
@@ -25,7 +25,7 @@ export interface Host {
 
 export interface ChainOptions {
   readonly seed: string;
-  readonly mischief: Mischief;
+  readonly tickFaults: TickFaults;
   /** Milliseconds. */
   readonly cycle: number;
   readonly lease: number;
@@ -34,7 +34,7 @@ export interface ChainOptions {
 }
 
 export const CHAIN = 'chain';
-export const ATTEMPTS: number = 4;
+export const CHAIN_ATTEMPTS: number = 4;
 
 /** Milliseconds. */
 export function chainTimeout(cycle: number, lease: number): number {
@@ -51,11 +51,11 @@ export function chainState(steps: number): string {
 export function chainMachine(options: ChainOptions, host: Host): Machine {
   const tick = async (context: TickContext): Promise<Answer> => {
     const { instance, payload } = context;
-    const dice = diceOf(context, options, payload.left);
-    const wrong = await misbehave(context, dice, options, host);
+    const prng = prngOf(context, options, payload.left);
+    const wrong = await misbehave(context, prng, options, host);
     if (wrong !== undefined) return wrong;
     if (payload.left > 1) return next(CHAIN, chainPayload(payload.left - 1));
-    return dice.chance(0.5) ? done() : done({ from: instance });
+    return prng.chance(0.5) ? done() : done({ from: instance });
   };
   return machine({ name: CHAIN, activities: { [CHAIN]: activityOf(options, tick) } });
 }
@@ -65,7 +65,7 @@ export function activityOf({ cycle, lease }: ChainOptions, tick: Tick): TickActi
     tick,
     timeout: chainTimeout(cycle, lease),
     retry: {
-      maximumAttempts: ATTEMPTS,
+      maximumAttempts: CHAIN_ATTEMPTS,
       initialInterval: Math.ceil(cycle / 4),
       maximumInterval: Math.ceil(2 * cycle),
     },
@@ -73,32 +73,32 @@ export function activityOf({ cycle, lease }: ChainOptions, tick: Tick): TickActi
 }
 
 /** `where`: in its chain. */
-export function diceOf(
+export function prngOf(
   { instance, attempt }: TickContext,
   { seed }: ChainOptions,
   where: number | string,
-): Dice {
-  return new Dice(`${seed}/tick/${instance}/${where}/${attempt}`);
+): Prng {
+  return new Prng(`${seed}/tick/${instance}/${where}/${attempt}`);
 }
 
 /** Takes its time; undefined if the tick is to go on as it should. */
 export async function misbehave(
   { pause }: TickContext,
-  dice: Dice,
-  { mischief, cycle, lease, mayMisbehave }: ChainOptions,
+  prng: Prng,
+  { tickFaults, cycle, lease, mayMisbehave }: ChainOptions,
   host: Host,
 ): Promise<Answer | undefined> {
-  await pause(dice.between(0, dice.pick([cycle / 20, cycle / 3, 2 * cycle])));
-  const does = (probability = 0): boolean => dice.chance(probability) && mayMisbehave();
-  if (does(mischief.throws)) throw new Error('thrown on purpose');
-  if (does(mischief.rubbish)) return 'rubbish' as unknown as Answer;
-  if (does(mischief.hangs)) return new Promise(() => undefined);
-  if (does(mischief.kills)) {
+  await pause(prng.between(0, prng.pick([cycle / 20, cycle / 3, 2 * cycle])));
+  const does = (probability = 0): boolean => prng.chance(probability) && mayMisbehave();
+  if (does(tickFaults.throws)) throw new Error('thrown on purpose');
+  if (does(tickFaults.rubbish)) return 'rubbish' as unknown as Answer;
+  if (does(tickFaults.hangs)) return new Promise(() => undefined);
+  if (does(tickFaults.kills)) {
     host.kill();
     return new Promise(() => undefined);
   }
-  if (does(mischief.blocks)) {
-    host.block(dice.chance(0.2) ? 1e9 : dice.between(0, 4 * lease));
+  if (does(tickFaults.blocks)) {
+    host.block(prng.chance(0.2) ? 1e9 : prng.between(0, 4 * lease));
     await pause(0);
   }
   return undefined;

@@ -1,12 +1,12 @@
 /** Carries out what a scenario has in store for hosts, processes and the volume. */
 import type { Fleet } from './fleet.ts';
-import { droppedEvent, LAMP_STATE, lampEvent } from './lamps.ts';
+import { droppedEvent, LAMP_STATE, lampEvent } from './event-workload.ts';
 import { chainState } from './machines.ts';
-import type { Blow } from './scenario.ts';
-import { treeState } from './trees.ts';
+import type { ScheduledFault } from './scenario.ts';
+import { treeState } from './fork-workload.ts';
 import type { User } from './user.ts';
 
-export interface Reach {
+export interface Targets {
   readonly fleet: Fleet;
   readonly user: User;
   /** When nothing goes wrong any more. */
@@ -16,68 +16,68 @@ export interface Reach {
   later(ms: number, act: () => void): void;
 }
 
-export function strike(blow: Blow, reach: Reach): void {
-  const { user } = reach;
-  switch (blow.kind) {
+export function inject(fault: ScheduledFault, targets: Targets): void {
+  const { user } = targets;
+  switch (fault.kind) {
     case 'power':
-      return reach.losePower(blow.keep);
+      return targets.losePower(fault.keep);
     case 'junk':
-      return user.putJunk(blow.what);
+      return user.putInvalidFile(fault.what);
     case 'litter':
-      return user.putLitter(blow.what);
+      return user.putForeignEntry(fault.what);
     case 'submit':
-      return user.submit(blow.name, chainState(blow.steps));
+      return user.submit(fault.name, chainState(fault.steps));
     case 'lamp':
-      return user.submit(`${blow.name}.state`, LAMP_STATE);
+      return user.submit(`${fault.name}.state`, LAMP_STATE);
     case 'tree':
-      return user.submit(`${blow.name}.state`, treeState(blow.tree));
+      return user.submit(`${fault.name}.state`, treeState(fault.tree));
     case 'send':
-      return user.send(blow.to, blow.eventId, lampEvent(blow.event, blow.hops));
+      return user.send(fault.to, fault.eventId, lampEvent(fault.event, fault.hops));
     case 'drop': {
-      const { name, to, event, hops, eventId, ms } = blow;
+      const { name, to, event, hops, eventId, ms } = fault;
       return user.drop(name, droppedEvent(to, event, hops, eventId), ms);
     }
     case 'copy again':
-      return user.copyAgain(`${blow.name}.state`, chainState(blow.steps));
+      return user.copyAgain(`${fault.name}.state`, chainState(fault.steps));
     case 'slow copy':
-      return user.copySlowly(`${blow.name}.state`, chainState(blow.steps), blow.ms);
+      return user.copySlowly(`${fault.name}.state`, chainState(fault.steps), fault.ms);
     default:
-      strikeHost(blow, reach);
+      injectIntoHost(fault, targets);
   }
 }
 
-function strikeHost(
-  blow: Extract<Blow, { host: number }>,
-  { fleet, later, safeAt }: Pick<Reach, 'fleet' | 'later' | 'safeAt'>,
+function injectIntoHost(
+  fault: Extract<ScheduledFault, { host: number }>,
+  { fleet, later, safeAt }: Pick<Targets, 'fleet' | 'later' | 'safeAt'>,
 ): void {
-  const { clock, process } = fleet.hosts[blow.host]!;
-  switch (blow.kind) {
+  const { clock, process } = fleet.hosts[fault.host]!;
+  switch (fault.kind) {
     case 'kill':
       return process?.kill();
     case 'ambush':
-      return process?.traps.ambush(blow.place);
+      return process?.armed.ambush(fault.place);
     case 'blackout':
-      return process?.traps.blackout(blow.place);
+      return process?.armed.blackout(fault.place);
     case 'freeze':
-      return process?.traps.freeze({ ...blow, until: safeAt });
+      return process?.armed.freeze({ ...fault, until: safeAt });
     case 'stop':
       process?.askToStop();
-      return fleet.startSoon(blow.host, blow.restart);
+      return fleet.startSoon(fault.host, fault.restart);
     case 'suspend':
-      return process?.suspend(blow.ms);
+      return process?.suspend(fault.ms);
     case 'sleep':
-      return fleet.sleep(blow.host, blow.ms);
+      return fleet.sleep(fault.host, fault.ms);
     case 'step':
-      return clock.step(blow.ms);
+      return clock.step(fault.ms);
     case 'no clock':
       clock.broken = true;
-      return later(blow.ms, () => (clock.broken = false));
+      return later(fault.ms, () => (clock.broken = false));
     case 'unmount':
       process?.unmount();
-      return later(blow.ms, () => process?.mount());
+      return later(fault.ms, () => process?.mount());
     case 'twin': {
-      const twin = fleet.launch(blow.host);
-      return later(blow.ms, () => twin.kill());
+      const twin = fleet.launch(fault.host);
+      return later(fault.ms, () => twin.kill());
     }
   }
 }

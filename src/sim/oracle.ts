@@ -17,15 +17,15 @@ import type { Snapshot } from '../volume/operations.ts';
 import { parseToken } from '../volume/token.ts';
 import type { Disk, DiskNode, Notice } from './disk.ts';
 import type { Method } from './faults.ts';
-import { Forks } from './forks.ts';
+import { ForkChecker } from './fork-checker.ts';
 import { leftOver, staged } from './left-over.ts';
-import { isLitter } from './litter.ts';
-import { Lives } from './lives.ts';
-import { Mail } from './mail.ts';
-import { isTorn, Removals } from './removals.ts';
-import { outOfSeason } from './seasons.ts';
+import { isForeign } from './foreign-entries.ts';
+import { LeaseChecker } from './lease-checker.ts';
+import { EventChecker } from './event-checker.ts';
+import { isTorn, ArchiveChecker } from './archive-checker.ts';
+import { forbiddenPhase } from './phase-rules.ts';
 import type { SimProcess } from './process.ts';
-import { Splits } from './splits.ts';
+import { SplitChecker } from './split-checker.ts';
 import { twiceCommitted } from './journals.ts';
 import { archivedFlag, placeOf, textOf, TrueVolume } from './true-volume.ts';
 import { Violation } from './violation.ts';
@@ -62,15 +62,15 @@ export class Oracle {
   readonly #ticks = new Map<string, number>();
   /** Claimed, as it is now, when it was done already. */
   readonly #claimedDone = new Set<string>();
-  readonly #splits = new Splits();
+  readonly #splits = new SplitChecker();
   /** True times of the last snapshots. */
   readonly #looked = new WeakMap<SimProcess, number>();
   /** Does nothing run in a state with this text? It is asked at every turn. */
   readonly #waiting = new Map<string, boolean>();
-  readonly #lives: Lives;
-  readonly #removals: Removals;
-  readonly #mail: Mail;
-  readonly #forks: Forks;
+  readonly #leases: LeaseChecker;
+  readonly #archive: ArchiveChecker;
+  readonly #events: EventChecker;
+  readonly #forks: ForkChecker;
   #violation: Violation | undefined;
   commits = 0;
 
@@ -79,10 +79,10 @@ export class Oracle {
     this.#now = now;
     this.#options = options;
     const { phases, lease, hangs, archiveAge } = options;
-    this.#removals = new Removals(this.#volume, now, archiveAge);
-    this.#mail = new Mail(this.#volume);
-    this.#forks = new Forks(this.#volume);
-    this.#lives = new Lives(now, { lease, hangs, cycle: cycleLength(phases) });
+    this.#archive = new ArchiveChecker(this.#volume, now, archiveAge);
+    this.#events = new EventChecker(this.#volume);
+    this.#forks = new ForkChecker(this.#volume);
+    this.#leases = new LeaseChecker(now, { lease, hangs, cycle: cycleLength(phases) });
   }
 
   get violation(): Violation | undefined {
@@ -96,7 +96,7 @@ export class Oracle {
 
   /** A user has sent an event. */
   sent(file: string, content?: string): void {
-    this.#mail.sent(file, content);
+    this.#events.sent(file, content);
   }
 
   ticked(name: string): void {
@@ -124,7 +124,7 @@ export class Oracle {
     const [place, name] = placeOf(path);
     if (place === 'in_progress' && method === 'unlink') this.#checkClaim(name, process);
     if (this.#options.cache === 0) this.#checkLife(process, method, place, name);
-    this.#checkSeason(process, method, place, name);
+    this.#checkPhase(process, method, place, name);
   }
 
   /** I6, as long as what others see of a session is true. */
@@ -134,24 +134,24 @@ export class Oracle {
     if (place === '.flockwork/leases' && method === 'unlink') {
       // One that is gone may be looked for, and taken away, by more than one.
       const of = this.#volume.exists(`${place}/${name}`) ? owner(name) : undefined;
-      problem = of && this.#lives.breaking(process, name, of);
+      problem = of && this.#leases.breaking(process, name, of);
     } else if (method === 'link' && ['in_progress', 'done', 'workers'].includes(place)) {
-      problem = this.#lives.acting(process);
+      problem = this.#leases.acting(process);
     }
     if (problem !== undefined) this.#fail('I6', problem);
   }
 
   /** I7: a hung worker does not hold its states for ever. */
   beats(process: SimProcess): void {
-    const problem = this.#lives.beating(process, this.#options.timeout);
+    const problem = this.#leases.beating(process, this.#options.timeout);
     if (problem !== undefined) this.#fail('I7', problem);
   }
 
   /** I4: a worker whose idea of the time is right touches nothing out of season. */
-  #checkSeason(process: SimProcess, method: Method, place: string, name: string): void {
+  #checkPhase(process: SimProcess, method: Method, place: string, name: string): void {
     if (place === '.' && !isStateName(name)) return;
     const now = this.#now();
-    const when = outOfSeason(this.#options.phases, place, method, now);
+    const when = forbiddenPhase(this.#options.phases, place, method, now);
     if (when === undefined) return;
     const time = process.session?.time();
     const isRight = time !== undefined && time.earliest <= now && now <= time.latest;
@@ -172,17 +172,17 @@ export class Oracle {
 
   changed(notice: Notice, process: SimProcess | undefined): void {
     const [place, name] = placeOf(notice.path);
-    if (isLitter(place, name)) this.#failIf('I9', notice.after ? undefined : `${name} is removed`);
+    if (isForeign(place, name)) this.#failIf('I9', notice.after ? undefined : `${name} is removed`);
     else if (place === 'in_progress') this.#noteClaim(name, notice.after);
     else if (place === 'done') this.#checkDone(name, notice);
     else if (place === 'failed') this.#checkFailed(name, notice.after);
     else if (place === '.') this.#checkStateFile(name, notice, process);
     else if (place === 'events') {
-      this.#failIf('I10', this.#mail.changed(name, notice, process !== undefined));
-    } else if (place === 'outcomes') this.#failIf('I10', this.#mail.decided(name, notice));
+      this.#failIf('I10', this.#events.changed(name, notice, process !== undefined));
+    } else if (place === 'outcomes') this.#failIf('I10', this.#events.decided(name, notice));
     else if (place === '.flockwork/staging') this.#checkStaging(name, notice);
     else if (place === '.flockwork/leases' && notice.after === undefined) {
-      this.#lives.leaseIsGone(name);
+      this.#leases.leaseIsGone(name);
     }
   }
 
@@ -211,7 +211,7 @@ export class Oracle {
       }
       this.#checkOwed(name, 'comes back after the power');
     }
-    this.#failIf('I10', this.#mail.powerIsBack());
+    this.#failIf('I10', this.#events.powerIsBack());
   }
 
   /** I8. */
@@ -238,7 +238,7 @@ export class Oracle {
   /** I1. */
   #checkDone(name: string, { before, after, client }: Notice): void {
     if (after === undefined) {
-      const problem = this.#removals.ofFlag(name, before === undefined ? '' : textOf(before));
+      const problem = this.#archive.ofFlag(name, before === undefined ? '' : textOf(before));
       if (problem !== undefined) this.#fail('I1', `${client} takes done/${name} away: ${problem}`);
       return;
     }
@@ -250,10 +250,10 @@ export class Oracle {
     // A flag that is set again says that a state is done; a commit that comes too late is withdrawn.
     if (this.#volume.exists(archivedFlag(name))) return;
     this.commits += 1;
-    this.#removals.committed(name);
+    this.#archive.committed(name);
     const record = parseCommitRecord(text, name);
     if (record !== undefined) {
-      this.#failIf('I10', this.#mail.committed(record));
+      this.#failIf('I10', this.#events.committed(record));
       this.#failIf('I12', this.#forks.committed(record));
     }
     this.#checkOwed(name, 'is committed');
@@ -296,7 +296,7 @@ export class Oracle {
   ): void {
     if (!isStateName(name)) return;
     if (after === undefined) {
-      const problem = this.#removals.ofState(name);
+      const problem = this.#archive.ofState(name);
       if (problem !== undefined) this.#fail('I3', `${client} takes ${name} away: ${problem}`);
       return;
     }
@@ -337,7 +337,7 @@ export class Oracle {
   /** A state that is neither done nor failed, or whose successor is not there; undefined if there is none. */
   unsettled(states: readonly string[]): string | undefined {
     const names = this.#andThere(states);
-    return this.#unsettledOf(names) ?? this.#mail.undelivered() ?? this.#forks.left(names);
+    return this.#unsettledOf(names) ?? this.#events.undelivered() ?? this.#forks.left(names);
   }
 
   #andThere(states: readonly string[]): string[] {

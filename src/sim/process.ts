@@ -18,13 +18,13 @@ import { VolumeSession } from '../volume/session.ts';
 import type { Watch } from '../volume/cycle-loop.ts';
 import { volumeConfigurations } from '../volume/engine.ts';
 import { SimFiles, type Caller } from './client.ts';
-import { Dice } from './dice.ts';
+import { Prng } from './prng.ts';
 import { Disk, failure } from './disk.ts';
 import { describeFault, type Fault, type FaultSource, type Method } from './faults.ts';
 import type { HostClock } from './host-clock.ts';
 import { describeExit, MOUNT, type Exit, type ProcessOptions } from './process-options.ts';
 import { shorten, traceLog } from './trace-log.ts';
-import { Traps } from './traps.ts';
+import { ArmedFaults } from './armed-faults.ts';
 import type { World } from './world.ts';
 
 /** Milliseconds: time stamps are from the kernel's last tick, and timers come late. */
@@ -47,10 +47,10 @@ export class SimProcess {
   /** Until it finds its lease gone, or is told that it is. */
   beats: boolean = true;
   exit: Exit | undefined;
-  readonly traps: Traps = new Traps();
+  readonly armed: ArmedFaults = new ArmedFaults();
   readonly #world: World;
   readonly #faults: FaultSource;
-  readonly #dice: Dice;
+  readonly #prng: Prng;
   readonly #stop = new AbortController();
   #calls = 0;
   #resolveEnded!: (exit: Exit) => void;
@@ -78,7 +78,7 @@ export class SimProcess {
     this.clock = clock;
     this.options = options;
     this.#faults = faults;
-    this.#dice = new Dice(`${world.seed}/process/${name}`);
+    this.#prng = new Prng(`${world.seed}/process/${name}`);
     this.born = world.now();
     this.#runningSince = this.born;
     this.actor = { client: name, stamp: () => this.#stamp() };
@@ -134,10 +134,10 @@ export class SimProcess {
     const clock = this.#clockPort();
     const volume = await openVolume(files, new Layout(MOUNT), {
       defaults: { phases: options.phases, lease: options.lease },
-      newId: `volume-${Math.floor(this.#dice.next() * 1e9)}`,
+      newId: `volume-${Math.floor(this.#prng.next() * 1e9)}`,
       now: this.#world.now(),
     });
-    const random = (): number => this.#dice.next();
+    const random = (): number => this.#prng.next();
     const ports = { files, clock, random, startHeartbeat: this.#heartbeat };
     const log = traceLog((text) => this.#world.trace(this.name, text));
     const execute = createExecute({ clock, log, print: () => undefined, pauseScale: 1 });
@@ -218,7 +218,7 @@ export class SimProcess {
   }
 
   resume(): void {
-    this.traps.clear();
+    this.armed.clear();
     this.#stoppedUntil = 0;
     this.#runningSince = this.#world.now();
   }
@@ -271,7 +271,7 @@ export class SimProcess {
   #stamp(): number {
     const { stamps } = this.options;
     if (stamps === 'client') return this.clock.wall();
-    const lagging = this.#world.now() - this.#dice.next() * STAMP_LAG;
+    const lagging = this.#world.now() - this.#prng.next() * STAMP_LAG;
     return stamps === 'volume' ? lagging : Math.floor(lagging / 1000) * 1000;
   }
 
@@ -282,7 +282,7 @@ export class SimProcess {
       disk: () => this.#unmounted ?? world.disk,
       actor: this.actor,
       taken: this.options.taken,
-      latency: () => this.options.latency * (0.5 + 1.5 * this.#dice.next()) + this.#pending(),
+      latency: () => this.options.latency * (0.5 + 1.5 * this.#prng.next()) + this.#pending(),
       later: (ms, act) => world.afterUnlessPowerFails(ms, act),
       deliver: (act) => this.deliver(act),
       end: (method, path, outcome) =>
@@ -290,7 +290,7 @@ export class SimProcess {
       die: () => this.kill(),
       losePower: () => world.losePower(),
       now: () => world.now(),
-      shuffle: (names) => this.#dice.shuffle(names),
+      shuffle: (names) => this.#prng.shuffle(names),
     };
   }
 
@@ -302,13 +302,13 @@ export class SimProcess {
   #begin(method: Method, path: string): Fault | undefined {
     this.#calls += 1;
     const call = this.#calls;
-    const trap = this.traps.spring(method, path, this.#world.now());
-    if (trap?.kind === 'slow') this.suspend(trap.delay);
-    const fault = trap ?? this.#faults(this.name, call, method, path);
+    const armed = this.armed.fire(method, path, this.#world.now());
+    if (armed?.kind === 'slow') this.suspend(armed.delay);
+    const fault = armed ?? this.#faults(this.name, call, method, path);
     if (fault !== undefined) {
       const what = `${method} ${shorten(path)}: ${describeFault(fault)}`;
-      // What a blow has set up is left out with the blow.
-      if (trap === undefined) {
+      // What a fault has set up is left out with the fault.
+      if (armed === undefined) {
         this.#world.injected({ id: `${this.name}#${call}`, kind: fault.kind, what });
       }
       this.#world.trace(this.name, () => `#${call} ${what}`);
@@ -325,7 +325,7 @@ export class SimProcess {
         new Promise((resolve) => {
           if (signal?.aborted === true) return resolve();
           const forget = (): void => {
-            strike();
+            cancel();
             signal?.removeEventListener('abort', wake);
             this.#sleepers.delete(forget);
           };
@@ -334,8 +334,8 @@ export class SimProcess {
             resolve();
           };
           signal?.addEventListener('abort', wake, { once: true });
-          const due = this.#world.now() + this.clock.real(ms) + this.#dice.next() * TIMER_LAG;
-          const strike = this.#world.at(due, () => this.deliver(wake));
+          const due = this.#world.now() + this.clock.real(ms) + this.#prng.next() * TIMER_LAG;
+          const cancel = this.#world.at(due, () => this.deliver(wake));
           this.#sleepers.add(forget);
         }),
     };
@@ -368,7 +368,7 @@ export class SimProcess {
       const silentUntil = this.#stoppedUntil;
       if (world.now() < silentUntil) {
         // A host that sleeps makes nothing overdue: what was left of the interval is left when it wakes.
-        const left = this.clock.asleep > 0 ? this.#dice.next() * options.interval : 0;
+        const left = this.clock.asleep > 0 ? this.#prng.next() * options.interval : 0;
         return void world.at(silentUntil + left, beat);
       }
       const result = pulse.beat(deadline);

@@ -1,16 +1,16 @@
 /** Everything about one run, drawn from its seed: who, what, how fast, and what is to go wrong when. */
 import { cycleLength, type PhaseLengths } from '../volume/phases/cycle.ts';
-import { Dice } from './dice.ts';
+import { Prng } from './prng.ts';
 import type { FaultKind, FaultLimits, Rates } from './faults.ts';
 import type { ClockTraits } from './host-clock.ts';
-import type { Mischief } from './machines.ts';
-import { inOrder, withHardships } from './hardships.ts';
+import type { TickFaults } from './machines.ts';
+import { inOrder, withRareFaults } from './rare-faults.ts';
 import type { ProcessOptions } from './process-options.ts';
-import type { Freeze } from './traps.ts';
-import type { Tree } from './trees.ts';
+import type { Freeze } from './armed-faults.ts';
+import type { Tree } from './fork-workload.ts';
 
 /** What is done to a process, to its host, or to the volume, at a moment. Durations are milliseconds. */
-export type Blow = {
+export type ScheduledFault = {
   /** For shrinking. */
   readonly id: string;
   /** Milliseconds after the start. */
@@ -79,10 +79,10 @@ export interface Scenario {
   readonly start: number;
   readonly hosts: readonly { readonly clock: ClockTraits; readonly options: ProcessOptions }[];
   readonly instances: readonly Instance[];
-  readonly mischief: Mischief;
+  readonly tickFaults: TickFaults;
   readonly rates: Rates;
   readonly limits: FaultLimits;
-  readonly blows: readonly Blow[];
+  readonly scheduled: readonly ScheduledFault[];
   /** Milliseconds after which nothing goes wrong any more, and a surviving core has to finish. */
   readonly safety: number;
   /** Hosts whose processes are there to the end. */
@@ -97,51 +97,51 @@ export interface Wishes {
   readonly minutes?: number;
 }
 
-const CALM = 0.08;
-const HOUR = 3_600_000;
-const EPOCH = 1_700_000_000_000;
+const CALM_PROBABILITY = 0.08;
+const HOUR_MS = 3_600_000;
+const START_MS = 1_700_000_000_000;
 
 export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
-  const dice = new Dice(`${seed}/scenario`);
-  const calm = dice.chance(CALM);
-  const volume = drawVolume(dice, calm);
+  const prng = new Prng(`${seed}/scenario`);
+  const calm = prng.chance(CALM_PROBABILITY);
+  const volume = drawVolume(prng, calm);
   const { phases, lease } = volume;
   const cycle = cycleLength(phases);
-  const workers = wishes.workers ?? dice.pick([1, 2, 2, 2, 3, 3, 4, 5]);
-  const states = wishes.states ?? dice.whole(1, 10);
-  const safety = wishes.minutes === undefined ? cycle * dice.scale(4, 40) : wishes.minutes * 60_000;
-  const instances = drawInstances(dice, states);
-  // Of dice of its own, as whatever came later: the other draws of a seed stay what they were.
-  const eager = new Dice(`${seed}/eager`).chance(0.3);
-  const protectsLinks = new Dice(`${seed}/users`).chance(0.25);
-  const common = { ...drawOptions(dice, volume), eager, protectsLinks, repeats: false };
+  const workers = wishes.workers ?? prng.pick([1, 2, 2, 2, 3, 3, 4, 5]);
+  const states = wishes.states ?? prng.whole(1, 10);
+  const safety = wishes.minutes === undefined ? cycle * prng.scale(4, 40) : wishes.minutes * 60_000;
+  const instances = drawInstances(prng, states);
+  // Of prng of its own, as whatever came later: the other draws of a seed stay what they were.
+  const eager = new Prng(`${seed}/eager`).chance(0.3);
+  const protectsLinks = new Prng(`${seed}/users`).chance(0.25);
+  const common = { ...drawOptions(prng, volume), eager, protectsLinks, repeats: false };
   const hosts = Array.from({ length: workers }, (_, index) => ({
-    clock: drawClock(dice, calm, volume.stamps === 'client'),
+    clock: drawClock(prng, calm, volume.stamps === 'client'),
     options: {
       ...common,
       worker: `w${index}`,
-      concurrency: dice.whole(1, 4),
-      capacity: dice.pick([4, 8, 1024]),
+      concurrency: prng.whole(1, 4),
+      capacity: prng.pick([4, 8, 1024]),
     },
   }));
   const scenario: Scenario = {
     seed,
     calm,
-    start: EPOCH + Math.floor(dice.between(0, HOUR)),
+    start: START_MS + Math.floor(prng.between(0, HOUR_MS)),
     hosts,
     instances,
-    mischief: calm ? {} : drawMischief(dice),
-    rates: calm ? {} : drawRates(dice, volume.cache > 0),
+    tickFaults: calm ? {} : drawTickFaults(prng),
+    rates: calm ? {} : drawRates(prng, volume.cache > 0),
     limits: {
       cache: volume.cache,
       duplicate: 2 * cycle,
-      slow: dice.pick([cycle / 4, cycle, 2 * lease]),
+      slow: prng.pick([cycle / 4, cycle, 2 * lease]),
     },
-    blows: calm ? [] : drawBlows(dice, workers, safety, cycle, lease),
+    scheduled: calm ? [] : drawScheduledFaults(prng, workers, safety, cycle, lease),
     safety: calm ? 0 : safety,
-    core: dice.shuffle(hosts.map((_, index) => index)).slice(0, dice.whole(1, workers)),
+    core: prng.shuffle(hosts.map((_, index) => index)).slice(0, prng.whole(1, workers)),
   };
-  const hard = withHardships(scenario, cycle);
+  const hard = withRareFaults(scenario, cycle);
   return wishes.minutes === undefined ? hard : { ...hard, safety: scenario.safety };
 }
 
@@ -155,36 +155,36 @@ interface Volume {
   readonly maxLinks: number;
 }
 
-function drawVolume(dice: Dice, calm: boolean): Volume {
-  const stamps = dice.pick(['volume', 'volume', 'client', 'whole seconds'] as const);
+function drawVolume(prng: Prng, calm: boolean): Volume {
+  const stamps = prng.pick(['volume', 'volume', 'client', 'whole seconds'] as const);
   // Whole seconds tell the time to a second; buffers have to be longer than that.
-  const unit = stamps === 'whole seconds' ? 1300 : dice.scale(30, 1000);
+  const unit = stamps === 'whole seconds' ? 1300 : prng.scale(30, 1000);
   const phases = {
-    assignment: Math.round(unit * dice.between(1, 3)),
-    commitment: Math.round(unit * dice.between(1, 3)),
-    update: Math.round(unit * dice.between(2, 6)),
+    assignment: Math.round(unit * prng.between(1, 3)),
+    commitment: Math.round(unit * prng.between(1, 3)),
+    update: Math.round(unit * prng.between(2, 6)),
     buffer: Math.round(Math.max(25, unit)),
   };
-  const lease = Math.round(cycleLength(phases) * dice.between(2, 6));
+  const lease = Math.round(cycleLength(phases) * prng.between(2, 6));
   return {
     phases,
     lease,
-    latency: dice.scale(0.05, unit / 60),
-    cache: calm ? 0 : drawCache(dice, lease),
+    latency: prng.scale(0.05, unit / 60),
+    cache: calm ? 0 : drawCache(prng, lease),
     stamps: calm ? 'volume' : stamps,
-    taken: dice.chance(0.2) ? 'EPERM' : 'EEXIST',
-    maxLinks: !calm && dice.chance(0.2) ? dice.whole(3, 12) : Number.POSITIVE_INFINITY,
+    taken: prng.chance(0.2) ? 'EPERM' : 'EEXIST',
+    maxLinks: !calm && prng.chance(0.2) ? prng.whole(3, 12) : Number.POSITIVE_INFINITY,
   };
 }
 
 /** Some caches are older than a lease: nobody may lose anything by that, but nobody has to come to an end. */
-function drawCache(dice: Dice, lease: number): number {
-  if (!dice.chance(0.35)) return 0;
-  return dice.chance(0.4) ? lease * dice.scale(1, 30) : lease * dice.scale(0.1, 1);
+function drawCache(prng: Prng, lease: number): number {
+  if (!prng.chance(0.35)) return 0;
+  return prng.chance(0.4) ? lease * prng.scale(1, 30) : lease * prng.scale(0.1, 1);
 }
 
 function drawOptions(
-  dice: Dice,
+  prng: Prng,
   volume: Volume,
 ): Omit<
   ProcessOptions,
@@ -198,45 +198,45 @@ function drawOptions(
     stamps,
     taken,
     maxLinks,
-    assign: dice.chance(0.15) ? 'zip' : 'slices',
-    follow: dice.chance(0.75),
-    watch: dice.chance(0.3),
+    assign: prng.chance(0.15) ? 'zip' : 'slices',
+    follow: prng.chance(0.75),
+    watch: prng.chance(0.3),
     freshListings: cache === 0,
   };
 }
 
-function drawClock(dice: Dice, calm: boolean, isOwn: boolean): ClockTraits {
-  const far = dice.between(-5, 5) * HOUR;
+function drawClock(prng: Prng, calm: boolean, isOwn: boolean): ClockTraits {
+  const far = prng.between(-5, 5) * HOUR_MS;
   // Where everybody has but his own clock, what matters is how far they are apart.
-  const near = isOwn ? far : dice.between(-5000, 5000);
-  const offset = dice.pick([0, dice.between(-50, 50), near, far]);
-  if (calm) return { offset, drift: dice.between(-1e-4, 1e-4), jitter: 0 };
+  const near = isOwn ? far : prng.between(-5000, 5000);
+  const offset = prng.pick([0, prng.between(-50, 50), near, far]);
+  if (calm) return { offset, drift: prng.between(-1e-4, 1e-4), jitter: 0 };
   return {
     offset,
-    drift: dice.chance(0.2) ? dice.between(-0.02, 0.02) : dice.between(-2e-4, 2e-4),
-    jitter: dice.chance(0.2) ? dice.between(0, 30) : 0,
+    drift: prng.chance(0.2) ? prng.between(-0.02, 0.02) : prng.between(-2e-4, 2e-4),
+    jitter: prng.chance(0.2) ? prng.between(0, 30) : 0,
   };
 }
 
-function drawInstances(dice: Dice, states: number): Instance[] {
+function drawInstances(prng: Prng, states: number): Instance[] {
   const instances: Instance[] = [];
   for (let left = states; left > 0;) {
-    const steps = Math.min(left, dice.pick([1, 1, 1, 2, 3, 5]));
+    const steps = Math.min(left, prng.pick([1, 1, 1, 2, 3, 5]));
     instances.push({ name: `i${instances.length}`, steps });
     left -= steps;
   }
   return instances;
 }
 
-function drawMischief(dice: Dice): Mischief {
-  const rate = (): number => (dice.chance(0.35) ? dice.scale(0.05, 0.5) : 0);
+function drawTickFaults(prng: Prng): TickFaults {
+  const rate = (): number => (prng.chance(0.35) ? prng.scale(0.05, 0.5) : 0);
   return { throws: rate(), hangs: rate(), rubbish: rate(), blocks: rate(), kills: rate() };
 }
 
 /** Each kind is in some runs only: all of them at once would hide what one of them does. */
-function drawRates(dice: Dice, stale: boolean): Rates {
+function drawRates(prng: Prng, stale: boolean): Rates {
   // Where the volume does as asked, what ticks do shows best.
-  if (!stale && dice.chance(0.25)) return {};
+  if (!stale && prng.chance(0.25)) return {};
   const kinds: FaultKind[] = [
     'lost',
     'refused',
@@ -246,19 +246,19 @@ function drawRates(dice: Dice, stale: boolean): Rates {
     'crash-after',
   ];
   const rates: Partial<Record<FaultKind, number>> = {};
-  for (const kind of kinds) if (dice.chance(0.4)) rates[kind] = dice.scale(3e-4, 3e-2);
-  if (stale) rates.stale = dice.pick([dice.scale(0.02, 0.5), 0.5, 0.9]);
+  for (const kind of kinds) if (prng.chance(0.4)) rates[kind] = prng.scale(3e-4, 3e-2);
+  if (stale) rates.stale = prng.pick([prng.scale(0.02, 0.5), 0.5, 0.9]);
   return rates;
 }
 
-function drawBlows(
-  dice: Dice,
+function drawScheduledFaults(
+  prng: Prng,
   hosts: number,
   safety: number,
   cycle: number,
   lease: number,
-): Blow[] {
-  const kinds = dice
+): ScheduledFault[] {
+  const kinds = prng
     .shuffle([
       'kill',
       'ambush',
@@ -273,48 +273,48 @@ function drawBlows(
       'slow copy',
       'submit',
     ] as const)
-    .slice(0, dice.whole(0, 4));
+    .slice(0, prng.whole(0, 4));
   if (kinds.length === 0) return [];
-  const blows = Array.from({ length: dice.whole(1, 8) }, (_, index): Blow => {
-    const common = { id: `blow ${index}`, at: dice.between(0, safety) };
-    const host = dice.whole(0, hosts - 1);
-    const ms = dice.between(0, 1) ** 2 * 10 * lease;
-    const kind = dice.pick(kinds);
+  const scheduled = Array.from({ length: prng.whole(1, 8) }, (_, index): ScheduledFault => {
+    const common = { id: `blow ${index}`, at: prng.between(0, safety) };
+    const host = prng.whole(0, hosts - 1);
+    const ms = prng.between(0, 1) ** 2 * 10 * lease;
+    const kind = prng.pick(kinds);
     switch (kind) {
       case 'kill':
       case 'stop':
-        return { ...common, kind, host, restart: dice.between(0, 2 * lease) };
+        return { ...common, kind, host, restart: prng.between(0, 2 * lease) };
       case 'ambush':
         return {
           ...common,
           kind,
           host,
-          place: dice.pick(['done', 'done', 'in_progress', 'failed', 'workers']),
+          place: prng.pick(['done', 'done', 'in_progress', 'failed', 'workers']),
         };
       case 'step':
-        return { ...common, kind, host, ms: dice.pick([-1, 1]) * dice.scale(1, 50 * HOUR) };
+        return { ...common, kind, host, ms: prng.pick([-1, 1]) * prng.scale(1, 50 * HOUR_MS) };
       case 'power':
         return {
           ...common,
           kind,
-          keep: dice.pick([0, 0.5, 0.9, 1]),
-          restart: dice.between(0, lease),
+          keep: prng.pick([0, 0.5, 0.9, 1]),
+          restart: prng.between(0, lease),
         };
       case 'junk':
-        return { ...common, kind, what: dice.whole(0, 99) };
+        return { ...common, kind, what: prng.whole(0, 99) };
       case 'slow copy':
         return {
           ...common,
           kind,
           name: `copy${index}`,
-          steps: dice.whole(1, 2),
-          ms: dice.between(0.3, 0.9) * cycle,
+          steps: prng.whole(1, 2),
+          ms: prng.between(0.3, 0.9) * cycle,
         };
       case 'submit':
-        return { ...common, kind, name: `late${index}.state`, steps: dice.whole(1, 3) };
+        return { ...common, kind, name: `late${index}.state`, steps: prng.whole(1, 3) };
       default:
         return { ...common, kind, host, ms };
     }
   });
-  return inOrder(blows);
+  return inOrder(scheduled);
 }

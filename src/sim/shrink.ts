@@ -5,7 +5,7 @@
  */
 import type { Injection, Outcome } from './outcome.ts';
 import type { Scenario } from './scenario.ts';
-import { MISCHIEF, simulate, type RunOptions } from './simulation.ts';
+import { TICK_FAULTS, simulate, type RunOptions } from './simulation.ts';
 
 export interface Shrunk {
   /** The faults that are needed. */
@@ -15,8 +15,8 @@ export interface Shrunk {
 }
 
 /** Enough for most; more would take minutes. */
-const MOST_RUNS = 2000;
-const TICKS: Injection = { id: MISCHIEF, kind: 'ticks', what: 'ticks misbehave' };
+const MAX_SHRINK_RUNS = 2000;
+const TICKS: Injection = { id: TICK_FAULTS, kind: 'ticks', what: 'ticks misbehave' };
 
 /** `failed`: the outcome to reproduce. `onProgress` is told how many faults are left. */
 export async function shrink(
@@ -61,7 +61,7 @@ class Search {
   }
 
   get mayGoOn(): boolean {
-    return this.runs < MOST_RUNS;
+    return this.runs < MAX_SHRINK_RUNS;
   }
 
   /** Leaves out one part of `size` that is not needed, if there is any. */
@@ -81,7 +81,7 @@ class Search {
     const outcome = await simulate(this.#scenario, { ...this.#options, only });
     if (outcome.verdict !== this.outcome.verdict) return false;
     // What was left out may have kept others from happening at all.
-    const happened = new Set(outcome.injected.map(({ id }) => id).concat(MISCHIEF));
+    const happened = new Set(outcome.injected.map(({ id }) => id).concat(TICK_FAULTS));
     this.only = candidates.filter(({ id }) => happened.has(id));
     this.outcome = outcome;
     this.#onProgress(this.only.length);

@@ -7,26 +7,26 @@ import { createRegistry, type Registry } from '../machine/registry.ts';
 import { cycleLength } from '../volume/phases/cycle.ts';
 import type { VolumeOperations } from '../volume/operations.ts';
 import type { DirectoryOperations } from '../volume/directory-operations.ts';
-import { Agenda } from './agenda.ts';
-import { Dice } from './dice.ts';
+import { EventQueue } from './event-queue.ts';
+import { Prng } from './prng.ts';
 import { Disk, type FileNode } from './disk.ts';
 import { randomFaults, type FaultSource, type Method } from './faults.ts';
 import { Fleet } from './fleet.ts';
-import { ATTEMPTS, chainMachine, chainState, chainTimeout, type Host } from './machines.ts';
-import { lampMachine } from './lamps.ts';
+import { CHAIN_ATTEMPTS, chainMachine, chainState, chainTimeout, type Host } from './machines.ts';
+import { lampMachine } from './event-workload.ts';
 import { Oracle } from './oracle.ts';
 import { watched } from './watched-session.ts';
-import { strike } from './nemesis.ts';
-import { treeMachine } from './trees.ts';
+import { inject } from './nemesis.ts';
+import { treeMachine } from './fork-workload.ts';
 import { isExpectedEnd, judgeRun, type Injection, type Outcome } from './outcome.ts';
 import { MOUNT, type Exit } from './process-options.ts';
 import { type SimProcess } from './process.ts';
-import type { Blow, Scenario } from './scenario.ts';
+import type { ScheduledFault, Scenario } from './scenario.ts';
 import { User } from './user.ts';
 import type { World } from './world.ts';
 
 export interface RunOptions {
-  /** Faults and blows by id: only these happen. Undefined: all. */
+  /** Faults and scheduled by id: only these happen. Undefined: all. */
   readonly only?: ReadonlySet<string>;
   /** Instead of chance: for tests that fail one operation after the other. */
   readonly faults?: FaultSource;
@@ -38,12 +38,12 @@ export interface RunOptions {
 }
 
 /** Liveness: so many leases and cycles for everything to be done after the last fault. */
-const LEASES = 30;
-const CYCLES = 150;
+const LIVENESS_LEASES = 30;
+const LIVENESS_CYCLES = 150;
 /** The id of all misbehaviour of ticks together. */
-export const MISCHIEF = 'mischief';
+export const TICK_FAULTS = 'mischief';
 /** File events that arrive. */
-const HINTS = 0.7;
+const HINT_PROBABILITY = 0.7;
 
 export async function simulate(scenario: Scenario, options: RunOptions = {}): Promise<Outcome> {
   return new Simulation(scenario, options).run();
@@ -54,10 +54,10 @@ class Simulation implements World {
   readonly disk: Disk;
   readonly #scenario: Scenario;
   readonly #options: RunOptions;
-  readonly #agenda: Agenda;
+  readonly #queue: EventQueue;
   readonly #oracle: Oracle;
-  readonly #dice: Dice;
-  readonly #hints: Dice;
+  readonly #prng: Prng;
+  readonly #hints: Prng;
   readonly #user: User;
   readonly #fleet: Fleet;
   readonly #faults: FaultSource;
@@ -79,9 +79,9 @@ class Simulation implements World {
     this.#scenario = scenario;
     this.#options = options;
     this.seed = scenario.seed;
-    this.#agenda = new Agenda(scenario.start);
-    this.#dice = new Dice(`${this.seed}/world`);
-    this.#hints = new Dice(`${this.seed}/hints`);
+    this.#queue = new EventQueue(scenario.start);
+    this.#prng = new Prng(`${this.seed}/world`);
+    this.#hints = new Prng(`${this.seed}/hints`);
     const { phases, lease, maxLinks, protectsLinks } = scenario.hosts[0]!.options;
     this.#cycle = cycleLength(phases);
     this.#lease = lease;
@@ -100,10 +100,10 @@ class Simulation implements World {
       },
       { maxLinks, protectsLinks },
     );
-    this.#fleet = new Fleet(this, this.#dice, scenario, {
+    this.#fleet = new Fleet(this, this.#prng, scenario, {
       faults: (...call) => this.#fault(...call),
       registry: (host) => this.#registry(host),
-      mischief: (kind, act) => this.#mischief(kind, act),
+      onTickFault: (kind, act) => this.#onTickFault(kind, act),
       onEnded: (process, exit) => this.#ended(process, exit),
       mayHaveLookedTooEarly: ({ born }) => this.#healing && born < this.#healedAt,
       mayRestart: (host) => !this.#healing || scenario.core.includes(host),
@@ -116,7 +116,7 @@ class Simulation implements World {
       cache,
       archiveAge: ageTold(scenario),
       timeout: chainTimeout(this.#cycle, lease),
-      hangs: (scenario.mischief.hangs ?? 0) > 0,
+      hangs: (scenario.tickFaults.hangs ?? 0) > 0,
       registry: this.#registry({ kill: () => undefined, block: () => undefined }),
       owner: (session) => this.#fleet.owner(session),
     });
@@ -135,16 +135,16 @@ class Simulation implements World {
   }
 
   now(): number {
-    return this.#agenda.now;
+    return this.#queue.now;
   }
 
   at(time: number, act: () => void): () => void {
-    return this.#agenda.at(time, act);
+    return this.#queue.at(time, act);
   }
 
   afterUnlessPowerFails(ms: number, act: () => void): void {
     const powers = this.#powers;
-    this.#agenda.at(this.now() + ms, () => {
+    this.#queue.at(this.now() + ms, () => {
       if (powers === this.#powers) act();
     });
   }
@@ -188,13 +188,13 @@ class Simulation implements World {
     try {
       this.#submitAll();
       for (const host of scenario.hosts.keys()) {
-        this.#fleet.startSoon(host, this.#dice.between(0, this.#cycle));
+        this.#fleet.startSoon(host, this.#prng.between(0, this.#cycle));
       }
-      for (const blow of scenario.blows) {
-        if (!this.#isAllowed(blow.id) || !this.#isKnown(blow)) continue;
-        this.at(scenario.start + blow.at, () => this.#strike(blow));
+      for (const fault of scenario.scheduled) {
+        if (!this.#isAllowed(fault.id) || !this.#isKnown(fault)) continue;
+        this.at(scenario.start + fault.at, () => this.#inject(fault));
       }
-      await this.#agenda.run(() => this.#isBad, scenario.start + scenario.safety);
+      await this.#queue.run(() => this.#isBad, scenario.start + scenario.safety);
       if (!this.#isBad) await this.#heal();
     } catch (error) {
       this.#crash ??= error;
@@ -221,24 +221,24 @@ class Simulation implements World {
   /** A hint, never the truth: some get lost. */
   #hintAll(name: string): void {
     for (const process of this.#fleet.processes) {
-      if (this.#scenario.calm || this.#hints.chance(HINTS)) process.hint(name);
+      if (this.#scenario.calm || this.#hints.chance(HINT_PROBABILITY)) process.hint(name);
     }
   }
 
   #registry(host: Host): Registry {
     const options = {
       seed: this.seed,
-      mischief: this.#scenario.mischief,
+      tickFaults: this.#scenario.tickFaults,
       cycle: this.#cycle,
       lease: this.#lease,
-      mayMisbehave: () => !this.#healing && this.#isAllowed(MISCHIEF),
+      mayMisbehave: () => !this.#healing && this.#isAllowed(TICK_FAULTS),
       joined: (instance: string, outputs: object) => this.#oracle.joined(instance, { ...outputs }),
     };
     const machines = [chainMachine(options, host), lampMachine(this.#cycle)];
     return this.#options.registry ?? createRegistry([...machines, treeMachine(options, host)]);
   }
 
-  #mischief(kind: string, act: () => void): void {
+  #onTickFault(kind: string, act: () => void): void {
     this.#counts[kind] = (this.#counts[kind] ?? 0) + 1;
     act();
   }
@@ -252,7 +252,7 @@ class Simulation implements World {
   }
 
   /** Own machines know of no lamps, and no trees. */
-  #isKnown({ kind }: Blow): boolean {
+  #isKnown({ kind }: ScheduledFault): boolean {
     return this.#options.registry === undefined || !['lamp', 'send', 'drop', 'tree'].includes(kind);
   }
 
@@ -265,11 +265,11 @@ class Simulation implements World {
     if (exit.kind === 'finished') this.#oracle.ended(process, exit.end, this.#expected);
   }
 
-  #strike(blow: Blow): void {
-    const what = JSON.stringify(blow);
-    this.injected({ id: blow.id, kind: blow.kind, what });
+  #inject(fault: ScheduledFault): void {
+    const what = JSON.stringify(fault);
+    this.injected({ id: fault.id, kind: fault.kind, what });
     this.trace('', () => what);
-    strike(blow, {
+    inject(fault, {
       fleet: this.#fleet,
       user: this.#user,
       // What was held back arrives while everybody is still there to see it.
@@ -283,7 +283,7 @@ class Simulation implements World {
     this.#powers += 1;
     for (const process of this.#fleet.processes) process.kill();
     this.disk.losePower(
-      () => this.#dice.chance(keep),
+      () => this.#prng.chance(keep),
       (file) => this.#tear(file),
     );
     this.trace('', () => 'the power is back');
@@ -291,8 +291,8 @@ class Simulation implements World {
   }
 
   #tear({ content, durable }: FileNode): string {
-    const torn = content.slice(0, Math.floor(content.length * this.#dice.next()));
-    return this.#dice.pick([
+    const torn = content.slice(0, Math.floor(content.length * this.#prng.next()));
+    return this.#prng.pick([
       content,
       durable ?? '',
       '',
@@ -307,10 +307,10 @@ class Simulation implements World {
     this.#healedAt = this.now();
     this.trace('', () => 'faults stop');
     this.#callTheCore();
-    const limit = this.now() + LEASES * this.#lease + CYCLES * this.#cycle;
+    const limit = this.now() + LIVENESS_LEASES * this.#lease + LIVENESS_CYCLES * this.#cycle;
     const isWatching = this.#scenario.hosts[0]!.options.watch;
     const isOver = (): boolean => (isWatching ? this.#isAllDone : this.#fleet.isEmpty);
-    await this.#agenda.run(() => this.#isBad || isOver(), limit);
+    await this.#queue.run(() => this.#isBad || isOver(), limit);
     const wasDone = isWatching && this.#isAllDone;
     this.#fleet.close();
     await this.#dismissAll();
@@ -349,10 +349,10 @@ class Simulation implements World {
   async #tidyUp(): Promise<void> {
     const { options } = this.#fleet.hosts[0]!;
     this.#fleet.launch(0, { ...options, worker: 'caretaker', watch: true });
-    const limit = this.now() + LEASES * this.#lease + CYCLES * this.#cycle;
+    const limit = this.now() + LIVENESS_LEASES * this.#lease + LIVENESS_CYCLES * this.#cycle;
     const isTidy = (): boolean =>
       this.#oracle.leftOver('caretaker') === undefined && this.#isAllDone;
-    await this.#agenda.run(() => this.#isBad || isTidy(), limit);
+    await this.#queue.run(() => this.#isBad || isTidy(), limit);
     await this.#dismissAll();
   }
 
@@ -360,7 +360,7 @@ class Simulation implements World {
     const { processes } = this.#fleet;
     for (const process of processes) process.askToStop();
     const limit = this.now() + 20 * this.#lease;
-    await this.#agenda.run(() => this.#isBad || processes.size === 0, limit);
+    await this.#queue.run(() => this.#isBad || processes.size === 0, limit);
     for (const process of processes) {
       this.trace(process.name, () => 'has not ended in time');
       process.kill();
@@ -373,7 +373,7 @@ class Simulation implements World {
       seed: this.seed,
       ...judgeRun(this.#crash, violation),
       time: this.now() - this.#scenario.start,
-      events: this.#agenda.events,
+      events: this.#queue.events,
       operations: this.#operations,
       states: this.disk.list(MOUNT).length,
       commits,
@@ -391,10 +391,10 @@ function ageTold({ hosts, limits }: Scenario): number {
 }
 
 /** What nobody could count does not count: the volume did not let him, or he had to go for his name's sake. */
-function ticksAllowed({ calm, rates, blows, limits }: Scenario): number {
+function ticksAllowed({ calm, rates, scheduled, limits }: Scenario): number {
   if (calm) return 1;
   const forgetful = ['power', 'blackout', 'unmount', 'no clock', 'twin'];
-  const forgets = blows.some(({ kind }) => forgetful.includes(kind));
+  const forgets = scheduled.some(({ kind }) => forgetful.includes(kind));
   const isSound = Object.keys(rates).length === 0 && limits.cache === 0 && !forgets;
-  return isSound ? ATTEMPTS : Number.POSITIVE_INFINITY;
+  return isSound ? CHAIN_ATTEMPTS : Number.POSITIVE_INFINITY;
 }

@@ -3,7 +3,7 @@ import { originName } from '../machine/name.ts';
 import { publishedStates, parseCommitRecord, type PublishedState } from '../machine/record.ts';
 import { Layout } from '../volume/layout.ts';
 import type { Disk, DiskNode } from './disk.ts';
-import { isLitter } from './litter.ts';
+import { isForeign } from './foreign-entries.ts';
 import { MOUNT } from './process-options.ts';
 
 const LAYOUT = new Layout('');
@@ -18,7 +18,7 @@ export class TrueVolume {
   /** Without what others have left there. */
   list(path: string): string[] {
     const names = this.disk.list(path === '' ? MOUNT : `${MOUNT}/${path}`);
-    return names.filter((name) => !isLitter(path, name));
+    return names.filter((name) => !isForeign(path, name));
   }
 
   exists(path: string): boolean {

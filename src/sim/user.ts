@@ -1,8 +1,8 @@
 /** Who puts things into the simulated volume: state files whole, state files slowly, and junk. */
 import { formatEventName } from '../machine/event.ts';
 import type { Actor, Disk } from './disk.ts';
-import { JUNK } from './junk.ts';
-import { LITTER } from './litter.ts';
+import { INVALID_FILES } from './invalid-files.ts';
+import { FOREIGN_ENTRIES } from './foreign-entries.ts';
 import { MOUNT } from './process-options.ts';
 
 export interface Place {
@@ -93,9 +93,9 @@ export class User implements Actor {
     }
   }
 
-  putJunk(number: number): void {
+  putInvalidFile(number: number): void {
     const { disk } = this.#place;
-    const [name, content] = JUNK[number % JUNK.length]!;
+    const [name, content] = INVALID_FILES[number % INVALID_FILES.length]!;
     if (disk.stat(pathOf(name)) !== undefined) return;
     this.#place.expect(name, content ?? '', false);
     if (content === undefined) disk.createOther(pathOf(name), this);
@@ -104,9 +104,9 @@ export class User implements Actor {
   }
 
   /** Into a directory of ours, once there is one. */
-  putLitter(number: number): void {
+  putForeignEntry(number: number): void {
     const { disk } = this.#place;
-    const { place, name, kind } = LITTER[number % LITTER.length]!;
+    const { place, name, kind } = FOREIGN_ENTRIES[number % FOREIGN_ENTRIES.length]!;
     const [directory, path] = [pathOf(place), pathOf(`${place}/${name}`)];
     if (disk.stat(directory) === undefined || disk.stat(path) !== undefined) return;
     if (kind === 'directory') disk.makeDirectory(path, this);

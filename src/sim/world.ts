@@ -11,7 +11,7 @@ export interface World {
   readonly disk: Disk;
   /** The true time, ms since the epoch. */
   now(): number;
-  /** Returns a way to strike it out again. */
+  /** Returns a function that cancels it. */
   at(time: number, act: () => void): () => void;
   afterUnlessPowerFails(ms: number, act: () => void): void;
   losePower(): void;

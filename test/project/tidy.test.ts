@@ -155,7 +155,7 @@ describe('the rules bite', () => {
     ['doctor/a.ts', "import { x } from '../worker/ports.ts';", 'may not import worker/ports.ts'],
     ['worker/a.ts', "import { x } from '../doctor/judge.ts';", 'may not import doctor/judge.ts'],
     ['doctor/judge.ts', 'const x = process.pid;', 'not pure: process'],
-    ['check/a.ts', "import { x } from '../sim/dice.ts';", 'may not import sim/dice.ts'],
+    ['check/a.ts', "import { x } from '../sim/prng.ts';", 'may not import sim/prng.ts'],
     ['check/a.ts', 'const x = performance.now();', 'not pure: performance'],
     ['machine/a.ts', 'const x = Date.now();', 'not pure: Date.now'],
     ['machine/a.ts', 'const x = new Date();', 'not pure: new Date()'],

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import {
   FAULT_KINDS,
   randomFaults,
-  REFUSED,
+  REFUSAL_ERRNOS,
   type Fault,
   type FaultKind,
   type FaultSource,
@@ -84,7 +84,7 @@ test('a fault is within its limits, and of all sorts', () => {
   const rates = { refused: 0.2, slow: 0.2, duplicate: 0.2 };
   const faults = faultsFor(randomFaults('sorts', rates, LIMITS), 'link');
   const errnos = new Set(faults.flatMap((one) => (one.kind === 'refused' ? [one.errno] : [])));
-  expect(errnos).toEqual(new Set(REFUSED));
+  expect(errnos).toEqual(new Set(REFUSAL_ERRNOS));
   for (const fault of faults) {
     if (fault.kind === 'slow') expect(fault.delay).toBeLessThan(LIMITS.slow);
     if (fault.kind === 'duplicate') expect(fault.delay).toBeLessThan(LIMITS.duplicate);
@@ -103,7 +103,7 @@ test('one fault left out of a run leaves all before it as they were', async () =
     const index = injected.findIndex(({ kind }, at) => at >= middle && kind !== 'crash-after');
     if (index < 1) continue;
     left += 1;
-    const only = new Set([...ids.filter((id) => id !== ids[index]), 'mischief']);
+    const only = new Set([...ids.filter((id) => id !== ids[index]), 'tick faults']);
     const without = await simulate(scenario, { only });
     expect(without.injected.slice(0, index)).toEqual(injected.slice(0, index));
     expect(without.injected.map(({ id }) => id)).not.toContain(ids[index]);

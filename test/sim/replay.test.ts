@@ -41,7 +41,7 @@ test('with all of its faults, and no others, a run is itself; with none, another
   for (const seed of SEEDS.slice(0, 20)) {
     const scenario = drawScenario(seed);
     const whole = await simulate(scenario);
-    const only = new Set([...whole.injected.map(({ id }) => id), 'mischief']);
+    const only = new Set([...whole.injected.map(({ id }) => id), 'tick faults']);
     expect(await simulate(scenario, { only })).toEqual(whole);
     const none = await simulate(scenario, { only: new Set() });
     expect(none.injected).toEqual([]);

@@ -1,7 +1,7 @@
 /** One small run, and what becomes of it when one of its file operations fails. */
-import { REFUSED, type Fault, type Method } from '../../src/sim/faults.ts';
+import { REFUSAL_ERRNOS, type Fault, type Method } from '../../src/sim/faults.ts';
 import type { Outcome } from '../../src/sim/outcome.ts';
-import type { Blow, Scenario } from '../../src/sim/scenario.ts';
+import type { ScheduledFault, Scenario } from '../../src/sim/scenario.ts';
 import { simulate } from '../../src/sim/simulation.ts';
 
 const OPTIONS = {
@@ -35,10 +35,10 @@ export const SMALL: Scenario = {
     { name: 'i0', steps: 2 },
     { name: 'i1', steps: 1 },
   ],
-  mischief: {},
+  tickFaults: {},
   rates: {},
   limits: { cache: 0, duplicate: 0, slow: 0 },
-  blows: [],
+  scheduled: [],
   safety: 3000,
   core: [0, 1],
 };
@@ -88,15 +88,15 @@ function faultAt(failures: readonly Failure[], process: string, call: number): F
   return failures.find((one) => one.process === process && one.call === call)?.fault;
 }
 
-const LOST = ['EIO', 'ENOENT', 'EEXIST', 'ETIMEDOUT'];
+const LOST_REPLY_ERRNOS = ['EIO', 'ENOENT', 'EEXIST', 'ETIMEDOUT'];
 /** The reply to a question is the answer: a lost one is a refusal, and not another answer. */
 const QUESTIONS: readonly Method[] = ['list', 'stat', 'read', 'sync'];
 
 /** Every way in which this operation can fail. */
 function faultsOf({ method }: Operation): Fault[] {
-  const lost = QUESTIONS.includes(method) ? [] : LOST;
+  const lost = QUESTIONS.includes(method) ? [] : LOST_REPLY_ERRNOS;
   return [
-    ...REFUSED.map((errno) => ({ kind: 'refused', errno }) as const),
+    ...REFUSAL_ERRNOS.map((errno) => ({ kind: 'refused', errno }) as const),
     ...lost.map((errno) => ({ kind: 'lost', errno }) as const),
     { kind: 'crash-before' },
     { kind: 'crash-after' },
@@ -124,7 +124,7 @@ export async function allFailures(scenario: Scenario): Promise<Trial[]> {
   );
 }
 
-/** A fault loses half of what was not synced. A blow can lose all or nothing; but it goes by the time. */
+/** A fault loses half of what was not synced; a scheduled fault can lose all or nothing, but at a time, not at a call. */
 export async function powerCuts(scenario: Scenario, keeps: readonly number[]): Promise<Trial[]> {
   const times: number[] = [];
   await simulate(scenario, {
@@ -135,11 +135,11 @@ export async function powerCuts(scenario: Scenario, keeps: readonly number[]): P
   const between = [...new Set(times)].slice(1).map((time, index) => (time + times[index]!) / 2);
   return keeps.flatMap((keep) =>
     between.map((at): Trial => {
-      const blow: Blow = { id: 'blow 0', kind: 'power', at, keep, restart: 0 };
+      const fault: ScheduledFault = { id: 'fault 0', kind: 'power', at, keep, restart: 0 };
       return {
-        what: JSON.stringify(blow),
-        ids: [blow.id],
-        run: (trace) => simulate({ ...scenario, blows: [blow] }, { ...(trace && { trace }) }),
+        what: JSON.stringify(fault),
+        ids: [fault.id],
+        run: (trace) => simulate({ ...scenario, scheduled: [fault] }, { ...(trace && { trace }) }),
       };
     }),
   );

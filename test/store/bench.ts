@@ -5,7 +5,7 @@ import type { CommitRecord, FailureRecord } from '../../src/machine/record.ts';
 import { machineNames, sensorsOf } from '../../src/machine/registry.ts';
 import { cycleLength, cycleStart, type PhaseLengths } from '../../src/volume/phases/cycle.ts';
 import type { Random } from '../../src/engine/ports.ts';
-import { Dice } from '../../src/sim/dice.ts';
+import { Prng } from '../../src/sim/prng.ts';
 import type { Recruit, Sent, Store } from '../../src/engine/engine.ts';
 import type { EventFile } from '../../src/machine/event.ts';
 import type { VolumeOperations, Step, PhaseGuard } from '../../src/volume/operations.ts';
@@ -55,8 +55,8 @@ export class Bench {
 
   static async of(make: MakeStore): Promise<Bench> {
     const time = new Time();
-    const dice = new Dice('exercise');
-    const random = (): number => dice.next();
+    const prng = new Prng('exercise');
+    const random = (): number => prng.next();
     return new Bench(time, await make(time, { phases: PHASES, lease: LEASE, random }));
   }
 
@@ -89,9 +89,9 @@ export class Bench {
 
   /** While the living show that they live. */
   async pass(ms: number, ...living: readonly VolumeOperations[]): Promise<void> {
-    const end = this.time.agenda.now + ms;
-    while (this.time.agenda.now < end) {
-      await this.time.pass(Math.min(LEASE / 8, end - this.time.agenda.now));
+    const end = this.time.queue.now + ms;
+    while (this.time.queue.now < end) {
+      await this.time.pass(Math.min(LEASE / 8, end - this.time.queue.now));
       for (const session of living) expect(await session.check()).toBe('alive');
     }
   }
@@ -99,7 +99,7 @@ export class Bench {
   /** Until a cycle has begun that begins after `time` has come: what was to wait for it is due in it. */
   async passUntilDue(time: number, ...living: readonly VolumeOperations[]): Promise<void> {
     const start = cycleStart(PHASES, time - 1) + CYCLE_LENGTH;
-    await this.pass(Math.max(0, start - this.time.agenda.now), ...living);
+    await this.pass(Math.max(0, start - this.time.queue.now), ...living);
   }
 
   /** The dead are dead, until the survivor has finished all that they owed. */

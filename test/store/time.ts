@@ -1,32 +1,32 @@
 /** Time of its own: it passes when a test says so, and for everybody at once. */
-import { Agenda } from '../../src/sim/agenda.ts';
+import { EventQueue } from '../../src/sim/event-queue.ts';
 import type { Clock } from '../../src/engine/ports.ts';
 
 /** No whole second: a volume that stamps only those would seem to be a coarse one. */
 const START = 1_700_000_000_123;
 
 export class Time {
-  readonly agenda: Agenda = new Agenda(START);
+  readonly queue: EventQueue = new EventQueue(START);
   readonly clock: Clock = {
-    now: () => this.agenda.now,
-    monotonic: () => this.agenda.now,
+    now: () => this.queue.now,
+    monotonic: () => this.queue.now,
     sleep: (ms, signal) =>
       new Promise((resolve) => {
         if (signal?.aborted === true) return resolve();
         const wake = (): void => {
-          strike();
+          cancel();
           signal?.removeEventListener('abort', wake);
           resolve();
         };
-        const strike = this.agenda.at(this.agenda.now + ms, wake);
+        const cancel = this.queue.at(this.queue.now + ms, wake);
         signal?.addEventListener('abort', wake, { once: true });
       }),
   };
 
   async pass(ms: number): Promise<void> {
-    const until = this.agenda.now + ms;
-    this.agenda.at(until, () => undefined);
-    await this.agenda.run(() => false, until);
+    const until = this.queue.now + ms;
+    this.queue.at(until, () => undefined);
+    await this.queue.run(() => false, until);
   }
 
   /** Until `what` has happened; throws if it has not after `limit` ms. */
@@ -34,7 +34,7 @@ export class Time {
     let isOver = false;
     const end = (): void => void (isOver = true);
     what.then(end, end);
-    await this.agenda.run(() => isOver, this.agenda.now + limit);
+    await this.queue.run(() => isOver, this.queue.now + limit);
     if (!isOver) throw new Error(`it does not come to an end in ${limit} ms`);
     return what;
   }

@@ -4,7 +4,7 @@ import type { TickContext } from '../../src/machine/definition.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { createRegistry } from '../../src/machine/registry.ts';
 import { LOCAL_PHASES, type PhaseLengths } from '../../src/volume/phases/cycle.ts';
-import type { Blow } from '../../src/sim/scenario.ts';
+import type { ScheduledFault } from '../../src/sim/scenario.ts';
 import { simulate } from '../../src/sim/simulation.ts';
 import type { GatheringOptions } from '../../src/volume/phases/gathering.ts';
 
@@ -20,7 +20,7 @@ interface FleetGiven {
   readonly phases?: PhaseLengths;
   readonly lease?: number;
   readonly gathering?: GatheringOptions;
-  readonly blows?: readonly Blow[];
+  readonly scheduled?: readonly ScheduledFault[];
 }
 
 /** State files by instance: how long the tick of each of its steps takes, ms. */
@@ -121,7 +121,7 @@ async function runFleet(run: Run): Promise<void> {
     concurrencies,
     phases = LOCAL_PHASES,
     lease = 5000,
-    blows = [],
+    scheduled = [],
     due = 0,
     gathering,
   } = run;
@@ -160,10 +160,10 @@ async function runFleet(run: Run): Promise<void> {
       },
     })),
     instances: [],
-    mischief: {},
+    tickFaults: {},
     rates: {},
     limits: { cache: 0, duplicate: 0, slow: 0 },
-    blows,
+    scheduled,
     // What may take longer than the simulator waits for a fleet to finish takes its time before that.
     safety: [...run.chains.values()].flat().reduce((sum, ms) => sum + ms, 0),
     core: [...concurrencies.keys()],

@@ -17,7 +17,7 @@ test('whoever has nothing to do recovers all of it in one cycle', async () => {
     count: COUNT,
     due: 3 * CYCLE,
     lease: LEASE,
-    blows: [
+    scheduled: [
       { id: 'death', at: DEATH, kind: 'kill', host: 0, restart: 1000 * CYCLE },
       // Not for long enough to be taken for dead.
       { id: 'stop', at: DEATH + LEASE - CYCLE, kind: 'suspend', host: 1, ms: LEASE / 2 },

@@ -5,9 +5,9 @@ import { machine } from '../machine/machine.ts';
 import { same } from '../machine/table.ts';
 
 const LAMP = 'lamp';
-const LAMPS = 3;
+const LAMP_COUNT = 3;
 /** Of cycles. */
-const LIT = 0.7;
+const LIT_CYCLES = 0.7;
 
 /** The state file that a lamp begins with. */
 export const LAMP_STATE: string = `${JSON.stringify({ state: LAMP })}\n`;
@@ -34,12 +34,12 @@ export function lampMachine(cycle: number): Machine {
       lit: { press: same, expire: 'off', 'burn out': 'broken' },
       broken: { press: same, expire: same, 'burn out': same },
     },
-    after: { lit: { [`${Math.ceil(LIT * cycle)}ms`]: 'expire' } },
+    after: { lit: { [`${Math.ceil(LIT_CYCLES * cycle)}ms`]: 'expire' } },
     hooks: {
       after: ({ instance, event, details }) => {
         const hops = (details as { hops?: number } | null)?.hops ?? 0;
         if (event !== 'press' || hops <= 0) return [];
-        const next = (Number(instance.slice(LAMP.length)) + 1) % LAMPS;
+        const next = (Number(instance.slice(LAMP.length)) + 1) % LAMP_COUNT;
         return [{ to: `${LAMP}${next}`, event, details: { hops: hops - 1 } }];
       },
     },

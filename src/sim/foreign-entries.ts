@@ -1,6 +1,6 @@
 /** What file servers, desktops and attackers leave in the directories of a volume: it is passed over, and stays. */
 
-export interface Litter {
+export interface ForeignEntry {
   /** Below the volume. */
   readonly place: string;
   readonly name: string;
@@ -10,9 +10,9 @@ export interface Litter {
 /** A session that nobody is, whose lease is no file: it is dead, and cannot be buried. */
 const NOBODY = 'nobody.aaaaaaaa';
 
-export const LITTER: readonly Litter[] = [
+export const FOREIGN_ENTRIES: readonly ForeignEntry[] = [
   ...['done', 'failed', 'in_progress', 'waiting', 'workers', 'outcomes', 'events'].flatMap(
-    (place): Litter[] => [
+    (place): ForeignEntry[] => [
       { place, name: '@eaDir', kind: 'directory' },
       { place, name: '.DS_Store', kind: 'file' },
     ],
@@ -25,5 +25,5 @@ export const LITTER: readonly Litter[] = [
   { place: '.flockwork/attempts', name: 'never.state', kind: 'link' },
 ];
 
-export const isLitter = (place: string, name: string): boolean =>
-  LITTER.some((one) => one.place === place && one.name === name);
+export const isForeign = (place: string, name: string): boolean =>
+  FOREIGN_ENTRIES.some((one) => one.place === place && one.name === name);

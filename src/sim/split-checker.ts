@@ -6,7 +6,7 @@ import type { Snapshot } from '../volume/operations.ts';
 /** Splits of so many cycles are kept for comparison. */
 const CYCLES_KEPT = 4;
 
-export class Splits {
+export class SplitChecker {
   readonly #byCycle = new Map<number, Map<string, { split: string; worker: string }>>();
 
   /** What differs from another worker's split of the same snapshot in the same cycle; undefined if nothing. */

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path/posix';
 import type { Fault, Method } from './faults.ts';
 import { MOUNT } from './process-options.ts';
 
-export class Traps {
+export class ArmedFaults {
   #ambush: string | undefined;
   #blackout: string | undefined;
   #isDark = false;
@@ -32,7 +32,7 @@ export class Traps {
   }
 
   /** The fault that this operation meets; `slow` for as long as its process is to be stopped. */
-  spring(method: Method, path: string, now: number): Fault | undefined {
+  fire(method: Method, path: string, now: number): Fault | undefined {
     if (this.#isDark) return { kind: 'power' };
     if (method !== 'link' && method !== 'sync') return undefined;
     const directory = method === 'link' ? dirname(path) : path;

@@ -1,7 +1,7 @@
 /** What people leave in a volume: names that are ignored, and state files that cannot be run. */
 
 /** Name and content; no content: no regular file. */
-export const JUNK: readonly (readonly [name: string, content: string | undefined])[] = [
+export const INVALID_FILES: readonly (readonly [name: string, content: string | undefined])[] = [
   ['README.txt', 'hello'],
   ['half.state.part', '{"state":'],
   ['zero.state-01', '{}'],

@@ -16,9 +16,9 @@ import type { Notice } from './disk.ts';
 import { archivedFlag, textOf, type TrueVolume } from './true-volume.ts';
 
 /** Nobody makes more generations of an outcome than this: see `volume/outcomes.ts`. */
-const GENERATIONS = 1000;
+const MAX_GENERATIONS = 1000;
 
-export class Mail {
+export class EventChecker {
   readonly #volume: TrueVolume;
   /** All that were ever sent, by a user or by a step that counts: their files' names, by id. */
   readonly #known = new Map<string, string>();
@@ -186,7 +186,7 @@ export class Mail {
 
   #outcomes(id: string): string[] {
     const paths: string[] = [];
-    for (let generation = 0; generation < GENERATIONS; generation += 1) {
+    for (let generation = 0; generation < MAX_GENERATIONS; generation += 1) {
       const path = `outcomes/${id}${generation === 0 ? '' : `+${generation}`}`;
       if (!this.#volume.exists(path)) break;
       paths.push(path);

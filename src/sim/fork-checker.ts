@@ -9,7 +9,7 @@ import { emittedIn, parseCommitRecord, type CommitRecord } from '../machine/reco
 import { parseStateFile, type Joins } from '../machine/state-file.ts';
 import type { TrueVolume } from './true-volume.ts';
 
-export class Forks {
+export class ForkChecker {
   readonly #volume: TrueVolume;
 
   constructor(volume: TrueVolume) {

@@ -1,7 +1,7 @@
 /** Chance that a seed repeats: the same seed gives the same throws, whatever the machine. */
 import { hash } from '../volume/phases/hash.ts';
 
-export class Dice {
+export class Prng {
   #a: number;
   #b: number;
   #c: number;

@@ -1,7 +1,7 @@
 /** I6, watched: who lives is not taken for dead, and who was taken for dead does nothing more. */
 import type { SimProcess } from './process.ts';
 
-export interface LivesOptions {
+export interface LeaseCheckerOptions {
   /** Milliseconds. */
   readonly lease: number;
   readonly cycle: number;
@@ -9,13 +9,13 @@ export interface LivesOptions {
   readonly hangs: boolean;
 }
 
-export class Lives {
-  readonly #options: LivesOptions;
+export class LeaseChecker {
+  readonly #options: LeaseCheckerOptions;
   readonly #now: () => number;
   /** When a session's lease went. */
   readonly #gone = new Map<string, number>();
 
-  constructor(now: () => number, options: LivesOptions) {
+  constructor(now: () => number, options: LeaseCheckerOptions) {
     this.#now = now;
     this.#options = options;
   }

@@ -6,9 +6,9 @@ import { publishedStates, parseCommitRecord } from '../machine/record.ts';
 import { archivedFlag, archivedState, type TrueVolume } from './true-volume.ts';
 
 /** Clocks drift: of the age that there has to be, so much at least. */
-const NEARLY = 0.9;
+const MIN_AGE_FRACTION = 0.9;
 
-export class Removals {
+export class ArchiveChecker {
   readonly #volume: TrueVolume;
   readonly #now: () => number;
   readonly #age: number;
@@ -41,7 +41,7 @@ export class Removals {
     const open = publishedStates(record).find((one) => volume.doneText(one.name) === undefined);
     if (open !== undefined) return `${open.name} is not done`;
     const age = this.#now() - (this.#committed.get(name) ?? Number.NEGATIVE_INFINITY);
-    return age < NEARLY * this.#age ? `it was done ${Math.round(age)} ms ago` : undefined;
+    return age < MIN_AGE_FRACTION * this.#age ? `it was done ${Math.round(age)} ms ago` : undefined;
   }
 
   #isTorn(name: string): boolean {

@@ -3,7 +3,7 @@ import { momentAt, type PhaseLengths, type PhaseName } from '../volume/phases/cy
 import type { Method } from './faults.ts';
 
 /** Where state files and flags may be touched, and in which phase that may begin. I4. */
-const SEASONS: Readonly<Record<string, Partial<Record<Method, readonly PhaseName[]>>>> = {
+const ALLOWED_PHASES: Readonly<Record<string, Partial<Record<Method, readonly PhaseName[]>>>> = {
   in_progress: { link: ['commitment', 'update'], unlink: ['commitment', 'update'] },
   done: { link: ['update'], unlink: ['update'] },
   failed: { link: ['update'], unlink: [] },
@@ -27,16 +27,16 @@ const LANDS_IN_BUFFER = new Set([
 ]);
 
 /** Where in the cycle `now` is, if this may not begin there; undefined if it may. */
-export function outOfSeason(
+export function forbiddenPhase(
   phases: PhaseLengths,
   place: string,
   method: Method,
   now: number,
 ): string | undefined {
-  const season = SEASONS[place]?.[method];
-  if (season === undefined) return undefined;
+  const allowed = ALLOWED_PHASES[place]?.[method];
+  if (allowed === undefined) return undefined;
   const { phase, after } = momentAt(phases, now);
-  if (phase !== 'buffer') return season.includes(phase) ? undefined : phase;
-  const canFinish = season.includes(after) && LANDS_IN_BUFFER.has(`${place}/${method}`);
+  if (phase !== 'buffer') return allowed.includes(phase) ? undefined : phase;
+  const canFinish = allowed.includes(after) && LANDS_IN_BUFFER.has(`${place}/${method}`);
   return canFinish ? undefined : `the buffer after ${after}`;
 }

@@ -3,12 +3,12 @@ import { done, fork, next, type Answer } from '../machine/answer.ts';
 import type { Machine, TickContext } from '../machine/definition.ts';
 import type { Branch } from '../machine/fork.ts';
 import { machine } from '../machine/machine.ts';
-import { Dice } from './dice.ts';
+import { Prng } from './prng.ts';
 import {
   activityOf,
   CHAIN,
   chainPayload,
-  diceOf,
+  prngOf,
   misbehave,
   type ChainOptions,
   type Host,
@@ -39,8 +39,8 @@ export interface TreeOptions extends ChainOptions {
 
 export function treeMachine(options: TreeOptions, host: Host): Machine {
   const wrongAnswer = (context: TickContext): Promise<Answer | undefined> => {
-    const dice = diceOf(context, options, context.idempotencyKey);
-    return misbehave(context, dice, options, host);
+    const prng = prngOf(context, options, context.idempotencyKey);
+    return misbehave(context, prng, options, host);
   };
   const grow = async (context: TickContext): Promise<Answer> =>
     (await wrongAnswer(context)) ?? forkIn(context.payload as Tree);
@@ -84,11 +84,11 @@ function forkIn({ depth, width, steps, again }: Tree): Answer {
   });
 }
 
-export function drawTree(dice: Dice): Tree {
+export function drawTree(prng: Prng): Tree {
   return {
-    depth: dice.pick([1, 1, 2]),
-    width: dice.whole(1, 3),
-    steps: dice.whole(1, 2),
-    again: dice.pick([0, 0, 1]),
+    depth: prng.pick([1, 1, 2]),
+    width: prng.whole(1, 3),
+    steps: prng.whole(1, 2),
+    again: prng.pick([0, 0, 1]),
   };
 }

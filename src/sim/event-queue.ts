@@ -7,7 +7,7 @@ interface Entry {
   act: (() => void) | undefined;
 }
 
-export class Agenda {
+export class EventQueue {
   /** Milliseconds since the epoch: the true time, which no worker knows. */
   now: number;
   /** Events so far. */
@@ -19,7 +19,7 @@ export class Agenda {
     this.now = start;
   }
 
-  /** Returns a way to strike it out again. */
+  /** Returns a function that cancels it. */
   at(time: number, act: () => void): () => void {
     const entry: Entry = { time: Math.max(time, this.now), order: (this.#order += 1), act };
     this.#push(entry);
@@ -77,7 +77,7 @@ function isBefore(a: Entry, b: Entry): boolean {
   return a.time < b.time || (a.time === b.time && a.order < b.order);
 }
 
-/** Node runs ticks only when no promise has anything left to do: everybody waits for the agenda then. */
+/** Node runs ticks only when no promise has anything left to do: everybody waits for the queue then. */
 function settled(): Promise<void> {
   return new Promise((resolve) => process.nextTick(resolve));
 }

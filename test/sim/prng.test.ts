@@ -1,11 +1,11 @@
 /** Chance that a seed repeats. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Dice } from '../../src/sim/dice.ts';
+import { Prng } from '../../src/sim/prng.ts';
 
 const throws = (seed: string, count = 50): number[] => {
-  const dice = new Dice(seed);
-  return Array.from({ length: count }, () => dice.next());
+  const prng = new Prng(seed);
+  return Array.from({ length: count }, () => prng.next());
 };
 
 test('the same seed gives the same throws, another one others', () => {
@@ -24,13 +24,13 @@ test('throws of today are those of every other day: seeds in reports stay good',
 });
 
 test('throws are spread evenly, one by one and in pairs', () => {
-  const dice = new Dice('even');
+  const prng = new Prng('even');
   const sides = 8;
   const count = 64_000;
   const pairs = new Map<number, number>();
   let last = 0;
   for (let index = 0; index < count; index += 1) {
-    const side = Math.floor(dice.next() * sides);
+    const side = Math.floor(prng.next() * sides);
     pairs.set(last * sides + side, (pairs.get(last * sides + side) ?? 0) + 1);
     last = side;
   }
@@ -42,7 +42,7 @@ test('throws are spread evenly, one by one and in pairs', () => {
 });
 
 test('seeds that look alike have nothing to do with each other', () => {
-  const firsts = Array.from({ length: 1000 }, (_, seed) => new Dice(String(seed)).next());
+  const firsts = Array.from({ length: 1000 }, (_, seed) => new Prng(String(seed)).next());
   const mean = firsts.reduce((sum, one) => sum + one, 0) / firsts.length;
   expect(mean).toBeCloseTo(0.5, 1);
   const rises = firsts.filter((one, index) => index > 0 && one > firsts[index - 1]!).length;
@@ -51,13 +51,13 @@ test('seeds that look alike have nothing to do with each other', () => {
 });
 
 test('what is thrown stays within its bounds, and reaches them', () => {
-  const dice = new Dice('bounds');
+  const prng = new Prng('bounds');
   const many = <T>(one: () => T): T[] => Array.from({ length: 2000 }, one);
-  expect(new Set(many(() => dice.whole(-1, 2)))).toEqual(new Set([-1, 0, 1, 2]));
-  expect(new Set(many(() => dice.pick(['a', 'b', 'c'])))).toEqual(new Set(['a', 'b', 'c']));
-  expect(many(() => dice.chance(0))).not.toContain(true);
-  expect(many(() => dice.chance(1))).not.toContain(false);
-  const scaled = many(() => dice.scale(1, 10_000));
+  expect(new Set(many(() => prng.whole(-1, 2)))).toEqual(new Set([-1, 0, 1, 2]));
+  expect(new Set(many(() => prng.pick(['a', 'b', 'c'])))).toEqual(new Set(['a', 'b', 'c']));
+  expect(many(() => prng.chance(0))).not.toContain(true);
+  expect(many(() => prng.chance(1))).not.toContain(false);
+  const scaled = many(() => prng.scale(1, 10_000));
   expect(Math.min(...scaled)).toBeGreaterThanOrEqual(1);
   expect(Math.max(...scaled)).toBeLessThanOrEqual(10_000);
   const below = scaled.filter((one) => one < 100).length;
@@ -69,7 +69,7 @@ test('shuffling keeps everything, and leaves its argument alone', () => {
   fc.assert(
     fc.property(fc.string(), fc.array(fc.nat()), (seed, items) => {
       const before = [...items];
-      const shuffled = new Dice(seed).shuffle(items);
+      const shuffled = new Prng(seed).shuffle(items);
       expect(items).toEqual(before);
       expect(shuffled.toSorted((a, b) => a - b)).toEqual(before.toSorted((a, b) => a - b));
     }),
@@ -77,10 +77,10 @@ test('shuffling keeps everything, and leaves its argument alone', () => {
 });
 
 test('every order of three comes up about as often', () => {
-  const dice = new Dice('orders');
+  const prng = new Prng('orders');
   const orders = new Map<string, number>();
   for (let index = 0; index < 6000; index += 1) {
-    const order = dice.shuffle(['a', 'b', 'c']).join('');
+    const order = prng.shuffle(['a', 'b', 'c']).join('');
     orders.set(order, (orders.get(order) ?? 0) + 1);
   }
   expect(orders.size).toBe(6);
