@@ -33,14 +33,18 @@ export interface Report {
 
 const INTRO = `# Performance
 
-\`npm run bench\` writes this page: it runs the same work on Flockwork and on others, on one machine, in one run, the
-systems in turn in every round, so that whatever else the machine does meets all of them alike. Figures are medians,
-with the smallest and the largest in brackets. Rows where another system wins stay in. \`npm run bench -- --help\` says
-how to run a part of it, and [performance.json](performance.json) has every round.
+For users who compare Flockwork with other queues, and for contributors who change its speed. After reading this page you
+know what was measured on one machine, against which systems and targets, and how to repeat it. [scale.md](scale.md) is about
+larger fleets.
 
-Queues on Redis keep everything in memory; Flockwork and the queues on PostgreSQL are measured as they come, which is
-durable. The _floor_ is what the file system alone takes for the least that a state needs: nobody claims, decides
-or recovers anything there.`;
+\`npm run bench\` writes this page. It runs the same work on Flockwork and on other systems, on one machine, in one run. The
+systems take turns in every round, so that other load on the machine affects all of them alike. Figures are medians, with
+the smallest and the largest in brackets. Rows where another system wins stay in. \`npm run bench -- --help\` says how to run
+a part of it, and [performance.json](performance.json) has every round.
+
+Queues on Redis keep everything in memory; Flockwork and the queues on PostgreSQL are measured durable, as they are by
+default. The _floor_ is the time of the fewest file system calls that a state needs, without claims by other workers, decisions
+or recovery.`;
 
 export function summaryOf(
   { results }: Pick<Report, 'results'>,
@@ -74,7 +78,7 @@ function renderTargets(report: Report): string {
     value,
     isMet ? 'met' : '**not met**',
   ]);
-  return `## What we aim at\n\n${renderTable(['', 'target', 'measured', ''], lines)}`;
+  return `## Targets\n\n${renderTable(['', 'target', 'measured', ''], lines)}`;
 }
 
 function renderRow(report: Report, row: Row, base: string): string {

@@ -16,7 +16,7 @@ export const chains: Row = {
   charts: ['rate'],
   notes: [
     'In the job queues the handler of each step adds the job of the next, and is then done: two writes, between which a crash runs the ' +
-      'step again. In Flockwork they are one.',
+      'step again. In Flockwork both are one commit.',
   ],
   measure: (context) => {
     const count = Math.ceil(context.amounts.chains * (context.system.part ?? 1));

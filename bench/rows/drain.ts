@@ -16,10 +16,10 @@ export const drain: Row = {
   ],
   charts: ['rate', 'cpu'],
   notes: [
-    'The workers are running and idle, the states are there and held back (`flockwork pause`, `queue.pause`, an open transaction). ' +
-      'The clock runs from the release to the last commit. GNU parallel cannot wait: it runs from its start to its end.',
-    'CPU is user and system time of all processes of a system, servers included. Workers’ memory is the largest there was; servers’ is ' +
-      'what they have at the end.',
+    'The workers are running and idle, the states are submitted and held back (`flockwork pause`, `queue.pause`, an open transaction). ' +
+      'Time is measured from the release to the last commit. GNU parallel cannot wait: it runs from its start to its end.',
+    'CPU is user and system time of all processes of a system, servers included. The memory of workers is their peak; that of servers is ' +
+      'measured at the end.',
   ],
   measure: async (context) => {
     const steps = Math.ceil(context.amounts.states * (context.system.part ?? 1));

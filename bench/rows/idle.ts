@@ -21,7 +21,7 @@ export const idle: Row = {
   ],
   charts: [],
   notes: [
-    'A cycle that does nothing: one tick that waits keeps the worker from napping, so that it goes through every phase of every cycle.',
+    'The last column measures a worker with one tick that waits: the tick keeps it from sleeping, so that it goes through every phase of every cycle.',
   ],
   maxRounds: 3,
   measure: async ({ amounts, site }) => {

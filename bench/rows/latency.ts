@@ -23,7 +23,7 @@ export const latency: Row = {
   ],
   charts: ['p50'],
   notes: [
-    'From just before the item is put in until its handler notes the time, on the monotonic clock that all processes share. Between items ' +
+    'Time is measured from just before the item is submitted until its handler reads the clock, on the monotonic clock that all processes share. The pause between items is ' +
       `${SHORTEST_GAP / 1000} to ${LONGEST_GAP / 1000} s.`,
   ],
   maxRounds: 1,

@@ -17,7 +17,7 @@ export const million: Row = {
   ],
   charts: [],
   notes: [
-    'The states are there before the workers: the first one’s time counts from the start of their processes. The rate is that of the ' +
+    'The states are submitted before the workers start: the time to the first counts from the start of their processes. The rate is that of the ' +
       'seconds after the first one began.',
   ],
   maxRounds: 1,
