@@ -26,6 +26,7 @@ export class Worker implements SlotUser {
   readonly #library: Library;
   readonly #settledLog: SettledLog;
   #session!: Session;
+  #hasJoined = false;
   #settler!: Settler;
   /** Taken, and not yet decided. */
   readonly #active = new Set<Task>();
@@ -34,7 +35,8 @@ export class Worker implements SlotUser {
   #ending: Summary['end'] | undefined;
   #closed: Promise<void> | undefined;
   #ticks = 0;
-  readonly #counts = { done: 0, failed: 0 };
+  #done = 0;
+  #failed = 0;
 
   constructor(engine: WorkerEngine, ports: WorkerPorts, options: WorkerOptions) {
     this.#engine = engine;
@@ -50,7 +52,7 @@ export class Worker implements SlotUser {
   }
 
   get isActive(): boolean {
-    return this.#active.size > 0 || !this.#session.isIdle;
+    return this.#active.size > 0 || !this.#hasJoined || !this.#session.isIdle;
   }
 
   /** Takes again, when it waits for less than it has room for now. */
@@ -64,25 +66,38 @@ export class Worker implements SlotUser {
 
   /** Works until nothing is left, or until `stop` aborts and its ticks are settled. Throws what ends the session. */
   async run(stop: AbortSignal): Promise<Summary> {
+    this.#ports.slots.join(this);
+    try {
+      return await this.#work(stop);
+    } finally {
+      this.#ports.slots.leave(this);
+    }
+  }
+
+  async #work(stop: AbortSignal): Promise<Summary> {
     this.#session = await this.#engine.join(this.#info());
+    this.#hasJoined = true;
     this.#settler = new Settler(this.#session, this.#ports.clock, (error) =>
       this.#ports.log.warn({ err: error }, 'settle failed, will be repeated'),
     );
     const onStop = (): void => this.#stop();
     stop.addEventListener('abort', onStop, { once: true });
     if (stop.aborted) onStop();
-    this.#ports.slots.join(this);
     try {
       await this.#take();
       await this.#closed;
       await Promise.all(this.#settling);
     } finally {
       stop.removeEventListener('abort', onStop);
-      this.#ports.slots.leave(this);
       await this.#session.close(0);
     }
-    const failed = this.#counts.failed + this.#session.unreadable;
-    return { done: this.#counts.done, failed, end: this.#ending ?? 'stopped' };
+    return { ...this.counts, end: this.#ending ?? 'stopped' };
+  }
+
+  /** So far. */
+  get counts(): Pick<Summary, 'done' | 'failed'> {
+    const unreadable = this.#hasJoined ? this.#session.unreadable : 0;
+    return { done: this.#done, failed: this.#failed + unreadable };
   }
 
   #info(): WorkerInfo {
@@ -212,8 +227,8 @@ export class Worker implements SlotUser {
     this.#ports.slots.offer();
     const settled = await settling;
     const { hold, outcome, tick } = settlement;
-    if (settled === 'settled' && outcome.kind === 'commit') this.#counts.done += 1;
-    if (settled === 'failed') this.#counts.failed += 1;
+    if (settled === 'settled' && outcome.kind === 'commit') this.#done += 1;
+    if (settled === 'failed') this.#failed += 1;
     this.#settledLog.add({
       state: hold.name,
       outcome,

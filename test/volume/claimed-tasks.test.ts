@@ -3,14 +3,21 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { CommitRecord } from '../../src/machine/record.ts';
-import { newClaimedTask, newStep, type ClaimedTask, type Work } from '../../src/worker/plan.ts';
+import {
+  newClaimedTask,
+  newStep,
+  type ClaimedTask,
+  type ReadState,
+} from '../../src/volume/claimed-task.ts';
 import { ClaimedTasks } from '../../src/volume/claimed-tasks.ts';
 import { collectGarbage } from '../garbage.ts';
 
 const STAGES = ['claimed', 'ready', 'running', 'finished'] as const;
 
-const workOf = (name: string, priority: number | undefined): Work =>
-  ({ file: { state: name, payload: {}, ...(priority !== undefined && { priority }) } }) as Work;
+const readOf = (name: string, priority: number | undefined): ReadState =>
+  ({
+    file: { state: name, payload: {}, ...(priority !== undefined && { priority }) },
+  }) as ReadState;
 
 function recordOf(name: string, next: string | undefined): CommitRecord {
   const common = { flockwork: 1, state: name, session: 's', worker: 'w' } as const;
@@ -25,17 +32,17 @@ function recordOf(name: string, next: string | undefined): CommitRecord {
 const commitTo = (name: string, next: string | undefined): ClaimedTask['step'] =>
   newStep(name, { kind: 'commit', record: recordOf(name, next) });
 
-function hold(holdings: ClaimedTasks, name: string): ClaimedTask {
-  const holding = newClaimedTask(name, 't');
-  holdings.add(holding);
-  return holding;
+function hold(tasks: ClaimedTasks, name: string): ClaimedTask {
+  const task = newClaimedTask(name, 't');
+  tasks.add(task);
+  return task;
 }
 
-function ready(holdings: ClaimedTasks, name: string, priority?: number): ClaimedTask {
-  const holding = hold(holdings, name);
-  holding.work = workOf(name, priority);
-  holdings.move(holding, 'ready');
-  return holding;
+function ready(tasks: ClaimedTasks, name: string, priority?: number): ClaimedTask {
+  const task = hold(tasks, name);
+  task.read = readOf(name, priority);
+  tasks.move(task, 'ready');
+  return task;
 }
 
 type Action =
@@ -65,17 +72,15 @@ const actions: fc.Arbitrary<Action[]> = fc.array(
 
 /** What is held, with the turn in which each became ready. */
 class Model {
-  readonly held = new Map<string, { holding: ClaimedTask; turn: number }>();
+  readonly held = new Map<string, { task: ClaimedTask; turn: number }>();
   #turn = 0;
 
-  readied(holding: ClaimedTask): void {
-    this.held.get(holding.name)!.turn = this.#turn += 1;
+  readied(task: ClaimedTask): void {
+    this.held.get(task.name)!.turn = this.#turn += 1;
   }
 
   in(stage: ClaimedTask['stage']): ClaimedTask[] {
-    return [...this.held.values()]
-      .map(({ holding }) => holding)
-      .filter((one) => one.stage === stage);
+    return [...this.held.values()].map(({ task }) => task).filter((one) => one.stage === stage);
   }
 
   get next(): ClaimedTask | undefined {
@@ -94,33 +99,33 @@ class Model {
 }
 
 /** As a crew does it: claimed, ready, running, finished; released or settled from anywhere. */
-function act(action: Action, holdings: ClaimedTasks, model: Model): void {
+function act(action: Action, tasks: ClaimedTasks, model: Model): void {
   if (action.kind === 'clear') {
-    holdings.clear();
+    tasks.clear();
     return model.held.clear();
   }
   const name = `s${action.which}.state`;
-  const holding = model.held.get(name)?.holding;
+  const task = model.held.get(name)?.task;
   if (action.kind === 'add') {
-    if (holding !== undefined) return;
-    model.held.set(name, { holding: hold(holdings, name), turn: 0 });
+    if (task !== undefined) return;
+    model.held.set(name, { task: hold(tasks, name), turn: 0 });
     return;
   }
-  if (holding === undefined) return;
-  if (action.kind === 'ready' && holding.stage === 'claimed') {
-    holding.work = workOf(name, action.priority);
-    holdings.move(holding, 'ready');
-    model.readied(holding);
-  } else if (action.kind === 'run' && holding.stage === 'ready') {
-    holdings.move(holding, 'running');
-  } else if (action.kind === 'finish' && holding.stage !== 'finished') {
-    holding.step = commitTo(name, action.follows ? `${name}-1` : undefined);
-    holdings.move(holding, 'finished');
-  } else if (action.kind === 'release' && holding.stage !== 'finished') {
-    holding.step = newStep(name, { kind: 'release' });
-    holdings.move(holding, 'finished');
+  if (task === undefined) return;
+  if (action.kind === 'ready' && task.stage === 'claimed') {
+    task.read = readOf(name, action.priority);
+    tasks.move(task, 'ready');
+    model.readied(task);
+  } else if (action.kind === 'run' && task.stage === 'ready') {
+    tasks.move(task, 'running');
+  } else if (action.kind === 'finish' && task.stage !== 'finished') {
+    task.step = commitTo(name, action.follows ? `${name}-1` : undefined);
+    tasks.move(task, 'finished');
+  } else if (action.kind === 'release' && task.stage !== 'finished') {
+    task.step = newStep(name, { kind: 'release' });
+    tasks.move(task, 'finished');
   } else if (action.kind === 'delete') {
-    holdings.delete(holding);
+    tasks.delete(task);
     model.held.delete(name);
   }
 }
@@ -128,20 +133,20 @@ function act(action: Action, holdings: ClaimedTasks, model: Model): void {
 test('answers as a look through all of it would', () => {
   fc.assert(
     fc.property(actions, (all) => {
-      const holdings = new ClaimedTasks();
+      const tasks = new ClaimedTasks();
       const model = new Model();
       for (const action of all) {
-        act(action, holdings, model);
-        expect(holdings.size).toBe(model.held.size);
-        expect(Array.from(holdings.all, ({ name }) => name)).toEqual([...model.held.keys()]);
+        act(action, tasks, model);
+        expect(tasks.size).toBe(model.held.size);
+        expect(Array.from(tasks.all, ({ name }) => name)).toEqual([...model.held.keys()]);
         for (const stage of STAGES) {
-          expect(new Set(holdings.in(stage))).toEqual(new Set(model.in(stage)));
+          expect(new Set(tasks.in(stage))).toEqual(new Set(model.in(stage)));
         }
-        expect(holdings.next).toBe(model.next);
+        expect(tasks.next).toBe(model.next);
         for (let index = 0; index < 12; index += 1) {
           const name = `s${index}.state`;
-          expect(holdings.has(name)).toBe(model.held.has(name));
-          expect(holdings.isFollowing(`${name}-1`)).toBe(model.isFollowing(`${name}-1`));
+          expect(tasks.has(name)).toBe(model.held.has(name));
+          expect(tasks.isFollowing(`${name}-1`)).toBe(model.isFollowing(`${name}-1`));
         }
       }
     }),
@@ -151,7 +156,7 @@ test('answers as a look through all of it would', () => {
 
 describe('the next to run', () => {
   test('is of the highest priority, and of those who has waited longest', () => {
-    const holdings = new ClaimedTasks();
+    const tasks = new ClaimedTasks();
     for (const [name, rank] of [
       ['a', 0],
       ['b', 5],
@@ -159,43 +164,43 @@ describe('the next to run', () => {
       ['d', 5],
       ['e', -1],
     ] as const) {
-      ready(holdings, name, rank);
+      ready(tasks, name, rank);
     }
     const order: string[] = [];
-    for (let next = holdings.next; next !== undefined; next = holdings.next) {
+    for (let next = tasks.next; next !== undefined; next = tasks.next) {
       order.push(next.name);
-      holdings.move(next, 'running');
+      tasks.move(next, 'running');
     }
     expect(order).toEqual(['b', 'd', 'a', 'c', 'e']);
   });
 
   test('stays the same one until it is moved', () => {
-    const holdings = new ClaimedTasks();
-    const one = ready(holdings, 'a');
-    expect([holdings.next, holdings.next]).toEqual([one, one]);
+    const tasks = new ClaimedTasks();
+    const one = ready(tasks, 'a');
+    expect([tasks.next, tasks.next]).toEqual([one, one]);
   });
 
   test('costs no look at those that ran before it', () => {
-    const holdings = new ClaimedTasks();
+    const tasks = new ClaimedTasks();
     const many = 20_000;
-    for (let index = 0; index < many; index += 1) ready(holdings, `s${index}`, index % 3);
+    for (let index = 0; index < many; index += 1) ready(tasks, `s${index}`, index % 3);
     const start = performance.now();
-    for (let next = holdings.next; next !== undefined; next = holdings.next) {
-      holdings.move(next, 'running');
-      holdings.delete(next);
+    for (let next = tasks.next; next !== undefined; next = tasks.next) {
+      tasks.move(next, 'running');
+      tasks.delete(next);
     }
     // About 0.02 s; a look through all of them for each would take a quarter of a minute.
     expect(performance.now() - start).toBeLessThan(3000);
-    expect(holdings.size).toBe(0);
+    expect(tasks.size).toBe(0);
   });
 });
 
 describe('what has run is let go', () => {
   const MANY = 5000;
 
-  /** Of everything else nobody has hold any more: only `holdings` could keep it. */
-  async function isKept(holdings: ClaimedTasks, name: string, after: () => void): Promise<boolean> {
-    const gone = new WeakRef(run(holdings, ready(holdings, name, 7)));
+  /** Of everything else nobody has hold any more: only `tasks` could keep it. */
+  async function isKept(tasks: ClaimedTasks, name: string, after: () => void): Promise<boolean> {
+    const gone = new WeakRef(run(tasks, ready(tasks, name, 7)));
     after();
     // What was looked at in this turn of the loop is kept to its end.
     await setImmediate();
@@ -203,48 +208,48 @@ describe('what has run is let go', () => {
     return gone.deref() !== undefined;
   }
 
-  function run(holdings: ClaimedTasks, holding: ClaimedTask): ClaimedTask {
-    holdings.move(holding, 'running');
-    holdings.delete(holding);
-    return holding;
+  function run(tasks: ClaimedTasks, task: ClaimedTask): ClaimedTask {
+    tasks.move(task, 'running');
+    tasks.delete(task);
+    return task;
   }
 
   test('though something is always ready', async () => {
-    const holdings = new ClaimedTasks();
-    const kept = await isKept(holdings, 'first', () => {
+    const tasks = new ClaimedTasks();
+    const kept = await isKept(tasks, 'first', () => {
       for (let index = 0; index < MANY; index += 1) {
-        ready(holdings, `s${index}`, 7);
-        if (index > 10) run(holdings, holdings.next!);
+        ready(tasks, `s${index}`, 7);
+        if (index > 10) run(tasks, tasks.next!);
       }
     });
-    expect(holdings.next).toBeDefined();
+    expect(tasks.next).toBeDefined();
     expect(kept).toBe(false);
   });
 
   test('where nothing of its priority is ready any more', async () => {
-    const holdings = new ClaimedTasks();
-    expect(await isKept(holdings, 'first', () => void holdings.next)).toBe(false);
+    const tasks = new ClaimedTasks();
+    expect(await isKept(tasks, 'first', () => void tasks.next)).toBe(false);
   });
 });
 
 describe('a name', () => {
-  test('held anew is not the holding that it was', () => {
-    const holdings = new ClaimedTasks();
-    const before = hold(holdings, 'x');
-    expect(holdings.isHeld(before)).toBe(true);
-    holdings.delete(before);
-    const after = hold(holdings, 'x');
-    expect([holdings.isHeld(before), holdings.isHeld(after)]).toEqual([false, true]);
+  test('held anew is not the task that it was', () => {
+    const tasks = new ClaimedTasks();
+    const before = hold(tasks, 'x');
+    expect(tasks.isHeld(before)).toBe(true);
+    tasks.delete(before);
+    const after = hold(tasks, 'x');
+    expect([tasks.isHeld(before), tasks.isHeld(after)]).toEqual([false, true]);
   });
 
   test('of a successor is followed until the step before it is settled', () => {
-    const holdings = new ClaimedTasks();
-    const one = ready(holdings, 'x.state');
+    const tasks = new ClaimedTasks();
+    const one = ready(tasks, 'x.state');
     one.step = commitTo('x.state', 'x.state-1');
-    expect(holdings.isFollowing('x.state-1')).toBe(false);
-    holdings.move(one, 'finished');
-    expect(holdings.isFollowing('x.state-1')).toBe(true);
-    holdings.delete(one);
-    expect(holdings.isFollowing('x.state-1')).toBe(false);
+    expect(tasks.isFollowing('x.state-1')).toBe(false);
+    tasks.move(one, 'finished');
+    expect(tasks.isFollowing('x.state-1')).toBe(true);
+    tasks.delete(one);
+    expect(tasks.isFollowing('x.state-1')).toBe(false);
   });
 });

@@ -27,7 +27,7 @@ const NOTHING: Recovery = {
   passedOver: [],
 };
 
-export class FakeSession implements VolumeOperations {
+export class FakeOperations implements VolumeOperations {
   readonly token: Token;
   readonly lease: number = 10_000;
   readonly phases: PhaseLengths;
@@ -74,7 +74,7 @@ export class FakeSession implements VolumeOperations {
   rival = async (): Promise<undefined> => undefined;
   register = async (): Promise<boolean> => true;
   withdraw = async (): Promise<boolean> => true;
-  glance = async (): Promise<Snapshot> => this.snapshot();
+  readRoster = async (): Promise<Snapshot> => this.snapshot();
   owed = async (): Promise<number> => 0;
   announce = async (): Promise<void> => undefined;
   sessions = async (): Promise<readonly Token[]> => [this.token];

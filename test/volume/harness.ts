@@ -13,7 +13,7 @@ import { NodeFiles } from '../../src/volume/node-files.ts';
 import { openVolume } from '../../src/volume/open.ts';
 import { openSession, type DirectoryOperations } from '../../src/volume/directory-operations.ts';
 import type { VolumeFile } from '../../src/volume/volume-file.ts';
-import { newStep as step } from '../../src/worker/plan.ts';
+import { newStep as step } from '../../src/volume/claimed-task.ts';
 
 export const LEASE = 10_000;
 const PHASES: PhaseLengths = { assignment: 150, commitment: 150, update: 400, buffer: 100 };

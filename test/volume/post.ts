@@ -15,9 +15,7 @@ import { isStateName } from '../../src/machine/name.ts';
 import { same } from '../../src/machine/table.ts';
 import type { Step, PhaseGuard } from '../../src/volume/operations.ts';
 import { standingOf } from '../../src/volume/outcomes.ts';
-import { createExecute } from '../../src/worker/executor.ts';
-import { conclude, judge, newStep, type Scene } from '../../src/worker/plan.ts';
-import { receive } from '../../src/worker/apply-events.ts';
+import { decide } from './decide.ts';
 import { OPEN, quickFiles, type TestSession, type TestVolume } from './harness.ts';
 
 /** What an event's details ask for under `tell` is caused by it. A dying lamp goes out by itself. */
@@ -41,14 +39,6 @@ const LAMP = machine({
   },
 });
 const registry = createRegistry([LAMP]);
-
-const silent = (): undefined => undefined;
-const QUIET = {
-  clock: { now: () => 0, monotonic: () => 0, sleep: async () => undefined },
-  log: { debug: silent, info: silent, warn: silent, error: silent },
-  print: silent,
-  pauseScale: 0,
-};
 
 export function putLamp(volume: TestVolume, name: string): void {
   volume.put(`${name}.state`, { state: 'lamp' });
@@ -75,36 +65,12 @@ export function post(
 
 export const telling = (...tell: string[]): { details: Json } => ({ details: { tell } });
 
-/** What a worker makes of a state that it has claimed. */
-export async function decideStep(
+export function decideStep(
   { session }: TestSession,
   name: string,
   machines: Registry = registry,
 ): Promise<Step> {
-  const scene: Scene = {
-    token: session.token,
-    now: session.stamp(),
-    at: 0,
-    patience: 0,
-    volumeId: 'volume-id',
-    registry: machines,
-    cycle: 7,
-    seen: 7,
-    sensor: () => undefined,
-    history: () => session.history(name),
-  };
-  const verdict = judge(name, await session.readState(name), undefined, scene);
-  if (verdict.kind === 'change') return newStep(name, verdict.change);
-  if (verdict.kind === 'ready') {
-    const { work } = verdict;
-    const result = await createExecute(QUIET)(work.task, new AbortController().signal);
-    return newStep(
-      name,
-      conclude(work, result, scene.now, scene, () => 0.5),
-    );
-  }
-  if (verdict.kind !== 'waits') throw new Error(`${name}: ${verdict.kind}`);
-  return newStep(name, receive(name, verdict, await session.events(name), scene));
+  return decide(session, name, machines);
 }
 
 /** Claims all that there is, and decides what is to become of it. */

@@ -1,4 +1,4 @@
-/** A crew at work in virtual time: its phases come and go, its ticks take as long as they are told to. */
+/** A queue at work in virtual time: its phases come and go, its ticks take as long as they are told to. */
 import { setImmediate } from 'node:timers/promises';
 import { done, type Answer } from '../../src/machine/answer.ts';
 import { machine } from '../../src/machine/machine.ts';
@@ -8,9 +8,11 @@ import type { PhaseGuard } from '../../src/volume/operations.ts';
 import { LocalQueue } from '../../src/volume/local-queue.ts';
 import type { Log } from '../../src/engine/ports.ts';
 import type { TickTask } from '../../src/worker/ports.ts';
+import { Worker } from '../../src/worker/worker.ts';
+import type { Session, WorkerInfo } from '../../src/engine/session.ts';
 import { ConcurrencyLimit } from '../../src/worker/concurrency-limit.ts';
 import { StillClock } from '../still-clock.ts';
-import { FakeSession } from './fake-operations.ts';
+import { FakeOperations } from './fake-operations.ts';
 
 const PHASES: PhaseLengths = { assignment: 30, commitment: 30, update: 380, buffer: 20 };
 export const CYCLE: number = cycleLength(PHASES);
@@ -26,10 +28,12 @@ const registry = createRegistry([
   machine({ name: 'job', activities: { job: { tick: () => done(), timeout: '20m' } } }),
 ]);
 
-export class CrewBench {
+export class QueueBench {
   readonly clock: StillClock = new StillClock();
-  readonly session: FakeSession;
-  readonly crew: LocalQueue;
+  readonly session: FakeOperations;
+  /** What the worker has joined: at once. */
+  queue!: LocalQueue;
+  readonly worker: Worker;
   readonly logged: string[] = [];
   /** Milliseconds that each tick takes from now on. */
   duration = 0;
@@ -45,17 +49,22 @@ export class CrewBench {
     phases: PhaseLengths = PHASES,
     more: { readonly trustVolume?: boolean; readonly freshListings?: boolean } = {},
   ) {
-    this.session = new FakeSession(this.clock, phases, concurrency, capacity);
+    this.session = new FakeOperations(this.clock, phases, concurrency, capacity);
     const line = (_facts: object, message: string): void => void this.logged.push(message);
     const log: Log = { debug: () => undefined, info: line, warn: line, error: line };
     const { clock } = this;
-    const slots = new ConcurrencyLimit(concurrency);
-    this.crew = new LocalQueue(
+    this.worker = new Worker(
       {
-        slots,
+        id: 'v',
+        configurations: { ...this.session.configurations, put: async () => ({ kind: 'stored' }) },
+        join: async (info) => this.#join(info, log, more.freshListings ?? true),
+      },
+      {
         clock,
         random: () => 0.5,
         log,
+        slots: new ConcurrencyLimit(concurrency),
+        machines: () => registry,
         execute: async (task, signal) => {
           this.begun.push(task.name);
           this.running += 1;
@@ -65,11 +74,41 @@ export class CrewBench {
           return { kind: 'answer', answer: this.answer(task) };
         },
       },
-      { registry, volumeId: 'v', freshListings: true, ...more },
-      () => undefined,
+      {
+        name: 'ant',
+        concurrency,
+        capacity,
+        stays: false,
+        trustsStored: more.trustVolume ?? false,
+        drainMs: 0,
+      },
     );
-    this.crew.session = this.session;
-    slots.join(this.crew);
+    void this.worker.run(new AbortController().signal);
+  }
+
+  #join(info: WorkerInfo, log: Log, freshListings: boolean): Session {
+    const { clock, session } = this;
+    const queue = new LocalQueue({ clock, log }, info, { freshListings }, () => undefined);
+    queue.operations = session;
+    this.queue = queue;
+    return {
+      concurrentSettles: Number.POSITIVE_INFINITY,
+      get isIdle() {
+        return queue.isIdle;
+      },
+      get unreadable() {
+        return queue.unreadable;
+      },
+      now: () => session.stamp(),
+      take: (limit, signal) => queue.take(limit, signal),
+      settle: (settlements) => queue.finish(settlements),
+      setDeadline: (hold, at) => queue.setDeadline(hold, at),
+      close: async () => undefined,
+    };
+  }
+
+  get counts(): Worker['counts'] {
+    return this.worker.counts;
   }
 
   /** There is always another one. */
@@ -77,9 +116,9 @@ export class CrewBench {
 
   /** Claims, reads and begins what there is room for. */
   async fetch(next: () => string | undefined = this.next, guard: PhaseGuard = OPEN): Promise<void> {
-    await this.crew.claim(next, guard);
-    await this.crew.examine(true);
-    this.crew.startTicks();
+    await this.queue.claim(next, guard);
+    await this.queue.examine(true);
+    this.queue.handOut();
     await setImmediate();
   }
 
@@ -88,12 +127,12 @@ export class CrewBench {
     await setImmediate();
   }
 
-  /** Lets time pass in steps, with the crew doing what each phase is for. */
+  /** Lets time pass in steps, with the queue doing what each phase is for. */
   async work(ms: number, step = 10): Promise<void> {
     for (let left = ms; left > 0; left -= step) {
       await this.pass(step);
       const { phase } = momentAt(PHASES, this.clock.now());
-      if (phase === 'update') await this.crew.settle(OPEN);
+      if (phase === 'update') await this.queue.settle(OPEN);
       if (phase === 'update' || phase === 'commitment') await this.fetch();
     }
   }

@@ -1,20 +1,20 @@
 import { describe, expect, test } from 'vitest';
-import { ConcurrencyLimit, type Member } from '../../src/worker/concurrency-limit.ts';
+import { ConcurrencyLimit, type SlotUser } from '../../src/worker/concurrency-limit.ts';
 
-interface LocalQueue extends Member {
+interface User extends SlotUser {
   running: number;
   isActive: boolean;
   started: number;
 }
 
-function crewOf(slots: ConcurrencyLimit, running: number, isActive: boolean = true): LocalQueue {
-  const crew: LocalQueue = { running, isActive, started: 0, startTicks: () => (crew.started += 1) };
+function crewOf(slots: ConcurrencyLimit, running: number, isActive: boolean = true): User {
+  const crew: User = { running, isActive, started: 0, onRoom: () => (crew.started += 1) };
   slots.join(crew);
   return crew;
 }
 
 /** What becomes of them while each takes all that it may, and one tick ends after the other. */
-function settle(slots: ConcurrencyLimit, crews: readonly LocalQueue[], ends: number): number[] {
+function settle(slots: ConcurrencyLimit, crews: readonly User[], ends: number): number[] {
   for (let end = 0; end <= ends; end += 1) {
     for (const crew of crews) crew.running = Math.max(crew.running, slots.limit(crew));
     const longest = crews.toSorted((a, b) => b.running - a.running)[0]!;

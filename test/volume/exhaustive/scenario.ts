@@ -5,7 +5,7 @@ import type { Files } from '../../../src/volume/files.ts';
 import { Layout } from '../../../src/volume/layout.ts';
 import { Member } from '../../../src/volume/member.ts';
 import { formatToken, type Token } from '../../../src/volume/token.ts';
-import { newStep } from '../../../src/worker/plan.ts';
+import { newStep } from '../../../src/volume/claimed-task.ts';
 import type { Entries } from './memory.ts';
 
 export const LAYOUT: Layout = new Layout('/v');

@@ -40,7 +40,7 @@ function take(supply: ClaimPlan, count = Number.POSITIVE_INFINITY, cycle = CYCLE
 describe('before the first listing', () => {
   test('there is nothing to go on with, and nothing to claim', () => {
     const supply = supplyOf();
-    expect(supply.lasts(snapshotOf(PAIR, 0), 0, 0)).toBe(false);
+    expect(supply.isSufficient(snapshotOf(PAIR, 0), 0, 0)).toBe(false);
     expect(supply.next(CYCLE)).toBeUndefined();
   });
 });
@@ -69,7 +69,7 @@ describe('a listing', () => {
     const supply = supplyOf('zip');
     supply.split(snapshotOf(PAIR, MANY), CYCLE, 1, 0, 0);
     expect(take(supply)).toEqual(assignZip(PAIR, Ring.of(tasks(MANY))).get('a.boot'));
-    expect(supply.lasts({ roster: PAIR, paused: false }, 1, 1)).toBe(false);
+    expect(supply.isSufficient({ roster: PAIR, paused: false }, 1, 1)).toBe(false);
   });
 
   test('of the original’s pairing leaves out a flag that claims nothing, and says so once', () => {
@@ -114,18 +114,20 @@ describe('an earlier listing lasts', () => {
   test('as long as the slice holds what the worker can use', () => {
     const supply = listed();
     const mine = take(supply).length;
-    const left = [...Array(MANY + 1).keys()].findLast((wanted) => supply.lasts(glance, wanted, 1))!;
+    const left = [...Array(MANY + 1).keys()].findLast((wanted) =>
+      supply.isSufficient(glance, wanted, 1),
+    )!;
     expect(Math.abs(left - (MANY / 2 - mine))).toBeLessThan(200);
-    expect(supply.lasts(glance, left + 1, 1)).toBe(false);
+    expect(supply.isSufficient(glance, left + 1, 1)).toBe(false);
   });
 
   test('for who can use nothing, while it holds anything', () => {
     const supply = listed();
-    for (let cycle = 8; supply.lasts(glance, 0, 1); cycle += 1) {
-      supply.goOn(glance, cycle);
+    for (let cycle = 8; supply.isSufficient(glance, 0, 1); cycle += 1) {
+      supply.reuse(glance, cycle);
       expect(take(supply, MANY, cycle).length).toBeGreaterThan(0);
     }
-    expect(supply.lasts(glance, 0, 1)).toBe(false);
+    expect(supply.isSufficient(glance, 0, 1)).toBe(false);
   });
 
   test.each([
@@ -133,26 +135,26 @@ describe('an earlier listing lasts', () => {
     ['longer, where listing takes long: a twentieth of the time at most', 2000, 40_000],
   ])('for %s', (_what, took, end) => {
     const supply = listed(MANY, took);
-    expect(supply.lasts(glance, 1, end - 1)).toBe(true);
-    expect(supply.lasts(glance, 1, end)).toBe(false);
+    expect(supply.isSufficient(glance, 1, end - 1)).toBe(true);
+    expect(supply.isSufficient(glance, 1, end)).toBe(false);
   });
 
   test('not at all if it has but a few names', () => {
-    expect(listed(1999).lasts(glance, 0, 1)).toBe(false);
-    expect(listed(2000).lasts(glance, 0, 1)).toBe(true);
+    expect(listed(1999).isSufficient(glance, 0, 1)).toBe(false);
+    expect(listed(2000).isSufficient(glance, 0, 1)).toBe(true);
   });
 
   test('not beyond a listing that is too short for what is wanted', () => {
     const supply = supplyOf();
     supply.split(snapshotOf(PAIR, MANY), CYCLE, MANY, 0, 0);
-    expect(supply.lasts(glance, 0, 1)).toBe(false);
+    expect(supply.isSufficient(glance, 0, 1)).toBe(false);
   });
 
   test('with its names going to each cycle once, in another order than those before', () => {
     const supply = listed();
     const given = take(supply, 30);
     for (let cycle = 8; cycle < 20; cycle += 1) {
-      supply.goOn(glance, cycle);
+      supply.reuse(glance, cycle);
       given.push(...take(supply, 30, cycle));
     }
     expect(given).toHaveLength(13 * 30);
@@ -161,8 +163,8 @@ describe('an earlier listing lasts', () => {
     const theirs = new ClaimPlan('b.boot', LEASE, 'slices', () => undefined);
     for (const one of [others, theirs]) one.split(snapshotOf(PAIR, MANY), CYCLE, 1, 0, 0);
     const foreign = new Set<string>();
-    for (let cycle = 8; theirs.lasts(glance, 1, 1); cycle += 1) {
-      theirs.goOn(glance, cycle);
+    for (let cycle = 8; theirs.isSufficient(glance, 1, 1); cycle += 1) {
+      theirs.reuse(glance, cycle);
       for (const name of take(theirs, MANY, cycle)) foreign.add(name);
     }
     expect(given.filter((name) => foreign.has(name))).toEqual([]);
@@ -171,8 +173,8 @@ describe('an earlier listing lasts', () => {
   test('for the roster of the day: who is alone now goes on with everything', () => {
     const supply = listed();
     take(supply);
-    expect(supply.lasts(glance, MANY * 0.75, 1)).toBe(false);
-    expect(supply.lasts({ roster: ALONE, paused: false }, MANY * 0.75, 1)).toBe(true);
+    expect(supply.isSufficient(glance, MANY * 0.75, 1)).toBe(false);
+    expect(supply.isSufficient({ roster: ALONE, paused: false }, MANY * 0.75, 1)).toBe(true);
   });
 });
 
@@ -188,7 +190,7 @@ describe('what has just arrived', () => {
   test('is offered to one of all workers, and goes to it first, once, in any cycle', () => {
     const [a, b] = pairOf() as [ClaimPlan, ClaimPlan];
     for (const { name } of tasks(100)) {
-      expect(b.offer(name)).toBe(!a.offer(name));
+      expect(b.addArrival(name)).toBe(!a.addArrival(name));
     }
     expect(a.hasOffers && b.hasOffers).toBe(true);
     const [mine, theirs] = [take(a, 200, CYCLE + 1), take(b, 200, CYCLE + 1)];
@@ -204,15 +206,15 @@ describe('what has just arrived', () => {
     const [a] = pairOf() as [ClaimPlan];
     const listed = supplyOf();
     listed.split(snapshotOf(PAIR, MANY), CYCLE, 1, 0, 0);
-    expect(take(listed).filter((name) => !a.offer(name))).toEqual([]);
+    expect(take(listed).filter((name) => !a.addArrival(name))).toEqual([]);
   });
 
   test('is left to the next split', () => {
     const [a] = pairOf() as [ClaimPlan];
-    for (const { name } of tasks(20)) a.offer(name);
+    for (const { name } of tasks(20)) a.addArrival(name);
     a.forgetOffers();
     expect([a.hasOffers, a.next(CYCLE)]).toEqual([false, undefined]);
-    for (const { name } of tasks(20)) a.offer(name);
+    for (const { name } of tasks(20)) a.addArrival(name);
     a.split(snapshotOf(PAIR, 0), CYCLE + 1, 1, 0, 0);
     expect([a.hasOffers, a.next(CYCLE + 1)]).toEqual([false, undefined]);
   });
@@ -222,11 +224,11 @@ describe('what has just arrived', () => {
     ['what is no state file', '.x.state', 'slices'],
     ['anything where states are paired', 'x.state', 'zip'],
   ] as const)('is not offered: %s', (_what, name, how) => {
-    expect(pairOf(how).map((supply) => supply.offer(name))).toEqual([false, false]);
+    expect(pairOf(how).map((supply) => supply.addArrival(name))).toEqual([false, false]);
     expect(pairOf(how).map((supply) => supply.hasOffers)).toEqual([false, false]);
   });
 
   test('belongs to nobody before there is a roster', () => {
-    expect(supplyOf().offer('x.state')).toBe(false);
+    expect(supplyOf().addArrival('x.state')).toBe(false);
   });
 });
