@@ -34,6 +34,7 @@ export class Worker implements SlotUser {
   #taking: { readonly limit: number; readonly abort: AbortController } | undefined;
   #ending: Summary['end'] | undefined;
   #closed: Promise<void> | undefined;
+  /** Ticks that run. */
   #ticks = 0;
   #done = 0;
   #failed = 0;
@@ -198,12 +199,7 @@ export class Worker implements SlotUser {
     if (this.#ticks >= this.#ports.slots.limit(this)) {
       return this.#settle({ hold: task, outcome: { kind: 'release' } }, task);
     }
-    this.#ticks += 1;
-    try {
-      await this.#tick(task, planned);
-    } finally {
-      this.#ticks -= 1;
-    }
+    await this.#tick(task, planned);
   }
 
   async #tick(task: Task, planned: PlannedTick): Promise<void> {
@@ -214,7 +210,9 @@ export class Worker implements SlotUser {
     const started = this.#session.now();
     this.#session.setDeadline(task, began + activity.timeout);
     log.debug({ state: tick.name, machine, attempt }, 'tick');
+    this.#ticks += 1;
     const result = await execute(tick, task.signal);
+    this.#ticks -= 1;
     const outcome = outcomeOfTick(planned, result, started, this.#context(task), random);
     const duration = Math.round(clock.monotonic() - began);
     const settlement = { hold: task, outcome, machine, tick: { started, duration, attempt } };

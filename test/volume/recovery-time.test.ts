@@ -10,7 +10,7 @@ const DEATH = 4 * CYCLE;
 const COUNT = 60;
 
 test('whoever has nothing to do recovers all of it in one cycle', async () => {
-  const recovered = await moments('finished for workers that are gone', {
+  const recovered = await moments('recovered expired sessions', {
     workers: 3,
     concurrency: COUNT,
     duration: 3 * CYCLE,

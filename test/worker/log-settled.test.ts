@@ -1,26 +1,23 @@
-import { expect, test } from 'vitest';
-import { newClaimedTask, newStep } from '../../src/worker/plan.ts';
-import { logRecovery, logSettled, stoppingMessage } from '../../src/volume/log-recovery.ts';
+import { describe, expect, test } from 'vitest';
 import type { Log } from '../../src/engine/ports.ts';
-import type { Change } from '../../src/volume/operations.ts';
+import type { Outcome } from '../../src/engine/session.ts';
+import { SettledLog, type SettledStep } from '../../src/worker/log-settled.ts';
 
-function logOf(act: (log: Log) => void): string[] {
-  const said: string[] = [];
-  const line = (_facts: object, message: string): void => void said.push(message);
-  act({ debug: line, info: line, warn: line, error: line });
-  return said;
+interface Line {
+  readonly level: string;
+  readonly fields: Record<string, unknown>;
+  readonly message: string;
 }
-function settled(change: Change): string[] {
-  const holding = newClaimedTask('x.state', '');
-  const retry = { maximumAttempts: 5 };
-  holding.step = newStep('x.state', change);
-  holding.work = { task: { activity: { retry } } } as never;
-  return logOf((log) => logSettled(log, [holding]));
-}
+
 const who = { session: 'ant.1', worker: 'ant' };
-
-test('of a failed attempt: which one it was, and when the next one is', () => {
-  const attempt = {
+const COMMIT: Outcome = { kind: 'commit', record: undefined };
+const FAIL: Outcome = {
+  kind: 'fail',
+  record: { flockwork: 1, state: 'x.state', ...who, at: '', code: 'fatal', reason: 'not JSON' },
+};
+const RETRY: Outcome = {
+  kind: 'retry',
+  attempt: {
     ...who,
     attempt: 2,
     started: '2026-11-25T00:00:00.000Z',
@@ -28,69 +25,143 @@ test('of a failed attempt: which one it was, and when the next one is', () => {
     notBefore: '2026-11-25T00:00:03.000Z',
     result: 'failed',
     error: { message: 'ENOENT' },
-  } as const;
-  expect(settled({ kind: 'retry', attempt })).toEqual([
-    'x.state: attempt 2 of 5 failed, again in 2.0 s: ENOENT',
-  ]);
+  },
+};
+const step = (outcome: Outcome, more: Partial<SettledStep> = {}): SettledStep => ({
+  state: 'x.state',
+  outcome,
+  settled: 'settled',
+  ...more,
 });
 
-test.each([
-  ['failed after 5 attempts, the last: no', 'x.state failed after 5 attempts, the last: no'],
-  ['not JSON', 'x.state failed: not JSON'],
-])('of a failed state: %s', (reason, said) => {
-  const record = { flockwork: 1, state: 'x.state', ...who, at: '', code: 'c', reason } as const;
-  expect(settled({ kind: 'fail', record })).toEqual([said]);
-});
+/** Lines of steps that settle in one turn. */
+async function linesOf(...steps: readonly SettledStep[]): Promise<Line[]> {
+  const lines: Line[] = [];
+  const at =
+    (level: string): Log['info'] =>
+    (fields, message) =>
+      void lines.push({ level, fields, message });
+  const log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  const settledLog = new SettledLog(log);
+  for (const one of steps) settledLog.add(one);
+  expect(lines).toEqual([]);
+  await Promise.resolve();
+  return lines;
+}
 
-test.each([
-  [{ broken: [], dropped: [], finished: [], of: [], foreign: [], passedOver: [] }, []],
-  [
-    {
-      broken: ['b.1.x'],
-      dropped: ['a.state', 'b.state'],
-      finished: ['c.state'],
-      of: ['b.1.x'],
-      foreign: [],
-      passedOver: [],
-    },
+describe('SettledLog', () => {
+  test.each<[string, SettledStep, Line]>([
     [
-      'finished for workers that are gone, b.1: 2 states are available again, 1 commit was finished',
+      'a commit',
+      step(COMMIT, { durationMs: 20 }),
+      { level: 'info', fields: { state: 'x.state', durationMs: 20 }, message: 'state done' },
     ],
-  ],
-  [
-    {
-      broken: [],
-      dropped: ['a.state'],
-      finished: [],
-      of: ['ant.x', 'bee.y', 'bee.z'],
-      foreign: [],
-      passedOver: [],
-    },
-    ['finished for workers that are gone, ant, bee: 1 state is available again'],
-  ],
-  [
-    { broken: ['ant.x'], dropped: [], finished: [], of: ['ant.x'], foreign: [], passedOver: [] },
-    ['finished for workers that are gone, ant: it held no state'],
-  ],
-  [
-    {
-      broken: [],
-      dropped: [],
-      finished: [],
-      of: [],
-      foreign: [],
-      passedOver: ['in_progress/a.state (EACCES)'],
-    },
-    ["passed over in_progress/a.state (EACCES): it is not what belongs there, or another user's"],
-  ],
-])('of a recovery: whose states, and how many', (recovery, said) => {
-  expect(logOf((log) => logRecovery(log, recovery))).toEqual(said);
-});
+    [
+      'a commit without a tick',
+      step(COMMIT),
+      { level: 'info', fields: { state: 'x.state' }, message: 'state done' },
+    ],
+    [
+      'a failed state: why',
+      step(FAIL, { settled: 'failed', durationMs: 20 }),
+      {
+        level: 'error',
+        fields: { state: 'x.state', durationMs: 20, code: 'fatal', reason: 'not JSON' },
+        message: 'state failed',
+      },
+    ],
+    [
+      'a failed attempt: which one it was, and when the next one is',
+      step(RETRY, { maximumAttempts: 5, durationMs: 1000 }),
+      {
+        level: 'warn',
+        fields: {
+          state: 'x.state',
+          durationMs: 1000,
+          attempt: 2,
+          maximumAttempts: 5,
+          retryInMs: 2000,
+          error: 'ENOENT',
+        },
+        message: 'attempt failed',
+      },
+    ],
+    [
+      'a commit after that of another session',
+      step(COMMIT, { settled: 'lost' }),
+      {
+        level: 'warn',
+        fields: { state: 'x.state' },
+        message: 'result dropped: another worker has committed this state',
+      },
+    ],
+    [
+      'a commit whose session has expired',
+      step(COMMIT, { settled: 'unsure' }),
+      {
+        level: 'warn',
+        fields: { state: 'x.state' },
+        message: 'result uncertain: the session expired',
+      },
+    ],
+    [
+      'a decision that is outdated',
+      step(COMMIT, { settled: 'outdated' }),
+      { level: 'debug', fields: { state: 'x.state' }, message: 'decision outdated: taken again' },
+    ],
+    [
+      'a state that waits',
+      step({ kind: 'wait' }),
+      { level: 'debug', fields: { state: 'x.state' }, message: 'state waits for an event' },
+    ],
+    [
+      'a released state',
+      step({ kind: 'release' }),
+      {
+        level: 'info',
+        fields: { state: 'x.state', outcome: 'release' },
+        message: 'state given back',
+      },
+    ],
+    [
+      'a refused state that another worker may know',
+      step({ kind: 'refuse', code: 'unknown-machine', machine: 'magic', reason: 'r' }),
+      {
+        level: 'info',
+        fields: { state: 'x.state', outcome: 'refuse' },
+        message: 'state given back',
+      },
+    ],
+    [
+      'a refused state that no worker knows',
+      step(
+        { kind: 'refuse', code: 'unknown-machine', machine: 'magic', reason: 'r' },
+        { settled: 'failed' },
+      ),
+      {
+        level: 'error',
+        fields: { state: 'x.state' },
+        message: 'state failed: no worker knows its machine',
+      },
+    ],
+  ])('logs %s', async (_what, settled, line) => {
+    expect(await linesOf(settled)).toEqual([line]);
+  });
 
-test.each([
-  [0, 10_000, 'stopping: no tick runs, claiming nothing more'],
-  [1, 1500, 'stopping: 1 tick runs, waiting for it up to 1.5 s; Ctrl-C again ends them'],
-  [2, 10_000, 'stopping: 2 ticks run, waiting for them up to 10 s; Ctrl-C again ends them'],
-])('a worker with %i ticks says what it waits for', (running, drain, message) => {
-  expect(stoppingMessage(running, drain)).toBe(message);
+  test('logs 16 commits of one turn one by one', async () => {
+    const steps = Array.from({ length: 16 }, (_, index) => step(COMMIT, { state: `s${index}` }));
+    const lines = await linesOf(...steps);
+    expect(lines.map(({ fields }) => fields['state'])).toEqual(steps.map(({ state }) => state));
+  });
+
+  test('logs only the number of more commits, and what is not a plain commit by itself', async () => {
+    const commits = Array.from({ length: 17 }, () => step(COMMIT));
+    const lines = await linesOf(step(RETRY), ...commits, step(COMMIT, { settled: 'lost' }));
+    expect(lines.map(({ message }) => message)).toEqual([
+      'states done',
+      'attempt failed',
+      'result dropped: another worker has committed this state',
+    ]);
+    expect(lines[0]).toEqual({ level: 'info', fields: { states: 17 }, message: 'states done' });
+  });
 });

@@ -2,19 +2,21 @@
 import { expect, test } from 'vitest';
 import { checkAnswer } from '../../src/machine/answer.ts';
 import { parseEvent, parseEventName } from '../../src/machine/event.ts';
-import { conclude, type Scene, type Work } from '../../src/worker/plan.ts';
+import type { DecisionContext } from '../../src/worker/decision-context.ts';
+import type { PlannedTick } from '../../src/worker/plan.ts';
+import { outcomeOfTick } from '../../src/worker/tick-outcome.ts';
 import { LIGHT, ticked } from './machines.ts';
 
-test('the first timers are committed with the first state', async () => {
+test('commits the first timers with the first state', async () => {
   const answer = checkAnswer(await ticked(LIGHT, { state: 'light', payload: {} }));
   const file = { state: 'light', payload: {} };
-  const task = { name: 'it.state', machine: 'light', state: 'light' };
-  const work = { machine: LIGHT, file, task, attempts: [] } as unknown as Work;
+  const tick = { name: 'it.state', machine: 'light', state: 'light' };
+  const planned = { machine: LIGHT, file, tick, attempts: [] } as unknown as PlannedTick;
   const now = '2026-11-25T12:00:00.000Z';
-  const scene = { now, token: { session: 's', worker: 'ant' } } as unknown as Scene;
-  const change = conclude(work, { kind: 'answer', answer }, now, scene, () => 0);
-  if (change.kind !== 'commit') throw new Error(change.kind);
-  const { emit = [], next } = change.record!;
+  const context = { now, session: 's', worker: 'ant' } as DecisionContext;
+  const outcome = outcomeOfTick(planned, { kind: 'answer', answer }, now, context, () => 0);
+  if (outcome.kind !== 'commit') throw new Error(outcome.kind);
+  const { emit = [], next } = outcome.record!;
   expect(next!.name).toBe('it.state-1');
   expect(emit).toHaveLength(1);
   expect(parseEventName(emit[0]!.name)).toMatchObject({
@@ -26,14 +28,14 @@ test('the first timers are committed with the first state', async () => {
 });
 
 test.each([
-  ['no list', { to: 'it', event: 'go' }],
-  ['nobody', [{ event: 'go' }]],
-  ['what is no instance', [{ to: 'a/b', event: 'go' }]],
+  ['emit that is not a list', { to: 'it', event: 'go' }],
+  ['no instance', [{ event: 'go' }]],
+  ['an invalid instance', [{ to: 'a/b', event: 'go' }]],
   ['no event', [{ to: 'it', event: 5 }]],
-  ['a delay that is none', [{ to: 'it', event: 'go', delay: -1 }]],
+  ['an invalid delay', [{ to: 'it', event: 'go', delay: -1 }]],
   ['null', [null]],
-  ['no JSON', [{ to: 'it', event: 'go', details: 1n }]],
-])('an answer with %s is none', (_, emit) => {
+  ['what is not JSON', [{ to: 'it', event: 'go', details: 1n }]],
+])('rejects an answer with %s', (_, emit) => {
   expect(() => checkAnswer({ kind: 'next', state: 'a', payload: {}, emit })).toThrow(
     /^the tick's (emit is|answer cannot be)/,
   );
