@@ -4,7 +4,7 @@ import { parseFailureRecord } from '../machine/record.ts';
 import { parseStateFile, type Joins } from '../machine/state-file.ts';
 import { findState, readDoneFlag } from '../volume/archive.ts';
 import { lastState } from '../volume/chain.ts';
-import { readText } from '../volume/exclusive.ts';
+import { readText } from '../volume/atomic-files.ts';
 import type { Files } from '../volume/files.ts';
 import type { Layout } from '../volume/layout.ts';
 import { parseToken } from '../volume/token.ts';

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readFlag } from '../volume/exclusive.ts';
+import { readFlag } from '../volume/atomic-files.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { SAYS, vitalityOf } from '../volume/vitality.ts';

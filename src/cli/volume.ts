@@ -3,7 +3,7 @@ import { isDroppedName } from '../machine/dropped.ts';
 import { UserError } from '../machine/errors.ts';
 import { parseEventName } from '../machine/event.ts';
 import { isStateName } from '../machine/name.ts';
-import { listOrNone } from '../volume/exclusive.ts';
+import { listOrNone } from '../volume/atomic-files.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { readVolume } from '../volume/open.ts';

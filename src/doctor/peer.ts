@@ -1,6 +1,6 @@
 /** What another process does for the doctor: it races for names, and looks out for changes. */
 import type { Clock } from '../engine/ports.ts';
-import { readText } from '../volume/exclusive.ts';
+import { readText } from '../volume/atomic-files.ts';
 import { errnoOf, type Files } from '../volume/files.ts';
 import type { Look } from './measured.ts';
 import type { Attempt, LookRequest, RaceRequest, Reply, Request } from './ports.ts';

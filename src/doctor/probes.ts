@@ -1,5 +1,5 @@
 /** One question each, one hand on the volume each: what the answers are worth is `judge.ts`'s business. */
-import { readText } from '../volume/exclusive.ts';
+import { readText } from '../volume/atomic-files.ts';
 import { errnoOf } from '../volume/files.ts';
 import type { Durable, LinkLimit, Links, Listing, Modes, Names, Replacing } from './measured.ts';
 import type { Bench } from './ports.ts';

@@ -1,5 +1,5 @@
 /** Several processes, through all mounts, each try to give their own file the same name at the same moment. */
-import { readText } from '../volume/exclusive.ts';
+import { readText } from '../volume/atomic-files.ts';
 import type { Measured, Race } from './measured.ts';
 import type { Attempt, Bench } from './ports.ts';
 

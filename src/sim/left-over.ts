@@ -1,7 +1,7 @@
 /** What nobody may leave behind. */
 import { isStateName } from '../machine/name.ts';
 import { recordedStates } from '../machine/record.ts';
-import { sessionOfTokenFile } from '../volume/member.ts';
+import { sessionOfTokenFile } from '../volume/session-context.ts';
 import type { TrueVolume } from './true-volume.ts';
 
 const EMPTY_IN_THE_END = [

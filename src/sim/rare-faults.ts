@@ -30,7 +30,7 @@ function withRepeats(scenario: Scenario): Scenario {
   return { ...scenario, hosts };
 }
 
-/** Pauses between attempts, where the clocks that they are noted by are hours apart. */
+/** RetryDelays between attempts, where the clocks that they are noted by are hours apart. */
 function withFailures(scenario: Scenario, prng: Prng): Scenario {
   const isApart = !scenario.calm && scenario.hosts[0]!.options.stamps === 'client';
   if (!isApart || !prng.chance(0.25)) return scenario;

@@ -2,10 +2,10 @@
  * The archive: where done states are when they have left the root and `done/`. A state whose flag is here is
  * done, for ever and for everybody; that it is *not* seen here proves nothing (I8).
  */
-import { publish, readText, removeOurs } from './exclusive.ts';
+import { readText, writeAtomically, removeIfContent } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
-import type { Member } from './member.ts';
+import type { SessionContext } from './session-context.ts';
 
 export async function isArchived(files: Files, layout: Layout, name: string): Promise<boolean> {
   try {
@@ -46,38 +46,38 @@ export async function findState(files: Files, layout: Layout, name: string): Pro
  * finds `done/` free for its own flag. The archive says that it was `overtaken`, and the flag comes down again;
  * `late` if that has to wait for another guard.
  */
-export async function recount(
-  member: Member,
+export async function checkArchivedCommit(
+  context: SessionContext,
   name: string,
   isOurs: (flag: string) => boolean,
   may: () => boolean,
 ): Promise<'counts' | 'overtaken' | 'late'> {
-  const { files, layout } = member;
+  const { files, layout } = context;
   if (!(await isArchived(files, layout, name))) return 'counts';
   const archived = await readText(files, layout.archivedFlag(name));
   if (archived === undefined || isOurs(archived)) return 'counts';
   const flag = layout.flag('done', name);
   const there = await readText(files, flag);
   if (there === undefined || !isOurs(there)) return 'overtaken';
-  return (await removeOurs(files, flag, there, may)) ? 'overtaken' : 'late';
+  return (await removeIfContent(files, flag, there, may)) ? 'overtaken' : 'late';
 }
 
 /**
  * A state file with the name of an archived state: dropped there by a user, or by a session that woke up in
  * the middle of publishing it. It is done, so `done/` says so again. False if it is too late for that.
  */
-export async function flagAgain(
-  member: Member,
+export async function restoreDoneFlag(
+  context: SessionContext,
   name: string,
   may: () => boolean,
 ): Promise<boolean> {
-  const { files, layout } = member;
+  const { files, layout } = context;
   const there = (await files.stat(layout.state(name))) !== undefined;
   if (!there || !(await isArchived(files, layout, name))) return true;
   const text = await readText(files, layout.archivedFlag(name));
   if (text === undefined) return true;
-  await member.ensureStaging();
-  const temporary = member.draft('again', name);
-  const outcome = await publish(files, temporary, layout.flag('done', name), text, { may });
+  await context.ensureStaging();
+  const temporary = context.draft('again', name);
+  const outcome = await writeAtomically(files, temporary, layout.flag('done', name), text, { may });
   return outcome !== 'late';
 }

@@ -8,25 +8,25 @@
 import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
 import { publishedStates, parseCommitRecord } from '../machine/record.ts';
 import { Names } from './phases/names.ts';
-import { isMine } from './phases/ownership.ts';
+import { ownsKey } from './phases/ownership.ts';
 import { limitOf, mayBeArchived, placeOf, surplus, type ArchiveRules } from './archivable.ts';
-import { flagAgain, isArchived, isDone } from './archive.ts';
+import { restoreDoneFlag, isArchived, isDone } from './archive.ts';
 import type { PhaseGuard } from './operations.ts';
 import { ensureDirectory } from './directory.ts';
 import {
-  exactly,
-  linkOnce,
+  equals,
+  linkIfAbsent,
   listInto,
   listOrNone,
-  publish,
+  writeAtomically,
   readText,
   remove,
-  removeOurs,
-} from './exclusive.ts';
-import type { Member } from './member.ts';
+  removeIfContent,
+} from './atomic-files.ts';
+import type { SessionContext } from './session-context.ts';
 import { stagedFiles, stagedStates } from './staging.ts';
 import { parseToken } from './token.ts';
-import { mendTorn, tornSuccessor } from './torn.ts';
+import { repairTornWrite, tornSuccessor } from './torn-write.ts';
 
 export interface ArchiverPorts {
   readonly monotonic: () => number;
@@ -58,7 +58,7 @@ interface Kept {
 }
 
 export class Archiver {
-  readonly #member: Member;
+  readonly #context: SessionContext;
   readonly #rules: ArchiveRules;
   readonly #ports: ArchiverPorts;
   /** On our monotonic clock. */
@@ -76,8 +76,8 @@ export class Archiver {
   readonly #made = new Set<string>();
   #batchSize = BATCH;
 
-  constructor(member: Member, rules: ArchiveRules, ports: ArchiverPorts) {
-    this.#member = member;
+  constructor(context: SessionContext, rules: ArchiveRules, ports: ArchiverPorts) {
+    this.#context = context;
     this.#rules = rules;
     this.#ports = ports;
   }
@@ -85,9 +85,9 @@ export class Archiver {
   /** In Update System only, while there is nothing better to do. Returns how many states it moved by half. */
   async work(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<number> {
     const mayGoOn = (): boolean => !isBusy() && guard.canBegin();
-    for (const name of this.#member.reappeared) {
-      if (!(await flagAgain(this.#member, name, guard.canBegin))) return 0;
-      this.#member.reappeared.delete(name);
+    for (const name of this.#context.reappeared) {
+      if (!(await restoreDoneFlag(this.#context, name, guard.canBegin))) return 0;
+      this.#context.reappeared.delete(name);
     }
     await this.#finishHalves(mayGoOn);
     await this.#list(cycle, mayGoOn);
@@ -116,7 +116,7 @@ export class Archiver {
 
   /** A listing of `done/`, if it has changed, and not again for half a pause. */
   async #list(cycle: number, mayGoOn: () => boolean): Promise<void> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const now = this.#ports.monotonic();
     const every = this.#rules.pause / 2;
     if (this.#rules.keep === Number.POSITIVE_INFINITY) return;
@@ -156,13 +156,13 @@ export class Archiver {
 
   /** Which of them are in shards that are ours, shard by shard. */
   #shareOf(done: Names, round: number): Uint32Array {
-    const { layout, token } = this.#member;
+    const { layout, token } = this.#context;
     const living = this.#ports.living();
     const isOurs = new Map<string, boolean>();
     const byShard = new Map<string, number[]>();
     for (let index = 0; index < done.size; index += 1) {
       const shard = layout.archiveShard(done.at(index)).slice(-2);
-      if (!isOurs.has(shard)) isOurs.set(shard, isMine(shard, token.session, living, round));
+      if (!isOurs.has(shard)) isOurs.set(shard, ownsKey(shard, token.session, living, round));
       if (isOurs.get(shard) !== true) continue;
       const indices = byShard.get(shard) ?? [];
       indices.push(index);
@@ -180,7 +180,7 @@ export class Archiver {
 
   /** By its flag, or by its state file where that is younger: a token is as old as its session. */
   async #placeOf(name: string): Promise<number | undefined> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const flag = await files.stat(layout.flag('done', name));
     const state = await files.stat(layout.state(name));
     return flag && placeOf(name, Math.max(flag.mtime, state?.mtime ?? flag.mtime));
@@ -188,7 +188,7 @@ export class Archiver {
 
   /** What is claimed, and what sessions still have a record of. */
   async #readInUse(): Promise<{ claimed: ReadonlySet<string>; owed: ReadonlySet<string> }> {
-    const { files, layout, passedOver } = this.#member;
+    const { files, layout, passedOver } = this.#context;
     const owed = new Set<string>();
     for (const session of await listOrNone(files, layout.internal('staging'))) {
       const directory = layout.internal('staging', session);
@@ -206,7 +206,7 @@ export class Archiver {
     inUse: { claimed: ReadonlySet<string>; owed: ReadonlySet<string> },
     mayGoOn: () => boolean,
   ): Promise<{ readonly moved: number; readonly left: number }> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const linked: Kept[] = [];
     let looked = 0;
     for (const index of batch) {
@@ -229,7 +229,7 @@ export class Archiver {
         looked = place;
         break;
       }
-      if (content !== undefined) await removeOurs(files, layout.state(name), content, mayGoOn);
+      if (content !== undefined) await removeIfContent(files, layout.state(name), content, mayGoOn);
       this.#halves.set(name, this.#ports.monotonic());
       moved += 1;
     }
@@ -241,7 +241,7 @@ export class Archiver {
    * parent's record has it. What was there already may be an earlier try's, whose fsync failed.
    */
   async #syncAll(linked: readonly Kept[]): Promise<Kept[]> {
-    const { files } = this.#member;
+    const { files } = this.#context;
     const synced = await Promise.all(
       linked.map(async (one) => {
         try {
@@ -261,7 +261,7 @@ export class Archiver {
     since: number,
     { claimed, owed }: { claimed: ReadonlySet<string>; owed: ReadonlySet<string> },
   ): Promise<Omit<Kept, 'place'> | undefined> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     if (this.#halves.has(name)) return undefined;
     const place = await this.#placeOf(name);
     // Most of what is looked at stays, and is not read.
@@ -294,17 +294,17 @@ export class Archiver {
 
   /** Whole: what it should be is known from its parent's record, which may leave the volume before it does. */
   async #stateOf(name: string): Promise<string | undefined> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const text = await readText(files, layout.state(name));
     if (text === undefined) return undefined;
     const there = new TextEncoder().encode(text);
     const torn = await tornSuccessor(files, layout, name, there);
     if (torn === undefined) return text;
-    return (await mendTorn(this.#member, torn, there)) ? torn.content : text;
+    return (await repairTornWrite(this.#context, torn, there)) ? torn.content : text;
   }
 
   async #isOpen(name: string, flag: string): Promise<boolean> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const record = parseCommitRecord(flag, name);
     if (record !== undefined) {
       for (const one of publishedStates(record)) {
@@ -323,22 +323,22 @@ export class Archiver {
 
   /** A copy where the volume gives no further name: not to others' files, or no more. False if the name is taken. */
   async #giveName(from: string, to: string, text: string): Promise<boolean> {
-    const { files } = this.#member;
+    const { files } = this.#context;
     try {
-      if ((await linkOnce(files, from, to, exactly(text))) === 'taken') return false;
+      if ((await linkIfAbsent(files, from, to, equals(text))) === 'taken') return false;
     } catch {
       // Not what it was when it was run, and no text: a copy would not be the same.
       if (text.includes('\ufffd')) return false;
-      await this.#member.ensureStaging();
-      const temporary = this.#member.staging('.archived');
-      if ((await publish(files, temporary, to, text)) === 'taken') return false;
+      await this.#context.ensureStaging();
+      const temporary = this.#context.staging('.archived');
+      if ((await writeAtomically(files, temporary, to, text)) === 'taken') return false;
     }
     return true;
   }
 
   async #makeShard(shard: string): Promise<void> {
     if (this.#made.has(shard)) return;
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     for (const directory of [layout.archive, shard, `${shard}/done`]) {
       await ensureDirectory(files, directory);
     }
@@ -347,7 +347,7 @@ export class Archiver {
   }
 
   async #finishHalves(mayGoOn: () => boolean): Promise<void> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const now = this.#ports.monotonic();
     const due: string[] = [];
     // They are in the order of time.

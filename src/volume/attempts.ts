@@ -5,10 +5,10 @@
  */
 import { formatRecord, parseAttempt, type Attempt } from '../machine/record.ts';
 import { ensureDirectory } from './directory.ts';
-import { listEntry, publish, readFlag, remove } from './exclusive.ts';
+import { listEntry, writeAtomically, readFlag, remove } from './atomic-files.ts';
 import { errnoOf, type Files, type Stat } from './files.ts';
 import type { Layout } from './layout.ts';
-import type { Member } from './member.ts';
+import type { SessionContext } from './session-context.ts';
 
 const MILLISECONDS = 1000;
 const REFUSED = 'refused.';
@@ -49,25 +49,33 @@ export async function readTried(files: Files, layout: Layout, name: string): Pro
  * Counts an attempt, under the next number that is free; not again if this session's is counted. Before
  * the claim is given up: whoever counts may die of it too.
  */
-export async function countAttempt(member: Member, name: string, attempt: Attempt): Promise<void> {
+export async function countAttempt(
+  context: SessionContext,
+  name: string,
+  attempt: Attempt,
+): Promise<void> {
   const isSame = (other: Attempt): boolean =>
     other.session === attempt.session && other.started === attempt.started;
   for (let number = attempt.attempt; ; number += 1) {
     // Each time: whoever has taken the number may have counted this one.
-    const { attempts } = await readTried(member.files, member.layout, name);
+    const { attempts } = await readTried(context.files, context.layout, name);
     if (attempts.some(isSame)) return;
     const content = formatRecord({ ...attempt, attempt: number });
-    if ((await note(member, name, String(number), content)) === 'ours') return;
+    if ((await note(context, name, String(number), content)) === 'ours') return;
   }
 }
 
-export async function noteRefusal(member: Member, name: string, reason: string): Promise<void> {
-  await note(member, name, REFUSED + member.token.session, `${reason}\n`);
+export async function noteRefusal(
+  context: SessionContext,
+  name: string,
+  reason: string,
+): Promise<void> {
+  await note(context, name, REFUSED + context.token.session, `${reason}\n`);
 }
 
 /** What the file said before counts no more. `written`: of this file. */
 export async function noteNotBefore(
-  member: Member,
+  context: SessionContext,
   name: string,
   instant: string,
   written: string | undefined,
@@ -77,11 +85,11 @@ export async function noteNotBefore(
     [NOT_BEFORE, instant],
   ] as const) {
     if (text === undefined) continue;
-    const path = member.layout.internal('attempts', name, entry);
-    const there = await readFlag(member.files, path);
+    const path = context.layout.internal('attempts', name, entry);
+    const there = await readFlag(context.files, path);
     if (there === `${text}\n`) continue;
-    if (there !== undefined) await remove(member.files, path);
-    await note(member, name, entry, `${text}\n`);
+    if (there !== undefined) await remove(context.files, path);
+    await note(context, name, entry, `${text}\n`);
   }
 }
 
@@ -102,26 +110,26 @@ export async function isRewritten(
 }
 
 async function note(
-  member: Member,
+  context: SessionContext,
   name: string,
   entry: string,
   content: string,
 ): ReturnType<typeof publish> {
-  const { files, layout } = member;
+  const { files, layout } = context;
   await ensureDirectory(files, layout.internal('attempts', name));
-  await member.ensureStaging();
-  member.attempted.add(name);
-  const temporary = member.draft('attempt', name);
+  await context.ensureStaging();
+  context.attempted.add(name);
+  const temporary = context.draft('attempt', name);
   // Should the power take it, one attempt is not counted.
   const path = layout.internal('attempts', name, entry);
-  return publish(files, temporary, path, content, { durable: false });
+  return writeAtomically(files, temporary, path, content, { durable: false });
 }
 
 /** Once a state is done or failed its attempts are in that record, and here no more. */
-export async function clearAttempts(member: Member, name: string): Promise<void> {
-  if (!member.attempted.has(name)) return;
-  await removeAttempts(member.files, member.layout, name);
-  member.attempted.delete(name);
+export async function clearAttempts(context: SessionContext, name: string): Promise<void> {
+  if (!context.attempted.has(name)) return;
+  await removeAttempts(context.files, context.layout, name);
+  context.attempted.delete(name);
 }
 
 export async function removeAttempts(files: Files, layout: Layout, name: string): Promise<void> {

@@ -4,7 +4,7 @@ import { parseEventName } from '../machine/event.ts';
 import { isStateName } from '../machine/name.ts';
 import { isDone } from './archive.ts';
 import { readTried } from './attempts.ts';
-import { listOrNone } from './exclusive.ts';
+import { listOrNone } from './atomic-files.ts';
 import { errnoOf } from './files.ts';
 import type { HistoryFiles } from './history.ts';
 import type { Layout } from './layout.ts';

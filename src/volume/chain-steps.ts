@@ -7,12 +7,12 @@ import { findState, isDone, readDoneFlag } from './archive.ts';
 import { readTried } from './attempts.ts';
 import { lastState } from './chain.ts';
 import type { JournalEntry } from './operations.ts';
-import { readText } from './exclusive.ts';
+import { readText } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import { lastEntriesOf, type HistoryFiles } from './history.ts';
 import type { Layout } from './layout.ts';
 import { parseToken } from './token.ts';
-import { wholeOf } from './torn.ts';
+import { wholeOf } from './torn-write.ts';
 
 type Find = (name: string) => Promise<JournalEntry | undefined>;
 

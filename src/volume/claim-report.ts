@@ -1,11 +1,11 @@
 /** What a session holds, for people: claims are links to one file, and have no time of their own. */
 import type { ClaimedTask } from './claimed-task.ts';
 import type { ClaimedTasks } from './claimed-tasks.ts';
-import type { Held } from './operations.ts';
+import type { HeldClaim } from './operations.ts';
 
 const MAX_REPORTED = 256;
 
-const STAGES: readonly (readonly [ClaimedTask['stage'], Held['stage']])[] = [
+const STAGES: readonly (readonly [ClaimedTask['stage'], HeldClaim['stage']])[] = [
   ['running', 'running'],
   ['claimed', 'claimed'],
   ['undecided', 'claimed'],
@@ -14,8 +14,8 @@ const STAGES: readonly (readonly [ClaimedTask['stage'], Held['stage']])[] = [
   ['finished', 'finished'],
 ];
 
-export function claimReport(tasks: ClaimedTasks): Held[] {
-  const held: Held[] = [];
+export function claimReport(tasks: ClaimedTasks): HeldClaim[] {
+  const held: HeldClaim[] = [];
   for (const [of, stage] of STAGES) {
     for (const { name, since, read } of tasks.in(of)) {
       if (held.length >= MAX_REPORTED) return held;

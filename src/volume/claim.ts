@@ -1,31 +1,31 @@
 /** Claiming a state, and giving the claim up. */
 import { isArchived } from './archive.ts';
 import type { PhaseGuard } from './operations.ts';
-import { readText, remove, removeOurs } from './exclusive.ts';
+import { readText, remove, removeIfContent } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
-import type { Member } from './member.ts';
+import type { SessionContext } from './session-context.ts';
 
 /**
  * Claim, then look: whoever committed this state may have released it a moment before, and a listing
  * made earlier does not show that. What the look misses (caches lie), the link of `done/` decides (I1).
  */
 export async function claim(
-  member: Member,
+  context: SessionContext,
   name: string,
   guard: PhaseGuard,
 ): Promise<'ours' | 'taken' | 'finished' | 'late'> {
-  const { files, layout } = member;
+  const { files, layout } = context;
   const flag = layout.flag('in_progress', name);
-  member.claims.begin(name);
+  context.claims.begin(name);
   // After an error nobody knows whose it is: whoever gives it up has to look.
-  member.doubtful.add(name);
-  const outcome = await member.setFlag(flag);
-  member.doubtful.delete(name);
+  context.doubtful.add(name);
+  const outcome = await context.setFlag(flag);
+  context.doubtful.delete(name);
   if (outcome === 'taken') return 'taken';
   if (!(await isSettled(files, layout, name))) return 'ours';
-  if (await isArchived(files, layout, name)) member.reappeared.add(name);
-  return (await releaseClaim(member, name, guard.canFinish)) ? 'finished' : 'late';
+  if (await isArchived(files, layout, name)) context.reappeared.add(name);
+  return (await releaseClaim(context, name, guard.canFinish)) ? 'finished' : 'late';
 }
 
 /** Is this state done, wherever its flag is by now, or has it failed? */
@@ -39,34 +39,34 @@ export async function isSettled(files: Files, layout: Layout, name: string): Pro
 
 /** Takes the claim down if it is ours. False if it is too late for that (I4). */
 export async function releaseClaim(
-  member: Member,
+  context: SessionContext,
   name: string,
   may: () => boolean,
 ): Promise<boolean> {
-  member.claims.end(name);
-  const { files, layout, tokenText } = member;
+  context.claims.end(name);
+  const { files, layout, tokenText } = context;
   const flag = layout.flag('in_progress', name);
   // After an error nobody knows whether it is gone, and whose it is by now.
-  const isSure = member.isSafe() && !member.doubtful.has(name);
-  if (!isSure) return removeOurs(files, flag, tokenText, may);
+  const isSure = context.isSafe() && !context.doubtful.has(name);
+  if (!isSure) return removeIfContent(files, flag, tokenText, may);
   if (!may()) return false;
-  member.doubtful.add(name);
+  context.doubtful.add(name);
   await remove(files, flag);
-  member.doubtful.delete(name);
+  context.doubtful.delete(name);
   return true;
 }
 
 /** Takes another session's claim down; by name, so it may (after a stall) hit a newer one: see I6. */
 export async function dropClaim(
-  member: Member,
+  context: SessionContext,
   name: string,
   text: string,
   guard: PhaseGuard,
 ): Promise<boolean> {
-  const path = member.layout.flag('in_progress', name);
-  if ((await readText(member.files, path)) !== text || !guard.canBegin()) return false;
+  const path = context.layout.flag('in_progress', name);
+  if ((await readText(context.files, path)) !== text || !guard.canBegin()) return false;
   try {
-    await member.files.unlink(path);
+    await context.files.unlink(path);
     return true;
   } catch {
     // Somebody else was quicker, or nobody knows: the next look at the flags will tell.

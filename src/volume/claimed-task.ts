@@ -112,7 +112,7 @@ export function classifyState(
   partial: PartialFile | undefined,
   context: ReadContext,
 ): StateClass {
-  if (read.kind === 'mended') return { kind: 'change', change: { kind: 'release' } };
+  if (read.kind === 'repaired') return { kind: 'change', change: { kind: 'release' } };
   if (read.kind === 'bad') {
     return { kind: 'change', change: failure(name, context, { ...read, file: read.code }) };
   }

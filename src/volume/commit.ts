@@ -5,26 +5,37 @@
 import type { CommitRecord, FailureRecord, PublishedState } from '../machine/record.ts';
 import { publishedStates, formatRecord, holdsRecord } from '../machine/record.ts';
 import type { Step, PhaseGuard } from './operations.ts';
-import { isArchived, recount } from './archive.ts';
-import { exactly, isNoFile, linkOnce, publish, readText, remove } from './exclusive.ts';
+import { isArchived, checkArchivedCommit } from './archive.ts';
+import {
+  equals,
+  isNoFile,
+  linkIfAbsent,
+  readText,
+  writeAtomically,
+  remove,
+} from './atomic-files.ts';
 import { clearAttempts } from './attempts.ts';
 import { releaseClaim } from './claim.ts';
 import { assignEvents, emitEvents, retireEvents } from './effects.ts';
-import type { Member } from './member.ts';
-import { mendTorn } from './torn.ts';
+import type { SessionContext } from './session-context.ts';
+import { repairTornWrite } from './torn-write.ts';
 import { stageAlone, stageBundle, stageSuccessor, successorFile, toBundles } from './staging.ts';
-import { park, unpark } from './waiting.ts';
+import { clearWaiting, markWaiting } from './waiting.ts';
 
 /** At most, in UTF-8. */
 const BYTES_PER_CHARACTER = 3;
 
-export async function commit(member: Member, steps: Step[], guard: PhaseGuard): Promise<void> {
-  giveBackTwins(at(steps, 'new'));
-  await giveBackOutdated(member, [...at(steps, 'new'), ...at(steps, 'staged')], guard);
-  await stage(member, at(steps, 'new'));
-  await link(member, await assign(member, at(steps, 'staged'), guard), guard);
-  await publishSuccessors(member, at(steps, 'committed'), guard);
-  await unstage(member, at(steps, 'published'), guard);
+export async function commit(
+  context: SessionContext,
+  steps: Step[],
+  guard: PhaseGuard,
+): Promise<void> {
+  releaseDuplicateEvents(at(steps, 'new'));
+  await releaseStaleDecisions(context, [...at(steps, 'new'), ...at(steps, 'staged')], guard);
+  await stage(context, at(steps, 'new'));
+  await link(context, await assign(context, at(steps, 'staged'), guard), guard);
+  await publishSuccessors(context, at(steps, 'committed'), guard);
+  await unstage(context, at(steps, 'published'), guard);
 }
 
 const at = (steps: Step[], progress: Step['progress']): Step[] =>
@@ -43,7 +54,7 @@ function giveBack(step: Step): void {
  * I10: of two states for which there is the same event one is given back, to be looked at anew. In one file, their
  * records would both be where it is applied.
  */
-function giveBackTwins(steps: Step[]): void {
+function releaseDuplicateEvents(steps: Step[]): void {
   const seen = new Set<string>();
   for (const step of steps) {
     const ids = (recordOf(step)?.events ?? []).map(({ id }) => id);
@@ -56,16 +67,20 @@ function giveBackTwins(steps: Step[]): void {
  * I11: what was decided by the world of one cycle is committed in that cycle, or not at all. Whether one whose flag was
  * tried for is committed, the flag tells; if it does not yet, its record stays staged.
  */
-async function giveBackOutdated(member: Member, steps: Step[], guard: PhaseGuard): Promise<void> {
+async function releaseStaleDecisions(
+  context: SessionContext,
+  steps: Step[],
+  guard: PhaseGuard,
+): Promise<void> {
   await each(steps, async (step) => {
     const { change } = step;
     if (change.kind !== 'commit' || change.cycle === undefined) return;
     if (change.cycle === guard.cycle) return;
     if (step.tried) {
-      const flag = await readText(member.files, member.layout.flag('done', step.name));
+      const flag = await readText(context.files, context.layout.flag('done', step.name));
       if (holding(change.record!)(flag ?? '')) return;
       step.staged = undefined;
-      member.restagings += 1;
+      context.restagings += 1;
     }
     giveBack(step);
   });
@@ -86,66 +101,66 @@ async function attempt(steps: Step[], act: () => Promise<unknown>): Promise<bool
   }
 }
 
-async function stage(member: Member, steps: Step[]): Promise<void> {
+async function stage(context: SessionContext, steps: Step[]): Promise<void> {
   const recorded = steps.filter((step) => recordOf(step) !== undefined);
   for (const step of steps) if (recordOf(step) === undefined) step.progress = 'staged';
   if (recorded.length === 0) return;
-  await attempt(recorded, () => member.ensureStaging());
+  await attempt(recorded, () => context.ensureStaging());
   // What an earlier try has staged stays: a removal that the network repeats later would take what is put in its place.
   const unstaged = recorded.filter(({ staged }) => staged === undefined);
-  const bundles = toBundles(unstaged, (step) => formatRecord(recordOf(step)!), member.bundleSize);
+  const bundles = toBundles(unstaged, (step) => formatRecord(recordOf(step)!), context.bundleSize);
   await Promise.all(
     bundles.map((bundle) =>
       attempt(bundle, async () => {
         const path = await stageBundle(
-          member,
+          context,
           bundle.map((step) => recordOf(step)!),
         );
-        member.staged.set(path, new Set(bundle.map(({ name }) => name)));
+        context.staged.set(path, new Set(bundle.map(({ name }) => name)));
         for (const step of bundle) step.staged = path;
       }),
     ),
   );
-  await each(written(recorded), (step) => stageSuccessor(member, recordOf(step)!));
+  await each(written(recorded), (step) => stageSuccessor(context, recordOf(step)!));
   const staged = written(recorded);
-  const synced = await attempt(staged, () => member.files.sync(member.staging()));
+  const synced = await attempt(staged, () => context.files.sync(context.staging()));
   if (synced) for (const step of staged) step.progress = 'staged';
 }
 
 /** The file goes when all whose records are in it are through. */
-async function letGo(member: Member, step: Step): Promise<void> {
+async function unstageOne(context: SessionContext, step: Step): Promise<void> {
   const { staged } = step;
   if (staged === undefined) return;
-  const waiting = member.staged.get(staged);
+  const waiting = context.staged.get(staged);
   waiting?.delete(step.name);
   if (waiting === undefined || waiting.size === 0) {
-    await remove(member.files, staged);
-    member.staged.delete(staged);
+    await remove(context.files, staged);
+    context.staged.delete(staged);
   }
   step.staged = undefined;
 }
 
 /** I10: returns those that may be committed. One whose events are others' is given back, to be looked at anew. */
-async function assign(member: Member, steps: Step[], guard: PhaseGuard): Promise<Step[]> {
+async function assign(context: SessionContext, steps: Step[], guard: PhaseGuard): Promise<Step[]> {
   const hasEvents = (step: Step): boolean => recordOf(step)?.events !== undefined;
   const receiving = steps.filter(hasEvents);
   if (receiving.length === 0) return steps;
   const assigned: Step[] = [];
   await each(receiving, async (step) => {
     const record = recordOf(step)!;
-    const outcome = await assignEvents(member, record, step.staged!, guard.canBegin);
+    const outcome = await assignEvents(context, record, step.staged!, guard.canBegin);
     if (outcome === 'ours') assigned.push(step);
     if (outcome === 'taken') giveBack(step);
   });
-  const synced = await attempt(assigned, () => member.files.sync(member.layout.outcomes));
+  const synced = await attempt(assigned, () => context.files.sync(context.layout.outcomes));
   return [...steps.filter((step) => !hasEvents(step)), ...(synced ? assigned : [])];
 }
 
 const written = (steps: Step[]): Step[] => steps.filter((step) => step.error === undefined);
 
 /** I1: the one operation that makes a step count. I4: not a moment after the phase. */
-async function link(member: Member, steps: Step[], guard: PhaseGuard): Promise<void> {
-  const { files, layout } = member;
+async function link(context: SessionContext, steps: Step[], guard: PhaseGuard): Promise<void> {
+  const { files, layout } = context;
   let linked = false;
   await each(steps, async (step) => {
     if (!guard.canBegin()) return;
@@ -155,15 +170,15 @@ async function link(member: Member, steps: Step[], guard: PhaseGuard): Promise<v
     step.tried = true;
     const outcome =
       record === undefined
-        ? await member.setFlag(flag)
-        : await linkRecord(member, step, record, flag);
+        ? await context.setFlag(flag)
+        : await linkRecord(context, step, record, flag);
     // A network may have repeated both the making of what was staged and the link: that file was never synced.
     if (isAgain && outcome === 'ours') await files.sync(flag);
     step.lost = outcome === 'taken';
     step.progress = step.lost ? 'published' : 'committed';
     linked ||= !step.lost;
   });
-  await lookBack(member, at(steps, 'committed'), guard);
+  await recheckOldClaims(context, at(steps, 'committed'), guard);
   // Also for those that were linked before an earlier fsync failed.
   const committed = steps.filter((step) => step.progress === 'committed');
   if (!linked) return;
@@ -171,7 +186,7 @@ async function link(member: Member, steps: Step[], guard: PhaseGuard): Promise<v
   if (!synced) for (const step of committed) step.progress = 'staged';
 }
 
-/** For `linkOnce`: a flag with this record, whichever others it holds. */
+/** For `linkIfAbsent`: a flag with this record, whichever others it holds. */
 const holding =
   (record: CommitRecord) =>
   (flag: string): boolean =>
@@ -179,18 +194,18 @@ const holding =
 
 /** A file that may have no more names is left to those that have one: this record gets one of its own. */
 async function linkRecord(
-  member: Member,
+  context: SessionContext,
   step: Step,
   record: CommitRecord,
   flag: string,
 ): Promise<'ours' | 'taken'> {
   try {
-    return await linkOnce(member.files, step.staged!, flag, holding(record));
+    return await linkIfAbsent(context.files, step.staged!, flag, holding(record));
   } catch (error) {
-    if (member.meetsBundleLimit(error)) {
+    if (context.meetsBundleLimit(error)) {
       // In this order: it is staged at every moment, for the commit may have happened all the same.
-      const alone = await stageAlone(member, record);
-      await letGo(member, step);
+      const alone = await stageAlone(context, record);
+      await unstageOne(context, step);
       step.staged = alone;
     }
     throw error;
@@ -201,37 +216,45 @@ async function linkRecord(
  * Whoever may have lost his claim meanwhile, by the lease or by the length of it, asks the archive whether
  * somebody else's commit has been there and gone.
  */
-async function lookBack(member: Member, steps: Step[], guard: PhaseGuard): Promise<void> {
+async function recheckOldClaims(
+  context: SessionContext,
+  steps: Step[],
+  guard: PhaseGuard,
+): Promise<void> {
   if (steps.length === 0) return;
-  const lease = await member.files.stat(member.lease).catch(() => undefined);
+  const lease = await context.files.stat(context.lease).catch(() => undefined);
   const isBroken = lease === undefined;
   await each(steps, async (step) => {
-    if (!isBroken && !member.claims.isOld(step.name)) return;
+    if (!isBroken && !context.claims.isOld(step.name)) return;
     const record = recordOf(step);
-    const isOurs = record === undefined ? exactly(member.tokenText) : holding(record);
+    const isOurs = record === undefined ? equals(context.tokenText) : holding(record);
     // What meets an error here is linked, and looked at, again.
     step.progress = 'staged';
-    const verdict = await recount(member, step.name, isOurs, guard.canBegin);
+    const verdict = await checkArchivedCommit(context, step.name, isOurs, guard.canBegin);
     step.lost = verdict === 'overtaken';
     if (verdict !== 'late') step.progress = step.lost ? 'published' : 'committed';
   });
 }
 
-async function publishSuccessors(member: Member, steps: Step[], guard: PhaseGuard): Promise<void> {
+async function publishSuccessors(
+  context: SessionContext,
+  steps: Step[],
+  guard: PhaseGuard,
+): Promise<void> {
   const withEffects = steps.filter((step) => hasEffects(recordOf(step)));
   for (const step of steps) if (!hasEffects(recordOf(step))) step.progress = 'published';
   if (withEffects.length === 0) return;
   const landed: Step[] = [];
   await each(withEffects, async (step) => {
     const record = recordOf(step)!;
-    if (!(await emitEvents(member, record, step.staged!, guard.canFinish))) return;
+    if (!(await emitEvents(context, record, step.staged!, guard.canFinish))) return;
     for (const branch of record.branches ?? []) {
-      if (!(await publishFollower(member, record, branch, guard))) return;
+      if (!(await publishFollower(context, record, branch, guard))) return;
     }
-    const hasLanded = record.next === undefined || (await publishOne(member, step, guard));
+    const hasLanded = record.next === undefined || (await publishOne(context, step, guard));
     if (hasLanded) landed.push(step);
   });
-  const { files, layout } = member;
+  const { files, layout } = context;
   const emits = landed.some((step) => recordOf(step)!.emit !== undefined);
   const synced = await attempt(landed, async () => {
     await files.sync(layout.root);
@@ -244,37 +267,41 @@ const hasEffects = (record: CommitRecord | undefined): boolean =>
   record?.next !== undefined || record?.emit !== undefined;
 
 /** False if it is too late for this guard. */
-async function publishOne(member: Member, step: Step, guard: PhaseGuard): Promise<boolean> {
-  const { files, layout } = member;
+async function publishOne(
+  context: SessionContext,
+  step: Step,
+  guard: PhaseGuard,
+): Promise<boolean> {
+  const { files, layout } = context;
   const next = recordOf(step)!.next!;
   // Somebody else had put a file of that name there, and it is done: as one in the root, it stays as it is.
   if (await isArchived(files, layout, next.name)) return true;
   const rests = step.change.kind === 'commit' && step.change.rests === true;
   if (rests && !guard.canFinish()) return false;
-  if (rests) await park(member, next.name);
+  if (rests) await markWaiting(context, next.name);
   // Following: claim first, then publish, so that nobody can come in between.
   if (guard.follow && !rests && !step.followed && guard.canBegin()) {
     const flag = layout.flag('in_progress', next.name);
-    member.claims.begin(next.name);
-    step.followed = (await member.setFlag(flag)) === 'ours';
+    context.claims.begin(next.name);
+    step.followed = (await context.setFlag(flag)) === 'ours';
   }
   if (!guard.canFinish()) return false;
-  const outcome = await linkOnce(
+  const outcome = await linkIfAbsent(
     files,
-    successorFile(member, step.name),
+    successorFile(context, step.name),
     layout.state(next.name),
-    exactly(next.content),
+    equals(next.content),
   );
   if (outcome === 'ours') return true;
-  if (!(await setAsideConflict(member, recordOf(step)!, next, guard))) return false;
-  if (step.followed && !(await releaseClaim(member, next.name, guard.canFinish))) return false;
+  if (!(await setAsideConflict(context, recordOf(step)!, next, guard))) return false;
+  if (step.followed && !(await releaseClaim(context, next.name, guard.canFinish))) return false;
   step.followed = false;
   return true;
 }
 
 /** I9: the name is taken by a file somebody else put there. Both are kept; ours is in the reason. */
 async function setAsideConflict(
-  member: Member,
+  context: SessionContext,
   record: CommitRecord,
   next: PublishedState,
   guard: PhaseGuard,
@@ -282,30 +309,30 @@ async function setAsideConflict(
   const failure: FailureRecord = {
     flockwork: 1,
     state: next.name,
-    session: member.token.session,
-    worker: member.token.worker,
-    at: member.stamp(),
+    session: context.token.session,
+    worker: context.token.worker,
+    at: context.stamp(),
     code: 'successor-taken',
     reason:
       `${record.state} leads to ${next.name}, but something else has that name; it is kept as it is, ` +
       `and was to be: ${next.content}`,
   };
-  return putFailed(member, failure, guard);
+  return putFailed(context, failure, guard);
 }
 
 /** Puts a state aside. False if it is too late for this guard. */
 export async function putFailed(
-  member: Member,
+  context: SessionContext,
   record: FailureRecord,
   guard: PhaseGuard,
 ): Promise<boolean> {
-  const { files, layout } = member;
-  await member.ensureStaging();
+  const { files, layout } = context;
+  await context.ensureStaging();
   const [temporary, flag] = [
-    member.draft('failed', record.state),
+    context.draft('failed', record.state),
     layout.flag('failed', record.state),
   ];
-  const outcome = await publish(files, temporary, flag, formatRecord(record), {
+  const outcome = await writeAtomically(files, temporary, flag, formatRecord(record), {
     may: guard.canFinish,
   });
   if (outcome === 'late') return false;
@@ -314,19 +341,19 @@ export async function putFailed(
 }
 
 /** Has all of it to do again if the guard closes on the way: each part can be done twice. */
-async function unstage(member: Member, steps: Step[], guard: PhaseGuard): Promise<void> {
+async function unstage(context: SessionContext, steps: Step[], guard: PhaseGuard): Promise<void> {
   await each(steps, async (step) => {
     const record = recordOf(step);
     // While it is staged: whoever dies in the middle of this leaves the rest to the sweep.
     if (record !== undefined && !step.lost) {
-      if (!(await retireEvents(member, record, guard.canFinish))) return;
-      if (member.waiting.has(step.name)) await unpark(member, step.name);
+      if (!(await retireEvents(context, record, guard.canFinish))) return;
+      if (context.waiting.has(step.name)) await clearWaiting(context, step.name);
     }
-    await letGo(member, step);
-    if (record?.next !== undefined) await remove(member.files, successorFile(member, step.name));
+    await unstageOne(context, step);
+    if (record?.next !== undefined) await remove(context.files, successorFile(context, step.name));
     if (!guard.canFinish()) return;
-    await clearAttempts(member, step.name);
-    if (await releaseClaim(member, step.name, guard.canFinish)) step.progress = 'settled';
+    await clearAttempts(context, step.name);
+    if (await releaseClaim(context, step.name, guard.canFinish)) step.progress = 'settled';
   });
 }
 
@@ -335,19 +362,19 @@ async function unstage(member: Member, steps: Step[], guard: PhaseGuard): Promis
  * too late for this guard.
  */
 export async function publishFromRecord(
-  member: Member,
+  context: SessionContext,
   record: CommitRecord,
   guard: PhaseGuard,
 ): Promise<boolean> {
-  const { files, layout } = member;
-  await member.ensureStaging();
+  const { files, layout } = context;
+  await context.ensureStaging();
   const source = layout.flag('done', record.state);
-  if (!(await emitEvents(member, record, source, guard.canFinish))) return false;
+  if (!(await emitEvents(context, record, source, guard.canFinish))) return false;
   if (record.emit !== undefined) await files.sync(layout.events);
-  if (!(await retireEvents(member, record, guard.canFinish))) return false;
-  if (member.waiting.has(record.state)) await unpark(member, record.state);
+  if (!(await retireEvents(context, record, guard.canFinish))) return false;
+  if (context.waiting.has(record.state)) await clearWaiting(context, record.state);
   for (const follower of publishedStates(record)) {
-    if (!(await publishFollower(member, record, follower, guard))) return false;
+    if (!(await publishFollower(context, record, follower, guard))) return false;
   }
   await files.sync(layout.root);
   return true;
@@ -355,22 +382,22 @@ export async function publishFromRecord(
 
 /** From a copy of our own; what the power has left of one is made whole. False if it is too late for this guard. */
 async function publishFollower(
-  member: Member,
+  context: SessionContext,
   record: CommitRecord,
   follower: PublishedState,
   guard: PhaseGuard,
 ): Promise<boolean> {
-  const { files, layout } = member;
+  const { files, layout } = context;
   const { name, content } = follower;
   if (await isArchived(files, layout, name)) return true;
-  const temporary = member.draft('begun', name);
+  const temporary = context.draft('begun', name);
   const publishing = { may: guard.canFinish, durable: false };
-  const outcome = await publish(files, temporary, layout.state(name), content, publishing);
+  const outcome = await writeAtomically(files, temporary, layout.state(name), content, publishing);
   if (outcome !== 'taken') return outcome === 'ours';
   if (await isNoFile(files, layout.state(name))) {
-    return setAsideConflict(member, record, follower, guard);
+    return setAsideConflict(context, record, follower, guard);
   }
   const there = await files.read(layout.state(name), content.length * BYTES_PER_CHARACTER);
-  if (await mendTorn(member, follower, there)) return true;
-  return setAsideConflict(member, record, follower, guard);
+  if (await repairTornWrite(context, follower, there)) return true;
+  return setAsideConflict(context, record, follower, guard);
 }

@@ -2,7 +2,7 @@
 import { machineNameProblem } from '../machine/machine.ts';
 import type { ConfigurationName } from '../engine/engine.ts';
 import { ensureDirectory } from './directory.ts';
-import { listOrNone, publish, readText } from './exclusive.ts';
+import { listOrNone, readText, writeAtomically } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 
@@ -23,7 +23,12 @@ export async function putConfiguration(
   for (const directory of [layout.home, layout.configurations]) {
     await ensureDirectory(files, directory);
   }
-  const outcome = await publish(files, `${layout.configurations}/.put-${unique}`, path, text);
+  const outcome = await writeAtomically(
+    files,
+    `${layout.configurations}/.put-${unique}`,
+    path,
+    text,
+  );
   for (const directory of [layout.configurations, layout.home, layout.root]) {
     await files.sync(directory);
   }

@@ -276,7 +276,8 @@ export class CycleLoop {
     const all = this.#ports.watch === undefined ? snapshot : await this.#operations.snapshot();
     // A volume that was unmounted in the middle of this looks empty too.
     const isEmpty = openIn(all) === 0 && (await this.#operations.check()) === 'alive';
-    if (isEmpty && (await this.#operations.owed()) === 0) this.queue.tellDrained();
+    if (isEmpty && (await this.#operations.countUnfinishedCommits()) === 0)
+      this.queue.tellDrained();
   }
 
   async #commit(turn: PhaseTurn, guard: PhaseGuard): Promise<void> {

@@ -6,17 +6,17 @@ import { isStateName } from '../machine/name.ts';
 import type { StateFile } from '../machine/state-file.ts';
 import { cycleLength, momentOf, type Interval, type PhaseLengths } from './phases/cycle.ts';
 import type { Clock, Random } from '../engine/ports.ts';
-import { isMine } from './phases/ownership.ts';
+import { ownsKey } from './phases/ownership.ts';
 import { formatInstant } from './phases/volume-clock.ts';
 import { NO_ARCHIVE, type ArchiveRules } from './archivable.ts';
 import { isRewritten, readTried } from './attempts.ts';
-import { ClaimAges } from './claim-ages.ts';
+import { ClaimTimer } from './claim-timer.ts';
 import { OpenStates } from './open-states.ts';
 import { claim } from './claim.ts';
 import { getConfiguration, listConfigurations } from './configurations.ts';
 import type {
   ClusterView,
-  Held,
+  HeldClaim,
   StateRead,
   JournalEntry,
   Recovering,
@@ -27,27 +27,27 @@ import type {
   PhaseGuard,
 } from './operations.ts';
 import { DroppedEvents } from './dropped.ts';
-import { createAnew, readText, remove } from './exclusive.ts';
+import { recreate, readText, remove } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import { FailedFiles } from './failed-files.ts';
 import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
-import { Sorter, takeEvents } from './inbox.ts';
+import { EventIndex, takeEvents } from './inbox.ts';
 import { readState } from './read-state.ts';
 import { Journal } from './journal.ts';
 import { Layout } from './layout.ts';
 import { LeaseWatch } from './lease-watch.ts';
 import { Listings } from './listings.ts';
 import { Maintenance } from './maintenance.ts';
-import { Member } from './member.ts';
+import { SessionContext } from './session-context.ts';
 import { readSessions } from './overview.ts';
-import { Pauses } from './pauses.ts';
+import { RetryDelays } from './retry-delays.ts';
 import { formatCounter } from './pulse.ts';
 import { Orphans } from './orphans.ts';
 import { Recoverer } from './recovery.ts';
 import { readPastSteps } from './past-steps.ts';
 import { Sensors } from './sensors.ts';
 import { settle } from './settle.ts';
-import { readCluster, takeSnapshot, type Instruments } from './snapshot.ts';
+import { readCluster, takeSnapshot, type SnapshotReaders } from './snapshot.ts';
 import { removeStaging } from './staging.ts';
 import { fitToken, newSessionId, type KnownMachines, type Token } from './token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
@@ -115,15 +115,15 @@ export class DirectoryOperations implements VolumeOperations {
   readonly #ports: SessionPorts;
   readonly #volume: VolumeFile;
   readonly #layout: Layout;
-  readonly #member: Member;
+  readonly #context: SessionContext;
   readonly #leases: LeaseWatch;
   readonly #recoverer: Recoverer;
   readonly #flag: WorkerFlag;
   readonly #maintenance: Maintenance;
   readonly #listings: Listings;
   readonly #freshListings: boolean;
-  readonly #pauses: Pauses;
-  readonly #instruments: Instruments;
+  readonly #retryDelays: RetryDelays;
+  readonly #instruments: SnapshotReaders;
   readonly #journal: Journal;
   readonly #sensors: Sensors;
   readonly #orphans: Orphans;
@@ -160,19 +160,19 @@ export class DirectoryOperations implements VolumeOperations {
       machines: [...options.machines],
       ...(options.states && { states: options.states }),
     });
-    this.#member = new Member(
+    this.#context = new SessionContext(
       files,
       this.#layout,
       this.token,
       () => this.stamp(),
       () => this.#isSafe(),
     );
-    this.#leases = new LeaseWatch(this.#member, this.lease, monotonic);
-    this.#recoverer = new Recoverer(this.#member, this.#leases, this.lease, monotonic);
-    this.#flag = new WorkerFlag(this.#member, this.#leases);
+    this.#leases = new LeaseWatch(this.#context, this.lease, monotonic);
+    this.#recoverer = new Recoverer(this.#context, this.#leases, this.lease, monotonic);
+    this.#flag = new WorkerFlag(this.#context, this.#leases);
     const rules = options.archive ?? NO_ARCHIVE;
-    this.#member.claims = new ClaimAges(() => [clock.monotonic(), clock.now()], rules.pause / 2);
-    this.#maintenance = new Maintenance(this.#member, rules, {
+    this.#context.claims = new ClaimTimer(() => [clock.monotonic(), clock.now()], rules.pause / 2);
+    this.#maintenance = new Maintenance(this.#context, rules, {
       monotonic,
       living: () => this.#leases.living(),
       // Not measured for so long, a bad clock may be off by more than the age of what is there.
@@ -181,26 +181,26 @@ export class DirectoryOperations implements VolumeOperations {
     });
     this.#listings = new Listings(files, Math.max(this.lease, COARSE), monotonic);
     this.#journal = new Journal(files, this.#layout, this.token.session);
-    this.#orphans = new Orphans(this.#member, monotonic);
-    this.#dropped = new DroppedEvents(this.#member, monotonic, cycle);
-    this.#failedFiles = new FailedFiles(this.#member);
+    this.#orphans = new Orphans(this.#context, monotonic);
+    this.#dropped = new DroppedEvents(this.#context, monotonic, cycle);
+    this.#failedFiles = new FailedFiles(this.#context);
     this.#sensors = new Sensors(files, this.#layout, options.sensors ?? []);
-    this.#pauses = new Pauses(monotonic, cycle);
+    this.#retryDelays = new RetryDelays(monotonic, cycle);
     const openStates = new OpenStates(files, this.#layout, this.#listings, this.lease, monotonic);
     this.#instruments = {
       files,
       layout: this.#layout,
       listings: this.#listings,
       openStates,
-      pauses: this.#pauses,
-      sorter: new Sorter(files, this.#layout, monotonic, cycle),
+      retryDelays: this.#retryDelays,
+      eventIndex: new EventIndex(files, this.#layout, monotonic, cycle),
     };
   }
 
   async open(): Promise<void> {
     const { files, clock } = this.#ports;
-    const { lease } = this.#member;
-    await createAnew(files, lease, formatCounter(0));
+    const { lease } = this.#context;
+    await recreate(files, lease, formatCounter(0));
     for (let counter = 1; counter <= FIRST_SAMPLES; counter += 1) {
       const before = Math.floor(clock.now());
       await files.overwrite(lease, formatCounter(counter));
@@ -215,7 +215,7 @@ export class DirectoryOperations implements VolumeOperations {
       onSample: (sample) => this.#time.add(sample),
       onBroken: () => undefined,
     });
-    await this.#member.introduce();
+    await this.#context.introduce();
     await this.#recoverer.observe();
   }
 
@@ -244,7 +244,7 @@ export class DirectoryOperations implements VolumeOperations {
     if (this.#heartbeat?.broken !== false) return 'broken';
     // Silent for longer than the lease (stopped, suspended, starved): the lease itself tells.
     if (this.#silence < this.lease) return 'alive';
-    return (await files.stat(this.#member.lease)) === undefined ? 'broken' : 'alive';
+    return (await files.stat(this.#context.lease)) === undefined ? 'broken' : 'alive';
   }
 
   /**
@@ -280,8 +280,8 @@ export class DirectoryOperations implements VolumeOperations {
     const glance = await readCluster(this.#ports.files, this.#layout);
     await this.#sensors.look();
     const attempted = await this.#listings.list(this.#layout.internal('attempts'), isStateName);
-    this.#member.attempted = new Set(attempted);
-    this.#member.registered = glance.roster.map(({ session: name }) => name);
+    this.#context.attempted = new Set(attempted);
+    this.#context.registered = glance.roster.map(({ session: name }) => name);
     return glance;
   }
 
@@ -289,29 +289,29 @@ export class DirectoryOperations implements VolumeOperations {
     const now = this.#time.cycleStart();
     const snapshot = await takeSnapshot(this.#instruments, arrived, glance, now);
     const { attempted, failed, waiting, overdue, inbox, orphans } = snapshot;
-    Object.assign(this.#member, { attempted, failed, waiting, overdue, inbox, orphans });
-    this.#member.registered = snapshot.roster.map(({ session: name }) => name);
+    Object.assign(this.#context, { attempted, failed, waiting, overdue, inbox, orphans });
+    this.#context.registered = snapshot.roster.map(({ session: name }) => name);
     return snapshot;
   }
 
-  owed(): Promise<number> {
-    return this.#recoverer.owed();
+  countUnfinishedCommits(): Promise<number> {
+    return this.#recoverer.countUnfinishedCommits();
   }
 
   async claim(name: string, guard: PhaseGuard): ReturnType<VolumeOperations['claim']> {
     // An attempt may have been counted since the listing that the name is from.
-    if (this.#member.attempted.has(name)) {
+    if (this.#context.attempted.has(name)) {
       const tried = await readTried(this.#ports.files, this.#layout, name);
       const isDue =
-        this.#pauses.isOver(name, tried, this.time()?.earliest) ||
+        this.#retryDelays.isOver(name, tried, this.time()?.earliest) ||
         (await isRewritten(this.#ports.files, this.#layout, name, tried));
       if (!isDue || !guard.canBegin()) return 'delayed';
     }
-    return claim(this.#member, name, guard);
+    return claim(this.#context, name, guard);
   }
 
   readState(name: string): Promise<StateRead> {
-    return readState(this.#member, name);
+    return readState(this.#context, name);
   }
 
   sensor(instance: string): StateFile | undefined {
@@ -323,11 +323,11 @@ export class DirectoryOperations implements VolumeOperations {
   }
 
   events(name: string): Promise<readonly PendingEvent[]> {
-    return takeEvents(this.#member, name);
+    return takeEvents(this.#context, name);
   }
 
   announce(known: KnownMachines): Promise<void> {
-    return this.#member.announce(known);
+    return this.#context.announce(known);
   }
 
   async sessions(): Promise<readonly Token[]> {
@@ -336,23 +336,23 @@ export class DirectoryOperations implements VolumeOperations {
   }
 
   settle(steps: readonly Step[], guard: PhaseGuard): Promise<void> {
-    return settle(this.#member, steps, guard);
+    return settle(this.#context, steps, guard);
   }
 
   async recover(cycle: number, guard: PhaseGuard, how?: Recovering): Promise<Recovery> {
     const recovery = await this.#recoverer.recover(cycle, guard, how);
     const { session } = this.token;
     const living = this.#leases.living();
-    await this.#orphans.answer(guard, (one) => isMine(one, session, living, cycle));
-    await this.#dropped.take(guard, cycle, (one, turn) => isMine(one, session, living, turn));
-    return { ...recovery, passedOver: this.#member.passedOver.take() };
+    await this.#orphans.answer(guard, (one) => ownsKey(one, session, living, cycle));
+    await this.#dropped.take(guard, cycle, (one, turn) => ownsKey(one, session, living, turn));
+    return { ...recovery, passedOver: this.#context.passedOver.take() };
   }
 
   bringBack(...[cycle, guard, runs]: Parameters<VolumeOperations['bringBack']>): Promise<string[]> {
     const { session } = this.token;
     const living = this.#leases.living();
-    const isMineIn = (name: string, turn: number): boolean => isMine(name, session, living, turn);
-    return this.#failedFiles.bringBack({ cycle, guard, isMineIn, runs });
+    const ownsKeyIn = (name: string, turn: number): boolean => ownsKey(name, session, living, turn);
+    return this.#failedFiles.bringBack({ cycle, guard, ownsKeyIn, runs });
   }
 
   archive(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<number> {
@@ -363,11 +363,11 @@ export class DirectoryOperations implements VolumeOperations {
     return this.#journal.append(entries);
   }
 
-  async reportHeld(held: readonly Held[]): Promise<void> {
+  async reportClaims(held: readonly HeldClaim[]): Promise<void> {
     const { files } = this.#ports;
     if (held.length === 0) return void (await remove(files, this.#heldFile));
     const temporary = this.#layout.internal('journal', `.${this.token.session}`);
-    await createAnew(files, temporary, JSON.stringify(held));
+    await recreate(files, temporary, JSON.stringify(held));
     await files.rename(temporary, this.#heldFile);
   }
 
@@ -386,7 +386,7 @@ export class DirectoryOperations implements VolumeOperations {
   /** The lease goes last: until then the others can tell that somebody is still at it. */
   async leave(): Promise<void> {
     const { files } = this.#ports;
-    const { passedOver, ownTokenFiles } = this.#member;
+    const { passedOver, ownTokenFiles } = this.#context;
     await this.#heartbeat?.stop();
     await this.#flag.takeDown(() => !this.#isFrozen());
     await remove(files, this.#heldFile);
@@ -395,6 +395,6 @@ export class DirectoryOperations implements VolumeOperations {
       if (!(await removeStaging(files, this.#layout, this.token.session))) return;
       for (const path of ownTokenFiles) await remove(files, path);
     });
-    await remove(files, this.#member.lease);
+    await remove(files, this.#context.lease);
   }
 }

@@ -1,5 +1,5 @@
 /** Directories that the whole fleet can write. */
-import { listOrNone } from './exclusive.ts';
+import { listOrNone } from './atomic-files.ts';
 import { errnoOf, isKept, type Files } from './files.ts';
 
 const STICKY = 0o1000;

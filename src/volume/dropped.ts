@@ -7,12 +7,12 @@ import { parseDropped, problemName, subjectOfProblem, type Dropped } from '../ma
 import { copyPatience, decodeText, MAX_STATE_BYTES } from '../machine/state-file.ts';
 import { formatInstant } from './phases/volume-clock.ts';
 import type { PhaseGuard } from './operations.ts';
-import { publish, readText, remove, removeOurs } from './exclusive.ts';
+import { readText, writeAtomically, remove, removeIfContent } from './atomic-files.ts';
 import { errnoOf } from './files.ts';
-import type { Member } from './member.ts';
-import { standingOf } from './outcomes.ts';
+import type { SessionContext } from './session-context.ts';
+import { eventStatus } from './outcomes.ts';
 
-interface Sighting {
+interface Observation {
   /** Of the file, or why there is none to be had. */
   readonly content: string;
   readonly since: number;
@@ -22,15 +22,15 @@ interface Sighting {
 const CYCLES_OF_WATCH = 16;
 
 export class DroppedEvents {
-  readonly #member: Member;
+  readonly #context: SessionContext;
   readonly #monotonic: () => number;
   readonly #patience: number;
   /** What did not parse, and since when it has been so, by our own clock. */
-  #seen = new Map<string, Sighting>();
+  #seen = new Map<string, Observation>();
 
   /** `cycle`: milliseconds. */
-  constructor(member: Member, monotonic: () => number, cycle: number) {
-    this.#member = member;
+  constructor(context: SessionContext, monotonic: () => number, cycle: number) {
+    this.#context = context;
     this.#monotonic = monotonic;
     this.#patience = copyPatience(cycle);
   }
@@ -39,15 +39,15 @@ export class DroppedEvents {
   async take(
     guard: PhaseGuard,
     cycle: number,
-    isMineIn: (file: string, turn: number) => boolean,
+    ownsKeyIn: (file: string, turn: number) => boolean,
   ): Promise<void> {
     const turn = Math.floor(cycle / CYCLES_OF_WATCH);
-    const isMine = (file: string): boolean => isMineIn(file, turn);
-    const { files, layout, inbox } = this.#member;
+    const ownsKey = (file: string): boolean => ownsKeyIn(file, turn);
+    const { files, layout, inbox } = this.#context;
     const seen = this.#seen;
     this.#seen = new Map();
     for (const file of inbox.dropped) {
-      if (!isMine(file)) continue;
+      if (!ownsKey(file)) continue;
       if (!guard.canBegin()) return;
       const sighting = await this.#takeOne(file, guard);
       if (sighting === undefined) continue;
@@ -60,7 +60,7 @@ export class DroppedEvents {
     const explained = new Set(inbox.dropped.map(problemName));
     for (const file of inbox.problems) {
       // Should what it explains be there after all (I8), it is explained again.
-      if (explained.has(file) || !isMine(subjectOfProblem(file)!)) continue;
+      if (explained.has(file) || !ownsKey(subjectOfProblem(file)!)) continue;
       if (guard.canBegin()) await remove(files, layout.event(file));
     }
   }
@@ -70,7 +70,7 @@ export class DroppedEvents {
     file: string,
     guard: PhaseGuard,
   ): Promise<{ content: string; reason: string } | undefined> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const path = layout.event(file);
     try {
       const bytes = await files.read(path, MAX_STATE_BYTES);
@@ -82,7 +82,7 @@ export class DroppedEvents {
       const time = formatInstant((await files.stat(path))?.mtime ?? 0);
       if (!(await this.#send(dropped, time, guard))) return undefined;
       // Who has written over it meanwhile means another event.
-      await removeOurs(files, path, content, guard.canFinish);
+      await removeIfContent(files, path, content, guard.canFinish);
       return undefined;
     } catch (error) {
       const code = errnoOf(error);
@@ -94,20 +94,21 @@ export class DroppedEvents {
 
   /** False if it is too late for that. Whoever does it again makes a second copy, which counts for nothing (I10). */
   async #send({ id, to, file }: Dropped, time: string, guard: PhaseGuard): Promise<boolean> {
-    const member = this.#member;
-    const { files, layout } = member;
-    if ((await standingOf(files, layout, id)).kind === 'over') {
+    const context = this.#context;
+    const { files, layout } = context;
+    if ((await eventStatus(files, layout, id)).kind === 'over') {
       // That may be somebody else's doing, and not be on the disk yet.
       await files.sync(layout.outcomes);
       await files.sync(layout.flags('done'));
       return true;
     }
-    await member.ensureStaging();
+    await context.ensureStaging();
     const name = formatEventName({ time, isDelayed: false, id, to });
-    const temporary = member.staging(`.dropped.${id}`);
+    const temporary = context.staging(`.dropped.${id}`);
     const may = guard.canFinish;
     if (
-      (await publish(files, temporary, layout.event(name), formatEvent(file), { may })) === 'late'
+      (await writeAtomically(files, temporary, layout.event(name), formatEvent(file), { may })) ===
+      'late'
     ) {
       return false;
     }
@@ -117,15 +118,16 @@ export class DroppedEvents {
   }
 
   async #explain(file: string, reason: string, guard: PhaseGuard): Promise<void> {
-    const member = this.#member;
-    const { files, layout } = member;
+    const context = this.#context;
+    const { files, layout } = context;
     const path = layout.event(problemName(file));
     const content = `${file}: ${reason}\n`;
     const there = await readText(files, path);
     if (there === content) return;
-    if (there !== undefined && !(await removeOurs(files, path, there, guard.canFinish))) return;
-    await member.ensureStaging();
-    const temporary = member.staging('.problem');
-    await publish(files, temporary, path, content, { may: guard.canFinish });
+    if (there !== undefined && !(await removeIfContent(files, path, there, guard.canFinish)))
+      return;
+    await context.ensureStaging();
+    const temporary = context.staging('.problem');
+    await writeAtomically(files, temporary, path, content, { may: guard.canFinish });
   }
 }

@@ -1,42 +1,42 @@
 /** What a step does besides leading to its successor: events are taken up, and caused. Each part can be done twice. */
 import { formatRecord, recordOfEvent, type CommitRecord } from '../machine/record.ts';
-import { linkOnce, publish, remove } from './exclusive.ts';
+import { linkIfAbsent, remove, writeAtomically } from './atomic-files.ts';
 import { isKept } from './files.ts';
-import type { Member } from './member.ts';
-import { standingOf } from './outcomes.ts';
+import type { SessionContext } from './session-context.ts';
+import { eventStatus } from './outcomes.ts';
 
 /**
  * I10: makes the events of this record those of its state, and no other's. `taken` if one of them is another's
  * already: then the record must not be committed. `unknown` if that is not to be seen now. `staged`: the file that has it.
  */
 export async function assignEvents(
-  member: Member,
+  context: SessionContext,
   record: CommitRecord,
   staged: string,
   may: () => boolean,
 ): Promise<'ours' | 'taken' | 'unknown' | 'late'> {
   for (const { id } of record.events ?? []) {
-    const outcome = await assignOne(member, record, staged, id, may);
+    const outcome = await assignOne(context, record, staged, id, may);
     if (outcome !== 'ours') return outcome;
   }
   return 'ours';
 }
 
 async function assignOne(
-  member: Member,
+  context: SessionContext,
   record: CommitRecord,
   staged: string,
   id: string,
   may: () => boolean,
 ): Promise<'ours' | 'taken' | 'unknown' | 'late'> {
-  const { files, layout } = member;
+  const { files, layout } = context;
   for (let generation = 0; ;) {
     const name = layout.outcome(id, generation);
     const isOurs = (text: string): boolean => recordOfEvent(text, id)?.state === record.state;
     const content = formatRecord(record);
-    const outcome = await nameFor(member, { source: staged, content, name, isOurs, may });
+    const outcome = await nameFor(context, { source: staged, content, name, isOurs, may });
     if (outcome !== 'taken') return outcome;
-    const standing = await standingOf(files, layout, id);
+    const standing = await eventStatus(files, layout, id);
     if (standing.kind === 'unknown') return 'unknown';
     // Where it is over, too: it may be by this very record, whose flag is not on the disk yet.
     if (standing.kind !== 'free') return standing.state === record.state ? 'ours' : 'taken';
@@ -50,37 +50,37 @@ async function assignOne(
  * if it came too late for some.
  */
 export async function emitEvents(
-  member: Member,
+  context: SessionContext,
   record: CommitRecord,
   source: string,
   may: () => boolean,
 ): Promise<boolean> {
   for (const { name, content } of record.emit ?? []) {
     // Whatever has this name is this event.
-    const wanted = { source, content, name: member.layout.event(name), isOurs: () => true, may };
-    if ((await nameFor(member, wanted)) === 'late') return false;
+    const wanted = { source, content, name: context.layout.event(name), isOurs: () => true, may };
+    if ((await nameFor(context, wanted)) === 'late') return false;
   }
   return true;
 }
 
 /** Once the record is a flag, on the disk. False if it came too late for some (I4). */
 export async function retireEvents(
-  member: Member,
+  context: SessionContext,
   record: CommitRecord,
   may: () => boolean,
 ): Promise<boolean> {
   for (const { file } of record.events ?? []) {
     if (!may()) return false;
-    await remove(member.files, member.layout.event(file));
+    await remove(context.files, context.layout.event(file));
   }
   return may();
 }
 
 /** What was found to be over. In Update System only (I4). */
-export async function dropOver(member: Member, may: () => boolean): Promise<void> {
-  for (const file of member.over) {
-    if (!may() || !(await dropEvent(member, file, may))) return;
-    member.over.delete(file);
+export async function dropOver(context: SessionContext, may: () => boolean): Promise<void> {
+  for (const file of context.over) {
+    if (!may() || !(await dropEvent(context, file, may))) return;
+    context.over.delete(file);
   }
 }
 
@@ -89,11 +89,11 @@ export async function dropOver(member: Member, may: () => boolean): Promise<void
  * leave neither. False if it came too late (I4).
  */
 export async function dropEvent(
-  member: Member,
+  context: SessionContext,
   file: string,
   may: () => boolean,
 ): Promise<boolean> {
-  const { files, layout } = member;
+  const { files, layout } = context;
   await files.sync(layout.outcomes);
   await files.sync(layout.flags('done'));
   if (!may()) return false;
@@ -114,19 +114,19 @@ interface Wanted {
 
 /** One more name of a file; a copy of what matters in it, where that has as many as it may have, or is another user's. */
 async function nameFor(
-  member: Member,
+  context: SessionContext,
   { source, content, name, isOurs, may }: Wanted,
 ): Promise<'ours' | 'taken' | 'late'> {
-  const { files } = member;
+  const { files } = context;
   if (!may()) return 'late';
   try {
-    return await linkOnce(files, source, name, isOurs);
+    return await linkIfAbsent(files, source, name, isOurs);
   } catch (error) {
-    const isCopied = member.meetsBundleLimit(error) || isKept(error);
+    const isCopied = context.meetsBundleLimit(error) || isKept(error);
     if (!isCopied) throw error;
     // Without the instance's name: with that of an event it would be too long.
     const [entry] = name.slice(name.lastIndexOf('/') + 1).split('@', 1);
-    const temporary = member.staging(`.copy.${entry}`);
-    return publish(files, temporary, name, content, { may });
+    const temporary = context.staging(`.copy.${entry}`);
+    return writeAtomically(files, temporary, name, content, { may });
   }
 }

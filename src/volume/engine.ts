@@ -14,16 +14,16 @@ import { isStateName, parseStateName } from '../machine/name.ts';
 import { readChain, readLast } from './chain-steps.ts';
 import { getConfiguration, listConfigurations, putConfiguration } from './configurations.ts';
 import { isDone } from './archive.ts';
-import { listEntry, listOrNone } from './exclusive.ts';
+import { listEntry, listOrNone } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { HistoryFiles } from './history.ts';
 import { Layout } from './layout.ts';
-import { listShards, pauseVolume, resumeVolume, retryState } from './mend.ts';
+import { listShards, pauseVolume, resumeVolume, retryState } from './admin.ts';
 import { ensureDirectory } from './directory.ts';
 import type { LoopOptions, Watch } from './cycle-loop.ts';
 import type { VolumeOperations } from './operations.ts';
 import { VolumeSession } from './session.ts';
-import { standingOf } from './outcomes.ts';
+import { eventStatus } from './outcomes.ts';
 import { sendEvent } from './send.ts';
 import { openSession, type SessionOptions, type SessionPorts } from './directory-operations.ts';
 import { submitState } from './submit.ts';
@@ -56,7 +56,7 @@ export function volumeClient({ files, layout }: At): ClientApi {
       return sendEvent(files, layout, message, randomUUID());
     },
     eventResult: async (id) => {
-      const standing = await standingOf(files, layout, id);
+      const standing = await eventStatus(files, layout, id);
       return standing.kind === 'over' ? standing : undefined;
     },
     get: (instance) => readLast(files, layout, instance),

@@ -10,9 +10,9 @@ import { Names } from './phases/names.ts';
 import type { PhaseGuard } from './operations.ts';
 import { isDone } from './archive.ts';
 import { removeAttempts } from './attempts.ts';
-import { readFlag, remove } from './exclusive.ts';
+import { readFlag, remove } from './atomic-files.ts';
 import { errnoOf, type Stat } from './files.ts';
-import type { Member } from './member.ts';
+import type { SessionContext } from './session-context.ts';
 
 /** In one cycle: names that are gone through, and states that are looked at. */
 const NAMES_PER_CYCLE = 1024;
@@ -33,24 +33,24 @@ interface Known {
 export interface Look {
   readonly cycle: number;
   readonly guard: PhaseGuard;
-  readonly isMineIn: (name: string, turn: number) => boolean;
+  readonly ownsKeyIn: (name: string, turn: number) => boolean;
   readonly runs: (file: StateFile) => Promise<boolean>;
 }
 
 export class FailedFiles {
-  readonly #member: Member;
+  readonly #context: SessionContext;
   /** Of the listing that `#known` is about. */
   #names = new Names();
   /** Undefined: a failure that stays. */
   readonly #known = new Map<string, Known | undefined>();
   #next = 0;
 
-  constructor(member: Member) {
-    this.#member = member;
+  constructor(context: SessionContext) {
+    this.#context = context;
   }
 
-  async bringBack({ cycle, guard, isMineIn, runs }: Look): Promise<string[]> {
-    const names = this.#member.failed;
+  async bringBack({ cycle, guard, ownsKeyIn, runs }: Look): Promise<string[]> {
+    const names = this.#context.failed;
     if (names !== this.#names) this.#known.clear();
     this.#names = names;
     const round = Math.max(1, Math.ceil(names.size / NAMES_PER_CYCLE));
@@ -60,7 +60,7 @@ export class FailedFiles {
     for (let left = Math.min(NAMES_PER_CYCLE, names.size); left > 0 && looks > 0; left -= 1) {
       this.#next = (this.#next + 1) % names.size;
       const name = names.at(this.#next);
-      if (!isStateName(name) || !isMineIn(name, turn)) continue;
+      if (!isStateName(name) || !ownsKeyIn(name, turn)) continue;
       if (this.#known.has(name) && this.#known.get(name) === undefined) continue;
       if (!guard.canBegin()) break;
       looks -= 1;
@@ -70,7 +70,7 @@ export class FailedFiles {
   }
 
   async #lookAt(name: string, guard: PhaseGuard, runs: Look['runs']): Promise<boolean> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     try {
       const known = this.#known.get(name) ?? (await this.#readFlag(name));
       if (known === undefined || !(await this.#mayRun(name, known, runs))) return false;
@@ -88,7 +88,7 @@ export class FailedFiles {
   }
 
   async #readFlag(name: string): Promise<Known | undefined> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const text = (await readFlag(files, layout.flag('failed', name))) ?? '';
     const record = parseFailureRecord(text, name);
     const known = record?.file === undefined ? undefined : { text, record, seen: undefined };
@@ -98,7 +98,7 @@ export class FailedFiles {
 
   /** A file that cannot be read, or is none, is no better than what it has failed for. */
   async #mayRun(name: string, known: Known, runs: Look['runs']): Promise<boolean> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const { code, file } = known.record;
     const stat = await files.stat(layout.state(name));
     if (stat?.kind !== 'file' || stat.size > MAX_STATE_BYTES) return false;

@@ -5,7 +5,7 @@
 import { parseStateName } from '../machine/name.ts';
 import { compareCodePoints } from './phases/order.ts';
 import type { JournalEntry } from './operations.ts';
-import { listOrNone } from './exclusive.ts';
+import { listOrNone } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
 import { parseJournalLine, parseJournalName, type JournalFile } from './journal.ts';
 import { JournalCounter, type ResultCounts } from './journal-counts.ts';

@@ -5,11 +5,11 @@ import { MAX_BATCH_EVENTS, type PendingEvent } from '../machine/event-batch.ts';
 import { emittedIn } from '../machine/record.ts';
 import { parseStateName } from '../machine/name.ts';
 import { formatInstant } from './phases/volume-clock.ts';
-import { readText } from './exclusive.ts';
+import { readText } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
-import type { Member } from './member.ts';
-import { standingOf } from './outcomes.ts';
+import type { SessionContext } from './session-context.ts';
+import { eventStatus } from './outcomes.ts';
 
 const UNREADABLE = ['EACCES', 'EPERM'];
 /** In one cycle. */
@@ -45,7 +45,7 @@ export const NO_EVENTS: Inbox = {
  * long as it was to be, and a cycle: where clocks disagree, the time in its name may be hours away. Where they agree, that
  * comes first for everybody (I5).
  */
-export class Sorter {
+export class EventIndex {
   readonly #files: Files;
   readonly #layout: Layout;
   readonly #monotonic: () => number;
@@ -142,15 +142,15 @@ export async function readEvent(
 }
 
 /** What is to be applied to this state, and nowhere else. What was applied before is noted, to be taken away. */
-export async function takeEvents(member: Member, state: string): Promise<PendingEvent[]> {
-  const { files, layout, inbox } = member;
+export async function takeEvents(context: SessionContext, state: string): Promise<PendingEvent[]> {
+  const { files, layout, inbox } = context;
   const arrived: PendingEvent[] = [];
   for (const file of inbox.due.get(parseStateName(state)!.instance) ?? []) {
     if (arrived.length === MAX_BATCH_EVENTS) break;
     const { id } = parseEventName(file)!;
-    const standing = await standingOf(files, layout, id);
+    const standing = await eventStatus(files, layout, id);
     if (standing.kind === 'over') {
-      member.over.add(file);
+      context.over.add(file);
       continue;
     }
     // In order: what comes later waits too.

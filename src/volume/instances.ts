@@ -5,7 +5,7 @@ import { findState, isDone } from './archive.ts';
 import { namesOrNone } from './census.ts';
 import type { HistoryFiles } from './history.ts';
 import type { Layout } from './layout.ts';
-import { listShards } from './mend.ts';
+import { listShards } from './admin.ts';
 import { placeOf } from './overview.ts';
 
 /** By the flag of an instance's last state file. */

@@ -2,11 +2,11 @@
  * Journals are for people, and have a bound: while workers have nothing better to do, one of them removes the oldest of what
  * is beyond it. What a living session still writes to stays.
  */
-import { isMine } from './phases/ownership.ts';
+import { ownsKey } from './phases/ownership.ts';
 import type { PhaseGuard } from './operations.ts';
-import { listOrNone, remove } from './exclusive.ts';
+import { listOrNone, remove } from './atomic-files.ts';
 import { parseJournalName } from './journal.ts';
-import type { Member } from './member.ts';
+import type { SessionContext } from './session-context.ts';
 
 /** Of all journals of a volume: some nine million ticks. */
 const MAX_JOURNAL_BYTES = 1024 ** 3;
@@ -28,24 +28,24 @@ interface Found {
 }
 
 export class JournalLimit {
-  readonly #member: Member;
+  readonly #context: SessionContext;
   readonly #ports: JournalLimitPorts;
   readonly #most: number;
   /** On our monotonic clock. */
   #looked = Number.NEGATIVE_INFINITY;
 
-  constructor(member: Member, ports: JournalLimitPorts, most: number = MAX_JOURNAL_BYTES) {
-    this.#member = member;
+  constructor(context: SessionContext, ports: JournalLimitPorts, most: number = MAX_JOURNAL_BYTES) {
+    this.#context = context;
     this.#ports = ports;
     this.#most = most;
   }
 
   /** In Update System only, while there is nothing better to do. */
   async keep(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<void> {
-    const { files, token } = this.#member;
+    const { files, token } = this.#context;
     const now = this.#ports.monotonic();
     const round = Math.floor(cycle / CYCLES_PER_ROUND);
-    const isOurs = isMine('journals', token.session, this.#ports.living(), round);
+    const isOurs = ownsKey('journals', token.session, this.#ports.living(), round);
     if (!isOurs || now - this.#looked < EVERY || isBusy() || !guard.canBegin()) return;
     this.#looked = now;
     for (const path of beyond(await this.#find(), this.#most)) {
@@ -55,7 +55,7 @@ export class JournalLimit {
   }
 
   async #find(): Promise<Found[]> {
-    const { files, layout, token, passedOver } = this.#member;
+    const { files, layout, token, passedOver } = this.#context;
     const living = new Set([...this.#ports.living(), token.session]);
     const last = new Map<string, { part: number; found: Found }>();
     const all: Found[] = [];

@@ -2,26 +2,26 @@
  * Who lives: a session is dead when its lease has not moved for the lease time on *our* monotonic clock. Whatever is not a
  * counter does not move; a volume that does not answer says nothing about anybody (I8).
  */
-import { isDead, sight, type Sighting } from './phases/liveness.ts';
-import { listOrNone, readFlag } from './exclusive.ts';
+import { isDead, sight, type Observation } from './phases/liveness.ts';
+import { listOrNone, readFlag } from './atomic-files.ts';
 import { isJunkName } from './layout.ts';
-import { sessionOfTokenFile, type Member } from './member.ts';
+import { sessionOfTokenFile, type SessionContext } from './session-context.ts';
 import { COUNTER_BYTES, parseCounter } from './pulse.ts';
 
 /** Leases are looked at once in so many parts of a lease: a death shows that much later at most. */
 const LOOKS_PER_LEASE = 8;
 
 export class LeaseWatch {
-  readonly #member: Member;
+  readonly #context: SessionContext;
   readonly #lease: number;
   readonly #monotonic: () => number;
-  readonly #sightings = new Map<string, Sighting>();
+  readonly #sightings = new Map<string, Observation>();
   /** Counters that were seen to move. */
   readonly #moved = new Set<string>();
   #looked = Number.NEGATIVE_INFINITY;
 
-  constructor(member: Member, lease: number, monotonic: () => number) {
-    this.#member = member;
+  constructor(context: SessionContext, lease: number, monotonic: () => number) {
+    this.#context = context;
     this.#lease = lease;
     this.#monotonic = monotonic;
   }
@@ -33,7 +33,7 @@ export class LeaseWatch {
 
   /** Looks at every lease there is, and at those of `others`. Changes nothing, so any phase will do. */
   async observe(others: readonly string[]): Promise<void> {
-    const { files, layout, token } = this.#member;
+    const { files, layout, token } = this.#context;
     this.#looked = this.#monotonic();
     const named = new Set([
       ...(await listOrNone(files, layout.internal('leases'))),
@@ -51,7 +51,7 @@ export class LeaseWatch {
   }
 
   async #look(session: string): Promise<void> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const began = this.#monotonic();
     let text: string | undefined;
     try {

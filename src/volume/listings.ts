@@ -1,6 +1,6 @@
 /** Listings of directories that may be long: made again only when something has changed. */
 import { Names } from './phases/names.ts';
-import { listInto } from './exclusive.ts';
+import { listInto } from './atomic-files.ts';
 import type { Files } from './files.ts';
 
 interface Known {

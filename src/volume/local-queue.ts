@@ -513,7 +513,7 @@ export class LocalQueue {
     const text = JSON.stringify(held);
     if (text === this.#reported) return;
     try {
-      await this.#operations.reportHeld(held);
+      await this.#operations.reportClaims(held);
       this.#reported = text;
     } catch (error) {
       this.#ports.log.debug({ err: error }, 'cannot say what is held');

@@ -3,16 +3,20 @@ import type { PhaseGuard } from './operations.ts';
 import type { ArchiveRules } from './archivable.ts';
 import { Archiver, type ArchiverPorts } from './archiver.ts';
 import { JournalLimit } from './journal-limit.ts';
-import type { Member } from './member.ts';
+import type { SessionContext } from './session-context.ts';
 import { OutcomeLimit, type OutcomeLimitPorts } from './outcome-limit.ts';
 
 export class Maintenance {
   readonly #limits: readonly Pick<JournalLimit, 'keep'>[];
   readonly #archiver: Archiver;
 
-  constructor(member: Member, rules: ArchiveRules, ports: ArchiverPorts & OutcomeLimitPorts) {
-    this.#limits = [new JournalLimit(member, ports), new OutcomeLimit(member, ports)];
-    this.#archiver = new Archiver(member, rules, ports);
+  constructor(
+    context: SessionContext,
+    rules: ArchiveRules,
+    ports: ArchiverPorts & OutcomeLimitPorts,
+  ) {
+    this.#limits = [new JournalLimit(context, ports), new OutcomeLimit(context, ports)];
+    this.#archiver = new Archiver(context, rules, ports);
   }
 
   /** In Update System only. Returns how many states it moved by half. */

@@ -3,7 +3,7 @@ import { writeDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
 import { checkPhaseLengths, type PhaseLengths } from './phases/cycle.ts';
 import { ensureDirectory } from './directory.ts';
-import { publish, readText, remove } from './exclusive.ts';
+import { readText, writeAtomically, remove } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
 import { EVENTS, FLAGS, INTERNAL, type Layout } from './layout.ts';
 import { formatVolumeFile, parseVolumeFile, type VolumeFile } from './volume-file.ts';
@@ -150,7 +150,7 @@ async function found(files: Files, at: Layout, options: OpenOptions): Promise<Vo
     lease: options.lease ?? options.defaults.lease,
   };
   const temporary = `${at.home}/.volume-${options.newId}`;
-  const outcome = await publish(files, temporary, at.volumeFile, formatVolumeFile(file));
+  const outcome = await writeAtomically(files, temporary, at.volumeFile, formatVolumeFile(file));
   if (outcome === 'ours') return file;
   const winner = await readVolume(files, at);
   if (winner !== undefined) return winner;

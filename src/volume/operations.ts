@@ -49,7 +49,7 @@ export type StateRead =
   /** It is not there, or may not be read: look again later, it may be on its way. */
   | { readonly kind: 'unreadable'; readonly code: string; readonly reason: string }
   /** Rewritten from its parent's record after a power cut: give it back. */
-  | { readonly kind: 'mended' };
+  | { readonly kind: 'repaired' };
 
 /** What is to become of a state that this session has claimed. */
 export type Change =
@@ -121,7 +121,7 @@ export interface Recovery {
   readonly passedOver: readonly string[];
 }
 
-export interface Held {
+export interface HeldClaim {
   readonly state: string;
   readonly machine: string | undefined;
   readonly stage: 'claimed' | 'ready' | 'running' | 'finished';
@@ -188,7 +188,7 @@ export interface VolumeOperations {
    */
   snapshot(arrived?: ReadonlySet<string>, glance?: ClusterView): Promise<Snapshot>;
   /** Staged records of other sessions whose commit may still have to be finished. */
-  owed(): Promise<number>;
+  countUnfinishedCommits(): Promise<number>;
   /**
    * `finished`: it had been committed before; the claim is dropped again. `late`: it had been, but the
    * claim still stands, and has to be dropped in another guard. `delayed`: its next attempt is to come.
@@ -229,7 +229,7 @@ export interface VolumeOperations {
   archive(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<number>;
   journal(entries: readonly JournalEntry[]): Promise<void>;
   /** Says what this session holds, for people: claims are links to one file, and have no time of their own. */
-  reportHeld(held: readonly Held[]): Promise<void>;
+  reportClaims(held: readonly HeldClaim[]): Promise<void>;
   /** Takes down everything this session has set up. */
   leave(): Promise<void>;
 }

@@ -7,25 +7,25 @@ import { readDoneFlag } from './archive.ts';
 import { lastState } from './chain.ts';
 import type { PhaseGuard } from './operations.ts';
 import { dropEvent } from './effects.ts';
-import { publish, remove } from './exclusive.ts';
+import { remove, writeAtomically } from './atomic-files.ts';
 import { readEvent } from './inbox.ts';
-import type { Member } from './member.ts';
-import { standingOf } from './outcomes.ts';
+import type { SessionContext } from './session-context.ts';
+import { eventStatus } from './outcomes.ts';
 
 export class Orphans {
-  readonly #member: Member;
+  readonly #context: SessionContext;
   readonly #monotonic: () => number;
   /** Since when each event of theirs is known here. By our own clock: the time in its name may be any other's. */
   #seen = new Map<string, number>();
 
-  constructor(member: Member, monotonic: () => number) {
-    this.#member = member;
+  constructor(context: SessionContext, monotonic: () => number) {
+    this.#context = context;
     this.#monotonic = monotonic;
   }
 
   /** In Update System only (I4). */
-  async answer(guard: PhaseGuard, isMine: (instance: string) => boolean): Promise<void> {
-    const { orphans, inbox } = this.#member;
+  async answer(guard: PhaseGuard, ownsKey: (instance: string) => boolean): Promise<void> {
+    const { orphans, inbox } = this.#context;
     const seen = new Map<string, number>();
     for (const instance of orphans) {
       for (const file of inbox.due.get(instance) ?? []) {
@@ -34,10 +34,10 @@ export class Orphans {
     }
     this.#seen = seen;
     for (const instance of orphans) {
-      if (!isMine(instance)) continue;
+      if (!ownsKey(instance)) continue;
       for (const file of inbox.due.get(instance) ?? []) {
         if (!guard.canBegin()) return;
-        await this.#member.passedOver.guard(`events/${file}`, () =>
+        await this.#context.passedOver.guard(`events/${file}`, () =>
           this.#answerOne(instance, file, guard),
         );
       }
@@ -45,23 +45,23 @@ export class Orphans {
   }
 
   async #answerOne(instance: string, file: string, guard: PhaseGuard): Promise<void> {
-    const member = this.#member;
-    const { files, layout } = member;
+    const context = this.#context;
+    const { files, layout } = context;
     const { id } = parseEventName(file)!;
-    const standing = await standingOf(files, layout, id);
-    if (standing.kind === 'over') return void (await dropEvent(member, file, guard.canFinish));
+    const standing = await eventStatus(files, layout, id);
+    if (standing.kind === 'over') return void (await dropEvent(context, file, guard.canFinish));
     if (standing.kind !== 'free') return;
-    const text = await readEvent(files, layout, file, member.inbox.odd);
+    const text = await readEvent(files, layout, file, context.inbox.odd);
     if (text === undefined) return;
     const event = parseEvent(text);
     const grace = typeof event === 'string' ? DEFAULT_GRACE_MS : (event.grace ?? DEFAULT_GRACE_MS);
     const isLate = this.#monotonic() - this.#seen.get(file)! >= grace;
     // I12: somebody waits for it, and whoever does not see him looks through an old cache (I8).
     const isAwaited = typeof event !== 'string' && isForkOf(instance, event.branch?.ended);
-    const last = await lastStepOf(member, instance);
+    const last = await lastStepOf(context, instance);
     const verdict = unroutableReason(instance, last, isLate && !isAwaited);
     if (verdict === undefined) return;
-    const { session, worker } = member.token;
+    const { session, worker } = context.token;
     const record: RejectionRecord = {
       flockwork: 1,
       id,
@@ -69,13 +69,13 @@ export class Orphans {
       ...verdict,
       session,
       worker,
-      at: member.stamp(),
+      at: context.stamp(),
     };
-    await member.ensureStaging();
+    await context.ensureStaging();
     const path = layout.outcome(id, standing.generation);
     const may = guard.canFinish;
-    const temporary = member.staging(`.verdict.${id}`);
-    const outcome = await publish(files, temporary, path, formatRecord(record), { may });
+    const temporary = context.staging(`.verdict.${id}`);
+    const outcome = await writeAtomically(files, temporary, path, formatRecord(record), { may });
     if (outcome !== 'ours') return;
     await files.sync(layout.outcomes);
     if (may()) await remove(files, layout.event(file));
@@ -89,8 +89,11 @@ function isForkOf(instance: string, ended: string | undefined): boolean {
   return origin !== undefined && parseStateName(origin)?.instance === instance;
 }
 
-async function lastStepOf(member: Member, instance: string): Promise<LastStep | undefined> {
-  const { files, layout } = member;
+async function lastStepOf(
+  context: SessionContext,
+  instance: string,
+): Promise<LastStep | undefined> {
+  const { files, layout } = context;
   const last = await lastState(files, layout, instance);
   if (last === undefined) return undefined;
   const done = await readDoneFlag(files, layout, last.name);

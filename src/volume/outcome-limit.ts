@@ -5,10 +5,10 @@
  */
 import { parseEventName } from '../machine/event.ts';
 import { Names } from './phases/names.ts';
-import { isMine } from './phases/ownership.ts';
+import { ownsKey } from './phases/ownership.ts';
 import type { PhaseGuard } from './operations.ts';
-import { listInto, listOrNone, readText, removeOurs } from './exclusive.ts';
-import type { Member } from './member.ts';
+import { listInto, listOrNone, readText, removeIfContent } from './atomic-files.ts';
+import type { SessionContext } from './session-context.ts';
 
 /** Milliseconds. */
 const DAY = 86_400_000;
@@ -29,7 +29,7 @@ export interface OutcomeLimitPorts {
 }
 
 export class OutcomeLimit {
-  readonly #member: Member;
+  readonly #context: SessionContext;
   readonly #ports: OutcomeLimitPorts;
   /** On our monotonic clock. */
   #listed = Number.NEGATIVE_INFINITY;
@@ -37,18 +37,18 @@ export class OutcomeLimit {
   #ids = new Names();
   #left = 0;
 
-  constructor(member: Member, ports: OutcomeLimitPorts) {
-    this.#member = member;
+  constructor(context: SessionContext, ports: OutcomeLimitPorts) {
+    this.#context = context;
     this.#ports = ports;
   }
 
   /** In Update System only, while there is nothing better to do. */
   async keep(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<void> {
-    const { token, passedOver } = this.#member;
+    const { token, passedOver } = this.#context;
     const mayGoOn = (): boolean => !isBusy() && guard.canBegin();
     const oldest = (this.#ports.volumeTime() ?? Number.NEGATIVE_INFINITY) - KEPT;
     const round = Math.floor(cycle / CYCLES_PER_ROUND);
-    const isOurs = isMine('outcomes', token.session, this.#ports.living(), round);
+    const isOurs = ownsKey('outcomes', token.session, this.#ports.living(), round);
     if (!isOurs || oldest < this.#ports.created || !mayGoOn()) return;
     if (this.#left === 0) await this.#list();
     if (this.#left === 0) return;
@@ -71,19 +71,19 @@ export class OutcomeLimit {
     const ids = new Names();
     // Later generations are looked at with the first.
     const push = (name: string): void => void (/^\.|\+/.test(name) || ids.push(name));
-    await listInto(this.#member.files, this.#member.layout.outcomes, { push });
+    await listInto(this.#context.files, this.#context.layout.outcomes, { push });
     [this.#ids, this.#left] = [ids, ids.size];
   }
 
   async #pending(): Promise<ReadonlySet<string>> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const names = await listOrNone(files, layout.events);
     return new Set(names.flatMap((name) => parseEventName(name)?.id ?? []));
   }
 
   /** All of its generations, the last one first, or none. */
   async #forget(id: string, oldest: number, mayGoOn: () => boolean): Promise<void> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const found: { readonly path: string; readonly text: string }[] = [];
     for (let generation = 0; ; generation += 1) {
       const path = layout.outcome(id, generation);
@@ -94,7 +94,7 @@ export class OutcomeLimit {
       found.push({ path, text });
     }
     for (const { path, text } of found.toReversed()) {
-      if (!mayGoOn() || !(await removeOurs(files, path, text, mayGoOn))) return;
+      if (!mayGoOn() || !(await removeIfContent(files, path, text, mayGoOn))) return;
     }
   }
 }

@@ -7,11 +7,11 @@
 import { appliedIn, parseCommitRecord, parseRejection, recordOfEvent } from '../machine/record.ts';
 import type { Over } from '../engine/engine.ts';
 import { readDoneFlag } from './archive.ts';
-import { readText } from './exclusive.ts';
+import { readText } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 
-export type Standing =
+export type EventStatus =
   /** Nobody has it: this generation of its name is to be made. */
   | { readonly kind: 'free'; readonly generation: number }
   /** It is to be applied in `state`, if that is committed with it. */
@@ -20,7 +20,7 @@ export type Standing =
   /** What would tell is not to be seen now (I8). */
   | { readonly kind: 'unknown' };
 
-export async function standingOf(files: Files, layout: Layout, id: string): Promise<Standing> {
+export async function eventStatus(files: Files, layout: Layout, id: string): Promise<EventStatus> {
   for (let generation = 0; ; generation += 1) {
     const path = layout.outcome(id, generation);
     // Most are not there, and a look costs less than an error.
@@ -42,14 +42,14 @@ export async function standingOf(files: Files, layout: Layout, id: string): Prom
  * Can the record of `state` that somebody has staged never be committed? So it is when one of its events is over, and
  * not by it: before a commit comes the assignment of each, and that is for good.
  */
-export async function isVoid(
+export async function canNeverCommit(
   files: Files,
   layout: Layout,
   state: string,
   staged: string,
 ): Promise<boolean> {
   for (const { id } of parseCommitRecord(staged, state)?.events ?? []) {
-    const standing = await standingOf(files, layout, id);
+    const standing = await eventStatus(files, layout, id);
     if (standing.kind === 'over' && standing.state !== state) return true;
   }
   return false;

@@ -7,13 +7,13 @@ import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import { compareCodePoints } from './phases/order.ts';
 import { findState } from './archive.ts';
 import { takeCensus, type Census } from './census.ts';
-import type { Held } from './operations.ts';
-import { listOrNone, readIfAllowed } from './exclusive.ts';
+import type { HeldClaim } from './operations.ts';
+import { listOrNone, readIfAllowed } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import { readTails, type HistoryFiles, type Tails } from './history.ts';
 import { JournalCounter } from './journal-counts.ts';
 import type { Layout } from './layout.ts';
-import { numberOfTokenFile } from './member.ts';
+import { numberOfTokenFile } from './session-context.ts';
 import { readRoster } from './snapshot.ts';
 import { MAX_TOKEN_BYTES, parseToken, type Token } from './token.ts';
 import { readSigns, type Signs } from './vitals.ts';
@@ -23,7 +23,7 @@ export interface Claimed {
   /** Undefined for a foreign flag. */
   readonly token: Token | undefined;
   /** What its worker says about it. */
-  readonly held: Held | undefined;
+  readonly held: HeldClaim | undefined;
   /** Of a foreign flag: when it was made, ms, volume time. */
   readonly since?: number;
 }
@@ -65,8 +65,8 @@ export interface Overview {
 /** Of each kind. */
 const MAX_REASONS = 1000;
 
-/** As `reportHeld` writes it: JSON has no key for what is undefined. */
-type HeldFile = readonly (Omit<Held, 'machine'> & { readonly machine?: string | undefined })[];
+/** As `reportClaims` writes it: JSON has no key for what is undefined. */
+type HeldFile = readonly (Omit<HeldClaim, 'machine'> & { readonly machine?: string | undefined })[];
 
 const heldSchema: z.ZodType<HeldFile> = z.array(
   z.object({
@@ -103,7 +103,7 @@ export async function readClaims(
   layout: Layout,
   names: readonly string[],
 ): Promise<Claimed[]> {
-  const held = new Map<string, Map<string, Held>>();
+  const held = new Map<string, Map<string, HeldClaim>>();
   const claims: Claimed[] = [];
   for (const state of names) {
     const text = await readIfAllowed(files, layout.flag('in_progress', state), MAX_TOKEN_BYTES);
@@ -132,7 +132,11 @@ async function readRegistered(files: Files, layout: Layout): Promise<Registered[
   return registered.sort((a, b) => compareCodePoints(a.name, b.name));
 }
 
-async function readHeld(files: Files, layout: Layout, session: string): Promise<Map<string, Held>> {
+async function readHeld(
+  files: Files,
+  layout: Layout,
+  session: string,
+): Promise<Map<string, HeldClaim>> {
   const text = await readIfAllowed(files, layout.internal('journal', `${session}.held`));
   const held = heldSchema.safeParse(parseOr(text));
   return new Map((held.data ?? []).map((one) => [one.state, { machine: undefined, ...one }]));

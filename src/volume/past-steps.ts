@@ -6,7 +6,7 @@ import { parseCommitRecord } from '../machine/record.ts';
 import { findState, readDoneFlag } from './archive.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
-import { wholeOf } from './torn.ts';
+import { wholeOf } from './torn-write.ts';
 
 /** Up to the state file `last`. Throws for a file that somebody has taken away, or made unreadable. */
 export async function readPastSteps(

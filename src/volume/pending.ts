@@ -2,7 +2,7 @@
 import type { Json } from '../machine/definition.ts';
 import { isCaused, parseEvent, parseEventName, type EventName } from '../machine/event.ts';
 import { parseStateName } from '../machine/name.ts';
-import { listOrNone } from './exclusive.ts';
+import { listOrNone } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import { readEvent } from './inbox.ts';
 import type { Layout } from './layout.ts';

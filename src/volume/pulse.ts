@@ -1,6 +1,6 @@
 /** One beat of a session's proof of life: what the heartbeat's thread does at every interval. */
 import type { ClockSample } from './phases/volume-clock.ts';
-import { NO_FILE } from './exclusive.ts';
+import { NO_FILE } from './atomic-files.ts';
 import { errnoOf } from './files.ts';
 
 /** Times are milliseconds. */

@@ -4,11 +4,11 @@ import { instanceProblem, parseStateName, stepProblem } from '../machine/name.ts
 import { readTried, writtenAt } from './attempts.ts';
 import type { StateRead } from './operations.ts';
 import { errnoOf, type Stat } from './files.ts';
-import type { Member } from './member.ts';
-import { mendTorn, tornSuccessor } from './torn.ts';
+import type { SessionContext } from './session-context.ts';
+import { repairTornWrite, tornSuccessor } from './torn-write.ts';
 
-export async function readState(member: Member, name: string): Promise<StateRead> {
-  const { files, layout } = member;
+export async function readState(context: SessionContext, name: string): Promise<StateRead> {
+  const { files, layout } = context;
   const path = layout.state(name);
   const badName = instanceProblem(parseStateName(name)!.instance) ?? stepProblem(name);
   if (badName !== undefined) return { kind: 'bad', code: 'bad-name', reason: badName };
@@ -19,9 +19,10 @@ export async function readState(member: Member, name: string): Promise<StateRead
     if (problem !== undefined) return problem;
     const bytes = await files.read(path, Math.min(stat.size, MAX_STATE_BYTES));
     const torn = await tornSuccessor(files, layout, name, bytes);
-    if (torn !== undefined && (await mendTorn(member, torn, bytes))) return { kind: 'mended' };
+    if (torn !== undefined && (await repairTornWrite(context, torn, bytes)))
+      return { kind: 'repaired' };
     const written = writtenAt(stat);
-    if (!member.attempted.has(name)) return { kind: 'text', bytes, attempts: [], written };
+    if (!context.attempted.has(name)) return { kind: 'text', bytes, attempts: [], written };
     const { attempts, refusedBy } = await readTried(files, layout, name);
     return { kind: 'text', bytes, attempts, refusedBy, written };
   } catch (error) {

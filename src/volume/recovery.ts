@@ -6,18 +6,18 @@
 import { isStateName } from '../machine/name.ts';
 import { parseCommitRecord } from '../machine/record.ts';
 import { hash } from './phases/hash.ts';
-import { isMine } from './phases/ownership.ts';
+import { ownsKey } from './phases/ownership.ts';
 import { isArchived } from './archive.ts';
 import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
 import { dropClaim, isSettled, releaseClaim } from './claim.ts';
 import { publishFromRecord } from './commit.ts';
 import type { Recovering, Recovery, PhaseGuard } from './operations.ts';
-import { listOrNone, readFlag, readText, remove, removeOurs } from './exclusive.ts';
+import { listOrNone, readFlag, readText, remove, removeIfContent } from './atomic-files.ts';
 import type { LeaseWatch } from './lease-watch.ts';
-import { sessionOfTokenFile, type Member } from './member.ts';
+import { sessionOfTokenFile, type SessionContext } from './session-context.ts';
 import { removeStaging, stagedFiles, stagedStates } from './staging.ts';
 import { MAX_TOKEN_BYTES, parseToken, type Token } from './token.ts';
-import { isVoid } from './outcomes.ts';
+import { canNeverCommit } from './outcomes.ts';
 import { sweepWaiting } from './waiting.ts';
 
 interface Claim {
@@ -52,7 +52,7 @@ const sizeOf = ({ broken, dropped, finished }: Report): number =>
   broken.length + dropped.length + finished.length;
 
 export class Recoverer {
-  readonly #member: Member;
+  readonly #context: SessionContext;
   readonly #lease: number;
   readonly #monotonic: () => number;
   readonly #leases: LeaseWatch;
@@ -70,8 +70,8 @@ export class Recoverer {
   /** What was staged by sessions that are dead, and is dealt with; others in the same file may not be. */
   readonly #swept = new Set<string>();
 
-  constructor(member: Member, leases: LeaseWatch, lease: number, monotonic: () => number) {
-    this.#member = member;
+  constructor(context: SessionContext, leases: LeaseWatch, lease: number, monotonic: () => number) {
+    this.#context = context;
     this.#leases = leases;
     this.#lease = lease;
     this.#monotonic = monotonic;
@@ -80,7 +80,7 @@ export class Recoverer {
   /** Looks at every lease there is. Changes nothing, so any phase will do. */
   observe(): Promise<void> {
     const claimants = this.#claims.map((claim) => claim.token.session);
-    return this.#leases.observe([...claimants, ...this.#member.registered]);
+    return this.#leases.observe([...claimants, ...this.#context.registered]);
   }
 
   /** In Update System only: see I4. */
@@ -89,9 +89,9 @@ export class Recoverer {
     guard: PhaseGuard,
     { isHeld = () => true, all = false }: Recovering = {},
   ): Promise<Omit<Recovery, 'passedOver'>> {
-    const { session: self } = this.#member.token;
+    const { session: self } = this.#context.token;
     const leases = this.#leases;
-    const isMyPart = (key: string): boolean => all || isMine(key, self, leases.living(), cycle);
+    const isMyPart = (key: string): boolean => all || ownsKey(key, self, leases.living(), cycle);
     if (leases.isDue) await this.observe();
     const dead = leases.dead();
     const report = noReport(this.#foreign);
@@ -101,13 +101,13 @@ export class Recoverer {
     report.foreign = this.#foreign;
     await this.#dropStrays(isHeld, guard);
     await this.#sweepAttempts(isMyPart, guard);
-    await sweepWaiting(this.#member, (name) => isMyPart(name) && guard.canBegin());
+    await sweepWaiting(this.#context, (name) => isMyPart(name) && guard.canBegin());
     for (const session of dead) {
       const isStill = await leases.isDeadNow(session);
       if (!guard.canBegin()) return report;
       if (!isStill) continue;
       const before = sizeOf(report);
-      await this.#member.passedOver.guard(`.flockwork/*/${session}`, () =>
+      await this.#context.passedOver.guard(`.flockwork/*/${session}`, () =>
         this.#finishFor(session, isMyPart, guard, report),
       );
       if (sizeOf(report) > before) report.of.push(session);
@@ -129,7 +129,7 @@ export class Recoverer {
 
   /** Without a death, only what is there for the second time is read: most claims come and go. */
   async #scanClaims(all: boolean): Promise<void> {
-    const { files, layout, token: own } = this.#member;
+    const { files, layout, token: own } = this.#context;
     const names = (await listOrNone(files, layout.flags('in_progress'))).filter(isStateName);
     const known = new Map(this.#claims.map((claim) => [claim.name, claim]));
     const claims: Claim[] = [];
@@ -145,7 +145,7 @@ export class Recoverer {
         continue;
       }
       let text: string | undefined;
-      await this.#member.passedOver.guard(`in_progress/${name}`, async () => {
+      await this.#context.passedOver.guard(`in_progress/${name}`, async () => {
         text = await readFlag(files, layout.flag('in_progress', name), MAX_TOKEN_BYTES);
       });
       if (text === undefined) continue;
@@ -175,37 +175,37 @@ export class Recoverer {
     const before = this.#strays;
     this.#strays = new Set(this.#own.filter((name) => !isHeld(name)));
     for (const name of this.#strays) {
-      if (before.has(name)) await releaseClaim(this.#member, name, guard.canBegin);
+      if (before.has(name)) await releaseClaim(this.#context, name, guard.canBegin);
     }
   }
 
   /** Attempts are in the record of a state that is done or failed; what is left of them here is in nobody's way. */
   async #sweepAttempts(isMyPart: IsMine, guard: PhaseGuard): Promise<void> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     for (const name of await listOrNone(files, layout.internal('attempts'))) {
       if (!isStateName(name) || !isMyPart(name)) continue;
       // Where it waits, nothing was tried: whoever was lost only looked.
-      const isOver = this.#member.waiting.has(name) || (await isSettled(files, layout, name));
+      const isOver = this.#context.waiting.has(name) || (await isSettled(files, layout, name));
       if (!isOver) continue;
       if (!guard.canBegin()) return;
-      await this.#member.passedOver.guard(`.flockwork/attempts/${name}`, () =>
+      await this.#context.passedOver.guard(`.flockwork/attempts/${name}`, () =>
         removeAttempts(files, layout, name),
       );
     }
   }
 
   async #breakLease(session: string, guard: PhaseGuard): Promise<boolean> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     let wasThere = false;
-    await this.#member.passedOver.guard(`.flockwork/leases/${session}`, async () => {
+    await this.#context.passedOver.guard(`.flockwork/leases/${session}`, async () => {
       wasThere = await remove(files, layout.internal('leases', session));
     });
     for (const name of await listOrNone(files, layout.flags('workers'))) {
       const flag = layout.flag('workers', name);
-      await this.#member.passedOver.guard(`workers/${name}`, async () => {
+      await this.#context.passedOver.guard(`workers/${name}`, async () => {
         const text = await readFlag(files, flag, MAX_TOKEN_BYTES);
         if (text !== undefined && parseToken(text)?.session === session) {
-          await removeOurs(files, flag, text, guard.canBegin);
+          await removeIfContent(files, flag, text, guard.canBegin);
         }
       });
     }
@@ -221,9 +221,9 @@ export class Recoverer {
     for (const claim of this.#claims) {
       if (claim.token.session !== session || !isMyPart(claim.name)) continue;
       if (!guard.canBegin()) break;
-      await this.#member.passedOver.guard(`in_progress/${claim.name}`, async () => {
+      await this.#context.passedOver.guard(`in_progress/${claim.name}`, async () => {
         await this.#countLost(claim);
-        if (await dropClaim(this.#member, claim.name, claim.text, guard)) dropped.push(claim.name);
+        if (await dropClaim(this.#context, claim.name, claim.text, guard)) dropped.push(claim.name);
       });
     }
     this.#claims = this.#claims.filter((claim) => !dropped.includes(claim.name));
@@ -231,17 +231,17 @@ export class Recoverer {
 
   /** A state that kills whoever ticks it must not go round for ever. */
   async #countLost(claim: Claim): Promise<void> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const exists = await files.stat(layout.state(claim.name));
     if (exists === undefined || (await isSettled(files, layout, claim.name))) return;
     // Nothing runs there.
     if ((await files.stat(layout.flag('waiting', claim.name))) !== undefined) return;
-    await countAttempt(this.#member, claim.name, {
+    await countAttempt(this.#context, claim.name, {
       attempt: 1,
       session: claim.token.session,
       worker: claim.token.worker,
       started: claim.token.started,
-      ended: this.#member.stamp(),
+      ended: this.#context.stamp(),
       result: 'lost',
       error: { message: `worker ${claim.token.worker} was lost while it held this state` },
     });
@@ -254,7 +254,7 @@ export class Recoverer {
     guard: PhaseGuard,
     finished: string[],
   ): Promise<void> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const directory = layout.internal('staging', session);
     for (const file of await stagedFiles(files, layout, session)) {
       if (!isMyPart(file)) continue;
@@ -281,26 +281,26 @@ export class Recoverer {
     file: string,
     guard: PhaseGuard,
   ): Promise<'finished' | 'over' | 'unseen' | 'late'> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const doneText = await readText(files, layout.flag('done', name));
     if (doneText === undefined) {
       // Done long ago, by somebody else, with all that followed from it?
       if (await isArchived(files, layout, name)) return 'over';
       const staged = await readText(files, layout.internal('staging', session, file));
-      return (await isVoid(files, layout, name, staged ?? '')) ? 'over' : 'unseen';
+      return (await canNeverCommit(files, layout, name, staged ?? '')) ? 'over' : 'unseen';
     }
     const record = parseCommitRecord(doneText, name);
     if (record?.session !== session) return 'over';
     // It may have died before this: a flag that the power takes must not leave a successor behind.
     await files.sync(layout.flags('done'));
-    if (!(await publishFromRecord(this.#member, record, guard))) return 'late';
-    await clearAttempts(this.#member, name);
+    if (!(await publishFromRecord(this.#context, record, guard))) return 'late';
+    await clearAttempts(this.#context, name);
     return 'finished';
   }
 
   /** When nothing of it is left, the last traces of a dead session go too. */
   async #forget(session: string): Promise<void> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     if (this.#claims.some((claim) => claim.token.session === session)) return;
     // It may have come back and staged something: the sweep goes on.
     if (!(await removeStaging(files, layout, session))) return;
@@ -316,7 +316,7 @@ export class Recoverer {
 
   /** What others have committed is over; what has failed was committed by nobody, unless `done/` says so after all. */
   async #isOwed(name: string, session: string): Promise<boolean> {
-    const { files, layout } = this.#member;
+    const { files, layout } = this.#context;
     const done = await readText(files, layout.flag('done', name));
     if (done !== undefined) return parseCommitRecord(done, name)?.session === session;
     if (await isArchived(files, layout, name)) return false;
@@ -324,8 +324,8 @@ export class Recoverer {
   }
 
   /** Records in other sessions' staging of which something may still come. */
-  async owed(): Promise<number> {
-    const { files, layout, token, passedOver } = this.#member;
+  async countUnfinishedCommits(): Promise<number> {
+    const { files, layout, token, passedOver } = this.#context;
     let owed = 0;
     for (const session of await listOrNone(files, layout.internal('staging'))) {
       if (session === token.session) continue;

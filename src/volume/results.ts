@@ -6,7 +6,7 @@ import { isDone, readDoneFlag } from './archive.ts';
 import { entriesInOrder, type HistoryFiles } from './history.ts';
 import { inOrder, lastSteps, type InstanceName } from './instances.ts';
 import type { Layout } from './layout.ts';
-import { listShards } from './mend.ts';
+import { listShards } from './admin.ts';
 import { placeOf } from './overview.ts';
 
 export interface Result {

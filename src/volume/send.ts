@@ -2,10 +2,10 @@
 import { formatEvent, formatEventName } from '../machine/event.ts';
 import type { Message, Sent } from '../engine/engine.ts';
 import { ensureDirectory } from './directory.ts';
-import { createAnew, linkOnce, remove } from './exclusive.ts';
+import { recreate, linkIfAbsent, remove } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
-import { standingOf } from './outcomes.ts';
+import { eventStatus } from './outcomes.ts';
 
 /** On the disk when it returns. `nonce`: what no other sender says, for the name of a file of its own. */
 export async function sendEvent(
@@ -15,18 +15,18 @@ export async function sendEvent(
   nonce: string,
 ): Promise<Sent> {
   const { delay = 0 } = file;
-  const standing = await standingOf(files, layout, id);
+  const standing = await eventStatus(files, layout, id);
   if (standing.kind === 'over') return standing;
   await ensureDirectory(files, layout.events);
   const temporary = `${layout.events}/.${id}.${nonce}`;
-  await createAnew(files, temporary, formatEvent(file));
+  await recreate(files, temporary, formatEvent(file));
   try {
     await files.sync(temporary);
     // The volume's own time, where it stamps: senders' clocks may be hours apart.
     const now = (await files.stat(temporary))?.mtime ?? Number.NaN;
     const time = new Date(Math.floor(now) + delay).toISOString();
     const name = formatEventName({ time, isDelayed: delay > 0, id, to });
-    await linkOnce(files, temporary, layout.event(name), () => true);
+    await linkIfAbsent(files, temporary, layout.event(name), () => true);
     await files.sync(layout.events);
     // Whoever has made that directory may not have come so far as to have it on the disk.
     await files.sync(layout.root);

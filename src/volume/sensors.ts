@@ -4,7 +4,7 @@ import { findState } from './archive.ts';
 import { lastState } from './chain.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
-import { wholeOf } from './torn.ts';
+import { wholeOf } from './torn-write.ts';
 
 export class Sensors {
   readonly #files: Files;

@@ -8,12 +8,12 @@ import { Ring } from './phases/ring.ts';
 import { isRewritten, readTried } from './attempts.ts';
 import type { ClusterView, Snapshot } from './operations.ts';
 import type { OpenStates } from './open-states.ts';
-import { listOrNone, readFlag } from './exclusive.ts';
+import { listOrNone, readFlag } from './atomic-files.ts';
 import type { Files } from './files.ts';
-import type { Inbox, Sorter } from './inbox.ts';
+import type { Inbox, EventIndex } from './inbox.ts';
 import { isJunkName, type Layout } from './layout.ts';
 import type { Listings } from './listings.ts';
-import type { Pauses } from './pauses.ts';
+import type { RetryDelays } from './retry-delays.ts';
 import { MAX_TOKEN_BYTES, parseToken } from './token.ts';
 
 /** Foreign flags are usually empty: presence is what counts, and one state at a time what they get. */
@@ -45,17 +45,17 @@ export async function readCluster(files: Files, layout: Layout): Promise<Cluster
 }
 
 /** What a snapshot is taken with. */
-export interface Instruments {
+export interface SnapshotReaders {
   readonly files: Files;
   readonly layout: Layout;
   readonly listings: Listings;
   readonly openStates: OpenStates;
-  readonly pauses: Pauses;
-  readonly sorter: Sorter;
+  readonly retryDelays: RetryDelays;
+  readonly eventIndex: EventIndex;
 }
 
 /** What its session goes by until the next one, besides. */
-export interface Taken extends Snapshot {
+export interface VolumeSnapshot extends Snapshot {
   readonly attempted: Set<string>;
   readonly failed: Names;
   readonly waiting: Set<string>;
@@ -71,11 +71,11 @@ export interface Taken extends Snapshot {
  * then: what came due while some looked and others did not would be in the snapshots of some (I5).
  */
 export async function takeSnapshot(
-  { files, layout, listings, openStates, pauses, sorter }: Instruments,
+  { files, layout, listings, openStates, retryDelays, eventIndex }: SnapshotReaders,
   arrived: ReadonlySet<string> | undefined,
   glance: ClusterView | undefined,
   now: number | undefined,
-): Promise<Taken> {
+): Promise<VolumeSnapshot> {
   const list = (directory: string): Promise<Names> => listings.list(directory, isStateName);
   const { roster, paused } = glance ?? (await readCluster(files, layout));
   // Claims first: a claim is released only after its successor is published, so whoever sees no claim
@@ -88,7 +88,7 @@ export async function takeSnapshot(
   const failed = await list(layout.flags('failed'));
   for (const name of failed) taken.add(name);
   const waiting = new Set(await list(layout.flags('waiting')));
-  const inbox = await sorter.sort(await listings.list(layout.events), now);
+  const inbox = await eventIndex.sort(await listings.list(layout.events), now);
   const attempted = new Set(await list(layout.internal('attempts')));
   const [indices, places] = [new Uint32Array(open.size), new Uint32Array(open.size)];
   let available = 0;
@@ -107,7 +107,10 @@ export async function takeSnapshot(
     if (waiting.has(name) && !inbox.due.has(instance)) continue;
     if (attempted.has(name)) {
       const tried = await readTried(files, layout, name);
-      if (!pauses.isOver(name, tried, now) && !(await isRewritten(files, layout, name, tried))) {
+      if (
+        !retryDelays.isOver(name, tried, now) &&
+        !(await isRewritten(files, layout, name, tried))
+      ) {
         delayed += 1;
         continue;
       }
@@ -117,7 +120,7 @@ export async function takeSnapshot(
     places[available] = hash(instance);
     available += 1;
   }
-  pauses.keep(attempted);
+  retryDelays.keep(attempted);
   return {
     tasks: Ring.from(open.select(indices.subarray(0, available)), places, refused),
     roster,

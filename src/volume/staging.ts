@@ -4,16 +4,17 @@
  */
 import { isStateName } from '../machine/name.ts';
 import { formatRecord, recordedStates, type CommitRecord } from '../machine/record.ts';
-import { createAnew, listEntry, readFlag, remove, replaceWhole } from './exclusive.ts';
+import { recreate, listEntry, readFlag, remove, replaceWhole } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
-import type { Member } from './member.ts';
+import type { SessionContext } from './session-context.ts';
 
 /** Bytes of one file: whoever looks for one record in it reads all of it. */
 const BUNDLE_BYTES = 32 * 1024;
 
 /** A successor waits beside the record. */
-export const successorFile = (member: Member, name: string): string => member.staging(`.${name}`);
+export const successorFile = (context: SessionContext, name: string): string =>
+  context.staging(`.${name}`);
 
 /** In pieces of at most `size` items, and of so many bytes as are worth reading for one of them. */
 export function toBundles<Item>(
@@ -44,23 +45,23 @@ export function toBundles<Item>(
  * name by then: the next try has another name.
  */
 export async function stageBundle(
-  member: Member,
+  context: SessionContext,
   records: readonly CommitRecord[],
 ): Promise<string> {
-  const { files, restagings } = member;
+  const { files, restagings } = context;
   const first = records[0]!.state;
   const isPlain = records.length === 1 && restagings === 0;
   const suffix = restagings === 0 ? '' : `~${restagings}`;
   const name = isPlain ? first : `${first}+${records.length - 1}${suffix}`;
-  const path = member.staging(name);
-  const [temporary, content] = [member.staging(`.${name}`), records.map(formatRecord).join('')];
+  const path = context.staging(name);
+  const [temporary, content] = [context.staging(`.${name}`), records.map(formatRecord).join('')];
   try {
     if (isPlain) {
       await files.create(path, content);
       await files.sync(path);
     } else await replaceWhole(files, temporary, path, content);
   } catch (error) {
-    member.restagings += 1;
+    context.restagings += 1;
     if (!isPlain) await remove(files, temporary);
     await remove(files, path);
     throw error;
@@ -69,10 +70,10 @@ export async function stageBundle(
 }
 
 /** A file of its own for what is staged already, with others; on the disk when it is done. */
-export async function stageAlone(member: Member, record: CommitRecord): Promise<string> {
-  member.restagings += 1;
-  const path = await stageBundle(member, [record]);
-  await member.files.sync(member.staging());
+export async function stageAlone(context: SessionContext, record: CommitRecord): Promise<string> {
+  context.restagings += 1;
+  const path = await stageBundle(context, [record]);
+  await context.files.sync(context.staging());
   return path;
 }
 
@@ -121,7 +122,7 @@ export async function removeStaging(
 }
 
 /** Not synced: should the power take its content, it is written again from its parent's record. */
-export async function stageSuccessor(member: Member, record: CommitRecord): Promise<void> {
+export async function stageSuccessor(context: SessionContext, record: CommitRecord): Promise<void> {
   if (record.next === undefined) return;
-  await createAnew(member.files, successorFile(member, record.state), record.next.content);
+  await recreate(context.files, successorFile(context, record.state), record.next.content);
 }

@@ -1,7 +1,14 @@
 /** Putting state files into a volume from outside: whole, and never over what is there. */
 import type { Submitted } from '../engine/engine.ts';
 import { isArchived } from './archive.ts';
-import { createAnew, exactly, linkOnce, publish, readText, remove } from './exclusive.ts';
+import {
+  recreate,
+  equals,
+  linkIfAbsent,
+  readText,
+  writeAtomically,
+  remove,
+} from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 
@@ -23,7 +30,7 @@ export async function submitState(
   const { name } = submission;
   const content = textOf(submission.bytes);
   const temporary = temporaryOf(layout, unique);
-  const outcome = await publish(files, temporary, layout.state(name), content);
+  const outcome = await writeAtomically(files, temporary, layout.state(name), content);
   return outcome === 'ours' ? 'submitted' : outcomeOfTaken(files, layout, name, content);
 }
 
@@ -105,7 +112,7 @@ class BatchSubmitter {
       else {
         const content = textOf(submission.bytes);
         this.#staged.add(name);
-        await createAnew(this.#files, this.#pathOf(name), content);
+        await recreate(this.#files, this.#pathOf(name), content);
         group.set(name, content);
       }
     }
@@ -123,7 +130,7 @@ class BatchSubmitter {
       if (!(await this.#goesOn())) return;
       const staged = this.#pathOf(name);
       const state = this.#layout.state(name);
-      const taken = await linkOnce(this.#files, staged, state, exactly(content));
+      const taken = await linkIfAbsent(this.#files, staged, state, equals(content));
       const outcome =
         taken === 'ours'
           ? 'submitted'

@@ -1,5 +1,5 @@
 /** Does the worker of a name give signs of life? By its lease alone, and with few modules: health checks ask it all the time. */
-import { listOrNone, readFlag } from './exclusive.ts';
+import { listOrNone, readFlag } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 
@@ -14,7 +14,7 @@ export const SAYS: Readonly<Record<Vitality, string>> = {
 
 /** Milliseconds between looks. */
 const LOOK = 200;
-/** Of a session's name, and of a file with its token: see `newSessionId`, and `Member`. */
+/** Of a session's name, and of a file with its token: see `newSessionId`, and `SessionContext`. */
 const BOOT = /\.[a-z0-9]{8}(?:~\d+)?$/;
 
 export interface Patience {

@@ -1,5 +1,5 @@
 /** For how long sessions have given no sign of life, by their leases and without joining. */
-import { listOrNone, readText } from './exclusive.ts';
+import { listOrNone, readText } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import { parseCounter } from './pulse.ts';

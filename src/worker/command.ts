@@ -47,7 +47,7 @@ export async function startCommand(
   });
   if (child.pid === undefined) {
     const [error] = (await once(child, 'error')) as [NodeJS.ErrnoException];
-    letGo(child);
+    unstageOne(child);
     throw error;
   }
   const running = new RunningCommand(child, child.pid, command, ports);
@@ -57,7 +57,7 @@ export async function startCommand(
   return running;
 }
 
-function letGo(child: ChildProcess): void {
+function unstageOne(child: ChildProcess): void {
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
   child.unref();
 }
@@ -139,7 +139,7 @@ export class RunningCommand {
     await this.#stopping;
     await this.#drain();
     groups.delete(this.#leader);
-    letGo(this.#child);
+    unstageOne(this.#child);
     for (const lines of [stdoutLines, stderr]) lines.end();
     const isTooMuch = size > MAX_OUTPUT_BYTES;
     return { status, signal, stdout: Buffer.concat(kept), isTooMuch, lastLines };

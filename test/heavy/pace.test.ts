@@ -1,4 +1,4 @@
-/** With the examples' real pauses: how long the whole takes, against the ticks alone and the original. */
+/** With the examples' real retryDelays: how long the whole takes, against the ticks alone and the original. */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Fleet, run } from '../fleet.ts';

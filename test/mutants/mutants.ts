@@ -28,8 +28,8 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: "another user's record is linked, and never copied",
     seed: 92,
     file: `${VOLUME}/effects.ts`,
-    find: 'const isCopied = member.meetsBundleLimit(error) || isKept(error);',
-    replace: 'const isCopied = member.meetsBundleLimit(error);',
+    find: 'const isCopied = context.meetsBundleLimit(error) || isKept(error);',
+    replace: 'const isCopied = context.meetsBundleLimit(error);',
   },
   {
     name: 'claim without a look at done/',
@@ -49,7 +49,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'sweep acts on absence',
     seed: 42,
     file: `${VOLUME}/recovery.ts`,
-    find: "return (await isVoid(files, layout, name, staged ?? '')) ? 'over' : 'unseen';",
+    find: "return (await canNeverCommit(files, layout, name, staged ?? '')) ? 'over' : 'unseen';",
     replace: "return 'over';",
   },
   {
@@ -63,7 +63,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: "a claim is released by name, whoever's it is",
     seed: 795,
     file: `${VOLUME}/claim.ts`,
-    find: 'if (!isSure) return removeOurs(files, flag, tokenText, may);',
+    find: 'if (!isSure) return removeIfContent(files, flag, tokenText, may);',
     replace: 'return files.unlink(flag).then(() => true, () => may());',
   },
   {
@@ -72,7 +72,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     file: `${VOLUME}/lease-watch.ts`,
     find: 'const after = sight(before, parseCounter(text), began, this.#monotonic());',
     replace: `const stamp = (await files.stat(layout.internal('leases', session)))?.mtime ?? 0;
-      const age = Date.parse(this.#member.stamp()) - stamp;
+      const age = Date.parse(this.#context.stamp()) - stamp;
       const after = { ...sight(before, parseCounter(text), began), since: began - age };`,
   },
   {
@@ -92,7 +92,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'the directory of staged records is not synced',
     seed: 277,
-    file: `${VOLUME}/member.ts`,
+    file: `${VOLUME}/context.ts`,
     find: "await this.files.sync(this.layout.internal('staging'));",
     replace: '',
   },
@@ -151,13 +151,13 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'successors are published before the commit',
     seed: 1,
     file: `${VOLUME}/commit.ts`,
-    find: "  await link(member, await assign(member, at(steps, 'staged'), guard), guard);",
+    find: "  await link(context, await assign(context, at(steps, 'staged'), guard), guard);",
     replace: `  for (const step of at(steps, 'staged')) {
     const next = recordOf(step)?.next;
     if (next === undefined || !guard.canBegin()) continue;
-    await linkOnce(member.files, successorFile(member, step.name), member.layout.state(next.name), next.content);
+    await linkIfAbsent(context.files, successorFile(context, step.name), context.layout.state(next.name), next.content);
   }
-  await link(member, await assign(member, at(steps, 'staged'), guard), guard);`,
+  await link(context, await assign(context, at(steps, 'staged'), guard), guard);`,
   },
   {
     name: 'the volume id is not looked at',
@@ -242,9 +242,9 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'the flag leaves before the state file',
     seed: 4,
     file: `${VOLUME}/archiver.ts`,
-    find: '      if (content !== undefined) await removeOurs(',
+    find: '      if (content !== undefined) await removeIfContent(',
     replace: `      await remove(files, layout.flag('done', name));
-      if (content !== undefined) await removeOurs(`,
+      if (content !== undefined) await removeIfContent(`,
   },
   {
     name: 'state files leave the root before the archive is on the disk',
@@ -314,14 +314,14 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'events are applied without an outcome',
     seed: 1,
     file: `${VOLUME}/commit.ts`,
-    find: 'const outcome = await assignEvents(member, record, step.staged!, guard.canBegin);',
+    find: 'const outcome = await assignEvents(context, record, step.staged!, guard.canBegin);',
     replace: "const outcome = assignEvents.length > 0 ? 'ours' : 'taken';",
   },
   {
     name: 'outcomes are not synced before the commit',
     seed: 1,
     file: `${VOLUME}/commit.ts`,
-    find: 'const synced = await attempt(assigned, () => member.files.sync(member.layout.outcomes));',
+    find: 'const synced = await attempt(assigned, () => context.files.sync(context.layout.outcomes));',
     replace: 'const synced = true;',
   },
   {
@@ -357,7 +357,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'the sweep leaves out the events that a step causes',
     seed: 64,
     file: `${VOLUME}/commit.ts`,
-    find: 'if (!(await emitEvents(member, record, source, guard.canFinish))) return false;',
+    find: 'if (!(await emitEvents(context, record, source, guard.canFinish))) return false;',
     replace: '',
   },
   {

@@ -24,9 +24,9 @@ import { errnoOf } from '../../src/volume/files.ts';
 import { readTails } from '../../src/volume/history.ts';
 import { listInstances, readInstance, statusOf } from '../../src/volume/instances.ts';
 import { EVENTS, FLAGS, INTERNAL } from '../../src/volume/layout.ts';
-import { resetDone, resetFailed, resetInProgress, resetTraces } from '../../src/volume/mend.ts';
+import { resetDone, resetFailed, resetInProgress, resetTraces } from '../../src/volume/admin.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
-import { standingOf } from '../../src/volume/outcomes.ts';
+import { eventStatus } from '../../src/volume/outcomes.ts';
 import { readOverview } from '../../src/volume/overview.ts';
 import { listPending, readPending } from '../../src/volume/pending.ts';
 import { readResults } from '../../src/volume/results.ts';
@@ -293,7 +293,7 @@ async function work(volume: TestVolume, ant: TestSession): Promise<void> {
     );
     await survive('bring back', () => session.bringBack(cycle, OPEN, async () => true));
     await survive('archive', () => session.archive(cycle, OPEN, () => false));
-    await survive('owed', () => session.owed());
+    await survive('owed', () => session.countUnfinishedCommits());
     await survive('sessions', () => session.sessions());
   }
 }
@@ -317,7 +317,7 @@ async function look(volume: TestVolume): Promise<void> {
       await readPending(files, layout, event);
     }
   });
-  await survive('outcome', () => standingOf(files, layout, 'a'));
+  await survive('outcome', () => eventStatus(files, layout, 'a'));
   await survive('configurations', async () => {
     for (const key of await listConfigurations(files, layout))
       await getConfiguration(files, layout, key);

@@ -75,7 +75,7 @@ async function expectDone(bench: Bench, survivor: VolumeOperations): Promise<voi
   expect(events.map(({ event }) => String(event)).sort()).toEqual(['end', 'fade', 'press']);
   const { tasks, delayed, inProgress } = await survivor.snapshot();
   expect([tasks.size, delayed, inProgress]).toEqual([0, 0, 0]);
-  expect(await survivor.owed()).toBe(0);
+  expect(await survivor.countUnfinishedCommits()).toBe(0);
   expect(await bench.store.instances.failed()).toEqual([]);
 }
 

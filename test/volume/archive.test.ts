@@ -492,7 +492,7 @@ describe('what is archived', () => {
     writeFileSync(join(staging, 'a.state'), 'a record');
     volume.pass(LEASE);
     await volume.bury(one);
-    expect(await one.session.owed()).toBe(0);
+    expect(await one.session.countUnfinishedCommits()).toBe(0);
     expect(volume.list('.flockwork/staging')).not.toContain(dead.session.token.session);
     expect(volume.list()).not.toContain('a.state-1');
   });

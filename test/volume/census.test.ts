@@ -3,7 +3,7 @@ import { mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { takeCensus } from '../../src/volume/census.ts';
-import { resetDone, resetProblem, resetState, resetWorkers } from '../../src/volume/mend.ts';
+import { resetDone, resetProblem, resetState, resetWorkers } from '../../src/volume/admin.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { readOverview } from '../../src/volume/overview.ts';
 import { submitState } from '../../src/volume/submit.ts';

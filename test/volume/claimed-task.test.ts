@@ -40,11 +40,8 @@ const lost: Attempt = {
 };
 const partialOf = (found: StateClass): PartialFile | undefined =>
   found.kind === 'wait' ? found.partial : undefined;
-const classify = (
-  read: StateRead,
-  partial?: PartialFile,
-  by: ReadContext = context,
-): StateClass => classifyState('x.state', read, partial, by);
+const classify = (read: StateRead, partial?: PartialFile, by: ReadContext = context): StateClass =>
+  classifyState('x.state', read, partial, by);
 
 describe('classifyState', () => {
   test('returns a file that parses, with its attempts, refusals and fingerprint', () => {
@@ -139,7 +136,7 @@ describe('classifyState', () => {
     ],
     [
       'releases what was repaired just now',
-      { kind: 'mended' },
+      { kind: 'repaired' },
       undefined,
       { kind: 'change', change: { kind: 'release' } },
     ],
@@ -213,11 +210,14 @@ describe('changeOf', () => {
     [undefined, 'unknown here'],
     [{ reason: undefined, needsTrust: false }, 'unknown here'],
     [{ reason: 'runs commands', needsTrust: true }, 'runs commands'],
-  ])('refuses for the reason of the stored configuration, if there is one: %j', (stored, reason) => {
-    const refusal = { code: 'unknown-machine', machine: 'magic', reason: 'unknown here' };
-    const outcome: Outcome = { kind: 'refuse', ...refusal, ...(stored && { stored }) };
-    expect(changeOf(settlement(outcome), read, undefined)).toEqual({ kind: 'refuse', reason });
-  });
+  ])(
+    'refuses for the reason of the stored configuration, if there is one: %j',
+    (stored, reason) => {
+      const refusal = { code: 'unknown-machine', machine: 'magic', reason: 'unknown here' };
+      const outcome: Outcome = { kind: 'refuse', ...refusal, ...(stored && { stored }) };
+      expect(changeOf(settlement(outcome), read, undefined)).toEqual({ kind: 'refuse', reason });
+    },
+  );
 
   test.each<Outcome>([{ kind: 'wait' }, { kind: 'release' }, { kind: 'retry', attempt: lost }])(
     'leaves an outcome as it is: $kind',

@@ -84,8 +84,8 @@ class Model {
   }
 
   get next(): ClaimedTask | undefined {
-    const key = ({ name, work }: ClaimedTask): [number, number] => [
-      -(work!.file.priority ?? 0),
+    const key = ({ name, read }: ClaimedTask): [number, number] => [
+      -(read!.file.priority ?? 0),
       this.held.get(name)!.turn,
     ];
     return this.in('ready').sort((a, b) => key(a)[0] - key(b)[0] || key(a)[1] - key(b)[1])[0];

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { parseEventName } from '../../src/machine/event.ts';
 import type { Step, PhaseGuard } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
-import { standingOf } from '../../src/volume/outcomes.ts';
+import { eventStatus } from '../../src/volume/outcomes.ts';
 import { sendEvent } from '../../src/volume/send.ts';
 import { CLOSED, errno, interceptFiles, OPEN, quickFiles, TestVolume } from './harness.ts';
 import {
@@ -300,7 +300,7 @@ describe('two sessions that have the same state', () => {
     await ant.session.settle([slow!], OPEN);
     expect(slow).toMatchObject({ progress: 'settled', lost: true });
     expect(appliedIds(volume)).toEqual(['b']);
-    expect(await standingOf(quickFiles(), volume.layout, 'a')).toEqual({
+    expect(await eventStatus(quickFiles(), volume.layout, 'a')).toEqual({
       kind: 'free',
       generation: 1,
     });

@@ -75,7 +75,7 @@ export class FakeOperations implements VolumeOperations {
   register = async (): Promise<boolean> => true;
   withdraw = async (): Promise<boolean> => true;
   readRoster = async (): Promise<Snapshot> => this.snapshot();
-  owed = async (): Promise<number> => 0;
+  countUnfinishedCommits = async (): Promise<number> => 0;
   announce = async (): Promise<void> => undefined;
   sessions = async (): Promise<readonly Token[]> => [this.token];
   configurations: VolumeOperations['configurations'] = {
@@ -122,7 +122,7 @@ export class FakeOperations implements VolumeOperations {
     this.journaled.push(...entries);
   }
 
-  async reportHeld(held: readonly { state: string; stage: string }[]): Promise<void> {
+  async reportClaims(held: readonly { state: string; stage: string }[]): Promise<void> {
     this.heldReports.push(held.map(({ state, stage }) => `${state} ${stage}`).join(', '));
   }
 }

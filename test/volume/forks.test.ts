@@ -12,7 +12,7 @@ import { createRegistry } from '../../src/machine/registry.ts';
 import { same } from '../../src/machine/table.ts';
 import { isDone } from '../../src/volume/archive.ts';
 import type { Files } from '../../src/volume/files.ts';
-import { resetDone, resetFailed, retryState } from '../../src/volume/mend.ts';
+import { resetDone, resetFailed, retryState } from '../../src/volume/admin.ts';
 import { LEASE, OPEN, errno, interceptFiles, quickFiles, TestVolume } from './harness.ts';
 import type { TestSession } from './harness.ts';
 import { decideStep, outcomeOf, post, recordsOf, take, workOff } from './post.ts';

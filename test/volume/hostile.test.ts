@@ -19,7 +19,7 @@ import { fitToken, formatToken, MAX_TOKEN_BYTES, parseToken } from '../../src/vo
 import { getConfiguration, listConfigurations } from '../../src/volume/configurations.ts';
 import { listInstances } from '../../src/volume/instances.ts';
 import { Layout } from '../../src/volume/layout.ts';
-import { resetDone, resetTraces } from '../../src/volume/mend.ts';
+import { resetDone, resetTraces } from '../../src/volume/admin.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { readOverview } from '../../src/volume/overview.ts';
 import { Pulse } from '../../src/volume/pulse.ts';
@@ -279,7 +279,7 @@ describe('one bad entry stops one entry', () => {
     }
     expect(told).toEqual(['in_progress/b.state (EACCES)']);
     expect(volume.list('in_progress')).toEqual(['b.state']);
-    expect(await ant.session.owed()).toBe(0);
+    expect(await ant.session.countUnfinishedCommits()).toBe(0);
     const { inProgress } = await readOverview(new NodeFiles(), volume.layout);
     expect(inProgress.map(({ state }) => state)).toEqual(['b.state']);
   });

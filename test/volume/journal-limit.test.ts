@@ -3,7 +3,7 @@ import { mkdirSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { JournalLimit } from '../../src/volume/journal-limit.ts';
-import { Member } from '../../src/volume/member.ts';
+import { SessionContext } from '../../src/volume/session-context.ts';
 import { CLOSED, OPEN, quickFiles, TestVolume } from './harness.ts';
 
 const MOST = 100;
@@ -30,12 +30,12 @@ async function made(names: readonly string[], living: readonly string[] = []): P
     utimesSync(path, age, age);
   }
   let now = 0;
-  const member = new Member(quickFiles(), volume.layout, token, () => '');
+  const context = new SessionContext(quickFiles(), volume.layout, token, () => '');
   const ports = { monotonic: () => now, living: () => [...living] };
   return {
     volume,
     session: token.session,
-    limit: new JournalLimit(member, ports, MOST),
+    limit: new JournalLimit(context, ports, MOST),
     left: () =>
       volume
         .list('.flockwork/journal')

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { takeCensus } from '../../src/volume/census.ts';
 import { EVENTS, FLAGS, INTERNAL } from '../../src/volume/layout.ts';
-import { resetInProgress, resetTraces } from '../../src/volume/mend.ts';
+import { resetInProgress, resetTraces } from '../../src/volume/admin.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { readOverview } from '../../src/volume/overview.ts';
 import { bareStep, OPEN, TestVolume } from './harness.ts';
@@ -35,7 +35,7 @@ describe('junk in the directories of a volume', () => {
     expect(snapshot).toMatchObject({ inProgress: 0, delayed: 0 });
     expect(snapshot.tasks.names).toEqual(['a.state']);
     expect(snapshot.roster.map(({ name }) => name)).toEqual(['ant']);
-    expect(await ant.session.owed()).toBe(0);
+    expect(await ant.session.countUnfinishedCommits()).toBe(0);
     const counts = await takeCensus(new NodeFiles(), volume.layout);
     expect(counts).toMatchObject({ available: 1, inProgress: 0, waiting: 0, events: 0, done: 0 });
     expect(counts).toMatchObject({ failed: 0, archived: 0 });

@@ -6,7 +6,7 @@ import { done, fork, next } from '../../src/machine/answer.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { createRegistry } from '../../src/machine/registry.ts';
 import type { Files } from '../../src/volume/files.ts';
-import { standingOf } from '../../src/volume/outcomes.ts';
+import { eventStatus } from '../../src/volume/outcomes.ts';
 import {
   errno,
   interceptFiles,
@@ -107,7 +107,7 @@ describe('large', () => {
     await workOff(ant);
     expect(appliedIds(volume)).toEqual(ids);
     for (const id of ids) {
-      expect((await standingOf(quickFiles(), volume.layout, id)).kind).toBe('over');
+      expect((await eventStatus(quickFiles(), volume.layout, id)).kind).toBe('over');
     }
     expect(recordsOf(volume).length).toBeGreaterThan(5);
   });

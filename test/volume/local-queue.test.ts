@@ -11,6 +11,12 @@ const list =
 const many = (count: number): (() => string | undefined) =>
   list(...Array.from({ length: count }, (_, index) => `n${index}.state`));
 
+/** What the worker makes of it included. */
+async function settle(bench: QueueBench, guard = OPEN): Promise<void> {
+  await bench.queue.settle(guard);
+  await bench.pass(0);
+}
+
 describe('how much a worker wants', () => {
   test('is what it can tick at once, before it knows more', () => {
     const { queue } = new QueueBench(4);
@@ -362,12 +368,12 @@ describe('settling', () => {
   test('says of many states how many they are, of few their names', async () => {
     const bench = new QueueBench(17);
     await bench.fetch(many(16));
-    await bench.queue.settle(OPEN);
+    await settle(bench);
     expect(bench.logged).toHaveLength(16);
     expect(bench.logged[0]).toBe('state done');
     bench.logged.length = 0;
     await bench.fetch(many(17));
-    await bench.queue.settle(OPEN);
+    await settle(bench);
     expect(bench.logged).toEqual(['states done']);
   });
 });
@@ -387,7 +393,7 @@ describe('following', () => {
       throw new Error('not to be read');
     };
     expect(bench.queue.knows('a.state-1')).toBe(true);
-    await bench.queue.settle(FOLLOW);
+    await settle(bench, FOLLOW);
     expect(bench.begun).toEqual(['a.state', 'a.state-1']);
     expect(bench.queue.held).toEqual(['a.state-1']);
   });
@@ -396,10 +402,12 @@ describe('following', () => {
     const bench = new QueueBench();
     bench.answer = () => later('1h', 'job');
     await bench.fetch(list('a.state'));
-    await bench.queue.settle(FOLLOW);
+    await settle(bench, FOLLOW);
     expect([bench.begun, bench.queue.held]).toEqual([['a.state'], ['a.state-1']]);
     bench.session.onRead = () => text('{"machine":"job","state":"elsewhere"}');
     await bench.queue.examine(false);
+    bench.queue.handOut();
+    await bench.pass(0);
     await bench.queue.settle(OPEN);
     expect(bench.session.settled.at(-1)!.change.kind).toBe('fail');
   });
@@ -435,7 +443,7 @@ describe('stopping', () => {
     expect(queue.held).toEqual(['runs.state']);
     await bench.pass(1000);
     await queue.settle(OPEN);
-    expect([queue.isEmpty, session.claims.size, counts.done]).toEqual([true, 0, 1]);
+    expect([queue.isEmpty, session.claims.size, bench.counts.done]).toEqual([true, 0, 1]);
   });
 
   test('begins nothing more, not even what is ready', async () => {
@@ -544,7 +552,7 @@ describe('for people', () => {
   test('work does not wait for it', async () => {
     const bench = new QueueBench();
     await bench.fetch(list('a.state'));
-    bench.session.reportHeld = async () => Promise.reject(new Error('ENOSPC'));
+    bench.session.reportClaims = async () => Promise.reject(new Error('ENOSPC'));
     await bench.queue.report();
     expect(bench.logged).toEqual([]);
   });

@@ -3,7 +3,7 @@ import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { formatRecord } from '../../src/machine/record.ts';
-import { Member } from '../../src/volume/member.ts';
+import { SessionContext } from '../../src/volume/session-context.ts';
 import { OutcomeLimit, type OutcomeLimitPorts } from '../../src/volume/outcome-limit.ts';
 import { CLOSED, interceptFiles, OPEN, quickFiles, TestVolume } from './harness.ts';
 
@@ -41,9 +41,9 @@ async function limitOf(
   files = quickFiles(),
 ): Promise<OutcomeLimit> {
   const { token } = (await volume.join('ant')).session;
-  const member = new Member(files, volume.layout, token, () => '');
+  const context = new SessionContext(files, volume.layout, token, () => '');
   const usual = { monotonic: () => 0, volumeTime: () => NOW, living: () => [], created: 0 };
-  return new OutcomeLimit(member, { ...usual, ...ports });
+  return new OutcomeLimit(context, { ...usual, ...ports });
 }
 
 test('those of thirty days go, and no others', async () => {

@@ -14,7 +14,7 @@ import { createRegistry, type Registry } from '../../src/machine/registry.ts';
 import { isStateName } from '../../src/machine/name.ts';
 import { same } from '../../src/machine/table.ts';
 import type { Step, PhaseGuard } from '../../src/volume/operations.ts';
-import { standingOf } from '../../src/volume/outcomes.ts';
+import { eventStatus } from '../../src/volume/outcomes.ts';
 import { decide } from './decide.ts';
 import { OPEN, quickFiles, type TestSession, type TestVolume } from './harness.ts';
 
@@ -123,7 +123,7 @@ export async function outcomeOf(
   volume: TestVolume,
   id: string,
 ): Promise<AppliedEvent | RejectionRecord | undefined> {
-  const standing = await standingOf(quickFiles(), volume.layout, id);
+  const standing = await eventStatus(quickFiles(), volume.layout, id);
   const applied = recordsOf(volume).flatMap((record) => appliedIn(record, id) ?? []);
   if (standing.kind !== 'over') {
     expect(applied).toEqual([]);

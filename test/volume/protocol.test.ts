@@ -210,7 +210,7 @@ describe('I8: nothing is inferred from absence', () => {
     const survivor = await volume.join('survivor');
     await volume.bury(survivor);
     expect(volume.list('.flockwork', 'staging', session)).toContain('x.state');
-    expect(await survivor.session.owed()).toBe(1);
+    expect(await survivor.session.countUnfinishedCommits()).toBe(1);
     // It was only asleep: its commit comes late, and somebody finishes it.
     linkSync(
       join(volume.dir, '.flockwork/staging', session, 'x.state'),
@@ -218,7 +218,7 @@ describe('I8: nothing is inferred from absence', () => {
     );
     await volume.bury(survivor);
     expect(volume.read('x.state-1')).toBe(NEXT.content);
-    expect(await survivor.session.owed()).toBe(0);
+    expect(await survivor.session.countUnfinishedCommits()).toBe(0);
   });
 
   test('what was put aside, and committed after all, is owed until its successor is there', async () => {
@@ -228,15 +228,15 @@ describe('I8: nothing is inferred from absence', () => {
     const { session } = victim.session.token;
     const survivor = await volume.join('survivor');
     volume.put('failed/x.state', '');
-    expect(await survivor.session.owed()).toBe(0);
+    expect(await survivor.session.countUnfinishedCommits()).toBe(0);
     linkSync(
       join(volume.dir, '.flockwork/staging', session, 'x.state'),
       join(volume.dir, 'done/x.state'),
     );
-    expect(await survivor.session.owed()).toBe(1);
+    expect(await survivor.session.countUnfinishedCommits()).toBe(1);
     await volume.bury(survivor);
     expect(volume.read('x.state-1')).toBe(NEXT.content);
-    expect(await survivor.session.owed()).toBe(0);
+    expect(await survivor.session.countUnfinishedCommits()).toBe(0);
   });
 
   test('what others have committed is not owed, though a record beside it keeps the file: its state has failed', async () => {
@@ -245,13 +245,13 @@ describe('I8: nothing is inferred from absence', () => {
     const both = ['x.state', 'y.state'].map((name) => commitStep(victim, name));
     await victim.session.settle(both, CLOSED);
     const survivor = await volume.join('survivor');
-    expect(await survivor.session.owed()).toBe(2);
+    expect(await survivor.session.countUnfinishedCommits()).toBe(2);
     volume.put('failed/x.state', '');
     volume.put('y.state');
     await survivor.session.settle([commitStep(survivor, 'y.state')], OPEN);
     await volume.bury(survivor);
     expect(volume.list('.flockwork/staging', victim.session.token.session)).toHaveLength(1);
-    expect(await survivor.session.owed()).toBe(0);
+    expect(await survivor.session.countUnfinishedCommits()).toBe(0);
   });
 
   test('a lease that cannot be read makes nobody younger or older', async () => {

@@ -228,7 +228,7 @@ describe('intake: what a claimed file turns out to be', () => {
       const ant = await volume.join('ant');
       await ant.session.settle([commitStep(ant, 'x.state', NEXT)], OPEN);
       volume.put('x.state-1', torn);
-      expect(await ant.session.readState('x.state-1')).toEqual({ kind: 'mended' });
+      expect(await ant.session.readState('x.state-1')).toEqual({ kind: 'repaired' });
       expect(volume.read('x.state-1')).toBe(NEXT.content);
     },
   );

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cycleStart } from '../../src/volume/phases/cycle.ts';
 import { parseRejection } from '../../src/machine/record.ts';
-import { resetDone } from '../../src/volume/mend.ts';
-import { standingOf } from '../../src/volume/outcomes.ts';
+import { resetDone } from '../../src/volume/admin.ts';
+import { eventStatus } from '../../src/volume/outcomes.ts';
 import { CLOSED, OPEN, quickFiles, step, type TestSession, TestVolume } from './harness.ts';
 import {
   appliedIds,
@@ -291,7 +291,7 @@ describe('reset', () => {
     expect(volume.list('events')).toEqual([kept]);
     expect(volume.list('outcomes')).toEqual([]);
     expect(volume.list('waiting')).toEqual([]);
-    expect(await standingOf(quickFiles(), volume.layout, 'c')).toMatchObject({ kind: 'free' });
+    expect(await eventStatus(quickFiles(), volume.layout, 'c')).toMatchObject({ kind: 'free' });
     const bee = await volume.join('bee');
     post(volume, 'c');
     await workOff(bee);

@@ -144,7 +144,11 @@ test('looks for an unknown machine for a while when listings are stale (I8)', as
 
 describe('look', () => {
   test('learns the machine of an observed instance, though it has no such state', async () => {
-    const watching = machine({ name: 'job', sensors: ['light'], activities: { job: () => done() } });
+    const watching = machine({
+      name: 'job',
+      sensors: ['light'],
+      activities: { job: () => done() },
+    });
     const registry = createRegistry([watching]);
     const library = new Library(() => registry, storing(TABLE('v1', 'sent')), false);
     const observe = (): StateFile => ({ state: 'bogus', machine: 'orders', payload: {} });

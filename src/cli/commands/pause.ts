@@ -1,7 +1,7 @@
 /** `flockwork pause` and `flockwork resume`. */
 import { hostname, userInfo } from 'node:os';
 import { ensureDirectory } from '../../volume/directory.ts';
-import { pauseVolume, resumeVolume } from '../../volume/mend.ts';
+import { pauseVolume, resumeVolume } from '../../volume/admin.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { onEach } from '../volume.ts';
 

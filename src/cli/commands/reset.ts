@@ -11,7 +11,7 @@ import {
   resetState,
   resetTraces,
   resetWorkers,
-} from '../../volume/mend.ts';
+} from '../../volume/admin.ts';
 import { breather } from '../breather.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';

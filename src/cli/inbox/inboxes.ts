@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { UserError } from '../../machine/errors.ts';
 import { parseStateName } from '../../machine/name.ts';
 import { isThere } from '../../volume/chain.ts';
-import { listOrNone } from '../../volume/exclusive.ts';
+import { listOrNone } from '../../volume/atomic-files.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { submitState } from '../../volume/submit.ts';

@@ -41,8 +41,8 @@ interface Share {
  */
 export function assign(roster: readonly RosterEntry[], ring: Ring, cycle: number): Split {
   const shares = sharesOf(roster, ring, cycle);
-  const cut = new Cut(roster);
-  deal(shares, ring.refused, ring, cycle);
+  const cut = new SlicePartition(roster);
+  dealRoundRobin(shares, ring.refused, ring, cycle);
   const overflow: number[] = [];
   for (const index of ring.from(startOf(cycle))) {
     if (!ring.isPlain(index)) continue;
@@ -50,7 +50,7 @@ export function assign(roster: readonly RosterEntry[], ring: Ring, cycle: number
     if (owner !== undefined && hasQuota(owner)) owner.names.push(ring.nameAt(index)!);
     else overflow.push(index);
   }
-  deal(shares, namesAt(overflow, ring), ring, cycle);
+  dealRoundRobin(shares, namesAt(overflow, ring), ring, cycle);
   return new Map(shares.map(({ worker, names }) => [worker.session, names]));
 }
 
@@ -68,7 +68,7 @@ export function refusedShare(
 ): readonly string[] {
   if (ring.refused.length === 0) return [];
   const shares = sharesOf(roster, ring, cycle);
-  deal(shares, ring.refused, ring, cycle);
+  dealRoundRobin(shares, ring.refused, ring, cycle);
   return shares.find(({ worker }) => worker.session === session)?.names ?? [];
 }
 
@@ -84,7 +84,7 @@ export function startOf(cycle: number): number {
 }
 
 /** The ring cut into slices, as long as the workers' concurrency is large. */
-export class Cut {
+export class SlicePartition {
   readonly sessions: readonly string[];
   readonly #salt: number;
   readonly #ends: readonly number[];
@@ -144,7 +144,7 @@ function fairQuotas(workers: readonly RosterEntry[], total: number, cycle: numbe
   }
   // The shares lie end to end from 0 to `left`; whoever's holds a whole number gets that state, and the
   // cycle shifts them all: nobody is always rounded up.
-  let through = Math.floor(turn(cycle) * weight);
+  let through = Math.floor(rotation(cycle) * weight);
   return workers.map((worker) => {
     if (!open.has(worker)) return worker.capacity;
     const before = Math.floor(through / weight);
@@ -154,7 +154,7 @@ function fairQuotas(workers: readonly RosterEntry[], total: number, cycle: numbe
 }
 
 /** In [0, 1), and evenly so over any number of cycles in a row: multiples of the golden ratio. */
-function turn(cycle: number): number {
+function rotation(cycle: number): number {
   return (Math.imul(cycle, 0x9e3779b9) >>> 0) / 2 ** 32;
 }
 
@@ -162,8 +162,13 @@ function turn(cycle: number): number {
  * Round and round, beginning with another worker each cycle. Whoever is among the few that can run a state
  * gets it beyond its quota too; a state that all have refused goes to anybody: somebody has to put it aside.
  */
-function deal(shares: readonly Share[], names: Iterable<string>, ring: Ring, cycle: number): void {
-  let first = Math.floor(turn(cycle) * shares.length);
+function dealRoundRobin(
+  shares: readonly Share[],
+  names: Iterable<string>,
+  ring: Ring,
+  cycle: number,
+): void {
+  let first = Math.floor(rotation(cycle) * shares.length);
   for (const name of names) {
     // What a long backlog comes to in most cycles: all hands full.
     if (!shares.some(hasRoom)) return;

@@ -2,7 +2,7 @@
  * A listing that serves many cycles. While a worker's own slice holds more than it can get through, nothing
  * it needs to know has changed but the roster: it goes on round its slice, and leaves the rest to theirs.
  */
-import { Cut, quotaOf, refusedShare, startOf, type RosterEntry } from './assignment.ts';
+import { SlicePartition, quotaOf, refusedShare, startOf, type RosterEntry } from './assignment.ts';
 import type { Ring } from './ring.ts';
 import { firstIndex } from './search.ts';
 
@@ -55,7 +55,7 @@ export class Backlog {
     if (isSame(roster, this.#roster)) return;
     this.#roster = roster;
     const ring = this.#ring;
-    const cut = new Cut(roster);
+    const cut = new SlicePartition(roster);
     const self = cut.sessions.indexOf(this.#session);
     const own = new Uint32Array(self < 0 ? 0 : ring.size);
     let count = 0;

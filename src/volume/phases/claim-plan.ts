@@ -3,7 +3,7 @@
  * through, it goes on with that one; else the directory is listed again, and split anew.
  */
 import { parseStateName } from '../../machine/name.ts';
-import { assign, Cut, type Split } from './assignment.ts';
+import { assign, SlicePartition, type Split } from './assignment.ts';
 import { Backlog } from './backlog.ts';
 import { hash } from './hash.ts';
 import { SilentFlags } from './silent-flags.ts';
@@ -26,7 +26,7 @@ export class ClaimPlan {
   #stale = 0;
   #names: Iterator<string, void> = [].values();
   #cycle = Number.NaN;
-  #cut = new Cut([]);
+  #cut = new SlicePartition([]);
   readonly #offered = new Set<string>();
 
   /** `onSilent`: told once of each flag that is left out of the original's pairing. */
@@ -85,7 +85,7 @@ export class ClaimPlan {
   }
 
   #begin(roster: ClusterView['roster'], cycle: number, names: Iterator<string, void>): void {
-    this.#cut = new Cut(roster);
+    this.#cut = new SlicePartition(roster);
     this.#cycle = cycle;
     this.#names = names;
     this.#offered.clear();

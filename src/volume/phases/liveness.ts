@@ -3,7 +3,7 @@
  * monotonic clock. No time stamps are compared between machines.
  */
 
-export interface Sighting {
+export interface Observation {
   readonly counter: number;
   /** On the observer's monotonic clock: by when this counter was first seen. */
   readonly since: number;
@@ -16,11 +16,11 @@ export interface Sighting {
  * `before` and `after` the look, on the monotonic clock: a slow one makes nobody look older than he is.
  */
 export function sight(
-  previous: Sighting | undefined,
+  previous: Observation | undefined,
   counter: number | undefined,
   before: number,
   after: number = before,
-): Sighting {
+): Observation {
   const known = counter !== undefined && Number.isSafeInteger(counter) && counter >= 0;
   const [since, looked] = [after, before];
   if (previous === undefined) return { counter: known ? counter : -1, since, looked };
@@ -30,6 +30,6 @@ export function sight(
 }
 
 /** `lease`: milliseconds. */
-export function isDead(sighting: Sighting, lease: number): boolean {
+export function isDead(sighting: Observation, lease: number): boolean {
   return sighting.looked - sighting.since >= lease;
 }

@@ -6,7 +6,7 @@ import { compareCodePoints } from './order.ts';
  * Exactly one of `living` gets `key`, when all agree who lives. The cycle moves it on: a keeper who is dead
  * without anybody's notice does not keep it for long.
  */
-export function isMine(
+export function ownsKey(
   key: string,
   self: string,
   living: readonly string[],

@@ -21,9 +21,9 @@ export async function heal(start: Entries): Promise<string | undefined> {
     entries = applied.entries;
     return applied.reply;
   });
-  const member = memberOf(files, HEALER);
-  const leases = new LeaseWatch(member, LEASE, () => now);
-  const recoverer = new Recoverer(member, leases, LEASE, () => now);
+  const context = memberOf(files, HEALER);
+  const leases = new LeaseWatch(context, LEASE, () => now);
+  const recoverer = new Recoverer(context, leases, LEASE, () => now);
   const recover = async (): Promise<void> => {
     for (let cycle = 0; cycle < CYCLES; cycle += 1) {
       now += LEASE / 2;
@@ -32,10 +32,10 @@ export async function heal(start: Entries): Promise<string | undefined> {
   };
   await recover();
   if (!entries.has(PATHS.done)) {
-    const outcome = await claim(member, STATE, OPEN);
+    const outcome = await claim(context, STATE, OPEN);
     if (outcome !== 'ours') return `the state is neither done nor to be had: ${outcome}`;
     const step = stepOf({ session: HEALER, number: 1 });
-    await commit(member, [step], OPEN);
+    await commit(context, [step], OPEN);
     if (step.progress !== 'settled') return `it cannot be committed: ${String(step.error)}`;
     await recover();
   }
@@ -47,7 +47,7 @@ export async function heal(start: Entries): Promise<string | undefined> {
   const successor = entries.get(PATHS.successor);
   if (successor === undefined) return 'the successor is lost';
   if (successor !== record.next?.content) return 'the successor is another’s';
-  if ((await recoverer.owed()) > 0) return 'something is still owed';
+  if ((await recoverer.countUnfinishedCommits()) > 0) return 'something is still owed';
   const left = [...entries.keys()].find(
     (path) =>
       path.startsWith(`${LAYOUT.flags('in_progress')}/`) ||

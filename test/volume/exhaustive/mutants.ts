@@ -25,7 +25,7 @@ export const MUTANTS: readonly Wrong[] = [
     what: 'a sweep that acts on absence',
     workers: 1,
     file: 'src/volume/recovery.ts',
-    find: "return (await isVoid(files, layout, name, staged ?? '')) ? 'over' : 'unseen';",
+    find: "return (await canNeverCommit(files, layout, name, staged ?? '')) ? 'over' : 'unseen';",
     replace: "return 'over';",
     problem: LOST,
   },
@@ -48,7 +48,7 @@ export const MUTANTS: readonly Wrong[] = [
   {
     what: 'rename instead of link',
     workers: 1,
-    file: 'src/volume/exclusive.ts',
+    file: 'src/volume/atomic-files.ts',
     find: 'await files.link(existing, name);',
     replace: 'await files.rename(existing, name);',
     problem: LOST,
@@ -56,7 +56,7 @@ export const MUTANTS: readonly Wrong[] = [
   {
     what: 'a link that replaces what is there',
     workers: 1,
-    file: 'src/volume/exclusive.ts',
+    file: 'src/volume/atomic-files.ts',
     find: 'await files.link(existing, name);',
     replace: 'await remove(files, name); await files.link(existing, name);',
     problem: /^\/v\/done\/x\.state was replaced or removed$/,
@@ -64,7 +64,7 @@ export const MUTANTS: readonly Wrong[] = [
   {
     what: 'an error of link taken for another’s',
     workers: 1,
-    file: 'src/volume/exclusive.ts',
+    file: 'src/volume/atomic-files.ts',
     find: "return isOurs(there) ? 'ours' : 'taken';",
     replace: "return 'taken';",
     problem: /^if all die: /,
@@ -72,7 +72,7 @@ export const MUTANTS: readonly Wrong[] = [
   {
     what: 'an error of link taken for a lost reply',
     workers: 2,
-    file: 'src/volume/exclusive.ts',
+    file: 'src/volume/atomic-files.ts',
     find: "return isOurs(there) ? 'ours' : 'taken';",
     replace: "return 'ours';",
     problem: /^the successor is not that of the committing record$/,
@@ -80,7 +80,7 @@ export const MUTANTS: readonly Wrong[] = [
   {
     what: 'an error of link, nothing to be seen: taken for another’s',
     workers: 1,
-    file: 'src/volume/exclusive.ts',
+    file: 'src/volume/atomic-files.ts',
     find: "if (there === undefined) throw error;\n    return isOurs(there) ? 'ours' : 'taken';",
     replace: "return isOurs(there) ? 'ours' : 'taken';",
     problem: LOST,
@@ -89,20 +89,20 @@ export const MUTANTS: readonly Wrong[] = [
     what: 'publishing before the commit',
     workers: 1,
     file: 'src/volume/commit.ts',
-    find: "await link(member, await assign(member, at(steps, 'staged'), guard), guard);",
+    find: "await link(context, await assign(context, at(steps, 'staged'), guard), guard);",
     replace:
-      "await each(at(steps, 'staged'), (step) => publishOne(member, step, guard));\n" +
-      "  await link(member, await assign(member, at(steps, 'staged'), guard), guard);",
+      "await each(at(steps, 'staged'), (step) => publishOne(context, step, guard));\n" +
+      "  await link(context, await assign(context, at(steps, 'staged'), guard), guard);",
     problem: /^a successor without a commit$/,
   },
   {
     what: 'unstaging before publishing',
     workers: 1,
     file: 'src/volume/commit.ts',
-    find: "await publishSuccessors(member, at(steps, 'committed'), guard);",
+    find: "await publishSuccessors(context, at(steps, 'committed'), guard);",
     replace:
-      "for (const { name } of at(steps, 'committed')) await remove(member.files, member.staging(name)).catch(() => undefined);\n" +
-      "  await publishSuccessors(member, at(steps, 'committed'), guard);",
+      "for (const { name } of at(steps, 'committed')) await remove(context.files, context.staging(name)).catch(() => undefined);\n" +
+      "  await publishSuccessors(context, at(steps, 'committed'), guard);",
     problem: LOST,
   },
 ];

@@ -15,7 +15,7 @@ interface Place {
   readonly tick: number;
   /** Undefined: it has yet to claim it. */
   readonly step: Pick<Step, 'progress' | 'staged' | 'lost' | 'followed'> | undefined;
-  /** The one thing that a `Member` remembers and that matters here. */
+  /** The one thing that a `SessionContext` remembers and that matters here. */
   readonly stagingMade: boolean;
 }
 
@@ -31,19 +31,19 @@ const windowOf = (progress: Step['progress'], follow: boolean): PhaseGuard =>
 export function attempt(session: string, ticks: number, follow: boolean): Program {
   async function run({ tick, step, stagingMade }: Place, ask: Ask): Promise<Place | undefined> {
     let current: Ask = async () => 'ok';
-    const member = memberOf(new AskingFiles(LAYOUT, (op) => current(op)), session);
-    if (stagingMade) await member.ensureStaging();
+    const context = memberOf(new AskingFiles(LAYOUT, (op) => current(op)), session);
+    if (stagingMade) await context.ensureStaging();
     current = ask;
     if (step === undefined) {
-      const outcome = await claim(member, STATE, OPEN).catch(() => 'unknown');
+      const outcome = await claim(context, STATE, OPEN).catch(() => 'unknown');
       const taken = outcome === 'ours' ? stepOf({ session, number: tick }) : undefined;
       return { tick, step: taken && progressOf(taken), stagingMade };
     }
     const settled: Step = { ...stepOf({ session, number: tick }), ...step };
-    await commit(member, [settled], windowOf(step.progress, follow));
+    await commit(context, [settled], windowOf(step.progress, follow));
     let isMade = true;
     current = async () => ((isMade = false), 'ok');
-    await member.ensureStaging();
+    await context.ensureStaging();
     if (settled.progress !== 'settled') {
       return { tick, step: progressOf(settled), stagingMade: isMade };
     }
@@ -77,9 +77,9 @@ export function reap(victim: string): Program {
     run: async (_place, ask) => {
       let now = 0;
       const files = new AskingFiles(LAYOUT, ask, { victim, hidden: REAPER });
-      const member = memberOf(files, REAPER);
-      const leases = new LeaseWatch(member, LEASE, () => now);
-      const recoverer = new Recoverer(member, leases, LEASE, () => now);
+      const context = memberOf(files, REAPER);
+      const leases = new LeaseWatch(context, LEASE, () => now);
+      const recoverer = new Recoverer(context, leases, LEASE, () => now);
       await recoverer.observe();
       now = LEASE;
       // A call that fails ends it; the next one begins from what is there.

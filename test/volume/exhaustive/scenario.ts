@@ -3,7 +3,7 @@ import { formatRecord, type CommitRecord } from '../../../src/machine/record.ts'
 import type { Step, PhaseGuard } from '../../../src/volume/operations.ts';
 import type { Files } from '../../../src/volume/files.ts';
 import { Layout } from '../../../src/volume/layout.ts';
-import { Member } from '../../../src/volume/member.ts';
+import { SessionContext } from '../../../src/volume/session-context.ts';
 import { formatToken, type Token } from '../../../src/volume/token.ts';
 import { newStep } from '../../../src/volume/claimed-task.ts';
 import type { Entries } from './memory.ts';
@@ -79,8 +79,8 @@ export const recordText = (tick: Tick): string => formatRecord(recordOf(tick));
 export const successorText = ({ session, number }: Tick): string =>
   `{"state":"simple","payload":"by ${session}, ${number}"}\n`;
 
-export function memberOf(files: Files, session: string): Member {
-  return new Member(files, LAYOUT, tokenOf(session), () => NOW);
+export function memberOf(files: Files, session: string): SessionContext {
+  return new SessionContext(files, LAYOUT, tokenOf(session), () => NOW);
 }
 
 /** The step that commits a tick's record. */

@@ -1,7 +1,7 @@
 /** A listing that serves many cycles: what a worker takes of it is what the split would give it. */
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import { assign, Cut, type RosterEntry } from '../../../src/volume/phases/assignment.ts';
+import { assign, SlicePartition, type RosterEntry } from '../../../src/volume/phases/assignment.ts';
 import { Backlog } from '../../../src/volume/phases/backlog.ts';
 import { hash } from '../../../src/volume/phases/hash.ts';
 import { Names } from '../../../src/volume/phases/names.ts';
@@ -9,7 +9,7 @@ import { Ring, type Task } from '../../../src/volume/phases/ring.ts';
 import { cycles, mixedLists, rosters, shuffled, task, taskLists, tasks, worker } from './given.ts';
 
 const ownerOf = (roster: readonly RosterEntry[], { instance }: Task): string | undefined => {
-  const cut = new Cut(roster);
+  const cut = new SlicePartition(roster);
   return cut.sessions[cut.ownerOf(hash(instance))];
 };
 const isPlain = ({ refusedBy = [] }: Task): boolean => refusedBy.length === 0;

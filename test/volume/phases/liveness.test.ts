@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { hash, HASHES } from '../../../src/volume/phases/hash.ts';
 import { isDead, sight } from '../../../src/volume/phases/liveness.ts';
-import { isMine } from '../../../src/volume/phases/ownership.ts';
+import { ownsKey } from '../../../src/volume/phases/ownership.ts';
 
 describe('who is dead', () => {
   test('a counter that has not moved for the lease, on the observer’s own clock', () => {
@@ -56,25 +56,25 @@ describe('recovery is split among the living', () => {
 
   test('each chore is exactly one’s, when all agree', () => {
     for (let cycle = 0; cycle < 50; cycle += 1) {
-      const keepers = living.filter((self) => isMine('x.state', self, living, cycle));
+      const keepers = living.filter((self) => ownsKey('x.state', self, living, cycle));
       expect(keepers.length).toBe(1);
     }
   });
 
   test('and moves on with the cycle, so that nobody keeps it for ever', () => {
-    const mine = [0, 1, 2].filter((cycle) => isMine('x.state', 'a', living, cycle));
+    const mine = [0, 1, 2].filter((cycle) => ownsKey('x.state', 'a', living, cycle));
     expect(mine.length).toBe(1);
   });
 
   test('the living may be listed in any order, and with or without oneself', () => {
     for (let cycle = 0; cycle < 10; cycle += 1) {
-      const expected = isMine('x.state', 'b', living, cycle);
+      const expected = ownsKey('x.state', 'b', living, cycle);
       for (const listed of [
         ['c', 'b', 'a'],
         ['c', 'a'],
         ['a', 'a', 'b', 'c'],
       ]) {
-        expect(isMine('x.state', 'b', listed, cycle)).toBe(expected);
+        expect(ownsKey('x.state', 'b', listed, cycle)).toBe(expected);
       }
     }
   });
@@ -82,13 +82,13 @@ describe('recovery is split among the living', () => {
   test('many chores are spread: nobody does much more than a share', () => {
     const keys = Array.from({ length: 3000 }, (_, index) => `s${index}.state`);
     for (const self of living) {
-      const mine = keys.filter((key) => isMine(key, self, living, 7)).length;
+      const mine = keys.filter((key) => ownsKey(key, self, living, 7)).length;
       expect(Math.abs(mine - 1000)).toBeLessThan(150);
     }
   });
 
   test('whoever sees nobody else does everything', () => {
-    expect(isMine('x.state', 'a', [], 5)).toBe(true);
+    expect(ownsKey('x.state', 'a', [], 5)).toBe(true);
   });
 });
 

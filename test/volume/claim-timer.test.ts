@@ -1,6 +1,6 @@
 /** Old claims, by whichever clock says so. */
 import { expect, test } from 'vitest';
-import { ClaimAges } from '../../src/volume/claim-ages.ts';
+import { ClaimTimer } from '../../src/volume/claim-timer.ts';
 
 test.each([
   ['nothing passed', 0, 0, false],
@@ -11,14 +11,14 @@ test.each([
   ['the wall clock was set back', 5, -3_600_000, true],
 ])('%s', (_, monotonic, wall, isOld) => {
   let now = [1000, 5_000_000];
-  const ages = new ClaimAges(() => now, 100);
+  const ages = new ClaimTimer(() => now, 100);
   ages.begin('x.state');
   now = [1000 + monotonic, 5_000_000 + wall];
   expect(ages.isOld('x.state')).toBe(isOld);
 });
 
 test('a claim that nobody told of, or that was given up, is old', () => {
-  const ages = new ClaimAges(() => [0], 100);
+  const ages = new ClaimTimer(() => [0], 100);
   expect(ages.isOld('x.state')).toBe(true);
   ages.begin('x.state');
   expect(ages.isOld('x.state')).toBe(false);

@@ -7,7 +7,7 @@
 import type { Attempt } from '../machine/record.ts';
 import type { Tried } from './attempts.ts';
 
-export class Pauses {
+export class RetryDelays {
   readonly #monotonic: () => number;
   readonly #cycle: number;
   /** When the last attempt at a state was first seen. */

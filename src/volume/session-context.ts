@@ -1,7 +1,7 @@
 /** What every operation of one session on the volume needs: the port, the places, the token. */
-import { ClaimAges } from './claim-ages.ts';
+import { ClaimTimer } from './claim-timer.ts';
 import { ensureDirectory } from './directory.ts';
-import { createAnew, exactly, linkOnce, remove } from './exclusive.ts';
+import { recreate, equals, linkIfAbsent, remove } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
 import { NO_EVENTS, type Inbox } from './inbox.ts';
 import { hash } from './phases/hash.ts';
@@ -23,7 +23,7 @@ const FIRST_ANNOUNCEMENT = 1_000_000;
 /** Bytes. */
 const LONGEST_NAME = 255;
 
-export class Member {
+export class SessionContext {
   readonly files: Files;
   readonly layout: Layout;
   readonly token: Token;
@@ -59,7 +59,7 @@ export class Member {
   /** Names of archived states that were claimed: somebody has put a file there again. */
   readonly reappeared: Set<string> = new Set();
   /** Without clocks, no claim that we know of is old. */
-  claims: ClaimAges = new ClaimAges(() => [], Number.POSITIVE_INFINITY);
+  claims: ClaimTimer = new ClaimTimer(() => [], Number.POSITIVE_INFINITY);
   readonly passedOver: PassedOver = new PassedOver();
   /** States whose claim was to be made, or given up, and may have been. */
   readonly doubtful: Set<string> = new Set();
@@ -101,7 +101,7 @@ export class Member {
   async setFlag(path: string): Promise<'ours' | 'taken'> {
     await this.introduce();
     try {
-      const outcome = await linkOnce(this.files, this.tokenFile!, path, exactly(this.tokenText));
+      const outcome = await linkIfAbsent(this.files, this.tokenFile!, path, equals(this.tokenText));
       if (outcome === 'ours') this.#links += 1;
       return outcome;
     } catch (error) {
@@ -133,7 +133,7 @@ export class Member {
     const number = this.#tokenFiles + 1;
     const suffix = number === 1 ? '' : `~${number}`;
     const path = this.layout.internal('sessions', this.token.session + suffix);
-    await createAnew(this.files, path, this.tokenText);
+    await recreate(this.files, path, this.tokenText);
     await this.files.sync(path);
     this.#tokenFiles = number;
     this.tokenFile = path;
@@ -152,7 +152,7 @@ export class Member {
     this.#announcements += 1;
     const name = `${this.token.session}~${FIRST_ANNOUNCEMENT + this.#announcements}`;
     const path = this.layout.internal('sessions', name);
-    await createAnew(this.files, path, formatToken(fitToken({ ...this.token, ...known })));
+    await recreate(this.files, path, formatToken(fitToken({ ...this.token, ...known })));
     this.#announcement = path;
     if (before !== undefined) await remove(this.files, before);
   }

@@ -85,7 +85,7 @@ export async function listInto<Into extends Sink>(
  * I1, I9: gives `existing` the further name `name`, unless that is taken. After an error the entry itself
  * tells: this content is ours, be the reply lost or repeated.
  */
-export async function linkOnce(
+export async function linkIfAbsent(
   files: Files,
   existing: string,
   name: string,
@@ -112,14 +112,14 @@ export async function isNoFile(files: Files, path: string): Promise<boolean> {
   return ((await files.stat(path))?.kind ?? 'file') !== 'file';
 }
 
-/** For `linkOnce`: nothing but this. */
-export const exactly =
+/** For `linkIfAbsent`: nothing but this. */
+export const equals =
   (content: string) =>
   (there: string): boolean =>
     there === content;
 
 /** Creates a private file with `content`; one left there by an earlier try is replaced. */
-export async function createAnew(files: Files, path: string, content: string): Promise<void> {
+export async function recreate(files: Files, path: string, content: string): Promise<void> {
   try {
     await files.create(path, content);
   } catch (error) {
@@ -148,17 +148,17 @@ interface Publishing {
  * Publishes `content` under `name`, whole and durable or not at all, by way of the private file
  * `temporary`. Link only files you made: Linux refuses hard links to other people's. `late` if it may not.
  */
-export async function publish(
+export async function writeAtomically(
   files: Files,
   temporary: string,
   name: string,
   content: string,
   { may = always, durable = true }: Publishing = {},
 ): Promise<'ours' | 'taken' | 'late'> {
-  await createAnew(files, temporary, content);
+  await recreate(files, temporary, content);
   try {
     if (durable) await files.sync(temporary);
-    return may() ? await linkOnce(files, temporary, name, exactly(content)) : 'late';
+    return may() ? await linkIfAbsent(files, temporary, name, equals(content)) : 'late';
   } finally {
     await remove(files, temporary);
   }
@@ -174,7 +174,7 @@ export async function replaceWhole(
   path: string,
   content: string,
 ): Promise<void> {
-  await createAnew(files, temporary, content);
+  await recreate(files, temporary, content);
   await files.sync(temporary);
   await files.rename(temporary, path);
 }
@@ -194,7 +194,7 @@ export async function remove(files: Files, path: string): Promise<boolean> {
  * Removes an entry only if it holds `content`, and only while `may` says so: it is asked after the look,
  * which may take its time. False if it came too late for that.
  */
-export async function removeOurs(
+export async function removeIfContent(
   files: Files,
   path: string,
   content: string,

@@ -3,7 +3,14 @@ import { isStateName, originName, parseStateName, stateName } from '../machine/n
 import { publishedStates, parseCommitRecord } from '../machine/record.ts';
 import { isArchived, readDoneFlag } from './archive.ts';
 import { removeAttempts } from './attempts.ts';
-import { createAnew, listEntry, listOrNone, readFlag, remove, removeOurs } from './exclusive.ts';
+import {
+  recreate,
+  listEntry,
+  listOrNone,
+  readFlag,
+  remove,
+  removeIfContent,
+} from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
 import { isJunkName, type Layout } from './layout.ts';
 import { parseCounter } from './pulse.ts';
@@ -237,7 +244,7 @@ export async function resetInProgress(
     const flag = layout.flag('in_progress', name);
     const text = await readFlag(files, flag);
     if (text === undefined || living.has(parseToken(text)?.session ?? '')) continue;
-    if (await removeOurs(files, flag, text)) dropped.push(name);
+    if (await removeIfContent(files, flag, text)) dropped.push(name);
   }
   return dropped;
 }
@@ -303,7 +310,7 @@ export async function resetWorkers(
   living: ReadonlySet<string>,
 ): Promise<string[]> {
   const left = await leftWorkers(files, layout, living);
-  for (const [name, text] of left) await removeOurs(files, layout.flag('workers', name), text);
+  for (const [name, text] of left) await removeIfContent(files, layout.flag('workers', name), text);
   return [...left.keys()];
 }
 
@@ -320,7 +327,7 @@ export async function readLeases(files: Files, layout: Layout): Promise<Map<stri
 /** Every worker respects the marker: nothing is claimed any more, what runs is settled. */
 export async function pauseVolume(files: Files, layout: Layout, note: string): Promise<void> {
   try {
-    await createAnew(files, layout.paused, note);
+    await recreate(files, layout.paused, note);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
   }

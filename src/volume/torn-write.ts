@@ -2,10 +2,10 @@
 import { originName } from '../machine/name.ts';
 import { publishedStates, parseCommitRecord, type PublishedState } from '../machine/record.ts';
 import { readDoneFlag } from './archive.ts';
-import { replaceWhole } from './exclusive.ts';
+import { replaceWhole } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
-import type { Member } from './member.ts';
+import type { SessionContext } from './session-context.ts';
 
 const decoder = new TextDecoder();
 
@@ -48,17 +48,17 @@ function isJson(bytes: Uint8Array): boolean {
  * Writes a successor again, by rename: the one place that replaces a file. Only if what is `there` is a
  * beginning of it, or it with zeros, so nobody else's is lost (I9). False if it is something else.
  */
-export async function mendTorn(
-  member: Member,
+export async function repairTornWrite(
+  context: SessionContext,
   next: PublishedState,
   there: Uint8Array,
 ): Promise<boolean> {
   // A first look may have been at what it was before somebody else mended it.
   if (decoder.decode(there) === next.content) return true;
   if (!isTorn(there, next.content)) return false;
-  const { files, layout } = member;
-  await member.ensureStaging();
-  const temporary = member.staging(`.mended.${next.name}`);
+  const { files, layout } = context;
+  await context.ensureStaging();
+  const temporary = context.staging(`.mended.${next.name}`);
   await replaceWhole(files, temporary, layout.state(next.name), next.content);
   await files.sync(layout.root);
   return true;

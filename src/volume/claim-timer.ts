@@ -1,6 +1,6 @@
 /** For how long claims have been ours: whoever held one for very long looks twice before his result counts. */
 
-export class ClaimAges {
+export class ClaimTimer {
   readonly #now: () => readonly number[];
   readonly #limit: number;
   readonly #since = new Map<string, readonly number[]>();

@@ -1,0 +1,594 @@
+/** A worker on an engine that hands out what a test puts there, in virtual time. */
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import type { Log } from '../../src/engine/ports.ts';
+import type { Session, Settled, Settlement, Task, WorkerInfo } from '../../src/engine/session.ts';
+import { done } from '../../src/machine/answer.ts';
+import { UserError } from '../../src/machine/errors.ts';
+import { machine } from '../../src/machine/machine.ts';
+import { parseStateName } from '../../src/machine/name.ts';
+import { createRegistry } from '../../src/machine/registry.ts';
+import { ConcurrencyLimit } from '../../src/worker/concurrency-limit.ts';
+import type { Summary, TickResult, WorkerOptions } from '../../src/worker/ports.ts';
+import { Worker } from '../../src/worker/worker.ts';
+import { StillClock } from '../still-clock.ts';
+
+const NOW = '2026-01-01T00:00:00.000Z';
+const TIMEOUT_MS = 60_000;
+const DRAIN_MS = 3000;
+const COMMANDS = `
+name: build
+version: v1
+starting_state: make
+activities: { make: { run: 'true' } }
+`;
+const registry = createRegistry([
+  machine({
+    name: 'job',
+    activities: {
+      job: { tick: () => done(), timeout: TIMEOUT_MS, retry: { maximumAttempts: 1 } },
+    },
+  }),
+]);
+
+interface Handed {
+  readonly task: Task;
+  readonly abort: AbortController;
+}
+
+type Taken = readonly Task[] | 'drained';
+
+interface Taking {
+  readonly limit: number;
+  readonly resolve: (taken: Taken) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** As `Session` says, with a task for each instance that was put there. */
+class FakeSession implements Session {
+  isIdle = false;
+  unreadable = 0;
+  concurrentSettles: number = Number.POSITIVE_INFINITY;
+  readonly info: WorkerInfo;
+  readonly ready: Task[] = [];
+  /** Of each call of `take`, in order. */
+  readonly limits: number[] = [];
+  /** `drainMs` of each call of `close`, in order. */
+  readonly closes: number[] = [];
+  readonly deadlines: Record<string, number> = {};
+  readonly settlements: Settlement[] = [];
+  onSettle: (settlement: Settlement) => Settled | Promise<Settled> = () => 'settled';
+  readonly #held = new Map<string, Handed>();
+  #taking: Taking | undefined;
+  #onSettled: () => void = () => undefined;
+
+  constructor(info: WorkerInfo) {
+    this.info = info;
+  }
+
+  now = (): string => NOW;
+
+  put(instance: string, state = 'job'): void {
+    const name = `${instance}.state`;
+    const abort = new AbortController();
+    const task: Task = {
+      name,
+      session: 'ant.1',
+      file: { state, payload: {} },
+      attempts: [],
+      events: [],
+      asOf: 1,
+      signal: abort.signal,
+      observe: () => undefined,
+      history: async () => [],
+    };
+    this.#held.set(name, { task, abort });
+    this.ready.push(task);
+    if (this.#taking === undefined) return;
+    const taken = this.#pick(this.#taking.limit);
+    if (taken.length > 0) this.#taking.resolve(taken);
+  }
+
+  #pick(limit: number): Task[] {
+    let left = limit;
+    const picked = this.ready.filter(({ file }) => !this.info.needsSlot(file) || left-- > 0);
+    for (const one of picked) this.ready.splice(this.ready.indexOf(one), 1);
+    return picked;
+  }
+
+  take(limit: number, signal: AbortSignal): Promise<Taken> {
+    this.limits.push(limit);
+    const taken = signal.aborted ? [] : this.#pick(limit);
+    if (taken.length > 0 || signal.aborted) return Promise.resolve(taken);
+    return new Promise<Taken>((resolve, reject) => {
+      this.#taking = { limit, resolve, reject };
+      signal.addEventListener('abort', () => resolve([]), { once: true });
+    }).finally(() => (this.#taking = undefined));
+  }
+
+  drain(): void {
+    this.#taking!.resolve('drained');
+  }
+
+  fail(error: Error): void {
+    this.#taking!.reject(error);
+  }
+
+  get isTaking(): boolean {
+    return this.#taking !== undefined;
+  }
+
+  async settle(settlements: readonly Settlement[]): Promise<readonly Settled[]> {
+    this.settlements.push(...settlements);
+    const settled = await Promise.all(settlements.map((one) => this.onSettle(one)));
+    for (const { hold } of settlements) this.#held.delete(hold.name);
+    this.#onSettled();
+    return settled;
+  }
+
+  setDeadline({ name }: Task, at: number): void {
+    this.deadlines[name] = at;
+  }
+
+  async close(drainMs: number): Promise<void> {
+    this.closes.push(drainMs);
+    for (const { name } of this.ready.splice(0)) this.#held.delete(name);
+    while (this.#held.size > 0) {
+      await new Promise<void>((resolve) => (this.#onSettled = resolve));
+    }
+  }
+
+  abort(instance: string): void {
+    this.#held.get(`${instance}.state`)!.abort.abort();
+  }
+}
+
+class Bench {
+  readonly clock = new StillClock();
+  readonly stop = new AbortController();
+  readonly slots: ConcurrencyLimit;
+  readonly lines: string[] = [];
+  /** Instances whose ticks have begun, in order. */
+  readonly begun: string[] = [];
+  readonly stored = new Map<string, string>();
+  listError: Error | undefined;
+  moreToCome = false;
+  session!: FakeSession;
+  readonly worker: Worker;
+  /** What `run` has come to. */
+  summary: Summary | undefined;
+  error: unknown;
+  readonly #ticks = new Map<string, (result: TickResult) => void>();
+
+  constructor(concurrency = 2, more: Partial<WorkerOptions> = {}) {
+    this.slots = new ConcurrencyLimit(concurrency);
+    const line: Log['info'] = (_fields, message) => void this.lines.push(message);
+    this.worker = new Worker(
+      {
+        id: 'v',
+        configurations: {
+          put: async () => ({ kind: 'stored' }),
+          get: async ({ name }) => this.stored.get(name),
+          list: async () => {
+            if (this.listError !== undefined) throw this.listError;
+            return Array.from(this.stored.keys(), (name) => ({ name, version: 'v1' }));
+          },
+        },
+        join: async (info) => (this.session = new FakeSession(info)),
+      },
+      {
+        clock: this.clock,
+        random: () => 0.5,
+        log: { debug: () => undefined, info: line, warn: line, error: line },
+        slots: this.slots,
+        machines: () => registry,
+        moreToCome: () => this.moreToCome,
+        execute: (task, signal) =>
+          new Promise((resolve) => {
+            this.begun.push(task.instance);
+            this.#ticks.set(task.instance, resolve);
+            signal.addEventListener('abort', () => resolve({ kind: 'aborted' }), { once: true });
+          }),
+      },
+      {
+        name: 'ant',
+        concurrency,
+        capacity: 100,
+        stays: false,
+        trustsStored: true,
+        drainMs: DRAIN_MS,
+        ...more,
+      },
+    );
+  }
+
+  /** Starts `run`, with these instances put there. */
+  async run(...instances: readonly string[]): Promise<FakeSession> {
+    void this.worker.run(this.stop.signal).then(
+      (summary) => (this.summary = summary),
+      (error: unknown) => (this.error = error),
+    );
+    await setImmediate();
+    await this.put(...instances);
+    return this.session;
+  }
+
+  async put(...instances: readonly string[]): Promise<void> {
+    for (const instance of instances) {
+      this.session.put(instance);
+      await setImmediate();
+    }
+  }
+
+  async end(
+    instance: string,
+    result: TickResult = { kind: 'answer', answer: done() },
+  ): Promise<void> {
+    this.#ticks.get(instance)!(result);
+    await setImmediate();
+  }
+
+  async drain(): Promise<void> {
+    this.session.drain();
+    await setImmediate();
+  }
+
+  /** Of each settlement, in order: the instance and the kind of its outcome. */
+  get outcomes(): string[] {
+    return this.session.settlements.map(
+      ({ hold, outcome }) => `${parseStateName(hold.name)!.instance} ${outcome.kind}`,
+    );
+  }
+}
+
+describe('taking', () => {
+  test('takes no more tasks than it has slots', async () => {
+    const bench = new Bench(2);
+    const session = await bench.run('a', 'b', 'c');
+    expect(bench.begun).toEqual(['a', 'b']);
+    expect(session.ready).toMatchObject([{ name: 'c.state' }]);
+    await bench.end('a');
+    expect(bench.begun).toEqual(['a', 'b', 'c']);
+    expect(session.limits).toEqual([2, 1, 0, 1, 0]);
+  });
+
+  test('ends a pending take and repeats it with more room when a tick ends', async () => {
+    const bench = new Bench(2);
+    const session = await bench.run('a');
+    expect(session.limits).toEqual([2, 1]);
+    await bench.end('a');
+    expect(session.limits).toEqual([2, 1, 2]);
+    expect(session.isTaking).toBe(true);
+  });
+
+  test('repeats a pending take when another worker leaves its slots', async () => {
+    const bench = new Bench(2);
+    const other = { running: 0, isActive: true, onRoom: () => undefined };
+    bench.slots.join(other);
+    const session = await bench.run();
+    expect(session.limits).toEqual([1]);
+    bench.slots.leave(other);
+    await setImmediate();
+    expect(session.limits).toEqual([1, 2]);
+  });
+
+  test('ticks the next task while the one before is being settled', async () => {
+    const bench = new Bench(1);
+    const session = await bench.run('a');
+    const { promise, resolve } = Promise.withResolvers<Settled>();
+    session.onSettle = () => promise;
+    await bench.end('a');
+    await bench.put('b');
+    expect(bench.begun).toEqual(['a', 'b']);
+    expect(bench.outcomes).toEqual(['a commit']);
+    resolve('settled');
+  });
+
+  test('decides what needs no slot while all slots are in use', async () => {
+    const bench = new Bench(1);
+    const session = await bench.run('a');
+    session.put('b', 'unknown');
+    await setImmediate();
+    expect(bench.outcomes).toEqual(['b refuse']);
+    expect(session.settlements[0]!.outcome).toMatchObject({
+      code: 'unknown-machine',
+      machine: 'unknown',
+      stored: { reason: undefined, needsTrust: false },
+    });
+  });
+
+  describe('what needs no slot until its machine is learned', () => {
+    test('is ticked when a slot is free', async () => {
+      const bench = new Bench(1);
+      bench.stored.set('build', COMMANDS);
+      const session = await bench.run();
+      session.put('a', 'build');
+      await setImmediate();
+      expect(bench.begun).toEqual(['a']);
+    });
+
+    test('is released when all slots are in use', async () => {
+      const bench = new Bench(1);
+      bench.stored.set('build', COMMANDS);
+      const session = await bench.run('a');
+      session.put('b', 'build');
+      await setImmediate();
+      expect(bench.begun).toEqual(['a']);
+      expect(bench.outcomes).toEqual(['b release']);
+    });
+  });
+
+  test('releases tasks that cannot be decided: configurations cannot be listed', async () => {
+    const bench = new Bench(2);
+    bench.listError = new Error('EIO');
+    await bench.run('a');
+    expect(bench.outcomes).toEqual(['a release']);
+    expect(bench.lines).toContain('cannot decide; state given back');
+    bench.listError = undefined;
+    await bench.put('b');
+    expect(bench.begun).toEqual(['b']);
+  });
+});
+
+describe('ticking', () => {
+  test('promises an outcome by the timeout of the tick', async () => {
+    const bench = new Bench(2);
+    const session = await bench.run('a');
+    bench.clock.pass(1000);
+    await bench.put('b');
+    expect(session.deadlines).toEqual({ 'a.state': TIMEOUT_MS, 'b.state': 1000 + TIMEOUT_MS });
+  });
+
+  test('settles an outcome with its machine and how long its tick took', async () => {
+    const bench = new Bench();
+    const session = await bench.run('a');
+    bench.clock.pass(250);
+    await bench.end('a');
+    expect(session.settlements).toMatchObject([
+      {
+        hold: { name: 'a.state', session: 'ant.1' },
+        outcome: { kind: 'commit' },
+        machine: 'job',
+        tick: { started: NOW, duration: 250, attempt: 1 },
+      },
+    ]);
+  });
+
+  test('releases a tick that is aborted by the signal of its task', async () => {
+    const bench = new Bench();
+    const session = await bench.run('a');
+    session.abort('a');
+    await setImmediate();
+    expect(bench.outcomes).toEqual(['a release']);
+  });
+
+  test('repeats a settlement that meets an error, and ticks go on meanwhile', async () => {
+    const bench = new Bench(1);
+    const session = await bench.run('a');
+    let isBroken = true;
+    session.onSettle = () => (isBroken ? Promise.reject(new Error('EIO')) : 'settled');
+    await bench.end('a');
+    expect(bench.lines).toContain('settle failed, will be repeated');
+    isBroken = false;
+    bench.clock.pass(50);
+    await setImmediate();
+    expect(bench.outcomes).toEqual(['a commit', 'a commit']);
+    expect(bench.worker.counts).toEqual({ done: 1, failed: 0 });
+  });
+
+  test('counts commits that count and states that have failed', async () => {
+    const bench = new Bench(4);
+    const session = await bench.run('commits', 'loses', 'fails', 'ends');
+    session.onSettle = ({ hold: { name }, outcome }) => {
+      if (name === 'loses.state') return 'lost';
+      return outcome.kind === 'fail' ? 'failed' : 'settled';
+    };
+    session.unreadable = 10;
+    await bench.end('commits');
+    await bench.end('loses');
+    await bench.end('fails', { kind: 'failed', error: { message: 'no' } });
+    await bench.end('ends', { kind: 'aborted' });
+    expect(bench.outcomes).toEqual([
+      'commits commit',
+      'loses commit',
+      'fails fail',
+      'ends release',
+    ]);
+    expect(bench.worker.counts).toEqual({ done: 1, failed: 11 });
+  });
+});
+
+describe('ending', () => {
+  test('ends when nothing is left, and closes the session', async () => {
+    const bench = new Bench();
+    const session = await bench.run('a');
+    await bench.end('a');
+    await bench.drain();
+    expect(bench.summary).toEqual({ done: 1, failed: 0, end: 'empty' });
+    expect(session.closes).toEqual([Number.POSITIVE_INFINITY, 0]);
+  });
+
+  test('goes on when nothing is left but more is to come', async () => {
+    const bench = new Bench();
+    bench.moreToCome = true;
+    const session = await bench.run();
+    await bench.drain();
+    expect({ summary: bench.summary, closes: session.closes }).toEqual({
+      summary: undefined,
+      closes: [],
+    });
+    bench.moreToCome = false;
+    await bench.put('a');
+    await bench.end('a');
+    await bench.drain();
+    expect(bench.summary).toEqual({ done: 1, failed: 0, end: 'empty' });
+  });
+
+  test('leaves its slots to other workers', async () => {
+    const bench = new Bench(2);
+    let offers = 0;
+    const other = { running: 0, isActive: true, onRoom: () => (offers += 1) };
+    bench.slots.join(other);
+    await bench.run();
+    expect(bench.slots.limit(other)).toBe(1);
+    await bench.drain();
+    expect({ limit: bench.slots.limit(other), offers }).toEqual({ limit: 2, offers: 1 });
+  });
+
+  test('throws an error of take after what runs is settled', async () => {
+    const bench = new Bench();
+    const session = await bench.run('a');
+    const error = new UserError('volume-gone', 'the volume is gone');
+    session.fail(error);
+    await setImmediate();
+    expect({ error: bench.error, closes: session.closes }).toEqual({
+      error: undefined,
+      closes: [0],
+    });
+    await bench.end('a');
+    expect(bench.outcomes).toEqual(['a commit']);
+    expect(bench.error).toBe(error);
+    expect(bench.worker.counts).toEqual({ done: 1, failed: 0 });
+  });
+
+  test('throws an error of join, and leaves its slots', async () => {
+    const slots = new ConcurrencyLimit(2);
+    const other = { running: 0, isActive: true, onRoom: () => undefined };
+    slots.join(other);
+    const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+    const clock = new StillClock();
+    const worker = new Worker(
+      {
+        id: 'v',
+        configurations: {
+          put: async () => ({ kind: 'stored' }),
+          get: async () => undefined,
+          list: async () => [],
+        },
+        join: async () => Promise.reject(new UserError('name-in-use', 'the name is in use')),
+      },
+      {
+        clock,
+        log,
+        slots,
+        random: () => 0.5,
+        machines: () => registry,
+        execute: async () => ({ kind: 'aborted' }),
+      },
+      { name: 'ant', concurrency: 2, capacity: 2, stays: true, trustsStored: false, drainMs: 0 },
+    );
+    await expect(worker.run(new AbortController().signal)).rejects.toThrow('the name is in use');
+    expect(slots.limit(other)).toBe(2);
+  });
+});
+
+describe('stopping', () => {
+  test('closes the session at once, takes nothing more, and settles what runs', async () => {
+    const bench = new Bench(1);
+    const session = await bench.run('a', 'b');
+    bench.stop.abort();
+    expect(session.closes).toEqual([DRAIN_MS]);
+    expect(bench.lines).toContain('stopping');
+    await setImmediate();
+    expect(bench.summary).toBeUndefined();
+    await bench.end('a');
+    expect(bench.begun).toEqual(['a']);
+    expect(bench.outcomes).toEqual(['a commit']);
+    expect(bench.summary).toEqual({ done: 1, failed: 0, end: 'stopped' });
+  });
+
+  test('ends a pending take', async () => {
+    const bench = new Bench();
+    const session = await bench.run();
+    expect(session.isTaking).toBe(true);
+    bench.stop.abort();
+    await setImmediate();
+    expect(session.isTaking).toBe(false);
+    expect(bench.summary).toEqual({ done: 0, failed: 0, end: 'stopped' });
+  });
+
+  test('takes nothing at all when it was stopped before it has joined', async () => {
+    const bench = new Bench();
+    bench.stop.abort();
+    const session = await bench.run();
+    expect({ limits: session.limits, closes: session.closes[0] }).toEqual({
+      limits: [],
+      closes: DRAIN_MS,
+    });
+    expect(bench.summary).toEqual({ done: 0, failed: 0, end: 'stopped' });
+  });
+
+  test('does not end as stopped when nothing was left before', async () => {
+    const bench = new Bench();
+    const session = await bench.run('a');
+    await bench.drain();
+    bench.stop.abort();
+    await bench.end('a');
+    expect(bench.summary).toEqual({ done: 1, failed: 0, end: 'empty' });
+    expect(session.closes).toEqual([Number.POSITIVE_INFINITY, 0]);
+  });
+});
+
+describe('what it tells the engine', () => {
+  test('says what it is, and which machines it has', async () => {
+    const bench = new Bench(2, { stays: true });
+    const { info } = await bench.run();
+    expect(info).toMatchObject({
+      name: 'ant',
+      concurrency: 2,
+      capacity: 100,
+      stays: true,
+      observes: [],
+    });
+    expect(info.machines()).toEqual({ machines: ['job', '*'], states: { job: ['job'] } });
+    expect(info.machines()).toBe(info.machines());
+  });
+
+  test('says which states need a slot, and which it would run', async () => {
+    const bench = new Bench();
+    bench.stored.set('build', COMMANDS);
+    const { info } = await bench.run();
+    const [job, build, unknown] = ['job', 'build', 'unknown'].map((state) => ({
+      state,
+      payload: {},
+    }));
+    expect({ job: info.needsSlot(job!), build: info.needsSlot(build!) }).toEqual({
+      job: true,
+      build: false,
+    });
+    expect({
+      job: await info.runs(job!),
+      build: await info.runs(build!),
+      unknown: await info.runs(unknown!),
+    }).toEqual({ job: true, build: true, unknown: false });
+    expect(info.needsSlot(build!)).toBe(true);
+  });
+
+  test('says how many slots it has: fewer while other workers are active', async () => {
+    const bench = new Bench(4);
+    const { info } = await bench.run();
+    expect(info.slots()).toBe(4);
+    bench.slots.join({ running: 0, isActive: true, onRoom: () => undefined });
+    expect(info.slots()).toBe(2);
+  });
+
+  test('is active until its engine is idle and nothing runs', async () => {
+    const bench = new Bench();
+    expect(bench.worker.isActive).toBe(true);
+    const session = await bench.run('a');
+    session.isIdle = true;
+    expect({ isActive: bench.worker.isActive, running: bench.worker.running }).toEqual({
+      isActive: true,
+      running: 1,
+    });
+    await bench.end('a');
+    expect({ isActive: bench.worker.isActive, running: bench.worker.running }).toEqual({
+      isActive: false,
+      running: 0,
+    });
+  });
+});
+
+function ignore(): void {
+  // Nothing is logged.
+}
