@@ -114,7 +114,7 @@ async function note(
   name: string,
   entry: string,
   content: string,
-): ReturnType<typeof publish> {
+): ReturnType<typeof writeAtomically> {
   const { files, layout } = context;
   await ensureDirectory(files, layout.internal('attempts', name));
   await context.ensureStaging();

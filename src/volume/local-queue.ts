@@ -16,15 +16,15 @@ import {
   type ReadState,
   type StateClass,
 } from './claimed-task.ts';
+import { ClaimTarget } from './claim-target.ts';
 import { ClaimedTasks } from './claimed-tasks.ts';
 import { claimReport } from './claim-report.ts';
 import { settledEntry, tickEntry, untickedEntry } from './journal-entry.ts';
 import { JournalQueue } from './journal-queue.ts';
 import { logRetried, logUnasked } from './log-recovery.ts';
 import type { Change, JournalEntry, PhaseGuard, Step, VolumeOperations } from './operations.ts';
+import { PendingTake } from './pending-take.ts';
 import { cycleLength } from './phases/cycle.ts';
-import { prefetchTarget, unstartedToKeep } from './phases/prefetch.ts';
-import { ThroughputEstimator, type Forecast } from './phases/throughput.ts';
 import { refusalChange } from './refusal.ts';
 import { VolumeTask, type Observed } from './volume-task.ts';
 
@@ -44,12 +44,6 @@ const BURST = 1024;
 const UNREAD = '\0 not read';
 const UNKNOWN_MACHINE = '\0 unknown machine';
 
-interface Taker {
-  readonly limit: number;
-  readonly answer: (tasks: readonly Task[] | 'drained') => void;
-  readonly fail: (error: unknown) => void;
-}
-
 export class LocalQueue {
   readonly #ports: QueuePorts;
   readonly #worker: WorkerInfo;
@@ -62,8 +56,8 @@ export class LocalQueue {
   readonly #handedOut = new WeakMap<Hold, ClaimedTask>();
   /** Claims that met an error: ours or not, the next try tells. */
   readonly #unsure = new Set<string>();
-  #throughput!: ThroughputEstimator;
-  #taker: Taker | undefined;
+  #target!: ClaimTarget;
+  readonly #pending = new PendingTake();
   #takes = true;
   /** Other workers may have nothing to do: what they could begin is not kept from them. */
   isScarce = false;
@@ -91,7 +85,12 @@ export class LocalQueue {
 
   set operations(operations: VolumeOperations) {
     this.#operations = operations;
-    this.#throughput = new ThroughputEstimator(2 * cycleLength(operations.phases));
+    this.#target = new ClaimTarget(
+      this.#ports.clock,
+      this.#worker,
+      cycleLength(operations.phases),
+      operations.token.capacity,
+    );
   }
 
   get isEmpty(): boolean {
@@ -126,26 +125,12 @@ export class LocalQueue {
 
   /** States to hold: what the worker ticks at once, and what it will begin until it may claim again. */
   get target(): number {
-    return this.#targetFor(1);
-  }
-
-  #targetFor(cycles: number): number {
-    const prefetch = prefetchTarget(this.#forecast(cycles), this.isScarce);
-    return Math.min(this.#operations.token.capacity, this.#worker.slots() + prefetch);
-  }
-
-  /** Of so many cycles from now. */
-  #forecast(cycles: number): Forecast {
-    const now = this.#ports.clock.monotonic();
-    const ages = Array.from(this.#tasks.in('running'), (task) => now - task.handedOut!.began);
-    const idle = Math.max(0, this.#worker.slots() - ages.length);
-    const horizon = cycles * cycleLength(this.#operations.phases);
-    return this.#throughput.forecast({ ages, idle }, horizon, now);
+    return this.#target.within(1, this.#ages, this.isScarce);
   }
 
   /** States that it can claim in the cycle to come: what it has room for, and what it will begin. */
   get demand(): number {
-    return Math.max(0, this.room) + Math.ceil(this.#forecast(1).mean);
+    return Math.max(0, this.room) + Math.ceil(this.#target.forecast(1, this.#ages).mean);
   }
 
   get room(): number {
@@ -154,7 +139,13 @@ export class LocalQueue {
 
   /** Whether it should have a share in the next split: that one lasts until the end of the next cycle. */
   get needsShare(): boolean {
-    return this.#targetFor(2) > this.#held;
+    return this.#target.within(2, this.#ages, this.isScarce) > this.#held;
+  }
+
+  /** Milliseconds for which each tick has run. */
+  get #ages(): number[] {
+    const now = this.#ports.clock.monotonic();
+    return Array.from(this.#tasks.in('running'), (task) => now - task.handedOut!.began);
   }
 
   get #held(): number {
@@ -191,7 +182,7 @@ export class LocalQueue {
   }
 
   #hold(task: ClaimedTask): void {
-    if (this.#tasks.size === 0) this.#throughput.work(true, this.#ports.clock.monotonic());
+    if (this.#tasks.size === 0) this.#target.work(true);
     this.#tasks.add(task);
   }
 
@@ -253,46 +244,25 @@ export class LocalQueue {
   take(limit: number, signal: AbortSignal): Promise<readonly Task[] | 'drained'> {
     const tasks = signal.aborted ? [] : this.#pick(limit);
     if (tasks.length > 0 || signal.aborted) return Promise.resolve(tasks);
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => this.#answer([]);
-      signal.addEventListener('abort', onAbort, { once: true });
-      const end = (): void => {
-        signal.removeEventListener('abort', onAbort);
-        this.#taker = undefined;
-      };
-      this.#taker = {
-        limit,
-        answer: (answered) => {
-          end();
-          resolve(answered);
-        },
-        fail: (error) => {
-          end();
-          reject(error as Error);
-        },
-      };
-    });
-  }
-
-  #answer(tasks: readonly Task[] | 'drained'): void {
-    this.#taker?.answer(tasks);
+    return this.#pending.wait(limit, signal);
   }
 
   /** As many as the worker has asked for, the higher priority first. */
   handOut(): void {
-    if (this.#taker === undefined) return;
-    const tasks = this.#pick(this.#taker.limit);
-    if (tasks.length > 0) this.#answer(tasks);
+    const { limit } = this.#pending;
+    if (limit === undefined) return;
+    const tasks = this.#pick(limit);
+    if (tasks.length > 0) this.#pending.answer(tasks);
   }
 
   /** Nothing is left anywhere. */
   tellDrained(): void {
-    this.#answer('drained');
+    this.#pending.answer('drained');
   }
 
   /** The session cannot go on. */
   fail(error: unknown): void {
-    this.#taker?.fail(error);
+    this.#pending.fail(error as Error);
   }
 
   #pick(limit: number): Task[] {
@@ -364,8 +334,8 @@ export class LocalQueue {
       const { outcome, tick, machine } = settlement;
       if (outcome.kind === 'refuse') return void this.#refuse(task, settlement);
       const change = this.#changeOf(task, settlement);
-      if (tick !== undefined) this.#throughput.finished(tick.duration);
-      else if (outcome.kind !== 'fail' && outcome.kind !== 'defer') this.#throughput.finished(0);
+      if (tick !== undefined) this.#target.finished(tick.duration);
+      else if (outcome.kind !== 'fail' && outcome.kind !== 'defer') this.#target.finished(0);
       this.#finish(task, change, this.#entryOf(task, change, tick, machine));
       this.#tellDeadline();
       this.#onFinished();
@@ -469,7 +439,7 @@ export class LocalQueue {
       return;
     }
     const unstarted = this.#tasks.in('ready');
-    const kept = unstartedToKeep(this.#forecast(1), this.isScarce);
+    const kept = this.#target.toKeep(this.#ages, this.isScarce);
     if (unstarted.size > kept) this.#release([...unstarted].slice(kept));
   }
 
@@ -480,7 +450,7 @@ export class LocalQueue {
   #settled(task: ClaimedTask, step: Step): void {
     this.#unwritten.add(settledEntry(task.entry, step));
     this.#tasks.delete(task);
-    if (this.#tasks.size === 0) this.#throughput.work(false, this.#ports.clock.monotonic());
+    if (this.#tasks.size === 0) this.#target.work(false);
     if (step.followed) this.#takeSuccessor(step);
     this.#tell(task, settledAs(task, step));
     if (task.handedOut !== undefined) return;
@@ -529,7 +499,7 @@ export class LocalQueue {
   /** Nothing more is handed out; the next Update System gives back what was not. */
   stop(): void {
     this.#takes = false;
-    this.#answer([]);
+    this.#pending.answer([]);
   }
 
   /** Running ticks are told to end; the worker settles them as released. */

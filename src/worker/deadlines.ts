@@ -43,13 +43,13 @@ export class Deadlines {
     this.#alarm = alarm;
     const ms = Math.max(0, at - this.#clock.monotonic());
     void this.#clock.sleep(ms, alarm.off.signal).then(() => {
-      if (this.#alarm === alarm) this.#ring();
+      if (this.#alarm === alarm) this.#expire();
       return undefined;
     });
   }
 
   /** Timers may go off early: what has not passed yet waits on. */
-  #ring(): void {
+  #expire(): void {
     this.#alarm = undefined;
     const now = this.#clock.monotonic();
     for (const deadline of this.#pending) {

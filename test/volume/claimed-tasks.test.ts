@@ -1,4 +1,4 @@
-/** What a worker holds, against a model that looks through everything each time. */
+/** What a session holds, against a model that searches all of it each time. */
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -98,7 +98,7 @@ class Model {
   }
 }
 
-/** As a crew does it: claimed, ready, running, finished; released or settled from anywhere. */
+/** As a queue does it: claimed, ready, running, finished; released or settled from anywhere. */
 function act(action: Action, tasks: ClaimedTasks, model: Model): void {
   if (action.kind === 'clear') {
     tasks.clear();
@@ -130,7 +130,7 @@ function act(action: Action, tasks: ClaimedTasks, model: Model): void {
   }
 }
 
-test('answers as a look through all of it would', () => {
+test('answers as a search through all of it would', () => {
   fc.assert(
     fc.property(actions, (all) => {
       const tasks = new ClaimedTasks();
@@ -154,8 +154,8 @@ test('answers as a look through all of it would', () => {
   );
 });
 
-describe('the next to run', () => {
-  test('is of the highest priority, and of those who has waited longest', () => {
+describe('next', () => {
+  test('is of the highest priority, and of those the one that has waited longest', () => {
     const tasks = new ClaimedTasks();
     for (const [name, rank] of [
       ['a', 0],
@@ -174,13 +174,13 @@ describe('the next to run', () => {
     expect(order).toEqual(['b', 'd', 'a', 'c', 'e']);
   });
 
-  test('stays the same one until it is moved', () => {
+  test('is the same one until it is moved', () => {
     const tasks = new ClaimedTasks();
     const one = ready(tasks, 'a');
     expect([tasks.next, tasks.next]).toEqual([one, one]);
   });
 
-  test('costs no look at those that ran before it', () => {
+  test('costs no search through those that ran before it', () => {
     const tasks = new ClaimedTasks();
     const many = 20_000;
     for (let index = 0; index < many; index += 1) ready(tasks, `s${index}`, index % 3);
@@ -189,20 +189,20 @@ describe('the next to run', () => {
       tasks.move(next, 'running');
       tasks.delete(next);
     }
-    // About 0.02 s; a look through all of them for each would take a quarter of a minute.
+    // About 0.02 s; a search through all of them for each would take a quarter of a minute.
     expect(performance.now() - start).toBeLessThan(3000);
     expect(tasks.size).toBe(0);
   });
 });
 
-describe('what has run is let go', () => {
+describe('memory of a task that has run is freed', () => {
   const MANY = 5000;
 
-  /** Of everything else nobody has hold any more: only `tasks` could keep it. */
+  /** Nothing else refers to it any more: only `tasks` could keep it. */
   async function isKept(tasks: ClaimedTasks, name: string, after: () => void): Promise<boolean> {
     const gone = new WeakRef(run(tasks, ready(tasks, name, 7)));
     after();
-    // What was looked at in this turn of the loop is kept to its end.
+    // A WeakRef keeps its target until the end of this turn of the loop.
     await setImmediate();
     collectGarbage();
     return gone.deref() !== undefined;
@@ -214,7 +214,7 @@ describe('what has run is let go', () => {
     return task;
   }
 
-  test('though something is always ready', async () => {
+  test('while another task is always ready', async () => {
     const tasks = new ClaimedTasks();
     const kept = await isKept(tasks, 'first', () => {
       for (let index = 0; index < MANY; index += 1) {
@@ -226,20 +226,23 @@ describe('what has run is let go', () => {
     expect(kept).toBe(false);
   });
 
-  test('where nothing of its priority is ready any more', async () => {
+  test('when nothing of its priority is ready any more', async () => {
     const tasks = new ClaimedTasks();
     expect(await isKept(tasks, 'first', () => void tasks.next)).toBe(false);
   });
 });
 
 describe('a name', () => {
-  test('held anew is not the task that it was', () => {
+  test('that is held again is another task', () => {
     const tasks = new ClaimedTasks();
     const before = hold(tasks, 'x');
     expect(tasks.isHeld(before)).toBe(true);
     tasks.delete(before);
     const after = hold(tasks, 'x');
-    expect([tasks.isHeld(before), tasks.isHeld(after)]).toEqual([false, true]);
+    expect({ before: tasks.isHeld(before), after: tasks.isHeld(after) }).toEqual({
+      before: false,
+      after: true,
+    });
   });
 
   test('of a successor is followed until the step before it is settled', () => {

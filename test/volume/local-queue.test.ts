@@ -1,4 +1,4 @@
-/** What a worker takes, keeps and gives back: a queue on a volume in memory, in virtual time. */
+/** What a session claims, keeps and gives back: a queue on a volume in memory, in virtual time. */
 import { describe, expect, test } from 'vitest';
 import { later, next } from '../../src/machine/answer.ts';
 import { CLOSED, QueueBench, CYCLE, OPEN, openFor } from './queue-bench.ts';
@@ -17,25 +17,26 @@ async function settle(bench: QueueBench, guard = OPEN): Promise<void> {
   await bench.pass(0);
 }
 
-describe('how much a worker wants', () => {
-  test('is what it can tick at once, before it knows more', () => {
+describe('target', () => {
+  test('is the number of slots before a tick has ended', () => {
     const { queue } = new QueueBench(4);
-    expect([queue.target, queue.room, queue.demand]).toEqual([4, 4, 4]);
+    const { target, room, demand } = queue;
+    expect({ target, room, demand }).toEqual({ target: 4, room: 4, demand: 4 });
   });
 
-  test('is never more than its capacity', () => {
+  test('is at most the capacity', () => {
     const { queue } = new QueueBench(4, 2);
-    expect([queue.target, queue.room]).toEqual([2, 2]);
+    expect({ target: queue.target, room: queue.room }).toEqual({ target: 2, room: 2 });
   });
 
-  /** Concurrency is 4, a cycle half a second: what four hands get through in it, and what that is kept for. */
+  /** Concurrency is 4, a cycle half a second: what four slots get through in it, and how much of it is prefetched. */
   test.each([
     ['in no time, up to its capacity', 0, { target: [200, 200], stock: [196, 1e5] }],
     ['in 50 ms', 50, { target: [30, 46], stock: [26, 42] }],
     ['in 1 s', 1000, { target: [4, 8], stock: [0, 4] }],
     ['in 10 s', 10_000, { target: [4, 4], stock: [0, 0] }],
-    ['in 10 min: nothing in stock', 600_000, { target: [4, 4], stock: [0, 0] }],
-  ])('is a cycle’s work more, of ticks that are done %s', async (_what, duration, expected) => {
+    ['in 10 min: nothing is prefetched', 600_000, { target: [4, 4], stock: [0, 0] }],
+  ])('is a cycle’s work more when ticks are done %s', async (_what, duration, expected) => {
     const bench = new QueueBench(4, 200);
     const { queue } = bench;
     bench.duration = duration;
@@ -51,7 +52,7 @@ describe('how much a worker wants', () => {
     expect(demand).toBeLessThanOrEqual(most! + 1);
   });
 
-  test('all hands are busy whenever there is a phase to claim in', async () => {
+  test('keeps all slots busy', async () => {
     const bench = new QueueBench(4);
     bench.duration = 50;
     await bench.work(3000);
@@ -64,7 +65,7 @@ describe('how much a worker wants', () => {
     expect(idle / looks).toBeLessThan(0.05);
   });
 
-  test('is no less after a time in which there was nothing to do', async () => {
+  test('is no less after a time without tasks', async () => {
     const bench = new QueueBench(4);
     bench.duration = 50;
     await bench.work(3000);
@@ -82,7 +83,7 @@ describe('how much a worker wants', () => {
     expect(bench.queue.target).toBeGreaterThan(0.9 * before);
   });
 
-  test('where others have nothing to do, it is no more than what it begins at once', async () => {
+  test('is the number of slots when states are scarce', async () => {
     const bench = new QueueBench(4);
     bench.duration = 50;
     await bench.work(3000);
@@ -91,8 +92,8 @@ describe('how much a worker wants', () => {
   });
 });
 
-describe('what is in stock', () => {
-  test('is given back when ticks become slow, but for what they get through', async () => {
+describe('unstarted claims', () => {
+  test('are given back when ticks become slow, except what will begin', async () => {
     const bench = new QueueBench(4);
     bench.duration = 10;
     await bench.work(3000);
@@ -106,7 +107,7 @@ describe('what is in stock', () => {
     expect(bench.session.claims.size).toBe(bench.queue.held.length);
   });
 
-  test('is given back where states are scarce, but for what will begin within a cycle', async () => {
+  test('are given back when states are scarce, except what will begin within a cycle', async () => {
     const bench = new QueueBench(4);
     bench.duration = 50;
     await bench.work(3000);
@@ -121,14 +122,14 @@ describe('what is in stock', () => {
     expect(bench.queue.held.toSorted()).toEqual(running.toSorted());
   });
 
-  test('stays while it is no more than twice what is needed', async () => {
+  test('are kept while they are at most twice what is needed', async () => {
     const bench = new QueueBench(4);
     bench.duration = 50;
     await bench.work(6000);
     expect(bench.released).toEqual([]);
   });
 
-  test('is what was claimed last, when it is given back', async () => {
+  test('are given back in the reverse order of their claims', async () => {
     const bench = new QueueBench(1, 100);
     bench.duration = 50;
     await bench.work(3000);
@@ -147,14 +148,14 @@ describe('what is in stock', () => {
   });
 });
 
-describe('claiming', () => {
-  test('does nothing outside the guard', async () => {
+describe('claim', () => {
+  test('does nothing when the guard is closed', async () => {
     const { queue, session } = new QueueBench();
     await queue.claim(many(5), CLOSED);
     expect(session.asked).toEqual([]);
   });
 
-  test('ends with the guard, and loses none of the names that it did not ask for', async () => {
+  test('ends with the guard, and draws no name that it does not claim', async () => {
     const { queue, session } = new QueueBench();
     const names = many(5);
     // One question before a name is drawn, one before it is claimed.
@@ -163,7 +164,7 @@ describe('claiming', () => {
     expect(names()).toBe('n2.state');
   });
 
-  test('takes no more than there is room for', async () => {
+  test('claims no more than there is room for', async () => {
     const { queue, session } = new QueueBench(4);
     await queue.claim(many(9), OPEN);
     expect(session.asked).toHaveLength(4);
@@ -171,7 +172,7 @@ describe('claiming', () => {
     expect(session.asked).toHaveLength(4);
   });
 
-  test('takes no more than a burst, so that ticks begin in between', async () => {
+  test('claims at most a burst, so that ticks begin in between', async () => {
     const { queue, session } = new QueueBench(5000, 5000);
     const names = many(3000);
     await queue.claim(names, OPEN);
@@ -180,19 +181,20 @@ describe('claiming', () => {
     expect(session.asked).toHaveLength(2048);
   });
 
-  test('asks for no name twice', async () => {
+  test('claims no name twice', async () => {
     const { queue, session } = new QueueBench();
     await queue.claim(list('a.state', 'a.state', 'b.state'), OPEN);
     expect(session.asked).toEqual(['a.state', 'b.state']);
   });
 
   test.each(['taken', 'finished', 'delayed'] as const)(
-    'holds nothing of what is %s',
+    'holds nothing when the state is %s',
     async (outcome) => {
       const { queue, session } = new QueueBench(4);
       session.onClaim = () => outcome;
       await queue.claim(many(2), OPEN);
-      expect([queue.isEmpty, queue.held, queue.room]).toEqual([true, [], 4]);
+      const { isEmpty, held, room } = queue;
+      expect({ isEmpty, held, room }).toEqual({ isEmpty: true, held: [], room: 4 });
     },
   );
 
@@ -204,19 +206,23 @@ describe('claiming', () => {
       },
     ],
     ['came too late to be dropped', () => 'late' as const],
-  ])('asks again, and first, for what %s; until then it takes room', async (_what, onClaim) => {
+  ])('claims again, and first, what %s; until then it takes room', async (_what, onClaim) => {
     const { queue, session } = new QueueBench(4);
     session.onClaim = onClaim;
     await queue.claim(list('a.state'), OPEN);
-    expect([queue.isEmpty, queue.held, queue.room]).toEqual([false, [], 3]);
+    const { isEmpty, room } = queue;
+    expect({ isEmpty, held: queue.held, room }).toEqual({ isEmpty: false, held: [], room: 3 });
     expect(queue.knows('a.state')).toBe(true);
     session.onClaim = () => 'ours';
     await queue.claim(list('b.state', 'a.state'), OPEN);
     expect(session.asked).toEqual(['a.state', 'a.state', 'b.state']);
-    expect([queue.held, queue.room]).toEqual([['a.state', 'b.state'], 2]);
+    expect({ held: queue.held, room: queue.room }).toEqual({
+      held: ['a.state', 'b.state'],
+      room: 2,
+    });
   });
 
-  test('asks for nothing of that outside the guard either', async () => {
+  test('does not claim that again either when the guard is closed', async () => {
     const { queue, session } = new QueueBench(4);
     session.onClaim = () => 'late';
     await queue.claim(list('a.state'), OPEN);
@@ -225,7 +231,7 @@ describe('claiming', () => {
   });
 });
 
-describe('what cannot be read', () => {
+describe('a file that cannot be read', () => {
   const PATIENCE = 2000;
   const GONE = { kind: 'unreadable', code: 'ENOENT', reason: 'it is gone' } as const;
   const DENIED = { kind: 'unreadable', code: 'EACCES', reason: 'it cannot be read' } as const;
@@ -237,11 +243,11 @@ describe('what cannot be read', () => {
   }
 
   test.each([
-    ['half a copy', text('{"state":'), 'fail'],
-    ['nothing yet', text(''), 'fail'],
-    ['not to be read', DENIED, 'fail'],
-    ['not there', GONE, 'release'],
-  ] as const)('%s: is not put aside before its patience', async (_what, read, kind) => {
+    ['half a copy is', text('{"state":'), 'fail'],
+    ['an empty file is', text(''), 'fail'],
+    ['a file without permission is', DENIED, 'fail'],
+    ['a missing file is', GONE, 'release'],
+  ] as const)('%s not settled before its patience', async (_what, read, kind) => {
     const bench = new QueueBench();
     bench.session.onRead = () => read;
     await bench.queue.claim(list('a.state'), OPEN);
@@ -253,7 +259,7 @@ describe('what cannot be read', () => {
     expect(bench.begun).toEqual([]);
   });
 
-  test('has two cycles of patience where cycles are long', async () => {
+  test('has two cycles of patience when cycles are long', async () => {
     const long = { assignment: 3000, commitment: 3000, update: 3000, buffer: 1000 };
     const bench = new QueueBench(4, 4, long);
     bench.session.onRead = () => text('{');
@@ -266,7 +272,7 @@ describe('what cannot be read', () => {
     expect(looks).toEqual([[], [], ['fail']]);
   });
 
-  test('has its patience anew whenever it has changed, and runs when it is whole', async () => {
+  test('has its patience again whenever it has changed, and runs when it is complete', async () => {
     const bench = new QueueBench();
     let content = '{';
     bench.session.onRead = () => text(content);
@@ -280,7 +286,7 @@ describe('what cannot be read', () => {
     expect(bench.begun).toEqual(['a.state']);
   });
 
-  test('is read again only when it is time for that', async () => {
+  test('is read again in Worker Commitment only', async () => {
     const { queue, session } = new QueueBench();
     let looks = 0;
     session.onRead = () => ((looks += 1), text('{'));
@@ -289,7 +295,7 @@ describe('what cannot be read', () => {
     expect(looks).toBe(2);
   });
 
-  test('for an error of the volume is looked at again, however long that lasts', async () => {
+  test('is read again after an error of the volume, however long that lasts', async () => {
     const bench = new QueueBench();
     bench.session.onRead = () => {
       throw new Error('EIO');
@@ -305,8 +311,8 @@ describe('what cannot be read', () => {
   });
 });
 
-describe('settling', () => {
-  test('is done in bursts', async () => {
+describe('settle', () => {
+  test('settles in bursts', async () => {
     const bench = new QueueBench(3000, 3000);
     const names = many(2500);
     for (let burst = 0; burst < 3; burst += 1) await bench.fetch(names);
@@ -316,26 +322,30 @@ describe('settling', () => {
     expect(bench.counts.done).toBe(2500);
   });
 
-  test('asks the volume for nothing where nothing is finished', async () => {
+  test('asks the volume for nothing when nothing is finished', async () => {
     const bench = new QueueBench();
     await bench.queue.settle(OPEN);
     expect(bench.session.bursts).toEqual([]);
   });
 
-  test('keeps what met an error, and tries again; the others go', async () => {
+  test('keeps what met an error, and settles the others', async () => {
     const bench = new QueueBench();
     await bench.fetch(many(3));
     bench.session.onSettle = ({ name }) => (name === 'n1.state' ? new Error('EIO') : undefined);
     await bench.queue.settle(OPEN);
     expect(bench.queue.held).toEqual(['n1.state']);
-    // Nothing to hurry for: it waits for the next cycle.
-    expect([bench.queue.hasFinished, bench.queue.isRunning]).toEqual([false, false]);
+    // It waits for the next cycle.
+    const { hasFinished, isRunning } = bench.queue;
+    expect({ hasFinished, isRunning }).toEqual({ hasFinished: false, isRunning: false });
     bench.session.onSettle = () => undefined;
     await bench.queue.settle(OPEN);
-    expect([bench.queue.isEmpty, bench.counts.done]).toEqual([true, 3]);
+    expect({ isEmpty: bench.queue.isEmpty, done: bench.counts.done }).toEqual({
+      isEmpty: true,
+      done: 3,
+    });
   });
 
-  test('does not count what somebody else had committed', async () => {
+  test('does not count what another session had committed', async () => {
     const bench = new QueueBench();
     await bench.fetch(many(1));
     bench.session.onSettle = (step) => void (step.lost = true);
@@ -344,7 +354,7 @@ describe('settling', () => {
     expect(bench.session.journaled).toMatchObject([{ state: 'n0.state', result: 'lost' }]);
   });
 
-  test('tells the journal each tick once, also if it is full at first', async () => {
+  test('writes each tick to the journal once, also when the volume is full at first', async () => {
     const bench = new QueueBench();
     bench.session.onJournal = () => {
       throw new Error('ENOSPC');
@@ -365,7 +375,7 @@ describe('settling', () => {
     ]);
   });
 
-  test('says of many states how many they are, of few their names', async () => {
+  test('logs the number of many commits, the names of few', async () => {
     const bench = new QueueBench(17);
     await bench.fetch(many(16));
     await settle(bench);
@@ -378,7 +388,7 @@ describe('settling', () => {
   });
 });
 
-describe('following', () => {
+describe('a successor', () => {
   const FOLLOW = { ...OPEN, follow: true };
   const chain = async (state: string): Promise<QueueBench> => {
     const bench = new QueueBench();
@@ -387,7 +397,7 @@ describe('following', () => {
     return bench;
   };
 
-  test('the successor runs next, without being read', async () => {
+  test('runs next, without being read, when its claim is taken with the commit', async () => {
     const bench = await chain('job');
     bench.session.onRead = () => {
       throw new Error('not to be read');
@@ -398,12 +408,15 @@ describe('following', () => {
     expect(bench.queue.held).toEqual(['a.state-1']);
   });
 
-  test('one that cannot be run at once is held, and read like any other', async () => {
+  test('is held and read like any other state when it cannot run at once', async () => {
     const bench = new QueueBench();
     bench.answer = () => later('1h', 'job');
     await bench.fetch(list('a.state'));
     await settle(bench, FOLLOW);
-    expect([bench.begun, bench.queue.held]).toEqual([['a.state'], ['a.state-1']]);
+    expect({ begun: bench.begun, held: bench.queue.held }).toEqual({
+      begun: ['a.state'],
+      held: ['a.state-1'],
+    });
     bench.session.onRead = () => text('{"machine":"job","state":"elsewhere"}');
     await bench.queue.examine(false);
     bench.queue.handOut();
@@ -412,22 +425,25 @@ describe('following', () => {
     expect(bench.session.settled.at(-1)!.change.kind).toBe('fail');
   });
 
-  test('a next state that the machine does not have is a failed attempt', async () => {
+  test('is a failed attempt when the machine has no such state', async () => {
     const bench = await chain('elsewhere');
     await bench.queue.settle(FOLLOW);
     const { change } = bench.session.settled.at(-1)!;
     expect(change).toMatchObject({ kind: expect.stringMatching(/^(retry|fail)$/) });
   });
 
-  test('without it, the successor is anybody’s', async () => {
+  test('is left to all sessions when its claim is not taken with the commit', async () => {
     const bench = await chain('job');
     await bench.queue.settle(OPEN);
-    expect([bench.queue.isEmpty, bench.queue.knows('a.state-1')]).toEqual([true, false]);
+    expect({ isEmpty: bench.queue.isEmpty, knows: bench.queue.knows('a.state-1') }).toEqual({
+      isEmpty: true,
+      knows: false,
+    });
   });
 });
 
-describe('stopping', () => {
-  test('gives back all that has not begun, and settles what runs', async () => {
+describe('stop', () => {
+  test('gives back what has not begun, and settles what runs', async () => {
     const bench = new QueueBench(3);
     const { queue, session } = bench;
     bench.duration = 1000;
@@ -443,10 +459,14 @@ describe('stopping', () => {
     expect(queue.held).toEqual(['runs.state']);
     await bench.pass(1000);
     await queue.settle(OPEN);
-    expect([queue.isEmpty, session.claims.size, bench.counts.done]).toEqual([true, 0, 1]);
+    expect({
+      isEmpty: queue.isEmpty,
+      claims: session.claims.size,
+      done: bench.counts.done,
+    }).toEqual({ isEmpty: true, claims: 0, done: 1 });
   });
 
-  test('begins nothing more, not even what is ready', async () => {
+  test('hands out nothing more, not even what is ready', async () => {
     const bench = new QueueBench(2);
     await bench.queue.claim(many(2), OPEN);
     await bench.queue.examine(true);
@@ -454,10 +474,13 @@ describe('stopping', () => {
     bench.queue.handOut();
     expect(bench.begun).toEqual([]);
     await bench.queue.settle(OPEN);
-    expect([bench.released.length, bench.queue.isEmpty]).toEqual([2, true]);
+    expect({ released: bench.released.length, isEmpty: bench.queue.isEmpty }).toEqual({
+      released: 2,
+      isEmpty: true,
+    });
   });
 
-  test('ticks that are told to end count for nothing, and are given back', async () => {
+  test('gives back aborted ticks, without counting them', async () => {
     const bench = new QueueBench(2);
     bench.duration = 60_000;
     await bench.fetch(many(2));
@@ -466,10 +489,13 @@ describe('stopping', () => {
     await bench.pass(0);
     await bench.queue.settle(OPEN);
     expect(bench.released).toEqual(['n0.state', 'n1.state']);
-    expect([bench.queue.isEmpty, bench.counts.done]).toEqual([true, 0]);
+    expect({ isEmpty: bench.queue.isEmpty, done: bench.counts.done }).toEqual({
+      isEmpty: true,
+      done: 0,
+    });
   });
 
-  test('of an abandoned queue nothing is left', async () => {
+  test('leaves nothing in an abandoned queue', async () => {
     const bench = new QueueBench(2);
     bench.duration = 60_000;
     await bench.fetch(list('a.state'));
@@ -479,10 +505,13 @@ describe('stopping', () => {
     await bench.pass(0);
     expect(bench.running).toBe(0);
     expect(['a.state', 'b.state'].some((name) => bench.queue.knows(name))).toBe(false);
-    expect([bench.queue.isEmpty, bench.queue.room]).toEqual([true, 2]);
+    expect({ isEmpty: bench.queue.isEmpty, room: bench.queue.room }).toEqual({
+      isEmpty: true,
+      room: 2,
+    });
   });
 
-  test('what an abandoned tick comes to is nobody’s', async () => {
+  test('ignores the result of an abandoned tick', async () => {
     const bench = new QueueBench(1);
     bench.duration = 100;
     await bench.fetch(list('a.state'));
@@ -491,15 +520,18 @@ describe('stopping', () => {
     await bench.pass(50);
     await bench.queue.settle(OPEN);
     expect(bench.session.settled).toEqual([]);
-    expect([bench.queue.held, bench.queue.hasFinished]).toEqual([['a.state'], false]);
+    expect({ held: bench.queue.held, hasFinished: bench.queue.hasFinished }).toEqual({
+      held: ['a.state'],
+      hasFinished: false,
+    });
     await bench.pass(50);
     await bench.queue.settle(OPEN);
     expect(bench.counts.done).toBe(1);
   });
 });
 
-describe('what it knows of its claims', () => {
-  test('what is held, from claim to settlement, and nothing else', async () => {
+describe('knows', () => {
+  test('is true of what is held, from claim to settlement', async () => {
     const bench = new QueueBench(1);
     bench.duration = 100;
     const known: boolean[] = [];
@@ -518,8 +550,8 @@ describe('what it knows of its claims', () => {
   });
 });
 
-describe('the proof of life', () => {
-  test('goes on for a lease after the first tick that is overdue', async () => {
+describe('the heartbeat deadline', () => {
+  test('is a lease after the first deadline of a tick', async () => {
     const bench = new QueueBench(2);
     bench.duration = 5000;
     await bench.fetch(list('a.state'));
@@ -534,8 +566,8 @@ describe('the proof of life', () => {
   });
 });
 
-describe('for people', () => {
-  test('what is held is said when it has changed, the first 256 of it', async () => {
+describe('report', () => {
+  test('reports what is held when it has changed, the first 256 of it', async () => {
     const bench = new QueueBench(300);
     bench.duration = CYCLE;
     await bench.queue.report();
@@ -549,7 +581,7 @@ describe('for people', () => {
     expect(bench.session.heldReports[1]!.split(', ')).toHaveLength(256);
   });
 
-  test('work does not wait for it', async () => {
+  test('ignores an error', async () => {
     const bench = new QueueBench();
     await bench.fetch(list('a.state'));
     bench.session.reportClaims = async () => Promise.reject(new Error('ENOSPC'));

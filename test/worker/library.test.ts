@@ -29,9 +29,9 @@ const own = (version: string): Registry =>
   createRegistry([machine({ name: 'job', version, activities: { job: () => done() } })]);
 
 /** Stores one text, under every name. */
-const storing = (text: string): ConstructorParameters<typeof Library>[1] => ({
+const storing = (content: string): ConstructorParameters<typeof Library>[1] => ({
   list: async () => [{ name: 'orders', version: 'v1' }],
-  get: async () => text,
+  get: async () => content,
 });
 
 async function take(bench: QueueBench, name: string, file: object): Promise<void> {
@@ -245,7 +245,7 @@ describe('known', () => {
   });
 });
 
-test('runs a failed state when its machine, or a newer version of it, has been stored since; looks once a second', async () => {
+test('runs a failed state when its machine, or a newer version of it, has been stored since', async () => {
   const { session } = new QueueBench();
   const library = new Library(() => emptyRegistry, session.configurations, false);
   const file = { state: 'new', machine: 'orders', payload: {} };
@@ -257,4 +257,14 @@ test('runs a failed state when its machine, or a newer version of it, has been s
   session.stored.set('orders:v2', TABLE('v2', 'new'));
   expect(await library.runs(file, 2999)).toBe(false);
   expect(await library.runs(file, 3000)).toBe(true);
+});
+
+test('looks for the machine of failed states once a second', async () => {
+  const { session } = new QueueBench();
+  const library = new Library(() => emptyRegistry, session.configurations, false);
+  const file = { state: 'new', machine: 'orders', payload: {} };
+  expect(await library.runs(file, 1000)).toBe(false);
+  session.stored.set('orders:v1', TABLE('v1', 'new'));
+  expect(await library.runs(file, 1999)).toBe(false);
+  expect(await library.runs(file, 2000)).toBe(true);
 });

@@ -120,7 +120,7 @@ class FakeSession implements Session {
 
   async settle(settlements: readonly Settlement[]): Promise<readonly Settled[]> {
     this.settlements.push(...settlements);
-    const settled = await Promise.all(settlements.map((one) => this.onSettle(one)));
+    const settled = await Promise.all(settlements.map(async (one) => this.onSettle(one)));
     for (const { hold } of settlements) this.#held.delete(hold.name);
     this.#onSettled();
     return settled;
@@ -147,11 +147,13 @@ class Bench {
   readonly clock = new StillClock();
   readonly stop = new AbortController();
   readonly slots: ConcurrencyLimit;
-  readonly lines: string[] = [];
+  /** Fields of the last log line with this text. */
+  readonly logged: Record<string, unknown> = {};
   /** Instances whose ticks have begun, in order. */
   readonly begun: string[] = [];
   readonly stored = new Map<string, string>();
   listError: Error | undefined;
+  joinError: Error | undefined;
   moreToCome = false;
   session!: FakeSession;
   readonly worker: Worker;
@@ -162,7 +164,7 @@ class Bench {
 
   constructor(concurrency = 2, more: Partial<WorkerOptions> = {}) {
     this.slots = new ConcurrencyLimit(concurrency);
-    const line: Log['info'] = (_fields, message) => void this.lines.push(message);
+    const line: Log['info'] = (fields, message) => void (this.logged[message] = fields);
     this.worker = new Worker(
       {
         id: 'v',
@@ -174,7 +176,10 @@ class Bench {
             return Array.from(this.stored.keys(), (name) => ({ name, version: 'v1' }));
           },
         },
-        join: async (info) => (this.session = new FakeSession(info)),
+        join: async (info) => {
+          if (this.joinError !== undefined) throw this.joinError;
+          return (this.session = new FakeSession(info));
+        },
       },
       {
         clock: this.clock,
@@ -261,6 +266,14 @@ describe('taking', () => {
     expect(session.isTaking).toBe(true);
   });
 
+  test('keeps a pending take when there is no more room', async () => {
+    const bench = new Bench(2);
+    const session = await bench.run('a');
+    bench.worker.onRoom();
+    await setImmediate();
+    expect(session.limits).toEqual([2, 1]);
+  });
+
   test('repeats a pending take when another worker leaves its slots', async () => {
     const bench = new Bench(2);
     const other = { running: 0, isActive: true, onRoom: () => undefined };
@@ -323,7 +336,9 @@ describe('taking', () => {
     bench.listError = new Error('EIO');
     await bench.run('a');
     expect(bench.outcomes).toEqual(['a release']);
-    expect(bench.lines).toContain('cannot decide; state given back');
+    expect(bench.logged).toMatchObject({
+      'cannot decide; state given back': { err: bench.listError, state: 'a.state' },
+    });
     bench.listError = undefined;
     await bench.put('b');
     expect(bench.begun).toEqual(['b']);
@@ -368,7 +383,7 @@ describe('ticking', () => {
     let isBroken = true;
     session.onSettle = () => (isBroken ? Promise.reject(new Error('EIO')) : 'settled');
     await bench.end('a');
-    expect(bench.lines).toContain('settle failed, will be repeated');
+    expect(bench.logged).toHaveProperty(['settle failed, will be repeated']);
     isBroken = false;
     bench.clock.pass(50);
     await setImmediate();
@@ -406,6 +421,20 @@ describe('ending', () => {
     await bench.drain();
     expect(bench.summary).toEqual({ done: 1, failed: 0, end: 'empty' });
     expect(session.closes).toEqual([Number.POSITIVE_INFINITY, 0]);
+  });
+
+  test('waits for the answers to its settlements, though the session has closed', async () => {
+    const bench = new Bench();
+    const session = await bench.run('a');
+    const { promise, resolve } = Promise.withResolvers<Settled>();
+    session.onSettle = () => promise;
+    session.close = async () => undefined;
+    await bench.end('a');
+    await bench.drain();
+    expect(bench.summary).toBeUndefined();
+    resolve('settled');
+    await setImmediate();
+    expect(bench.summary).toEqual({ done: 1, failed: 0, end: 'empty' });
   });
 
   test('goes on when nothing is left but more is to come', async () => {
@@ -452,33 +481,12 @@ describe('ending', () => {
   });
 
   test('throws an error of join, and leaves its slots', async () => {
-    const slots = new ConcurrencyLimit(2);
+    const bench = new Bench(2);
     const other = { running: 0, isActive: true, onRoom: () => undefined };
-    slots.join(other);
-    const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
-    const clock = new StillClock();
-    const worker = new Worker(
-      {
-        id: 'v',
-        configurations: {
-          put: async () => ({ kind: 'stored' }),
-          get: async () => undefined,
-          list: async () => [],
-        },
-        join: async () => Promise.reject(new UserError('name-in-use', 'the name is in use')),
-      },
-      {
-        clock,
-        log,
-        slots,
-        random: () => 0.5,
-        machines: () => registry,
-        execute: async () => ({ kind: 'aborted' }),
-      },
-      { name: 'ant', concurrency: 2, capacity: 2, stays: true, trustsStored: false, drainMs: 0 },
-    );
-    await expect(worker.run(new AbortController().signal)).rejects.toThrow('the name is in use');
-    expect(slots.limit(other)).toBe(2);
+    bench.slots.join(other);
+    bench.joinError = new UserError('name-in-use', 'the name is in use');
+    await expect(bench.worker.run(bench.stop.signal)).rejects.toBe(bench.joinError);
+    expect(bench.slots.limit(other)).toBe(2);
   });
 });
 
@@ -488,7 +496,7 @@ describe('stopping', () => {
     const session = await bench.run('a', 'b');
     bench.stop.abort();
     expect(session.closes).toEqual([DRAIN_MS]);
-    expect(bench.lines).toContain('stopping');
+    expect(bench.logged['stopping']).toEqual({ running: 1, drainMs: DRAIN_MS });
     await setImmediate();
     expect(bench.summary).toBeUndefined();
     await bench.end('a');
@@ -588,7 +596,3 @@ describe('what it tells the engine', () => {
     });
   });
 });
-
-function ignore(): void {
-  // Nothing is logged.
-}

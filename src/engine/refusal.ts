@@ -1,0 +1,49 @@
+/**
+ * What becomes of a state whose machine, or whose own name, its worker does not know. While another session may know it, it
+ * is left to that one. What no session knows is failed, with the names that they do know: so that a fleet can drain. Pure.
+ */
+import type { KnownMachines, Refusal } from './session.ts';
+
+/** Among a session's machines: it also runs commands of configurations that the engine stores. */
+const TRUSTS_STORED = '*';
+
+/** `others`: living sessions that have not refused the state yet. `all`: every living session, this one included. */
+export function decideRefusal(
+  { code, machine, state, reason, stored }: Refusal,
+  others: readonly KnownMachines[],
+  all: readonly KnownMachines[],
+):
+  | { readonly kind: 'leave'; readonly reason: string }
+  | { readonly kind: 'fail'; readonly code: string; readonly reason: string } {
+  const trusts = ({ machines }: KnownMachines): boolean => machines.includes(TRUSTS_STORED);
+  const mayKnow = (one: KnownMachines): boolean => knows(one, machine, state);
+  if (others.some(mayKnow) || (stored?.needsTrust === true && others.some(trusts))) {
+    return { kind: 'leave', reason: stored?.reason ?? reason };
+  }
+  const unknown =
+    state === undefined
+      ? `no worker here knows machine ${machine}; they know ${namesOf(all)}`
+      : reason;
+  return { kind: 'fail', code, reason: stored?.reason ?? unknown };
+}
+
+function namesOf(all: readonly KnownMachines[]): string {
+  const names = new Set(all.flatMap(({ machines }) => machines));
+  names.delete(TRUSTS_STORED);
+  return [...names].sort().join(', ') || 'none';
+}
+
+/** A session that does not say which states a machine of its own has is asked. */
+function knows(
+  { machines, states }: KnownMachines,
+  machine: string,
+  state: string | undefined,
+): boolean {
+  const isMeant = (one: string): boolean =>
+    one === machine || (!machine.includes(':') && one.split(':')[0] === machine);
+  return machines.some((one) => {
+    if (!isMeant(one)) return false;
+    const known = states?.[one];
+    return state === undefined || known === undefined || known.includes(state);
+  });
+}
