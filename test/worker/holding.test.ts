@@ -334,7 +334,7 @@ describe('what a finished tick means', () => {
   test('what cannot be is a failed attempt: nothing of it is committed, nor tried again', () => {
     const answer = wait({ n: 2 }, { emit: [{ to: 'a', event: 'b' }] });
     const change = conclude(readyWork(), { kind: 'answer', answer }, NOW, scene, random);
-    const message = 'the tick answered wait(), but machine job has no events: nothing would end it';
+    const message = 'the tick answered wait(), but machine job has no events, so nothing can end it';
     expect(change).toMatchObject({
       kind: 'fail',
       record: { code: 'fatal', reason: message, attempts: [{ result: 'failed' }] },

@@ -35,6 +35,6 @@ test.each([
   ['no JSON', [{ to: 'it', event: 'go', details: 1n }]],
 ])('an answer with %s is none', (_, emit) => {
   expect(() => checkAnswer({ kind: 'next', state: 'a', payload: {}, emit })).toThrow(
-    /^the tick's (emit is|answer cannot be)/,
+    /^(the tick's emit must|cannot apply the tick's answer)/,
   );
 });
