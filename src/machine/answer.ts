@@ -1,4 +1,4 @@
-/** What a tick may answer. */
+/** A tick's answers: their constructors, and the validation of what a tick returned. */
 import type { EventRequest } from './decide.ts';
 import type { Json } from './definition.ts';
 import { durationOf } from './duration.ts';
@@ -9,18 +9,18 @@ import { jsonProblem } from './json-problem.ts';
 import { isObject } from './json-text.ts';
 import { MACHINE_REFERENCE } from './state-file.ts';
 
-/** What any answer may do besides. */
+/** Options of every answer. */
 export interface AnswerOptions {
-  /** Events for other instances, in the same commit as the answer. */
+  /** Events for other instances, sent in the commit of the answer. */
   readonly emit?: readonly (EventRequest & Pick<EventDraft, 'delay' | 'since'>)[];
 }
 
-/** `To`: the states that it may lead to; a text whose value is not known may be any. */
+/** `To`: the states that the answer can lead to; `string` if the compiler does not know which. */
 export type Answer<To extends string = string> = AnswerOptions &
   LeadsTo<To> &
   (
     | { readonly kind: 'done'; readonly output?: Json }
-    /** `delay`: milliseconds before which the successor is not run. */
+    /** `delay`: milliseconds before the successor may run. */
     | {
         readonly kind: 'next';
         readonly state: string;
@@ -36,19 +36,19 @@ export type Answer<To extends string = string> = AnswerOptions &
   );
 
 /**
- * For the compiler only. As a method it is compared both ways: a name that no state of the machine has is none of them, and
- * `string` may be one.
+ * For the compiler only. A method is compared bivariantly: a literal that is not a state of the machine is an error, and
+ * `string` is accepted.
  */
 interface LeadsTo<To extends string> {
   '~to'?(state: To): void;
 }
 
-/** The instance is at its end; `output` is kept in the commit record. */
+/** Ends the instance; `output` is kept in the commit record. */
 export function done(output?: Json, options: AnswerOptions = {}): Answer<never> {
   return { kind: 'done', ...(output !== undefined && { output }), ...options };
 }
 
-/** The instance goes on in `state`; without a `payload`, with the one it has. */
+/** Continues in `state`; `payload` defaults to the current one. */
 export function next<const To extends string>(
   state: To,
   payload?: Json,
@@ -58,8 +58,8 @@ export function next<const To extends string>(
 }
 
 /**
- * The instance goes on in `state`, `delay` after this step: milliseconds, or as `"1.5s"`. A worker does not keep it
- * meanwhile. Throws `bad-duration`.
+ * Continues in `state`, not before `delay` after this step has ended: milliseconds, or text like `"1.5s"`. No worker holds
+ * the state meanwhile. Throws `bad-duration`.
  */
 export function later<const To extends string>(
   delay: number | string,
@@ -70,14 +70,14 @@ export function later<const To extends string>(
   return { ...next(state, payload, options), delay: durationOf(delay) } as Answer<To>;
 }
 
-/** The instance stays in its state, and nothing runs there until an event moves it; its timers begin. */
+/** Keeps the instance in its state, and starts its timers. No tick runs until an event moves the instance. */
 export function wait(payload?: Json, options: AnswerOptions = {}): Answer<never> {
   return { kind: 'wait', ...(payload !== undefined && { payload }), ...options };
 }
 
 /**
- * Begins an instance for each branch, and goes on in the state of `join` when all of them have ended: its tick gets their
- * outputs by their names.
+ * Starts an instance for each branch, and continues in the state of `join` when all have ended. The tick there gets the
+ * outputs by branch name.
  */
 export function fork<
   const Branches extends Readonly<Record<string, Branch>>,
@@ -90,7 +90,7 @@ export function fork<
   return { kind: 'fork', branches, join, ...options };
 }
 
-/** Of branches in the same machine. */
+/** States of the branches that run in the same machine. */
 type OwnStates<Branches extends Readonly<Record<string, Branch>>> = {
   [Name in keyof Branches]: Branches[Name] extends { readonly machine: string }
     ? never
@@ -99,13 +99,13 @@ type OwnStates<Branches extends Readonly<Record<string, Branch>>> = {
 
 const MAX_SHOWN_LENGTH = 200;
 
-/** What a user's tick returned, if it is an answer. Throws an Error that says what it is instead. */
+/** Validates and copies what a user's tick returned. Throws an Error that shows the value. */
 export function checkAnswer(value: unknown): Answer {
   const raw = value as Partial<Record<string, unknown>> | null | undefined;
   const answer = checkKind(raw ?? {});
   if (answer === undefined) {
     throw new Error(
-      `the tick answered ${show(value)}; return what done, next, later, wait or fork make of it`,
+      `the tick must return done(), next(), later(), wait() or fork(), got ${show(value)}`,
     );
   }
   return answer;
@@ -124,7 +124,7 @@ function checkKind(raw: Partial<Record<string, unknown>>): Answer | undefined {
   return later(delay as number, state, json('payload'), checkOptions(raw));
 }
 
-/** A file's name has room for no longer one, and `~` is what ends it there. */
+/** Becomes part of a file name, in which `~` ends it. */
 const BRANCH_NAME = /^[^~]{1,100}$/s;
 const MAX_BRANCHES = 1000;
 
@@ -135,21 +135,24 @@ function checkFork({
   const names = Object.keys(isObject(branches) ? branches : {});
   if (!isObject(branches) || names.length === 0 || names.length > MAX_BRANCHES) {
     const wanted = `1 to ${MAX_BRANCHES} branches: { name: { state, payload?, machine? } }`;
-    throw new Error(`the tick's fork has to have ${wanted}, not ${show(branches)}`);
+    throw new Error(`the tick's fork must have ${wanted}, got ${show(branches)}`);
   }
   const bad = names.find((name) => !BRANCH_NAME.test(name));
   if (bad !== undefined) {
-    throw new Error(`the tick's fork: "${bad}" is no branch; names have 1 to 100 characters, no ~`);
+    throw new Error(
+      `the tick's fork: "${bad}" is not a valid branch name; use 1 to 100 characters, no ~`,
+    );
   }
   const checked = names.map(
     (name) => [name, checkPlace(branches[name], `branch ${name}`)] as const,
   );
-  // Together they may be as large as any other answer; what they take over from the instance `forkOf` counts.
+  // Together they have the size limit of an answer. Payloads that they inherit are counted by `forkOf`.
   const all = [Object.fromEntries(checked), checkPlace(join, 'join')] as [
     Record<string, Branch>,
     Join,
   ];
-  if ('machine' in all[1]) throw new Error("the tick's fork: the join is in the same machine");
+  if ('machine' in all[1])
+    throw new Error("the tick's fork: join must not name a machine; it continues in the same one");
   checkJson(all, 'fork', -1);
   return all;
 }
@@ -160,7 +163,7 @@ function checkPlace(value: unknown, what: string): Branch {
     machine === undefined || (typeof machine === 'string' && MACHINE_REFERENCE.test(machine));
   if (typeof state !== 'string' || state === '' || !isMachine || Object.keys(more).length > 0) {
     throw new Error(
-      `the tick's fork: ${what} is ${show(value)}, not { state, payload?, machine? }`,
+      `the tick's fork: ${what} must be { state, payload?, machine? }, got ${show(value)}`,
     );
   }
   return {
@@ -174,16 +177,16 @@ function checkOptions({ emit }: Partial<Record<string, unknown>>): AnswerOptions
   if (emit === undefined) return {};
   if (!areEventRequests(emit)) {
     throw new Error(
-      `the tick's emit is ${show(emit)}; it has to be a list of events: [{ to, event, details? }]`,
+      `the tick's emit must be a list of events [{ to, event, details? }], got ${show(emit)}`,
     );
   }
   const problem = eventRequestsProblem(emit);
-  if (problem !== undefined) throw new Error(`the tick's answer cannot be: ${problem.reason}`);
+  if (problem !== undefined) throw new Error(`cannot apply the tick's answer: ${problem.reason}`);
   const events = (emit as readonly EventDraft[]).map(({ to, event, details, delay, since }) => ({
     to,
     event,
     ...(details !== undefined && { details: copyOf(details) }),
-    // Those of timers, which machines set that are not tables.
+    // Set by machines without a table, for their timers.
     ...(delay !== undefined && { delay }),
     ...(since !== undefined && { since }),
   }));
@@ -195,12 +198,12 @@ export function show(value: unknown): string {
   try {
     text = JSON.stringify(value);
   } catch {
-    // A cycle, or a BigInt.
+    // A circular value, or a BigInt.
   }
   return (text ?? String(value)).slice(0, MAX_SHOWN_LENGTH);
 }
 
-/** A copy that JSON can hold, whole. */
+/** A copy. Throws for a value that JSON cannot represent. */
 function checkJson(value: unknown, what: string, level?: number): Json {
   const problem = jsonProblem(value, what, level);
   if (problem !== undefined) throw new Error(`the tick's ${problem}`);

@@ -1,7 +1,7 @@
-/** Texts in YAML and JSON are what was written, not what YAML makes of it: 1.10 is not 1.1, nor 0755 755, nor yes true. */
+/** Reads YAML scalars as text: 1.10 is not 1.1, 0755 is not 755, and yes is not true. */
 import { isScalar } from 'yaml';
 
-/** Of a node that is to be a text: changes its value to its source, unless it is null. */
+/** Replaces the value of a node that must be text by its source, unless it is null. */
 export function asWritten(node: unknown): void {
   if (!isScalar(node) || node.value === null || typeof node.value === 'string') return;
   if (node.source !== undefined) node.value = node.source;

@@ -1,15 +1,15 @@
-/** What a command's output means. */
+/** Parses the standard output of a command. */
 import { checkAnswer, show, type Answer } from './answer.ts';
 import type { Json } from './definition.ts';
 import { isObject, parseJson } from './json-text.ts';
 
-/** Characters of a command's output in an error. */
+/** Of a command's output in an error. */
 const MAX_SHOWN_LENGTH = 200;
 
-/** With one of these, what a command prints is an answer: `done` and `next` as ever, the others if they can be. */
+/** Printed JSON with `done`, a `next`, or a well-formed other key is an answer. */
 type Keys = Readonly<Record<string, Json | undefined>>;
 
-/** What may be in an answer. */
+/** Keys of an answer. */
 const KEYS: readonly string[] = [
   'next',
   'later',
@@ -22,10 +22,11 @@ const KEYS: readonly string[] = [
 ];
 
 /**
- * A command's standard output: nothing, or one JSON value. `{"next": STATE, "payload"?}`, with `"later": DELAY` too,
- * `{"wait": true, "payload"?}`, `{"fork": {NAME: {"state", …}, …}, "join": {"state", …}}` and `{"done": OUTPUT}` are answers; any other value is the payload for the configured
- * `next` state or, where there is none, the output. Nothing means: go on to the configured state with the payload as it
- * is. `"emit": [...]` goes with any answer, or alone, with what nothing means. Throws for what cannot be understood.
+ * The answer that standard output stands for: it is empty, or one JSON value.
+ * Answers are `{"next": STATE, "payload"?, "later"?: DELAY}`, `{"wait": true, "payload"?}`, `{"done": OUTPUT}` and
+ * `{"fork": {NAME: {"state", …}, …}, "join": {"state", …}}`. Any other value is the payload for the configured `next` state
+ * or, without one, the output. Empty output continues in the configured state with the payload unchanged, or ends.
+ * `"emit": [...]` may be added to an answer; alone it means the same as empty output. Throws an Error if it is invalid.
  */
 export function commandAnswer(
   stdout: string,
@@ -46,7 +47,7 @@ export function commandAnswer(
   const unknown = Object.keys(keys).filter((key) => !KEYS.includes(key));
   if (unknown.length > 0) {
     throw new Error(
-      `the command's answer has the unknown key ${unknown.join(', ')}; there are ${KEYS.join(', ')}: ${show(value)}`,
+      `the command's answer has the unknown key ${unknown.join(', ')}, expected ${KEYS.join(', ')}: ${show(value)}`,
     );
   }
   const { payload: payloadThen = payload, emit } = keys;
@@ -58,7 +59,7 @@ function answerOf(keys: Keys, following: string | undefined, before: Json): obje
   const isDelay = typeof delay === 'string' || typeof delay === 'number';
   if (typeof keys['next'] === 'string' || isDelay) {
     if (state === undefined) {
-      throw new Error('the command answered later without a state: add "next": STATE');
+      throw new Error('the command\'s answer has "later" without a state; add "next": STATE');
     }
     return { kind: 'next', state, payload, ...(isDelay && { delay }) };
   }
@@ -72,18 +73,18 @@ function parse(stdout: string): Json {
   const parsed = parseJson(stdout);
   if (parsed.ok) return parsed.value;
   throw new Error(
-    `cannot use what the command printed: ${parsed.reason}; it must print nothing or one JSON value, and everything ` +
-      `else on standard error; for a command that prints text, set output: text or output: none: ${stdout.trim().slice(0, MAX_SHOWN_LENGTH)}`,
+    `cannot use the command's output: ${parsed.reason}; print nothing or one JSON value, and everything else on ` +
+      `standard error; for a command that prints text, set output: text or output: none: ${stdout.trim().slice(0, MAX_SHOWN_LENGTH)}`,
   );
 }
 
 export interface CommandFailure {
   readonly message: string;
-  /** No further attempt can help. */
+  /** Not to be retried. */
   readonly fatal?: boolean;
 }
 
-/** `{"fail": REASON, "retry"?: BOOLEAN}`, which a command may print whatever its exit status is; undefined for all else. */
+/** `{"fail": REASON, "retry"?: BOOLEAN}`, which a command may print with any exit status; undefined for other output. */
 export function failureOf(stdout: string): CommandFailure | undefined {
   if (!stdout.includes('"fail"')) return undefined;
   const parsed = parseJson(stdout);
@@ -91,9 +92,9 @@ export function failureOf(stdout: string): CommandFailure | undefined {
   const { fail, retry = true, ...more } = value;
   if (typeof fail !== 'string') return undefined;
   if (typeof retry !== 'boolean' || Object.keys(more).length > 0) {
-    const message = `the command's answer must be {"fail": REASON} or {"fail": REASON, "retry": false}, not ${show(value)}`;
+    const message = `the command's answer must be {"fail": REASON} or {"fail": REASON, "retry": false}, got ${show(value)}`;
     return { message, fatal: true };
   }
-  const message = fail === '' ? 'the command answered that it failed, without a reason' : fail;
+  const message = fail === '' ? 'the command failed without a reason' : fail;
   return { message, ...(!retry && { fatal: true }) };
 }

@@ -1,4 +1,4 @@
-/** What it means for a step that its command has ended: an answer, a failed attempt, or one that no retry can help. */
+/** Turns the end of a command into an answer, or into a failed attempt, retryable or not. */
 import type { Answer } from './answer.ts';
 import { commandAnswer, failureOf, type CommandFailure } from './command-answer.ts';
 import type { Json, RunnableActivity } from './definition.ts';
@@ -6,18 +6,18 @@ import { decodeText } from './state-file.ts';
 
 type Command = Extract<RunnableActivity, { kind: 'command' }>;
 
-/** At most, of what a command prints on standard output. */
+/** Of a command's standard output. */
 export const MAX_OUTPUT_BYTES: number = 1024 * 1024;
 
 /** Characters: it is kept with every attempt. */
 const MAX_REASON_LENGTH = 10_000;
 
-/** How a command ended, and what it said. */
+/** How a command ended, and its output. */
 export interface CommandEnd {
   /** Null if a signal ended it. */
   readonly status: number | null;
   readonly signal: string | null;
-  /** Standard output; of more than `MAX_OUTPUT_BYTES`, its beginning. */
+  /** Standard output, cut at `MAX_OUTPUT_BYTES`. */
   readonly stdout: Uint8Array;
   readonly isTooMuch: boolean;
   /** The last lines of standard error. */
@@ -28,7 +28,7 @@ export type CommandResult =
   | { readonly kind: 'answer'; readonly answer: Answer }
   | { readonly kind: 'failed'; readonly error: CommandFailure };
 
-/** What a shell says of a command line that it cannot run at all: no further attempt changes that. */
+/** Exit statuses of a shell that cannot run the command line; not retried. */
 const CANNOT_RUN: Readonly<Record<number, string>> = {
   126: 'found, but not executable',
   127: 'command not found',
@@ -66,7 +66,7 @@ function failedBy({ message, ...more }: CommandFailure): CommandResult {
   return { kind: 'failed', error: { message: message.slice(0, MAX_REASON_LENGTH), ...more } };
 }
 
-/** An answer that cannot be understood would be the same again, and what the command did would be done again. */
+/** An invalid answer is not retried: it would be the same again, and the command's side effects would be repeated. */
 function answerOf(
   text: string,
   { next, output }: Pick<Command, 'next' | 'output'>,
@@ -80,7 +80,7 @@ function answerOf(
   }
 }
 
-/** The output of a last step; with a state to go on to, the text was for the log. */
+/** `output: text` is the instance's output in a last step, and ignored where a `next` state follows. */
 function asOutput(text: string, next: string | undefined): string {
   if (next !== undefined || text === '') return '';
   return JSON.stringify({ done: text.replace(/\r?\n$/, '') });

@@ -1,13 +1,13 @@
-/** Two configurations of one name and version: what they differ in, whatever their layout. */
+/** The differences between two configurations of one name and version, regardless of layout. */
 import { parseDocument } from 'yaml';
 import { useStandardKeys } from './config-keys.ts';
 
 const MAX_SHOWN_LENGTH = 60;
 
-/** What both have in common, however they write it: 1.10 or "1.10". */
+/** Equal in both, though perhaps written differently: 1.10 or "1.10". */
 const KEY: readonly string[] = ['name', 'version'];
 
-/** A line for each place; none if they mean the same: comments and the order of keys mean nothing. */
+/** One line for each difference; empty if only comments and the order of keys differ. */
 export function configurationDifferences(stored: string, given: string): string[] {
   return stored === given ? [] : differences(valueOf(stored), valueOf(given), []);
 }
@@ -19,7 +19,7 @@ function valueOf(text: string): unknown {
     useStandardKeys(document);
     return document.toJS();
   } catch {
-    // An alias without an anchor, or far too many of them.
+    // An alias without an anchor, or too many aliases.
     return text;
   }
 }
@@ -31,7 +31,7 @@ function differences(stored: unknown, given: unknown, path: readonly string[]): 
     return telling.flatMap((key) => differences(own(stored, key), own(given, key), [...path, key]));
   }
   if (Object.is(stored, given)) return [];
-  const where = path.length === 0 ? 'all of it' : path.join('.');
+  const where = path.length === 0 ? 'the configuration' : path.join('.');
   return [`${where}: ${show(stored)} is stored, not ${show(given)}`];
 }
 

@@ -1,9 +1,9 @@
-/** Keys of a configuration that may be written in two ways: `starting_state`, or `startingState` as protocol buffers have it in JSON. */
+/** Alternative keys of a configuration: `startingState`, as in the JSON of protocol buffers, for `starting_state`. */
 import { isMap, isScalar, type Document } from 'yaml';
 
 const ALSO: Readonly<Record<string, string>> = { startingState: 'starting_state' };
 
-/** Renames them in the document; what is there in both ways is left, for the schema to refuse. Places stay what they were. */
+/** Renames them in the document, keeping positions. A key that is present in both forms is left for the schema to refuse. */
 export function useStandardKeys({ contents }: Document): void {
   if (!isMap(contents)) return;
   for (const { key } of contents.items) {

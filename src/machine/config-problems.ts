@@ -1,4 +1,4 @@
-/** What is wrong with a configuration that its shape cannot say: every problem, with its path. */
+/** The checks of a configuration that its schema cannot express. Reports every problem, with its path. */
 import { durationProblem } from './duration.ts';
 import { isObject } from './json-text.ts';
 import { KNOWN_KEYS, tablePart, type Configuration, type TablePart } from './config-schema.ts';
@@ -9,7 +9,7 @@ export interface Problem {
   readonly message: string;
 }
 
-/** Begins each message with where it is: the place itself is the nearest that there is. */
+/** Puts the path into the message: the position that is printed may be that of an enclosing key. */
 function problem(path: readonly PropertyKey[], message: string): Problem {
   return {
     path,
@@ -37,10 +37,10 @@ function keyProblems(value: object): Problem[] {
     }));
 }
 
-/** What the schema would turn into "null" or "[object Object]". */
+/** Values that the schema would coerce to "null" or "[object Object]". */
 function textProblems({ version, activities }: Partial<Configuration>): Problem[] {
   const needsText = (path: readonly string[], text: unknown): Problem[] =>
-    typeof text === 'object' ? [problem(path, 'it has to be text or a number')] : [];
+    typeof text === 'object' ? [problem(path, 'expected text or a number')] : [];
   return [
     ...needsText(['version'], version),
     ...Object.entries(activities ?? {}).flatMap(([state, activity]) =>
@@ -53,25 +53,22 @@ function textProblems({ version, activities }: Partial<Configuration>): Problem[
   ];
 }
 
-/** What no process can be given. */
+/** Rejects what cannot be an environment variable. */
 function variableProblem(name: string, text: unknown): string | undefined {
-  if (/[=\0]/.test(name) || name === '') return `"${name}" is no name of a variable`;
-  return String(text).includes('\0') ? 'a variable holds no null character' : undefined;
+  if (/[=\0]/.test(name) || name === '') return `"${name}" is not a valid variable name`;
+  return String(text).includes('\0') ? 'a variable cannot contain a null character' : undefined;
 }
 
 function missingTable(value: object): Problem[] {
   const needing = ['after', 'goals'].filter((key) => key in value);
   const problems = needing.map((key) =>
-    problem([key], 'it needs transitions, whose events it names'),
+    problem([key], 'expected transitions too, with the events that are named here'),
   );
   if ('activities' in value) return problems;
-  return [
-    ...problems,
-    problem([], 'there are neither activities nor transitions: nothing would ever happen'),
-  ];
+  return [...problems, problem([], 'expected activities or transitions; there are neither')];
 }
 
-/** States that are named have to be there and, where no event can come, to have an activity. */
+/** Named states must exist and, in a machine without events, have an activity. */
 function stateProblems(
   { starting_state: start, activities, ...value }: Partial<Configuration>,
   states: readonly string[],
@@ -83,9 +80,7 @@ function stateProblems(
     if (typeof state !== 'string' || runnable.includes(state) || (hasTable && known.has(state))) {
       return [];
     }
-    const message = known.has(state)
-      ? `state ${state} has no activity, so nothing would run there`
-      : noState(state, known);
+    const message = known.has(state) ? `state ${state} has no activity` : noState(state, known);
     return [problem(path, message)];
   };
   const strangers = hasTable ? runnable.filter((state) => !known.has(state)) : [];
@@ -102,9 +97,9 @@ function noState(state: string, known: Iterable<string>): string {
 
 function tableProblems({ states, transitions, after = {}, goals = {} }: TablePart): Problem[] {
   if (states === undefined) {
-    return [problem(['states'], 'it is required, a list of texts, where there are transitions')];
+    return [problem(['states'], 'transitions need a list of states')];
   }
-  // Its shape is wrong: what follows from it would be, too.
+  // Its shape is wrong, which is reported already.
   if (transitions === undefined) return [];
   const events = new Set(transitions.map(({ event }) => event));
   const first = new Map(
@@ -116,7 +111,7 @@ function tableProblems({ states, transitions, after = {}, goals = {} }: TablePar
     ...states.flatMap((state, index) =>
       states.indexOf(state) === index
         ? []
-        : [problem(['states', index], `state ${state} is there already`)],
+        : [problem(['states', index], `state ${state} is listed twice`)],
     ),
     ...transitions.flatMap(({ from, to, event }, index) => {
       const earlier = first.get(pair(from, event))!;
@@ -128,7 +123,7 @@ function tableProblems({ states, transitions, after = {}, goals = {} }: TablePar
           : [
               problem(
                 ['transitions', index],
-                `where ${event} leads from ${from} is in transitions.${earlier} already`,
+                `transitions.${earlier} has ${event} from ${from} already`,
               ),
             ]),
       ];
@@ -142,12 +137,7 @@ function tableProblems({ states, transitions, after = {}, goals = {} }: TablePar
           ...(wrong === undefined ? [] : [problem(path, wrong)]),
           ...(first.has(pair(state, event)) || !states.includes(state)
             ? []
-            : [
-                problem(
-                  path,
-                  `no transition from ${state} has event ${event}, so it would not be allowed`,
-                ),
-              ]),
+            : [problem(path, `no transition from ${state} has event ${event}`)]),
         ];
       }),
     ]),

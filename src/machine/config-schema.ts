@@ -1,10 +1,10 @@
-/** The shape of a configuration: what its JSON Schema can say. */
+/** The JSON Schema of a configuration. `config-problems.ts` has the other checks. */
 import { z } from 'zod';
 import type { CommandActivity } from './definition.ts';
 import { durationProblem } from './duration.ts';
 import { machineNameProblem } from './machine.ts';
 
-/** What `machine()` checks too; checked here, every mistake is told, with its place. */
+/** Checks of `machine()`, repeated here so that every problem is reported with its position. */
 function mustHave<T>(
   problemOf: (value: T) => string | undefined,
 ): (value: T, context: z.RefinementCtx) => void {
@@ -37,14 +37,14 @@ const activitySchema = z.strictObject({
   run: z
     .string()
     .min(1)
-    .refine((line) => line.trim() !== '', 'it has to be a command line')
+    .refine((line) => line.trim() !== '', 'expected a command line')
     .describe('Command line for /bin/sh -c: the state as JSON on stdin, the answer on stdout'),
-  next: z.string().optional().describe('The state that follows when the command names none'),
+  next: z.string().optional().describe('The state that follows unless the command names one'),
   output: z
     .enum(['json', 'text', 'none'])
     .optional()
     .describe(
-      'What standard output is: json (default), an answer; text, the output of a last step, otherwise logged; none, ignored',
+      'Meaning of standard output: json (default), an answer; text, the output of a last step, otherwise logged; none, ignored',
     ),
   timeout: duration(1).optional(),
   retry: retrySchema.optional(),
@@ -62,15 +62,19 @@ const tableSchemas = {
     .array(transitionSchema)
     .min(1)
     .optional()
-    .describe('What no transition names is not allowed'),
+    .describe('An event without a transition from a state is not allowed there'),
   after: z
     .record(z.string(), z.record(z.string(), named))
     .optional()
-    .describe('State, duration, event: sent to the instance itself unless it has left by then'),
+    .describe(
+      'State, duration, event: sent to the instance itself unless it has left the state by then',
+    ),
   goals: z
     .record(z.string(), named)
     .optional()
-    .describe('Event, goal: what an instance works toward from then on, kept as payload.goal'),
+    .describe(
+      'Event, goal: what the instance works toward from that event on, kept as payload.goal',
+    ),
 };
 
 const schema = z
@@ -94,11 +98,11 @@ interface Transition {
   event: string;
 }
 
-/** The part of a configuration that says where events lead. */
+/** The transition table of a configuration. */
 export interface TablePart {
   states?: string[];
   transitions?: Transition[];
-  /** Its durations may be none. */
+  /** Its keys are not yet checked to be durations. */
   after?: Record<string, Record<string, string>>;
   goals?: Record<string, string>;
 }
@@ -110,7 +114,7 @@ export interface Configuration extends TablePart {
   activities?: Record<string, CommandActivity>;
 }
 
-/** What of it has the right shape. */
+/** The keys of the table whose values have the right shape. */
 export function tablePart(value: Readonly<Record<string, unknown>>): TablePart {
   const parts = Object.entries(tableSchemas).map(([key, part]) => {
     const checked = part.safeParse(value[key]);
@@ -119,7 +123,7 @@ export function tablePart(value: Readonly<Record<string, unknown>>): TablePart {
   return Object.fromEntries(parts.filter(([, data]) => data !== undefined)) as TablePart;
 }
 
-/** The keys that there are, in the part of a configuration that `path` leads to. */
+/** The known keys of the object at `path`. */
 export function keysAt(path: readonly PropertyKey[]): string[] {
   const part = path.includes('retry')
     ? retrySchema

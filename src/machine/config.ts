@@ -1,4 +1,4 @@
-/** Machines as configurations, JSON or YAML: transitions, and activities that are commands. */
+/** Parses machine configurations, JSON or YAML: transitions, and activities that are commands. */
 import { isAbsolute, join } from 'node:path/posix';
 import {
   isAlias,
@@ -21,15 +21,15 @@ import { suggestion } from './suggest.ts';
 import { impossible, type Cell } from './table.ts';
 
 export interface ConfigurationSource {
-  /** For messages; `.json` is read as strict JSON. */
+  /** Shown in messages; `.json` is parsed as strict JSON. */
   readonly file: string;
-  /** Where relative working directories start. */
+  /** Relative working directories are relative to it. */
   readonly folder: string;
-  /** Of a text that names none. */
+  /** Used if the text names no version. */
   readonly version?: string;
 }
 
-/** Throws `bad-configuration`, with every problem. */
+/** Throws `bad-configuration`, whose message has a line for each problem. */
 export function parseConfiguration(text: string, source: ConfigurationSource): Machine {
   const { file } = source;
   const lines = new LineCounter();
@@ -55,7 +55,7 @@ export function parseConfiguration(text: string, source: ConfigurationSource): M
   return build(configurationSchema.parse(value) as Configuration, source);
 }
 
-/** Throws `bad-configuration` for an alias without anchor, and for so many that only an attack has them. */
+/** Throws `bad-configuration` for an alias without an anchor, and for an excessive number of aliases. */
 function toValue(document: Document, file: string): unknown {
   try {
     useStandardKeys(document);
@@ -63,7 +63,7 @@ function toValue(document: Document, file: string): unknown {
     for (const env of environments(document)) {
       for (const pair of env.items) {
         const text = isAlias(pair.value) ? pair.value.resolve(document) : pair.value;
-        // What an alias stands for may be used elsewhere, as what it is.
+        // Other places may use the same anchor with its own type.
         pair.value = isAlias(pair.value) && isScalar(text) ? text.clone() : text;
         asWritten(pair.value);
       }
@@ -102,7 +102,7 @@ function shapeProblems(value: unknown): Problem[] {
   });
 }
 
-/** Of the key, or of the nearest one around it that there is. */
+/** Offset of the key, or of the nearest enclosing one that exists. */
 function offsetOf(document: Document, path: readonly PropertyKey[]): number {
   for (let length = path.length; length > 0; length -= 1) {
     const around = document.getIn(path.slice(0, length - 1), true);
@@ -143,10 +143,10 @@ function build(
   }
 }
 
-type Tabled = Pick<TableOptions, 'states' | 'events' | 'table' | 'after' | 'goals'>;
+type TableParts = Pick<TableOptions, 'states' | 'events' | 'table' | 'after' | 'goals'>;
 
-/** What no transition names is an error, not a change of nothing. */
-function tableOf(configuration: Configuration): Tabled | undefined {
+/** Pairs without a transition are `impossible`, not `same`. */
+function tableOf(configuration: Configuration): TableParts | undefined {
   const { states = [], transitions, after = {}, goals = {} } = configuration;
   if (transitions === undefined) return undefined;
   const events = [...new Set(transitions.map(({ event }) => event))];

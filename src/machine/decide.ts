@@ -1,4 +1,4 @@
-/** One event at one instance: what becomes of both. Pure; whoever calls it makes it happen, or only wonders. */
+/** Decides what one event does to one instance. Pure: the worker applies the decision, the model checker explores it. */
 import type { Json } from './definition.ts';
 import { areEventRequests } from './event-request.ts';
 import type { EventFile, EventDraft } from './event.ts';
@@ -18,14 +18,14 @@ export interface EventInput {
   readonly details: Json;
 }
 
-/** An event for another instance, or for the same one. */
+/** An event that a tick or a hook sends to another instance, or to its own. */
 export interface EventRequest {
   readonly to: string;
   readonly event: string;
   readonly details?: Json;
 }
 
-/** A transition that is about to happen (`before`), or has (`after`). */
+/** A transition that is to be made (`before`), or is made (`after`). */
 export interface Transition<
   State extends string = string,
   Event extends string = string,
@@ -33,12 +33,12 @@ export interface Transition<
   readonly to: State;
 }
 
-/** What of a machine says where events lead. */
+/** The transition table of a machine, and its hooks. */
 export interface Rules {
   readonly table: Readonly<Record<string, Readonly<Record<string, Cell>>>>;
-  /** What the instance works toward from an event on, if that is accepted: kept as `payload.goal`. */
+  /** By event: what the instance works toward once the event is accepted. Kept as `payload.goal`. */
   readonly goals: Readonly<Record<string, string>>;
-  /** Answers why the transition must not be; undefined lets it pass. */
+  /** Returns the reason for a veto, or undefined. */
   readonly before: ((transition: Transition) => string | undefined) | undefined;
   readonly after: ((transition: Transition) => readonly EventRequest[]) | undefined;
 }
@@ -48,7 +48,7 @@ export type Decision =
       readonly outcome: 'Ok';
       readonly state: string;
       readonly payload: Json;
-      /** False if it stays where it is: timers of its state go on. */
+      /** False if the instance stays in its state, whose timers continue. */
       readonly moved: boolean;
       readonly emit: readonly EventDraft[];
     }
@@ -57,7 +57,7 @@ export type Decision =
       readonly reason: string;
     };
 
-/** What a machine makes of an event at an instance; `at.since`: the state file that has set the timers there. */
+/** Decides on an event. `at.since`: the state file that has set the timers of the current state. */
 export type Decide = (
   instance: string,
   at: InstanceSnapshot & { readonly since: string | undefined },
@@ -65,11 +65,11 @@ export type Decide = (
   sensor: (instance: string) => InstanceSnapshot | undefined,
 ) => Decision;
 
-/** By a table; without one there are no events. */
+/** Decides by a table; without one, every event is refused. */
 export function decideBy(rules: Rules | undefined): Decide {
   return (instance, at, { event, details = null, since }, sensor) => {
     if (since !== undefined && since !== at.since) {
-      const reason = `it counted only while the instance stayed where it was in ${since}`;
+      const reason = `the timer was set in ${since}, and the instance has left that state`;
       return refuse('EventNotAllowed', reason);
     }
     if (rules === undefined) return refuse('EventNotAllowed', `there is no event ${event}`);
@@ -77,7 +77,7 @@ export function decideBy(rules: Rules | undefined): Decide {
   };
 }
 
-/** What the event does to `instance`, which `sensor` shows where the others are. */
+/** `sensor` reads other instances. An exception of the user's code becomes `InternalError`. */
 export function decide(
   rules: Rules,
   instance: string,
@@ -108,7 +108,7 @@ export function decide(
   }
 }
 
-/** A state, an event may be called `constructor`. */
+/** Own properties only: a state or an event may be called `constructor`. */
 function own<Value>(record: Readonly<Record<string, Value>>, key: string): Value | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;
 }
@@ -130,14 +130,14 @@ function verdictOf(cell: Cell, situation: GuardContext): Verdict {
 
 function checkVeto(veto: unknown): string {
   if (typeof veto === 'string') return veto;
-  throw new Error(`before answered ${verdictName(veto)}; it says why not as a text, or undefined`);
+  throw new Error(`before must return a reason (text) or undefined, got ${verdictName(veto)}`);
 }
 
-/** A hook that returns nothing emits nothing. */
+/** Undefined means no events. */
 function checkEventRequests(returned: unknown): readonly EventRequest[] {
   const requests: unknown = returned ?? [];
   if (areEventRequests(requests)) return requests;
-  throw new Error('after has to return a list of events: [{ to, event, details? }]');
+  throw new Error('after must return a list of events: [{ to, event, details? }]');
 }
 
 function goalOf(payload: Json): string | undefined {
@@ -147,5 +147,5 @@ function goalOf(payload: Json): string | undefined {
 function withGoal(payload: Json, goal: string | undefined): Json {
   if (goal === undefined || goal === goalOf(payload)) return payload;
   if (isObject(payload)) return { ...payload, goal };
-  throw new Error('its payload is no object, so that there is no room for a goal in it');
+  throw new Error('cannot keep the goal: the payload is not an object');
 }

@@ -1,9 +1,8 @@
 /**
- * What a machine is, as a user writes it: `export default machine({ name, activities })`, or with a table of
- * where events lead, or with both.
+ * Machines: the options that a user passes to `machine()`, and `Machine`, which the worker uses.
  *
- * A state with an activity is runnable: a worker ticks it. An activity is either a function (a tick)
- * or a command line; both may carry a timeout and a retry policy of their own.
+ * A state with an activity is runnable: a worker ticks it. An activity is a function (a tick) or a command line; both may
+ * have a timeout and a retry policy of their own. A transition table says where events lead.
  */
 import type { Answer } from './answer.ts';
 import type { Decide, EventRequest, Rules, Transition } from './decide.ts';
@@ -13,44 +12,43 @@ import type { InstanceSnapshot, Table } from './table.ts';
 /** Any JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** One step of an instance, as it was. */
+/** One past step of an instance. */
 export interface PastStep {
   /** The state file's name. */
   readonly name: string;
   readonly state: string;
   readonly payload: any; // eslint-disable-line -- the user's own shape
-  /** Of events that were applied there, in their order. */
+  /** The events that the step applied, in order. */
   readonly events: readonly AppliedEvent[];
-  /** Attempts that failed, or whose worker was lost. */
+  /** Number of attempts that failed or whose worker was lost. */
   readonly attempts: number;
-  /** ISO 8601: when it ended; undefined for the one that is being ticked. */
+  /** ISO 8601: when it ended; undefined for the current step. */
   readonly finished: string | undefined;
 }
 
-/** What one tick gets to see. */
-/** `State`: those of its machine, where they are known. */
+/** The argument of a tick. `State`: the states of its machine, if the compiler knows them. */
 export interface TickContext<State extends string = string> {
   readonly instance: string;
   readonly state: State;
   readonly payload: any; // eslint-disable-line -- the user's own shape: validated by the user's machine
-  /** Where branches have been joined: what each has ended with, by its name; null where it said nothing. */
+  /** In the state of a join: the output of each branch by name; null if it had none. Empty otherwise. */
   readonly outputs: Readonly<Record<string, any>>; // eslint-disable-line -- the user's own shapes
   /** 1 for the first attempt at this step. */
   readonly attempt: number;
-  /** The same for every attempt at this step, on every worker: makes outside effects idempotent. */
+  /** The same for every attempt at this step, on every worker. Makes external effects idempotent. */
   readonly idempotencyKey: string;
-  /** The instance's steps so far, the first one first, this one last: read from the volume. */
+  /** The instance's steps, oldest first, the current one last. Read from the volume. */
   readonly history: () => Promise<readonly PastStep[]>;
   /**
-   * Where another instance was when the cycle began in which this tick did; undefined if there is none. Throws for one
-   * that the machine does not name in its `sensors`.
+   * Another instance as of the beginning of the cycle in which this tick began; undefined if it does not exist. Throws for
+   * an instance that the machine does not list in its `sensors`.
    */
   readonly sensor: (instance: string) => InstanceSnapshot | undefined;
-  /** Aborts at the timeout and when the worker has to let go; a tick that waits should listen. */
+  /** Aborts at the timeout and when the worker must give up the state. Pass it to whatever the tick awaits. */
   readonly signal: AbortSignal;
-  /** Data: one line on the worker's standard output. */
+  /** Prints one line of data on the worker's standard output. */
   readonly print: (line: string) => void;
-  /** Diagnostics: one line in the worker's log. */
+  /** Writes one diagnostic line to the worker's log. */
   readonly log: (message: string, facts?: Record<string, unknown>) => void;
   /** Waits `ms`; rejects when `signal` aborts. The shipped examples pause with it (`--example-delay`). */
   readonly pause: (ms: number) => Promise<void>;
@@ -62,15 +60,15 @@ export type Tick<State extends string = string> = (
 
 /** Names as in Temporal and Amazon States Language. Durations in milliseconds or as `"1.5s"`. */
 export interface RetryOptions {
-  /** Attempts in all, the first included; one whose worker was lost counts. Default 5. */
+  /** Attempts including the first; one whose worker was lost counts. Default 5. */
   maximumAttempts?: number;
-  /** Pause before the second attempt. Default 1s. */
+  /** Delay before the second attempt. Default 1s. */
   initialInterval?: number | string;
-  /** Each further pause is this much longer. Default 2. */
+  /** Factor from each delay to the next. Default 2. */
   backoffCoefficient?: number;
-  /** No pause is longer. Default 60s. */
+  /** Upper bound of the delay. Default 60s. */
   maximumInterval?: number | string;
-  /** Commands only: exit statuses after which the state is put aside at once. 126 and 127 always are. */
+  /** Commands only: exit statuses that are not retried. 126 and 127 never are. */
   nonRetryableExitStatuses?: readonly number[];
 }
 
@@ -89,9 +87,9 @@ export type CommandOutput = 'json' | 'text' | 'none';
 export interface CommandActivity extends ActivityOptions {
   /** A command line for `/bin/sh -c`: the state's JSON on stdin, the answer's JSON on stdout. */
   run: string;
-  /** The state to go on to when the command prints nothing; without it the instance is then done. */
+  /** The state that follows if the command prints nothing; without it the instance is then done. */
   next?: string;
-  /** What its standard output is: an answer (`json`, the default), the output as `text`, or of no interest (`none`). */
+  /** Meaning of standard output: an answer (`json`, the default), the output as `text`, or ignored (`none`). */
   output?: CommandOutput;
   env?: Record<string, string>;
   /** Working directory; relative to the configuration file's folder. Default: that folder. */
@@ -101,22 +99,22 @@ export interface CommandActivity extends ActivityOptions {
 export type Activity<State extends string = string> =
   Tick<State> | TickActivity<State> | CommandActivity;
 
-/** Of a machine whose states are those that have activities. */
+/** Options of a machine without events: its states are those with activities. */
 export interface MachineOptions<Name extends string = string, State extends string = string> {
   name: Name;
   version?: string;
-  /** Where an instance starts. Default: the first state that has an activity. */
+  /** Default: the first state that has an activity. */
   initial?: string;
-  /** Instances that ticks look at. */
+  /** Instances that ticks may read. */
   sensors?: readonly string[];
   activities: Record<State, Activity<NoInfer<State | Name>>>;
-  /** With a table it is the other kind of machine. */
+  /** Only in `TableOptions`. */
   table?: never;
 }
 
 /**
- * Of a machine that events move. `states` and `events` say which there are, and the types of everything else
- * follow from them: a pair without a cell does not compile.
+ * Options of a machine with events. The types of the other options follow from `states` and `events`: a pair without a cell
+ * does not compile.
  */
 export interface TableOptions<
   State extends string = string,
@@ -127,12 +125,12 @@ export interface TableOptions<
   version?: string;
   states: readonly State[];
   events: readonly Event[];
-  /** Where an instance starts. */
+  /** The state of a new instance. */
   initial: NoInfer<State>;
   table: Table<NoInfer<State>, NoInfer<Event>>;
-  /** What an instance works toward from an event on: kept as `payload.goal`. */
+  /** By event: what the instance works toward once the event is accepted. Kept as `payload.goal`. */
   goals?: Readonly<Partial<Record<NoInfer<Event>, string>>>;
-  /** Instances that choices, hooks and ticks look at. */
+  /** Instances that choices, hooks and ticks may read. */
   sensors?: readonly string[];
   /** State → duration → event: sent to the instance itself unless it has left the state by then. */
   after?: Readonly<Partial<Record<NoInfer<State>, Readonly<Record<string, NoInfer<Event>>>>>>;
@@ -141,17 +139,16 @@ export interface TableOptions<
 }
 
 /**
- * What else has a say when an instance moves, or has to know. Functions, which a configuration cannot have: so
- * they are by themselves, and `after` alone means the same in a module and in a configuration.
+ * Functions that are called when an instance moves. Kept apart from `after` (timers), which a configuration can have too.
  */
 export interface Hooks<State extends string = string, Event extends string = string> {
-  /** Answers why the transition must not be; undefined lets it pass. */
+  /** Returns the reason for a veto; undefined lets the transition pass. */
   before?: (transition: Transition<State, Event>) => string | undefined;
-  /** Answers which events it causes. */
+  /** Returns the events to send, in the commit of the transition. */
   after?: (transition: Transition<State, Event>) => readonly EventRequest[];
 }
 
-/** Resolved durations are milliseconds. */
+/** `RetryOptions` with defaults; intervals in milliseconds. */
 export interface RetryPolicy {
   readonly maximumAttempts: number;
   readonly initialInterval: number;
@@ -173,10 +170,10 @@ export type RunnableActivity = { readonly timeout: number; readonly retry: Retry
     }
 );
 
-/** What becomes of an instance there: ticked, moved by an event only, or neither. */
+/** `runnable`: a worker ticks it; `waiting`: only an event moves it; `terminal`: neither. */
 export type StateKind = 'runnable' | 'waiting' | 'terminal';
 
-/** What becomes of an instance that is there, by the machine's own name of the state. */
+/** The state of an instance, by the machine's own name for it; or why the machine has no such state. */
 export type StateLookup =
   | { readonly kind: 'runnable'; readonly state: string; readonly activity: RunnableActivity }
   | { readonly kind: 'waiting' | 'terminal'; readonly state: string }
@@ -192,23 +189,23 @@ export interface Timer {
   readonly event: string;
 }
 
-/** A machine as the worker uses it. Made by `machine()`, `fromXState()` or from a configuration, never by hand. */
+/** A validated machine. Created only by `machine()`, `fromXState()`, or from a configuration. */
 export interface Machine {
   readonly name: string;
   readonly version: string | undefined;
   readonly initial: string;
   readonly activities: ReadonlyMap<string, RunnableActivity>;
-  /** Every state that is known, as the user ordered them. Without a table: those with an activity; none of XState's. */
+  /** The known states, in the user's order. Without a table: those with an activity. Empty for XState machines. */
   readonly kinds: ReadonlyMap<string, StateKind>;
-  /** As the user ordered them; none without a table. */
+  /** In the user's order; empty without a table. */
   readonly events: readonly string[];
-  /** Where events lead; undefined without a table. */
+  /** Undefined without a table. */
   readonly rules: Rules | undefined;
-  /** Instances that its choices, hooks and ticks may look at. */
+  /** Instances that its choices, hooks and ticks may read. */
   readonly sensors: readonly string[];
-  /** Of each state that has any, the soonest first. */
+  /** By state, the soonest first. */
   readonly timers: ReadonlyMap<string, readonly Timer[]>;
   readonly lookup: (at: InstanceSnapshot) => StateLookup;
-  /** Asked only where an instance waits. */
+  /** Called only for instances that wait. */
   readonly decide: Decide;
 }

@@ -1,4 +1,4 @@
-/** Events that people drop into `events/` under names of their own: `NAME.json`, which says for whom it is. */
+/** Dropped events: files `events/NAME.json` that users write, with the instance in their content. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { eventIdProblem, type EventFile } from './event.ts';
@@ -13,12 +13,11 @@ export interface Dropped {
   readonly file: EventFile;
 }
 
-/** Not what is no UTF-8: nobody could open it by its name. */
+/** U+FFFD stands for invalid UTF-8: such a file cannot be opened by its decoded name. */
 const NAME = /^(?!.*\ufffd)[^.].*\.json$/s;
 const PROBLEM = '.problem';
-/** Bytes of a file's name. */
 const MAX_FILE_NAME_BYTES = 255;
-/** Of an id made here: enough that no two are the same, and short enough for a name. */
+/** Of a generated id: enough to avoid collisions, short enough for a file name. */
 const ID_HASH_DIGITS = 30;
 
 const text = z.string();
@@ -33,18 +32,18 @@ const shape = z.strictObject({
 
 type Read = z.infer<typeof shape>;
 
-/** Whatever else is in the directory, and is no event by its name, is ignored, and never touched. */
+/** Other files in the directory that are not events by their names are ignored, and never touched. */
 export function isDroppedName(fileName: string): boolean {
   return NAME.test(fileName);
 }
 
-/** Of the file that says what is wrong with this one; where that would be too long, by a hash. */
+/** The name of the file that says what is wrong with this one; contains a hash if it would be too long. */
 export function problemName(fileName: string): string {
   const name = fileName + PROBLEM;
   return byteLength(name) <= MAX_FILE_NAME_BYTES ? name : `${idOf(fileName, '')}.json${PROBLEM}`;
 }
 
-/** The file that this one says what is wrong with; undefined if it is none of those. */
+/** The inverse of `problemName`; undefined for other files. */
 export function subjectOfProblem(fileName: string): string | undefined {
   if (!fileName.endsWith(PROBLEM)) return undefined;
   const subject = fileName.slice(0, -PROBLEM.length);
@@ -52,8 +51,8 @@ export function subjectOfProblem(fileName: string): string | undefined {
 }
 
 /**
- * A sentence on what is wrong with it, if anything is. What is half there never parses: it is one JSON object. The same
- * name and content are the same event, whoever reads it, and however often. Never throws.
+ * The event, or a sentence on what is wrong with it. A partial file never parses, since it is one JSON object. Deterministic:
+ * the same name and content give the same id on every worker. Never throws.
  */
 export function parseDropped(fileName: string, content: string): Dropped | string {
   if (byteLength(content) > MAX_STATE_BYTES) return `larger than ${MAX_STATE_BYTES} bytes`;
@@ -63,14 +62,16 @@ export function parseDropped(fileName: string, content: string): Dropped | strin
   if (!checked.success) {
     const issue = checked.error.issues[0]!;
     const where = issue.path.length === 0 ? '' : `"${issue.path.join('.')}": `;
-    return `${where}${issue.message}; it says { "to": …, "event": …, "details"?: …, "id"?: … }`;
+    return `${where}${issue.message}; expected { "to": …, "event": …, "details"?: …, "id"?: … }`;
   }
-  // What was read itself, not zod's copy: a `__proto__` in the details is data.
+  // The parsed value, not zod's copy: a `__proto__` in the details is data.
   const { id = idOf(fileName, content), to, ...file } = parsed.value as unknown as Read;
   const problem = eventIdProblem(id);
   if (problem !== undefined) return `"id": ${problem}`;
   const badInstance = instanceProblem(to);
-  return badInstance === undefined ? { id, to, file } : `"to": no instance: ${badInstance}`;
+  return badInstance === undefined
+    ? { id, to, file }
+    : `"to": not a valid instance: ${badInstance}`;
 }
 
 function idOf(fileName: string, content: string): string {

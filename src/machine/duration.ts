@@ -1,4 +1,4 @@
-/** Durations as people write and read them; everywhere else they are integer milliseconds. */
+/** Parses and formats durations. Everywhere else a duration is an integer number of milliseconds. */
 import { UserError } from './errors.ts';
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, '': 1 };
@@ -10,39 +10,39 @@ export function parseDuration(value: number | string): number {
   if (Number.isSafeInteger(ms)) return ms;
   throw new UserError(
     'bad-duration',
-    `"${value}" is no duration; write it as 150ms, 1.5s, 2m or 1h`,
+    `"${value}" is not a valid duration; write it as 150ms, 1.5s, 2m or 1h`,
     { value },
   );
 }
 
-/** A century: beyond that lies a mistake, and the end of what a date can be. */
+/** 100 years: more is a mistake, and might exceed the range of a Date. */
 const MAX_DURATION_MS = 36_525 * 24 * UNITS['h']!;
 
-/** Why this cannot be a timeout or a timer (`least` 1) or an interval (0), or undefined. */
+/** Why the value is not valid, or undefined. `least`: 1 ms for a timeout or a timer, 0 for an interval. */
 export function durationProblem(value: number | string, least: number): string | undefined {
   try {
     const ms = parseDuration(value);
     return ms >= least && ms <= MAX_DURATION_MS
       ? undefined
-      : `${value} has to be between ${least}ms and a hundred years`;
+      : `${value} must be between ${least}ms and a hundred years`;
   } catch (error) {
     return (error as Error).message;
   }
 }
 
-/** How long to put a step off, ms. Throws `bad-duration`. */
+/** Milliseconds by which a step is delayed. Throws `bad-duration`. */
 export function durationOf(value: number | string): number {
   const ms = parseDuration(value);
   if (ms <= MAX_DURATION_MS) return ms;
   throw new UserError('bad-duration', `"${value}" is more than a hundred years`, { value });
 }
 
-/** As options take them: `10s`, `1.5s`, `400ms`. */
+/** In the form that options take: `10s`, `1.5s`, `400ms`. */
 export function writeDuration(ms: number): string {
   return ms >= 1000 && ms % 100 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }
 
-/** For people: `450 ms`, `3.2 s`, `1 m 05 s`, `2 h 03 m`. */
+/** For display: `450 ms`, `3.2 s`, `1 m 05 s`, `2 h 03 m`. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;

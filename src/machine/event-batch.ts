@@ -1,4 +1,4 @@
-/** All that waits for one instance, applied in order: one step, with what became of each event in its record. */
+/** Applies the pending events of one instance, in order, as one step; the step's record has the outcome of each. */
 import type { Decision } from './decide.ts';
 import type { Json, Machine } from './definition.ts';
 import { eventRequestsProblem } from './event-request.ts';
@@ -16,7 +16,7 @@ import { byteLength, MAX_STATE_BYTES, type StateFile } from './state-file.ts';
 import { formatSuccessor } from './successor.ts';
 import type { InstanceSnapshot } from './table.ts';
 
-/** An event as it was found. */
+/** An event as read from `events/`. */
 export interface PendingEvent {
   /** Its file's name. */
   readonly file: string;
@@ -31,37 +31,37 @@ export interface EventBatchInput {
   readonly name: string;
   readonly file: StateFile;
   readonly state: string;
-  /** In order. */
+  /** In the order in which they are applied. */
   readonly events: readonly PendingEvent[];
-  /** Where others are, as of the beginning of this cycle. */
+  /** Other instances, as of the beginning of this cycle. */
   readonly sensor: (instance: string) => InstanceSnapshot | undefined;
   /** ISO 8601: when this step ends. */
   readonly finished: string;
 }
 
-/** What goes into the record of the step. */
+/** Contents of the step's record, and what the commit must know of it. */
 export interface EventBatch {
   readonly events: readonly AppliedEvent[];
   readonly emit: readonly EmittedEvent[];
   readonly next: { readonly name: string; readonly content: string };
-  /** Nothing runs where it leads, until an event comes. */
+  /** The successor waits for an event. */
   readonly rests: boolean;
-  /** At other instances, as of this cycle: in a later one it would be wrong. */
+  /** A decision read other instances: the step may only be committed in this cycle (I11). */
   readonly hasLooked: boolean;
 }
 
-/** Events that one step takes up. */
+/** Events that one step applies at most. */
 export const MAX_BATCH_EVENTS = 64;
-/** Of what one record says of its events: originators and reasons are as long as their senders made them. */
+/** Of a record's entries for its events: originators and reasons have no limit of their own. */
 export const MAX_RECORDED_EVENTS_BYTES: number = MAX_STATE_BYTES;
 const MAX_REASON_LENGTH = 10_000;
 
 const TOO_LARGE = `the instance's state file would be larger than ${MAX_STATE_BYTES} bytes`;
 
 /**
- * Without events it only sets the timers of where the instance is. After the first event only those are applied
- * that look at nobody and cause no event: what others do in this cycle cannot be seen before the next one, nor may they
- * be told sooner. So a batch comes to what one event a cycle would.
+ * Applies events until one must wait for the next cycle; without events it only sets the timers of the state. After the
+ * first event, only events are applied whose decision reads no other instance and emits nothing, since what other instances
+ * do in this cycle cannot be seen before the next. This makes a batch equivalent to one event per cycle.
  */
 export function applyEvents(input: EventBatchInput): EventBatch {
   const batch = apply(input, machineDecides);
@@ -118,7 +118,7 @@ function apply(input: EventBatchInput, decide: typeof machineDecides): EventBatc
   };
 }
 
-/** What an instance is to get unless it has left `state` by then: it comes to be there in the state file `next`. */
+/** The timer events of `state`, which the instance enters with the state file `next`. They lapse when it leaves `state`. */
 export function timersIn(
   { timers }: Machine,
   state: string,
@@ -172,7 +172,7 @@ interface Refused {
   readonly reason: string;
 }
 
-/** And the events that it causes. */
+/** A decision, and the events to emit. */
 interface Decided {
   readonly decision: Extract<Decision, { outcome: 'Ok' }> | Refused;
   readonly drafts: readonly EventDraft[];
@@ -191,12 +191,12 @@ function machineDecides(
 ): Decided {
   if (typeof parsed === 'string') return refuse('GenericError', parsed);
   if (parsed.branch !== undefined) {
-    return refuse('EventNotAllowed', `it does not wait for its branch ${parsed.branch.name}`);
+    return refuse('EventNotAllowed', `the instance does not wait for branch ${parsed.branch.name}`);
   }
   const decision = machine.decide(instance, at, parsed, sensor);
   const { event, delay, since } = parsed;
   if (decision.outcome === 'TransitionNotAllowed' && since !== undefined && since === at.since) {
-    // A timer that is vetoed comes again: not now is not never.
+    // A vetoed timer is rescheduled with the same delay.
     return { decision, drafts: [{ to: instance, event, since, ...(delay && { delay }) }] };
   }
   if (decision.outcome !== 'Ok') return { decision, drafts: [] };

@@ -1,11 +1,11 @@
-/** Events that a step is to cause: whether they can be. What is committed has to be done, so it is asked before. */
+/** Validates the events that a step is to send. Done before the commit, since everything committed must be carried out. */
 import type { EventRequest } from './decide.ts';
 import { durationProblem } from './duration.ts';
 import type { EventDraft } from './event.ts';
 import { jsonProblem } from './json-problem.ts';
 import { instanceProblem } from './name.ts';
 
-/** So many have their place in the names of their files. */
+/** The index in an event's id has three digits. */
 const MAX_EMITTED_EVENTS = 1000;
 
 export function areEventRequests(value: unknown): value is readonly EventRequest[] {
@@ -24,7 +24,7 @@ function isDelay(delay: unknown): boolean {
   );
 }
 
-/** Why these cannot all be events, if they cannot. */
+/** Why not all of these can be sent, or undefined. */
 export function eventRequestsProblem(
   emit: readonly EventRequest[],
 ):
@@ -33,16 +33,16 @@ export function eventRequestsProblem(
   if (emit.length > MAX_EMITTED_EVENTS) {
     return {
       outcome: 'InternalError',
-      reason: `it would cause more than ${MAX_EMITTED_EVENTS} events`,
+      reason: `more than ${MAX_EMITTED_EVENTS} events in one step`,
     };
   }
   for (const { to } of emit) {
     const problem = instanceProblem(to);
     if (problem === undefined) continue;
-    const reason = `it would cause an event for "${to}", which is no instance: ${problem}`;
+    const reason = `an event for "${to}", which is not a valid instance: ${problem}`;
     return { outcome: 'MissingDestination', reason };
   }
   const all = emit.map(({ details = null }) => details);
-  const reason = jsonProblem(all, 'the details of what it would cause');
+  const reason = jsonProblem(all, 'the details of the events');
   return reason === undefined ? undefined : { outcome: 'InternalError', reason };
 }

@@ -1,6 +1,6 @@
 /**
- * Events, and the names of their files: `TIME~ID@INSTANCE`, or `TIME+ID@INSTANCE` for one that is not to be applied
- * before that time. The names order them, and say what a listing has to tell: for whom, and from when on.
+ * Event files and their names: `TIME~ID@INSTANCE`, or `TIME+ID@INSTANCE` for an event that must not be applied before TIME.
+ * The order of the names is the order of the events; a listing alone tells the instance and the due time.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
@@ -9,30 +9,30 @@ import type { Json } from './definition.ts';
 import { parsedJson, parseJson } from './json-text.ts';
 import { byteLength, MAX_STATE_BYTES } from './state-file.ts';
 
-/** A timer's, or whatever else is no news any more when its instance has moved on. */
+/** The content of an event file. */
 export interface EventFile {
   readonly event: string;
   readonly details?: Json;
-  /** Who sent it, for people. */
+  /** Name of the sender, for display. */
   readonly originator?: string;
   /** ISO 8601: when it was sent. */
   readonly timestamp?: string;
-  /** Milliseconds that it is not to be applied for. */
+  /** Milliseconds before it may be applied. */
   readonly delay?: number;
-  /** Milliseconds that it waits for an instance that is not there yet. */
+  /** Milliseconds that it waits for an instance that does not exist yet. */
   readonly grace?: number;
-  /** It counts only while its instance has not moved since this state file; of an XState machine, while this timer runs. */
+  /** A timer's: lapses once the instance leaves the state begun by this state file; in XState, once this timer is cancelled. */
   readonly since?: string;
-  /** A branch has ended, with this state file; `details` is its output. Only a step says so. */
+  /** A branch has ended, with this state file; `details` is its output. Only a step emits it. */
   readonly branch?: { readonly name: string; readonly ended: string };
 }
 
-/** What an event's file is called. */
+/** The parts of an event file's name. */
 export interface EventName {
-  /** ISO 8601: its place in the order, and for a delayed one the time that it is due. */
+  /** ISO 8601: position in the order; the due time of a delayed event. */
   readonly time: string;
   readonly isDelayed: boolean;
-  /** The idempotency key: the same one twice has the outcome of the first. */
+  /** Idempotency key: a second event with the same id has the outcome of the first. */
   readonly id: string;
   /** The instance. */
   readonly to: string;
@@ -47,31 +47,30 @@ export type EventOutcome =
   | 'InternalError'
   | 'GenericError';
 
-/** Names of files have 255 bytes at most: what the instance and the time leave of it. */
+/** What the time and the instance leave of the 255 bytes of a file name. */
 const MAX_ID_LENGTH = 36;
 const ID = new RegExp(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,${MAX_ID_LENGTH - 1}}$`);
-/** How what is not UTF-8 reads. */
+/** Stands for invalid UTF-8 in a listing. */
 const NO_UTF8 = '\ufffd';
-/** What is before the id. */
+/** The part before the id. */
 const HEAD = /^\d{8}T\d{6}\.\d{3}Z[~+]$/;
 const HEAD_LENGTH = '20260101T000000.000Z~'.length;
 
 export function eventIdProblem(id: string): string | undefined {
   return ID.test(id)
     ? undefined
-    : `"${id}" is no event id: use up to ${MAX_ID_LENGTH} letters, digits, dots, hyphens and underscores`;
+    : `"${id}" is not a valid event id: use up to ${MAX_ID_LENGTH} letters, digits, dots, hyphens and underscores`;
 }
 
-/** `time` without what file names would rather not have. */
+/** `time` is written without hyphens and colons. */
 export function formatEventName({ time, isDelayed, id, to }: EventName): string {
   return `${time.replaceAll(/[-:]/g, '')}${isDelayed ? '+' : '~'}${id}@${to}`;
 }
 
-/** Of one file: no path leads elsewhere. */
 const MAX_FILE_NAME_BYTES = 255;
 const NO_NAME = /[/\0]/;
 
-/** Is this what `parseEventName` takes, wherever it is from? */
+/** True if `parseEventName` accepts it and it is safe in a path. For names that do not come from a listing. */
 export function isEventName(name: string): boolean {
   return (
     !NO_NAME.test(name) &&
@@ -80,9 +79,9 @@ export function isEventName(name: string): boolean {
   );
 }
 
-/** Undefined for whatever else is in the directory: it is ignored, and never touched. */
+/** Undefined for other files in the directory: they are ignored, and never touched. */
 export function parseEventName(fileName: string): EventName | undefined {
-  // By hand: there may be a hundred thousand of them in a listing.
+  // Without a regular expression for the whole: a listing may have 100,000 names.
   const at = fileName.indexOf('@', HEAD_LENGTH);
   const head = fileName.slice(0, HEAD_LENGTH);
   const [id, to] = [fileName.slice(HEAD_LENGTH, at), fileName.slice(at + 1)];
@@ -110,7 +109,7 @@ export function formatEvent(file: EventFile): string {
   return `${JSON.stringify(file)}\n`;
 }
 
-/** A sentence on what is wrong with it, if anything is. Never throws. */
+/** The event, or a sentence on what is wrong with it. Never throws. */
 export function parseEvent(content: string): EventFile | string {
   if (byteLength(content) > MAX_STATE_BYTES) return `larger than ${MAX_STATE_BYTES} bytes`;
   const parsed = parseJson(content);
@@ -119,34 +118,34 @@ export function parseEvent(content: string): EventFile | string {
   if (checked.success) return parsed.value as unknown as EventFile;
   const issue = checked.error.issues[0]!;
   const where = issue.path.length === 0 ? '' : `"${issue.path.join('.')}": `;
-  return `${where}${issue.message}; an event says { "event": …, "details"?: … }`;
+  return `${where}${issue.message}; expected { "event": …, "details"?: … }`;
 }
 
-/** An event that a step causes: the same step always gives it the same name. */
+/** An event that a step sends. The same step always gives it the same name. */
 export interface EmittedEvent {
-  /** Of its file. */
+  /** File name. */
   readonly name: string;
   readonly content: string;
 }
 
-/** `delay`: milliseconds. */
+/** An event before it is named. `delay`: milliseconds. */
 export type EventDraft = EventRequest & Pick<EventFile, 'delay' | 'since' | 'branch'>;
 
 const CAUSED = /^\d{3}-[0-9a-f]{32}$/;
 
-/** By a step, as its id tells, not sent by anybody. */
+/** True if a step has sent it, as its id tells, and not a user. */
 export function isCaused({ id }: EventName): boolean {
   return CAUSED.test(id);
 }
 
-/** `state` and `finished`: what no other step, and no other run of this one, says. */
+/** `state` and `finished` are unique to this attempt at this step; the id is derived from them. */
 export function emittedEvent(
   draft: EventDraft,
   index: number,
   { state, finished }: { readonly state: string; readonly finished: string },
 ): EmittedEvent {
   const { to, event, details, delay = 0, since, branch } = draft;
-  // In their order, where nothing else tells.
+  // Orders events of one step, whose times are equal.
   const place = String(index).padStart(3, '0');
   const hash = createHash('sha256').update(`${state}\0${finished}\0${index}`).digest('hex');
   const time = new Date(Date.parse(finished) + delay).toISOString();

@@ -1,8 +1,8 @@
-/** Numbers in a JSON text that a double cannot hold: whoever reads them gets another number. */
+/** Finds numbers in a JSON text that a double cannot represent, and that parsing would alter. */
 
-/** Only these may be: an integer of 16 digits, or an exponent of three. Most texts have neither. */
+/** Quick test: an altered number has 16 digits in a row, or an exponent of three digits. Most texts have neither. */
 const SUSPECT = /\d{16}|[eE][-+]?\d{3}/;
-/** Texts are passed over. */
+/** Strings are matched in order to be skipped. */
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/gs;
 const PARTS = /^-?(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?$/;
 const MAX_SHOWN_LENGTH = 40;
@@ -13,8 +13,8 @@ export interface AlteredNumber {
 }
 
 /**
- * The first integer that would not be written again as it was read, or number that would be infinite or zero. Fractions
- * are rounded, as everywhere. `text` is JSON.
+ * The first integer that would change, or the first number that would become infinite or zero. Rounded fractions are
+ * accepted. `text` is valid JSON.
  */
 export function findAlteredNumber(text: string): AlteredNumber | undefined {
   if (!SUSPECT.test(text)) return undefined;
@@ -23,10 +23,10 @@ export function findAlteredNumber(text: string): AlteredNumber | undefined {
     const shown =
       written.length <= MAX_SHOWN_LENGTH ? written : `${written.slice(0, MAX_SHOWN_LENGTH)}…`;
     const number = Number(written);
-    const becomes = Number.isFinite(number) ? `would become ${number}` : 'is larger than any';
+    const becomes = Number.isFinite(number) ? `would become ${number}` : 'is too large';
     return {
       offset: index,
-      reason: `the number ${shown} ${becomes}: write it as a text, "${shown}"`,
+      reason: `the number ${shown} ${becomes}; write it as text, "${shown}"`,
     };
   }
   return undefined;
@@ -41,7 +41,7 @@ function isKept(written: string): boolean {
   return decimal(written) === decimal(String(number));
 }
 
-/** The same for the same number, however it is written. */
+/** A canonical form, equal for equal numbers. */
 function decimal(written: string): string {
   const [, whole = '', fraction = '', exponent = '0'] = PARTS.exec(written) ?? [];
   const digits = (whole + fraction).replace(/^0+/, '');

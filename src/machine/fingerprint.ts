@@ -1,9 +1,9 @@
-/** What tells one content of a file from another: kept in records of failures that are the file's. */
+/** A hash of a file's content, kept in the failure record of an invalid file to notice when the file changes. */
 import { createHash } from 'node:crypto';
 
-/** Hexadecimal digits: enough that no two contents of one file have the same. */
-const DIGITS = 16;
+/** 64 bits: enough for the contents of one file. */
+const HEX_DIGITS = 16;
 
 export function fingerprint(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex').slice(0, DIGITS);
+  return createHash('sha256').update(bytes).digest('hex').slice(0, HEX_DIGITS);
 }

@@ -1,6 +1,6 @@
 /**
- * Fork and join: one instance leads to several at once, and goes on when each of them has ended. What a fork makes is
- * named by the step that forks, so that an instance may fork again and again, and a branch may fork too.
+ * Fork and join: an instance starts several others, its branches, and continues when all have ended. A branch is named after
+ * the step that forks, so that an instance may fork repeatedly, and a branch may fork too.
  */
 import type { Json } from './definition.ts';
 import type { EventDraft } from './event.ts';
@@ -9,7 +9,7 @@ import { branchName, instanceProblem, parseStateName, stateName } from './name.t
 import { byteLength, MAX_STATE_BYTES, type Joined, type StateFile } from './state-file.ts';
 import { formatSuccessor } from './successor.ts';
 
-/** How a branch begins; without a `payload` with the one that is there, without a `machine` in the same. */
+/** The start of a branch. `payload` and `machine` default to those of the instance that forks. */
 export interface Branch {
   readonly state: string;
   readonly payload?: Json;
@@ -17,28 +17,28 @@ export interface Branch {
   readonly machine?: string;
 }
 
-/** Where the instance goes on when all branches have ended; without a `payload`, with the one it has. */
+/** Where the instance continues when all branches have ended. `payload` defaults to the current one. */
 export interface Join<To extends string = string> {
   readonly state: To;
   readonly payload?: Json;
 }
 
-/** In a state file: how far down a branch's output is put. */
+/** Nesting level of a branch's output in a state file. */
 const OUTPUT_LEVEL = 4;
-/** Bytes that each output may have at least. */
+/** A fork must leave so much room for each output. */
 const MIN_OUTPUT_BYTES = 256;
-/** Of all that a fork begins: it is in one record, where each quote takes two bytes, and records are read whole. */
+/** Of all branches' state files: they are in one record, where each quote takes two bytes, and records are read whole. */
 const MAX_FORK_BYTES = 4 * MAX_STATE_BYTES;
-/** As long as any number of a step. */
+/** No step number is longer. */
 const LAST_STEP = Number.MAX_SAFE_INTEGER;
 
 export interface Forked {
   readonly branches: readonly { readonly name: string; readonly content: string }[];
-  /** The successor: what it says. */
+  /** The successor's content. */
   readonly content: string;
 }
 
-/** A sentence on why it cannot be, or what it leads to. `name`, `file`: of the state that forks. */
+/** The branches and the successor, or a sentence on why the fork is not valid. `name`, `file`: of the state that forks. */
 export function forkOf(
   { branches, join }: { readonly branches: Readonly<Record<string, Branch>>; readonly join: Join },
   name: string,
@@ -52,7 +52,7 @@ export function forkOf(
   });
   for (const one of begun) {
     const problem = instanceProblem(one.instance);
-    if (problem !== undefined) return `no branch can be called "${one.branch}": ${problem}`;
+    if (problem !== undefined) return `"${one.branch}" is not a valid branch name: ${problem}`;
   }
   const joinedBy = (more: (own: string) => Partial<Joined>): string =>
     formatSuccessor(file, machineName, {
@@ -62,12 +62,12 @@ export function forkOf(
         begun.map((one) => [one.branch, { instance: one.instance, ...more(one.instance) }]),
       ),
     });
-  // What it will be when all have ended has to be a state file too: they share what room it has.
+  // With all outputs, the join must still fit into a state file: the branches share the rest of its size.
   const full = joinedBy((own) => ({ ended: stateName(own, LAST_STEP), output: 0 }));
   const left = MAX_STATE_BYTES - byteLength(JSON.stringify(JSON.parse(full)));
   const room = Math.floor(left / begun.length);
   if (room < MIN_OUTPUT_BYTES)
-    return `${begun.length} branches: the join has no room for their outputs`;
+    return `${begun.length} branches leave no room for their outputs in the join`;
   const files = begun.map(({ branch, is, instance: own }) => {
     const { state, payload = file.payload, machine = file.machine } = is;
     const parent = { ...file, branch: { of: instance, name: branch, room } };
@@ -81,12 +81,12 @@ export function forkOf(
   if (large !== undefined) return `${large.name} would be larger than ${MAX_STATE_BYTES} bytes`;
   const all = files.reduce((bytes, { content }) => bytes + byteLength(content), 0);
   if (all > MAX_FORK_BYTES) {
-    return `its branches' state files would have ${all} bytes in all; ${MAX_FORK_BYTES} are allowed: give each a payload of its own`;
+    return `its branches' state files would have ${all} bytes, more than ${MAX_FORK_BYTES}; give each branch a payload of its own`;
   }
   return { branches: files, content: joinedBy(() => ({})) };
 }
 
-/** What tells the join that a branch has ended with the state file `name`; nothing for what is no branch. */
+/** The event that tells the join that a branch has ended with the state file `name`. Empty if the instance is not a branch. */
 export function endOfBranch(
   { branch }: StateFile,
   name: string,
@@ -98,6 +98,6 @@ export function endOfBranch(
   const problem = jsonProblem(output, 'output', OUTPUT_LEVEL);
   if (problem !== undefined) return problem;
   return byteLength(JSON.stringify(output)) > branch.room
-    ? `output is larger than ${branch.room} bytes, which is what the join has room for`
+    ? `output is larger than ${branch.room} bytes, the limit for each branch of this fork`
     : [{ ...told, details: output }];
 }

@@ -1,4 +1,4 @@
-/** What waits for a join, applied in order: one step, with the outputs of the branches that have ended. */
+/** Applies the events of an instance that waits for its branches: one step, with the outputs of those that have ended. */
 import {
   appliedOf,
   bytesOf,
@@ -13,7 +13,7 @@ import type { AppliedEvent } from './record.ts';
 import type { Joins } from './state-file.ts';
 import { formatSuccessor } from './successor.ts';
 
-/** After the last branch's nothing more is applied: what else there is, is for the state in which it goes on. */
+/** Stops after the end of the last branch (I12): later events are for the state in which the instance continues. */
 export function applyJoinEvents({
   machine,
   name,
@@ -52,14 +52,14 @@ export function applyJoinEvents({
   };
 }
 
-/** The join with this end in it, or why it is none. */
+/** The join with this branch's end recorded, or the reason why the event is refused. */
 function joined(join: Joins, { branch, details }: EventFile): Joins | string {
-  if (branch === undefined) return 'it waits for its branches';
+  if (branch === undefined) return 'the instance waits for its branches';
   const { name, ended } = branch;
   const one = Object.hasOwn(join, name) ? join[name]! : undefined;
   if (one === undefined || one.instance !== parseStateName(ended)?.instance) {
-    return `it waits for no branch ${name} that ends with ${ended}`;
+    return `the instance has no branch ${name} that ends with ${ended}`;
   }
-  if (one.ended !== undefined) return `its branch ${name} has ended with ${one.ended}`;
+  if (one.ended !== undefined) return `branch ${name} has ended with ${one.ended}`;
   return { ...join, [name]: { ...one, ended, ...(details !== undefined && { output: details }) } };
 }

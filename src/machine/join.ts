@@ -1,13 +1,13 @@
-/** What a state file says of the branches that its instance waits for. */
+/** The branches that an instance waits for, as its state file records them. */
 import type { Json } from './definition.ts';
 import type { Joins } from './state-file.ts';
 
-/** Has one of them not ended yet? Then nothing runs there. */
+/** True while a branch has not ended; no tick runs until then. */
 export function isOpen(join: Joins | undefined): boolean {
   return Object.values(join ?? {}).some(({ ended }) => ended === undefined);
 }
 
-/** By branch; null of one that has none. */
+/** By branch; null for a branch without an output. */
 export function outputsOf(join: Joins | undefined): Record<string, Json> {
   const outputs = Object.entries(join ?? {}).map(([name, { output = null }]) => [name, output]);
   return Object.fromEntries(outputs) as Record<string, Json>;

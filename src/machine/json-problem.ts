@@ -1,31 +1,32 @@
-/** Why a value is no JSON that there is room for. */
+/** Checks that a value is JSON, unaltered and small enough. */
 import { MAX_DEPTH } from './json-text.ts';
 import { byteLength, MAX_STATE_BYTES } from './state-file.ts';
 
-/** A payload has to fit into the successor's state file, along with its other keys and one level down. */
+/** A payload must fit into the successor's state file, together with its other keys. */
 const MAX_ANSWER_BYTES: number = MAX_STATE_BYTES - 4096;
-const OUTERMOST_LEVEL = 2;
+/** A payload's nesting level in a state file. */
+const PAYLOAD_LEVEL = 2;
 const MAX_SHOWN_LENGTH = 200;
 
-/** What else to answer. */
+/** What to use instead. */
 const REMEDIES: Readonly<Record<string, string>> = {
   Map: ': make it an object',
   Set: ': make it a list',
   Date: ': write toISOString()',
   Promise: ': wait for its result',
-  Error: ': say its message',
-  bigint: ': make it a text',
+  Error: ': use its message',
+  bigint: ': make it a string',
 };
 
 /**
- * Why this is no JSON that a state file, or an event, has room for, or what JSON would alter; undefined if it is
- * neither. `what` it is called, `level`: how far down it is put, 1 for a file's whole content. `isTold`: of an object
- * that the caller writes in another way.
+ * Why the value cannot be part of a state file or an event: JSON cannot represent it, would alter it, or it is too large or
+ * too deep; undefined if it can. `what`: its name in the message. `level`: its nesting level, 1 for a file's whole content.
+ * `isTold`: true for an object that the caller serializes itself.
  */
 export function jsonProblem(
   value: unknown,
   what: string,
-  level: number = OUTERMOST_LEVEL,
+  level: number = PAYLOAD_LEVEL,
   isTold: (part: object) => boolean = () => false,
 ): string | undefined {
   const problem = findProblem(value, what, level, { above: new Set(), isTold });
@@ -45,12 +46,12 @@ function findProblem(value: unknown, path: string, level: number, walk: Walk): s
   if (typeof value === 'number') {
     return Number.isFinite(value) ? undefined : `${path} is ${value}, which JSON cannot hold`;
   }
-  if (typeof value !== 'object') return unheld(path, value);
+  if (typeof value !== 'object') return unsupported(path, value);
   if (walk.isTold(value)) return undefined;
   if (level > MAX_DEPTH)
     return `${path.slice(0, MAX_SHOWN_LENGTH)} is nested more than ${MAX_DEPTH} levels deep`;
   if (walk.above.has(value)) return `${path} contains itself`;
-  if (!Array.isArray(value) && !isPlain(value)) return unheld(path, value);
+  if (!Array.isArray(value) && !isPlain(value)) return unsupported(path, value);
   walk.above.add(value);
   const problem = Array.isArray(value)
     ? findInList(value, path, level + 1, walk)
@@ -78,7 +79,7 @@ function findInList(
 
 function findInObject(value: object, path: string, level: number, walk: Walk): string | undefined {
   for (const [key, part] of Object.entries(value)) {
-    // JSON leaves these out.
+    // JSON omits these.
     if (part === undefined) continue;
     const problem = findProblem(part, `${path}.${key}`, level, walk);
     if (problem !== undefined) return problem;
@@ -86,7 +87,7 @@ function findInObject(value: object, path: string, level: number, walk: Walk): s
   return undefined;
 }
 
-/** `{ … }`, of any realm: of what has a class JSON would leave its fields at best. */
+/** `{ … }` of any realm. JSON would drop the class of other objects. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return (
@@ -96,7 +97,7 @@ function isPlain(value: object): boolean {
   );
 }
 
-function unheld(path: string, value: unknown): string {
+function unsupported(path: string, value: unknown): string {
   const kind = kindOf(value);
   const article = /^[aeiou]/i.test(kind) ? 'an' : 'a';
   const remedy = value instanceof Error ? REMEDIES['Error'] : REMEDIES[kind];

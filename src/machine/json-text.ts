@@ -1,4 +1,4 @@
-/** JSON with the place of every mistake. `JSON.parse` decides; jsonc-parser says where. */
+/** Parses JSON, and locates errors. `JSON.parse` decides what is valid; jsonc-parser finds the position. */
 import { findNodeAtLocation, parseTree, visit } from 'jsonc-parser';
 import { z } from 'zod';
 import type { Json } from './definition.ts';
@@ -19,8 +19,8 @@ export const MAX_DEPTH = 200;
 const anyJson = z.json();
 
 /**
- * A part of what `JSON.parse` returned: JSON, unless a number in it is larger than any. Where it is not there nothing is
- * looked at; `z.json()` would try all that it might be.
+ * A part of what `JSON.parse` returned: JSON, unless a number in it is infinite. An absent value passes at once, since
+ * `z.json()` would try each alternative.
  */
 export const parsedJson: z.ZodType<Json> = z
   .unknown()
@@ -29,12 +29,12 @@ export const parsedJson: z.ZodType<Json> = z
     'a number in it is too large',
   ) as z.ZodType<Json>;
 
-/** `{ … }`, as JSON has it: a list is none. */
+/** True for `{ … }`, not for a list. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Never throws, and alters no number. `__proto__` is data: an own property like any other. */
+/** Never throws. Refuses numbers that would be altered. `__proto__` becomes an own property like any other. */
 export function parseJson(text: string): ParsedJson {
   const tooDeep = hasManyBrackets(text) ? findTooDeep(text) : undefined;
   if (tooDeep !== undefined) {
@@ -54,7 +54,7 @@ export function parseJson(text: string): ParsedJson {
   }
 }
 
-/** Who does not have that many cannot nest so deep: most texts need no further look. */
+/** A quick test: most texts have too few brackets to nest too deep. */
 function hasManyBrackets(text: string): boolean {
   if (text.length <= MAX_DEPTH) return false;
   let count = 0;
@@ -68,7 +68,7 @@ function hasManyBrackets(text: string): boolean {
   return count > MAX_DEPTH;
 }
 
-/** Before parsing, and without recursion: where the nesting passes the limit. */
+/** The offset at which the nesting exceeds the limit. Not recursive; called before parsing. */
 function findTooDeep(text: string): number | undefined {
   let depth = 0;
   let inString = false;
@@ -86,7 +86,7 @@ function findTooDeep(text: string): number | undefined {
   return undefined;
 }
 
-/** Ends there: what follows a mistake may nest deeper than `findTooDeep` could tell, and than a stack holds. */
+/** The offset of the first error. Stops there: the rest may nest deeper than `findTooDeep` knows and the stack allows. */
 function firstMistake(text: string): number {
   let mistake = text.length;
   const onError = (_code: number, offset: number): never => {
@@ -96,7 +96,7 @@ function firstMistake(text: string): number {
   try {
     visit(text, { onError }, { disallowComments: true, allowTrailingComma: false });
   } catch {
-    // Found.
+    // Thrown by `onError`.
   }
   return mistake;
 }
@@ -107,7 +107,7 @@ function placeOf(text: string, offset: number): Place {
   return { line, column: offset - before.lastIndexOf('\n') };
 }
 
-/** Where the value at `path` (its key, if it has one) stands in a JSON text. */
+/** The position of the value at `path` (of its key, if it has one) in a JSON text. */
 export function locate(text: string, path: readonly PropertyKey[]): Place | undefined {
   const root = parseTree(text);
   const steps = path.filter((step) => typeof step !== 'symbol');

@@ -1,4 +1,4 @@
-/** Making a machine of what a user wrote: everything checked, every default filled in. */
+/** Creates a machine from a user's options: validates everything, and fills in defaults. */
 import { decideBy } from './decide.ts';
 import type {
   Activity,
@@ -14,7 +14,7 @@ import type {
 import { durationProblem, parseDuration } from './duration.ts';
 import { UserError } from './errors.ts';
 import { lookupState } from './state-lookup.ts';
-import { listProblems, resolveTable, type Tabled } from './rules.ts';
+import { listProblems, resolveTable, type ResolvedTable } from './rules.ts';
 
 const MACHINE = Symbol.for('flockwork.machine');
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
@@ -36,11 +36,11 @@ const KEYS = {
   ],
 } as const;
 
-/** Throws `bad-machine`, with what is wrong and where. */
+/** Throws `bad-machine`; the message says what is wrong and where. */
 export function machine<const Name extends string, const State extends string>(
   options: MachineOptions<Name, State>,
 ): Machine;
-/** With a table: throws `bad-machine`, with all that is wrong with it. */
+/** With a table: throws `bad-machine`; the message lists everything that is wrong with the table. */
 export function machine<
   const State extends string,
   const Event extends string,
@@ -72,11 +72,13 @@ export function checkNames({ name, version }: Pick<MachineOptions, 'name' | 'ver
   const badName = machineNameProblem(name);
   if (badName !== undefined) refuse(badName);
   if (version !== undefined && (typeof version !== 'string' || !NAME.test(version))) {
-    refuse(`machine ${name}: ${JSON.stringify(version)} is no version; write it like '1.2'`);
+    refuse(
+      `machine ${name}: ${JSON.stringify(version)} is not a valid version; write it like '1.2'`,
+    );
   }
 }
 
-/** It is one, for `isMachine`. */
+/** Freezes it, and marks it for `isMachine`. */
 export function finished(parts: Machine): Machine {
   return Object.freeze({ ...parts, [MACHINE]: true });
 }
@@ -88,12 +90,12 @@ function hasTable(options: MachineOptions | TableOptions): options is TableOptio
 function withoutTable(
   { name, initial, sensors = [] }: MachineOptions,
   activities: Machine['activities'],
-): Pick<Machine, keyof Tabled> {
+): Pick<Machine, keyof ResolvedTable> {
   const [first] = activities.keys();
-  if (first === undefined) refuse(`machine ${name} has no activities: nothing would ever run`);
+  if (first === undefined) refuse(`machine ${name} has no activities, so nothing can run`);
   if (initial !== undefined && !activities.has(initial)) {
     refuse(
-      `machine ${name}: its initial state ${initial} has no activity; there are ${[...activities.keys()].join(', ')}`,
+      `machine ${name}: the initial state ${initial} has no activity; there are ${[...activities.keys()].join(', ')}`,
     );
   }
   const [problem] = listProblems('sensor', sensors);
@@ -108,7 +110,7 @@ function withoutTable(
   };
 }
 
-/** Made by `machine()`, be it another copy of this package. */
+/** True for what `machine()` has created, even in another copy of this package. */
 export function isMachine(value: unknown): value is Machine {
   return typeof value === 'object' && value !== null && MACHINE in value;
 }
@@ -118,10 +120,10 @@ function refuse(message: string): never {
 }
 
 function checkKeys(value: unknown, known: readonly string[], what: string): void {
-  if (typeof value !== 'object' || value === null) refuse(`${what} has to be an object`);
+  if (typeof value !== 'object' || value === null) refuse(`${what} must be an object`);
   const unknown = Object.keys(value).filter((key) => !known.includes(key));
   if (unknown.length > 0) {
-    refuse(`${what} has the unknown key ${unknown.join(', ')}; there are ${known.join(', ')}`);
+    refuse(`${what} has the unknown key ${unknown.join(', ')}; expected ${known.join(', ')}`);
   }
 }
 
@@ -133,7 +135,7 @@ export function runnable(activity: Activity, where: string): RunnableActivity {
   const timeout = duration(activity.timeout ?? DEFAULT_TIMEOUT, `${where}, timeout`, 1);
   const common = { timeout, retry: retryPolicy(activity.retry ?? {}, `${where}, retry`) };
   if (isCommand) return { ...common, ...command(activity, where) };
-  if (typeof activity.tick !== 'function') refuse(`${where}: tick has to be a function`);
+  if (typeof activity.tick !== 'function') refuse(`${where}: tick must be a function`);
   if (common.retry.nonRetryableExitStatuses !== undefined) {
     refuse(`${where}, retry: nonRetryableExitStatuses is for commands; a tick throws FatalError`);
   }
@@ -144,9 +146,8 @@ function command(
   { run, next, output = 'json', env, cwd }: CommandActivity,
   where: string,
 ): Omit<Extract<RunnableActivity, { kind: 'command' }>, 'timeout' | 'retry'> {
-  if (typeof run !== 'string' || run.trim() === '')
-    refuse(`${where}: run has to be a command line`);
-  if (!OUTPUTS.includes(output)) refuse(`${where}: output must be ${OUTPUTS.join(', ')}`);
+  if (typeof run !== 'string' || run.trim() === '') refuse(`${where}: run must be a command line`);
+  if (!OUTPUTS.includes(output)) refuse(`${where}: output must be one of ${OUTPUTS.join(', ')}`);
   return { kind: 'command', run, next, output, env: env ?? {}, cwd: cwd ?? '.' };
 }
 
@@ -158,7 +159,7 @@ function duration(value: number | string, where: string, least = 0): number {
 export function machineNameProblem(name: unknown): string | undefined {
   return typeof name === 'string' && NAME.test(name)
     ? undefined
-    : `"${String(name)}" is no machine name: use letters, digits, dots, hyphens and underscores`;
+    : `"${String(name)}" is not a valid machine name: use letters, digits, dots, hyphens and underscores`;
 }
 
 function retryPolicy(options: RetryOptions, where: string): RetryPolicy {
@@ -173,10 +174,9 @@ function retryPolicy(options: RetryOptions, where: string): RetryPolicy {
     }),
   };
   if (!Number.isInteger(policy.maximumAttempts) || policy.maximumAttempts < 1) {
-    refuse(`${where}: maximumAttempts has to be a whole number, at least 1`);
+    refuse(`${where}: maximumAttempts must be a whole number, at least 1`);
   }
-  if (!(policy.backoffCoefficient >= 1))
-    refuse(`${where}: backoffCoefficient has to be at least 1`);
+  if (!(policy.backoffCoefficient >= 1)) refuse(`${where}: backoffCoefficient must be at least 1`);
   return policy;
 }
 

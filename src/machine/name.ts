@@ -1,10 +1,10 @@
-/** State files' names: `INSTANCE.state`, then `INSTANCE.state-1`, `INSTANCE.state-2`, … */
+/** Names of state files: `INSTANCE.state`, then `INSTANCE.state-1`, `INSTANCE.state-2`, … */
 
 const NAME = /^(.+)\.state(?:-([1-9]\d*))?$/s;
-/** Hidden files, separators, control characters, and how a name that is not UTF-8 reads. */
+/** Hidden files, separators, control characters, and U+FFFD, which stands for invalid UTF-8. */
 const FORBIDDEN = /^\.|[/\u0000-\u001f\u007f-\u009f\ufffd]/;
 
-/** Every flag has to fit in 255 bytes, its successors' numbers and temporary names included. */
+/** Leaves room within 255 bytes for the step numbers of successors and for temporary names. */
 export const MAX_NAME_BYTES = 200;
 
 export interface StateName {
@@ -13,7 +13,7 @@ export interface StateName {
   readonly step: number;
 }
 
-/** Undefined for whatever else is in the directory: it is ignored, and never touched. */
+/** Undefined for other files in the directory: they are ignored, and never touched. */
 export function parseStateName(fileName: string): StateName | undefined {
   const match = NAME.exec(fileName);
   if (match === null || FORBIDDEN.test(fileName)) return undefined;
@@ -29,13 +29,13 @@ export function stateName(instance: string, step: number): string {
   return step === 0 ? `${instance}.state` : `${instance}.state-${step}`;
 }
 
-/** The state file that follows this one. Throws RangeError for what is no state file's name. */
+/** The name of the next state file. Throws RangeError if this is not a state file's name. */
 export function successorName(fileName: string): string {
   const { instance, step } = requireName(fileName);
   return stateName(instance, step + 1);
 }
 
-/** The instance that a fork in a step of `instance` begins. */
+/** The instance of a branch, which a step of `instance` starts. */
 export function branchName(instance: string, step: number, branch: string): string {
   return `${instance}~${step}~${branch}`;
 }
@@ -43,8 +43,8 @@ export function branchName(instance: string, step: number, branch: string): stri
 const BRANCH = /^(.+)~(0|[1-9]\d*)~[^~]+$/s;
 
 /**
- * The state file whose step leads to this one: the one that it follows, or the one that forks. Undefined for a first one
- * that is no branch's. A user may call an instance as a branch would be: then the record of that step does not know it.
+ * The state file whose step leads to this one: its predecessor, or the one that forks. Undefined for the first state file of
+ * an instance that is not a branch. A user may choose a name like a branch's; then the record of that step does not have it.
  */
 export function originName(fileName: string): string | undefined {
   const { instance, step } = requireName(fileName);
@@ -55,29 +55,29 @@ export function originName(fileName: string): string | undefined {
 
 function requireName(fileName: string): StateName {
   const name = parseStateName(fileName);
-  if (name === undefined) throw new RangeError(`"${fileName}" is no state file's name`);
+  if (name === undefined) throw new RangeError(`"${fileName}" is not a state file's name`);
   return name;
 }
 
-/** A sentence on why this name cannot be used, or undefined. */
+/** Why this name is not valid, or undefined. */
 export function nameProblem(fileName: string): string | undefined {
   const bytes = new TextEncoder().encode(fileName).length;
   return bytes <= MAX_NAME_BYTES
     ? undefined
-    : `its name has ${bytes} bytes; ${MAX_NAME_BYTES} are allowed, so that every flag fits`;
+    : `its name has ${bytes} bytes, more than ${MAX_NAME_BYTES}`;
 }
 
-/** A sentence on why no step can follow, or undefined. */
+/** Why this cannot have a successor, or undefined. */
 export function stepProblem(fileName: string): string | undefined {
   return parseStateName(successorName(fileName)) === undefined
-    ? `its step number is the largest that a name can have (${Number.MAX_SAFE_INTEGER}), so nothing could follow it`
+    ? `its step number is the largest possible (${Number.MAX_SAFE_INTEGER}), so it cannot have a successor`
     : undefined;
 }
 
-/** A sentence on why no instance can be called this, or undefined. */
+/** Why this is not a valid name of an instance, or undefined. */
 export function instanceProblem(instance: string): string | undefined {
   const first = stateName(instance, 0);
   return instance.isWellFormed() && parseStateName(first)?.instance === instance
     ? nameProblem(first)
-    : 'it has to be what stands before .state in a file name, without control characters';
+    : 'expected the part of a file name before .state, without control characters';
 }

@@ -1,9 +1,9 @@
-/** One step of an instance, as a tick may ask for it. */
+/** Builds a step of `context.history()`. */
 import type { PastStep } from './definition.ts';
 import type { CommitRecord } from './record.ts';
 import { parseStateFile } from './state-file.ts';
 
-/** `bytes`: of its state file. Throws for what does not parse. */
+/** `bytes`: content of the state file. Throws an Error if it does not parse. */
 export function pastStep(
   name: string,
   bytes: Uint8Array,

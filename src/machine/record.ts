@@ -1,4 +1,4 @@
-/** What is written to `done/`, `failed/` and `attempts/`: JSON that a person can read. */
+/** The records in `done/`, `failed/`, `attempts/` and `outcomes/`: JSON, one line each. */
 import { z } from 'zod';
 import type { Json } from './definition.ts';
 import { eventIdProblem, isEventName, type EmittedEvent, type EventOutcome } from './event.ts';
@@ -12,23 +12,23 @@ export interface Attempt {
   readonly worker: string;
   readonly started: string;
   readonly ended: string;
-  /** `lost`: its worker died, or was taken for dead, meanwhile. */
+  /** `lost`: its session died, or expired, meanwhile. */
   readonly result: 'failed' | 'lost';
   readonly error?: { readonly message: string; readonly stack?: string; readonly fatal?: boolean };
-  /** When the next attempt may be made. */
+  /** When the next attempt may begin. */
   readonly notBefore?: string;
 }
 
-/** What became of an event, and where: in the record of the step that it was applied in. */
+/** An event and its outcome, in the record of the step that applied it. */
 export interface AppliedEvent {
   /** The name of its file. */
   readonly file: string;
   readonly id: string;
   readonly event?: string;
   readonly originator?: string;
-  /** ISO 8601: when it was sent, as its sender said. */
+  /** ISO 8601: when it was sent, according to its sender. */
   readonly timestamp?: string;
-  /** Up to `MAX_KEPT_DETAILS_BYTES` of JSON; of longer ones only the length is kept. */
+  /** Up to `MAX_KEPT_DETAILS_BYTES` of JSON; for longer ones only `detailsBytes` is kept. */
   readonly details?: Json;
   readonly detailsBytes?: number;
   readonly outcome: EventOutcome;
@@ -37,16 +37,16 @@ export interface AppliedEvent {
   readonly reason?: string;
 }
 
-/** Of an event's details in the record of the step that it was applied in. */
+/** Of an event's details, in the record of the step that applied it. */
 export const MAX_KEPT_DETAILS_BYTES = 4096;
 
-/** A state file that a step leads to: its name, and its text to the byte. */
+/** A state file that a step publishes: its name and its exact content. */
 export interface PublishedState {
   readonly name: string;
   readonly content: string;
 }
 
-/** I2: everything that a step causes is in here, and published from here. */
+/** I2: contains all effects of a step; they are published from here. */
 export interface CommitRecord {
   readonly flockwork: 1;
   /** The state file's name. */
@@ -59,16 +59,16 @@ export interface CommitRecord {
   readonly output?: Json;
   /** In the order in which they were applied. */
   readonly events?: readonly AppliedEvent[];
-  /** Events that it causes. */
+  /** Events that the step sends. */
   readonly emit?: readonly EmittedEvent[];
-  /** What else it begins: first state files of other instances. */
+  /** First state files of its branches. */
   readonly branches?: readonly PublishedState[];
   /** The successor. */
   readonly next?: PublishedState;
   readonly attempts?: readonly Attempt[];
 }
 
-/** The last word on an event that is applied to no state: there is nobody for it. */
+/** The final outcome of an event that is applied to no instance. */
 export interface RejectionRecord {
   readonly flockwork: 1;
   readonly id: string;
@@ -88,26 +88,26 @@ export interface FailureRecord {
   readonly at: string;
   readonly code: string;
   readonly reason: string;
-  /** Of the state file, where that is what is wrong. */
+  /** Position in the state file, if that is invalid. */
   readonly line?: number;
   readonly column?: number;
   /**
-   * Only where nothing has run, and another content might run: the fingerprint of what was read, or why it could not be
-   * read. When the file has another content, the state is available again.
+   * Only if nothing has run and a corrected file might: the fingerprint of the content, or why it could not be read. When
+   * that changes, the state is available again.
    */
   readonly file?: string;
   readonly attempts?: readonly Attempt[];
 }
 
 const text = z.string();
-/** What becomes part of a path is a name of its kind, whoever wrote the record: nobody is led out of the volume. */
+/** Names that become part of a path are validated, so that a forged record cannot lead out of the volume. */
 const stateFile = text.refine((name) => {
   const parsed = parseStateName(name);
   return parsed !== undefined && instanceProblem(parsed.instance) === undefined;
-}, 'no name of a state file');
-const eventFile = text.refine(isEventName, 'no name of an event');
-const eventId = text.refine((id) => eventIdProblem(id) === undefined, 'no id of an event');
-/** Attempts are counted, and count on from there. */
+}, 'not the name of a state file');
+const eventFile = text.refine(isEventName, 'not the name of an event');
+const eventId = text.refine((id) => eventIdProblem(id) === undefined, 'not the id of an event');
+/** Keeps the arithmetic on attempts exact, whatever a record contains. */
 const MAX_ATTEMPT = 1_000_000_000;
 const attemptSchema: z.ZodType<Attempt> = z.object({
   attempt: z.int().min(0).max(MAX_ATTEMPT),
@@ -174,7 +174,7 @@ const rejectionSchema: z.ZodType<RejectionRecord> = z.object({
 });
 const failureSchema: z.ZodType<FailureRecord> = z.object({
   ...common,
-  // Also one that is too long, as it may have failed for that; the flag's own name says which it is.
+  // May be too long, if that is the failure; compared with the name of the flag.
   state: text,
   at: text,
   code: text,
@@ -184,18 +184,18 @@ const failureSchema: z.ZodType<FailureRecord> = z.object({
   file: text.exactOptional(),
 });
 
-/** The same record gives the same text: it is compared by it. */
+/** Deterministic: records are compared by their text. */
 export function formatRecord(
   record: Attempt | CommitRecord | FailureRecord | RejectionRecord,
 ): string {
   return `${JSON.stringify(record)}\n`;
 }
 
-/** Undefined for what is no such record: a token, a foreign flag, garbage. Never throws. */
+/** Undefined for other content: a token, a foreign flag, garbage. Never throws. */
 function parseAs<T>(schema: z.ZodType<T>, content: string): T | undefined {
   try {
     const value: unknown = JSON.parse(content);
-    // The value itself, not zod's copy: keys keep their order, and `__proto__` stays data.
+    // The parsed value, not zod's copy: keys keep their order, and `__proto__` stays data.
     return schema.safeParse(value).success ? (value as T) : undefined;
   } catch {
     return undefined;
@@ -207,8 +207,7 @@ export function parseAttempt(content: string): Attempt | undefined {
 }
 
 /**
- * The record of `state` in the content of its flag, which may hold the records of all that were committed
- * with it, a line each.
+ * The record of `state` in the content of its flag, which may hold the records of a whole group commit, one on each line.
  */
 export function parseCommitRecord(content: string, state: string): CommitRecord | undefined {
   if (content === '') return undefined;
@@ -219,19 +218,19 @@ export function parseCommitRecord(content: string, state: string): CommitRecord 
   return record?.state === state ? record : undefined;
 }
 
-/** The states of all records in such a file. */
+/** The states of all records in a flag. */
 export function recordedStates(content: string): string[] {
   return recordsIn(content).map(({ state }) => state);
 }
 
-/** `mention`: text that the line has to have, where not all are wanted. */
+/** `mention`: only lines that contain this text. */
 function recordsIn(content: string, mention = ''): CommitRecord[] {
   return content
     .split('\n')
     .flatMap((line) => (line.includes(mention) ? (parseAs(commitSchema, line) ?? []) : []));
 }
 
-/** The record in such a file that says what became of an event. */
+/** The record in a flag that has the outcome of an event. */
 export function recordOfEvent(content: string, id: string): CommitRecord | undefined {
   return recordsIn(content, JSON.stringify(id)).find((record) => appliedIn(record, id));
 }
@@ -240,14 +239,14 @@ export function appliedIn({ events }: CommitRecord, id: string): AppliedEvent | 
   return events?.find((one) => one.id === id);
 }
 
-/** The text of an event that one of the records in such a file has caused. */
+/** The content of an event that one of the records in a flag has sent. */
 export function emittedIn(content: string, name: string): string | undefined {
   return recordsIn(content, JSON.stringify(name))
     .flatMap(({ emit }) => emit ?? [])
     .find((one) => one.name === name)?.content;
 }
 
-/** All that a step leads to. */
+/** The state files that a step publishes: of its branches, and its successor. */
 export function publishedStates(record: CommitRecord | undefined): readonly PublishedState[] {
   const { branches = [], next } = record ?? {};
   return next === undefined ? branches : [...branches, next];
@@ -257,12 +256,12 @@ export function parseRejection(content: string): RejectionRecord | undefined {
   return parseAs(rejectionSchema, content);
 }
 
-/** Does a flag with this content stand for this very record? Lines of JSON hold no line breaks. */
+/** True if a flag with this content contains exactly this record. A line of JSON contains no line break. */
 export function holdsRecord(content: string, record: CommitRecord): boolean {
   return `\n${content}`.includes(`\n${formatRecord(record)}`);
 }
 
-/** The record in the flag of `state`, if it is about that. */
+/** The record in the flag of `state`; undefined if it is about another state. */
 export function parseFailureRecord(content: string, state: string): FailureRecord | undefined {
   const record = parseAs(failureSchema, content);
   return record?.state === state ? record : undefined;

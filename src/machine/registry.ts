@@ -1,10 +1,10 @@
-/** The machines a worker has, and which of them a state file means. */
+/** The machines of a worker, and how a state file's machine and state are resolved. */
 import type { Machine, RunnableActivity } from './definition.ts';
 import { UserError } from './errors.ts';
 import { isOpen } from './join.ts';
 import type { StateFile } from './state-file.ts';
 
-/** By name; of each, the newest version first. */
+/** By name; the newest version first. */
 export type Registry = ReadonlyMap<string, readonly Machine[]>;
 
 export type Resolved =
@@ -15,7 +15,7 @@ export type Resolved =
       readonly state: string;
       readonly activity: RunnableActivity;
     }
-  /** Nothing runs there: it waits for an event, or is at its end. */
+  /** No tick runs: the instance waits for an event, or is at its end. */
   | {
       readonly ok: true;
       readonly kind: 'waiting' | 'terminal';
@@ -28,7 +28,7 @@ export type Resolved =
       readonly reason: string;
     };
 
-/** `files`: where they are from, for messages. Throws `duplicate-machine`. */
+/** `files`: the files of the machines, for messages. Throws `duplicate-machine`. */
 export function createRegistry(
   machines: readonly Machine[],
   files: ReadonlyMap<Machine, string> = new Map(),
@@ -40,7 +40,7 @@ export function createRegistry(
     if (twin !== undefined) {
       const from = [twin, machine].map((one) => files.get(one) ?? 'Flockwork itself').join(' and ');
       const where = files.size === 0 ? '' : `, from ${from}`;
-      const message = `there are two machines ${fullName(machine)}${where}; give one another name or version`;
+      const message = `there are two machines ${fullName(machine)}${where}; rename one, or change its version`;
       throw new UserError('duplicate-machine', message, { machine: fullName(machine) });
     }
     registry.set(
@@ -55,10 +55,10 @@ export function machineNames(registry: Registry): string[] {
   return [...registry.values()].flat().map(fullName).sort();
 }
 
-/** Characters that all of it may have, about: it goes into every token, and those are small. */
+/** Approximate length of the states' names in a token: tokens must stay small. */
 const MAX_TOKEN_STATES_LENGTH = 2000;
 
-/** By full name: the states of as many machines as there is room for; none of those that have no list of them. */
+/** States by full name, of as many machines as fit into a token; without machines that have no list of states. */
 export function machineStates(registry: Registry): Record<string, string[]> {
   const states: Record<string, string[]> = {};
   let left = MAX_TOKEN_STATES_LENGTH;
@@ -71,7 +71,7 @@ export function machineStates(registry: Registry): Record<string, string[]> {
   return states;
 }
 
-/** Instances that some of them look at. */
+/** Instances that any of the machines reads. */
 export function sensorsOf(registry: Registry): string[] {
   return [...new Set([...registry.values()].flat().flatMap(({ sensors }) => sensors))];
 }
@@ -81,7 +81,7 @@ export function fullName({ name, version }: Pick<Machine, 'name' | 'version'>): 
   return version === undefined ? name : `${name}:${version}`;
 }
 
-/** Dotted parts, as numbers where they are; a machine without a version is older than any with one. */
+/** Compares dotted parts, numerically where possible. A machine without a version is older than any other. */
 export function compareVersions(a: Pick<Machine, 'version'>, b: Pick<Machine, 'version'>): number {
   if (a.version === undefined || b.version === undefined) {
     return Number(a.version !== undefined) - Number(b.version !== undefined);
@@ -90,9 +90,9 @@ export function compareVersions(a: Pick<Machine, 'version'>, b: Pick<Machine, 'v
 }
 
 /**
- * Without `machine`, `state` names the machine too, at its initial state. `newest`: versions that there are elsewhere; a
- * name without a version means the newest of all, and one that is not in the registry is not known. Of XState machines it
- * is the newest that the snapshot is of.
+ * Finds the machine and state that a state file means. Without `machine`, `state` is the machine's name and stands for its
+ * initial state. A name without a version means the newest version anywhere; if that is only in `newest` (versions that
+ * other workers have), the machine is unknown here. For XState machines it is the newest version that the snapshot fits.
  */
 export function resolveState(
   registry: Registry,
@@ -116,7 +116,7 @@ export function resolveState(
   if (isOpen(file.join)) return { ok: true, kind: 'waiting', machine, state };
   if (file.waits === true && found.kind === 'runnable') {
     if (machine.rules !== undefined) return { ok: true, kind: 'waiting', machine, state };
-    const reason = `machine ${fullName(machine)} has no events: nothing would end its wait`;
+    const reason = `machine ${fullName(machine)} has no events, so nothing can end its wait`;
     return { ok: false, code: 'no-events', reason };
   }
   return found.kind === 'not-found' ? { ok: false, ...found } : { ok: true, machine, ...found };

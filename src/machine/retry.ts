@@ -1,4 +1,4 @@
-/** What becomes of a step whose attempts failed. */
+/** Decides whether a step is retried after failed attempts, and when. */
 import type { RetryPolicy } from './definition.ts';
 import type { Attempt } from './record.ts';
 
@@ -10,10 +10,10 @@ export type RetryVerdict =
   | { readonly kind: 'retry'; readonly after: number }
   | { readonly kind: 'give-up'; readonly reason: string };
 
-/** Many that failed together should not come back together. */
+/** Fraction of the delay. Spreads the retries of states that failed together. */
 const JITTER = 0.1;
 
-/** A lost worker counts as an attempt: a state that kills whoever ticks it must not go round for ever. */
+/** A lost attempt counts, so that a state whose tick crashes its worker is not retried for ever. */
 export function retryVerdict(
   policy: RetryPolicy,
   attempts: readonly Attempt[],
@@ -34,7 +34,7 @@ export function retryVerdict(
 
 /** Milliseconds before the attempt that follows `failed` ones. */
 export function retryDelay(policy: RetryPolicy, failed: number, random: () => number): number {
-  // Finite, for an interval of 0 has to stay 0 after any number of attempts.
+  // Finite: an interval of 0 times Infinity would be NaN.
   const factor = Math.min(policy.backoffCoefficient ** (failed - 1), Number.MAX_VALUE);
   const interval = policy.initialInterval * factor;
   const jittered = interval * (1 - JITTER + 2 * JITTER * random());

@@ -1,4 +1,4 @@
-/** A table as a user wrote it, checked whole: every problem is told at once. */
+/** Validates a user's transition table, and reports every problem at once. */
 import type { Rules } from './decide.ts';
 import type { RunnableActivity, StateKind, TableOptions, Timer } from './definition.ts';
 import { durationProblem, parseDuration } from './duration.ts';
@@ -14,8 +14,8 @@ import {
   type Verdict,
 } from './table.ts';
 
-/** What of a machine follows from its table. */
-export interface Tabled {
+/** The parts of a machine that follow from its table. */
+export interface ResolvedTable {
   readonly initial: string;
   readonly kinds: ReadonlyMap<string, StateKind>;
   readonly events: readonly string[];
@@ -26,9 +26,9 @@ export interface Tabled {
 
 type Activities = ReadonlyMap<string, RunnableActivity>;
 
-/** Throws `bad-machine`: its message has a line, `facts.problems` an entry, for each that there is. */
-export function resolveTable(options: TableOptions, activities: Activities): Tabled {
-  // Types do not hold for what JavaScript wrote.
+/** Throws `bad-machine`: the message has a line, and `facts.problems` an entry, for each problem. */
+export function resolveTable(options: TableOptions, activities: Activities): ResolvedTable {
+  // JavaScript callers are not checked by the compiler.
   const shape = shapeProblems(options);
   if (shape.length > 0) refuse(options.name, shape);
   const { states, events, initial, table } = options;
@@ -50,7 +50,7 @@ export function resolveTable(options: TableOptions, activities: Activities): Tab
     sensors: Object.freeze([...(options.sensors ?? [])]),
     timers: timersOf(options),
     rules: Object.freeze({
-      // Own properties, whatever the names: `fromEntries` defines, it does not assign.
+      // `fromEntries` defines own properties, even for `__proto__`.
       table: Object.freeze(Object.fromEntries(rows)),
       goals: Object.freeze({ ...options.goals }) as Record<string, string>,
       before: options.hooks?.before,
@@ -75,37 +75,37 @@ function shapeProblems({
   sensors = [],
 }: Readonly<Partial<Record<keyof TableOptions, unknown>>>): string[] {
   const problems = [...listProblems('state', states), ...listProblems('event', events)];
-  if (Array.isArray(states) && states.length === 0) problems.push('there has to be a state');
-  if (!isObject(table)) problems.push('table has to say { state: { event: … } }');
-  if (!isObject(goals)) problems.push('goals has to say { event: goal }');
+  if (Array.isArray(states) && states.length === 0) problems.push('states must not be empty');
+  if (!isObject(table)) problems.push('table must be { state: { event: … } }');
+  if (!isObject(goals)) problems.push('goals must be { event: goal }');
   if (!isObject(after) || !Object.values(after).every(isObject)) {
-    problems.push("after has to say { state: { '3s': event } }");
+    problems.push("after must be { state: { '3s': event } }");
   }
   problems.push(...listProblems('sensor', sensors));
-  if (!isObject(hooks)) return [...problems, 'hooks has to say { before, after }'];
+  if (!isObject(hooks)) return [...problems, 'hooks must be { before, after }'];
   for (const [name, hook] of Object.entries(hooks)) {
     if (name !== 'before' && name !== 'after') {
-      problems.push(`hooks has the unknown key ${name}; there are before, after`);
+      problems.push(`hooks has the unknown key ${name}; expected before, after`);
     } else if (typeof hook !== 'function' && hook !== undefined) {
-      problems.push(`hooks.${name} has to be a function`);
+      problems.push(`hooks.${name} must be a function`);
     }
   }
   return problems;
 }
 
 export function listProblems(what: string, names: unknown): string[] {
-  if (!Array.isArray(names)) return [`${what}s has to be a list of names`];
+  if (!Array.isArray(names)) return [`${what}s must be a list of names`];
   const twice = names.filter((name, index) => names.indexOf(name) !== index);
   return [
     ...names.flatMap((name) => nameProblems(what, name)),
-    ...twice.map((name) => `${what} ${verdictName(name)} is there twice`),
+    ...twice.map((name) => `${what} ${verdictName(name)} is listed twice`),
   ];
 }
 
 function nameProblems(what: string, name: unknown): string[] {
   return typeof name === 'string' && name !== ''
     ? []
-    : [`${name === '' ? 'nothing' : verdictName(name)} is no ${what}: it has to be a text`];
+    : [`each ${what} must be non-empty text, got ${name === '' ? "''" : verdictName(name)}`];
 }
 
 function unknown(
@@ -123,14 +123,14 @@ function unknown(
 
 function rowProblems(state: string, { states, events, table }: TableOptions): string[] {
   const row: unknown = Object.hasOwn(table, state) ? table[state] : {};
-  if (!isObject(row)) return [`the table, row ${state}: it has to say { event: … }`];
+  if (!isObject(row)) return [`the table, row ${state}: expected { event: … }`];
   return [
     ...unknown('event', `the table, row ${state}`, Object.keys(row), events),
     ...events.flatMap((event) => {
       const where = `the table, ${state} × ${event}`;
       const cell = Object.hasOwn(row, event) ? row[event] : undefined;
       return cell === undefined
-        ? [`${where}: no cell; say a state, same, impossible or choose(…)`]
+        ? [`${where}: no cell; expected a state, same, impossible or choose(…)`]
         : cellProblems(where, cell, states);
     }),
   ];
@@ -140,10 +140,10 @@ function cellProblems(where: string, cell: unknown, states: readonly string[]): 
   if (!isObject(cell)) return targetProblems(where, [cell], states);
   const { label, among, decide } = cell as Partial<Choice>;
   if (typeof label === 'string' && Array.isArray(among) && typeof decide === 'function') {
-    if (among.length === 0) return [`${where}: "${label}" has nothing to choose among`];
+    if (among.length === 0) return [`${where}: "${label}" has no cells to choose among`];
     return targetProblems(where, among, states);
   }
-  return [`${where}: what is neither a state, same, impossible nor made by choose(…)`];
+  return [`${where}: expected a state, same, impossible or choose(…)`];
 }
 
 function targetProblems(
@@ -166,7 +166,7 @@ function timerProblems({ states, events, table, after = {} }: TableOptions): str
       return [
         ...(problem === undefined ? [] : [`${where}: ${problem}`]),
         ...unknown('event', where, [event], events),
-        ...(isLost ? [`${where}: ${event} is impossible there, so the timer cannot be right`] : []),
+        ...(isLost ? [`${where}: ${event} is impossible there, so the timer can do nothing`] : []),
       ];
     }),
   ]);

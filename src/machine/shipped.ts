@@ -1,4 +1,4 @@
-/** The machines that come with Flockwork: the examples of `simpleStates/` and `interestingStates/`. */
+/** The machines that are built in: those of the examples in `simpleStates/` and `interestingStates/`. */
 import { done, next, type Answer } from './answer.ts';
 import type { Machine, TickContext } from './definition.ts';
 import { FatalError } from './errors.ts';
@@ -10,20 +10,20 @@ function greet(context: TickContext): Promise<Answer> {
   const target: unknown = context.payload?.target;
   if (typeof target !== 'string') {
     throw new FatalError(
-      `simple needs a payload {"target": "…"}, not ${JSON.stringify(context.payload)}`,
+      `simple needs a payload {"target": "…"}, got ${JSON.stringify(context.payload)}`,
     );
   }
   context.print(target);
   return context.pause(SECOND_MS).then(() => done());
 }
 
-/** One state file a number: for a count of 5 that is five ticks, the last one without a successor. */
+/** One step for each number: a count of 5 is five ticks, the last one without a successor. */
 function count(pause: number): (context: TickContext) => Promise<Answer> {
   return (context) => {
     const left: unknown = context.payload?.count;
     if (typeof left !== 'number' || !Number.isSafeInteger(left) || left < 0) {
       throw new FatalError(
-        `a countdown needs a payload {"count": 5}, with a whole number, not ${JSON.stringify(context.payload)}`,
+        `a countdown needs a payload {"count": 5}, with a whole number, got ${JSON.stringify(context.payload)}`,
       );
     }
     context.print(`${context.instance}: ${left}`);
@@ -36,6 +36,6 @@ function count(pause: number): (context: TickContext) => Promise<Answer> {
 export const shippedMachines: readonly Machine[] = [
   machine({ name: 'simple', activities: { simple: greet } }),
   machine({ name: 'countdown', activities: { countdown: count(SECOND_MS) } }),
-  // Deliberately longer than a cycle.
+  // Longer than a cycle, on purpose.
   machine({ name: 'slow-countdown', activities: { 'slow-countdown': count(10 * SECOND_MS) } }),
 ];

@@ -1,4 +1,4 @@
-/** The state file's format: bounded, then parsed, then checked, with line and column for every mistake. */
+/** The format of state files: size limit, parsing, and validation with line and column. */
 import { z } from 'zod';
 import type { Json } from './definition.ts';
 import { isObject, locate, parseJson, type Place } from './json-text.ts';
@@ -7,11 +7,10 @@ import { suggestion } from './suggest.ts';
 
 export const MAX_STATE_BYTES: number = 1024 * 1024;
 
-/** Milliseconds, and cycles. */
 const MIN_COPY_PATIENCE_MS = 2000;
 const COPY_PATIENCE_CYCLES = 2;
 
-/** What does not parse counts as whole once it has stayed as it is for so long: a copy under way does not rest so. Milliseconds. */
+/** A file that does not parse counts as complete, not as a copy in progress, once unchanged for so long. Milliseconds. */
 export function copyPatience(cycle: number): number {
   return Math.max(MIN_COPY_PATIENCE_MS, COPY_PATIENCE_CYCLES * cycle);
 }
@@ -22,11 +21,11 @@ export const MACHINE_REFERENCE: RegExp = /^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0
 const joinedWith = (any: z.ZodType): z.ZodType =>
   z.strictObject({
     instance: z.string(),
-    ended: z.string().optional().describe('The state file that it has ended with'),
+    ended: z.string().optional().describe('The state file that the branch has ended with'),
     output: any.optional(),
   });
 
-/** `any`: what the payload and the user's own keys may be. */
+/** `any`: schema of the payload and of the user's own keys. */
 const schemaWith = (any: z.ZodType): z.ZodType =>
   z
     .object({
@@ -34,38 +33,38 @@ const schemaWith = (any: z.ZodType): z.ZodType =>
       state: z
         .string()
         .min(1)
-        .describe('Where the instance is; without "machine" it names the machine too'),
+        .describe('State of the instance; without "machine" also the name of the machine'),
       payload: any.default({}).describe('Any JSON'),
       machine: z
         .string()
-        .regex(MACHINE_REFERENCE, 'has to be NAME or NAME:VERSION')
+        .regex(MACHINE_REFERENCE, 'must be NAME or NAME:VERSION')
         .optional()
         .describe('NAME or NAME:VERSION; without a version, the newest loaded'),
       notBefore: z.iso
         .datetime({ offset: true })
         .optional()
-        .describe('ISO 8601 instant before which it is not run'),
+        .describe('ISO 8601 instant before which the state is not run'),
       priority: z.int().optional().describe('Higher first; best effort'),
       since: z
         .string()
         .optional()
-        .describe('Written by Flockwork: the state file that has set the timers of this state'),
+        .describe('Written by Flockwork: the state file that set the timers of this state'),
       waits: z
         .boolean()
         .optional()
-        .describe('Written by Flockwork: nothing runs here until an event moves the instance'),
+        .describe('Written by Flockwork: no tick runs until an event moves the instance'),
       branch: z
         .strictObject({
-          of: z.string().refine((of) => instanceProblem(of) === undefined, 'no instance'),
+          of: z.string().refine((of) => instanceProblem(of) === undefined, 'not a valid instance'),
           name: z.string(),
-          room: z.int().min(0).describe('Bytes that its output may have'),
+          room: z.int().min(0).describe('Maximum size of its output in bytes'),
         })
         .optional()
-        .describe('Written by Flockwork: whose branch this instance is'),
+        .describe('Written by Flockwork: the fork that this instance is a branch of'),
       join: z
         .record(z.string(), joinedWith(any))
         .optional()
-        .describe('Written by Flockwork: branches that have to end before anything runs here'),
+        .describe('Written by Flockwork: branches that must end before a tick runs'),
     })
     .catchall(any);
 
@@ -73,31 +72,31 @@ export const stateFileSchema: z.ZodType<StateFile> = schemaWith(z.json()).meta({
   title: 'Flockwork state file',
 }) as z.ZodType<StateFile>;
 
-/** Does not go through the payload, which can be large: for what `JSON.parse` returned. */
+/** Does not descend into the payload, which can be large. For values that `JSON.parse` returned. */
 const shallowSchema = schemaWith(z.unknown());
 const shallowJoined = joinedWith(z.unknown());
 
-/** A branch, as the join knows it. */
+/** A branch, as recorded by the join. */
 export interface Joined {
   readonly instance: string;
-  /** The state file that it has ended with. */
+  /** The state file that the branch has ended with. */
   readonly ended?: string;
   readonly output?: Json;
 }
 
-/** By the branches' names. */
+/** By branch name. */
 export type Joins = Readonly<Record<string, Joined>>;
 
-/** One immutable snapshot of an instance. Keys that begin with `x-` are the user's own. */
+/** An immutable snapshot of an instance. Keys that begin with `x-` are the user's own. */
 export interface StateFile {
   state: string;
   payload: Json;
   machine?: string;
   notBefore?: string;
   priority?: number;
-  /** The state file whose step has set the timers of this state. */
+  /** The state file whose step set the timers of this state. */
   since?: string;
-  /** Its activity has answered `wait`: nothing runs until an event moves the instance. */
+  /** The tick has answered `wait`: no tick runs until an event moves the instance. */
   waits?: boolean;
   branch?: { readonly of: string; readonly name: string; readonly room: number };
   join?: Joins;
@@ -120,7 +119,7 @@ export function parseStateFile(bytes: Uint8Array): ParsedStateFile {
   }
   const text = decodeText(bytes);
   if (text === undefined) return refuse('not-utf8', 'not UTF-8 text');
-  if (text.trim() === '') return refuse('empty', 'empty; it should say { "state": … }');
+  if (text.trim() === '') return refuse('empty', 'empty; expected { "state": … }');
   const parsed = parseJson(text);
   if (!parsed.ok) {
     const { reason, line, column } = parsed;
@@ -129,10 +128,10 @@ export function parseStateFile(bytes: Uint8Array): ParsedStateFile {
   return checkValue(text, parsed.value);
 }
 
-/** Drops a byte order mark. */
+/** Removes a byte order mark. */
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** Undefined for what is not UTF-8. */
+/** Undefined if the bytes are not UTF-8. */
 export function decodeText(bytes: Uint8Array): string | undefined {
   try {
     return decoder.decode(bytes);
@@ -151,14 +150,14 @@ function checkValue(text: string, value: Json): ParsedStateFile {
       return { ok: false, code: 'bad-state-file', reason, ...locate(text, [unknown]) };
     }
   }
-  // A branch may be called so, and zod passes over it.
+  // A branch may have this name, which zod skips.
   const joins = isObject(value) && isObject(value['join']) ? Object.entries(value['join']) : [];
   const [, joined] = joins.find(([branch]) => branch === '__proto__') ?? [];
   if (joined !== undefined && !shallowJoined.safeParse(joined).success) {
-    const reason = '"join.__proto__": it says { "instance": …, "ended"?: …, "output"?: … }';
+    const reason = '"join.__proto__": expected { "instance": …, "ended"?: …, "output"?: … }';
     return { ok: false, code: 'bad-state-file', reason, ...locate(text, ['join', '__proto__']) };
   }
-  // The value itself goes on, not zod's copy: a `__proto__` in the payload is data.
+  // The parsed value, not zod's copy: a `__proto__` in the payload is data.
   const accept = (): ParsedStateFile => ({
     ok: true,
     file: { payload: {}, ...(value as object) } as StateFile,
@@ -168,13 +167,13 @@ function checkValue(text: string, value: Json): ParsedStateFile {
   if (checked.success) return accept();
   const issue = checked.error.issues[0]!;
   const where = issue.path.length === 0 ? '' : `"${issue.path.join('.')}": `;
-  const message = issue.message.replace('expected string, received undefined', 'it is required');
-  // A key that is missing stands nowhere; the object that lacks it does.
+  const message = issue.message.replace('expected string, received undefined', 'required');
+  // A missing key has no position; its object has.
   const place = locate(text, issue.path) ?? locate(text, issue.path.slice(0, -1));
   return { ok: false, code: 'bad-state-file', reason: where + message, ...place };
 }
 
-/** The same state gives the same text: indented, unless only that would make it too large to be read. */
+/** Deterministic. Indented, unless indentation would exceed the size limit. */
 export function formatStateFile(file: StateFile): string {
   const indented = `${JSON.stringify(file, null, 2)}\n`;
   return byteLength(indented) <= MAX_STATE_BYTES ? indented : `${JSON.stringify(file)}\n`;

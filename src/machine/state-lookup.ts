@@ -1,10 +1,10 @@
-/** Where an instance is, for a machine whose states are a list. */
+/** `Machine.lookup` of machines whose states are a list, which XState machines are not. */
 import type { Machine, StateLookup } from './definition.ts';
 import { fullName } from './registry.ts';
 
 type Listed = Pick<Machine, 'name' | 'version' | 'initial' | 'activities' | 'kinds' | 'rules'>;
 
-/** The machine's name means its initial state. */
+/** The machine's own name stands for its initial state. */
 export function lookupState(machine: Listed, named: string): StateLookup {
   const { name, initial, kinds, activities } = machine;
   const state = !kinds.has(named) && named === name ? initial : named;

@@ -1,4 +1,4 @@
-/** What a tick's answer comes to: everything that goes into the record of its step. */
+/** Turns a tick's answer into the effects of its step, which go into the commit record. */
 import type { Answer } from './answer.ts';
 import { timersIn } from './event-batch.ts';
 import type { Json, Machine } from './definition.ts';
@@ -10,14 +10,13 @@ import { fullName, resolveState, type Registry } from './registry.ts';
 import { byteLength, MAX_STATE_BYTES, type StateFile } from './state-file.ts';
 import { formatSuccessor } from './successor.ts';
 
-/** The step that was ticked. */
 export interface TickedStep {
   readonly machine: Machine;
   /** The state file's name, and what it says; `state` is the machine's, resolved. */
   readonly name: string;
   readonly file: StateFile;
   readonly state: string;
-  /** What else is known here, as for `resolveState`: a branch may be of another machine. */
+  /** As for `resolveState`: a branch may be of another machine. */
   readonly registry?: Registry;
   readonly newest?: ReadonlyMap<string, string> | undefined;
 }
@@ -26,17 +25,17 @@ export interface StepEffects {
   readonly emit: readonly EmittedEvent[];
   readonly branches?: readonly PublishedState[];
   readonly next?: PublishedState;
-  /** Nothing runs where it leads, until an event comes. */
+  /** The successor waits for an event. */
   readonly rests: boolean;
 }
 
-/** Why the machine has no such state, if it has none. */
+/** Why the machine has no such state; undefined if it has one. */
 function whyNotFound(machine: Machine, state: string, payload: Json): string | undefined {
   const found = machine.lookup({ state, payload });
   return found.kind === 'not-found' ? found.reason : undefined;
 }
 
-/** Of another machine that is not known here, those who know it will tell. */
+/** Does not check branches of a machine that is unknown here; the workers that know it will. */
 function whyNoFork(
   { branches, join }: Extract<Answer, { kind: 'fork' }>,
   { machine, file, registry = new Map(), newest }: TickedStep,
@@ -56,7 +55,7 @@ function whyNoFork(
   return problem === undefined ? undefined : `join: ${problem}`;
 }
 
-/** `finished`: ISO 8601, when the step ends. A text says why the answer cannot be: then it is a failed attempt. */
+/** `finished`: ISO 8601, when the step ends. Text says why the answer is not valid, which is a failed attempt. */
 export function effectsOfAnswer(
   answer: Answer,
   step: TickedStep,
@@ -73,11 +72,11 @@ export function effectsOfAnswer(
     const notBefore =
       delay === undefined ? undefined : new Date(Date.parse(finished) + delay).toISOString();
     const problem = whyNotFound(machine, answer.state, payload);
-    if (problem !== undefined) return `the tick's next cannot be: ${problem}`;
+    if (problem !== undefined) return `cannot apply the tick's next: ${problem}`;
     content = formatSuccessor(file, machine.name, { state: answer.state, payload, notBefore });
   } else if (answer.kind === 'wait') {
     if (machine.rules === undefined) {
-      return `the tick answered wait(), but machine ${fullName(machine)} has no events: nothing would end it`;
+      return `the tick answered wait(), but machine ${fullName(machine)} has no events, so nothing can end it`;
     }
     const timers = timersIn(machine, state, instance, successor);
     drafts.push(...timers);
@@ -86,9 +85,9 @@ export function effectsOfAnswer(
     content = formatSuccessor(file, machine.name, { state, payload, since, waits: true });
   } else if (answer.kind === 'fork') {
     const problem = whyNoFork(answer, step);
-    if (problem !== undefined) return `the tick's fork cannot be: ${problem}`;
+    if (problem !== undefined) return `cannot apply the tick's fork: ${problem}`;
     const forked = forkOf(answer, name, file, machine.name);
-    if (typeof forked === 'string') return `the tick's fork cannot be: ${forked}`;
+    if (typeof forked === 'string') return `cannot apply the tick's fork: ${forked}`;
     ({ branches, content } = forked);
   } else {
     const told = endOfBranch(file, name, answer.output);
@@ -96,7 +95,7 @@ export function effectsOfAnswer(
     drafts.push(...told);
   }
   if (content !== undefined && byteLength(content) > MAX_STATE_BYTES) {
-    return `the tick's answer cannot be: ${successor} would be larger than ${MAX_STATE_BYTES} bytes`;
+    return `cannot apply the tick's answer: ${successor} would be larger than ${MAX_STATE_BYTES} bytes`;
   }
   return {
     emit: drafts.map((one, index) => emittedEvent(one, index, { state: name, finished })),

@@ -1,23 +1,22 @@
-/** The text of the state file that follows. */
+/** Writes a successor's state file. */
 import type { Json } from './definition.ts';
 import { formatStateFile, type Joins, type StateFile } from './state-file.ts';
 
-/** What is new in it. */
+/** What differs from the parent. */
 interface Successor {
   readonly state: string;
   readonly payload: Json;
   /** ISO 8601. */
   readonly notBefore?: string | undefined;
-  /** The state file that has set the timers which are to end this state. */
+  /** The state file that set the timers of this state. */
   readonly since?: string | undefined;
   readonly waits?: boolean;
   readonly join?: Joins;
 }
 
 /**
- * Keeps the parent's way of naming its machine: `{"state": "countdown"}` leads to the same without
- * `machine`, as the original's states do, unless the new state's name no longer says which machine it is.
- * The user's own `x-` keys and the priority go along, and whose branch it is.
+ * Names the machine as the parent does: a successor of `{"state": "countdown"}` has no `machine` either, unless its state is
+ * no longer the machine's name. Copies the user's `x-` keys, the priority and `branch`.
  */
 export function formatSuccessor(
   parent: StateFile,

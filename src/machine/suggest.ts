@@ -1,12 +1,9 @@
-/** "Did you mean": the known name that is nearest to a misspelt one. */
+/** Suggests the known name that is nearest to a misspelt one. */
 
-/** Of so many letters one in three may differ: what differs more is another word. */
+/** One letter in three may differ; beyond that it is another word. */
 const LETTERS_PER_MISTAKE = 3;
 
-/**
- * The least number of letters that have to be inserted, left out, replaced or exchanged with their neighbour to turn
- * `one` into `other` (optimal string alignment).
- */
+/** Optimal string alignment distance: insertions, deletions, replacements and swaps of neighbours. */
 export function editDistance(one: string, other: string): number {
   let before: number[] = [];
   let above = Array.from({ length: other.length + 1 }, (_, column) => column);
@@ -30,7 +27,7 @@ export function editDistance(one: string, other: string): number {
   return above[other.length]!;
 }
 
-/** The nearest of `known`, without regard to case; undefined if none is near. */
+/** The nearest of `known`, ignoring case; undefined if none is near. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(1, Math.round(word.length / LETTERS_PER_MISTAKE)) + 1;
@@ -43,7 +40,7 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return best;
 }
 
-/** For the end of a message: `; did you mean state?`, or all that there is. */
+/** The end of a message: `; did you mean state?`, or a list of all known names. */
 export function suggestion(word: string, known: readonly string[]): string {
   const near = nearest(word, known);
   return near === undefined ? `; there are ${known.join(', ')}` : `; did you mean ${near}?`;

@@ -1,6 +1,6 @@
 /**
- * The transition table: states are rows, events are columns, and every cell says what the event does there.
- * What depends on more than the state is a choice among cells that are named, so that it can be drawn and proved.
+ * The transition table: states are rows, events are columns, and each cell says what the event does in the state.
+ * A cell that depends on more than the state is a choice among named cells, so that it can be drawn and model-checked.
  */
 import type { Json } from './definition.ts';
 
@@ -9,28 +9,28 @@ export const same: unique symbol = Symbol.for('flockwork.same');
 /** The event is an error in that state. */
 export const impossible: unique symbol = Symbol.for('flockwork.impossible');
 
-/** Where an instance is, and what it holds: as of the beginning of a cycle, if it is another one. */
+/** State and payload of an instance; of another instance, as of the beginning of the cycle. */
 export interface InstanceSnapshot {
   readonly state: string;
   readonly payload: Json;
 }
 
-/** What an event finds. A choice or a hook looks at nothing else: the same situation has the same result. */
+/** The argument of a choice or a hook, which must be a pure function of it. */
 export interface GuardContext<State extends string = string, Event extends string = string> {
   readonly instance: string;
   readonly state: State;
   readonly payload: any; // eslint-disable-line -- the user's own shape
   readonly event: Event;
   readonly details: Json;
-  /** What the instance works toward, this event considered. `payload.goal` is what it was before. */
+  /** What the instance works toward, after this event. `payload.goal` is the value before it. */
   readonly goal: string | undefined;
-  /** Undefined for an instance that is not there. */
+  /** Undefined for an instance that does not exist. */
   readonly sensor: (instance: string) => InstanceSnapshot | undefined;
 }
 
 export type Verdict<State extends string = string> = State | typeof same | typeof impossible;
 
-/** Made by `choose`. */
+/** Created by `choose`. */
 export interface Choice<State extends string = string> {
   readonly label: string;
   readonly among: readonly Verdict<State>[];
@@ -39,12 +39,12 @@ export interface Choice<State extends string = string> {
 
 export type Cell<State extends string = string> = Verdict<State> | Choice<State>;
 
-/** Every pair of a state and an event has its cell. */
+/** Has a cell for each pair of a state and an event. */
 export type Table<State extends string = string, Event extends string = string> = Readonly<
   Record<State, Readonly<Record<Event, Cell<State>>>>
 >;
 
-/** A conditional cell: `label` says on what it depends, `decide` answers one of `among`. */
+/** A conditional cell: `label` describes the condition, `decide` returns one of `among`. */
 export function choose<const State extends string>(
   label: string,
   among: readonly Verdict<State>[],
@@ -53,12 +53,12 @@ export function choose<const State extends string>(
   return { label, among, decide };
 }
 
-/** Everything a cell may come to, in the order in which it names them. */
+/** The possible results of a cell, in the user's order. */
 export function verdictsOf(cell: Cell): readonly Verdict[] {
   return typeof cell === 'object' ? cell.among : [cell];
 }
 
-/** For messages: a state by its name, the others by what they are called in a table; never throws. */
+/** For messages: the state, `same` or `impossible`. Never throws, whatever a user's function returned. */
 export function verdictName(verdict: unknown): string {
   if (verdict === same) return 'same';
   if (verdict === impossible) return 'impossible';

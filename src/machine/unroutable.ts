@@ -1,16 +1,16 @@
-/** What becomes of an event that no open state waits for: its instance is not there yet, has ended, or has failed. */
+/** Events whose instance does not exist yet, has ended, or has failed. */
 import type { RejectionRecord } from './record.ts';
 
-/** Milliseconds that an event waits for its instance, where its sender has not said. */
+/** How long an event waits for its instance, unless its sender specifies it. */
 export const DEFAULT_GRACE_MS = 10_000;
 
-/** The instance's last state file, and whether its step was the last. */
+/** The instance's last state file. */
 export interface LastStep {
   readonly name: string;
   readonly hasEnded: boolean;
 }
 
-/** Undefined while it may wait. `isLate`: it has waited for its grace. */
+/** Why the event is rejected; undefined while it waits. `isLate`: its grace period is over. */
 export function unroutableReason(
   instance: string,
   last: LastStep | undefined,

@@ -1,8 +1,8 @@
-/** States of a table in which no instance can ever be. */
+/** Finds states of a table that no instance can be in. */
 import type { Machine } from './definition.ts';
 import { impossible, verdictsOf } from './table.ts';
 
-/** Those that are neither the first one, nor in a transition, nor what a command's `next` names. In the order of the table. */
+/** States that are neither the initial one, nor in a transition, nor a command's `next`. In the order of the table. */
 export function unusedStates({ initial, kinds, rules, activities }: Machine): string[] {
   if (rules === undefined) return [];
   const used = new Set([initial]);

@@ -31,7 +31,7 @@ test('two machines of one name: from which files', async () => {
   const text = `name: twin\nstarting_state: a\nactivities: { a: { run: x } }\n`;
   const [one, other] = [put('one.yaml', text), put('other.yaml', text)];
   await expect(loadMachines([one, other])).rejects.toThrow(
-    `there are two machines twin, from ${one} and ${other}; give`,
+    `there are two machines twin, from ${one} and ${other}; rename one`,
   );
   const simple = put('simple.yaml', text.replace('twin', 'simple'));
   await expect(loadMachines([simple])).rejects.toThrow(`from Flockwork itself and ${simple};`);

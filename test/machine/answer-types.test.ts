@@ -1,4 +1,4 @@
-/** What the compiler says of answers: `npm run types` is the test. */
+/** Types of answers: checked by the compiler (`npm run types`). */
 import { expect, test } from 'vitest';
 import {
   done,
@@ -25,7 +25,7 @@ const wide: string = 'idle';
 const anyTick: Tick = () => next(wide);
 const declared = (context: TickContext): Answer => next(context.state);
 
-test('a state that a table has is known', () => {
+test('accepts the states of a table', () => {
   const known = [
     machine({ ...scan, activities: { scanning: ({ payload }) => next('idle', payload) } }),
     machine({ ...scan, activities: { scanning: () => next('scan') } }),
@@ -66,7 +66,7 @@ const forks = {
 };
 const job = { job: () => next('rset'), rest: () => done() };
 
-test('one that there is not does not compile', () => {
+test('does not compile with an unknown state', () => {
   const unknown = [
     // @ts-expect-error -- no such state
     machine({ ...scan, activities: { scanning: () => next('idel') } }),

@@ -13,7 +13,7 @@ import { commandAnswer } from '../../src/machine/command-answer.ts';
 const CENTURY = 36_525 * 24 * 3_600_000;
 const emit = [{ to: 'bell', event: 'ring', details: { times: 2 } }];
 
-describe('what a tick may answer besides', () => {
+describe('checkAnswer', () => {
   test.each([
     [later('1.5s', 'a'), { kind: 'next', state: 'a', delay: 1500 }],
     [later(7, 'a', { b: 1 }), { kind: 'next', state: 'a', payload: { b: 1 }, delay: 7 }],
@@ -29,7 +29,7 @@ describe('what a tick may answer besides', () => {
     expect(checkAnswer(answer)).toEqual(is);
   });
 
-  test('what it holds is a copy: whoever answered may go on with it', () => {
+  test('copies the answer, which the tick may change afterwards', () => {
     const details = { list: [1] };
     const checked = checkAnswer(done(undefined, { emit: [{ to: 'a', event: 'b', details }] }));
     details.list.push(2);
@@ -37,32 +37,32 @@ describe('what a tick may answer besides', () => {
   });
 
   test.each([
-    ['soon', 'is no duration'],
-    [-1, 'is no duration'],
-    [Number.NaN, 'is no duration'],
+    ['soon', 'is not a valid duration'],
+    [-1, 'is not a valid duration'],
+    [Number.NaN, 'is not a valid duration'],
     [CENTURY + 1, 'hundred years'],
-  ])('a delay of %s is refused', (delay, words) => {
+  ])('refuses a delay of %s', (delay, words) => {
     expect(() => later(delay, 'a')).toThrow(words);
     expect(() => checkAnswer({ kind: 'next', state: 'a', delay })).toThrow(words);
   });
 
   const emitting = (events: unknown): Answer => done(1, { emit: events } as AnswerOptions);
   test.each([
-    [{ to: 'a', event: 'b' }, 'has to be a list'],
-    [[null], 'has to be a list'],
-    [[{ to: 'a' }], 'has to be a list'],
-    [[{ to: 'a', event: '' }], 'has to be a list'],
-    [[{ to: 'a', event: 'b', delay: -1 }], 'has to be a list'],
-    [[{ to: 'a', event: 'b', delay: Number.NaN }], 'has to be a list'],
-    [[{ to: 'a', event: 'b', delay: '3s' }], 'has to be a list'],
-    [[{ to: 'a', event: 'b', since: 1 }], 'has to be a list'],
-    [[{ to: 'a/b', event: 'c' }], '"a/b", which is no instance'],
-    [[{ to: '', event: 'c' }], 'which is no instance'],
+    [{ to: 'a', event: 'b' }, 'must be a list'],
+    [[null], 'must be a list'],
+    [[{ to: 'a' }], 'must be a list'],
+    [[{ to: 'a', event: '' }], 'must be a list'],
+    [[{ to: 'a', event: 'b', delay: -1 }], 'must be a list'],
+    [[{ to: 'a', event: 'b', delay: Number.NaN }], 'must be a list'],
+    [[{ to: 'a', event: 'b', delay: '3s' }], 'must be a list'],
+    [[{ to: 'a', event: 'b', since: 1 }], 'must be a list'],
+    [[{ to: 'a/b', event: 'c' }], '"a/b", which is not a valid instance'],
+    [[{ to: '', event: 'c' }], 'which is not a valid instance'],
     [[{ to: 'x'.repeat(195), event: 'c' }], 'bytes'],
     [[{ to: 'a', event: 'c', details: 1n }], 'bigint'],
     [[{ to: 'a', event: 'c', details: 'x'.repeat(1_100_000) }], 'larger'],
     [Array.from({ length: 1001 }, () => ({ to: 'a', event: 'c' })), 'more than 1000 events'],
-  ])('emit of %o is refused', (events, words) => {
+  ])('refuses emit: %o', (events, words) => {
     expect(() => checkAnswer(emitting(events))).toThrow(words);
   });
 
@@ -72,7 +72,7 @@ describe('what a tick may answer besides', () => {
   );
 });
 
-describe('what a command may print besides', () => {
+describe('commandAnswer', () => {
   test.each([
     [
       '{"next": "a", "later": "2m"}',
@@ -90,21 +90,21 @@ describe('what a command may print besides', () => {
     ['{"emit": [], "payload": 4}', 'on', { kind: 'next', state: 'on', payload: 4, emit: [] }],
     ['{"emit": []}', undefined, { kind: 'done', emit: [] }],
     ['{"done": 1, "emit": []}', 'on', { kind: 'done', output: 1, emit: [] }],
-    // What only looks like one is a payload, as any other JSON.
+    // Looks like an answer, but is a payload like any other JSON.
     ['{"wait": "a while"}', 'on', { kind: 'next', state: 'on', payload: { wait: 'a while' } }],
     ['{"emit": 4}', undefined, { kind: 'done', output: { emit: 4 } }],
     ['{"later": null}', undefined, { kind: 'done', output: { later: null } }],
-  ])('%s, configured next %s', (stdout, following, answer) => {
+  ])('accepts %s with the configured next %s', (stdout, following, answer) => {
     expect(commandAnswer(stdout, following, 0)).toEqual(answer);
   });
 
   test.each([
     ['{"later": "1s"}', 'without a state'],
-    ['{"later": "soon", "next": "a"}', 'is no duration'],
-    ['{"emit": [{"to": "x"}], "done": 1}', 'has to be a list'],
+    ['{"later": "soon", "next": "a"}', 'is not a valid duration'],
+    ['{"emit": [{"to": "x"}], "done": 1}', 'must be a list'],
     ['{"emit": [], "count": 1}', 'unknown key count'],
     ['{"wait": true, "paylod": 1}', 'unknown key paylod'],
-  ])('%s is a failed attempt', (stdout, words) => {
+  ])('refuses %s', (stdout, words) => {
     expect(() => commandAnswer(stdout, undefined, 0)).toThrow(words);
   });
 });

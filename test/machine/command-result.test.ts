@@ -23,8 +23,8 @@ const failed = (message: unknown, fatal: boolean) => ({
   error: fatal ? { message, fatal: true } : { message },
 });
 
-describe('what a command that ended means', () => {
-  test('an answer in JSON, with a byte order mark or without', () => {
+describe('commandResult', () => {
+  test('accepts JSON with and without a byte order mark', () => {
     const answer = { kind: 'answer', answer: { kind: 'done', output: { n: 1 } } };
     expect(of(end('{"n":1}\n'))).toEqual(answer);
     expect(of(end('\ufeff{"n":1}'))).toEqual(answer);
@@ -37,18 +37,18 @@ describe('what a command that ended means', () => {
     ['{"later": "1s"}', 'without a state'],
     [Uint8Array.of(0x22, 0xe9, 0x22), 'not UTF-8'],
     ['['.repeat(1000), 'nested'],
-  ])('fails for good when its answer cannot be understood: %s', (stdout, words) => {
+  ])('does not retry an invalid answer: %s', (stdout, words) => {
     expect(of(end(stdout))).toEqual(failed(expect.stringContaining(words), true));
   });
 
-  test('fails for good when it printed more than there is room for', () => {
+  test('does not retry output beyond the limit', () => {
     const words = expect.stringContaining(`more than ${MAX_OUTPUT_BYTES} bytes`);
     expect(of(end('1', { isTooMuch: true, status: null, signal: 'SIGTERM' }))).toEqual(
       failed(words, true),
     );
   });
 
-  test('is tried again after any exit status', () => {
+  test('retries after any other exit status', () => {
     const lastLines = ['one', 'two'];
     expect(of(end('', { status: 1, lastLines }))).toEqual(
       failed('the command exited with status 1\none\ntwo', false),
@@ -62,7 +62,7 @@ describe('what a command that ended means', () => {
     [3, 'status 3'],
     [126, 'not executable'],
     [127, 'command not found'],
-  ])('but not after exit status %i', (status, words) => {
+  ])('does not retry exit status %i', (status, words) => {
     expect(of(end('', { status }))).toEqual(failed(expect.stringContaining(words), true));
   });
 
@@ -75,25 +75,25 @@ describe('what a command that ended means', () => {
     ['{"fail": ""}', 0, 'without a reason', false],
     ['{"fail": "x", "retry": "no"}', 0, 'must be {"fail": REASON}', true],
     ['{"fail": "x", "done": 1}', 0, 'must be {"fail": REASON}', true],
-  ])('a failure that it tells: %s with exit status %i', (stdout, status, words, fatal) => {
+  ])('accepts the failure %s with exit status %i', (stdout, status, words, fatal) => {
     expect(of(end(stdout, { status }))).toEqual(failed(expect.stringContaining(words), fatal));
   });
 
-  test('a long reason is cut', () => {
+  test('cuts a long reason', () => {
     const result = of(end(JSON.stringify({ fail: 'x'.repeat(20_000) })));
     expect(result).toEqual(failed('x'.repeat(10_000), false));
   });
 
-  test('a value that only looks like a failure is the output', () => {
+  test('takes a value that only resembles a failure as the output', () => {
     const answer = { kind: 'answer', answer: { kind: 'done', output: { fail: 3 } } };
     expect(of(end('{"fail": 3}'))).toEqual(answer);
   });
 });
 
-describe('what its standard output is', () => {
+describe('the option output', () => {
   const text = end('{"next": "x"}\nsecond line\n');
 
-  test('text: the output of a last step', () => {
+  test('text: becomes the output of a last step', () => {
     expect(of(text, 'text')).toEqual({
       kind: 'answer',
       answer: { kind: 'done', output: '{"next": "x"}\nsecond line' },
@@ -101,14 +101,17 @@ describe('what its standard output is', () => {
     expect(of(end(''), 'text')).toEqual({ kind: 'answer', answer: { kind: 'done' } });
   });
 
-  test.each(['text', 'none'] as const)('%s: on to the next state with the payload', (output) => {
-    expect(of(text, output, 'on')).toEqual({
-      kind: 'answer',
-      answer: { kind: 'next', state: 'on', payload: 7 },
-    });
-  });
+  test.each(['text', 'none'] as const)(
+    '%s: continues in the next state with the same payload',
+    (output) => {
+      expect(of(text, output, 'on')).toEqual({
+        kind: 'answer',
+        answer: { kind: 'next', state: 'on', payload: 7 },
+      });
+    },
+  );
 
-  test('none: not looked at, be it UTF-8 or not', () => {
+  test('none: ignores standard output, even if it is not UTF-8', () => {
     expect(of(end(Uint8Array.of(0xff)), 'none')).toEqual({
       kind: 'answer',
       answer: { kind: 'done' },
@@ -117,11 +120,11 @@ describe('what its standard output is', () => {
   });
 });
 
-describe('a machine says so', () => {
+describe('machine()', () => {
   const withActivity = (activity: object) => () =>
     machine({ name: 'm', activities: { go: activity as never } });
 
-  test('its output and its exit statuses are kept', () => {
+  test('keeps output and exit statuses', () => {
     const made = withActivity({
       run: 'true',
       output: 'text',
@@ -135,11 +138,11 @@ describe('a machine says so', () => {
   });
 
   test.each([
-    [{ run: 'true', output: 'xml' }, 'output must be json, text, none'],
+    [{ run: 'true', output: 'xml' }, 'output must be one of json, text, none'],
     [{ run: 'true', retry: { nonRetryableExitStatuses: [0] } }, 'numbers from 1 to 255'],
     [{ run: 'true', retry: { nonRetryableExitStatuses: 3 } }, 'numbers from 1 to 255'],
     [{ tick: () => 1, retry: { nonRetryableExitStatuses: [3] } }, 'FatalError'],
-  ])('%o is refused', (activity, words) => {
+  ])('refuses %o', (activity, words) => {
     expect(withActivity(activity)).toThrow(words);
   });
 });

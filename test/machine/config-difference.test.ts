@@ -21,11 +21,11 @@ test.each([
       version: '1.10',
     }),
   ],
-])('%s: no difference', (_what, given) => {
+])('ignores %s', (_what, given) => {
   expect(configurationDifferences(STORED, given)).toEqual([]);
 });
 
-test('starting_state and startingState: no difference', () => {
+test('ignores starting_state against startingState', () => {
   const [stored, given] = ['starting_state', 'startingState'].map(
     (key) => `${STORED}${key}: start\n`,
   );
@@ -59,12 +59,12 @@ test.each([
     STORED.replace('event: go', `event: ${'x'.repeat(100)}`),
     [`transitions.0.event: "go" is stored, not "${'x'.repeat(59)}…`],
   ],
-])('%s', (_what, given, lines) => {
+])('reports %s', (_what, given, lines) => {
   expect(configurationDifferences(STORED, given)).toEqual(lines);
 });
 
-test('what cannot be read differs as a whole', () => {
+test('reports text that does not parse as a whole', () => {
   expect(configurationDifferences('[', STORED)).toEqual([
-    expect.stringMatching(/^all of it: "\[" is stored, not \{"name"/),
+    expect.stringMatching(/^the configuration: "\[" is stored, not \{"name"/),
   ]);
 });

@@ -17,8 +17,8 @@ activities:
   upload: { run: ./upload.sh, cwd: bin, env: { RETRIES: 3 } }
 `;
 
-describe('machines as configurations', () => {
-  test('YAML, with everything', () => {
+describe('parseConfiguration', () => {
+  test('accepts YAML with every key', () => {
     const machine = parse(GOOD);
     expect(machine).toMatchObject({ name: 'thumbnails', version: '2', initial: 'shrink' });
     expect(machine.activities.get('shrink')).toMatchObject({
@@ -35,11 +35,11 @@ describe('machines as configurations', () => {
     });
   });
 
-  test('a version is what is written, not the number it makes', () => {
+  test('takes a version as written, not as a number', () => {
     expect(parse(GOOD.replace('version: 2', 'version: 1.10')).version).toBe('1.10');
   });
 
-  test('one without a version has the one that is given, and no other', () => {
+  test('uses the given version only where the text has none', () => {
     const plain = GOOD.replace('version: 2', '');
     const source = { file: 'm.yaml', folder: '/machines', version: 'v1' };
     expect(parseConfiguration(plain, source).version).toBe('v1');
@@ -47,7 +47,7 @@ describe('machines as configurations', () => {
     expect(parse(plain).version).toBeUndefined();
   });
 
-  test.each(['m.yaml', 'm.json'])('startingState is starting_state, in %s too', (file) => {
+  test.each(['m.yaml', 'm.json'])('accepts startingState for starting_state in %s', (file) => {
     const text = '{"name": "m", "startingState": "a", "activities": {"a": {"run": "true"}}}';
     expect(parse(text, file).initial).toBe('a');
     expect(() => parse(text.replace('"startingState": "a"', '"startingState": "b"'), file)).toThrow(
@@ -55,7 +55,7 @@ describe('machines as configurations', () => {
     );
   });
 
-  test('both of them are one too many', () => {
+  test('refuses both together', () => {
     expect(() => parse(`${GOOD}startingState: shrink\n`)).toThrow('unknown key startingState');
   });
 
@@ -78,13 +78,13 @@ describe('machines as configurations', () => {
     ['!!str 1.50', '1.50'],
     ['.inf', '.inf'],
     ['&other 1.10', '1.10'],
-  ])('a variable is what is written: %s', (written, value) => {
+  ])('takes a variable as written: %s', (written, value) => {
     const head = 'name: a\nstarting_state: go\nactivities:\n  go:\n    run: x\n';
     expect(envOf(`${head}    env:\n      V: ${written}\n`)).toEqual({ V: value });
     expect(envOf(`%YAML 1.1\n---\n${head}    env: { V: ${written} }\n`)).toEqual({ V: value });
   });
 
-  test('a variable is what is written, behind an alias and in JSON too', () => {
+  test('takes a variable as written, also behind an alias and in JSON', () => {
     const text = `x-version: &v 3.10
 x-env: &e { A: 1.0 }
 name: a
@@ -98,16 +98,16 @@ activities: { go: { run: x, env: { V: *v } }, on: { run: x, env: *e } }`;
   });
 
   test.each([
-    ['{ "A=B": x }', '"A=B" is no name of a variable'],
-    ['{ "": x }', '"" is no name of a variable'],
-    ['{ A: "x\\0" }', 'no null character'],
+    ['{ "A=B": x }', '"A=B" is not a valid variable name'],
+    ['{ "": x }', '"" is not a valid variable name'],
+    ['{ A: "x\\0" }', 'cannot contain a null character'],
     ['{ A: ~ }', 'text or a number'],
-  ])('a variable that no process can have is refused: %s', (env, words) => {
+  ])('refuses an invalid variable: %s', (env, words) => {
     const text = `name: a\nstarting_state: go\nactivities: { go: { run: x, env: ${env} } }`;
     expect(() => parse(text)).toThrow(words);
   });
 
-  test('whatever the text, it is a machine or a UserError', () => {
+  test('returns a machine or throws a UserError for any text', () => {
     const keys = fc.constantFrom('name: a', 'activities:', '  s: {run: x}', 'starting_state: s');
     const texts = fc.oneof(fc.string(), fc.array(fc.oneof(keys, fc.string())).map(lines));
     fc.assert(
@@ -196,12 +196,12 @@ activities: { go: { run: x, env: { V: *v } }, on: { run: x, env: *e } }`;
     ['a command that is none', GOOD.replace('./upload.sh', '5'), 'm.yaml', ['m.yaml:7:', 'string']],
     ['a timeout that is none', GOOD.replace('30s', 'soon'), 'm.yaml', ['m.yaml:6:', 'soon']],
     ['a bad name', GOOD.replace('thumbnails', 'a b'), 'm.yaml', ['m.yaml:2:', 'machine name']],
-  ])('%s is refused, with its place', (_what, text, file, words) => {
+  ])('refuses %s, with its position', (_what, text, file, words) => {
     expect(() => parse(text, file)).toThrow(expect.objectContaining({ code: 'bad-configuration' }));
     for (const word of words) expect(() => parse(text, file)).toThrow(word);
   });
 
-  test('all problems are told at once', () => {
+  test('reports all problems at once', () => {
     const text = GOOD.replace('next: upload', 'next: uplod').replace('version: 2', 'versoin: 2');
     expect(() => parse(text)).toThrow(/versoin[^]*uplod|uplod[^]*versoin/);
   });
@@ -231,8 +231,8 @@ const problemsOf = (text: string): unknown => {
   }
 };
 
-describe('configurations with transitions', () => {
-  test('are tables, in which what nobody named is impossible', () => {
+describe('parseConfiguration with transitions', () => {
+  test('makes pairs without a transition impossible', () => {
     const orders = parse(ORDERS);
     expect(orders).toMatchObject({ name: 'orders', version: 'v3', initial: 'start' });
     expect(orders.events).toEqual(['accept', 'ship', 'close', 'remind']);
@@ -248,7 +248,7 @@ describe('configurations with transitions', () => {
     expect([...orders.kinds.values()]).toEqual(['waiting', 'waiting', 'waiting', 'terminal']);
   });
 
-  test('what no transition names is not allowed; what changes nothing would be', () => {
+  test('tells a pair without a transition from one that stays', () => {
     const { rules } = parse(ORDERS);
     const send = (state: string, event: string): string =>
       decide(rules!, 'o', { state, payload: {} }, { event, details: null }, () => undefined)
@@ -258,7 +258,7 @@ describe('configurations with transitions', () => {
     expect(send('start', 'explode')).toBe('EventNotAllowed');
   });
 
-  test('may have activities, too', () => {
+  test('accepts activities too', () => {
     const both = parse(`${ORDERS}activities: { shipped: { run: ./track.sh, next: closed } }\n`);
     expect(both.kinds.get('shipped')).toBe('runnable');
     expect(both.activities.get('shipped')).toMatchObject({ next: 'closed' });
@@ -289,7 +289,7 @@ describe('configurations with transitions', () => {
     [
       'a pair twice',
       ORDERS.replace('after:', '  - { from: start, to: closed, event: accept }\nafter:'),
-      ['m.yaml:11:5: ', 'where accept leads from start is in transitions.0 already'],
+      ['m.yaml:11:5: ', 'transitions.0 has accept from start already'],
     ],
     [
       'the same transition twice',
@@ -297,14 +297,14 @@ describe('configurations with transitions', () => {
         'to: pending, event: ship',
         'to: shipped, event: ship',
       ),
-      ['m.yaml:10:5: ', 'transitions.1 already'],
+      ['m.yaml:10:5: ', 'transitions.1 has ship from pending already'],
     ],
     [
       'a state twice',
       ORDERS.replace('closed]', 'start]'),
-      ['m.yaml:5:35: ', 'state start is there already'],
+      ['m.yaml:5:35: ', 'state start is listed twice'],
     ],
-    ['no states', without(/states:.*\n/), ['states: it is required']],
+    ['no states', without(/states:.*\n/), ['states: transitions need a list of states']],
     [
       'states that are none',
       ORDERS.replace(/states:.*/, 'states: [1]'),
@@ -341,9 +341,9 @@ describe('configurations with transitions', () => {
       ['m.yaml:12:3: ', 'no state pendng'],
     ],
     [
-      'a timer that is no duration',
+      'a timer that is not a valid duration',
       ORDERS.replace('2m:', 'soon:'),
-      ['m.yaml:13:5: ', '"soon" is no duration'],
+      ['m.yaml:13:5: ', '"soon" is not a valid duration'],
     ],
     [
       'a timer without unit, of nothing',
@@ -373,28 +373,28 @@ describe('configurations with transitions', () => {
     [
       'timers without transitions',
       'name: a\nstarting_state: s\nafter: {}\nactivities: { s: { run: x } }\n',
-      ['m.yaml:3:1: ', 'it needs transitions'],
+      ['m.yaml:3:1: ', 'expected transitions too'],
     ],
     [
       'neither transitions nor activities',
       'name: a\nstarting_state: s\nstates: [s]\n',
-      ['nothing would ever happen'],
+      ['expected activities or transitions'],
     ],
-  ])('%s is refused, with its place', (_what, text, words) => {
+  ])('refuses %s, with its position', (_what, text, words) => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'bad-configuration' }));
     for (const word of words) expect(() => parse(text)).toThrow(word);
   });
 
-  test('all problems are told at once, each once', () => {
+  test('reports all problems at once, each once', () => {
     const text = ORDERS.replace('from: shipped', 'from: shiped')
       .replace('2m: remind', 'soon: close')
       .replace('closed]', 'start]');
     expect(problemsOf(ORDERS.replace('event: close', 'event: close, when: now'))).toHaveLength(1);
-    // `closed` is gone from the states: the transition to it has lost its target, too.
+    // `closed` is no longer a state, so the transition to it is reported too.
     expect(problemsOf(text)).toHaveLength(5);
   });
 
-  test('whatever the values, it is a machine or a UserError', () => {
+  test('returns a machine or throws a UserError for any values', () => {
     const names = fc.constantFrom('a', 'b', '__proto__', 'constructor', '', '1');
     const any = fc.oneof({ weight: 5, arbitrary: names }, fc.jsonValue());
     const configuration = fc.record(

@@ -26,18 +26,18 @@ const RULES: Rules = {
   before: undefined,
   after: undefined,
 };
-const nobody = (): undefined => undefined;
+const noSensor = (): undefined => undefined;
 interface Found extends Partial<InstanceSnapshot> {
   readonly rules?: Rules;
   readonly sensor?: (instance: string) => InstanceSnapshot | undefined;
 }
 const at = (
   event: string,
-  { rules = RULES, payload = { n: 1 }, state = 'shut', sensor = nobody }: Found = {},
+  { rules = RULES, payload = { n: 1 }, state = 'shut', sensor = noSensor }: Found = {},
 ): Decision => decide(rules, 'door', { state, payload }, { event, details: { by: 'me' } }, sensor);
 
-describe('one event at one instance', () => {
-  test('moves it, and says what it works toward', () => {
+describe('decide', () => {
+  test('moves the instance and sets its goal', () => {
     expect(at('push')).toEqual({
       outcome: 'Ok',
       state: 'open',
@@ -47,7 +47,7 @@ describe('one event at one instance', () => {
     });
   });
 
-  test('changes nothing but the goal', () => {
+  test('changes only the goal for same', () => {
     expect(at('wait')).toMatchObject({
       state: 'shut',
       payload: { n: 1, goal: 'in' },
@@ -55,18 +55,18 @@ describe('one event at one instance', () => {
     });
   });
 
-  test('moves it to where it is: that is a transition', () => {
+  test('counts a transition to the same state as a move', () => {
     expect(at('again')).toMatchObject({ outcome: 'Ok', state: 'shut', moved: true });
   });
 
-  test('a choice sees the goal with this event, and its payload without', () => {
+  test('shows a choice the new goal and the old payload', () => {
     expect(at('follow', { payload: { goal: 'in' } })).toMatchObject({
       state: 'open',
       payload: { goal: 'out' },
     });
   });
 
-  test('a choice sees the others', () => {
+  test('shows a choice other instances', () => {
     const bay = (state: string) => (one: string) =>
       one === 'bay' ? { state, payload: {} } : undefined;
     expect(at('look', { sensor: bay('hostile') })).toMatchObject({ state: 'open' });
@@ -82,13 +82,13 @@ describe('one event at one instance', () => {
     ['push', { state: 'constructor' }, 'InternalError', 'there is no state constructor'],
     ['lie', {}, 'InternalError', '"lies" chose elsewhere, which is not among open'],
     ['fail', {}, 'InternalError', 'no such luck'],
-    ['push', { payload: [1] }, 'InternalError', 'no room for a goal'],
-    ['push', { payload: null }, 'InternalError', 'no room for a goal'],
-  ])('%s %o is refused', (event, more, outcome, reason) => {
+    ['push', { payload: [1] }, 'InternalError', 'cannot keep the goal'],
+    ['push', { payload: null }, 'InternalError', 'cannot keep the goal'],
+  ])('refuses %s %o', (event, more, outcome, reason) => {
     expect(at(event, more)).toEqual({ outcome, reason: expect.stringContaining(reason) });
   });
 
-  test('a payload that has no room for a goal needs none', () => {
+  test('accepts a payload that is not an object if there is no goal', () => {
     expect(at('constructor', { payload: 5 })).toMatchObject({ outcome: 'Ok', payload: 5 });
   });
 });
@@ -97,7 +97,7 @@ describe('hooks', () => {
   const seen: unknown[] = [];
   const hooked = (more: Partial<Rules>): { rules: Rules } => ({ rules: { ...RULES, ...more } });
 
-  test('before sees where it would go, and may say no', () => {
+  test('before gets the target state and may veto', () => {
     const before: Rules['before'] = (transition) => {
       seen.push({ ...transition, sensor: undefined });
       return 'the bay is closed';
@@ -120,14 +120,14 @@ describe('hooks', () => {
     ]);
   });
 
-  test('are not asked where nothing moves', () => {
+  test('are not called for same and impossible', () => {
     const never = (): never => {
       throw new Error('asked');
     };
     expect(at('wait', hooked({ before: never, after: never })).outcome).toBe('Ok');
   });
 
-  test('after says what it causes', () => {
+  test('after returns the events to send', () => {
     const emit = [{ to: 'bay', event: 'knock', details: 1 }];
     expect(at('push', hooked({ after: () => emit }))).toMatchObject({ outcome: 'Ok', emit });
     expect(at('push', hooked({ after: (() => undefined) as never }))).toMatchObject({ emit: [] });
@@ -140,14 +140,14 @@ describe('hooks', () => {
     ['after', { to: 'bay', event: 'knock' }],
     ['after', [{ event: 'knock' }]],
     ['after', [null]],
-  ])('%s that answers %o is a mistake of the machine', (hook, answer) => {
+  ])('%s: %o is an InternalError', (hook, answer) => {
     expect(at('push', hooked({ [hook]: () => answer }))).toMatchObject({
       outcome: 'InternalError',
     });
   });
 });
 
-test('it never throws, and changes nothing that it is given', () => {
+test('never throws, and does not mutate its arguments', () => {
   const events = fc.oneof(fc.constantFrom(...Object.keys(RULES.table['shut']!)), fc.string());
   fc.assert(
     fc.property(

@@ -26,18 +26,18 @@ test.each([
   ['accept.json.problem', false],
   ['accept.JSON', false],
   ['20260101T000000.000Z~a@order', false],
-])('%s is a name of one: %s', (name, expected) => {
+])('isDroppedName(%s) is %s', (name, expected) => {
   expect(isDroppedName(name)).toBe(expected);
 });
 
-test('what explains one is no name of one, and leads back', () => {
+test('problemName is not the name of an event, and subjectOfProblem inverts it', () => {
   expect(subjectOfProblem(problemName('a.json'))).toBe('a.json');
   expect(subjectOfProblem('a.json')).toBeUndefined();
   expect(subjectOfProblem('.a.json.problem')).toBeUndefined();
   expect(subjectOfProblem('a.txt.problem')).toBeUndefined();
 });
 
-test('says for whom it is, and what else an event says', () => {
+test('parses the instance and the other keys', () => {
   const more = { details: { by: [1, null] }, originator: 'me', timestamp: 'now' };
   expect(parse({ ...accept, ...more, id: 'pay-1' })).toEqual({
     id: 'pay-1',
@@ -46,14 +46,14 @@ test('says for whom it is, and what else an event says', () => {
   });
 });
 
-describe('without an id', () => {
-  test('the same name and content are the same event, anything else is another', () => {
+describe('an event without an id', () => {
+  test('gets the same id for the same name and content only', () => {
     expect(idOf(accept)).toBe(idOf(accept));
     const others = [idOf(accept, 'b.json'), idOf({ ...accept, details: 1 }), idOf(accept)];
     expect(new Set(others).size).toBe(3);
   });
 
-  test('it has one that a name can have, and that no step could have made', () => {
+  test('gets a valid id that differs from those of steps', () => {
     const id = idOf(accept);
     expect(eventIdProblem(id)).toBeUndefined();
     const name = { time: new Date(0).toISOString(), isDelayed: false, id, to: 'x' };
@@ -71,27 +71,27 @@ test.each([
   [{ to: 'order-7' }, '"event"'],
   [{ ...accept, event: '' }, '"event"'],
   [{ ...accept, to: 7 }, '"to"'],
-  [{ ...accept, to: '' }, '"to": no instance'],
-  [{ ...accept, to: '../x' }, '"to": no instance'],
-  [{ ...accept, to: 'x'.repeat(250) }, '"to": no instance'],
+  [{ ...accept, to: '' }, '"to": not a valid instance'],
+  [{ ...accept, to: '../x' }, '"to": not a valid instance'],
+  [{ ...accept, to: 'x'.repeat(250) }, '"to": not a valid instance'],
   [{ ...accept, id: '' }, '"id"'],
   [{ ...accept, id: '../../x' }, '"id"'],
   [{ ...accept, id: 'x'.repeat(40) }, '"id"'],
   [{ ...accept, when: 'now' }, 'when'],
   [{ ...accept, details: 'x'.repeat(2 ** 20) }, 'larger than'],
   ['['.repeat(1000), 'deep'],
-])('%j is none: %s', (value, why) => {
+])('refuses %j: %s', (value, why) => {
   expect(parse(value)).toEqual(expect.stringContaining(why));
 });
 
-test('a __proto__ in the details is data', () => {
+test('keeps a __proto__ in the details as data', () => {
   const text = '{"to":"order-7","event":"accept","details":{"__proto__":{"a":1},"b":2}}';
   const dropped = parseDropped('a.json', text);
   if (typeof dropped === 'string') throw new Error(dropped);
   expect(JSON.stringify(dropped.file.details)).toBe('{"__proto__":{"a":1},"b":2}');
 });
 
-test('of what is half there nothing parses', () => {
+test('refuses every partial file', () => {
   const whole = JSON.stringify({ ...accept, details: { a: [1, '}'] } });
   for (let length = 0; length < whole.length; length += 1) {
     expect(typeof parse(whole.slice(0, length))).toBe('string');

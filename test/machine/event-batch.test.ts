@@ -12,7 +12,7 @@ import { MAX_KEPT_DETAILS_BYTES } from '../../src/machine/record.ts';
 import { MAX_STATE_BYTES, parseStateFile, type StateFile } from '../../src/machine/state-file.ts';
 import { choose, impossible, same, type InstanceSnapshot } from '../../src/machine/table.ts';
 
-/** What `after` answers is what the event's details ask for, under `emit`. */
+/** `after` emits the events that are in the details under `emit`. */
 const DOOR = machine({
   name: 'door',
   states: ['closed', 'opening', 'open', 'scrap'],
@@ -85,8 +85,8 @@ const OPENED: Partial<EventBatchInput> = {
   file: { state: 'open', machine: 'door', payload: {} },
 };
 
-describe('events', () => {
-  test('that wait together make one step, each with where it came to', () => {
+describe('applyEvents', () => {
+  test('applies all pending events in one step, with each outcome', () => {
     const all = [pending('ask', 'a'), pending({ event: 'done', originator: 'me' }, 'b')];
     const step = batch(all);
     expect(nextOf(step).state).toBe('open');
@@ -105,7 +105,7 @@ describe('events', () => {
     ]);
   });
 
-  test('keep what they were sent with, up to a limit', () => {
+  test('records originator, timestamp and details, up to a limit', () => {
     const sent = { event: 'look', originator: 'me', timestamp: 'noon' };
     const details = { text: 'x'.repeat(5000) };
     const bytes = JSON.stringify(details).length;
@@ -125,7 +125,7 @@ describe('events', () => {
     expect(batch(all, OPENED).events[1]).not.toHaveProperty('details');
   });
 
-  test('the second of one id is passed over, though it says something else', () => {
+  test('skips a second event with the same id, even with other content', () => {
     const step = batch([pending('ask', 'a'), pending('done', 'a'), pending('look', 'b')]);
     expect(step.events.map(({ id, event }) => [id, event])).toEqual([
       ['a', 'ask'],
@@ -134,7 +134,7 @@ describe('events', () => {
     expect(nextOf(step).state).toBe('opening');
   });
 
-  test('a refused one changes nothing, is told of, and the next one counts', () => {
+  test('records a refused event and goes on with the next', () => {
     const step = batch([
       pending('done'),
       pending({ event: 'ask', details: { veto: 'not today' } }),
@@ -160,13 +160,13 @@ describe('events', () => {
     expect(nextOf(step)).toEqual({ state: 'scrap', payload: {}, machine: 'door' });
   });
 
-  test('all of which are refused lead to the same state again: what became of them is kept', () => {
+  test('records events that are all refused, in a step to the same state', () => {
     const step = batch([pending('done')]);
     expect(nextOf(step)).toEqual({ state: 'closed', payload: {}, machine: 'door' });
     expect(step.emit).toEqual([]);
   });
 
-  test('a goal is kept in the payload, beside what is there', () => {
+  test('adds the goal to the payload', () => {
     const file = { state: 'closed', payload: { n: 1 }, machine: 'door', 'x-mine': 2, priority: 3 };
     const step = batch([pending('ask')], { file });
     expect(nextOf(step)).toEqual({
@@ -179,21 +179,21 @@ describe('events', () => {
     });
   });
 
-  test('without a goal the payload goes on as it is, whatever it is', () => {
+  test('keeps any payload unchanged without a goal', () => {
     for (const payload of [null, 3, [1], { __proto__: null, a: 'b' }] as Json[]) {
       const file = { state: 'closed', payload, machine: 'door' };
       expect(nextOf(batch([pending('break')], { file })).payload).toEqual(payload);
     }
   });
 
-  test('the first step says which machine it is, where only its state said so', () => {
+  test('adds the machine to a successor whose state is not the machine', () => {
     const step = batch([pending('ask')], { file: { state: 'door', payload: {} } });
     expect(nextOf(step)).toMatchObject({ state: 'opening', machine: 'door' });
   });
 });
 
 describe('timers', () => {
-  test('are set on entering, the soonest first, each counting only while it stays', () => {
+  test('are set on entry, the soonest first, and lapse when the state is left', () => {
     expect(emittedEvents(batch([pending('ask')]))).toEqual([
       {
         time: '2026-11-25T23:49:19.007Z',
@@ -214,32 +214,32 @@ describe('timers', () => {
     ]);
   });
 
-  test('are not set for a state that is left in the same step', () => {
+  test('are not set for a state that the same step leaves', () => {
     const step = batch([pending('ask'), pending('done')]);
     expect(step.emit).toEqual([]);
     expect(nextOf(step)).not.toHaveProperty('since');
   });
 
-  test('are set once by a state that nobody has entered by an event', () => {
+  test('are set once in a state that was not entered by an event', () => {
     const step = batch([], { state: 'opening', file: { state: 'opening', payload: {} } });
     expect(step.events).toEqual([]);
     expect(step.emit).toHaveLength(2);
     expect(nextOf(step)).toMatchObject({ state: 'opening', since: 'door.state-5' });
   });
 
-  test('go on through events that do not move it', () => {
+  test('continue when an event does not move the instance', () => {
     const step = batch([pending('look'), pending('sing')], OPENING);
     expect(step.emit).toEqual([]);
     expect(nextOf(step)).toMatchObject({ state: 'opening', since: 'door.state-2' });
   });
 
-  test('begin anew when it comes back', () => {
+  test('start again when the instance returns', () => {
     const step = batch([pending('done'), pending('ask')], OPENING);
     expect(step.emit).toHaveLength(2);
     expect(nextOf(step)).toMatchObject({ state: 'opening', since: 'door.state-5' });
   });
 
-  test('an event of one counts while the instance has not moved, and then no more', () => {
+  test('are refused after the instance has moved', () => {
     const due = (since: string): PendingEvent => pending({ event: 'done', since });
     const inTime = batch([due('door.state-2')], OPENING);
     expect(inTime.events).toMatchObject([{ outcome: 'Ok', to: 'open' }]);
@@ -260,7 +260,7 @@ describe('timers', () => {
   });
 });
 
-describe('a timer that is vetoed', () => {
+describe('a vetoed timer', () => {
   const vetoed = (more: Partial<EventFile> = {}): Partial<EventFile> => ({
     event: 'done',
     details: { veto: 'not now' },
@@ -269,7 +269,7 @@ describe('a timer that is vetoed', () => {
     ...more,
   });
 
-  test('comes again, as long afterwards: not now is not never', () => {
+  test('is rescheduled with the same delay', () => {
     const step = batch([pending(vetoed())], OPENING);
     expect(step.events).toMatchObject([{ outcome: 'TransitionNotAllowed', reason: 'not now' }]);
     expect(nextOf(step)).toMatchObject({ state: 'opening', since: 'door.state-2' });
@@ -278,17 +278,17 @@ describe('a timer that is vetoed', () => {
     ]);
   });
 
-  test('but no other event does', () => {
+  test('is rescheduled only for an event of the current timers', () => {
     const { since: _since, ...sent } = vetoed();
     expect(batch([pending(sent)], OPENING).emit).toEqual([]);
     expect(batch([pending(vetoed({ since: 'door.state-1' }))], OPENING).emit).toEqual([]);
   });
 });
 
-describe('an event that looks at another instance', () => {
+describe('an event whose decision reads another instance', () => {
   const ON: InstanceSnapshot = { state: 'on', payload: {} };
 
-  test('is told where that is, and the step that it has looked', () => {
+  test('gets the snapshot, and marks the step as having looked', () => {
     const asked: string[] = [];
     const sensor = (instance: string): InstanceSnapshot => (asked.push(instance), ON);
     const step = batch([pending('look', 'a'), pending('break', 'b')], { sensor });
@@ -302,7 +302,7 @@ describe('an event that looks at another instance', () => {
     expect(batch([pending('ask')])).toMatchObject({ hasLooked: false });
   });
 
-  test('waits for the next cycle unless it is the first, and so does what comes after it', () => {
+  test('is left for the next cycle with all that follow, unless it is the first', () => {
     const events = [pending('sing', 'a'), pending('look', 'b'), pending('break', 'c')];
     const step = batch(events, { sensor: () => ON });
     expect(step.hasLooked).toBe(false);
@@ -310,29 +310,29 @@ describe('an event that looks at another instance', () => {
     expect(step.events.map(({ id }) => id)).toEqual(['a']);
   });
 
-  test('may find that nobody may look there', () => {
+  test('is an InternalError if it may not read that instance', () => {
     const sensor = (): never => {
-      throw new Error('nobody looks at lamp');
+      throw new Error('lamp is not a sensor');
     };
     const step = batch([pending('look')], { sensor });
     expect(step.hasLooked).toBe(true);
     expect(nextOf(step).state).toBe('closed');
     expect(step.events).toMatchObject([
-      { outcome: 'InternalError', reason: 'nobody looks at lamp' },
+      { outcome: 'InternalError', reason: 'lamp is not a sensor' },
     ]);
   });
 
-  test('but one that would only have looked in another state does not wait', () => {
+  test('is applied at once in a state in which it reads nothing', () => {
     const step = batch([pending('look'), pending('look'), pending('done')], OPENING);
     expect(step.events).toHaveLength(3);
   });
 });
 
-describe('what a step causes', () => {
+describe('the events that a step sends', () => {
   const asking = (...emit: unknown[]): PendingEvent =>
     pending({ event: 'ask', details: { emit } as unknown as Json });
 
-  test('is in the order in which it was caused, timers last', () => {
+  test('are in the order in which they were emitted, timers last', () => {
     const step = batch([
       asking({ to: 'lamp', event: 'on', details: 1 }, { to: 'bell', event: 'ring' }),
       pending('look'),
@@ -347,7 +347,7 @@ describe('what a step causes', () => {
     ]);
   });
 
-  test('is caused by the first of a step: whatever else would cause some waits for the next cycle', () => {
+  test('come from the first event of a batch; a later one that emits is left for the next cycle', () => {
     const events = [pending('look', 'a'), asking({ to: 'lamp', event: 'on' }), pending('break')];
     const step = batch(events, OPENED);
     expect(step.events.map(({ id }) => id)).toEqual(['a']);
@@ -365,7 +365,7 @@ describe('what a step causes', () => {
     '\ud800',
     '\ufffd',
     'x'.repeat(195),
-  ])('for %j, which nothing can be called, is no event: that step is not made', (to) => {
+  ])('refuse the event that emits to the invalid instance %j', (to) => {
     const step = batch([
       asking({ to: 'lamp', event: 'on' }, { to, event: 'on' }),
       pending('break'),
@@ -374,14 +374,14 @@ describe('what a step causes', () => {
       {
         outcome: 'MissingDestination',
         from: 'closed',
-        reason: expect.stringContaining('no instance'),
+        reason: expect.stringContaining('not a valid instance'),
       },
       { outcome: 'Ok', from: 'closed', to: 'scrap' },
     ]);
     expect(step.emit).toEqual([]);
   });
 
-  test.each(['x'.repeat(194), 'a~b@c+d', 'größe', 'x.state-1', '-'])('for %j it is one', (to) => {
+  test.each(['x'.repeat(194), 'a~b@c+d', 'größe', 'x.state-1', '-'])('may go to %j', (to) => {
     const step = batch([asking({ to, event: 'on' })]);
     expect(emittedEvents(step)[0]).toMatchObject({ to, event: 'on' });
   });
@@ -394,7 +394,7 @@ describe('what a step causes', () => {
     ['a function', () => 1, 'function'],
     ['what is not finite', { n: Number.NaN }, '.n is NaN'],
     ['more than fits', 'x'.repeat(MAX_STATE_BYTES), 'larger than'],
-  ])('%s is no detail of an event: that step is not made', (_, details, words) => {
+  ])('refuse the event that emits %s in the details', (_, details, words) => {
     const rash = machine({
       name: 'rash',
       states: ['a', 'b'],
@@ -412,7 +412,7 @@ describe('what a step causes', () => {
     expect(step.emit).toEqual([]);
   });
 
-  test('is the same again for the same step', () => {
+  test('are the same for the same step', () => {
     const events = [asking({ to: 'lamp', event: 'on' })];
     expect(batch(events)).toEqual(batch(events));
     const later = batch(events, { finished: '2026-11-25T23:49:16.008Z' });
@@ -428,7 +428,7 @@ describe('an instance whose tick has answered wait', () => {
     file: { state: 'opening', machine: 'door', payload: {}, waits: true, since: 'door.state-2' },
   };
 
-  test('goes on waiting until an event moves it', () => {
+  test('waits until an event moves it', () => {
     const stays = batch([pending('ask')], WAITING);
     expect(stays.rests).toBe(true);
     expect(nextOf(stays)).toMatchObject({ waits: true, since: 'door.state-2' });
@@ -438,7 +438,7 @@ describe('an instance whose tick has answered wait', () => {
     expect(nextOf(moves)).toEqual({ state: 'open', machine: 'door', payload: {} });
   });
 
-  test('moved to a state with an activity, it runs', () => {
+  test('runs once an event has moved it to a state with an activity', () => {
     const machines = machine({
       name: 'busy',
       states: ['work'],

@@ -12,7 +12,7 @@ import {
 import { parseStateName, stateName } from '../../src/machine/name.ts';
 import { MAX_STATE_BYTES } from '../../src/machine/state-file.ts';
 
-/** So that a name fits in a file system. */
+/** Of a file name. */
 const MAX_ID = 36;
 
 const NAME: EventName = {
@@ -32,7 +32,7 @@ const ids = fc
 const times = fc
   .date({ min: new Date(0), max: new Date('9999-12-31T23:59:59.999Z'), noInvalidDate: true })
   .map((date) => date.toISOString());
-/** Whatever state files may be called. */
+/** Any valid instance. */
 const instances = fc
   .oneof(
     fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' }),
@@ -46,15 +46,15 @@ const names: fc.Arbitrary<EventName> = fc.record({
   to: instances,
 });
 
-describe('the name of an event’s file', () => {
-  test('says when, which, for whom, and whether that is to be waited for', () => {
+describe('event file names', () => {
+  test('contain time, id, instance and whether the event is delayed', () => {
     expect(formatEventName(NAME)).toBe('20261125T234916.007Z~payment-991@door');
     expect(formatEventName({ ...NAME, isDelayed: true })).toBe(
       '20261125T234916.007Z+payment-991@door',
     );
   });
 
-  test('is read as it was written, whatever the instance is called', () => {
+  test('round-trip for any instance', () => {
     fc.assert(
       fc.property(names, (name) => {
         expect(parseEventName(formatEventName(name))).toEqual(name);
@@ -62,7 +62,7 @@ describe('the name of an event’s file', () => {
     );
   });
 
-  test('orders by time before anything else', () => {
+  test('sort by time first', () => {
     fc.assert(
       fc.property(names, names, (one, other) => {
         fc.pre(one.time !== other.time);
@@ -72,7 +72,7 @@ describe('the name of an event’s file', () => {
     );
   });
 
-  test('fits in a file system, and so does the longest instance’s', () => {
+  test('fit into 255 bytes, also for the longest instance', () => {
     const to = 'x'.repeat(200 - '.state'.length);
     const name = formatEventName({ ...NAME, id: 'i'.repeat(MAX_ID), to });
     expect(name.length).toBeLessThanOrEqual(255);
@@ -99,17 +99,17 @@ describe('the name of an event’s file', () => {
     '20261125T234916.007Z~pay+1@door',
     `20261125T234916.007Z~${'i'.repeat(MAX_ID + 1)}@door`,
     '20261125T234916.007Z~payment-991@do\ufffdr',
-  ])('%j is none', (fileName) => {
+  ])('parseEventName refuses %j', (fileName) => {
     expect(parseEventName(fileName)).toBeUndefined();
   });
 
-  test('of anything else, whatever it is, nothing is thrown', () => {
+  test('parseEventName never throws', () => {
     fc.assert(fc.property(fc.string(), (text) => void parseEventName(text)));
   });
 });
 
-describe('an id', () => {
-  test('is what can be part of a file’s name, and is told from the rest of it', () => {
+describe('event ids', () => {
+  test('are safe in a file name, and delimited in it', () => {
     fc.assert(fc.property(ids, (id) => eventIdProblem(id) === undefined));
   });
 
@@ -121,7 +121,7 @@ describe('an id', () => {
   );
 });
 
-describe('what an event says', () => {
+describe('parseEvent', () => {
   const FULL = {
     event: 'pay',
     details: { amount: [1, null, 'x'] },
@@ -132,12 +132,12 @@ describe('what an event says', () => {
     since: 'door.state-4',
   };
 
-  test('is read as it was written', () => {
+  test('round-trips an event', () => {
     expect(parseEvent(formatEvent(FULL))).toEqual(FULL);
     expect(parseEvent('{"event":"pay"}')).toEqual({ event: 'pay' });
   });
 
-  test('whatever the details', () => {
+  test('round-trips any details', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), fc.jsonValue({ maxDepth: 6 }), (event, details) => {
         const file = { event, details: JSON.parse(JSON.stringify(details)) };
@@ -146,7 +146,7 @@ describe('what an event says', () => {
     );
   });
 
-  test('a __proto__ in the details is data', () => {
+  test('keeps a __proto__ in the details as data', () => {
     const parsed = parseEvent('{"event":"a","details":{"__proto__":{"polluted":true}}}');
     const { details } = parsed as { details: object };
     expect(Object.hasOwn(details, '__proto__')).toBe(true);
@@ -158,15 +158,15 @@ describe('what an event says', () => {
     ['{', 'not JSON'],
     ['{"event": "a"} {}', 'not JSON'],
     [`{"event":"a","details":${'['.repeat(200)}${']'.repeat(200)}}`, '200 levels'],
-    ['[]', 'an event says { "event": …'],
-    ['null', 'an event says'],
-    ['"pay"', 'an event says'],
+    ['[]', 'expected { "event": …'],
+    ['null', 'expected { "event"'],
+    ['"pay"', 'expected { "event"'],
     ['{}', '"event": '],
     ['{"event": ""}', '"event": '],
     ['{"event": 5}', '"event": '],
     ['{"event": "a", "evnt": 1}', 'evnt'],
     ['{"event": "a", "__proto__": {}}', '__proto__'],
-    ['{"event": "a", "details": {"n": [1e999]}}', '1e999 is larger than any'],
+    ['{"event": "a", "details": {"n": [1e999]}}', '1e999 is too large'],
     ['{"event": "a", "details": 9007199254740993}', '9007199254740993 would become'],
     ['{"event": "a", "delay": "3s"}', '"delay": '],
     ['{"event": "a", "delay": -1}', '"delay": '],
@@ -176,32 +176,32 @@ describe('what an event says', () => {
     ['{"event": "a", "since": 4}', '"since": '],
     ['{"event": "a", "originator": {}}', '"originator": '],
     ['{"event": "a", "timestamp": 1}', '"timestamp": '],
-  ])('%s is none: it says so', (content, reason) => {
+  ])('refuses %s with a reason', (content, reason) => {
     expect(parseEvent(content)).toEqual(expect.stringContaining(reason));
   });
 
-  test('what is wrong is said once', () => {
+  test('gives the reason once', () => {
     expect(parseEvent('{')).toMatch(/^not JSON: (?!not JSON)/);
   });
 
-  test('more than a state file may have is not even parsed', () => {
+  test('refuses more bytes than a state file may have, before parsing', () => {
     const large = formatEvent({ event: 'a', details: 'é'.repeat(MAX_STATE_BYTES / 2) });
     expect(large.length).toBeLessThan(MAX_STATE_BYTES);
     expect(parseEvent(large)).toBe(`larger than ${MAX_STATE_BYTES} bytes`);
     expect(parseEvent('{'.repeat(MAX_STATE_BYTES + 1))).toContain('larger');
   });
 
-  test('whatever the text, it answers', () => {
+  test('never throws', () => {
     fc.assert(fc.property(fc.string(), (text) => void parseEvent(text)));
     fc.assert(fc.property(fc.json(), (text) => void parseEvent(text)));
   });
 });
 
-describe('an event that a step causes', () => {
+describe('emittedEvent', () => {
   const STEP = { state: 'door.state-3', finished: '2026-11-25T23:49:16.007Z' };
   const DRAFT = { to: 'lamp', event: 'on' };
 
-  test('says who caused it, and when', () => {
+  test('names its originator and time', () => {
     const { name, content } = emittedEvent({ ...DRAFT, details: { lux: 3 } }, 0, STEP);
     expect(parseEventName(name)).toMatchObject({
       time: STEP.finished,
@@ -216,7 +216,7 @@ describe('an event that a step causes', () => {
     });
   });
 
-  test('a delayed one is called by the time that it is due', () => {
+  test('puts the due time of a delayed event into its name', () => {
     const { name, content } = emittedEvent(
       { ...DRAFT, delay: 3000, since: 'door.state-4' },
       0,
@@ -233,7 +233,7 @@ describe('an event that a step causes', () => {
     });
   });
 
-  test('is the same again for the same step, and another for any other run, step or place', () => {
+  test('is deterministic, and differs for another attempt, step or index', () => {
     const idOf = (index: number, step: typeof STEP): string =>
       parseEventName(emittedEvent(DRAFT, index, step).name)!.id;
     expect(emittedEvent(DRAFT, 2, STEP)).toEqual(emittedEvent(DRAFT, 2, STEP));
@@ -245,11 +245,11 @@ describe('an event that a step causes', () => {
     ];
     expect(new Set(all).size).toBe(all.length);
     for (const id of all) expect(eventIdProblem(id)).toBeUndefined();
-    // By more than its place: with no other event of any run.
+    // Ids differ in more than the index, so that they differ from those of other attempts.
     expect(new Set(all.map((id) => id.slice(4))).size).toBe(all.length);
   });
 
-  test('those of one step are in its order', () => {
+  test('keeps the order of one step', () => {
     const all = Array.from({ length: 120 }, (_, index) => emittedEvent(DRAFT, index, STEP).name);
     expect(all.toSorted()).toEqual(all);
   });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { findAlteredNumber } from '../../src/machine/exact-number.ts';
 
-describe('numbers in a text', () => {
+describe('findAlteredNumber', () => {
   test.each([
     '9007199254740993',
     '-9007199254740993',
@@ -15,7 +15,7 @@ describe('numbers in a text', () => {
     '2E+400',
     '1e-400',
     `1${'0'.repeat(400)}`,
-  ])('%s is altered', (number) => {
+  ])('finds %s', (number) => {
     const text = `{"text": "\\"9007199254740993", "n": [${number}]}`;
     expect(findAlteredNumber(text)?.offset).toBe(text.indexOf(`${number}]`));
   });
@@ -35,11 +35,11 @@ describe('numbers in a text', () => {
     '0.0000000000000000000',
     '"9007199254740993"',
     '"1e999"',
-  ])('%s is not', (number) => {
+  ])('accepts %s', (number) => {
     expect(findAlteredNumber(`[${number}]`)).toBeUndefined();
   });
 
-  test('what JSON.stringify writes never is', () => {
+  test('accepts everything that JSON.stringify writes', () => {
     fc.assert(
       fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (number) => {
         expect(findAlteredNumber(JSON.stringify({ number }))).toBeUndefined();
@@ -52,7 +52,7 @@ describe('numbers in a text', () => {
     );
   });
 
-  test('what any 64-bit integer is, it is kept or found', () => {
+  test('finds exactly the 64-bit integers that would change', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n }), (id) => {
         const isKept = String(Number(id)) === String(id);

@@ -44,8 +44,8 @@ function parsed(content: string): StateFile {
 
 const JOIN = { state: 'ship' };
 
-describe('a fork', () => {
-  test('is an answer', () => {
+describe('fork', () => {
+  test('is a valid answer', () => {
     const answer = fork({ a: { state: 'pack', payload: 1, machine: 'box:2' } }, JOIN);
     expect(checkAnswer(answer)).toEqual(answer);
     const printed = '{"fork": {"a": {"state": "pack"}}, "join": {"state": "ship", "payload": 2}}';
@@ -66,16 +66,20 @@ describe('a fork', () => {
     [[], JOIN, '1 to 1000 branches'],
     [{}, JOIN, '1 to 1000 branches'],
     [branches(1001), JOIN, '1 to 1000 branches'],
-    [{ 'a~b': { state: 'pack' } }, JOIN, '"a~b" is no branch'],
-    [{ '': { state: 'pack' } }, JOIN, '"" is no branch'],
-    [{ ['x'.repeat(101)]: { state: 'pack' } }, JOIN, 'is no branch'],
-    [{ a: 'pack' }, JOIN, 'branch a is "pack"'],
-    [{ a: { state: '' } }, JOIN, 'branch a is'],
-    [{ a: { state: 'pack', machine: 'a:b:c' } }, JOIN, 'branch a is'],
-    [{ a: { state: 'pack', paylod: 1 } }, JOIN, 'branch a is'],
+    [{ 'a~b': { state: 'pack' } }, JOIN, '"a~b" is not a valid branch'],
+    [{ '': { state: 'pack' } }, JOIN, '"" is not a valid branch'],
+    [{ ['x'.repeat(101)]: { state: 'pack' } }, JOIN, 'is not a valid branch'],
+    [{ a: 'pack' }, JOIN, 'branch a must be { state, payload?, machine? }, got "pack"'],
+    [{ a: { state: '' } }, JOIN, 'branch a must be'],
+    [{ a: { state: 'pack', machine: 'a:b:c' } }, JOIN, 'branch a must be'],
+    [{ a: { state: 'pack', paylod: 1 } }, JOIN, 'branch a must be'],
     [{ a: { state: 'pack', payload: 1n } }, JOIN, 'payload of branch a is a bigint'],
-    [{ a: { state: 'pack' } }, undefined, 'join is undefined'],
-    [{ a: { state: 'pack' } }, { state: 'ship', machine: 'box' }, 'the same machine'],
+    [
+      { a: { state: 'pack' } },
+      undefined,
+      'join must be { state, payload?, machine? }, got undefined',
+    ],
+    [{ a: { state: 'pack' } }, { state: 'ship', machine: 'box' }, 'join must not name a machine'],
     [
       {
         a: { state: 'a', payload: 'x'.repeat(600_000) },
@@ -84,23 +88,23 @@ describe('a fork', () => {
       JOIN,
       'fork is larger',
     ],
-  ])('of %o is none', (wrong, join, words) => {
+  ])('refuses %o', (wrong, join, words) => {
     expect(() => checkAnswer(fork(wrong as never, join as never))).toThrow(words);
   });
 
   test.each([
-    [fork({ 'a/b': { state: 'pack' } }, JOIN), 'no branch can be called "a/b"'],
+    [fork({ 'a/b': { state: 'pack' } }, JOIN), '"a/b" is not a valid branch name'],
     [
       fork({ a: { state: 'pack' } }, { state: 'sip' }),
       'join: machine order has no activity in state "sip"',
     ],
     [fork({ a: { state: 'pak' } }, JOIN), 'branch a: machine order has no activity in state "pak"'],
     [fork({ a: { state: 'pack' } }, { ...JOIN, payload: 'x'.repeat(1_048_300) }), 'no room'],
-  ])('that cannot be carried out is a failed attempt', (answer, words) => {
+  ])('fails the attempt if it cannot be applied', (answer, words) => {
     expect(effects(answer)).toContain(words);
   });
 
-  test('names its branches by the step, and says whose they are', () => {
+  test('names its branches after the step, and records their fork', () => {
     const {
       branches: begun,
       next,
@@ -125,7 +129,7 @@ describe('a fork', () => {
     });
   });
 
-  test('of a branch: whose it is goes along, and its own branches are its own', () => {
+  test('of a branch: keeps its own fork, and starts branches of its own', () => {
     const branch = { of: 'o', name: 'a', room: 1000 };
     const { branches: begun, next } = led(
       fork({ c: { state: 'pack' } }, JOIN),
@@ -136,7 +140,7 @@ describe('a fork', () => {
     expect(parsed(begun![0]!.content).branch).toMatchObject({ of: 'o~3~a', name: 'c' });
   });
 
-  test('leaves its join room for all that the branches may end with', () => {
+  test('reserves room in the join for all outputs', () => {
     const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 30 }), {
       minLength: 1,
       maxLength: 40,
@@ -176,9 +180,9 @@ describe('the names of branches', () => {
     ['o~03~a.state', undefined],
     ['~3~a.state', undefined],
     ['o~3~.state', undefined],
-  ])('%s begins with %s', (name, origin) => expect(originName(name)).toBe(origin));
+  ])('the origin of %s is %s', (name, origin) => expect(originName(name)).toBe(origin));
 
-  test('say which step has begun them, however deep', () => {
+  test('lead to the step that started them, at any depth', () => {
     const part = fc.stringMatching(/^[a-z][a-z@+.]{0,9}[a-z]$/);
     fc.assert(
       fc.property(part, fc.array(fc.tuple(fc.nat(99), part)), (first, forks) => {
@@ -204,7 +208,7 @@ describe('the end of a branch', () => {
     [undefined, {}],
     [{ box: 1 }, { details: { box: 1 } }],
     [null, { details: null }],
-  ])('with %j is told', (output: Json | undefined, more) => {
+  ])('with the output %j sends an event', (output: Json | undefined, more) => {
     expect(told(led(done(output), OF, 'o~3~a.state-2'))).toEqual([
       [
         'o',
@@ -219,9 +223,10 @@ describe('the end of a branch', () => {
     ]);
   });
 
-  test('of what is no branch is not told', () => expect(told(led(done(1)))).toEqual([]));
+  test('of an instance that is not a branch sends nothing', () =>
+    expect(told(led(done(1)))).toEqual([]));
 
-  test('with more than there is room for is a failed attempt', () => {
+  test('fails the attempt if the output is larger than its room', () => {
     expect(effects(done('x'.repeat(19)), OF)).toContain('larger than 20 bytes');
     const deep = JSON.parse('['.repeat(199) + ']'.repeat(199)) as Json;
     const room = { ...OF, branch: { ...OF.branch, room: 1000 } };
@@ -256,14 +261,14 @@ describe('a join', () => {
     return [batch, parsed(batch.next.content)];
   }
 
-  test('takes as much of what it has to refuse as a record can hold, and the rest later', () => {
+  test('refuses as many events per step as fit into a record', () => {
     const large = { event: 'x', originator: 'o'.repeat(900_000) };
     const [{ events, rests }] = join([pending(large), pending(large), pending(large)]);
     expect(events).toMatchObject([{ outcome: 'EventNotAllowed' }]);
     expect(rests).toBe(true);
   });
 
-  test('notes what its branches have ended with, one by one', () => {
+  test('records the outputs of its branches one by one', () => {
     const [one, file] = join([end('b', 'o~3~b.state', { details: 5 })]);
     expect(one).toMatchObject({ rests: true, emit: [], next: { name: 'o.state-5' } });
     expect(one.events).toMatchObject([{ outcome: 'Ok', from: 'ship', to: 'ship' }]);
@@ -274,14 +279,14 @@ describe('a join', () => {
     expect(outputsOf(joined.join)).toEqual({ a: null, b: 5 });
   });
 
-  test('leaves what comes after the last of them to the state in which it goes on', () => {
+  test('leaves events after the last end to the state in which it continues', () => {
     const all = [end('a', 'o~3~a.state'), end('b', 'o~3~b.state'), pending({ event: 'go' })];
     const [{ events }] = join(all);
     expect(events).toHaveLength(2);
   });
 
   test.each<[string, PendingEvent, string]>([
-    ['any event', pending({ event: 'go' }), 'it waits for its branches'],
+    ['any event', pending({ event: 'go' }), 'the instance waits for its branches'],
     ['an unknown branch', end('c', 'o~3~c.state'), 'no branch c'],
     ['one of Object’s', end('constructor', 'o~3~c.state'), 'no branch constructor'],
     ['one of an earlier fork', end('a', 'o~1~a.state'), 'no branch a that ends with o~1~a.state'],
@@ -295,7 +300,7 @@ describe('a join', () => {
     expect([rests, file.join]).toEqual([true, BEGUN]);
   });
 
-  test('refuses what is no event, a second end, and the same one again', () => {
+  test('refuses invalid events and a second end of a branch', () => {
     const one = end('a', 'o~3~a.state', { details: 1 });
     const all = [pending('rubbish'), one, one, end('a', 'o~3~a.state', { details: 2 })];
     const [{ events }, file] = join(all);
@@ -303,7 +308,7 @@ describe('a join', () => {
     expect(file.join!['a']!.output).toBe(1);
   });
 
-  test('a branch may be called __proto__', () => {
+  test('accepts a branch named __proto__', () => {
     const own = JSON.parse('{"__proto__": {"state": "pack"}}') as Record<string, { state: string }>;
     const { branches, next } = led(checkAnswer(fork(own, JOIN)));
     expect(branches!.map(({ name }) => name)).toEqual(['o~3~__proto__.state']);
@@ -312,7 +317,7 @@ describe('a join', () => {
     expect(Object.keys(outputsOf(file.join))).toEqual(['__proto__']);
   });
 
-  test('rests while one is open, and then runs', () => {
+  test('waits while a branch is open, and then runs', () => {
     const registry = createRegistry([ORDER]);
     const ended = { ...BEGUN, a: { instance: 'o~3~a', ended: 'o~3~a.state' } };
     const kindOf = (file: Partial<StateFile>): unknown =>
@@ -322,7 +327,7 @@ describe('a join', () => {
     expect(kindOf({ join: all })).toMatchObject({ kind: 'runnable' });
   });
 
-  test('is over with the next step, whatever that is', () => {
+  test('is gone after the next step', () => {
     const joined = { ...FILE, state: 'ship', join: { a: { instance: 'x', ended: 'x.state' } } };
     const again = led(fork({ c: { state: 'pack' } }, JOIN), joined);
     expect(Object.keys(parsed(again.next!.content).join!)).toEqual(['c']);

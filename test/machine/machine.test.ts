@@ -22,7 +22,7 @@ import { formatSuccessor } from '../../src/machine/successor.ts';
 const tick = () => done();
 
 describe('defining a machine', () => {
-  test('the shortest one, with every default', () => {
+  test('fills in every default', () => {
     const one = machine({ name: 'job', activities: { run: tick } });
     expect(isMachine(one)).toBe(true);
     expect(one).toMatchObject({ name: 'job', initial: 'run', version: undefined });
@@ -84,19 +84,19 @@ describe('defining a machine', () => {
       { name: 'a', activities: { run: { tick, retry: { attempts: 3 } } } },
       'attempts',
     ],
-  ])('%s is refused', (_what, options, word) => {
+  ])('refuses %s', (_what, options, word) => {
     expect(() => machine(options as never)).toThrow(UserError);
     expect(() => machine(options as never)).toThrow(word);
   });
 
-  test('nothing else is a machine', () => {
+  test('isMachine refuses everything else', () => {
     expect(
       [undefined, null, {}, tick, { name: 'a', activities: new Map() }].map(isMachine),
     ).toEqual(new Array(5).fill(false));
   });
 });
 
-describe('finding the machine of a state file', () => {
+describe('resolveState', () => {
   const job = (version?: string) =>
     machine({
       name: 'job',
@@ -106,7 +106,7 @@ describe('finding the machine of a state file', () => {
     });
   const registry = createRegistry([...shippedMachines, job(), job('1.9'), job('1.10')]);
 
-  test('without `machine`, the state names it, at its initial state', () => {
+  test('takes the state as the name of the machine if there is no other', () => {
     expect(resolveState(registry, { state: 'countdown', payload: {} })).toMatchObject({
       ok: true,
       state: 'countdown',
@@ -117,7 +117,7 @@ describe('finding the machine of a state file', () => {
     });
   });
 
-  test('without a version, the newest; versions are compared by number', () => {
+  test('chooses the newest version, compared by number', () => {
     expect(resolveState(registry, { state: 'second', machine: 'job', payload: {} })).toMatchObject({
       machine: { version: '1.10' },
     });
@@ -134,21 +134,21 @@ describe('finding the machine of a state file', () => {
     ],
     [{ state: 'first', machine: 'job:2' }, 'unknown-machine', 'job:2'],
     [{ state: 'third', machine: 'job' }, 'unknown-state', 'there are second, first'],
-    [{ state: 'first', machine: 'job', waits: true }, 'no-events', 'nothing would end its wait'],
-  ])('%o is refused', (file, code, words) => {
+    [{ state: 'first', machine: 'job', waits: true }, 'no-events', 'nothing can end its wait'],
+  ])('refuses %o', (file, code, words) => {
     const resolved = resolveState(registry, { payload: {}, ...file });
     expect(resolved).toMatchObject({ ok: false, code });
     expect(!resolved.ok && resolved.reason).toContain(words);
   });
 
-  test('two of one name and version are refused', () => {
+  test('createRegistry refuses two machines with one name and version', () => {
     expect(() => createRegistry([job('1'), job('1')])).toThrow('two machines job:1');
     expect(machineNames(registry)).toContain('slow-countdown');
   });
 });
 
-describe('what a tick may answer', () => {
-  test('done and next, with JSON', () => {
+describe('checkAnswer', () => {
+  test('accepts done and next with JSON', () => {
     expect(checkAnswer(done())).toEqual({ kind: 'done' });
     expect(checkAnswer(done(null))).toEqual({ kind: 'done', output: null });
     expect(checkAnswer(next('a', { b: [1] }))).toEqual({
@@ -169,7 +169,7 @@ describe('what a tick may answer', () => {
     ['deep', nested(199)],
     ['large', 'ü'.repeat(500_000)],
     ['large once it is indented', new Array(400_000).fill(0)],
-  ])('what is accepted can be read from the successor, however %s', (_what, payload) => {
+  ])('accepts only payloads that the successor can hold: %s', (_what, payload) => {
     const answer = checkAnswer({ kind: 'next', state: 'a', payload });
     if (answer.kind !== 'next') throw new Error('not next');
     const successor = { state: answer.state, payload: answer.payload! };
@@ -178,7 +178,7 @@ describe('what a tick may answer', () => {
     expect(parsed.ok && JSON.stringify(parsed.file.payload) === JSON.stringify(payload)).toBe(true);
   });
 
-  test('whatever the value, it is an answer or an Error', () => {
+  test('returns an answer or throws an Error for any value', () => {
     const values = fc.oneof(
       fc.anything({ withBigInt: true, withNullPrototype: true }),
       fc.record({
@@ -198,7 +198,7 @@ describe('what a tick may answer', () => {
     );
   });
 
-  test('objects of another realm are plain', () => {
+  test('accepts plain objects of another realm', () => {
     const output = runInNewContext('({ a: [1, { b: null }] })') as never;
     const bare = Object.assign(Object.create(null) as object, { c: 1 }) as never;
     expect(checkAnswer(done(output))).toEqual({ kind: 'done', output: { a: [1, { b: null }] } });
@@ -208,12 +208,12 @@ describe('what a tick may answer', () => {
   const cyclic: Record<string, unknown> = {};
   cyclic['self'] = cyclic;
   test.each([
-    [undefined, 'answered undefined'],
-    [42, 'answered 42'],
-    ['done', 'answered "done"'],
-    [{ kind: 'nxt' }, 'answered {"kind":"nxt"}'],
-    [{ kind: 'next' }, 'answered'],
-    [{ kind: 'next', state: '' }, 'answered'],
+    [undefined, 'got undefined'],
+    [42, 'got 42'],
+    ['done', 'got "done"'],
+    [{ kind: 'nxt' }, 'got {"kind":"nxt"}'],
+    [{ kind: 'next' }, 'must return done()'],
+    [{ kind: 'next', state: '' }, 'must return done()'],
     [{ kind: 'done', output: Number.NaN }, 'output is NaN'],
     [{ kind: 'done', output: { a: [1n] } }, 'output.a.0 is a bigint'],
     [{ kind: 'done', output: () => 1 }, 'output is a function'],
@@ -254,12 +254,12 @@ describe('what a tick may answer', () => {
     [{ kind: 'done', output: 'x'.repeat(1_100_000) }, 'larger'],
     [{ kind: 'next', state: 'a', payload: 'ü'.repeat(600_000) }, 'larger'],
     [{ kind: 'next', state: 'a', payload: nested(200) }, '200 levels'],
-  ])('%o is refused', (value, words) => {
+  ])('refuses %o', (value, words) => {
     expect(() => checkAnswer(value)).toThrow(words);
   });
 });
 
-describe('what a command’s output means', () => {
+describe('commandAnswer', () => {
   test.each([
     ['', undefined, { kind: 'done' }],
     [' \n', 'pack', { kind: 'next', state: 'pack', payload: { old: 1 } }],
@@ -274,16 +274,16 @@ describe('what a command’s output means', () => {
     ],
     ['{"done": "ok"}', 'pack', { kind: 'done', output: 'ok' }],
     ['[1]\n', undefined, { kind: 'done', output: [1] }],
-  ])('%j, configured next %s', (stdout, following, answer) => {
+  ])('accepts %j with the configured next %s', (stdout, following, answer) => {
     expect(commandAnswer(stdout, following, { old: 1 })).toEqual(answer);
   });
 
-  test('anything but JSON is an error that shows it', () => {
+  test('shows output that is not JSON in the error', () => {
     expect(() => commandAnswer('converted 3 files\nok\n', 'pack', {})).toThrow('converted 3 files');
   });
 });
 
-describe('attempts', () => {
+describe('retryVerdict', () => {
   const policy = {
     maximumAttempts: 3,
     initialInterval: 1000,
@@ -301,7 +301,7 @@ describe('attempts', () => {
     ...more,
   });
 
-  test('are made until there are enough', () => {
+  test('retries up to the maximum number of attempts', () => {
     expect(retryVerdict(policy, [attempt(1)], () => 0.5)).toEqual({ kind: 'retry', after: 1000 });
     expect(retryVerdict(policy, [attempt(1), attempt(2)], () => 0.5)).toEqual({
       kind: 'retry',
@@ -316,25 +316,25 @@ describe('attempts', () => {
     ).toMatchObject({ kind: 'give-up', reason: expect.stringContaining('after 3 attempts') });
   });
 
-  test('a lost worker counts: a state that kills its worker must not go round for ever', () => {
+  test('counts attempts whose worker was lost', () => {
     const lost = [1, 2, 3].map((number) => attempt(number, { result: 'lost' }));
     expect(retryVerdict(policy, lost, () => 0.5).kind).toBe('give-up');
   });
 
-  test('a fatal error is the last', () => {
+  test('does not retry a fatal error', () => {
     expect(
       retryVerdict(policy, [attempt(1, { error: { message: 'bad', fatal: true } })], () => 0.5),
     ).toEqual({ kind: 'give-up', reason: 'bad' });
   });
 
-  test('pauses grow, vary by a tenth, and have a bound', () => {
+  test('grows the delay up to a bound, with 10 % jitter', () => {
     expect([0, 0.5, 1].map((random) => retryDelay(policy, 1, () => random))).toEqual([
       900, 1000, 1100,
     ]);
     expect(retryDelay(policy, 10, () => 1)).toBe(3000);
   });
 
-  test('a pause is a whole number within its bounds, after however many attempts', () => {
+  test('keeps the delay an integer within its bounds after any number of attempts', () => {
     const policies = fc.record({
       maximumAttempts: fc.integer({ min: 1 }),
       initialInterval: fc.nat(),
@@ -353,8 +353,8 @@ describe('attempts', () => {
   });
 });
 
-describe('successors', () => {
-  test('of the original’s kind of state stay of its kind', () => {
+describe('formatSuccessor', () => {
+  test('omits the machine if the parent does and the state names it', () => {
     const content = formatSuccessor({ state: 'countdown', payload: { count: 5 } }, 'countdown', {
       state: 'countdown',
       payload: { count: 4 },
@@ -362,7 +362,7 @@ describe('successors', () => {
     expect(JSON.parse(content)).toEqual({ state: 'countdown', payload: { count: 4 } });
   });
 
-  test('name their machine where the state does not', () => {
+  test('adds the machine if the state does not name it', () => {
     const content = formatSuccessor(
       { state: 'job', payload: 1, 'x-a': 2, notBefore: 'past', since: 'job.state', waits: true },
       'job',
@@ -371,7 +371,7 @@ describe('successors', () => {
     expect(JSON.parse(content)).toEqual({ state: 'pack', payload: 3, 'x-a': 2, machine: 'job' });
   });
 
-  test('keep the version they were started with', () => {
+  test('keeps the version of the parent', () => {
     const content = formatSuccessor({ state: 'a', machine: 'job:1', payload: {} }, 'job', {
       state: 'b',
       payload: null,
@@ -391,7 +391,7 @@ describe('records', () => {
     next: { name: 'x.state-1', content: '{}' },
   } as const;
 
-  test('are read as they were written, to the byte', () => {
+  test('round-trip to the byte', () => {
     const text = formatRecord(record);
     expect(formatRecord(parseCommitRecord(text, 'x.state')!)).toBe(text);
     const rich =
@@ -399,7 +399,7 @@ describe('records', () => {
     expect(formatRecord(parseCommitRecord(rich, 'x.state')!)).toBe(rich);
   });
 
-  test('whatever was output, it is read as it was written', () => {
+  test('round-trip with any output', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (output) => {
         const text = formatRecord({ ...record, output: JSON.parse(JSON.stringify(output)) });
@@ -408,7 +408,7 @@ describe('records', () => {
     );
   });
 
-  test('whatever the text, reading answers', () => {
+  test('never throw when parsed', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
         void [
@@ -433,7 +433,7 @@ describe('records', () => {
 });
 
 describe('durations', () => {
-  test('a whole number of milliseconds reads as itself, bare and in every unit', () => {
+  test('parse whole milliseconds, with and without a unit', () => {
     const units = fc.constantFrom(['', 1], ['ms', 1], ['s', 1000], ['m', 60_000], ['h', 3_600_000]);
     fc.assert(
       fc.property(fc.nat(), units, (count, [unit, ms]) => {
@@ -457,7 +457,7 @@ describe('durations', () => {
   test.each(['', 's', '-1s', '1d', '1s 2s', 'NaN', 'Infinity', '1e3s', '99999999999999999999h'])(
     '%j is none',
     (text) => {
-      expect(() => parseDuration(text)).toThrow('no duration');
+      expect(() => parseDuration(text)).toThrow('not a valid duration');
     },
   );
   test.each([
@@ -466,12 +466,12 @@ describe('durations', () => {
     [65_000, '1 m 05 s'],
     [7_380_000, '2 h 03 m'],
     [59_990, '1 m 00 s'],
-  ])('%d ms reads %s', (ms, text) => {
+  ])('formatDuration(%d) is %s', (ms, text) => {
     expect(formatDuration(ms)).toBe(text);
   });
 });
 
-describe('the shipped machines', () => {
+describe('the built-in machines', () => {
   const run = async (name: string, payload: unknown) => {
     const [state, activity] = [...shippedMachines.find((one) => one.name === name)!.activities][0]!;
     const printed: string[] = [];
@@ -505,7 +505,7 @@ describe('the shipped machines', () => {
     }
   });
 
-  test('the slow one takes ten seconds a step', async () => {
+  test('slow-countdown pauses for ten seconds in each step', async () => {
     expect((await run('slow-countdown', { count: 2 })).pauses).toEqual([10_000]);
   });
 
@@ -516,7 +516,7 @@ describe('the shipped machines', () => {
     ['countdown', { count: '5' }],
     ['countdown', { count: -1 }],
     ['countdown', { count: 1.5 }],
-  ])('%s refuses the payload %j for good', async (name, payload) => {
+  ])('%s fails without a retry for the payload %j', async (name, payload) => {
     await expect(run(name, payload)).rejects.toMatchObject({ name: 'FatalError' });
   });
 });

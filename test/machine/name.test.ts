@@ -10,7 +10,7 @@ import {
   successorName,
 } from '../../src/machine/name.ts';
 
-describe('state files’ names', () => {
+describe('state file names', () => {
   test.each([
     ['hello.state', 'hello', 0],
     ['countdown.state-1', 'countdown', 1],
@@ -18,7 +18,7 @@ describe('state files’ names', () => {
     ['a.state.state', 'a.state', 0],
     ['a.state-1.state-2', 'a.state-1', 2],
     ['größe 7.state', 'größe 7', 0],
-  ])('%s is step of %s, number %d', (name, instance, step) => {
+  ])('%s is an instance %s at step %d', (name, instance, step) => {
     expect(parseStateName(name)).toEqual({ instance, step });
     expect(stateName(instance, step)).toBe(name);
   });
@@ -45,11 +45,11 @@ describe('state files’ names', () => {
     '\ufffd.state',
     'x.State',
     'hello.state ',
-  ])('%j is ignored', (name) => {
+  ])('parseStateName ignores %j', (name) => {
     expect(parseStateName(name)).toBeUndefined();
   });
 
-  test('whatever the name, parsing answers, and what it says makes that name again', () => {
+  test('parseStateName never throws, and stateName inverts it', () => {
     const names = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.stringMatching(/^[a.]{0,3}\.state(-\d{1,18})?$/),
@@ -62,7 +62,7 @@ describe('state files’ names', () => {
     );
   });
 
-  test('parents and successors are each other’s inverse', () => {
+  test('originName inverts successorName', () => {
     fc.assert(
       fc.property(fc.nat(), (step) => {
         expect(originName(successorName(stateName('x', step)))).toBe(stateName('x', step));
@@ -70,7 +70,7 @@ describe('state files’ names', () => {
     );
   });
 
-  test('parsing and making a name are each other’s inverse', () => {
+  test('parseStateName inverts stateName', () => {
     const instances = fc
       .string({ minLength: 1 })
       .filter((text) => parseStateName(`${text}.state`) !== undefined);
@@ -81,7 +81,7 @@ describe('state files’ names', () => {
     );
   });
 
-  test('successors count up from the bare name, parents down to it', () => {
+  test('successors count up from the name without a number', () => {
     expect(successorName('x.state')).toBe('x.state-1');
     expect(successorName('x.state-9')).toBe('x.state-10');
     expect(originName('x.state-10')).toBe('x.state-9');
@@ -90,13 +90,13 @@ describe('state files’ names', () => {
     expect(() => successorName('x')).toThrow(RangeError);
   });
 
-  test('a name is measured in bytes, and its successors still fit', () => {
+  test('nameProblem counts bytes', () => {
     expect(nameProblem(`${'x'.repeat(MAX_NAME_BYTES - 6)}.state`)).toBeUndefined();
     expect(nameProblem(`${'x'.repeat(MAX_NAME_BYTES)}.state`)).toContain('206 bytes');
     expect(nameProblem(`${'ü'.repeat(MAX_NAME_BYTES / 2)}.state`)).toContain('206 bytes');
   });
 
-  test('an instance may be called what its first state file shows it to be', () => {
+  test('instanceProblem accepts what parseStateName returns', () => {
     for (const name of ['a', 'größe', 'a b', 'x.state', 'x.state-1', 'a~b@c', '-', 'x'.repeat(194)])
       expect(instanceProblem(name)).toBeUndefined();
     for (const name of ['', '.a', 'a/b', '..', 'a\n', 'a\u0000', '\ufffd', '\ud800'])

@@ -36,22 +36,22 @@ const DOOR = record('door.state-4', {
   next: { name: 'door.state-5', content: '{"state":"b"}\n' },
 });
 const GATE = record('gate.state', { events: [applied('three')] });
-/** As in the files of many. */
+/** A flag with several records. */
 const BOTH = formatRecord(record('plain.state')) + formatRecord(GATE) + formatRecord(DOOR);
 
 const VERDICT: RejectionRecord = {
   flockwork: 1,
   id: 'one',
-  file: '20261125T234916.007Z~one@nobody',
+  file: '20261125T234916.007Z~one@lamp',
   outcome: 'FsmNotFound',
-  reason: 'there is no instance nobody',
+  reason: 'there is no instance lamp',
   session: 'ant.1',
   worker: 'ant',
   at: '2026-11-25T23:49:16.007Z',
 };
 
-describe('a record with events', () => {
-  test('is read as it was written, alone and among others', () => {
+describe('a commit record with events', () => {
+  test('round-trips alone and in a group', () => {
     expect(parseCommitRecord(formatRecord(DOOR), 'door.state-4')).toEqual(DOOR);
     expect(parseCommitRecord(BOTH, 'door.state-4')).toEqual(DOOR);
     expect(recordedStates(BOTH)).toEqual(['plain.state', 'gate.state', 'door.state-4']);
@@ -63,21 +63,21 @@ describe('a record with events', () => {
     { events: {} },
     { emit: [{ name: 'x' }] },
     { emit: 'x' },
-  ])('is none with %j', (more) => {
+  ])('is refused with %j', (more) => {
     const text = formatRecord(record('door.state-4', more as never));
     expect(parseCommitRecord(text, 'door.state-4')).toBeUndefined();
     expect(recordOfEvent(text, 'one')).toBeUndefined();
   });
 });
 
-describe('where an event was applied', () => {
-  test('is the record that says so, among others', () => {
+describe('recordOfEvent', () => {
+  test('finds the record among others', () => {
     expect(recordOfEvent(BOTH, 'two')).toEqual(DOOR);
     expect(recordOfEvent(BOTH, 'three')).toEqual(GATE);
     expect(appliedIn(DOOR, 'two')).toMatchObject({ outcome: 'EventNotAllowed' });
   });
 
-  test('is nowhere that only mentions it', () => {
+  test('ignores a record that only mentions the id', () => {
     const mentions = record('x.state', { output: 'two', worker: 'two' });
     expect(recordOfEvent(formatRecord(mentions), 'two')).toBeUndefined();
     expect(recordOfEvent(formatRecord(mentions) + BOTH, 'two')).toEqual(DOOR);
@@ -85,18 +85,18 @@ describe('where an event was applied', () => {
     expect(appliedIn(record('x.state'), 'two')).toBeUndefined();
   });
 
-  test.each(['', 'two', '{"two"', '{"id":"two"}', '"two"\n\n{}'])('%j says nothing', (text) => {
+  test.each(['', 'two', '{"two"', '{"id":"two"}', '"two"\n\n{}'])('finds nothing in %j', (text) => {
     expect(recordOfEvent(text, 'two')).toBeUndefined();
   });
 });
 
-describe('what an event that a step has caused says', () => {
-  test('is in that step’s record, to the byte', () => {
+describe('emittedIn', () => {
+  test('finds the content to the byte', () => {
     expect(emittedIn(BOTH, EMITTED)).toBe(TEXT);
     expect(emittedIn(formatRecord(DOOR), EMITTED)).toBe(TEXT);
   });
 
-  test('is not to be found in an event that somebody sent', () => {
+  test('ignores an applied event with that name', () => {
     expect(emittedIn(TEXT, EMITTED)).toBeUndefined();
     expect(emittedIn(BOTH, applied('one').file)).toBeUndefined();
     expect(emittedIn('', EMITTED)).toBeUndefined();
@@ -104,11 +104,11 @@ describe('what an event that a step has caused says', () => {
 });
 
 describe('a rejection', () => {
-  test('is read as it was written', () => {
+  test('round-trips', () => {
     expect(parseRejection(formatRecord(VERDICT))).toEqual(VERDICT);
   });
 
-  test('is not what a step’s record is, nor the other way round', () => {
+  test('is told apart from a commit record', () => {
     expect(parseRejection(formatRecord(DOOR))).toBeUndefined();
     expect(parseRejection(BOTH)).toBeUndefined();
     expect(recordOfEvent(formatRecord(VERDICT), 'one')).toBeUndefined();
@@ -123,7 +123,7 @@ describe('a rejection', () => {
     JSON.stringify({ ...VERDICT, flockwork: 2 }),
     JSON.stringify({ ...VERDICT, id: undefined }),
     JSON.stringify(VERDICT).slice(0, -1),
-  ])('%j is none', (text) => expect(parseRejection(text)).toBeUndefined());
+  ])('is not %j', (text) => expect(parseRejection(text)).toBeUndefined());
 });
 
 describe('a failure', () => {
@@ -138,12 +138,12 @@ describe('a failure', () => {
       reason: 'its name has 216 bytes',
     });
 
-  test('is read under the name of its flag, which may be too long for whatever else is written', () => {
+  test('is read under the name of its flag, even if that is too long', () => {
     const name = `${'x'.repeat(210)}.state`;
     expect(parseFailureRecord(failure(name), name)?.reason).toBe('its name has 216 bytes');
   });
 
-  test('is not what another state’s flag says', () => {
+  test('is ignored in the flag of another state', () => {
     expect(parseFailureRecord(failure('../../x.state'), 'x.state')).toBeUndefined();
   });
 });

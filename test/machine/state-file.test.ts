@@ -5,15 +5,15 @@ import { formatStateFile, MAX_STATE_BYTES, parseStateFile } from '../../src/mach
 
 const parse = (text: string) => parseStateFile(new TextEncoder().encode(text));
 
-describe('what a state file may say', () => {
-  test('a state is enough; the payload is then empty', () => {
+describe('parseStateFile', () => {
+  test('needs only a state; the payload is then empty', () => {
     expect(parse('{"state": "simple"}')).toEqual({
       ok: true,
       file: { state: 'simple', payload: {} },
     });
   });
 
-  test('everything there is', () => {
+  test('accepts every key', () => {
     const file = {
       $schema: './state-file.schema.json',
       state: 'running',
@@ -27,26 +27,26 @@ describe('what a state file may say', () => {
     expect(parse(JSON.stringify(file))).toEqual({ ok: true, file });
   });
 
-  test('a byte order mark is dropped', () => expect(parse('\ufeff{"state": "a"}').ok).toBe(true));
+  test('ignores a byte order mark', () => expect(parse('\ufeff{"state": "a"}').ok).toBe(true));
 
-  test('a payload may be null', () => {
+  test('accepts a null payload', () => {
     expect(parse('{"state": "a", "payload": null}')).toMatchObject({ file: { payload: null } });
   });
 
-  test('__proto__ is data, kept, and pollutes nothing', () => {
+  test('keeps __proto__ as data', () => {
     const parsed = parse('{"state": "a", "payload": {"__proto__": {"admin": true}}}');
     expect(parsed.ok && JSON.stringify(parsed.file)).toContain('"__proto__":{"admin":true}');
     expect(({} as { admin?: boolean }).admin).toBeUndefined();
   });
 
-  test('a file that only indentation would make too large is written without', () => {
+  test('formatStateFile omits indentation that would exceed the limit', () => {
     const file = { state: 'a', payload: new Array(400_000).fill(0) };
     const text = formatStateFile(file);
     expect(text.length).toBeLessThan(MAX_STATE_BYTES);
     expect(parse(text)).toEqual({ ok: true, file });
   });
 
-  test('formatting and parsing are each other’s inverse', () => {
+  test('inverts formatStateFile', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), fc.jsonValue({ maxDepth: 6 }), (state, payload) => {
         const file = { state, payload: JSON.parse(JSON.stringify(payload)) };
@@ -56,7 +56,7 @@ describe('what a state file may say', () => {
   });
 });
 
-describe('what is refused, where, and why', () => {
+describe('parseStateFile refuses', () => {
   test.each([
     ['', 'empty', undefined, undefined, 'empty'],
     ['  \n ', 'empty', undefined, undefined, 'empty'],
@@ -85,7 +85,7 @@ describe('what is refused, where, and why', () => {
       'bad-state-file',
       2,
       undefined,
-      'no instance',
+      'not a valid instance',
     ],
     [
       '{"state": "a",\n "branch": {"of": "a", "name": "c", "room": -1}}',
@@ -118,7 +118,7 @@ describe('what is refused, where, and why', () => {
       'bad-json',
       2,
       20,
-      'the number 1e999 is larger than any: write it as a text, "1e999"',
+      'the number 1e999 is too large; write it as text, "1e999"',
     ],
     ['{"state": "a",\n "x-n": -1e999}', 'bad-json', 2, 9, '-1e999'],
     [
@@ -152,17 +152,17 @@ describe('what is refused, where, and why', () => {
     });
   });
 
-  test('bytes that are not UTF-8 are no reason to refuse the next file', () => {
+  test('nothing after a file that is not UTF-8', () => {
     parseStateFile(new Uint8Array([0x7b, 0xe2, 0x82]));
     expect(parse('\ufeff{"state": "a"}').ok).toBe(true);
   });
 
-  test('more than the bound, before anything is parsed', () => {
+  test('more than the size limit, before parsing', () => {
     const bytes = new Uint8Array(MAX_STATE_BYTES + 1).fill(0x20);
     expect(parseStateFile(bytes)).toMatchObject({ ok: false, code: 'too-large' });
   });
 
-  test('a million brackets overflow no stack', () => {
+  test('a million brackets without a stack overflow', () => {
     expect(parse('['.repeat(1_000_000))).toMatchObject({ ok: false, code: 'bad-json' });
   });
 
@@ -175,11 +175,11 @@ describe('what is refused, where, and why', () => {
     },
   );
 
-  test('brackets in strings are no nesting', () => {
+  test('no brackets in strings', () => {
     expect(parse(`{"state": "a", "payload": "${'['.repeat(300)}\\""}`).ok).toBe(true);
   });
 
-  test('whatever the bytes, it answers', () => {
+  test('any bytes without throwing', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void parseStateFile(bytes)),
     );

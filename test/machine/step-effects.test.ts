@@ -32,26 +32,26 @@ function after(answer: Answer, of: Machine, more: Partial<TickedStep['file']> = 
 }
 const nextOf = ({ next: one }: StepEffects): unknown => one && JSON.parse(one.content);
 
-describe('what an answer comes to', () => {
-  test('done: nothing follows', () => {
+describe('effectsOfAnswer', () => {
+  test('done has no successor', () => {
     expect(after(done(1), JOB)).toEqual({ emit: [], rests: false });
   });
 
-  test('next: a successor that keeps what is the user’s, and nothing of what is over', () => {
+  test('next keeps the user’s keys, and drops those of the old state', () => {
     const effects = after(next('rest'), JOB, { notBefore: FINISHED, 'x-a': 1, priority: 2 });
     expect(effects).toMatchObject({ rests: false, next: { name: 'x.state-4' } });
     const kept = { 'x-a': 1, priority: 2, machine: 'job' };
     expect(nextOf(effects)).toEqual({ state: 'rest', payload: { n: 1 }, ...kept });
   });
 
-  test('later: one that is not run before', () => {
+  test('later delays the successor', () => {
     const effects = after(later('1m', 'rest', null), JOB);
     const notBefore = '2026-11-25T23:50:16.007Z';
     expect(nextOf(effects)).toEqual({ state: 'rest', payload: null, machine: 'job', notBefore });
     expect(effects.rests).toBe(false);
   });
 
-  test('wait: where it is, with its timers begun', () => {
+  test('wait keeps the state, and sets its timers', () => {
     const effects = after(wait({ n: 2 }, { emit: [{ to: 'bell', event: 'ring' }] }), POLL);
     expect(effects.rests).toBe(true);
     const since = 'x.state-4';
@@ -78,21 +78,21 @@ describe('what an answer comes to', () => {
       JOB,
       'branch a: machine poll has no state "of"',
     ],
-  ])('a state that there is not is no answer: %o', (answer, of, words) => {
+  ])('refuses an unknown state: %o', (answer, of, words) => {
     const file = { state: of.initial, machine: of.name, payload: {} };
     const registry = createRegistry([JOB, POLL]);
     const step = { machine: of, name: 'x.state', file, state: of.initial, registry };
     expect(effectsOfAnswer(answer, step, FINISHED)).toContain(words);
   });
 
-  test('a state can be the machine’s name, a branch’s one of a machine that is not known here', () => {
+  test('accepts the machine’s name as a state, and branches of unknown machines', () => {
     expect(nextOf(after(next('job'), JOB))).toMatchObject({ state: 'job' });
     expect(nextOf(after(next('poll'), POLL))).toMatchObject({ state: 'poll' });
     const branches = { a: { state: 'x', machine: 'box:2' } };
     expect(after(fork(branches, { state: 'off' }), POLL).branches).toHaveLength(1);
   });
 
-  test('wait, where no event can come, is no answer', () => {
+  test('refuses wait in a machine without events', () => {
     const step = {
       machine: JOB,
       name: 'x.state',
@@ -100,7 +100,7 @@ describe('what an answer comes to', () => {
       state: 'job',
     };
     expect(effectsOfAnswer(wait(), step, FINISHED)).toBe(
-      'the tick answered wait(), but machine job has no events: nothing would end it',
+      'the tick answered wait(), but machine job has no events, so nothing can end it',
     );
   });
 });

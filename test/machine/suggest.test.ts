@@ -1,4 +1,4 @@
-/** The nearest known name, by the letters that differ. */
+/** The nearest known name, by edit distance. */
 import { describe, expect, test } from 'vitest';
 import { editDistance, nearest, suggestion } from '../../src/machine/suggest.ts';
 
@@ -28,12 +28,12 @@ describe('nearest', () => {
     ['piroirty', 'priority'],
     ['colour', undefined],
     ['x', undefined],
-  ])('finds for %s %s', (word, found) => {
+  ])('%s suggests %s', (word, found) => {
     expect(nearest(word, KNOWN)).toBe(found);
   });
 });
 
-test('suggestion offers the nearest name, or all that there are', () => {
+test('suggestion offers the nearest name, or all names', () => {
   expect(suggestion('paylod', ['state', 'payload'])).toBe('; did you mean payload?');
   expect(suggestion('colour', ['state', 'payload'])).toBe('; there are state, payload');
 });

@@ -29,7 +29,7 @@ const DOOR = {
   table: TABLE,
 } as const;
 
-/** What a program without types may hand over. */
+/** Options from JavaScript, unchecked by the compiler. */
 const make = (more: object): Machine => machine({ ...DOOR, ...more } as never);
 const problemsOf = (more: object): readonly string[] => {
   try {
@@ -42,7 +42,7 @@ const problemsOf = (more: object): readonly string[] => {
 };
 
 describe('a machine with a table', () => {
-  test('has rules, and knows its states and events in their order', () => {
+  test('has rules, and keeps the order of states and events', () => {
     const door = machine(DOOR);
     expect(isMachine(door)).toBe(true);
     expect(door).toMatchObject({ name: 'door', initial: 'closed', version: undefined });
@@ -51,18 +51,18 @@ describe('a machine with a table', () => {
     expect(door.rules).toEqual({ table: TABLE, goals: {}, before: undefined, after: undefined });
   });
 
-  test('a state is runnable, waits, or is the end', () => {
+  test('tells runnable, waiting and terminal states apart', () => {
     const door = machine({ ...DOOR, activities: { closing: () => done() } });
     expect(Object.fromEntries(door.kinds)).toEqual({
       open: 'waiting',
       closed: 'waiting',
       closing: 'runnable',
-      // It only leads to itself.
+      // It leads only to itself.
       gone: 'terminal',
     });
   });
 
-  test('what a choice may lead to is a way out', () => {
+  test('counts a choice’s targets as ways out', () => {
     const maybe = choose('perhaps', [impossible, 'b'], () => impossible);
     const one = machine({
       name: 'one',
@@ -77,7 +77,7 @@ describe('a machine with a table', () => {
     ]);
   });
 
-  test('goals, hooks, timers', () => {
+  test('keeps goals, hooks and timers', () => {
     const before = (): undefined => undefined;
     const after = (): [] => [];
     const door = machine({
@@ -98,7 +98,7 @@ describe('a machine with a table', () => {
     ]);
   });
 
-  test('is not changed by who made it', () => {
+  test('is not affected by later changes of its options', () => {
     const table = { a: { go: same } } as { a: { go: typeof same | 'a' } };
     const one = machine({ name: 'one', states: ['a'], events: ['go'], initial: 'a', table });
     table.a.go = 'a';
@@ -106,7 +106,7 @@ describe('a machine with a table', () => {
     expect(() => Object.assign(one.rules!.table['a']!, { go: 'a' })).toThrow(TypeError);
   });
 
-  test('any names will do, those of JavaScript’s own too', () => {
+  test('accepts any names, even those of Object.prototype', () => {
     const names = fc.oneof(
       fc.constantFrom('__proto__', 'constructor', 'toString', '1', '-1', ' ', '"', 'a\nb'),
       fc.string({ minLength: 1 }),
@@ -125,13 +125,13 @@ describe('a machine with a table', () => {
   });
 });
 
-describe('what does not hold together', () => {
-  test('every missing pair is told, not only the first', () => {
+describe('machine() with a table refuses', () => {
+  test('every missing pair', () => {
     const { gone: _, ...rest } = TABLE;
     const table = { ...rest, open: { ask: 'closing', scrap: undefined } };
     expect(problemsOf({ table })).toEqual(
       ['open × finished', 'open × scrap', 'gone × ask', 'gone × finished', 'gone × scrap'].map(
-        (pair) => `the table, ${pair}: no cell; say a state, same, impossible or choose(…)`,
+        (pair) => `the table, ${pair}: no cell; expected a state, same, impossible or choose(…)`,
       ),
     );
     expect(() => make({ table })).toThrow(/^machine door:\n {2}the table, open × finished/);
@@ -141,22 +141,30 @@ describe('what does not hold together', () => {
     table: { ...TABLE, closing: { ...TABLE.closing, finished: one } },
   });
   test.each([
-    ['no states', { states: [] }, 'there has to be a state'],
-    ['states that are no list', { states: 'open' }, 'states has to be a list'],
-    ['no events', { events: undefined }, 'events has to be a list'],
-    ['a state twice', { states: [...STATES, 'open'] }, 'state open is there twice'],
-    ['an event twice', { events: [...EVENTS, 'ask'] }, 'event ask is there twice'],
-    ['a state without a name', { states: [...STATES, ''] }, 'nothing is no state'],
-    ['an event that is no text', { events: [...EVENTS, 5] }, '5 is no event'],
+    ['no states', { states: [] }, 'states must not be empty'],
+    ['states that are no list', { states: 'open' }, 'states must be a list'],
+    ['no events', { events: undefined }, 'events must be a list'],
+    ['a state twice', { states: [...STATES, 'open'] }, 'state open is listed twice'],
+    ['an event twice', { events: [...EVENTS, 'ask'] }, 'event ask is listed twice'],
+    [
+      'a state without a name',
+      { states: [...STATES, ''] },
+      "each state must be non-empty text, got ''",
+    ],
+    [
+      'an event that is no text',
+      { events: [...EVENTS, 5] },
+      'each event must be non-empty text, got 5',
+    ],
     ['no initial state', { initial: undefined }, 'initial: there is no state undefined'],
     ['an initial state that is none', { initial: 'ajar' }, 'no state ajar; there are open, closed'],
-    ['no table', { table: undefined }, 'table has to say'],
+    ['no table', { table: undefined }, 'table must be'],
     [
       'a row of an unknown state',
       { table: { ...TABLE, ajar: {} } },
       'the table: there is no state ajar',
     ],
-    ['a row that is none', { table: { ...TABLE, open: 5 } }, 'row open: it has to say'],
+    ['a row that is none', { table: { ...TABLE, open: 5 } }, 'row open: expected'],
     [
       'a column of an unknown event',
       { table: { ...TABLE, open: { ...TABLE.open, kick: same } } },
@@ -164,25 +172,25 @@ describe('what does not hold together', () => {
     ],
     ['a target that is no state', cell('shut'), 'closing × finished: there is no state shut'],
     ['a target that is no text', cell(5), 'closing × finished: there is no state 5'],
-    ['a symbol of somebody else', cell(Symbol('x')), 'no state Symbol(x)'],
+    ['another symbol', cell(Symbol('x')), 'no state Symbol(x)'],
     ['a function as it is', cell(() => 'open'), 'closing × finished: there is no state [function]'],
-    ['an object', cell({ decide: () => 'open' }), 'neither a state, same, impossible nor made by'],
+    ['an object', cell({ decide: () => 'open' }), 'expected a state, same, impossible or choose'],
     [
       'a choice among nothing',
       cell(choose('l', [], () => same)),
-      '"l" has nothing to choose among',
+      '"l" has no cells to choose among',
     ],
     ['a choice of no state', cell(choose('l', ['shut'], () => 'shut')), 'no state shut'],
     ['a goal of an unknown event', { goals: { kick: 'x' } }, 'goals: there is no event kick'],
-    ['a goal that is no text', { goals: { ask: 5 } }, '5 is no goal'],
-    ['goals that are a list', { goals: ['ask'] }, 'goals has to say'],
+    ['a goal that is no text', { goals: { ask: 5 } }, 'each goal must be non-empty text, got 5'],
+    ['goals that are a list', { goals: ['ask'] }, 'goals must be'],
     [
       'a timer of an unknown state',
       { after: { ajar: { '3s': 'ask' } } },
       'after: there is no state ajar',
     ],
     ['a timer for an unknown event', { after: { open: { '3s': 'kick' } } }, 'no event kick'],
-    ['a timer that is no duration', { after: { open: { soon: 'ask' } } }, 'soon'],
+    ['a timer that is not a valid duration', { after: { open: { soon: 'ask' } } }, 'soon'],
     ['a timer of nothing', { after: { open: { '0s': 'ask' } } }, 'between 1ms'],
     ['a timer beyond any', { after: { open: { '876601h': 'ask' } } }, 'a hundred years'],
     [
@@ -190,18 +198,14 @@ describe('what does not hold together', () => {
       { after: { open: { '3s': 'finished' } } },
       'finished is impossible there',
     ],
-    ['timers that are none', { after: { open: '3s' } }, 'after has to say'],
+    ['timers that are none', { after: { open: '3s' } }, 'after must be'],
     [
       'an unknown hook',
       { hooks: { during: () => undefined } },
-      'unknown key during; there are before, after',
+      'unknown key during; expected before, after',
     ],
-    [
-      'a hook that is no function',
-      { hooks: { before: 'no' } },
-      'hooks.before has to be a function',
-    ],
-    ['hooks that are none', { hooks: () => undefined }, 'hooks has to say'],
+    ['a hook that is no function', { hooks: { before: 'no' } }, 'hooks.before must be a function'],
+    ['hooks that are none', { hooks: () => undefined }, 'hooks must be'],
     [
       'an activity in no state',
       { activities: { ajar: () => done() } },
@@ -212,17 +216,13 @@ describe('what does not hold together', () => {
       { activities: { open: { run: 'x', next: 'ajar' } } },
       'no state ajar',
     ],
-    [
-      'states alone',
-      { table: undefined, events: undefined, initial: undefined },
-      'table has to say',
-    ],
+    ['states alone', { table: undefined, events: undefined, initial: undefined }, 'table must be'],
   ])('%s', (_what, more, words) => {
     expect(problemsOf(more).join('\n')).toContain(words);
     expect(problemsOf(more)).toHaveLength(_what === 'states alone' ? 2 : 1);
   });
 
-  test('all of it at once', () => {
+  test('and reports all problems at once', () => {
     const problems = problemsOf({
       initial: 'ajar',
       after: { open: { soon: 'kick' } },
@@ -232,7 +232,7 @@ describe('what does not hold together', () => {
     expect(problems).toHaveLength(5);
   });
 
-  test('what every object has is no cell', () => {
+  test('a pair whose name every object has', () => {
     const cells = (table: object): unknown =>
       problemsOf({ states: ['constructor'], events: ['toString'], initial: 'constructor', table });
     const missing = [expect.stringMatching(/^the table, constructor × toString: no cell/)];
@@ -240,7 +240,7 @@ describe('what does not hold together', () => {
     expect(cells({ constructor: {} })).toEqual(missing);
   });
 
-  test('keys that say nothing make no table', () => {
+  test('no machine whose table keys are undefined', () => {
     const plain = machine({
       name: 'one',
       table: undefined,
@@ -250,10 +250,10 @@ describe('what does not hold together', () => {
   });
 
   test('an unknown key', () => {
-    expect(() => make({ timers: {} })).toThrow('unknown key timers; there are name, version');
+    expect(() => make({ timers: {} })).toThrow('unknown key timers; expected name, version');
   });
 
-  test('whatever is handed over, it is a machine or a UserError', () => {
+  test('any other options with a UserError', () => {
     const value = fc.oneof(
       fc.anything(),
       fc.constantFrom<unknown>(STATES, EVENTS, TABLE, 'closed', same, impossible),
@@ -298,7 +298,7 @@ describe('a state file of a machine with a table', () => {
   const resolve = (state: string, name?: string): unknown =>
     resolveState(registry, { state, payload: {}, ...(name !== undefined && { machine: name }) });
 
-  test('runs where there is an activity', () => {
+  test('is runnable where there is an activity', () => {
     expect(resolve('closing', 'door')).toMatchObject({ ok: true, state: 'closing' });
   });
 
@@ -306,14 +306,14 @@ describe('a state file of a machine with a table', () => {
     ['open', 'door', 'waiting', 'open'],
     ['gone', 'door', 'terminal', 'gone'],
     ['door', undefined, 'waiting', 'closed'],
-    // Its own name, and one of its states.
+    // The name of the machine, and of one of its states.
     ['open', undefined, 'terminal', 'open'],
-  ])('in %s of %s nothing runs', (state, name, kind, resolved) => {
+  ])('in %s of %s is not runnable', (state, name, kind, resolved) => {
     expect(resolve(state, name)).toMatchObject({ ok: true, kind, state: resolved });
     expect(resolve(state, name)).not.toHaveProperty('activity');
   });
 
-  test('a state that it does not have is refused, with those that there are', () => {
+  test('in an unknown state is refused, with a list of states', () => {
     expect(resolve('ajar', 'door')).toMatchObject({
       ok: false,
       code: 'unknown-state',
@@ -326,7 +326,7 @@ describe('a state file of a machine with a table', () => {
 export function doesNotCompile(): void {
   const rest = { name: 'one', states: ['a', 'b'], events: ['go', 'stop'], initial: 'a' } as const;
   const b = { go: same, stop: 'a' } as const;
-  // It compiles as it should be.
+  // Compiles.
   machine({ ...rest, table: { a: { go: 'b', stop: choose('l', ['b', same], () => 'b') }, b } });
   // @ts-expect-error -- a cell is missing
   machine({ ...rest, table: { a: { go: 'b' }, b } });

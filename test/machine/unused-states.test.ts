@@ -1,4 +1,4 @@
-/** Which states of a table no instance can be in. */
+/** States of a table that no instance can be in. */
 import { expect, test } from 'vitest';
 import { parseConfiguration } from '../../src/machine/config.ts';
 import { unusedStates } from '../../src/machine/unused-states.ts';
@@ -20,7 +20,7 @@ test.each([
   expect(unusedIn(more)).toEqual(expected);
 });
 
-test('no state of a machine without a table', () => {
+test('returns nothing for a machine without a table', () => {
   const text = 'name: m\nstarting_state: a\nactivities: { a: { run: "true" }, b: { run: "true" } }';
   expect(unusedStates(parseConfiguration(text, { file: 'm.yaml', folder: '.' }))).toEqual([]);
 });

@@ -319,7 +319,7 @@ describe('lists all that SQL cannot express', () => {
   });
 });
 
-test('lists timers, which the user has to send', () => {
+test('lists timers, which the user must send', () => {
   const one = machine({
     name: 'door',
     states: ['shut', 'open'],

@@ -130,7 +130,7 @@ describe('a fork', () => {
     const refused = { outcome: 'EventNotAllowed' };
     expect(await outcomeOf(volume, 'a')).toMatchObject({
       ...refused,
-      reason: 'it waits for its branches',
+      reason: 'the instance waits for its branches',
     });
     expect(await outcomeOf(volume, 'b')).toMatchObject(refused);
     expect(joined).toHaveLength(1);

@@ -66,7 +66,7 @@ describe('large', () => {
     volume.put('o.state', order('split', { payload: 'x'.repeat(100_000) }));
     const ant = await volume.join('ant');
     await workOff(ant, OPEN, machines);
-    expect(reasonOf(volume, 'o.state')).toContain('give each a payload of its own');
+    expect(reasonOf(volume, 'o.state')).toContain('give each branch a payload of its own');
   });
 
   test('a join may forget the payload', async () => {

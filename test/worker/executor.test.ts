@@ -103,7 +103,7 @@ describe('one attempt always comes back', () => {
     [
       'answers rubbish',
       () => 42,
-      { message: 'the tick answered 42; return what done, next, later, wait or fork make of it' },
+      { message: 'the tick must return done(), next(), later(), wait() or fork(), got 42' },
     ],
   ])('as failed, when it %s', async (_what, run, error) => {
     const { execute } = setUp();

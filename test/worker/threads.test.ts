@@ -206,7 +206,7 @@ describe('a tick in a thread', () => {
     ['text', { message: 'the tick threw text' }],
     [
       'rubbish',
-      { message: 'the tick answered 42; return what done, next, later, wait or fork make of it' },
+      { message: 'the tick must return done(), next(), later(), wait() or fork(), got 42' },
     ],
     ['call', { message: "the tick's output is a function, which JSON cannot hold" }],
   ])('%s: a failed attempt', async (state, error) => {

@@ -109,8 +109,8 @@ test.each([undefined, null, {}, 'light', LIGHT, createMachine])(
 );
 
 test.each([
-  [{ name: 'a b' }, 'no machine name'],
-  [{ name: 'm', version: '1 2' }, 'is no version'],
+  [{ name: 'a b' }, 'not a valid machine name'],
+  [{ name: 'm', version: '1 2' }, 'is not a valid version'],
   [{ name: 'm', timeout: 'soon' }, 'timeout'],
   [{ name: 'm', tock: 1 }, 'unknown key tock'],
 ])('%j', (options, reason) => {

@@ -37,6 +37,6 @@ test.each([
   ['what is not JSON', [{ to: 'it', event: 'go', details: 1n }]],
 ])('rejects an answer with %s', (_, emit) => {
   expect(() => checkAnswer({ kind: 'next', state: 'a', payload: {}, emit })).toThrow(
-    /^the tick's (emit is|answer cannot be)/,
+    /^(the tick's emit must|cannot apply the tick's answer)/,
   );
 });
