@@ -1,4 +1,4 @@
-/** What tests share that break workers: chains to break them on, lies about the time, and what has to hold. */
+/** Shared by the tests that break workers: chains, wrong clocks, and what must hold in the end. */
 import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Fleet } from './fleet.ts';
@@ -11,7 +11,7 @@ export interface Chain {
 
 export function submitChains(dir: string, chains: readonly Chain[]): void {
   for (const { instance, count } of chains) {
-    // Whole at once: workers may be looking.
+    // By rename: workers may be listing the directory.
     const content = JSON.stringify({ state: 'countdown', payload: { count } });
     writeFileSync(join(dir, `.${instance}`), content);
     renameSync(join(dir, `.${instance}`), join(dir, `${instance}.state`));
@@ -26,8 +26,8 @@ export function expectedStates(chains: readonly Chain[]): string[] {
 }
 
 /**
- * What is not as it has to be when all is done: nothing lost, nothing made up, one commit a state.
- * `textOf` reads a state: as it is in its file, where nobody says otherwise.
+ * Problems after all is done: lost states, extra states, states committed twice, wrong payloads.
+ * `textOf` reads a state, by default its file.
  */
 export function problemsWith(
   fleet: Fleet,
@@ -57,18 +57,19 @@ function differences(
   const [there, wanted] = [new Set(found), new Set(expected)];
   return [
     ...expected.filter((name) => !there.has(name)).map((name) => `${what}: ${name} is missing`),
-    ...found.filter((name) => !wanted.has(name)).map((name) => `${what}: ${name} is too much`),
+    ...found.filter((name) => !wanted.has(name)).map((name) => `${what}: ${name} is unexpected`),
   ];
 }
 
-/** States that two workers say they have committed. */
+/** States that two sessions report as committed. */
 function twice(fleet: Fleet): string[] {
   const committed = fleet.journal().filter((entry) => entry.result === 'done');
   const seen = new Map<string, string>();
   const double: string[] = [];
   for (const { state, session } of committed) {
     const other = seen.get(state);
-    if (other !== undefined) double.push(`${state} was committed by ${other} and by ${session}`);
+    if (other !== undefined)
+      double.push(`expected one commit of ${state}, got ${other} and ${session}`);
     seen.set(state, session);
   }
   return double;
@@ -77,13 +78,15 @@ function twice(fleet: Fleet): string[] {
 function wrongPayload(textOf: (name: string) => string, name: string, count: number): string[] {
   try {
     const { payload } = JSON.parse(textOf(name)) as { payload: { count: number } };
-    return payload.count === count ? [] : [`${name} has a count of ${payload.count}, not ${count}`];
+    return payload.count === count
+      ? []
+      : [`expected count ${count} in ${name}, got ${payload.count}`];
   } catch (error) {
     return [`${name} cannot be read: ${(error as Error).message}`];
   }
 }
 
-/** States whose claim says that this worker (or this session) has them. */
+/** States whose claim names this worker or session. */
 export function heldBy(fleet: Fleet, who: { worker: string } | { session: string }): string[] {
   const [key, value] = Object.entries(who)[0] as ['worker' | 'session', string];
   return fleet.list('in_progress').filter((name) => {
@@ -96,7 +99,7 @@ export function heldBy(fleet: Fleet, who: { worker: string } | { session: string
   });
 }
 
-/** For a process whose clock is off, as `+5s` or `-1000s`. */
+/** Environment of a process with a wrong clock: `+5s`, `-1000s`. */
 export function skewedBy(offset: string): NodeJS.ProcessEnv {
   return {
     LD_PRELOAD: findLibfaketime(),
@@ -110,6 +113,6 @@ function findLibfaketime(): string {
     .map((folder) => `/usr/lib/${folder}/faketime/libfaketime.so.1`)
     .find((path) => existsSync(path));
   if (found === undefined)
-    throw new Error("libfaketime is missing: install Debian's package faketime");
+    throw new Error("cannot find libfaketime; install Debian's package faketime");
   return found;
 }

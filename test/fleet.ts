@@ -1,4 +1,4 @@
-/** Real worker processes on a volume of their own: started here, stopped here by pid, and waited for. */
+/** Real worker processes on a volume of their own; all are ended with the fleet. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,9 +16,9 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** A process, wherever it runs. */
+/** A process, local or on another machine. */
 export interface Running {
-  /** On this machine. */
+  /** Undefined on another machine. */
   readonly pid?: number | undefined;
   readonly ended: Promise<Ran>;
   readonly stdout: string;
@@ -27,14 +27,14 @@ export interface Running {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Starts `node` with these arguments somewhere: here, or on another machine. */
+/** Starts `node` with these arguments, here or on another machine. */
 export type Launch = (args: readonly string[], env?: NodeJS.ProcessEnv) => Running;
 
-/** A machine that has mounted the directory which volumes are in. */
+/** A machine that has mounted the parent directory of the volumes. */
 export interface Host {
   readonly root: string;
   readonly launch: Launch;
-  /** Milliseconds that its clock is ahead of ours. */
+  /** Milliseconds by which its clock is ahead. */
   readonly ahead?: number;
 }
 
@@ -98,7 +98,7 @@ export class Fleet implements AsyncDisposable {
     return this.#keep(host.launch([MAIN, 'worker', '--dir', dir, '--name', name, ...args], env));
   }
 
-  /** Any other command on this volume that takes its time. */
+  /** Starts another long-running command on this volume. */
   command(name: string, ...args: string[]): Running {
     return this.#keep(launchHere([MAIN, name, '--dir', this.dir, ...args]));
   }
@@ -125,19 +125,19 @@ export class Fleet implements AsyncDisposable {
     return readFileSync(join(this.dir, ...path), 'utf8');
   }
 
-  /** Waits for a condition; there is no other way to know, and no other reason to wait. */
+  /** Polls until a condition holds; throws after `limit` ms. */
   async until(what: string, holds: () => boolean, limit: number = 60_000): Promise<void> {
     const end = Date.now() + limit;
     while (!holds()) {
       if (Date.now() > end) {
         const errors = this.#processes.map((one) => one.stderr.slice(-1500)).join('\n---\n');
-        throw new Error(`waited in vain until ${what}\n${errors}`);
+        throw new Error(`timed out after ${limit} ms: ${what}\n${errors}`);
       }
       await new Promise((wake) => setTimeout(wake, 20));
     }
   }
 
-  /** A line that a crash cut short says nothing. */
+  /** Without lines that a crash truncated. */
   journal(): JournalEntry[] {
     const folder = join('.flockwork', 'journal');
     return this.list(folder).flatMap((name) => {

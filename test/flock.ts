@@ -1,11 +1,11 @@
-/** What tests of whole flocks share. */
+/** Shared by the tests of whole flocks. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { momentAt } from '../src/volume/phases/cycle.ts';
 import { Fleet } from './fleet.ts';
 
-/** States that are written and not yet there: what this gives lets all of them appear, within milliseconds. */
+/** Writes states under hidden names; the returned function renames all of them within milliseconds. */
 function prepareSimple(fleet: Fleet, count: number): () => void {
   const names = Array.from({ length: count }, (_, index) => `s${String(index).padStart(4, '0')}`);
   for (const name of names) {
@@ -33,7 +33,7 @@ function expectEvenSpread(
   }
 }
 
-/** After everybody has left: no claims, no leases, no tokens, nothing staged, nothing tried. */
+/** After all workers have left: no claims, leases, tokens, staged records or attempts. */
 export function expectCleanVolume(fleet: Fleet): void {
   const places = [
     'in_progress',
@@ -48,10 +48,10 @@ export function expectCleanVolume(fleet: Fleet): void {
   );
 }
 
-/** Long enough that on a busy machine nobody misses one: who does is overtaken, and that is right. */
+/** Long enough that no worker misses a phase on a busy machine: its share would go to the others. */
 const PHASES = { assignment: 500, commitment: 500, update: 800, buffer: 200 };
 
-/** 200 states among four workers: each done, ticked exactly once, evenly spread. */
+/** 200 states among four workers: each is done, ticked exactly once, and the shares are equal. */
 export async function expectFairFlock(): Promise<void> {
   const names = ['ant', 'bee', 'cat', 'dog'];
   const flags = Object.entries(PHASES).flatMap(([phase, ms]) => [`--${phase}`, `${ms}ms`]);
@@ -61,7 +61,7 @@ export async function expectFairFlock(): Promise<void> {
   );
   await fleet.until('all are registered', () => fleet.list('workers').length === names.length);
   const submit = prepareSimple(fleet, 200);
-  // What arrives while they read the directory, some see and some do not: then shares differ, and should.
+  // Not while workers list the directory: different snapshots give different shares.
   await fleet.until('it is early in Update System', isEarlyInUpdate);
   submit();
   await fleet.until('all are done', () => fleet.list('done').length === 200);

@@ -1,4 +1,4 @@
-/** Collects garbage, so that what is still in use shows. */
+/** Forces a full garbage collection. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 

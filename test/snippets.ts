@@ -1,4 +1,4 @@
-/** The snippets of a page of docs/, in a folder where its modules load and its commands run. */
+/** Extracts a documentation page's snippets into a folder where its modules load and its commands run. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ export interface Snippet {
   readonly text: string;
 }
 
-/** Sources are named in their first line. */
+/** The first line of a source names its file. */
 export const nameOf = ({ text }: Snippet): string => /^(?:\/\/|#) (\S+)\n/.exec(text)?.[1] ?? '';
 
 export class Snippets {
@@ -20,7 +20,7 @@ export class Snippets {
   readonly all: readonly Snippet[];
   #folder = '';
 
-  /** `path`: from the project's root. */
+  /** `path` is relative to the project's root. */
   constructor(path: string) {
     this.page = readFileSync(join(ROOT, path), 'utf8');
     this.all = [...this.page.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].map(
@@ -32,7 +32,7 @@ export class Snippets {
     return this.all.filter(({ language }) => ['ts', 'js', 'yaml'].includes(language));
   }
 
-  /** A command, and what it prints. */
+  /** Commands and their expected output. */
   get sessions(): readonly [command: string, output: string][] {
     return this.all
       .filter(({ language }) => language === 'console')
@@ -46,7 +46,7 @@ export class Snippets {
 
   open(): void {
     this.#folder = mkdtempSync(join(tmpdir(), 'flockwork-docs-'));
-    // Other packages are those of the checkout.
+    // Packages come from the checkout.
     symlinkSync(join(ROOT, 'node_modules'), join(this.#folder, 'node_modules'));
     for (const source of this.sources) {
       const text = source.text.replace(
@@ -61,12 +61,12 @@ export class Snippets {
     rmSync(this.#folder, { recursive: true });
   }
 
-  /** What the compiler says of the modules. */
+  /** The compiler's output for the modules. */
   compile(): Promise<string> {
     const options = {
       isolatedDeclarations: false,
       declaration: false,
-      // The package is imported by its place here.
+      // Imports of the package were replaced by its path.
       rewriteRelativeImportExtensions: false,
     };
     writeFileSync(
@@ -81,7 +81,7 @@ export class Snippets {
     return this.#run(join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', this.#folder);
   }
 
-  /** What `flockwork` prints, on both of its outputs. */
+  /** The standard output and standard error of `flockwork`. */
   flockwork(...args: string[]): Promise<string> {
     return this.#run(MAIN, ...args);
   }

@@ -1,4 +1,4 @@
-/** Time stands still until a test lets it pass. */
+/** A clock that only moves when a test calls `pass`. */
 import type { Clock } from '../src/engine/ports.ts';
 
 interface Sleeper {
@@ -18,7 +18,7 @@ export class StillClock implements Clock {
 
   sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
     new Promise((resolve) => {
-      if (ms < 0) throw new RangeError(`nobody can sleep for ${ms} ms`);
+      if (ms < 0) throw new RangeError(`expected a sleep of 0 ms or more, got ${ms} ms`);
       this.sleeps += 1;
       if (signal?.aborted === true) return resolve();
       const wake = (): void => {
@@ -30,7 +30,7 @@ export class StillClock implements Clock {
       signal?.addEventListener('abort', wake, { once: true });
     });
 
-  /** Timers that have not gone off. */
+  /** Number of pending timers. */
   get timers(): number {
     return this.#sleepers.size;
   }
@@ -40,7 +40,7 @@ export class StillClock implements Clock {
     for (const { until, wake } of this.#sleepers) if (until <= this.#now) wake();
   }
 
-  /** Whoever sleeps wakes up, though the time has not come. */
+  /** Fires all timers before their time. */
   goOffEarly(): void {
     for (const { wake } of this.#sleepers) wake();
   }

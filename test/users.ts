@@ -1,6 +1,6 @@
 /**
- * Two users of one group: root, and one whom nothing else on this machine knows. `node --import users.ts …` becomes that one
- * before anything else is loaded, wherever it runs.
+ * Two users of one group: root and an unused uid. `node --import users.ts …` switches to that uid before it loads
+ * anything else, on any machine.
  */
 import { chmodSync, chownSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ export const USER = 54_320;
 export const GROUP = 54_321;
 const VARIABLE = 'FLOCKWORK_TEST_AS';
 
-/** As `docs/operations.md` tells users to: what is made in these directories belongs to the group. */
+/** As in `docs/operations.md`: new entries in these directories belong to the group. */
 export function shareWithGroup(directory: string): void {
   chownSync(directory, -1, GROUP);
   chmodSync(directory, 0o2775);
@@ -20,7 +20,7 @@ export function shareWithGroup(directory: string): void {
   }
 }
 
-/** The same host, as the other user knows it. */
+/** The same host, with processes of the other user. */
 export function asOther({ launch, ...host }: Host, umask: number = 0o022): Host {
   const become = ['--import', import.meta.filename];
   return {

@@ -1,11 +1,10 @@
 /**
- * I3, watched where done states move to the archive: a state file, or a flag, leaves its place only when the
- * volume has both elsewhere, and has them on the disk.
+ * Checks I3 for the archive: a state file or a flag leaves its place only when both are in the archive, durably.
  */
 import { publishedStates, parseCommitRecord } from '../machine/record.ts';
 import { archivedFlag, archivedState, type TrueVolume } from './true-volume.ts';
 
-/** Clocks drift: of the age that there has to be, so much at least. */
+/** Of the required age, which a drifting clock may measure short. */
 const MIN_AGE_FRACTION = 0.9;
 
 export class ArchiveChecker {
@@ -14,10 +13,10 @@ export class ArchiveChecker {
   readonly #age: number;
   /** True times at which flags came to `done/`. */
   readonly #committed = new Map<string, number>();
-  /** State files that have left the root: one that is there again was put there again, and is done. */
+  /** State files that have left the root. One that is there again was copied there again. */
   readonly #gone = new Set<string>();
 
-  /** `age`: ms that a flag has to have been there before its state is moved; 0 where nobody can tell. */
+  /** `age`: minimum age of a flag when its state is archived, ms; 0 if clocks or caches hide it. */
   constructor(volume: TrueVolume, now: () => number, age: number) {
     this.#volume = volume;
     this.#now = now;
@@ -28,7 +27,7 @@ export class ArchiveChecker {
     if (!this.#committed.has(name)) this.#committed.set(name, this.#now());
   }
 
-  /** Somebody took a state file out of the root: what is wrong with that, if anything. */
+  /** A state file was removed from the root: why it must not have been, if so. */
   ofState(name: string): string | undefined {
     const volume = this.#volume;
     this.#gone.add(name);
@@ -41,36 +40,38 @@ export class ArchiveChecker {
     const open = publishedStates(record).find((one) => volume.doneText(one.name) === undefined);
     if (open !== undefined) return `${open.name} is not done`;
     const age = this.#now() - (this.#committed.get(name) ?? Number.NEGATIVE_INFINITY);
-    return age < MIN_AGE_FRACTION * this.#age ? `it was done ${Math.round(age)} ms ago` : undefined;
+    return age < MIN_AGE_FRACTION * this.#age
+      ? `it was done only ${Math.round(age)} ms ago`
+      : undefined;
   }
 
   #isTorn(name: string): boolean {
     const next = this.#volume.follower(name);
     const there = this.#volume.text(archivedState(name));
     if (next === undefined || there === undefined) return false;
-    // Of no account is the line's end.
+    // Trailing white space does not count.
     return there.trimEnd() !== next.content.trimEnd() && isTorn(there, next.content);
   }
 
-  /** Somebody took a flag out of `done/`. */
+  /** A flag was removed from `done/`: why it must not have been, if so. */
   ofFlag(name: string, text: string): string | undefined {
     const volume = this.#volume;
     const archived = archivedFlag(name);
     if (!volume.isDurable(archived)) return `${archived} is not on the disk`;
-    // A commit that came too late is withdrawn.
+    // A commit after archival is withdrawn.
     if (volume.text(archived) !== text) return undefined;
     if (volume.exists(name)) {
-      // Whoever looked through a cache, or a moment before, does not see it; whoever claims it finds it archived.
+      // A copy made later: a worker that claims it finds it archived.
       return this.#gone.has(name) ? undefined : 'its state file is still in the root';
     }
     if (volume.comesBack(name) && !this.#gone.has(name)) {
-      return 'the power could bring its state file back';
+      return 'a power cut could restore its state file';
     }
     return undefined;
   }
 }
 
-/** A beginning of what should be there, or zeros. */
+/** Whether `there` is a prefix of `whole`, with zeros in any place. */
 export function isTorn(there: string, whole: string): boolean {
   return [...there].every((character, index) => character === '\0' || character === whole[index]);
 }

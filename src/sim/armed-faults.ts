@@ -1,4 +1,4 @@
-/** What is to happen to a process at what it does next to a directory of the volume. */
+/** Faults that wait for a process's next operation on a directory of the volume. */
 import { dirname, join } from 'node:path/posix';
 import type { Fault, Method } from './faults.ts';
 import { MOUNT } from './process-options.ts';
@@ -9,17 +9,17 @@ export class ArmedFaults {
   #isDark = false;
   #freeze: Freeze | undefined;
 
-  /** It dies right after its next link there. */
+  /** The process crashes right after its next link into `place`. */
   ambush(place: string): void {
     this.#ambush = join(MOUNT, place);
   }
 
-  /** The power goes right after its next link there: before whatever it does then. */
+  /** The power fails right after its next link into `place`, before its next operation. */
   blackout(place: string): void {
     this.#blackout = join(MOUNT, place);
   }
 
-  /** It is stopped right before that, for so long, and not beyond `until`: what it was about to do comes then. */
+  /** The process is stopped right before that operation, for `ms` but not beyond `until`, and does it then. */
   freeze({ place, ...rest }: Freeze): void {
     this.#freeze = { ...rest, place: join(MOUNT, place) };
   }
@@ -31,7 +31,7 @@ export class ArmedFaults {
     this.#freeze = undefined;
   }
 
-  /** The fault that this operation meets; `slow` for as long as its process is to be stopped. */
+  /** The fault for this operation; `slow` means that the process is stopped for `delay`. */
   fire(method: Method, path: string, now: number): Fault | undefined {
     if (this.#isDark) return { kind: 'power' };
     if (method !== 'link' && method !== 'sync') return undefined;

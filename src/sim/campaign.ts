@@ -1,4 +1,4 @@
-/** Many runs: their seeds, their sum, and the first one that goes wrong. */
+/** Many runs: their seeds, their totals, and those that fail. */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Outcome } from './outcome.ts';
 import { drawScenario, type Wishes } from './scenario.ts';
@@ -40,7 +40,7 @@ function addCounts(counts: Record<string, number>, more: Readonly<Record<string,
 }
 
 export interface Campaign {
-  /** The next seed that nobody has taken; undefined when there is none, or no need. */
+  /** Takes the next seed; undefined when there is none, or when the campaign is to end. */
   readonly next: () => string | undefined;
   readonly wishes: Wishes;
   readonly options: RunOptions;
@@ -51,7 +51,7 @@ export interface Campaign {
 
 const RUNS_PER_REPORT = 20;
 
-/** One thread's part. */
+/** Runs one thread's share of the seeds. */
 export async function runSeeds(campaign: Campaign): Promise<void> {
   let totals = noTotals();
   const report = (): void => {
@@ -63,7 +63,7 @@ export async function runSeeds(campaign: Campaign): Promise<void> {
     addOutcome(totals, outcome);
     if (outcome.verdict !== 'ok') campaign.onFailure(outcome);
     if (totals.runs === RUNS_PER_REPORT) report();
-    // A run is one turn of the event loop, however long; what is weakly held is let go only between two.
+    // A run is one turn of the event loop, and weakly held objects are freed only between turns.
     await turn();
   }
   report();

@@ -1,29 +1,29 @@
-/** The port over files as one simulated process has it: late, sometimes wrong, never quite up to date. */
+/** The `Files` port of one simulated process: adds latency, faults and stale caches to the disk. */
 import type { Files, Sink, Stat } from '../volume/files.ts';
 import { failure, type Actor, type Disk, type View } from './disk.ts';
 import type { Fault, Method } from './faults.ts';
 
 /** What a process does for its file operations. */
 export interface Caller {
-  /** Numbers the operation, tells whoever wants to know, and says what is to go wrong with it. */
+  /** Counts and reports the operation; returns the fault to inject, if any. */
   begin(method: Method, path: string): Fault | undefined;
   /** The volume as this process sees it: another one while it is unmounted. */
   disk(): Disk;
   readonly actor: Actor;
-  /** What the volume calls a name that is taken: EEXIST, or EPERM on some. */
+  /** The volume's errno for a name that exists: EEXIST, or EPERM on some. */
   readonly taken: string;
-  /** Milliseconds that the next operation takes. */
+  /** Of the next operation, ms. */
   latency(): number;
-  /** Runs `act` after `ms`, whatever has become of the process. */
+  /** Runs `act` after `ms`, even if the process has ended. */
   later(ms: number, act: () => void): void;
-  /** Runs `act` in the process: later if it is stopped, never if it is dead. */
+  /** Runs `act` in the process: later if it is stopped, never if it has ended. */
   deliver(act: () => void): void;
-  /** Called when an operation has taken effect, or not. */
+  /** Called when an operation has taken effect or has failed. */
   end(method: Method, path: string, outcome: string): void;
   die(): void;
   losePower(): void;
   now(): number;
-  /** An order for listings: file systems have none. */
+  /** Shuffles a listing: file systems promise no order. */
   shuffle(names: string[]): string[];
 }
 
@@ -153,7 +153,7 @@ export class SimFiles implements Files {
           effect(disk, undefined);
           caller.end(method, path, 'ok, repeated');
         } catch {
-          // What it did the first time shows: it cannot do it again.
+          // The first request took effect, so its repetition fails (EEXIST, ENOENT).
         }
       });
     }

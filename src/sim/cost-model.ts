@@ -1,25 +1,25 @@
 /**
- * What a fleet asks of its volume, by how large it is. Counted runs tell, of each kind of operation, what a
- * worker causes by itself, and what it causes for each other worker there is:
+ * A fleet's file operations as a function of its size. Counted runs give, for each kind of operation, the rate
+ * of one worker alone and its rate for each other worker:
  *
  *   operations a second = workers × alone + workers × (workers − 1) × each other
  *
- * but for what is done to states, which is so much a state. All rates are per second.
+ * Operations on states are a constant number per state instead. All rates are per second.
  */
 import type { Method } from './faults.ts';
 
 /**
- * `states`: what is done to a state, its flags and its records. `cycles`: looks and listings, and the worker's own
- * flag. `beats`: signs of life. `roster`: flags and tokens of all workers, read every cycle. `leases`, `claims`:
- * those of all workers, read several times a lease.
+ * `states`: operations on a state, its flags and its records. `cycles`: stats and listings, and the worker's own
+ * flag. `beats`: heartbeats. `roster`: flags and tokens of all workers, read every cycle. `leases`, `claims`:
+ * those of all workers, read several times per lease.
  */
 export type Kind = 'states' | 'cycles' | 'beats' | 'roster' | 'leases' | 'claims';
 
-/** What a calm fleet did in so many seconds. */
+/** Operations of a fleet without faults. */
 export interface Count {
   readonly workers: number;
   readonly seconds: number;
-  /** Operations by what they are and where: `stat done/`, `list done`, `read STATE`. */
+  /** Operations by method and place: `stat done/`, `list done`, `read STATE`. */
   readonly tally: Readonly<Record<string, number>>;
 }
 
@@ -30,32 +30,32 @@ export interface Share {
 
 export interface Costs {
   readonly perState: number;
-  /** Steps that a worker gets through. */
+  /** Steps that a worker commits per second. */
   readonly statesPerWorker: number;
-  /** Of each worker, of the two directories that grow with the work: the state files', and `done/`. */
+  /** Of each worker, of the two directories that grow with the work: the root and `done/`. */
   readonly listings: number;
   readonly shares: Readonly<Record<'cycles' | 'beats' | 'roster' | 'leases' | 'claims', Share>>;
 }
 
 export interface Prediction {
   readonly states: number;
-  /** All of them. */
+  /** All kinds together. */
   readonly operations: number;
-  /** Of these, what grows with the square of the workers. */
+  /** The part that grows with the square of the workers. */
   readonly squared: number;
   readonly listings: number;
 }
 
 const STATE = 'STATE';
 
-/** `path`: from the volume's root. */
+/** `path` is relative to the volume's root. */
 export function tallyKey(method: Method, path: string): string {
   const [place = '', name] = path.replace(/^\.flockwork\//, '').split('/');
   if (name !== undefined) return `${method} ${place}/`;
   return `${method} ${/\.state(-\d+)?$/.test(place) ? STATE : place || '.'}`;
 }
 
-/** Reading what is in these is done for each worker, or each claim, that there is. */
+/** Directories whose entries are read once for each worker or claim. */
 const READ: Readonly<Record<string, Kind>> = {
   'workers/': 'roster',
   'sessions/': 'roster',
@@ -66,7 +66,7 @@ const OF_STATES = new Set([STATE, 'in_progress/', 'done/', 'failed/', 'staging/'
 
 function kindOf(key: string): Kind {
   const [method, place = ''] = key.split(' ');
-  // Syncs, and lines in the journal, are there once for each burst of states that are settled.
+  // Syncs and journal lines come once for each batch of settled states.
   if (method === 'sync' || method === 'append') return 'states';
   if (method === 'overwrite') return 'beats';
   if (method === 'read' && READ[place] !== undefined) return READ[place];
@@ -88,7 +88,7 @@ export function operationsOf({ tally }: Count): number {
   return Object.values(tally).reduce((sum, times) => sum + times, 0);
 }
 
-/** From runs of one setting with fleets of at least two sizes. */
+/** Fits runs of one setting with fleets of at least two sizes. */
 export function fitCosts(counts: readonly Count[]): Costs {
   const sum = (of: (count: Count) => number): number =>
     counts.reduce((total, count) => total + of(count), 0);
@@ -117,24 +117,24 @@ export function fitCosts(counts: readonly Count[]): Costs {
 }
 
 interface Point {
-  /** Workers there are besides this one. */
+  /** Workers besides this one. */
   readonly others: number;
   /** Of one worker. */
   readonly rate: number;
 }
 
-/** The straight line through the points, by least squares. */
+/** A straight line through the points, by least squares. */
 function fitShare(points: readonly Point[]): Share {
   const mean = (of: (point: Point) => number): number =>
     points.reduce((sum, point) => sum + of(point), 0) / points.length;
   const [middle, height] = [mean(({ others }) => others), mean(({ rate }) => rate)];
   const rise = mean(({ others, rate }) => (others - middle) * (rate - height));
-  // Nobody does less because there are more of them: what looks so is chance.
+  // A negative slope is noise: more workers never cause fewer operations each.
   const eachOther = Math.max(0, rise / mean(({ others }) => (others - middle) ** 2));
   return { alone: Math.max(0, height - eachOther * middle), eachOther };
 }
 
-/** `states`: steps that the fleet gets through, where that is not what its workers can do. */
+/** `states`: committed steps per second, where the workload rather than the fleet limits them. */
 export function predict(
   costs: Costs,
   workers: number,

@@ -1,4 +1,4 @@
-/** Counts what a calm fleet asks of its volume: the real worker in virtual time, and nothing goes wrong. */
+/** Counts the file operations of a fleet without faults: the real worker in virtual time. */
 import { basename, dirname } from 'node:path/posix';
 import { done, next, type Answer } from '../machine/answer.ts';
 import type { TickContext } from '../machine/definition.ts';
@@ -20,7 +20,7 @@ import { SimProcess } from './process.ts';
 import { User } from './user.ts';
 import type { World } from './world.ts';
 
-/** What a step leaves behind besides its flag: an output or a successor has a record too. */
+/** What a step writes besides its flag: an output or a successor also needs a record. */
 export type Leaves = 'nothing' | 'output' | 'successor';
 
 /** Times are milliseconds. */
@@ -28,32 +28,31 @@ export interface Setting {
   readonly phases: PhaseLengths;
   readonly lease: number;
   readonly concurrency: number;
-  /** Mean length of a tick; single ones are half as long to one and a half times as long. */
+  /** Mean length of a tick; single ticks vary by half of it. */
   readonly tick: number;
   readonly leaves: Leaves;
-  /** The volume tells nobody of what changes. */
+  /** The volume sends no file events. */
   readonly network: boolean;
 }
 
-/** How much there is to do: workers list their directories differently for each. */
+/** The amount of waiting states: workers choose their listings by it. */
 export type Stock = 'none' | 'few' | 'many';
 
-const START = 1_700_000_000_000;
+const START_MS = 1_700_000_000_000;
 const MACHINE = 'counted';
-const CAPACITY = 16_384;
-/** Milliseconds that a file operation takes. */
-const LATENCY = 0.05;
-const TWENTY_DAYS = 20 * 86_400_000;
-const FLEETS: readonly number[] = [1, 2, 4, 8];
-/** More than it gets through, to be sure. */
-const RESERVE = 1.2;
-/** What is held, and to be seen as many all the time. */
-const MORE = 100;
+const CAPACITY_STATES = 16_384;
+const LATENCY_MS = 0.05;
+const TIMEOUT_MS = 20 * 86_400_000;
+const FLEET_SIZES: readonly number[] = [1, 2, 4, 8];
+/** A safety factor on the steps that a fleet can do. */
+const RESERVE_FACTOR = 1.2;
+/** For the states that workers hold, so that the backlog stays large. */
+const HELD_STATES = 100;
 const TICKS_COUNTED = 2;
 const LEASES_COUNTED = 2;
 const CYCLES_COUNTED = 10;
 
-/** Milliseconds from the start: counting begins when all are at work, and listings have come to rest. */
+/** Milliseconds from the start. Counting begins when all workers are busy and their listings are steady. */
 function windowOf({ phases, lease, tick }: Setting): { begin: number; end: number } {
   const cycle = cycleLength(phases);
   const begin = 2 * cycle + Math.max(lease, 2 * tick);
@@ -61,28 +60,28 @@ function windowOf({ phases, lease, tick }: Setting): { begin: number; end: numbe
   return { begin, end: begin + length };
 }
 
-/** Steps that a fleet gets through in all, at most. */
+/** Upper bound of the steps that a fleet commits until counting ends. */
 function stepsOf(setting: Setting, workers: number): number {
   const { concurrency, tick, leaves } = setting;
   if (leaves === 'successor') return 0;
-  return workers * concurrency * (windowOf(setting).end / tick) * RESERVE;
+  return workers * concurrency * (windowOf(setting).end / tick) * RESERVE_FACTOR;
 }
 
-/** State files that last until counting ends: as few, or as many, as `stock` says. */
+/** State files that `stock` stands for; many of them last until counting ends. */
 export function statesOf(setting: Setting, stock: Stock, workers: number): number {
   if (stock === 'none') return 0;
-  return stock === 'few' ? FEW - 1 : FEW + Math.ceil(stepsOf(setting, workers) + MORE);
+  return stock === 'few' ? FEW - 1 : FEW + Math.ceil(stepsOf(setting, workers) + HELD_STATES);
 }
 
-/** Sizes of fleets that are worth counting. Of few states, large ones would run out before it ends. */
+/** Fleet sizes to count. With few states, those that would run out of them before counting ends are left out. */
 export function fleetsOf(setting: Setting, stock: Stock): number[] {
   const held = (workers: number): number => 2 * workers * setting.concurrency;
-  return FLEETS.filter(
+  return FLEET_SIZES.filter(
     (workers) => stock !== 'few' || stepsOf(setting, workers) + held(workers) < FEW,
   );
 }
 
-/** The same setting, stock and size give the same counts, to the last one. */
+/** Deterministic: the same setting, stock and size give the same counts. */
 export async function countOperations(
   setting: Setting,
   stock: Stock,
@@ -98,7 +97,7 @@ class CountedFleet implements World {
   readonly seed: string = 'scale';
   readonly disk: Disk;
   readonly #setting: Setting;
-  readonly #queue: EventQueue = new EventQueue(START);
+  readonly #queue: EventQueue = new EventQueue(START_MS);
   readonly #processes: SimProcess[] = [];
   readonly #prng: Prng = new Prng('scale');
   readonly #user: User;
@@ -137,14 +136,14 @@ class CountedFleet implements World {
         phases,
         lease,
         concurrency,
-        capacity: CAPACITY,
+        capacity: CAPACITY_STATES,
         assign: 'slices',
         follow: true,
         watch: true,
         eager: false,
         freshListings: !network,
         repeats: network,
-        latency: LATENCY,
+        latency: LATENCY_MS,
         taken: 'EEXIST',
         maxLinks: Number.POSITIVE_INFINITY,
         protectsLinks: false,
@@ -158,16 +157,16 @@ class CountedFleet implements World {
       const process = new SimProcess(this, options.worker, clock, () => undefined, options);
       this.#processes.push(process);
       const soon = this.#prng.between(0, cycleLength(phases));
-      this.at(START + soon, () => process.start(registry));
+      this.at(START_MS + soon, () => process.start(registry));
     }
   }
 
   async count(workers: number): Promise<Count> {
     const { begin, end } = windowOf(this.#setting);
     const never = (): boolean => false;
-    await this.#queue.run(never, START + begin);
+    await this.#queue.run(never, START_MS + begin);
     this.#tally = {};
-    await this.#queue.run(never, START + end);
+    await this.#queue.run(never, START_MS + end);
     for (const process of this.#processes) process.kill();
     return { workers, seconds: (end - begin) / 1000, tally: this.#tally };
   }
@@ -177,7 +176,7 @@ class CountedFleet implements World {
     this.#tally[key] = (this.#tally[key] ?? 0) + 1;
   }
 
-  /** As the kernel does it, on a file system of its own. */
+  /** File events, as the kernel sends them on a local file system. */
   #tellAll(name: string): void {
     for (const process of this.#processes) process.hint(name);
   }
@@ -205,7 +204,7 @@ class CountedFleet implements World {
   ticked(): void {}
 }
 
-/** Chains have no end: their last steps would be of another kind. */
+/** Chains do not end here: a last step writes something else. */
 function registryFor({ tick, leaves }: Setting): Registry {
   const answers: Record<Leaves, () => Answer> = {
     nothing: () => done(),
@@ -216,6 +215,6 @@ function registryFor({ tick, leaves }: Setting): Registry {
     await pause(tick * new Prng(idempotencyKey).between(0.5, 1.5));
     return answers[leaves]();
   };
-  const activity = { tick: run, timeout: TWENTY_DAYS };
+  const activity = { tick: run, timeout: TIMEOUT_MS };
   return createRegistry([machine({ name: MACHINE, activities: { [MACHINE]: activity } })]);
 }

@@ -1,11 +1,10 @@
 /**
- * The simulated volume: names, hard links, time stamps, what has reached the disk and what has not, and
- * how it looked a while ago to whoever caches. Every method is atomic, as on a local file system; delays
- * and lies are `client.ts`'s business.
+ * The simulated volume: names, hard links, time stamps, what has been synced, and past views for stale caches.
+ * Every method is atomic, as on a local file system; delays and faults are added by `client.ts`.
  */
 import type { Stat } from '../volume/files.ts';
 
-/** An errno, without the cost of a stack: the worker's code makes and drops thousands of them. */
+/** An errno error without a stack: the worker's code causes thousands of them. */
 export function failure(code: string, what: string): Error {
   return Object.assign(Object.create(Error.prototype) as Error, {
     code,
@@ -16,15 +15,15 @@ export function failure(code: string, what: string): Error {
 export interface FileNode {
   readonly kind: 'file' | 'other';
   content: string;
-  /** What a power cut leaves, if it was synced at all. */
+  /** The content at the last sync; undefined if there was none. */
   durable: string | undefined;
   mtime: number;
   mode: number;
-  /** The user who made it. */
+  /** The user who created it. */
   readonly owner: string;
-  /** Names it has. */
+  /** Number of its names. */
   links: number;
-  /** Contents before each overwriting, for caches. */
+  /** Contents before each overwrite, for stale views. */
   readonly past: { readonly until: number; readonly content: string; readonly client: string }[];
 }
 
@@ -45,50 +44,49 @@ export interface Change {
   readonly name: string;
   readonly before: DiskNode | undefined;
   readonly after: DiskNode | undefined;
-  /** Who made it; caches always show their own. */
+  /** Its author; a cache always shows its client's own changes. */
   readonly client: string;
 }
 
-/** Who acts, and what the volume stamps. */
+/** The client of an operation, and its time stamps. */
 export interface Actor {
   readonly client: string;
-  /** mtime for what it writes. */
+  /** The mtime of its writes. */
   readonly stamp: () => number;
 }
 
-/** How a cache shows the volume: as of `time`, but with the client's own changes. */
+/** A stale cache's view of the volume: as of `time`, plus the client's own changes. */
 export interface View {
   readonly time: number;
   readonly client: string;
 }
 
-/** What became of one name: told to whoever watches over the invariants. */
+/** A change of one name, for the oracle. */
 export type Notice = Change & { readonly path: string };
 
-/** What a volume allows. */
+/** Limits on hard links. */
 export interface LinkRules {
-  /** Names that one file may have. */
+  /** Of one file. */
   readonly maxLinks?: number;
-  /** As `fs.protected_hardlinks`: nobody may give other users' files a name. */
+  /** As `fs.protected_hardlinks`: a user may not link other users' files. */
   readonly protectsLinks?: boolean;
 }
 
 export class Disk {
   readonly root: DirectoryNode = newDirectory(0o755, 0);
   readonly #now: () => number;
-  /** Milliseconds of history kept for caches. */
-  readonly #memory: number;
+  readonly #historyMs: number;
   readonly #notify: (notice: Notice) => void;
   readonly #rules: LinkRules;
 
   constructor(
     now: () => number,
-    memory: number,
+    historyMs: number,
     notify: (notice: Notice) => void = () => undefined,
     rules: LinkRules = {},
   ) {
     this.#now = now;
-    this.#memory = memory;
+    this.#historyMs = historyMs;
     this.#notify = notify;
     this.#rules = rules;
   }
@@ -130,7 +128,7 @@ export class Disk {
     this.#set(path, newFile(content, actor), actor);
   }
 
-  /** Junk that is no regular file. */
+  /** Creates an entry that is not a regular file. */
   createOther(path: string, actor: Actor): void {
     this.#set(path, { ...newFile('', actor), kind: 'other' }, actor);
   }
@@ -139,7 +137,7 @@ export class Disk {
     const node = this.#file(path);
     const now = this.#now();
     node.past.push({ until: now, content: node.content, client: actor.client });
-    while (node.past.length > 1 && node.past[0]!.until < now - this.#memory) node.past.shift();
+    while (node.past.length > 1 && node.past[0]!.until < now - this.#historyMs) node.past.shift();
     node.content = content + fromByte(node.content, Buffer.byteLength(content));
     node.mtime = actor.stamp();
   }
@@ -169,7 +167,7 @@ export class Disk {
     if (node === undefined) throw failure('ENOENT', from);
     const [target, newName] = this.#place(to);
     const replaced = target.entries.get(newName);
-    // Two names of one file: POSIX does nothing at all.
+    // Two names of one file: POSIX says that rename does nothing.
     if (replaced === node) return;
     if (replaced?.kind === 'directory') throw failure('EISDIR', to);
     this.#set(to, node, actor);
@@ -216,7 +214,7 @@ export class Disk {
     node.unsynced = [];
   }
 
-  /** Would this name, and its content, survive if the power went now? */
+  /** Whether this name and its content would survive a power cut now. */
   isDurable(path: string): boolean {
     const [directory, name] = this.#place(path);
     const node = directory.durable.get(name);
@@ -224,8 +222,8 @@ export class Disk {
   }
 
   /**
-   * The power goes, and comes back. Of every change to a directory that was not synced, `keeps` says whether
-   * it had reached the disk; of every content that was not, `tear` says what had.
+   * A power cut. `keeps` is asked for each unsynced directory change whether it had reached the disk; `tear`
+   * returns what is left of each unsynced content.
    */
   losePower(keeps: () => boolean, tear: (file: FileNode) => string): void {
     const names = new Map<FileNode, number>();
@@ -263,10 +261,10 @@ export class Disk {
     apply(directory.entries, change);
     directory.unsynced.push(change);
     directory.mtime = actor.stamp();
-    if (this.#memory > 0) {
+    if (this.#historyMs > 0) {
       directory.past.push(change);
-      if (directory.past[0]!.time < time - 2 * this.#memory) {
-        directory.past = directory.past.filter((one) => one.time >= time - this.#memory);
+      if (directory.past[0]!.time < time - 2 * this.#historyMs) {
+        directory.past = directory.past.filter((one) => one.time >= time - this.#historyMs);
       }
     }
     this.#notify({ ...change, path });
@@ -316,7 +314,7 @@ function newDirectory(mode: number, mtime: number): DirectoryNode {
   };
 }
 
-/** All processes of a host are one user's. */
+/** All processes of a host belong to one user. */
 const userOf = ({ client }: Actor): string => client.split('.', 1)[0]!;
 
 function newFile(content: string, actor: Actor): FileNode {
@@ -332,7 +330,7 @@ function newFile(content: string, actor: Actor): FileNode {
   };
 }
 
-/** What a text's bytes from `start` on say. */
+/** The text of the bytes from `start` on. */
 function fromByte(text: string, start: number): string {
   return Buffer.from(text).toString('utf8', start);
 }
@@ -342,7 +340,7 @@ function apply(entries: Map<string, DiskNode>, { name, after }: Change): void {
   else entries.set(name, after);
 }
 
-/** Changes that a cache filled at `view.time` does not show, the newest first. */
+/** Changes that a cache filled at `view.time` hides, newest first. */
 function* hidden(past: readonly Change[], view: View): Generator<Change> {
   for (let index = past.length - 1; index >= 0; index -= 1) {
     const change = past[index]!;

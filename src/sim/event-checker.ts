@@ -1,6 +1,6 @@
 /**
- * I10, watched: each event is applied once, and none is lost. Whoever takes one away knows what became of it, and
- * so does the volume after a power cut.
+ * Checks I10: each event is applied once, and none is lost. An event file is removed only when its outcome is
+ * durable.
  */
 import { isDroppedName, parseDropped, problemName } from '../machine/dropped.ts';
 import { formatEventName, isCaused, parseEventName } from '../machine/event.ts';
@@ -15,23 +15,23 @@ import { isStateName, parseStateName } from '../machine/name.ts';
 import type { Notice } from './disk.ts';
 import { archivedFlag, textOf, type TrueVolume } from './true-volume.ts';
 
-/** Nobody makes more generations of an outcome than this: see `volume/outcomes.ts`. */
+/** Upper bound of the generations of one outcome: see `volume/outcomes.ts`. */
 const MAX_GENERATIONS = 1000;
 
 export class EventChecker {
   readonly #volume: TrueVolume;
-  /** All that were ever sent, by a user or by a step that counts: their files' names, by id. */
+  /** File names of all events sent by users or by committed steps, by id. */
   readonly #known = new Map<string, string>();
-  /** Where each was applied. */
+  /** The state that each was applied in. */
   readonly #applied = new Map<string, string>();
-  /** Known to be over, until the power goes. */
+  /** Known to have an outcome; cleared by a power cut. */
   readonly #over = new Set<string>();
 
   constructor(volume: TrueVolume) {
     this.#volume = volume;
   }
 
-  /** `content`: of a file that was dropped under a name of its own; what is no event stays what it is. */
+  /** `content`: of a dropped file, which has a name of its own; an invalid one is no event. */
   sent(file: string, content?: string): void {
     if (content === undefined) {
       this.#known.set(parseEventName(file)!.id, file);
@@ -44,18 +44,18 @@ export class EventChecker {
     this.#known.set(id, formatEventName({ time, isDelayed: false, id, to }));
   }
 
-  /** A record has become the flag of its state: what is wrong with that, if anything. */
+  /** `record` was committed: returns what is wrong with its events, if anything. */
   committed(record: CommitRecord): string | undefined {
     for (const { id } of record.events ?? []) {
       const other = this.#applied.get(id);
       if (other !== undefined && other !== record.state) {
-        return `${id} is applied in ${other} and in ${record.state}`;
+        return `expected ${id} to be applied once, got ${other} and ${record.state}`;
       }
-      if (!this.#known.has(id)) return `${id} is applied in ${record.state}, and was never sent`;
+      if (!this.#known.has(id)) return `expected only sent events in ${record.state}, got ${id}`;
       if (this.#verdictOn(id))
-        return `${id} is applied in ${record.state}, after the verdict on it`;
+        return `expected rejected event ${id} not to be applied, got ${record.state}`;
       if (!this.#leadsTo(id, record.state)) {
-        return `${id} is applied in ${record.state}, and no outcome says so`;
+        return `expected an outcome of ${id} that names ${record.state}, got none`;
       }
       this.#applied.set(id, record.state);
     }
@@ -63,57 +63,62 @@ export class EventChecker {
     return undefined;
   }
 
-  /** Something has happened in `events/`; `isWorker`: not a user's doing. */
+  /** A change in `events/`; `isWorker`: by a worker, not by a user. */
   changed(name: string, { before, after }: Notice, isWorker: boolean): string | undefined {
     const event = parseEventName(name);
     if (!isWorker) return undefined;
     if (event === undefined)
       return isDroppedName(name) ? this.#taken(name, before, after) : undefined;
     if (after !== undefined) {
-      if (before !== undefined) return `events/${name} is replaced`;
-      return this.#known.has(event.id) ? undefined : `events/${name} follows from no commit`;
+      if (before !== undefined) return `expected events/${name} to stay, got a replacement`;
+      return this.#known.has(event.id)
+        ? undefined
+        : `expected a commit that emits events/${name}, got none`;
     }
-    if (!this.isOver(event.id)) return `events/${name} is taken away, and nothing has come of it`;
+    if (!this.isOver(event.id))
+      return `expected an outcome before events/${name} is removed, got none`;
     return this.#isDurable(event.id)
       ? undefined
-      : `events/${name} is taken away, and what came of it is not on the disk`;
+      : `expected a durable outcome before events/${name} is removed, got one not synced`;
   }
 
-  /** A dropped file is a user's: a worker takes it away when the event that it is is on the disk, and does nothing else to it. */
+  /** A worker may only remove a dropped file, and only when its event or the outcome of that is durable. */
   #taken(name: string, before: Notice['before'], after: Notice['after']): string | undefined {
-    if (before === undefined || after !== undefined) return `events/${name} is written by a worker`;
+    if (before === undefined || after !== undefined)
+      return `expected no write to dropped file events/${name}, got one`;
     const dropped = parseDropped(name, textOf(before));
-    if (typeof dropped === 'string') return `events/${name} is taken away, and is no event`;
+    if (typeof dropped === 'string')
+      return `expected invalid events/${name} to stay, got a removal`;
     const { id } = dropped;
     const isEvent = this.#list('events').some(
       (file) => parseEventName(file)?.id === id && this.#volume.isDurable(`events/${file}`),
     );
     return isEvent || (this.isOver(id) && this.#isDurable(id))
       ? undefined
-      : `events/${name} is taken away, and neither its event nor what came of it is on the disk`;
+      : `expected a durable event or outcome before events/${name} is removed, got neither`;
   }
 
-  /** Something has happened in `outcomes/`. */
+  /** A change in `outcomes/`. */
   decided(name: string, { before, after }: Notice): string | undefined {
     if (name.startsWith('.') || before === undefined) return undefined;
     return after === undefined || textOf(after) !== textOf(before)
-      ? `outcomes/${name} changes`
+      ? `expected outcomes/${name} to stay, got a change`
       : undefined;
   }
 
-  /** What the power took did not happen; what it left has to be told of. */
+  /** After a power cut: lost commits did not happen; each that is left needs its outcome. */
   powerIsBack(): string | undefined {
     this.#over.clear();
     for (const [id, state] of this.#applied) {
       if (!this.#isIn(id, state)) this.#applied.delete(id);
       else if (!this.#leadsTo(id, state))
-        return `the power left ${id} applied, and no outcome of it`;
+        return `expected an outcome of ${id}, applied in ${state}, after a power cut, got none`;
     }
     this.#forgetUnsent();
     return undefined;
   }
 
-  /** Events of commits that the power has taken. */
+  /** Forgets the events of commits that a power cut undid. */
   #forgetUnsent(): void {
     const caused = new Set<string>();
     for (const name of [...this.#list('done'), ...this.#archived()]) {
@@ -143,12 +148,12 @@ export class EventChecker {
     return isOver;
   }
 
-  /** An event of which nothing has come, or that is still lying about; undefined if there is none. */
+  /** An event without an outcome, or whose file is left; undefined if there is none. */
   undelivered(): string | undefined {
     for (const [id, file] of this.#known)
-      if (!this.isOver(id)) return `nothing has come of ${file}`;
+      if (!this.isOver(id)) return `expected an outcome of ${file}, got none`;
     const there = this.#list('events');
-    // What came again to one that has failed waits with it, as all does, for somebody to retry it.
+    // An event sent again to a failed instance waits until a user retries that.
     const failed = new Set(this.#list('failed').map((name) => parseStateName(name)?.instance));
     const isLeft = (name: string): boolean => {
       const event = parseEventName(name);
@@ -157,7 +162,7 @@ export class EventChecker {
         : !failed.has(event.to);
     };
     const left = there.filter(isLeft);
-    return left.length === 0 ? undefined : `left over in events: ${left.join(', ')}`;
+    return left.length === 0 ? undefined : `expected events/ to be empty, got ${left.join(', ')}`;
   }
 
   #isIn(id: string, state: string): boolean {

@@ -1,14 +1,14 @@
-/** Virtual time: what is to happen, in its order. Nothing waits, and between two events nothing happens. */
+/** Virtual time: a priority queue of actions. Time jumps from one action to the next. */
 
 interface Entry {
   readonly time: number;
-  /** Of entries for the same moment, the earlier made comes first. */
+  /** Entries for the same time run in the order in which they were made. */
   readonly order: number;
   act: (() => void) | undefined;
 }
 
 export class EventQueue {
-  /** Milliseconds since the epoch: the true time, which no worker knows. */
+  /** The true time, ms since the epoch; workers see only their host's clock. */
   now: number;
   /** Events so far. */
   events = 0;
@@ -26,7 +26,7 @@ export class EventQueue {
     return () => (entry.act = undefined);
   }
 
-  /** Until `isOver`, or until nothing is left to happen, or until the time `limit`. */
+  /** Runs until `isOver`, until the queue is empty, or until the time `limit`. */
   async run(isOver: () => boolean, limit: number = Number.POSITIVE_INFINITY): Promise<void> {
     await settled();
     while (!isOver()) {
@@ -77,7 +77,7 @@ function isBefore(a: Entry, b: Entry): boolean {
   return a.time < b.time || (a.time === b.time && a.order < b.order);
 }
 
-/** Node runs ticks only when no promise has anything left to do: everybody waits for the queue then. */
+/** Node runs `nextTick` callbacks when no promise job is left: all code under test then waits for the queue. */
 function settled(): Promise<void> {
   return new Promise((resolve) => process.nextTick(resolve));
 }

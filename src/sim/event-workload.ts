@@ -1,4 +1,4 @@
-/** Instances of simulated runs that events move: lamps that go out by themselves, and light the next one. */
+/** A workload of events: lamps that go out by a timer and light the next lamp. */
 import { formatEvent } from '../machine/event.ts';
 import type { Machine } from '../machine/definition.ts';
 import { machine } from '../machine/machine.ts';
@@ -6,18 +6,17 @@ import { same } from '../machine/table.ts';
 
 const LAMP = 'lamp';
 const LAMP_COUNT = 3;
-/** Of cycles. */
 const LIT_CYCLES = 0.7;
 
-/** The state file that a lamp begins with. */
+/** The state file of a new lamp. */
 export const LAMP_STATE: string = `${JSON.stringify({ state: LAMP })}\n`;
 
-/** `hops`: so many lamps after it are lit too. What is no event of a lamp is not even JSON. */
+/** The content of an event file. `hops` more lamps are lit after it; `rubbish` is not JSON. */
 export function lampEvent(event: string, hops: number): string {
   return event === 'rubbish' ? 'rubbish' : formatEvent({ event, details: { hops } });
 }
 
-/** The same as people drop it; what is no event of a lamp is cut off. */
+/** The content of a dropped file; `rubbish` is truncated JSON. */
 export function droppedEvent(to: string, event: string, hops: number, id?: string): string {
   const whole = JSON.stringify({ to, event, details: { hops }, ...(id !== undefined && { id }) });
   return event === 'rubbish' ? whole.slice(0, -1) : whole;

@@ -1,4 +1,4 @@
-/** What can go wrong with one file operation, and how chance decides that it does. */
+/** The faults of a single file operation, and the random source that injects them. */
 import { hash, HASHES } from '../volume/phases/hash.ts';
 import type { Files } from '../volume/files.ts';
 
@@ -6,23 +6,23 @@ export type Method = keyof Files;
 
 /** Delays are milliseconds. */
 export type Fault =
-  /** It takes effect, but the reply is lost, and what comes back is an error. */
+  /** Takes effect, but the reply is lost: the caller gets an error. */
   | { readonly kind: 'lost'; readonly errno: string }
   | { readonly kind: 'refused'; readonly errno: string }
-  /** It takes effect, and so much later once more: a request that a network repeated. */
+  /** Takes effect, and again after `delay`: a request that the network repeats. */
   | { readonly kind: 'duplicate'; readonly delay: number }
   | { readonly kind: 'slow'; readonly delay: number }
-  /** A cache answers, filled so long ago. */
+  /** Answered by a cache that was filled `age` ago. */
   | { readonly kind: 'stale'; readonly age: number }
-  /** The process ends before it, or after it took effect. */
+  /** The process crashes before it, or after it took effect. */
   | { readonly kind: 'crash-before' }
   | { readonly kind: 'crash-after' }
-  /** The power goes just before it. */
+  /** The power fails just before it. */
   | { readonly kind: 'power' };
 
 export type FaultKind = Fault['kind'];
 
-/** Asked before each file operation. `call` counts a process's operations from 1. */
+/** Called before each file operation. `call` counts a process's operations from 1. */
 export type FaultSource = (
   process: string,
   call: number,
@@ -43,7 +43,7 @@ export const REFUSAL_ERRNOS = [
   'ETIMEDOUT',
 ] as const;
 const READ_METHODS: readonly Method[] = ['list', 'stat', 'read'];
-/** A network repeats these; what writes content is not sent twice. */
+/** What a network repeats: requests that write content are not sent twice. */
 const REPEATED_METHODS: readonly Method[] = [
   'link',
   'rename',
@@ -52,12 +52,12 @@ const REPEATED_METHODS: readonly Method[] = [
   'removeDirectory',
 ];
 
-/** Where a crash makes a difference that others can see; before a read is as good as after one of these. */
+/** Where a crash differs visibly: a crash before a read equals one after the last of these. */
 const CRASH_METHODS: readonly Method[] = ['link', 'rename', 'unlink', 'sync', 'overwrite'];
 
 const isRead = (method: Method): boolean => READ_METHODS.includes(method);
 
-/** Which operations a fault is for. */
+/** The operations that a fault applies to. */
 const APPLIES: Readonly<Record<FaultKind, (method: Method) => boolean>> = {
   lost: (method) => !isRead(method) && method !== 'sync',
   refused: () => true,
@@ -72,17 +72,17 @@ const APPLIES: Readonly<Record<FaultKind, (method: Method) => boolean>> = {
 export const FAULT_KINDS = Object.keys(APPLIES) as readonly FaultKind[];
 
 export interface FaultLimits {
-  /** Milliseconds: the oldest that a cache may be, the latest duplicate, the slowest reply. */
+  /** Milliseconds: age of the oldest cache, delay of the latest duplicate, of the slowest reply. */
   readonly cache: number;
   readonly duplicate: number;
   readonly slow: number;
-  /** What alone comes out of caches: paths that begin so. Undefined: all of them. */
+  /** Only paths with this prefix are cached. Undefined: all. */
   readonly cached?: string;
 }
 
 /**
- * Each operation has a throw of its own, so that leaving one fault out (see `shrink.ts`) leaves the others
- * as they were for as long as the processes do the same.
+ * Each operation is decided by a hash of its own, so that leaving one fault out (see `shrink.ts`) leaves the
+ * others unchanged as long as the processes do the same.
  */
 export function randomFaults(seed: string, rates: Rates, limits: FaultLimits): FaultSource {
   const salt = hash(seed);
@@ -122,7 +122,7 @@ function make(kind: FaultKind, u: number, limits: FaultLimits): Fault {
   }
 }
 
-/** `errno lost`, `30 ms late`, …: for traces. */
+/** For traces: `30 ms late`, `refused with EIO`, … */
 export function describeFault(fault: Fault): string {
   switch (fault.kind) {
     case 'lost':
@@ -136,10 +136,10 @@ export function describeFault(fault: Fault): string {
     case 'stale':
       return `answered by a cache, ${Math.round(fault.age)} ms old`;
     case 'crash-before':
-      return 'the process dies before it';
+      return 'the process crashes before it';
     case 'crash-after':
-      return 'the process dies after it';
+      return 'the process crashes after it';
     default:
-      return 'the power goes before it';
+      return 'the power fails before it';
   }
 }

@@ -1,14 +1,14 @@
-/** What file servers, desktops and attackers leave in the directories of a volume: it is passed over, and stays. */
+/** Entries that file servers, desktops and attackers leave in a volume's directories: workers ignore and keep them. */
 
 export interface ForeignEntry {
-  /** Below the volume. */
+  /** Relative to the volume's root. */
   readonly place: string;
   readonly name: string;
   readonly kind: 'file' | 'directory' | 'link';
 }
 
-/** A session that nobody is, whose lease is no file: it is dead, and cannot be buried. */
-const NOBODY = 'nobody.aaaaaaaa';
+/** A session whose lease is a directory: it is dead, but recovery cannot remove it. */
+const UNREMOVABLE_SESSION = 'nobody.aaaaaaaa';
 
 export const FOREIGN_ENTRIES: readonly ForeignEntry[] = [
   ...['done', 'failed', 'in_progress', 'waiting', 'workers', 'outcomes', 'events'].flatMap(
@@ -20,7 +20,7 @@ export const FOREIGN_ENTRIES: readonly ForeignEntry[] = [
   { place: '.flockwork/staging', name: 'Thumbs.db', kind: 'file' },
   { place: '.flockwork/staging', name: 'evil.aaaaaaaa', kind: 'link' },
   { place: '.flockwork/sessions', name: '@eaDir', kind: 'directory' },
-  { place: '.flockwork/leases', name: NOBODY, kind: 'directory' },
+  { place: '.flockwork/leases', name: UNREMOVABLE_SESSION, kind: 'directory' },
   { place: '.flockwork/attempts', name: '@eaDir', kind: 'directory' },
   { place: '.flockwork/attempts', name: 'never.state', kind: 'link' },
 ];

@@ -1,6 +1,6 @@
 /**
- * I12, watched: a join goes on when each of its branches has ended, and not before, with what each has ended with; what
- * a branch says counts.
+ * Checks I12: a join goes on when all of its branches have ended, and not before, with the output of each; no end
+ * of a branch is rejected.
  */
 import { parseEvent } from '../machine/event.ts';
 import { isOpen, outputsOf } from '../machine/join.ts';
@@ -16,57 +16,60 @@ export class ForkChecker {
     this.#volume = volume;
   }
 
-  /** A record has become the flag of its state: what is wrong with that, if anything. */
+  /** `record` was committed: returns what is wrong with its join, if anything. */
   committed(record: CommitRecord): string | undefined {
     const before = this.#joinOf(record.state);
     const after = joinIn(record.next?.content ?? '');
-    if (isOpen(before) && after === undefined) return `${record.state} has not been joined`;
+    if (isOpen(before) && after === undefined)
+      return `expected ${record.state} to wait for all of its branches, got a step without them`;
     for (const { file, id, outcome } of record.events ?? []) {
       const text = this.#volume.text(`events/${file}`) ?? '';
       const event = parseEvent(emittedIn(text, file) ?? text);
       if (typeof event !== 'string' && event.branch !== undefined && outcome !== 'Ok') {
-        return `${id} tells ${record.state} that a branch has ended: ${outcome}`;
+        return `expected outcome Ok of ${id}, the end of a branch of ${record.state}, got ${outcome}`;
       }
     }
     return this.#untrue(record.state, after);
   }
 
-  /** It is ticked. */
+  /** A tick of `name` begins. */
   ticked(name: string): string | undefined {
     const join = this.#joinOf(name);
-    if (isOpen(join)) return `${name} is ticked before all of its branches have ended`;
+    if (isOpen(join)) return `expected ${name} to wait for all of its branches, got a tick`;
     return this.#untrue(name, join);
   }
 
-  /** These outputs were given to its tick. */
+  /** `outputs` were passed to the tick of `name`. */
   joined(name: string, outputs: Readonly<Record<string, unknown>>): string | undefined {
-    return JSON.stringify(outputs) === JSON.stringify(outputsOf(this.#joinOf(name)))
-      ? undefined
-      : `${name} is ticked with ${JSON.stringify(outputs)}`;
+    const [expected, got] = [outputsOf(this.#joinOf(name)), outputs].map((one) =>
+      JSON.stringify(one),
+    );
+    return got === expected ? undefined : `expected outputs ${expected} in ${name}, got ${got}`;
   }
 
-  /** A join among these that waits for what has ended; undefined if there is none. */
+  /** A join among these that waits for a branch that has ended; undefined if there is none. */
   left(names: readonly string[]): string | undefined {
     for (const name of names) {
       if (this.#volume.doneText(name) !== undefined) continue;
       for (const { instance, ended } of Object.values(this.#joinOf(name) ?? {})) {
         const last = ended === undefined ? this.#last(instance) : undefined;
-        if (last !== undefined && this.#hasEnded(last)) return `${name} waits for ${last}`;
+        if (last !== undefined && this.#hasEnded(last))
+          return `expected ${name} to go on after ${last}, got no step`;
       }
     }
     return undefined;
   }
 
-  /** A branch of which it says what is not so. */
+  /** A branch whose end or output `join` states wrongly; undefined if there is none. */
   #untrue(name: string, join: Joins | undefined): string | undefined {
     for (const { instance, ended, output } of Object.values(join ?? {})) {
       if (ended === undefined) continue;
       const record = parseCommitRecord(this.#volume.doneText(ended) ?? '', ended);
       if (!this.#hasEnded(ended) || parseStateName(ended)?.instance !== instance) {
-        return `${name} says that a branch has ended with ${ended}`;
+        return `expected the last state of ${instance} in ${name}, got ${ended}`;
       }
       if (JSON.stringify(record?.output) !== JSON.stringify(output)) {
-        return `${name} says that ${ended} has ended with ${JSON.stringify(output)}`;
+        return `expected the output of ${ended} in ${name}, got ${JSON.stringify(output)}`;
       }
     }
     return undefined;

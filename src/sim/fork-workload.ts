@@ -1,4 +1,4 @@
-/** Instances of simulated runs that fork: trees, whose branches may be trees, and which grow again when they are joined. */
+/** A workload of forks: trees whose branches may be trees, and which may fork again after the join. */
 import { done, fork, next, type Answer } from '../machine/answer.ts';
 import type { Machine, TickContext } from '../machine/definition.ts';
 import type { Branch } from '../machine/fork.ts';
@@ -14,26 +14,25 @@ import {
   type Host,
 } from './machines.ts';
 
-/** What a tree is like. */
 export interface Tree {
   /** Forks within forks. */
   readonly depth: number;
   readonly width: number;
-  /** Of each branch that forks no more. */
+  /** Of each branch that does not fork. */
   readonly steps: number;
-  /** Times that it forks after it was joined. */
+  /** Number of further forks after the first join. */
   readonly again: number;
 }
 
 const TREE = 'tree';
 
-/** The state file that a tree begins with. */
+/** The state file of a new tree. */
 export function treeState(tree: Tree): string {
   return `${JSON.stringify({ state: TREE, payload: tree })}\n`;
 }
 
 export interface TreeOptions extends ChainOptions {
-  /** A state in which branches were joined is ticked. */
+  /** Called when a join is ticked. */
   readonly joined: (state: string, outputs: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -52,7 +51,7 @@ export function treeMachine(options: TreeOptions, host: Host): Machine {
   };
   const joined = async (context: TickContext): Promise<Answer> => {
     const { instance, payload, outputs, idempotencyKey } = context;
-    // A volume's id, and the state file's name.
+    // The key is the volume's id, a slash and the state file's name.
     options.joined(idempotencyKey.slice(idempotencyKey.indexOf('/') + 1), outputs);
     const wrong = await wrongAnswer(context);
     if (wrong !== undefined) return wrong;
@@ -69,7 +68,7 @@ export function treeMachine(options: TreeOptions, host: Host): Machine {
   });
 }
 
-/** The first branch is a tree where there is depth for one, the last one is another machine's. */
+/** The first branch is a tree if `depth` allows; the last one is of another machine. */
 function forkIn({ depth, width, steps, again }: Tree): Answer {
   const branches = Array.from({ length: width }, (_, index): [string, Branch] => {
     const name = `b${index}`;

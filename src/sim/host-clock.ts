@@ -1,15 +1,15 @@
-/** The clocks of one simulated host: they drift, jitter, are set, and sometimes show nothing sensible. */
+/** The clocks of one simulated host: they drift, jitter, are set, and sometimes return NaN. */
 
 export interface ClockTraits {
-  /** Milliseconds by which the wall clock is off at first. */
+  /** Initial error of the wall clock, ms. */
   readonly offset: number;
-  /** Parts of one by which both clocks run fast. */
+  /** Fraction by which both clocks run fast. */
   readonly drift: number;
-  /** Milliseconds that a reading of the wall clock may be off. */
+  /** Width of the random error of a wall clock reading, ms. */
   readonly jitter: number;
 }
 
-/** Whoever reads it so often at one moment goes round for ever: nothing that takes time is in the way. */
+/** More readings without time passing are a busy loop. */
 const MAX_READINGS_AT_A_TIME = 1_000_000;
 
 export class HostClock {
@@ -17,10 +17,10 @@ export class HostClock {
   readonly #chance: () => number;
   readonly #traits: ClockTraits;
   readonly #start: number;
-  /** Where the monotonic clock began means nothing. */
+  /** An arbitrary start of the monotonic clock. */
   readonly #origin: number;
   #stepped = 0;
-  /** Real milliseconds that the monotonic clock has not counted, and until when it counts none. */
+  /** True milliseconds that the monotonic clock did not count, and the time until which it stands still. */
   #slept = 0;
   #asleepUntil = Number.NEGATIVE_INFINITY;
   #broken = false;
@@ -58,12 +58,12 @@ export class HostClock {
     this.#asleepUntil = this.#now() + this.asleep + more;
   }
 
-  /** Somebody sets the wall clock, `ms` forwards or (negative) backwards. */
+  /** Sets the wall clock `ms` forwards, or backwards if negative. */
   step(ms: number): void {
     this.#stepped += ms;
   }
 
-  /** From now on the wall clock says NaN, or does no more. */
+  /** While true, the wall clock returns NaN. */
   set broken(broken: boolean) {
     this.#broken = broken;
   }
@@ -72,7 +72,7 @@ export class HostClock {
     return this.#traits.jitter > 0;
   }
 
-  /** How long a sleep of `ms` on this host really is. */
+  /** True length of a sleep of `ms` on this host. */
   real(ms: number): number {
     return ms / (1 + this.#traits.drift);
   }
@@ -82,7 +82,7 @@ export class HostClock {
     this.#readings = now === this.#read ? this.#readings + 1 : 0;
     this.#read = now;
     if (this.#readings > MAX_READINGS_AT_A_TIME)
-      throw new Error('it goes round and round, and no time passes');
+      throw new Error('expected time to pass, got a busy loop of clock readings');
     return (now - this.#start) * (1 + this.#traits.drift);
   }
 }

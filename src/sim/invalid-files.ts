@@ -1,6 +1,6 @@
-/** What people leave in a volume: names that are ignored, and state files that cannot be run. */
+/** Files that users leave in a volume: names that workers ignore, and state files that cannot run. */
 
-/** Name and content; no content: no regular file. */
+/** Without content: not a regular file. */
 export const INVALID_FILES: readonly (readonly [name: string, content: string | undefined])[] = [
   ['README.txt', 'hello'],
   ['half.state.part', '{"state":'],
@@ -11,7 +11,7 @@ export const INVALID_FILES: readonly (readonly [name: string, content: string | 
   ['list.state', '[]'],
   ['keys.state', '{"state": "chain", "colour": "red"}'],
   ['fifo.state', undefined],
-  ['foreign.state', '{"state": "nobody knows this"}'],
-  // A file that somebody put where a successor is to be.
+  ['foreign.state', '{"state": "unknown"}'],
+  // In the place of a successor.
   ['i0.state-1', '{"state": "chain", "payload": {"left": 1}, "x-mine": true}'],
 ];

@@ -1,8 +1,8 @@
-/** What the journals say of who has committed what. */
+/** Checks the journals: at most one session reports the commit of a state. */
 import { parseJournalLine, parseJournalName } from '../volume/journal.ts';
 import type { TrueVolume } from './true-volume.ts';
 
-/** A state that was committed by two sessions, as far as they know; undefined if there is none. */
+/** A state that two sessions report as committed; undefined if there is none. */
 export function twiceCommitted(volume: TrueVolume): string | undefined {
   const by = new Map<string, string>();
   for (const file of volume.list('.flockwork/journal')) {
@@ -14,7 +14,7 @@ export function twiceCommitted(volume: TrueVolume): string | undefined {
       const other = by.get(entry.state) ?? entry.session;
       by.set(entry.state, entry.session);
       if (other !== entry.session) {
-        return `both ${other} and ${entry.session} believe that they committed ${entry.state}`;
+        return `expected one session to commit ${entry.state}, got ${other} and ${entry.session}`;
       }
     }
   }

@@ -1,4 +1,4 @@
-/** What nobody may leave behind. */
+/** Checks that sessions leave no traces behind. */
 import { isStateName } from '../machine/name.ts';
 import { recordedStates } from '../machine/record.ts';
 import { sessionOfTokenFile } from '../volume/session-context.ts';
@@ -13,7 +13,7 @@ const EMPTY_IN_THE_END = [
   '.flockwork/attempts',
 ];
 
-/** Flags and traces of anybody but `worker`; undefined if there are none. */
+/** Flags and traces of sessions of other workers than `worker`; undefined if there are none. */
 export function leftOver(volume: TrueVolume, worker?: string): string | undefined {
   const kept = sessionsOfFailed(volume);
   for (const place of EMPTY_IN_THE_END) {
@@ -23,12 +23,12 @@ export function leftOver(volume: TrueVolume, worker?: string): string | undefine
         (name) =>
           !kept.has(sessionOfTokenFile(name)) && name !== worker && !name.startsWith(`${worker}.`),
       );
-    if (left.length > 0) return `left over in ${place}: ${left.join(', ')}`;
+    if (left.length > 0) return `expected ${place}/ to be empty, got ${left.join(', ')}`;
   }
   return undefined;
 }
 
-/** A session that died with a record of a state that has failed: it may yet come back and commit it. */
+/** Sessions with a staged record of a failed state, which may still be brought back and committed. */
 function sessionsOfFailed(volume: TrueVolume): Set<string> {
   const isOver = (name: string): boolean =>
     volume.exists(`failed/${name}`) && volume.doneText(name) === undefined;
@@ -42,7 +42,7 @@ function sessionsOfFailed(volume: TrueVolume): Set<string> {
   return sessions;
 }
 
-/** Files with records, of all sessions. */
+/** Staged files of all sessions. */
 export function* staged(
   volume: TrueVolume,
 ): Generator<{ session: string; text: string; states: readonly string[] }> {

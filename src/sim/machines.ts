@@ -1,23 +1,23 @@
-/** The machine of simulated runs: chains of steps that take their time, and sometimes misbehave. */
+/** The chain machine of simulated runs: steps that take time and sometimes misbehave. */
 import { done, next, type Answer } from '../machine/answer.ts';
 import type { Machine, Tick, TickActivity, TickContext } from '../machine/definition.ts';
 import { machine } from '../machine/machine.ts';
 import { Prng } from './prng.ts';
 
-/** Probabilities, for each attempt. */
+/** Probabilities per attempt. */
 export interface TickFaults {
   readonly throws?: number;
-  /** Never comes back, and does not listen to its signal. */
+  /** Never returns, and ignores its signal. */
   readonly hangs?: number;
-  /** Answers what is no answer. */
+  /** Returns an invalid answer. */
   readonly rubbish?: number;
-  /** Keeps the process's main thread busy. */
+  /** Blocks the process's main thread. */
   readonly blocks?: number;
   /** Ends its process. */
   readonly kills?: number;
 }
 
-/** What a tick may do to its process. */
+/** What a tick can do to its process. */
 export interface Host {
   block(ms: number): void;
   kill(): void;
@@ -29,7 +29,7 @@ export interface ChainOptions {
   /** Milliseconds. */
   readonly cycle: number;
   readonly lease: number;
-  /** While false everything behaves. */
+  /** While false, no tick fault is injected. */
   readonly mayMisbehave: () => boolean;
 }
 
@@ -43,7 +43,7 @@ export function chainTimeout(cycle: number, lease: number): number {
 
 export const chainPayload = (steps: number): { left: number } => ({ left: steps });
 
-/** The state file that begins a chain of `steps`. */
+/** The first state file of a chain of `steps`. */
 export function chainState(steps: number): string {
   return `${JSON.stringify({ state: CHAIN, payload: chainPayload(steps) })}\n`;
 }
@@ -72,7 +72,7 @@ export function activityOf({ cycle, lease }: ChainOptions, tick: Tick): TickActi
   };
 }
 
-/** `where`: in its chain. */
+/** `where`: position in the instance. */
 export function prngOf(
   { instance, attempt }: TickContext,
   { seed }: ChainOptions,
@@ -81,7 +81,7 @@ export function prngOf(
   return new Prng(`${seed}/tick/${instance}/${where}/${attempt}`);
 }
 
-/** Takes its time; undefined if the tick is to go on as it should. */
+/** Pauses, then injects a tick fault or returns undefined: the tick goes on normally. */
 export async function misbehave(
   { pause }: TickContext,
   prng: Prng,

@@ -1,4 +1,4 @@
-/** Carries out what a scenario has in store for hosts, processes and the volume. */
+/** Injects a scenario's scheduled faults into hosts, processes and the volume. */
 import type { Fleet } from './fleet.ts';
 import { droppedEvent, LAMP_STATE, lampEvent } from './event-workload.ts';
 import { chainState } from './machines.ts';
@@ -9,9 +9,9 @@ import type { User } from './user.ts';
 export interface Targets {
   readonly fleet: Fleet;
   readonly user: User;
-  /** When nothing goes wrong any more. */
+  /** Time after which faults stop. */
   readonly safeAt: number;
-  /** `keep`: the probability for a change that was not synced. */
+  /** `keep`: probability that an unsynced change survives. */
   losePower(keep: number): void;
   later(ms: number, act: () => void): void;
 }

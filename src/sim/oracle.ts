@@ -1,6 +1,5 @@
 /**
- * Watches over the invariants of docs/protocol.md, change by change. It sees the volume as it truly is,
- * and the time as it truly is, which no worker does.
+ * Checks the invariants of docs/protocol.md at each change. Unlike workers, it sees the true volume and the true time.
  */
 import { isStateName, originName } from '../machine/name.ts';
 import {
@@ -33,21 +32,21 @@ import { Violation } from './violation.ts';
 export interface OracleOptions {
   readonly phases: PhaseLengths;
   readonly lease: number;
-  /** Nothing goes wrong: then nobody is ever in anybody's way (I5). */
+  /** No faults: then no two workers try for the same state (I5). */
   readonly calm: boolean;
-  /** So often a step is ticked at most: once in a calm, and as many times as there are attempts (I6). */
+  /** Upper bound of ticks per step (I6). */
   readonly ticks: number;
-  /** What the workers know. */
+  /** The workers' machines. */
   readonly registry: Registry;
-  /** Some ticks never come back: past their deadline, the heart is to stop. */
+  /** Some ticks hang: past their deadline, the heartbeat must stop. */
   readonly hangs: boolean;
-  /** Milliseconds: of the ticks there are. */
+  /** Of a tick, ms. */
   readonly timeout: number;
-  /** The live process whose session this is. */
+  /** The live process that runs `session`. */
   readonly owner: (session: string) => SimProcess | undefined;
-  /** Caches are so old at most, ms: who reads through them may take the living for dead. */
+  /** Maximum age of caches, ms. Older than a lease, they make live sessions look dead. */
   readonly cache: number;
-  /** Milliseconds that a state has to have been done before it is archived; 0 where nobody can tell. */
+  /** Minimum age of a done state when it is archived, ms; 0 if clocks or caches hide it. */
   readonly archiveAge: number;
 }
 
@@ -55,17 +54,17 @@ export class Oracle {
   readonly #volume: TrueVolume;
   readonly #options: OracleOptions;
   readonly #now: () => number;
-  /** Text of every state file that a user put in, or will, whole. */
+  /** Complete text of every state file that a user has put in or is copying. */
   readonly #submitted = new Map<string, string>();
-  /** True times of that. */
+  /** True times at which users put them in. */
   readonly #submittedAt = new Map<string, number>();
   readonly #ticks = new Map<string, number>();
-  /** Claimed, as it is now, when it was done already. */
+  /** States whose current claim was made after they were done. */
   readonly #claimedDone = new Set<string>();
   readonly #splits = new SplitChecker();
-  /** True times of the last snapshots. */
+  /** True time of each process's last snapshot. */
   readonly #looked = new WeakMap<SimProcess, number>();
-  /** Does nothing run in a state with this text? It is asked at every turn. */
+  /** Whether a state file of this text waits for events: a cache, since it is asked at every turn. */
   readonly #waiting = new Map<string, boolean>();
   readonly #leases: LeaseChecker;
   readonly #archive: ArchiveChecker;
@@ -94,7 +93,7 @@ export class Oracle {
     this.#submittedAt.set(name, this.#now());
   }
 
-  /** A user has sent an event. */
+  /** A user sent an event. */
   sent(file: string, content?: string): void {
     this.#events.sent(file, content);
   }
@@ -103,20 +102,21 @@ export class Oracle {
     this.#failIf('I12', this.#forks.ticked(name));
     const times = (this.#ticks.get(name) ?? 0) + 1;
     this.#ticks.set(name, times);
-    if (times > this.#options.ticks) this.#fail('I6', `${name} is ticked ${times} times`);
+    if (times > this.#options.ticks)
+      this.#fail('I6', `at most ${this.#options.ticks} ticks of ${name}`, `${times}`);
     if (this.#claimedDone.has(name) && this.#options.cache === 0) {
-      this.#fail('I6', `${name} is ticked, but it was done before it was claimed`);
+      this.#fail('I6', `no tick of ${name}, which was done before it was claimed`, 'one');
     }
   }
 
-  /** The tick of a state in which branches are joined was given these outputs. */
+  /** `outputs` were passed to the tick of the join `name`. */
   joined(name: string, outputs: Readonly<Record<string, unknown>>): void {
     this.#failIf('I12', this.#forks.joined(name, outputs));
   }
 
   claimed(name: string, outcome: string): void {
     if (this.#options.calm && outcome !== 'ours') {
-      this.#fail('I5', `two workers tried for ${name}, though both saw the same`);
+      this.#fail('I5', `one worker to try for ${name} in a calm run`, 'two');
     }
   }
 
@@ -127,27 +127,26 @@ export class Oracle {
     this.#checkPhase(process, method, place, name);
   }
 
-  /** I6, as long as what others see of a session is true. */
+  /** I6, unless caches make sessions look older than they are. */
   #checkLife(process: SimProcess, method: Method, place: string, name: string): void {
     const { owner } = this.#options;
     let problem: string | undefined;
     if (place === '.flockwork/leases' && method === 'unlink') {
-      // One that is gone may be looked for, and taken away, by more than one.
+      // Several workers may remove a lease that is gone.
       const of = this.#volume.exists(`${place}/${name}`) ? owner(name) : undefined;
       problem = of && this.#leases.breaking(process, name, of);
     } else if (method === 'link' && ['in_progress', 'done', 'workers'].includes(place)) {
       problem = this.#leases.acting(process);
     }
-    if (problem !== undefined) this.#fail('I6', problem);
+    this.#failIf('I6', problem);
   }
 
-  /** I7: a hung worker does not hold its states for ever. */
+  /** I7: a worker whose tick hangs stops beating, so that others get its states. */
   beats(process: SimProcess): void {
-    const problem = this.#leases.beating(process, this.#options.timeout);
-    if (problem !== undefined) this.#fail('I7', problem);
+    this.#failIf('I7', this.#leases.beating(process, this.#options.timeout));
   }
 
-  /** I4: a worker whose idea of the time is right touches nothing out of season. */
+  /** I4: a worker whose estimate of the time is right begins operations only in their phase. */
   #checkPhase(process: SimProcess, method: Method, place: string, name: string): void {
     if (place === '.' && !isStateName(name)) return;
     const now = this.#now();
@@ -155,9 +154,9 @@ export class Oracle {
     if (when === undefined) return;
     const time = process.session?.time();
     const isRight = time !== undefined && time.earliest <= now && now <= time.latest;
-    // Nobody can keep to a clock that says something else each time it is read.
+    // No worker can keep to a jittery clock.
     if (!isRight || process.stalled || process.clock.isJittery) return;
-    this.#fail('I4', `${process.name} begins ${method} of ${place}/${name} in ${when}`);
+    this.#fail('I4', `no ${method} of ${place}/${name} in ${when}`, process.name);
   }
 
   /** I5: same snapshot, same split. */
@@ -166,13 +165,13 @@ export class Oracle {
     const time = process.session?.time();
     if (time === undefined) return;
     const { cycle } = momentAt(this.#options.phases, time.earliest);
-    const difference = this.#splits.compare(process.name, how, snapshot, cycle);
-    if (difference !== undefined) this.#fail('I5', difference);
+    this.#failIf('I5', this.#splits.compare(process.name, how, snapshot, cycle));
   }
 
   changed(notice: Notice, process: SimProcess | undefined): void {
     const [place, name] = placeOf(notice.path);
-    if (isForeign(place, name)) this.#failIf('I9', notice.after ? undefined : `${name} is removed`);
+    if (isForeign(place, name))
+      this.#failIf('I9', notice.after ? undefined : `expected ${name} to stay, got a removal`);
     else if (place === 'in_progress') this.#noteClaim(name, notice.after);
     else if (place === 'done') this.#checkDone(name, notice);
     else if (place === 'failed') this.#checkFailed(name, notice.after);
@@ -192,24 +191,24 @@ export class Oracle {
     else this.#claimedDone.delete(name);
   }
 
-  /** Nobody takes away what somebody holds who is alive to the others. */
+  /** I6: the claim of a live session is not removed by others. */
   #checkClaim(name: string, process: SimProcess): void {
     const session = parseToken(this.#volume.text(`in_progress/${name}`))?.session ?? '';
     const owner = this.#options.owner(session);
     if (owner === undefined || owner === process || this.#options.cache > 0) return;
     if (!this.#volume.exists(`.flockwork/leases/${session}`) || !owner.isLively) return;
-    this.#fail('I6', `${process.name} takes down the claim of ${name} by ${session}, which lives`);
+    this.#fail('I6', `the claim of ${name} by live ${session} to stay`, process.name);
   }
 
-  /** I1, I3: what the power left of what was committed. */
+  /** I1, I3: the commits that are left after a power cut. */
   powerIsBack(): void {
     if (!this.#volume.exists('done')) return;
     for (const name of this.#volume.list(`done`)) {
       const text = this.#volume.text(`done/${name}`);
       if (!isCommit(name, text)) {
-        return this.#fail('I1', `the power left done/${name} torn: ${JSON.stringify(text)}`);
+        return this.#fail('I1', `done/${name} whole after a power cut`, JSON.stringify(text));
       }
-      this.#checkOwed(name, 'comes back after the power');
+      this.#checkSuccessors(name, 'has survived a power cut');
     }
     this.#failIf('I10', this.#events.powerIsBack());
   }
@@ -219,16 +218,16 @@ export class Oracle {
     const isMisled = this.#options.cache >= this.#options.lease;
     const { lostVolumeAt } = process;
     if (end !== 'empty' || lostVolumeAt === undefined || isMisled) return;
-    // What came later it had no way to see: it may have made up its mind before, and be long about leaving.
+    // States that came after its last snapshot do not count: it may have decided to end before.
     const looked = (this.#looked.get(process) ?? Number.NaN) - cycleLength(this.#options.phases);
     const seen = Math.min(lostVolumeAt, looked);
     const isOlder = (name: string): boolean => this.#since(name) <= seen;
     if (this.#unsettledOf(this.#andThere(states).filter(isOlder)) !== undefined) {
-      this.#fail('I8', `${process.name} takes an unmounted volume for an empty one`);
+      this.#fail('I8', `${process.name} to stay with its volume unmounted`, 'end "empty"');
     }
   }
 
-  /** True time at which a user put in what has led to this state. */
+  /** True time at which a user put in the first state file of this instance. */
   #since(name: string): number {
     let origin: string | undefined = name;
     while (origin !== undefined && !this.#submittedAt.has(origin)) origin = originName(origin);
@@ -239,15 +238,17 @@ export class Oracle {
   #checkDone(name: string, { before, after, client }: Notice): void {
     if (after === undefined) {
       const problem = this.#archive.ofFlag(name, before === undefined ? '' : textOf(before));
-      if (problem !== undefined) this.#fail('I1', `${client} takes done/${name} away: ${problem}`);
+      if (problem !== undefined)
+        this.#fail('I1', `done/${name} to stay: ${problem}`, `${client} removing it`);
       return;
     }
-    if (before !== undefined) return this.#fail('I1', `${client} replaces done/${name}`);
+    if (before !== undefined)
+      return this.#fail('I1', `done/${name} to stay`, `${client} replacing it`);
     const text = textOf(after);
     if (!isCommit(name, text)) {
-      return this.#fail('I1', `done/${name} is no commit of it: ${JSON.stringify(text)}`);
+      return this.#fail('I1', `a commit in done/${name}`, JSON.stringify(text));
     }
-    // A flag that is set again says that a state is done; a commit that comes too late is withdrawn.
+    // A restored flag, or a commit after archival, which is withdrawn.
     if (this.#volume.exists(archivedFlag(name))) return;
     this.commits += 1;
     this.#archive.committed(name);
@@ -256,32 +257,33 @@ export class Oracle {
       this.#failIf('I10', this.#events.committed(record));
       this.#failIf('I12', this.#forks.committed(record));
     }
-    this.#checkOwed(name, 'is committed');
+    this.#checkSuccessors(name, 'is committed');
   }
 
-  /** I3: what is committed and not published has to be found by whoever comes next. */
-  #checkOwed(name: string, when: string): void {
+  /** I3: a successor that is not published is in a staged record, where recovery finds it. */
+  #checkSuccessors(name: string, when: string): void {
     const text = this.#volume.text(`done/${name}`);
     const record = parseCommitRecord(text ?? '', name);
     const next = publishedStates(record).find((one) => !this.#isThere(one.name));
     if (next === undefined) return;
     const isStaged = [...staged(this.#volume)].some((one) => holdsRecord(one.text, record!));
-    if (!isStaged) this.#fail('I3', `when ${name} ${when}, nothing says that ${next.name} is owed`);
+    if (!isStaged)
+      this.#fail('I3', `${next.name} or its staged record when ${name} ${when}`, 'neither');
   }
 
-  /** I3, in the words of "nobody is put aside who is well". */
+  /** I3: a valid state fails only by its attempts or a fatal answer. */
   #checkFailed(name: string, after: DiskNode | undefined): void {
     if (after === undefined) return;
     const record = parseFailureRecord(textOf(after), name);
-    if (record === undefined) return this.#fail('I3', `failed/${name} is no record of a failure`);
+    if (record === undefined) return this.#fail('I3', `a record in failed/${name}`, 'none');
     const isRightful =
       record.code === 'successor-taken'
         ? this.#submitted.has(name)
-        : ['attempts-exhausted', 'fatal'].includes(record.code) || !this.#isWell(name);
-    if (!isRightful) this.#fail('I3', `${name} is put aside, but it is well: ${record.reason}`);
+        : ['attempts-exhausted', 'fatal'].includes(record.code) || !this.#isValid(name);
+    if (!isRightful) this.#fail('I3', `valid ${name} not to fail`, record.reason);
   }
 
-  #isWell(name: string): boolean {
+  #isValid(name: string): boolean {
     const content = this.#submitted.get(name);
     if (content === undefined) return true;
     const parsed = parseStateFile(new TextEncoder().encode(content));
@@ -297,21 +299,22 @@ export class Oracle {
     if (!isStateName(name)) return;
     if (after === undefined) {
       const problem = this.#archive.ofState(name);
-      if (problem !== undefined) this.#fail('I3', `${client} takes ${name} away: ${problem}`);
+      if (problem !== undefined)
+        this.#fail('I3', `${name} to stay: ${problem}`, `${client} removing it`);
       return;
     }
     if (process === undefined) return;
     const text = textOf(after);
     if (before !== undefined && !isTorn(textOf(before), text)) {
-      return this.#fail('I9', `${client} replaces ${name}, which was whole`);
+      return this.#fail('I9', `whole ${name} to stay`, `${client} replacing it`);
     }
     const parent = originName(name) ?? '';
     if (this.#volume.follower(name)?.content !== text) {
-      return this.#fail('I2', `${client} publishes ${name}, which is not what done/${parent} says`);
+      return this.#fail('I2', `${name} as in done/${parent}`, `other content by ${client}`);
     }
     const flags = [`done/${parent}`, archivedFlag(parent)];
     if (!flags.some((flag) => this.#volume.isDurable(flag))) {
-      this.#fail('I2', `${client} publishes ${name} before done/${parent} is on the disk`);
+      this.#fail('I2', `durable done/${parent} before ${name}`, `${client} publishing that`);
     }
   }
 
@@ -321,20 +324,17 @@ export class Oracle {
     for (const name of recordedStates(textOf(before))) {
       const record = parseCommitRecord(textOf(before), name)!;
       const isCommitted = holdsRecord(this.#volume.doneText(name) ?? '', record);
-      if (isCommitted) this.#checkOwed(name, 'is unstaged');
+      if (isCommitted) this.#checkSuccessors(name, 'is unstaged');
     }
   }
 
-  /** What has to be true once everybody who was to come has come, and has had the time. */
+  /** Liveness, checked after the surviving core had its time. */
   finish(states: readonly string[]): void {
-    const unsettled = this.unsettled(states);
-    if (unsettled !== undefined) this.#fail('liveness', unsettled);
-    const left = this.leftOver();
-    if (left !== undefined) this.#fail('liveness', left);
+    this.#failIf('liveness', this.unsettled(states) ?? this.leftOver());
     this.#failIf('I1', twiceCommitted(this.#volume));
   }
 
-  /** A state that is neither done nor failed, or whose successor is not there; undefined if there is none. */
+  /** What is not done yet; undefined if all is. */
   unsettled(states: readonly string[]): string | undefined {
     const names = this.#andThere(states);
     return this.#unsettledOf(names) ?? this.#events.undelivered() ?? this.#forks.left(names);
@@ -347,20 +347,20 @@ export class Oracle {
   #unsettledOf(names: readonly string[]): string | undefined {
     const isSettled = (name: string): boolean =>
       this.#volume.doneText(name) !== undefined || this.#volume.exists(`failed/${name}`);
-    // First what costs least to see: it is asked at every turn.
+    // The cheapest check first: it runs at every turn.
     const open = names.find((name) => !isSettled(name) && !this.#waits(name));
-    if (open !== undefined) return `${open} is neither done nor failed`;
+    if (open !== undefined) return `expected ${open} to be done or failed, got neither`;
     for (const name of names) {
       const record = parseCommitRecord(this.#volume.doneText(name) ?? '', name);
       const missing = publishedStates(record).find((one) => !this.#isThere(one.name));
-      if (missing !== undefined) return `${name} is done, but ${missing.name} is not there`;
+      if (missing !== undefined) return `expected ${missing.name} after done ${name}, got no file`;
     }
     return undefined;
   }
 
-  /** For events, of which there are none: nothing is left to do there. */
+  /** Whether `name` waits for events: then nothing is left to do there. */
   #waits(name: string): boolean {
-    // What the power has torn is mended when it is needed.
+    // The record counts: a torn state file is repaired when it is needed.
     const text = this.#volume.follower(name)?.content ?? this.#volume.text(name) ?? '';
     const known = this.#waiting.get(text);
     if (known !== undefined) return known;
@@ -380,21 +380,21 @@ export class Oracle {
     return this.#volume.hasState(name) || this.#volume.exists(`failed/${name}`);
   }
 
-  /** Flags and traces of anybody but `worker`; undefined if there are none. */
+  /** Flags and traces of other workers than `worker`; undefined if there are none. */
   leftOver(worker?: string): string | undefined {
     return leftOver(this.#volume, worker);
   }
 
   #failIf(invariant: string, problem: string | undefined): void {
-    if (problem !== undefined) this.#fail(invariant, problem);
+    if (problem !== undefined) this.#violation ??= new Violation(invariant, problem);
   }
 
-  #fail(invariant: string, message: string): void {
-    this.#violation ??= new Violation(invariant, message);
+  #fail(invariant: string, expected: string, got: string): void {
+    this.#failIf(invariant, `expected ${expected}, got ${got}`);
   }
 }
 
-/** A record of this state, or the token of whoever committed it. */
+/** A record of this state, or the token of the session that committed it. */
 function isCommit(name: string, text: string | undefined): boolean {
   return parseCommitRecord(text ?? '', name) !== undefined || parseToken(text) !== undefined;
 }

@@ -1,4 +1,4 @@
-/** What became of a run. */
+/** The result of a run. */
 import type { Violation } from './violation.ts';
 
 export type Verdict = 'ok' | 'safety' | 'liveness' | 'crash';
@@ -6,7 +6,7 @@ export type Verdict = 'ok' | 'safety' | 'liveness' | 'crash';
 export interface Outcome {
   readonly seed: string;
   readonly verdict: Verdict;
-  /** The invariant that does not hold, and what happened; or the error. */
+  /** The violated invariant and what happened, or the error. */
   readonly message: string;
   /** Milliseconds of virtual time. */
   readonly time: number;
@@ -15,9 +15,9 @@ export interface Outcome {
   readonly states: number;
   readonly commits: number;
   readonly ticks: number;
-  /** How many of each kind were put in. */
+  /** Number of injected faults by kind. */
   readonly faults: Readonly<Record<string, number>>;
-  /** What was put in, each with an id for shrinking. */
+  /** The injected faults, each with an id for shrinking. */
   readonly injected: readonly Injection[];
 }
 
@@ -42,7 +42,7 @@ export function judgeRun(
   return { verdict, message: `${invariant}: ${message}` };
 }
 
-/** A worker may end because of its volume, or its name. Anything else is a mistake of ours. */
+/** A worker may end with an error of its volume or its name. Any other error is a bug. */
 export function isExpectedEnd(error: unknown): boolean {
   return typeof (error as { code?: unknown }).code === 'string';
 }

@@ -1,8 +1,8 @@
-/** I4, in a table: what may be touched in which phase. */
+/** Checks I4: a table of the operations that may begin in each phase. */
 import { momentAt, type PhaseLengths, type PhaseName } from '../volume/phases/cycle.ts';
 import type { Method } from './faults.ts';
 
-/** Where state files and flags may be touched, and in which phase that may begin. I4. */
+/** By directory and method. Methods without an entry may begin in any phase. */
 const ALLOWED_PHASES: Readonly<Record<string, Partial<Record<Method, readonly PhaseName[]>>>> = {
   in_progress: { link: ['commitment', 'update'], unlink: ['commitment', 'update'] },
   done: { link: ['update'], unlink: ['update'] },
@@ -13,7 +13,7 @@ const ALLOWED_PHASES: Readonly<Record<string, Partial<Record<Method, readonly Ph
   outcomes: { link: ['update'], unlink: [] },
   '.': { link: ['update'], unlink: ['update'] },
 };
-/** What follows from something begun in the phase may still land in the buffer after it. */
+/** Follow-up operations, which may also begin in the buffer after their phase. */
 const LANDS_IN_BUFFER = new Set([
   'in_progress/unlink',
   'failed/link',
@@ -26,7 +26,7 @@ const LANDS_IN_BUFFER = new Set([
   'outcomes/link',
 ]);
 
-/** Where in the cycle `now` is, if this may not begin there; undefined if it may. */
+/** The part of the cycle at `now` if this operation may not begin in it; undefined if it may. */
 export function forbiddenPhase(
   phases: PhaseLengths,
   place: string,

@@ -1,4 +1,4 @@
-/** Chance that a seed repeats: the same seed gives the same throws, whatever the machine. */
+/** A seeded pseudo-random generator: the same seed gives the same numbers on every machine. */
 import { hash } from '../volume/phases/hash.ts';
 
 export class Prng {
@@ -7,7 +7,7 @@ export class Prng {
   #c: number;
   #counter = 1;
 
-  /** Seeds are texts: `7/latency` and `7/faults` have nothing to do with each other. */
+  /** Seeds are texts: `7/latency` and `7/faults` give independent streams. */
   constructor(seed: string) {
     this.#a = hash(seed, 1);
     this.#b = hash(seed, 2);
@@ -15,7 +15,7 @@ export class Prng {
     for (let warm = 0; warm < 12; warm += 1) this.next();
   }
 
-  /** Uniform in [0, 1). This is sfc32, by Chris Doty-Humphrey; in the public domain. */
+  /** Uniform in [0, 1). sfc32, by Chris Doty-Humphrey, public domain. */
   next(): number {
     const sum = (this.#a + this.#b + this.#counter) | 0;
     this.#counter = (this.#counter + 1) | 0;
@@ -39,7 +39,7 @@ export class Prng {
     return Math.floor(this.between(low, high + 1));
   }
 
-  /** Spread evenly over orders of magnitude: as many below the geometric mean as above. */
+  /** Log-uniform: as often below the geometric mean as above. */
   scale(low: number, high: number): number {
     return Math.exp(this.between(Math.log(low), Math.log(high)));
   }

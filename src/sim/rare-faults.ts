@@ -1,6 +1,6 @@
 /**
- * What is rare by chance, brought about: the moments at which certain mistakes would show. Each is drawn from prng
- * of its own, so that the other draws of a seed stay what they were.
+ * Situations that random faults rarely cause, set up on purpose. Each is drawn from a PRNG stream of its own, so
+ * that a new one leaves the other draws of a seed unchanged.
  */
 import type { ArchiveRules } from '../volume/archivable.ts';
 import { Prng } from './prng.ts';
@@ -14,9 +14,9 @@ export function withRareFaults(scenario: Scenario, cycle: number): Scenario {
   const prng = (name: string): Prng => new Prng(`${scenario.seed}/${name}`);
   const failing = withFailures(withRepeats(scenario), prng('failures'));
   const dark = withBlackouts(failing, prng('blackouts'));
-  const late = withLateComers(withVeil(dark, prng('veil')), prng('late'), cycle);
+  const late = withLateStates(withStaleDone(dark, prng('veil')), prng('late'), cycle);
   const moved = withTrees(withEvents(late, prng('events')), prng('trees'));
-  const dropped = withDropped(withMislaid(moved, prng('mislaid')), prng('dropped'), cycle);
+  const dropped = withDropped(withStaleEvents(moved, prng('mislaid')), prng('dropped'), cycle);
   const slept = withSleep(withLitter(dropped, prng('litter')), prng('sleep'));
   return withLastMinute(withArchive(slept, prng('archive'), cycle), prng('last minute'));
 }
@@ -30,14 +30,14 @@ function withRepeats(scenario: Scenario): Scenario {
   return { ...scenario, hosts };
 }
 
-/** RetryDelays between attempts, where the clocks that they are noted by are hours apart. */
+/** Retry delays, where the clocks that record them are hours apart. */
 function withFailures(scenario: Scenario, prng: Prng): Scenario {
   const isApart = !scenario.calm && scenario.hosts[0]!.options.stamps === 'client';
   if (!isApart || !prng.chance(0.25)) return scenario;
   return { ...scenario, tickFaults: { ...scenario.tickFaults, throws: 0.6 } };
 }
 
-/** Others leave things in our directories, early enough that all that comes later has to go on beside them. */
+/** Foreign entries in the volume's directories, early, so that the rest of the run goes on beside them. */
 function withLitter(scenario: Scenario, prng: Prng): Scenario {
   const { calm, safety, scheduled } = scenario;
   if (calm || !prng.chance(0.2)) return scenario;
@@ -48,7 +48,7 @@ function withLitter(scenario: Scenario, prng: Prng): Scenario {
   return { ...scenario, scheduled: inOrder([...scheduled, ...litter]) };
 }
 
-/** A laptop is shut, a virtual machine is suspended, for longer than a lease. */
+/** Hosts that are suspended, as a laptop or a virtual machine, for up to five leases. */
 function withSleep(scenario: Scenario, prng: Prng): Scenario {
   const { calm, hosts, safety, scheduled } = scenario;
   if (calm || !prng.chance(0.2)) return scenario;
@@ -62,7 +62,7 @@ function withSleep(scenario: Scenario, prng: Prng): Scenario {
   return { ...scenario, scheduled: inOrder([...scheduled, ...sleeps]) };
 }
 
-/** The power goes just when a commit has happened, and nothing that follows from it has. */
+/** Power cuts right after a commit, before any of its effects. */
 function withBlackouts(scenario: Scenario, prng: Prng): Scenario {
   const { calm, hosts, safety, scheduled } = scenario;
   if (calm || !prng.chance(0.15)) return scenario;
@@ -75,10 +75,10 @@ function withBlackouts(scenario: Scenario, prng: Prng): Scenario {
 }
 
 /**
- * A cache of `done/` alone: deaths are noticed in time, but what the dead have committed is not to be seen. Some
- * die right after a commit, so that there is something to find, or to lose.
+ * A cache of `done/` alone: dead sessions are noticed in time, but their commits are hidden. Some processes crash
+ * right after a commit, so that there is one to find, or to lose.
  */
-function withVeil(scenario: Scenario, prng: Prng): Scenario {
+function withStaleDone(scenario: Scenario, prng: Prng): Scenario {
   const { calm, limits, hosts, safety, scheduled, rates } = scenario;
   if (calm || limits.cache < hosts[0]!.options.lease || !prng.chance(0.5)) return scenario;
   const at = (): number => prng.between(0, 0.5) * safety;
@@ -99,7 +99,7 @@ function withVeil(scenario: Scenario, prng: Prng): Scenario {
   };
 }
 
-/** Caches hide what has come just before faults stop from workers that come then, and end when nothing is left. */
+/** A state submitted just before faults stop: caches hide it from the last workers, which end on an empty volume. */
 function withLastMinute(scenario: Scenario, prng: Prng): Scenario {
   const { calm, limits, hosts, rates, safety, scheduled } = scenario;
   const { watch, lease } = hosts[0]!.options;
@@ -121,8 +121,8 @@ function withLastMinute(scenario: Scenario, prng: Prng): Scenario {
   };
 }
 
-/** Whoever is told of what comes, and does not wait for the next cycle, is stopping already, but still at work. */
-function withLateComers(scenario: Scenario, prng: Prng, cycle: number): Scenario {
+/** An eager worker, woken by new files, that is stopping while its ticks still run. */
+function withLateStates(scenario: Scenario, prng: Prng, cycle: number): Scenario {
   const { calm, hosts, safety, scheduled } = scenario;
   if (calm || !hosts[0]!.options.eager || !prng.chance(0.3)) return scenario;
   const at = prng.between(0, 0.5) * safety;
@@ -136,7 +136,7 @@ function withLateComers(scenario: Scenario, prng: Prng, cycle: number): Scenario
   return { ...scenario, scheduled: inOrder([...scheduled, ...comers, stop]) };
 }
 
-/** Instances that events move, and events for them: some twice, some for nobody. */
+/** Instances moved by events, and their events: some sent twice, some to a missing instance. */
 function withEvents(scenario: Scenario, prng: Prng): Scenario {
   if (!prng.chance(0.4)) return scenario;
   const { calm, safety, scheduled } = scenario;
@@ -165,17 +165,17 @@ function withEvents(scenario: Scenario, prng: Prng): Scenario {
 }
 
 /**
- * A cache of what is in `events/` alone, and some die right after they have taken up an event: whoever comes next may not
- * see it, and commits without it the state that it was to be applied in.
+ * A cache of the entries of `events/` alone, and crashes right after an event was assigned to a state: the next
+ * worker may not see the event, and commit the state without it.
  */
-function withMislaid(scenario: Scenario, prng: Prng): Scenario {
+function withStaleEvents(scenario: Scenario, prng: Prng): Scenario {
   const { calm, limits, hosts, safety, scheduled, rates } = scenario;
   const lamps = scheduled.flatMap((fault) => (fault.kind === 'lamp' ? [fault.name] : []));
   const isHidden = limits.cached === undefined && limits.cache >= hosts[0]!.options.lease;
   if (calm || lamps.length === 0 || !isHidden) return scenario;
   const mislaid = Array.from({ length: 3 }, (_, turn): ScheduledFault[] => {
     const [at, to] = [prng.between(0.3, 0.6) * safety, prng.pick(lamps)];
-    // Each of those who work then dies once: whoever comes after them can go on.
+    // Each process crashes once: its successor can go on.
     const ambushes = hosts.map((__, host): ScheduledFault => {
       return { id: `mislaid ${turn}, ${host}`, at, kind: 'ambush', host, place: 'outcomes' };
     });
@@ -204,7 +204,7 @@ function withTrees(scenario: Scenario, prng: Prng): Scenario {
   return { ...scenario, scheduled: inOrder([...scheduled, ...trees]) };
 }
 
-/** Events that are dropped as files: whole, slowly, cut off, twice; some die, or the power goes, when one is taken up. */
+/** Dropped event files: whole, slow, truncated, twice; with crashes or a power cut when one is imported. */
 function withDropped(scenario: Scenario, prng: Prng, cycle: number): Scenario {
   const { calm, hosts, safety, scheduled } = scenario;
   const lamps = scheduled.flatMap((fault) => (fault.kind === 'lamp' ? [fault.name] : []));
@@ -214,7 +214,7 @@ function withDropped(scenario: Scenario, prng: Prng, cycle: number): Scenario {
     const to = prng.pick([...lamps, ...lamps, 'nobody']);
     const event = prng.pick(['press', 'press', 'press', 'burn out', 'rubbish']);
     const eventId = prng.pick([undefined, undefined, `dropped-${index}`, `event-${index}`]);
-    // Sooner than what stands still counts as whole: else they may end before it is.
+    // Faster than the wait for a partial file: else the workers may end before it is whole.
     const ms = calm ? 0 : prng.pick([0, 0, 0.3, 0.9]) * cycle;
     const name = `drop${index}.json`;
     return { kind: 'drop', name, to, event, eventId, hops: prng.whole(0, 2), ms } as const;
@@ -244,7 +244,7 @@ const FROZEN_BEFORE = [
   { before: 'link', place: 'failed' },
 ] as const;
 
-/** Nobody archives what may still be on its way: a request held back or sent twice, or what a cache shows. */
+/** Archiving, with a pause longer than any delayed request, repeated request or stale cache. */
 function withArchive(scenario: Scenario, prng: Prng, cycle: number): Scenario {
   if (!prng.chance(ARCHIVE_PROBABILITY)) return scenario;
   const { rates, limits, hosts, calm, safety } = scenario;
@@ -265,7 +265,7 @@ function withArchive(scenario: Scenario, prng: Prng, cycle: number): Scenario {
       return { id: `copy ${index}`, at, kind: 'copy again', name, steps };
     });
   const enough = archive.age + 2 * archive.pause + 8 * cycle;
-  // So long that what it is about to do has been done by others, and archived.
+  // So long that others have done and archived what the process was about to do.
   const frozen = hosts[0]!.options.lease + enough;
   const freezes = hosts
     .flatMap((_, host) => (!calm && prng.chance(0.3) ? [host] : []))
@@ -277,7 +277,7 @@ function withArchive(scenario: Scenario, prng: Prng, cycle: number): Scenario {
       ms: prng.between(1, 2) * frozen,
       ...prng.pick(FROZEN_BEFORE),
     }));
-  // A user has put a step there already: it is archived by the time that the one before it leads to it.
+  // A user puts in a second step first: it is archived when the first step leads to it.
   const early = !calm && prng.chance(0.3) ? [prng.between(0, 0.5) * safety] : [];
   const strangers = early.flatMap((at): ScheduledFault[] => [
     { id: 'second step', at, kind: 'submit', name: 'early.state-1', steps: 1 },

@@ -1,4 +1,4 @@
-/** Everything about one run, drawn from its seed: who, what, how fast, and what is to go wrong when. */
+/** Draws a run from its seed: workers, states, timing, volume, and the faults. */
 import { cycleLength, type PhaseLengths } from '../volume/phases/cycle.ts';
 import { Prng } from './prng.ts';
 import type { FaultKind, FaultLimits, Rates } from './faults.ts';
@@ -9,23 +9,23 @@ import type { ProcessOptions } from './process-options.ts';
 import type { Freeze } from './armed-faults.ts';
 import type { Tree } from './fork-workload.ts';
 
-/** What is done to a process, to its host, or to the volume, at a moment. Durations are milliseconds. */
+/** A fault, or an action of a user, at a given time. Durations are milliseconds. */
 export type ScheduledFault = {
-  /** For shrinking. */
+  /** Names it for shrinking. */
   readonly id: string;
   /** Milliseconds after the start. */
   readonly at: number;
 } & (
   | { readonly kind: 'kill'; readonly host: number; readonly restart: number }
-  /** It dies right after its next link there. */
+  /** The process crashes right after its next link into `place`. */
   | { readonly kind: 'ambush'; readonly host: number; readonly place: string }
-  /** The power goes right after its next link there. */
+  /** The power fails right after its next link into `place`. */
   | { readonly kind: 'blackout'; readonly host: number; readonly place: string }
-  /** It is stopped right before its next link there, or its next sync of it. */
+  /** The process is stopped right before its next link into `place`, or its next sync of that. */
   | ({ readonly kind: 'freeze'; readonly host: number } & Omit<Freeze, 'until'>)
   | { readonly kind: 'stop'; readonly host: number; readonly restart: number }
   | { readonly kind: 'suspend'; readonly host: number; readonly ms: number }
-  /** The whole host is suspended, its monotonic clock too. */
+  /** The host is suspended: its monotonic clock stands still. */
   | { readonly kind: 'sleep'; readonly host: number; readonly ms: number }
   | { readonly kind: 'step'; readonly host: number; readonly ms: number }
   | { readonly kind: 'no clock'; readonly host: number; readonly ms: number }
@@ -41,9 +41,9 @@ export type ScheduledFault = {
       readonly ms: number;
     }
   | { readonly kind: 'submit'; readonly name: string; readonly steps: number }
-  /** An instance that events move. */
+  /** A new instance moved by events. */
   | { readonly kind: 'lamp'; readonly name: string }
-  /** An instance that forks. */
+  /** A new instance that forks. */
   | { readonly kind: 'tree'; readonly name: string; readonly tree: Tree }
   | {
       readonly kind: 'send';
@@ -52,7 +52,7 @@ export type ScheduledFault = {
       readonly eventId: string;
       readonly hops: number;
     }
-  /** As `cp` does it, a piece every `ms`; without an id of its own where that is undefined. */
+  /** Copied by a user, a piece every `ms`. */
   | {
       readonly kind: 'drop';
       readonly name: string;
@@ -62,7 +62,7 @@ export type ScheduledFault = {
       readonly hops: number;
       readonly ms: number;
     }
-  /** A first state file is copied there once more, if it has left the root by then. */
+  /** A first state file is copied again, if it has left the root. */
   | { readonly kind: 'copy again'; readonly name: string; readonly steps: number }
 );
 
@@ -74,7 +74,7 @@ export interface Instance {
 
 export interface Scenario {
   readonly seed: string;
-  /** Nothing goes wrong in this one. */
+  /** No faults. */
   readonly calm: boolean;
   readonly start: number;
   readonly hosts: readonly { readonly clock: ClockTraits; readonly options: ProcessOptions }[];
@@ -83,17 +83,17 @@ export interface Scenario {
   readonly rates: Rates;
   readonly limits: FaultLimits;
   readonly scheduled: readonly ScheduledFault[];
-  /** Milliseconds after which nothing goes wrong any more, and a surviving core has to finish. */
+  /** Milliseconds after which faults stop and the core must finish. */
   readonly safety: number;
-  /** Hosts whose processes are there to the end. */
+  /** Hosts whose processes run to the end. */
   readonly core: readonly number[];
 }
 
-/** What a user of the simulator fixes; the seed draws the rest. */
+/** What the command line fixes; the seed draws the rest. */
 export interface Wishes {
   readonly workers?: number;
   readonly states?: number;
-  /** Of virtual time with faults. */
+  /** Virtual time with faults. */
   readonly minutes?: number;
 }
 
@@ -111,7 +111,7 @@ export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
   const states = wishes.states ?? prng.whole(1, 10);
   const safety = wishes.minutes === undefined ? cycle * prng.scale(4, 40) : wishes.minutes * 60_000;
   const instances = drawInstances(prng, states);
-  // Of prng of its own, as whatever came later: the other draws of a seed stay what they were.
+  // Streams of their own, as all later additions: the other draws of a seed stay unchanged.
   const eager = new Prng(`${seed}/eager`).chance(0.3);
   const protectsLinks = new Prng(`${seed}/users`).chance(0.25);
   const common = { ...drawOptions(prng, volume), eager, protectsLinks, repeats: false };
@@ -157,7 +157,7 @@ interface Volume {
 
 function drawVolume(prng: Prng, calm: boolean): Volume {
   const stamps = prng.pick(['volume', 'volume', 'client', 'whole seconds'] as const);
-  // Whole seconds tell the time to a second; buffers have to be longer than that.
+  // Buffers must be longer than the resolution of the stamps.
   const unit = stamps === 'whole seconds' ? 1300 : prng.scale(30, 1000);
   const phases = {
     assignment: Math.round(unit * prng.between(1, 3)),
@@ -177,7 +177,7 @@ function drawVolume(prng: Prng, calm: boolean): Volume {
   };
 }
 
-/** Some caches are older than a lease: nobody may lose anything by that, but nobody has to come to an end. */
+/** Some caches are older than a lease: safety must hold with these, liveness need not. */
 function drawCache(prng: Prng, lease: number): number {
   if (!prng.chance(0.35)) return 0;
   return prng.chance(0.4) ? lease * prng.scale(1, 30) : lease * prng.scale(0.1, 1);
@@ -207,7 +207,7 @@ function drawOptions(
 
 function drawClock(prng: Prng, calm: boolean, isOwn: boolean): ClockTraits {
   const far = prng.between(-5, 5) * HOUR_MS;
-  // Where everybody has but his own clock, what matters is how far they are apart.
+  // With client stamps, the differences between the hosts' clocks matter.
   const near = isOwn ? far : prng.between(-5000, 5000);
   const offset = prng.pick([0, prng.between(-50, 50), near, far]);
   if (calm) return { offset, drift: prng.between(-1e-4, 1e-4), jitter: 0 };
@@ -233,9 +233,9 @@ function drawTickFaults(prng: Prng): TickFaults {
   return { throws: rate(), hangs: rate(), rubbish: rate(), blocks: rate(), kills: rate() };
 }
 
-/** Each kind is in some runs only: all of them at once would hide what one of them does. */
+/** A run has some kinds only: all kinds at once would hide the effects of one. */
 function drawRates(prng: Prng, stale: boolean): Rates {
-  // Where the volume does as asked, what ticks do shows best.
+  // Without volume faults, the effects of tick faults show best.
   if (!stale && prng.chance(0.25)) return {};
   const kinds: FaultKind[] = [
     'lost',
@@ -276,7 +276,7 @@ function drawScheduledFaults(
     .slice(0, prng.whole(0, 4));
   if (kinds.length === 0) return [];
   const scheduled = Array.from({ length: prng.whole(1, 8) }, (_, index): ScheduledFault => {
-    const common = { id: `blow ${index}`, at: prng.between(0, safety) };
+    const common = { id: `fault ${index}`, at: prng.between(0, safety) };
     const host = prng.whole(0, hosts - 1);
     const ms = prng.between(0, 1) ** 2 * 10 * lease;
     const kind = prng.pick(kinds);

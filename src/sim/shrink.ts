@@ -1,24 +1,23 @@
 /**
- * The fewest faults that still make a run fail: whole kinds are left out first, then delta debugging
- * (Zeller's ddmin) goes over the rest. Faults are left out by their ids; whoever does the same as before
- * meets the same faults as before.
+ * Searches for the fewest faults that still make a run fail: leaves out whole kinds first, then applies delta
+ * debugging (Zeller's ddmin). Faults are left out by id; a process that does the same as before meets the same faults.
  */
 import type { Injection, Outcome } from './outcome.ts';
 import type { Scenario } from './scenario.ts';
 import { TICK_FAULTS, simulate, type RunOptions } from './simulation.ts';
 
 export interface Shrunk {
-  /** The faults that are needed. */
+  /** The remaining faults. */
   readonly only: readonly Injection[];
   readonly outcome: Outcome;
   readonly runs: number;
 }
 
-/** Enough for most; more would take minutes. */
+/** Enough for most failures; more would take minutes. */
 const MAX_SHRINK_RUNS = 2000;
 const TICKS: Injection = { id: TICK_FAULTS, kind: 'ticks', what: 'ticks misbehave' };
 
-/** `failed`: the outcome to reproduce. `onProgress` is told how many faults are left. */
+/** `failed`: the outcome to reproduce. `onProgress` receives the number of remaining faults. */
 export async function shrink(
   scenario: Scenario,
   failed: Outcome,
@@ -38,7 +37,7 @@ export async function shrink(
   return { only: search.only, outcome: search.outcome, runs: search.runs };
 }
 
-/** The fewest faults so far. */
+/** The smallest failing set of faults so far. */
 class Search {
   only: readonly Injection[];
   outcome: Outcome;
@@ -64,7 +63,7 @@ class Search {
     return this.runs < MAX_SHRINK_RUNS;
   }
 
-  /** Leaves out one part of `size` that is not needed, if there is any. */
+  /** Leaves out one part of `size`, if the run still fails without it. */
   async leaveOutOne(size: number): Promise<boolean> {
     const all = this.only;
     for (let start = 0; start < all.length && this.mayGoOn; start += size) {
@@ -74,13 +73,13 @@ class Search {
     return false;
   }
 
-  /** Takes over what still fails. */
+  /** Keeps `candidates` if the run still fails with them alone. */
   async tryWith(candidates: readonly Injection[]): Promise<boolean> {
     this.runs += 1;
     const only = new Set(candidates.map(({ id }) => id));
     const outcome = await simulate(this.#scenario, { ...this.#options, only });
     if (outcome.verdict !== this.outcome.verdict) return false;
-    // What was left out may have kept others from happening at all.
+    // Without the faults left out, others may not have happened at all.
     const happened = new Set(outcome.injected.map(({ id }) => id).concat(TICK_FAULTS));
     this.only = candidates.filter(({ id }) => happened.has(id));
     this.outcome = outcome;

@@ -1,6 +1,6 @@
 /**
- * One run: real workers in virtual time on a simulated volume. First *safety*, with everything that the
- * scenario has in store; then faults stop, and *liveness*: a surviving core has to finish.
+ * One run: real workers in virtual time on a simulated volume. First *safety*, with the scenario's faults; then
+ * faults stop, and *liveness*: a surviving core must finish.
  */
 import { basename, dirname } from 'node:path/posix';
 import { createRegistry, type Registry } from '../machine/registry.ts';
@@ -26,23 +26,23 @@ import { User } from './user.ts';
 import type { World } from './world.ts';
 
 export interface RunOptions {
-  /** Faults and scheduled by id: only these happen. Undefined: all. */
+  /** Ids of the only faults to inject. Undefined: all. */
   readonly only?: ReadonlySet<string>;
-  /** Instead of chance: for tests that fail one operation after the other. */
+  /** Replaces the random source: for tests that fail given operations. */
   readonly faults?: FaultSource;
   readonly trace?: (line: string) => void;
-  /** Machines of the user's, instead of the simulator's own. */
+  /** A user's machines, instead of the simulator's own. */
   readonly registry?: Registry;
   /** Their state files, by name. */
   readonly stateFiles?: ReadonlyMap<string, string>;
 }
 
-/** Liveness: so many leases and cycles for everything to be done after the last fault. */
+/** Liveness: all must be done this many leases plus cycles after the last fault. */
 const LIVENESS_LEASES = 30;
 const LIVENESS_CYCLES = 150;
-/** The id of all misbehaviour of ticks together. */
-export const TICK_FAULTS = 'mischief';
-/** File events that arrive. */
+/** The id of all tick faults together. */
+export const TICK_FAULTS = 'tick faults';
+/** Of a file event to arrive. */
 const HINT_PROBABILITY = 0.7;
 
 export async function simulate(scenario: Scenario, options: RunOptions = {}): Promise<Outcome> {
@@ -63,11 +63,11 @@ class Simulation implements World {
   readonly #faults: FaultSource;
   readonly #counts: Record<string, number> = {};
   readonly #injected: Injection[] = [];
-  /** State files that there have to be in the end. */
+  /** State files that must exist in the end. */
   readonly #expected: string[] = [];
   readonly #cycle: number;
   readonly #lease: number;
-  /** Counts power cuts: what was under way before one never arrives. */
+  /** Number of power cuts: operations under way at a power cut never arrive. */
   #powers = 0;
   #healing = false;
   #healedAt = 0;
@@ -218,7 +218,7 @@ class Simulation implements World {
     for (const [name, content] of this.#options.stateFiles ?? own) this.#user.submit(name, content);
   }
 
-  /** A hint, never the truth: some get lost. */
+  /** File events are hints: some are lost. */
   #hintAll(name: string): void {
     for (const process of this.#fleet.processes) {
       if (this.#scenario.calm || this.#hints.chance(HINT_PROBABILITY)) process.hint(name);
@@ -246,12 +246,12 @@ class Simulation implements World {
   #fault(...[process, call, ...what]: Parameters<FaultSource>): ReturnType<FaultSource> {
     const fault = this.#faults(process, call, ...what);
     if (fault === undefined || !this.#isAllowed(`${process}#${call}`)) return undefined;
-    // A volume has its caches for ever; but who shows what is older than a lease is beyond help.
+    // Caches remain, unless they are older than a lease: with these, liveness cannot hold.
     const remains = fault.kind === 'stale' && !this.#isTooStale;
     return this.#healing && !remains ? undefined : fault;
   }
 
-  /** Own machines know of no lamps, and no trees. */
+  /** A user's machines have no lamps and no trees. */
   #isKnown({ kind }: ScheduledFault): boolean {
     return this.#options.registry === undefined || !['lamp', 'send', 'drop', 'tree'].includes(kind);
   }
@@ -272,7 +272,7 @@ class Simulation implements World {
     inject(fault, {
       fleet: this.#fleet,
       user: this.#user,
-      // What was held back arrives while everybody is still there to see it.
+      // A frozen process goes on before faults stop.
       safeAt: this.#scenario.start + this.#scenario.safety - this.#cycle,
       losePower: (keep) => this.losePower(keep),
       later: (ms, act) => void this.at(this.now() + ms, act),
@@ -301,12 +301,12 @@ class Simulation implements World {
     ]);
   }
 
-  /** Nothing goes wrong any more; the core is there, and everybody else is gone. */
+  /** Liveness: faults stop, the core runs, all other processes are killed. */
   async #heal(): Promise<void> {
     this.#healing = true;
     this.#healedAt = this.now();
     this.trace('', () => 'faults stop');
-    this.#callTheCore();
+    this.#startCore();
     const limit = this.now() + LIVENESS_LEASES * this.#lease + LIVENESS_CYCLES * this.#cycle;
     const isWatching = this.#scenario.hosts[0]!.options.watch;
     const isOver = (): boolean => (isWatching ? this.#isAllDone : this.#fleet.isEmpty);
@@ -314,7 +314,7 @@ class Simulation implements World {
     const wasDone = isWatching && this.#isAllDone;
     this.#fleet.close();
     await this.#dismissAll();
-    // Who was told to stop, and was just finishing for the dead, has made events again that are over.
+    // A stopping worker, in the middle of recovery, may have restored event files that are over.
     const isUndone = wasDone && !this.#isAllDone;
     if (isUndone || this.#oracle.leftOver() !== undefined) await this.#tidyUp();
     if (!this.#isBad) this.#oracle.finish(this.#expected);
@@ -324,7 +324,7 @@ class Simulation implements World {
     return this.#oracle.unsettled(this.#expected) === undefined;
   }
 
-  #callTheCore(): void {
+  #startCore(): void {
     const { core } = this.#scenario;
     const { hosts, processes } = this.#fleet;
     for (const { clock } of hosts) clock.broken = false;
@@ -336,15 +336,15 @@ class Simulation implements World {
       if (process?.isAlive !== true && core.includes(index)) this.#fleet.startSoon(index, 0);
       else if (!core.includes(index)) process?.kill();
     }
-    // A tick that never comes back is nobody's to mend; but somebody has to be there for what it holds.
+    // A hung tick cannot be ended; if all processes hang, replace them, so that their states go on.
     const alive = [...processes].filter((process) => process.isAlive);
     const noneActs = alive.every((process) => process.blockedFor > 0);
     if (noneActs || this.#isTooStale) for (const process of alive) process.kill();
   }
 
   /**
-   * Whoever comes next finds what the dead have left, if the others ended before their leases did: also a
-   * commit that was on its way when its process died, and came in late.
+   * Starts one more worker, if the core ended before the leases of dead sessions did: it recovers these, and
+   * commits that arrived after their process had died.
    */
   async #tidyUp(): Promise<void> {
     const { options } = this.#fleet.hosts[0]!;
@@ -384,13 +384,13 @@ class Simulation implements World {
   }
 }
 
-/** Where stamps are whose they are, and caches hide nothing, a state's age is what it seems to be. */
+/** The archive's minimum age, or 0 if client stamps or caches falsify ages. */
 function ageTold({ hosts, limits }: Scenario): number {
   const { archive, stamps } = hosts[0]!.options;
   return stamps === 'client' || limits.cache > 0 ? 0 : (archive?.age ?? 0);
 }
 
-/** What nobody could count does not count: the volume did not let him, or he had to go for his name's sake. */
+/** Upper bound of ticks per step. Infinite if a fault can erase the attempt count. */
 function ticksAllowed({ calm, rates, scheduled, limits }: Scenario): number {
   if (calm) return 1;
   const forgetful = ['power', 'blackout', 'unmount', 'no clock', 'twin'];

@@ -1,15 +1,14 @@
-/** I5, watched: whoever sees the same comes to the same split, in whatever order he saw it. */
+/** Checks I5: workers with the same snapshot compute the same split, in whatever order they listed it. */
 import { assign, type Split } from '../volume/phases/assignment.ts';
 import { assignZip } from '../volume/phases/zip.ts';
 import type { Snapshot } from '../volume/operations.ts';
 
-/** Splits of so many cycles are kept for comparison. */
 const CYCLES_KEPT = 4;
 
 export class SplitChecker {
   readonly #byCycle = new Map<number, Map<string, { split: string; worker: string }>>();
 
-  /** What differs from another worker's split of the same snapshot in the same cycle; undefined if nothing. */
+  /** How this split differs from another worker's of the same snapshot and cycle; undefined if it does not. */
   compare(
     worker: string,
     how: 'slices' | 'zip',
@@ -28,7 +27,7 @@ export class SplitChecker {
     const other = sameCycle.get(key);
     sameCycle.set(key, { split, worker });
     if (other === undefined || other.split === split) return undefined;
-    return `in cycle ${cycle} ${worker} splits ${split}, ${other.worker} ${other.split}`;
+    return `expected split ${other.split} as ${other.worker} in cycle ${cycle}, got ${split} by ${worker}`;
   }
 }
 

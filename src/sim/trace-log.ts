@@ -1,8 +1,8 @@
-/** How a simulated process shows in a trace: its log, and the places it touches. */
+/** Formats a simulated process's log lines and paths for the trace. */
 import type { Log } from '../engine/ports.ts';
 import { MOUNT } from './process-options.ts';
 
-/** `trace` is given what makes the text: it is only made if somebody reads it. */
+/** `trace` receives a function: the text is only made if a trace is written. */
 export function traceLog(trace: (text: () => string) => void): Log {
   const line =
     (level: string) =>
@@ -16,7 +16,7 @@ function describeError(error: unknown): string {
   return error === undefined ? '' : ` (${(error as Error).message})`;
 }
 
-/** A path as seen from the volume's root. */
+/** A path relative to the volume's root. */
 export function shorten(path: string): string {
   return path.startsWith(MOUNT) ? path.slice(MOUNT.length + 1) || '.' : path;
 }

@@ -1,4 +1,4 @@
-/** The volume as it truly is, in the words of the protocol: what the oracle looks at. */
+/** The true volume, by the protocol's terms, for the oracle: without caches and foreign entries. */
 import { originName } from '../machine/name.ts';
 import { publishedStates, parseCommitRecord, type PublishedState } from '../machine/record.ts';
 import { Layout } from '../volume/layout.ts';
@@ -15,7 +15,7 @@ export class TrueVolume {
     this.disk = disk;
   }
 
-  /** Without what others have left there. */
+  /** Without foreign entries. */
   list(path: string): string[] {
     const names = this.disk.list(path === '' ? MOUNT : `${MOUNT}/${path}`);
     return names.filter((name) => !isForeign(path, name));
@@ -34,35 +34,35 @@ export class TrueVolume {
     }
   }
 
-  /** Would it survive if the power went now? */
+  /** Whether it exists and would survive a power cut now. */
   isDurable(path: string): boolean {
     return this.exists(path) && this.disk.isDurable(`${MOUNT}/${path}`);
   }
 
-  /** Would a power cut bring it back, whether it is there now or not? */
+  /** Whether it would exist after a power cut, even if it does not now. */
   comesBack(path: string): boolean {
     return this.disk.isDurable(`${MOUNT}/${path}`);
   }
 
-  /** The flag of a done state, wherever it is by now. */
+  /** The flag of a done state, in `done/` or in the archive. */
   doneText(name: string): string | undefined {
     return this.text(`done/${name}`) ?? this.text(archivedFlag(name));
   }
 
-  /** What the step that leads to this state file says of it, if that is done. */
+  /** The entry for this state file in the record of the step that leads to it, if that is done. */
   follower(name: string): PublishedState | undefined {
     const origin = originName(name) ?? '';
     const record = parseCommitRecord(this.doneText(origin) ?? '', origin);
     return publishedStates(record).find((one) => one.name === name);
   }
 
-  /** Is there a state file of this name, in the root or in the archive? */
+  /** Whether the state file exists, in the root or in the archive. */
   hasState(name: string): boolean {
     return this.exists(name) || this.exists(archivedState(name));
   }
 }
 
-/** From the volume's root. */
+/** Relative to the volume's root. */
 export function archivedFlag(name: string): string {
   return LAYOUT.archivedFlag(name).slice(1);
 }

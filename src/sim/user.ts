@@ -1,4 +1,4 @@
-/** Who puts things into the simulated volume: state files whole, state files slowly, and junk. */
+/** A user of the simulated volume: submits and copies state files, sends events, leaves invalid files. */
 import { formatEventName } from '../machine/event.ts';
 import type { Actor, Disk } from './disk.ts';
 import { INVALID_FILES } from './invalid-files.ts';
@@ -9,14 +9,13 @@ export interface Place {
   readonly disk: Disk;
   now(): number;
   at(time: number, act: () => void): () => void;
-  /** Something has changed: file events may be sent. */
-  /** There is, or will be, a file of this content; `isOurs`: a state file that has to be done in the end. */
+  /** A file of this content is, or will be, put in; `isOurs`: a state file that must be done in the end. */
   expect(name: string, content: string, isOurs: boolean): void;
-  /** There is an event of this name or, with its content, a file that was dropped. */
+  /** An event of this name was sent; with `content`, a file was dropped. */
   sent(file: string, content?: string): void;
 }
 
-const PIECES = 4;
+const COPY_PIECES = 4;
 
 export class User implements Actor {
   readonly client: string = 'user';
@@ -29,7 +28,7 @@ export class User implements Actor {
 
   readonly stamp = (): number => this.#place.now();
 
-  /** As `flockwork submit` does it: durable when it is through. */
+  /** As `flockwork submit`: durable when it returns. */
   submit(name: string, content: string): void {
     const { disk } = this.#place;
     this.#place.expect(name, content, true);
@@ -38,7 +37,7 @@ export class User implements Actor {
     this.#sync(name);
   }
 
-  /** What has been here before, and is in the root no more. */
+  /** Copies a submitted file again that has left the root. */
   copyAgain(name: string, content: string): void {
     const { disk } = this.#place;
     if (!this.#submitted.has(name) || disk.stat(pathOf(name)) !== undefined) return;
@@ -46,7 +45,7 @@ export class User implements Actor {
     this.#sync(name);
   }
 
-  /** As `flockwork send` does it: durable when it is through. */
+  /** As `flockwork send`: durable when it returns. */
   send(to: string, id: string, content: string): void {
     const { disk } = this.#place;
     const directory = this.#events();
@@ -58,7 +57,7 @@ export class User implements Actor {
     disk.create(path, content, this);
     disk.sync(path);
     disk.sync(directory);
-    // Also if somebody else has made it a moment ago.
+    // Also if a worker has just created `events/`.
     disk.sync(MOUNT);
   }
 
@@ -72,7 +71,7 @@ export class User implements Actor {
     return directory;
   }
 
-  /** An event under a name of its own, copied there: a piece every `ms`. */
+  /** Drops an event file, copied a piece every `ms`. */
   drop(name: string, content: string, ms: number): void {
     const place = this.#place;
     const { disk } = place;
@@ -81,10 +80,10 @@ export class User implements Actor {
     if (disk.stat(path) !== undefined) return;
     disk.create(path, '', this);
     disk.sync(directory);
-    for (let piece = 0; piece < PIECES; piece += 1) {
+    for (let piece = 0; piece < COPY_PIECES; piece += 1) {
       const [start, end] = boundsOf(content, piece);
       place.at(place.now() + piece * ms, () => {
-        // The power may have taken some of it.
+        // A power cut may have removed some of it.
         if (disk.stat(path) === undefined || disk.read(path) !== content.slice(0, start)) return;
         if (end === content.length) place.sent(name, content);
         disk.append(path, content.slice(start, end), this);
@@ -103,7 +102,7 @@ export class User implements Actor {
     this.#sync(name);
   }
 
-  /** Into a directory of ours, once there is one. */
+  /** Into a directory of the volume, once it exists. */
   putForeignEntry(number: number): void {
     const { disk } = this.#place;
     const { place, name, kind } = FOREIGN_ENTRIES[number % FOREIGN_ENTRIES.length]!;
@@ -116,14 +115,14 @@ export class User implements Actor {
     disk.sync(directory);
   }
 
-  /** As `cp` does it: the name is there before the content is. A piece every `ms`, sooner than a cycle. */
+  /** As `cp`: the name first, then a piece every `ms`, which is less than a cycle. */
   copySlowly(name: string, content: string, ms: number): void {
     const place = this.#place;
     const { disk } = place;
     place.expect(name, content, true);
     disk.create(pathOf(name), '', this);
     disk.sync(MOUNT);
-    for (let piece = 0; piece < PIECES; piece += 1) {
+    for (let piece = 0; piece < COPY_PIECES; piece += 1) {
       const [start, end] = boundsOf(content, piece);
       place.at(place.now() + (piece + 1) * ms, () => {
         if (disk.stat(pathOf(name)) === undefined) return;
@@ -140,7 +139,7 @@ export class User implements Actor {
 }
 
 function boundsOf(content: string, piece: number): [start: number, end: number] {
-  const at = (part: number): number => Math.floor((part * content.length) / PIECES);
+  const at = (part: number): number => Math.floor((part * content.length) / COPY_PIECES);
   return [at(piece), at(piece + 1)];
 }
 

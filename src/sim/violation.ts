@@ -1,7 +1,7 @@
-/** A broken promise. */
+/** A violated invariant. */
 export class Violation extends Error {
   override readonly name: string = 'Violation';
-  /** `I1` … `I9`, or `liveness`. */
+  /** `I1` … `I12`, or `liveness`. */
   readonly invariant: string;
 
   constructor(invariant: string, message: string) {

@@ -1,4 +1,4 @@
-/** What a simulated process sees of the simulation around it. */
+/** The simulation's interface to its processes. */
 import type { VolumeOperations } from '../volume/operations.ts';
 import type { DirectoryOperations } from '../volume/directory-operations.ts';
 import type { Disk } from './disk.ts';
@@ -15,14 +15,14 @@ export interface World {
   at(time: number, act: () => void): () => void;
   afterUnlessPowerFails(ms: number, act: () => void): void;
   losePower(): void;
-  /** `text` is only made if somebody reads it. */
+  /** `text` is only called if a trace is written. */
   trace(who: string, text: () => string): void;
   injected(injection: Injection): void;
-  /** A process asks the volume for something: is it the time for that? */
+  /** A process begins a file operation. */
   asked(process: SimProcess, method: Method, path: string): void;
-  /** A process has given a sign of life. */
+  /** A process's heartbeat reached the volume. */
   beats(process: SimProcess): void;
   ticked(process: SimProcess, state: string): void;
-  /** Looks over a session's shoulder. */
+  /** Wraps a session, to observe its snapshots and claims. */
   observe(process: SimProcess, session: DirectoryOperations): VolumeOperations;
 }

@@ -1,4 +1,4 @@
-/** Runs in a guest, `node agent.ts PORT`: starts processes and sends them signals, as `remote.ts` asks. */
+/** Runs in a guest, `node agent.ts PORT`: starts processes and signals them for `remote.ts`. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -11,7 +11,7 @@ createServer((socket) => {
     if ('signal' in message) child?.kill(message.signal);
     else child = start(message.args, message.env, socket);
   });
-  // Whoever started it is gone.
+  // The client is gone: end its process.
   socket.on('error', () => socket.destroy());
   socket.on('close', () => {
     child?.kill('SIGCONT');

@@ -1,7 +1,7 @@
 /**
- * The same chaos on every file system: workers on all its mounts are killed and come back under their
- * names, are stopped for longer than a lease, are lied to about the time; half of them are another user's, of
- * the same group. One survives, and everything has to be done, once.
+ * The chaos run of every file system: workers on all of its mounts are killed and restarted under their names,
+ * stopped for longer than a lease, and run with wrong clocks; half of them belong to another user of the same group.
+ * One survives, and everything must be done, once.
  */
 import { strict as assert } from 'node:assert';
 import { lstatSync } from 'node:fs';
@@ -17,20 +17,20 @@ import { Fleet, type Host, type Running } from '../fleet.ts';
 import type { Pace, Stand } from './stand.ts';
 import { asOther, shareWithGroup } from '../users.ts';
 
-/** For what takes several cycles and leases, on a machine that others use too. */
-export const PATIENCE = 240_000;
-/** States that keep four workers busy for a while, at two ticks and four states each. */
-const ENOUGH = 24;
+/** Timeout of steps that take several cycles and leases, on a busy machine. */
+export const STEP_TIMEOUT_MS = 240_000;
+/** Keeps four workers busy, at two ticks and four states each. */
+const MIN_OPEN_STATES = 24;
 
 export interface ChaosResult {
   readonly states: number;
-  /** Of whom there are flags in `done/`. */
+  /** Number of owners of the flags in `done/`. */
   readonly users: number;
   readonly kills: number;
   readonly stops: number;
-  /** Milliseconds from each kill until no claim of that session was left. */
+  /** Milliseconds from each kill until all claims of that session were released. */
   readonly recoveries: readonly number[];
-  /** Ticks whose result was dropped, because somebody else had committed. */
+  /** Ticks whose result was discarded, because another session had committed the state. */
   readonly wasted: number;
 }
 
@@ -39,7 +39,7 @@ const cycleOf = ({ assignment, commitment, update, buffer }: Pace): number =>
 
 export const recoveryBound = (pace: Pace): number => pace.lease + 2 * cycleOf(pace);
 
-/** Workers that go on until they are told to stop. */
+/** Options of workers that run until SIGTERM. */
 export const workFlags = (pace: Pace, delay: string = '0.3'): string[] => [
   ...Object.entries(pace).flatMap(([name, ms]) => [`--${name}`, `${ms}ms`]),
   '--watch',
@@ -66,10 +66,10 @@ export async function chaos(stand: Stand, say: (text: string) => void): Promise<
   const sleeper = fleet.worker('sleeper', flags, {}, host(1));
   let victim = fleet.worker('victim', flags, {}, other(1));
   const recoveries: number[] = [];
-  /** There has to be something to take away from whoever is killed. */
+  /** Adds chains, so that the killed worker holds a state. */
   const feed = (): void => {
     const open = expectedStates(chains).length - fleet.list('done').length;
-    if (open > ENOUGH) return;
+    if (open > MIN_OPEN_STATES) return;
     const batch = chainsOf(chains.length, stand);
     submitChains(fleet.dir, batch);
     chains.push(...batch);
@@ -77,58 +77,58 @@ export async function chaos(stand: Stand, say: (text: string) => void): Promise<
   for (let round = 0; round < rounds; round += 1) {
     if (round === 1 && stand.repair !== undefined) say(stand.repair());
     const wakeUps = count(sleeper, 'starting a new session');
-    // One after the other: workers may well take turns, and never hold something at the same moment.
+    // One after the other: the two workers may never hold a state at the same time.
     await fleet.until(
-      'the victim holds something',
+      'the victim holds a state',
       () => (feed(), sessionAtWork(fleet, 'victim') !== undefined),
-      PATIENCE,
+      STEP_TIMEOUT_MS,
     );
     const dead = sessionAtWork(fleet, 'victim');
     victim.kill('SIGKILL');
     const killed = performance.now();
     await victim.ended;
     const skew = round % 2 === 0 ? skewedBy('-1000s') : {};
-    // By turns one user's, so that each finishes what the other has begun.
+    // In turn as either user, so that each finishes the work of the other.
     victim = fleet.worker('victim', flags, skew, round % 2 === 0 ? host(round) : other(round));
-    const buried = async (): Promise<void> => {
+    const released = async (): Promise<void> => {
       if (dead === undefined) return;
       const gone = (): boolean => heldBy(fleet, { session: dead }).length === 0;
-      await fleet.until('the claims of the dead are gone', gone, PATIENCE);
+      await fleet.until('the claims of the killed session are released', gone, STEP_TIMEOUT_MS);
       recoveries.push(Math.round(performance.now() - killed));
     };
     const stopped = async (): Promise<void> => {
       const holding = (): boolean => (feed(), holds(fleet, 'sleeper'));
-      await fleet.until('the sleeper holds something', holding, PATIENCE);
+      await fleet.until('the sleeper holds a state', holding, STEP_TIMEOUT_MS);
       sleeper.kill('SIGSTOP');
     };
-    await Promise.all([buried(), stopped()]);
+    await Promise.all([released(), stopped()]);
     if (round === 0 && stand.disturb !== undefined) say(await stand.disturb());
     await fleet.until(
-      'the sleeper is taken for dead',
+      'the session of the sleeper is recovered',
       () => !holds(fleet, 'sleeper') && leasesOf(fleet, 'sleeper').length === 0,
-      PATIENCE,
+      STEP_TIMEOUT_MS,
     );
     sleeper.kill('SIGCONT');
     await fleet.until(
-      'the sleeper starts anew',
+      'the sleeper starts a new session',
       () => count(sleeper, 'starting a new session') > wakeUps,
-      PATIENCE,
+      STEP_TIMEOUT_MS,
     );
     say(`round ${round + 1}: ${fleet.list('done').length} done`);
   }
   const expected = expectedStates(chains);
   await fleet.until(
-    'all is done, and nothing is left of the dead',
+    'all is done, and no traces of dead sessions are left',
     () =>
       fleet.list('done').length === expected.length &&
       fleet.list('in_progress').length === 0 &&
       ['core', 'fast', 'sleeper', 'victim'].every((name) => leasesOf(fleet, name).length === 1),
-    PATIENCE,
+    STEP_TIMEOUT_MS,
   );
   const owners = new Set(
     fleet.list('done').map((name) => lstatSync(`${fleet.dir}/done/${name}`).uid),
   );
-  assert.equal(owners.size, stand.knowsNoUsers === true ? 1 : 2, 'users who have done something');
+  assert.equal(owners.size, stand.knowsNoUsers === true ? 1 : 2, 'users with done states');
   workers.push(sleeper, victim);
   await stopAll(workers);
   assert.deepEqual([...problemsWith(fleet, chains), ...tracesIn(fleet)], []);
@@ -153,14 +153,14 @@ function chainsOf(first: number, stand: Stand): Chain[] {
 export async function stopAll(workers: readonly Running[]): Promise<void> {
   for (const worker of workers) worker.kill('SIGTERM');
   const ended = await Promise.all(workers.map((worker) => worker.ended));
-  const badly = ended.filter(({ status }) => status !== 0);
+  const failed = ended.filter(({ status }) => status !== 0);
   assert.deepEqual(
-    badly.map(({ status, signal, stderr }) => ({ status, signal, stderr: stderr.slice(-2000) })),
+    failed.map(({ status, signal, stderr }) => ({ status, signal, stderr: stderr.slice(-2000) })),
     [],
   );
 }
 
-/** What is left behind the scenes when everybody has left. */
+/** Session traces that are left after all workers have ended. */
 export function tracesIn(fleet: Fleet): string[] {
   const places = [
     'workers',
@@ -174,7 +174,7 @@ const holds = (fleet: Fleet, worker: string): boolean => heldBy(fleet, { worker 
 const leasesOf = (fleet: Fleet, worker: string): string[] =>
   fleet.list('.flockwork/leases').filter((session) => session.startsWith(`${worker}.`));
 
-/** The session of this worker that holds something now. */
+/** The session of this worker that holds a state. */
 function sessionAtWork(fleet: Fleet, worker: string): string | undefined {
   return leasesOf(fleet, worker).find((session) => heldBy(fleet, { session }).length > 0);
 }

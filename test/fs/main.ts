@@ -1,8 +1,8 @@
 /**
- * `npm run test:fs [NAME…]`: the chaos run on real file systems, and what each of them was seen to do.
+ * `npm run test:fs [NAME…]`: the chaos run on real file systems, with a table of what was measured on each.
  *
- * Everything happens in namespaces of its own (mounts, network, processes): when this process ends, however
- * it does, the kernel takes down every mount, daemon and address with them.
+ * All of it runs in namespaces of its own (mounts, network, processes): when this process ends in any way, the kernel
+ * removes every mount, daemon and address with them.
  */
 import { spawn, spawnSync, execFileSync } from 'node:child_process';
 import {
@@ -29,10 +29,10 @@ import { sshfs } from './stands/sshfs.ts';
 
 const STANDS: readonly StandKind[] = [...images, tmpfs, overlay, glusterfs, nfs, sshfs];
 const ROOT = resolve(import.meta.dirname, '../..');
-/** Set for the process in the namespaces: the directory it may use. */
-const HOME = 'FLOCKWORK_FS_HOME';
+/** Environment variable of the process in the namespaces: its working directory. */
+const HOME_VARIABLE = 'FLOCKWORK_FS_HOME';
 const USAGE_ERROR = 2;
-/** Of what the daemons of a stand say, when it failed. */
+/** Of a failed stand's daemon logs. */
 const LAST_LINES = 40;
 
 interface Row {
@@ -53,19 +53,19 @@ function chosenStands(names: readonly string[]): readonly StandKind[] | undefine
     return names.length === 0 ? STANDS : STANDS.filter((stand) => names.includes(stand.name));
   }
   const known = STANDS.map((stand) => stand.name).join(', ');
-  process.stderr.write(`unknown: ${unknown.join(', ')}; there are ${known}\n`);
+  process.stderr.write(`expected names of ${known}; got ${unknown.join(', ')}\n`);
   return undefined;
 }
 
-/** Outside: what has to be installed, the namespaces, and the directory that goes in the end. */
+/** Outside: installs packages, starts the namespaces, and removes their directory in the end. */
 async function outside(stands: readonly StandKind[], names: readonly string[]): Promise<number> {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
-    process.stderr.write('test:fs mounts file systems: it has to run as root, on Linux\n');
+    process.stderr.write('test:fs mounts file systems: it must run as root, on Linux\n');
     return USAGE_ERROR;
   }
   install(['faketime', 'iproute2', ...stands.flatMap((stand) => stand.packages)]);
   const home = mkdtempSync(join(tmpdir(), 'fw-fs-'));
-  // The checkout is mounted there as well, since workers of another user may not reach where it is.
+  // The checkout is also mounted there, since another user's workers may not reach its path.
   const code = mkdtempSync(join(tmpdir(), 'fw-code-'));
   for (const directory of [home, code]) chmodSync(directory, 0o755);
   const mounted = (path: string): string =>
@@ -78,7 +78,7 @@ async function outside(stands: readonly StandKind[], names: readonly string[]): 
     [...namespaces, 'sh', '-c', script, 'sh', ROOT, code, ...command],
     {
       stdio: 'inherit',
-      env: { ...process.env, [HOME]: home },
+      env: { ...process.env, [HOME_VARIABLE]: home },
     },
   );
   const stop = (): void => void child.kill('SIGKILL');
@@ -86,7 +86,7 @@ async function outside(stands: readonly StandKind[], names: readonly string[]): 
   const status = await new Promise<number>((ended) =>
     child.once('exit', (exit) => ended(exit ?? 1)),
   );
-  // What is dying in the namespaces may still write.
+  // Processes that end in the namespaces may still write.
   rmSync(home, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   rmdirSync(code);
   return status;
@@ -103,7 +103,7 @@ function install(packages: readonly string[]): void {
   say(`installing ${missing.join(' ')}`);
   const stdio = ['ignore', 'ignore', 'inherit'] as const;
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  // The daemons are to be ours only: packages must not start theirs.
+  // Packages must not start their daemons: the stands start their own.
   const policy = '/usr/sbin/policy-rc.d';
   const own = !existsSync(policy);
   if (own) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
@@ -116,10 +116,10 @@ function install(packages: readonly string[]): void {
   }
 }
 
-/** Inside the namespaces: one file system after the other. */
+/** Inside the namespaces: examines one file system after the other. */
 async function inside(stands: readonly StandKind[], home: string): Promise<number> {
   sh('ip', 'link', 'set', 'lo', 'up');
-  // Daemons that others run on this machine must not answer.
+  // Other daemons of this machine must not answer.
   sh('mount', '-t', 'tmpfs', 'tmpfs', '/run');
   const rows: Row[] = [];
   for (const kind of stands) {
@@ -136,7 +136,7 @@ async function inside(stands: readonly StandKind[], home: string): Promise<numbe
   return rows.some((row) => row.error !== undefined) ? 1 : 0;
 }
 
-/** What was seen until something failed is part of the answer. */
+/** Returns the measurements made before a failure as well. */
 async function examine(kind: StandKind, home: string): Promise<Omit<Row, 'name' | 'seconds'>> {
   const seen: { -readonly [Key in keyof Row]?: Row[Key] } = {};
   try {
@@ -163,7 +163,7 @@ async function examine(kind: StandKind, home: string): Promise<Omit<Row, 'name' 
   return seen;
 }
 
-/** The one that began it: what fails while everything is taken down comes of it. */
+/** The original error, not those of the clean-up after it. */
 function firstOf(error: unknown): Error {
   return error instanceof SuppressedError ? firstOf(error.suppressed) : (error as Error);
 }
@@ -206,8 +206,8 @@ const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
 const names = process.argv.slice(2);
 const stands = chosenStands(names);
-const home = process.env[HOME];
+const home = process.env[HOME_VARIABLE];
 if (stands === undefined) process.exitCode = USAGE_ERROR;
 else if (home === undefined) process.exitCode = await outside(stands, names);
-// At once, whatever is still open: with this process the namespaces go, and all that is in them.
+// Immediately: the namespaces and all in them end with this process.
 else process.exit(await inside(stands, home));

@@ -1,16 +1,16 @@
-/** Measures what the protocol rests on: exclusive links, how soon a name is seen, whose clock stamps files. */
+/** Measures what the protocol depends on: exclusive links, the delay until a name is visible, whose clock stamps files. */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Host } from '../fleet.ts';
 import { eventually, makeDirectory, type Stand } from './stand.ts';
 
 const PROBE = join(import.meta.dirname, 'probe.ts');
-const ROUNDS = 400;
-const RACE_INTERVAL = 10;
-/** Half of them listed, half of them asked for. */
-const NAMES = 8;
-/** Long enough for both processes to be ready; who is late goes on at once. */
-const AHEAD_OF_START = 3000;
+const RACE_ROUNDS = 400;
+const RACE_INTERVAL_MS = 10;
+/** Half of them are listed, half of them stat'ed. */
+const NAME_COUNT = 8;
+/** Until both processes are ready; a late one begins at once. */
+const START_DELAY_MS = 3000;
 
 export interface Measured {
   readonly race: {
@@ -19,7 +19,7 @@ export interface Measured {
     readonly noWinner: number;
     readonly errors: readonly string[];
   };
-  /** Milliseconds, the longest of a few. */
+  /** Milliseconds, the maximum of four. */
   readonly seenByListing: number;
   readonly seenByStat: number;
   readonly stampedBy: 'server' | 'client' | 'kernel';
@@ -51,15 +51,15 @@ async function probe<T>(
 }
 
 async function race(dir: string, here: Host, there: Host): Promise<Measured['race']> {
-  const start = Date.now() + AHEAD_OF_START;
+  const start = Date.now() + START_DELAY_MS;
   const run = (host: Host, who: string): Promise<{ won: number[]; errors: object }> =>
-    probe(host, dir, 'race', who, ROUNDS, start, RACE_INTERVAL);
+    probe(host, dir, 'race', who, RACE_ROUNDS, start, RACE_INTERVAL_MS);
   const [one, other] = await Promise.all([run(here, 'one'), run(there, 'other')]);
   const both = one.won.filter((round) => other.won.includes(round)).length;
   return {
-    rounds: ROUNDS,
+    rounds: RACE_ROUNDS,
     twoWinners: both,
-    noWinner: ROUNDS - (one.won.length + other.won.length - both),
+    noWinner: RACE_ROUNDS - (one.won.length + other.won.length - both),
     errors: [...new Set([...Object.keys(one.errors), ...Object.keys(other.errors)])].sort(),
   };
 }
@@ -69,15 +69,15 @@ async function visibility(
   here: Host,
   there: Host,
 ): Promise<{ seenByListing: number; seenByStat: number }> {
-  for (let index = 0; index < NAMES; index += 1) makeDirectory(dir, `d${index}`);
-  const watching = probe<number[]>(there, dir, 'watch', NAMES);
+  for (let index = 0; index < NAME_COUNT; index += 1) makeDirectory(dir, `d${index}`);
+  const watching = probe<number[]>(there, dir, 'watch', NAME_COUNT);
   await Promise.race([
     watching,
-    eventually('the watcher has looked', () => {
+    eventually('the watcher has listed all directories', () => {
       if (!existsSync(join(dir, 'watching'))) throw new Error('not yet');
     }),
   ]);
-  const created = await probe<number[]>(here, dir, 'create', NAMES, Date.now(), 100);
+  const created = await probe<number[]>(here, dir, 'create', NAME_COUNT, Date.now(), 100);
   const delays = (await watching).map((seen, index) => Math.max(0, seen - created[index]!));
   const longest = (rest: number): number =>
     Math.round(Math.max(...delays.filter((_, index) => index % 2 === rest)));

@@ -1,6 +1,6 @@
 /**
- * Power loss: what the disk holds at some moment, while workers write, is mounted again in the place of
- * what was in memory, and workers go on from there. It happens several times to the same volume.
+ * Power loss: the disk's content at one moment, while workers write, replaces the mounted file system, and workers
+ * go on from there. Repeated several times on the same volume.
  */
 import { strict as assert } from 'node:assert';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { parseCommitRecord } from '../../src/machine/record.ts';
 import { parseToken } from '../../src/volume/token.ts';
 import { expectedStates, problemsWith, submitChains } from '../chaos.ts';
 import { Fleet, run, type Running } from '../fleet.ts';
-import { PATIENCE, stopAll, tracesIn, workFlags } from './chaos.ts';
+import { STEP_TIMEOUT_MS, stopAll, tracesIn, workFlags } from './chaos.ts';
 import { sh, type Power, type Stand } from './stand.ts';
 
 const CUTS = 4;
@@ -17,7 +17,7 @@ const STATES = expectedStates(CHAINS).length;
 
 export interface PowerResult {
   readonly cuts: number;
-  /** States that workers had said to be done when the power went. */
+  /** States that workers had logged as done at each cut. */
   readonly announced: readonly number[];
 }
 
@@ -37,9 +37,9 @@ export async function powerCuts(
     const workers = crew();
     const before = fleet.list('done').length;
     const goal = before + Math.floor((STATES - before) / (CUTS + 1 - cut));
-    await fleet.until(`${goal} are done`, () => fleet.list('done').length >= goal, PATIENCE);
+    await fleet.until(`${goal} are done`, () => fleet.list('done').length >= goal, STEP_TIMEOUT_MS);
     const promised = workers.flatMap(({ stderr }) => saidDone(stderr));
-    // What nobody has synced shows whether the power was really cut.
+    // An unsynced file shows whether the power was really cut.
     writeFileSync(unsynced, 'here');
     power.cut();
     for (const worker of workers) worker.kill('SIGKILL');
@@ -47,7 +47,9 @@ export async function powerCuts(
     power.restore();
     const done = new Set(fleet.list('done'));
     const problems = [
-      ...promised.filter((name) => !done.has(name)).map((name) => `${name} is not done any more`),
+      ...promised
+        .filter((name) => !done.has(name))
+        .map((name) => `expected ${name} to stay done after the power cut`),
       ...[...done].flatMap((name) => notWhole(fleet, name)),
     ];
     assert.deepEqual(problems, [], `after cut ${cut + 1}`);
@@ -61,13 +63,13 @@ export async function powerCuts(
   }
   const workers = crew();
   await fleet.until(
-    'all is done, and the dead are buried',
+    'all is done, and dead sessions are recovered',
     () =>
       fleet.list('done').length === STATES &&
       fleet.list('in_progress').length === 0 &&
       fleet.list('.flockwork/leases').length === workers.length &&
-      areBuried(fleet),
-    PATIENCE,
+      areTracesOfLiveSessions(fleet),
+    STEP_TIMEOUT_MS,
   );
   await stopAll(workers);
   const shown = await statesShown(fleet);
@@ -76,14 +78,14 @@ export async function powerCuts(
   return { cuts: CUTS, announced };
 }
 
-/** The power may have taken a lease, and left the rest of its session: that goes a lease later. */
-function areBuried(fleet: Fleet): boolean {
-  const living = new Set(fleet.list('.flockwork/leases'));
+/** False while a power cut has left traces of a session without its lease: recovery removes them a lease later. */
+function areTracesOfLiveSessions(fleet: Fleet): boolean {
+  const live = new Set(fleet.list('.flockwork/leases'));
   const traces = ['sessions', 'staging'].flatMap((place) => fleet.list(`.flockwork/${place}`));
-  return traces.every((name) => living.has(name.split('~')[0]!));
+  return traces.every((name) => live.has(name.split('~')[0]!));
 }
 
-/** The file of a done successor may be torn; whoever asks for the state is told the whole of it. */
+/** State files of done steps may be torn; `show` prints them from the records. */
 async function statesShown(fleet: Fleet): Promise<Map<string, string>> {
   const shown = new Map<string, string>();
   for (const { instance } of CHAINS) {
@@ -94,7 +96,7 @@ async function statesShown(fleet: Fleet): Promise<Map<string, string>> {
   return shown;
 }
 
-/** What a worker's log says is done has to be so after a power cut: it had been synced before. */
+/** States that a worker's log reports as done: synced before, they must be done after a power cut. */
 function saidDone(log: string): string[] {
   return [...log.matchAll(/"msg":"(\S+) is done"/g)].map((match) => match[1]!);
 }
@@ -102,5 +104,5 @@ function saidDone(log: string): string[] {
 function notWhole(fleet: Fleet, name: string): string[] {
   const text = fleet.read('done', name);
   if (parseCommitRecord(text, name) !== undefined || parseToken(text) !== undefined) return [];
-  return [`done/${name} is torn: ${JSON.stringify(text.slice(0, 100))}`];
+  return [`expected done/${name} whole, got ${JSON.stringify(text.slice(0, 100))}`];
 }

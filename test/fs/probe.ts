@@ -1,6 +1,6 @@
 /**
- * What a process sees and does on one mount, for `measure.ts`: `node probe.ts MODE DIR AHEAD …`. AHEAD is
- * how many milliseconds this host's clock is ahead; times that go in and out are the starter's.
+ * The process of `measure.ts` on one mount: `node probe.ts MODE DIR AHEAD …`. AHEAD is how many milliseconds this
+ * host's clock is ahead; arguments and results are times of the starter's clock.
  */
 import { linkSync, lstatSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,13 +13,14 @@ function waitUntil(time: number): void {
   while (now() < time);
 }
 
-/** GlusterFS allows a file 100 links, unless it is told otherwise. */
-const LINKS = 50;
+/** GlusterFS allows a file 100 links by default. */
+const LINKS_PER_FILE = 50;
 
-/** Tries to make each name by a hard link, at its moment. */
+/** Tries to create each name by a hard link, at a given time. */
 function race(who: string, rounds: number, start: number, interval: number): unknown {
-  const own = (round: number): string => join(dir, `own-${who}-${Math.floor(round / LINKS)}`);
-  for (let round = 0; round < rounds; round += LINKS) writeFileSync(own(round), who);
+  const own = (round: number): string =>
+    join(dir, `own-${who}-${Math.floor(round / LINKS_PER_FILE)}`);
+  for (let round = 0; round < rounds; round += LINKS_PER_FILE) writeFileSync(own(round), who);
   const won: number[] = [];
   const errors: Record<string, number> = {};
   for (let round = 0; round < rounds; round += 1) {
@@ -35,7 +36,7 @@ function race(who: string, rounds: number, start: number, interval: number): unk
   return { won, errors };
 }
 
-/** Each name in a directory of its own, which the watcher has listed before. */
+/** Creates each name in a directory of its own, which the watcher has listed before. */
 function create(count: number, start: number, interval: number): unknown {
   return Array.from({ length: count }, (_, index) => {
     waitUntil(start + index * interval);
@@ -44,7 +45,7 @@ function create(count: number, start: number, interval: number): unknown {
   });
 }
 
-/** When each name was first seen, by listing its directory (even numbers) or asking for it (odd). */
+/** Times at which each name was first seen, by listing its directory (even numbers) or by lstat (odd). */
 async function watch(count: number): Promise<unknown> {
   const seen: (number | null)[] = Array.from({ length: count }, () => null);
   const isThere = (index: number): boolean => {
@@ -56,14 +57,14 @@ async function watch(count: number): Promise<unknown> {
     for (let index = 0; index < count; index += 1) {
       if (seen[index] === null && isThere(index)) seen[index] = now();
     }
-    // The starter waits for this before it lets anything be made.
+    // The starter waits for this file before it starts `create`.
     if (first) writeFileSync(join(dir, 'watching'), '');
     await new Promise((wake) => setTimeout(wake, 2));
   }
   return seen;
 }
 
-/** How far the stamp of a file that is made, and then written to again, is from the starter's time. */
+/** Creates and rewrites a file; returns the difference of its mtime to the starter's time. */
 function stamp(): unknown {
   const path = join(dir, 'stamped');
   writeFileSync(path, 'once');

@@ -1,15 +1,15 @@
-/** Processes on another machine, through the agent that runs there (`agent.ts`): one connection each. */
+/** Processes on another machine, started by the agent there (`agent.ts`) over one connection each. */
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Launch, Ran, Running } from '../fleet.ts';
 import { eventually } from './stand.ts';
 
-/** Lines of JSON. To the agent: first what to start, then signals. */
+/** A JSON line to the agent: first the process to start, then signals. */
 export type ToAgent =
   | { readonly args: readonly string[]; readonly env: NodeJS.ProcessEnv }
   | { readonly signal: NodeJS.Signals };
 
-/** From the agent: what the process writes, at last how it ended. */
+/** A JSON line from the agent: output of the process, and last its exit status. */
 export type FromAgent =
   | { readonly stdout: string }
   | { readonly stderr: string }
@@ -27,7 +27,9 @@ class RemoteProcess implements Running {
     this.#send({ args, env });
     this.ended = new Promise((resolve, reject) => {
       this.#socket.once('error', reject);
-      this.#socket.once('close', () => reject(new Error(`${address} is gone: ${this.stderr}`)));
+      this.#socket.once('close', () =>
+        reject(new Error(`connection to ${address} closed: ${this.stderr}`)),
+      );
       createInterface({ input: this.#socket }).on('line', (line) => {
         const message = JSON.parse(line) as FromAgent;
         if ('stdout' in message) this.stdout += message.stdout;
@@ -40,7 +42,7 @@ class RemoteProcess implements Running {
         }
       });
     });
-    // Whoever does not wait for the end does not want to hear of it.
+    // No unhandled rejection if the test does not await `ended`.
     this.ended.catch(() => (this.isOver = true));
   }
 

@@ -1,4 +1,4 @@
-/** A stand: a file system set up for the tests, with the hosts that have mounted it. */
+/** A stand: a file system that is set up for the tests, with the hosts that have mounted it. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, openSync, closeSync } from 'node:fs';
@@ -6,26 +6,26 @@ import type { Chain } from '../chaos.ts';
 import type { Host } from '../fleet.ts';
 
 export interface Stand extends AsyncDisposable {
-  /** How this process sees what the hosts see: directly, on the server, wherever there is one. */
+  /** The volumes' parent directory in this process: on the server, if there is one. */
   readonly root: string;
   readonly hosts: readonly Host[];
-  /** Options of the first worker: phases and lease. */
+  /** Phases and lease of the volume. */
   readonly pace: Pace;
-  /** A volume that is there already, with these chains. */
+  /** An existing volume with these chains. */
   readonly prepared?: { readonly dir: string; readonly chains: readonly Chain[] };
-  /** Whoever writes is one user to the server. */
+  /** The server maps all users to one. */
   readonly knowsNoUsers?: true;
   readonly chaos: { readonly rounds: number; readonly chains: number; readonly count: number };
-  /** Tells who stamps mtime. */
+  /** For measuring whose clock stamps mtime. */
   readonly skewed?: Skewed;
-  /** In the middle of the first round: breaks a part of the file system; says which. */
+  /** Breaks a part of the file system in the first round; returns which. */
   readonly disturb?: () => string | Promise<string>;
-  /** Before the second round: brings it back, where it does not come back by itself. */
+  /** Restores it before the second round, if it does not recover by itself. */
   readonly repair?: () => string;
   readonly power?: Power;
 }
 
-/** A host, or a mount made for the purpose, whose clock is so many milliseconds ahead. */
+/** A host, or a mount made for the purpose, whose clock is `ahead` ms ahead. */
 export interface Skewed {
   readonly ahead: number;
   readonly use: <T>(act: (host: Host) => Promise<T>) => Promise<T>;
@@ -40,19 +40,19 @@ export interface Pace {
   readonly lease: number;
 }
 
-/** Power loss: what the disk holds at one moment, and nothing of what was only in memory. */
+/** Power loss: the content of the disk at one moment, without anything that was only in memory. */
 export interface Power {
-  /** Keeps that moment, whatever happens at it. */
+  /** Saves the disk's content at this moment. */
   cut(): void;
-  /** Puts the disk of the last cut in the place of the one that is mounted; nobody uses it by now. */
+  /** Mounts the content of the last cut in the place of the current one, which must be unused. */
   restore(): void;
 }
 
 export interface StandKind {
   readonly name: string;
-  /** Debian's packages that it takes. */
+  /** Required Debian packages. */
   readonly packages: readonly string[];
-  /** `home`: an empty directory for everything it needs. */
+  /** `home`: an empty directory for all of its files. */
   readonly open: (home: string) => Promise<Stand>;
 }
 
@@ -64,7 +64,7 @@ export const LOCAL_PACE: Pace = {
   lease: 2000,
 };
 
-/** Runs a command to its end; its output is in the error when it fails. */
+/** Runs a command to its end; throws an error with its output if it fails. */
 export function sh(command: string, ...args: string[]): string {
   return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
@@ -79,7 +79,7 @@ export function unmount(path: string): void {
   sh('umount', path);
 }
 
-/** In place of directories that daemons keep things in: empty ones of the test's, in this namespace only. */
+/** Mounts empty directories over those of daemons, in this namespace only. */
 export function useOwn(stack: AsyncDisposableStack, home: string, places: readonly string[]): void {
   for (const place of places) {
     makeDirectory(place);
@@ -88,7 +88,7 @@ export function useOwn(stack: AsyncDisposableStack, home: string, places: readon
   }
 }
 
-/** A daemon that stays in the foreground, with its output in a file. */
+/** A daemon in the foreground, with its output in a file. */
 export interface Daemon {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -127,7 +127,7 @@ export async function eventually<T>(
       return await attempt();
     } catch (error) {
       if (Date.now() > end) {
-        throw new Error(`waited in vain until ${what}: ${(error as Error).message}`, {
+        throw new Error(`timed out after ${limit} ms: ${what}: ${(error as Error).message}`, {
           cause: error,
         });
       }

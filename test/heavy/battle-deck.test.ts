@@ -1,4 +1,4 @@
-/** The battle deck on a volume, by three workers: what its script waits for comes to be. */
+/** The battle deck's script on a volume with three workers. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -6,8 +6,8 @@ import { expect, test } from 'vitest';
 
 const SCRIPT = join(import.meta.dirname, '../../examples/battle-deck/red-alert.ts');
 
-test('whoever is in the airlock is refused at the outer door, and let back in', async () => {
-  // Pumping takes 20 s then: the door is asked for long before.
+test('the outer door refuses to open during an alert, and the inner door opens again', async () => {
+  // Pumping takes 20 s at this speed: the door's event comes long before.
   const env = { ...process.env, NO_COLOR: '1', BATTLE_DECK_SPEED: '3' };
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [SCRIPT], { env });
   expect(stderr).toBe('');

@@ -1,11 +1,11 @@
-/** Worker processes that are killed, stopped and lied to about the time. */
+/** Worker processes that are killed, stopped, and run with wrong clocks. */
 import { describe, expect, test } from 'vitest';
 import { expectedStates, heldBy, problemsWith, skewedBy, submitChains } from '../chaos.ts';
 import { Fleet } from '../fleet.ts';
 
-const LEASE = 2000;
-const CYCLE = 1000;
-const FLAGS = ['--lease', `${LEASE}ms`, '--example-delay', '0.2', '--concurrency', '2'];
+const LEASE_MS = 2000;
+const CYCLE_MS = 1000;
+const FLAGS = ['--lease', `${LEASE_MS}ms`, '--example-delay', '0.2', '--concurrency', '2'];
 const INSTANCES = 40;
 const COUNT = 3;
 
@@ -14,15 +14,15 @@ const chains = Array.from({ length: INSTANCES }, (_, index) => ({
   count: COUNT,
 }));
 
-describe('whatever happens to a worker, the others finish everything', () => {
-  test('kill -9, again and again, the dead coming back under their names', async () => {
+describe('the other workers finish everything', () => {
+  test('when a worker is killed repeatedly and restarted under its name', async () => {
     await using fleet = new Fleet();
     submitChains(fleet.dir, chains);
     const steady = fleet.worker('steady', FLAGS);
     for (let round = 0; round < 4; round += 1) {
       const victim = fleet.worker('victim', FLAGS);
       await fleet.until(
-        'the victim holds something, or all is done',
+        'the victim holds a state, or all are done',
         () =>
           heldBy(fleet, { worker: 'victim' }).length > 0 ||
           fleet.list('done').length === expectedStates(chains).length,
@@ -31,31 +31,31 @@ describe('whatever happens to a worker, the others finish everything', () => {
       const died = Date.now();
       await victim.ended;
       const held = heldBy(fleet, { worker: 'victim' });
-      await fleet.until('its claims are taken over', () => {
+      await fleet.until('the claims of the victim are released', () => {
         const still = heldBy(fleet, { worker: 'victim' });
         return held.every((name) => !still.includes(name));
       });
       const took = Date.now() - died;
       console.log(
-        `round ${round}: ${held.length} claims of the dead taken over after ${took} ms (lease + 2 cycles: ${LEASE + 2 * CYCLE} ms)`,
+        `round ${round}: ${held.length} claims of the killed worker released after ${took} ms (lease + 2 cycles: ${LEASE_MS + 2 * CYCLE_MS} ms)`,
       );
     }
     expect((await steady.ended).status).toBe(0);
     expect(problemsWith(fleet, chains)).toEqual([]);
   });
 
-  test('SIGSTOP for three leases, then SIGCONT: it finds its lease broken, and starts anew', async () => {
+  test('when a worker is stopped for three leases; it then starts a new session', async () => {
     await using fleet = new Fleet();
     submitChains(fleet.dir, chains);
     const steady = fleet.worker('steady', FLAGS);
     const sleeper = fleet.worker('sleeper', FLAGS);
     await fleet.until(
-      'the sleeper holds something',
+      'the sleeper holds a state',
       () => heldBy(fleet, { worker: 'sleeper' }).length > 0,
     );
     sleeper.kill('SIGSTOP');
     const since = Date.now();
-    await fleet.until('three leases have passed', () => Date.now() - since > 3 * LEASE);
+    await fleet.until('three leases have passed', () => Date.now() - since > 3 * LEASE_MS);
     expect(heldBy(fleet, { worker: 'sleeper' })).toEqual([]);
     sleeper.kill('SIGCONT');
     const [first, second] = await Promise.all([steady.ended, sleeper.ended]);
@@ -64,7 +64,7 @@ describe('whatever happens to a worker, the others finish everything', () => {
     expect(problemsWith(fleet, chains)).toEqual([]);
   });
 
-  test('a worker whose clock is five seconds off works in the same phases as the others', async () => {
+  test('when a clock is five seconds off: that worker acts in the same phases', async () => {
     await using fleet = new Fleet();
     submitChains(fleet.dir, chains);
     const steady = fleet.worker('steady', FLAGS);
@@ -74,7 +74,7 @@ describe('whatever happens to a worker, the others finish everything', () => {
     expect(problemsWith(fleet, chains)).toEqual([]);
     const journal = fleet.journal();
     expect(new Set(journal.map((entry) => entry.worker))).toEqual(new Set(['steady', 'fast']));
-    // I6: nobody crashed, so every step was ticked once.
+    // I6: no worker crashed, so every step was ticked once.
     expect(journal.length).toBe(expectedStates(chains).length);
   });
 });

@@ -1,4 +1,4 @@
-/** Many events for many instances: each has exactly one outcome, whoever dies meanwhile. */
+/** Many events for many instances: each has exactly one outcome, even if workers are killed. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
@@ -18,8 +18,8 @@ const STEPS: readonly (readonly [event: string, outcome: EventOutcome, to: strin
   ['close', 'Ok', 'closed'],
 ];
 const HISTORY = STEPS.map(([event, outcome, to]) => `${event}: ${outcome}, ${to}`);
-/** When the first of them were sent. */
-const BEGAN = Date.parse('2026-01-01T00:00:00Z');
+/** Time of the first event. */
+const FIRST_EVENT_MS = Date.parse('2026-01-01T00:00:00Z');
 
 const orders = Array.from({ length: INSTANCES }, (_, index) => `order-${index}`);
 
@@ -32,14 +32,14 @@ function submit(fleet: Fleet): void {
 function send(fleet: Fleet): void {
   for (const [step, [event]] of STEPS.entries()) {
     for (const [index, to] of orders.entries()) {
-      const time = new Date(BEGAN + step * INSTANCES + index).toISOString();
+      const time = new Date(FIRST_EVENT_MS + step * INSTANCES + index).toISOString();
       const name = formatEventName({ time, isDelayed: false, id: `${to}.${step}`, to });
       writeFileSync(join(fleet.dir, 'events', name), formatEvent({ event }));
     }
   }
 }
 
-/** What became of each event, by instance, in the order of the instance's states. */
+/** Outcomes of the events of each instance, in the order of its states. */
 function histories(fleet: Fleet): Map<string, string[]> {
   const told = new Map<string, string[]>();
   const directories = ['done'];
@@ -63,7 +63,7 @@ function histories(fleet: Fleet): Map<string, string[]> {
   return told;
 }
 
-/** As long as the event is there that was there last, nothing has to be listed. */
+/** Lists `events/` only when the last known event is gone. */
 function overIn(fleet: Fleet): () => boolean {
   let known: string | undefined;
   return () => {
@@ -74,13 +74,13 @@ function overIn(fleet: Fleet): () => boolean {
 }
 
 test.each([
-  ['nobody dies', false],
-  ['a worker is killed every two seconds', true],
-])('ten thousand instances, seven events each: %s', async (_, kills) => {
+  ['without kills', false],
+  ['with a worker killed every two seconds', true],
+])('each of seven events for ten thousand instances has one outcome, %s', async (_, kills) => {
   await using fleet = new Fleet();
   const flags = ['--machines', MACHINES, '--watch', '--lease', '2s'];
   const first = fleet.worker('first', flags);
-  await fleet.until('there is a volume', () => fleet.list('workers').length === 1);
+  await fleet.until('the volume exists', () => fleet.list('workers').length === 1);
   first.kill('SIGTERM');
   await first.ended;
   submit(fleet);
@@ -90,7 +90,7 @@ test.each([
   let [deaths, killed] = [0, performance.now()];
   const isOver = overIn(fleet);
   await fleet.until(
-    'every event is over',
+    'every event has an outcome',
     () => {
       if (kills && performance.now() - killed > 2000) {
         const victim = deaths % workers.length;
@@ -112,6 +112,6 @@ test.each([
   await Promise.all(workers.map((worker) => worker.ended));
   const wrong = [...histories(fleet)].filter(([, lines]) => lines.join() !== HISTORY.join());
   expect(wrong).toEqual([]);
-  // One each, and none besides.
+  // One for each event.
   expect(readdirSync(join(fleet.dir, 'outcomes')).length).toBeGreaterThanOrEqual(events);
 });

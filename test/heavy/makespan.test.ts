@@ -1,10 +1,10 @@
-/** The promise of test/worker/makespan.test.ts, on many more mixes. */
+/** The property of test/worker/makespan.test.ts, on many more mixes. */
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { expectNoWaste, mixes } from '../volume/makespan.ts';
 
 const RUNS = 300;
 
-test('a schedule leaves no slot idle for long, whatever the mix', async () => {
+test('no schedule leaves a slot idle for long', async () => {
   await fc.assert(fc.asyncProperty(mixes, expectNoWaste), { numRuns: RUNS });
 });

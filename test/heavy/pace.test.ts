@@ -1,4 +1,4 @@
-/** With the examples' real retryDelays: how long the whole takes, against the ticks alone and the original. */
+/** Duration of whole runs with the examples' real pauses, compared with the ticks alone and with the original. */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Fleet, run } from '../fleet.ts';
@@ -10,16 +10,16 @@ const ORIGINAL =
   '--assign zip --assignment 3s --commitment 3s --update 3s --buffer 1s --concurrency 1 --no-follow'.split(
     ' ',
   );
-const CYCLE = 12;
+const CYCLE_SECONDS = 12;
 
-/** Where in the 12 s cycle it is, seconds. */
-const inCycle = (): number => (Date.now() / 1000) % CYCLE;
+/** Seconds since the start of the 12 s cycle. */
+const inCycle = (): number => (Date.now() / 1000) % CYCLE_SECONDS;
 
 /**
- * Seconds that the original takes for the countdown, begun at `t` in a cycle before Update System (at 8 s):
- * five cycles from there, and the Worker Assignment after them, in which it finds nothing left.
+ * Seconds that the original takes for the countdown if it starts at second `t` of a cycle, before Update System at
+ * 8 s: five cycles from there, and the next Worker Assignment, in which it finds no state.
  */
-const originalSeconds = (t: number): number => 8 - t + 5 * CYCLE + 4;
+const originalSeconds = (t: number): number => 8 - t + 5 * CYCLE_SECONDS + 4;
 
 async function seconds(paths: string[], args: string[] = []): Promise<number> {
   await using fleet = new Fleet();
@@ -42,7 +42,7 @@ test('all shipped states (50 s of ticks) at the default cycle', async () => {
 });
 
 test('with the 12 s cycle and the original’s options, no slower than the original', async () => {
-  // Long enough before Update System that either program is up in time for it.
+  // Early enough that either program starts before Update System.
   while (inCycle() > 4) await new Promise((wake) => setTimeout(wake, 100));
   const theirs = originalSeconds(inCycle());
   const took = await seconds(COUNTDOWN, ORIGINAL);

@@ -1,4 +1,4 @@
-/** The plain case, twenty times: a fleet that is fair once may have been lucky. */
+/** The plain case, twenty times, since a single fair run may be luck. */
 import { test } from 'vitest';
 import { expectFairFlock } from '../flock.ts';
 

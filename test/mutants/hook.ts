@@ -1,8 +1,8 @@
 /**
- * Runs a program with one place of its source changed, to see whether a test would notice:
+ * Runs a program with one place of its source changed, to see whether a test notices:
  * `FLOCKWORK_MUTANT='{"file":"src/…","find":"…","replace":"…"}' node --import ./test/mutants/hook.ts …`.
- * Threads are given the same change, whatever they are started with; child processes inherit it by
- * the environment, if they are started with the same `--import`.
+ * Threads get the same change, whatever their options; child processes inherit it by the environment if they are
+ * started with the same `--import`.
  */
 import { readFileSync } from 'node:fs';
 import { registerHooks, syncBuiltinESMExports } from 'node:module';
@@ -11,9 +11,9 @@ import { pathToFileURL } from 'node:url';
 import threads, { type WorkerOptions } from 'node:worker_threads';
 
 export interface Mutant {
-  /** From the root of the checkout. */
+  /** Relative to the root of the checkout. */
   readonly file: string;
-  /** Has to be in that file exactly once: a mutant whose place is gone is an error, not a survivor. */
+  /** Must occur in that file exactly once: a mutant whose place is gone is an error, not a survivor. */
   readonly find: string;
   readonly replace: string;
 }
@@ -25,7 +25,7 @@ function install(text: string): void {
   const path = join(import.meta.dirname, '../..', file);
   const pieces = readFileSync(path, 'utf8').split(find);
   if (pieces.length !== 2) {
-    throw new Error(`${file} has ${pieces.length - 1} places like this, not one: ${find}`);
+    throw new Error(`expected one place in ${file}, got ${pieces.length - 1}: ${find}`);
   }
   const changed = pieces.join(replace);
   const target = pathToFileURL(path).href;
@@ -36,7 +36,7 @@ function install(text: string): void {
     },
   });
 
-  // Hooks are of one thread, and ours are started without flags and without an environment.
+  // Hooks apply to one thread, and the workers' threads start without flags and environment.
   class MutantWorker extends threads.Worker {
     constructor(script: string | URL, options: WorkerOptions = {}) {
       const { env } = options;

@@ -1,9 +1,9 @@
-/** Mistakes that the simulator has to find: each is one place of the source, and what it might have said. */
+/** Mutants that the simulator must find: each replaces one place of the source. */
 import type { Mutant } from './hook.ts';
 
 export interface NamedMutant extends Mutant {
   readonly name: string;
-  /** That shows it; where the simulator has changed, another one may. */
+  /** A seed that finds it; after changes of the simulator, another one may. */
   readonly seed: number;
 }
 
@@ -11,15 +11,15 @@ const VOLUME = 'src/volume';
 
 export const MUTANTS: readonly NamedMutant[] = [
   {
-    name: 'whatever lies in waiting/ is taken for a state that waits',
+    name: 'any entry of waiting/ counts as a waiting state',
     seed: 89,
     file: `${VOLUME}/snapshot.ts`,
     find: 'listings.list(directory, isStateName)',
     replace: 'listings.list(directory)',
   },
   {
-    name: 'an entry that cannot be dealt with keeps everybody from the rest',
-    seed: 38,
+    name: 'an unusable entry stops the work on all others',
+    seed: 87,
     file: `${VOLUME}/pass-over.ts`,
     find: 'if (code === undefined || !OF_AN_ENTRY.has(code)) throw error;',
     replace: 'throw error;',
@@ -33,7 +33,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'claim without a look at done/',
-    seed: 12,
+    seed: 35,
     file: `${VOLUME}/claim.ts`,
     find: "if (!(await isSettled(files, layout, name))) return 'ours';",
     replace: "if (name !== '') return 'ours';",
@@ -60,7 +60,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     replace: 'await files.unlink(name).catch(() => undefined); await files.link(existing, name);',
   },
   {
-    name: "a claim is released by name, whoever's it is",
+    name: 'a claim is released by name, even if another session holds it',
     seed: 795,
     file: `${VOLUME}/claim.ts`,
     find: 'if (!isSure) return removeIfContent(files, flag, tokenText, may);',
@@ -91,14 +91,14 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'the directory of staged records is not synced',
-    seed: 277,
+    seed: 43,
     file: `${VOLUME}/context.ts`,
     find: "await this.files.sync(this.layout.internal('staging'));",
     replace: '',
   },
   {
     name: 'the sweep publishes what a power cut can undo',
-    seed: 121,
+    seed: 3,
     file: `${VOLUME}/recovery.ts`,
     find: "await files.sync(layout.flags('done'));",
     replace: '',
@@ -106,42 +106,42 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'sessions without a boot id',
     seed: 2,
-    file: 'src/store/token.ts',
+    file: 'src/volume/token.ts',
     find: "return `${worker}.${boot.join('')}`;",
     replace: 'return `${worker}.${boot.length}`;',
   },
   {
     name: 'a phase is tested by one reading of the clock',
-    seed: 3,
-    file: 'src/semaphore/cycle.ts',
+    seed: 18,
+    file: 'src/volume/phases/cycle.ts',
     find: 'return now.latest < moment.end ? moment : undefined;',
     replace: 'return moment;',
   },
   {
     name: 'slices of rosters that are not sorted',
     seed: 1,
-    file: 'src/semaphore/assignment.ts',
+    file: 'src/volume/phases/assignment.ts',
     find: `  const sorted = roster.toSorted(
     (a, b) => compareCodePoints(a.session, b.session) || compareCodePoints(a.name, b.name),
   );`,
     replace: '  const sorted = [...roster];',
   },
   {
-    name: 'the heart beats in the main thread',
+    name: 'the heartbeat runs in the main thread',
     seed: 90,
     file: 'src/sim/process.ts',
     find: 'const silentUntil = this.#stoppedUntil;',
     replace: 'const silentUntil = Math.max(this.#stoppedUntil, this.#blockedUntil);',
   },
   {
-    name: 'a tick that hangs does not stop the heart',
+    name: 'a hung tick does not stop the heartbeat',
     seed: 59,
     file: `${VOLUME}/pulse.ts`,
     find: "if (began.monotonic > deadline) return { kind: 'silent' };",
     replace: '',
   },
   {
-    name: 'half-written copies are put aside at first sight',
+    name: 'half-written copies fail at first sight',
     seed: 18,
     file: 'src/worker/holding.ts',
     find: 'return at - since >= patience',
@@ -160,7 +160,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   await link(context, await assign(context, at(steps, 'staged'), guard), guard);`,
   },
   {
-    name: 'the volume id is not looked at',
+    name: 'the volume id is not checked',
     seed: 76,
     file: `${VOLUME}/session.ts`,
     find: 'if (text === undefined || parseVolumeFile(text)?.id !== this.#volume.id) {',
@@ -175,7 +175,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'commits in any phase',
-    seed: 43,
+    seed: 31,
     file: `${VOLUME}/commit.ts`,
     find: `    if (!guard.canBegin()) return;
     const record = recordOf(step);`,
@@ -190,9 +190,9 @@ export const MUTANTS: readonly NamedMutant[] = [
     replace: '    return isOurs(there)',
   },
   {
-    name: 'a look long ago is as good as one just now',
+    name: 'an old reading of a lease counts as a current one',
     seed: 1,
-    file: 'src/semaphore/liveness.ts',
+    file: 'src/volume/phases/liveness.ts',
     find: 'return sighting.looked - sighting.since >= lease;',
     replace: 'return sighting.looked - sighting.since >= lease / 8;',
   },
@@ -204,14 +204,14 @@ export const MUTANTS: readonly NamedMutant[] = [
     replace: "if (this.#heartbeat !== undefined) return 'alive';",
   },
   {
-    name: 'whoever sees nothing once ends, whatever caches say',
+    name: 'a worker ends at its first empty snapshot, despite caches',
     seed: 832,
-    file: 'src/worker/stillness.ts',
+    file: 'src/volume/phases/stillness.ts',
     find: 'return isFresh || now - this.#since >= this.#leaseMs;',
     replace: 'return now >= this.#since;',
   },
   {
-    name: 'pauses end by the clock alone',
+    name: 'retry delays end by the clock alone',
     seed: 65,
     file: `${VOLUME}/pauses.ts`,
     find: 'this.#seenFor(name, last) >= pauseAfter(last) + this.#cycle;',
@@ -225,7 +225,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     replace: '',
   },
   {
-    name: 'states are archived however young they are',
+    name: 'states are archived at any age',
     seed: 10,
     file: `${VOLUME}/archivable.ts`,
     find: 'known >= age && ',
@@ -247,14 +247,14 @@ export const MUTANTS: readonly NamedMutant[] = [
       if (content !== undefined) await removeIfContent(`,
   },
   {
-    name: 'state files leave the root before the archive is on the disk',
+    name: 'state files leave the root before the archive is durable',
     seed: 4,
     file: `${VOLUME}/archiver.ts`,
     find: 'await files.sync(shard);',
     replace: '',
   },
   {
-    name: 'successors are published over what is archived',
+    name: 'successors are published although they are archived',
     seed: 37,
     file: `${VOLUME}/commit.ts`,
     find: '  if (await isArchived(files, layout, next.name)) return true;',
@@ -269,7 +269,7 @@ export const MUTANTS: readonly NamedMutant[] = [
       'const first = /"state":"([^"]+)"/.exec(doneText)?.[1]; const record = parseCommitRecord(doneText, first ?? name);',
   },
   {
-    name: 'what a worker that is stopping does not take wakes it, again and again',
+    name: 'a stopping worker is woken in a loop by files that it does not take',
     seed: 1009,
     file: 'src/worker/worker.ts',
     find: 'if (this.#ending !== undefined) return this.#supply.forgetOffers();',
@@ -283,21 +283,21 @@ export const MUTANTS: readonly NamedMutant[] = [
     replace: '{',
   },
   {
-    name: 'a bundle is swept away with what is not seen of it',
+    name: 'a bundle is removed with records that are not seen',
     seed: 42,
     file: `${VOLUME}/recovery.ts`,
     find: 'if (names.length > 0 && left === 0)',
     replace: 'if (names.length > 0)',
   },
   {
-    name: 'a bundle is no flag of any of its records',
-    seed: 3,
+    name: 'a bundle does not count as the flag of its records',
+    seed: 7,
     file: 'src/machine/record.ts',
     find: 'return `\\n${content}`.includes(`\\n${formatRecord(record)}`);',
     replace: 'return content === formatRecord(record);',
   },
   {
-    name: 'torn successors count as somebody else’s',
+    name: 'torn successors count as foreign files',
     seed: 27,
     file: `${VOLUME}/torn.ts`,
     find: 'if (!isTorn(there, next.content)) return false;',
@@ -326,70 +326,70 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'an event counts as applied before its state is committed',
-    seed: 18,
+    seed: 35,
     file: `${VOLUME}/outcomes.ts`,
     find: "if (done === undefined) return { kind: 'assigned', state };",
     replace:
       "if (done === undefined) return { kind: 'over', outcome: appliedIn(recordOfEvent(text, id)!, id)! };",
   },
   {
-    name: 'an event that another state was to have is nobody’s',
+    name: 'an event whose assigned state never commits is never applied',
     seed: 170,
     file: `${VOLUME}/effects.ts`,
     find: 'generation = standing.generation;',
     replace: "return 'taken';",
   },
   {
-    name: 'an event that another state is to have is anybody’s',
+    name: 'an event that is assigned to one state is applied in another',
     seed: 419,
     file: `${VOLUME}/effects.ts`,
     find: "return standing.state === record.state ? 'ours' : 'taken';",
     replace: "return 'ours';",
   },
   {
-    name: 'events that are over are taken away before that is on the disk',
+    name: 'event files are removed before their outcome is durable',
     seed: 226,
     file: `${VOLUME}/effects.ts`,
     find: "await files.sync(layout.flags('done'));",
     replace: '',
   },
   {
-    name: 'the sweep leaves out the events that a step causes',
+    name: 'the sweep leaves out the events that a step emits',
     seed: 64,
     file: `${VOLUME}/commit.ts`,
     find: 'if (!(await emitEvents(context, record, source, guard.canFinish))) return false;',
     replace: '',
   },
   {
-    name: 'events that a step causes are not synced before it is unstaged',
+    name: 'events that a step emits are not synced before it is unstaged',
     seed: 1000,
     file: `${VOLUME}/commit.ts`,
     find: 'if (emits) await files.sync(layout.events);',
     replace: '',
   },
   {
-    name: 'a dropped file goes before the event that it is is on the disk',
+    name: 'a dropped file is removed before its event is durable',
     seed: 8,
     file: `${VOLUME}/dropped.ts`,
     find: 'await files.sync(layout.events);',
     replace: '',
   },
   {
-    name: 'a dropped file is another event each time it is looked at',
+    name: 'a dropped file becomes another event each time it is read',
     seed: 8,
     file: 'src/machine/dropped.ts',
     find: '`${fileName}\\0${content}`',
     replace: '`${fileName}\\0${content}${Math.random()}`',
   },
   {
-    name: 'a dropped file that does not parse is taken away',
+    name: 'an invalid dropped file is removed',
     seed: 15,
     file: `${VOLUME}/dropped.ts`,
     find: "if (typeof dropped === 'string') return { content, reason: dropped };",
     replace: "if (typeof dropped === 'string') return void (await remove(files, path));",
   },
   {
-    name: 'what waits is not woken by an event',
+    name: 'events do not wake waiting states',
     seed: 1,
     file: `${VOLUME}/snapshot.ts`,
     find: 'if (waiting.has(name) && !inbox.due.has(instance)) continue;',
@@ -410,28 +410,28 @@ export const MUTANTS: readonly NamedMutant[] = [
     replace: '.filter(({ ended }) => ended === undefined).length > 1;',
   },
   {
-    name: 'a branch that ends tells nobody',
+    name: 'the end of a branch is not reported',
     seed: 1,
     file: 'src/machine/step-effects.ts',
-    find: 'drafts.push(...told);',
+    find: 'planned.push(...told);',
     replace: '',
   },
   {
-    name: 'what a branch ends with is forgotten',
+    name: 'the output of a branch is lost',
     seed: 1,
     file: 'src/machine/join-events.ts',
     find: ', ...(details !== undefined && { output: details })',
     replace: '',
   },
   {
-    name: 'a step is archived before the branches that it has begun are done',
+    name: 'a step is archived before its branches are done',
     seed: 67,
     file: `${VOLUME}/archiver.ts`,
     find: 'for (const one of publishedStates(record)) {',
     replace: 'for (const one of record.next === undefined ? [] : [record.next]) {',
   },
   {
-    name: 'torn branches count as somebody else’s',
+    name: 'torn branches count as foreign files',
     seed: 61,
     file: `${VOLUME}/torn.ts`,
     find: 'const origin = originName(name);',

@@ -69,5 +69,5 @@ test.each([
     `process.stdout.write('ran');`,
   );
   expect(stdout).toBe('');
-  expect(stderr).toMatch(/src\/volume\/pulse\.ts has \d+ places like this, not one/);
+  expect(stderr).toMatch(/expected one place in src\/volume\/pulse\.ts, got \d+/);
 });

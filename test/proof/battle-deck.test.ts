@@ -1,9 +1,9 @@
-/** The battle deck with all of its airlocks, explored to the end. */
+/** Exhaustive check of the battle deck with all of its airlocks. */
 import { expect, test } from 'vitest';
 import whole from '../../examples/battle-deck/battle-deck.ts';
 import { checkAll } from '../../src/check/check.ts';
 
-test('door, environment, deck and four airlocks: everything that is claimed holds', () => {
+test('all claims hold for door, environment, deck and four airlocks', () => {
   const began = performance.now();
   const { findings, bound, states, transitions, together } = checkAll(whole);
   const seconds = ((performance.now() - began) / 1000).toFixed(0);

@@ -1,7 +1,7 @@
 /**
- * Every reader of a volume, fed with what nobody would write: whatever stands there, no program breaks, no path leads out of
- * the volume, and no phase is held up. `FLOCKWORK_FUZZ_SECONDS` says for how long (60), `FLOCKWORK_FUZZ_SEED` where to begin (1);
- * the first volume that fails is printed.
+ * Fuzzes every reader of a volume with hostile entries: no reader crashes, accesses a file outside of the volume, or
+ * takes longer than MAX_CALL_MS. `FLOCKWORK_FUZZ_SECONDS` sets the duration (60), `FLOCKWORK_FUZZ_SEED` the first
+ * seed (1). The first failing volume is printed.
  */
 import {
   chmodSync,
@@ -35,8 +35,8 @@ import { bareStep, OPEN, TestVolume, type TestSession } from '../volume/harness.
 const SECONDS = Number(process.env['FLOCKWORK_FUZZ_SECONDS'] ?? 60);
 const FIRST_SEED = Number(process.env['FLOCKWORK_FUZZ_SEED'] ?? 1);
 const VOLUMES_PER_SEED = 50;
-/** Of one call, with a factor of a hundred: a phase lasts for tenths of a second. */
-const LONGEST_MS = 20_000;
+/** A hundred times the length of a phase. */
+const MAX_CALL_MS = 20_000;
 
 const SESSION = 'evil.aaaaaaaa';
 const EVENT = '20260101T000000.000Z~a@i0';
@@ -74,7 +74,7 @@ const DIRECTORIES = [
   'archive/00/done',
 ];
 
-/** One of each kind of file, to begin from. */
+/** One file of each kind, to mutate. */
 const SAMPLES: readonly object[] = [
   { state: 'simple', payload: { target: 'x' } },
   { state: 'simple', machine: 'simple', notBefore: '2030-01-01T00:00:00Z', priority: 1 },
@@ -170,7 +170,7 @@ const odd = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
 );
 
-/** A sample with some of its values replaced, at any depth. */
+/** A sample with some values replaced or dropped, at any depth. */
 const twisted = fc
   .record({
     sample: fc.nat(SAMPLES.length - 1),
@@ -191,7 +191,7 @@ const twisted = fc
       visit(copy);
       const [parent, key] = places[at % places.length] ?? [copy, 'x'];
       if (drops) delete parent[key];
-      // A copy: another twist may change it, or put it into itself.
+      // A copy, since another twist may change it or insert it into itself.
       else parent[key] = structuredClone(value);
     }
     return `${JSON.stringify(copy)}\n`;
@@ -240,30 +240,31 @@ function put(
   if (dirname(path) !== join(volume.dir, directory)) return;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    // Through a link of ours it would be us who write outside.
+    // Not through a symbolic link of this test, which leads outside.
     if (lstatSync(dirname(path)).isSymbolicLink()) return;
     if (kind === 'directory') mkdirSync(path);
     else if (kind === 'link') symlinkSync(outside, path);
     else if (kind === 'dangling') symlinkSync('/nonexistent', path);
     else writeFileSync(path, text, { flag: 'wx' });
   } catch {
-    // Something is there already, or no directory is.
+    // The entry exists, or its parent is not a directory.
   }
 }
 
-/** Errors of the volume, and those that say what is wrong with it, are expected; a TypeError is a mistake. */
+/** Errno errors and reported problems are expected; a TypeError is a bug. */
 async function survive(what: string, act: () => Promise<unknown>): Promise<void> {
   const began = performance.now();
   try {
     await act();
   } catch (error) {
-    const isSaid = error instanceof UserError || (error as Error).name === 'Error';
-    if (errnoOf(error) === undefined && !isSaid) {
+    const isReported = error instanceof UserError || (error as Error).name === 'Error';
+    if (errnoOf(error) === undefined && !isReported) {
       throw new Error(`${what}: ${(error as Error).stack}`, { cause: error });
     }
   }
   const took = performance.now() - began;
-  if (took > LONGEST_MS) throw new Error(`${what} took ${took} ms`);
+  if (took > MAX_CALL_MS)
+    throw new Error(`expected ${what} within ${MAX_CALL_MS} ms, got ${took} ms`);
 }
 
 async function work(volume: TestVolume, ant: TestSession): Promise<void> {
@@ -324,7 +325,7 @@ async function look(volume: TestVolume): Promise<void> {
   });
 }
 
-async function mend(volume: TestVolume): Promise<void> {
+async function reset(volume: TestVolume): Promise<void> {
   const { layout } = volume;
   const files = new NodeFiles({ durable: false });
   await survive('reset --done', () => resetDone(files, layout));
@@ -342,7 +343,7 @@ const looksOf = (directory: string): string[] =>
     });
 
 test(
-  `${SECONDS} seconds of volumes that others have written`,
+  `readers survive hostile volumes for ${SECONDS} seconds`,
   async () => {
     const outside = mkdtempSync(join(tmpdir(), 'flockwork-outside-'));
     writeFileSync(join(outside, 'i0.state'), 'precious');
@@ -359,14 +360,14 @@ test(
       await look(volume);
       await work(volume, ant);
       await look(volume);
-      await mend(volume);
+      await reset(volume);
       await ant.session.leave().catch((error: unknown) => {
         if (errnoOf(error) === undefined) throw error;
       });
       expect(looksOf(outside)).toEqual(before);
     });
     try {
-      // Seed by seed, and each to its end: what is cut off half-way would go on beside whatever comes after.
+      // Whole seeds: a property that is interrupted would go on beside the next test.
       const ends = performance.now() + SECONDS * 1000;
       for (let seed = FIRST_SEED; performance.now() < ends; seed += 1) {
         await fc.assert(property, { seed, numRuns: VOLUMES_PER_SEED });
@@ -376,7 +377,7 @@ test(
     }
     console.log(`${volumes} volumes`);
     expect(volumes).toBeGreaterThan(10);
-    // Nothing beside the volumes either, which are taken away one by one.
+    // Nothing was created beside the volumes, which are removed one by one.
     const made = readdirSync(tmpdir()).filter(
       (name) => !around.has(name) && /state|cron/.test(name),
     );

@@ -1,6 +1,6 @@
 /**
- * The simulator held against mistakes: each is made in the source, one by one, and has to show within so
- * many seeds. Without any, the seeds that showed them pass.
+ * The mutation gate: the simulator must find each mutant within 2,000 seeds. Without a mutant, the seeds that found
+ * one pass.
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
@@ -11,9 +11,9 @@ import { MUTANTS } from '../mutants/mutants.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const SEEDS = Array.from({ length: 2000 }, (_, index) => index + 1);
-const AT_ONCE = 2;
-/** Nothing to go by: most take seconds, some have to wait for their seed, and some machines are slow. */
-const HOUR = 3_600_000;
+const CONCURRENCY = 2;
+/** Generous: most mutants take seconds, but some need a search for a new seed. */
+const TIMEOUT_MS = 3_600_000;
 
 interface Found {
   readonly seed: number;
@@ -21,7 +21,7 @@ interface Found {
   readonly message: string;
 }
 
-/** The first seed that fails; null if none does. Rejects, with what it wrote, if the program fails. */
+/** The first failing seed; null if none fails. Rejects with the program's output if that crashes. */
 async function firstFailure(seeds: readonly number[], mutant?: Mutant): Promise<Found | null> {
   const args = ['./test/mutants/first-failure.ts', ...seeds.map(String)];
   const env: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: '1' };
@@ -39,17 +39,17 @@ const rowOf = (name: string, { seed, verdict, message }: Found): string =>
   `| ${cell(name)} | ${seed} | ${verdict} | ${cell(message)} |`;
 
 test(
-  `each of ${MUTANTS.length} mistakes is found`,
+  `the simulator finds each of ${MUTANTS.length} mutants`,
   async () => {
     const wrong: string[] = [];
     const left = [...MUTANTS];
     const shown = new Set<number>();
-    console.log('| mutant | seed | verdict | what it said |\n| --- | ---: | --- | --- |');
+    console.log('| mutant | seed | verdict | message |\n| --- | ---: | --- | --- |');
     const lane = async (): Promise<void> => {
       for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
         const { name } = mutant;
         try {
-          // Where it showed last time, first: the search is what takes its time.
+          // The last known seed first: a search takes long.
           const found =
             (await firstFailure([mutant.seed], mutant)) ?? (await firstFailure(SEEDS, mutant));
           if (found === null) {
@@ -59,15 +59,15 @@ test(
           console.log(rowOf(name, found));
           shown.add(found.seed);
         } catch (error) {
-          // What the child wrote is in the message: a mutant whose place is gone, or that does not load.
+          // The place of the mutant is gone, or the mutated module does not load: see the message.
           wrong.push(`${name}: ${(error as Error).message}`);
         }
       }
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, lane));
+    await Promise.all(Array.from({ length: CONCURRENCY }, lane));
     expect(wrong).toEqual([]);
-    // It was the mistake that failed there.
+    // The mutants made these seeds fail.
     expect(await firstFailure([...shown])).toBeNull();
   },
-  HOUR,
+  TIMEOUT_MS,
 );

@@ -1,14 +1,14 @@
-/** Many runs, and their sum. */
+/** Campaigns: many runs and their totals. */
 import { expect, test } from 'vitest';
 import { addOutcome, addTotals, noTotals, runSeeds, type Totals } from '../../src/sim/campaign.ts';
 import type { Outcome } from '../../src/sim/outcome.ts';
 import { drawScenario } from '../../src/sim/scenario.ts';
 import { simulate } from '../../src/sim/simulation.ts';
 
-/** Fails at once: nobody is prepared for an error without an errno. */
+/** A bug: no worker expects an error without an errno. */
 const MISTAKE = { kind: 'refused', errno: undefined as unknown as string } as const;
 
-test('each seed is run once, and what is reported adds up', async () => {
+test('runSeeds runs each seed once, and its reports add up', async () => {
   const seeds = Array.from({ length: 45 }, (_, index) => String(index));
   const expected = noTotals();
   for (const seed of seeds) addOutcome(expected, await simulate(drawScenario(seed)));
@@ -30,7 +30,7 @@ test('each seed is run once, and what is reported adds up', async () => {
   expect(reports.length).toBeGreaterThan(1);
 });
 
-test('what fails is told at once, with its seed', async () => {
+test('runSeeds reports each failing run, with its seed', async () => {
   const failed: Outcome[] = [];
   const left = ['a', 'b'];
   await runSeeds({

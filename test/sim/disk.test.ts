@@ -1,14 +1,14 @@
-/** What the simulated volume loses in a power cut, and what it shows to whoever caches. */
+/** The simulated volume: power cuts and stale views. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Disk, type Actor } from '../../src/sim/disk.ts';
 
-const MEMORY = 1000;
+const HISTORY_MS = 1000;
 
-/** A volume with one directory `/d`, which survives. */
+/** A volume with one synced directory, `/d`. */
 class Stand {
   now = 0;
-  readonly disk: Disk = new Disk(() => this.now, MEMORY);
+  readonly disk: Disk = new Disk(() => this.now, HISTORY_MS);
   readonly a: Actor = { client: 'a', stamp: () => this.now };
   readonly b: Actor = { client: 'b', stamp: () => this.now };
 
@@ -17,7 +17,7 @@ class Stand {
     this.disk.sync('/');
   }
 
-  /** Each change at a moment of its own. */
+  /** Sets the time of the next change. */
   at(time: number): Disk {
     this.now = time;
     return this.disk;
@@ -26,7 +26,7 @@ class Stand {
 
 const NOTHING = (): string => '';
 
-test('a power cut spares what was synced: names, and what is in them', () => {
+test('a power cut keeps synced names and contents', () => {
   const { disk, a } = new Stand();
   disk.create('/d/x', 'whole', a);
   disk.sync('/d/x');
@@ -35,7 +35,7 @@ test('a power cut spares what was synced: names, and what is in them', () => {
   expect(disk.read('/d/x')).toBe('whole');
 });
 
-test('a synced name of a file that was not synced comes back with what the tear leaves', () => {
+test('a power cut tears the unsynced content of a synced name', () => {
   const { disk, a } = new Stand();
   disk.create('/d/x', 'whole', a);
   disk.sync('/d');
@@ -46,7 +46,7 @@ test('a synced name of a file that was not synced comes back with what the tear 
   expect(disk.read('/d/x')).toBe('wh');
 });
 
-test('a file whose content was synced and whose name was not is gone, or whole', () => {
+test('a power cut keeps or removes an unsynced name whose content is synced', () => {
   for (const keeps of [true, false]) {
     const { disk, a } = new Stand();
     disk.create('/d/x', 'whole', a);
@@ -57,7 +57,7 @@ test('a file whose content was synced and whose name was not is gone, or whole',
   }
 });
 
-test('what is written after the sync is torn, and what was there before is known', () => {
+test('a power cut passes the synced content to the tear', () => {
   const { disk, a } = new Stand();
   disk.create('/d/x', 'old', a);
   disk.sync('/d/x');
@@ -70,7 +70,7 @@ test('what is written after the sync is torn, and what was there before is known
   expect(disk.read('/d/x')).toBe('old|old and new');
 });
 
-test('a name that was taken away comes back, unless that was synced', () => {
+test('a power cut restores a removed name unless the removal was synced', () => {
   const { disk, a } = new Stand();
   disk.create('/d/x', '', a);
   disk.sync('/d');
@@ -83,7 +83,7 @@ test('a name that was taken away comes back, unless that was synced', () => {
   expect(disk.list('/d')).toEqual([]);
 });
 
-test('what is in a directory whose own name was not synced goes with it', () => {
+test('a power cut removes an unsynced directory with its entries', () => {
   const { disk, a } = new Stand();
   disk.makeDirectory('/d/e', a);
   disk.create('/d/e/x', '', a);
@@ -92,7 +92,7 @@ test('what is in a directory whose own name was not synced goes with it', () => 
   expect(disk.list('/d')).toEqual([]);
 });
 
-test('each change is asked for once, in order, and none is owed any more after the cut', () => {
+test('a power cut asks for each unsynced change once, in order', () => {
   const { disk, a } = new Stand();
   disk.create('/d/x', '', a);
   disk.create('/d/y', '', a);
@@ -105,7 +105,7 @@ test('each change is asked for once, in order, and none is owed any more after t
   expect(disk.list('/d')).toEqual(['x']);
 });
 
-test('after a cut a file has the names that are left, and may have more', () => {
+test('a power cut reduces the link count of a file to the remaining names', () => {
   let now = 0;
   const disk = new Disk(() => now, 0, undefined, { maxLinks: 2 });
   const actor = { client: 'a', stamp: () => now };
@@ -119,7 +119,7 @@ test('after a cut a file has the names that are left, and may have more', () => 
   expect(disk.list('/')).toEqual(['x', 'z']);
 });
 
-test('where other users’ files are protected, they get no further name; those of the same host do', () => {
+test('link refuses the files of other hosts’ users when links are protected', () => {
   const disk = new Disk(() => 0, 0, undefined, { protectsLinks: true });
   const [ant, again, bee] = ['w1.1', 'w1.2', 'w2.1'].map((client) => ({ client, stamp: () => 0 }));
   disk.create('/x', '', ant!);
@@ -128,7 +128,7 @@ test('where other users’ files are protected, they get no further name; those 
   expect(disk.list('/')).toEqual(['x', 'y']);
 });
 
-test('a cache shows the volume as it was, to whoever changed nothing', () => {
+test('a stale view shows the volume at its time', () => {
   const stand = new Stand();
   const { a } = stand;
   stand.at(10).create('/d/x', '1', a);
@@ -148,7 +148,7 @@ test('a cache shows the volume as it was, to whoever changed nothing', () => {
   expect(seen(45)).toEqual([['y'], undefined, '3']);
 });
 
-test('a cache always shows what its client did last', () => {
+test('a stale view includes its client’s own changes', () => {
   const stand = new Stand();
   const { a, b } = stand;
   stand.at(10).create('/d/mine', '1', b);
@@ -162,7 +162,7 @@ test('a cache always shows what its client did last', () => {
   expect(stand.disk.stat('/d/mine', view)).toBeUndefined();
 });
 
-test("what others did to one's own name afterwards may not show", () => {
+test('a stale view may hide later changes of its client’s own names', () => {
   const stand = new Stand();
   const { a, b } = stand;
   stand.at(10).create('/d/x', '', b);
@@ -172,7 +172,7 @@ test("what others did to one's own name afterwards may not show", () => {
   expect(stand.disk.stat('/d/x', view)?.kind).toBe('file');
 });
 
-test('a listing from a cache and its time stamp are of the same moment', () => {
+test('a stale listing and its time stamp are of the same time', () => {
   const stand = new Stand();
   for (const [index, name] of ['x', 'y', 'z'].entries()) {
     stand.at(10 * (index + 1)).create(`/d/${name}`, '', stand.a);
@@ -194,7 +194,7 @@ const step = fc.record({
   name: fc.constantFrom('x', 'y', 'z'),
 });
 
-test('a listing and single looks through the same cache agree, and old views are what was once true', () => {
+test('listings and stats of one stale view agree, and equal a past state', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), fc.nat({ max: 30 }), (steps, since) => {
       const stand = new Stand();
@@ -207,19 +207,19 @@ test('a listing and single looks through the same cache agree, and old views are
         if (what === 'unlink' && isThere) disk.unlink(`/d/${name}`, actor);
         truths.push(disk.list('/d').toSorted().join());
       }
-      for (const client of ['a', 'b', 'nobody']) {
+      for (const client of ['a', 'b', 'other']) {
         const view = { time: since, client };
         const names = stand.disk.list('/d', view).toSorted();
         const single = ['x', 'y', 'z'].filter((one) => stand.disk.stat(`/d/${one}`, view));
         expect(single).toEqual(names);
       }
-      const seen = stand.disk.list('/d', { time: since, client: 'nobody' }).toSorted().join();
+      const seen = stand.disk.list('/d', { time: since, client: 'other' }).toSorted().join();
       expect(seen).toBe(truths[Math.min(since, steps.length)]);
     }),
   );
 });
 
-test('whoever watches is told of each change to a name, with what was there before', () => {
+test('notify receives each change of a name, with the entry before it', () => {
   const told: string[] = [];
   const disk = new Disk(
     () => 0,

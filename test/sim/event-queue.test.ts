@@ -1,11 +1,11 @@
-/** Virtual time: everything in its order, and nothing in between. */
+/** Virtual time. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { EventQueue } from '../../src/sim/event-queue.ts';
 
 const never = (): boolean => false;
 
-test('what is due first happens first, and of what is due together what was made first', async () => {
+test('runs actions by time, then by order of creation', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.nat({ max: 20 })), async (delays) => {
       const queue = new EventQueue(100);
@@ -23,7 +23,7 @@ test('what is due first happens first, and of what is due together what was made
   );
 });
 
-test('what is struck out does not happen, whenever it is struck', async () => {
+test('does not run a cancelled action', async () => {
   const queue = new EventQueue(0);
   const happened: string[] = [];
   queue.at(1, () => {
@@ -37,7 +37,7 @@ test('what is struck out does not happen, whenever it is struck', async () => {
   expect(queue.events).toBe(1);
 });
 
-test('what an event makes possible happens before the next event', async () => {
+test('runs all promise jobs of an action before the next action', async () => {
   const queue = new EventQueue(0);
   const happened: string[] = [];
   queue.at(1, () => {
@@ -58,7 +58,7 @@ test('what an event makes possible happens before the next event', async () => {
   ]);
 });
 
-test('an event may make others, and the past is now', async () => {
+test('runs an action for a past time at once', async () => {
   const queue = new EventQueue(10);
   const happened: number[] = [];
   queue.at(20, () => {
@@ -70,7 +70,7 @@ test('an event may make others, and the past is now', async () => {
   expect(happened).toEqual([20, 22, 25]);
 });
 
-test('it stops when it is over, or at the limit, and goes on from there', async () => {
+test('stops when it is over or at the limit, and continues from there', async () => {
   const queue = new EventQueue(0);
   const happened: number[] = [];
   for (const time of [1, 2, 3, 10]) queue.at(time, () => happened.push(time));

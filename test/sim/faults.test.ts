@@ -1,4 +1,4 @@
-/** Chance decides for each operation on its own what goes wrong with it. */
+/** Random faults, decided for each operation independently. */
 import { expect, test } from 'vitest';
 import {
   FAULT_KINDS,
@@ -22,7 +22,7 @@ function faultsFor(source: FaultSource, method: Method): Fault[] {
   );
 }
 
-test('the same seed has the same faults, in whatever order they are asked for', () => {
+test('the same seed gives the same faults, in any order of calls', () => {
   const rates = { lost: 0.1, slow: 0.1 };
   const source = randomFaults('7', rates, LIMITS);
   const forwards = Array.from({ length: 500 }, (_, call) => source('w1', call, 'link', PATH));
@@ -49,29 +49,29 @@ const FOR: readonly (readonly [FaultKind, Method])[] = [
   ['power', 'create'],
 ];
 
-test('every kind is looked at', () => {
+test('the table has every kind', () => {
   expect(FOR.map(([kind]) => kind)).toEqual(FAULT_KINDS);
 });
 
-test.each(FOR)('%s comes about as often as is asked for', (kind, method) => {
+test.each(FOR)('%s occurs at the given rate', (kind, method) => {
   const faults = faultsFor(randomFaults('rate', { [kind]: 0.1 }, LIMITS), method);
   expect(faults.every((fault) => fault.kind === kind)).toBe(true);
   expect(Math.abs(faults.length - CALLS / 10)).toBeLessThan(CALLS / 50);
 });
 
 test.each<[FaultKind, Method]>([
-  // Whoever asked does not know the answer, and is not told another one.
+  // A lost reply to a question is a refusal, not another answer.
   ['lost', 'read'],
   ['lost', 'sync'],
   // A network does not send these twice.
   ['duplicate', 'append'],
-  // Only what is read comes out of a cache.
+  // Only reads are cached.
   ['stale', 'link'],
-])('%s is not for %s', (kind, method) => {
+])('%s does not apply to %s', (kind, method) => {
   expect(faultsFor(randomFaults('not', { [kind]: 0.5 }, LIMITS), method)).toEqual([]);
 });
 
-test('where caches hold some paths only, nothing else is stale', () => {
+test('only paths with the cached prefix are stale', () => {
   const source = randomFaults('cached', { stale: 0.5 }, { ...LIMITS, cached: '/volume/done/' });
   const staleAt = (path: string): number =>
     Array.from({ length: 100 }, (_, call) => source('w0', call, 'read', path)).filter(Boolean)
@@ -80,7 +80,7 @@ test('where caches hold some paths only, nothing else is stale', () => {
   expect(staleAt('/volume/x.state')).toBe(0);
 });
 
-test('a fault is within its limits, and of all sorts', () => {
+test('faults stay within their limits and use all errnos', () => {
   const rates = { refused: 0.2, slow: 0.2, duplicate: 0.2 };
   const faults = faultsFor(randomFaults('sorts', rates, LIMITS), 'link');
   const errnos = new Set(faults.flatMap((one) => (one.kind === 'refused' ? [one.errno] : [])));
@@ -92,13 +92,13 @@ test('a fault is within its limits, and of all sorts', () => {
   expect(new Set(faults.map(({ kind }) => kind))).toEqual(new Set(Object.keys(rates)));
 });
 
-test('one fault left out of a run leaves all before it as they were', async () => {
+test('leaving out one fault keeps all earlier ones', async () => {
   let left = 0;
   for (let seed = 1; seed <= 20; seed += 1) {
     const scenario = drawScenario(String(seed));
     const { injected } = await simulate(scenario);
     const ids = injected.map(({ id }) => id);
-    // A crash may be an ambush's, and goes with that.
+    // A crash may belong to a scheduled ambush, which is another id.
     const middle = Math.floor(ids.length / 2);
     const index = injected.findIndex(({ kind }, at) => at >= middle && kind !== 'crash-after');
     if (index < 1) continue;

@@ -1,4 +1,4 @@
-/** The port over files: what the simulated volume and a directory have to agree on. */
+/** The `Files` port: the simulated volume and a real directory must behave alike. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { NodeFiles } from '../../src/volume/node-files.ts';
 interface Stand {
   readonly root: string;
   readonly files: Files;
-  /** Milliseconds of the volume's time go by. */
+  /** Lets `ms` of the volume's time pass. */
   readonly wait: (ms: number) => Promise<void>;
   readonly remove: () => void;
 }
@@ -26,7 +26,7 @@ function directory(): Stand {
   };
 }
 
-/** A process that nothing happens to, in a time of its own. */
+/** A simulated process without faults. */
 function simulated(): Stand {
   let now = 1000;
   const disk = new Disk(() => now, 0);
@@ -73,7 +73,7 @@ describe.each([
   const errno = (promise: Promise<unknown>): Promise<string | undefined> =>
     promise.then(() => 'ok', errnoOf);
 
-  test('lists what is in it, without what is below that', async () => {
+  test('list returns the entries of the directory alone', async () => {
     expect(await names()).toEqual([]);
     await files.create(at('a'), '');
     await files.makeDirectory(at('d'));
@@ -84,7 +84,7 @@ describe.each([
     expect(await errno(files.list(at('a')))).toBe('ENOTDIR');
   });
 
-  test('says what an entry is, and nothing of what is not there', async () => {
+  test('stat returns the kind of an entry, or undefined', async () => {
     await files.create(at('a'), 'four');
     await files.makeDirectory(at('d'));
     expect(await files.stat(at('a'))).toMatchObject({ kind: 'file', size: 4 });
@@ -94,7 +94,7 @@ describe.each([
     expect(await errno(files.stat(at('a/below')))).toBe('ENOTDIR');
   });
 
-  test('counts bytes, not characters', async () => {
+  test('sizes and limits are bytes', async () => {
     await files.create(at('a'), 'für 5 €');
     expect(await files.stat(at('a'))).toMatchObject({ size: 10 });
     expect(await text('a')).toBe('für 5 €');
@@ -103,7 +103,7 @@ describe.each([
     expect(await text('a')).toBe('€r 5 €');
   });
 
-  test('reads one byte more than the limit, so that too long is seen', async () => {
+  test('read returns one byte more than the limit when the file is longer', async () => {
     await files.create(at('a'), '12345');
     expect(await text('a', 3)).toBe('1234');
     expect(await text('a', 4)).toBe('12345');
@@ -116,7 +116,7 @@ describe.each([
     expect(await errno(files.read(at('d')))).toBe('EISDIR');
   });
 
-  test('makes a file once', async () => {
+  test('create creates a file once', async () => {
     await files.create(at('a'), 'first');
     expect(await errno(files.create(at('a'), 'second'))).toBe('EEXIST');
     expect(await text('a')).toBe('first');
@@ -124,7 +124,7 @@ describe.each([
     expect(await errno(files.create(at('a/b'), ''))).toBe('ENOTDIR');
   });
 
-  test('overwrites in place, and makes nothing by that', async () => {
+  test('overwrite replaces bytes in place and creates nothing', async () => {
     expect(await errno(files.overwrite(at('a'), 'x'))).toBe('ENOENT');
     expect(await names()).toEqual([]);
     await files.create(at('a'), '12345');
@@ -138,7 +138,7 @@ describe.each([
     expect(await errno(files.overwrite(at('d'), 'x'))).toBe('EISDIR');
   });
 
-  test('appends, to nothing if need be', async () => {
+  test('append creates the file if necessary', async () => {
     await files.append(at('a'), 'one');
     await files.append(at('a'), ' two');
     expect(await text('a')).toBe('one two');
@@ -147,7 +147,7 @@ describe.each([
     expect(await errno(files.append(at('d'), 'x'))).toBe('EISDIR');
   });
 
-  test('gives a file a second name, but none that is taken', async () => {
+  test('link adds a name that is free', async () => {
     await files.create(at('a'), 'mine');
     await files.create(at('b'), 'theirs');
     await files.makeDirectory(at('d'));
@@ -165,7 +165,7 @@ describe.each([
     expect(await text('d/c')).toBe('mine!');
   });
 
-  test('renames over what is there', async () => {
+  test('rename replaces the target', async () => {
     await files.create(at('a'), 'new');
     await files.create(at('b'), 'old');
     await files.rename(at('a'), at('b'));
@@ -179,14 +179,14 @@ describe.each([
     expect([await names(), await names('d')]).toEqual([['d'], ['c']]);
   });
 
-  test('a rename of one name of a file over another of its names changes nothing', async () => {
+  test('rename of a name over another name of the same file changes nothing', async () => {
     await files.create(at('a'), '');
     await files.link(at('a'), at('b'));
     await files.rename(at('a'), at('b'));
     expect(await names()).toEqual(['a', 'b']);
   });
 
-  test('takes names away, one at a time', async () => {
+  test('unlink removes one name', async () => {
     await files.create(at('a'), 'x');
     await files.link(at('a'), at('b'));
     await files.unlink(at('a'));
@@ -197,7 +197,7 @@ describe.each([
     expect(await errno(files.unlink(at('d')))).toBe('EISDIR');
   });
 
-  test('makes directories, and removes them once they are empty', async () => {
+  test('makeDirectory creates, and removeDirectory removes an empty one', async () => {
     await files.makeDirectory(at('d'));
     expect(await errno(files.makeDirectory(at('d')))).toBe('EEXIST');
     expect(await errno(files.makeDirectory(at('none/d')))).toBe('ENOENT');
@@ -211,7 +211,7 @@ describe.each([
     expect(await names()).toEqual([]);
   });
 
-  test('sets permissions, which all names share, and keeps the kind', async () => {
+  test('chmod sets the permissions of all names and keeps the kind', async () => {
     await files.create(at('a'), '');
     await files.link(at('a'), at('b'));
     await files.makeDirectory(at('d'));
@@ -223,7 +223,7 @@ describe.each([
     expect(await errno(files.chmod(at('none'), 0o644))).toBe('ENOENT');
   });
 
-  test('syncs files and directories that are there', async () => {
+  test('sync syncs files and directories', async () => {
     await files.create(at('a'), 'x');
     await files.sync(at('a'));
     await files.sync(at('.'));
@@ -231,12 +231,12 @@ describe.each([
     expect(await errno(files.sync(at('none')))).toBe('ENOENT');
   });
 
-  test('stamps a directory whenever an entry comes or goes, and then only', async () => {
+  test('the mtime of a directory changes when an entry comes or goes, and only then', async () => {
     const mtime = async (path: string): Promise<number> => (await files.stat(at(path)))!.mtime;
-    /** Whether the directory's stamp moves when this is done, a while after the last change. */
+    /** Whether `act` changes the directory's mtime. */
     const moves = async (act: () => Promise<void>): Promise<boolean> => {
       const before = await mtime('d');
-      // Longer than the coarsest tick that kernels stamp by.
+      // Longer than the coarsest clock tick of kernel time stamps.
       await stand.wait(30);
       await act();
       return (await mtime('d')) > before;
@@ -254,7 +254,7 @@ describe.each([
     expect(await moves(async () => void (await errno(files.create(at('d/c'), ''))))).toBe(false);
   });
 
-  test('stamps a file when it is written, not when it gets a name', async () => {
+  test('the mtime of a file changes when it is written, not when it is linked', async () => {
     const mtime = async (): Promise<number> => (await files.stat(at('a')))!.mtime;
     await files.create(at('a'), 'x');
     const first = await mtime();

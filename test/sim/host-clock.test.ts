@@ -15,21 +15,21 @@ function host(traits: Partial<ClockTraits>): { clock: HostClock; wait: (ms: numb
   return { clock, wait: (ms) => void (now += ms) };
 }
 
-test('one without faults shows the time', () => {
+test('shows the true time without faults', () => {
   const { clock, wait } = host({});
   wait(500);
   expect(clock.wall()).toBe(START + 500);
   expect(clock.isJittery).toBe(false);
 });
 
-test('one that is off is off by as much all the time', () => {
+test('keeps its offset', () => {
   const { clock, wait } = host({ offset: -300 });
   expect(clock.wall()).toBe(START - 300);
   wait(1000);
   expect(clock.wall()).toBe(START + 700);
 });
 
-test('one that runs fast does so in both clocks, and its sleeps are short', () => {
+test('drift applies to both clocks and shortens sleeps', () => {
   const { clock, wait } = host({ drift: 0.25 });
   const began = clock.monotonic();
   wait(clock.real(1000));
@@ -38,7 +38,7 @@ test('one that runs fast does so in both clocks, and its sleeps are short', () =
   expect(clock.wall()).toBeCloseTo(START + 1000);
 });
 
-test('who sets the wall clock does not touch the other', () => {
+test('step changes the wall clock alone', () => {
   const { clock, wait } = host({});
   const began = clock.monotonic();
   clock.step(-5000);
@@ -48,7 +48,7 @@ test('who sets the wall clock does not touch the other', () => {
   expect(clock.monotonic() - began).toBe(10);
 });
 
-test('a broken one shows no time, until it is mended', () => {
+test('returns NaN while it is broken', () => {
   const { clock, wait } = host({});
   clock.broken = true;
   expect(clock.wall()).toBeNaN();
@@ -58,7 +58,7 @@ test('a broken one shows no time, until it is mended', () => {
   expect(clock.wall()).toBe(START + 10);
 });
 
-test('jitter is of the wall clock alone', () => {
+test('jitter affects the wall clock alone', () => {
   const { clock } = host({ jitter: 40 });
   const began = clock.monotonic();
   expect(clock.wall()).toBe(START - 10);
@@ -66,7 +66,7 @@ test('jitter is of the wall clock alone', () => {
   expect(clock.isJittery).toBe(true);
 });
 
-test('while the host sleeps the monotonic clock stands still, and the wall clock goes on', () => {
+test('the monotonic clock stands still while the host sleeps', () => {
   const { clock, wait } = host({});
   const began = clock.monotonic();
   clock.sleep(100);

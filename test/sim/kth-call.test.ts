@@ -1,11 +1,11 @@
-/** One small run, again and again: each time one file operation fails in one way, the next time another. */
+/** One small run, repeated with each file operation failing in each way. */
 import { expect, test } from 'vitest';
 import { allFailures, failing, failuresOf, operationsOf, powerCuts, SMALL } from './small-run.ts';
 
 const MINUTES = 60_000;
 
 test(
-  'whichever call fails, and however it does, everything is done in the end',
+  'finishes when any one call fails in any way',
   async () => {
     const operations = await operationsOf(SMALL);
     expect(operations.length).toBeGreaterThan(100);
@@ -17,7 +17,7 @@ test(
 );
 
 test.each([0, 1])(
-  'whenever the power goes, and keeps %d of what was not synced, everything is done in the end',
+  'finishes after a power cut at any time that keeps %d of the unsynced changes',
   async (keep) => {
     const trials = await powerCuts(SMALL, [keep]);
     expect(trials.length).toBeGreaterThan(100);
@@ -26,7 +26,7 @@ test.each([0, 1])(
   10 * MINUTES,
 );
 
-test('the power takes a heart like any other call', async () => {
+test('a power fault at a heartbeat cuts the power once', async () => {
   const beats = (await operationsOf(SMALL)).filter(({ method }) => method === 'overwrite');
   expect(beats.length).toBeGreaterThan(3);
   for (const beat of beats) {

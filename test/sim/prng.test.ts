@@ -1,29 +1,29 @@
-/** Chance that a seed repeats. */
+/** The seeded random generator. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Prng } from '../../src/sim/prng.ts';
 
-const throws = (seed: string, count = 50): number[] => {
+const numbers = (seed: string, count = 50): number[] => {
   const prng = new Prng(seed);
   return Array.from({ length: count }, () => prng.next());
 };
 
-test('the same seed gives the same throws, another one others', () => {
+test('the same seed gives the same numbers, another seed others', () => {
   fc.assert(
     fc.property(fc.string(), fc.string(), (one, other) => {
-      expect(throws(one)).toEqual(throws(one));
-      if (one !== other) expect(throws(one)).not.toEqual(throws(other));
+      expect(numbers(one)).toEqual(numbers(one));
+      if (one !== other) expect(numbers(one)).not.toEqual(numbers(other));
     }),
   );
 });
 
-test('throws of today are those of every other day: seeds in reports stay good', () => {
-  expect(throws('7', 4)).toEqual([
+test('the numbers of a seed never change: seeds in reports stay valid', () => {
+  expect(numbers('7', 4)).toEqual([
     0.5125895470846444, 0.07513795047998428, 0.2145022125914693, 0.48271638760343194,
   ]);
 });
 
-test('throws are spread evenly, one by one and in pairs', () => {
+test('numbers and pairs of numbers are uniform', () => {
   const prng = new Prng('even');
   const sides = 8;
   const count = 64_000;
@@ -41,7 +41,7 @@ test('throws are spread evenly, one by one and in pairs', () => {
     expect(Math.abs(times - fair)).toBeLessThan(6 * Math.sqrt(fair));
 });
 
-test('seeds that look alike have nothing to do with each other', () => {
+test('similar seeds give independent numbers', () => {
   const firsts = Array.from({ length: 1000 }, (_, seed) => new Prng(String(seed)).next());
   const mean = firsts.reduce((sum, one) => sum + one, 0) / firsts.length;
   expect(mean).toBeCloseTo(0.5, 1);
@@ -50,7 +50,7 @@ test('seeds that look alike have nothing to do with each other', () => {
   expect(rises).toBeLessThan(600);
 });
 
-test('what is thrown stays within its bounds, and reaches them', () => {
+test('draws stay within their bounds and reach them', () => {
   const prng = new Prng('bounds');
   const many = <T>(one: () => T): T[] => Array.from({ length: 2000 }, one);
   expect(new Set(many(() => prng.whole(-1, 2)))).toEqual(new Set([-1, 0, 1, 2]));
@@ -65,7 +65,7 @@ test('what is thrown stays within its bounds, and reaches them', () => {
   expect(below).toBeLessThan(1200);
 });
 
-test('shuffling keeps everything, and leaves its argument alone', () => {
+test('shuffle keeps all items and does not change its argument', () => {
   fc.assert(
     fc.property(fc.string(), fc.array(fc.nat()), (seed, items) => {
       const before = [...items];
@@ -76,7 +76,7 @@ test('shuffling keeps everything, and leaves its argument alone', () => {
   );
 });
 
-test('every order of three comes up about as often', () => {
+test('shuffle gives each order of three equally often', () => {
   const prng = new Prng('orders');
   const orders = new Map<string, number>();
   for (let index = 0; index < 6000; index += 1) {

@@ -1,4 +1,4 @@
-/** A seed is a run: the same one again, here and elsewhere, event by event. */
+/** Replay: the same seed gives the same run, event by event, in any process. */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { traceOf, tracesOf } from './trace.ts';
 
 const SEEDS = Array.from({ length: 40 }, (_, index) => String(index + 1));
 
-test('the same seed has the same trace, in this process and in another', async () => {
+test('the same seed gives the same trace, in this process and in another', async () => {
   const once = await tracesOf(SEEDS);
   expect(await tracesOf(SEEDS)).toEqual(once);
   const elsewhere = execFileSync(process.execPath, [
@@ -19,24 +19,24 @@ test('the same seed has the same trace, in this process and in another', async (
   expect(new Set(once).size).toBe(SEEDS.length);
 });
 
-test('what ran before does not matter', async () => {
+test('earlier runs do not change a trace', async () => {
   const [alone] = await tracesOf(['17']);
   expect((await tracesOf(['3', '4', '17']))[2]).toBe(alone);
 });
 
-test('two runs at a time are as two in turn', async () => {
+test('concurrent runs do not change their traces', async () => {
   const inTurn = await tracesOf(['21', '22']);
   expect(await Promise.all([traceOf('21'), traceOf('22')])).toEqual(inTurn);
 });
 
-test('a run that is watched goes as one that is not', async () => {
+test('tracing does not change a run', async () => {
   for (const seed of SEEDS.slice(0, 10)) {
     const watched = await simulate(drawScenario(seed), { trace: () => undefined });
     expect(await simulate(drawScenario(seed))).toEqual(watched);
   }
 });
 
-test('with all of its faults, and no others, a run is itself; with none, another', async () => {
+test('a run with `only` all its faults is the same; with none, another', async () => {
   let changed = 0;
   for (const seed of SEEDS.slice(0, 20)) {
     const scenario = drawScenario(seed);

@@ -1,4 +1,4 @@
-/** Shrinking keeps what is needed, and what is left still fails as it did. */
+/** Shrinking keeps the faults that the failure needs. */
 import { expect, test } from 'vitest';
 import { machine } from '../../src/machine/machine.ts';
 import { createRegistry } from '../../src/machine/registry.ts';
@@ -7,7 +7,7 @@ import { shrink } from '../../src/sim/shrink.ts';
 import { simulate } from '../../src/sim/simulation.ts';
 import { SMALL } from './small-run.ts';
 
-/** No worker is prepared for an error without an errno: it takes it for a mistake of ours, and it is one. */
+/** A bug: no worker expects an error without an errno. */
 const MISTAKE = { kind: 'refused', errno: undefined as unknown as string } as const;
 
 const harmless: FaultSource = (_process, call) => {
@@ -15,11 +15,11 @@ const harmless: FaultSource = (_process, call) => {
   return call % 7 === 0 ? { kind: 'duplicate', delay: 3 } : undefined;
 };
 
-/** Much that does no harm, and the mistake at one call. */
+/** Harmless faults, and the bug at one call. */
 const harmful: FaultSource = (process, call, ...what) =>
   process === 'w1' && call === 3 ? MISTAKE : harmless(process, call, ...what);
 
-test('of many faults the one is left that did it', async () => {
+test('shrink leaves the one fault that causes the failure', async () => {
   const failed = await simulate(SMALL, { faults: harmful });
   expect(failed.verdict).toBe('crash');
   const left: number[] = [];
@@ -37,7 +37,7 @@ test('of many faults the one is left that did it', async () => {
   expect(again).toEqual(outcome);
 });
 
-test('where no fault is needed, none is left', async () => {
+test('shrink leaves no fault when the failure needs none', async () => {
   const tick = (): never => {
     throw new Error('not today');
   };

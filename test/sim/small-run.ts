@@ -1,4 +1,4 @@
-/** One small run, and what becomes of it when one of its file operations fails. */
+/** One small run, and its variations in which a file operation fails. */
 import { REFUSAL_ERRNOS, type Fault, type Method } from '../../src/sim/faults.ts';
 import type { Outcome } from '../../src/sim/outcome.ts';
 import type { ScheduledFault, Scenario } from '../../src/sim/scenario.ts';
@@ -22,7 +22,7 @@ const OPTIONS = {
   stamps: 'volume',
 } as const;
 
-/** Two workers, one chain of two and one state alone; nothing goes wrong by chance. */
+/** Two workers, a chain of two and a single state; no random faults. */
 export const SMALL: Scenario = {
   seed: 'small',
   calm: false,
@@ -43,30 +43,30 @@ export const SMALL: Scenario = {
   core: [0, 1],
 };
 
-/** A file operation of the run as it is when nothing fails. */
+/** A file operation of the run without faults. */
 export interface Operation {
   readonly process: string;
-  /** From 1, in its process. */
+  /** Counts the operations of its process from 1. */
   readonly call: number;
   readonly method: Method;
 }
 
-/** One that is to fail. */
+/** An operation and its fault. */
 export interface Failure extends Operation {
   readonly fault: Fault;
 }
 
-/** Something put into the run. */
+/** A run with given faults. */
 export interface Trial {
   readonly what: string;
-  /** What `Outcome.injected` has to say of it. */
+  /** Expected ids in `Outcome.injected`. */
   readonly ids: readonly string[];
   readonly run: (trace?: (line: string) => void) => Promise<Outcome>;
 }
 
 /**
- * All operations of the processes that this is true of. Without it: of the first of each worker; later ones
- * only look whether anything is left. With an earlier failure: of the run in which that happens.
+ * All operations of the processes for which `isMeant` is true; by default the first of each worker, since later
+ * ones only look for remaining work. With `earlier`: of the run with that failure.
  */
 export async function operationsOf(
   scenario: Scenario,
@@ -89,10 +89,10 @@ function faultAt(failures: readonly Failure[], process: string, call: number): F
 }
 
 const LOST_REPLY_ERRNOS = ['EIO', 'ENOENT', 'EEXIST', 'ETIMEDOUT'];
-/** The reply to a question is the answer: a lost one is a refusal, and not another answer. */
+/** A lost reply to these equals a refusal. */
 const QUESTIONS: readonly Method[] = ['list', 'stat', 'read', 'sync'];
 
-/** Every way in which this operation can fail. */
+/** All faults of this operation. */
 function faultsOf({ method }: Operation): Fault[] {
   const lost = QUESTIONS.includes(method) ? [] : LOST_REPLY_ERRNOS;
   return [
@@ -116,7 +116,7 @@ export function failing(scenario: Scenario, ...failures: readonly Failure[]): Tr
   };
 }
 
-/** The run once for each way in which each operation can fail. */
+/** One run for each fault of each operation. */
 export async function allFailures(scenario: Scenario): Promise<Trial[]> {
   const operations = await operationsOf(scenario);
   return operations.flatMap((one) =>
@@ -124,7 +124,7 @@ export async function allFailures(scenario: Scenario): Promise<Trial[]> {
   );
 }
 
-/** A fault loses half of what was not synced; a scheduled fault can lose all or nothing, but at a time, not at a call. */
+/** Power cuts between any two operations. Unlike a `power` fault, they can lose all or none of the unsynced changes. */
 export async function powerCuts(scenario: Scenario, keeps: readonly number[]): Promise<Trial[]> {
   const times: number[] = [];
   await simulate(scenario, {
@@ -145,14 +145,14 @@ export async function powerCuts(scenario: Scenario, keeps: readonly number[]): P
   );
 }
 
-/** Those that do not end well, or were not what they say. */
+/** Trials that fail, or whose injected faults differ from `ids`. */
 export async function failuresOf(trials: readonly Trial[]): Promise<string[]> {
   const failures: string[] = [];
   for (const { what, ids, run } of trials) {
     const { verdict, message, injected } = await run();
     if (verdict !== 'ok') failures.push(`${what}: ${verdict}, ${message}`);
     if (injected.map(({ id }) => id).join() !== ids.join()) {
-      failures.push(`${what} is not what happened: ${JSON.stringify(injected)}`);
+      failures.push(`expected faults ${what}, got ${JSON.stringify(injected)}`);
     }
   }
   return failures;

@@ -1,4 +1,4 @@
-/** A run's trace as a hash. As a program, `node trace.ts SEED…` prints those of some seeds, as JSON. */
+/** Hashes of traces. As a program, `node trace.ts SEED…` prints those of the seeds as JSON. */
 import { createHash } from 'node:crypto';
 import { drawScenario } from '../../src/sim/scenario.ts';
 import { simulate } from '../../src/sim/simulation.ts';

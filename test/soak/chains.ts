@@ -1,6 +1,6 @@
 /**
- * What has to hold of chains that never stop, looked at again and again: only what is new is read, and what
- * is old is cleared away, as whoever runs such a volume would.
+ * Checks chains that never end, incrementally: each check reads the new steps only, and old ones are removed, as an
+ * operator of such a volume would.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,14 +8,14 @@ import { parseCommitRecord } from '../../src/machine/record.ts';
 import { stateName } from '../../src/machine/name.ts';
 import type { Fleet } from '../fleet.ts';
 
-/** Steps of a chain that are left where they are. */
-const KEPT = 20;
+/** Last steps of a chain that are not removed. */
+const KEPT_STEPS = 20;
 
 export class Chains {
   readonly #fleet: Fleet;
   /** Instance → the first step whose state file, and the first one whose flag, is still there. */
   readonly #cleared: Map<string, { files: number; flags: number }>;
-  /** Instance → the step that was not yet done when we looked. */
+  /** Instance → the first step that was not done at the last check. */
   readonly #reached: Map<string, number>;
   /** State → the session whose record is its done flag. */
   readonly #committedBy = new Map<string, string>();
@@ -29,17 +29,17 @@ export class Chains {
     }
   }
 
-  /** Steps done, of all chains. */
+  /** Done steps of all chains. */
   get steps(): number {
     return [...this.#reached.values()].reduce((sum, step) => sum + step, 0);
   }
 
-  /** The fewest steps a chain has done: none may be left behind. */
+  /** Done steps of the slowest chain. */
   get slowest(): number {
     return Math.min(...this.#reached.values());
   }
 
-  /** Follows every chain from where it was; says what is wrong with it. */
+  /** Checks the new steps of every chain; returns the problems. */
   follow(): string[] {
     return [...this.#reached.keys()].flatMap((instance) => this.#followOne(instance));
   }
@@ -60,16 +60,20 @@ export class Chains {
     const name = stateName(instance, step);
     const successor = stateName(instance, step + 1);
     const record = parseCommitRecord(this.#fleet.read('done', name), name);
-    if (record === undefined) return [`done/${name} is no commit record`];
+    if (record === undefined) return [`expected a commit record in done/${name}`];
     this.#committedBy.set(name, record.session);
     const { payload } = JSON.parse(this.#fleet.read(name)) as { payload: { step: unknown } };
     const next = JSON.parse(record.next?.content ?? '{}') as { payload?: { step: unknown } };
     return [
-      ...(payload.step === step ? [] : [`${name} says it is step ${String(payload.step)}`]),
-      ...(record.next?.name === successor ? [] : [`${name} leads to ${record.next?.name}`]),
+      ...(payload.step === step
+        ? []
+        : [`expected step ${step} in ${name}, got ${String(payload.step)}`]),
+      ...(record.next?.name === successor
+        ? []
+        : [`expected ${successor} after ${name}, got ${record.next?.name}`]),
       ...(next.payload?.step === step + 1
         ? []
-        : [`${name} makes the next step ${String(next.payload?.step)}`]),
+        : [`expected step ${step + 1} after ${name}, got ${String(next.payload?.step)}`]),
     ];
   }
 
@@ -81,7 +85,7 @@ export class Chains {
     for (const [instance, cleared] of this.#cleared) {
       const { files, flags } = cleared;
       for (let step = flags; step < files; step += 1) this.#remove('done', instance, step);
-      const kept = Math.max(files, this.#reached.get(instance)! - KEPT);
+      const kept = Math.max(files, this.#reached.get(instance)! - KEPT_STEPS);
       for (let step = files; step < kept; step += 1) this.#remove('.', instance, step);
       this.#cleared.set(instance, { files: kept, flags: files });
     }
@@ -91,7 +95,7 @@ export class Chains {
     rmSync(join(this.#fleet.dir, place, stateName(instance, step)));
   }
 
-  /** States that two sessions say they have committed, or another one than the flag says. */
+  /** States that two sessions report as committed, or another session than the flag names. */
   doubleCommits(): string[] {
     const seen = new Map<string, string>();
     const problems: string[] = [];
@@ -99,14 +103,14 @@ export class Chains {
       if (result !== 'done') continue;
       const winner = seen.get(state) ?? this.#committedBy.get(state) ?? session;
       if (seen.has(state) || winner !== session) {
-        problems.push(`${state} was committed by ${winner} and by ${session}`);
+        problems.push(`expected one commit of ${state}, got ${winner} and ${session}`);
       }
       seen.set(state, session);
     }
     return problems;
   }
 
-  /** When nobody works any more: each chain's last state is there, with no flag but its parent's. */
+  /** After all workers have ended: lost states, failed states and wrong counts of files and flags. */
   lost(): string[] {
     const states = new Set(this.#fleet.list('.').filter((name) => name.includes('.state')));
     const problems = this.#fleet.list('failed').map((name) => `${name} has failed`);
@@ -119,11 +123,12 @@ export class Chains {
     const files = sum(cleared.map((one) => one.files));
     const flags = sum(cleared.map((one) => one.flags));
     const expected = this.steps + this.#reached.size - files;
-    if (states.size !== expected) problems.push(`${states.size} state files, not ${expected}`);
+    if (states.size !== expected)
+      problems.push(`expected ${expected} state files, got ${states.size}`);
     const done = this.#fleet.list('done').length;
     if (done !== this.steps - flags) {
       problems.push(
-        `${done} are done, but chains have ${this.steps} steps, and ${flags} were cleared`,
+        `expected ${this.steps - flags} done states (${this.steps} steps, ${flags} removed), got ${done}`,
       );
     }
     return problems;

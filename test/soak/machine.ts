@@ -1,14 +1,14 @@
 /**
- * Chains that never stop: each step counts one further, and takes a while. Now and then its process says what
- * it really holds, after a full collection: what it has taken from the system, V8 gives back late.
+ * A machine whose chains never end: each step increments a counter after a pause. Every 50 ticks the process prints
+ * its heap size after a full collection, since V8 returns memory to the system late.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { done, machine, next, type Machine } from '../../src/index.ts';
 
-/** Milliseconds, at random between the two: one to three steps a cycle. */
-const SHORTEST = 200;
-const LONGEST = 600;
+/** Random pauses: one to three steps per cycle. */
+const MIN_PAUSE_MS = 200;
+const MAX_PAUSE_MS = 600;
 const TICKS_PER_COLLECTION = 50;
 const MEGABYTE = 2 ** 20;
 
@@ -20,7 +20,7 @@ const endless: Machine = machine({
   name: 'endless',
   activities: {
     endless: {
-      // A state may be lost any number of times: what kills its workers is not its fault.
+      // A state may lose its worker any number of times.
       retry: { maximumAttempts: 100_000, maximumInterval: '1s' },
       tick: async ({ payload, pause, print, state }) => {
         const step: unknown = payload?.step;
@@ -30,7 +30,7 @@ const endless: Machine = machine({
           collect();
           print(`heap ${(process.memoryUsage().heapUsed / MEGABYTE).toFixed(1)}`);
         }
-        await pause(SHORTEST + Math.random() * (LONGEST - SHORTEST));
+        await pause(MIN_PAUSE_MS + Math.random() * (MAX_PAUSE_MS - MIN_PAUSE_MS));
         return next(state, { step: step + 1 });
       },
     },

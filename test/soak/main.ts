@@ -1,7 +1,7 @@
 /**
- * `npm run soak -- [--minutes 30] [--seed N]`: eight workers on chains that never stop. Every two seconds
- * one of six is killed, or stopped for longer than its lease, or comes back with a clock that is off; two
- * live through all of it, and have to need no more in the end than in the beginning.
+ * `npm run soak -- [--minutes 30] [--seed N]`: eight workers on chains that never end. Every two seconds one of
+ * six is killed, stopped for longer than its lease, or restarted with a wrong clock. The other two run throughout
+ * and must not use more memory and files in the end than at the beginning.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -10,18 +10,18 @@ import { Fleet, type Running } from '../fleet.ts';
 import { Chains } from './chains.ts';
 import { Usage } from './usage.ts';
 
-const MINUTE = 60_000;
-const LEASE = 4000;
-/** Two seconds: with sixteen chains, some 15 steps a second, which two cores can do for half an hour. */
+const MINUTE_MS = 60_000;
+const LEASE_MS = 4000;
+/** A cycle of two seconds: with sixteen chains some 15 steps per second, which two cores sustain. */
 const PHASES = { assignment: 300, commitment: 300, update: 800, buffer: 200 };
-const CYCLE = 2000;
-const CHAINS = 16;
+const CYCLE_MS = 2000;
+const CHAIN_COUNT = 16;
 const VICTIMS = ['ant', 'bee', 'cat', 'dog', 'eel', 'fox'];
 const KEEPERS = ['keeper-1', 'keeper-2'];
 const SKEWS = ['+5s', '-5s', '-1000s', '+3600s'];
-const BLOW = 2000;
-const LOOK = 30_000;
-const SAMPLE = 5000;
+const FAULT_INTERVAL_MS = 2000;
+const CHECK_INTERVAL_MS = 30_000;
+const SAMPLE_INTERVAL_MS = 5000;
 const FLAGS = [
   '--watch',
   '--machines',
@@ -31,11 +31,11 @@ const FLAGS = [
   '--concurrency',
   '4',
   '--lease',
-  `${LEASE}ms`,
+  `${LEASE_MS}ms`,
   ...Object.entries(PHASES).flatMap(([phase, ms]) => [`--${phase}`, `${ms}ms`]),
 ];
 
-/** What is clearly too much. What was taken from the system grows in steps, and is given back late. */
+/** Clear leaks only: the resident set grows in steps, and is returned late. */
 const MAX_GROWTH = { heap: 1.25, rss: 2, files: 8 };
 
 type Victim =
@@ -49,7 +49,7 @@ const { values } = parseArgs({
 const minutes = Number(values.minutes);
 const seed = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed);
 if (!(minutes > 0) || !Number.isSafeInteger(seed)) {
-  throw new Error('soak takes --minutes with a number above 0, and --seed with a whole number');
+  throw new Error('expected --minutes with a number above 0 and --seed with a whole number');
 }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -68,7 +68,7 @@ async function soak(): Promise<string[]> {
   await using fleet = new Fleet();
   const chains = new Chains(
     fleet,
-    Array.from({ length: CHAINS }, (_, index) => `chain-${index}`),
+    Array.from({ length: CHAIN_COUNT }, (_, index) => `chain-${index}`),
   );
   const random = generator(seed);
   const start = performance.now();
@@ -79,72 +79,74 @@ async function soak(): Promise<string[]> {
     return new Usage(name, keeper.pid!, () => keeper.stdout);
   });
   const counts = { kills: 0, stops: 0, skews: 0 };
-  const crew = new Map<string, Victim>(
+  const victims = new Map<string, Victim>(
     VICTIMS.map((name) => [name, { state: 'running', process: fleet.worker(name, FLAGS) }]),
   );
   const found: string[] = [];
-  const due = { blow: BLOW, look: LOOK, sample: SAMPLE };
-  let looked = { at: 0, steps: 0 };
+  const due = { fault: FAULT_INTERVAL_MS, check: CHECK_INTERVAL_MS, sample: SAMPLE_INTERVAL_MS };
+  let last = { at: 0, steps: 0 };
 
-  const look = (): void => {
+  const check = (): void => {
     found.push(...chains.follow(), ...chains.doubleCommits());
     chains.clear();
     const [now, { steps }] = [elapsed(), chains];
-    const cycles = (now - looked.at) / CYCLE;
-    const rate = ((steps - looked.steps) / (now - looked.at)) * 1000;
+    const cycles = (now - last.at) / CYCLE_MS;
+    const rate = ((steps - last.steps) / (now - last.at)) * 1000;
     const cost = usages.map((usage) => (usage.cpuSince() / cycles).toFixed(0)).join(' and ');
     const memory = usages.map((usage) => usage.trend('rss').last.toFixed(0)).join(' and ');
     say(
-      `${(now / MINUTE).toFixed(1)} min: ${steps} steps (${rate.toFixed(1)}/s, slowest chain ${chains.slowest}), ` +
+      `${(now / MINUTE_MS).toFixed(1)} min: ${steps} steps (${rate.toFixed(1)}/s, slowest chain ${chains.slowest}), ` +
         `${counts.kills} kills, ${counts.stops} stops, ${counts.skews} skews, ${found.length} wrong; ` +
         `keepers: ${cost} ms of processor a cycle, ${memory} MB`,
     );
-    looked = { at: now, steps };
+    last = { at: now, steps };
   };
 
-  while (elapsed() < minutes * MINUTE && found.length === 0) {
+  while (elapsed() < minutes * MINUTE_MS && found.length === 0) {
     if (interrupted !== undefined) return [`ended by ${interrupted}`];
     await new Promise((wake) => setTimeout(wake, 100));
-    if (elapsed() >= due.blow) {
-      due.blow += BLOW;
-      await blow(fleet, crew, random, counts);
+    if (elapsed() >= due.fault) {
+      due.fault += FAULT_INTERVAL_MS;
+      await injectFault(fleet, victims, random, counts);
     }
     if (elapsed() >= due.sample) {
-      due.sample += SAMPLE;
+      due.sample += SAMPLE_INTERVAL_MS;
       for (const usage of usages) usage.sample();
     }
-    if (elapsed() >= due.look) {
-      due.look += LOOK;
-      look();
+    if (elapsed() >= due.check) {
+      due.check += CHECK_INTERVAL_MS;
+      check();
     }
   }
-  const ending = await conclude(fleet, crew, keepers, chains, usages, look);
+  const ending = await conclude(fleet, victims, keepers, chains, usages, check);
   return [...new Set([...found, ...ending])];
 }
 
-/** Whoever has been down for two leases comes back; else somebody who is at work is struck. */
-async function blow(
+/** Brings back a worker that has been down for two leases; without one, kills or stops a running worker. */
+async function injectFault(
   fleet: Fleet,
-  crew: Map<string, Victim>,
+  victims: Map<string, Victim>,
   random: () => number,
   counts: { kills: number; stops: number; skews: number },
 ): Promise<void> {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
   const now = performance.now();
-  const down = [...crew].find(([, one]) => one.state !== 'running' && now - one.since > 2 * LEASE);
+  const down = [...victims].find(
+    ([, one]) => one.state !== 'running' && now - one.since > 2 * LEASE_MS,
+  );
   if (down !== undefined) {
     const [name, one] = down;
     if (one.state === 'stopped') {
       one.process.kill('SIGCONT');
-      crew.set(name, { state: 'running', process: one.process });
+      victims.set(name, { state: 'running', process: one.process });
     } else {
       const skew = random() < 0.5 ? {} : skewedBy(pick(SKEWS));
       if ('FAKETIME' in skew) counts.skews += 1;
-      crew.set(name, { state: 'running', process: fleet.worker(name, FLAGS, skew) });
+      victims.set(name, { state: 'running', process: fleet.worker(name, FLAGS, skew) });
     }
     return;
   }
-  const running = [...crew].filter(([, one]) => one.state === 'running');
+  const running = [...victims].filter(([, one]) => one.state === 'running');
   if (running.length === 0) return;
   const [name, one] = pick(running);
   if (one.state !== 'running') return;
@@ -152,39 +154,41 @@ async function blow(
     counts.kills += 1;
     one.process.kill('SIGKILL');
     await one.process.ended;
-    crew.set(name, { state: 'dead', since: now });
+    victims.set(name, { state: 'dead', since: now });
   } else {
     counts.stops += 1;
     one.process.kill('SIGSTOP');
-    crew.set(name, { state: 'stopped', process: one.process, since: now });
+    victims.set(name, { state: 'stopped', process: one.process, since: now });
   }
 }
 
 async function conclude(
   fleet: Fleet,
-  crew: ReadonlyMap<string, Victim>,
+  victims: ReadonlyMap<string, Victim>,
   keepers: readonly Running[],
   chains: Chains,
   usages: readonly Usage[],
-  look: () => void,
+  check: () => void,
 ): Promise<string[]> {
-  const victims = [...crew.values()].flatMap((one) => (one.state === 'dead' ? [] : [one.process]));
-  for (const victim of victims) victim.kill('SIGCONT');
-  const living = [...keepers, ...victims];
-  await fleet.until(
-    'the living are at work, and the dead are buried',
-    () => isTidy(fleet, living.length),
-    MINUTE,
+  const stillThere = [...victims.values()].flatMap((one) =>
+    one.state === 'dead' ? [] : [one.process],
   );
-  look();
+  for (const one of stillThere) one.kill('SIGCONT');
+  const remaining = [...keepers, ...stillThere];
+  await fleet.until(
+    'all workers are registered, and dead sessions are recovered',
+    () => isTidy(fleet, remaining.length),
+    MINUTE_MS,
+  );
+  check();
   const usage = usages.flatMap(judge);
-  for (const worker of living) worker.kill('SIGTERM');
-  const ended = await Promise.all(living.map((worker) => worker.ended));
+  for (const worker of remaining) worker.kill('SIGTERM');
+  const ended = await Promise.all(remaining.map((worker) => worker.ended));
   const wrong = chains.follow();
   const lost = chains.lost();
   const double = chains.doubleCommits();
-  if (chains.slowest < chains.steps / CHAINS / 3)
-    lost.push('a chain was left behind by the others');
+  if (chains.slowest < chains.steps / CHAIN_COUNT / 3)
+    lost.push('a chain has done less than a third of the mean');
   say(`${chains.steps} steps, ${double.length} double commits, ${lost.length} lost`);
   return [
     ...usage,
@@ -200,8 +204,8 @@ async function conclude(
   ];
 }
 
-/** Every lease is of a session that has registered, and there are as many as are alive. */
-function isTidy(fleet: Fleet, living: number): boolean {
+/** Every lease belongs to a registered session, and there is one for each running worker. */
+function isTidy(fleet: Fleet, remaining: number): boolean {
   const registered = fleet.list('workers').flatMap((name) => {
     try {
       return [(JSON.parse(fleet.read('workers', name)) as { session: string }).session];
@@ -210,7 +214,7 @@ function isTidy(fleet: Fleet, living: number): boolean {
     }
   });
   const leases = fleet.list('.flockwork/leases');
-  return leases.length === living && leases.every((session) => registered.includes(session));
+  return leases.length === remaining && leases.every((session) => registered.includes(session));
 }
 
 function judge(usage: Usage): string[] {

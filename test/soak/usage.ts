@@ -1,11 +1,11 @@
-/** What long-lived processes use, seen over time: memory, open files, processor time. */
+/** Samples the memory, open files and processor time of a process over time. */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Clock ticks of /proc/PID/stat: always 100 a second, for programs. */
+/** Unit of the times in /proc/PID/stat: USER_HZ is 100 per second. */
 const TICK_MS = 10;
 
 interface Sample {
-  /** Megabytes: what it has taken from the system, and what it really held when it last said so. */
+  /** Megabytes: resident set, and the heap size that the process last printed. */
   readonly rss: number;
   readonly heap: number;
   readonly files: number;
@@ -18,7 +18,7 @@ export class Usage {
   readonly name: string;
   #cpu = 0;
 
-  /** `output`: what it has printed so far. */
+  /** `output`: standard output so far. */
   constructor(name: string, pid: number, output: () => string) {
     this.name = name;
     this.#pid = pid;

@@ -1,4 +1,4 @@
-/** GlusterFS: a volume replicated three times, mounted twice; one brick's process dies in the middle, and comes back. */
+/** GlusterFS: a volume with three replicas and two mounts; one brick's process is killed and restarted during the run. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { skewedBy } from '../../chaos.ts';
 import { launchHere, type Host } from '../../fleet.ts';
@@ -14,11 +14,11 @@ import {
   type StandKind,
 } from '../stand.ts';
 
-/** It refuses 127.0.0.1; this network is nobody else's. */
+/** GlusterFS refuses 127.0.0.1; this network is in the test's namespace. */
 const ADDRESS = '10.77.0.1';
 const VOLUME = 'fw-fs';
-const AHEAD = 1_000_000;
-/** Where it keeps what it knows: a directory of the test's takes their place, in this namespace only. */
+const AHEAD_MS = 1_000_000;
+/** Its state directories: replaced by the test's own in this namespace. */
 const OWN_PLACES = ['/var/lib/glusterd', '/var/log/glusterfs'];
 
 export const glusterfs: StandKind = {
@@ -56,10 +56,10 @@ export const glusterfs: StandKind = {
     const hosts = [await mount('a', stack), await mount('b', stack)];
     const { root } = await mount('c', stack);
     const skewed: Skewed = {
-      ahead: AHEAD,
+      ahead: AHEAD_MS,
       use: async (act) => {
         await using own = new AsyncDisposableStack();
-        return await act(await mount('ahead', own, skewedBy(`+${AHEAD / 1000}s`)));
+        return await act(await mount('ahead', own, skewedBy(`+${AHEAD_MS / 1000}s`)));
       },
     };
     const resources = stack.move();
@@ -67,12 +67,12 @@ export const glusterfs: StandKind = {
       root,
       hosts,
       pace: { assignment: 500, commitment: 500, update: 1500, buffer: 300, lease: 5000 },
-      // Enough chains' ends for one worker to need more links than a file may have here.
+      // Enough last steps of chains for one worker to exceed the link limit of a file.
       chaos: { rounds: 3, chains: 36, count: 2 },
       skewed,
       disturb: killBrick,
       repair: () => {
-        // Two bricks can each miss something of the other's, and then only the third has all of it.
+        // Two bricks may each miss changes of the other: then only the third is complete.
         gluster('volume', 'start', VOLUME, 'force');
         return 'the brick was started again';
       },
@@ -87,7 +87,7 @@ const gluster = (...args: string[]): string => sh('gluster', '--mode=script', ..
 function killBrick(): string {
   const folder = `/run/gluster/vols/${VOLUME}`;
   const file = readdirSync(folder).find((name) => name.endsWith('-2-b.pid'));
-  if (file === undefined) throw new Error(`no pid of brick 2 in ${folder}`);
+  if (file === undefined) throw new Error(`expected a pid file of brick 2 in ${folder}, got none`);
   const pid = Number(readFileSync(`${folder}/${file}`, 'utf8'));
   process.kill(pid, 'SIGKILL');
   return `brick 2 of 3 killed (process ${pid})`;

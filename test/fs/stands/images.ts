@@ -26,8 +26,8 @@ export const images: readonly StandKind[] = [
 ];
 
 /**
- * The image lies on an xfs of its own: there, a copy with `--reflink` is the image at one moment, while it
- * is being written to. An ordinary copy would mix blocks of different moments, as no power cut does.
+ * The image is on an xfs of its own, where a copy with `--reflink` is atomic while the image is written. An ordinary
+ * copy would mix blocks of different times, as no power cut does.
  */
 async function open(home: string, kind: string, ...options: string[]): Promise<Stand> {
   const shelf = makeDirectory(home, 'shelf');

@@ -1,4 +1,4 @@
-/** tmpfs, and overlayfs over a lower layer that has the volume's directories and state files already. */
+/** tmpfs, and overlayfs over a lower layer that already has the volume's directories and state files. */
 import { FLAGS } from '../../../src/volume/layout.ts';
 import { submitChains } from '../../chaos.ts';
 import { launchHere } from '../../fleet.ts';

@@ -1,7 +1,7 @@
 /**
- * NFS: NFS-Ganesha here, and two guests with Linux's own client, one of version 4.1 and one of version 3, each
- * with its own caches and clock. The guests are user-mode Linux: processes like any other, on this machine's
- * files. The server dies once.
+ * NFS: NFS-Ganesha on this machine, and two guests with Linux's own client, one of version 4.1 and one of version 3,
+ * each with its own caches and clock. The guests are user-mode Linux: ordinary processes on this machine's files. The
+ * server is killed and restarted once.
  */
 import { symlinkSync, readdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -19,26 +19,26 @@ import {
   type StandKind,
 } from '../stand.ts';
 
-/** This network is nobody else's: the bridge and the guests are in the test's namespace. */
+/** The network of the bridge and the guests, in the test's namespace. */
 const SERVER = '10.77.1.1';
 /**
- * No frame is larger than what the wire takes: guests drop those that are ("Incoming GSO frames and GRO disabled"), and TCP sends
- * them again, later and later, until a client has been silent for minutes.
+ * Frames must not exceed the MTU: guests drop larger ones ("Incoming GSO frames and GRO disabled"), and TCP repeats
+ * them ever more slowly, until a client has been silent for minutes.
  */
 const WHOLE_FRAMES = ['gso_max_segs', '1'];
 const NFS_PORT = 2049;
 const MOUNTD_PORT = 20048;
-/** What user-mode Linux is started with: see there. */
+/** Preloaded into user-mode Linux: see there. */
 const REGISTERS = join(import.meta.dirname, 'registers.c');
 const AGENT = join(import.meta.dirname, '../agent.ts');
 const AGENT_PORT = 7000;
 const MODULES = '/usr/lib/uml/modules';
-/** Where a guest mounts the volume. */
+/** Mount point of the volume in a guest. */
 const MOUNT = '/mnt/nfs';
-/** Milliseconds: nobody is taken for dead while the server starts, lets old clients come back, and they notice. */
-const LEASE = 15_000;
-/** The second guest's clock, milliseconds. */
-const AHEAD = 5000;
+/** Milliseconds: longer than the server's restart, its grace period and the clients' reconnection. */
+const LEASE_MS = 15_000;
+/** Milliseconds by which the second guest's clock is ahead. */
+const AHEAD_MS = 5000;
 
 export const nfs: StandKind = {
   name: 'nfs',
@@ -49,7 +49,7 @@ export const nfs: StandKind = {
     for (const place of ['/var/lib/nfs/ganesha', '/run/ganesha', '/run/rpcbind']) {
       makeDirectory(place);
     }
-    // Ganesha's version 3 does not begin without it.
+    // Ganesha's NFSv3 does not start without it.
     const rpcbind = startDaemon(`${home}/rpcbind.log`, 'rpcbind', ['-f', '-w']);
     stack.defer(() => rpcbind.stop());
     const root = makeDirectory(home, 'exported');
@@ -62,12 +62,12 @@ export const nfs: StandKind = {
     let server = await startServer(home);
     stack.defer(() => server.stop());
     sh('tcc', '-shared', '-o', registersIn(home), REGISTERS);
-    // As modprobe wants to find them.
+    // The layout that modprobe expects.
     makeDirectory(home, 'kernel/lib/modules');
     const [release] = readdirSync(MODULES) as [string];
     symlinkSync(`${MODULES}/${release}`, `${home}/kernel/lib/modules/${release}`);
     const hosts: Host[] = [];
-    for (const [number, ahead] of [0, AHEAD].entries()) {
+    for (const [number, ahead] of [0, AHEAD_MS].entries()) {
       const address = `10.77.1.${number + 2}`;
       const mount = number === 0 ? mountVersion4(address) : mountVersion3(root);
       const guest = startGuest(home, number, guestInit(home, number, address, ahead, mount));
@@ -79,9 +79,9 @@ export const nfs: StandKind = {
     const stand: Stand = {
       root,
       hosts,
-      pace: { assignment: 1000, commitment: 700, update: 1500, buffer: 300, lease: LEASE },
+      pace: { assignment: 1000, commitment: 700, update: 1500, buffer: 300, lease: LEASE_MS },
       chaos: { rounds: 2, chains: 10, count: 3 },
-      skewed: { ahead: AHEAD, use: (act) => act(hosts[1]!) },
+      skewed: { ahead: AHEAD_MS, use: (act) => act(hosts[1]!) },
       disturb: async () => {
         await server.stop('SIGKILL');
         server = await startServer(home);
@@ -175,7 +175,7 @@ mount -t sysfs sys /sys
 mkdir /dev/shm
 for place in /run /mnt /dev/shm; do mount -t tmpfs tmpfs $place; done
 mkdir ${MOUNT}
-# Servers tell clients apart by it.
+# Servers identify clients by it.
 echo guest-${number} > /proc/sys/kernel/hostname
 date --set '${ahead / 1000} seconds'
 ip link set lo up

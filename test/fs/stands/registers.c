@@ -1,7 +1,7 @@
 /*
- * For user-mode Linux 6.1 on processors with AMX. It sets the extended registers of its processes with a size of its
- * own, and the kernel takes all of them or none (EFAULT; the guest's first process dies of it). Preloaded, this takes what
- * is beyond that size from where it is set.
+ * For user-mode Linux 6.1 on processors with AMX. It sets the extended registers of its processes with a fixed size,
+ * but the kernel requires all of them (EFAULT, which ends the guest's first process). Preloaded, this fills in the rest
+ * where they are set.
  */
 typedef unsigned long size_t;
 
@@ -22,7 +22,7 @@ long ptrace(long request, long pid, void *address, void *data) {
   struct iovec all = {whole, sizeof whole};
   long peeked;
 
-  /* As the C library does it: what is looked up is the answer. */
+  /* As in the C library: the value read is the result. */
   if (request >= PEEKTEXT && request <= PEEKUSER) {
     return syscall(SYS_PTRACE, request, pid, address, &peeked) < 0 ? -1 : peeked;
   }

@@ -14,7 +14,7 @@ import {
 } from '../stand.ts';
 
 const PORT = '2222';
-const AHEAD = 1_000_000;
+const AHEAD_MS = 1_000_000;
 
 export const sshfs: StandKind = {
   name: 'sshfs',
@@ -57,17 +57,17 @@ export const sshfs: StandKind = {
     await eventually('sshd answers', () => sh('ssh-keyscan', '-p', PORT, '127.0.0.1'));
     const hosts = [await mount('a', stack), await mount('b', stack)];
     const skewed: Skewed = {
-      ahead: AHEAD,
+      ahead: AHEAD_MS,
       use: async (act) => {
         await using own = new AsyncDisposableStack();
-        return await act(await mount('ahead', own, skewedBy(`+${AHEAD / 1000}s`)));
+        return await act(await mount('ahead', own, skewedBy(`+${AHEAD_MS / 1000}s`)));
       },
     };
     const resources = stack.move();
     const stand: Stand = {
       root,
       hosts,
-      // Listings and attributes are up to 20 s old: a lease has to outlast them.
+      // Listings and attributes are up to 20 s old: the lease must be longer.
       pace: { assignment: 1000, commitment: 1000, update: 2000, buffer: 1000, lease: 30_000 },
       knowsNoUsers: true,
       chaos: { rounds: 1, chains: 8, count: 3 },
