@@ -8,8 +8,8 @@ const CHARACTER = 0.602;
 const TEXT = { box: 13, label: 11, title: 15 };
 const LINE = 1.25;
 const LONGEST = 60;
-/** How open an arrow from a state to itself is. */
-const LOOP = 8;
+/** By which an arrow from a state to itself is wider than its ends are apart, at either side. */
+const LOOP_WIDTH = 8;
 const FILL = { runnable: '#dbeafe', waiting: '#ffffff', terminal: '#e5e7eb' } as const;
 const INK = '#1f2937';
 const PAPER = '#ffffff';
@@ -115,18 +115,16 @@ function writing(lines: readonly string[], { x, y }: Point, size: number, more =
   return `<text text-anchor="middle" font-size="${size}" xml:space="preserve"${more && ` ${more}`}>${spans.join('')}</text>`;
 }
 
-/** Level at every point; three points are a bow that touches the middle one. */
+/** Level at every point; three points are a bow whose turn is at the middle one, above or below the others. */
 function line(points: readonly Point[], isDashed: boolean): string {
   const [first, ...rest] = points as [Point, ...Point[]];
   const at = ({ x, y }: Point): string => `${number(x)} ${number(y)}`;
   const commands = [`M${at(first)}`];
   if (points.length === 3) {
-    const [apex, last] = rest as [Point, Point];
-    // Half-way, a curve is at an eighth of its ends and three eighths of what it is drawn to.
-    const reach = (8 * apex.x - first.x - last.x) / 6;
-    const height = (8 * apex.y - first.y - last.y) / 6;
-    const spread = Math.max(LOOP, Math.abs(last.y - first.y) / 4) * (last.y < first.y ? -1 : 1);
-    const bow = [height - spread, height + spread].map((y) => ({ x: reach, y }));
+    const [turn, last] = rest as [Point, Point];
+    // Half-way, a curve is at a quarter of the height of its ends and three quarters of what it is drawn to.
+    const y = (4 * turn.y - first.y) / 3;
+    const bow = [first.x - LOOP_WIDTH, last.x + LOOP_WIDTH].map((x) => ({ x, y }));
     commands.push(`C${[...bow, last].map(at).join(' ')}`);
   } else {
     let before = first;
