@@ -13,11 +13,11 @@ export function* check(
 ): Generator<Progress, CheckResult> {
   const model = new Model(composition);
   const explored = yield* explore(model, { maxStates });
-  const { store, edges, hits, bound, transitions, together, depth, stuck } = explored;
+  const { table, graph, hits, bound, transitions, together, depth, stuck } = explored;
   const goals = goalsOf(composition);
   if (bound === undefined && !isIncomplete(hits)) {
     for (const goal of goals) {
-      const lost = yield* findLost(model, store, edges, goal);
+      const lost = yield* findLost(model, table, graph, goal);
       if (lost !== undefined) hits.push(livelock(goal, lost));
     }
     if (goals.length === 0 && stuck !== undefined)
@@ -33,15 +33,15 @@ export function* check(
     findings: hits.map((hit) => ({
       kind: hit.kind,
       message: hit.message,
-      trace: hit.kind === 'unreachable' ? undefined : traceOf(model, store, hit),
+      trace: hit.kind === 'unreachable' ? undefined : traceOf(model, table, hit),
     })),
     bound,
-    states: store.size,
+    states: table.size,
     transitions,
     together,
     depth,
     isSaturated: model.queues.isSaturated,
-    bytes: store.bytes + edges.bytes,
+    bytes: table.bytes + graph.bytes,
   };
 }
 

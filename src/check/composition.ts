@@ -6,7 +6,7 @@ import { isMachine } from '../machine/machine.ts';
 import type { Reading } from '../machine/table.ts';
 
 const COMPOSITION = Symbol.for('flockwork.composition');
-const KEYS: readonly string[] = [
+const OPTION_KEYS: readonly string[] = [
   'name',
   'instances',
   'start',
@@ -87,22 +87,22 @@ export interface Composition {
 }
 
 /** How many bits a set of instances has. */
-const MOST_INSTANCES = 30;
+const MAX_INSTANCES = 30;
 /** Every rule is tried under every exchange of names. */
-const MOST_EXCHANGES = 720;
+const MAX_EXCHANGES = 720;
 
 /** Throws `bad-composition`: its message has a line, `facts.problems` an entry, for each problem. */
 export function composition(options: CompositionOptions): Composition {
   const { name, instances } = options;
   const problems: string[] = [];
-  const unknown = Object.keys(options).filter((key) => !KEYS.includes(key));
+  const unknown = Object.keys(options).filter((key) => !OPTION_KEYS.includes(key));
   if (unknown.length > 0)
-    problems.push(`unknown key ${unknown.join(', ')}; there are ${KEYS.join(', ')}`);
+    problems.push(`unknown key ${unknown.join(', ')}; there are ${OPTION_KEYS.join(', ')}`);
   if (typeof name !== 'string' || name === '') problems.push('it has no name');
   const names = Object.keys(instances ?? {});
   if (names.length === 0) problems.push('it has no instances');
-  if (names.length > MOST_INSTANCES)
-    problems.push(`it has ${names.length} instances; ${MOST_INSTANCES} can be checked`);
+  if (names.length > MAX_INSTANCES)
+    problems.push(`it has ${names.length} instances; ${MAX_INSTANCES} can be checked`);
   for (const key of ['start', 'inputs', 'late', 'unreached'] as const) {
     for (const one of Object.keys(options[key] ?? {}))
       if (!names.includes(one)) problems.push(`${key}: there is no instance ${one}`);
@@ -236,7 +236,7 @@ function symmetryProblems(options: CompositionOptions, parts: readonly Part[]): 
     if (shapes.size > 1)
       problems.push(`symmetric: ${group.join(', ')} differ in start, inputs or late`);
   }
-  if (exchanges > MOST_EXCHANGES)
-    problems.push(`symmetric: ${exchanges} exchanges of names; ${MOST_EXCHANGES} can be tried`);
+  if (exchanges > MAX_EXCHANGES)
+    problems.push(`symmetric: ${exchanges} exchanges of names; ${MAX_EXCHANGES} can be tried`);
   return problems;
 }

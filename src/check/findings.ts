@@ -13,12 +13,12 @@ export type FindingKind =
   | 'livelock';
 
 /** From outside, by a timer of its own, or waiting since an instance sent it. */
-export type Cause = 'input' | 'timer' | 'event';
+export type StepCause = 'input' | 'timer' | 'event';
 
 /** What one instance does in a step. */
 export interface TracedStep {
   readonly instance: string;
-  readonly cause: Cause;
+  readonly cause: StepCause;
   readonly event: string;
   readonly details: Json;
   readonly outcome: string;

@@ -8,12 +8,12 @@ interface Run {
   readonly count: number;
 }
 
-export const EMPTY = 0;
+export const EMPTY_QUEUE = 0;
 
 export class Queues {
   readonly #changes: number;
   readonly #repeats: number;
-  readonly #numbers = new Map<string, number>([['', EMPTY]]);
+  readonly #numbers = new Map<string, number>([['', EMPTY_QUEUE]]);
   readonly #runs: (readonly Run[])[] = [[]];
   /** Some queue has had more equal events in a row than are told apart. */
   isSaturated = false;

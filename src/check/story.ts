@@ -1,7 +1,7 @@
 /** A trace for people: one line a step, numbered. */
-import type { Cause, Finding, Trace, TracedStep } from './findings.ts';
+import type { StepCause, Finding, Trace, TracedStep } from './findings.ts';
 
-const FROM: Readonly<Record<Cause, string>> = {
+const CAUSE_TEXTS: Readonly<Record<StepCause, string>> = {
   input: 'from outside',
   timer: 'timer',
   event: 'was waiting',
@@ -50,7 +50,7 @@ function tell(step: TracedStep): string[] {
         : `${from} → ${to}${toward}`
       : `${outcome}: ${reason}`;
   return [
-    `${instance}: ${event} (${FROM[cause]}): ${result}`,
+    `${instance}: ${event} (${CAUSE_TEXTS[cause]}): ${result}`,
     ...emits.map((one) => `sends ${one.to}: ${one.event}`),
   ];
 }

@@ -4,13 +4,13 @@
  * be taken at once, are sets of steps of which each depends, over others, on each.
  */
 import { permutations } from './symmetry.ts';
-import type { Model, Step } from './model.ts';
+import type { Model, ModelStep } from './model.ts';
 
 /**
  * `after` is the visitor's to change until it returns; `steps` are in the order in which their events were sent.
  * True: that is enough.
  */
-export type Visit = (after: Uint16Array, steps: readonly Step[]) => boolean;
+export type Visit = (after: Uint16Array, steps: readonly ModelStep[]) => boolean;
 
 export class Successors {
   readonly #model: Model;
@@ -18,18 +18,18 @@ export class Successors {
   readonly #altered: Int32Array;
   readonly #moved: Uint16Array;
   readonly #after: Uint16Array;
-  readonly #single: Step[] = [];
+  readonly #single: ModelStep[] = [];
   /** Of each instance, what it can do. */
-  readonly #steps: (readonly Step[])[];
+  readonly #steps: (readonly ModelStep[])[];
   /** Of each instance, the one before it in its group; −1 for the first. */
   readonly #twins: Int32Array;
   /** Those that may be part of a set. */
-  readonly #able: Step[][];
-  readonly #chosen: Step[] = [];
+  readonly #candidates: ModelStep[][];
+  readonly #chosen: ModelStep[] = [];
   /** Of each instance, which of its steps is chosen; −1 for none. */
   readonly #ranks: Int32Array;
   /** Told of every step that is wrong in itself, whenever it is met. */
-  onFault: ((step: Step) => void) | undefined;
+  onFault: ((step: ModelStep) => void) | undefined;
 
   constructor(model: Model) {
     this.#model = model;
@@ -38,7 +38,7 @@ export class Successors {
     this.#moved = new Uint16Array(model.width);
     this.#after = new Uint16Array(model.width);
     this.#steps = model.parts.map(() => []);
-    this.#able = model.parts.map(() => []);
+    this.#candidates = model.parts.map(() => []);
     this.#ranks = new Int32Array(model.width);
     this.#twins = new Int32Array(model.width).fill(-1);
     for (const group of model.composition.symmetric)
@@ -52,7 +52,7 @@ export class Successors {
     model.readings(world, readings);
     for (let instance = 0; instance < model.width; instance += 1) {
       const configuration = world[instance]!;
-      const { steps, faulty } = model.able(instance, configuration, readings);
+      const { steps, faulty } = model.enabledMoves(instance, configuration, readings);
       this.#steps[instance] = steps;
       for (let at = 0; at < faulty.length; at += 1) this.onFault?.(faulty[at]!);
       const twin = this.#twins[instance]!;
@@ -61,11 +61,11 @@ export class Successors {
       for (let at = 0; at < steps.length; at += 1)
         if (this.#one(world, steps[at]!, visit)) return true;
     }
-    return this.#findAble() && this.#choose(world, 0, visit);
+    return this.#findCandidates() && this.#choose(world, 0, visit);
   }
 
   /** The case that has to be quick. */
-  #one(world: Uint16Array, step: Step, visit: Visit): boolean {
+  #one(world: Uint16Array, step: ModelStep, visit: Visit): boolean {
     const { instance, results } = step;
     const after = this.#after;
     this.#single[0] = step;
@@ -92,8 +92,8 @@ export class Successors {
   /** `told`: the same steps, in the order in which their events are sent. */
   #apply(
     world: Uint16Array,
-    steps: readonly Step[],
-    told: readonly Step[],
+    steps: readonly ModelStep[],
+    told: readonly ModelStep[],
     visit: Visit,
     at = 0,
   ): boolean {
@@ -112,11 +112,11 @@ export class Successors {
   }
 
   /** Whoever looks at somebody who moves, and is looked at in turn. False if there are no two of them. */
-  #findAble(): boolean {
+  #findCandidates(): boolean {
     const width = this.#model.width;
     let able = 0;
     for (let instance = 0; instance < width; instance += 1) {
-      const list = this.#able[instance]!;
+      const list = this.#candidates[instance]!;
       list.length = 0;
       for (const step of this.#steps[instance]!) {
         if (step.looked !== 0 || step.tells !== 0) list.push(step);
@@ -130,7 +130,7 @@ export class Successors {
       for (let instance = 0; instance < width; instance += 1) {
         if ((able & (1 << instance)) === 0) continue;
         let tells = 0;
-        for (const step of this.#able[instance]!) {
+        for (const step of this.#candidates[instance]!) {
           seen |= step.looked;
           tells |= step.tells;
         }
@@ -141,7 +141,7 @@ export class Successors {
       for (let instance = 0; instance < width; instance += 1) {
         const bit = 1 << instance;
         if ((able & bit) === 0) continue;
-        const list = this.#able[instance]!;
+        const list = this.#candidates[instance]!;
         let kept = 0;
         for (const step of list) {
           const shares = (step.tells & toldTwice) !== 0;
@@ -168,7 +168,7 @@ export class Successors {
     // Of equals, the first does what comes last: all else is the same but for their names.
     const twin = this.#twins[instance]!;
     const most = twin >= 0 && world[twin] === world[instance] ? ranks[twin]! : Infinity;
-    for (const step of this.#able[instance]!) {
+    for (const step of this.#candidates[instance]!) {
       const rank = this.#steps[instance]!.indexOf(step);
       if (rank > most) break;
       ranks[instance] = rank;
@@ -215,16 +215,16 @@ export class Successors {
     return false;
   }
 
-  #readingAfter({ instance, results }: Step): number {
+  #readingAfter({ instance, results }: ModelStep): number {
     return this.#model.groups[instance]!.readingOf[results[0]!]!;
   }
 
   /** Whether it does the same among those who have moved. */
-  #isStill(world: Uint16Array, { instance, move, effect }: Step): boolean {
+  #isStill(world: Uint16Array, { instance, move, effect }: ModelStep): boolean {
     return this.#model.step(instance, world[instance]!, move, this.#altered).effect === effect;
   }
 
-  #areStill(world: Uint16Array, first: Step): boolean {
+  #areStill(world: Uint16Array, first: ModelStep): boolean {
     for (const other of this.#chosen)
       if (other !== first && !this.#isStill(world, other)) return false;
     return true;
@@ -232,17 +232,20 @@ export class Successors {
 }
 
 /** Whether each has to come before each, over others. */
-function isKnot(steps: readonly Step[]): boolean {
+function isKnot(steps: readonly ModelStep[]): boolean {
   return isReached(steps, mustPrecede) && isReached(steps, (one, other) => mustPrecede(other, one));
 }
 
-function mustPrecede(one: Step, other: Step): boolean {
+function mustPrecede(one: ModelStep, other: ModelStep): boolean {
   const looks = other.isVisible && (one.looked & (1 << other.instance)) !== 0;
   return looks || (one.tells & other.tells) !== 0;
 }
 
 /** Whether the first leads to all of them. */
-function isReached(steps: readonly Step[], leads: (from: Step, to: Step) => boolean): boolean {
+function isReached(
+  steps: readonly ModelStep[],
+  leads: (from: ModelStep, to: ModelStep) => boolean,
+): boolean {
   let reached = 1;
   for (let grows = true; grows;) {
     grows = false;

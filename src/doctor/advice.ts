@@ -7,7 +7,7 @@ import {
   type PhaseLengths,
 } from '../semaphore/cycle.ts';
 import { stampedBy } from './clocks.ts';
-import type { Look, Measured, Operation } from './measured.ts';
+import type { VisibilityCheck, Measured, Operation } from './measured.ts';
 
 export interface Advice {
   readonly phases: PhaseLengths;
@@ -15,12 +15,12 @@ export interface Advice {
 }
 
 /** No measurement is the worst case: twice of it, and some. */
-const MARGIN = 2;
+const SAFETY_FACTOR = 2;
 /** Claims that fit into one Worker Commitment, at least: Update System goes on with them. */
-const CLAIMS = 3;
+const MIN_CLAIMS_PER_COMMITMENT = 3;
 /** Commits that fit into one Update System, at least. */
-const COMMITS = 20;
-const SHORTEST_LEASE = 10_000;
+const MIN_COMMITS_PER_UPDATE = 20;
+const MIN_LEASE_MS = 10_000;
 /** A lease outlives so many cycles: who misses two is not dead. */
 const CYCLES_PER_LEASE = 2.5;
 
@@ -39,27 +39,28 @@ export function advise(measured: Measured): Advice | undefined {
   const beats = hiddenFrom(measured, 'content');
   const least = leastPhases(measured);
   const longer = (phase: keyof PhaseLengths, ms: number): number =>
-    Math.max(least[phase], roundUp(MARGIN * ms));
+    Math.max(least[phase], roundUp(SAFETY_FACTOR * ms));
 
   const phases: PhaseLengths = {
     assignment: longer('assignment', names + 3 * took('list') + took('read')),
-    commitment: longer('commitment', CLAIMS * took('link', 'stat', 'read')),
+    commitment: longer('commitment', MIN_CLAIMS_PER_COMMITMENT * took('link', 'stat', 'read')),
     update: longer(
       'update',
-      2 * took('fsync directory') + COMMITS * took('create', 'fsync file', 'link', 'unlink'),
+      2 * took('fsync directory') +
+        MIN_COMMITS_PER_UPDATE * took('create', 'fsync file', 'link', 'unlink'),
     ),
     buffer: longer('buffer', Math.max(stamps.uncertainty, slowest)),
   };
   const silence = Math.max(
-    SHORTEST_LEASE,
+    MIN_LEASE_MS,
     CYCLES_PER_LEASE * cycleLength(phases),
-    2 * MARGIN * (beats + took('overwrite')),
+    2 * SAFETY_FACTOR * (beats + took('overwrite')),
   );
   return { phases, lease: roundUp(silence) };
 }
 
 /** The longest that such a change stayed hidden from somebody, as far as it showed at all. */
-function hiddenFrom({ visibility }: Measured, ...looks: Look[]): number {
+function hiddenFrom({ visibility }: Measured, ...looks: VisibilityCheck[]): number {
   if (visibility === undefined) return 0;
   return Math.max(...looks.map((look) => Math.min(visibility.longest[look], visibility.limit)));
 }

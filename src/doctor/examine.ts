@@ -2,7 +2,7 @@
 import { errnoOf } from '../volume/files.ts';
 import { probeLatency } from './latency.ts';
 import type { Measured } from './measured.ts';
-import type { Bench, Peer, Ports, Request } from './ports.ts';
+import type { Bench, Peer, Ports, PeerRequest } from './ports.ts';
 import {
   errnoFrom,
   probeDurable,
@@ -39,13 +39,13 @@ export interface Examination {
   readonly skipped: readonly Skipped[];
 }
 
-type Step = readonly [
+type Probe = readonly [
   key: keyof Measured,
   doing: string,
   probe: (bench: Bench, measured: Measured) => Promise<unknown>,
 ];
 
-const QUICK: readonly Step[] = [
+const QUICK_PROBES: readonly Probe[] = [
   ['links', 'are there hard links', probeLinks],
   ['durable', 'is what is written kept', probeDurable],
   ['listing', 'are listings fresh', probeListing],
@@ -53,7 +53,7 @@ const QUICK: readonly Step[] = [
 ];
 
 /** The link limit takes a thousand names: not while others of a fleet start, too. */
-const ALONE: readonly Step[] = [
+const LOCAL_PROBES: readonly Probe[] = [
   ['linkLimit', 'how many names may a file have', probeLinkLimit],
   ['modes', 'may all of the fleet write', probeModes],
   ['names', 'which names does it take', probeNames],
@@ -61,7 +61,7 @@ const ALONE: readonly Step[] = [
   ['latency', 'how long does each operation take', probeLatency],
 ];
 
-const TOGETHER: readonly Step[] = [
+const PEER_PROBES: readonly Probe[] = [
   ['race', 'several processes race for the same names', probeRace],
   ['visibility', 'how long do others wait to see a change', probeVisibility],
 ];
@@ -70,9 +70,9 @@ const TOGETHER: readonly Step[] = [
 const NEEDS_LINKS: ReadonlySet<keyof Measured> = new Set(['linkLimit', 'race']);
 
 /** ms; what is not begun by then is left out. With what a probe may take, all is over in a minute. */
-const LIMIT = 30_000;
+const LAST_START_MS = 30_000;
 /** Enough to race through each of some mounts, and to watch three kinds of cache both ways. */
-const PEERS = 6;
+const PEER_COUNT = 6;
 
 /** Throws `no-volume` where one of `through` is another directory; the reason of `stop` when told to. */
 export async function examine(
@@ -87,13 +87,13 @@ export async function examine(
   subject.stop.addEventListener('abort', stopPeers, { once: true });
   try {
     return await inScratch(ports, subject, peers, async (bench, run) => {
-      await run(QUICK);
-      await run(ALONE);
+      await run(QUICK_PROBES);
+      await run(LOCAL_PROBES);
       const errno = await errnoFrom(prepareTogether(bench, subject));
-      if (errno !== undefined) return TOGETHER.map(([, what]) => ({ what, why: errno }));
-      peers.push(...Array.from({ length: PEERS }, startPeer));
+      if (errno !== undefined) return PEER_PROBES.map(([, what]) => ({ what, why: errno }));
+      peers.push(...Array.from({ length: PEER_COUNT }, startPeer));
       await Promise.all(peers.map((peer) => peer.ask(greeting(bench.places[0]!))));
-      await run(TOGETHER);
+      await run(PEER_PROBES);
       return [];
     });
   } finally {
@@ -112,7 +112,7 @@ async function prepareTogether(bench: Bench, { through }: Subject): Promise<void
 }
 
 /** Any request will do: who answers is awake. */
-const greeting = (directory: string): Request => ({
+const greeting = (directory: string): PeerRequest => ({
   kind: 'look',
   by: 'stat',
   directory,
@@ -132,7 +132,7 @@ export function examineQuickly(
   const stop = new AbortController().signal;
   const subject = { directory, scratch, through: [], stop, progress: () => undefined };
   return inScratch(ports, subject, [], async (_bench, run) => {
-    await run(QUICK);
+    await run(QUICK_PROBES);
     return [];
   });
 }
@@ -141,7 +141,7 @@ async function inScratch(
   ports: Ports,
   subject: Subject,
   peers: readonly Peer[],
-  body: (bench: Bench, run: (steps: readonly Step[]) => Promise<void>) => Promise<Skipped[]>,
+  body: (bench: Bench, run: (probes: readonly Probe[]) => Promise<void>) => Promise<Skipped[]>,
 ): Promise<Examination> {
   const { directory, through, scratch, stop } = subject;
   const places = [directory, ...through].map((mount) => `${mount}/${scratch}`);
@@ -151,10 +151,10 @@ async function inScratch(
   const examination = { measured: { fileSystem, writable: { errno } }, skipped };
   if (errno !== undefined) return examination;
   const bench: Bench = { ...ports, directory, places, peers, stop };
-  const until = ports.clock.monotonic() + LIMIT;
+  const until = ports.clock.monotonic() + LAST_START_MS;
   try {
     skipped.push(
-      ...(await body(bench, (steps) => runSteps(steps, bench, subject, until, examination))),
+      ...(await body(bench, (probes) => runProbes(probes, bench, subject, until, examination))),
     );
   } finally {
     await removeScratch(ports, places);
@@ -162,14 +162,14 @@ async function inScratch(
   return examination;
 }
 
-async function runSteps(
-  steps: readonly Step[],
+async function runProbes(
+  probes: readonly Probe[],
   bench: Bench,
   { stop, progress }: Subject,
   until: number,
   { measured, skipped }: { measured: Measured; skipped: Skipped[] },
 ): Promise<void> {
-  for (const [key, doing, probe] of steps) {
+  for (const [key, doing, probe] of probes) {
     stop.throwIfAborted();
     if (NEEDS_LINKS.has(key) && measured.links?.errno !== undefined) continue;
     if (bench.clock.monotonic() > until) {

@@ -56,7 +56,7 @@ const KINDS: Readonly<Record<number, Kind>> = {
 };
 
 /** FUSE on a disk of this host: ntfs-3g, exfat-fuse. */
-const LOCAL_FUSE = 'fuseblk';
+const LOCAL_FUSE_TYPE = 'fuseblk';
 
 /** `mountinfo`: the text of /proc/self/mountinfo, empty where there is none. `path` is absolute and real. */
 export function describeFileSystem(magic: number, mountinfo: string, path: string): FileSystem {
@@ -68,7 +68,7 @@ export function describeFileSystem(magic: number, mountinfo: string, path: strin
   const type = finer?.type ?? name;
   return {
     type,
-    network: isNetwork(kind, mountinfo) && type !== LOCAL_FUSE,
+    network: isNetwork(kind, mountinfo) && type !== LOCAL_FUSE_TYPE,
     options: finer?.options ?? [],
   };
 }
@@ -103,20 +103,26 @@ function mountOf(mountinfo: string, path: string): Mount | undefined {
 }
 
 /** What is known of a type and cannot be measured from one host. */
-export interface Known {
+export interface KnownType {
   /** Whose clock mtime comes from. */
   readonly stamps?: 'server' | 'client';
   readonly remark: string;
 }
 
-const CEPH: Known = { stamps: 'client', remark: 'Contended operations may take a second each.' };
-const NFS: Known = {
+const CEPH: KnownType = {
+  stamps: 'client',
+  remark: 'Contended operations may take a second each.',
+};
+const NFS: KnownType = {
   stamps: 'server',
   remark: 'Mount it hard, with actimeo=3 or less, on every host.',
 };
-const SMB: Known = { stamps: 'server', remark: 'Mount it with cache=none and actimeo=1 or less.' };
+const SMB: KnownType = {
+  stamps: 'server',
+  remark: 'Mount it with cache=none and actimeo=1 or less.',
+};
 
-const KNOWN: Readonly<Record<string, Known>> = {
+const KNOWN: Readonly<Record<string, KnownType>> = {
   nfs: NFS,
   nfs4: NFS,
   cifs: SMB,
@@ -134,6 +140,6 @@ const KNOWN: Readonly<Record<string, Known>> = {
   'fuse.ceph-fuse': CEPH,
 };
 
-export function knownOf(type: string): Known | undefined {
+export function knownOf(type: string): KnownType | undefined {
   return KNOWN[type];
 }

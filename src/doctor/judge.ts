@@ -1,13 +1,13 @@
 /** What the measurements are worth: a verdict and a sentence for each property. Pure. */
 import { knownOf } from './file-system.ts';
 import type { Measured } from './measured.ts';
-import type { Judge, Verdict } from './opinion.ts';
+import type { Judge, PropertyVerdict } from './opinion.ts';
 import { SAFETY } from './safety.ts';
 import { TIMING } from './timing.ts';
 
 export interface Judgement {
   readonly property: string;
-  readonly verdict: Verdict;
+  readonly verdict: PropertyVerdict;
   readonly measured: string;
   readonly sentence: string;
 }
@@ -66,11 +66,11 @@ export function judge(measured: Measured): Judgement[] {
 }
 
 /** Without these nobody can say that a volume is fit. */
-const ESSENTIAL = ['links', 'durable', 'stamps'] as const;
+const ESSENTIAL_PROBES = ['links', 'durable', 'stamps'] as const;
 
 /** Nothing bad was found, and what matters most was measured. */
 export function isFit(measured: Measured): boolean {
-  const isKnown = ESSENTIAL.every((key) => measured[key] !== undefined);
+  const isKnown = ESSENTIAL_PROBES.every((key) => measured[key] !== undefined);
   return isKnown && judge(measured).every(({ verdict }) => verdict !== 'bad');
 }
 

@@ -96,19 +96,19 @@ export interface Latency {
 }
 
 /** How somebody else may come to know of a change. */
-export const LOOKS = ['listing', 'stat', 'content'] as const;
-export type Look = (typeof LOOKS)[number];
+export const VISIBILITY_CHECKS = ['listing', 'stat', 'content'] as const;
+export type VisibilityCheck = (typeof VISIBILITY_CHECKS)[number];
 
 export interface Visibility {
   readonly mounts: number;
   /** The longest delay seen; Infinity: not within the limit. */
-  readonly longest: Readonly<Record<Look, number>>;
+  readonly longest: Readonly<Record<VisibilityCheck, number>>;
   /** How long was waited at most. */
   readonly limit: number;
   readonly rounds: number;
 }
 
-export interface Names {
+export interface NameSupport {
   readonly caseSensitive: boolean;
   /** The errno for a name of 255 bytes. */
   readonly longErrno: string | undefined;
@@ -136,7 +136,7 @@ export interface Measured {
   readonly stamps?: Stamps;
   readonly latency?: readonly Latency[];
   readonly visibility?: Visibility;
-  readonly names?: Names;
+  readonly names?: NameSupport;
   readonly replacing?: Replacing;
   /** What a first worker has written down already. */
   readonly phases?: PhaseLengths;

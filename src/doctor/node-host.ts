@@ -3,9 +3,9 @@ import { fork } from 'node:child_process';
 import { lstatSync, readFileSync, realpathSync, statfsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describeFileSystem } from './file-system.ts';
-import type { Answer, Host, Peer, Question, Reply } from './ports.ts';
+import type { PeerAnswer, HostPorts, Peer, PeerQuestion, PeerReply } from './ports.ts';
 
-export const nodeHost: Host = {
+export const nodeHost: HostPorts = {
   fileSystem: (directory) =>
     describeFileSystem(statfsSync(directory).type, mountinfo(), realpathSync(directory)),
   linkCount: (path) => lstatSync(path).nlink,
@@ -33,17 +33,17 @@ export function startPeerProcess(): Peer {
   });
   // Nobody may be asking when it ends.
   ended.catch(() => undefined);
-  const waiting = new Map<number, (reply: Reply) => void>();
+  const waiting = new Map<number, (reply: PeerReply) => void>();
   let asked = 0;
-  child.on('message', ({ id, reply }: Answer) => {
+  child.on('message', ({ id, reply }: PeerAnswer) => {
     waiting.get(id)?.(reply);
     waiting.delete(id);
   });
   return {
     ask: async (request) => {
       const id = (asked += 1);
-      const replied = new Promise<Reply>((resolve) => void waiting.set(id, resolve));
-      child.send({ id, request } satisfies Question);
+      const replied = new Promise<PeerReply>((resolve) => void waiting.set(id, resolve));
+      child.send({ id, request } satisfies PeerQuestion);
       const reply = await Promise.race([replied, ended]);
       if (reply.error !== undefined) {
         throw Object.assign(new Error(reply.error), { code: reply.errno });

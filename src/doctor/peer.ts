@@ -2,8 +2,8 @@
 import type { Clock } from '../semaphore/ports.ts';
 import { readText } from '../volume/exclusive.ts';
 import { errnoOf, type Files } from '../volume/files.ts';
-import type { Look } from './measured.ts';
-import type { Attempt, LookRequest, RaceRequest, Reply, Request } from './ports.ts';
+import type { VisibilityCheck } from './measured.ts';
+import type { LinkAttempt, LookRequest, RaceRequest, PeerReply, PeerRequest } from './ports.ts';
 
 export interface PeerPorts {
   readonly files: Files;
@@ -13,15 +13,15 @@ export interface PeerPorts {
 }
 
 /** Milliseconds between looks. */
-const LOOK_EVERY = 2;
+const POLL_INTERVAL_MS = 2;
 
-export async function answer(ports: PeerPorts, request: Request): Promise<Reply> {
+export async function answer(ports: PeerPorts, request: PeerRequest): Promise<PeerReply> {
   return request.kind === 'race' ? race(ports, request) : lookOut(ports, request);
 }
 
-async function race(ports: PeerPorts, request: RaceRequest): Promise<Reply> {
+async function race(ports: PeerPorts, request: RaceRequest): Promise<PeerReply> {
   const { first, rounds, start, interval } = request;
-  const attempts: Attempt[] = [];
+  const attempts: LinkAttempt[] = [];
   for (let round = 0; round < rounds; round += 1) {
     await ports.waitUntil(start + round * interval);
     attempts.push(await attempt(ports, request, `${request.directory}/${first + round}`));
@@ -34,7 +34,7 @@ async function attempt(
   { files, clock }: PeerPorts,
   { token, content }: RaceRequest,
   name: string,
-): Promise<Attempt> {
+): Promise<LinkAttempt> {
   const begin = clock.monotonic();
   try {
     await files.link(token, name);
@@ -46,7 +46,9 @@ async function attempt(
   }
 }
 
-const SEES: Readonly<Record<Look, (files: Files, request: LookRequest) => Promise<boolean>>> = {
+const IS_VISIBLE: Readonly<
+  Record<VisibilityCheck, (files: Files, request: LookRequest) => Promise<boolean>>
+> = {
   listing: async (files, { directory, name }) => (await files.list(directory)).includes(name),
   stat: async (files, { directory, name }) =>
     (await files.stat(`${directory}/${name}`)) !== undefined,
@@ -54,11 +56,11 @@ const SEES: Readonly<Record<Look, (files: Files, request: LookRequest) => Promis
     (await readText(files, `${directory}/${name}`)) === content,
 };
 
-async function lookOut({ files, clock }: PeerPorts, request: LookRequest): Promise<Reply> {
+async function lookOut({ files, clock }: PeerPorts, request: LookRequest): Promise<PeerReply> {
   const until = clock.monotonic() + request.limit;
   for (;;) {
-    if (await SEES[request.by](files, request)) return { seen: clock.monotonic() };
+    if (await IS_VISIBLE[request.by](files, request)) return { seen: clock.monotonic() };
     if (clock.monotonic() >= until) return { seen: undefined };
-    await clock.sleep(LOOK_EVERY);
+    await clock.sleep(POLL_INTERVAL_MS);
   }
 }

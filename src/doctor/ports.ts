@@ -2,9 +2,9 @@
 import type { Clock } from '../semaphore/ports.ts';
 import type { Files } from '../volume/files.ts';
 import type { FileSystem } from './file-system.ts';
-import type { Look } from './measured.ts';
+import type { VisibilityCheck } from './measured.ts';
 
-export interface Host {
+export interface HostPorts {
   /** Of what is mounted there; throws with the errno of statfs. */
   fileSystem(directory: string): FileSystem;
   /** How many names a file has, as stat says. */
@@ -12,7 +12,7 @@ export interface Host {
 }
 
 /** One attempt to link; `begin` and `end` on the monotonic clock, which all processes of a host share. */
-export interface Attempt {
+export interface LinkAttempt {
   /** The name is ours, whatever the reply was. */
   readonly won: boolean;
   readonly errno: string | undefined;
@@ -35,17 +35,17 @@ export interface RaceRequest {
 /** Looks again and again, for `limit` ms at most (0: once), until the change shows. */
 export interface LookRequest {
   readonly kind: 'look';
-  readonly by: Look;
+  readonly by: VisibilityCheck;
   readonly directory: string;
   readonly name: string;
   readonly content: string;
   readonly limit: number;
 }
 
-export type Request = RaceRequest | LookRequest;
+export type PeerRequest = RaceRequest | LookRequest;
 
-export interface Reply {
-  readonly attempts?: readonly Attempt[];
+export interface PeerReply {
+  readonly attempts?: readonly LinkAttempt[];
   /** When the change showed, on the monotonic clock; undefined: not within the limit. */
   readonly seen?: number | undefined;
   /** It could not do as asked; `errno`, if the volume was to blame. */
@@ -54,27 +54,27 @@ export interface Reply {
 }
 
 /** As they go to a process and back: several questions may be open at a time. */
-export interface Question {
+export interface PeerQuestion {
   readonly id: number;
-  readonly request: Request;
+  readonly request: PeerRequest;
 }
 
-export interface Answer {
+export interface PeerAnswer {
   readonly id: number;
-  readonly reply: Reply;
+  readonly reply: PeerReply;
 }
 
 /** Another process on this host. */
 export interface Peer {
   /** Rejects if the process fails, or ends before it answers. */
-  ask(request: Request): Promise<Reply>;
+  ask(request: PeerRequest): Promise<PeerReply>;
   stop(): void;
 }
 
 export interface Ports {
   readonly files: Files;
   readonly clock: Clock;
-  readonly host: Host;
+  readonly host: HostPorts;
 }
 
 /** What a probe works with. `places`: the doctor's own directory, through each mount; the first one's is DIR's. */

@@ -1,16 +1,24 @@
 /** One question each, one hand on the volume each: what the answers are worth is `judge.ts`'s business. */
 import { readText } from '../volume/exclusive.ts';
 import { errnoOf } from '../volume/files.ts';
-import type { Durable, LinkLimit, Links, Listing, Modes, Names, Replacing } from './measured.ts';
+import type {
+  Durable,
+  LinkLimit,
+  Links,
+  Listing,
+  Modes,
+  NameSupport,
+  Replacing,
+} from './measured.ts';
 import type { Bench } from './ports.ts';
 
-const PERMISSIONS = 0o7777;
-const STICKY = 0o1000;
-const LONGEST_NAME = 255;
-const FEWEST_LINKS = 110;
-const MOST_LINKS = 1100;
+const PERMISSION_BITS = 0o7777;
+const STICKY_BIT = 0o1000;
+const MAX_NAME_BYTES = 255;
+const MIN_LINKS_TRIED = 110;
+const MAX_LINKS_TRIED = 1100;
 /** Milliseconds. */
-const LINKS_LIMIT = 1000;
+const LINK_PROBE_MS = 1000;
 
 /** The errno of what was tried; undefined if it went well. Anything but an errno is thrown. */
 export async function errnoFrom(trial: Promise<unknown>): Promise<string | undefined> {
@@ -26,11 +34,12 @@ export async function errnoFrom(trial: Promise<unknown>): Promise<string | undef
 
 export async function probeModes({ files, directory, places }: Bench): Promise<Modes> {
   const path = `${places[0]}/modes`;
-  const wanted = ((await files.stat(`${directory}/.`))?.mode ?? 0o755) & PERMISSIONS & ~STICKY;
+  const wanted =
+    ((await files.stat(`${directory}/.`))?.mode ?? 0o755) & PERMISSION_BITS & ~STICKY_BIT;
   await files.makeDirectory(path);
   const errno = await errnoFrom(files.chmod(path, wanted));
   const mode = (await files.stat(path))?.mode;
-  return { wanted, got: mode === undefined ? undefined : mode & PERMISSIONS, errno };
+  return { wanted, got: mode === undefined ? undefined : mode & PERMISSION_BITS, errno };
 }
 
 /** Two files, one name: the first link has it, the second one has to be refused. */
@@ -50,10 +59,10 @@ export async function probeLinkLimit({ files, clock, places }: Bench): Promise<L
   const directory = `${places[0]}/links`;
   await files.makeDirectory(directory);
   await files.create(`${directory}/0`, '');
-  const until = clock.monotonic() + LINKS_LIMIT;
+  const until = clock.monotonic() + LINK_PROBE_MS;
   let reached = 1;
-  for (; reached < MOST_LINKS; reached += 1) {
-    if (reached >= FEWEST_LINKS && clock.monotonic() > until) break;
+  for (; reached < MAX_LINKS_TRIED; reached += 1) {
+    if (reached >= MIN_LINKS_TRIED && clock.monotonic() > until) break;
     const errno = await errnoFrom(files.link(`${directory}/0`, `${directory}/${reached}`));
     if (errno !== undefined) return { reached, errno };
   }
@@ -76,11 +85,11 @@ export async function probeListing({ files, places }: Bench): Promise<Listing> {
   return { fresh: (await files.list(places[0]!)).includes('fresh') };
 }
 
-export async function probeNames({ files, places }: Bench): Promise<Names> {
+export async function probeNames({ files, places }: Bench): Promise<NameSupport> {
   const at = (name: string): string => `${places[0]}/${name}`;
   const foreign = 'größe-大きさ';
   await files.create(at('Case'), '');
-  const longErrno = await errnoFrom(files.create(at('x'.repeat(LONGEST_NAME)), ''));
+  const longErrno = await errnoFrom(files.create(at('x'.repeat(MAX_NAME_BYTES)), ''));
   const foreignErrno = await errnoFrom(files.create(at(foreign), ''));
   const listed = (await files.list(places[0]!)).includes(foreign);
   return {

@@ -2,12 +2,12 @@
 import { counted, type Judge } from './opinion.ts';
 
 /** A token is a session's file, a claim and a flag or two at the same time. */
-const FEWEST_NAMES = 8;
+const MIN_LINKS = 8;
 
 /** Under so many rounds a race proves little: of what networks get wrong, they get one in some hundred wrong. */
-const ENOUGH_ROUNDS = { local: 100, network: 500 };
+const MIN_RACE_ROUNDS = { local: 100, network: 500 };
 /** Of them at the same time. */
-const ENOUGH_CONTESTED = 20;
+const MIN_CONTESTED_ROUNDS = 20;
 
 const WRITE_ADVICE: Readonly<Record<string, string>> = {
   EROFS: 'It is read-only: mount it read-write.',
@@ -68,7 +68,7 @@ export const SAFETY: Readonly<Record<string, Judge>> = {
     const { reached, errno } = linkLimit;
     if (errno === undefined) return ['good', `${reached} at least`, 'Enough.'];
     const measured = `${reached}, then ${errno}`;
-    if (reached < FEWEST_NAMES) {
+    if (reached < MIN_LINKS) {
       return ['bad', measured, 'A commit needs more than that: use another file system.'];
     }
     return [
@@ -97,14 +97,14 @@ export const SAFETY: Readonly<Record<string, Judge>> = {
         `Nobody won ${counted(noWinner, 'round')}: safe, but it costs cycles.`,
       ];
     }
-    if (rounds < (fileSystem.network ? ENOUGH_ROUNDS.network : ENOUGH_ROUNDS.local)) {
+    if (rounds < (fileSystem.network ? MIN_RACE_ROUNDS.network : MIN_RACE_ROUNDS.local)) {
       return [
         'warning',
         scope,
         'One winner each; but so few rounds prove little: try when it is idle.',
       ];
     }
-    if (contested < ENOUGH_CONTESTED) {
+    if (contested < MIN_CONTESTED_ROUNDS) {
       return [
         'warning',
         scope,

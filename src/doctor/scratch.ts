@@ -3,15 +3,15 @@ import { UserError } from '../machine/errors.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import { errnoOf, type Files } from '../volume/files.ts';
 
-const PREFIX = '.flockwork-doctor-';
+const SCRATCH_PREFIX = '.flockwork-doctor-';
 /** What a listing's cache may hide from a mount for so long, it cannot remove either. */
-const PATIENCE = 25_000;
-const AGAIN_AFTER = 500;
+const CACHE_TIMEOUT_MS = 25_000;
+const RETRY_DELAY_MS = 500;
 
 /** `.flockwork-doctor-XXXXXX`, drawn anew each time: several doctors may be at work. */
 export function scratchName(random: Random): string {
   const drawn = Math.floor(random() * 36 ** 6);
-  return PREFIX + drawn.toString(36).padStart(6, '0');
+  return SCRATCH_PREFIX + drawn.toString(36).padStart(6, '0');
 }
 
 /**
@@ -23,7 +23,7 @@ export async function awaitPlace(
   path: string,
   mount: string,
 ): Promise<void> {
-  const until = clock.monotonic() + PATIENCE;
+  const until = clock.monotonic() + CACHE_TIMEOUT_MS;
   while ((await files.stat(path)) === undefined) {
     stop.throwIfAborted();
     if (clock.monotonic() > until) {
@@ -33,7 +33,7 @@ export async function awaitPlace(
         { directory: mount },
       );
     }
-    await clock.sleep(AGAIN_AFTER, stop);
+    await clock.sleep(RETRY_DELAY_MS, stop);
   }
 }
 
@@ -45,7 +45,7 @@ export async function removeScratch(
   { files, clock }: { files: Files; clock: Clock },
   places: readonly string[],
 ): Promise<void> {
-  const until = clock.monotonic() + PATIENCE;
+  const until = clock.monotonic() + CACHE_TIMEOUT_MS;
   for (;;) {
     for (const place of places) await removeTree(files, place).catch(() => undefined);
     try {
@@ -53,7 +53,7 @@ export async function removeScratch(
     } catch (error) {
       if (clock.monotonic() > until) throw error;
     }
-    await clock.sleep(AGAIN_AFTER);
+    await clock.sleep(RETRY_DELAY_MS);
   }
 }
 

@@ -7,15 +7,15 @@ import type { FileSystem } from './file-system.ts';
 import type { Judge, Opinion } from './opinion.ts';
 
 /** Milliseconds. */
-const SANE_OFFSET = 1000;
-const ONE_TICK = 10;
+const MAX_CLOCK_OFFSET_MS = 1000;
+const KERNEL_TICK_MS = 10;
 /** Of a buffer, what one operation may fill. */
-const SLOW_FACTOR = 0.5;
+const MAX_BUFFER_FRACTION = 0.5;
 
 const defaultsOf = ({ network }: FileSystem): PhaseLengths =>
   network ? NETWORK_PHASES : LOCAL_PHASES;
 
-const STAMPED: Readonly<Record<StampedBy['who'], (how: string) => Opinion>> = {
+const STAMP_OPINIONS: Readonly<Record<StampedBy['who'], (how: string) => Opinion>> = {
   'this host': (how) => ['good', how, 'Workers on it have one clock.'],
   server: (how) => ['good', how, "All hosts go by the server's clock."],
   client: (how) => [
@@ -73,7 +73,7 @@ export const TIMING: Readonly<Record<string, Judge>> = {
     const by = stampedBy(measured);
     if (by === undefined) return undefined;
     const how = `${by.who}${by.measured || by.who === 'unknown' ? '' : ', as expected'}`;
-    return STAMPED[by.who](how);
+    return STAMP_OPINIONS[by.who](how);
   },
 
   'time stamps': ({ stamps }) => {
@@ -81,7 +81,7 @@ export const TIMING: Readonly<Record<string, Judge>> = {
     const { granularity } = stamps;
     if (granularity === 0) return ['good', 'finer than 1 ms', 'Fine enough for any buffer.'];
     const measured = `multiples of ${formatDuration(granularity)}`;
-    if (granularity <= ONE_TICK) return ['good', measured, 'Fine enough for any buffer.'];
+    if (granularity <= KERNEL_TICK_MS) return ['good', measured, 'Fine enough for any buffer.'];
     return [
       'warning',
       measured,
@@ -102,7 +102,7 @@ export const TIMING: Readonly<Record<string, Judge>> = {
     // At least, and at most: the stamps do not tell more.
     const off = Math.max(own.low, -own.high, 0);
     const most = formatDuration(Math.max(Math.abs(own.low), Math.abs(own.high)));
-    if (off <= SANE_OFFSET) return ['good', `at most ${most} off`, "As this host's."];
+    if (off <= MAX_CLOCK_OFFSET_MS) return ['good', `at most ${most} off`, "As this host's."];
     return [
       'warning',
       `about ${most} off`,
@@ -127,7 +127,7 @@ export const TIMING: Readonly<Record<string, Judge>> = {
     const { operation, p95 } = latency.reduce((worst, one) => (one.p95 > worst.p95 ? one : worst));
     const { buffer } = defaultsOf(fileSystem);
     const measured = `${operation} ${formatDuration(p95)}`;
-    if (p95 <= buffer * SLOW_FACTOR)
+    if (p95 <= buffer * MAX_BUFFER_FRACTION)
       return ['good', measured, 'The slowest operation (p95) fits into a buffer.'];
     return [
       'warning',

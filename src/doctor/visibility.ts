@@ -1,23 +1,25 @@
 /** How long a change that one process makes stays hidden from another one that has looked before. */
 import type { Files } from '../volume/files.ts';
-import { LOOKS, type Look, type Visibility } from './measured.ts';
+import { VISIBILITY_CHECKS, type VisibilityCheck, type Visibility } from './measured.ts';
 import type { Bench, Peer } from './ports.ts';
 
 /** Milliseconds. sshfs keeps a listing for 20 s by default. */
-const LIMIT = 25_000;
-const WHOLE_LIMIT = 28_000;
-const ROUNDS = 8;
+const MAX_DELAY_MS = 25_000;
+const MAX_PROBE_MS = 28_000;
+const MAX_ROUNDS = 8;
 /** Until the other process is at its post. */
-const HEAD_START = 15;
+const START_DELAY_MS = 15;
 
-const BEFORE = '0';
-const AFTER = '1';
+const OLD_CONTENT = '0';
+const NEW_CONTENT = '1';
 
 /** What makes the change that a look is for. */
-const CHANGE: Readonly<Record<Look, (files: Files, path: string) => Promise<void>>> = {
-  listing: (files, path) => files.create(path, AFTER),
-  stat: (files, path) => files.create(path, AFTER),
-  content: (files, path) => files.overwrite(path, AFTER),
+const MAKE_CHANGE: Readonly<
+  Record<VisibilityCheck, (files: Files, path: string) => Promise<void>>
+> = {
+  listing: (files, path) => files.create(path, NEW_CONTENT),
+  stat: (files, path) => files.create(path, NEW_CONTENT),
+  content: (files, path) => files.overwrite(path, NEW_CONTENT),
 };
 
 interface Way {
@@ -36,25 +38,30 @@ function waysBetween([own = '', ...others]: readonly string[]): Way[] {
 }
 
 /** A directory for each kind of look and each way: who changes a directory has no stale listing of it. */
-const folderOf = (by: Look, way: number): string => `seen-${by}-${way}`;
+const folderOf = (by: VisibilityCheck, way: number): string => `seen-${by}-${way}`;
 
 /** They have to be there, for all mounts to see, before `probeVisibility`. */
 export function visibilityFolders(places: readonly string[]): string[] {
-  return waysBetween(places).flatMap((_, way) => LOOKS.map((by) => folderOf(by, way)));
+  return waysBetween(places).flatMap((_, way) => VISIBILITY_CHECKS.map((by) => folderOf(by, way)));
 }
 
 export async function probeVisibility(bench: Bench): Promise<Visibility> {
   const { clock, places, peers, stop } = bench;
-  const longest: Record<Look, number> = { listing: 0, stat: 0, content: 0 };
-  const until = clock.monotonic() + WHOLE_LIMIT;
+  const longest: Record<VisibilityCheck, number> = { listing: 0, stat: 0, content: 0 };
+  const until = clock.monotonic() + MAX_PROBE_MS;
   let rounds = 0;
   // One round in any case; further ones while there is time for the worst of what was seen.
   const isTime = (): boolean => clock.monotonic() + Math.max(...Object.values(longest)) < until;
-  for (; rounds < ROUNDS && (rounds === 0 || isTime()); rounds += 1) {
+  for (; rounds < MAX_ROUNDS && (rounds === 0 || isTime()); rounds += 1) {
     stop.throwIfAborted();
     // Listings, attributes and contents have caches of their own; all are watched at once, for they may take long.
     const posts = waysBetween(places).flatMap((way, index) =>
-      LOOKS.map((by) => ({ ...way, by, folder: folderOf(by, index), name: String(rounds) })),
+      VISIBILITY_CHECKS.map((by) => ({
+        ...way,
+        by,
+        folder: folderOf(by, index),
+        name: String(rounds),
+      })),
     );
     const delays = await Promise.all(
       posts.map((post, index) => delay(bench, peers[index % peers.length]!, post)),
@@ -63,11 +70,11 @@ export async function probeVisibility(bench: Bench): Promise<Visibility> {
       longest[by] = Math.max(longest[by], delays[index]!);
     }
   }
-  return { mounts: places.length, longest, limit: LIMIT, rounds };
+  return { mounts: places.length, longest, limit: MAX_DELAY_MS, rounds };
 }
 
 interface Post extends Way {
-  readonly by: Look;
+  readonly by: VisibilityCheck;
   readonly folder: string;
   readonly name: string;
 }
@@ -79,15 +86,21 @@ async function delay(
   { from, to, by, folder, name }: Post,
 ): Promise<number> {
   const made = `${from}/${folder}/${name}`;
-  if (by === 'content') await files.create(made, BEFORE);
-  const look = { kind: 'look', by, directory: `${to}/${folder}`, name, content: AFTER } as const;
+  if (by === 'content') await files.create(made, OLD_CONTENT);
+  const look = {
+    kind: 'look',
+    by,
+    directory: `${to}/${folder}`,
+    name,
+    content: NEW_CONTENT,
+  } as const;
   // Once in vain: this is what caches keep.
   await peer.ask({ ...look, limit: 0 });
-  const reply = peer.ask({ ...look, limit: LIMIT });
+  const reply = peer.ask({ ...look, limit: MAX_DELAY_MS });
   // It may fail (a stopped peer) while nobody waits for it yet.
   reply.catch(() => undefined);
-  await clock.sleep(HEAD_START);
-  await CHANGE[by](files, made);
+  await clock.sleep(START_DELAY_MS);
+  await MAKE_CHANGE[by](files, made);
   const changed = clock.monotonic();
   const { seen } = await reply;
   return seen === undefined ? Number.POSITIVE_INFINITY : Math.max(0, seen - changed);

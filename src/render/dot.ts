@@ -2,7 +2,7 @@
 import type { StateKind, Machine } from '../machine/definition.ts';
 import { drawingOf } from './arrows.ts';
 
-const STYLE: Record<StateKind, string> = {
+const NODE_STYLES: Record<StateKind, string> = {
   runnable: 'style="rounded,filled", fillcolor="#dbeafe"',
   waiting: 'style=rounded',
   terminal: 'style=rounded, peripheries=2',
@@ -18,7 +18,7 @@ export function dotOf(machine: Machine): string {
     'edge [fontname="sans-serif", fontsize=10]',
     'start [shape=point, width=0.15]',
     ...nodes.map(
-      ({ name, text, kind }) => `${ids.get(name)} [label=${quote([text])}, ${STYLE[kind]}]`,
+      ({ name, text, kind }) => `${ids.get(name)} [label=${quote([text])}, ${NODE_STYLES[kind]}]`,
     ),
     `start -> ${ids.get(start.name)}`,
     ...arrows.map(

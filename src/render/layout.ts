@@ -1,5 +1,5 @@
 /**
- * Layout of a diagram from left to right, by dagre: columns of boxes, the start first, with a column for labels
+ * DiagramLayout of a diagram from left to right, by dagre: columns of boxes, the start first, with a column for labels
  * between any two. A function of its arguments: the same diagram has the same picture.
  */
 import { Graph, layout } from '@dagrejs/dagre';
@@ -22,7 +22,7 @@ export interface Point {
 }
 
 /** Boxes and labels are given by their middles. */
-export interface Layout extends Size {
+export interface DiagramLayout extends Size {
   /** As high as the links at them need. */
   readonly boxes: readonly (Point & Size)[];
   readonly labels: readonly Point[];
@@ -38,13 +38,24 @@ interface Placed {
 }
 
 /** The horizontal margin has room for the arrow to the start. */
-const OPTIONS = { rankdir: 'LR', nodesep: 12, edgesep: 12, ranksep: 64, marginx: 64, marginy: 24 };
+const LAYOUT_OPTIONS = {
+  rankdir: 'LR',
+  nodesep: 12,
+  edgesep: 12,
+  ranksep: 64,
+  marginx: 64,
+  marginy: 24,
+};
 /** Between two links at one side of a box. */
 const PORT_DISTANCE = 9;
 /** Between a box and the label of a link to itself. */
 const LOOP_DISTANCE = 14;
 
-export function layOut(sizes: readonly Size[], links: readonly Link[], start: number): Layout {
+export function layOut(
+  sizes: readonly Size[],
+  links: readonly Link[],
+  start: number,
+): DiagramLayout {
   const heights = sizes.map(({ height }, index) => {
     const others = links.filter(({ from, to }) => from !== to);
     const leaving = others.filter(({ from }) => from === index).length;
@@ -115,7 +126,7 @@ function placed(boxes: readonly Size[], links: readonly Link[], start: number): 
       .map(([index, { label }]) => [index, { ...label, labelpos: 'c', x: 0, y: 0, points: [] }]),
   );
   const graph = new Graph({ multigraph: true });
-  const size = { ...OPTIONS, width: 0, height: 0 };
+  const size = { ...LAYOUT_OPTIONS, width: 0, height: 0 };
   graph.setGraph(size);
   for (const [index, node] of nodes.entries()) graph.setNode(`${index}`, node);
   for (const [index, edge] of edges) {

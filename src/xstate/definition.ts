@@ -14,7 +14,7 @@ export interface Definition {
 }
 
 /** What changes the snapshot, or what comes of it here. Others do something by themselves. */
-const ACTIONS: ReadonlySet<unknown> = new Set(
+const PURE_ACTIONS: ReadonlySet<unknown> = new Set(
   ['assign', 'raise', 'sendTo', 'cancel', 'enqueueActions'].map((name) => `xstate.${name}`),
 );
 
@@ -106,7 +106,7 @@ function actionProblems(node: StateNode): string[] {
     const named = typeof action === 'string' ? action : (action as { type?: string }).type;
     const implemented: unknown = typeof action === 'function' ? action : given[named ?? ''];
     const { type, name = '' } = (implemented ?? {}) as { type?: string; name?: string };
-    if (ACTIONS.has(type)) return [];
+    if (PURE_ACTIONS.has(type)) return [];
     if (implemented === undefined)
       return [`${placeOf(node)}, ${where}: there is no action ${named}`];
     // A function in its place is called like the key that it is under.

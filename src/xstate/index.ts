@@ -5,7 +5,7 @@ import type { ActivityOptions, Json, Machine, Placed } from '../machine/definiti
 import { checkNames, finished, runnable } from '../machine/machine.ts';
 import type { Reading } from '../machine/table.ts';
 import { define, type Definition } from './definition.ts';
-import { heldIn, stateText } from './held.ts';
+import { storedSnapshotIn, stateText } from './snapshot.ts';
 import { react, restore } from './react.ts';
 import { tickOf } from './tick.ts';
 
@@ -52,19 +52,19 @@ function place(
     code,
     reason: `machine ${name} ${reason}`,
   });
-  const held = heldIn(payload);
-  if (held === undefined) {
+  const stored = storedSnapshotIn(payload);
+  if (stored === undefined) {
     if (state === name) return { kind: 'runnable', state, activity };
     return nowhere('unknown-state', `begins in state "${name}"; there is no snapshot of ${state}`);
   }
-  if (held.xstate !== hash) {
-    const reason = `has changed: the snapshot is of definition ${held.xstate}, and this one is ${hash}`;
+  if (stored.xstate !== hash) {
+    const reason = `has changed: the snapshot is of definition ${stored.xstate}, and this one is ${hash}`;
     return nowhere(
       'other-definition',
       `${reason}; load that one as well, each with a version of its own`,
     );
   }
-  const { value, status, children } = held.snapshot;
+  const { value, status, children } = stored.snapshot;
   const kept = stateText(value);
   if (kept !== state) {
     return nowhere('unknown-state', `is not in "${state}": its snapshot is of "${kept}"`);
@@ -76,27 +76,27 @@ function place(
 function decideBy(definition: Definition): Decide {
   return (instance, { state, payload }, { event, details = null, since }) => {
     const refuse = (reason: string): Decision => ({ outcome: 'EventNotAllowed', reason });
-    const held = heldIn(payload)!;
-    const isTimer = held.timers.some((timer) => timer.since === since);
+    const stored = storedSnapshotIn(payload)!;
+    const isTimer = stored.timers.some((timer) => timer.since === since);
     if (since !== undefined && !isTimer) return refuse(`${since} does not run any more`);
     if (isOwn(event) && !isTimer) return refuse(`${event} is not sent, but caused`);
     if (typeof details !== 'object' || Array.isArray(details)) {
       return refuse('the details of an event for an XState machine are an object');
     }
-    const timers = held.timers.filter((timer) => timer.since !== since);
+    const timers = stored.timers.filter((timer) => timer.since !== since);
     const given = { ...details, type: event };
     try {
       // A timer is over, also where nothing takes its event.
-      if (!isTimer && !restore(definition, held).can(given)) {
+      if (!isTimer && !restore(definition, stored).can(given)) {
         return refuse(`no transition takes ${event} in state ${state}`);
       }
-      const reaction = react(definition, instance, { ...held, timers }, given);
-      const to = stateText(reaction.held.snapshot.value);
+      const reaction = react(definition, instance, { ...stored, timers }, given);
+      const to = stateText(reaction.stored.snapshot.value);
       const { emit } = reaction;
       return {
         outcome: 'Ok',
         state: to,
-        payload: reaction.held as unknown as Json,
+        payload: reaction.stored as unknown as Json,
         moved: to !== state,
         emit,
       };

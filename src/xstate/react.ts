@@ -11,10 +11,10 @@ import type { Planned } from '../machine/event.ts';
 import type { Json } from '../machine/definition.ts';
 import { durationProblem } from '../machine/duration.ts';
 import type { Definition } from './definition.ts';
-import type { Held, Persisted, Running } from './held.ts';
+import type { StoredSnapshot, PersistedSnapshot, RunningTimer } from './snapshot.ts';
 
 export interface Reaction {
-  readonly held: Held;
+  readonly stored: StoredSnapshot;
   readonly emit: readonly Planned[];
 }
 
@@ -24,9 +24,9 @@ export function begin(definition: Definition, instance: string, input: Json): Re
   return settle(definition, instance, { timers: [], set: 0 }, snapshot, actions, undefined);
 }
 
-/** Nothing of `held` is changed by it, whatever the machine's code does. */
-export function restore({ machine }: Definition, held: Held): AnyMachineSnapshot {
-  const snapshot = structuredClone(held.snapshot) as never;
+/** Nothing of `stored` is changed by it, whatever the machine's code does. */
+export function restore({ machine }: Definition, stored: StoredSnapshot): AnyMachineSnapshot {
+  const snapshot = structuredClone(stored.snapshot) as never;
   return createActor(machine, { snapshot }).getSnapshot() as AnyMachineSnapshot;
 }
 
@@ -34,18 +34,18 @@ export function restore({ machine }: Definition, held: Held): AnyMachineSnapshot
 export function react(
   definition: Definition,
   instance: string,
-  held: Held,
+  stored: StoredSnapshot,
   event: AnyEventObject,
   settled?: string,
 ): Reaction {
-  const before = restore(definition, held);
+  const before = restore(definition, stored);
   const [after, actions] = transition(definition.machine, before, event);
   // In the same state a promise does not run once more; entered again, it is another one.
   const over =
     settled !== undefined && after.children[settled] === before.children[settled]
       ? settled
       : undefined;
-  return settle(definition, instance, held, after, actions, over);
+  return settle(definition, instance, stored, after, actions, over);
 }
 
 interface Action {
@@ -64,7 +64,7 @@ interface Sending {
 function settle(
   definition: Definition,
   instance: string,
-  before: Pick<Held, 'timers' | 'set'>,
+  before: Pick<StoredSnapshot, 'timers' | 'set'>,
   snapshot: AnyMachineSnapshot,
   actions: readonly Action[],
   over: string | undefined,
@@ -106,9 +106,9 @@ function settle(
     }
   }
   const isRunning = (since: string | undefined): boolean =>
-    timers.some((timer: Running) => timer.since === since);
+    timers.some((timer: RunningTimer) => timer.since === since);
   return {
-    held: { xstate: definition.hash, snapshot: persist(definition, snapshot, over), timers, set },
+    stored: { xstate: definition.hash, snapshot: persist(definition, snapshot, over), timers, set },
     emit: emit.filter(({ since }) => isRunning(since)),
   };
 }
@@ -117,8 +117,8 @@ function persist(
   { machine, promises }: Definition,
   snapshot: AnyMachineSnapshot,
   over: string | undefined,
-): Persisted {
-  const persisted = machine.getPersistedSnapshot(snapshot) as unknown as Persisted;
+): PersistedSnapshot {
+  const persisted = machine.getPersistedSnapshot(snapshot) as unknown as PersistedSnapshot;
   const children = Object.fromEntries(
     Object.entries(persisted.children).filter(
       ([id]) => id !== over && snapshot.status === 'active',
@@ -134,7 +134,7 @@ function persist(
   const whole = { ...persisted, children };
   const problem = jsonProblem(whole, 'the snapshot', undefined, (part) => part instanceof Error);
   if (problem !== undefined) throw new Error(problem);
-  return JSON.parse(JSON.stringify(whole, told)) as Persisted;
+  return JSON.parse(JSON.stringify(whole, told)) as PersistedSnapshot;
 }
 
 /** An error that is kept says what it is; JSON alone would leave nothing of it. */

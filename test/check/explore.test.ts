@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { composition, type Composition } from '../../src/check/composition.ts';
 import { explore } from '../../src/check/explore.ts';
 import { Model } from '../../src/check/model.ts';
-import { EMPTY } from '../../src/check/queues.ts';
+import { EMPTY_QUEUE } from '../../src/check/queues.ts';
 import type { Emission } from '../../src/machine/decide.ts';
 import type { Json } from '../../src/machine/definition.ts';
 import { machine } from '../../src/machine/machine.ts';
@@ -25,21 +25,21 @@ function explored(composed: Composition): Explored {
   const running = explore(model, { maxStates: Infinity });
   let step = running.next();
   while (!step.done) step = running.next();
-  const { store, together } = step.value;
+  const { table, together } = step.value;
   const world = new Uint16Array(model.width);
-  const worlds = Array.from({ length: store.size }, (_, at) => {
-    store.read(at, world);
+  const worlds = Array.from({ length: table.size }, (_, at) => {
+    table.read(at, world);
     return canonicalText(
       composed.parts.map((_part, instance) => {
         const group = model.groups[instance]!;
-        const { reading, spent, queue } = group.configurations.all[world[instance]!]!;
-        const { state, payload } = group.readings.all[reading]!;
+        const { reading, spent, queue } = group.configurations.values[world[instance]!]!;
+        const { state, payload } = group.readings.values[reading]!;
         const bits = Array.from({ length: 8 }, (_bit, bit) => bit).filter(
           (bit) => spent & (1 << bit),
         );
         const waiting: Json[] = [];
-        for (let left = queue; left !== EMPTY; left = model.queues.pop(left)[0]!)
-          waiting.push(canonicalText(model.messages.all[model.queues.front(left)!]!));
+        for (let left = queue; left !== EMPTY_QUEUE; left = model.queues.pop(left)[0]!)
+          waiting.push(canonicalText(model.messages.values[model.queues.front(left)!]!));
         return [state, payload, bits, waiting];
       }),
     );

@@ -4,7 +4,7 @@
  */
 import type { Composition } from '../../src/check/composition.ts';
 import { canonicalText } from './text.ts';
-import { EMPTY, Queues } from '../../src/check/queues.ts';
+import { EMPTY_QUEUE, Queues } from '../../src/check/queues.ts';
 import { decide, type EventInput } from '../../src/machine/decide.ts';
 import type { Json } from '../../src/machine/definition.ts';
 
@@ -47,7 +47,7 @@ export function reachAll(
     );
   const told = (queue: number): Json => {
     const texts: Json[] = [];
-    for (let left = queue; left !== EMPTY;) {
+    for (let left = queue; left !== EMPTY_QUEUE;) {
       texts.push(canonicalText(inputs[queues.front(left)!]!));
       left = queues.pop(left)[0]!;
     }
@@ -122,7 +122,7 @@ export function reachAll(
     );
   }
 
-  const start = parts.map(({ start: at }) => ({ ...at, spent: [], queue: EMPTY }));
+  const start = parts.map(({ start: at }) => ({ ...at, spent: [], queue: EMPTY_QUEUE }));
   const worlds = new Map<string, World>([[keyOf(start), start]]);
   for (const world of worlds.values()) {
     if (worlds.size > most) return undefined;

@@ -7,7 +7,7 @@ import { examine, examineQuickly, type Subject } from '../../src/doctor/examine.
 import { isFit, judge } from '../../src/doctor/judge.ts';
 import { nodeHost, startPeerProcess } from '../../src/doctor/node-host.ts';
 import { answer } from '../../src/doctor/peer.ts';
-import type { Attempt, Host, Peer } from '../../src/doctor/ports.ts';
+import type { LinkAttempt, HostPorts, Peer } from '../../src/doctor/ports.ts';
 import { tally } from '../../src/doctor/race.ts';
 import { scratchName } from '../../src/doctor/scratch.ts';
 import type { Clock } from '../../src/semaphore/ports.ts';
@@ -45,8 +45,8 @@ const localPeer =
     stop: () => undefined,
   });
 
-type Ports = { files: Files; clock: Clock; host: Host };
-const portsOf = (files: Files, host: Host = nodeHost): Ports => ({ files, clock, host });
+type Ports = { files: Files; clock: Clock; host: HostPorts };
+const portsOf = (files: Files, host: HostPorts = nodeHost): Ports => ({ files, clock, host });
 
 /** What `property` is judged to be, for files that do as `intercept` says. */
 async function verdictOf(
@@ -258,7 +258,7 @@ test('the quick part measures what a first worker needs, and no more', async () 
 });
 
 describe('counting a race', () => {
-  const attempt = (won: boolean, begin: number, end: number): Attempt => ({
+  const attempt = (won: boolean, begin: number, end: number): LinkAttempt => ({
     won,
     errno: won ? undefined : 'EEXIST',
     begin,

@@ -4,7 +4,7 @@ import { advise, flagsOf } from '../../src/doctor/advice.ts';
 import { stampedBy } from '../../src/doctor/clocks.ts';
 import { isFit, judge, sentenceOf, type Judgement } from '../../src/doctor/judge.ts';
 import type { Measured } from '../../src/doctor/measured.ts';
-import type { Verdict } from '../../src/doctor/opinion.ts';
+import type { PropertyVerdict } from '../../src/doctor/opinion.ts';
 import { LOCAL_PHASES, NETWORK_PHASES } from '../../src/semaphore/cycle.ts';
 import { FINE, GLUSTER, latency, LOCAL, NFS, race, stamps, visibility } from './fine.ts';
 
@@ -26,7 +26,7 @@ const durable = FINE.durable!;
 const names = FINE.names!;
 const replacing = FINE.replacing!;
 
-const TABLE: readonly [string, Verdict, string, Partial<Measured>][] = [
+const TABLE: readonly [string, PropertyVerdict, string, Partial<Measured>][] = [
   ['file system', 'warning', 'actimeo', { fileSystem: NFS }],
   ['file system', 'warning', 'Mount it hard', { fileSystem: { ...NFS, options: ['soft'] } }],
   ['file system', 'warning', 'unreplicated', { fileSystem: GLUSTER }],

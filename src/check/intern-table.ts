@@ -1,16 +1,16 @@
 /** Things as small whole numbers: equal content, equal number. */
 import type { Json } from '../machine/definition.ts';
 
-export class Numbers<Thing> {
+export class InternTable<Value> {
   readonly #known = new Map<string, number>();
-  readonly all: Thing[] = [];
+  readonly values: Value[] = [];
 
-  of(thing: Thing): number {
-    const key = canonical(thing as Json);
+  intern(value: Value): number {
+    const key = canonical(value as Json);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    this.#known.set(key, this.all.length);
-    return this.all.push(thing) - 1;
+    this.#known.set(key, this.values.length);
+    return this.values.push(value) - 1;
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Asking what users wrote: rules and claims. A proof rests on two things that are said of them and that are tried here,
+ * RuleEvaluator what users wrote: rules and claims. A proof rests on two things that are said of them and that are tried here,
  * each time: that they answer alike when they are asked again, and that they do not tell symmetric instances apart.
  */
 import { decide, type Decision, type Emission, type EventInput } from '../machine/decide.ts';
@@ -7,7 +7,7 @@ import type { Json } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import type { Reading } from '../machine/table.ts';
 import type { Claim, Composition } from './composition.ts';
-import { canonical } from './numbers.ts';
+import { canonical } from './intern-table.ts';
 import { exchangesOf, type Exchange } from './symmetry.ts';
 
 export interface Answered<Answer> {
@@ -22,7 +22,7 @@ export interface Answered<Answer> {
 
 type Sensor = (name: string) => Reading | undefined;
 
-export class Asking {
+export class RuleEvaluator {
   readonly #composition: Composition;
   readonly #readingAt: (instance: number, reading: number) => Reading;
   readonly #indices: ReadonlyMap<string, number>;

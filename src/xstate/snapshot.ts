@@ -4,7 +4,7 @@ import type { Json } from '../machine/definition.ts';
 import { isObject } from '../machine/json-text.ts';
 
 /** A timer that runs: its event says which one it is. */
-export interface Running {
+export interface RunningTimer {
   /** What its event says in `since`. */
   readonly since: string;
   /** By which `cancel` and leaving the state end it. */
@@ -12,7 +12,7 @@ export interface Running {
 }
 
 /** As XState persists it. */
-export interface Persisted {
+export interface PersistedSnapshot {
   readonly status: string;
   readonly value: StateValue;
   readonly output?: Json;
@@ -20,19 +20,19 @@ export interface Persisted {
   readonly children: { readonly [id: string]: { src: string; snapshot: { input?: unknown } } };
 }
 
-export interface Held {
+export interface StoredSnapshot {
   /** The hash of the definition that the snapshot is of. */
   readonly xstate: string;
-  readonly snapshot: Persisted;
-  readonly timers: readonly Running[];
+  readonly snapshot: PersistedSnapshot;
+  readonly timers: readonly RunningTimer[];
   /** How many timers it has ever set: none is called like another. */
   readonly set: number;
 }
 
 /** Undefined for what is none: an instance that has not begun has its input there. */
-export function heldIn(payload: Json): Held | undefined {
+export function storedSnapshotIn(payload: Json): StoredSnapshot | undefined {
   const { xstate, snapshot, timers, set } = isObject(payload) ? payload : {};
-  const isHeld =
+  const isStored =
     typeof xstate === 'string' &&
     isObject(snapshot) &&
     isObject(snapshot['children']) &&
@@ -40,7 +40,7 @@ export function heldIn(payload: Json): Held | undefined {
     Array.isArray(timers) &&
     timers.every((timer) => isObject(timer) && typeof timer['since'] === 'string') &&
     typeof set === 'number';
-  return isHeld ? (payload as unknown as Held) : undefined;
+  return isStored ? (payload as unknown as StoredSnapshot) : undefined;
 }
 
 /** `red.walk`; of parallel states, all that it is in: `door.open & light.on`. In the order of their names. */

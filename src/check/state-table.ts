@@ -3,19 +3,19 @@
  * hash table with open addressing. Nothing is ever taken for something else because their hashes are equal.
  */
 
-const FIRST = 1 << 12;
+const INITIAL_CAPACITY_WORLDS = 1 << 12;
 
-export class Store {
+export class StateTable {
   readonly width: number;
   size = 0;
   #worlds: Uint16Array;
-  #parents: Uint32Array = new Uint32Array(FIRST);
+  #parents: Uint32Array = new Uint32Array(INITIAL_CAPACITY_WORLDS);
   /** Index + 1; 0 is free. At most half of them are taken. */
-  #slots: Uint32Array = new Uint32Array(2 * FIRST);
+  #slots: Uint32Array = new Uint32Array(2 * INITIAL_CAPACITY_WORLDS);
 
   constructor(width: number) {
     this.width = width;
-    this.#worlds = new Uint16Array(width * FIRST);
+    this.#worlds = new Uint16Array(width * INITIAL_CAPACITY_WORLDS);
   }
 
   /** Bytes that are held. */

@@ -1,32 +1,32 @@
 /** Which world leads to which: lists of successors, one after the other, in the order of the worlds. */
 
 const CHUNK_BITS = 20;
-const CHUNK = 1 << CHUNK_BITS;
+const CHUNK_LENGTH = 1 << CHUNK_BITS;
 /** Of a successor that only an input from outside leads to. Worlds are fewer than that. */
-const INPUT = 0x80000000;
+const INPUT_FLAG = 0x80000000;
 
-export class Edges {
+export class TransitionGraph {
   readonly #chunks: Uint32Array[] = [];
   readonly #ends: Uint32Array[] = [];
   #worlds = 0;
   #size = 0;
 
   get bytes(): number {
-    return 4 * CHUNK * (this.#chunks.length + this.#ends.length);
+    return 4 * CHUNK_LENGTH * (this.#chunks.length + this.#ends.length);
   }
 
   add(to: number, isInput: boolean): void {
     const at = this.#size;
-    if ((at & (CHUNK - 1)) === 0) this.#chunks.push(new Uint32Array(CHUNK));
-    this.#chunks[at >>> CHUNK_BITS]![at & (CHUNK - 1)] = isInput ? to | INPUT : to;
+    if ((at & (CHUNK_LENGTH - 1)) === 0) this.#chunks.push(new Uint32Array(CHUNK_LENGTH));
+    this.#chunks[at >>> CHUNK_BITS]![at & (CHUNK_LENGTH - 1)] = isInput ? to | INPUT_FLAG : to;
     this.#size += 1;
   }
 
   /** The successors of the next world begin here. */
   endWorld(): void {
     const at = this.#worlds;
-    if ((at & (CHUNK - 1)) === 0) this.#ends.push(new Uint32Array(CHUNK));
-    this.#ends[at >>> CHUNK_BITS]![at & (CHUNK - 1)] = this.#size;
+    if ((at & (CHUNK_LENGTH - 1)) === 0) this.#ends.push(new Uint32Array(CHUNK_LENGTH));
+    this.#ends[at >>> CHUNK_BITS]![at & (CHUNK_LENGTH - 1)] = this.#size;
     this.#worlds += 1;
   }
 
@@ -34,15 +34,15 @@ export class Edges {
   leadsTo(world: number, marks: Uint8Array, withInputs: boolean): boolean {
     const end = this.#endOf(world);
     for (let at = world === 0 ? 0 : this.#endOf(world - 1); at < end; at += 1) {
-      const edge = this.#chunks[at >>> CHUNK_BITS]![at & (CHUNK - 1)]!;
-      const isInput = edge >= INPUT;
+      const edge = this.#chunks[at >>> CHUNK_BITS]![at & (CHUNK_LENGTH - 1)]!;
+      const isInput = edge >= INPUT_FLAG;
       if (isInput && !withInputs) continue;
-      if (marks[isInput ? edge - INPUT : edge] === 1) return true;
+      if (marks[isInput ? edge - INPUT_FLAG : edge] === 1) return true;
     }
     return false;
   }
 
   #endOf(world: number): number {
-    return this.#ends[world >>> CHUNK_BITS]![world & (CHUNK - 1)]!;
+    return this.#ends[world >>> CHUNK_BITS]![world & (CHUNK_LENGTH - 1)]!;
   }
 }

@@ -4,43 +4,43 @@
  */
 import { UserError } from '../machine/errors.ts';
 
-/** A leaf has an answer, and `who` −1. */
-export interface Reads<Answer> {
-  who: number;
-  next: Reads<Answer>[];
+/** A leaf has an answer, and `instance` −1. */
+export interface DecisionTree<Answer> {
+  instance: number;
+  next: DecisionTree<Answer>[];
   answer: Answer | undefined;
 }
 
-export function unread<Answer>(): Reads<Answer> {
-  return { who: -1, next: [], answer: undefined };
+export function emptyTree<Answer>(): DecisionTree<Answer> {
+  return { instance: -1, next: [], answer: undefined };
 }
 
 /** Undefined where nobody has been yet. */
-export function recall<Answer>(
-  tree: Reads<Answer>,
+export function findAnswer<Answer>(
+  tree: DecisionTree<Answer>,
   readings: Readonly<ArrayLike<number>>,
 ): Answer | undefined {
-  let node: Reads<Answer> | undefined = tree;
-  while (node !== undefined && node.who >= 0) node = node.next[readings[node.who]!];
+  let node: DecisionTree<Answer> | undefined = tree;
+  while (node !== undefined && node.instance >= 0) node = node.next[readings[node.instance]!];
   return node?.answer;
 }
 
 /** `looked`: instances in the order in which they were looked at, each once. Throws `not-pure`. */
-export function learn<Answer>(
-  tree: Reads<Answer>,
+export function addAnswer<Answer>(
+  tree: DecisionTree<Answer>,
   readings: Readonly<ArrayLike<number>>,
   looked: readonly number[],
   answer: Answer,
 ): void {
   let node = tree;
-  for (const who of looked) {
-    if (node.who < 0) {
+  for (const instance of looked) {
+    if (node.instance < 0) {
       if (node.answer !== undefined) refuse();
-      node.who = who;
-    } else if (node.who !== who) refuse();
-    node = node.next[readings[who]!] ??= unread();
+      node.instance = instance;
+    } else if (node.instance !== instance) refuse();
+    node = node.next[readings[instance]!] ??= emptyTree();
   }
-  if (node.who >= 0 || node.answer !== undefined) refuse();
+  if (node.instance >= 0 || node.answer !== undefined) refuse();
   node.answer = answer;
 }
 
