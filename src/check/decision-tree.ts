@@ -1,10 +1,10 @@
 /**
- * What a function of other instances' readings answers, by what it looked at: a tree whose branches ask about one
- * instance each. It is called once for each way through, and what does not matter to it costs nothing.
+ * Cache of a function of other instances' readings: a decision tree that branches on the instances that the function
+ * read. The function is called once per path; instances that it does not read cost nothing.
  */
 import { UserError } from '../machine/errors.ts';
 
-/** A leaf has an answer, and `instance` −1. */
+/** A leaf has an answer and `instance` −1; any other node branches on the reading of `instance`. */
 export interface DecisionTree<Answer> {
   instance: number;
   next: DecisionTree<Answer>[];
@@ -15,7 +15,7 @@ export function emptyTree<Answer>(): DecisionTree<Answer> {
   return { instance: -1, next: [], answer: undefined };
 }
 
-/** Undefined where nobody has been yet. */
+/** Undefined if the function has not been called for these readings. */
 export function findAnswer<Answer>(
   tree: DecisionTree<Answer>,
   readings: Readonly<ArrayLike<number>>,
@@ -25,7 +25,7 @@ export function findAnswer<Answer>(
   return node?.answer;
 }
 
-/** `looked`: instances in the order in which they were looked at, each once. Throws `not-pure`. */
+/** `looked`: the instances that it read, in that order, each once. Throws `not-pure`. */
 export function addAnswer<Answer>(
   tree: DecisionTree<Answer>,
   readings: Readonly<ArrayLike<number>>,
@@ -47,7 +47,7 @@ export function addAnswer<Answer>(
 function refuse(): never {
   throw new UserError(
     'not-pure',
-    'a choice, a hook or a claim looked at other instances than before in the same situation; ' +
-      'it may depend on nothing but what it is given',
+    'a choice, a hook or a claim read other instances than before for the same arguments; ' +
+      'it must depend on its arguments alone',
   );
 }

@@ -1,4 +1,4 @@
-/** Every world that can be reached, breadth first: whatever is found first is found by a shortest way. */
+/** Breadth-first search of all reachable worlds: the first trace to a world is a shortest one. */
 import { emptyTree, type DecisionTree } from './decision-tree.ts';
 import type { Claim } from './composition.ts';
 import { TransitionGraph } from './transition-graph.ts';
@@ -8,15 +8,15 @@ import { StateTable } from './state-table.ts';
 import { Successors } from './successors.ts';
 import { normalise } from './symmetry.ts';
 
-/** Worlds between two reports. */
 const PROGRESS_INTERVAL_WORLDS = 1 << 15;
 
-/** Something found, before its trace is known. */
+/** A finding whose trace is not known yet. */
 export interface Hit {
   readonly kind: Finding['kind'];
   readonly message: string;
-  /** The world, or the one in which the last step is taken. */
+  /** Index of the world in which it was found. */
   readonly at: number;
+  /** Recognises the faulty step, which is taken in that world; undefined if the world itself is wrong. */
   readonly last: ((step: ModelStep) => boolean) | undefined;
 }
 
@@ -28,7 +28,7 @@ export interface Explored {
   readonly transitions: number;
   readonly together: number;
   readonly depth: number;
-  /** Whether nothing more can happen in some world in which somebody is not at an end. */
+  /** Index of the first world without successors in which some instance is not in a terminal state. */
   readonly stuck: number | undefined;
 }
 
@@ -81,7 +81,7 @@ export function* explore(
   return { table, graph, hits: hits.all, bound, transitions, together, depth, stuck };
 }
 
-/** Where somebody is missing, what else is wrong may follow from that. */
+/** An instance is missing from the composition: other findings may only be consequences of that. */
 export function isIncomplete(hits: readonly Hit[]): boolean {
   return hits.some(({ kind }) => kind === 'no-sensor' || kind === 'no-instance');
 }
@@ -98,7 +98,7 @@ function isAtEnds(model: Model, world: Uint16Array): boolean {
   });
 }
 
-/** The first of each kind and place. */
+/** Collects findings: the first of each kind and place. */
 class Hits {
   readonly all: Hit[] = [];
   readonly #model: Model;
@@ -106,7 +106,7 @@ class Hits {
   readonly #keys = new Set<string>();
   readonly #met = new Set<ModelStep>();
   #unbroken: { claim: Claim; reads: DecisionTree<boolean> }[];
-  /** Of each instance, the configurations that were seen. */
+  /** By instance and configuration. */
   readonly #seen: boolean[][];
 
   constructor(model: Model, claims: readonly Claim[]) {
@@ -131,7 +131,7 @@ class Hits {
       if (unreached.has(state))
         this.#add(`${name} ${state}`, {
           kind: 'reached',
-          message: `${name} comes to ${state}, which it is said not to`,
+          message: `${name} enters ${state}, which is listed in unreached`,
           at,
           last: undefined,
         });
@@ -162,7 +162,7 @@ class Hits {
     }
   }
 
-  /** What was never seen, when everything was. */
+  /** Reports unreachable states. Call it after a complete search. */
   coverage(): void {
     const model = this.#model;
     const told = new Set<string>();
@@ -179,7 +179,7 @@ class Hits {
         const key = `${model.groups.indexOf(group)} ${state}`;
         if (seen.has(state) || unreached.has(state) || told.has(key)) continue;
         told.add(key);
-        const message = `${name} never comes to ${state}`;
+        const message = `${name} never enters ${state}`;
         this.all.push({ kind: 'unreachable', message, at: 0, last: undefined });
       }
     });

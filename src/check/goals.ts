@@ -1,4 +1,4 @@
-/** Whether from every world a goal can still be reached: backwards from those where it is, until nothing is added. */
+/** Reachability of a goal from every world: marks the worlds at the goal, then their predecessors, to a fixed point. */
 import type { Claim } from './composition.ts';
 import type { TransitionGraph } from './transition-graph.ts';
 import type { Progress } from './findings.ts';
@@ -6,7 +6,7 @@ import type { Model } from './model.ts';
 import { emptyTree } from './decision-tree.ts';
 import type { StateTable } from './state-table.ts';
 
-/** The first world, in the order of the table, from which there is no way to the goal; or undefined. */
+/** The first world, in the order of the table, from which the goal cannot be reached; undefined if there is none. */
 export function* findLost(
   model: Model,
   table: StateTable,
@@ -16,7 +16,7 @@ export function* findLost(
   const withInputs = goal.kind === 'possible';
   const isGood = new Uint8Array(table.size);
   let left = table.size - markGoal(model, table, goal, isGood);
-  // To and fro: most of what leads somewhere was found before it, and some of it after.
+  // Backward and forward in turn: most predecessors of a world were found before it, some after it.
   for (let isForward = false, added = 1; added > 0 && left > 0; isForward = !isForward) {
     yield { stage: 'goals', states: table.size, transitions: 0, left };
     added = 0;

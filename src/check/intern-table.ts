@@ -1,4 +1,4 @@
-/** Things as small whole numbers: equal content, equal number. */
+/** Maps values to small integers: values of equal content have the same integer. */
 import type { Json } from '../machine/definition.ts';
 
 export class InternTable<Value> {
@@ -14,7 +14,7 @@ export class InternTable<Value> {
   }
 }
 
-/** JSON whose keys are sorted: what is equal reads the same. */
+/** JSON with sorted keys: equal values have equal texts. */
 export function canonical(value: Json | undefined): string {
   return JSON.stringify(value, (_, inner: Json) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)

@@ -1,11 +1,11 @@
 /**
- * A composition as numbers. An instance's *configuration* is its reading (state and payload), the timers of this stay
- * that are spent, and its queue; a world is one configuration an instance. Instances of one group share their numbers.
+ * A composition as integers. The *configuration* of an instance is its reading (state and payload), its expired timers
+ * and its queue; a *world* has one configuration for each instance. Instances of one group share their numbering.
  */
 import type { Decision, Emission, EventInput } from '../machine/decide.ts';
 import { UserError } from '../machine/errors.ts';
 import type { Reading } from '../machine/table.ts';
-import { RuleEvaluator, type Answered } from './rule-evaluator.ts';
+import { RuleEvaluator, type Evaluation } from './rule-evaluator.ts';
 import { InternTable } from './intern-table.ts';
 import type { StepCause } from './findings.ts';
 import type { Claim, Composition, Part } from './composition.ts';
@@ -14,69 +14,69 @@ import { addAnswer, findAnswer, emptyTree, type DecisionTree } from './decision-
 
 export interface InstanceConfiguration {
   readonly reading: number;
-  /** Bits: the timers of its state that have had their say. */
+  /** Bit mask of the timers of its state that have fired. */
   readonly spent: number;
   readonly queue: number;
 }
 
-/** Something that may happen to an instance next. */
+/** An event that may be applied to an instance next. */
 export interface Move {
   readonly cause: StepCause;
   readonly message: number;
-  /** Of a timer: its bit. */
+  /** The timer's bit; 0 for other causes. */
   readonly bit: number;
   readonly reads: DecisionTree<ModelStep>;
 }
 
-/** What is wrong with a step in itself, whatever is claimed. */
+/** An error of a step, independent of claims. */
 export interface StepFault {
   readonly kind: 'impossible' | 'internal' | 'no-instance' | 'no-sensor';
   readonly message: string;
 }
 
-/** What an instance can do in worlds that look the same to it. */
+/** The steps of an instance in worlds that it cannot tell apart. */
 export interface EnabledMoves {
-  /** Those that change something. */
+  /** Those that change the world. */
   readonly steps: readonly ModelStep[];
   readonly faulty: readonly ModelStep[];
 }
 
-/** A move, and what comes of it in worlds that look the same to it. */
+/** A move, and its result in worlds that it cannot tell apart. */
 export interface ModelStep {
   readonly instance: number;
   readonly move: Move;
   readonly decision: Decision;
-  /** Its configuration afterwards: more than one if its queue is not known to the last event. */
+  /** Its configuration afterwards: several if the queue is saturated. */
   readonly results: readonly number[];
-  /** Pairs: addressee, message. */
+  /** Pairs of addressee and message. */
   readonly emits: readonly number[];
-  /** Instances that it is the same step by, as long as they are the same. */
+  /** Instances whose readings it depends on. */
   readonly relevant: readonly number[];
-  /** Bits: instances it looked at, itself excepted. */
+  /** Bit mask of the instances that it read, without itself. */
   readonly looked: number;
-  /** Bits: instances it sends events to. */
+  /** Bit mask of the instances that it sends events to. */
   readonly tells: number;
-  /** The others see that it has been taken. */
+  /** It changes what other instances read. */
   readonly isVisible: boolean;
   readonly isIdle: boolean;
-  /** Equal ones do the same. */
+  /** Steps of equal effect change the world in the same way. */
   readonly effect: number;
   readonly faults: readonly StepFault[];
 }
 
-/** Instances that differ in nothing but their names; mostly only one. */
+/** Symmetric instances; most groups have one. */
 interface Group {
   readonly readings: InternTable<Reading>;
   readonly configurations: InternTable<InstanceConfiguration>;
-  /** Of each configuration: its reading. */
+  /** By configuration. */
   readonly readingOf: number[];
-  /** Of each configuration: where it comes among those of its group. */
+  /** By configuration: its place in the order that `normalise` sorts by. */
   readonly rank: number[];
-  /** By configuration and message; −1 where there is no room. */
+  /** By configuration and message: the configuration after it was received; −1 if the queue is full. */
   readonly received: number[][];
 }
 
-/** A world has 16 bits for a configuration. */
+/** A configuration has 16 bits in a world. */
 const MAX_CONFIGURATIONS = 1 << 16;
 
 export class Model {
@@ -91,7 +91,7 @@ export class Model {
   readonly #effects = new InternTable<readonly unknown[]>();
   readonly #moves: (readonly Move[])[][];
   readonly #enabled: DecisionTree<EnabledMoves>[][];
-  /** An event was not sent because there was no room for it. */
+  /** An event was dropped because a queue was full. */
   isOverfull = false;
 
   constructor(composition: Composition) {
@@ -131,12 +131,12 @@ export class Model {
     return this.groups[instance]!.readings.values[reading]!;
   }
 
-  /** Everything that may happen to an instance, whatever comes of it. */
+  /** All moves of an instance, refused and idle ones too. */
   moves(instance: number, configuration: number): readonly Move[] {
     return (this.#moves[instance]![configuration] ??= this.#movesOf(instance, configuration));
   }
 
-  /** All steps of an instance in this world. */
+  /** The steps of an instance in this world. */
   enabledMoves(instance: number, configuration: number, readings: Int32Array): EnabledMoves {
     const tree = (this.#enabled[instance]![configuration] ??= emptyTree());
     return findAnswer(tree, readings) ?? this.#findEnabled(tree, instance, configuration, readings);
@@ -146,7 +146,7 @@ export class Model {
     return findAnswer(move.reads, readings) ?? this.#take(instance, configuration, move, readings);
   }
 
-  /** The configuration with an event more; −1 where there is no room. */
+  /** The configuration after receiving an event; −1 if its queue is full. */
   receive(instance: number, configuration: number, message: number): number {
     const { received, configurations } = this.groups[instance]!;
     const row = (received[configuration] ??= []);
@@ -162,7 +162,7 @@ export class Model {
       queue === undefined ? -1 : this.#configure(instance, { ...before, queue }));
   }
 
-  /** Whether a claim's test says so of the world; `reads` remembers what it looked at. */
+  /** Whether a claim's test is true in the world; `reads` caches the answers. */
   test(claim: Claim, reads: DecisionTree<boolean>, readings: Int32Array): boolean {
     const known = findAnswer(reads, readings);
     if (known !== undefined) return known;
@@ -198,7 +198,7 @@ export class Model {
       throw new UserError(
         'too-many-configurations',
         `${name} has more than ${MAX_CONFIGURATIONS} combinations of state, payload and waiting events; ` +
-          'keep what only counts out of its payload for this check',
+          'remove counters from its payload for this check',
       );
     }
     readingOf.push(configuration.reading);
@@ -238,7 +238,7 @@ export class Model {
     instance: number,
     before: InstanceConfiguration,
     move: Move,
-    { answer: decision, looked, relevant, missing }: Answered<Decision>,
+    { answer: decision, looked, relevant, missing }: Evaluation<Decision>,
   ): ModelStep {
     const isOk = decision.outcome === 'Ok';
     const sent: readonly Emission[] = isOk ? decision.emit : [];
@@ -251,7 +251,7 @@ export class Model {
       ? this.groups[instance]!.readings.intern({ state: decision.state, payload: decision.payload })
       : before.reading;
     const isStay = !(isOk && decision.moved);
-    // A timer that was vetoed is set anew; every other one has had its say.
+    // A vetoed timer is rescheduled; any other one fires once per stay.
     const isSpent = move.cause === 'timer' && decision.outcome !== 'TransitionNotAllowed';
     const spent = isStay ? before.spent | (isSpent ? move.bit : 0) : 0;
     const queues = move.cause === 'event' ? this.queues.pop(before.queue) : [before.queue];
@@ -286,7 +286,7 @@ export class Model {
     const { event } = this.messages.values[move.message]!;
     const faults: StepFault[] = missing.map((other) => ({
       kind: 'no-sensor',
-      message: `${name} looks at ${other}, which is not in the composition`,
+      message: `${name} reads ${other}, which is not in the composition`,
     }));
     if (decision.outcome === 'InternalError')
       faults.push({ kind: 'internal', message: `${name}, at ${event}: ${decision.reason}` });

@@ -1,14 +1,15 @@
 /**
- * What may happen next. All who decide in one cycle look at the same frozen world, whoever they are; but most of that
- * is the same as one after the other, first those who look, then those who were looked at. What is left, and has to
- * be taken at once, are sets of steps of which each depends, over others, on each.
+ * The successors of a world. Problem: any set of instances may decide in one cycle, all on the same snapshot, and there
+ * are too many sets. Idea: a set has the same result as its steps one after the other, each before those that it read.
+ * Difficulty: the dependencies may have a cycle. So single steps are taken, and only those sets of steps of which each
+ * depends, directly or through others, on each.
  */
 import { permutations } from './symmetry.ts';
 import type { Model, ModelStep } from './model.ts';
 
 /**
- * `after` is the visitor's to change until it returns; `steps` are in the order in which their events were sent.
- * True: that is enough.
+ * May change `after`, and must not keep it; `steps` are in the order in which their events were sent. Returns true to
+ * stop the search.
  */
 export type Visit = (after: Uint16Array, steps: readonly ModelStep[]) => boolean;
 
@@ -19,16 +20,16 @@ export class Successors {
   readonly #moved: Uint16Array;
   readonly #after: Uint16Array;
   readonly #single: ModelStep[] = [];
-  /** Of each instance, what it can do. */
+  /** By instance: its steps. */
   readonly #steps: (readonly ModelStep[])[];
-  /** Of each instance, the one before it in its group; −1 for the first. */
+  /** By instance: the previous one of its group; −1 for the first. */
   readonly #twins: Int32Array;
-  /** Those that may be part of a set. */
+  /** By instance: its steps that may be part of a set. */
   readonly #candidates: ModelStep[][];
   readonly #chosen: ModelStep[] = [];
-  /** Of each instance, which of its steps is chosen; −1 for none. */
+  /** By instance: the index of its chosen step; −1 for none. */
   readonly #ranks: Int32Array;
-  /** Told of every step that is wrong in itself, whenever it is met. */
+  /** Called for every faulty step, each time it occurs. */
   onFault: ((step: ModelStep) => void) | undefined;
 
   constructor(model: Model) {
@@ -45,7 +46,7 @@ export class Successors {
       group.forEach((member, at) => (this.#twins[member] = group[at - 1] ?? -1));
   }
 
-  /** True if the visitor had enough. */
+  /** Calls `visit` for each successor. Returns true if that stopped the search. */
   each(world: Uint16Array, visit: Visit): boolean {
     const model = this.#model;
     const readings = this.#readings;
@@ -56,7 +57,7 @@ export class Successors {
       this.#steps[instance] = steps;
       for (let at = 0; at < faulty.length; at += 1) this.onFault?.(faulty[at]!);
       const twin = this.#twins[instance]!;
-      // It can do what its equal can, with the same result but for their names.
+      // An equal twin has taken the same steps: the results differ only in names.
       if (twin >= 0 && world[twin] === configuration) continue;
       for (let at = 0; at < steps.length; at += 1)
         if (this.#one(world, steps[at]!, visit)) return true;
@@ -64,7 +65,7 @@ export class Successors {
     return this.#findCandidates() && this.#choose(world, 0, visit);
   }
 
-  /** The case that has to be quick. */
+  /** One step of one instance: the hot path. */
   #one(world: Uint16Array, step: ModelStep, visit: Visit): boolean {
     const { instance, results } = step;
     const after = this.#after;
@@ -77,7 +78,7 @@ export class Successors {
     return false;
   }
 
-  /** False if there was no room. */
+  /** False if a queue is full. */
   #send(emits: readonly number[]): boolean {
     const after = this.#after;
     for (let pair = 0; pair < emits.length; pair += 2) {
@@ -89,7 +90,7 @@ export class Successors {
     return true;
   }
 
-  /** `told`: the same steps, in the order in which their events are sent. */
+  /** Applies the steps together. `told`: the same steps, in the order in which their events are sent. */
   #apply(
     world: Uint16Array,
     steps: readonly ModelStep[],
@@ -111,7 +112,10 @@ export class Successors {
     return told.every(({ emits }) => this.#send(emits)) && visit(after, told);
   }
 
-  /** Whoever looks at somebody who moves, and is looked at in turn. False if there are no two of them. */
+  /**
+   * Keeps, to a fixed point, the steps that read a candidate and are seen by one, or share an addressee with one.
+   * False if fewer than two instances have any.
+   */
   #findCandidates(): boolean {
     const width = this.#model.width;
     let able = 0;
@@ -165,7 +169,7 @@ export class Successors {
     const ranks = this.#ranks;
     ranks[instance] = -1;
     if (this.#choose(world, instance + 1, visit)) return true;
-    // Of equals, the first does what comes last: all else is the same but for their names.
+    // Of equal twins, the earlier one takes the later step: other choices differ only in names.
     const twin = this.#twins[instance]!;
     const most = twin >= 0 && world[twin] === world[instance] ? ranks[twin]! : Infinity;
     for (const step of this.#candidates[instance]!) {
@@ -194,7 +198,7 @@ export class Successors {
     );
   }
 
-  /** One of them may come last, or first, and nobody decides otherwise. */
+  /** Whether one step may come last, or first, without changing any decision. */
   #canBeSplit(world: Uint16Array): boolean {
     const chosen = this.#chosen;
     const readings = this.#readings;
@@ -219,7 +223,7 @@ export class Successors {
     return this.#model.groups[instance]!.readingOf[results[0]!]!;
   }
 
-  /** Whether it does the same among those who have moved. */
+  /** Whether the step has the same effect on the altered readings. */
   #isStill(world: Uint16Array, { instance, move, effect }: ModelStep): boolean {
     return this.#model.step(instance, world[instance]!, move, this.#altered).effect === effect;
   }
@@ -231,7 +235,7 @@ export class Successors {
   }
 }
 
-/** Whether each has to come before each, over others. */
+/** Whether each step must precede each, directly or through others: one strongly connected component. */
 function isKnot(steps: readonly ModelStep[]): boolean {
   return isReached(steps, mustPrecede) && isReached(steps, (one, other) => mustPrecede(other, one));
 }
@@ -241,7 +245,7 @@ function mustPrecede(one: ModelStep, other: ModelStep): boolean {
   return looks || (one.tells & other.tells) !== 0;
 }
 
-/** Whether the first leads to all of them. */
+/** Whether all steps are reached from the first. */
 function isReached(
   steps: readonly ModelStep[],
   leads: (from: ModelStep, to: ModelStep) => boolean,

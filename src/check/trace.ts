@@ -1,4 +1,4 @@
-/** The way to a world, told with the names as they are: the table knows it up to exchanges of names. */
+/** The trace to a world, with real instance names: the table stores worlds up to permutation of symmetric instances. */
 import type { Json } from '../machine/definition.ts';
 import type { Trace, TracedStep } from './findings.ts';
 import type { Hit } from './explore.ts';
@@ -44,7 +44,7 @@ export function traceOf(
   return { steps: [...steps, [final]], isExact, end: { ...end, [final.instance]: final.to } };
 }
 
-/** With queues as long as they are. `waiting`: of each instance, messages; brought up to date. */
+/** Whether the steps can be taken with exact queues. Updates `waiting`: the messages of each instance. */
 function canBeTaken(steps: readonly ModelStep[], waiting: readonly number[][]): boolean {
   const isThere = steps.every(
     ({ instance, move }) => move.cause !== 'event' || waiting[instance]!.shift() === move.message,
@@ -66,10 +66,10 @@ function lastStep(
   const faulty = model.parts.flatMap(
     (_, instance) => model.enabledMoves(instance, world[instance]!, readings).faulty,
   );
-  // With the names exchanged it is another of its group that goes wrong.
+  // Under permuted names the faulty step belongs to another instance of the group.
   const last = faulty.find(isLast) ?? faulty[0];
   if (last !== undefined) return last;
-  throw new Error('the last step of a trace is not there');
+  throw new Error('the last step of a trace was not found');
 }
 
 function told(model: Model, world: Uint16Array, step: ModelStep): TracedStep {

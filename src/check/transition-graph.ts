@@ -1,8 +1,8 @@
-/** Which world leads to which: lists of successors, one after the other, in the order of the worlds. */
+/** Which world leads to which: one array with the successors of each world, in the order of the worlds. */
 
 const CHUNK_BITS = 20;
 const CHUNK_LENGTH = 1 << CHUNK_BITS;
-/** Of a successor that only an input from outside leads to. Worlds are fewer than that. */
+/** Marks a transition taken by an input. Invariant: there are fewer worlds than this. */
 const INPUT_FLAG = 0x80000000;
 
 export class TransitionGraph {
@@ -22,7 +22,7 @@ export class TransitionGraph {
     this.#size += 1;
   }
 
-  /** The successors of the next world begin here. */
+  /** Ends the successors of the current world: those added next belong to the next world. */
   endWorld(): void {
     const at = this.#worlds;
     if ((at & (CHUNK_LENGTH - 1)) === 0) this.#ends.push(new Uint32Array(CHUNK_LENGTH));
@@ -30,7 +30,7 @@ export class TransitionGraph {
     this.#worlds += 1;
   }
 
-  /** Whether the world has a successor that is marked. */
+  /** Whether the world has a marked successor. */
   leadsTo(world: number, marks: Uint8Array, withInputs: boolean): boolean {
     const end = this.#endOf(world);
     for (let at = world === 0 ? 0 : this.#endOf(world - 1); at < end; at += 1) {

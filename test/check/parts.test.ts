@@ -1,4 +1,4 @@
-/** The parts that the search is made of. */
+/** The data structures of the search. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TransitionGraph } from '../../src/check/transition-graph.ts';
@@ -7,7 +7,7 @@ import { addAnswer, findAnswer, emptyTree } from '../../src/check/decision-tree.
 import { StateTable } from '../../src/check/state-table.ts';
 import { exchangesOf, normalise } from '../../src/check/symmetry.ts';
 
-test('a table has each world once, whole, in the order in which they came', () => {
+test('the state table has each world once, in the order of insertion', () => {
   const world = fc.array(fc.integer({ min: 0, max: 65535 }), { minLength: 3, maxLength: 3 });
   fc.assert(
     fc.property(fc.array(world, { maxLength: 200 }), (worlds) => {
@@ -30,7 +30,7 @@ test('a table has each world once, whole, in the order in which they came', () =
   );
 });
 
-test('a table grows', () => {
+test('the state table grows', () => {
   const table = new StateTable(2);
   for (let number = 0; number < 100_000; number += 1)
     expect(table.add(Uint16Array.from([number & 255, number >> 8]), 0)).toBe(number);
@@ -39,7 +39,7 @@ test('a table grows', () => {
   expect(table.bytes).toBeLessThan(100_000 * 40);
 });
 
-test('edges lead where they were told to, with and without inputs', () => {
+test('the transition graph tells successors, with and without inputs', () => {
   const graph = new TransitionGraph();
   graph.add(1, false);
   graph.add(2, true);
@@ -56,7 +56,7 @@ test('edges lead where they were told to, with and without inputs', () => {
   expect(graph.leadsTo(2, to(0), true)).toBe(true);
 });
 
-test('edges go on beyond a chunk', () => {
+test('the transition graph has several chunks', () => {
   const graph = new TransitionGraph();
   const many = (1 << 20) + 5;
   for (let index = 0; index < many; index += 1) graph.add(index % 7, false);
@@ -69,7 +69,7 @@ test('edges go on beyond a chunk', () => {
   expect(graph.leadsTo(1, marks, true)).toBe(true);
 });
 
-test('a queue is what was put into it, up to what is told apart', () => {
+test('a queue returns its events in order, up to saturation', () => {
   const messages = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 12 });
   fc.assert(
     fc.property(messages, fc.integer({ min: 1, max: 3 }), (sent, repeats) => {
@@ -81,7 +81,7 @@ test('a queue is what was put into it, up to what is told apart', () => {
         ...[...sent.join('').matchAll(/(.)\1*/g)].map(([run]) => run.length),
       );
       expect(queues.isSaturated).toBe(longest > repeats);
-      // Taking one away each time, one way through it is what was sent.
+      // One of the possible sequences of pops is what was sent.
       let ways = new Set([queue]);
       for (const one of sent) {
         expect([...ways].some((way) => queues.front(way) === one)).toBe(true);
@@ -97,7 +97,7 @@ test('a queue is what was put into it, up to what is told apart', () => {
   );
 });
 
-test('a queue has room for so many changes', () => {
+test('a queue is full after that many changes of event', () => {
   const queues = new Queues({ changes: 2, repeats: 1 });
   const two = queues.push(queues.push(EMPTY_QUEUE, 1)!, 2)!;
   expect(queues.push(two, 1)).toBeUndefined();
@@ -105,7 +105,7 @@ test('a queue has room for so many changes', () => {
   expect(queues.pop(EMPTY_QUEUE)).toEqual([]);
 });
 
-test('what was looked at is remembered, and a change of mind is refused', () => {
+test('the decision tree caches answers, and refuses other reads for the same readings', () => {
   const tree = emptyTree<string>();
   expect(findAnswer(tree, [0, 0])).toBeUndefined();
   addAnswer(tree, [0, 5], [1, 0], 'zero, five');
@@ -113,18 +113,12 @@ test('what was looked at is remembered, and a change of mind is refused', () => 
   expect(findAnswer(tree, [0, 5])).toBe('zero, five');
   expect(findAnswer(tree, [1, 5])).toBeUndefined();
   expect(findAnswer(tree, [9, 6])).toBe('six');
-  expect(() => addAnswer(tree, [1, 5], [0], 'first')).toThrow(
-    'looked at other instances than before',
-  );
-  expect(() => addAnswer(tree, [9, 6], [1, 0], 'more')).toThrow(
-    'looked at other instances than before',
-  );
-  expect(() => addAnswer(tree, [1, 5], [], 'nothing')).toThrow(
-    'looked at other instances than before',
-  );
+  expect(() => addAnswer(tree, [1, 5], [0], 'first')).toThrow('read other instances than before');
+  expect(() => addAnswer(tree, [9, 6], [1, 0], 'more')).toThrow('read other instances than before');
+  expect(() => addAnswer(tree, [1, 5], [], 'nothing')).toThrow('read other instances than before');
 });
 
-test('every exchange of names but none', () => {
+test('exchangesOf returns all permutations but the identity', () => {
   expect(exchangesOf([[0, 2]], 3)).toEqual([{ to: [2, 1, 0], back: [2, 1, 0] }]);
   expect(exchangesOf([[0, 1, 2]], 3)).toHaveLength(5);
   expect(
@@ -141,7 +135,7 @@ test('every exchange of names but none', () => {
     expect(to.map((other) => back[other])).toEqual([0, 1, 2]);
 });
 
-test('worlds that differ by an exchange of names are one', () => {
+test('normalise sorts the configurations of a group', () => {
   const groups = [[1, 3, 4]];
   const ranks = Array.from({ length: 5 }, () => [50, 10, 30, 20]);
   const world = Uint16Array.from([3, 0, 2, 1, 3]);

@@ -1,6 +1,6 @@
 /**
- * What can be reached, worked out in the plainest way: in every world every set of instances takes every choice of
- * steps at once, whoever looks at whom; their events are sent in every order. Nothing is reduced or remembered.
+ * Naive search: in every world, every set of instances takes every choice of steps simultaneously, and their events are
+ * sent in every order. Nothing is reduced or cached.
  */
 import type { Composition } from '../../src/check/composition.ts';
 import { canonicalText } from './text.ts';
@@ -28,7 +28,7 @@ export interface Reached {
   readonly isOverfull: boolean;
 }
 
-/** Undefined for more than `most` worlds. `sets`: false takes one step at a time. */
+/** Undefined for more than `most` worlds. `sets: false` takes one step at a time. */
 export function reachAll(
   { parts, waiting }: Composition,
   { most, sets }: { most: number; sets: boolean },
