@@ -1,4 +1,4 @@
-/** Phase lengths and a lease for what was measured. Pure; all times are integer milliseconds. */
+/** Recommends phase lengths and a lease from measurements. Pure; all times are integer milliseconds. */
 import { writeDuration } from '../machine/duration.ts';
 import {
   cycleLength,
@@ -14,17 +14,16 @@ export interface Advice {
   readonly lease: number;
 }
 
-/** No measurement is the worst case: twice of it, and some. */
+/** A measurement is not the worst case. */
 const SAFETY_FACTOR = 2;
-/** Claims that fit into one Worker Commitment, at least: Update System goes on with them. */
+/** Update System goes on with these claims. */
 const MIN_CLAIMS_PER_COMMITMENT = 3;
-/** Commits that fit into one Update System, at least. */
 const MIN_COMMITS_PER_UPDATE = 20;
 const MIN_LEASE_MS = 10_000;
-/** A lease outlives so many cycles: who misses two is not dead. */
+/** A session that misses two cycles is not dead. */
 const CYCLES_PER_LEASE = 2.5;
 
-/** Undefined where too little is known: no latencies, or no stamp that made sense. */
+/** Undefined without latencies or without a plausible time stamp. */
 export function advise(measured: Measured): Advice | undefined {
   const { latency, stamps } = measured;
   if (latency === undefined || stamps === undefined) return undefined;
@@ -59,18 +58,18 @@ export function advise(measured: Measured): Advice | undefined {
   return { phases, lease: roundUp(silence) };
 }
 
-/** The longest that such a change stayed hidden from somebody, as far as it showed at all. */
+/** Longest delay in ms until such a change was visible, at most the probe's limit. */
 function hiddenFrom({ visibility }: Measured, ...looks: VisibilityCheck[]): number {
   if (visibility === undefined) return 0;
   return Math.max(...looks.map((look) => Math.min(visibility.longest[look], visibility.limit)));
 }
 
-/** Below these nobody goes: what other hosts see of a network volume, one mount cannot tell. */
+/** Lower bounds: one mount of a network volume does not show what other hosts see. */
 function leastPhases(measured: Measured): PhaseLengths {
   const { fileSystem, visibility } = measured;
   if (!fileSystem.network) return LOCAL_PHASES;
   if ((visibility?.mounts ?? 1) < 2) return NETWORK_PHASES;
-  // Where clients stamp, the clocks of the hosts have to fit into a buffer.
+  // With client time stamps, the clocks of the hosts may differ by a buffer.
   const isStampedByClients = stampedBy(measured)?.who === 'client';
   return isStampedByClients ? { ...LOCAL_PHASES, buffer: NETWORK_PHASES.buffer } : LOCAL_PHASES;
 }
@@ -81,7 +80,7 @@ function roundUp(ms: number): number {
   return Math.ceil(ms / step) * step;
 }
 
-/** As `worker` takes them. */
+/** As flags of `flockwork worker`. */
 export function flagsOf({ phases, lease }: Advice): string {
   return Object.entries({ ...phases, lease })
     .map(([name, ms]) => `--${name} ${writeDuration(ms)}`)

@@ -1,4 +1,4 @@
-/** The whole examination, one probe after the other, each with its time; and the quick one. Nothing stays behind. */
+/** Runs all probes one after the other, or the quick ones only, and removes everything that they created. */
 import { errnoOf } from '../volume/files.ts';
 import { probeLatency } from './latency.ts';
 import type { Measured } from './measured.ts';
@@ -22,13 +22,13 @@ export interface Subject {
   readonly directory: string;
   /** Other mount points of the same directory. */
   readonly through: readonly string[];
-  /** The name of the doctor's own directory in it. */
+  /** Name of the doctor's directory in the volume. */
   readonly scratch: string;
   readonly stop: AbortSignal;
   readonly progress: (doing: string) => void;
 }
 
-/** A question that has no answer, and why: an errno, or a sentence. */
+/** A probe without a result. `why` is an errno or a sentence. */
 export interface Skipped {
   readonly what: string;
   readonly why: string;
@@ -52,7 +52,7 @@ const QUICK_PROBES: readonly Probe[] = [
   ['stamps', 'what time is it there', probeStamps],
 ];
 
-/** The link limit takes a thousand names: not while others of a fleet start, too. */
+/** Not among the quick ones: probing the link limit creates a thousand names, while other workers may be starting. */
 const LOCAL_PROBES: readonly Probe[] = [
   ['linkLimit', 'how many names may a file have', probeLinkLimit],
   ['modes', 'may all of the fleet write', probeModes],
@@ -66,15 +66,15 @@ const PEER_PROBES: readonly Probe[] = [
   ['visibility', 'how long do others wait to see a change', probeVisibility],
 ];
 
-/** Where there are no links, there is nothing to ask. */
+/** Skipped if the file system has no hard links. */
 const NEEDS_LINKS: ReadonlySet<keyof Measured> = new Set(['linkLimit', 'race']);
 
-/** ms; what is not begun by then is left out. With what a probe may take, all is over in a minute. */
+/** Probes that have not started by then are skipped: with the longest probe, the examination ends within a minute. */
 const LAST_START_MS = 30_000;
-/** Enough to race through each of some mounts, and to watch three kinds of cache both ways. */
+/** Enough to race through several mounts, and to watch three kinds of cache in both directions. */
 const PEER_COUNT = 6;
 
-/** Throws `no-volume` where one of `through` is another directory; the reason of `stop` when told to. */
+/** Throws `no-volume` if one of `through` is another directory, and the reason of `stop` when aborted. */
 export async function examine(
   ports: Ports,
   startPeer: () => Peer,
@@ -102,7 +102,7 @@ export async function examine(
   }
 }
 
-/** Directories that all mounts have to see before their processes meet there. */
+/** Creates directories that all mounts must see before their processes use them. */
 async function prepareTogether(bench: Bench, { through }: Subject): Promise<void> {
   const folders = [RACE_FOLDER, ...visibilityFolders(bench.places)];
   for (const name of folders) await bench.files.makeDirectory(`${bench.places[0]}/${name}`);
@@ -111,7 +111,7 @@ async function prepareTogether(bench: Bench, { through }: Subject): Promise<void
   }
 }
 
-/** Any request will do: who answers is awake. */
+/** A request that does nothing: its reply shows that the process is running. */
 const greeting = (directory: string): PeerRequest => ({
   kind: 'look',
   by: 'stat',
@@ -122,8 +122,8 @@ const greeting = (directory: string): PeerRequest => ({
 });
 
 /**
- * A fraction of a second on a local file system, in this process: for a worker that is about to start.
- * It does not listen to signals: what it would leave undone is soon done.
+ * Runs the quick probes in this process, before a worker starts: a fraction of a second on a local file system. It does
+ * not react to signals, because it ends soon.
  */
 export function examineQuickly(
   ports: Ports,
@@ -173,7 +173,7 @@ async function runProbes(
     stop.throwIfAborted();
     if (NEEDS_LINKS.has(key) && measured.links?.errno !== undefined) continue;
     if (bench.clock.monotonic() > until) {
-      skipped.push({ what: doing, why: 'there was no time left' });
+      skipped.push({ what: doing, why: 'no time left' });
       continue;
     }
     progress(doing);
@@ -181,7 +181,7 @@ async function runProbes(
       Object.assign(measured, { [key]: await probe(bench, measured) });
     } catch (error) {
       stop.throwIfAborted();
-      // One thing that a volume cannot do must not hide the others.
+      // An unsupported operation must not hide the results of the other probes.
       const why = errnoOf(error);
       if (why === undefined) throw error;
       skipped.push({ what: doing, why });

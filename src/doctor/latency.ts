@@ -1,10 +1,10 @@
-/** How long each operation on the volume takes. */
+/** Measures how long each operation on the volume takes. */
 import type { Files } from '../volume/files.ts';
 import { OPERATIONS, type Latency, type Operation } from './measured.ts';
 import type { Bench } from './ports.ts';
 
 const MAX_ROUNDS = 60;
-/** ms; a slow volume is asked less often, but three times at least. */
+/** A slow volume gets fewer rounds, but at least `MIN_ROUNDS`. */
 const MAX_PROBE_MS = 6000;
 const MIN_ROUNDS = 3;
 const CONTENT = 'x'.repeat(256);
@@ -26,7 +26,7 @@ const RUN_OPERATION: Readonly<
   unlink: (files, directory, index) => files.unlink(`${directory}/renamed-${index}`),
 };
 
-/** An operation that the volume refuses has no latency. */
+/** An operation that the volume refuses has no entry. */
 export async function probeLatency({ files, clock, places, stop }: Bench): Promise<Latency[]> {
   const directory = `${places[0]}/latency`;
   await files.makeDirectory(directory);

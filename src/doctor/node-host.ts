@@ -1,4 +1,4 @@
-/** The real ports: statfs and stat of this host, and processes of its. */
+/** The real ports: statfs and stat of this host, and child processes. */
 import { fork } from 'node:child_process';
 import { lstatSync, readFileSync, realpathSync, statfsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ export const nodeHost: HostPorts = {
   linkCount: (path) => lstatSync(path).nlink,
 };
 
-/** Linux has it; elsewhere the magic number has to do. */
+/** Only Linux has it. */
 function mountinfo(): string {
   try {
     return readFileSync('/proc/self/mountinfo', 'utf8');
@@ -23,15 +23,15 @@ function mountinfo(): string {
 export function startPeerProcess(): Peer {
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
   const script = fileURLToPath(new URL(`./peer-process${extension}`, import.meta.url));
-  // Out of the terminal's reach: Ctrl-C is for the doctor, who stops its peers.
+  // Detached, so that Ctrl-C reaches only the doctor, which stops its peers.
   const child = fork(script, { execArgv: [], detached: true, stdio: 'ignore' });
   const ended = new Promise<never>((_, reject) => {
     child.on('error', reject);
     child.once('exit', (code, signal) =>
-      reject(new Error(`a process of the doctor's ended by itself (${signal ?? code})`)),
+      reject(new Error(`a peer process of the doctor ended unexpectedly (${signal ?? code})`)),
     );
   });
-  // Nobody may be asking when it ends.
+  // It may end while no request is pending.
   ended.catch(() => undefined);
   const waiting = new Map<number, (reply: PeerReply) => void>();
   let asked = 0;

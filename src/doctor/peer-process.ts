@@ -1,4 +1,4 @@
-/** The process behind a `Peer`: answers requests, and ends with who started it. */
+/** The process behind a `Peer`: answers requests, and ends when its parent disconnects. */
 import { errnoOf } from '../volume/files.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { answer, type PeerPorts } from './peer.ts';
@@ -6,7 +6,7 @@ import type { PeerAnswer, PeerQuestion, PeerReply } from './ports.ts';
 
 const monotonic = (): number => Number(process.hrtime.bigint()) / 1e6;
 const never = new Int32Array(new SharedArrayBuffer(4));
-/** Sleeping is not exact: the last bit is waited for wide awake, so that attempts meet within microseconds. */
+/** Sleeping is inexact: the rest is a busy wait, so that attempts start within microseconds of each other. */
 const BUSY_WAIT_MS = 0.4;
 
 const ports: PeerPorts = {

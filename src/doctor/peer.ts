@@ -1,4 +1,4 @@
-/** What another process does for the doctor: it races for names, and looks out for changes. */
+/** The work of a peer process: racing for names, and polling for changes. */
 import type { Clock } from '../semaphore/ports.ts';
 import { readText } from '../volume/exclusive.ts';
 import { errnoOf, type Files } from '../volume/files.ts';
@@ -8,11 +8,10 @@ import type { LinkAttempt, LookRequest, RaceRequest, PeerReply, PeerRequest } fr
 export interface PeerPorts {
   readonly files: Files;
   readonly clock: Clock;
-  /** Waits for a moment of the monotonic clock, as exactly as can be; at once if it is over. */
+  /** Waits, as exactly as possible, for a moment of the monotonic clock; returns at once if that is over. */
   readonly waitUntil: (monotonic: number) => Promise<void>;
 }
 
-/** Milliseconds between looks. */
 const POLL_INTERVAL_MS = 2;
 
 export async function answer(ports: PeerPorts, request: PeerRequest): Promise<PeerReply> {
@@ -29,7 +28,7 @@ async function race(ports: PeerPorts, request: RaceRequest): Promise<PeerReply> 
   return { attempts };
 }
 
-/** As workers claim: after an error, what is there decides. */
+/** Like a worker's claim: after an error, the content of the name decides. */
 async function attempt(
   { files, clock }: PeerPorts,
   { token, content }: RaceRequest,

@@ -1,4 +1,4 @@
-/** One question each, one hand on the volume each: what the answers are worth is `judge.ts`'s business. */
+/** Probes of single properties in this process. `judge.ts` judges their results. */
 import { readText } from '../volume/exclusive.ts';
 import { errnoOf } from '../volume/files.ts';
 import type {
@@ -17,10 +17,9 @@ const STICKY_BIT = 0o1000;
 const MAX_NAME_BYTES = 255;
 const MIN_LINKS_TRIED = 110;
 const MAX_LINKS_TRIED = 1100;
-/** Milliseconds. */
 const LINK_PROBE_MS = 1000;
 
-/** The errno of what was tried; undefined if it went well. Anything but an errno is thrown. */
+/** Returns the errno of a rejected promise, undefined if it resolved. Rethrows errors without an errno. */
 export async function errnoFrom(trial: Promise<unknown>): Promise<string | undefined> {
   try {
     await trial;
@@ -42,7 +41,7 @@ export async function probeModes({ files, directory, places }: Bench): Promise<M
   return { wanted, got: mode === undefined ? undefined : mode & PERMISSION_BITS, errno };
 }
 
-/** Two files, one name: the first link has it, the second one has to be refused. */
+/** Links two files to one name: the second link must be refused. */
 export async function probeLinks({ files, host, places }: Bench): Promise<Links> {
   const at = (name: string): string => `${places[0]}/${name}`;
   await files.create(at('one'), 'one');
@@ -54,7 +53,7 @@ export async function probeLinks({ files, host, places }: Bench): Promise<Links>
   return { errno, refusal, kept, count: host.linkCount(at('one')) };
 }
 
-/** GlusterFS allows 100 by default, on bricks of ext4 47, NTFS 1023: what is worth knowing shows early. */
+/** Known limits: GlusterFS 100 by default, on bricks of ext4 47; NTFS 1023. */
 export async function probeLinkLimit({ files, clock, places }: Bench): Promise<LinkLimit> {
   const directory = `${places[0]}/links`;
   await files.makeDirectory(directory);
@@ -71,14 +70,14 @@ export async function probeLinkLimit({ files, clock, places }: Bench): Promise<L
 
 export async function probeDurable({ files, places }: Bench): Promise<Durable> {
   const path = `${places[0]}/durable`;
-  const content = 'what is written\n'.repeat(64);
+  const content = 'written content\n'.repeat(64);
   await files.create(path, content);
   const fileErrno = await errnoFrom(files.sync(path));
   const directoryErrno = await errnoFrom(files.sync(places[0]!));
   return { intact: (await readText(files, path)) === content, fileErrno, directoryErrno };
 }
 
-/** The directory is listed before, so that there is something to be stale. */
+/** Lists the directory before the change, so that a cache has a stale listing. */
 export async function probeListing({ files, places }: Bench): Promise<Listing> {
   await files.list(places[0]!);
   await files.create(`${places[0]}/fresh`, '');

@@ -1,19 +1,19 @@
-/** Several processes, through all mounts, each try to give their own file the same name at the same moment. */
+/** Race probe: several processes, through all mounts, link their own file to the same name at the same moment. */
 import { readText } from '../volume/exclusive.ts';
 import type { Measured, Race } from './measured.ts';
 import type { LinkAttempt, Bench } from './ports.ts';
 
-/** It has to be there, for all mounts to see, before `probeRace`. */
+/** Must be visible through all mounts before `probeRace`. */
 export const RACE_FOLDER = 'race';
 
-/** A broken network volume grants about one link in a hundred twice: it takes many rounds to see that. */
+/** A broken network volume grants about one link in a hundred twice: detecting that takes many rounds. */
 const RACE_ROUNDS = { local: 400, network: 1000 };
 const BATCH_ROUNDS = 50;
-/** Milliseconds; whoever is slow races less often. */
+/** A slow volume gets fewer rounds. */
 const MAX_RACE_MS = 20_000;
 const MIN_INTERVAL_MS = 3;
 const MAX_INTERVAL_MS = 1500;
-/** Until a request has reached every process. */
+/** Time for a request to reach every process. */
 const START_DELAY_MS = 25;
 
 export async function probeRace(bench: Bench, measured: Measured): Promise<Race> {
@@ -34,7 +34,7 @@ export async function probeRace(bench: Bench, measured: Measured): Promise<Race>
     const first = outcomes.length;
     const room = Math.max(1, Math.floor((until - clock.monotonic()) / interval));
     const rounds = Math.min(BATCH_ROUNDS, planned - first, room);
-    // New ones each time: some file systems allow a file few names.
+    // New tokens for each batch: some file systems allow a file few names.
     const tokens = racers.map(({ place }, index) => `${place}/token-${index}-${first}`);
     for (const [index, token] of tokens.entries()) {
       await files.create(token, racers[index]!.content);
@@ -59,7 +59,7 @@ export async function probeRace(bench: Bench, measured: Measured): Promise<Race>
       outcomes.push(attempts);
       const winner = attempts.findIndex(({ won }) => won);
       if (winner < 0) continue;
-      // Not to be there (yet) is a cache's doing; to be somebody else's is not.
+      // A missing name may be a stale cache; another racer's content is not.
       const there = await readText(files, `${places[0]}/${RACE_FOLDER}/${first + round}`);
       if (there !== undefined && there !== racers[winner]!.content) overturned += 1;
     }
@@ -73,7 +73,7 @@ export async function probeRace(bench: Bench, measured: Measured): Promise<Race>
   };
 }
 
-/** Mostly long enough to be through with one round before the next one; who is late races on at once. */
+/** Usually longer than one round; a process that is late starts the next round at once. */
 function intervalFor({ latency = [] }: Measured): number {
   const link = latency.find(({ operation }) => operation === 'link')?.median ?? 0;
   return Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, 4 * link));
@@ -96,7 +96,7 @@ export function tally(outcomes: readonly (readonly LinkAttempt[])[]): Tally {
   };
 }
 
-/** In the order of their beginnings, one began before another one had ended. */
+/** True if two attempts overlap in time. */
 function isContested(attempts: readonly LinkAttempt[]): boolean {
   const inOrder = [...attempts].sort((a, b) => a.begin - b.begin);
   return inOrder.some(({ begin }, index) => index > 0 && begin < inOrder[index - 1]!.end);

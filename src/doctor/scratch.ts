@@ -1,22 +1,22 @@
-/** The doctor's own directory in a volume: a dot-name, which workers ignore; it is always removed. */
+/** The doctor's directory in a volume. Workers ignore its name, which starts with a dot; it is always removed. */
 import { UserError } from '../machine/errors.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import { errnoOf, type Files } from '../volume/files.ts';
 
 const SCRATCH_PREFIX = '.flockwork-doctor-';
-/** What a listing's cache may hide from a mount for so long, it cannot remove either. */
+/** A mount cannot remove files that its cached listing still hides. */
 const CACHE_TIMEOUT_MS = 25_000;
 const RETRY_DELAY_MS = 500;
 
-/** `.flockwork-doctor-XXXXXX`, drawn anew each time: several doctors may be at work. */
+/** Random, because several doctors may run: `.flockwork-doctor-XXXXXX`. */
 export function scratchName(random: Random): string {
   const drawn = Math.floor(random() * 36 ** 6);
   return SCRATCH_PREFIX + drawn.toString(36).padStart(6, '0');
 }
 
 /**
- * Resolves when `path`, made through one mount, shows through another one. Throws `no-volume` if it does
- * not: `mount` is something else than it was said to be.
+ * Resolves when `path`, created through one mount, is visible through another one. Throws `no-volume` if it never is:
+ * `mount` is another directory.
  */
 export async function awaitPlace(
   { files, clock, stop }: { files: Files; clock: Clock; stop: AbortSignal },
@@ -29,7 +29,7 @@ export async function awaitPlace(
     if (clock.monotonic() > until) {
       throw new UserError(
         'no-volume',
-        `what is made in the volume does not appear in ${mount}; --through has to name another mount point of the same directory`,
+        `a directory created in the volume does not appear in ${mount}; --through must name another mount point of the same directory`,
         { directory: mount },
       );
     }
@@ -38,8 +38,8 @@ export async function awaitPlace(
 }
 
 /**
- * Removes a tree through whichever of its places can: each knows for sure what was made through it.
- * Throws what the last try said.
+ * Removes a tree through each of its places: each one surely sees what was created through it. Retries, then throws the
+ * last error.
  */
 export async function removeScratch(
   { files, clock }: { files: Files; clock: Clock },
@@ -57,7 +57,7 @@ export async function removeScratch(
   }
 }
 
-/** All that the listing shows; one that is gone already is as good. */
+/** Removes what the listing shows; a missing file is not an error. */
 async function removeTree(files: Files, path: string): Promise<void> {
   const gone = (error: unknown): void => {
     if (errnoOf(error) !== 'ENOENT') throw error;

@@ -1,4 +1,4 @@
-/** What time it is on the volume, how well a session would know it, and how fine its stamps are. */
+/** Measures the volume's time, how exactly a session would know it, and the granularity of time stamps. */
 import {
   addSample,
   startVolumeClock,
@@ -11,9 +11,9 @@ import type { Bench } from './ports.ts';
 
 /** As many as a session takes before its first phase. */
 const SAMPLE_COUNT = 5;
-/** Some milliseconds apart, so that not all of them fall into one tick of a kernel. */
+/** So that the samples do not all fall into one tick of a kernel. */
 const SAMPLE_INTERVAL_MS = 7;
-/** Milliseconds, coarsest first. */
+/** Coarsest first. */
 const GRANULARITIES_MS = [1000, 100, 10, 1];
 
 export async function probeStamps(bench: Bench): Promise<Stamps> {
