@@ -1,4 +1,4 @@
-/** A machine in the language of Graphviz. */
+/** A machine as a Graphviz diagram. */
 import type { StateKind, Machine } from '../machine/definition.ts';
 import { drawingOf } from './arrows.ts';
 
@@ -29,7 +29,7 @@ export function dotOf(machine: Machine): string {
   return [`digraph ${quote([title])} {`, ...lines.map((line) => `  ${line};`), '}'].join('\n');
 }
 
-/** Lines of text; in a label Graphviz reads escapes and, as HTML does, entities. */
+/** Quotes lines of text. Graphviz interprets backslashes and HTML entities in labels. */
 function quote(lines: readonly string[]): string {
   const escape = (line: string): string => line.replace(/["\\]/g, '\\$&').replaceAll('&', '&amp;');
   return `"${lines.map(escape).join('\\n')}"`;

@@ -9,7 +9,7 @@ export interface Size {
   readonly height: number;
 }
 
-/** `from` and `to` are indices of boxes. At most two links lead from a box to itself. */
+/** `from` and `to` are indices of boxes. A box has at most two loops: links to itself. */
 export interface Link {
   readonly from: number;
   readonly to: number;
@@ -26,11 +26,11 @@ export interface DiagramLayout extends Size {
   /** As high as the links at them need. */
   readonly boxes: readonly (Point & Size)[];
   readonly labels: readonly Point[];
-  /** One per link, level at each point. That of a box to itself has three points, the second at its label. */
+  /** One per link, horizontal at each point. A loop has three points, the second at its label. */
   readonly paths: readonly (readonly Point[])[];
 }
 
-/** What dagre writes into: nodes by index of the box; edges by index of the link, none for one to the box itself. */
+/** Nodes by index of the box; edges by index of the link, none for loops. dagre writes positions into them. */
 interface Placed {
   readonly size: Size;
   readonly nodes: readonly (Size & Point)[];
@@ -46,9 +46,9 @@ const LAYOUT_OPTIONS = {
   marginx: 64,
   marginy: 24,
 };
-/** Between two links at one side of a box. */
+/** Distance of two links at one side of a box. */
 const PORT_DISTANCE = 9;
-/** Between a box and the label of a link to itself. */
+/** Distance of a box and the label of a loop. */
 const LOOP_DISTANCE = 14;
 
 export function layOut(
@@ -72,7 +72,7 @@ export function layOut(
     const distance = height / 2 + LOOP_DISTANCE + link.label.height / 2;
     return { x, y: loopsAt(links, link.from)[0] === link ? y + distance : y - distance };
   });
-  // What passes a column is level there: it meets neither a box nor a label.
+  // A link is horizontal where it passes a column, so that it meets neither a box nor a label.
   const columns = new Map<number, number>();
   for (const { x, width } of [...nodes, ...edges.values()]) {
     columns.set(x, Math.max(columns.get(x) ?? 0, width));
@@ -91,7 +91,7 @@ export function layOut(
   const ends = endsOf(links, boxes, between).map((port, index) => {
     const { from, to } = links[index >> 1]!;
     const { x, width } = nodes[index % 2 === 0 ? from : to]!;
-    // Level beside the label of a loop as well.
+    // Horizontal beside the label of a loop as well.
     const beside = { x: port.x < x ? x - width / 2 : x + width / 2, y: port.y };
     return beside.x === port.x ? [port] : [port, beside];
   });
@@ -142,7 +142,7 @@ function placed(boxes: readonly Size[], links: readonly Link[], start: number): 
 const loopsAt = (links: readonly Link[], box: number): Link[] =>
   links.filter(({ from, to }) => from === box && to === box);
 
-/** Both ends of each link. Those at one side of a box have the order of what they lead to. */
+/** Both ends of each link, at one side of a box in the order of the points that they lead to. */
 function endsOf(
   links: readonly Link[],
   boxes: readonly (Size & Point)[],

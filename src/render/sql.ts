@@ -1,6 +1,6 @@
 /**
- * A machine's table as SQL: where a database keeps the state, one statement an event moves a row, in one step. It
- * changes no row where the event is not allowed.
+ * A machine's table as SQL, for a database that keeps the state: one atomic statement per event moves a row, or changes
+ * no row if the event is not allowed.
  */
 import type { Machine } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
@@ -11,14 +11,14 @@ export type Dialect = 'mysql' | 'postgresql';
 
 export interface SqlOptions {
   readonly dialect: Dialect;
-  /** Each is one name; a schema is chosen by the connection. */
+  /** A name without a schema, which the connection selects. */
   readonly table: string;
   readonly column: string;
 }
 
 export interface Statement {
   readonly event: string;
-  /** Has one parameter: the row's id. Undefined for an event that is allowed nowhere. */
+  /** Has one parameter: the row's id. Undefined if no state allows the event. */
   readonly sql: string | undefined;
 }
 
@@ -26,12 +26,12 @@ interface Rules {
   readonly parameter: string;
   readonly quote: string;
   readonly literal: (text: string) => string;
-  /** Of a name, as the database counts. */
+  /** Length of a name in the database's unit. */
   readonly length: (name: string) => number;
   readonly longest: number;
-  /** What no name may have in it. */
+  /** Matches names that the database does not accept. */
   readonly forbidden: RegExp;
-  /** The same for two states that the database may take for one. */
+  /** Equal for two states that the database may not distinguish. */
   readonly alike: (state: string) => string;
 }
 
@@ -43,8 +43,8 @@ const DIALECTS: Readonly<Record<Dialect, Rules>> = {
   mysql: {
     parameter: '?',
     quote: '`',
-    // What a backslash means depends on the SQL mode and the connection's character set, and some clients put a
-    // value in the place of any question mark: as hexadecimal digits, none of them is there.
+    // Backslashes depend on the SQL mode and the connection's character set, and some clients replace any question
+    // mark by a value: hexadecimal digits avoid both.
     literal: (text) =>
       /[\\?\0]/.test(text)
         ? `_utf8mb4 x'${[...bytes(text)].map(hex).join('')}'`
@@ -52,7 +52,7 @@ const DIALECTS: Readonly<Record<Dialect, Rules>> = {
     length: (name) => name.length,
     longest: 64,
     forbidden: /[\0?\u{10000}-\u{10ffff}]| $/u,
-    // Its collations do not tell case and accents, nor spaces at the end; some not what is rare.
+    // Its collations ignore case, accents and trailing spaces; some do not distinguish rare characters.
     alike: (state) =>
       state
         .normalize('NFKD')
@@ -76,17 +76,21 @@ const DIALECTS: Readonly<Record<Dialect, Rules>> = {
 
 const hex = (byte: number): string => byte.toString(16).padStart(2, '0');
 
-/** Throws `not-in-sql`, with everything that a database could not do; and `no-table`. */
+/** Throws `no-table`, and `not-in-sql` with everything that SQL cannot express. */
 export function sqlOf(machine: Machine, options: SqlOptions): Statement[] {
   const { name, kinds, events, rules } = machine;
   if (rules === undefined) {
-    throw new UserError('no-table', `machine ${name} has no table of states and events`, {
-      machine: name,
-    });
+    throw new UserError(
+      'no-table',
+      `cannot express machine ${name} in SQL: it has no table of states and events`,
+      {
+        machine: name,
+      },
+    );
   }
   const problems = [...machineProblems(machine, options.dialect), ...nameProblems(options)];
   if (problems.length > 0) {
-    const message = `machine ${name} cannot be said in SQL:\n${problems.map((one) => `  ${one}`).join('\n')}`;
+    const message = `cannot express machine ${name} in SQL:\n${problems.map((one) => `  ${one}`).join('\n')}`;
     throw new UserError('not-in-sql', message, { machine: name, problems });
   }
   return events.map((event) => {
@@ -116,9 +120,9 @@ function update(
   ].join('\n');
 }
 
-/** One script, that can be read: each statement has its event above it. */
+/** One script: each statement has its event in a comment above it. */
 export function formatSql(machine: Machine, statements: readonly Statement[]): string {
-  // A line comment ends where its line does; some clients put a value for a question mark even there.
+  // Names are visible, so a comment stays on its line; some clients replace question marks even in comments.
   const comment = (text: string): string => `-- ${visible(text).replaceAll('?', '\uff1f')}`;
   const timers = [...machine.timers].flatMap(([state, all]) =>
     all.map(({ after, event }) =>
@@ -131,7 +135,7 @@ export function formatSql(machine: Machine, statements: readonly Statement[]): s
   return [...(timers.length > 0 ? [timers.join('\n')] : []), ...parts].join('\n\n');
 }
 
-/** What depends on more than the state is not in the row. */
+/** Parts of the machine that depend on more than the state in the row. */
 function machineProblems({ kinds, events, rules }: Machine, dialect: Dialect): string[] {
   const { table, goals, before, after } = rules!;
   const states = [...kinds.keys()];
@@ -143,7 +147,7 @@ function machineProblems({ kinds, events, rules }: Machine, dialect: Dialect): s
   const hooks = Object.entries({ before, after }).filter(([, hook]) => hook !== undefined);
   return [
     ...choices,
-    ...hooks.map(([name]) => `hooks.${name} is a function, which the database would not call`),
+    ...hooks.map(([name]) => `hooks.${name} is a function, which a database does not call`),
     ...Object.keys(goals).map((event) => `${event} sets a goal, for which there is no column`),
     ...states
       .filter((state) => !state.isWellFormed())
@@ -161,7 +165,7 @@ function twins(states: readonly string[], alike: (state: string) => string): str
     .filter((state) => first.get(alike(state)) !== state)
     .map(
       (state) =>
-        `${visible(state)} and ${visible(first.get(alike(state))!)} may be one to the database`,
+        `${visible(state)} and ${visible(first.get(alike(state))!)} may be equal to the database`,
     );
 }
 
@@ -169,9 +173,9 @@ function nameProblems({ dialect, table, column }: SqlOptions): string[] {
   const { length, longest, forbidden } = DIALECTS[dialect];
   return Object.entries({ table, column }).flatMap(([what, name]) => {
     const shown = `--${what} ${visible(name)}`;
-    if (name === '') return [`--${what} has to be a name`];
+    if (name === '') return [`--${what} must be a name`];
     if (what === 'column' && name.toLowerCase() === 'id') {
-      return [`${shown}: that is what the row is found by`];
+      return [`${shown}: this column identifies the row`];
     }
     if (forbidden.test(name) || !name.isWellFormed())
       return [`${shown}: ${dialect} has no such name`];

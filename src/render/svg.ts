@@ -1,19 +1,19 @@
-/** A machine as a picture. */
+/** A machine as an SVG picture. */
 import type { Machine } from '../machine/definition.ts';
 import { drawingOf, type Node } from './arrows.ts';
 import { layOut, type DiagramLayout, type Point, type Size } from './layout.ts';
 
-/** Of DejaVu Sans Mono, and about of every other font whose characters are equally wide. */
+/** Of DejaVu Sans Mono, and nearly of other monospace fonts. */
 const CHARACTER_WIDTH_EM = 0.602;
 const FONT_SIZES = { box: 13, label: 11, title: 15 };
 const LINE_HEIGHT_EM = 1.25;
 const MAX_TEXT_CHARACTERS = 60;
-/** By which an arrow from a state to itself is wider than its ends are apart, at either side. */
+/** How far a loop extends beyond its ends, at either side. */
 const LOOP_WIDTH = 8;
 const FILL_COLORS = { runnable: '#dbeafe', waiting: '#ffffff', terminal: '#e5e7eb' } as const;
 const INK = '#1f2937';
 const PAPER = '#ffffff';
-/** Of viewers that prefer dark pages: the attributes are for all others, and for those that know no style sheets. */
+/** For viewers that prefer dark pages; the attributes are for all others and for programs without style sheets. */
 const DARK_STYLE = [
   '@media (prefers-color-scheme: dark) {',
   '.flockwork { fill: #e5e7eb }',
@@ -64,7 +64,7 @@ export function svgOf(machine: Machine): string {
   ].join('\n');
 }
 
-/** Characters that are twice as wide, as Chinese ones are. */
+/** Characters of double width, such as Chinese ones. */
 const DOUBLE_WIDTH =
   /[\u1100-\u115f\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]|\p{Emoji_Presentation}/u;
 
@@ -107,7 +107,7 @@ function label(lines: readonly string[], { x, y }: Point): string {
   return `<g>${whole(lines)}${back}${writing(lines, { x, y }, FONT_SIZES.label)}</g>`;
 }
 
-/** What does not fit is shown to who points at it. */
+/** A tooltip with the full text of shortened lines. */
 function whole(lines: readonly string[]): string {
   return lines.every((one) => shortened(one) === one)
     ? ''
@@ -123,7 +123,7 @@ function writing(lines: readonly string[], { x, y }: Point, size: number, more =
   return `<text text-anchor="middle" font-size="${size}" xml:space="preserve"${more && ` ${more}`}>${spans.join('')}</text>`;
 }
 
-/** Level at every point; three points are a bow whose turn is at the middle one, above or below the others. */
+/** A curve that is horizontal at every point; three points are a loop that turns at the second. */
 function line(points: readonly Point[], isDashed: boolean): string {
   const [first, ...rest] = points as [Point, ...Point[]];
   const at = ({ x, y }: Point): string => `${number(x)} ${number(y)}`;

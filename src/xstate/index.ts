@@ -1,4 +1,4 @@
-/** `flockwork/xstate`: machines of XState 5. The only folder that imports `xstate`, which is the user's to install. */
+/** `flockwork/xstate`: machines of XState 5. Only this folder imports `xstate`, which the user installs. */
 import type { AnyStateMachine } from 'xstate';
 import type { Decide, Decision } from '../machine/decide.ts';
 import type { ActivityOptions, Json, Machine, Placed } from '../machine/definition.ts';
@@ -9,15 +9,15 @@ import { storedSnapshotIn, stateText } from './snapshot.ts';
 import { react, restore } from './react.ts';
 import { tickOf } from './tick.ts';
 
-/** `timeout` and `retry` are those of the promises that it invokes. */
+/** `timeout` and `retry` apply to the promises that the machine invokes. */
 export interface XStateOptions extends ActivityOptions {
   name: string;
   version?: string;
 }
 
 /**
- * An XState machine as one of Flockwork's. Throws `bad-machine`, with all that it has and that cannot be here: actors other
- * than promises, and actions that do something by themselves.
+ * Converts an XState machine. Throws `bad-machine`, with all its unsupported features: actors other than promises, and
+ * actions with side effects.
  */
 export function fromXState(machine: AnyStateMachine, options: XStateOptions): Machine {
   const { name, version, ...activityOptions } = options;
@@ -39,7 +39,7 @@ export function fromXState(machine: AnyStateMachine, options: XStateOptions): Ma
   });
 }
 
-/** Of XState: only a timer that runs, or a promise that has ended, brings one. */
+/** Events that only XState's timers and promises may cause. */
 const isOwn = (event: string): boolean => event.startsWith('xstate.');
 
 function place(
@@ -58,11 +58,8 @@ function place(
     return nowhere('unknown-state', `begins in state "${name}"; there is no snapshot of ${state}`);
   }
   if (stored.xstate !== hash) {
-    const reason = `has changed: the snapshot is of definition ${stored.xstate}, and this one is ${hash}`;
-    return nowhere(
-      'other-definition',
-      `${reason}; load that one as well, each with a version of its own`,
-    );
+    const reason = `has changed: the snapshot is of definition ${stored.xstate}, this one is ${hash}`;
+    return nowhere('other-definition', `${reason}; load both, each with a version of its own`);
   }
   const { value, status, children } = stored.snapshot;
   const kept = stateText(value);
@@ -78,15 +75,15 @@ function decideBy(definition: Definition): Decide {
     const refuse = (reason: string): Decision => ({ outcome: 'EventNotAllowed', reason });
     const stored = storedSnapshotIn(payload)!;
     const isTimer = stored.timers.some((timer) => timer.since === since);
-    if (since !== undefined && !isTimer) return refuse(`${since} does not run any more`);
-    if (isOwn(event) && !isTimer) return refuse(`${event} is not sent, but caused`);
+    if (since !== undefined && !isTimer) return refuse(`${since} is not running any more`);
+    if (isOwn(event) && !isTimer) return refuse(`${event} cannot be sent: only XState causes it`);
     if (typeof details !== 'object' || Array.isArray(details)) {
-      return refuse('the details of an event for an XState machine are an object');
+      return refuse('the details of an event for an XState machine must be an object');
     }
     const timers = stored.timers.filter((timer) => timer.since !== since);
     const given = { ...details, type: event };
     try {
-      // A timer is over, also where nothing takes its event.
+      // A timer ends even if no transition takes its event.
       if (!isTimer && !restore(definition, stored).can(given)) {
         return refuse(`no transition takes ${event} in state ${state}`);
       }

@@ -1,4 +1,4 @@
-/** One event at one snapshot, by XState's own pure functions: the snapshot that follows, and the timers that it sets. */
+/** Applies one event to one snapshot with XState's pure functions: returns the next snapshot and the timers that it sets. */
 import {
   createActor,
   initialTransition,
@@ -18,19 +18,19 @@ export interface Reaction {
   readonly emit: readonly Planned[];
 }
 
-/** Throws where the machine's own code does, and for what cannot be here. */
+/** Throws errors of the machine's code, and for unsupported features. */
 export function begin(definition: Definition, instance: string, input: Json): Reaction {
   const [snapshot, actions] = initialTransition(definition.machine, input);
   return settle(definition, instance, { timers: [], set: 0 }, snapshot, actions, undefined);
 }
 
-/** Nothing of `stored` is changed by it, whatever the machine's code does. */
+/** Copies `stored`, so that the machine's code cannot change it. */
 export function restore({ machine }: Definition, stored: StoredSnapshot): AnyMachineSnapshot {
   const snapshot = structuredClone(stored.snapshot) as never;
   return createActor(machine, { snapshot }).getSnapshot() as AnyMachineSnapshot;
 }
 
-/** `settled`: the promise that has come to this event. Throws as `begin`. */
+/** `settled`: id of the promise whose result the event is. Throws like `begin`. */
 export function react(
   definition: Definition,
   instance: string,
@@ -40,7 +40,7 @@ export function react(
 ): Reaction {
   const before = restore(definition, stored);
   const [after, actions] = transition(definition.machine, before, event);
-  // In the same state a promise does not run once more; entered again, it is another one.
+  // A promise runs once per entry of its state: an unchanged child is the one that has settled.
   const over =
     settled !== undefined && after.children[settled] === before.children[settled]
       ? settled
@@ -96,13 +96,13 @@ function settle(
       timers = timers.filter(({ id }) => id !== sendId);
     } else if (type === 'xstate.sendTo') {
       if (sending.to !== info.self) {
-        throw new Error(`it sends ${sending.event.type} to another actor; it can to itself only`);
+        throw new Error(`cannot send ${sending.event.type} to another actor, only to itself`);
       }
       start(sending);
     } else if (type === 'xstate.raise') {
       if (sending.delay !== undefined) start(sending);
     } else if (type !== 'xstate.spawnChild' && type !== 'xstate.stopChild') {
-      throw new Error(`action ${type} does something by itself, which only an invoked promise may`);
+      throw new Error(`action ${type} has side effects, which only an invoked promise may have`);
     }
   }
   const isRunning = (since: string | undefined): boolean =>
@@ -137,7 +137,7 @@ function persist(
   return JSON.parse(JSON.stringify(whole, told)) as PersistedSnapshot;
 }
 
-/** An error that is kept says what it is; JSON alone would leave nothing of it. */
+/** Keeps name and message of an error, which JSON would drop. */
 function told(_key: string, value: unknown): unknown {
   return value instanceof Error ? { name: value.name, message: value.message } : value;
 }

@@ -1,4 +1,4 @@
-/** What runs by itself: the beginning, a promise that is invoked, and the end. */
+/** The tick of an XState machine: its start, an invoked promise, or its end. */
 import { createActor, toPromise, type AnyEventObject } from 'xstate';
 import { done, type Answer } from '../machine/answer.ts';
 import type { Json, Tick } from '../machine/definition.ts';
@@ -19,7 +19,7 @@ export function tickOf(definition: Definition): Tick {
   };
 }
 
-/** Another attempt would come to the same: what throws here is pure. */
+/** Errors are fatal: the code is pure, so another attempt would throw the same. */
 function answer(reaction: () => Reaction): Answer {
   try {
     const { stored, emit } = reaction();
@@ -31,7 +31,7 @@ function answer(reaction: () => Reaction): Answer {
   }
 }
 
-/** Runs the promise, and answers the event that it comes to. Rejects when `signal` has aborted. */
+/** Runs the promise and returns its result as an event. Rejects when `signal` aborts. */
 async function settled(
   { promises }: Definition,
   { snapshot }: StoredSnapshot,

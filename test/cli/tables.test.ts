@@ -101,7 +101,7 @@ export default machine({ name: 'coded', activities: { a: () => next('b'), b: () 
     expect(none.stderr).toContain('no machine tap; there is pump:10, pump:9, valve:1');
     const matrix = await run('graph', [machines], { machine: 'valve', format: 'matrix' });
     expect(matrix).toMatchObject({ status: 2, stdout: '' });
-    expect(matrix.stderr).toContain('machine valve has no table');
+    expect(matrix.stderr).toContain('cannot draw a matrix of machine valve');
   });
 
   test('needs a machine', async () => {
@@ -129,7 +129,7 @@ describe('sql', () => {
 
   test('says what it cannot', async () => {
     const { status, stderr } = await run('sql', [ORDERS], { table: '' });
-    expect([status, stderr]).toEqual([2, expect.stringContaining('--table has to be a name')]);
+    expect([status, stderr]).toEqual([2, expect.stringContaining('--table must be a name')]);
   });
 });
 

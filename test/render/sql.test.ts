@@ -33,7 +33,7 @@ function named(
 
 const script = (one: Machine, options: SqlOptions): string => formatSql(one, sqlOf(one, options));
 
-test('one statement an event', () => {
+test('writes one statement per event', () => {
   expect(script(named(PLAIN), MYSQL)).toBe(
     `
 -- push
@@ -74,7 +74,7 @@ const WORDS: Lexer = [
   ['word', /[A-Za-z_][A-Za-z0-9_]*/y],
   ['sign', /[$?]\d*|[=(),;]/y],
 ];
-/** As each database reads a text, in each of its modes. */
+/** How each database reads a text, in each of its modes. */
 const LEXERS: Readonly<Record<string, { readonly dialect: Dialect; readonly lexer: Lexer }>> = {
   mysql: {
     dialect: 'mysql',
@@ -184,7 +184,7 @@ describe.each(Object.entries(LEXERS))('whatever the names, %s', (_name, { dialec
     try {
       return script(named(all), { dialect, table: all[5]!, column: all[6]! });
     } catch (error) {
-      // What cannot be said is refused as a whole.
+      // A machine that SQL cannot express is refused as a whole.
       expect(error).toMatchObject({ code: 'not-in-sql' });
       return undefined;
     }
@@ -193,7 +193,7 @@ describe.each(Object.entries(LEXERS))('whatever the names, %s', (_name, { dialec
     tokens.map(([kind, one]) => (kind === 'word' || kind === 'sign' ? one : kind));
   const plain = tokensOf(script(named(PLAIN), { ...MYSQL, dialect }), lexer);
 
-  test('sees the same tokens, and reads the names', () => {
+  test('reads the same tokens and the names', () => {
     let count = 0;
     fc.assert(
       fc.property(names, (all) => {
@@ -214,7 +214,7 @@ describe.each(Object.entries(LEXERS))('whatever the names, %s', (_name, { dialec
     expect(count).toBeGreaterThan(50);
   });
 
-  test('no name brings a question mark, which some clients take for a parameter wherever it is', () => {
+  test('has no question mark of a name, which some clients take for a parameter', () => {
     if (dialect === 'postgresql') return;
     fc.assert(
       fc.property(names, (all) => {
@@ -225,7 +225,7 @@ describe.each(Object.entries(LEXERS))('whatever the names, %s', (_name, { dialec
   });
 });
 
-describe('what SQL cannot say is refused, all of it at once', () => {
+describe('reports everything that SQL cannot express:', () => {
   const problemsOf = (one: Machine, options: Partial<SqlOptions> = {}): unknown => {
     try {
       return sqlOf(one, { ...MYSQL, ...options });
@@ -247,7 +247,7 @@ describe('what SQL cannot say is refused, all of it at once', () => {
     });
     expect(problemsOf(one)).toEqual([
       'shut × push is a choice, made by a function',
-      'hooks.before is a function, which the database would not call',
+      'hooks.before is a function, which a database does not call',
       'push sets a goal, for which there is no column',
     ]);
   });
@@ -261,15 +261,15 @@ describe('what SQL cannot say is refused, all of it at once', () => {
   ])('states that MySQL may take for one: %s, %s', (first, second) => {
     const one = named([first, second, 'gone', 'push', 'pull']);
     expect(problemsOf(one)).toEqual([
-      `${second.replace(' ', '␣')} and ${first} may be one to the database`,
+      `${second.replace(' ', '␣')} and ${first} may be equal to the database`,
     ]);
     expect(problemsOf(one, { dialect: 'postgresql' })).toHaveLength(3);
   });
 
   test.each([
-    ['mysql', { table: '' }, '--table has to be a name'],
+    ['mysql', { table: '' }, '--table must be a name'],
     ['mysql', { table: 'x'.repeat(65) }, '64 characters'],
-    ['mysql', { column: 'ID' }, 'the row is found by'],
+    ['mysql', { column: 'ID' }, 'identifies the row'],
     ['mysql', { column: 'a\0' }, 'no such name'],
     ['mysql', { column: 'a ' }, 'no such name'],
     ['mysql', { column: 'a?' }, 'no such name'],
@@ -283,7 +283,7 @@ describe('what SQL cannot say is refused, all of it at once', () => {
     ]);
   });
 
-  test('texts that no database has', () => {
+  test('texts that no database can store', () => {
     const one = named(['\ud800', 'a\0', 'gone', 'push', 'pull']);
     expect(problemsOf(one, { dialect: 'postgresql' })).toEqual([
       '\ufffd is not Unicode text',
@@ -297,7 +297,7 @@ describe('what SQL cannot say is refused, all of it at once', () => {
   });
 });
 
-test('timers are for whoever sends the events', () => {
+test('timers are comments, for the sender of the events', () => {
   const one = machine({
     name: 'door',
     states: ['shut', 'open'],

@@ -1,4 +1,4 @@
-/** Timers that a tick's answer sets: they are in the record of its step. */
+/** Timers that a tick's answer sets are in the record of its step. */
 import { expect, test } from 'vitest';
 import { checkAnswer } from '../../src/machine/answer.ts';
 import { parseEvent, parseEventName } from '../../src/machine/event.ts';
@@ -26,14 +26,14 @@ test('the first timers are committed with the first state', async () => {
 });
 
 test.each([
-  ['no list', { to: 'it', event: 'go' }],
-  ['nobody', [{ event: 'go' }]],
-  ['what is no instance', [{ to: 'a/b', event: 'go' }]],
+  ['an object instead of a list', { to: 'it', event: 'go' }],
+  ['no addressee', [{ event: 'go' }]],
+  ['an invalid instance', [{ to: 'a/b', event: 'go' }]],
   ['no event', [{ to: 'it', event: 5 }]],
-  ['a delay that is none', [{ to: 'it', event: 'go', delay: -1 }]],
+  ['an invalid delay', [{ to: 'it', event: 'go', delay: -1 }]],
   ['null', [null]],
-  ['no JSON', [{ to: 'it', event: 'go', details: 1n }]],
-])('an answer with %s is none', (_, emit) => {
+  ['a value that JSON cannot hold', [{ to: 'it', event: 'go', details: 1n }]],
+])('refuses an answer with %s', (_, emit) => {
   expect(() => checkAnswer({ kind: 'next', state: 'a', payload: {}, emit })).toThrow(
     /^the tick's (emit is|answer cannot be)/,
   );
