@@ -33,7 +33,7 @@ export interface Variant {
   /** How many, from A on. Default 4. */
   readonly airlocks?: 0 | 1 | 2 | 3 | 4;
   /** To see what each is there for: a rule that does not hold, or the call that the deck does not make. */
-  readonly without?: RuleName | 'the deck calls in whoever is outside';
+  readonly without?: RuleName | 'the deck calls in open airlocks';
   /** Something else in its place. */
   readonly machines?: Readonly<Record<string, (machine: Machine) => Machine>>;
 }
@@ -52,7 +52,7 @@ export function battleDeck({
   const airlocks = AIRLOCKS.slice(0, count);
   const rules: Record<string, Rule> = { ...rulesFor(airlocks) };
   if (without !== undefined) delete rules[without];
-  const isCalledIn = without !== 'the deck calls in whoever is outside';
+  const isCalledIn = without !== 'the deck calls in open airlocks';
   const lock = made('airlock', airlock(beforeOf(rules, 'airlock')));
   const some = (world: World, test: (state: string) => boolean): boolean =>
     airlocks.some((name) => test(world(name).state));

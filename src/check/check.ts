@@ -1,4 +1,4 @@
-/** One composition, checked: explored to its end, what was claimed tested, the ways to what is wrong told. */
+/** Check of one composition: explores all worlds, tests its claims, and finds a trace to each violation. */
 import type { Claim, Composition } from './composition.ts';
 import { explore, isIncomplete, type Hit } from './explore.ts';
 import type { CheckResult, Progress } from './findings.ts';
@@ -6,24 +6,24 @@ import { findLost } from './goals.ts';
 import { Model } from './model.ts';
 import { traceOf } from './trace.ts';
 
-/** Goals need worlds whose successors are all known; of a check that was cut short, or lacks somebody, they are not asked. */
+/** Goals are tested only if every successor is known: not if the search was cut short or an instance is missing. */
 export function* check(
   composition: Composition,
   { maxStates = Infinity }: { maxStates?: number } = {},
 ): Generator<Progress, CheckResult> {
   const model = new Model(composition);
   const explored = yield* explore(model, { maxStates });
-  const { store, edges, hits, bound, transitions, together, depth, stuck } = explored;
+  const { table, graph, hits, bound, transitions, together, depth, stuck } = explored;
   const goals = goalsOf(composition);
   if (bound === undefined && !isIncomplete(hits)) {
     for (const goal of goals) {
-      const lost = yield* findLost(model, store, edges, goal);
+      const lost = yield* findLost(model, table, graph, goal);
       if (lost !== undefined) hits.push(livelock(goal, lost));
     }
     if (goals.length === 0 && stuck !== undefined)
       hits.push({
         kind: 'livelock',
-        message: 'nothing can happen any more, and not everybody is at an end',
+        message: 'nothing can happen any more, and not every instance is in a terminal state',
         at: stuck,
         last: undefined,
       });
@@ -33,19 +33,19 @@ export function* check(
     findings: hits.map((hit) => ({
       kind: hit.kind,
       message: hit.message,
-      trace: hit.kind === 'unreachable' ? undefined : traceOf(model, store, hit),
+      trace: hit.kind === 'unreachable' ? undefined : traceOf(model, table, hit),
     })),
     bound,
-    states: store.size,
+    states: table.size,
     transitions,
     together,
     depth,
     isSaturated: model.queues.isSaturated,
-    bytes: store.bytes + edges.bytes,
+    bytes: table.bytes + graph.bytes,
   };
 }
 
-/** The same in one go, for whoever needs no progress. */
+/** `check` without progress reports. */
 export function checkAll(
   composition: Composition,
   options: { maxStates?: number } = {},
@@ -58,30 +58,30 @@ export function checkAll(
 }
 
 function livelock({ kind, name }: Claim, at: number): Hit {
-  const alone = kind === 'settles' ? ' by itself' : '';
-  const message = `from here it can no longer come to this${alone}: ${name}`;
+  const alone = kind === 'settles' ? ' without further input' : '';
+  const message = `this goal can no longer be reached${alone}: ${name}`;
   return { kind: 'livelock', message, at, last: undefined };
 }
 
-/** Those of the user; and every machine that has ends has to be able to come to one. */
+/** The user's goals, and for each machine with terminal states that one of these can be reached. */
 function goalsOf({ parts, claims, symmetric }: Composition): Claim[] {
   const own = claims.filter(({ kind }) => kind !== 'never');
   const groups = [
     ...symmetric,
     ...parts.flatMap((_, index) => (symmetric.some((one) => one.includes(index)) ? [] : [[index]])),
   ];
-  const ends = groups.flatMap((group): Claim[] => {
+  const terminal = groups.flatMap((group): Claim[] => {
     const members = group.map((index) => parts[index]!);
     const kinds = members[0]!.machine.kinds;
     if (![...kinds.values()].includes('terminal')) return [];
-    const isAtEnd = (state: string): boolean => kinds.get(state) === 'terminal';
+    const isTerminal = (state: string): boolean => kinds.get(state) === 'terminal';
     return [
       {
         kind: 'possible',
-        name: `an end of ${members.map(({ name }) => name).join(', ')}`,
-        test: (world) => members.every(({ name }) => isAtEnd(world(name).state)),
+        name: `a terminal state of ${members.map(({ name }) => name).join(', ')}`,
+        test: (world) => members.every(({ name }) => isTerminal(world(name).state)),
       },
     ];
   });
-  return [...own, ...ends];
+  return [...own, ...terminal];
 }

@@ -1,4 +1,4 @@
-/** Machines that work together, and what is claimed of them: `export default composition({ … })`. */
+/** A composition: machines that work together, and claims about them: `export default composition({ … })`. */
 import type { EventInput } from '../machine/decide.ts';
 import type { Json, Machine } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
@@ -6,7 +6,7 @@ import { isMachine } from '../machine/machine.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
 
 const COMPOSITION = Symbol.for('flockwork.composition');
-const KEYS: readonly string[] = [
+const OPTION_KEYS: readonly string[] = [
   'name',
   'instances',
   'start',
@@ -19,27 +19,27 @@ const KEYS: readonly string[] = [
   'waiting',
 ];
 
-/** Where every instance is. Throws for a name that is none of the composition's. */
+/** State and payload of an instance. Throws if the composition has no instance of that name. */
 export type World = (instance: string) => InstanceSnapshot;
 
 export interface Claim {
   readonly kind: 'never' | 'possible' | 'settles';
   readonly name: string;
-  /** Whatever is true in JavaScript counts. */
+  /** Any truthy value counts as true. */
   readonly test: (world: World) => unknown;
 }
 
-/** An invariant: no world that can be reached is like this. */
+/** An invariant: `test` is false in every reachable world. */
 export function never(name: string, test: (world: World) => boolean): Claim {
   return { kind: 'never', name, test };
 }
 
-/** A goal: from every world that can be reached, one like this can be reached. */
+/** A goal: from every reachable world, a world in which `test` is true can be reached. */
 export function possible(name: string, test: (world: World) => boolean): Claim {
   return { kind: 'possible', name, test };
 }
 
-/** A goal that has to stay possible even if no further input comes. */
+/** A goal that can be reached even if no further input comes. */
 export function settles(name: string, test: (world: World) => boolean): Claim {
   return { kind: 'settles', name, test };
 }
@@ -49,25 +49,25 @@ type PerInstance<Value> = Readonly<Record<string, Value>>;
 export interface CompositionOptions {
   name: string;
   instances: PerInstance<Machine>;
-  /** Where instances start. Default: at their machine's initial state, with the payload `{}`. */
+  /** Where instances start. Default: the machine's initial state, with the payload `{}`. */
   start?: PerInstance<{ readonly state?: string; readonly payload?: Json }>;
-  /** What may come from outside, at any time and any number of times. */
+  /** Events from outside, at any time and any number of times. */
   inputs?: PerInstance<readonly (string | { readonly event: string; readonly details?: Json })[]>;
   /** Made by `never`. */
   invariants?: readonly Claim[];
   /** Made by `possible` and `settles`. */
   goals?: readonly Claim[];
-  /** Groups of instances that differ in nothing but their names. */
+  /** Groups of instances that differ only in their names. */
   symmetric?: readonly (readonly string[])[];
-  /** Events of the composition's own that may come too late: `impossible` is an ordinary answer to them. */
+  /** Timer and emitted events that may arrive too late: `impossible` is no finding for them. */
   late?: PerInstance<readonly string[]>;
-  /** States that no instance of that name comes to here. It is a mistake if one does. */
+  /** States that the instance never enters in this composition; entering one is a finding. */
   unreached?: PerInstance<readonly string[]>;
-  /** What is told apart in a queue: changes of event (default 8), equal events in a row (default 2). */
+  /** Length of a queue: different events in a row (default 8), and equal events in a row that are counted (default 2). */
   waiting?: { readonly changes?: number; readonly repeats?: number };
 }
 
-/** One instance, as it is checked. */
+/** One instance of a composition. */
 export interface Part {
   readonly name: string;
   readonly machine: Machine & { readonly rules: NonNullable<Machine['rules']> };
@@ -86,23 +86,23 @@ export interface Composition {
   readonly waiting: { readonly changes: number; readonly repeats: number };
 }
 
-/** How many bits a set of instances has. */
-const MOST_INSTANCES = 30;
-/** Every rule is tried under every exchange of names. */
-const MOST_EXCHANGES = 720;
+/** A set of instances is a bit mask in one integer. */
+const MAX_INSTANCES = 30;
+/** Every rule is evaluated under every permutation of symmetric names. */
+const MAX_EXCHANGES = 720;
 
-/** Throws `bad-composition`: its message has a line, `facts.problems` an entry, for each problem. */
+/** Throws `bad-composition`, with a line in the message and an entry in `facts.problems` for each problem. */
 export function composition(options: CompositionOptions): Composition {
   const { name, instances } = options;
   const problems: string[] = [];
-  const unknown = Object.keys(options).filter((key) => !KEYS.includes(key));
+  const unknown = Object.keys(options).filter((key) => !OPTION_KEYS.includes(key));
   if (unknown.length > 0)
-    problems.push(`unknown key ${unknown.join(', ')}; there are ${KEYS.join(', ')}`);
+    problems.push(`unknown key ${unknown.join(', ')}; expected one of ${OPTION_KEYS.join(', ')}`);
   if (typeof name !== 'string' || name === '') problems.push('it has no name');
   const names = Object.keys(instances ?? {});
   if (names.length === 0) problems.push('it has no instances');
-  if (names.length > MOST_INSTANCES)
-    problems.push(`it has ${names.length} instances; ${MOST_INSTANCES} can be checked`);
+  if (names.length > MAX_INSTANCES)
+    problems.push(`it has ${names.length} instances; at most ${MAX_INSTANCES} can be checked`);
   for (const key of ['start', 'inputs', 'late', 'unreached'] as const) {
     for (const one of Object.keys(options[key] ?? {}))
       if (!names.includes(one)) problems.push(`${key}: there is no instance ${one}`);
@@ -116,7 +116,7 @@ export function composition(options: CompositionOptions): Composition {
   const { changes = 8, repeats = 2 } = options.waiting ?? {};
   for (const [key, value] of Object.entries({ changes, repeats })) {
     if (!Number.isInteger(value) || value < 1)
-      problems.push(`waiting.${key} has to be a whole number, at least 1`);
+      problems.push(`waiting.${key} must be a whole number, at least 1`);
   }
   if (problems.length > 0) refuse(name, problems);
   const symmetric = (options.symmetric ?? []).map((group) =>
@@ -126,12 +126,12 @@ export function composition(options: CompositionOptions): Composition {
   return Object.freeze({ ...whole, [COMPOSITION]: true });
 }
 
-/** Made by `composition()`, be it another copy of this package. */
+/** Also true for a composition made by another copy of this package. */
 export function isComposition(value: unknown): value is Composition {
   return typeof value === 'object' && value !== null && COMPOSITION in value;
 }
 
-/** One machine by itself: whatever is no timer of its own may come from outside. */
+/** One machine by itself: every event that is not one of its timers is an input. */
 export function alone(machine: Machine): Composition {
   const own = new Set([...machine.timers.values()].flat().map(({ event }) => event));
   const inputs = machine.events.filter((event) => !own.has(event));
@@ -151,19 +151,19 @@ function refuse(name: string, problems: readonly string[]): never {
 function partOf(name: string, options: CompositionOptions, problems: string[]): Part[] {
   const machine = options.instances[name];
   if (!isMachine(machine)) {
-    problems.push(`${name}: this is no machine; make it with machine({ … })`);
+    problems.push(`${name}: expected a machine, made with machine({ … })`);
     return [];
   }
   const { rules } = machine;
   if (rules === undefined) {
-    problems.push(`${name}: machine ${machine.name} has no table, so nothing says where it may go`);
+    problems.push(`${name}: cannot check machine ${machine.name}: it has no table`);
     return [];
   }
   const [runnable] = machine.activities.keys();
   if (runnable !== undefined)
     problems.push(
-      `${name}: state ${runnable} has an activity, and nothing says what that may answer; ` +
-        'give the machine for this check an event for each answer instead',
+      `${name}: cannot check state ${runnable}: it has an activity, whose answers are not declared; ` +
+        'use a machine with an event for each answer instead',
     );
   const { state = machine.initial, payload = {} } = options.start?.[name] ?? {};
   const inputs = (options.inputs?.[name] ?? []).map((input) =>
@@ -209,8 +209,10 @@ function claimsOf(
   const names = new Set<string>();
   for (const claim of claims) {
     if (!kinds.includes(claim?.kind)) {
-      problems.push(`${key}: they are made with ${kinds.map((kind) => `${kind}(…)`).join(', ')}`);
-    } else if (names.has(claim.name)) problems.push(`${key}: "${claim.name}" is there twice`);
+      problems.push(
+        `${key}: expected claims made with ${kinds.map((kind) => `${kind}(…)`).join(', ')}`,
+      );
+    } else if (names.has(claim.name)) problems.push(`${key}: "${claim.name}" occurs twice`);
     names.add(claim?.name);
   }
   return claims;
@@ -221,22 +223,24 @@ function symmetryProblems(options: CompositionOptions, parts: readonly Part[]): 
   const seen = new Set<string>();
   let exchanges = 1;
   for (const group of options.symmetric ?? []) {
-    if (group.length < 2) problems.push('symmetric: a group has at least two instances');
+    if (group.length < 2) problems.push('symmetric: a group must have at least two instances');
     for (let size = 2; size <= group.length; size += 1) exchanges *= size;
     const shapes = new Set<string>();
     for (const name of group) {
       const part = parts.find((one) => one.name === name);
       if (part === undefined) problems.push(`symmetric: there is no instance ${name}`);
       else if (part.machine.rules !== parts.find((one) => one.name === group[0])?.machine.rules)
-        problems.push(`symmetric: ${name} and ${group[0]} are of different machines`);
+        problems.push(`symmetric: ${name} and ${group[0]} have different machines`);
       else shapes.add(JSON.stringify([part.start, part.inputs, [...part.late]]));
-      if (seen.has(name)) problems.push(`symmetric: ${name} is there twice`);
+      if (seen.has(name)) problems.push(`symmetric: ${name} occurs twice`);
       seen.add(name);
     }
     if (shapes.size > 1)
       problems.push(`symmetric: ${group.join(', ')} differ in start, inputs or late`);
   }
-  if (exchanges > MOST_EXCHANGES)
-    problems.push(`symmetric: ${exchanges} exchanges of names; ${MOST_EXCHANGES} can be tried`);
+  if (exchanges > MAX_EXCHANGES)
+    problems.push(
+      `symmetric: ${exchanges} permutations of names; at most ${MAX_EXCHANGES} can be evaluated`,
+    );
   return problems;
 }

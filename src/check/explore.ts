@@ -1,34 +1,34 @@
-/** Every world that can be reached, breadth first: whatever is found first is found by a shortest way. */
-import { unread, type Reads } from './reads.ts';
+/** Breadth-first search of all reachable worlds: the first trace to a world is a shortest one. */
+import { emptyTree, type DecisionTree } from './decision-tree.ts';
 import type { Claim } from './composition.ts';
-import { Edges } from './edges.ts';
+import { TransitionGraph } from './transition-graph.ts';
 import type { Bound, Finding, Progress } from './findings.ts';
-import type { Fault, Model, Step } from './model.ts';
-import { Store } from './store.ts';
+import type { StepFault, Model, ModelStep } from './model.ts';
+import { StateTable } from './state-table.ts';
 import { Successors } from './successors.ts';
 import { normalise } from './symmetry.ts';
 
-/** Worlds between two reports. */
-const REPORT = 1 << 15;
+const PROGRESS_INTERVAL_WORLDS = 1 << 15;
 
-/** Something found, before its trace is known. */
+/** A finding whose trace is not known yet. */
 export interface Hit {
   readonly kind: Finding['kind'];
   readonly message: string;
-  /** The world, or the one in which the last step is taken. */
+  /** Index of the world in which it was found. */
   readonly at: number;
-  readonly last: ((step: Step) => boolean) | undefined;
+  /** Recognises the faulty step, which is taken in that world; undefined if the world itself is wrong. */
+  readonly last: ((step: ModelStep) => boolean) | undefined;
 }
 
 export interface Explored {
-  readonly store: Store;
-  readonly edges: Edges;
+  readonly table: StateTable;
+  readonly graph: TransitionGraph;
   readonly hits: Hit[];
   readonly bound: Bound | undefined;
   readonly transitions: number;
   readonly together: number;
   readonly depth: number;
-  /** Whether nothing more can happen in some world in which somebody is not at an end. */
+  /** Index of the first world without successors in which some instance is not in a terminal state. */
   readonly stuck: number | undefined;
 }
 
@@ -38,8 +38,8 @@ export function* explore(
 ): Generator<Progress, Explored> {
   const { claims, symmetric } = model.composition;
   const ranks = model.groups.map(({ rank }) => rank);
-  const store = new Store(model.width);
-  const edges = new Edges();
+  const table = new StateTable(model.width);
+  const graph = new TransitionGraph();
   const successors = new Successors(model);
   const hits = new Hits(model, claims);
   let [transitions, together, depth, lastOfDepth] = [0, 0, 0, 0];
@@ -49,44 +49,44 @@ export function* explore(
   const world = new Uint16Array(model.width);
   const start = model.start();
   normalise(start, symmetric, ranks);
-  store.add(start, 0);
+  table.add(start, 0);
   hits.world(start, 0);
   successors.onFault = (step) => hits.step(step, at);
-  const visit = (after: Uint16Array, steps: readonly Step[]): boolean => {
+  const visit = (after: Uint16Array, steps: readonly ModelStep[]): boolean => {
     transitions += 1;
     if (steps.length > 1) together += 1;
     normalise(after, symmetric, ranks);
-    const known = store.size;
-    const index = store.add(after, at);
+    const known = table.size;
+    const index = table.add(after, at);
     if (index === known) hits.world(after, index);
-    if (index !== at) edges.add(index, isFromOutside(steps));
+    if (index !== at) graph.add(index, isFromOutside(steps));
     return false;
   };
-  for (; at < store.size && !isFull; at += 1) {
+  for (; at < table.size && !isFull; at += 1) {
     if (at > lastOfDepth) {
       depth += 1;
-      lastOfDepth = store.size - 1;
+      lastOfDepth = table.size - 1;
     }
-    if (at % REPORT === 0 && at > 0)
-      yield { stage: 'exploring', states: store.size, transitions, left: store.size - at };
-    store.read(at, world);
+    if (at % PROGRESS_INTERVAL_WORLDS === 0 && at > 0)
+      yield { stage: 'exploring', states: table.size, transitions, left: table.size - at };
+    table.read(at, world);
     const before = transitions;
     successors.each(world, visit);
-    edges.endWorld();
+    graph.endWorld();
     if (transitions === before && !isAtEnds(model, world)) stuck ??= at;
-    isFull = store.size >= maxStates && at + 1 < store.size;
+    isFull = table.size >= maxStates && at + 1 < table.size;
   }
   if (!isFull && !isIncomplete(hits.all)) hits.coverage();
   const bound = isFull ? 'max-states' : model.isOverfull ? 'queue' : undefined;
-  return { store, edges, hits: hits.all, bound, transitions, together, depth, stuck };
+  return { table, graph, hits: hits.all, bound, transitions, together, depth, stuck };
 }
 
-/** Where somebody is missing, what else is wrong may follow from that. */
+/** An instance is missing from the composition: other findings may only be consequences of that. */
 export function isIncomplete(hits: readonly Hit[]): boolean {
   return hits.some(({ kind }) => kind === 'no-sensor' || kind === 'no-instance');
 }
 
-function isFromOutside(steps: readonly Step[]): boolean {
+function isFromOutside(steps: readonly ModelStep[]): boolean {
   for (const { move } of steps) if (move.cause === 'input') return true;
   return false;
 }
@@ -98,15 +98,15 @@ function isAtEnds(model: Model, world: Uint16Array): boolean {
   });
 }
 
-/** The first of each kind and place. */
+/** Collects findings: the first of each kind and place. */
 class Hits {
   readonly all: Hit[] = [];
   readonly #model: Model;
   readonly #readings: Int32Array;
   readonly #keys = new Set<string>();
-  readonly #met = new Set<Step>();
-  #unbroken: { claim: Claim; reads: Reads<boolean> }[];
-  /** Of each instance, the configurations that were seen. */
+  readonly #met = new Set<ModelStep>();
+  #unbroken: { claim: Claim; reads: DecisionTree<boolean> }[];
+  /** By instance and configuration. */
   readonly #seen: boolean[][];
 
   constructor(model: Model, claims: readonly Claim[]) {
@@ -114,7 +114,7 @@ class Hits {
     this.#readings = new Int32Array(model.width);
     this.#unbroken = claims
       .filter(({ kind }) => kind === 'never')
-      .map((claim) => ({ claim, reads: unread() }));
+      .map((claim) => ({ claim, reads: emptyTree() }));
     this.#seen = model.parts.map(() => []);
   }
 
@@ -131,7 +131,7 @@ class Hits {
       if (unreached.has(state))
         this.#add(`${name} ${state}`, {
           kind: 'reached',
-          message: `${name} comes to ${state}, which it is said not to`,
+          message: `${name} enters ${state}, which is listed in unreached`,
           at,
           last: undefined,
         });
@@ -153,16 +153,16 @@ class Hits {
       this.#unbroken = this.#unbroken.filter(({ claim }) => !this.#keys.has(claim.name));
   }
 
-  step(step: Step, at: number): void {
+  step(step: ModelStep, at: number): void {
     if (this.#met.has(step)) return;
     this.#met.add(step);
     for (const fault of step.faults) {
-      const last = (other: Step): boolean => other.faults.some((one) => isLike(one, fault));
+      const last = (other: ModelStep): boolean => other.faults.some((one) => isLike(one, fault));
       this.#add(keyOf(fault), { ...fault, at, last });
     }
   }
 
-  /** What was never seen, when everything was. */
+  /** Reports unreachable states. Call it after a complete search. */
   coverage(): void {
     const model = this.#model;
     const told = new Set<string>();
@@ -179,7 +179,7 @@ class Hits {
         const key = `${model.groups.indexOf(group)} ${state}`;
         if (seen.has(state) || unreached.has(state) || told.has(key)) continue;
         told.add(key);
-        const message = `${name} never comes to ${state}`;
+        const message = `${name} never enters ${state}`;
         this.all.push({ kind: 'unreachable', message, at: 0, last: undefined });
       }
     });
@@ -192,10 +192,10 @@ class Hits {
   }
 }
 
-function keyOf({ kind, message }: Fault): string {
+function keyOf({ kind, message }: StepFault): string {
   return `${kind} ${message}`;
 }
 
-function isLike(one: Fault, other: Fault): boolean {
+function isLike(one: StepFault, other: StepFault): boolean {
   return keyOf(one) === keyOf(other);
 }

@@ -1,7 +1,7 @@
-/** What a check comes to: data, for whoever prints it. */
+/** The result of a check, as plain data. */
 import type { Json } from '../machine/definition.ts';
 
-/** What is wrong: each kind is a rule of its own. */
+/** Kinds of findings; each is a rule of its own. */
 export type FindingKind =
   | 'broken-invariant'
   | 'impossible'
@@ -12,17 +12,17 @@ export type FindingKind =
   | 'reached'
   | 'livelock';
 
-/** From outside, by a timer of its own, or waiting since an instance sent it. */
-export type Cause = 'input' | 'timer' | 'event';
+/** An input from outside, a timer of the instance, or an event that an instance has emitted. */
+export type StepCause = 'input' | 'timer' | 'event';
 
-/** What one instance does in a step. */
+/** What one instance does in a step of a trace. */
 export interface TracedStep {
   readonly instance: string;
-  readonly cause: Cause;
+  readonly cause: StepCause;
   readonly event: string;
   readonly details: Json;
   readonly outcome: string;
-  /** Why it was refused. */
+  /** Why the event was refused; undefined if it was not. */
   readonly reason: string | undefined;
   readonly from: string;
   readonly to: string;
@@ -31,46 +31,46 @@ export interface TracedStep {
 }
 
 export interface Trace {
-  /** In each, one instance's step, or those of several that look at the same frozen world. */
+  /** Each element has the step of one instance, or those of several that read the same snapshot. */
   readonly steps: readonly (readonly TracedStep[])[];
-  /** Whether it can be gone step by step: not if it takes an event more often than that was sent (see `isSaturated`). */
+  /** False if it takes an event more often than the event was sent (see `isSaturated`). */
   readonly isExact: boolean;
-  /** Where it ends: instance → state. */
+  /** The world at its end: instance → state. */
   readonly end: Readonly<Record<string, string>>;
 }
 
 export interface Finding {
   readonly kind: FindingKind;
   readonly message: string;
-  /** The shortest there is; none for what never happens. */
+  /** A shortest one; undefined for `unreachable`. */
   readonly trace: Trace | undefined;
 }
 
-/** What kept the check from being a proof. */
+/** The limit that kept the check from being a proof. */
 export type Bound = 'max-states' | 'queue';
 
 export interface CheckResult {
   readonly composition: string;
   readonly findings: readonly Finding[];
   readonly bound: Bound | undefined;
-  /** Worlds, up to exchanges of names. */
+  /** Number of worlds, up to permutation of symmetric instances. */
   readonly states: number;
   readonly transitions: number;
-  /** Those of `transitions` in which several instances decide at once. */
+  /** Those of `transitions` in which several instances decide on the same snapshot. */
   readonly together: number;
-  /** Steps to the world that is furthest from the beginning. */
+  /** Steps to the world that is furthest from the start. */
   readonly depth: number;
-  /** More equal events waited in a row than are told apart: what is beyond stands for any number. */
+  /** More equal events waited in a row than are counted: the surplus stands for any number of them. */
   readonly isSaturated: boolean;
-  /** Bytes that the worlds and what leads where take. */
+  /** Memory of the worlds and transitions. */
   readonly bytes: number;
 }
 
 export interface Progress {
   readonly stage: 'exploring' | 'goals';
   readonly states: number;
-  /** While exploring. */
+  /** 0 in the stage `goals`. */
   readonly transitions: number;
-  /** Found and not looked at; of goals, not known to be able to come there. */
+  /** Worlds not yet expanded; in the stage `goals`, worlds from which no way to the goal is known yet. */
   readonly left: number;
 }

@@ -1,97 +1,97 @@
 /**
- * A composition as numbers. An instance's *configuration* is its reading (state and payload), the timers of this stay
- * that are spent, and its queue; a world is one configuration an instance. Instances of one group share their numbers.
+ * A composition as integers. The *configuration* of an instance is its reading (state and payload), its expired timers
+ * and its queue; a *world* has one configuration for each instance. Instances of one group share their numbering.
  */
 import type { Decision, EventRequest, EventInput } from '../machine/decide.ts';
 import { UserError } from '../machine/errors.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
-import { Asking, type Answered } from './asking.ts';
-import { Numbers } from './numbers.ts';
-import type { Cause } from './findings.ts';
+import { RuleEvaluator, type Evaluation } from './rule-evaluator.ts';
+import { InternTable } from './intern-table.ts';
+import type { StepCause } from './findings.ts';
 import type { Claim, Composition, Part } from './composition.ts';
-import { EMPTY, Queues } from './queues.ts';
-import { learn, recall, unread, type Reads } from './reads.ts';
+import { EMPTY_QUEUE, Queues } from './queues.ts';
+import { addAnswer, findAnswer, emptyTree, type DecisionTree } from './decision-tree.ts';
 
-export interface Configuration {
+export interface InstanceConfiguration {
   readonly reading: number;
-  /** Bits: the timers of its state that have had their say. */
+  /** Bit mask of the timers of its state that have fired. */
   readonly spent: number;
   readonly queue: number;
 }
 
-/** Something that may happen to an instance next. */
+/** An event that may be applied to an instance next. */
 export interface Move {
-  readonly cause: Cause;
+  readonly cause: StepCause;
   readonly message: number;
-  /** Of a timer: its bit. */
+  /** The timer's bit; 0 for other causes. */
   readonly bit: number;
-  readonly reads: Reads<Step>;
+  readonly reads: DecisionTree<ModelStep>;
 }
 
-/** What is wrong with a step in itself, whatever is claimed. */
-export interface Fault {
+/** An error of a step, independent of claims. */
+export interface StepFault {
   readonly kind: 'impossible' | 'internal' | 'no-instance' | 'no-sensor';
   readonly message: string;
 }
 
-/** What an instance can do in worlds that look the same to it. */
-export interface Able {
-  /** Those that change something. */
-  readonly steps: readonly Step[];
-  readonly faulty: readonly Step[];
+/** The steps of an instance in worlds that it cannot tell apart. */
+export interface EnabledMoves {
+  /** Those that change the world. */
+  readonly steps: readonly ModelStep[];
+  readonly faulty: readonly ModelStep[];
 }
 
-/** A move, and what comes of it in worlds that look the same to it. */
-export interface Step {
+/** A move, and its result in worlds that it cannot tell apart. */
+export interface ModelStep {
   readonly instance: number;
   readonly move: Move;
   readonly decision: Decision;
-  /** Its configuration afterwards: more than one if its queue is not known to the last event. */
+  /** Its configuration afterwards: several if the queue is saturated. */
   readonly results: readonly number[];
-  /** Pairs: addressee, message. */
+  /** Pairs of addressee and message. */
   readonly emits: readonly number[];
-  /** Instances that it is the same step by, as long as they are the same. */
+  /** Instances whose readings it depends on. */
   readonly relevant: readonly number[];
-  /** Bits: instances it looked at, itself excepted. */
+  /** Bit mask of the instances that it read, without itself. */
   readonly looked: number;
-  /** Bits: instances it sends events to. */
+  /** Bit mask of the instances that it sends events to. */
   readonly tells: number;
-  /** The others see that it has been taken. */
+  /** It changes what other instances read. */
   readonly isVisible: boolean;
   readonly isIdle: boolean;
-  /** Equal ones do the same. */
+  /** Steps of equal effect change the world in the same way. */
   readonly effect: number;
-  readonly faults: readonly Fault[];
+  readonly faults: readonly StepFault[];
 }
 
-/** Instances that differ in nothing but their names; mostly only one. */
+/** Symmetric instances; most groups have one. */
 interface Group {
-  readonly readings: Numbers<InstanceSnapshot>;
-  readonly configurations: Numbers<Configuration>;
-  /** Of each configuration: its reading. */
+  readonly readings: InternTable<InstanceSnapshot>;
+  readonly configurations: InternTable<InstanceConfiguration>;
+  /** By configuration. */
   readonly readingOf: number[];
-  /** Of each configuration: where it comes among those of its group. */
+  /** By configuration: its place in the order that `normalise` sorts by. */
   readonly rank: number[];
-  /** By configuration and message; −1 where there is no room. */
+  /** By configuration and message: the configuration after it was received; −1 if the queue is full. */
   readonly received: number[][];
 }
 
-/** A world has 16 bits for a configuration. */
-const MOST_CONFIGURATIONS = 1 << 16;
+/** A configuration has 16 bits in a world. */
+const MAX_CONFIGURATIONS = 1 << 16;
 
 export class Model {
   readonly composition: Composition;
   readonly parts: readonly Part[];
   readonly width: number;
   readonly queues: Queues;
-  readonly messages: Numbers<EventInput> = new Numbers();
+  readonly messages: InternTable<EventInput> = new InternTable();
   readonly groups: readonly Group[];
   readonly #indices: ReadonlyMap<string, number>;
-  readonly #asking: Asking;
-  readonly #effects = new Numbers<readonly unknown[]>();
+  readonly #evaluator: RuleEvaluator;
+  readonly #effects = new InternTable<readonly unknown[]>();
   readonly #moves: (readonly Move[])[][];
-  readonly #able: Reads<Able>[][];
-  /** An event was not sent because there was no room for it. */
+  readonly #enabled: DecisionTree<EnabledMoves>[][];
+  /** An event was dropped because a queue was full. */
   isOverfull = false;
 
   constructor(composition: Composition) {
@@ -100,7 +100,7 @@ export class Model {
     this.width = this.parts.length;
     this.queues = new Queues(composition.waiting);
     this.#indices = new Map(this.parts.map(({ name }, index) => [name, index]));
-    this.#asking = new Asking(composition, (instance, reading) =>
+    this.#evaluator = new RuleEvaluator(composition, (instance, reading) =>
       this.readingAt(instance, reading),
     );
     const groups: Group[] = [];
@@ -110,15 +110,15 @@ export class Model {
     }
     this.groups = groups;
     this.#moves = this.parts.map(() => []);
-    this.#able = this.parts.map(() => []);
+    this.#enabled = this.parts.map(() => []);
   }
 
   start(): Uint16Array {
     return Uint16Array.from(this.parts, ({ start }, instance) =>
       this.#configure(instance, {
-        reading: this.groups[instance]!.readings.of(start),
+        reading: this.groups[instance]!.readings.intern(start),
         spent: 0,
-        queue: EMPTY,
+        queue: EMPTY_QUEUE,
       }),
     );
   }
@@ -128,25 +128,25 @@ export class Model {
   }
 
   readingAt(instance: number, reading: number): InstanceSnapshot {
-    return this.groups[instance]!.readings.all[reading]!;
+    return this.groups[instance]!.readings.values[reading]!;
   }
 
-  /** Everything that may happen to an instance, whatever comes of it. */
+  /** All moves of an instance, refused and idle ones too. */
   moves(instance: number, configuration: number): readonly Move[] {
     return (this.#moves[instance]![configuration] ??= this.#movesOf(instance, configuration));
   }
 
-  /** All steps of an instance in this world. */
-  able(instance: number, configuration: number, readings: Int32Array): Able {
-    const tree = (this.#able[instance]![configuration] ??= unread());
-    return recall(tree, readings) ?? this.#findAble(tree, instance, configuration, readings);
+  /** The steps of an instance in this world. */
+  enabledMoves(instance: number, configuration: number, readings: Int32Array): EnabledMoves {
+    const tree = (this.#enabled[instance]![configuration] ??= emptyTree());
+    return findAnswer(tree, readings) ?? this.#findEnabled(tree, instance, configuration, readings);
   }
 
-  step(instance: number, configuration: number, move: Move, readings: Int32Array): Step {
-    return recall(move.reads, readings) ?? this.#take(instance, configuration, move, readings);
+  step(instance: number, configuration: number, move: Move, readings: Int32Array): ModelStep {
+    return findAnswer(move.reads, readings) ?? this.#take(instance, configuration, move, readings);
   }
 
-  /** The configuration with an event more; −1 where there is no room. */
+  /** The configuration after receiving an event; −1 if its queue is full. */
   receive(instance: number, configuration: number, message: number): number {
     const { received, configurations } = this.groups[instance]!;
     const row = (received[configuration] ??= []);
@@ -155,110 +155,110 @@ export class Model {
       if (known < 0) this.isOverfull = true;
       return known;
     }
-    const before = configurations.all[configuration]!;
+    const before = configurations.values[configuration]!;
     const queue = this.queues.push(before.queue, message);
     if (queue === undefined) this.isOverfull = true;
     return (row[message] =
       queue === undefined ? -1 : this.#configure(instance, { ...before, queue }));
   }
 
-  /** Whether a claim's test says so of the world; `reads` remembers what it looked at. */
-  test(claim: Claim, reads: Reads<boolean>, readings: Int32Array): boolean {
-    const known = recall(reads, readings);
+  /** Whether a claim's test is true in the world; `reads` caches the answers. */
+  test(claim: Claim, reads: DecisionTree<boolean>, readings: Int32Array): boolean {
+    const known = findAnswer(reads, readings);
     if (known !== undefined) return known;
-    const { answer, relevant } = this.#asking.claim(claim, readings);
-    learn(reads, readings, relevant, answer);
+    const { answer, relevant } = this.#evaluator.claim(claim, readings);
+    addAnswer(reads, readings, relevant, answer);
     return answer;
   }
 
-  #findAble(
-    tree: Reads<Able>,
+  #findEnabled(
+    tree: DecisionTree<EnabledMoves>,
     instance: number,
     configuration: number,
     readings: Int32Array,
-  ): Able {
+  ): EnabledMoves {
     const steps = this.moves(instance, configuration).map((move) =>
       this.step(instance, configuration, move, readings),
     );
     const looked = [...new Set(steps.flatMap(({ relevant }) => relevant))];
-    const able = {
+    const enabled = {
       steps: steps.filter(({ isIdle }) => !isIdle),
       faulty: steps.filter(({ faults }) => faults.length > 0),
     };
-    learn(tree, readings, looked, able);
-    return able;
+    addAnswer(tree, readings, looked, enabled);
+    return enabled;
   }
 
-  #configure(instance: number, configuration: Configuration): number {
+  #configure(instance: number, configuration: InstanceConfiguration): number {
     const { configurations, readingOf, rank } = this.groups[instance]!;
-    const number = configurations.of(configuration);
+    const number = configurations.intern(configuration);
     if (number < readingOf.length) return number;
-    if (number === MOST_CONFIGURATIONS) {
+    if (number === MAX_CONFIGURATIONS) {
       const { name } = this.parts[instance]!;
       throw new UserError(
         'too-many-configurations',
-        `${name} has more than ${MOST_CONFIGURATIONS} combinations of state, payload and waiting events; ` +
-          'keep what only counts out of its payload for this check',
+        `${name} has more than ${MAX_CONFIGURATIONS} combinations of state, payload and waiting events; ` +
+          'remove counters from its payload for this check',
       );
     }
     readingOf.push(configuration.reading);
-    rank.push(configuration.reading * MOST_CONFIGURATIONS + number);
+    rank.push(configuration.reading * MAX_CONFIGURATIONS + number);
     return number;
   }
 
   #movesOf(instance: number, number: number): readonly Move[] {
     const { readings, configurations } = this.groups[instance]!;
-    const { reading, spent, queue } = configurations.all[number]!;
+    const { reading, spent, queue } = configurations.values[number]!;
     const { machine, inputs } = this.parts[instance]!;
     const moves: Move[] = [];
-    const add = (cause: Cause, message: number, bit = 0): number =>
-      moves.push({ cause, message, bit, reads: unread() });
+    const add = (cause: StepCause, message: number, bit = 0): number =>
+      moves.push({ cause, message, bit, reads: emptyTree() });
     const front = this.queues.front(queue);
     if (front !== undefined) add('event', front);
-    const timers = machine.timers.get(readings.all[reading]!.state) ?? [];
+    const timers = machine.timers.get(readings.values[reading]!.state) ?? [];
     timers.forEach(({ event }, at) => {
       const isSpent = (spent & (1 << at)) !== 0;
-      if (!isSpent) add('timer', this.messages.of({ event, details: {} }), 1 << at);
+      if (!isSpent) add('timer', this.messages.intern({ event, details: {} }), 1 << at);
     });
-    for (const input of inputs) add('input', this.messages.of(input));
+    for (const input of inputs) add('input', this.messages.intern(input));
     return moves;
   }
 
-  #take(instance: number, number: number, move: Move, readings: Int32Array): Step {
-    const before = this.groups[instance]!.configurations.all[number]!;
-    const input = this.messages.all[move.message]!;
+  #take(instance: number, number: number, move: Move, readings: Int32Array): ModelStep {
+    const before = this.groups[instance]!.configurations.values[number]!;
+    const input = this.messages.values[move.message]!;
     const reading = this.readingAt(instance, before.reading);
-    const answered = this.#asking.decision(instance, reading, input, readings);
+    const answered = this.#evaluator.decision(instance, reading, input, readings);
     const step = this.#stepOf(instance, before, move, answered);
-    learn(move.reads, readings, answered.relevant, step);
+    addAnswer(move.reads, readings, answered.relevant, step);
     return step;
   }
 
   #stepOf(
     instance: number,
-    before: Configuration,
+    before: InstanceConfiguration,
     move: Move,
-    { answer: decision, looked, relevant, missing }: Answered<Decision>,
-  ): Step {
+    { answer: decision, looked, relevant, missing }: Evaluation<Decision>,
+  ): ModelStep {
     const isOk = decision.outcome === 'Ok';
     const sent: readonly EventRequest[] = isOk ? decision.emit : [];
     const emits = sent.flatMap(({ to, event, details }) => {
       const addressee = this.#indices.get(to);
-      const message = this.messages.of({ event, details: details ?? {} });
+      const message = this.messages.intern({ event, details: details ?? {} });
       return addressee === undefined ? [] : [addressee, message];
     });
     const reading = isOk
-      ? this.groups[instance]!.readings.of({ state: decision.state, payload: decision.payload })
+      ? this.groups[instance]!.readings.intern({ state: decision.state, payload: decision.payload })
       : before.reading;
     const isStay = !(isOk && decision.moved);
-    // A timer that was vetoed is set anew; every other one has had its say.
+    // A vetoed timer is rescheduled; any other one fires once per stay.
     const isSpent = move.cause === 'timer' && decision.outcome !== 'TransitionNotAllowed';
     const spent = isStay ? before.spent | (isSpent ? move.bit : 0) : 0;
     const queues = move.cause === 'event' ? this.queues.pop(before.queue) : [before.queue];
     const results = queues.map((queue) => this.#configure(instance, { reading, spent, queue }));
     const bits = (instances: readonly number[]): number =>
       instances.reduce((sum, one) => sum | (1 << one), 0) & ~(1 << instance);
-    const own = this.groups[instance]!.configurations.of(before);
+    const own = this.groups[instance]!.configurations.intern(before);
     return {
       instance,
       move,
@@ -270,7 +270,7 @@ export class Model {
       tells: emits.reduce((sum, one, at) => (at % 2 === 0 ? sum | (1 << one) : sum), 0),
       isVisible: reading !== before.reading,
       isIdle: emits.length === 0 && results.every((result) => result === own),
-      effect: this.#effects.of([instance, results, emits]),
+      effect: this.#effects.intern([instance, results, emits]),
       faults: this.#faultsOf(instance, move, decision, sent, missing),
     };
   }
@@ -281,12 +281,12 @@ export class Model {
     decision: Decision,
     sent: readonly EventRequest[],
     missing: readonly string[],
-  ): Fault[] {
+  ): StepFault[] {
     const { name, late } = this.parts[instance]!;
-    const { event } = this.messages.all[move.message]!;
-    const faults: Fault[] = missing.map((other) => ({
+    const { event } = this.messages.values[move.message]!;
+    const faults: StepFault[] = missing.map((other) => ({
       kind: 'no-sensor',
-      message: `${name} looks at ${other}, which is not in the composition`,
+      message: `${name} reads ${other}, which is not in the composition`,
     }));
     if (decision.outcome === 'InternalError')
       faults.push({ kind: 'internal', message: `${name}, at ${event}: ${decision.reason}` });
@@ -306,8 +306,8 @@ export class Model {
 
 function newGroup(): Group {
   return {
-    readings: new Numbers(),
-    configurations: new Numbers(),
+    readings: new InternTable(),
+    configurations: new InternTable(),
     readingOf: [],
     rank: [],
     received: [],

@@ -1,6 +1,6 @@
 /**
- * Events that wait for an instance, as numbers: equal queues are equal numbers. So many equal events in a row are
- * told apart, and no more: what is beyond stands for any number beyond.
+ * Queues of waiting events, as integers: equal queues have the same integer. Up to `repeats` equal events in a row are
+ * counted; one more stands for any larger number of them.
  */
 
 interface Run {
@@ -8,14 +8,14 @@ interface Run {
   readonly count: number;
 }
 
-export const EMPTY = 0;
+export const EMPTY_QUEUE = 0;
 
 export class Queues {
   readonly #changes: number;
   readonly #repeats: number;
-  readonly #numbers = new Map<string, number>([['', EMPTY]]);
+  readonly #numbers = new Map<string, number>([['', EMPTY_QUEUE]]);
   readonly #runs: (readonly Run[])[] = [[]];
-  /** Some queue has had more equal events in a row than are told apart. */
+  /** Some queue has had more than `repeats` equal events in a row. */
   isSaturated = false;
 
   constructor({ changes, repeats }: { changes: number; repeats: number }) {
@@ -23,12 +23,12 @@ export class Queues {
     this.#repeats = repeats;
   }
 
-  /** Undefined for the empty one. */
+  /** The first message; undefined if the queue is empty. */
   front(queue: number): number | undefined {
     return this.#runs[queue]![0]?.message;
   }
 
-  /** Undefined where there is no room. */
+  /** Undefined if the queue is full. */
   push(queue: number, message: number): number | undefined {
     const runs = this.#runs[queue]!;
     const last = runs.at(-1);
@@ -42,7 +42,7 @@ export class Queues {
     return this.#numberOf([...runs.slice(0, -1), { message, count: last.count + 1 }]);
   }
 
-  /** What is left without the first: of more than are told apart, as many, or just those that are. */
+  /** The possible queues without the first event: a saturated run may stay saturated or shrink to `repeats`. */
   pop(queue: number): readonly number[] {
     const [first, ...others] = this.#runs[queue]!;
     if (first === undefined) return [];

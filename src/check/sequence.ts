@@ -1,7 +1,7 @@
-/** A trace as a Mermaid sequence diagram: who is told what, and where that leads. */
+/** A trace as a Mermaid sequence diagram: events, and the states that they lead to. */
 import type { Finding, TracedStep } from './findings.ts';
 
-/** Only the title, where there is no trace. */
+/** Without a trace the diagram has only a title. */
 export function sequenceOf({ kind, message, trace }: Finding): string {
   const steps = trace?.steps ?? [];
   const acting = steps.flat().map(({ instance }) => instance);
@@ -16,7 +16,7 @@ export function sequenceOf({ kind, message, trace }: Finding): string {
       together.length === 1
         ? linesOf(together[0]!, idOf)
         : together.flatMap((step, at) => [
-            `${at === 0 ? 'par' : 'and'} on the same frozen world`,
+            `${at === 0 ? 'par' : 'and'} on the same snapshot`,
             ...linesOf(step, idOf).map((line) => `  ${line}`),
             ...(at === together.length - 1 ? ['end'] : []),
           ]),
@@ -34,7 +34,7 @@ export function sequenceOf({ kind, message, trace }: Finding): string {
 function linesOf(step: TracedStep, idOf: (name: string) => string): string[] {
   const { instance, event, cause, from, to, outcome, emits } = step;
   const id = idOf(instance);
-  // Whoever sent what was waiting was drawn when it was sent.
+  // The sender of a waiting event was drawn when it sent it.
   const arrow = { input: `outside->>${id}`, timer: `${id}->>${id}`, event: `${id}-->>${id}` }[
     cause
   ];
@@ -46,7 +46,7 @@ function linesOf(step: TracedStep, idOf: (name: string) => string): string[] {
   ];
 }
 
-/** Mermaid's own entities for whatever might mean something to it. */
+/** Replaces characters that may have a meaning in Mermaid by its entities. */
 function escape(text: string): string {
   return text.replace(/[^\p{L}\p{N}\p{M} ,.()?!'/_→-]|\bend\b/gu, (one) =>
     [...one].map((letter) => `#${letter.codePointAt(0)};`).join(''),

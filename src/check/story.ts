@@ -1,13 +1,12 @@
-/** A trace for people: one line a step, numbered. */
-import type { Cause, Finding, Trace, TracedStep } from './findings.ts';
+/** A finding as text: its message, and its trace with one numbered line per step. */
+import type { StepCause, Finding, Trace, TracedStep } from './findings.ts';
 
-const FROM: Readonly<Record<Cause, string>> = {
+const CAUSE_TEXTS: Readonly<Record<StepCause, string>> = {
   input: 'from outside',
   timer: 'timer',
-  event: 'was waiting',
+  event: 'waiting',
 };
 
-/** What is wrong, and how it comes to it. */
 export function storyOf({ kind, message, trace }: Finding): string {
   const heading = `${kind}: ${message}`;
   return trace === undefined ? heading : [heading, ...linesOf(trace)].join('\n');
@@ -21,14 +20,14 @@ function linesOf({ steps, isExact, end }: Trace): string[] {
     const [first] = together;
     if (together.length === 1) return indent(number, margin, tell(first!));
     return [
-      `${number}at once, on the same frozen world:`,
+      `${number}simultaneously, on the same snapshot:`,
       ...together.flatMap((step) => indent(`${margin}- `, `${margin}  `, tell(step))),
     ];
   });
   const where = Object.entries(end).map(([instance, state]) => `${instance}: ${state}`);
-  const begin = steps.length === 0 ? 'at the beginning' : 'then';
+  const begin = steps.length === 0 ? 'at the start' : 'then';
   const doubt =
-    'it takes an event more often than that was sent: raise waiting.repeats to know more';
+    'it takes an event more often than the event was sent; raise waiting.repeats for an exact trace';
   return [
     ...lines,
     `${margin}${begin} ${where.join(', ')}`,
@@ -50,7 +49,7 @@ function tell(step: TracedStep): string[] {
         : `${from} → ${to}${toward}`
       : `${outcome}: ${reason}`;
   return [
-    `${instance}: ${event} (${FROM[cause]}): ${result}`,
+    `${instance}: ${event} (${CAUSE_TEXTS[cause]}): ${result}`,
     ...emits.map((one) => `sends ${one.to}: ${one.event}`),
   ];
 }

@@ -1,16 +1,17 @@
 /**
- * What may happen next. All who decide in one cycle look at the same frozen world, whoever they are; but most of that
- * is the same as one after the other, first those who look, then those who were looked at. What is left, and has to
- * be taken at once, are sets of steps of which each depends, over others, on each.
+ * The successors of a world. Problem: any set of instances may decide in one cycle, all on the same snapshot, and there
+ * are too many sets. Idea: a set has the same result as its steps one after the other, each before those that it read.
+ * Difficulty: the dependencies may have a cycle. So single steps are taken, and only those sets of steps of which each
+ * depends, directly or through others, on each.
  */
 import { permutations } from './symmetry.ts';
-import type { Model, Step } from './model.ts';
+import type { Model, ModelStep } from './model.ts';
 
 /**
- * `after` is the visitor's to change until it returns; `steps` are in the order in which their events were sent.
- * True: that is enough.
+ * May change `after`, and must not keep it; `steps` are in the order in which their events were sent. Returns true to
+ * stop the search.
  */
-export type Visit = (after: Uint16Array, steps: readonly Step[]) => boolean;
+export type Visit = (after: Uint16Array, steps: readonly ModelStep[]) => boolean;
 
 export class Successors {
   readonly #model: Model;
@@ -18,18 +19,18 @@ export class Successors {
   readonly #altered: Int32Array;
   readonly #moved: Uint16Array;
   readonly #after: Uint16Array;
-  readonly #single: Step[] = [];
-  /** Of each instance, what it can do. */
-  readonly #steps: (readonly Step[])[];
-  /** Of each instance, the one before it in its group; −1 for the first. */
+  readonly #single: ModelStep[] = [];
+  /** By instance: its steps. */
+  readonly #steps: (readonly ModelStep[])[];
+  /** By instance: the previous one of its group; −1 for the first. */
   readonly #twins: Int32Array;
-  /** Those that may be part of a set. */
-  readonly #able: Step[][];
-  readonly #chosen: Step[] = [];
-  /** Of each instance, which of its steps is chosen; −1 for none. */
+  /** By instance: its steps that may be part of a set. */
+  readonly #candidates: ModelStep[][];
+  readonly #chosen: ModelStep[] = [];
+  /** By instance: the index of its chosen step; −1 for none. */
   readonly #ranks: Int32Array;
-  /** Told of every step that is wrong in itself, whenever it is met. */
-  onFault: ((step: Step) => void) | undefined;
+  /** Called for every faulty step, each time it occurs. */
+  onFault: ((step: ModelStep) => void) | undefined;
 
   constructor(model: Model) {
     this.#model = model;
@@ -38,34 +39,34 @@ export class Successors {
     this.#moved = new Uint16Array(model.width);
     this.#after = new Uint16Array(model.width);
     this.#steps = model.parts.map(() => []);
-    this.#able = model.parts.map(() => []);
+    this.#candidates = model.parts.map(() => []);
     this.#ranks = new Int32Array(model.width);
     this.#twins = new Int32Array(model.width).fill(-1);
     for (const group of model.composition.symmetric)
       group.forEach((member, at) => (this.#twins[member] = group[at - 1] ?? -1));
   }
 
-  /** True if the visitor had enough. */
+  /** Calls `visit` for each successor. Returns true if that stopped the search. */
   each(world: Uint16Array, visit: Visit): boolean {
     const model = this.#model;
     const readings = this.#readings;
     model.readings(world, readings);
     for (let instance = 0; instance < model.width; instance += 1) {
       const configuration = world[instance]!;
-      const { steps, faulty } = model.able(instance, configuration, readings);
+      const { steps, faulty } = model.enabledMoves(instance, configuration, readings);
       this.#steps[instance] = steps;
       for (let at = 0; at < faulty.length; at += 1) this.onFault?.(faulty[at]!);
       const twin = this.#twins[instance]!;
-      // It can do what its equal can, with the same result but for their names.
+      // An equal twin has taken the same steps: the results differ only in names.
       if (twin >= 0 && world[twin] === configuration) continue;
       for (let at = 0; at < steps.length; at += 1)
         if (this.#one(world, steps[at]!, visit)) return true;
     }
-    return this.#findAble() && this.#choose(world, 0, visit);
+    return this.#findCandidates() && this.#choose(world, 0, visit);
   }
 
-  /** The case that has to be quick. */
-  #one(world: Uint16Array, step: Step, visit: Visit): boolean {
+  /** One step of one instance: the hot path. */
+  #one(world: Uint16Array, step: ModelStep, visit: Visit): boolean {
     const { instance, results } = step;
     const after = this.#after;
     this.#single[0] = step;
@@ -77,7 +78,7 @@ export class Successors {
     return false;
   }
 
-  /** False if there was no room. */
+  /** False if a queue is full. */
   #send(emits: readonly number[]): boolean {
     const after = this.#after;
     for (let pair = 0; pair < emits.length; pair += 2) {
@@ -89,11 +90,11 @@ export class Successors {
     return true;
   }
 
-  /** `told`: the same steps, in the order in which their events are sent. */
+  /** Applies the steps together. `told`: the same steps, in the order in which their events are sent. */
   #apply(
     world: Uint16Array,
-    steps: readonly Step[],
-    told: readonly Step[],
+    steps: readonly ModelStep[],
+    told: readonly ModelStep[],
     visit: Visit,
     at = 0,
   ): boolean {
@@ -111,12 +112,15 @@ export class Successors {
     return told.every(({ emits }) => this.#send(emits)) && visit(after, told);
   }
 
-  /** Whoever looks at somebody who moves, and is looked at in turn. False if there are no two of them. */
-  #findAble(): boolean {
+  /**
+   * Keeps, to a fixed point, the steps that read a candidate and are seen by one, or share an addressee with one.
+   * False if fewer than two instances have any.
+   */
+  #findCandidates(): boolean {
     const width = this.#model.width;
     let able = 0;
     for (let instance = 0; instance < width; instance += 1) {
-      const list = this.#able[instance]!;
+      const list = this.#candidates[instance]!;
       list.length = 0;
       for (const step of this.#steps[instance]!) {
         if (step.looked !== 0 || step.tells !== 0) list.push(step);
@@ -130,7 +134,7 @@ export class Successors {
       for (let instance = 0; instance < width; instance += 1) {
         if ((able & (1 << instance)) === 0) continue;
         let tells = 0;
-        for (const step of this.#able[instance]!) {
+        for (const step of this.#candidates[instance]!) {
           seen |= step.looked;
           tells |= step.tells;
         }
@@ -141,7 +145,7 @@ export class Successors {
       for (let instance = 0; instance < width; instance += 1) {
         const bit = 1 << instance;
         if ((able & bit) === 0) continue;
-        const list = this.#able[instance]!;
+        const list = this.#candidates[instance]!;
         let kept = 0;
         for (const step of list) {
           const shares = (step.tells & toldTwice) !== 0;
@@ -165,10 +169,10 @@ export class Successors {
     const ranks = this.#ranks;
     ranks[instance] = -1;
     if (this.#choose(world, instance + 1, visit)) return true;
-    // Of equals, the first does what comes last: all else is the same but for their names.
+    // Of equal twins, the earlier one takes the later step: other choices differ only in names.
     const twin = this.#twins[instance]!;
     const most = twin >= 0 && world[twin] === world[instance] ? ranks[twin]! : Infinity;
-    for (const step of this.#able[instance]!) {
+    for (const step of this.#candidates[instance]!) {
       const rank = this.#steps[instance]!.indexOf(step);
       if (rank > most) break;
       ranks[instance] = rank;
@@ -194,7 +198,7 @@ export class Successors {
     );
   }
 
-  /** One of them may come last, or first, and nobody decides otherwise. */
+  /** Whether one step may come last, or first, without changing any decision. */
   #canBeSplit(world: Uint16Array): boolean {
     const chosen = this.#chosen;
     const readings = this.#readings;
@@ -215,34 +219,37 @@ export class Successors {
     return false;
   }
 
-  #readingAfter({ instance, results }: Step): number {
+  #readingAfter({ instance, results }: ModelStep): number {
     return this.#model.groups[instance]!.readingOf[results[0]!]!;
   }
 
-  /** Whether it does the same among those who have moved. */
-  #isStill(world: Uint16Array, { instance, move, effect }: Step): boolean {
+  /** Whether the step has the same effect on the altered readings. */
+  #isStill(world: Uint16Array, { instance, move, effect }: ModelStep): boolean {
     return this.#model.step(instance, world[instance]!, move, this.#altered).effect === effect;
   }
 
-  #areStill(world: Uint16Array, first: Step): boolean {
+  #areStill(world: Uint16Array, first: ModelStep): boolean {
     for (const other of this.#chosen)
       if (other !== first && !this.#isStill(world, other)) return false;
     return true;
   }
 }
 
-/** Whether each has to come before each, over others. */
-function isKnot(steps: readonly Step[]): boolean {
+/** Whether each step must precede each, directly or through others: one strongly connected component. */
+function isKnot(steps: readonly ModelStep[]): boolean {
   return isReached(steps, mustPrecede) && isReached(steps, (one, other) => mustPrecede(other, one));
 }
 
-function mustPrecede(one: Step, other: Step): boolean {
+function mustPrecede(one: ModelStep, other: ModelStep): boolean {
   const looks = other.isVisible && (one.looked & (1 << other.instance)) !== 0;
   return looks || (one.tells & other.tells) !== 0;
 }
 
-/** Whether the first leads to all of them. */
-function isReached(steps: readonly Step[], leads: (from: Step, to: Step) => boolean): boolean {
+/** Whether all steps are reached from the first. */
+function isReached(
+  steps: readonly ModelStep[],
+  leads: (from: ModelStep, to: ModelStep) => boolean,
+): boolean {
   let reached = 1;
   for (let grows = true; grows;) {
     grows = false;

@@ -1,15 +1,15 @@
 /**
- * Instances that differ in nothing but their names. Of all worlds that are the same but for an exchange of names, one is
- * explored: that in which each group's configurations are in order.
+ * Symmetry reduction: of all worlds that differ only by a permutation of symmetric instances, the one whose groups have
+ * sorted configurations is explored.
  */
 
-/** `to[i]`: who has the place of `i`; `back` is the other way round. */
+/** A permutation of instances: `to[i]` takes the place of `i`; `back` is the inverse. */
 export interface Exchange {
   readonly to: readonly number[];
   readonly back: readonly number[];
 }
 
-/** All exchanges of names but the one that exchanges nothing. */
+/** All permutations within the groups except the identity. */
 export function exchangesOf(groups: readonly (readonly number[])[], width: number): Exchange[] {
   let all: number[][] = [Array.from({ length: width }, (_, index) => index)];
   for (const group of groups) {
@@ -33,7 +33,7 @@ export function permutations<Thing>(things: readonly Thing[]): Thing[][] {
   );
 }
 
-/** Sorts each group's configurations in place. `ranks`: of each instance, the rank of its configurations. */
+/** Sorts each group's configurations in place, by `ranks[instance][configuration]`. */
 export function normalise(
   world: Uint16Array,
   groups: readonly (readonly number[])[],

@@ -1,18 +1,22 @@
-/** The way to a world, told with the names as they are: the store knows it up to exchanges of names. */
+/** The trace to a world, with real instance names: the table stores worlds up to permutation of symmetric instances. */
 import type { Json } from '../machine/definition.ts';
 import type { Trace, TracedStep } from './findings.ts';
 import type { Hit } from './explore.ts';
-import type { Model, Step } from './model.ts';
-import type { Store } from './store.ts';
+import type { Model, ModelStep } from './model.ts';
+import type { StateTable } from './state-table.ts';
 import { Successors } from './successors.ts';
 import { normalise } from './symmetry.ts';
 
-export function traceOf(model: Model, store: Store, { at, last }: Pick<Hit, 'at' | 'last'>): Trace {
+export function traceOf(
+  model: Model,
+  table: StateTable,
+  { at, last }: Pick<Hit, 'at' | 'last'>,
+): Trace {
   const ranks = model.groups.map(({ rank }) => rank);
   const { symmetric } = model.composition;
   const successors = new Successors(model);
   const path: number[] = [];
-  for (let index = at; index > 0; index = store.parent(index)) path.unshift(index);
+  for (let index = at; index > 0; index = table.parent(index)) path.unshift(index);
   const steps: TracedStep[][] = [];
   const waiting = model.parts.map((): number[] => []);
   let isExact = true;
@@ -23,7 +27,7 @@ export function traceOf(model: Model, store: Store, { at, last }: Pick<Hit, 'at'
     successors.each(world, (next, taken) => {
       plain.set(next);
       normalise(plain, symmetric, ranks);
-      if (store.find(plain) !== index) return false;
+      if (table.find(plain) !== index) return false;
       after = Uint16Array.from(next);
       isExact = isExact && canBeTaken(taken, waiting);
       steps.push(taken.map((step) => told(model, world, step)));
@@ -40,8 +44,8 @@ export function traceOf(model: Model, store: Store, { at, last }: Pick<Hit, 'at'
   return { steps: [...steps, [final]], isExact, end: { ...end, [final.instance]: final.to } };
 }
 
-/** With queues as long as they are. `waiting`: of each instance, messages; brought up to date. */
-function canBeTaken(steps: readonly Step[], waiting: readonly number[][]): boolean {
+/** Whether the steps can be taken with exact queues. Updates `waiting`: the messages of each instance. */
+function canBeTaken(steps: readonly ModelStep[], waiting: readonly number[][]): boolean {
   const isThere = steps.every(
     ({ instance, move }) => move.cause !== 'event' || waiting[instance]!.shift() === move.message,
   );
@@ -52,24 +56,28 @@ function canBeTaken(steps: readonly Step[], waiting: readonly number[][]): boole
   return isThere;
 }
 
-function lastStep(model: Model, world: Uint16Array, isLast: (step: Step) => boolean): Step {
+function lastStep(
+  model: Model,
+  world: Uint16Array,
+  isLast: (step: ModelStep) => boolean,
+): ModelStep {
   const readings = new Int32Array(model.width);
   model.readings(world, readings);
   const faulty = model.parts.flatMap(
-    (_, instance) => model.able(instance, world[instance]!, readings).faulty,
+    (_, instance) => model.enabledMoves(instance, world[instance]!, readings).faulty,
   );
-  // With the names exchanged it is another of its group that goes wrong.
+  // Under permuted names the faulty step belongs to another instance of the group.
   const last = faulty.find(isLast) ?? faulty[0];
   if (last !== undefined) return last;
-  throw new Error('the last step of a trace is not there');
+  throw new Error('the last step of a trace was not found');
 }
 
-function told(model: Model, world: Uint16Array, step: Step): TracedStep {
+function told(model: Model, world: Uint16Array, step: ModelStep): TracedStep {
   const { instance, decision, move } = step;
   const name = model.parts[instance]!.name;
   const before = model.groups[instance]!.readingOf[world[instance]!]!;
   const { state } = model.readingAt(instance, before);
-  const { event, details } = model.messages.all[move.message]!;
+  const { event, details } = model.messages.values[move.message]!;
   const isOk = decision.outcome === 'Ok';
   return {
     instance: name,

@@ -1,4 +1,4 @@
-/** Phase lengths and a lease for what was measured. Pure; all times are integer milliseconds. */
+/** Recommends phase lengths and a lease from measurements. Pure; all times are integer milliseconds. */
 import { writeDuration } from '../machine/duration.ts';
 import {
   cycleLength,
@@ -7,24 +7,23 @@ import {
   type PhaseLengths,
 } from '../volume/phases/cycle.ts';
 import { stampedBy } from './clocks.ts';
-import type { Look, Measured, Operation } from './measured.ts';
+import type { VisibilityCheck, Measured, Operation } from './measured.ts';
 
 export interface Advice {
   readonly phases: PhaseLengths;
   readonly lease: number;
 }
 
-/** No measurement is the worst case: twice of it, and some. */
-const MARGIN = 2;
-/** Claims that fit into one Worker Commitment, at least: Update System goes on with them. */
-const CLAIMS = 3;
-/** Commits that fit into one Update System, at least. */
-const COMMITS = 20;
-const SHORTEST_LEASE = 10_000;
-/** A lease outlives so many cycles: who misses two is not dead. */
+/** A measurement is not the worst case. */
+const SAFETY_FACTOR = 2;
+/** Update System goes on with these claims. */
+const MIN_CLAIMS_PER_COMMITMENT = 3;
+const MIN_COMMITS_PER_UPDATE = 20;
+const MIN_LEASE_MS = 10_000;
+/** A session that misses two cycles is not dead. */
 const CYCLES_PER_LEASE = 2.5;
 
-/** Undefined where too little is known: no latencies, or no stamp that made sense. */
+/** Undefined without latencies or without a plausible time stamp. */
 export function advise(measured: Measured): Advice | undefined {
   const { latency, stamps } = measured;
   if (latency === undefined || stamps === undefined) return undefined;
@@ -39,37 +38,38 @@ export function advise(measured: Measured): Advice | undefined {
   const beats = hiddenFrom(measured, 'content');
   const least = leastPhases(measured);
   const longer = (phase: keyof PhaseLengths, ms: number): number =>
-    Math.max(least[phase], roundUp(MARGIN * ms));
+    Math.max(least[phase], roundUp(SAFETY_FACTOR * ms));
 
   const phases: PhaseLengths = {
     assignment: longer('assignment', names + 3 * took('list') + took('read')),
-    commitment: longer('commitment', CLAIMS * took('link', 'stat', 'read')),
+    commitment: longer('commitment', MIN_CLAIMS_PER_COMMITMENT * took('link', 'stat', 'read')),
     update: longer(
       'update',
-      2 * took('fsync directory') + COMMITS * took('create', 'fsync file', 'link', 'unlink'),
+      2 * took('fsync directory') +
+        MIN_COMMITS_PER_UPDATE * took('create', 'fsync file', 'link', 'unlink'),
     ),
     buffer: longer('buffer', Math.max(stamps.uncertainty, slowest)),
   };
   const silence = Math.max(
-    SHORTEST_LEASE,
+    MIN_LEASE_MS,
     CYCLES_PER_LEASE * cycleLength(phases),
-    2 * MARGIN * (beats + took('overwrite')),
+    2 * SAFETY_FACTOR * (beats + took('overwrite')),
   );
   return { phases, lease: roundUp(silence) };
 }
 
-/** The longest that such a change stayed hidden from somebody, as far as it showed at all. */
-function hiddenFrom({ visibility }: Measured, ...looks: Look[]): number {
+/** Longest delay in ms until such a change was visible, at most the probe's limit. */
+function hiddenFrom({ visibility }: Measured, ...looks: VisibilityCheck[]): number {
   if (visibility === undefined) return 0;
   return Math.max(...looks.map((look) => Math.min(visibility.longest[look], visibility.limit)));
 }
 
-/** Below these nobody goes: what other hosts see of a network volume, one mount cannot tell. */
+/** Lower bounds: one mount of a network volume does not show what other hosts see. */
 function leastPhases(measured: Measured): PhaseLengths {
   const { fileSystem, visibility } = measured;
   if (!fileSystem.network) return LOCAL_PHASES;
   if ((visibility?.mounts ?? 1) < 2) return NETWORK_PHASES;
-  // Where clients stamp, the clocks of the hosts have to fit into a buffer.
+  // With client time stamps, the clocks of the hosts may differ by a buffer.
   const isStampedByClients = stampedBy(measured)?.who === 'client';
   return isStampedByClients ? { ...LOCAL_PHASES, buffer: NETWORK_PHASES.buffer } : LOCAL_PHASES;
 }
@@ -80,7 +80,7 @@ function roundUp(ms: number): number {
   return Math.ceil(ms / step) * step;
 }
 
-/** As `worker` takes them. */
+/** As flags of `flockwork worker`. */
 export function flagsOf({ phases, lease }: Advice): string {
   return Object.entries({ ...phases, lease })
     .map(([name, ms]) => `--${name} ${writeDuration(ms)}`)

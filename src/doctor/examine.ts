@@ -1,8 +1,8 @@
-/** The whole examination, one probe after the other, each with its time; and the quick one. Nothing stays behind. */
+/** Runs all probes one after the other, or the quick ones only, and removes everything that they created. */
 import { errnoOf } from '../volume/files.ts';
 import { probeLatency } from './latency.ts';
 import type { Measured } from './measured.ts';
-import type { Bench, Peer, Ports, Request } from './ports.ts';
+import type { Bench, Peer, Ports, PeerRequest } from './ports.ts';
 import {
   errnoFrom,
   probeDurable,
@@ -22,13 +22,13 @@ export interface Subject {
   readonly directory: string;
   /** Other mount points of the same directory. */
   readonly through: readonly string[];
-  /** The name of the doctor's own directory in it. */
+  /** Name of the doctor's directory in the volume. */
   readonly scratch: string;
   readonly stop: AbortSignal;
   readonly progress: (doing: string) => void;
 }
 
-/** A question that has no answer, and why: an errno, or a sentence. */
+/** A probe without a result. `why` is an errno or a sentence. */
 export interface Skipped {
   readonly what: string;
   readonly why: string;
@@ -39,21 +39,21 @@ export interface Examination {
   readonly skipped: readonly Skipped[];
 }
 
-type Step = readonly [
+type Probe = readonly [
   key: keyof Measured,
   doing: string,
   probe: (bench: Bench, measured: Measured) => Promise<unknown>,
 ];
 
-const QUICK: readonly Step[] = [
+const QUICK_PROBES: readonly Probe[] = [
   ['links', 'are there hard links', probeLinks],
   ['durable', 'is what is written kept', probeDurable],
   ['listing', 'are listings fresh', probeListing],
   ['stamps', 'what time is it there', probeStamps],
 ];
 
-/** The link limit takes a thousand names: not while others of a fleet start, too. */
-const ALONE: readonly Step[] = [
+/** Not among the quick ones: probing the link limit creates a thousand names, while other workers may be starting. */
+const LOCAL_PROBES: readonly Probe[] = [
   ['linkLimit', 'how many names may a file have', probeLinkLimit],
   ['modes', 'may all of the fleet write', probeModes],
   ['names', 'which names does it take', probeNames],
@@ -61,20 +61,20 @@ const ALONE: readonly Step[] = [
   ['latency', 'how long does each operation take', probeLatency],
 ];
 
-const TOGETHER: readonly Step[] = [
+const PEER_PROBES: readonly Probe[] = [
   ['race', 'several processes race for the same names', probeRace],
   ['visibility', 'how long do others wait to see a change', probeVisibility],
 ];
 
-/** Where there are no links, there is nothing to ask. */
+/** Skipped if the file system has no hard links. */
 const NEEDS_LINKS: ReadonlySet<keyof Measured> = new Set(['linkLimit', 'race']);
 
-/** ms; what is not begun by then is left out. With what a probe may take, all is over in a minute. */
-const LIMIT = 30_000;
-/** Enough to race through each of some mounts, and to watch three kinds of cache both ways. */
-const PEERS = 6;
+/** Probes that have not started by then are skipped: with the longest probe, the examination ends within a minute. */
+const LAST_START_MS = 30_000;
+/** Enough to race through several mounts, and to watch three kinds of cache in both directions. */
+const PEER_COUNT = 6;
 
-/** Throws `no-volume` where one of `through` is another directory; the reason of `stop` when told to. */
+/** Throws `no-volume` if one of `through` is another directory, and the reason of `stop` when aborted. */
 export async function examine(
   ports: Ports,
   startPeer: () => Peer,
@@ -87,13 +87,13 @@ export async function examine(
   subject.stop.addEventListener('abort', stopPeers, { once: true });
   try {
     return await inScratch(ports, subject, peers, async (bench, run) => {
-      await run(QUICK);
-      await run(ALONE);
+      await run(QUICK_PROBES);
+      await run(LOCAL_PROBES);
       const errno = await errnoFrom(prepareTogether(bench, subject));
-      if (errno !== undefined) return TOGETHER.map(([, what]) => ({ what, why: errno }));
-      peers.push(...Array.from({ length: PEERS }, startPeer));
+      if (errno !== undefined) return PEER_PROBES.map(([, what]) => ({ what, why: errno }));
+      peers.push(...Array.from({ length: PEER_COUNT }, startPeer));
       await Promise.all(peers.map((peer) => peer.ask(greeting(bench.places[0]!))));
-      await run(TOGETHER);
+      await run(PEER_PROBES);
       return [];
     });
   } finally {
@@ -102,7 +102,7 @@ export async function examine(
   }
 }
 
-/** Directories that all mounts have to see before their processes meet there. */
+/** Creates directories that all mounts must see before their processes use them. */
 async function prepareTogether(bench: Bench, { through }: Subject): Promise<void> {
   const folders = [RACE_FOLDER, ...visibilityFolders(bench.places)];
   for (const name of folders) await bench.files.makeDirectory(`${bench.places[0]}/${name}`);
@@ -111,8 +111,8 @@ async function prepareTogether(bench: Bench, { through }: Subject): Promise<void
   }
 }
 
-/** Any request will do: who answers is awake. */
-const greeting = (directory: string): Request => ({
+/** A request that does nothing: its reply shows that the process is running. */
+const greeting = (directory: string): PeerRequest => ({
   kind: 'look',
   by: 'stat',
   directory,
@@ -122,8 +122,8 @@ const greeting = (directory: string): Request => ({
 });
 
 /**
- * A fraction of a second on a local file system, in this process: for a worker that is about to start.
- * It does not listen to signals: what it would leave undone is soon done.
+ * Runs the quick probes in this process, before a worker starts: a fraction of a second on a local file system. It does
+ * not react to signals, because it ends soon.
  */
 export function examineQuickly(
   ports: Ports,
@@ -132,7 +132,7 @@ export function examineQuickly(
   const stop = new AbortController().signal;
   const subject = { directory, scratch, through: [], stop, progress: () => undefined };
   return inScratch(ports, subject, [], async (_bench, run) => {
-    await run(QUICK);
+    await run(QUICK_PROBES);
     return [];
   });
 }
@@ -141,7 +141,7 @@ async function inScratch(
   ports: Ports,
   subject: Subject,
   peers: readonly Peer[],
-  body: (bench: Bench, run: (steps: readonly Step[]) => Promise<void>) => Promise<Skipped[]>,
+  body: (bench: Bench, run: (probes: readonly Probe[]) => Promise<void>) => Promise<Skipped[]>,
 ): Promise<Examination> {
   const { directory, through, scratch, stop } = subject;
   const places = [directory, ...through].map((mount) => `${mount}/${scratch}`);
@@ -151,10 +151,10 @@ async function inScratch(
   const examination = { measured: { fileSystem, writable: { errno } }, skipped };
   if (errno !== undefined) return examination;
   const bench: Bench = { ...ports, directory, places, peers, stop };
-  const until = ports.clock.monotonic() + LIMIT;
+  const until = ports.clock.monotonic() + LAST_START_MS;
   try {
     skipped.push(
-      ...(await body(bench, (steps) => runSteps(steps, bench, subject, until, examination))),
+      ...(await body(bench, (probes) => runProbes(probes, bench, subject, until, examination))),
     );
   } finally {
     await removeScratch(ports, places);
@@ -162,18 +162,18 @@ async function inScratch(
   return examination;
 }
 
-async function runSteps(
-  steps: readonly Step[],
+async function runProbes(
+  probes: readonly Probe[],
   bench: Bench,
   { stop, progress }: Subject,
   until: number,
   { measured, skipped }: { measured: Measured; skipped: Skipped[] },
 ): Promise<void> {
-  for (const [key, doing, probe] of steps) {
+  for (const [key, doing, probe] of probes) {
     stop.throwIfAborted();
     if (NEEDS_LINKS.has(key) && measured.links?.errno !== undefined) continue;
     if (bench.clock.monotonic() > until) {
-      skipped.push({ what: doing, why: 'there was no time left' });
+      skipped.push({ what: doing, why: 'no time left' });
       continue;
     }
     progress(doing);
@@ -181,7 +181,7 @@ async function runSteps(
       Object.assign(measured, { [key]: await probe(bench, measured) });
     } catch (error) {
       stop.throwIfAborted();
-      // One thing that a volume cannot do must not hide the others.
+      // An unsupported operation must not hide the results of the other probes.
       const why = errnoOf(error);
       if (why === undefined) throw error;
       skipped.push({ what: doing, why });

@@ -1,10 +1,10 @@
-/** What kinds of file system there are, and what is known of them before anything is measured. Pure. */
+/** Types of file systems, and what is known of them without a measurement. Pure. */
 
 /** A file system as the operating system names it. */
 export interface FileSystem {
-  /** As in `mount -t`: `ext4`, `nfs4`, `fuse.sshfs`; `unknown (0x…)` where nobody can tell. */
+  /** As in `mount -t`: `ext4`, `nfs4`, `fuse.sshfs`; or `unknown (0x…)`. */
   readonly type: string;
-  /** Others change it behind this host's back: listings may be stale, and file events stay away. */
+  /** Other hosts can change it: listings may be stale, and there are no file events for their changes. */
   readonly network: boolean;
   /** As mounted: `rw`, `soft`, … */
   readonly options: readonly string[];
@@ -18,7 +18,7 @@ interface Kind {
 const local = (name: string): Kind => ({ name, network: false });
 const network = (name: string): Kind => ({ name, network: true });
 
-/** statfs magic numbers, from Linux's magic.h and theirs. */
+/** statfs magic numbers, from Linux's magic.h and the file systems' sources. */
 const KINDS: Readonly<Record<number, Kind>> = {
   0xef53: local('ext4'), // ext2 and ext3, too
   0x58465342: local('xfs'),
@@ -55,25 +55,25 @@ const KINDS: Readonly<Record<number, Kind>> = {
   0x7461636f: network('ocfs2'),
 };
 
-/** FUSE on a disk of this host: ntfs-3g, exfat-fuse. */
-const LOCAL_FUSE = 'fuseblk';
+/** FUSE on a local disk: ntfs-3g, exfat-fuse. */
+const LOCAL_FUSE_TYPE = 'fuseblk';
 
-/** `mountinfo`: the text of /proc/self/mountinfo, empty where there is none. `path` is absolute and real. */
+/** `mountinfo`: the text of /proc/self/mountinfo, empty if there is none. `path` is absolute and without symbolic links. */
 export function describeFileSystem(magic: number, mountinfo: string, path: string): FileSystem {
   const mount = mountOf(mountinfo, path);
   const kind = KINDS[magic];
   const name = kind?.name ?? mount?.type ?? `unknown (0x${magic.toString(16)})`;
-  // statfs knows FUSE, mountinfo knows which one; where they differ, statfs has looked at the place itself.
+  // statfs says FUSE, mountinfo which one. If they disagree, statfs is right: it has read the directory itself.
   const finer = mount?.type.startsWith(name) === true ? mount : undefined;
   const type = finer?.type ?? name;
   return {
     type,
-    network: isNetwork(kind, mountinfo) && type !== LOCAL_FUSE,
+    network: isNetwork(kind, mountinfo) && type !== LOCAL_FUSE_TYPE,
     options: finer?.options ?? [],
   };
 }
 
-/** On Linux an unknown kind is taken for a network's: to trust a cache costs states, to mistrust it a few seconds. */
+/** On Linux an unknown type counts as network: a wrongly trusted cache can lose states, a mistrusted one costs seconds. */
 function isNetwork(kind: Kind | undefined, mountinfo: string): boolean {
   return kind === undefined ? mountinfo !== '' : kind.network;
 }
@@ -83,7 +83,7 @@ interface Mount {
   readonly options: readonly string[];
 }
 
-/** The mount that `path` is on: of the longest mount point, the one mounted last. */
+/** The mount of `path`: the longest mount point, and of equal ones the one mounted last. */
 function mountOf(mountinfo: string, path: string): Mount | undefined {
   let best: (Mount & { point: string }) | undefined;
   for (const line of mountinfo.split('\n')) {
@@ -102,21 +102,27 @@ function mountOf(mountinfo: string, path: string): Mount | undefined {
   return best;
 }
 
-/** What is known of a type and cannot be measured from one host. */
-export interface Known {
-  /** Whose clock mtime comes from. */
+/** Properties of a type that cannot be measured from one host. */
+export interface KnownType {
+  /** Which clock mtime comes from. */
   readonly stamps?: 'server' | 'client';
   readonly remark: string;
 }
 
-const CEPH: Known = { stamps: 'client', remark: 'Contended operations may take a second each.' };
-const NFS: Known = {
+const CEPH: KnownType = {
+  stamps: 'client',
+  remark: 'Contended operations may take a second each.',
+};
+const NFS: KnownType = {
   stamps: 'server',
   remark: 'Mount it hard, with actimeo=3 or less, on every host.',
 };
-const SMB: Known = { stamps: 'server', remark: 'Mount it with cache=none and actimeo=1 or less.' };
+const SMB: KnownType = {
+  stamps: 'server',
+  remark: 'Mount it with cache=none and actimeo=1 or less.',
+};
 
-const KNOWN: Readonly<Record<string, Known>> = {
+const KNOWN: Readonly<Record<string, KnownType>> = {
   nfs: NFS,
   nfs4: NFS,
   cifs: SMB,
@@ -127,13 +133,14 @@ const KNOWN: Readonly<Record<string, Known>> = {
   },
   'fuse.glusterfs': {
     stamps: 'client',
-    remark: 'A distributed, unreplicated volume can grant one link twice; a replicated one holds.',
+    remark:
+      'A distributed volume without replicas can grant one link twice; a replicated one does not.',
   },
   ceph: CEPH,
   'fuse.ceph': CEPH,
   'fuse.ceph-fuse': CEPH,
 };
 
-export function knownOf(type: string): Known | undefined {
+export function knownOf(type: string): KnownType | undefined {
   return KNOWN[type];
 }

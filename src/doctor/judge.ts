@@ -1,13 +1,13 @@
-/** What the measurements are worth: a verdict and a sentence for each property. Pure. */
+/** Judges measurements: a verdict and a sentence for each property. Pure. */
 import { knownOf } from './file-system.ts';
 import type { Measured } from './measured.ts';
-import type { Judge, Verdict } from './opinion.ts';
+import type { Judge, PropertyVerdict } from './opinion.ts';
 import { SAFETY } from './safety.ts';
 import { TIMING } from './timing.ts';
 
 export interface Judgement {
   readonly property: string;
-  readonly verdict: Verdict;
+  readonly verdict: PropertyVerdict;
   readonly measured: string;
   readonly sentence: string;
 }
@@ -17,14 +17,11 @@ const KIND: Readonly<Record<string, Judge>> = {
     const { type, network, options } = fileSystem;
     const remark = knownOf(type)?.remark;
     if (options.includes('soft')) {
-      return [
-        'warning',
-        type,
-        'It is mounted soft: a lost answer becomes an error. Mount it hard.',
-      ];
+      return ['warning', type, 'It is mounted soft: a lost reply becomes an error. Mount it hard.'];
     }
-    if (network) return ['warning', type, remark ?? 'A network file system: its caches decide.'];
-    if (type.startsWith('unknown')) return ['warning', type, 'Nothing is known of this type.'];
+    if (network)
+      return ['warning', type, remark ?? 'A network file system: its caches may be stale.'];
+    if (type.startsWith('unknown')) return ['warning', type, 'This type is not known.'];
     return ['good', type, 'A local file system.'];
   },
 };
@@ -32,30 +29,30 @@ const KIND: Readonly<Record<string, Judge>> = {
 const NAMES: Readonly<Record<string, Judge>> = {
   'letter case': ({ names }) => {
     if (names === undefined) return undefined;
-    if (names.caseSensitive) return ['good', 'kept apart', 'x.state and X.state are two.'];
-    return ['warning', 'one', 'x.state and X.state are one file: do not use both.'];
+    if (names.caseSensitive) return ['good', 'distinguished', 'x.state and X.state are two files.'];
+    return ['warning', 'ignored', 'x.state and X.state are one file: do not use both.'];
   },
 
   'long names': ({ names }) => {
     if (names === undefined) return undefined;
-    if (names.longErrno === undefined) return ['good', '255 bytes', 'Names may be as long.'];
+    if (names.longErrno === undefined) return ['good', '255 bytes', 'Names may have 255 bytes.'];
     return [
       'warning',
       names.longErrno,
-      'Names of 255 bytes are refused: keep those of states short.',
+      'Names of 255 bytes are refused: use short names for states.',
     ];
   },
 
   'names in UTF-8': ({ names }) => {
     if (names === undefined) return undefined;
-    if (names.utf8) return ['good', 'kept', 'They are listed as they were given.'];
-    return ['warning', 'altered', 'They are not kept as given: name states in ASCII.'];
+    if (names.utf8) return ['good', 'kept', 'They are listed unchanged.'];
+    return ['warning', 'altered', 'They are listed differently: use ASCII names for states.'];
   },
 };
 
 const JUDGES: Readonly<Record<string, Judge>> = { ...KIND, ...SAFETY, ...TIMING, ...NAMES };
 
-/** In the order of the table; only of what was measured. */
+/** One judgement for each measured property, in the order of the table. */
 export function judge(measured: Measured): Judgement[] {
   return Object.entries(JUDGES).flatMap(([property, opinionOn]) => {
     const opinion = opinionOn(measured);
@@ -65,16 +62,16 @@ export function judge(measured: Measured): Judgement[] {
   });
 }
 
-/** Without these nobody can say that a volume is fit. */
-const ESSENTIAL = ['links', 'durable', 'stamps'] as const;
+/** Without these a volume cannot be called fit. */
+const ESSENTIAL_PROBES = ['links', 'durable', 'stamps'] as const;
 
-/** Nothing bad was found, and what matters most was measured. */
+/** True if no verdict is bad and the essential probes have results. */
 export function isFit(measured: Measured): boolean {
-  const isKnown = ESSENTIAL.every((key) => measured[key] !== undefined);
+  const isKnown = ESSENTIAL_PROBES.every((key) => measured[key] !== undefined);
   return isKnown && judge(measured).every(({ verdict }) => verdict !== 'bad');
 }
 
-/** For a line of a log, or an error. */
+/** A judgement as text of a log line or an error. */
 export function sentenceOf({ property, measured, sentence }: Judgement): string {
   return `${property}: ${measured}. ${sentence}`;
 }

@@ -1,15 +1,15 @@
-/** How long each operation on the volume takes. */
+/** Measures how long each operation on the volume takes. */
 import type { Files } from '../volume/files.ts';
 import { OPERATIONS, type Latency, type Operation } from './measured.ts';
 import type { Bench } from './ports.ts';
 
-const ROUNDS = 60;
-/** ms; a slow volume is asked less often, but three times at least. */
-const LIMIT = 6000;
-const FEWEST = 3;
+const MAX_ROUNDS = 60;
+/** A slow volume gets fewer rounds, but at least `MIN_ROUNDS`. */
+const MAX_PROBE_MS = 6000;
+const MIN_ROUNDS = 3;
 const CONTENT = 'x'.repeat(256);
 
-const RUN: Readonly<
+const RUN_OPERATION: Readonly<
   Record<Operation, (files: Files, directory: string, index: number) => Promise<unknown>>
 > = {
   create: (files, directory, index) => files.create(`${directory}/${index}`, CONTENT),
@@ -26,18 +26,18 @@ const RUN: Readonly<
   unlink: (files, directory, index) => files.unlink(`${directory}/renamed-${index}`),
 };
 
-/** An operation that the volume refuses has no latency. */
+/** An operation that the volume refuses has no entry. */
 export async function probeLatency({ files, clock, places, stop }: Bench): Promise<Latency[]> {
   const directory = `${places[0]}/latency`;
   await files.makeDirectory(directory);
   const times = new Map<Operation, number[]>(OPERATIONS.map((operation) => [operation, []]));
-  const until = clock.monotonic() + LIMIT;
-  for (let index = 0; index < ROUNDS; index += 1) {
+  const until = clock.monotonic() + MAX_PROBE_MS;
+  for (let index = 0; index < MAX_ROUNDS; index += 1) {
     stop.throwIfAborted();
-    if (index >= FEWEST && clock.monotonic() > until) break;
+    if (index >= MIN_ROUNDS && clock.monotonic() > until) break;
     for (const [operation, taken] of times) {
       const begin = clock.monotonic();
-      await RUN[operation](files, directory, index).then(
+      await RUN_OPERATION[operation](files, directory, index).then(
         () => taken.push(clock.monotonic() - begin),
         () => undefined,
       );

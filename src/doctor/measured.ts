@@ -1,13 +1,13 @@
-/** What is measured on a volume: plain data, all of it optional but the file system. Times are milliseconds. */
+/** Measurements of a volume: plain data, optional except for the file system. Times are milliseconds. */
 import type { PhaseLengths } from '../volume/phases/cycle.ts';
 import type { FileSystem } from './file-system.ts';
 
-/** Making a directory of one's own in the volume: the errno where that failed. */
+/** Creating a directory in the volume; undefined: it succeeded. */
 export interface Writable {
   readonly errno: string | undefined;
 }
 
-/** A directory made as workers make theirs: with the volume's mode. */
+/** Mode of a directory that was created as workers do, with the volume's mode. */
 export interface Modes {
   readonly wanted: number;
   readonly got: number | undefined;
@@ -15,20 +15,20 @@ export interface Modes {
 }
 
 export interface Links {
-  /** Of the first link; undefined: it was made. */
+  /** Of the first link; undefined: it was created. */
   readonly errno: string | undefined;
-  /** Of the second link to the same name; undefined: it was granted as well. */
+  /** Errno of the second link to the same name; undefined: it was granted as well. */
   readonly refusal: string | undefined;
   /** The name still holds what the first link gave it. */
   readonly kept: boolean;
-  /** As stat counts; 2 is true. */
+  /** Link count of stat; 2 is correct. */
   readonly count: number;
 }
 
-/** How many names one file may have, as far as it was tried. */
+/** How many names one file may have. */
 export interface LinkLimit {
   readonly reached: number;
-  /** Of the first name too many; undefined: there was none. */
+  /** Of the first refused name; undefined: none was refused. */
   readonly errno: string | undefined;
 }
 
@@ -39,7 +39,7 @@ export interface Durable {
   readonly directoryErrno: string | undefined;
 }
 
-/** Is a name in the very next listing by who made it? */
+/** Whether a new name is in the creating process's next listing. */
 export interface Listing {
   readonly fresh: boolean;
 }
@@ -53,13 +53,13 @@ export interface Race {
   readonly contested: number;
   readonly twoWinners: number;
   readonly noWinner: number;
-  /** Rounds whose name holds something else than what its winner put there. */
+  /** Rounds whose name has other content than its winner's. */
   readonly overturned: number;
-  /** What losers were told: errno → how often. */
+  /** Errno of the losers → count. */
   readonly refusals: Readonly<Record<string, number>>;
 }
 
-/** Bounds of "volume time minus local wall clock", as seen through one mount. */
+/** Bounds of "volume time − local wall clock" through one mount. */
 export interface Offset {
   readonly low: number;
   readonly high: number;
@@ -68,9 +68,9 @@ export interface Offset {
 export interface Stamps {
   /** One for each mount. */
   readonly offsets: readonly Offset[];
-  /** What a session would have after its first writes; Infinity: no stamp made sense. */
+  /** Of a session after its first writes; Infinity: no stamp was plausible. */
   readonly uncertainty: number;
-  /** All stamps are multiples of this; 0 if they are finer than a millisecond. */
+  /** All stamps are multiples of this; 0: finer than a millisecond. */
   readonly granularity: number;
 }
 
@@ -95,32 +95,31 @@ export interface Latency {
   readonly count: number;
 }
 
-/** How somebody else may come to know of a change. */
-export const LOOKS = ['listing', 'stat', 'content'] as const;
-export type Look = (typeof LOOKS)[number];
+/** How another process can notice a change. */
+export const VISIBILITY_CHECKS = ['listing', 'stat', 'content'] as const;
+export type VisibilityCheck = (typeof VISIBILITY_CHECKS)[number];
 
 export interface Visibility {
   readonly mounts: number;
-  /** The longest delay seen; Infinity: not within the limit. */
-  readonly longest: Readonly<Record<Look, number>>;
-  /** How long was waited at most. */
+  /** The longest delay; Infinity: longer than `limit`. */
+  readonly longest: Readonly<Record<VisibilityCheck, number>>;
   readonly limit: number;
   readonly rounds: number;
 }
 
-export interface Names {
+export interface NameSupport {
   readonly caseSensitive: boolean;
-  /** The errno for a name of 255 bytes. */
+  /** Errno for a name of 255 bytes. */
   readonly longErrno: string | undefined;
-  /** A name in UTF-8 is listed as it was given. */
+  /** A UTF-8 name is listed unchanged. */
   readonly utf8: boolean;
 }
 
 export interface Replacing {
-  /** Renaming onto a file: undefined if it replaced it. */
+  /** Of a rename onto an existing file. */
   readonly renameErrno: string | undefined;
   readonly replaced: boolean;
-  /** Removing a directory that is not empty: undefined if it was removed. */
+  /** Of removing a directory that is not empty; undefined: it was removed. */
   readonly removeErrno: string | undefined;
 }
 
@@ -136,9 +135,9 @@ export interface Measured {
   readonly stamps?: Stamps;
   readonly latency?: readonly Latency[];
   readonly visibility?: Visibility;
-  readonly names?: Names;
+  readonly names?: NameSupport;
   readonly replacing?: Replacing;
-  /** What a first worker has written down already. */
+  /** As stored in the volume by its first worker. */
   readonly phases?: PhaseLengths;
   readonly lease?: number;
 }

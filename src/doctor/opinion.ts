@@ -1,13 +1,13 @@
-/** What is thought of one property. */
+/** Types of a judgement of one property. */
 import type { Measured } from './measured.ts';
 
-/** `bad`: the volume cannot be used, or not safely; `warning`: it can, but somebody should know. */
-export type Verdict = 'good' | 'warning' | 'bad';
+/** `bad`: the volume cannot be used safely; `warning`: it can, with the restriction in the sentence. */
+export type PropertyVerdict = 'good' | 'warning' | 'bad';
 
-/** The figure, short; and a sentence on what was found, and what to do about it. */
-export type Opinion = readonly [verdict: Verdict, measured: string, sentence: string];
+/** `measured` is a short figure; `sentence` says what was found and what to do about it. */
+export type Opinion = readonly [verdict: PropertyVerdict, measured: string, sentence: string];
 
-/** Undefined where there is nothing to judge. */
+/** Returns undefined if the property was not measured. */
 export type Judge = (measured: Measured) => Opinion | undefined;
 
 export const counted = (count: number, what: string): string =>

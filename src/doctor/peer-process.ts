@@ -1,13 +1,13 @@
-/** The process behind a `Peer`: answers requests, and ends with who started it. */
+/** The process behind a `Peer`: answers requests, and ends when its parent disconnects. */
 import { errnoOf } from '../volume/files.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { answer, type PeerPorts } from './peer.ts';
-import type { Answer, Question, Reply } from './ports.ts';
+import type { PeerAnswer, PeerQuestion, PeerReply } from './ports.ts';
 
 const monotonic = (): number => Number(process.hrtime.bigint()) / 1e6;
 const never = new Int32Array(new SharedArrayBuffer(4));
-/** Sleeping is not exact: the last bit is waited for wide awake, so that attempts meet within microseconds. */
-const AWAKE = 0.4;
+/** Sleeping is inexact: the rest is a busy wait, so that attempts start within microseconds of each other. */
+const BUSY_WAIT_MS = 0.4;
 
 const ports: PeerPorts = {
   files: new NodeFiles(),
@@ -17,15 +17,15 @@ const ports: PeerPorts = {
     sleep: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
   },
   waitUntil: async (moment) => {
-    const left = moment - monotonic() - AWAKE;
+    const left = moment - monotonic() - BUSY_WAIT_MS;
     if (left > 0) Atomics.wait(never, 0, 0, left);
     while (monotonic() < moment);
   },
 };
 
-process.on('message', ({ id, request }: Question) => {
+process.on('message', ({ id, request }: PeerQuestion) => {
   void answer(ports, request)
-    .catch((error: unknown): Reply => ({ error: String(error), errno: errnoOf(error) }))
-    .then((reply) => process.send?.({ id, reply } satisfies Answer));
+    .catch((error: unknown): PeerReply => ({ error: String(error), errno: errnoOf(error) }))
+    .then((reply) => process.send?.({ id, reply } satisfies PeerAnswer));
 });
 process.on('disconnect', () => process.exit());

@@ -1,27 +1,26 @@
-/** What another process does for the doctor: it races for names, and looks out for changes. */
+/** The work of a peer process: racing for names, and polling for changes. */
 import type { Clock } from '../engine/ports.ts';
 import { readText } from '../volume/atomic-files.ts';
 import { errnoOf, type Files } from '../volume/files.ts';
-import type { Look } from './measured.ts';
-import type { Attempt, LookRequest, RaceRequest, Reply, Request } from './ports.ts';
+import type { VisibilityCheck } from './measured.ts';
+import type { LinkAttempt, LookRequest, RaceRequest, PeerReply, PeerRequest } from './ports.ts';
 
 export interface PeerPorts {
   readonly files: Files;
   readonly clock: Clock;
-  /** Waits for a moment of the monotonic clock, as exactly as can be; at once if it is over. */
+  /** Waits, as exactly as possible, for a moment of the monotonic clock; returns at once if that is over. */
   readonly waitUntil: (monotonic: number) => Promise<void>;
 }
 
-/** Milliseconds between looks. */
-const LOOK_EVERY = 2;
+const POLL_INTERVAL_MS = 2;
 
-export async function answer(ports: PeerPorts, request: Request): Promise<Reply> {
+export async function answer(ports: PeerPorts, request: PeerRequest): Promise<PeerReply> {
   return request.kind === 'race' ? race(ports, request) : lookOut(ports, request);
 }
 
-async function race(ports: PeerPorts, request: RaceRequest): Promise<Reply> {
+async function race(ports: PeerPorts, request: RaceRequest): Promise<PeerReply> {
   const { first, rounds, start, interval } = request;
-  const attempts: Attempt[] = [];
+  const attempts: LinkAttempt[] = [];
   for (let round = 0; round < rounds; round += 1) {
     await ports.waitUntil(start + round * interval);
     attempts.push(await attempt(ports, request, `${request.directory}/${first + round}`));
@@ -29,12 +28,12 @@ async function race(ports: PeerPorts, request: RaceRequest): Promise<Reply> {
   return { attempts };
 }
 
-/** As workers claim: after an error, what is there decides. */
+/** Like a worker's claim: after an error, the content of the name decides. */
 async function attempt(
   { files, clock }: PeerPorts,
   { token, content }: RaceRequest,
   name: string,
-): Promise<Attempt> {
+): Promise<LinkAttempt> {
   const begin = clock.monotonic();
   try {
     await files.link(token, name);
@@ -46,7 +45,9 @@ async function attempt(
   }
 }
 
-const SEES: Readonly<Record<Look, (files: Files, request: LookRequest) => Promise<boolean>>> = {
+const IS_VISIBLE: Readonly<
+  Record<VisibilityCheck, (files: Files, request: LookRequest) => Promise<boolean>>
+> = {
   listing: async (files, { directory, name }) => (await files.list(directory)).includes(name),
   stat: async (files, { directory, name }) =>
     (await files.stat(`${directory}/${name}`)) !== undefined,
@@ -54,11 +55,11 @@ const SEES: Readonly<Record<Look, (files: Files, request: LookRequest) => Promis
     (await readText(files, `${directory}/${name}`)) === content,
 };
 
-async function lookOut({ files, clock }: PeerPorts, request: LookRequest): Promise<Reply> {
+async function lookOut({ files, clock }: PeerPorts, request: LookRequest): Promise<PeerReply> {
   const until = clock.monotonic() + request.limit;
   for (;;) {
-    if (await SEES[request.by](files, request)) return { seen: clock.monotonic() };
+    if (await IS_VISIBLE[request.by](files, request)) return { seen: clock.monotonic() };
     if (clock.monotonic() >= until) return { seen: undefined };
-    await clock.sleep(LOOK_EVERY);
+    await clock.sleep(POLL_INTERVAL_MS);
   }
 }

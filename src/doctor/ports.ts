@@ -1,26 +1,26 @@
-/** What the doctor needs of the world, besides files and a clock. */
+/** Ports of the doctor besides files and a clock. */
 import type { Clock } from '../engine/ports.ts';
 import type { Files } from '../volume/files.ts';
 import type { FileSystem } from './file-system.ts';
-import type { Look } from './measured.ts';
+import type { VisibilityCheck } from './measured.ts';
 
-export interface Host {
-  /** Of what is mounted there; throws with the errno of statfs. */
+export interface HostPorts {
+  /** Throws with the errno of statfs. */
   fileSystem(directory: string): FileSystem;
-  /** How many names a file has, as stat says. */
+  /** Link count of stat. */
   linkCount(path: string): number;
 }
 
-/** One attempt to link; `begin` and `end` on the monotonic clock, which all processes of a host share. */
-export interface Attempt {
-  /** The name is ours, whatever the reply was. */
+/** One attempt to link; `begin` and `end` are of the monotonic clock, which all processes of a host share. */
+export interface LinkAttempt {
+  /** The name has this process's content, even if `link` failed. */
   readonly won: boolean;
   readonly errno: string | undefined;
   readonly begin: number;
   readonly end: number;
 }
 
-/** Links `token` to DIRECTORY/`first`, `first` + 1, …: the first one at `start`, then every `interval` ms. */
+/** Links `token` to `directory`/`first`, `first` + 1, …: the first at `start`, then one every `interval` ms. */
 export interface RaceRequest {
   readonly kind: 'race';
   readonly token: string;
@@ -32,52 +32,52 @@ export interface RaceRequest {
   readonly interval: number;
 }
 
-/** Looks again and again, for `limit` ms at most (0: once), until the change shows. */
+/** Polls until the change is visible, for at most `limit` ms (0: once). */
 export interface LookRequest {
   readonly kind: 'look';
-  readonly by: Look;
+  readonly by: VisibilityCheck;
   readonly directory: string;
   readonly name: string;
   readonly content: string;
   readonly limit: number;
 }
 
-export type Request = RaceRequest | LookRequest;
+export type PeerRequest = RaceRequest | LookRequest;
 
-export interface Reply {
-  readonly attempts?: readonly Attempt[];
-  /** When the change showed, on the monotonic clock; undefined: not within the limit. */
+export interface PeerReply {
+  readonly attempts?: readonly LinkAttempt[];
+  /** When the change was visible, on the monotonic clock; undefined: not within the limit. */
   readonly seen?: number | undefined;
-  /** It could not do as asked; `errno`, if the volume was to blame. */
+  /** Why the request failed; `errno` if a file operation did. */
   readonly error?: string;
   readonly errno?: string | undefined;
 }
 
-/** As they go to a process and back: several questions may be open at a time. */
-export interface Question {
+/** Messages to a process and back: several questions may be pending. */
+export interface PeerQuestion {
   readonly id: number;
-  readonly request: Request;
+  readonly request: PeerRequest;
 }
 
-export interface Answer {
+export interface PeerAnswer {
   readonly id: number;
-  readonly reply: Reply;
+  readonly reply: PeerReply;
 }
 
 /** Another process on this host. */
 export interface Peer {
   /** Rejects if the process fails, or ends before it answers. */
-  ask(request: Request): Promise<Reply>;
+  ask(request: PeerRequest): Promise<PeerReply>;
   stop(): void;
 }
 
 export interface Ports {
   readonly files: Files;
   readonly clock: Clock;
-  readonly host: Host;
+  readonly host: HostPorts;
 }
 
-/** What a probe works with. `places`: the doctor's own directory, through each mount; the first one's is DIR's. */
+/** Environment of a probe. `places`: the doctor's directory through each mount; the first is in `directory`. */
 export interface Bench extends Ports {
   readonly directory: string;
   readonly places: readonly string[];

@@ -1,18 +1,25 @@
-/** One question each, one hand on the volume each: what the answers are worth is `judge.ts`'s business. */
+/** Probes of single properties in this process. `judge.ts` judges their results. */
 import { readText } from '../volume/atomic-files.ts';
 import { errnoOf } from '../volume/files.ts';
-import type { Durable, LinkLimit, Links, Listing, Modes, Names, Replacing } from './measured.ts';
+import type {
+  Durable,
+  LinkLimit,
+  Links,
+  Listing,
+  Modes,
+  NameSupport,
+  Replacing,
+} from './measured.ts';
 import type { Bench } from './ports.ts';
 
-const PERMISSIONS = 0o7777;
-const STICKY = 0o1000;
-const LONGEST_NAME = 255;
-const FEWEST_LINKS = 110;
-const MOST_LINKS = 1100;
-/** Milliseconds. */
-const LINKS_LIMIT = 1000;
+const PERMISSION_BITS = 0o7777;
+const STICKY_BIT = 0o1000;
+const MAX_NAME_BYTES = 255;
+const MIN_LINKS_TRIED = 110;
+const MAX_LINKS_TRIED = 1100;
+const LINK_PROBE_MS = 1000;
 
-/** The errno of what was tried; undefined if it went well. Anything but an errno is thrown. */
+/** Returns the errno of a rejected promise, undefined if it resolved. Rethrows errors without an errno. */
 export async function errnoFrom(trial: Promise<unknown>): Promise<string | undefined> {
   try {
     await trial;
@@ -26,14 +33,15 @@ export async function errnoFrom(trial: Promise<unknown>): Promise<string | undef
 
 export async function probeModes({ files, directory, places }: Bench): Promise<Modes> {
   const path = `${places[0]}/modes`;
-  const wanted = ((await files.stat(`${directory}/.`))?.mode ?? 0o755) & PERMISSIONS & ~STICKY;
+  const wanted =
+    ((await files.stat(`${directory}/.`))?.mode ?? 0o755) & PERMISSION_BITS & ~STICKY_BIT;
   await files.makeDirectory(path);
   const errno = await errnoFrom(files.chmod(path, wanted));
   const mode = (await files.stat(path))?.mode;
-  return { wanted, got: mode === undefined ? undefined : mode & PERMISSIONS, errno };
+  return { wanted, got: mode === undefined ? undefined : mode & PERMISSION_BITS, errno };
 }
 
-/** Two files, one name: the first link has it, the second one has to be refused. */
+/** Links two files to one name: the second link must be refused. */
 export async function probeLinks({ files, host, places }: Bench): Promise<Links> {
   const at = (name: string): string => `${places[0]}/${name}`;
   await files.create(at('one'), 'one');
@@ -45,15 +53,15 @@ export async function probeLinks({ files, host, places }: Bench): Promise<Links>
   return { errno, refusal, kept, count: host.linkCount(at('one')) };
 }
 
-/** GlusterFS allows 100 by default, on bricks of ext4 47, NTFS 1023: what is worth knowing shows early. */
+/** Known limits: GlusterFS 100 by default, on bricks of ext4 47; NTFS 1023. */
 export async function probeLinkLimit({ files, clock, places }: Bench): Promise<LinkLimit> {
   const directory = `${places[0]}/links`;
   await files.makeDirectory(directory);
   await files.create(`${directory}/0`, '');
-  const until = clock.monotonic() + LINKS_LIMIT;
+  const until = clock.monotonic() + LINK_PROBE_MS;
   let reached = 1;
-  for (; reached < MOST_LINKS; reached += 1) {
-    if (reached >= FEWEST_LINKS && clock.monotonic() > until) break;
+  for (; reached < MAX_LINKS_TRIED; reached += 1) {
+    if (reached >= MIN_LINKS_TRIED && clock.monotonic() > until) break;
     const errno = await errnoFrom(files.link(`${directory}/0`, `${directory}/${reached}`));
     if (errno !== undefined) return { reached, errno };
   }
@@ -62,25 +70,25 @@ export async function probeLinkLimit({ files, clock, places }: Bench): Promise<L
 
 export async function probeDurable({ files, places }: Bench): Promise<Durable> {
   const path = `${places[0]}/durable`;
-  const content = 'what is written\n'.repeat(64);
+  const content = 'written content\n'.repeat(64);
   await files.create(path, content);
   const fileErrno = await errnoFrom(files.sync(path));
   const directoryErrno = await errnoFrom(files.sync(places[0]!));
   return { intact: (await readText(files, path)) === content, fileErrno, directoryErrno };
 }
 
-/** The directory is listed before, so that there is something to be stale. */
+/** Lists the directory before the change, so that a cache has a stale listing. */
 export async function probeListing({ files, places }: Bench): Promise<Listing> {
   await files.list(places[0]!);
   await files.create(`${places[0]}/fresh`, '');
   return { fresh: (await files.list(places[0]!)).includes('fresh') };
 }
 
-export async function probeNames({ files, places }: Bench): Promise<Names> {
+export async function probeNames({ files, places }: Bench): Promise<NameSupport> {
   const at = (name: string): string => `${places[0]}/${name}`;
   const foreign = 'größe-大きさ';
   await files.create(at('Case'), '');
-  const longErrno = await errnoFrom(files.create(at('x'.repeat(LONGEST_NAME)), ''));
+  const longErrno = await errnoFrom(files.create(at('x'.repeat(MAX_NAME_BYTES)), ''));
   const foreignErrno = await errnoFrom(files.create(at(foreign), ''));
   const listed = (await files.list(places[0]!)).includes(foreign);
   return {

@@ -1,45 +1,45 @@
-/** Several processes, through all mounts, each try to give their own file the same name at the same moment. */
+/** Race probe: several processes, through all mounts, link their own file to the same name at the same moment. */
 import { readText } from '../volume/atomic-files.ts';
 import type { Measured, Race } from './measured.ts';
-import type { Attempt, Bench } from './ports.ts';
+import type { LinkAttempt, Bench } from './ports.ts';
 
-/** It has to be there, for all mounts to see, before `probeRace`. */
+/** Must be visible through all mounts before `probeRace`. */
 export const RACE_FOLDER = 'race';
 
-/** A broken network volume grants about one link in a hundred twice: it takes many rounds to see that. */
-const ROUNDS = { local: 400, network: 1000 };
-const BATCH = 50;
-/** Milliseconds; whoever is slow races less often. */
-const LIMIT = 20_000;
-const SHORTEST_INTERVAL = 3;
-const LONGEST_INTERVAL = 1500;
-/** Until a request has reached every process. */
-const HEAD_START = 25;
+/** A broken network volume grants about one link in a hundred twice: detecting that takes many rounds. */
+const RACE_ROUNDS = { local: 400, network: 1000 };
+const BATCH_ROUNDS = 50;
+/** A slow volume gets fewer rounds. */
+const MAX_RACE_MS = 20_000;
+const MIN_INTERVAL_MS = 3;
+const MAX_INTERVAL_MS = 1500;
+/** Time for a request to reach every process. */
+const START_DELAY_MS = 25;
 
 export async function probeRace(bench: Bench, measured: Measured): Promise<Race> {
   const { files, clock, places, peers, stop } = bench;
-  const planned = measured.fileSystem.network ? ROUNDS.network : ROUNDS.local;
+  const planned = measured.fileSystem.network ? RACE_ROUNDS.network : RACE_ROUNDS.local;
   const racers = peers.map((peer, index) => ({
     peer,
     place: places[index % places.length]!,
     content: `racer ${index}`,
   }));
 
-  const outcomes: Attempt[][] = [];
+  const outcomes: LinkAttempt[][] = [];
   let overturned = 0;
-  const until = clock.monotonic() + LIMIT;
+  const until = clock.monotonic() + MAX_RACE_MS;
   const interval = intervalFor(measured);
   while (outcomes.length < planned && clock.monotonic() < until) {
     stop.throwIfAborted();
     const first = outcomes.length;
     const room = Math.max(1, Math.floor((until - clock.monotonic()) / interval));
-    const rounds = Math.min(BATCH, planned - first, room);
-    // New ones each time: some file systems allow a file few names.
+    const rounds = Math.min(BATCH_ROUNDS, planned - first, room);
+    // New tokens for each batch: some file systems allow a file few names.
     const tokens = racers.map(({ place }, index) => `${place}/token-${index}-${first}`);
     for (const [index, token] of tokens.entries()) {
       await files.create(token, racers[index]!.content);
     }
-    const start = clock.monotonic() + HEAD_START;
+    const start = clock.monotonic() + START_DELAY_MS;
     const replies = await Promise.all(
       racers.map(({ peer, place, content }, index) =>
         peer.ask({
@@ -59,7 +59,7 @@ export async function probeRace(bench: Bench, measured: Measured): Promise<Race>
       outcomes.push(attempts);
       const winner = attempts.findIndex(({ won }) => won);
       if (winner < 0) continue;
-      // Not to be there (yet) is a cache's doing; to be somebody else's is not.
+      // A missing name may be a stale cache; another racer's content is not.
       const there = await readText(files, `${places[0]}/${RACE_FOLDER}/${first + round}`);
       if (there !== undefined && there !== racers[winner]!.content) overturned += 1;
     }
@@ -73,15 +73,15 @@ export async function probeRace(bench: Bench, measured: Measured): Promise<Race>
   };
 }
 
-/** Mostly long enough to be through with one round before the next one; who is late races on at once. */
+/** Usually longer than one round; a process that is late starts the next round at once. */
 function intervalFor({ latency = [] }: Measured): number {
   const link = latency.find(({ operation }) => operation === 'link')?.median ?? 0;
-  return Math.min(LONGEST_INTERVAL, Math.max(SHORTEST_INTERVAL, 4 * link));
+  return Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, 4 * link));
 }
 
 type Tally = Pick<Race, 'rounds' | 'contested' | 'twoWinners' | 'noWinner' | 'refusals'>;
 
-export function tally(outcomes: readonly (readonly Attempt[])[]): Tally {
+export function tally(outcomes: readonly (readonly LinkAttempt[])[]): Tally {
   const winners = outcomes.map((attempts) => attempts.filter(({ won }) => won).length);
   const refusals: Record<string, number> = {};
   for (const { won, errno } of outcomes.flat()) {
@@ -96,8 +96,8 @@ export function tally(outcomes: readonly (readonly Attempt[])[]): Tally {
   };
 }
 
-/** In the order of their beginnings, one began before another one had ended. */
-function isContested(attempts: readonly Attempt[]): boolean {
+/** True if two attempts overlap in time. */
+function isContested(attempts: readonly LinkAttempt[]): boolean {
   const inOrder = [...attempts].sort((a, b) => a.begin - b.begin);
   return inOrder.some(({ begin }, index) => index > 0 && begin < inOrder[index - 1]!.end);
 }

@@ -1,20 +1,19 @@
-/** Opinions on what the protocol rests on: exclusive names, and files that stay as they were written. Pure. */
+/** Judges what the protocol relies on: exclusive names and unaltered files. Pure. */
 import { counted, type Judge } from './opinion.ts';
 
-/** A token is a session's file, a claim and a flag or two at the same time. */
-const FEWEST_NAMES = 8;
+/** A token has several names at once: the session's file, a claim and one or two flags. */
+const MIN_LINKS = 8;
 
-/** Under so many rounds a race proves little: of what networks get wrong, they get one in some hundred wrong. */
-const ENOUGH_ROUNDS = { local: 100, network: 500 };
-/** Of them at the same time. */
-const ENOUGH_CONTESTED = 20;
+/** Fewer rounds prove little: a broken network file system fails in one of some hundred. */
+const MIN_RACE_ROUNDS = { local: 100, network: 500 };
+const MIN_CONTESTED_ROUNDS = 20;
 
 const WRITE_ADVICE: Readonly<Record<string, string>> = {
   EROFS: 'It is read-only: mount it read-write.',
   EACCES: 'This user may not write to it: change its owner or mode, or run as another user.',
-  EPERM: 'It lets nobody make a directory in it.',
-  ENOSPC: 'It is full: make room.',
-  EDQUOT: 'It is over its quota: make room.',
+  EPERM: 'Directories cannot be created in it.',
+  ENOSPC: 'It is full: free some space.',
+  EDQUOT: 'It is over its quota: free some space.',
   ENOTCONN: 'It is not connected: mount it again.',
   ESTALE: 'It is stale: mount it again.',
 };
@@ -23,8 +22,8 @@ export const SAFETY: Readonly<Record<string, Judge>> = {
   writable: ({ writable }) => {
     if (writable === undefined) return undefined;
     const { errno } = writable;
-    if (errno === undefined) return ['good', 'yes', 'A directory can be made in it.'];
-    const advice = WRITE_ADVICE[errno] ?? 'Nothing can be made in it; mend that first.';
+    if (errno === undefined) return ['good', 'yes', 'A directory can be created in it.'];
+    const advice = WRITE_ADVICE[errno] ?? 'Nothing can be created in it; fix that first.';
     return ['bad', errno, advice];
   },
 
@@ -33,9 +32,9 @@ export const SAFETY: Readonly<Record<string, Judge>> = {
     const { wanted, got, errno } = modes;
     const octal = (mode: number | undefined): string => (mode ?? 0).toString(8).padStart(4, '0');
     if (errno !== undefined) {
-      return ['bad', errno, 'Modes cannot be set, which workers do for directories they make.'];
+      return ['bad', errno, 'Workers cannot set the modes of the directories that they create.'];
     }
-    if (got === wanted) return ['good', octal(got), 'Who may write to it, may write to all of it.'];
+    if (got === wanted) return ['good', octal(got), 'New directories get the mode of the volume.'];
     return [
       'warning',
       `${octal(got)}, not ${octal(wanted)}`,
@@ -50,7 +49,7 @@ export const SAFETY: Readonly<Record<string, Judge>> = {
       return [
         'bad',
         errno,
-        'There are no hard links, by which workers claim: use another file system.',
+        'Workers claim by hard links, and there are none: use another file system.',
       ];
     }
     if (refusal === undefined || !kept) {
@@ -68,13 +67,13 @@ export const SAFETY: Readonly<Record<string, Judge>> = {
     const { reached, errno } = linkLimit;
     if (errno === undefined) return ['good', `${reached} at least`, 'Enough.'];
     const measured = `${reached}, then ${errno}`;
-    if (reached < FEWEST_NAMES) {
+    if (reached < MIN_LINKS) {
       return ['bad', measured, 'A commit needs more than that: use another file system.'];
     }
     return [
       'warning',
       measured,
-      'Workers begin a new token file so often; raise it for speed (GlusterFS: storage.max-hardlinks 0, storage.gfid2path off).',
+      'Workers start a new token file that often; raise the limit for speed (GlusterFS: storage.max-hardlinks 0, storage.gfid2path off).',
     ];
   },
 
@@ -94,60 +93,64 @@ export const SAFETY: Readonly<Record<string, Judge>> = {
       return [
         'warning',
         scope,
-        `Nobody won ${counted(noWinner, 'round')}: safe, but it costs cycles.`,
+        `No process won ${counted(noWinner, 'round')}: safe, but it costs cycles.`,
       ];
     }
-    if (rounds < (fileSystem.network ? ENOUGH_ROUNDS.network : ENOUGH_ROUNDS.local)) {
+    if (rounds < (fileSystem.network ? MIN_RACE_ROUNDS.network : MIN_RACE_ROUNDS.local)) {
       return [
         'warning',
         scope,
-        'One winner each; but so few rounds prove little: try when it is idle.',
+        'One winner each; but so few rounds prove little: repeat when the volume is idle.',
       ];
     }
-    if (contested < ENOUGH_CONTESTED) {
+    if (contested < MIN_CONTESTED_ROUNDS) {
       return [
         'warning',
         scope,
-        `One winner each; but only ${contested} were at the same time: try when the host is idle.`,
+        `One winner each; but only ${contested} were simultaneous: repeat when the host is idle.`,
       ];
     }
     if (fileSystem.network && mounts < 2) {
       return [
         'warning',
         scope,
-        'One winner each; but one mount lets one through at a time. Mount it twice and say --through.',
+        'One winner each; but one mount serialises requests. Mount it twice and pass --through.',
       ];
     }
-    return ['good', scope, `One winner each; ${contested} of them really at the same time.`];
+    return ['good', scope, `One winner each; ${contested} of them simultaneous.`];
   },
 
-  'what losers hear': ({ race, links }) => {
+  'error of losers': ({ race, links }) => {
     const refusals = Object.keys(race?.refusals ?? {});
     if (refusals.length === 0 && links?.refusal !== undefined) refusals.push(links.refusal);
     if (refusals.length === 0) return undefined;
     const heard = refusals.sort().join(', ');
-    if (heard === 'EEXIST') return ['good', heard, 'As it should be.'];
-    return ['warning', heard, 'Flockwork looks at what is there instead; other programs may not.'];
+    if (heard === 'EEXIST') return ['good', heard, 'As expected.'];
+    return ['warning', heard, 'Flockwork reads the content instead; other programs may not.'];
   },
 
   'link count': ({ links }) => {
     if (links === undefined || links.errno !== undefined) return undefined;
-    if (links.count === 2) return ['good', 'true', 'stat tells how many names a file has.'];
-    return ['warning', `${links.count} for 2`, 'stat does not tell; Flockwork does not ask it.'];
+    if (links.count === 2) return ['good', 'correct', 'stat counts the names of a file.'];
+    return ['warning', `${links.count} for 2`, 'stat is wrong; Flockwork does not use it.'];
   },
 
-  'what is written': ({ durable }) => {
+  'written content': ({ durable }) => {
     if (durable === undefined) return undefined;
     const { intact, fileErrno, directoryErrno } = durable;
     if (!intact)
-      return ['bad', 'altered', 'What was read was not what was written: do not use it.'];
+      return [
+        'bad',
+        'altered',
+        'The content that was read differs from what was written: do not use it.',
+      ];
     const errno = fileErrno ?? directoryErrno;
     if (errno !== undefined) {
       const what = fileErrno === undefined ? 'a directory' : 'a file';
       return [
         'bad',
         errno,
-        `fsync of ${what} fails, and no commit is made without: use another file system.`,
+        `fsync of ${what} fails, which every commit needs: use another file system.`,
       ];
     }
     return ['good', 'kept', 'Written, synced and read back.'];
@@ -156,19 +159,18 @@ export const SAFETY: Readonly<Record<string, Judge>> = {
   'renaming over': ({ replacing }) => {
     if (replacing === undefined) return undefined;
     const { renameErrno, replaced } = replacing;
-    if (replaced) return ['good', 'replaces', 'As it should be.'];
+    if (replaced) return ['good', 'replaces', 'As expected.'];
     return [
       'bad',
       renameErrno ?? 'ignored',
-      'A file cannot be replaced, by which torn ones are mended.',
+      'A file cannot be replaced, which the repair of torn writes needs.',
     ];
   },
 
   'removing a full directory': ({ replacing }) => {
     if (replacing === undefined) return undefined;
     const { removeErrno } = replacing;
-    if (removeErrno === undefined)
-      return ['bad', 'removed', 'What is in it is lost: do not use it.'];
+    if (removeErrno === undefined) return ['bad', 'removed', 'Its content is lost: do not use it.'];
     return ['good', removeErrno, 'It is refused.'];
   },
 };

@@ -1,51 +1,51 @@
-/** The doctor's own directory in a volume: a dot-name, which workers ignore; it is always removed. */
+/** The doctor's directory in a volume. Workers ignore its name, which starts with a dot; it is always removed. */
 import { UserError } from '../machine/errors.ts';
 import type { Clock, Random } from '../engine/ports.ts';
 import { errnoOf, type Files } from '../volume/files.ts';
 
-const PREFIX = '.flockwork-doctor-';
-/** What a listing's cache may hide from a mount for so long, it cannot remove either. */
-const PATIENCE = 25_000;
-const AGAIN_AFTER = 500;
+const SCRATCH_PREFIX = '.flockwork-doctor-';
+/** A mount cannot remove files that its cached listing still hides. */
+const CACHE_TIMEOUT_MS = 25_000;
+const RETRY_DELAY_MS = 500;
 
-/** `.flockwork-doctor-XXXXXX`, drawn anew each time: several doctors may be at work. */
+/** Random, because several doctors may run: `.flockwork-doctor-XXXXXX`. */
 export function scratchName(random: Random): string {
   const drawn = Math.floor(random() * 36 ** 6);
-  return PREFIX + drawn.toString(36).padStart(6, '0');
+  return SCRATCH_PREFIX + drawn.toString(36).padStart(6, '0');
 }
 
 /**
- * Resolves when `path`, made through one mount, shows through another one. Throws `no-volume` if it does
- * not: `mount` is something else than it was said to be.
+ * Resolves when `path`, created through one mount, is visible through another one. Throws `no-volume` if it never is:
+ * `mount` is another directory.
  */
 export async function awaitPlace(
   { files, clock, stop }: { files: Files; clock: Clock; stop: AbortSignal },
   path: string,
   mount: string,
 ): Promise<void> {
-  const until = clock.monotonic() + PATIENCE;
+  const until = clock.monotonic() + CACHE_TIMEOUT_MS;
   while ((await files.stat(path)) === undefined) {
     stop.throwIfAborted();
     if (clock.monotonic() > until) {
       throw new UserError(
         'no-volume',
-        `what is made in the volume does not appear in ${mount}; --through has to name another mount point of the same directory`,
+        `a directory created in the volume does not appear in ${mount}; --through must name another mount point of the same directory`,
         { directory: mount },
       );
     }
-    await clock.sleep(AGAIN_AFTER, stop);
+    await clock.sleep(RETRY_DELAY_MS, stop);
   }
 }
 
 /**
- * Removes a tree through whichever of its places can: each knows for sure what was made through it.
- * Throws what the last try said.
+ * Removes a tree through each of its places: each one surely sees what was created through it. Retries, then throws the
+ * last error.
  */
 export async function removeScratch(
   { files, clock }: { files: Files; clock: Clock },
   places: readonly string[],
 ): Promise<void> {
-  const until = clock.monotonic() + PATIENCE;
+  const until = clock.monotonic() + CACHE_TIMEOUT_MS;
   for (;;) {
     for (const place of places) await removeTree(files, place).catch(() => undefined);
     try {
@@ -53,11 +53,11 @@ export async function removeScratch(
     } catch (error) {
       if (clock.monotonic() > until) throw error;
     }
-    await clock.sleep(AGAIN_AFTER);
+    await clock.sleep(RETRY_DELAY_MS);
   }
 }
 
-/** All that the listing shows; one that is gone already is as good. */
+/** Removes what the listing shows; a missing file is not an error. */
 async function removeTree(files: Files, path: string): Promise<void> {
   const gone = (error: unknown): void => {
     if (errnoOf(error) !== 'ENOENT') throw error;

@@ -1,4 +1,4 @@
-/** What time it is on the volume, how well a session would know it, and how fine its stamps are. */
+/** Measures the volume's time, how exactly a session would know it, and the granularity of time stamps. */
 import {
   addSample,
   startVolumeClock,
@@ -10,11 +10,11 @@ import type { Stamps } from './measured.ts';
 import type { Bench } from './ports.ts';
 
 /** As many as a session takes before its first phase. */
-const SAMPLES = 5;
-/** Some milliseconds apart, so that not all of them fall into one tick of a kernel. */
-const APART = 7;
-/** Milliseconds, coarsest first. */
-const GRANULARITIES = [1000, 100, 10, 1];
+const SAMPLE_COUNT = 5;
+/** So that the samples do not all fall into one tick of a kernel. */
+const SAMPLE_INTERVAL_MS = 7;
+/** Coarsest first. */
+const GRANULARITIES_MS = [1000, 100, 10, 1];
 
 export async function probeStamps(bench: Bench): Promise<Stamps> {
   const clocks: VolumeClock[] = [];
@@ -37,18 +37,18 @@ async function sampleClock(
 ): Promise<VolumeClock> {
   let known = startVolumeClock();
   await files.create(path, formatCounter(0));
-  for (let counter = 1; counter <= SAMPLES; counter += 1) {
+  for (let counter = 1; counter <= SAMPLE_COUNT; counter += 1) {
     const before = Math.floor(clock.now());
     await files.overwrite(path, formatCounter(counter));
     const after = Math.floor(clock.now()) + 1;
     const mtime = (await files.stat(path))?.mtime ?? Number.NaN;
     known = addSample(known, { before, after, mtime, monotonic: clock.monotonic() });
     mtimes.push(mtime);
-    await clock.sleep(APART);
+    await clock.sleep(SAMPLE_INTERVAL_MS);
   }
   return known;
 }
 
 function granularityOf(mtimes: readonly number[]): number {
-  return GRANULARITIES.find((step) => mtimes.every((mtime) => mtime % step === 0)) ?? 0;
+  return GRANULARITIES_MS.find((step) => mtimes.every((mtime) => mtime % step === 0)) ?? 0;
 }

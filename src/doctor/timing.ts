@@ -1,4 +1,4 @@
-/** Opinions on time: how late changes show, whose clock it is, how fast the volume is. Pure. */
+/** Judges timing: visibility of changes, origin of time stamps, speed. Pure. */
 import { formatDuration } from '../machine/duration.ts';
 import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../volume/phases/cycle.ts';
 import { advise, flagsOf } from './advice.ts';
@@ -6,27 +6,26 @@ import { stampedBy, type StampedBy } from './clocks.ts';
 import type { FileSystem } from './file-system.ts';
 import type { Judge, Opinion } from './opinion.ts';
 
-/** Milliseconds. */
-const SANE_OFFSET = 1000;
-const ONE_TICK = 10;
-/** Of a buffer, what one operation may fill. */
-const SLOW_FACTOR = 0.5;
+const MAX_CLOCK_OFFSET_MS = 1000;
+const KERNEL_TICK_MS = 10;
+/** Of a buffer, for one operation. */
+const MAX_BUFFER_FRACTION = 0.5;
 
 const defaultsOf = ({ network }: FileSystem): PhaseLengths =>
   network ? NETWORK_PHASES : LOCAL_PHASES;
 
-const STAMPED: Readonly<Record<StampedBy['who'], (how: string) => Opinion>> = {
-  'this host': (how) => ['good', how, 'Workers on it have one clock.'],
-  server: (how) => ['good', how, "All hosts go by the server's clock."],
+const STAMP_OPINIONS: Readonly<Record<StampedBy['who'], (how: string) => Opinion>> = {
+  'this host': (how) => ['good', how, 'All workers use one clock.'],
+  server: (how) => ['good', how, "All hosts use the server's clock."],
   client: (how) => [
     'warning',
     how,
-    'Each host stamps its own time: keep their clocks within a buffer (NTP).',
+    'Each host stamps its own time: keep their clocks within a buffer of each other (NTP).',
   ],
   unknown: (how) => [
     'warning',
     how,
-    "It cannot be told: keep all hosts' clocks within a buffer (NTP).",
+    "Not known: keep all hosts' clocks within a buffer of each other (NTP).",
   ],
 };
 
@@ -34,7 +33,7 @@ export const TIMING: Readonly<Record<string, Judge>> = {
   'own listings': ({ listing }) => {
     if (listing === undefined) return undefined;
     if (listing.fresh) return ['good', 'fresh', 'A new name is in the next listing.'];
-    return ['warning', 'stale', 'A new name is missing from the next listing: turn caches off.'];
+    return ['warning', 'stale', 'A new name is missing from the next listing: turn off caching.'];
   },
 
   'changes by others': ({ visibility, fileSystem }) => {
@@ -49,31 +48,31 @@ export const TIMING: Readonly<Record<string, Judge>> = {
       return [
         'warning',
         measured,
-        `Not seen in ${formatDuration(limit)}: mount it with caches off.`,
+        `Not visible within ${formatDuration(limit)}: mount it without caching.`,
       ];
     }
     if (fileSystem.network && mounts < 2) {
       return [
         'warning',
         measured,
-        'Through one mount, which knows its own: say --through another.',
+        'Measured through one mount, which sees its own changes: pass another one with --through.',
       ];
     }
     if (worst > NETWORK_PHASES.assignment / 2) {
       return [
         'warning',
         measured,
-        'Caches hide changes for long: phases have to be as long, or caches off.',
+        'Caches hide changes for long: use phases of that length, or turn off caching.',
       ];
     }
-    return ['good', measured, 'Others see a change soon.'];
+    return ['good', measured, 'Other processes see a change soon.'];
   },
 
   'time stamps by': (measured) => {
     const by = stampedBy(measured);
     if (by === undefined) return undefined;
     const how = `${by.who}${by.measured || by.who === 'unknown' ? '' : ', as expected'}`;
-    return STAMPED[by.who](how);
+    return STAMP_OPINIONS[by.who](how);
   },
 
   'time stamps': ({ stamps }) => {
@@ -81,11 +80,11 @@ export const TIMING: Readonly<Record<string, Judge>> = {
     const { granularity } = stamps;
     if (granularity === 0) return ['good', 'finer than 1 ms', 'Fine enough for any buffer.'];
     const measured = `multiples of ${formatDuration(granularity)}`;
-    if (granularity <= ONE_TICK) return ['good', measured, 'Fine enough for any buffer.'];
+    if (granularity <= KERNEL_TICK_MS) return ['good', measured, 'Fine enough for any buffer.'];
     return [
       'warning',
       measured,
-      'Coarse, and so is what workers know of its time: take the recommended flags.',
+      'Coarse, so workers know its time inexactly: use the recommended flags.',
     ];
   },
 
@@ -96,17 +95,18 @@ export const TIMING: Readonly<Record<string, Judge>> = {
       return [
         'bad',
         'no time',
-        'Its time stamps make no sense, and workers go by them: mend its clock.',
+        'Its time stamps are implausible, and workers depend on them: fix its clock.',
       ];
     }
-    // At least, and at most: the stamps do not tell more.
+    // `off` is a lower bound, `most` an upper one.
     const off = Math.max(own.low, -own.high, 0);
     const most = formatDuration(Math.max(Math.abs(own.low), Math.abs(own.high)));
-    if (off <= SANE_OFFSET) return ['good', `at most ${most} off`, "As this host's."];
+    if (off <= MAX_CLOCK_OFFSET_MS)
+      return ['good', `at most ${most} off`, "Agrees with this host's clock."];
     return [
       'warning',
       `about ${most} off`,
-      "Not as this host's. Workers go by the volume's; other programs may not.",
+      "Differs from this host's clock. Workers use the volume's; other programs may not.",
     ];
   },
 
@@ -118,7 +118,7 @@ export const TIMING: Readonly<Record<string, Judge>> = {
     return [
       'warning',
       measured,
-      `More than a default buffer (${formatDuration(buffer)}): take the recommended flags.`,
+      `More than a default buffer (${formatDuration(buffer)}): use the recommended flags.`,
     ];
   },
 
@@ -127,12 +127,12 @@ export const TIMING: Readonly<Record<string, Judge>> = {
     const { operation, p95 } = latency.reduce((worst, one) => (one.p95 > worst.p95 ? one : worst));
     const { buffer } = defaultsOf(fileSystem);
     const measured = `${operation} ${formatDuration(p95)}`;
-    if (p95 <= buffer * SLOW_FACTOR)
+    if (p95 <= buffer * MAX_BUFFER_FRACTION)
       return ['good', measured, 'The slowest operation (p95) fits into a buffer.'];
     return [
       'warning',
       measured,
-      'The slowest operation (p95) fills a default buffer: take the recommended flags.',
+      'The slowest operation (p95) fills a default buffer: use the recommended flags.',
     ];
   },
 
@@ -145,6 +145,6 @@ export const TIMING: Readonly<Record<string, Judge>> = {
     const short = Object.keys(used).filter((name) => used[name]! < advised[name]!);
     const text = flagsOf({ phases, lease });
     if (short.length === 0) return ['good', text, 'Long enough for what was measured.'];
-    return ['warning', text, `Too short: ${short.join(', ')}. Others take an empty volume.`];
+    return ['warning', text, `Too short: ${short.join(', ')}. Other values need an empty volume.`];
   },
 };

@@ -1,32 +1,34 @@
-/** How long a change that one process makes stays hidden from another one that has looked before. */
+/** Measures how long a change of one process stays invisible to another one that has read the old state. */
 import type { Files } from '../volume/files.ts';
-import { LOOKS, type Look, type Visibility } from './measured.ts';
+import { VISIBILITY_CHECKS, type VisibilityCheck, type Visibility } from './measured.ts';
 import type { Bench, Peer } from './ports.ts';
 
-/** Milliseconds. sshfs keeps a listing for 20 s by default. */
-const LIMIT = 25_000;
-const WHOLE_LIMIT = 28_000;
-const ROUNDS = 8;
-/** Until the other process is at its post. */
-const HEAD_START = 15;
+/** sshfs caches a listing for 20 s by default. */
+const MAX_DELAY_MS = 25_000;
+const MAX_PROBE_MS = 28_000;
+const MAX_ROUNDS = 8;
+/** Time for the other process to start polling. */
+const START_DELAY_MS = 15;
 
-const BEFORE = '0';
-const AFTER = '1';
+const OLD_CONTENT = '0';
+const NEW_CONTENT = '1';
 
-/** What makes the change that a look is for. */
-const CHANGE: Readonly<Record<Look, (files: Files, path: string) => Promise<void>>> = {
-  listing: (files, path) => files.create(path, AFTER),
-  stat: (files, path) => files.create(path, AFTER),
-  content: (files, path) => files.overwrite(path, AFTER),
+/** Makes the change that each check polls for. */
+const MAKE_CHANGE: Readonly<
+  Record<VisibilityCheck, (files: Files, path: string) => Promise<void>>
+> = {
+  listing: (files, path) => files.create(path, NEW_CONTENT),
+  stat: (files, path) => files.create(path, NEW_CONTENT),
+  content: (files, path) => files.overwrite(path, NEW_CONTENT),
 };
 
 interface Way {
-  /** Places: whoever makes the change, and whoever looks out for it. */
+  /** Places of the process that makes the change and of the one that polls for it. */
   readonly from: string;
   readonly to: string;
 }
 
-/** Between DIR's mount and each other one, both ways; where there is one mount only, between processes on it. */
+/** Between the volume's mount and each other one, in both directions; with one mount, between processes on it. */
 function waysBetween([own = '', ...others]: readonly string[]): Way[] {
   if (others.length === 0) return [{ from: own, to: own }];
   return others.flatMap((other) => [
@@ -35,26 +37,31 @@ function waysBetween([own = '', ...others]: readonly string[]): Way[] {
   ]);
 }
 
-/** A directory for each kind of look and each way: who changes a directory has no stale listing of it. */
-const folderOf = (by: Look, way: number): string => `seen-${by}-${way}`;
+/** One directory per check and direction: a mount that changes a directory has no stale listing of it. */
+const folderOf = (by: VisibilityCheck, way: number): string => `seen-${by}-${way}`;
 
-/** They have to be there, for all mounts to see, before `probeVisibility`. */
+/** Must be visible through all mounts before `probeVisibility`. */
 export function visibilityFolders(places: readonly string[]): string[] {
-  return waysBetween(places).flatMap((_, way) => LOOKS.map((by) => folderOf(by, way)));
+  return waysBetween(places).flatMap((_, way) => VISIBILITY_CHECKS.map((by) => folderOf(by, way)));
 }
 
 export async function probeVisibility(bench: Bench): Promise<Visibility> {
   const { clock, places, peers, stop } = bench;
-  const longest: Record<Look, number> = { listing: 0, stat: 0, content: 0 };
-  const until = clock.monotonic() + WHOLE_LIMIT;
+  const longest: Record<VisibilityCheck, number> = { listing: 0, stat: 0, content: 0 };
+  const until = clock.monotonic() + MAX_PROBE_MS;
   let rounds = 0;
-  // One round in any case; further ones while there is time for the worst of what was seen.
+  // One round in any case; more while there is time for the longest delay so far.
   const isTime = (): boolean => clock.monotonic() + Math.max(...Object.values(longest)) < until;
-  for (; rounds < ROUNDS && (rounds === 0 || isTime()); rounds += 1) {
+  for (; rounds < MAX_ROUNDS && (rounds === 0 || isTime()); rounds += 1) {
     stop.throwIfAborted();
-    // Listings, attributes and contents have caches of their own; all are watched at once, for they may take long.
+    // Listings, attributes and contents have separate caches; they are polled concurrently, because each may take long.
     const posts = waysBetween(places).flatMap((way, index) =>
-      LOOKS.map((by) => ({ ...way, by, folder: folderOf(by, index), name: String(rounds) })),
+      VISIBILITY_CHECKS.map((by) => ({
+        ...way,
+        by,
+        folder: folderOf(by, index),
+        name: String(rounds),
+      })),
     );
     const delays = await Promise.all(
       posts.map((post, index) => delay(bench, peers[index % peers.length]!, post)),
@@ -63,31 +70,37 @@ export async function probeVisibility(bench: Bench): Promise<Visibility> {
       longest[by] = Math.max(longest[by], delays[index]!);
     }
   }
-  return { mounts: places.length, longest, limit: LIMIT, rounds };
+  return { mounts: places.length, longest, limit: MAX_DELAY_MS, rounds };
 }
 
 interface Post extends Way {
-  readonly by: Look;
+  readonly by: VisibilityCheck;
   readonly folder: string;
   readonly name: string;
 }
 
-/** Milliseconds; Infinity if the change did not show within the limit. */
+/** Delay in ms; Infinity if the change was not visible within the limit. */
 async function delay(
   { files, clock }: Bench,
   peer: Peer,
   { from, to, by, folder, name }: Post,
 ): Promise<number> {
   const made = `${from}/${folder}/${name}`;
-  if (by === 'content') await files.create(made, BEFORE);
-  const look = { kind: 'look', by, directory: `${to}/${folder}`, name, content: AFTER } as const;
-  // Once in vain: this is what caches keep.
+  if (by === 'content') await files.create(made, OLD_CONTENT);
+  const look = {
+    kind: 'look',
+    by,
+    directory: `${to}/${folder}`,
+    name,
+    content: NEW_CONTENT,
+  } as const;
+  // A first look fills the caches with the old state.
   await peer.ask({ ...look, limit: 0 });
-  const reply = peer.ask({ ...look, limit: LIMIT });
-  // It may fail (a stopped peer) while nobody waits for it yet.
+  const reply = peer.ask({ ...look, limit: MAX_DELAY_MS });
+  // It may reject (a stopped peer) before it is awaited.
   reply.catch(() => undefined);
-  await clock.sleep(HEAD_START);
-  await CHANGE[by](files, made);
+  await clock.sleep(START_DELAY_MS);
+  await MAKE_CHANGE[by](files, made);
   const changed = clock.monotonic();
   const { seen } = await reply;
   return seen === undefined ? Number.POSITIVE_INFINITY : Math.max(0, seen - changed);

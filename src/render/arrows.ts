@@ -1,4 +1,4 @@
-/** A machine as what diagrams are made of: which state leads to which, and by what. */
+/** A machine as nodes and arrows of a diagram. */
 import type { Machine, StateKind } from '../machine/definition.ts';
 import { verdictsOf, type Cell } from '../machine/table.ts';
 import { shortDuration, visible } from './text.ts';
@@ -6,9 +6,9 @@ import { shortDuration, visible } from './text.ts';
 export interface Arrow {
   readonly from: string;
   readonly to: string;
-  /** What is written on it, one line each: visible, not escaped. */
+  /** One line each: visible, not escaped. */
   readonly labels: readonly string[];
-  /** It depends on more than the state and the event. */
+  /** The target depends on more than state and event. */
   readonly isChoice: boolean;
 }
 
@@ -26,7 +26,7 @@ export interface Drawing {
   readonly arrows: readonly Arrow[];
 }
 
-/** What changes nothing is not drawn. */
+/** Events that change nothing have no arrow. */
 export function drawingOf(machine: Machine): Drawing {
   const { name, version, kinds, initial } = machine;
   const nodes = [...kinds].map(([state, kind]) => ({

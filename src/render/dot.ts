@@ -1,8 +1,8 @@
-/** A machine in the language of Graphviz. */
+/** A machine as a Graphviz diagram. */
 import type { StateKind, Machine } from '../machine/definition.ts';
 import { drawingOf } from './arrows.ts';
 
-const STYLE: Record<StateKind, string> = {
+const NODE_STYLES: Record<StateKind, string> = {
   runnable: 'style="rounded,filled", fillcolor="#dbeafe"',
   waiting: 'style=rounded',
   terminal: 'style=rounded, peripheries=2',
@@ -18,7 +18,7 @@ export function dotOf(machine: Machine): string {
     'edge [fontname="sans-serif", fontsize=10]',
     'start [shape=point, width=0.15]',
     ...nodes.map(
-      ({ name, text, kind }) => `${ids.get(name)} [label=${quote([text])}, ${STYLE[kind]}]`,
+      ({ name, text, kind }) => `${ids.get(name)} [label=${quote([text])}, ${NODE_STYLES[kind]}]`,
     ),
     `start -> ${ids.get(start.name)}`,
     ...arrows.map(
@@ -29,7 +29,7 @@ export function dotOf(machine: Machine): string {
   return [`digraph ${quote([title])} {`, ...lines.map((line) => `  ${line};`), '}'].join('\n');
 }
 
-/** Lines of text; in a label Graphviz reads escapes and, as HTML does, entities. */
+/** Quotes lines of text. Graphviz interprets backslashes and HTML entities in labels. */
 function quote(lines: readonly string[]): string {
   const escape = (line: string): string => line.replace(/["\\]/g, '\\$&').replaceAll('&', '&amp;');
   return `"${lines.map(escape).join('\\n')}"`;

@@ -1,14 +1,15 @@
 /**
- * Where the boxes of a diagram go: columns by their distance from the start, from left to right, with a column for
- * labels between any two. An arrow is a chain of items, one in each column that it passes; what is in a column is
- * ordered so that few arrows cross, and then drawn toward its neighbours.
+ * DiagramLayout of a diagram from left to right, by dagre: columns of boxes, the start first, with a column for labels
+ * between any two. A function of its arguments: the same diagram has the same picture.
  */
+import { Graph, layout } from '@dagrejs/dagre';
+
 export interface Size {
   readonly width: number;
   readonly height: number;
 }
 
-/** Both are indices of boxes. */
+/** `from` and `to` are indices of boxes. A box has at most two loops: links to itself. */
 export interface Link {
   readonly from: number;
   readonly to: number;
@@ -20,247 +21,146 @@ export interface Point {
   readonly y: number;
 }
 
-/** Points are middles. */
-export interface Layout extends Size {
-  /** As high as the arrows at them need. */
+/** Boxes and labels are given by their middles. */
+export interface DiagramLayout extends Size {
+  /** As high as the links at them need. */
   readonly boxes: readonly (Point & Size)[];
   readonly labels: readonly Point[];
-  /** Of each link: it goes on level within a pair, and bends from one pair to the next. */
+  /** One per link, horizontal at each point. A loop has three points, the second at its label. */
   readonly paths: readonly (readonly Point[])[];
 }
 
-interface Item extends Size {
-  readonly column: number;
-  readonly near: Item[];
-  y: number;
+/** Nodes by index of the box; edges by index of the link, none for loops. dagre writes positions into them. */
+interface Placed {
+  readonly size: Size;
+  readonly nodes: readonly (Size & Point)[];
+  readonly edges: ReadonlyMap<number, Size & Point & { readonly points: readonly Point[] }>;
 }
 
-/** A link's items: its two boxes, and what is between, the label where it leaves. */
-interface Chain {
-  readonly from: Item;
-  readonly to: Item;
-  readonly between: readonly Item[];
-}
+/** The horizontal margin has room for the arrow to the start. */
+const LAYOUT_OPTIONS = {
+  rankdir: 'LR',
+  nodesep: 12,
+  edgesep: 12,
+  ranksep: 64,
+  marginx: 64,
+  marginy: 24,
+};
+/** Distance of two links at one side of a box. */
+const PORT_DISTANCE = 9;
+/** Distance of a box and the label of a loop. */
+const LOOP_DISTANCE = 14;
 
-/** `crossing`: for each of them, up to `crossed` for all. */
-const GAP = { column: 40, row: 12, crossing: 6, crossed: 160 };
-const MARGIN = 24;
-const PORT = 9;
-const SWEEPS = 12;
-const mean = (numbers: readonly number[]): number =>
-  numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
-
-export function layOut(sizes: readonly Size[], links: readonly Link[], start: number): Layout {
-  const distance = distances(sizes.length, links, start);
-  const columns: Item[][] = [];
-  const put = (column: number, size: Size): Item => {
-    const item: Item = { ...size, column, near: [], y: 0 };
-    (columns[column] ??= []).push(item);
-    return item;
-  };
-  const ends = links.flatMap((link) => sidesOf(link, distance));
-  const boxes = sizes.map((size, index) => {
-    const at = (side: number): number =>
-      ends.filter((end) => end.box === index && end.side === side).length;
-    const height = Math.max(size.height, (Math.max(at(-1), at(1)) + 1) * PORT);
-    return put(2 * distance[index]!, { ...size, height });
+export function layOut(
+  sizes: readonly Size[],
+  links: readonly Link[],
+  start: number,
+): DiagramLayout {
+  const heights = sizes.map(({ height }, index) => {
+    const others = links.filter(({ from, to }) => from !== to);
+    const leaving = others.filter(({ from }) => from === index).length;
+    const arriving = others.filter(({ to }) => to === index).length;
+    return Math.max(height, (Math.max(leaving, arriving) + 1) * PORT_DISTANCE);
   });
-  const chains = links.map((link) => chainOf(link, boxes, put));
-  for (let column = 0; column < columns.length; column += 1) columns[column] ??= [];
-  order(columns);
-  for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
-    for (const column of sweep % 2 === 0 ? columns : columns.toReversed()) settle(column);
+  const boxSizes = sizes.map(({ width }, index) => ({ width, height: heights[index]! }));
+  const { size, nodes, edges } = placed(boxSizes, links, start);
+  const boxes = nodes.map(({ x, y }, index) => ({ ...boxSizes[index]!, x, y }));
+  const labels = links.map((link, index): Point => {
+    const edge = edges.get(index);
+    if (edge !== undefined) return edge;
+    const { x, y, height } = boxes[link.from]!;
+    const distance = height / 2 + LOOP_DISTANCE + link.label.height / 2;
+    return { x, y: loopsAt(links, link.from)[0] === link ? y + distance : y - distance };
+  });
+  // A link is horizontal where it passes a column, so that it meets neither a box nor a label.
+  const columns = new Map<number, number>();
+  for (const { x, width } of [...nodes, ...edges.values()]) {
+    columns.set(x, Math.max(columns.get(x) ?? 0, width));
   }
-  return measured(columns, boxes, chains);
-}
-
-/** Steps from the start; what cannot be reached from there starts anew. */
-function distances(count: number, links: readonly Link[], start: number): number[] {
-  const distance: (number | undefined)[] = new Array<undefined>(count).fill(undefined);
-  for (const root of [start, ...distance.keys()]) {
-    const queue = distance[root] === undefined ? [root] : [];
-    distance[root] ??= 0;
-    for (const box of queue) {
-      for (const { from, to } of links) {
-        if (from !== box || distance[to] !== undefined) continue;
-        distance[to] = distance[box]! + 1;
-        queue.push(to);
-      }
-    }
-  }
-  return distance.map((one) => one ?? 0);
-}
-
-/** Where a link touches its boxes: 1 at their right, -1 at their left. */
-function sidesOf(
-  { from, to }: Link,
-  distance: readonly number[],
-): { readonly box: number; readonly side: 1 | -1 }[] {
-  const forth = distance[to]! - distance[from]!;
-  return [
-    { box: from, side: forth < 0 ? -1 : 1 },
-    { box: to, side: forth > 0 ? -1 : 1 },
-  ];
-}
-
-function chainOf(
-  { from: source, to: target, label }: Link,
-  boxes: readonly Item[],
-  put: (column: number, size: Size) => Item,
-): Chain {
-  const [from, to] = [boxes[source]!, boxes[target]!];
-  const step = to.column < from.column ? -1 : 1;
-  const between: Item[] = [];
-  let before = from;
-  const join = (item: Item): void => {
-    before.near.push(item);
-    item.near.push(before);
-    before = item;
-  };
-  // To one in the same column, by way of the label at its right.
-  const last = to.column === from.column ? from.column + 2 : to.column;
-  for (let column = from.column + step; column !== last; column += step) {
-    const item = put(column, between.length === 0 ? label : { width: 0, height: 2 });
-    between.push(item);
-    join(item);
-  }
-  join(to);
-  return { from, to, between };
-}
-
-/** Each column by the middle of its neighbours, to and fro; what crosses least is kept. */
-function order(columns: Item[][]): void {
-  let best = columns.map((column) => [...column]);
-  let least = crossings(columns);
-  for (let sweep = 0; sweep < SWEEPS && least > 0; sweep += 1) {
-    const isForth = sweep % 2 === 0;
-    for (const column of isForth ? columns : columns.toReversed()) {
-      const place = new Map(columns.flatMap((all) => all.map((item, index) => [item, index])));
-      const weight = new Map(
-        column.map((item) => {
-          const earlier = item.near.filter((one) => one.column < item.column === isForth);
-          return [
-            item,
-            earlier.length === 0 ? place.get(item)! : mean(earlier.map((one) => place.get(one)!)),
-          ];
-        }),
-      );
-      column.sort((one, other) => weight.get(one)! - weight.get(other)!);
-    }
-    const now = crossings(columns);
-    if (now >= least) continue;
-    least = now;
-    best = columns.map((column) => [...column]);
-  }
-  for (const [index, column] of best.entries()) columns[index] = column;
-}
-
-const crossings = (columns: readonly (readonly Item[])[]): number =>
-  columns.reduce((sum, column, index) => sum + crossingsOf(column, columns[index + 1] ?? []), 0);
-
-/** Between two columns, `next` at the right of the other. */
-function crossingsOf(column: readonly Item[], next: readonly Item[]): number {
-  const places = new Map(next.map((item, place) => [item, place]));
-  const pairs = column.flatMap((item, place) =>
-    item.near.flatMap((one) => (places.has(one) ? [[place, places.get(one)!] as const] : [])),
-  );
-  return pairs.reduce(
-    (sum, [place, other]) =>
-      sum + pairs.filter((pair) => pair[0] < place && pair[1] > other).length,
-    0,
-  );
-}
-
-/** Wider where arrows cross: they are told apart by where they come from. */
-const gapBetween = (column: readonly Item[], next: readonly Item[]): number =>
-  GAP.column + Math.min(GAP.crossed, crossingsOf(column, next) * GAP.crossing);
-
-/** As near to the middle of their neighbours as the order and the gaps allow: neighbours that collide go together. */
-function settle(column: readonly Item[]): void {
-  const groups: { items: Item[]; height: number; wishes: number[] }[] = [];
-  for (const item of column) {
-    const wish = item.near.length === 0 ? item.y : mean(item.near.map(({ y }) => y));
-    groups.push({ items: [item], height: item.height + GAP.row, wishes: [wish] });
-    for (;;) {
-      const [upper, lower] = groups.slice(-2);
-      if (lower === undefined || upper === undefined) break;
-      if (mean(upper.wishes) + (upper.height + lower.height) / 2 <= mean(lower.wishes)) break;
-      // The wishes of each are for the middle of its group.
-      const wishes = [
-        ...upper.wishes.map((one) => one + lower.height / 2),
-        ...lower.wishes.map((one) => one - upper.height / 2),
+  const between = links.map(({ from, to }, index): Point[] => {
+    const points = edges.get(index)?.points.slice(1, -1) ?? [];
+    const passed = points.flatMap(({ x, y }) => {
+      const half = (columns.get(x) ?? 0) / 2;
+      return [
+        { x: x - half, y },
+        { x: x + half, y },
       ];
-      const items = [...upper.items, ...lower.items];
-      groups.splice(-2, 2, { items, height: upper.height + lower.height, wishes });
-    }
-  }
-  for (const { items, height, wishes } of groups) {
-    let top = mean(wishes) - height / 2;
-    for (const item of items) {
-      item.y = top + (item.height + GAP.row) / 2;
-      top += item.height + GAP.row;
-    }
-  }
-}
-
-/** Columns side by side, and the whole moved to where coordinates begin. */
-function measured(columns: Item[][], boxes: readonly Item[], chains: readonly Chain[]): Layout {
-  const all = columns.flat();
-  const top = Math.min(...all.map(({ y, height }) => y - height / 2)) - MARGIN;
-  const bottom = Math.max(...all.map(({ y, height }) => y + height / 2)) + MARGIN;
-  const edges: { left: number; right: number }[] = [];
-  let x = MARGIN + GAP.column;
-  for (const [index, column] of columns.entries()) {
-    const width = Math.max(0, ...column.map((item) => item.width));
-    edges.push({ left: x, right: x + width });
-    x += width + gapBetween(column, columns[index + 1] ?? []);
-  }
-  const middle = (item: Item): Point => {
-    const { left, right } = edges[item.column]!;
-    return { x: (left + right) / 2, y: item.y - top };
-  };
-  const ports = portsOf(chains, middle);
-  const paths = chains.map(({ from, to, between }, index) => {
-    const isBack = to.column < from.column;
-    const passed = between.flatMap((item): Point[] => {
-      const { left, right } = edges[item.column]!;
-      const { y } = middle(item);
-      if (to.column === from.column) return [{ x: left, y }];
-      return [left, right]
-        .map((side) => ({ x: side, y }))
-        .sort((a, b) => (isBack ? b.x - a.x : a.x - b.x));
     });
-    return [ports[2 * index]!, ...passed, ports[2 * index + 1]!];
+    return boxes[to]!.x < boxes[from]!.x ? passed.toReversed() : passed;
   });
-  const labels = chains.map(({ from, to, between }) => {
-    const label = between[0]!;
-    const { x: centre, y } = middle(label);
-    // Beside the bow that it belongs to.
-    return from.column === to.column
-      ? { x: edges[label.column]!.left + label.width / 2, y }
-      : { x: centre, y };
+  const ends = endsOf(links, boxes, between).map((port, index) => {
+    const { from, to } = links[index >> 1]!;
+    const { x, width } = nodes[index % 2 === 0 ? from : to]!;
+    // Horizontal beside the label of a loop as well.
+    const beside = { x: port.x < x ? x - width / 2 : x + width / 2, y: port.y };
+    return beside.x === port.x ? [port] : [port, beside];
   });
-  return {
-    width: x + MARGIN,
-    height: bottom - top,
-    boxes: boxes.map((box) => ({ width: box.width, height: box.height, ...middle(box) })),
-    labels,
-    paths,
-  };
+  const paths = links.map(({ from, to }, index) => {
+    if (from !== to) {
+      return [...ends[2 * index]!, ...between[index]!, ...ends[2 * index + 1]!.toReversed()];
+    }
+    const { x, y, height } = boxes[from]!;
+    const side = labels[index]!.y < y ? y - height / 2 : y + height / 2;
+    return [{ x: x - PORT_DISTANCE, y: side }, labels[index]!, { x: x + PORT_DISTANCE, y: side }];
+  });
+  return { width: size.width, height: size.height, boxes, labels, paths };
 }
 
-/** Both ends of each chain: those at one side of a box one below the other, as what they lead to. */
-function portsOf(chains: readonly Chain[], middle: (item: Item) => Point): Point[] {
-  const ends = chains.flatMap(({ from, to, between }) => [
-    { box: from, toward: between[0]!, isLeft: to.column < from.column },
-    { box: to, toward: between.at(-1)!, isLeft: to.column > from.column },
-  ]);
+/** An edge of the graph leads away from the start, even if its link leads back. */
+function placed(boxes: readonly Size[], links: readonly Link[], start: number): Placed {
+  const reached = new Set([start]);
+  // Breadth first: what is added to a set while it is iterated is iterated as well.
+  for (const box of reached) {
+    for (const { from, to } of links) if (from === box) reached.add(to);
+  }
+  const order = [...new Set([...reached, ...boxes.keys()])];
+  const nodes = boxes.map((box, index) => {
+    const loops = loopsAt(links, index).map(({ label }) => label);
+    const room = Math.max(0, ...loops.map((label) => label.height + LOOP_DISTANCE));
+    const width = Math.max(box.width, ...loops.map((label) => label.width));
+    return { width, height: box.height + 2 * room, x: 0, y: 0 };
+  });
+  const edges = new Map(
+    [...links.entries()]
+      .filter(([, { from, to }]) => from !== to)
+      .map(([index, { label }]) => [index, { ...label, labelpos: 'c', x: 0, y: 0, points: [] }]),
+  );
+  const graph = new Graph({ multigraph: true });
+  const size = { ...LAYOUT_OPTIONS, width: 0, height: 0 };
+  graph.setGraph(size);
+  for (const [index, node] of nodes.entries()) graph.setNode(`${index}`, node);
+  for (const [index, edge] of edges) {
+    const { from, to } = links[index]!;
+    const isBack = order.indexOf(to) < order.indexOf(from);
+    const [v, w] = isBack ? [to, from] : [from, to];
+    graph.setEdge(`${v}`, `${w}`, edge, `${index}`);
+  }
+  layout(graph);
+  return { size, nodes, edges };
+}
+
+const loopsAt = (links: readonly Link[], box: number): Link[] =>
+  links.filter(({ from, to }) => from === box && to === box);
+
+/** Both ends of each link, at one side of a box in the order of the points that they lead to. */
+function endsOf(
+  links: readonly Link[],
+  boxes: readonly (Size & Point)[],
+  between: readonly (readonly Point[])[],
+): Point[] {
+  const ends = links.flatMap(({ from, to }, index) =>
+    [
+      { box: boxes[from]!, toward: between[index]![0] },
+      { box: boxes[to]!, toward: between[index]!.at(-1) },
+    ].map(({ box, toward = box }) => ({ box, toward, side: Math.sign(toward.x - box.x) })),
+  );
   return ends.map((end) => {
     const beside = ends
-      .filter(({ box, isLeft }) => box === end.box && isLeft === end.isLeft)
+      .filter(({ box, side }) => box === end.box && side === end.side)
       .sort((one, other) => one.toward.y - other.toward.y);
-    const { x, y } = middle(end.box);
-    const shift = (beside.indexOf(end) - (beside.length - 1) / 2) * PORT;
-    return { x: x + ((end.isLeft ? -1 : 1) * end.box.width) / 2, y: y + shift };
+    const { x, y, width, height } = end.box;
+    const distance = Math.min(PORT_DISTANCE, height / (beside.length + 1));
+    const shift = (beside.indexOf(end) - (beside.length - 1) / 2) * distance;
+    return { x: x + (end.side * width) / 2, y: y + shift };
   });
 }

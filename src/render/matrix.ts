@@ -4,11 +4,11 @@ import { UserError } from '../machine/errors.ts';
 import { impossible, same, verdictsOf, type Cell, type Verdict } from '../machine/table.ts';
 import { shortDuration, visible } from './text.ts';
 
-/** · is same, ✗ is impossible, → is a target; a choice has its label first. Throws `no-table`. */
+/** `·` is same, `✗` is impossible, `→` is a target; a choice starts with its label. Throws `no-table`. */
 export function matrixOf(machine: Machine): string {
   const { name, kinds, events, initial, rules, timers } = machine;
   if (rules === undefined) {
-    const message = `machine ${name} has no table: what its ticks answer leads from state to state`;
+    const message = `cannot draw a matrix of machine ${name}: it has no table of states and events`;
     throw new UserError('no-table', message, { machine: name });
   }
   const rows = [...kinds.keys()].map((state) => [
@@ -43,7 +43,7 @@ function verdictText(verdict: Verdict): string {
   return verdict === impossible ? '✗' : `→ ${escape(verdict)}`;
 }
 
-/** Columns as wide as their widest cell: it can be read as it is, too. */
+/** Pads columns, so that the source is readable, too. */
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((_, column) =>
     Math.max(3, ...[head, ...rows].map((row) => row[column]!.length)),
@@ -54,7 +54,7 @@ function tableOf(head: readonly string[], rows: readonly (readonly string[])[]):
   return [line(head), line(rule), ...rows.map(line)].join('\n');
 }
 
-/** What Markdown would take for something else; an underscore within a word is none of it. */
+/** Escapes characters that mean something in Markdown; an underscore within a word does not. */
 function escape(name: string): string {
   return visible(name)
     .replace(/[\\`*[\]<>|~&$#]/g, '\\$&')

@@ -1,8 +1,8 @@
-/** A machine as a Mermaid state diagram, which many sites draw where they show Markdown. */
+/** A machine as a Mermaid state diagram, which many sites render in Markdown. */
 import type { Machine } from '../machine/definition.ts';
 import { drawingOf } from './arrows.ts';
 
-/** One line for each event that leads somewhere. */
+/** One line for each event and target. */
 export function mermaidOf(machine: Machine): string {
   const { nodes, arrows } = drawingOf(machine);
   const ids = new Map(nodes.map(({ name }, index) => [name, `s${index}`]));
@@ -21,8 +21,8 @@ export function mermaidOf(machine: Machine): string {
 }
 
 /**
- * Mermaid's own entities for whatever might mean something to it. `direction LR` is a statement, wherever on a line
- * it stands; a text that begins as a list does is taken for one.
+ * Replaces characters that may have a meaning in Mermaid by its entities. `direction LR` is a statement anywhere on a
+ * line, and a text that starts like a list becomes one.
  */
 function escape(text: string): string {
   const entity = (one: string): string => `#${one.codePointAt(0)};`;

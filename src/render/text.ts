@@ -1,12 +1,11 @@
-/** Names as people read them: nothing in them can be mistaken for what stands around them. */
+/** Names as readable text: nothing in them can be mistaken for the surrounding text. */
 
-/** Made of two parts that are shown by pictures of their own: control characters, and what is no character. */
 const CONTROL = /[\u0000-\u001f\u007f]/g;
 const NO_CHARACTER =
   /[\u0080-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffe\uffff]|\p{Surrogate}/gu;
 const OUTER_SPACE = /^ +| +$/g;
 
-/** One line, whatever the name: a line break is ␊, a space at an end is ␣, what cannot be shown is �. */
+/** One line for any name: a line break becomes ␊, a space at an end ␣, a character that cannot be shown �. */
 export function visible(name: string): string {
   return name
     .replace(CONTROL, (one) =>
@@ -16,7 +15,7 @@ export function visible(name: string): string {
     .replace(OUTER_SPACE, (spaces) => '\u2423'.repeat(spaces.length));
 }
 
-/** As it is written in a machine: `3s`, `1.5s`, `150ms`. */
+/** As a machine's definition has it: `3s`, `1.5s`, `150ms`. */
 export function shortDuration(ms: number): string {
   const units = [
     ['h', 3_600_000],

@@ -1,4 +1,4 @@
-/** An XState machine, looked at before it runs: what it may have, and the hash by which its snapshots are known. */
+/** Validates an XState machine before it runs, and computes the hash that identifies its snapshots. */
 import { createHash } from 'node:crypto';
 import type { AnyActorLogic, AnyStateMachine } from 'xstate';
 import { UserError } from '../machine/errors.ts';
@@ -9,19 +9,19 @@ export interface Definition {
   readonly name: string;
   readonly machine: AnyStateMachine;
   readonly hash: string;
-  /** The promises that it invokes, by the `src` of their snapshots. */
+  /** The promises that it invokes, by `src`. */
   readonly promises: ReadonlyMap<string, AnyActorLogic>;
 }
 
-/** What changes the snapshot, or what comes of it here. Others do something by themselves. */
-const ACTIONS: ReadonlySet<unknown> = new Set(
+/** Actions that only change the snapshot or its effects. Any other action has side effects of its own. */
+const PURE_ACTIONS: ReadonlySet<unknown> = new Set(
   ['assign', 'raise', 'sendTo', 'cancel', 'enqueueActions'].map((name) => `xstate.${name}`),
 );
 
-/** Throws `bad-machine`: its message has a line, `facts.problems` an entry, for each thing that cannot be here. */
+/** Throws `bad-machine`, with a line in the message and an entry in `facts.problems` for each unsupported feature. */
 export function define(machine: AnyStateMachine, name: string): Definition {
   if (!isMachine(machine)) {
-    refuse(name, ['fromXState takes what createMachine of XState 5 has made']);
+    refuse(name, ['expected a machine made with createMachine of XState 5']);
   }
   const nodes = nodesBelow(machine.root);
   const invokes = nodes.flatMap((node) => node.invoke.map((_, index) => invokeAt(node, index)));
@@ -31,7 +31,9 @@ export function define(machine: AnyStateMachine, name: string): Definition {
     ...invokes.flatMap(({ where, src, logic }) =>
       isPromise(logic)
         ? []
-        : [`${where}: ${actorText(src)} is no fromPromise(…): nothing else can run`],
+        : [
+            `${where}: ${actorText(src)} is not made with fromPromise(…); no other actors are supported`,
+          ],
     ),
   ];
   if (problems.length > 0) refuse(name, problems);
@@ -45,7 +47,7 @@ function refuse(name: string, all: readonly string[]): never {
   throw new UserError('bad-machine', `machine ${name}:${lines}`, { problems });
 }
 
-/** Of whichever copy of XState 5. */
+/** Also true for a machine of another copy of XState 5. */
 function isMachine(value: unknown): value is AnyStateMachine {
   const { root, implementations, getPersistedSnapshot } = (value ?? {}) as Partial<AnyStateMachine>;
   return root !== undefined && implementations !== undefined && getPersistedSnapshot !== undefined;
@@ -59,7 +61,7 @@ const placeOf = (node: StateNode): string =>
   node.path.length === 0 ? 'the machine' : `state ${node.path.join('.')}`;
 
 function severalAt(node: StateNode): string {
-  return `${placeOf(node)} invokes ${node.invoke.length} at once; one promise runs at a time`;
+  return `${placeOf(node)} invokes ${node.invoke.length} actors; one promise runs at a time`;
 }
 
 function invokeAt(
@@ -67,7 +69,7 @@ function invokeAt(
   index: number,
 ): { readonly where: string; readonly src: string; readonly logic: AnyActorLogic | undefined } {
   const { src: named } = node.invoke[index]!;
-  // XState gives those that are written in their places a name.
+  // XState names actors that are written inline.
   const src = typeof named === 'string' ? named : `invoke ${index}`;
   const configured: unknown = [node.config.invoke].flat()[index];
   const given = (configured as { src?: unknown }).src;
@@ -79,7 +81,7 @@ function invokeAt(
 const actorText = (src: string): string =>
   src.startsWith('xstate.invoke.') ? 'its actor' : `actor ${src}`;
 
-/** There is no other way to tell: it is done with the event that says what it came to. */
+/** Tested by its behaviour, for XState has no mark for it: the resolve event completes it. */
 function isPromise(logic: AnyActorLogic | undefined): boolean {
   try {
     const active = { status: 'active', input: undefined, output: undefined, error: undefined };
@@ -106,13 +108,13 @@ function actionProblems(node: StateNode): string[] {
     const named = typeof action === 'string' ? action : (action as { type?: string }).type;
     const implemented: unknown = typeof action === 'function' ? action : given[named ?? ''];
     const { type, name = '' } = (implemented ?? {}) as { type?: string; name?: string };
-    if (ACTIONS.has(type)) return [];
+    if (PURE_ACTIONS.has(type)) return [];
     if (implemented === undefined)
       return [`${placeOf(node)}, ${where}: there is no action ${named}`];
-    // A function in its place is called like the key that it is under.
+    // The name of an inline function is the key that it is under.
     const isNamed = named !== undefined || !['', 'actions', 'entry', 'exit'].includes(name);
     const called = isNamed ? `action ${named ?? name}` : 'a function';
-    const reason = `${called} does something by itself, which only an invoked promise may`;
+    const reason = `${called} has side effects, which only an invoked promise may have`;
     return [`${placeOf(node)}, ${where}: ${reason}`];
   });
 }
@@ -126,13 +128,13 @@ function delayProblems(node: StateNode): string[] {
   );
 }
 
-/** Of what snapshots depend on: of a function it has what is on it, as on `assign`, not its text. */
+/** Hashes what snapshots depend on. Of a function it hashes the properties, as `assign` has, not the source text. */
 function hashOf({ config }: AnyStateMachine, name: string): string {
   const plain = (_key: string, value: unknown): unknown =>
     typeof value === 'function' ? { ...value } : typeof value === 'bigint' ? `${value}n` : value;
   try {
     return createHash('sha256').update(JSON.stringify(config, plain)).digest('hex').slice(0, 16);
   } catch (error) {
-    return refuse(name, [`its definition cannot be hashed: ${(error as Error).message}`]);
+    return refuse(name, [`cannot hash its definition: ${(error as Error).message}`]);
   }
 }

@@ -1,23 +1,23 @@
-/** `flockwork/xstate`: machines of XState 5. The only folder that imports `xstate`, which is the user's to install. */
+/** `flockwork/xstate`: machines of XState 5. Only this folder imports `xstate`, which the user installs. */
 import type { AnyStateMachine } from 'xstate';
 import type { Decide, Decision } from '../machine/decide.ts';
 import type { ActivityOptions, Json, Machine, StateLookup } from '../machine/definition.ts';
 import { checkNames, finished, runnable } from '../machine/machine.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
 import { define, type Definition } from './definition.ts';
-import { heldIn, stateText } from './held.ts';
+import { storedSnapshotIn, stateText } from './snapshot.ts';
 import { react, restore } from './react.ts';
 import { tickOf } from './tick.ts';
 
-/** `timeout` and `retry` are those of the promises that it invokes. */
+/** `timeout` and `retry` apply to the promises that the machine invokes. */
 export interface XStateOptions extends ActivityOptions {
   name: string;
   version?: string;
 }
 
 /**
- * An XState machine as one of Flockwork's. Throws `bad-machine`, with all that it has and that cannot be here: actors other
- * than promises, and actions that do something by themselves.
+ * Converts an XState machine. Throws `bad-machine`, with all its unsupported features: actors other than promises, and
+ * actions with side effects.
  */
 export function fromXState(machine: AnyStateMachine, options: XStateOptions): Machine {
   const { name, version, ...activityOptions } = options;
@@ -34,40 +34,37 @@ export function fromXState(machine: AnyStateMachine, options: XStateOptions): Ma
     rules: undefined,
     sensors: [],
     timers: new Map(),
-    lookup: (at) => lookup(definition, activity, at),
+    lookup: (at) => place(definition, activity, at),
     decide: decideBy(definition),
   });
 }
 
-/** Of XState: only a timer that runs, or a promise that has ended, brings one. */
+/** Events that only XState's timers and promises may cause. */
 const isOwn = (event: string): boolean => event.startsWith('xstate.');
 
-function lookup(
+function place(
   { name, hash }: Definition,
   activity: Extract<StateLookup, { kind: 'runnable' }>['activity'],
   { state, payload }: InstanceSnapshot,
 ): StateLookup {
-  const notFound = (code: 'unknown-state' | 'other-definition', reason: string): StateLookup => ({
+  const nowhere = (code: 'unknown-state' | 'other-definition', reason: string): StateLookup => ({
     kind: 'not-found',
     code,
     reason: `machine ${name} ${reason}`,
   });
-  const held = heldIn(payload);
-  if (held === undefined) {
+  const stored = storedSnapshotIn(payload);
+  if (stored === undefined) {
     if (state === name) return { kind: 'runnable', state, activity };
-    return notFound('unknown-state', `begins in state "${name}"; there is no snapshot of ${state}`);
+    return nowhere('unknown-state', `begins in state "${name}"; there is no snapshot of ${state}`);
   }
-  if (held.xstate !== hash) {
-    const reason = `has changed: the snapshot is of definition ${held.xstate}, and this one is ${hash}`;
-    return notFound(
-      'other-definition',
-      `${reason}; load that one as well, each with a version of its own`,
-    );
+  if (stored.xstate !== hash) {
+    const reason = `has changed: the snapshot is of definition ${stored.xstate}, this one is ${hash}`;
+    return nowhere('other-definition', `${reason}; load both, each with a version of its own`);
   }
-  const { value, status, children } = held.snapshot;
+  const { value, status, children } = stored.snapshot;
   const kept = stateText(value);
   if (kept !== state) {
-    return notFound('unknown-state', `is not in "${state}": its snapshot is of "${kept}"`);
+    return nowhere('unknown-state', `is not in "${state}": its snapshot is of "${kept}"`);
   }
   const isRunnable = status === 'done' || Object.keys(children).length > 0;
   return isRunnable ? { kind: 'runnable', state, activity } : { kind: 'waiting', state };
@@ -76,27 +73,27 @@ function lookup(
 function decideBy(definition: Definition): Decide {
   return (instance, { state, payload }, { event, details = null, since }) => {
     const refuse = (reason: string): Decision => ({ outcome: 'EventNotAllowed', reason });
-    const held = heldIn(payload)!;
-    const isTimer = held.timers.some((timer) => timer.since === since);
-    if (since !== undefined && !isTimer) return refuse(`${since} does not run any more`);
-    if (isOwn(event) && !isTimer) return refuse(`${event} is not sent, but caused`);
+    const stored = storedSnapshotIn(payload)!;
+    const isTimer = stored.timers.some((timer) => timer.since === since);
+    if (since !== undefined && !isTimer) return refuse(`${since} is not running any more`);
+    if (isOwn(event) && !isTimer) return refuse(`${event} cannot be sent: only XState causes it`);
     if (typeof details !== 'object' || Array.isArray(details)) {
-      return refuse('the details of an event for an XState machine are an object');
+      return refuse('the details of an event for an XState machine must be an object');
     }
-    const timers = held.timers.filter((timer) => timer.since !== since);
+    const timers = stored.timers.filter((timer) => timer.since !== since);
     const given = { ...details, type: event };
     try {
-      // A timer is over, also where nothing takes its event.
-      if (!isTimer && !restore(definition, held).can(given)) {
+      // A timer ends even if no transition takes its event.
+      if (!isTimer && !restore(definition, stored).can(given)) {
         return refuse(`no transition takes ${event} in state ${state}`);
       }
-      const reaction = react(definition, instance, { ...held, timers }, given);
-      const to = stateText(reaction.held.snapshot.value);
+      const reaction = react(definition, instance, { ...stored, timers }, given);
+      const to = stateText(reaction.stored.snapshot.value);
       const { emit } = reaction;
       return {
         outcome: 'Ok',
         state: to,
-        payload: reaction.held as unknown as Json,
+        payload: reaction.stored as unknown as Json,
         moved: to !== state,
         emit,
       };

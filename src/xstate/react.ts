@@ -1,4 +1,4 @@
-/** One event at one snapshot, by XState's own pure functions: the snapshot that follows, and the timers that it sets. */
+/** Applies one event to one snapshot with XState's pure functions: returns the next snapshot and the timers that it sets. */
 import {
   createActor,
   initialTransition,
@@ -11,41 +11,41 @@ import type { EventDraft } from '../machine/event.ts';
 import type { Json } from '../machine/definition.ts';
 import { durationProblem } from '../machine/duration.ts';
 import type { Definition } from './definition.ts';
-import type { Held, Persisted, Running } from './held.ts';
+import type { StoredSnapshot, PersistedSnapshot, RunningTimer } from './snapshot.ts';
 
 export interface Reaction {
-  readonly held: Held;
+  readonly stored: StoredSnapshot;
   readonly emit: readonly EventDraft[];
 }
 
-/** Throws where the machine's own code does, and for what cannot be here. */
+/** Throws errors of the machine's code, and for unsupported features. */
 export function begin(definition: Definition, instance: string, input: Json): Reaction {
   const [snapshot, actions] = initialTransition(definition.machine, input);
   return settle(definition, instance, { timers: [], set: 0 }, snapshot, actions, undefined);
 }
 
-/** Nothing of `held` is changed by it, whatever the machine's code does. */
-export function restore({ machine }: Definition, held: Held): AnyMachineSnapshot {
-  const snapshot = structuredClone(held.snapshot) as never;
+/** Copies `stored`, so that the machine's code cannot change it. */
+export function restore({ machine }: Definition, stored: StoredSnapshot): AnyMachineSnapshot {
+  const snapshot = structuredClone(stored.snapshot) as never;
   return createActor(machine, { snapshot }).getSnapshot() as AnyMachineSnapshot;
 }
 
-/** `settled`: the promise that has come to this event. Throws as `begin`. */
+/** `settled`: id of the promise whose result the event is. Throws like `begin`. */
 export function react(
   definition: Definition,
   instance: string,
-  held: Held,
+  stored: StoredSnapshot,
   event: AnyEventObject,
   settled?: string,
 ): Reaction {
-  const before = restore(definition, held);
+  const before = restore(definition, stored);
   const [after, actions] = transition(definition.machine, before, event);
-  // In the same state a promise does not run once more; entered again, it is another one.
+  // A promise runs once per entry of its state: an unchanged child is the one that has settled.
   const over =
     settled !== undefined && after.children[settled] === before.children[settled]
       ? settled
       : undefined;
-  return settle(definition, instance, held, after, actions, over);
+  return settle(definition, instance, stored, after, actions, over);
 }
 
 interface Action {
@@ -64,7 +64,7 @@ interface Sending {
 function settle(
   definition: Definition,
   instance: string,
-  before: Pick<Held, 'timers' | 'set'>,
+  before: Pick<StoredSnapshot, 'timers' | 'set'>,
   snapshot: AnyMachineSnapshot,
   actions: readonly Action[],
   over: string | undefined,
@@ -96,19 +96,19 @@ function settle(
       timers = timers.filter(({ id }) => id !== sendId);
     } else if (type === 'xstate.sendTo') {
       if (sending.to !== info.self) {
-        throw new Error(`it sends ${sending.event.type} to another actor; it can to itself only`);
+        throw new Error(`cannot send ${sending.event.type} to another actor, only to itself`);
       }
       start(sending);
     } else if (type === 'xstate.raise') {
       if (sending.delay !== undefined) start(sending);
     } else if (type !== 'xstate.spawnChild' && type !== 'xstate.stopChild') {
-      throw new Error(`action ${type} does something by itself, which only an invoked promise may`);
+      throw new Error(`action ${type} has side effects, which only an invoked promise may have`);
     }
   }
   const isRunning = (since: string | undefined): boolean =>
-    timers.some((timer: Running) => timer.since === since);
+    timers.some((timer: RunningTimer) => timer.since === since);
   return {
-    held: { xstate: definition.hash, snapshot: persist(definition, snapshot, over), timers, set },
+    stored: { xstate: definition.hash, snapshot: persist(definition, snapshot, over), timers, set },
     emit: emit.filter(({ since }) => isRunning(since)),
   };
 }
@@ -117,8 +117,8 @@ function persist(
   { machine, promises }: Definition,
   snapshot: AnyMachineSnapshot,
   over: string | undefined,
-): Persisted {
-  const persisted = machine.getPersistedSnapshot(snapshot) as unknown as Persisted;
+): PersistedSnapshot {
+  const persisted = machine.getPersistedSnapshot(snapshot) as unknown as PersistedSnapshot;
   const children = Object.fromEntries(
     Object.entries(persisted.children).filter(
       ([id]) => id !== over && snapshot.status === 'active',
@@ -134,10 +134,10 @@ function persist(
   const whole = { ...persisted, children };
   const problem = jsonProblem(whole, 'the snapshot', undefined, (part) => part instanceof Error);
   if (problem !== undefined) throw new Error(problem);
-  return JSON.parse(JSON.stringify(whole, told)) as Persisted;
+  return JSON.parse(JSON.stringify(whole, told)) as PersistedSnapshot;
 }
 
-/** An error that is kept says what it is; JSON alone would leave nothing of it. */
+/** Keeps name and message of an error, which JSON would drop. */
 function told(_key: string, value: unknown): unknown {
   return value instanceof Error ? { name: value.name, message: value.message } : value;
 }

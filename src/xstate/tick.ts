@@ -1,40 +1,40 @@
-/** What runs by itself: the beginning, a promise that is invoked, and the end. */
+/** The tick of an XState machine: its start, an invoked promise, or its end. */
 import { createActor, toPromise, type AnyEventObject } from 'xstate';
 import { done, type Answer } from '../machine/answer.ts';
 import type { Json, Tick } from '../machine/definition.ts';
 import { FatalError } from '../machine/errors.ts';
 import type { Definition } from './definition.ts';
-import { heldIn, stateText, type Held } from './held.ts';
+import { storedSnapshotIn, stateText, type StoredSnapshot } from './snapshot.ts';
 import { begin, react, type Reaction } from './react.ts';
 
 export function tickOf(definition: Definition): Tick {
   return async ({ instance, payload, signal }) => {
-    const held = heldIn(payload);
-    if (held === undefined) return answer(() => begin(definition, instance, payload));
-    const { status, output, children } = held.snapshot;
+    const stored = storedSnapshotIn(payload);
+    if (stored === undefined) return answer(() => begin(definition, instance, payload));
+    const { status, output, children } = stored.snapshot;
     if (status === 'done') return done(output);
     const [id = ''] = Object.keys(children);
-    const event = await settled(definition, held, id, signal);
-    return answer(() => react(definition, instance, held, event, id));
+    const event = await settled(definition, stored, id, signal);
+    return answer(() => react(definition, instance, stored, event, id));
   };
 }
 
-/** Another attempt would come to the same: what throws here is pure. */
+/** Errors are fatal: the code is pure, so another attempt would throw the same. */
 function answer(reaction: () => Reaction): Answer {
   try {
-    const { held, emit } = reaction();
-    const { status, value, output } = held.snapshot;
+    const { stored, emit } = reaction();
+    const { status, value, output } = stored.snapshot;
     if (status === 'done') return done(output);
-    return { kind: 'next', state: stateText(value), payload: held as unknown as Json, emit };
+    return { kind: 'next', state: stateText(value), payload: stored as unknown as Json, emit };
   } catch (error) {
     throw new FatalError(error instanceof Error ? error.message : String(error), { cause: error });
   }
 }
 
-/** Runs the promise, and answers the event that it comes to. Rejects when `signal` has aborted. */
+/** Runs the promise and returns its result as an event. Rejects when `signal` aborts. */
 async function settled(
   { promises }: Definition,
-  { snapshot }: Held,
+  { snapshot }: StoredSnapshot,
   id: string,
   signal: AbortSignal,
 ): Promise<AnyEventObject> {

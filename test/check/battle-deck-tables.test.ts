@@ -1,4 +1,4 @@
-/** Every cell of the battle deck's four tables, read from the tables as they were drawn. */
+/** Every cell of the battle deck's four machines against the tables of its specification. */
 import { describe, expect, test } from 'vitest';
 import { airlock } from '../../examples/battle-deck/machines/airlock.ts';
 import { bayDoor } from '../../examples/battle-deck/machines/bay-door.ts';
@@ -51,7 +51,7 @@ interface Situation {
   readonly goal: 'inner open' | 'outer open';
 }
 
-/** What the next step toward the goal is, from each state in which a table says "follow goal". */
+/** The next step toward the goal, from each state that has a `goal` cell. */
 const TOWARD: Readonly<Record<string, (situation: Situation) => string>> = {
   'closing outer': ({ goal, bay }) => {
     if (goal === 'outer open') return 'opening outer';
@@ -125,7 +125,7 @@ describe.each([
     [...cells].map(([event, cell]) => [state, event, cell] as const),
   );
 
-  test('what is drawn is there, and nothing else', () => {
+  test('has the states, events and cells of the table', () => {
     expect(pairs).toHaveLength(size);
     expect([...machine.kinds.keys()].sort()).toEqual(rows.map(({ state }) => state).sort());
     expect(machine.events.toSorted()).toEqual(events.toSorted());
@@ -141,7 +141,7 @@ describe.each([
     }
   });
 
-  test('every target is come to by just the pairs that are drawn', () => {
+  test('each target is reached by the pairs of the table', () => {
     for (const situation of SITUATIONS) {
       const into = (of: (state: string, event: string, cell: string) => string) =>
         Map.groupBy(

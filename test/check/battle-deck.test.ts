@@ -1,4 +1,4 @@
-/** What the battle deck's rules are there for, and that what is wrong with it is found, by the shortest way. */
+/** Each rule of the battle deck is needed, and each fault in it is found by a shortest trace. */
 import { describe, expect, test } from 'vitest';
 import { battleDeck, type Variant } from '../../examples/battle-deck/battle-deck.ts';
 import { rulesFor } from '../../examples/battle-deck/rules.ts';
@@ -16,9 +16,9 @@ const NEVER = {
   active: 'never the deck active with the door not open, or the environment not hostile',
   ready: 'never the deck ready with the door not closed, or the environment not hostile',
 } as const;
-const UNSETTLED = 'from here it can no longer come to this by itself: the deck has settled';
+const UNSETTLED = 'this goal can no longer be reached without further input: the deck has settled';
 
-/** What is found, and by how many steps. */
+/** Message and trace length of each finding. */
 function found(variant: Variant): (readonly [string, number | undefined])[] {
   const { findings, bound } = checkAll(battleDeck({ airlocks: 1, ...variant }));
   expect(bound).toBeUndefined();
@@ -29,7 +29,7 @@ test.each([
   [0, 50],
   [1, 1250],
   [2, 16610],
-] as const)('with %d airlocks all is as claimed: %d states', (airlocks, states) => {
+] as const)('with %d airlocks all claims hold: %d states', (airlocks, states) => {
   const result = checkAll(battleDeck({ airlocks }));
   expect(result).toMatchObject({ findings: [], bound: undefined, states });
 });
@@ -70,22 +70,22 @@ describe('without this rule', () => {
         [NEVER.changing, 3],
       ],
     ],
-    ['the deck calls in whoever is outside', [[UNSETTLED, 3]]],
+    ['the deck calls in open airlocks', [[UNSETTLED, 3]]],
   ] as const;
 
   test.each(needed)('%s', (without, expected) => {
     expect(found({ without })).toEqual(expected);
   });
 
-  test('and so for every rule there is', () => {
+  test('covers every rule', () => {
     const rules = needed
       .map(([rule]) => rule)
-      .filter((rule) => rule !== 'the deck calls in whoever is outside');
+      .filter((rule) => rule !== 'the deck calls in open airlocks');
     expect(rules).toEqual(Object.keys(rulesFor([])));
   });
 });
 
-/** The machine with some cells, and perhaps timers, changed. */
+/** A copy of the machine with other cells, more states or fewer timers. */
 function changed(
   { name, events, kinds, initial, rules, timers }: Machine,
   cells: Readonly<Record<string, Readonly<Record<string, Cell>>>>,
@@ -122,8 +122,8 @@ const put =
   (one: Machine): Machine =>
     changed(one, ...args);
 
-describe('a fault put in', () => {
-  test('a hole is refused before anything is checked', () => {
+describe('an injected fault is found:', () => {
+  test('a missing cell, before anything is checked', () => {
     const make = (): unknown =>
       battleDeck({
         machines: { door: put({ opening: { 'finished opening': undefined as never } }) },
@@ -131,18 +131,18 @@ describe('a fault put in', () => {
     expect(make).toThrow('opening × finished opening: no cell');
   });
 
-  test('a state that nothing leads to', () => {
+  test('an unreachable state', () => {
     const machines = { door: put({ opening: { 'finished opening': same } }) };
     const messages = found({ machines });
-    expect(messages).toContainEqual(['door never comes to open', undefined]);
-    // It never being open, the deck is never active: nothing else is wrong.
+    expect(messages).toContainEqual(['door never enters open', undefined]);
+    // The door is never open, so the deck is never active: these are the only other findings.
     expect(messages.filter(([, steps]) => steps !== undefined)).toEqual([
       [UNSETTLED, 1],
-      ['from here it can no longer come to this: the deck is active', 0],
+      ['this goal can no longer be reached: the deck is active', 0],
     ]);
   });
 
-  test('an impossible pair that happens: a call for which an opening door is not made', () => {
+  test('an impossible pair: a call during opening', () => {
     const machines = {
       airlock: put({
         'opening outer': { 'ask open inner': choose('?', [impossible], () => impossible) },
@@ -154,21 +154,21 @@ describe('a fault put in', () => {
     ]);
   });
 
-  test('a livelock that only a frozen world has: an opening that does not give up', () => {
-    // The deck leaves and does not see yet that the door opens; the door may not finish, and nobody calls it in.
+  test('a livelock of simultaneous steps: an opening without timeout', () => {
+    // The deck leaves its state before it sees that the door opens: the door may not finish and is not called in.
     const machines = { airlock: put({}, { without: ['ask open inner'] }) };
     const result = checkAll(battleDeck({ airlocks: 1, machines }));
     expect(result.findings.map(({ message }) => message)).toEqual([UNSETTLED]);
     expect(storyOf(result.findings[0]!).split('\n')).toEqual([
       `livelock: ${UNSETTLED}`,
-      '  1  at once, on the same frozen world:',
+      '  1  simultaneously, on the same snapshot:',
       '     - deck: active requested (from outside): relaxed → activating',
       '     - airlock-A: ask open outer (from outside): closed pressurized → opening outer, toward outer open',
       '     then door: closed, environment: friendly, deck: activating, airlock-A: opening outer',
     ]);
   });
 
-  test('a missing veto: the door opens whatever the environment is', () => {
+  test('a missing veto: the door opens in any environment', () => {
     expect(found({ without: 'the door opens only while the environment is hostile' })).toEqual([
       [NEVER.door, 3],
     ]);
@@ -178,21 +178,21 @@ describe('a fault put in', () => {
     const machines = { door: put({ closing: { 'finished closing': 'open' } }) };
     const messages = found({ machines });
     expect(messages).toContainEqual([
-      'from here it can no longer come to this: the deck is relaxed, in a friendly bay',
+      'this goal can no longer be reached: the deck is relaxed, in a friendly bay',
       3,
     ]);
     expect(messages.map(([message]) => message)).toContain(UNSETTLED);
   });
 
-  test('a wrong target: the heated bay is thought to be empty', () => {
+  test('a wrong target: the environment is hostile after heating', () => {
     const machines = { environment: put({ heating: { 'finished heating': 'hostile' } }) };
     expect(found({ machines })).toContainEqual([
-      'from here it can no longer come to this: the deck is relaxed, in a friendly bay',
+      'this goal can no longer be reached: the deck is relaxed, in a friendly bay',
       1,
     ]);
   });
 
-  test('a wrong sensor: the airlock looks at the door to know what the bay is like', () => {
+  test('a wrong sensor: the airlock reads the door instead of the environment', () => {
     const isHostile = choose<string>(
       'hostile?',
       ['outer open hostile', 'outer open friendly'],
@@ -203,17 +203,17 @@ describe('a fault put in', () => {
     expect(found({ machines })).toEqual([[NEVER.pressure, 7]]);
   });
 
-  test('a sensor that nobody has', () => {
+  test('a sensor of a missing instance', () => {
     const lost = choose<string>('?', ['opening outer'], ({ sensor }) =>
       sensor('bay')?.state === 'hostile' ? 'opening outer' : 'opening outer',
     );
     const machines = { airlock: put({ 'closed pressurized': { 'ask open outer': lost } }) };
     expect(found({ machines })).toEqual([
-      ['airlock-A looks at bay, which is not in the composition', 1],
+      ['airlock-A reads bay, which is not in the composition', 1],
     ]);
   });
 
-  test('a race of a frozen world: the environment and an airlock that do not look at the deck', () => {
+  test('a race of simultaneous steps: the environment and an airlock do not read the deck', () => {
     const { findings } = checkAll(
       battleDeck({ airlocks: 1, without: 'the environment changes only for a deck that needs it' }),
     );

@@ -1,4 +1,4 @@
-/** Each thing that can be wrong, in the smallest composition in which it is, and the way to it. */
+/** Each kind of finding in the smallest composition that has it, with its trace. */
 import { describe, expect, test } from 'vitest';
 import { checkAll } from '../../src/check/check.ts';
 import {
@@ -19,7 +19,7 @@ import { reachAll } from './reference.ts';
 
 const stateOf = (world: World, name: string): string => world(name).state;
 
-/** A room for one: whoever looks and sees the other in it stays out. */
+/** A room for one: a guest that sees the other one in it stays out. */
 const guest = (other: string): Machine =>
   machine({
     name: 'guest',
@@ -42,18 +42,18 @@ const room = composition({
   ],
 });
 
-/** The kinds and lengths of what is found. */
+/** Kind and trace length of each finding. */
 function summary({ findings }: CheckResult): [Finding['kind'], number | undefined][] {
   return findings.map(({ kind, trace }) => [kind, trace?.steps.length]);
 }
 
-describe('a frozen world', () => {
-  test('lets two in that are never both in if one goes after the other', () => {
+describe('simultaneous steps', () => {
+  test('break an invariant that holds for one step after the other', () => {
     const result = checkAll(room);
     expect(summary(result)).toEqual([['broken-invariant', 1]]);
     expect(storyOf(result.findings[0]!).split('\n')).toEqual([
       'broken-invariant: never both in',
-      '  1  at once, on the same frozen world:',
+      '  1  simultaneously, on the same snapshot:',
       '     - ann: enter (from outside): out → in',
       '     - bob: enter (from outside): out → in',
       '     then ann: in, bob: in',
@@ -62,8 +62,8 @@ describe('a frozen world', () => {
     expect(worlds.size).toBe(3);
   });
 
-  test('with an order among them, nobody meets', () => {
-    // Bob waits for a cycle in which Ann is seen to have given way.
+  test('keep the invariant when one instance has precedence', () => {
+    // Bob waits for a cycle in which Ann does not ask.
     const rules = (other: string, hasRight: boolean): Machine =>
       machine({
         name: 'guest',
@@ -101,7 +101,7 @@ describe('a frozen world', () => {
     expect(summary(result)).toEqual([]);
   });
 
-  test('has the events of one cycle arrive in any order', () => {
+  test('deliver the events of one cycle in any order', () => {
     const sender = (event: (seen: string | undefined) => string): Machine =>
       machine({
         name: 'sender',
@@ -127,7 +127,7 @@ describe('a frozen world', () => {
         zy: { x: same, y: same, z: same },
       },
     });
-    // One says x only if it does not see that two has moved; only at once can x come after z then.
+    // One sends x only if it does not see that two has moved: x comes after z only if both step together.
     const composed = composition({
       name: 'order',
       instances: {
@@ -148,7 +148,7 @@ describe('a frozen world', () => {
   });
 });
 
-/** A lamp that goes out by itself, and may be asked to shine longer. */
+/** A lamp that goes out after a minute. */
 const lamp = machine({
   name: 'lamp',
   states: ['off', 'on'],
@@ -161,7 +161,7 @@ const lamp = machine({
   after: { on: { '1m': 'time is up' } },
 });
 
-test('one machine by itself: what is no timer of its own comes from outside', () => {
+test('one machine by itself: every event but its timers is an input', () => {
   expect(checkAll(alone(lamp))).toMatchObject({
     findings: [],
     bound: undefined,
@@ -194,23 +194,23 @@ describe('timers', () => {
       }),
     );
 
-  test('have their say once in a stay', () => {
-    // Not spent, and spent.
+  test('fire once per stay', () => {
+    // Two states: the timer is pending, and it has fired.
     expect(counting('again')).toMatchObject({ findings: [], states: 2, transitions: 1 });
     expect(counting('other')).toMatchObject({ findings: [], states: 2, transitions: 1 });
   });
 
-  test('are set anew when they were vetoed', () => {
+  test('are rescheduled when they were vetoed', () => {
     expect(counting('refused')).toMatchObject({ findings: [], states: 1, transitions: 0 });
   });
 
-  test('of a state that was left never come', () => {
+  test('do not fire after their state was left', () => {
     // "time is up" would be impossible in off.
     expect(summary(checkAll(alone(lamp)))).toEqual([]);
   });
 });
 
-/** Says so to another one, as often as it is asked. */
+/** Opens the door each time it rings. */
 const bell = machine({
   name: 'bell',
   states: ['still', 'ringing'],
@@ -243,7 +243,7 @@ describe('an impossible pair', () => {
       }),
     );
 
-  test('that comes of own events is found', () => {
+  test('reached by an emitted event is a finding', () => {
     const result = house();
     expect(summary(result)).toEqual([['impossible', 5]]);
     expect(result.findings[0]!.message).toBe('door: open is impossible in state open');
@@ -254,7 +254,7 @@ describe('an impossible pair', () => {
     expect(result.isSaturated).toBe(true);
   });
 
-  test('of an input is an ordinary answer, and so is one that was declared', () => {
+  test('reached by an input or by an event in late is not', () => {
     // "close" is impossible while the door is closed.
     expect(summary(house({ late: { door: ['open'] } }))).toEqual([]);
   });
@@ -271,16 +271,16 @@ describe('queues', () => {
       }),
     );
 
-  test('of equal events are of any length', () => {
+  test('of equal events may have any length', () => {
     for (const repeats of [1, 2, 5]) {
       const result = rung({ repeats });
       expect(result).toMatchObject({ findings: [], bound: undefined, isSaturated: true });
-      // Bell, door, and what waits for the door: none, 1, … or more than that.
+      // Bell × door × events that wait for the door: 0, 1, …, repeats, more.
       expect(result.states).toBe(2 * 2 * (repeats + 2));
     }
   });
 
-  test('whose length is not known may be emptied too late: the trace says so', () => {
+  test('make a trace inexact when they are saturated', () => {
     const twice = machine({
       name: 'twice',
       states: ['none', 'once', 'twice'],
@@ -312,7 +312,7 @@ describe('queues', () => {
     expect(counted(2).findings.map(({ kind }) => kind)).toEqual(['unreachable', 'livelock']);
   });
 
-  test('that would have to be longer than they may be are no proof', () => {
+  test('that are too short make the check incomplete', () => {
     const alternating = machine({
       name: 'alternating',
       states: ['a', 'b'],
@@ -339,8 +339,8 @@ describe('queues', () => {
   });
 });
 
-describe('somebody who is not there', () => {
-  test('is missed by who sends to it, and by who looks at it', () => {
+describe('a missing instance', () => {
+  test('is reported for its sender and for its reader', () => {
     const result = checkAll(
       composition({
         name: 'half',
@@ -350,7 +350,7 @@ describe('somebody who is not there', () => {
     );
     expect(result.findings.map(({ kind, message }) => [kind, message])).toEqual([
       ['no-instance', 'bell sends an event to door, which is not in the composition'],
-      ['no-sensor', 'ann looks at bob, which is not in the composition'],
+      ['no-sensor', 'ann reads bob, which is not in the composition'],
     ]);
   });
 });
@@ -378,15 +378,15 @@ describe('states', () => {
       }),
     );
 
-  test('that are never reached', () => {
+  test('are reported when they are never entered', () => {
     const { findings } = forked();
     expect(findings).toEqual([
-      { kind: 'unreachable', message: 'one never comes to right', trace: undefined },
+      { kind: 'unreachable', message: 'one never enters right', trace: undefined },
     ]);
     expect(forked({ unreached: { one: ['right'] } }).findings).toEqual([]);
   });
 
-  test('that are, and should not be', () => {
+  test('are reported when they are entered in spite of unreached', () => {
     const result = forked({ unreached: { one: ['left', 'right'] } });
     expect(summary(result)).toEqual([['reached', 1]]);
   });
@@ -406,15 +406,15 @@ describe('livelock', () => {
     },
   });
 
-  test('an end that can no longer be reached, though much happens', () => {
+  test('is found when no terminal state can be reached any more', () => {
     const result = checkAll(alone(trap));
     expect(summary(result)).toEqual([['livelock', 1]]);
     expect(result.findings[0]!.message).toBe(
-      'from here it can no longer come to this: an end of trap',
+      'this goal can no longer be reached: a terminal state of trap',
     );
   });
 
-  test('what needs somebody outside does not settle by itself', () => {
+  test('is found for a settles goal that needs an input', () => {
     const waiting = composition({
       name: 'waiting',
       instances: { lamp, trap },
@@ -428,12 +428,12 @@ describe('livelock', () => {
     });
     const result = checkAll(waiting);
     expect(result.findings.map(({ message }) => message)).toEqual([
-      'from here it can no longer come to this by itself: the lamp is on',
+      'this goal can no longer be reached without further input: the lamp is on',
     ]);
     expect(summary(result)).toEqual([['livelock', 0]]);
   });
 
-  test('nothing that can happen any more', () => {
+  test('is found when nothing can happen any more', () => {
     const stuck = machine({
       name: 'stuck',
       states: ['one', 'two'],
@@ -448,8 +448,8 @@ describe('livelock', () => {
   });
 });
 
-describe('what users write', () => {
-  test('and throws is found, whoever sent the event', () => {
+describe('a rule of the user', () => {
+  test('that throws is a finding', () => {
     const throwing = machine({
       name: 'throwing',
       states: ['one'],
@@ -470,7 +470,7 @@ describe('what users write', () => {
     });
   });
 
-  test('and is not the same each time is refused', () => {
+  test('that gives different answers is refused', () => {
     let calls = 0;
     const moody = machine({
       name: 'moody',
@@ -490,10 +490,10 @@ describe('what users write', () => {
       instances: { moody, ann: guest('bob'), bob: guest('ann') },
       inputs: { moody: ['go'], ann: ['enter', 'leave'], bob: ['enter', 'leave'] },
     });
-    expect(() => checkAll(composed)).toThrow('is not answered alike');
+    expect(() => checkAll(composed)).toThrow('gave different answers for the same arguments');
   });
 
-  test('and is said to be symmetric, and is not, is refused', () => {
+  test('that treats symmetric instances differently is refused', () => {
     const two = { ann: guest('bob'), bob: guest('ann') };
     const pair = (options: Partial<CompositionOptions>): CheckResult =>
       checkAll(
@@ -508,8 +508,8 @@ describe('what users write', () => {
     expect(pair({})).toMatchObject({ findings: [], states: 3 });
     expect(() =>
       pair({ invariants: [never('ann on', (world) => stateOf(world, 'ann') === 'on')] }),
-    ).toThrow('"ann on" treats instances differently');
-    expect(() => pair({ instances: two, inputs: {} })).toThrow('are of different machines');
+    ).toThrow('"ann on" treats symmetric instances differently');
+    expect(() => pair({ instances: two, inputs: {} })).toThrow('have different machines');
     const partial = machine({
       name: 'partial',
       states: ['one', 'two'],
@@ -520,11 +520,11 @@ describe('what users write', () => {
     });
     expect(() =>
       pair({ instances: { ann: partial, bob: partial }, inputs: { ann: ['go'], bob: ['go'] } }),
-    ).toThrow('treats instances differently');
+    ).toThrow('treats symmetric instances differently');
   });
 });
 
-test('a check that is cut short says so, and asks nothing of goals', () => {
+test('a check that is cut short reports its bound', () => {
   const whole = checkAll(room);
   const cut = checkAll(room, { maxStates: 2 });
   expect(whole.states).toBe(4);

@@ -1,4 +1,4 @@
-/** What is no composition is told, all of it. */
+/** What `composition()` accepts, and the problems that it reports. */
 import { describe, expect, test } from 'vitest';
 import {
   alone,
@@ -24,7 +24,7 @@ const lamp = machine({
 
 const good: CompositionOptions = { name: 'house', instances: { lamp } };
 
-test('the shortest one, with every default', () => {
+test('fills in every default', () => {
   const made = composition(good);
   expect(isComposition(made)).toBe(true);
   expect(isComposition(lamp)).toBe(false);
@@ -37,11 +37,11 @@ test('the shortest one, with every default', () => {
   });
 });
 
-test('one machine by itself', () => {
+test('alone() makes every event but timers an input', () => {
   expect(alone(lamp).parts[0]!.inputs).toEqual([{ event: 'press', details: {} }]);
 });
 
-test('where instances start, and what comes with an input', () => {
+test('keeps start states, payloads and details of inputs', () => {
   const made = composition({
     ...good,
     start: { lamp: { state: 'on', payload: { by: 'me' } } },
@@ -56,7 +56,7 @@ test('where instances start, and what comes with an input', () => {
   });
 });
 
-test('groups are in the order of the instances, however they are written', () => {
+test('sorts symmetric groups by the order of the instances', () => {
   const made = composition({
     name: 'three',
     instances: { ann: lamp, bob: lamp, cid: lamp },
@@ -65,7 +65,7 @@ test('groups are in the order of the instances, however they are written', () =>
   expect(made.symmetric).toEqual([[0, 2]]);
 });
 
-describe('is refused', () => {
+describe('refuses', () => {
   const ticking = machine({ name: 'job', activities: { run: () => done() } });
   const both = machine({
     name: 'both',
@@ -81,14 +81,34 @@ describe('is refused', () => {
 
   test.each<[string, object, string]>([
     ['no name', { name: '' }, 'it has no name'],
-    ['nobody in it', { instances: {} }, 'it has no instances'],
-    ['nothing at all', { instances: undefined }, 'it has no instances'],
-    ['too many in it', { instances: lamps(31) }, 'it has 31 instances; 30 can be checked'],
-    ['what is no machine', { instances: { lamp: { name: 'lamp' } } }, 'lamp: this is no machine'],
-    ['a machine without a table', { instances: { job: ticking } }, 'machine job has no table'],
-    ['a state with an activity', { instances: { both } }, 'state run has an activity'],
-    ['an unknown key', { invariant: [] }, 'unknown key invariant; there are name, instances'],
-    ['inputs of nobody', { inputs: { lmp: ['press'] } }, 'inputs: there is no instance lmp'],
+    ['no instances', { instances: {} }, 'it has no instances'],
+    ['undefined instances', { instances: undefined }, 'it has no instances'],
+    [
+      'too many instances',
+      { instances: lamps(31) },
+      'it has 31 instances; at most 30 can be checked',
+    ],
+    [
+      'another value than a machine',
+      { instances: { lamp: { name: 'lamp' } } },
+      'lamp: expected a machine',
+    ],
+    [
+      'a machine without a table',
+      { instances: { job: ticking } },
+      'cannot check machine job: it has no table',
+    ],
+    [
+      'a state with an activity',
+      { instances: { both } },
+      'cannot check state run: it has an activity',
+    ],
+    ['an unknown key', { invariant: [] }, 'unknown key invariant; expected one of name, instances'],
+    [
+      'inputs of an unknown instance',
+      { inputs: { lmp: ['press'] } },
+      'inputs: there is no instance lmp',
+    ],
     ['an unknown input', { inputs: { lamp: ['pres'] } }, 'inputs: lamp has no event pres'],
     ['an unknown start', { start: { lamp: { state: 'of' } } }, 'start: lamp has no state of'],
     ['an unknown late event', { late: { lamp: ['pres'] } }, 'late: lamp has no event pres'],
@@ -96,28 +116,32 @@ describe('is refused', () => {
     [
       'a goal among the invariants',
       { invariants: [possible('x', () => true)] },
-      'invariants: they are made with never(…)',
+      'invariants: expected claims made with never(…)',
     ],
     [
       'an invariant among the goals',
       { goals: [never('x', () => true)] },
-      'goals: they are made with possible(…), settles(…)',
+      'goals: expected claims made with possible(…), settles(…)',
     ],
-    ['a claim that is none', { goals: [undefined] }, 'goals: they are made with'],
+    ['an undefined claim', { goals: [undefined] }, 'goals: expected claims made with'],
     [
       'a claim twice',
       { invariants: [never('x', () => true), never('x', () => false)] },
-      'invariants: "x" is there twice',
+      'invariants: "x" occurs twice',
     ],
-    ['no queue', { waiting: { changes: 0 } }, 'waiting.changes has to be a whole number'],
-    ['half an event', { waiting: { repeats: 1.5 } }, 'waiting.repeats has to be a whole number'],
-    ['a group of one', { symmetric: [['lamp']] }, 'symmetric: a group has at least two'],
-    ['a group with strangers', { symmetric: [['lamp', 'lmp']] }, 'there is no instance lmp'],
-    ['a group with one twice', { symmetric: [['lamp', 'lamp']] }, 'symmetric: lamp is there twice'],
+    ['a queue of length 0', { waiting: { changes: 0 } }, 'waiting.changes must be a whole number'],
+    ['half an event', { waiting: { repeats: 1.5 } }, 'waiting.repeats must be a whole number'],
+    ['a group of one', { symmetric: [['lamp']] }, 'symmetric: a group must have at least two'],
+    [
+      'a group with an unknown instance',
+      { symmetric: [['lamp', 'lmp']] },
+      'there is no instance lmp',
+    ],
+    ['a group with a duplicate', { symmetric: [['lamp', 'lamp']] }, 'symmetric: lamp occurs twice'],
     [
       'a group of different machines',
       { instances: { lamp, other: machine(others) }, symmetric: [['lamp', 'other']] },
-      'symmetric: other and lamp are of different machines',
+      'symmetric: other and lamp have different machines',
     ],
     [
       'a group whose members start differently',
@@ -127,7 +151,7 @@ describe('is refused', () => {
     [
       'a group that is too large',
       { instances: lamps(7), symmetric: [Object.keys(lamps(7))] },
-      'symmetric: 5040 exchanges of names; 720 can be tried',
+      'symmetric: 5040 permutations of names; at most 720 can be evaluated',
     ],
   ])('%s', (_, options, message) => {
     const make = (): unknown => composition({ ...good, ...options });
@@ -135,7 +159,7 @@ describe('is refused', () => {
     expect(make).toThrow(message);
   });
 
-  test('and every problem is told', () => {
+  test('several problems in one error', () => {
     const make = (): unknown =>
       composition({ ...good, inputs: { lamp: ['x', 'y'] }, waiting: { changes: -1 } });
     expect(make).toThrow(

@@ -1,10 +1,10 @@
-/** The search against the plainest one there is: no world too few, none too many. */
+/** The search against a naive one: both find the same worlds. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { composition, type Composition } from '../../src/check/composition.ts';
 import { explore } from '../../src/check/explore.ts';
 import { Model } from '../../src/check/model.ts';
-import { EMPTY } from '../../src/check/queues.ts';
+import { EMPTY_QUEUE } from '../../src/check/queues.ts';
 import type { EventRequest } from '../../src/machine/decide.ts';
 import type { Json } from '../../src/machine/definition.ts';
 import { machine } from '../../src/machine/machine.ts';
@@ -19,27 +19,27 @@ interface Explored {
   readonly together: number;
 }
 
-/** Its worlds, written as the reference writes them. */
+/** The worlds of the search, in the reference's format. */
 function explored(composed: Composition): Explored {
   const model = new Model(composed);
   const running = explore(model, { maxStates: Infinity });
   let step = running.next();
   while (!step.done) step = running.next();
-  const { store, together } = step.value;
+  const { table, together } = step.value;
   const world = new Uint16Array(model.width);
-  const worlds = Array.from({ length: store.size }, (_, at) => {
-    store.read(at, world);
+  const worlds = Array.from({ length: table.size }, (_, at) => {
+    table.read(at, world);
     return canonicalText(
       composed.parts.map((_part, instance) => {
         const group = model.groups[instance]!;
-        const { reading, spent, queue } = group.configurations.all[world[instance]!]!;
-        const { state, payload } = group.readings.all[reading]!;
+        const { reading, spent, queue } = group.configurations.values[world[instance]!]!;
+        const { state, payload } = group.readings.values[reading]!;
         const bits = Array.from({ length: 8 }, (_bit, bit) => bit).filter(
           (bit) => spent & (1 << bit),
         );
         const waiting: Json[] = [];
-        for (let left = queue; left !== EMPTY; left = model.queues.pop(left)[0]!)
-          waiting.push(canonicalText(model.messages.all[model.queues.front(left)!]!));
+        for (let left = queue; left !== EMPTY_QUEUE; left = model.queues.pop(left)[0]!)
+          waiting.push(canonicalText(model.messages.values[model.queues.front(left)!]!));
         return [state, payload, bits, waiting];
       }),
     );
@@ -51,7 +51,7 @@ const STATES = ['s0', 's1', 's2'] as const;
 const EVENTS = ['e0', 'e1', 'e2'] as const;
 const NAMES = ['i0', 'i1', 'i2'] as const;
 
-/** A cell that leads to one state or another, as somebody else is, or was told. */
+/** A cell whose target depends on the state of other instances. */
 const cell = fc.record({
   looks: fc.array(fc.constantFrom(...NAMES), { maxLength: 2 }),
   at: fc.constantFrom(...STATES),
@@ -94,7 +94,7 @@ function made({ cells, timers, sends, veto, hasGoal }: Shape, names: readonly st
           return [
             event,
             choose(
-              'somebody is there',
+              'one of them is there',
               [...STATES, same],
               (situation) => (isThere(situation, looks, at) ? yes : no) ?? same,
             ),
@@ -137,13 +137,13 @@ const any = fc.array(shape, { minLength: 2, maxLength: 3 }).map((shapes) => {
   });
 });
 
-test('it finds what the plainest search finds, with all who can step at once', () => {
+test('finds the worlds of the naive search with all simultaneous steps', () => {
   let [compared, needed] = [0, 0];
   fc.assert(
     fc.property(any, (composed) => {
       const found = explored(composed);
       const all = reachAll(composed, { most: 300, sets: true });
-      // Where a queue is overfull, either leaves out what it cannot hold.
+      // With a full queue, each search drops other events.
       if (all === undefined || all.isOverfull || found.isOverfull) return;
       expect(new Set(found.worlds)).toEqual(all.worlds);
       expect(found.worlds).toHaveLength(all.worlds.size);
@@ -154,12 +154,12 @@ test('it finds what the plainest search finds, with all who can step at once', (
     { numRuns: 400, seed: 11 },
   );
   expect(compared).toBeGreaterThan(150);
-  // In some of them, one step at a time does not come everywhere.
+  // Some compositions have worlds that single steps do not reach.
   expect(needed).toBeGreaterThan(5);
 });
 
-describe('instances that differ in their names only', () => {
-  test('are explored once for all exchanges of names', () => {
+describe('symmetric instances', () => {
+  test('are explored once for all permutations of names', () => {
     const two = battleDeck({ airlocks: 2 });
     const every = explored({ ...two, symmetric: [] });
     const sorted = (world: string): string => {

@@ -1,87 +1,87 @@
-/** The parts that the search is made of. */
+/** The data structures of the search. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Edges } from '../../src/check/edges.ts';
-import { EMPTY, Queues } from '../../src/check/queues.ts';
-import { learn, recall, unread } from '../../src/check/reads.ts';
-import { Store } from '../../src/check/store.ts';
+import { TransitionGraph } from '../../src/check/transition-graph.ts';
+import { EMPTY_QUEUE, Queues } from '../../src/check/queues.ts';
+import { addAnswer, findAnswer, emptyTree } from '../../src/check/decision-tree.ts';
+import { StateTable } from '../../src/check/state-table.ts';
 import { exchangesOf, normalise } from '../../src/check/symmetry.ts';
 
-test('a store has each world once, whole, in the order in which they came', () => {
+test('the state table has each world once, in the order of insertion', () => {
   const world = fc.array(fc.integer({ min: 0, max: 65535 }), { minLength: 3, maxLength: 3 });
   fc.assert(
     fc.property(fc.array(world, { maxLength: 200 }), (worlds) => {
-      const store = new Store(3);
+      const table = new StateTable(3);
       const known = new Map<string, number>();
       for (const one of worlds) {
-        const index = store.add(Uint16Array.from(one), store.size);
+        const index = table.add(Uint16Array.from(one), table.size);
         expect(index).toBe(known.get(one.join()) ?? known.size);
         known.set(one.join(), index);
       }
       const read = new Uint16Array(3);
       for (const [text, index] of known) {
-        store.read(index, read);
+        table.read(index, read);
         expect(read.join()).toBe(text);
-        expect(store.find(read)).toBe(index);
-        expect(store.parent(index)).toBe(index);
+        expect(table.find(read)).toBe(index);
+        expect(table.parent(index)).toBe(index);
       }
-      expect(store.find(Uint16Array.from([1, 2, 70000]))).toBe(known.get('1,2,4464') ?? -1);
+      expect(table.find(Uint16Array.from([1, 2, 70000]))).toBe(known.get('1,2,4464') ?? -1);
     }),
   );
 });
 
-test('a store grows', () => {
-  const store = new Store(2);
+test('the state table grows', () => {
+  const table = new StateTable(2);
   for (let number = 0; number < 100_000; number += 1)
-    expect(store.add(Uint16Array.from([number & 255, number >> 8]), 0)).toBe(number);
+    expect(table.add(Uint16Array.from([number & 255, number >> 8]), 0)).toBe(number);
   for (let number = 0; number < 100_000; number += 1)
-    expect(store.find(Uint16Array.from([number & 255, number >> 8]))).toBe(number);
-  expect(store.bytes).toBeLessThan(100_000 * 40);
+    expect(table.find(Uint16Array.from([number & 255, number >> 8]))).toBe(number);
+  expect(table.bytes).toBeLessThan(100_000 * 40);
 });
 
-test('edges lead where they were told to, with and without inputs', () => {
-  const edges = new Edges();
-  edges.add(1, false);
-  edges.add(2, true);
-  edges.endWorld();
-  edges.endWorld();
-  edges.add(0, true);
-  edges.endWorld();
+test('the transition graph tells successors, with and without inputs', () => {
+  const graph = new TransitionGraph();
+  graph.add(1, false);
+  graph.add(2, true);
+  graph.endWorld();
+  graph.endWorld();
+  graph.add(0, true);
+  graph.endWorld();
   const to = (index: number): Uint8Array =>
     Uint8Array.from({ length: 3 }, (_, at) => Number(at === index));
-  expect(edges.leadsTo(0, to(1), false)).toBe(true);
-  expect(edges.leadsTo(0, to(2), false)).toBe(false);
-  expect(edges.leadsTo(0, to(2), true)).toBe(true);
-  expect(edges.leadsTo(1, to(0), true)).toBe(false);
-  expect(edges.leadsTo(2, to(0), true)).toBe(true);
+  expect(graph.leadsTo(0, to(1), false)).toBe(true);
+  expect(graph.leadsTo(0, to(2), false)).toBe(false);
+  expect(graph.leadsTo(0, to(2), true)).toBe(true);
+  expect(graph.leadsTo(1, to(0), true)).toBe(false);
+  expect(graph.leadsTo(2, to(0), true)).toBe(true);
 });
 
-test('edges go on beyond a chunk', () => {
-  const edges = new Edges();
+test('the transition graph has several chunks', () => {
+  const graph = new TransitionGraph();
   const many = (1 << 20) + 5;
-  for (let index = 0; index < many; index += 1) edges.add(index % 7, false);
-  edges.endWorld();
-  edges.add(9, false);
-  edges.endWorld();
+  for (let index = 0; index < many; index += 1) graph.add(index % 7, false);
+  graph.endWorld();
+  graph.add(9, false);
+  graph.endWorld();
   const marks = new Uint8Array(10);
   marks[9] = 1;
-  expect(edges.leadsTo(0, marks, true)).toBe(false);
-  expect(edges.leadsTo(1, marks, true)).toBe(true);
+  expect(graph.leadsTo(0, marks, true)).toBe(false);
+  expect(graph.leadsTo(1, marks, true)).toBe(true);
 });
 
-test('a queue is what was put into it, up to what is told apart', () => {
+test('a queue returns its events in order, up to saturation', () => {
   const messages = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 12 });
   fc.assert(
     fc.property(messages, fc.integer({ min: 1, max: 3 }), (sent, repeats) => {
       const queues = new Queues({ changes: 20, repeats });
-      let queue = EMPTY;
+      let queue = EMPTY_QUEUE;
       for (const one of sent) queue = queues.push(queue, one)!;
       const longest = Math.max(
         0,
         ...[...sent.join('').matchAll(/(.)\1*/g)].map(([run]) => run.length),
       );
       expect(queues.isSaturated).toBe(longest > repeats);
-      // Taking one away each time, one way through it is what was sent.
+      // One of the possible sequences of pops is what was sent.
       let ways = new Set([queue]);
       for (const one of sent) {
         expect([...ways].some((way) => queues.front(way) === one)).toBe(true);
@@ -91,36 +91,34 @@ test('a queue is what was put into it, up to what is told apart', () => {
             .flatMap((way) => [...queues.pop(way)]),
         );
       }
-      expect(ways.has(EMPTY)).toBe(true);
-      if (!queues.isSaturated) expect([...ways]).toEqual([EMPTY]);
+      expect(ways.has(EMPTY_QUEUE)).toBe(true);
+      if (!queues.isSaturated) expect([...ways]).toEqual([EMPTY_QUEUE]);
     }),
   );
 });
 
-test('a queue has room for so many changes', () => {
+test('a queue is full after that many changes of event', () => {
   const queues = new Queues({ changes: 2, repeats: 1 });
-  const two = queues.push(queues.push(EMPTY, 1)!, 2)!;
+  const two = queues.push(queues.push(EMPTY_QUEUE, 1)!, 2)!;
   expect(queues.push(two, 1)).toBeUndefined();
   expect(queues.push(two, 2)).toBeDefined();
-  expect(queues.pop(EMPTY)).toEqual([]);
+  expect(queues.pop(EMPTY_QUEUE)).toEqual([]);
 });
 
-test('what was looked at is remembered, and a change of mind is refused', () => {
-  const tree = unread<string>();
-  expect(recall(tree, [0, 0])).toBeUndefined();
-  learn(tree, [0, 5], [1, 0], 'zero, five');
-  learn(tree, [3, 6], [1], 'six');
-  expect(recall(tree, [0, 5])).toBe('zero, five');
-  expect(recall(tree, [1, 5])).toBeUndefined();
-  expect(recall(tree, [9, 6])).toBe('six');
-  expect(() => learn(tree, [1, 5], [0], 'first')).toThrow('looked at other instances than before');
-  expect(() => learn(tree, [9, 6], [1, 0], 'more')).toThrow(
-    'looked at other instances than before',
-  );
-  expect(() => learn(tree, [1, 5], [], 'nothing')).toThrow('looked at other instances than before');
+test('the decision tree caches answers, and refuses other reads for the same readings', () => {
+  const tree = emptyTree<string>();
+  expect(findAnswer(tree, [0, 0])).toBeUndefined();
+  addAnswer(tree, [0, 5], [1, 0], 'zero, five');
+  addAnswer(tree, [3, 6], [1], 'six');
+  expect(findAnswer(tree, [0, 5])).toBe('zero, five');
+  expect(findAnswer(tree, [1, 5])).toBeUndefined();
+  expect(findAnswer(tree, [9, 6])).toBe('six');
+  expect(() => addAnswer(tree, [1, 5], [0], 'first')).toThrow('read other instances than before');
+  expect(() => addAnswer(tree, [9, 6], [1, 0], 'more')).toThrow('read other instances than before');
+  expect(() => addAnswer(tree, [1, 5], [], 'nothing')).toThrow('read other instances than before');
 });
 
-test('every exchange of names but none', () => {
+test('exchangesOf returns all permutations but the identity', () => {
   expect(exchangesOf([[0, 2]], 3)).toEqual([{ to: [2, 1, 0], back: [2, 1, 0] }]);
   expect(exchangesOf([[0, 1, 2]], 3)).toHaveLength(5);
   expect(
@@ -137,7 +135,7 @@ test('every exchange of names but none', () => {
     expect(to.map((other) => back[other])).toEqual([0, 1, 2]);
 });
 
-test('worlds that differ by an exchange of names are one', () => {
+test('normalise sorts the configurations of a group', () => {
   const groups = [[1, 3, 4]];
   const ranks = Array.from({ length: 5 }, () => [50, 10, 30, 20]);
   const world = Uint16Array.from([3, 0, 2, 1, 3]);

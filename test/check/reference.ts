@@ -1,10 +1,10 @@
 /**
- * What can be reached, worked out in the plainest way: in every world every set of instances takes every choice of
- * steps at once, whoever looks at whom; their events are sent in every order. Nothing is reduced or remembered.
+ * Naive search: in every world, every set of instances takes every choice of steps simultaneously, and their events are
+ * sent in every order. Nothing is reduced or cached.
  */
 import type { Composition } from '../../src/check/composition.ts';
 import { canonicalText } from './text.ts';
-import { EMPTY, Queues } from '../../src/check/queues.ts';
+import { EMPTY_QUEUE, Queues } from '../../src/check/queues.ts';
 import { decide, type EventInput } from '../../src/machine/decide.ts';
 import type { Json } from '../../src/machine/definition.ts';
 
@@ -28,7 +28,7 @@ export interface Reached {
   readonly isOverfull: boolean;
 }
 
-/** Undefined for more than `most` worlds. `sets`: false takes one step at a time. */
+/** Undefined for more than `most` worlds. `sets: false` takes one step at a time. */
 export function reachAll(
   { parts, waiting }: Composition,
   { most, sets }: { most: number; sets: boolean },
@@ -47,7 +47,7 @@ export function reachAll(
     );
   const told = (queue: number): Json => {
     const texts: Json[] = [];
-    for (let left = queue; left !== EMPTY;) {
+    for (let left = queue; left !== EMPTY_QUEUE;) {
       texts.push(canonicalText(inputs[queues.front(left)!]!));
       left = queues.pop(left)[0]!;
     }
@@ -122,7 +122,7 @@ export function reachAll(
     );
   }
 
-  const start = parts.map(({ start: at }) => ({ ...at, spent: [], queue: EMPTY }));
+  const start = parts.map(({ start: at }) => ({ ...at, spent: [], queue: EMPTY_QUEUE }));
   const worlds = new Map<string, World>([[keyOf(start), start]]);
   for (const world of worlds.values()) {
     if (worlds.size > most) return undefined;

@@ -1,4 +1,4 @@
-/** Values as texts that are equal if they are. */
+/** Canonical JSON: equal values have equal texts. */
 import type { Json } from '../../src/machine/definition.ts';
 
 export function canonicalText(value: unknown): string {

@@ -1,4 +1,4 @@
-/** The measuring: on a real directory, with peers in this process; and on directories that lie. */
+/** The probes on a real directory, with peers in this process, and on directories with injected faults. */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { examine, examineQuickly, type Subject } from '../../src/doctor/examine.
 import { isFit, judge } from '../../src/doctor/judge.ts';
 import { nodeHost, startPeerProcess } from '../../src/doctor/node-host.ts';
 import { answer } from '../../src/doctor/peer.ts';
-import type { Attempt, Host, Peer } from '../../src/doctor/ports.ts';
+import type { LinkAttempt, HostPorts, Peer } from '../../src/doctor/ports.ts';
 import { tally } from '../../src/doctor/race.ts';
 import { scratchName } from '../../src/doctor/scratch.ts';
 import type { Clock } from '../../src/engine/ports.ts';
@@ -37,7 +37,7 @@ const subject = (more: Partial<Subject> = {}): Subject => ({
   ...more,
 });
 
-/** Peers that work in this process, one after the other, with these files. */
+/** Peers in this process that use these files one after the other. */
 const localPeer =
   (files: Files): (() => Peer) =>
   () => ({
@@ -45,10 +45,10 @@ const localPeer =
     stop: () => undefined,
   });
 
-type Ports = { files: Files; clock: Clock; host: Host };
-const portsOf = (files: Files, host: Host = nodeHost): Ports => ({ files, clock, host });
+type Ports = { files: Files; clock: Clock; host: HostPorts };
+const portsOf = (files: Files, host: HostPorts = nodeHost): Ports => ({ files, clock, host });
 
-/** What `property` is judged to be, for files that do as `intercept` says. */
+/** The verdict on `property` for files with the faults of `intercept`. */
 async function verdictOf(
   property: string,
   intercept: Parameters<typeof interceptFiles>[1],
@@ -58,10 +58,10 @@ async function verdictOf(
   return judge(measured).find((one) => one.property === property)?.verdict;
 }
 
-test('a sound directory, examined with real processes: nothing is bad, everything is measured', async () => {
+test('measures everything on a sound directory with real processes', async () => {
   const doings: string[] = [];
   const { measured, skipped } = await examine(
-    // Peers tell the time by the clock that all processes share.
+    // Peers use the monotonic clock, which all processes share.
     {
       ...portsOf(new NodeFiles()),
       clock: { ...clock, monotonic: () => Number(process.hrtime.bigint()) / 1e6 },
@@ -79,7 +79,7 @@ test('a sound directory, examined with real processes: nothing is bad, everythin
   expect(doings).toContain('what time is it there');
 });
 
-test('through another name of the same directory, both are raced through and watched', async () => {
+test('uses a second mount of the same directory for race and visibility', async () => {
   const files = new NodeFiles();
   const { measured } = await examine(
     portsOf(files),
@@ -91,12 +91,12 @@ test('through another name of the same directory, both are raced through and wat
   expect(measured.visibility!.mounts).toBe(2);
 });
 
-test('a listing that one mount keeps is seen to be stale, though that mount also writes', async () => {
+test('finds the stale listing of a mount that also writes', async () => {
   const KEPT = 250;
   const kept = new Map<string, { at: number; names: unknown }>();
   const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
     const [path = ''] = args;
-    // Its own changes it knows of.
+    // The mount sees its own changes.
     if (method === 'create') kept.delete(path.slice(0, path.lastIndexOf('/')));
     if (method !== 'list' || !path.includes('/./')) return act();
     const known = kept.get(path);
@@ -115,7 +115,7 @@ test('a listing that one mount keeps is seen to be stale, though that mount also
   expect(stat).toBeLessThan(Infinity);
 });
 
-test('through another directory: an error that says so', async () => {
+test('throws no-volume for a mount of another directory', async () => {
   const other = join(directory, 'other');
   mkdirSync(other);
   let passed = 0;
@@ -136,8 +136,8 @@ test('through another directory: an error that says so', async () => {
   });
 });
 
-describe('a directory that lies', () => {
-  test('a link that is granted to everybody', async () => {
+describe('finds', () => {
+  test('a link that is granted twice', async () => {
     const generous = async (
       _call: number,
       method: keyof Files,
@@ -148,7 +148,7 @@ describe('a directory that lies', () => {
     expect(await verdictOf('exclusive in a race', generous)).toBe('bad');
   });
 
-  test('a link that sometimes replaces what is there', async () => {
+  test('a link that sometimes replaces the name', async () => {
     const replacing = async (
       call: number,
       method: keyof Files,
@@ -162,7 +162,7 @@ describe('a directory that lies', () => {
     expect(await verdictOf('exclusive in a race', replacing)).toBe('bad');
   });
 
-  test.each(['ENOTSUP', 'EPERM'])('no links at all: %s', async (code) => {
+  test.each(['ENOTSUP', 'EPERM'])('missing hard links: %s', async (code) => {
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, _args, act) => {
       if (method === 'link') throw errno(code);
       return act();
@@ -173,7 +173,7 @@ describe('a directory that lies', () => {
     expect(measured.latency!.map(({ operation }) => operation)).not.toContain('link');
   });
 
-  test('what is read is not what was written; time stands still in 1601', async () => {
+  test('altered content and a clock that stands still in 1601', async () => {
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
       if (method === 'read' && args[0]!.endsWith('durable')) return new Uint8Array(3);
       const stat = await act();
@@ -183,10 +183,10 @@ describe('a directory that lies', () => {
     });
     const { measured } = await examine(portsOf(files), localPeer(files), subject());
     const bad = judge(measured).filter(({ verdict }) => verdict === 'bad');
-    expect(bad.map(({ property }) => property)).toEqual(['what is written', 'its clock']);
+    expect(bad.map(({ property }) => property)).toEqual(['written content', 'its clock']);
   });
 
-  test('few names for a file', async () => {
+  test('a low link limit', async () => {
     const many = async (
       _call: number,
       method: keyof Files,
@@ -199,7 +199,7 @@ describe('a directory that lies', () => {
     expect(await verdictOf('names of one file', many)).toBe('warning');
   });
 
-  test('one thing that fails does not hide the others', async () => {
+  test('other results in spite of a failing operation', async () => {
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, _args, act) => {
       if (method === 'overwrite') throw errno('EIO');
       return act();
@@ -210,7 +210,7 @@ describe('a directory that lies', () => {
     expect(measured.race).toBeDefined();
   });
 
-  test('full: what cannot be measured is said, and that is not fit', async () => {
+  test('a full disk: skips probes and is not fit', async () => {
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
       const isOwn = method === 'makeDirectory' && /doctor-\w+$/.test(args[0]!);
       if (['makeDirectory', 'create'].includes(method) && !isOwn) throw errno('ENOSPC');
@@ -222,7 +222,7 @@ describe('a directory that lies', () => {
     expect(skipped.map(({ what }) => what)).toContain('several processes race for the same names');
   });
 
-  test('nothing can be made in it', async () => {
+  test('a directory that is not writable', async () => {
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, _args, act) => {
       if (method === 'makeDirectory') throw errno('EROFS');
       return act();
@@ -235,7 +235,7 @@ describe('a directory that lies', () => {
   });
 });
 
-test('told to stop, it stops, and nothing stays behind', async () => {
+test('stops on a signal and removes its directory', async () => {
   const stop = new AbortController();
   const files = new NodeFiles();
   const progress = (doing: string): void => {
@@ -249,7 +249,7 @@ test('told to stop, it stops, and nothing stays behind', async () => {
   await expect(examining).rejects.toThrow('aborted');
 });
 
-test('the quick part measures what a first worker needs, and no more', async () => {
+test('examineQuickly measures what a first worker needs', async () => {
   const { measured, skipped } = await examineQuickly(portsOf(new NodeFiles()), subject());
   expect(skipped).toEqual([]);
   expect(Object.keys(measured).sort()).toEqual(
@@ -257,15 +257,15 @@ test('the quick part measures what a first worker needs, and no more', async () 
   );
 });
 
-describe('counting a race', () => {
-  const attempt = (won: boolean, begin: number, end: number): Attempt => ({
+describe('tally', () => {
+  const attempt = (won: boolean, begin: number, end: number): LinkAttempt => ({
     won,
     errno: won ? undefined : 'EEXIST',
     begin,
     end,
   });
 
-  test('winners, losers, and who was at it at the same time', () => {
+  test('counts winners, refusals and overlapping attempts', () => {
     const outcomes = [
       [attempt(true, 0, 2), attempt(false, 1, 3)],
       [attempt(true, 0, 1), attempt(false, 1, 2)],

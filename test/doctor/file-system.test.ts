@@ -15,23 +15,23 @@ const MOUNTS = `22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 `;
 
 test.each([
-  ['by its magic number alone', EXT, '', '/x', 'ext4', false],
+  ['magic number alone', EXT, '', '/x', 'ext4', false],
   ['FUSE, and which one', FUSE, MOUNTS, '/mnt/my states/deep', 'fuse.sshfs', true],
   ['NFS, and which version', NFS, MOUNTS, '/mnt/nfs', 'nfs4', true],
-  ['the one mounted last counts', FUSE, MOUNTS, '/mnt/over/x', 'fuse.glusterfs', true],
-  ['a neighbour is no parent', EXT, MOUNTS, '/mnt/nfs2', 'ext4', false],
-  ['what mountinfo does not know', OVERLAY, MOUNTS, '/mnt/nfs', 'overlay', false],
+  ['the last of several mounts', FUSE, MOUNTS, '/mnt/over/x', 'fuse.glusterfs', true],
+  ['a directory beside a mount point', EXT, MOUNTS, '/mnt/nfs2', 'ext4', false],
+  ['a type that mountinfo contradicts', OVERLAY, MOUNTS, '/mnt/nfs', 'overlay', false],
   ['FUSE without mountinfo', FUSE, '', '/x', 'fuse', true],
   ['FUSE on a disk of this host', FUSE, MOUNTS, '/mnt/disk', 'fuseblk', false],
   ['known to mountinfo only', 0x1234, MOUNTS, '/mnt/disk', 'fuseblk', false],
-  ['of a virtual machine’s host', 0x786f4256, MOUNTS, '/x', 'vboxsf', true],
-  ['nobody knows: rather a network’s', 0x1234, MOUNTS, '/x', 'ext4', true],
-  ['nobody knows, and it is not Linux', 0x1234, '', '/x', 'unknown (0x1234)', false],
+  ['a folder of the virtual machine’s host', 0x786f4256, MOUNTS, '/x', 'vboxsf', true],
+  ['an unknown type counts as network', 0x1234, MOUNTS, '/x', 'ext4', true],
+  ['an unknown type without mountinfo', 0x1234, '', '/x', 'unknown (0x1234)', false],
 ])('%s', (_what, magic, mounts, path, type, network) => {
   expect(describeFileSystem(magic, mounts, path)).toMatchObject({ type, network });
 });
 
-test('mount options come along, those of the superblock too', () => {
+test('has the mount options, those of the superblock too', () => {
   const { options } = describeFileSystem(NFS, MOUNTS, '/mnt/nfs');
   expect(options).toEqual(expect.arrayContaining(['rw', 'soft', 'actimeo=3']));
 });

@@ -1,4 +1,4 @@
-/** What is measured of a directory on which everything is as it should be, and its parts to vary. */
+/** Measurements of a sound directory, and functions to vary them. */
 import { OPERATIONS, type Measured, type Visibility } from '../../src/doctor/measured.ts';
 import { LOCAL_PHASES } from '../../src/volume/phases/cycle.ts';
 
@@ -42,7 +42,7 @@ export const stamps = (
   ...more,
 });
 
-/** A local file system on which everything is as it should be. */
+/** A sound local file system. */
 export const FINE: Measured = {
   fileSystem: LOCAL,
   writable: { errno: undefined },

@@ -106,8 +106,8 @@ describe('what is wrong', () => {
     const goal = `{ goals: [possible('never so', () => false)] }`;
     const ran = await run('check', put('lock.ts', `${COUNTER} export default many(2, ${goal});`));
     expect(ran.status).toBe(11);
-    expect(ran.stdout).toContain('livelock: from here it can no longer come to this: never so');
-    expect(ran.stdout).toContain('at the beginning c0: a, c1: a');
+    expect(ran.stdout).toContain('livelock: this goal can no longer be reached: never so');
+    expect(ran.stdout).toContain('at the start c0: a, c1: a');
   });
 
   test('the worst of several counts', async () => {
@@ -178,7 +178,7 @@ describe('wrong usage', () => {
     [
       'has a machine without a table',
       "export default flockwork.machine({ name: 'a', activities: { b: () => flockwork.done() } });",
-      'machine a has no table',
+      'cannot check machine a: it has no table',
     ],
     [
       'is no composition',

@@ -153,7 +153,7 @@ test('without the package it says what to install; what needs a table says that 
   expect(await run('validate', file)).toMatchObject({ status: 0 });
   for (const [command, words] of [
     ['graph', "its states are XState's own"],
-    ['check', 'machine crossing has no table'],
+    ['check', 'cannot check machine crossing: it has no table'],
   ] as const) {
     const { status, stderr } = await run(command, file);
     expect([status, stderr]).toEqual([2, expect.stringContaining(words)]);

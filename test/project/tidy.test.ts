@@ -45,7 +45,7 @@ const PURE: readonly string[] = [
   'render',
   'check',
   'xstate/definition.ts',
-  'xstate/held.ts',
+  'xstate/snapshot.ts',
   'xstate/index.ts',
   'xstate/react.ts',
 ];

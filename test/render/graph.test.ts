@@ -10,7 +10,7 @@ import { mermaidOf } from '../../src/render/mermaid.ts';
 import { svgOf } from '../../src/render/svg.ts';
 import { shortDuration, visible } from '../../src/render/text.ts';
 
-/** A machine of every kind of cell, with these names. */
+/** A machine with every kind of cell and these names. */
 function named(names: readonly string[]): Machine {
   const [shut, open, going, gone, push, pull, label, goal] = names as [
     string,
@@ -160,7 +160,7 @@ test('DOT', () => {
   }
 });
 
-test('a picture has colours of its own where dark pages are preferred, for all that it draws', () => {
+test('a picture has dark colours for everything that it draws', () => {
   const text = svgOf(DOOR);
   expect(text).toContain('@media (prefers-color-scheme: dark)');
   const styled = new Set(Array.from(text.matchAll(/\.flockwork \.([a-z]+)/g), ([, name]) => name));
@@ -177,7 +177,7 @@ describe('a machine without a table', () => {
     activities: { count: { run: 'wc', next: 'file' }, file: { run: 'cat' } },
   });
 
-  test('is drawn by where its commands go on', () => {
+  test('is drawn with the next states of its commands', () => {
     expect(mermaidOf(pipeline)).toContain('s0 --> s1 : exit 0');
     expect(svgOf(pipeline)).toContain('>count</tspan>');
   });
@@ -187,8 +187,8 @@ describe('a machine without a table', () => {
   });
 });
 
-describe('whatever the names', () => {
-  test('a Markdown table has the same rows and columns, and says the names', () => {
+describe('with any names', () => {
+  test('a Markdown table has the same rows and columns, and shows the names', () => {
     fc.assert(
       fc.property(oddNames, (names) => {
         const [head, , ...lines] = matrixOf(named(names)).split('\n');
@@ -209,7 +209,7 @@ describe('whatever the names', () => {
     );
   });
 
-  test('nothing in a matrix is a tag, an entity, code or emphasis', () => {
+  test('a matrix has no tag, entity, code or emphasis', () => {
     fc.assert(
       fc.property(oddNames, (names) => {
         const text = matrixOf(named(names)).replace(/\\[!-/:-@[-`{-~]/g, '');
@@ -218,11 +218,11 @@ describe('whatever the names', () => {
     );
   });
 
-  /** What its lexer looks for in a line, as far as it can stand in a name. */
+  /** Lines that Mermaid's lexer must see. */
   const MERMAID =
     /^( {2}(state "[^"\n]*" as s\d|(\[\*\]|s\d) --> (\[\*\]|s\d)( : [^:\n;"]+)?)|stateDiagram-v2)$/;
 
-  test('Mermaid sees the same statements, and shows the names', () => {
+  test('Mermaid reads the same statements, and shows the names', () => {
     fc.assert(
       fc.property(oddNames, (names) => {
         const lines = mermaidOf(named(names)).split('\n');
@@ -242,10 +242,10 @@ describe('whatever the names', () => {
     );
   });
 
-  /** Strings as Graphviz reads them: a backslash takes the next character along. */
+  /** Graphviz strings: a backslash escapes the next character. */
   const DOT_STRING = /"(?:[^"\\]|\\[^])*"/g;
 
-  test('DOT sees the same tokens, and shows the names', () => {
+  test('Graphviz reads the same tokens, and shows the names', () => {
     fc.assert(
       fc.property(oddNames, (names) => {
         const text = dotOf(named(names));
@@ -257,7 +257,7 @@ describe('whatever the names', () => {
     );
   });
 
-  test('SVG has the same elements, and no character that XML cannot have', () => {
+  test('SVG has the same elements, and no character that XML forbids', () => {
     const TAG = /<(\/?[a-z]+)[^<>]*>/g;
     const elements = (text: string): string[] =>
       [...text.matchAll(TAG)].map(([, tag]) => tag!).filter((tag) => !/^\/?title$/.test(tag));
@@ -274,7 +274,7 @@ describe('whatever the names', () => {
   });
 });
 
-/** Random tables: every shape of a graph. */
+/** Random tables, for graphs of every shape. */
 const machines = fc.integer({ min: 1, max: 9 }).chain((count) => {
   const states = Array.from({ length: count }, (_, index) => `s${index}`);
   const events = ['a', 'b', 'c'];
@@ -293,7 +293,7 @@ const machines = fc.integer({ min: 1, max: 9 }).chain((count) => {
   );
 });
 
-test('no two boxes of a picture overlap, nor a label and a box, and all are within it', () => {
+test('boxes and labels of a picture do not overlap, and are inside of it', () => {
   const RECT = /<rect x="(.*?)" y="(.*?)" width="(.*?)" height="(.*?)"( rx="8")?/g;
   fc.assert(
     fc.property(machines, (one) => {
@@ -323,7 +323,7 @@ test('the same machine has the same picture', () => {
   expect(svgOf(named(PLAIN))).toBe(svgOf(DOOR));
 });
 
-test('durations are written as in a machine', () => {
+test('writes durations as in a machine', () => {
   expect(
     [1, 150, 1000, 1500, 60_000, 90_000, 61_000, 3_600_000, 100_001].map(shortDuration),
   ).toEqual(['1ms', '150ms', '1s', '1.5s', '1m', '1.5m', '61s', '1h', '100001ms']);

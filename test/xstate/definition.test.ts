@@ -1,4 +1,4 @@
-/** What cannot be an XState machine here, told when it is defined; and which snapshots are of it. */
+/** Features of XState that fromXState refuses, and the snapshots that belong to a definition. */
 import {
   assign,
   createMachine,
@@ -32,9 +32,9 @@ const problemsOf = (definition: unknown): unknown => {
   return undefined;
 };
 
-const BY_ITSELF = 'does something by itself, which only an invoked promise may';
+const SIDE_EFFECTS = 'has side effects, which only an invoked promise may have';
 const notPromise = (src: string): string =>
-  `state a, invoke: ${src} is no fromPromise(…): nothing else can run`;
+  `state a, invoke: ${src} is not made with fromPromise(…); no other actors are supported`;
 
 test.each([
   ['a callback', inA({ invoke: { src: fromCallback(() => {}) } })],
@@ -53,58 +53,54 @@ test.each([
   [
     'two at once',
     inA({ invoke: [{ src: five }, { src: five }] }),
-    'state a invokes 2 at once; one promise runs at a time',
+    'state a invokes 2 actors; one promise runs at a time',
   ],
   [
     'an action of its own',
     inA({ entry: function shout() {} }),
-    `state a, entry: action shout ${BY_ITSELF}`,
+    `state a, entry: action shout ${SIDE_EFFECTS}`,
   ],
-  ['one on the way out', inA({ exit: () => {} }), `state a, exit: a function ${BY_ITSELF}`],
+  ['one on the way out', inA({ exit: () => {} }), `state a, exit: a function ${SIDE_EFFECTS}`],
   [
     'one of a transition',
     inA({ on: { go: { actions: log('gone') } } }),
-    `state a, go: action xstate.log ${BY_ITSELF}`,
+    `state a, go: action xstate.log ${SIDE_EFFECTS}`,
   ],
   [
     'one of always',
     inA({ always: { target: 'b', actions: emit({ type: 'x' }) } }),
-    `state a, always: action xstate.emit ${BY_ITSELF}`,
+    `state a, always: action xstate.emit ${SIDE_EFFECTS}`,
   ],
   [
     'one that spawns',
     inA({ entry: spawnChild(five) }),
-    `state a, entry: action xstate.spawnChild ${BY_ITSELF}`,
+    `state a, entry: action xstate.spawnChild ${SIDE_EFFECTS}`,
   ],
   [
     'one of the machine itself',
     inA({}, { entry: [() => {}] }),
-    `the machine, entry: a function ${BY_ITSELF}`,
+    `the machine, entry: a function ${SIDE_EFFECTS}`,
   ],
   ['one that there is not', inA({ entry: 'shout' }), 'state a, entry: there is no action shout'],
   [
     'one with a name',
     inA({ entry: { type: 'shout' } }).provide({ actions: { shout: () => {} } } as never),
-    `state a, entry: action shout ${BY_ITSELF}`,
+    `state a, entry: action shout ${SIDE_EFFECTS}`,
   ],
-  [
-    'a delay that there is not',
-    inA({ after: { soon: 'b' } }),
-    'state a, after: there is no delay soon',
-  ],
+  ['an unknown delay', inA({ after: { soon: 'b' } }), 'state a, after: there is no delay soon'],
 ])('%s', (_, definition, problem) => {
   expect(problemsOf(definition)).toEqual([problem]);
 });
 
-test('all that is wrong is told at once', () => {
+test('reports all problems in one error', () => {
   const definition = inA({ entry: log('x'), invoke: { src: 'gone' }, after: { soon: 'b' } });
   expect(() => fromXState(definition, { name: 'm' })).toThrow(/^machine m:(\n {2}state a, .*){3}$/);
 });
 
 test.each([undefined, null, {}, 'light', LIGHT, createMachine])(
-  '%s is no XState machine',
+  '%s is not an XState machine',
   (value) => {
-    expect(problemsOf(value)).toEqual(['fromXState takes what createMachine of XState 5 has made']);
+    expect(problemsOf(value)).toEqual(['expected a machine made with createMachine of XState 5']);
   },
 );
 
@@ -117,15 +113,15 @@ test.each([
   expect(() => fromXState(createMachine({}), options)).toThrow(reason);
 });
 
-test('what a context cannot be hashed with is told', () => {
+test('reports a definition that cannot be hashed', () => {
   const context: { self?: unknown } = {};
   context.self = context;
   expect(problemsOf(createMachine({ context }))).toEqual([
-    expect.stringContaining('its definition cannot be hashed'),
+    expect.stringContaining('cannot hash its definition'),
   ]);
 });
 
-test('actions that are enqueued are looked at when they are there', async () => {
+test('checks enqueued actions when they are run', async () => {
   const enqueued = inA({
     on: {
       good: { actions: enqueueActions(({ enqueue }) => enqueue.assign({ x: 1 })) },
@@ -144,7 +140,7 @@ test('actions that are enqueued are looked at when they are there', async () => 
   });
   expect(sent(m, at, 'bad')).toEqual({
     outcome: 'InternalError',
-    reason: `action shout ${BY_ITSELF}`,
+    reason: `action shout ${SIDE_EFFECTS}`,
   });
   expect(sent(m, at, 'spawn')).toEqual({
     outcome: 'InternalError',
@@ -152,7 +148,7 @@ test('actions that are enqueued are looked at when they are there', async () => 
   });
 });
 
-test('what goes wrong at the beginning is fatal', async () => {
+test('an error in the first tick is fatal', async () => {
   const context = (): never => {
     throw new Error('no context');
   };
@@ -172,16 +168,16 @@ const version = (name: string, change: object = {}): ReturnType<typeof fromXStat
 test.each([
   ['a delay', { after: { 10: 'b' } }],
   ['a guard', { on: { go: { target: 'b', guard: 'yes' } } }],
-  ['what is assigned', { entry: assign({ x: 1 }) }],
+  ['another assign', { entry: assign({ x: 1 }) }],
   ['a target', { on: { go: 'a' } }],
-])('a definition with %s is another one', async (_, change) => {
+])('%s changes the definition', async (_, change) => {
   const at = await begun(version('1'));
   const placed = version('2', change).lookup(at);
   expect(placed).toMatchObject({ kind: 'not-found', code: 'other-definition' });
   expect(version('2').lookup(at)).toMatchObject({ kind: 'waiting' });
 });
 
-test('of several versions each goes on with its own', async () => {
+test('each of several versions continues its own instances', async () => {
   const [one, two] = [version('1'), version('2', { entry: assign({ x: 1 }) })];
   const { state, payload } = await begun(one);
   const registry = createRegistry([one, two]);
@@ -193,21 +189,21 @@ test('of several versions each goes on with its own', async () => {
 });
 
 test.each([
-  ['a state that it does not begin in', { state: 'green', payload: {} }, 'begins in state "light"'],
+  ['another state than the first', { state: 'green', payload: {} }, 'begins in state "light"'],
   [
     'a snapshot without a value',
     { state: 'green', payload: { xstate: '', snapshot: { children: {} }, timers: [], set: 0 } },
     'begins in state "light"',
   ],
   [
-    'a timer that is none',
+    'an invalid timer',
     {
       state: 'green',
       payload: { xstate: '', snapshot: { children: {}, value: 'green' }, timers: [null], set: 0 },
     },
     'begins in state "light"',
   ],
-  ['a payload that is none', { state: 'green', payload: 5 }, 'begins in state "light"'],
+  ['an invalid payload', { state: 'green', payload: 5 }, 'begins in state "light"'],
 ])('%s', (_, at, reason) => {
   expect(LIGHT.lookup(at)).toMatchObject({
     kind: 'not-found',
@@ -216,7 +212,7 @@ test.each([
   });
 });
 
-test('a state file that does not say what its snapshot does', async () => {
+test('refuses a state that differs from its snapshot', async () => {
   const { payload } = await begun(OVEN);
   expect(OVEN.lookup({ state: 'door.wide & lamp.on', payload })).toMatchObject({
     kind: 'not-found',
@@ -225,7 +221,7 @@ test('a state file that does not say what its snapshot does', async () => {
   });
 });
 
-test('other machines are what they were', () => {
+test('leaves other machines unchanged', () => {
   const plain = machine({ name: 'm', activities: { a: () => ({ kind: 'done' }) } });
   expect(plain.lookup({ state: 'm', payload: {} })).toMatchObject({ kind: 'runnable', state: 'a' });
   expect(sent(plain, { state: 'a', payload: {} }, 'go')).toMatchObject({

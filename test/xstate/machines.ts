@@ -1,4 +1,4 @@
-/** XState machines that tests share. */
+/** XState machines for several tests. */
 import { assign, cancel, fromPromise, raise, sendTo, setup, type AnyActorRef } from 'xstate';
 import type { Answer } from '../../src/machine/answer.ts';
 import type { Decision } from '../../src/machine/decide.ts';
@@ -117,13 +117,13 @@ export const ORDER: Machine = fromXState(
   { name: 'order' },
 );
 
-/** Where an instance is. */
+/** State and payload of an instance. */
 export interface At {
   readonly state: string;
   readonly payload: Json;
 }
 
-/** What the machine's tick answers there. */
+/** The answer of the machine's tick. */
 export function ticked(
   machine: Machine,
   at: At,
@@ -136,7 +136,7 @@ export function ticked(
   return Promise.resolve(placed.activity.tick(context));
 }
 
-/** Ticked until it rests. */
+/** Ticks the instance until it waits. */
 async function settle(machine: Machine, at: At): Promise<At> {
   let now = at;
   while (machine.lookup(now).kind === 'runnable') {
@@ -155,7 +155,7 @@ export function sent(machine: Machine, at: At, event: string | EventFile): Decis
   return machine.decide('it', { ...at, since: undefined }, file, () => undefined);
 }
 
-/** What an event that has to be accepted comes to. */
+/** The result of an event that must be accepted. */
 export function moved(
   machine: Machine,
   at: At,

@@ -7,13 +7,13 @@ import { ORDER, begun, moved, ticked, type At } from './machines.ts';
 const paying = async (sum: number): Promise<At> =>
   moved(ORDER, await begun(ORDER), { event: 'pay', details: { sum } });
 
-test('a promise that is invoked is the activity of its state; what it comes to is in the same step', async () => {
+test('an invoked promise is the activity of its state; its result is part of the same step', async () => {
   const at = await paying(21);
   expect(ORDER.lookup(at)).toMatchObject({ kind: 'runnable', state: 'paying' });
   expect(await ticked(ORDER, at)).toEqual({ kind: 'done', output: 42 });
 });
 
-test('one that is rejected leads where onError says, with the error as data', async () => {
+test('a rejected promise leads to onError, with the error as data', async () => {
   const answer = await ticked(ORDER, await paying(-1));
   const error = { name: 'TypeError', message: 'less than nothing' };
   expect(answer).toMatchObject({
@@ -23,14 +23,14 @@ test('one that is rejected leads where onError says, with the error as data', as
   });
 });
 
-test('entered again, it runs again', async () => {
+test('a promise runs on each entry of its state', async () => {
   const answer = await ticked(ORDER, await paying(-1));
   if (answer.kind !== 'next') throw new Error(answer.kind);
   const again = moved(ORDER, { state: answer.state, payload: answer.payload! }, 'again');
   expect(ORDER.lookup(again)).toMatchObject({ kind: 'runnable', state: 'paying' });
 });
 
-test('one that is taken back is stopped, and has come to nothing', async () => {
+test('an aborted promise is stopped and has no result', async () => {
   const abort = new AbortController();
   const answer = ticked(ORDER, await paying(0), abort.signal);
   abort.abort(new Error('taken back'));
@@ -56,7 +56,7 @@ const begin = async (config: object) => {
   return { machine, at: { state: answer.state, payload: answer.payload! } };
 };
 
-test('a state that it does not leave has it run once', async () => {
+test('a promise runs once if its result does not leave the state', async () => {
   const onDone = { actions: assign(({ event }) => ({ value: event['output'] })) };
   const config = { initial: 'a', states: { a: { invoke: { src: 'five', onDone } } } };
   const { machine, at } = await begin(config);
@@ -66,7 +66,7 @@ test('a state that it does not leave has it run once', async () => {
   expect(machine.lookup({ state: 'a', payload: answer.payload! }).kind).toBe('waiting');
 });
 
-test('one that enters its state anew has it run once more', async () => {
+test('a promise runs again if its result reenters the state', async () => {
   const invoke = { src: 'five', onDone: { target: 'a', reenter: true } };
   const { machine, at } = await begin({ initial: 'a', states: { a: { invoke } } });
   const answer = await ticked(machine, at);
@@ -89,7 +89,7 @@ test.each([
     'not like this',
   ],
   ['five', { onDone: { actions: assign({ value: () => 1n }) } }, 'value is a bigint'],
-])('%s with %j: put aside, with the reason', async (src, more, reason) => {
+])('%s with %j fails with a reason', async (src, more, reason) => {
   const config = { initial: 'a', states: { a: { invoke: { src, ...more } } } };
   const { machine, at } = await begin(config);
   await expect(ticked(machine, at)).rejects.toThrow(
@@ -97,7 +97,7 @@ test.each([
   );
 });
 
-test('two at once, of a state and of one within it, are refused', async () => {
+test('refuses promises of a state and of its child together', async () => {
   const inner = { initial: 'b', states: { b: { invoke: { src: 'five', id: 'in' } } } };
   const config = { initial: 'a', states: { a: { invoke: { src: 'five', id: 'out' }, ...inner } } };
   const reason = 'the promises out, in would run at once; one runs at a time';
@@ -113,7 +113,7 @@ test('two at once, of a state and of one within it, are refused', async () => {
   ).toEqual({ outcome: 'InternalError', reason });
 });
 
-test('an end at the beginning is one', async () => {
+test('an instance may end in its first tick', async () => {
   const machine = fromXState(
     fetching({ initial: 'z', output: 7, states: { z: { type: 'final' } } }),
     {
@@ -126,7 +126,7 @@ test('an end at the beginning is one', async () => {
   });
 });
 
-test('an event that leads to the end leaves its output to a tick', async () => {
+test('an event that leads to a final state leaves the output to a tick', async () => {
   const config = {
     initial: 'a',
     output: ({ event }: { event: unknown }) => ({ event }),

@@ -1,29 +1,28 @@
 /**
- * All worlds that were found, whole, 16 bits an instance, in the order in which they were found; by their content in a
- * hash table with open addressing. Nothing is ever taken for something else because their hashes are equal.
+ * Table of all worlds that were found, in that order, and a hash table with open addressing to find them by content.
+ * Worlds are stored whole, 16 bits per instance, and compared whole: equal hashes never make two worlds one.
  */
 
-const FIRST = 1 << 12;
+const INITIAL_CAPACITY_WORLDS = 1 << 12;
 
-export class Store {
+export class StateTable {
   readonly width: number;
   size = 0;
   #worlds: Uint16Array;
-  #parents: Uint32Array = new Uint32Array(FIRST);
-  /** Index + 1; 0 is free. At most half of them are taken. */
-  #slots: Uint32Array = new Uint32Array(2 * FIRST);
+  #parents: Uint32Array = new Uint32Array(INITIAL_CAPACITY_WORLDS);
+  /** Index + 1; 0 is free. Invariant: at most half are in use. */
+  #slots: Uint32Array = new Uint32Array(2 * INITIAL_CAPACITY_WORLDS);
 
   constructor(width: number) {
     this.width = width;
-    this.#worlds = new Uint16Array(width * FIRST);
+    this.#worlds = new Uint16Array(width * INITIAL_CAPACITY_WORLDS);
   }
 
-  /** Bytes that are held. */
   get bytes(): number {
     return this.#worlds.byteLength + this.#parents.byteLength + this.#slots.byteLength;
   }
 
-  /** Its index: `size`, as it was before, if it is new. */
+  /** Returns the world's index: the previous `size` if it is new. */
   add(world: Uint16Array, parent: number): number {
     const slot = this.#slotOf(world);
     const index = this.#slots[slot]! - 1;
@@ -39,7 +38,7 @@ export class Store {
     return added;
   }
 
-  /** −1 if it is not there. */
+  /** −1 if the world is not in the table. */
   find(world: Uint16Array): number {
     return this.#slots[this.#slotOf(world)]! - 1;
   }
@@ -49,12 +48,12 @@ export class Store {
     for (let at = 0; at < this.width; at += 1) into[at] = this.#worlds[from + at]!;
   }
 
-  /** The world from which this one was found first; the first world is its own. */
+  /** The world from which this one was found; the first world is its own parent. */
   parent(index: number): number {
     return this.#parents[index]!;
   }
 
-  /** Where it is, or where it would have to be. */
+  /** The world's slot, or the free one for it. */
   #slotOf(world: Uint16Array): number {
     const slots = this.#slots;
     const worlds = this.#worlds;

@@ -1,38 +1,38 @@
-/** What an instance of an XState machine keeps as its payload, and how the states of one are called. */
+/** The payload of an instance of an XState machine, and the names of its states. */
 import type { StateValue } from 'xstate';
 import type { Json } from '../machine/definition.ts';
 import { isObject } from '../machine/json-text.ts';
 
-/** A timer that runs: its event says which one it is. */
-export interface Running {
-  /** What its event says in `since`. */
+/** A running timer. */
+export interface RunningTimer {
+  /** Identifies the timer in the field `since` of its event. */
   readonly since: string;
-  /** By which `cancel` and leaving the state end it. */
+  /** By which `cancel`, or leaving the state, stops it. */
   readonly id?: string;
 }
 
-/** As XState persists it. */
-export interface Persisted {
+/** A snapshot as XState persists it. */
+export interface PersistedSnapshot {
   readonly status: string;
   readonly value: StateValue;
   readonly output?: Json;
-  /** Promises that are to run. */
+  /** Promises that must run. */
   readonly children: { readonly [id: string]: { src: string; snapshot: { input?: unknown } } };
 }
 
-export interface Held {
-  /** The hash of the definition that the snapshot is of. */
+export interface StoredSnapshot {
+  /** Hash of the snapshot's definition. */
   readonly xstate: string;
-  readonly snapshot: Persisted;
-  readonly timers: readonly Running[];
-  /** How many timers it has ever set: none is called like another. */
+  readonly snapshot: PersistedSnapshot;
+  readonly timers: readonly RunningTimer[];
+  /** Number of timers that were ever set: the source of unique names. */
   readonly set: number;
 }
 
-/** Undefined for what is none: an instance that has not begun has its input there. */
-export function heldIn(payload: Json): Held | undefined {
+/** Undefined if the payload has no snapshot: before its first tick an instance has its input there. */
+export function storedSnapshotIn(payload: Json): StoredSnapshot | undefined {
   const { xstate, snapshot, timers, set } = isObject(payload) ? payload : {};
-  const isHeld =
+  const isStored =
     typeof xstate === 'string' &&
     isObject(snapshot) &&
     isObject(snapshot['children']) &&
@@ -40,10 +40,10 @@ export function heldIn(payload: Json): Held | undefined {
     Array.isArray(timers) &&
     timers.every((timer) => isObject(timer) && typeof timer['since'] === 'string') &&
     typeof set === 'number';
-  return isHeld ? (payload as unknown as Held) : undefined;
+  return isStored ? (payload as unknown as StoredSnapshot) : undefined;
 }
 
-/** `red.walk`; of parallel states, all that it is in: `door.open & light.on`. In the order of their names. */
+/** `red.walk`; for parallel states the sorted list of all of them: `door.open & light.on`. */
 export function stateText(value: StateValue): string {
   return leaves(value).sort().join(' & ');
 }

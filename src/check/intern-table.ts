@@ -1,20 +1,20 @@
-/** Things as small whole numbers: equal content, equal number. */
+/** Maps values to small integers: values of equal content have the same integer. */
 import type { Json } from '../machine/definition.ts';
 
-export class Numbers<Thing> {
+export class InternTable<Value> {
   readonly #known = new Map<string, number>();
-  readonly all: Thing[] = [];
+  readonly values: Value[] = [];
 
-  of(thing: Thing): number {
-    const key = canonical(thing as Json);
+  intern(value: Value): number {
+    const key = canonical(value as Json);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    this.#known.set(key, this.all.length);
-    return this.all.push(thing) - 1;
+    this.#known.set(key, this.values.length);
+    return this.values.push(value) - 1;
   }
 }
 
-/** JSON whose keys are sorted: what is equal reads the same. */
+/** JSON with sorted keys: equal values have equal texts. */
 export function canonical(value: Json | undefined): string {
   return JSON.stringify(value, (_, inner: Json) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)

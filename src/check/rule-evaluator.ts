@@ -1,28 +1,28 @@
 /**
- * Asking what users wrote: rules and claims. A proof rests on two things that are said of them and that are tried here,
- * each time: that they answer alike when they are asked again, and that they do not tell symmetric instances apart.
+ * Evaluation of the user's functions: rules and claims. A proof assumes that they are pure and treat symmetric instances
+ * alike; each call is checked for both, by repeating it and by permuting the instances' names.
  */
 import { decide, type Decision, type EventRequest, type EventInput } from '../machine/decide.ts';
 import type { Json } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
 import type { Claim, Composition } from './composition.ts';
-import { canonical } from './numbers.ts';
+import { canonical } from './intern-table.ts';
 import { exchangesOf, type Exchange } from './symmetry.ts';
 
-export interface Answered<Answer> {
+export interface Evaluation<Answer> {
   readonly answer: Answer;
-  /** Instances it looked at, the first first. */
+  /** Instances that it read, in that order. */
   readonly looked: readonly number[];
-  /** And then those it would have looked at under other names. */
+  /** `looked`, then those that it reads under permuted names. */
   readonly relevant: readonly number[];
-  /** Names of instances that it looked for in vain. */
+  /** Names that it asked for and no instance has. */
   readonly missing: readonly string[];
 }
 
 type Sensor = (name: string) => InstanceSnapshot | undefined;
 
-export class Asking {
+export class RuleEvaluator {
   readonly #composition: Composition;
   readonly #readingAt: (instance: number, reading: number) => InstanceSnapshot;
   readonly #indices: ReadonlyMap<string, number>;
@@ -38,7 +38,7 @@ export class Asking {
     this.#exchanges = exchangesOf(composition.symmetric, composition.parts.length);
   }
 
-  claim({ name, test }: Claim, readings: Int32Array): Answered<boolean> {
+  claim({ name, test }: Claim, readings: Int32Array): Evaluation<boolean> {
     const ask = (sensor: Sensor): boolean =>
       Boolean(
         test((instance) => {
@@ -55,7 +55,7 @@ export class Asking {
     reading: InstanceSnapshot,
     input: EventInput,
     readings: Int32Array,
-  ): Answered<Decision> {
+  ): Evaluation<Decision> {
     const { parts } = this.#composition;
     const ask = (sensor: Sensor, exchange?: Exchange): Decision => {
       const { machine, name } = parts[exchange === undefined ? instance : exchange.to[instance]!]!;
@@ -74,7 +74,7 @@ export class Asking {
     readings: Int32Array,
     ask: (sensor: Sensor, exchange?: Exchange) => Answer,
     isAlike: (one: Answer, other: Answer, exchange?: Exchange) => boolean,
-  ): Answered<Answer> {
+  ): Evaluation<Answer> {
     const looked: number[] = [];
     const missing: string[] = [];
     const answer = ask(this.#sensor(readings, looked, missing));
@@ -82,7 +82,7 @@ export class Asking {
     if (!isAlike(answer, ask(this.#sensor(readings, again, []))) || looked.join() !== again.join())
       throw new UserError(
         'not-pure',
-        `${what} is not answered alike in the same situation; it may depend on nothing but what it is given`,
+        `${what} gave different answers for the same arguments; it must depend on its arguments alone`,
       );
     const relevant = [...looked];
     for (const exchange of this.#exchanges) {
@@ -90,8 +90,8 @@ export class Asking {
         continue;
       throw new UserError(
         'not-symmetric',
-        `composition ${this.#composition.name}: ${what} treats instances differently that are said to be ` +
-          'symmetric; mend that, or leave them out of symmetric',
+        `composition ${this.#composition.name}: ${what} treats symmetric instances differently; ` +
+          'correct it, or remove them from symmetric',
       );
     }
     return { answer, looked, relevant, missing };
@@ -123,7 +123,7 @@ export class Asking {
     );
   }
 
-  /** By addressee: what goes to different ones has no order. */
+  /** Sorted by addressee: events to different addressees have no order. */
   #addressed(emissions: readonly EventRequest[], exchange: Exchange | undefined): Json[] {
     return emissions
       .map(({ to, event, details }): [number, Json] => {
