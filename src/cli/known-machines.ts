@@ -66,9 +66,9 @@ function isIn(registry: Registry, full: string): boolean {
   return versions.some((one) => fullName(one) === full);
 }
 
-/** Reads what the volumes and their workers know. Throws as `loadMachines`. */
+/** Reads what the volume and its workers know. Throws as `loadMachines`. */
 export async function gatherKnowledge(
-  directories: readonly string[],
+  directory: string,
   machines: readonly string[],
 ): Promise<Knowledge> {
   const own = await loadMachines(machines);
@@ -77,20 +77,18 @@ export async function gatherKnowledge(
   const ofWorkers = new Set<string>();
   let isManned = false;
   const files = new NodeFiles();
-  for (const directory of directories) {
-    const layout = new Layout(directory);
-    const lease = (await readVolume(files, layout))?.lease ?? 0;
-    for (const key of await listConfigurations(files, layout)) {
-      if (all.some((one) => fullName(one) === fullName(key))) continue;
-      const text = await getConfiguration(files, layout, key);
-      const source = { file: key.name, folder: directory, version: key.version };
-      const machine = text === undefined ? undefined : stored(text, source);
-      if (machine !== undefined) all.push(machine);
-    }
-    for (const { session, machines: had } of await readSessions(files, layout)) {
-      for (const one of had) ofWorkers.add(one);
-      isManned ||= isFresh(layout.internal('leases', session), lease);
-    }
+  const layout = new Layout(directory);
+  const lease = (await readVolume(files, layout))?.lease ?? 0;
+  for (const key of await listConfigurations(files, layout)) {
+    if (all.some((one) => fullName(one) === fullName(key))) continue;
+    const text = await getConfiguration(files, layout, key);
+    const source = { file: key.name, folder: directory, version: key.version };
+    const machine = text === undefined ? undefined : stored(text, source);
+    if (machine !== undefined) all.push(machine);
+  }
+  for (const { session, machines: had } of await readSessions(files, layout)) {
+    for (const one of had) ofWorkers.add(one);
+    isManned ||= isFresh(layout.internal('leases', session), lease);
   }
   return { registry: createRegistry(all), ofWorkers: [...ofWorkers], isManned, isStrict };
 }

@@ -71,7 +71,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     group: 'Where',
     value: 'path',
     describe:
-      "The volume: a directory that all workers share; may be repeated, or be a pattern ('/mnt/vol-*')",
+      'The volume: a directory that all workers share; may be repeated, but not for submit, send and doctor',
     default: ['stateFiles'],
     defaultText: 'stateFiles',
   },

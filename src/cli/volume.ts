@@ -9,7 +9,7 @@ import { NodeFiles } from '../volume/node-files.ts';
 import { readVolume } from '../volume/open.ts';
 import type { VolumeFile } from '../volume/volume-file.ts';
 import { EXIT, type Io } from './command.ts';
-import { directoriesOf } from './directories.ts';
+import { directoriesOf, directoryOf } from './directories.ts';
 import type { Settings } from './options.ts';
 
 export interface OpenedVolume {
@@ -40,6 +40,11 @@ export async function requireVolume({ files, layout, volume }: OpenedVolume): Pr
     `${layout.root} is not a volume: no worker has been there, and it has no state files; --dir names another directory`,
     { directory: layout.root },
   );
+}
+
+/** For `what`, which takes one volume. Throws as `directoryOf` and `openExisting`. */
+export async function openOnly(settings: Settings, what: string): Promise<OpenedVolume> {
+  return openExisting(directoryOf(settings, what));
 }
 
 /** All of them, or none: throws as `directoriesOf` and `openExisting`. */

@@ -4,16 +4,14 @@ import { durationProblem, formatDuration } from '../../machine/duration.ts';
 import { UserError } from '../../machine/errors.ts';
 import { instanceProblem, parseStateName } from '../../machine/name.ts';
 import type { AppliedEvent, VerdictRecord } from '../../machine/record.ts';
-import { lastState } from '../../volume/chain.ts';
 import type { Outcomes } from '../../store/contract.ts';
 import { volumeFront } from '../../volume/store.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
-import { homeOf } from '../directories.ts';
 import type { Settings } from '../options.ts';
 import { parseJsonOption } from '../json-option.ts';
 import { describeOutcome, statusOfOutcome } from '../outcome-text.ts';
 import { realClock } from '../real.ts';
-import { openAll } from '../volume.ts';
+import { openOnly } from '../volume.ts';
 
 /** Milliseconds between two looks for an outcome. */
 const LOOK = 50;
@@ -41,13 +39,7 @@ export const send: Command = {
     const id = settings.id ?? randomUUID();
     const badDelay = durationProblem(settings.in, 0);
     if (badDelay !== undefined) throw new UserError('bad-event', `--in: ${badDelay}`);
-    const opened = await homeOf(
-      await openAll(settings),
-      ({ layout }) => layout.root,
-      instance,
-      async ({ files, layout }) => (await lastState(files, layout, instance)) !== undefined,
-    );
-    const store = volumeFront(opened);
+    const store = volumeFront(await openOnly(settings, 'send'));
     const file = {
       event,
       ...(settings.details !== undefined && {

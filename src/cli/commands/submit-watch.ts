@@ -5,7 +5,7 @@ import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { readVolume } from '../../volume/open.ts';
 import { EXIT, type Io } from '../command.ts';
-import { directoriesOf } from '../directories.ts';
+import { directoryOf } from '../directories.ts';
 import { checkInboxes, openInboxes } from '../inbox/inboxes.ts';
 import type { Settings } from '../options.ts';
 import { createLog } from '../log.ts';
@@ -19,11 +19,10 @@ export async function submitFromInboxes(
   if (paths.length === 0) {
     throw new UserError('usage', 'cannot watch nothing: name the folders, submit --watch DIR');
   }
-  const volumes = directoriesOf(settings);
-  checkInboxes({ ...settings, inbox: [...paths] }, volumes);
-  const files = new NodeFiles();
-  for (const volume of volumes) await readVolume(files, new Layout(volume));
-  const inboxes = openInboxes(paths, volumes, settings, createLog(settings, {}));
+  const volume = directoryOf(settings, 'submit');
+  checkInboxes({ ...settings, inbox: [...paths] }, [volume]);
+  await readVolume(new NodeFiles(), new Layout(volume));
+  const inboxes = openInboxes(paths, [volume], settings, createLog(settings, {}));
   if (!io.stop.aborted) await once(io.stop, 'abort');
   await inboxes.close();
   return EXIT.done;

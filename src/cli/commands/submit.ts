@@ -5,7 +5,7 @@ import type { Candidate } from '../../store/checks.ts';
 import type { Submitted } from '../../store/contract.ts';
 import { readCandidates } from '../candidates.ts';
 import { COMMON, EXIT, LOGGING, type Command, type Io } from '../command.ts';
-import { directoriesOf } from '../directories.ts';
+import { directoryOf } from '../directories.ts';
 import { gatherKnowledge, refuseUnknown } from '../known-machines.ts';
 import { countedInstances, instancesOfFiles, instancesOfLines } from '../new-instances.ts';
 import type { Settings } from '../options.ts';
@@ -59,10 +59,6 @@ export const submit: Command = {
       'all state files of two folders',
     ],
     [
-      "$0 submit jobs/ --dir '/mnt/vol-*'",
-      'spread over several volumes, each instance always to the same one',
-    ],
-    [
       '$0 submit --watch /data/inbox --dir /mnt/states',
       'each state file that is dropped into a folder',
     ],
@@ -78,15 +74,15 @@ export const submit: Command = {
   ],
   run: async (settings, paths, io) => {
     if (settings.watch) return submitFromInboxes(settings, paths, io);
-    const directories = directoriesOf(settings);
+    const directory = directoryOf(settings, 'submit');
     const unique = randomUUID().slice(0, 8);
     const candidates = await candidatesOf(settings, paths, unique, io);
-    const knowledge = await gatherKnowledge(directories, settings.machines);
+    const knowledge = await gatherKnowledge(directory, settings.machines);
     // All new instances are at the beginning of one machine.
     const looked = settings.machine === undefined ? candidates : candidates.slice(0, 1);
     for (const warning of refuseUnknown(looked, knowledge)) io.say(`warning: ${warning}`);
     const dryRun = settings['dry-run'];
-    const outcomes = await submitAll(directories, candidates, { unique, dryRun }, io);
+    const outcomes = await submitAll(directory, candidates, { unique, dryRun }, io);
     if (settings.json) io.print(JSON.stringify(Object.fromEntries(outcomes)));
     else for (const line of describe(outcomes, dryRun)) io.print(line);
     refuseTaken(outcomes);

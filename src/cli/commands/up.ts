@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../machine/errors.ts';
 import { takeCensus, type Census } from '../../volume/census.ts';
+import type { Submitted } from '../../store/contract.ts';
 import type { JournalEntry } from '../../store/session.ts';
 import { journalSizes } from '../../volume/history.ts';
 import { Layout } from '../../volume/layout.ts';
@@ -15,7 +16,7 @@ import { NodeFiles } from '../../volume/node-files.ts';
 import { readClaims, readOverview, type Overview } from '../../volume/overview.ts';
 import { readCandidates } from '../candidates.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
-import { directoriesOf } from '../directories.ts';
+import { directoriesOf, directoryOf } from '../directories.ts';
 import { passedOn, quoted, repeated } from '../flags.ts';
 import { checkInboxes } from '../inbox/inboxes.ts';
 import { entriesOfAll, sumOf } from '../merged.ts';
@@ -68,7 +69,15 @@ export const up: Command = {
     checkInboxes(settings, directories);
     for (const directory of directories) mkdirSync(directory, { recursive: true });
     const unique = randomUUID().slice(0, 8);
-    const submitted = await submitAll(directories, readCandidates(paths), { unique }, io);
+    const submitted =
+      paths.length === 0
+        ? new Map<string, Submitted>()
+        : await submitAll(
+            directoryOf(settings, 'up with PATHS'),
+            readCandidates(paths),
+            { unique },
+            io,
+          );
     if (io.stop.aborted) return EXIT.incomplete;
     const taken = [...submitted].filter(([, outcome]) => outcome === 'name taken');
     if (taken.length > 0) {

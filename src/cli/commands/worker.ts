@@ -58,7 +58,7 @@ export const worker: Command = {
   examples: [
     ['$0 worker --dir /mnt/states', 'work until nothing is left anywhere'],
     [
-      "$0 worker --dir '/mnt/vol-*'",
+      '$0 worker --dir /mnt/vol-1 --dir /mnt/vol-2',
       'the same on several volumes; --concurrency is for all of them together',
     ],
     [

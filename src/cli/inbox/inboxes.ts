@@ -1,16 +1,14 @@
-/** `--inbox`: which directories may be hot folders, and what files become on the volumes. */
+/** `--inbox`: which directories may be hot folders, and what files become on the volume. */
 import { randomUUID } from 'node:crypto';
 import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError } from '../../machine/errors.ts';
-import { parseStateName } from '../../machine/name.ts';
-import { isThere } from '../../volume/chain.ts';
 import { listOrNone } from '../../volume/exclusive.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { submitState } from '../../volume/submit.ts';
 import type { Log } from '../../worker/ports.ts';
-import { homeOf } from '../directories.ts';
+import { directoryOf } from '../directories.ts';
 import type { Settings } from '../options.ts';
 import { isNetworkFileSystem, realClock } from '../real.ts';
 import { Inbox, type Submitter } from './inbox.ts';
@@ -67,7 +65,7 @@ export interface Inboxes {
   close(): Promise<void>;
 }
 
-/** Throws `usage`, `no-inbox`, `bad-inbox`. */
+/** Throws `usage`, `several-volumes`, `no-inbox`, `bad-inbox`. */
 export function checkInboxes(
   { inbox, machine, each }: Pick<Settings, 'inbox' | 'machine' | 'each'>,
   volumes: readonly string[],
@@ -79,10 +77,11 @@ export function checkInboxes(
     );
   }
   refuseUnclear(machine, each);
+  if (inbox.length > 0) directoryOf({ dir: [...volumes] }, '--inbox');
   inboxesOf(inbox, volumes);
 }
 
-/** Begins at once. Throws what `inboxesOf` does. */
+/** Begins at once. `volumes`: one, unless `paths` is empty. Throws what `inboxesOf` does. */
 export function openInboxes(
   paths: readonly string[],
   volumes: readonly string[],
@@ -90,7 +89,7 @@ export function openInboxes(
   log: Log,
 ): Inboxes {
   refuseUnclear(machine, each);
-  const submitter = volumeSubmitter(volumes);
+  const submitter = volumeSubmitter(volumes[0]!);
   const now = (): number => realClock.monotonic();
   const watches = inboxesOf(paths, volumes).map((directory) => {
     const inbox = new Inbox(
@@ -126,25 +125,14 @@ function refuseUnclear(machine: string | undefined, each: boolean): void {
   throw new UserError('usage', message);
 }
 
-/** Each instance goes to the volume that it belongs to, or where it is already. */
-function volumeSubmitter(volumes: readonly string[]): Submitter {
+function volumeSubmitter(volume: string): Submitter {
   const files = new NodeFiles();
-  const layouts = volumes.map((volume) => new Layout(volume));
+  const layout = new Layout(volume);
   return {
     submit: async (name, bytes) => {
-      const { instance } = parseStateName(name)!;
-      const layout = await homeOf(
-        layouts,
-        ({ root }) => root,
-        instance,
-        (one) => isThere(files, one, name),
-      );
       await submitState(files, layout, { name, bytes }, randomUUID());
       await files.sync(layout.root);
     },
-    list: async () => {
-      const lists = await Promise.all(layouts.map(({ entries }) => listOrNone(files, entries)));
-      return new Set(lists.flat());
-    },
+    list: async () => new Set(await listOrNone(files, layout.entries)),
   };
 }
