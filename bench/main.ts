@@ -11,9 +11,11 @@ import { measurePure } from './pure.ts';
 import { describeMachine, publishFigures, publishPage } from './publish.ts';
 import { renderPage, type Report, type SystemFacts } from './report.ts';
 import { ROWS } from './rows/index.ts';
+import { predictScale } from './scale/scale.ts';
 import { SYSTEMS } from './systems.ts';
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
+const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 
 async function bench(options: Options, directory: string): Promise<void> {
   const { rounds, amounts, json, out } = options;
@@ -66,6 +68,8 @@ async function prepare(
 }
 
 async function main(): Promise<void> {
+  const [word, ...words] = process.argv.slice(2);
+  if (word === 'scale') return say(await predictScale(words, progress));
   const names = SYSTEMS.map(({ name }) => name);
   const options = parseOptions(process.argv.slice(2), names);
   if (options.help) return say(helpText(names));

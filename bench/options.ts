@@ -35,6 +35,7 @@ export function helpText(systems: readonly string[]): string {
     'npm run bench -- [OPTIONS]',
     '',
     'Runs the same work on Flockwork and on others, in turn, and writes docs/performance.md. Installs what it needs.',
+    'npm run bench -- scale [OPTIONS] predicts the file operations of larger fleets instead (docs/scale.md).',
     '',
     line('--only ROWS', `rows, with commas: ${ROW_NAMES.join(', ')}`),
     line('--systems SYSTEMS', 'systems, with commas, by what their names begin with:'),

@@ -148,6 +148,10 @@ function unknownOption(
   if (command === undefined) {
     return new UserError('usage', `${said} needs a command; flockwork --help lists what there is`);
   }
+  const instead = command.removed?.[key];
+  if (instead !== undefined) {
+    return new UserError('usage', `${command.name} has no option ${said}; ${instead}`);
+  }
   const near = nearest(key.replace(/^no-/, ''), [...known, ...ALWAYS]);
   const takesWords = positionalsOf(command).length > 0;
   const hint =

@@ -50,6 +50,8 @@ export interface Command {
   readonly excludes?: Readonly<Record<string, readonly string[]>>;
   /** By an option's name, those of which it needs at least one to mean anything. */
   readonly needs?: Readonly<Record<string, readonly string[]>>;
+  /** By the name of an option that there was: what to use instead. */
+  readonly removed?: Readonly<Record<string, string>>;
   readonly examples: readonly (readonly [command: string, what: string])[];
   /** Exit statuses, where they are not the usual ones. */
   readonly exits?: string;

@@ -9,7 +9,6 @@ export const GROUPS = [
   'Pace and limits',
   'Timing of the volume',
   'The runs',
-  'The prediction',
   'Output',
 ] as const;
 export type Group = (typeof GROUPS)[number];

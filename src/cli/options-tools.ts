@@ -15,10 +15,6 @@ export interface ToolSettings {
   minutes: number | undefined;
   trace: string | undefined;
   shrink: boolean;
-  scale: boolean;
-  network: boolean;
-  tick: number;
-  leaves: 'nothing' | 'output' | 'successor';
   through: string[];
   format: 'mermaid' | 'dot' | 'svg' | 'matrix';
   'max-states': number | undefined;
@@ -82,7 +78,7 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
   states: {
     type: 'number',
     group: 'The runs',
-    describe: 'State files in each run (with --scale: to predict for)',
+    describe: 'State files in each run',
     defaultText: 'as the seed says',
     minimum: 1,
     integer: true,
@@ -105,33 +101,6 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
     group: 'The runs',
     describe: 'Look for the fewest faults that still make it fail',
     default: false,
-  },
-  scale: {
-    type: 'boolean',
-    group: 'The prediction',
-    describe:
-      'Predict what fleets of any size ask of their volume, from counted runs without faults',
-    default: false,
-  },
-  network: {
-    type: 'boolean',
-    group: 'The prediction',
-    describe: 'With --scale: the phases and the lease of network file systems',
-    default: false,
-  },
-  tick: {
-    type: 'duration',
-    group: 'The prediction',
-    describe: 'With --scale: how long a tick takes, 100ms at least',
-    default: 1000,
-    defaultText: '1s',
-  },
-  leaves: {
-    type: 'string',
-    group: 'The prediction',
-    describe: 'With --scale: what each step leaves behind besides its flag',
-    choices: ['nothing', 'output', 'successor'],
-    default: 'nothing',
   },
   through: {
     type: 'list',

@@ -12,8 +12,6 @@ import { simulate, type RunOptions } from '../../sim/simulation.ts';
 import { EXIT, FOUND, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import type { ThreadReport, ThreadTask } from '../simulate-thread.ts';
-import { PHASES } from '../phases.ts';
-import { predictScale } from '../scale.ts';
 import { loadOwn } from '../simulated.ts';
 
 const LARGEST_BASE = 1e9;
@@ -35,42 +33,19 @@ export const simulation: Command = {
     'machines',
     'trace',
     'shrink',
-    'scale',
-    'network',
-    'tick',
-    'leaves',
-    'concurrency',
-    ...PHASES,
-    'lease',
     'json',
     'config',
   ],
   optionTexts: {
     workers: {
-      describe: 'Worker processes in each run; with --scale: to predict for',
+      describe: 'Worker processes in each run',
       group: 'The runs',
       defaultText: 'as the seed says',
     },
-    concurrency: { describe: 'With --scale: ticks at the same time', group: 'The prediction' },
-    lease: { describe: 'With --scale: a worker silent for so long counts as dead' },
-    assignment: { describe: 'With --scale: length of the Worker Assignment phase' },
-    commitment: { describe: 'With --scale: length of the Worker Commitment phase' },
-    update: { describe: 'With --scale: length of the Update System phase' },
-    buffer: { describe: 'With --scale: length of the buffer after each phase' },
   },
-  excludes: {
-    seed: ['seeds', 'base'],
-    scale: ['paths', 'machines', 'seed', 'seeds', 'base', 'minutes', 'trace', 'shrink'],
-  },
-  needs: {
-    trace: ['seed', 'shrink'],
-    ...Object.fromEntries(
-      (['network', 'tick', 'leaves', 'concurrency', ...PHASES, 'lease'] as const).map((name) => [
-        name,
-        ['scale'],
-      ]),
-    ),
-  },
+  excludes: { seed: ['seeds', 'base'] },
+  needs: { trace: ['seed', 'shrink'] },
+  removed: { scale: 'in a checkout, run npm run bench -- scale' },
   exits:
     '0 every run was right, 2 wrong usage, 10 a promise was broken, 11 a run did not come to its end, ' +
     '12 the program itself failed, 130 stopped by Ctrl-C.',
@@ -79,10 +54,8 @@ export const simulation: Command = {
     ['$0 simulate --seed 4711 --trace run.log', 'one run again, every event of it in a file'],
     ['$0 simulate --seed 4711 --shrink', 'the fewest faults that still make it fail'],
     ['$0 simulate states/ --machines ./machines --seeds 500', 'your own machines'],
-    ['$0 simulate --scale --tick 5s', 'file operations per second, for 10 to 10,000 workers'],
   ],
   run: async (settings, paths, io) => {
-    if (settings.scale) return predictScale(settings, paths, io);
     const own = await loadOwn(settings.machines, paths);
     if (settings.seed !== undefined) return replay(settings.seed, settings, own, io);
     const found = await campaign(settings, paths, io);

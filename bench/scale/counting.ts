@@ -1,26 +1,26 @@
-/** Counts what a calm fleet asks of its volume: the real worker in virtual time, and nothing goes wrong. */
+/** Counts what a fleet asks of its volume: the real worker in virtual time, without faults. */
 import { basename, dirname } from 'node:path/posix';
-import { done, next, type Answer } from '../machine/answer.ts';
-import type { TickContext } from '../machine/definition.ts';
-import { machine } from '../machine/machine.ts';
-import { createRegistry, type Registry } from '../machine/registry.ts';
-import { formatStateFile } from '../machine/state-file.ts';
-import { cycleLength, type PhaseLengths } from '../semaphore/cycle.ts';
-import { FEW } from '../worker/supply.ts';
-import type { Session } from '../store/session.ts';
-import type { VolumeSession } from '../volume/session.ts';
-import { Agenda } from './agenda.ts';
+import { done, next, type Answer } from '../../src/machine/answer.ts';
+import type { TickContext } from '../../src/machine/definition.ts';
+import { machine } from '../../src/machine/machine.ts';
+import { createRegistry, type Registry } from '../../src/machine/registry.ts';
+import { formatStateFile } from '../../src/machine/state-file.ts';
+import { cycleLength, type PhaseLengths } from '../../src/semaphore/cycle.ts';
+import { FEW } from '../../src/worker/supply.ts';
+import type { Session } from '../../src/store/session.ts';
+import type { VolumeSession } from '../../src/volume/session.ts';
+import { Agenda } from '../../src/sim/agenda.ts';
 import { tallyKey, type Count } from './cost-model.ts';
-import { Dice } from './dice.ts';
-import { Disk } from './disk.ts';
-import type { Method } from './faults.ts';
-import { HostClock } from './host-clock.ts';
-import { MOUNT, type ProcessOptions } from './process-options.ts';
-import { SimProcess } from './process.ts';
-import { User } from './user.ts';
-import type { World } from './world.ts';
+import { Dice } from '../../src/sim/dice.ts';
+import { Disk } from '../../src/sim/disk.ts';
+import type { Method } from '../../src/sim/faults.ts';
+import { HostClock } from '../../src/sim/host-clock.ts';
+import { MOUNT, type ProcessOptions } from '../../src/sim/process-options.ts';
+import { SimProcess } from '../../src/sim/process.ts';
+import { User } from '../../src/sim/user.ts';
+import type { World } from '../../src/sim/world.ts';
 
-/** What a step leaves behind besides its flag: an output or a successor has a record too. */
+/** What a step leaves besides its flag; an output or a successor has a record too. */
 export type Leaves = 'nothing' | 'output' | 'successor';
 
 /** Times are milliseconds. */
@@ -31,53 +31,57 @@ export interface Setting {
   /** Mean length of a tick; single ones are half as long to one and a half times as long. */
   readonly tick: number;
   readonly leaves: Leaves;
-  /** The volume tells nobody of what changes. */
+  /** The file system reports no changes. */
   readonly network: boolean;
 }
 
-/** How much there is to do: workers list their directories differently for each. */
+/** How many states there are: workers list their directories differently for each. */
 export type Stock = 'none' | 'few' | 'many';
 
 const START = 1_700_000_000_000;
 const MACHINE = 'counted';
 const CAPACITY = 16_384;
-/** Milliseconds that a file operation takes. */
-const LATENCY = 0.05;
-const TWENTY_DAYS = 20 * 86_400_000;
-const FLEETS: readonly number[] = [1, 2, 4, 8];
-/** More than it gets through, to be sure. */
-const RESERVE = 1.2;
-/** What is held, and to be seen as many all the time. */
-const MORE = 100;
-const TICKS_COUNTED = 2;
-const LEASES_COUNTED = 2;
-const CYCLES_COUNTED = 10;
+/** Of one file operation. */
+const LATENCY_MS = 0.05;
+const TICK_TIMEOUT_MS = 20 * 86_400_000;
+const COUNTED_FLEETS: readonly number[] = [1, 2, 4, 8];
+/** Factor: more states than the fleet gets through. */
+const STATES_RESERVE = 1.2;
+/** Beyond those: what workers hold. */
+const HELD_STATES = 100;
+const MIN_TICKS_COUNTED = 2;
+const MIN_LEASES_COUNTED = 2;
+const MIN_CYCLES_COUNTED = 10;
 
-/** Milliseconds from the start: counting begins when all are at work, and listings have come to rest. */
+/** Milliseconds from the start: counting begins when all workers tick and listings are rare. */
 function windowOf({ phases, lease, tick }: Setting): { begin: number; end: number } {
   const cycle = cycleLength(phases);
   const begin = 2 * cycle + Math.max(lease, 2 * tick);
-  const length = Math.max(TICKS_COUNTED * tick, LEASES_COUNTED * lease, CYCLES_COUNTED * cycle);
+  const length = Math.max(
+    MIN_TICKS_COUNTED * tick,
+    MIN_LEASES_COUNTED * lease,
+    MIN_CYCLES_COUNTED * cycle,
+  );
   return { begin, end: begin + length };
 }
 
-/** Steps that a fleet gets through in all, at most. */
+/** Upper bound of the steps that a fleet commits in all. */
 function stepsOf(setting: Setting, workers: number): number {
   const { concurrency, tick, leaves } = setting;
   if (leaves === 'successor') return 0;
-  return workers * concurrency * (windowOf(setting).end / tick) * RESERVE;
+  return workers * concurrency * (windowOf(setting).end / tick) * STATES_RESERVE;
 }
 
 /** State files that last until counting ends: as few, or as many, as `stock` says. */
 export function statesOf(setting: Setting, stock: Stock, workers: number): number {
   if (stock === 'none') return 0;
-  return stock === 'few' ? FEW - 1 : FEW + Math.ceil(stepsOf(setting, workers) + MORE);
+  return stock === 'few' ? FEW - 1 : FEW + Math.ceil(stepsOf(setting, workers) + HELD_STATES);
 }
 
-/** Sizes of fleets that are worth counting. Of few states, large ones would run out before it ends. */
+/** Sizes of fleets to count. With few states, larger fleets would run out of them before counting ends. */
 export function fleetsOf(setting: Setting, stock: Stock): number[] {
   const held = (workers: number): number => 2 * workers * setting.concurrency;
-  return FLEETS.filter(
+  return COUNTED_FLEETS.filter(
     (workers) => stock !== 'few' || stepsOf(setting, workers) + held(workers) < FEW,
   );
 }
@@ -144,7 +148,7 @@ class CountedFleet implements World {
         eager: false,
         freshListings: !network,
         repeats: network,
-        latency: LATENCY,
+        latency: LATENCY_MS,
         taken: 'EEXIST',
         maxLinks: Number.POSITIVE_INFINITY,
         protectsLinks: false,
@@ -177,7 +181,7 @@ class CountedFleet implements World {
     this.#tally[key] = (this.#tally[key] ?? 0) + 1;
   }
 
-  /** As the kernel does it, on a file system of its own. */
+  /** File events of a local file system. */
   #tellAll(name: string): void {
     for (const process of this.#processes) process.hint(name);
   }
@@ -205,7 +209,7 @@ class CountedFleet implements World {
   ticked(): void {}
 }
 
-/** Chains have no end: their last steps would be of another kind. */
+/** Chains do not end: their last steps would cost something else. */
 function registryFor({ tick, leaves }: Setting): Registry {
   const answers: Record<Leaves, () => Answer> = {
     nothing: () => done(),
@@ -216,6 +220,6 @@ function registryFor({ tick, leaves }: Setting): Registry {
     await pause(tick * new Dice(idempotencyKey).between(0.5, 1.5));
     return answers[leaves]();
   };
-  const activity = { tick: run, timeout: TWENTY_DAYS };
+  const activity = { tick: run, timeout: TICK_TIMEOUT_MS };
   return createRegistry([machine({ name: MACHINE, activities: { [MACHINE]: activity } })]);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { countOperations, fleetsOf, statesOf, type Setting } from '../../src/sim/counting.ts';
+import { countOperations, fleetsOf, statesOf, type Setting } from '../../bench/scale/counting.ts';
 import {
   byKind,
   commitsOf,
@@ -8,7 +8,7 @@ import {
   predict,
   tallyKey,
   type Count,
-} from '../../src/sim/cost-model.ts';
+} from '../../bench/scale/cost-model.ts';
 import { LOCAL_PHASES, NETWORK_PHASES } from '../../src/semaphore/cycle.ts';
 
 const LOCAL: Setting = {
