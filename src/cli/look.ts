@@ -10,8 +10,8 @@ import {
 import { JournalCounter } from '../volume/journal-counts.ts';
 import { listPending, readPending, stillCounts } from '../volume/pending.ts';
 import { readSigns, silencesByClock, silencesByLooks, type Signs } from '../volume/vitals.ts';
-import { openBranches } from './blocked.ts';
-import { isNetworkFileSystem, realClock } from './real.ts';
+import { openBranches } from './describe-join.ts';
+import { isNetworkFileSystem, realClock } from './node-ports.ts';
 import { buildReport, MISSED_BEATS, type StatusReport, type WaitingLine } from './report.ts';
 import type { OpenedVolume } from './volume.ts';
 

@@ -6,7 +6,7 @@ import { machineNames } from '../machine/registry.ts';
 import type { Log } from '../worker/ports.ts';
 import type { MachineFiles, Reloaded } from './machine-files.ts';
 import { isMachineName } from './machines.ts';
-import { isNetworkFileSystem } from './real.ts';
+import { isNetworkFileSystem } from './node-ports.ts';
 
 /** Milliseconds without a change. */
 const STABLE_MS = 300;

@@ -4,7 +4,7 @@ import { momentAt, type Moment, type PhaseLengths } from '../semaphore/cycle.ts'
 import { compareCodePoints } from '../semaphore/order.ts';
 import type { JournalEntry } from '../store/session.ts';
 import type { Overview, Place } from '../volume/overview.ts';
-import type { OpenBranch } from './blocked.ts';
+import type { OpenBranch } from './describe-join.ts';
 
 export interface MachineCounts {
   available: number;

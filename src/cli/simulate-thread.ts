@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { runSeeds, type Totals } from '../sim/campaign.ts';
 import type { Wishes } from '../sim/scenario.ts';
 import type { Outcome } from '../sim/outcome.ts';
-import { loadOwn } from './simulated.ts';
+import { loadOwn } from './load-scenario.ts';
 
 export interface ThreadTask {
   readonly base: number;

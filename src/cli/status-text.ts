@@ -1,6 +1,6 @@
 /** What `status` says to people: a report as text, and as much of it as a terminal has room for. */
 import { formatDuration } from '../machine/duration.ts';
-import { describeBlocked } from './blocked.ts';
+import { describeBlocked } from './describe-join.ts';
 import type { HeldLine, StatusReport, WaitingLine, WorkerLine } from './report.ts';
 import { oneLine } from './shown.ts';
 import { bar, flagTable, paint, table } from './tables.ts';

@@ -8,7 +8,7 @@ import { NodeFiles } from '../volume/node-files.ts';
 import { readVolume } from '../volume/open.ts';
 import { outcomeOfExisting, submitState, submitStates } from '../volume/submit.ts';
 import type { Io } from './command.ts';
-import { isNetworkFileSystem } from './real.ts';
+import { isNetworkFileSystem } from './node-ports.ts';
 
 export interface SubmitOptions {
   /** Makes temporary names, and instances, unlike all others. */

@@ -2,7 +2,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { JournalEntry } from '../../store/session.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { entriesOfAll, type PlacedEntry } from '../merged.ts';
+import { entriesOfAll, type PlacedEntry } from '../multi-volume.ts';
 import { oneLine } from '../shown.ts';
 import { eventsText } from '../tables.ts';
 import { openAll } from '../volume.ts';

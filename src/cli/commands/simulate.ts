@@ -12,7 +12,7 @@ import { simulate, type RunOptions } from '../../sim/simulation.ts';
 import { EXIT, FOUND, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import type { ThreadReport, ThreadTask } from '../simulate-thread.ts';
-import { loadOwn } from '../simulated.ts';
+import { loadOwn } from '../load-scenario.ts';
 
 const LARGEST_BASE = 1e9;
 const HOUR = 3_600_000;

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { UserError } from '../../machine/errors.ts';
 import type { Candidate } from '../../store/checks.ts';
 import type { Submitted } from '../../store/contract.ts';
-import { readCandidates } from '../candidates.ts';
+import { readCandidates } from '../read-state-files.ts';
 import { COMMON, EXIT, LOGGING, type Command, type Io } from '../command.ts';
 import { directoryOf } from '../directories.ts';
 import { gatherKnowledge, refuseUnknown } from '../known-machines.ts';

@@ -13,7 +13,7 @@ import { watchMachines } from '../machine-watch.ts';
 import type { OptionName, Settings } from '../options.ts';
 import { PHASES } from '../phases.ts';
 import { createLog } from '../log.ts';
-import { hostName } from '../real.ts';
+import { hostName } from '../node-ports.ts';
 import { startTicks } from '../ticks.ts';
 import { prepare, work } from '../work.ts';
 import { chooseName } from '../worker-name.ts';

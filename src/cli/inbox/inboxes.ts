@@ -10,7 +10,7 @@ import { submitState } from '../../volume/submit.ts';
 import type { Log } from '../../worker/ports.ts';
 import { directoryOf } from '../directories.ts';
 import type { Settings } from '../options.ts';
-import { isNetworkFileSystem, realClock } from '../real.ts';
+import { isNetworkFileSystem, realClock } from '../node-ports.ts';
 import { Inbox, type Submitter } from './inbox.ts';
 import { InboxWatch } from './watch.ts';
 

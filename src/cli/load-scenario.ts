@@ -2,7 +2,7 @@
 import { UserError } from '../machine/errors.ts';
 import type { RunOptions } from '../sim/simulation.ts';
 import { problemsOf } from '../store/checks.ts';
-import { readCandidates } from './candidates.ts';
+import { readCandidates } from './read-state-files.ts';
 import { loadMachines } from './machines.ts';
 
 /**
