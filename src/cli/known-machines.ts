@@ -127,8 +127,9 @@ export function refuseUnknown(candidates: readonly Candidate[], knowledge: Knowl
     }
   }
   if (certain.length === 0) return warnings;
-  const shown = certain.slice(0, SHOWN);
-  if (certain.length > SHOWN) shown.push(`… and ${certain.length - SHOWN} more`);
+  const shown = certain.slice(0, MAX_SHOWN_PROBLEMS);
+  if (certain.length > MAX_SHOWN_PROBLEMS)
+    shown.push(`… and ${certain.length - MAX_SHOWN_PROBLEMS} more`);
   const remedy = knowledge.isStrict
     ? 'give --machines what has it'
     : 'start a worker that knows it, or say with --machines where it is';
@@ -136,4 +137,4 @@ export function refuseUnknown(candidates: readonly Candidate[], knowledge: Knowl
   throw new UserError('unknown-machine', `${message}\n${remedy}`, { problems: certain });
 }
 
-const SHOWN = 20;
+const MAX_SHOWN_PROBLEMS = 20;

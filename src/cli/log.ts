@@ -7,10 +7,10 @@ import { shown, shownPainted } from './shown.ts';
 
 const STANDARD_ERROR = 2;
 /** Bytes that are kept while they cannot be written; more is dropped. */
-const MAX_KEPT_BYTES = 256 * 1024;
+const MAX_BUFFERED_BYTES = 256 * 1024;
 
 /** Levels by name and instants in ISO 8601: programs that read logs know both. */
-const READABLE = {
+const PORTABLE_FIELDS = {
   formatters: { level: (level: string) => ({ level }) },
   timestamp: pino.stdTimeFunctions.isoTime,
 };
@@ -20,11 +20,15 @@ export function createLog(
   bindings: Record<string, unknown>,
 ): Log {
   const format = settings['log-format'] ?? (process.stderr.isTTY ? 'pretty' : 'json');
-  const sink = pino.destination({ dest: STANDARD_ERROR, sync: true, maxLength: MAX_KEPT_BYTES });
+  const sink = pino.destination({
+    dest: STANDARD_ERROR,
+    sync: true,
+    maxLength: MAX_BUFFERED_BYTES,
+  });
   // There is nowhere to say it. What is kept is written with the next line for which there is room.
   sink.on('error', () => undefined);
   const options = { level: settings['log-level'], base: { ...bindings } };
-  if (format === 'json') return pino({ ...options, ...READABLE }, sink);
+  if (format === 'json') return pino({ ...options, ...PORTABLE_FIELDS }, sink);
   const hasColours =
     process.stderr.isTTY && process.stderr.hasColors() && process.env['NO_COLOR'] === undefined;
   const prettify = prettyFactory({
@@ -41,7 +45,7 @@ export function createLog(
 }
 
 /** What every line has, and what a step's line says besides. */
-const KNOWN: readonly string[] = [
+const COMMON_FIELDS: readonly string[] = [
   'level',
   'time',
   'pid',
@@ -57,7 +61,7 @@ const KNOWN: readonly string[] = [
 /** Begins with the worker; what a step says begins with its state file, and ends with the facts that it gave. */
 export function prettyMessage(line: Readonly<Record<string, unknown>>): string {
   const { worker, dir, source, state, msg } = line;
-  const facts = Object.entries(line).filter(([key]) => !KNOWN.includes(key));
+  const facts = Object.entries(line).filter(([key]) => !COMMON_FIELDS.includes(key));
   const ofStep = source !== undefined;
   const parts: unknown[] = [
     worker,

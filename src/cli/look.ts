@@ -12,11 +12,11 @@ import { listPending, readPending, stillCounts } from '../volume/pending.ts';
 import { readSigns, silencesByClock, silencesByLooks, type Signs } from '../volume/vitals.ts';
 import { openBranches } from './describe-join.ts';
 import { isNetworkFileSystem, realClock } from './node-ports.ts';
-import { buildReport, MISSED_BEATS, type StatusReport, type WaitingLine } from './report.ts';
+import { buildReport, SILENT_AFTER_LEASES, type StatusReport, type WaitingLine } from './report.ts';
 import type { OpenedVolume } from './volume.ts';
 
 /** Waiting states of which it is said what they wait for. */
-const MAX_WAITS = 20;
+const MAX_EXPLAINED_WAITS = 20;
 /** Milliseconds between two looks at leases. */
 const LOOK_INTERVAL_MS = 200;
 
@@ -107,7 +107,7 @@ async function silencesOf(
   }
   const before = memory.signs ?? signs;
   if (memory.signs === undefined) memory.at = realClock.monotonic();
-  const until = memory.at + volume.lease * MISSED_BEATS;
+  const until = memory.at + volume.lease * SILENT_AFTER_LEASES;
   const isStill = (now: Signs): boolean =>
     [...now].some(([session, { counter }]) => before.get(session)?.counter === counter);
   let after: Signs = signs;
@@ -150,9 +150,9 @@ async function readWaits(
   const lines: WaitingLine[] = [];
   for (const { name, place, instance } of known
     .sort((a, b) => rank(a) - rank(b))
-    .slice(0, MAX_WAITS)) {
+    .slice(0, MAX_EXPLAINED_WAITS)) {
     const events: WaitingLine['events'][number][] = [];
-    for (const one of (pending.get(instance) ?? []).slice(0, MAX_WAITS)) {
+    for (const one of (pending.get(instance) ?? []).slice(0, MAX_EXPLAINED_WAITS)) {
       const event = await readPending(files, layout, one);
       if (event === undefined || !stillCounts(event, place.file.since)) continue;
       const due = Math.max(0, Math.round(Date.parse(event.time) - realClock.now()));

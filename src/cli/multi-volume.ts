@@ -5,7 +5,7 @@ import { entriesInOrder } from '../volume/history.ts';
 import type { OpenedVolume } from './volume.ts';
 
 /** Entries that are handed on at a time. */
-const AT_ONCE = 1000;
+const BATCH_ENTRIES = 1000;
 
 const COUNTS = [
   'available',
@@ -56,7 +56,7 @@ export async function* entriesOfAll(
     merged.push({ ...first.entries[first.next]!, dir: first.dir });
     first.next += 1;
     if (!(await hasMore(first))) sources.splice(sources.indexOf(first), 1);
-    if (merged.length < AT_ONCE) continue;
+    if (merged.length < BATCH_ENTRIES) continue;
     yield merged;
     merged = [];
   }

@@ -12,8 +12,8 @@ import type { Candidate } from '../store/checks.ts';
 import { parseJsonOption } from './json-option.ts';
 
 /** Characters of a file's name in an instance's. */
-const STEM_MAXIMUM = 80;
-const HASH_LENGTH = 8;
+const MAX_STEM_CHARS = 80;
+const PATH_HASH_CHARS = 8;
 
 /** One first state of a machine (`NAME` or `NAME:VERSION`), which begins at its initial state. */
 function firstState(machine: string, payload: Json): Uint8Array {
@@ -61,9 +61,9 @@ export function instancesOfFiles(
 ): Candidate[] {
   return paths.flatMap(filesOf).map((file) => {
     const path = resolve(file);
-    const hash = createHash('sha256').update(path).digest('hex').slice(0, HASH_LENGTH);
+    const hash = createHash('sha256').update(path).digest('hex').slice(0, PATH_HASH_CHARS);
     const stem = basename(path, extname(path)).replaceAll(/[^\w.-]/gu, '_');
-    const instance = `${prefix}-${stem.slice(0, STEM_MAXIMUM)}-${hash}`;
+    const instance = `${prefix}-${stem.slice(0, MAX_STEM_CHARS)}-${hash}`;
     return candidate(instance, firstState(machine, { path }), file);
   });
 }

@@ -4,23 +4,23 @@ import type { Clock, Random } from '../semaphore/ports.ts';
 import type { Io } from './command.ts';
 
 /** setTimeout holds 31 bits: 24.8 days. A longer sleep is several. */
-const LONGEST_SLEEP = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Milliseconds. */
-const SAME_MOMENT = 1;
+const MAX_READING_GAP_MS = 1;
 
 /** Both clocks are read at one moment: whoever is stopped between the two readings reads them again. */
-const ORIGIN: number = (() => {
+const MONOTONIC_ORIGIN_MS: number = (() => {
   for (;;) {
     const before = Number(process.hrtime.bigint()) / 1e6;
     const origin = before - performance.now();
-    if (Number(process.hrtime.bigint()) / 1e6 - before < SAME_MOMENT) return origin;
+    if (Number(process.hrtime.bigint()) / 1e6 - before < MAX_READING_GAP_MS) return origin;
   }
 })();
 
 export const realClock: Clock = {
   now: () => Date.now(),
   // The heartbeat's thread reads the same clock: `performance.now()` alone has an origin for each thread.
-  monotonic: () => performance.now() + ORIGIN,
+  monotonic: () => performance.now() + MONOTONIC_ORIGIN_MS,
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted === true) return resolve();
@@ -31,9 +31,9 @@ export const realClock: Clock = {
         resolve();
       };
       const goOn = (): NodeJS.Timeout => {
-        if (left <= LONGEST_SLEEP) return setTimeout(wake, left);
-        left -= LONGEST_SLEEP;
-        return setTimeout(() => (timer = goOn()), LONGEST_SLEEP);
+        if (left <= MAX_TIMER_MS) return setTimeout(wake, left);
+        left -= MAX_TIMER_MS;
+        return setTimeout(() => (timer = goOn()), MAX_TIMER_MS);
       };
       let timer = goOn();
       signal?.addEventListener('abort', wake, { once: true });

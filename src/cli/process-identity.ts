@@ -2,7 +2,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 
 /** In `/proc/PID/stat`, after the command's name: the 20th is when it started, in clock ticks since boot. */
-const STARTED = 19;
+const START_TIME_FIELD = 19;
 
 /**
  * The boot, the PID namespace, the PID and when it started: containers with one host name, and a PID that was given to another
@@ -13,7 +13,7 @@ export function processIdentity(pid: number): string | undefined {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     const namespace = readlinkSync('/proc/self/ns/pid');
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[STARTED];
+    const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[START_TIME_FIELD];
     return `${boot} ${namespace} ${pid} ${started}`;
   } catch {
     return undefined;

@@ -130,10 +130,10 @@ export interface ReportInput {
 }
 
 /** Rates are taken over so much of the past, ms. */
-const RATE_WINDOW = 60_000;
+const RATE_WINDOW_MS = 60_000;
 
 /** A run is taken to be over when nothing was done for so long, ms. */
-const QUIET = 5000;
+const RUN_OVER_AFTER_MS = 5000;
 
 export function buildReport(input: ReportInput): StatusReport {
   const { overview, phases, now, oldest } = input;
@@ -175,7 +175,7 @@ export function buildReport(input: ReportInput): StatusReport {
  */
 function rateOf({ tails }: Overview, now: number): number {
   const endOf = ({ started, duration }: JournalEntry): number => Date.parse(started) + duration;
-  const all = tails.entries.filter((entry) => now - endOf(entry) < RATE_WINDOW);
+  const all = tails.entries.filter((entry) => now - endOf(entry) < RATE_WINDOW_MS);
   const done = all.filter(({ result }) => result === 'done');
   if (done.length === 0) return 0;
   let [first, last] = [now, 0];
@@ -183,7 +183,7 @@ function rateOf({ tails }: Overview, now: number): number {
     first = Math.min(first, endOf(entry));
     last = Math.max(last, endOf(entry));
   }
-  const until = now - last > QUIET ? last : Math.max(now, last);
+  const until = now - last > RUN_OVER_AFTER_MS ? last : Math.max(now, last);
   let rate = 0;
   for (const [worker, entries] of Map.groupBy(done, (entry) => entry.worker)) {
     const isCut = tails.cut.has(worker);
@@ -253,7 +253,7 @@ function countWaiting({ overview, places }: ReportInput): WaitingCount[] {
 }
 
 /** Beats of a lease that a worker may miss without being called silent: two of five. */
-export const MISSED_BEATS: number = 2 / 5;
+export const SILENT_AFTER_LEASES: number = 2 / 5;
 
 function listWorkers(input: ReportInput): WorkerLine[] {
   const { sessions, registered, tails, inProgress } = input.overview;
@@ -304,7 +304,7 @@ function vitalityOf(
   if (known.length === 0) return { state: 'dead', silent: undefined };
   const silent = Math.round(Math.min(...known));
   if (silent > lease) return { state: 'dead', silent };
-  if (silent > lease * MISSED_BEATS) return { state: 'silent', silent };
+  if (silent > lease * SILENT_AFTER_LEASES) return { state: 'silent', silent };
   return { state: flag === undefined ? 'busy' : 'available', silent };
 }
 

@@ -148,7 +148,7 @@ function parseSettings(text: string): unknown {
 const isFlagOnly = (name: string): boolean => OPTIONS[name as OptionName].ambient?.length === 0;
 
 /** What a step's command finds in its environment; users may have variables of their own beside them. */
-const OF_STEPS = /^FLOCKWORK_STEP_/;
+const STEP_VARIABLE = /^FLOCKWORK_STEP_/;
 
 /** Variables that are probably meant to be settings, but are none: by name, what to tell. */
 export function misspeltVariables(environment: Layers['environment']): Map<string, string> {
@@ -161,7 +161,7 @@ export function misspeltVariables(environment: Layers['environment']): Map<strin
   const known = names.map(environmentName);
   const found = new Map<string, string>();
   for (const name of Object.keys(environment)) {
-    if (!/^FLOCKWORK_/i.test(name) || known.includes(name) || OF_STEPS.test(name)) continue;
+    if (!/^FLOCKWORK_/i.test(name) || known.includes(name) || STEP_VARIABLE.test(name)) continue;
     const flag = flagOnly.get(name);
     if (flag !== undefined) {
       const given = flagOf(flag as OptionName);

@@ -5,7 +5,7 @@ import type { Wishes } from '../sim/scenario.ts';
 import type { Outcome } from '../sim/outcome.ts';
 import { loadOwn } from './load-scenario.ts';
 
-export interface ThreadTask {
+export interface SimulationTask {
   readonly base: number;
   readonly seeds: number;
   readonly wishes: Wishes;
@@ -15,13 +15,13 @@ export interface ThreadTask {
   readonly shared: SharedArrayBuffer;
 }
 
-export type ThreadReport =
+export type SimulationReport =
   | { readonly kind: 'totals'; readonly totals: Totals }
   | { readonly kind: 'failure'; readonly outcome: Outcome };
 
-const task = workerData as ThreadTask;
+const task = workerData as SimulationTask;
 const shared = new Int32Array(task.shared);
-const post = (report: ThreadReport): void => parentPort?.postMessage(report);
+const post = (report: SimulationReport): void => parentPort?.postMessage(report);
 
 await runSeeds({
   next: () => {

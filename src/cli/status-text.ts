@@ -6,10 +6,10 @@ import { oneLine } from './shown.ts';
 import { bar, flagTable, paint, table } from './tables.ts';
 
 /** Lines of each list. */
-const MAX_LISTED = 20;
+const MAX_LISTED_LINES = 20;
 /** Workers that have gone are listed for so long after their last step, ms. */
-const GONE_FOR = 3_600_000;
-const MAX_GONE = 8;
+const GONE_LISTED_MS = 3_600_000;
+const MAX_GONE_WORKERS = 8;
 
 export interface StatusView {
   /** Workers that have gone long ago, too. */
@@ -73,8 +73,8 @@ function listed(names: readonly string[]): string {
 
 function problemsOf({ problems }: StatusReport): string {
   if (problems.length === 0) return '';
-  const lines = problems.slice(0, MAX_LISTED).map((problem) => `  ${paint('red', problem)}`);
-  const more = problems.length - MAX_LISTED;
+  const lines = problems.slice(0, MAX_LISTED_LINES).map((problem) => `  ${paint('red', problem)}`);
+  const more = problems.length - MAX_LISTED_LINES;
   if (more > 0) lines.push(`  … and ${more} more: cat events/*.problem`);
   return ['files in events/ that are not events:', ...lines].join('\n');
 }
@@ -112,12 +112,12 @@ function machinesTable({ machines, areMachinesSampled }: StatusReport): string {
 
 function workersTable({ workers }: StatusReport, { all, now }: StatusView): string {
   const isRecent = ({ last }: WorkerLine): boolean =>
-    last !== undefined && now - Date.parse(last) < GONE_FOR;
+    last !== undefined && now - Date.parse(last) < GONE_LISTED_MS;
   const gone = workers.filter(({ state, holding }) => state === 'gone' && holding.length === 0);
   const recent = gone
     .filter(isRecent)
     .sort((a, b) => (a.last! < b.last! ? 1 : -1))
-    .slice(0, MAX_GONE);
+    .slice(0, MAX_GONE_WORKERS);
   const hidden = new Set(all ? [] : gone.filter((one) => !recent.includes(one)));
   const rows = workers
     .filter((one) => !hidden.has(one))
@@ -144,7 +144,7 @@ function heldTable({ held }: StatusReport): string {
   if (held.length === 0) return '';
   const longest = [...held].sort((a, b) => (b.held ?? Infinity) - (a.held ?? Infinity));
   const rows = longest
-    .slice(0, MAX_LISTED)
+    .slice(0, MAX_LISTED_LINES)
     .map((one) => [
       one.state,
       one.worker,
@@ -152,7 +152,8 @@ function heldTable({ held }: StatusReport): string {
       one.attempt === undefined ? '' : String(one.attempt),
       one.held === undefined ? '' : formatDuration(one.held),
     ]);
-  const more = held.length > MAX_LISTED ? `\n… and ${held.length - MAX_LISTED} more` : '';
+  const more =
+    held.length > MAX_LISTED_LINES ? `\n… and ${held.length - MAX_LISTED_LINES} more` : '';
   return table(['held', 'by', 'stage', 'attempt', 'for'], rows) + more;
 }
 
@@ -165,7 +166,9 @@ function stageOf({ stage, worker, isAlive }: HeldLine): string {
 function waitsTable({ waiting, waits, counts }: StatusReport): string {
   if (waiting.length === 0) return '';
   const counted = waiting.map(({ machine, state, count }) => [machine, state, String(count)]);
-  const parts = [table(['machine', 'waits in state', 'instances'], counted.slice(0, MAX_LISTED))];
+  const parts = [
+    table(['machine', 'waits in state', 'instances'], counted.slice(0, MAX_LISTED_LINES)),
+  ];
   const rows = waits.flatMap((line) => {
     const [first = 'an event', ...others] = reasonsOf(line);
     return [[line.name, line.state, first], ...others.map((other) => ['', '', other])];

@@ -18,7 +18,7 @@ export interface SubmitOptions {
 }
 
 /** Candidates from which on progress is shown, and after which a dry run looks for signals. */
-const BREATHE_AFTER = 1000;
+const CANDIDATES_PER_TURN = 1000;
 
 /**
  * Submits all candidates, none if one of them has a problem; ends early when told to stop. Resolves to the outcomes, by
@@ -54,7 +54,7 @@ export async function submitAll(
             await breathe();
           },
         });
-  if (candidates.length >= BREATHE_AFTER) draw?.('');
+  if (candidates.length >= CANDIDATES_PER_TURN) draw?.('');
   // A power cut must not undo a submission that was reported.
   await files.sync(layout.root);
   return outcomes;
@@ -69,7 +69,7 @@ async function submitNone(
 ): Promise<Map<string, Submitted>> {
   const outcomes = new Map<string, Submitted>();
   for (const candidate of candidates) {
-    if (outcomes.size % BREATHE_AFTER === BREATHE_AFTER - 1) await breathe();
+    if (outcomes.size % CANDIDATES_PER_TURN === CANDIDATES_PER_TURN - 1) await breathe();
     if (stop.aborted) break;
     const there = await outcomeOfExisting(files, layout, candidate);
     outcomes.set(candidate.name, there ?? 'submitted');

@@ -100,11 +100,11 @@ export function flagTable(
 /** What has several lines, as a part of a list. */
 const indented = (text: string): string => shown(text).replaceAll('\n', '\n    ');
 
-const BAR = 30;
+const BAR_CHARS = 30;
 
 export function bar(part: number, whole: number): string {
-  const full = whole === 0 ? BAR : Math.floor((BAR * part) / whole);
-  return '█'.repeat(full) + '░'.repeat(BAR - full);
+  const full = whole === 0 ? BAR_CHARS : Math.floor((BAR_CHARS * part) / whole);
+  return '█'.repeat(full) + '░'.repeat(BAR_CHARS - full);
 }
 
 /** One line that says how far it is. A chain may still grow: the whole is what is known so far. */

@@ -10,7 +10,7 @@ test('the version that main.ts needs is the one in package.json', () => {
   const { engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     engines: { node: string };
   };
-  const [, major, minor] = /MINIMUM\b.* = \[(\d+), (\d+)\]/.exec(main)!;
+  const [, major, minor] = /MINIMUM_NODE\b.* = \[(\d+), (\d+)\]/.exec(main)!;
   expect(engines.node).toBe(`>=${major}.${minor}`);
 });
 

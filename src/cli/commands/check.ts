@@ -10,8 +10,8 @@ import { loadComposition } from '../machines.ts';
 import type { Settings } from '../options.ts';
 
 /** Milliseconds between lines of progress where there is no terminal. */
-const LINE = 10_000;
-const MEGABYTE = 1e6;
+const PROGRESS_INTERVAL_MS = 10_000;
+const BYTES_PER_MEGABYTE = 1e6;
 
 export const checking: Command = {
   name: 'check',
@@ -79,7 +79,7 @@ async function run(composition: Composition, settings: Settings, io: Io): Promis
     }
     const text = describeProgress(composition.name, value, seconds);
     io.draw?.(text);
-    if (io.draw === undefined && !settings.json && now - said > LINE) {
+    if (io.draw === undefined && !settings.json && now - said > PROGRESS_INTERVAL_MS) {
       io.say(text);
       said = now;
     }
@@ -132,7 +132,7 @@ function describe({ result, figures }: Ran, settings: Settings): string {
     `  ${count(states)} states, ${count(transitions)} transitions, ${count(together)} of them of several at once; ` +
       `the furthest is ${depth} away`,
     `  ${figures.seconds.toFixed(1)} s, ${count(figures.statesPerSecond)} states/s, ` +
-      `${Math.round(figures.peakMemory / MEGABYTE)} MB at most`,
+      `${Math.round(figures.peakMemory / BYTES_PER_MEGABYTE)} MB at most`,
     ...(result.isSaturated
       ? [
           '  more equal events waited than are told apart: beyond that, any number was taken to wait',

@@ -59,7 +59,7 @@ interface Given extends ConfigurationName {
 }
 
 /** A file name on the volume may have 255 bytes. */
-const LONGEST = 200;
+const MAX_NAME_CHARS = 200;
 
 /** Of a configuration that names none: later ones can be told from it. */
 const FIRST_VERSION = 'v1';
@@ -73,8 +73,8 @@ function readOne(file: string): Given {
     const message = `${file}: no transition names ${[unused, ...more].join(', ')}, so no instance would ever be there; what is stored stays for ever`;
     throw new UserError('unused-state', message, { file, states: [unused, ...more] });
   }
-  if (name.length + version.length > LONGEST) {
-    const message = `${file}: its name and version have more than ${LONGEST} characters`;
+  if (name.length + version.length > MAX_NAME_CHARS) {
+    const message = `${file}: its name and version have more than ${MAX_NAME_CHARS} characters`;
     throw new UserError('bad-name', message, { file });
   }
   return { file, name, version, text };

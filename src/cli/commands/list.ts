@@ -15,9 +15,9 @@ import { table } from '../tables.ts';
 import { onEach, requireVolume, type OpenedVolume } from '../volume.ts';
 
 /** For people; programs get all of them. */
-const PAGE = 100;
+const DEFAULT_PAGE_INSTANCES = 100;
 /** State files between two signs of progress. */
-const PROGRESS_FILES = 1000;
+const FILES_PER_PROGRESS = 1000;
 
 export const list: Command = {
   name: 'list',
@@ -44,7 +44,7 @@ export const list: Command = {
 async function listOn(opened: OpenedVolume, settings: Settings, io: Io): Promise<void> {
   const { files, layout } = opened;
   const { after, prefix = '', machine, state, json } = settings;
-  const limit = settings.limit ?? (json ? Number.POSITIVE_INFINITY : PAGE);
+  const limit = settings.limit ?? (json ? Number.POSITIVE_INFINITY : DEFAULT_PAGE_INSTANCES);
   const isWanted = (instance: string): boolean =>
     instance.startsWith(prefix) && (after === undefined || compareCodePoints(instance, after) > 0);
   const names = await listInstances(files, layout, isWanted, settings.all);
@@ -61,7 +61,7 @@ async function listOn(opened: OpenedVolume, settings: Settings, io: Io): Promise
     const status = known?.(one.name) ?? (await statusOf(files, layout, one.name));
     const line = await readInstance(files, layout, one, status);
     read += 1;
-    if (read % PROGRESS_FILES === 0) {
+    if (read % FILES_PER_PROGRESS === 0) {
       io.draw?.(`reading state files: ${read} of ${candidates.length}`);
     }
     if (!fits(line, machine, state)) {

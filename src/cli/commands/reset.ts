@@ -19,7 +19,7 @@ import { realClock } from '../node-ports.ts';
 import { onEach, openAll, type OpenedVolume } from '../volume.ts';
 
 /** Worker flags that the question names. */
-const LISTED = 10;
+const MAX_LISTED_WORKERS = 10;
 
 export const reset: Command = {
   name: 'reset',
@@ -164,8 +164,8 @@ async function isMeant(question: string, { yes }: Settings, io: Io): Promise<boo
 }
 
 function namesOf(names: readonly string[]): string {
-  const more = names.length - LISTED;
-  return names.slice(0, LISTED).join(', ') + (more > 0 ? ` and ${more} more` : '');
+  const more = names.length - MAX_LISTED_WORKERS;
+  return names.slice(0, MAX_LISTED_WORKERS).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 /** Sessions whose lease moves. It takes a lease's pulse to tell, and only where there are leases. */

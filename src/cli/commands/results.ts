@@ -7,8 +7,8 @@ import { clockTime, table } from '../tables.ts';
 import { onEach, requireVolume, type OpenedVolume } from '../volume.ts';
 
 /** For people; programs get all of them. */
-const PAGE = 100;
-const PROGRESS_RESULTS = 1000;
+const DEFAULT_PAGE_RESULTS = 100;
+const RESULTS_PER_PROGRESS = 1000;
 
 export const results: Command = {
   name: 'results',
@@ -46,7 +46,7 @@ async function resultsOn(
   words: readonly string[],
   io: Io,
 ): Promise<void> {
-  const most = limit ?? (json ? Number.POSITIVE_INFINITY : PAGE);
+  const most = limit ?? (json ? Number.POSITIVE_INFINITY : DEFAULT_PAGE_RESULTS);
   const named = new Set(words.map((word) => parseStateName(word)?.instance ?? word));
   const isWanted = (instance: string): boolean =>
     instance.startsWith(prefix) && (named.size === 0 || named.has(instance));
@@ -59,7 +59,7 @@ async function resultsOn(
     if (isOther || (result.isBranch && !all && named.size === 0)) continue;
     count += 1;
     if (count > most) break;
-    if (count % PROGRESS_RESULTS === 0) io.draw?.(`${count} results`);
+    if (count % RESULTS_PER_PROGRESS === 0) io.draw?.(`${count} results`);
     const { isBranch: _isBranch, ...told } = result;
     if (json) io.print(JSON.stringify(told));
     else found.push(result);

@@ -14,7 +14,7 @@ import { realClock } from '../node-ports.ts';
 import { openOnly } from '../volume.ts';
 
 /** Milliseconds between two looks for an outcome. */
-const LOOK = 50;
+const LOOK_INTERVAL_MS = 50;
 
 export const send: Command = {
   name: 'send',
@@ -94,7 +94,7 @@ async function waitFor(
     if (over !== undefined) return over.outcome;
     const left = end - realClock.monotonic();
     if (left <= 0) return undefined;
-    await realClock.sleep(Math.min(LOOK, left), io.stop);
+    await realClock.sleep(Math.min(LOOK_INTERVAL_MS, left), io.stop);
   }
   return undefined;
 }

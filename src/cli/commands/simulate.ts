@@ -11,13 +11,13 @@ import { shrink } from '../../sim/shrink.ts';
 import { simulate, type RunOptions } from '../../sim/simulation.ts';
 import { EXIT, FOUND, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
-import type { ThreadReport, ThreadTask } from '../simulate-thread.ts';
+import type { SimulationReport, SimulationTask } from '../simulate-thread.ts';
 import { loadOwn } from '../load-scenario.ts';
 
-const LARGEST_BASE = 1e9;
-const HOUR = 3_600_000;
+const MAX_RANDOM_BASE = 1e9;
+const HOUR_MS = 3_600_000;
 /** Milliseconds between lines of progress where there is no terminal. */
-const LINE = 30_000;
+const PROGRESS_INTERVAL_MS = 30_000;
 
 export const simulation: Command = {
   name: 'simulate',
@@ -140,7 +140,7 @@ async function campaign(
   paths: readonly string[],
   io: Io,
 ): Promise<Outcome | undefined> {
-  const base = settings.base ?? Math.floor(Math.random() * LARGEST_BASE);
+  const base = settings.base ?? Math.floor(Math.random() * MAX_RANDOM_BASE);
   const { seeds } = settings;
   const totals = noTotals();
   const began = performance.now();
@@ -150,7 +150,7 @@ async function campaign(
   const shared = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
   const enough = (): void => void Atomics.store(new Int32Array(shared), 1, 1);
   io.stop.addEventListener('abort', enough, { once: true });
-  const task: ThreadTask = {
+  const task: SimulationTask = {
     base,
     seeds,
     wishes: wishesOf(settings),
@@ -158,13 +158,13 @@ async function campaign(
     paths,
     shared,
   };
-  const onReport = (report: ThreadReport): void => {
+  const onReport = (report: SimulationReport): void => {
     if (report.kind === 'failure') found ??= report.outcome;
     else addTotals(totals, report.totals);
     const now = performance.now();
     const text = describeProgress(totals, seeds, now - began);
     io.draw?.(text);
-    if (io.draw === undefined && !settings.json && now - said > LINE) {
+    if (io.draw === undefined && !settings.json && now - said > PROGRESS_INTERVAL_MS) {
       io.say(text);
       said = now;
     }
@@ -185,7 +185,10 @@ async function campaign(
   return found;
 }
 
-function runThread(task: ThreadTask, onReport: (report: ThreadReport) => void): Promise<void> {
+function runThread(
+  task: SimulationTask,
+  onReport: (report: SimulationReport) => void,
+): Promise<void> {
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
   const thread = new Worker(new URL(`../simulate-thread${extension}`, import.meta.url), {
     workerData: task,
@@ -200,14 +203,14 @@ function runThread(task: ThreadTask, onReport: (report: ThreadReport) => void): 
 function describeProgress(totals: Totals, seeds: number, ms: number): string {
   const rate = (totals.runs * 1000) / ms;
   const left = Math.round((seeds - totals.runs) / Math.max(rate, 1e-9));
-  const hours = (totals.time / HOUR).toFixed(1);
+  const hours = (totals.time / HOUR_MS).toFixed(1);
   return `${totals.runs}/${seeds} runs, ${rate.toFixed(0)}/s, ${left} s left; ${hours} virtual hours, nothing found`;
 }
 
 function describeTotals(totals: Totals, seconds: number): string {
   const faults = Object.entries(totals.faults).toSorted(([, a], [, b]) => b - a);
   return [
-    `${totals.runs} runs in ${seconds.toFixed(0)} s: ${(totals.time / HOUR).toFixed(1)} virtual hours, ` +
+    `${totals.runs} runs in ${seconds.toFixed(0)} s: ${(totals.time / HOUR_MS).toFixed(1)} virtual hours, ` +
       `${totals.operations} file operations, ${totals.ticks} ticks, ${totals.commits} commits`,
     `faults: ${faults.map(([kind, count]) => `${count} × ${kind}`).join(', ')}`,
   ].join('\n');

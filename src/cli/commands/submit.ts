@@ -13,7 +13,7 @@ import { submitAll } from '../submissions.ts';
 import { submitFromInboxes } from './submit-watch.ts';
 
 /** Outcomes up to which each is printed; a summary stands for more. */
-const LISTED = 20;
+const MAX_LISTED_OUTCOMES = 20;
 
 export const submit: Command = {
   name: 'submit',
@@ -124,7 +124,7 @@ function describe(outcomes: ReadonlyMap<string, Submitted>, dryRun: boolean): st
   const say = (outcome: Submitted): string =>
     dryRun && outcome === 'submitted' ? 'would be submitted' : outcome;
   const lines =
-    outcomes.size > LISTED
+    outcomes.size > MAX_LISTED_OUTCOMES
       ? []
       : [...outcomes].map(([name, outcome]) => `${name}: ${say(outcome)}`);
   if (outcomes.size <= 1) return lines;
@@ -139,8 +139,9 @@ function describe(outcomes: ReadonlyMap<string, Submitted>, dryRun: boolean): st
 function refuseTaken(outcomes: ReadonlyMap<string, Submitted>): void {
   const taken = [...outcomes].filter(([, outcome]) => outcome === 'name taken');
   if (taken.length === 0) return;
-  const names = taken.slice(0, LISTED).map(([name]) => name);
-  if (taken.length > LISTED) names.push(`and ${taken.length - LISTED} more`);
+  const names = taken.slice(0, MAX_LISTED_OUTCOMES).map(([name]) => name);
+  if (taken.length > MAX_LISTED_OUTCOMES)
+    names.push(`and ${taken.length - MAX_LISTED_OUTCOMES} more`);
   throw new UserError(
     'name-taken',
     `kept as they are, because other files have these names: ${names.join(', ')}; submit them under other names`,

@@ -28,14 +28,14 @@ import type { OpenedVolume } from '../volume.ts';
 import { INBOX_TEXTS, refuseTooFew, WORK } from './worker.ts';
 
 /** Milliseconds between looks at the flags; and at least so many times what the last look took. */
-const LOOK = 300;
-const LOOK_PAUSE = 10;
+const LOOK_INTERVAL_MS = 300;
+const LOOK_PAUSE_FACTOR = 10;
 /** Who holds what, as far as it fits into a line. */
-const SHOWN = 8;
+const MAX_SHOWN_CLAIMS = 8;
 /** Ticks that are listed in the end: `flockwork log` has all of them. */
-const LISTED = 1000;
+const MAX_LISTED_TICKS = 1000;
 
-const WORKERS = 4;
+const DEFAULT_WORKERS = 4;
 
 export const up: Command = {
   name: 'up',
@@ -96,17 +96,17 @@ export const up: Command = {
     const nothingToDo = open === 0 && settings.inbox.length === 0;
     const statuses: number[] = [];
     if (settings.watch || !nothingToDo) {
-      const crew = startWorkers(settings, directories, io);
-      await showProgress(crew, volumes, io);
-      statuses.push(...crew.statuses);
+      const workers = startWorkers(settings, directories, io);
+      await showProgress(workers, volumes, io);
+      statuses.push(...workers.statuses);
     }
     const overviews = await Promise.all(volumes.map(({ layout }) => readOverview(files, layout)));
     const after = {
       census: sumOf(overviews.map(({ census }) => census)),
       failed: overviews.flatMap(({ failed }) => failed),
     };
-    const work = await readWork(volumes, sizes);
-    return conclude({ after, work, nothingToDo, statuses }, settings, io);
+    const ticked = await readTicks(volumes, sizes);
+    return summarize({ after, ticked, nothingToDo, statuses }, settings, io);
   },
 };
 
@@ -123,17 +123,17 @@ async function takeSum(volumes: Volumes): Promise<Census> {
   return sumOf(await each(volumes, (files, layout) => takeCensus(files, layout)));
 }
 
-interface LocalCrew {
+interface LocalWorkers {
   readonly statuses: number[];
   readonly ended: Promise<unknown>;
 }
 
 /** Each worker is a process of its own, exactly as on another host; its lines are told apart by its name. */
-function startWorkers(settings: Settings, directories: readonly string[], io: Io): LocalCrew {
+function startWorkers(settings: Settings, directories: readonly string[], io: Io): LocalWorkers {
   const statuses: number[] = [];
   const places = directories.map((directory) => `--dir=${directory}`);
   const base = settings.name ?? hostName(io, hostname());
-  const count = settings.workers ?? WORKERS;
+  const count = settings.workers ?? DEFAULT_WORKERS;
   const passed = passedOn({ ...settings, expect: settings.expect ?? count }, WORK);
   const children = Array.from({ length: count }, (_, index) => {
     const name = `${base}-${index + 1}`;
@@ -183,65 +183,68 @@ function relay(child: ChildProcess, name: string, io: Io): void {
   }
 }
 
-async function showProgress(crew: LocalCrew, volumes: Volumes, io: Io): Promise<void> {
+async function showProgress(workers: LocalWorkers, volumes: Volumes, io: Io): Promise<void> {
   const over = new AbortController();
-  void crew.ended.finally(() => over.abort());
+  void workers.ended.finally(() => over.abort());
   const started = realClock.monotonic();
   while (io.draw !== undefined && !over.signal.aborted) {
     const began = realClock.monotonic();
     const censuses = await each(volumes, (files, layout) => takeCensus(files, layout));
     const held = await each(volumes, (files, layout, index) =>
-      readClaims(files, layout, censuses[index]!.names.inProgress.slice(0, SHOWN)),
+      readClaims(files, layout, censuses[index]!.names.inProgress.slice(0, MAX_SHOWN_CLAIMS)),
     );
     const now = realClock.monotonic();
     io.draw(
       progressLine(
         sumOf(censuses),
-        held.flat().slice(0, SHOWN),
+        held.flat().slice(0, MAX_SHOWN_CLAIMS),
         now - started,
         process.stderr.columns,
       ),
     );
-    await realClock.sleep(Math.max(LOOK, LOOK_PAUSE * (now - began)), over.signal);
+    await realClock.sleep(
+      Math.max(LOOK_INTERVAL_MS, LOOK_PAUSE_FACTOR * (now - began)),
+      over.signal,
+    );
   }
   io.draw?.('');
-  await crew.ended;
+  await workers.ended;
 }
 
-interface Work {
+interface TickSummary {
   readonly listed: readonly JournalEntry[];
   readonly ticks: number;
 }
 
 /** What was ticked since the journals had these sizes. */
-async function readWork(
+async function readTicks(
   volumes: Volumes,
   sizes: readonly ReadonlyMap<string, number>[],
-): Promise<Work> {
+): Promise<TickSummary> {
   const listed: JournalEntry[] = [];
   let ticks = 0;
   for await (const entries of entriesOfAll(volumes, sizes)) {
     ticks += entries.length;
-    listed.push(...entries.slice(0, LISTED - listed.length));
+    listed.push(...entries.slice(0, MAX_LISTED_TICKS - listed.length));
   }
   return { listed, ticks };
 }
 
-interface Conclusion {
+interface UpSummary {
   readonly after: Pick<Overview, 'census' | 'failed'>;
-  readonly work: Work;
+  readonly ticked: TickSummary;
   readonly nothingToDo: boolean;
   readonly statuses: readonly number[];
 }
 
-function conclude(
-  { after, work, nothingToDo, statuses }: Conclusion,
+function summarize(
+  { after, ticked, nothingToDo, statuses }: UpSummary,
   settings: Settings,
   io: Io,
 ): number {
   const { census, failed } = after;
   const left = census.available + census.inProgress;
-  const { listed: journal, ticks } = work;
+  const { listed: journal, ticks } = ticked;
   if (settings.json) {
     io.print(JSON.stringify({ done: census.done, failed, left, ticks, journal }));
   } else {

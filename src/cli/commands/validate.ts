@@ -131,7 +131,7 @@ function withoutTwins(
 }
 
 /** Files after which signals are looked for. */
-const BREATHE_AFTER = 100;
+const FILES_PER_TURN = 100;
 
 async function checkStates(
   found: readonly Found[],
@@ -141,7 +141,7 @@ async function checkStates(
   const problems: string[] = [];
   const candidates: Candidate[] = [];
   for (const [index, { path, kind }] of found.entries()) {
-    if (index % BREATHE_AFTER === BREATHE_AFTER - 1) await breathe();
+    if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await breathe();
     if (stop.aborted) return [];
     if (kind !== 'state') continue;
     const reason = unreadable(lstatSync(path));

@@ -40,10 +40,10 @@ import {
   stateOf,
   SUBMITTED,
   submittedName,
-  type Claim,
+  type InboxClaim,
   type Entry,
   type Mode,
-  type Sighting,
+  type FileSighting,
 } from './rules.ts';
 
 /** Where instances go. */
@@ -69,19 +69,19 @@ export interface InboxPorts {
 }
 
 /** Files that are worked on at a time. */
-const PARALLEL = 8;
+const PARALLEL_FILES = 8;
 /** Never through a symbolic link, and without waiting for the writer of a FIFO. */
 const READ_FLAGS: number = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-export class Inbox {
+export class HotFolder {
   readonly directory: string;
   readonly #machine: string | undefined;
   readonly #mode: Mode;
   readonly #ports: InboxPorts;
   /** Of files that are not claimed yet, by their names' bytes. */
-  #dropped = new Map<string, Sighting>();
+  #dropped = new Map<string, FileSighting>();
   /** Of claims that a worker has left, or is at work on. */
-  #claims = new Map<string, Sighting>();
+  #claims = new Map<string, FileSighting>();
   /** Files in `submitted/` whose instances are on the volume. */
   #submitted = new Set<string>();
   #unsubmitted = 0;
@@ -114,13 +114,13 @@ export class Inbox {
 
   /** Takes or refuses every file whose writing has finished. */
   async look(): Promise<void> {
-    const dropped = new Map<string, Sighting>();
+    const dropped = new Map<string, FileSighting>();
     const names = await readdir(this.directory, { encoding: 'buffer' });
     await forEach(names, (name) => this.#lookAt(name, dropped));
     this.#dropped = dropped;
   }
 
-  async #lookAt(bytes: Buffer, dropped: Map<string, Sighting>): Promise<void> {
+  async #lookAt(bytes: Buffer, dropped: Map<string, FileSighting>): Promise<void> {
     const name = bytes.toString();
     if (isLeft(name, this.#mode)) return;
     const path = Buffer.concat([Buffer.from(`${this.directory}/`), bytes]);
@@ -202,7 +202,7 @@ export class Inbox {
   /** Undefined if the file has changed meanwhile. */
   async #read(
     path: string,
-    { name, nameDigest }: Claim,
+    { name, nameDigest }: InboxClaim,
   ): Promise<{ readonly digest: string } | { readonly reason: string } | undefined> {
     const file = await open(path, READ_FLAGS);
     try {
@@ -388,6 +388,6 @@ async function forEach<Item>(
   const work = async (): Promise<void> => {
     for (const item of rest) await act(item).catch((error: unknown) => void errors.push(error));
   };
-  await Promise.all(Array.from({ length: PARALLEL }, work));
+  await Promise.all(Array.from({ length: PARALLEL_FILES }, work));
   if (errors.length > 0) throw errors[0];
 }

@@ -11,7 +11,7 @@ import type { Log } from '../../worker/ports.ts';
 import { directoryOf } from '../directories.ts';
 import type { Settings } from '../options.ts';
 import { isNetworkFileSystem, realClock } from '../node-ports.ts';
-import { Inbox, type Submitter } from './inbox.ts';
+import { HotFolder, type Submitter } from './inbox.ts';
 import { InboxWatch } from './watch.ts';
 
 /** Absolute paths. Throws `no-inbox`, `bad-inbox`. */
@@ -92,7 +92,7 @@ export function openInboxes(
   const submitter = volumeSubmitter(volumes[0]!);
   const now = (): number => realClock.monotonic();
   const watches = inboxesOf(paths, volumes).map((directory) => {
-    const inbox = new Inbox(
+    const inbox = new HotFolder(
       { directory, machine: each ? machine : undefined },
       { submitter, log, now },
     );

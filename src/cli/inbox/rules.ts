@@ -19,12 +19,12 @@ export interface Entry {
   readonly bytes: number;
 }
 
-export type Decision =
+export type InboxDecision =
   | { readonly kind: 'leave' }
   | { readonly kind: 'take' }
   | { readonly kind: 'refuse'; readonly reason: string };
 
-const LEAVE: Decision = { kind: 'leave' };
+const LEAVE: InboxDecision = { kind: 'leave' };
 const EXTENSION = '.state';
 
 /** Names that programs give to files they are still writing, and junk that file managers leave. */
@@ -45,7 +45,7 @@ export function isLeft(name: string, mode: Mode): boolean {
   return mode === 'states' && !name.endsWith(EXTENSION);
 }
 
-export function decide({ name, kind, bytes }: Entry, mode: Mode): Decision {
+export function decide({ name, kind, bytes }: Entry, mode: Mode): InboxDecision {
   if (isLeft(name, mode)) return LEAVE;
   if (kind === 'directory' && mode === 'each') return LEAVE;
   const what = {
@@ -65,13 +65,17 @@ export function decide({ name, kind, bytes }: Entry, mode: Mode): Decision {
 }
 
 /** What an unchanged file looks like; one that is written to looks different. */
-export interface Sighting {
+export interface FileSighting {
   readonly looks: string;
   /** Since when it has looked so, on the monotonic clock. */
   readonly sinceMs: number;
 }
 
-export function sight(previous: Sighting | undefined, looks: string, nowMs: number): Sighting {
+export function sight(
+  previous: FileSighting | undefined,
+  looks: string,
+  nowMs: number,
+): FileSighting {
   return previous?.looks === looks ? previous : { looks, sinceMs: nowMs };
 }
 
@@ -80,7 +84,7 @@ export const STABLE_MS = 2000;
 /** The same for a file that is empty, or whose content is cut off or cannot be understood. */
 export const PATIENT_MS = 10_000;
 
-export function isFinished({ sinceMs }: Sighting, nowMs: number, isWhole: boolean): boolean {
+export function isFinished({ sinceMs }: FileSighting, nowMs: number, isWhole: boolean): boolean {
   return nowMs - sinceMs >= (isWhole ? STABLE_MS : PATIENT_MS);
 }
 
@@ -138,13 +142,13 @@ export function claimName(
   return `.claim-${unique}-${nameDigest}~${stem}${extension}`;
 }
 
-export interface Claim {
+export interface InboxClaim {
   readonly name: string;
   readonly nameDigest: string;
 }
 
 /** Undefined for any other name. */
-export function parseClaim(fileName: string): Claim | undefined {
+export function parseClaim(fileName: string): InboxClaim | undefined {
   const [, nameDigest, name] = CLAIM.exec(fileName) ?? [];
   return nameDigest === undefined || name === undefined ? undefined : { name, nameDigest };
 }

@@ -4,7 +4,7 @@ import { watch, type FSWatcher } from 'chokidar';
 import type { Clock } from '../../semaphore/ports.ts';
 import { Alarm } from '../../worker/alarm.ts';
 import type { Log } from '../../worker/ports.ts';
-import type { Inbox } from './inbox.ts';
+import type { HotFolder } from './inbox.ts';
 import { isLeft, STABLE_MS, type Mode } from './rules.ts';
 
 /** Milliseconds between looks while a file is being written, and while nothing is. */
@@ -21,7 +21,7 @@ export interface WatchPorts {
 }
 
 export class InboxWatch {
-  readonly #inbox: Inbox;
+  readonly #inbox: HotFolder;
   readonly #ports: WatchPorts;
   readonly #alarm: Alarm;
   readonly #watcher: FSWatcher;
@@ -35,7 +35,7 @@ export class InboxWatch {
   #complaint: string | undefined;
 
   /** `isNetwork`: the kernel tells nothing of what other hosts do there. */
-  constructor(inbox: Inbox, mode: Mode, isNetwork: boolean, ports: WatchPorts) {
+  constructor(inbox: HotFolder, mode: Mode, isNetwork: boolean, ports: WatchPorts) {
     this.#inbox = inbox;
     this.#ports = ports;
     this.#alarm = new Alarm(ports.clock);

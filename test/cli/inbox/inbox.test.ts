@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Inbox } from '../../../src/cli/inbox/inbox.ts';
+import { HotFolder } from '../../../src/cli/inbox/inbox.ts';
 import { PATIENT_MS, STABLE_MS } from '../../../src/cli/inbox/rules.ts';
 import type { Log } from '../../../src/worker/ports.ts';
 
@@ -31,7 +31,7 @@ let isFull: boolean;
 const quiet = (): void => undefined;
 const log: Log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
 
-function newInbox(machine?: string): Inbox {
+function newInbox(machine?: string): HotFolder {
   const submitter = {
     submit: async (state: string, bytes: Uint8Array): Promise<void> => {
       if (isFull) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
@@ -39,7 +39,7 @@ function newInbox(machine?: string): Inbox {
     },
     list: async () => new Set(states.keys()),
   };
-  return new Inbox({ directory: dir, machine }, { submitter, log, now: () => now });
+  return new HotFolder({ directory: dir, machine }, { submitter, log, now: () => now });
 }
 
 const put = (name: string, content: string): void => writeFileSync(join(dir, name), content);
@@ -53,7 +53,7 @@ function list(folder = ''): string[] {
 }
 
 /** Looks until what is there now has been there for long enough. */
-async function settle(inbox: Inbox, ms: number = STABLE_MS): Promise<void> {
+async function settle(inbox: HotFolder, ms: number = STABLE_MS): Promise<void> {
   await inbox.look();
   now += ms;
   await inbox.look();
