@@ -1,4 +1,4 @@
-/** The command line taken apart: which command, which options, which words; and what is wrong with it. */
+/** Parses the command line into a command, its options and its words. */
 import { Parser } from 'yargs/helpers';
 import { UserError } from '../machine/errors.ts';
 import { nearest } from '../machine/suggest.ts';
@@ -9,7 +9,7 @@ export interface Arguments {
   /** Undefined if none is named. */
   readonly command: Command | undefined;
   readonly wants: 'run' | 'help' | 'version';
-  /** By the options' own names, as given: texts, true or false, lists. */
+  /** By option name, not converted: texts, true or false, lists. */
   readonly flags: Readonly<Partial<Record<OptionName, unknown>>>;
   readonly words: readonly string[];
 }
@@ -28,12 +28,12 @@ const ALWAYS = [...HELP, 'version'];
 
 interface Parsed {
   readonly values: Readonly<Record<string, unknown>>;
-  /** Positional ones, in order; after `--` everything is one. */
+  /** Positional arguments, in order; after `--` every argument is one. */
   readonly words: readonly string[];
   readonly error: Error | null;
 }
 
-/** Throws `usage`, in a sentence that says what would be right. */
+/** Throws `usage`; the message says what is accepted. */
 export function parseArguments(args: readonly string[], commands: readonly Command[]): Arguments {
   const everything = parse(args, Object.keys(OPTIONS) as OptionName[]);
   const [name, ...others] = everything.words;
@@ -108,7 +108,7 @@ function refuseEmpty(option: OptionName, value: unknown, command: Command): void
   if (values.includes('')) throw usage(needsValue(flagOf(option)), command);
 }
 
-/** What is no option, and booleans that are given something else than true or false. */
+/** Throws `usage` for unknown options and for booleans with a value other than true or false. */
 function refuseUnknown(
   args: readonly string[],
   { values }: Parsed,
@@ -158,7 +158,7 @@ function unknownOption(
     near !== undefined && key.length > 1
       ? `; did you mean --${said.startsWith('--no-') ? 'no-' : ''}${near}?`
       : takesWords
-        ? `; if it is a name and no option, write -- before it`
+        ? `; if it is a name and not an option, write -- before it`
         : '';
   const message = `${command.name} has no option ${said}${hint}`;
   return hint.startsWith('; did') ? new UserError('usage', message) : usage(message, command);
@@ -187,7 +187,7 @@ function refuseWords(words: readonly string[], command: Command): void {
   throw usage(`${command.name} ${taken}; ${surplus.join(' ')} is too much${quote}`, command);
 }
 
-/** Options that exclude each other, and those that mean nothing without another one. */
+/** Throws `usage` for options that exclude each other, and for those that need another one. */
 function refuseTogether(
   flags: Readonly<Record<string, unknown>>,
   words: readonly string[],

@@ -35,8 +35,8 @@ export function programHelp(groups: readonly CommandGroup[], width: number): str
 }
 
 const OPTION_SOURCES =
-  'An option comes from the command line, else from its environment variable (--log-level: FLOCKWORK_LOG_LEVEL), ' +
-  'else from the configuration file (log-level: info). After -- nothing is an option.';
+  'An option is read from the command line, else from its environment variable (--log-level: FLOCKWORK_LOG_LEVEL), ' +
+  'else from the configuration file (log-level: info). Arguments after -- are not options.';
 
 const DEFAULT_EXITS =
   '0 all done, 1 some failed, 2 wrong usage or unusable volume, 3 incomplete, 130 stopped by Ctrl-C.';
@@ -103,7 +103,7 @@ function examplesOf({ examples }: Command, width: number): string {
   return lines.length === 0 ? '' : `Examples:\n${lines.join('\n')}`;
 }
 
-/** Two columns; what is too wide for the left one has a line of its own. */
+/** Two columns; a left text that is too wide gets its own line. */
 function section(
   title: string,
   rows: readonly (readonly [left: string, right: string])[],
@@ -121,7 +121,7 @@ function section(
   return `${title}:\n${lines.join('\n')}`;
 }
 
-/** At spaces; a word that is longer than a line stays whole. */
+/** Breaks at spaces; a word longer than a line is not broken. */
 function wrap(text: string, width: number, indent = ''): string {
   const lines: string[] = [];
   let line = indent;

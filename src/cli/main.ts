@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** What `flockwork` runs. Parses on any Node since 14: nothing is imported by a name that an old one lacks. */
+/** Entry point of `flockwork`. Parses on any Node since 14: imports no name that an old Node lacks. */
 import * as nodeModule from 'node:module';
 
 /** As `engines` in package.json. */
@@ -7,7 +7,7 @@ const MINIMUM_NODE: readonly [major: number, minor: number] = [22, 22];
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major > MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor >= MINIMUM_NODE[1])) {
-  // Before anything else is loaded: the next one starts sooner.
+  // Must precede the other imports, so that the next start is faster.
   nodeModule.enableCompileCache();
   const args = process.argv.slice(2);
   const health = args[0] === 'health' ? await import('./quick-health.ts') : undefined;

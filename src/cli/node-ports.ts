@@ -1,14 +1,13 @@
-/** The real ports: this process's clock, chance and files. */
+/** The ports of a real process: clock, random numbers, file system type, host name. */
 import { nodeHost } from '../doctor/node-host.ts';
 import type { Clock, Random } from '../semaphore/ports.ts';
 import type { Io } from './command.ts';
 
-/** setTimeout holds 31 bits: 24.8 days. A longer sleep is several. */
+/** Limit of setTimeout, 24.8 days: a longer sleep uses several timers. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-/** Milliseconds. */
 const MAX_READING_GAP_MS = 1;
 
-/** Both clocks are read at one moment: whoever is stopped between the two readings reads them again. */
+/** Repeats until both clocks are read within 1 ms, in case the process is suspended in between. */
 const MONOTONIC_ORIGIN_MS: number = (() => {
   for (;;) {
     const before = Number(process.hrtime.bigint()) / 1e6;
@@ -19,7 +18,7 @@ const MONOTONIC_ORIGIN_MS: number = (() => {
 
 export const realClock: Clock = {
   now: () => Date.now(),
-  // The heartbeat's thread reads the same clock: `performance.now()` alone has an origin for each thread.
+  // The heartbeat's thread must read the same clock; the origin of `performance.now()` differs by thread.
   monotonic: () => performance.now() + MONOTONIC_ORIGIN_MS,
   sleep: (ms, signal) =>
     new Promise((resolve) => {

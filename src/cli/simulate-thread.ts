@@ -1,4 +1,4 @@
-/** A thread of `flockwork simulate`: runs seeds until none are left, or somebody has found something. */
+/** A thread of `flockwork simulate`: runs seeds until none are left, or a thread finds a failure. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { runSeeds, type Totals } from '../sim/campaign.ts';
 import type { Wishes } from '../sim/scenario.ts';
@@ -11,7 +11,7 @@ export interface SimulationTask {
   readonly wishes: Wishes;
   readonly machines: readonly string[];
   readonly paths: readonly string[];
-  /** [runs begun, 1 when it is enough], shared by all threads. */
+  /** Shared by all threads: [runs begun, 1 to stop]. */
   readonly shared: SharedArrayBuffer;
 }
 

@@ -1,20 +1,19 @@
-/** What `status` says to people: a report as text, and as much of it as a terminal has room for. */
+/** Formats the report of `status` for people. */
 import { formatDuration } from '../machine/duration.ts';
 import { describeBlocked } from './describe-join.ts';
 import type { HeldLine, StatusReport, WaitingLine, WorkerLine } from './report.ts';
 import { oneLine } from './shown.ts';
 import { bar, flagTable, paint, table } from './tables.ts';
 
-/** Lines of each list. */
 const MAX_LISTED_LINES = 20;
-/** Workers that have gone are listed for so long after their last step, ms. */
+/** Workers that are gone are listed for so long after their last step. */
 const GONE_LISTED_MS = 3_600_000;
 const MAX_GONE_WORKERS = 8;
 
 export interface StatusView {
-  /** Workers that have gone long ago, too. */
+  /** List all workers that are gone. */
   readonly all: boolean;
-  /** Available states that were looked at for the oldest one. */
+  /** Count of available states that were looked at for the oldest one. */
   readonly looks: number;
   /** Wall clock, ms. */
   readonly now: number;
@@ -38,7 +37,7 @@ export function statusText(report: StatusReport, view: StatusView): string {
   return parts.filter((part) => part !== '').join('\n\n');
 }
 
-/** What keeps the volume from going on, and what to do. */
+/** What blocks the volume, and what to do. */
 function warnings({ isAbandoned, phase, paused, workers, held }: StatusReport): string {
   const lines: string[] = [];
   if (paused) lines.push('paused: no worker claims anything; flockwork resume goes on');
@@ -49,7 +48,7 @@ function warnings({ isAbandoned, phase, paused, workers, held }: StatusReport): 
   const foreign = workers.filter(({ state }) => state === 'foreign').map(({ worker }) => worker);
   if (foreign.length > 0) {
     lines.push(
-      `foreign ${flags(foreign.length)} in workers/ (${listed(foreign)}): of the original program or left behind by it; ` +
+      `foreign ${flags(foreign.length)} in workers/ (${listed(foreign)}): made by the original program; ` +
         'if it does not run any more, flockwork reset --workers removes them',
     );
   }
@@ -157,7 +156,7 @@ function heldTable({ held }: StatusReport): string {
   return table(['held', 'by', 'stage', 'attempt', 'for'], rows) + more;
 }
 
-/** What a dead worker did last is not what happens now. */
+/** The stage that a dead worker published is not the present one. */
 function stageOf({ stage, worker, isAlive }: HeldLine): string {
   if (worker === FOREIGN) return stage;
   return isAlive ? stage : `was ${stage}`;

@@ -1,4 +1,4 @@
-/** Puts what `submit` and `up` have into a volume, and tells the outcome of each. */
+/** Submits the candidates of `submit` and `up` to a volume. */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { UserError } from '../machine/errors.ts';
 import { problemsOf, type Candidate } from '../store/checks.ts';
@@ -11,13 +11,13 @@ import type { Io } from './command.ts';
 import { isNetworkFileSystem } from './node-ports.ts';
 
 export interface SubmitOptions {
-  /** Makes temporary names, and instances, unlike all others. */
+  /** Distinguishes temporary names, and instances, from all others. */
   readonly unique: string;
-  /** Only tells what would become of each. */
+  /** Submits nothing; the outcomes are those that `submitAll` would have. */
   readonly dryRun?: boolean;
 }
 
-/** Candidates from which on progress is shown, and after which a dry run looks for signals. */
+/** Candidates between two checks for signals of a dry run; fewer show no progress. */
 const CANDIDATES_PER_TURN = 1000;
 
 /**
@@ -60,7 +60,7 @@ export async function submitAll(
   return outcomes;
 }
 
-/** What `submitAll` would resolve to. */
+/** The outcomes without the submission. */
 async function submitNone(
   files: NodeFiles,
   layout: Layout,

@@ -94,11 +94,13 @@ export default machine({ name: 'coded', activities: { a: () => next('b'), b: () 
     }
     const which = await run('graph', [machines]);
     expect(which).toMatchObject({ status: 2, stdout: '' });
-    expect(which.stderr).toContain('several machines; say --machine pump:10, pump:9, valve:1');
+    expect(which.stderr).toContain(
+      'several machines; choose one with --machine: pump:10, pump:9, valve:1',
+    );
     expect((await run('graph', [machines], { machine: 'pump' })).stdout).toContain('"a10" as s0');
     expect((await run('graph', [machines], { machine: 'pump:9' })).stdout).toContain('"a9" as s0');
     const none = await run('graph', [machines], { machine: 'tap' });
-    expect(none.stderr).toContain('no machine tap; there is pump:10, pump:9, valve:1');
+    expect(none.stderr).toContain('no machine tap; it has pump:10, pump:9, valve:1');
     const matrix = await run('graph', [machines], { machine: 'valve', format: 'matrix' });
     expect(matrix).toMatchObject({ status: 2, stdout: '' });
     expect(matrix.stderr).toContain('machine valve has no table');
@@ -107,7 +109,7 @@ export default machine({ name: 'coded', activities: { a: () => next('b'), b: () 
   test('needs a machine', async () => {
     expect((await run('graph', ['/nowhere.yaml'])).stderr).toContain('no such file');
     using folder = new Folder();
-    expect((await run('graph', [folder.path])).stderr).toContain('no machine in it');
+    expect((await run('graph', [folder.path])).stderr).toContain('got none');
     const wrong = folder.write('wrong.yaml', 'name: a\n');
     expect((await run('graph', [wrong])).stderr).toContain('wrong.yaml:');
   });
@@ -154,7 +156,7 @@ describe('config', () => {
     });
     const other = await put(orders('9', 'run'));
     expect(other).toMatchObject({ status: 2, stdout: '' });
-    expect(other.stderr).toContain('orders:9 is stored already, and never changes');
+    expect(other.stderr).toContain('orders:9 is stored already and cannot be changed');
     expect(other.stderr).toContain('transitions.0.event: "go" is stored, not "run"');
 
     expect((await run('config', ['list'], dir)).stdout).toBe('orders:9\norders:10\n');
@@ -204,13 +206,13 @@ describe('config', () => {
     for (const [words, reason] of [
       [['put', good, bad], 'bad.yaml:6:26: '],
       [['put', good, unused], 'unused.yaml: no transition names c, d'],
-      [['put', good, long], 'more than 200 characters'],
+      [['put', good, long], 'at most 200 characters'],
       [['put', good, join(folder.path, 'gone.yaml')], 'cannot read'],
-      [['put'], 'config what?'],
-      [['get'], 'config what?'],
-      [['get', 'a', 'b'], 'config what?'],
-      [['list', 'a'], 'config what?'],
-      [['drop', 'a'], 'config what?'],
+      [['put'], 'expected config put'],
+      [['get'], 'expected config put'],
+      [['get', 'a', 'b'], 'expected config put'],
+      [['list', 'a'], 'expected config put'],
+      [['drop', 'a'], 'expected config put'],
       [['get', 'orders'], 'there is none'],
     ] as const) {
       const { status, stderr } = await run('config', words, dir);

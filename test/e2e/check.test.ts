@@ -160,11 +160,11 @@ test('a machine by itself, a module or a configuration', async () => {
 describe('wrong usage', () => {
   test.each([
     ['nothing to check', [], 'check needs FILES…'],
-    ['a file that is not there', ['nowhere.ts'], 'nowhere.ts cannot be loaded'],
+    ['a file that is not there', ['nowhere.ts'], 'cannot load '],
     [
       'a file of another kind',
       ['nowhere.txt'],
-      'nowhere.txt: a machine is a .ts, .js, .yaml or .json file',
+      'nowhere.txt: expected a .ts, .js, .yaml or .json file',
     ],
     ['no states at all', ['nowhere.ts', '--max-states', '0'], '--max-states'],
   ])('%s', async (_, args, message) => {

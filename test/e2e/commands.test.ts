@@ -222,7 +222,7 @@ test('reset asks before it does anything, and does nothing while workers are at 
   });
   expect(await run('show', '.hidden', '--dir', fleet.dir)).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining('is no instance'),
+    stderr: expect.stringContaining('is not a valid instance'),
   });
   worker.kill('SIGTERM');
   await worker.ended;

@@ -127,7 +127,7 @@ test('without --wait it is sent, and whoever comes later applies it; a delayed o
   const ring = await send(fleet, 'bell', 'ring', '--id', 'ring');
   expect(ring).toMatchObject({
     status: 0,
-    stdout: 'sent ring; flockwork outcome ring tells what became of it\n',
+    stdout: 'sent ring; flockwork outcome ring prints the outcome\n',
   });
   const hush = await send(fleet, 'bell', 'hush', '--id', 'hush', '--in', '1s', '--json');
   expect(hush.status).toBe(0);
@@ -160,7 +160,7 @@ test('told to stop while it waits it says how to go on, and leaves the event the
   sending.kill('SIGTERM');
   expect(await sending.ended).toMatchObject({
     status: 3,
-    stderr: expect.stringContaining('flockwork outcome ring tells later'),
+    stderr: expect.stringContaining('try flockwork outcome ring later'),
   });
   // Both are on their way; of one id, one will be applied.
   expect(fleet.list('events')).toHaveLength(2);

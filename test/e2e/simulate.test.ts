@@ -141,7 +141,9 @@ describe('what cannot be simulated', () => {
 
   test('machines without state files', async () => {
     const machines = join(ROOT, 'examples/machines');
-    expect((await refused('--machines', machines)).stderr).toContain('which state files?');
+    expect((await refused('--machines', machines)).stderr).toContain(
+      'cannot simulate machines without state files',
+    );
   });
 
   test('commands, which no virtual time can hurry', async () => {

@@ -56,7 +56,7 @@ test('the whole story: worker, status, show, log, pause, again, reset, up', asyn
   const paused = await run('pause', ...flags, '--json');
   expect(linesOf(paused)).toEqual(all.map(({ dir }) => ({ dir, paused: true })));
   expect((await run('resume', ...flags)).stdout).toBe(
-    all.map(({ dir }) => `${dir}:\ngoing on\n`).join(''),
+    all.map(({ dir }) => `${dir}:\nresumed\n`).join(''),
   );
 
   const ran = await run('worker', ...flags, '--name', 'ant', '--example-delay', '0');

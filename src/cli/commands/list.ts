@@ -1,4 +1,4 @@
-/** `flockwork list`: instances, by machine, state and status. */
+/** `flockwork list`: lists instances, by machine, state and status. */
 import { formatDuration } from '../../machine/duration.ts';
 import { compareCodePoints } from '../../semaphore/order.ts';
 import {
@@ -14,9 +14,9 @@ import { realClock } from '../node-ports.ts';
 import { table } from '../tables.ts';
 import { onEach, requireVolume, type OpenedVolume } from '../volume.ts';
 
-/** For people; programs get all of them. */
+/** For people; `--json` prints all. */
 const DEFAULT_PAGE_INSTANCES = 100;
-/** State files between two signs of progress. */
+/** State files between two updates of the progress line. */
 const FILES_PER_PROGRESS = 1000;
 
 export const list: Command = {
@@ -29,7 +29,7 @@ export const list: Command = {
   },
   examples: [
     ['$0 list --status failed', 'what has failed'],
-    ['$0 list --machine order --state paid', 'reads every state file that it may be about'],
+    ['$0 list --machine order --state paid', 'reads the state file of every candidate'],
     ['$0 list --prefix order- --after order-0099', 'the next page'],
     ['$0 list --json | jq -r .instance', 'one JSON object a line'],
   ],

@@ -1,4 +1,4 @@
-/** `flockwork simulate`: real workers in virtual time, on a volume where everything goes wrong. */
+/** `flockwork simulate`: runs the real workers in virtual time, on a volume with injected faults. */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -16,12 +16,12 @@ import { loadOwn } from '../load-scenario.ts';
 
 const MAX_RANDOM_BASE = 1e9;
 const HOUR_MS = 3_600_000;
-/** Milliseconds between lines of progress where there is no terminal. */
+/** Between lines of progress without a terminal. */
 const PROGRESS_INTERVAL_MS = 30_000;
 
 export const simulation: Command = {
   name: 'simulate',
-  describe: 'Run workers in virtual time, with crashes, lost replies, lying caches and power cuts',
+  describe: 'Run workers in virtual time, with crashes, lost replies, stale caches and power cuts',
   positional: { name: 'paths', describe: 'State files to run, with --machines', many: true },
   options: [
     'seed',
@@ -47,11 +47,11 @@ export const simulation: Command = {
   needs: { trace: ['seed', 'shrink'] },
   removed: { scale: 'in a checkout, run npm run bench -- scale' },
   exits:
-    '0 every run was right, 2 wrong usage, 10 a promise was broken, 11 a run did not come to its end, ' +
+    '0 every run was right, 2 wrong usage, 10 a guarantee was violated, 11 a run did not end, ' +
     '12 the program itself failed, 130 stopped by Ctrl-C.',
   examples: [
     ['$0 simulate --seeds 10000', 'ten thousand runs, all of them new'],
-    ['$0 simulate --seed 4711 --trace run.log', 'one run again, every event of it in a file'],
+    ['$0 simulate --seed 4711 --trace run.log', 'one run again, with a trace of its events'],
     ['$0 simulate --seed 4711 --shrink', 'the fewest faults that still make it fail'],
     ['$0 simulate states/ --machines ./machines --seeds 500', 'your own machines'],
   ],
@@ -74,7 +74,7 @@ function wishesOf({ workers, states, minutes }: Settings): Wishes {
   };
 }
 
-/** One run, once more or for the first time; shrunk, if it fails and that is asked for. */
+/** Runs one seed; with `--shrink`, shrinks it if it fails. */
 async function replay(seed: string, settings: Settings, own: RunOptions, io: Io): Promise<number> {
   const scenario = drawScenario(seed, wishesOf(settings));
   let outcome = await simulate(scenario, own);
@@ -95,7 +95,7 @@ async function replay(seed: string, settings: Settings, own: RunOptions, io: Io)
   return exitOf(outcome);
 }
 
-/** Runs it with its trace, and returns that one's hash: the same whenever and wherever it is run again. */
+/** Runs a scenario with its trace, and returns the hash of the trace, which is reproducible. */
 async function traced(
   scenario: Scenario,
   options: RunOptions,
@@ -134,7 +134,7 @@ function describeOutcome(outcome: Outcome): string {
   ].join('\n');
 }
 
-/** Many runs on all cores. Resolves to the first that fails, or undefined. */
+/** Runs many seeds on all cores. Resolves to the first failure, or undefined. */
 async function campaign(
   settings: Settings,
   paths: readonly string[],
@@ -179,7 +179,7 @@ async function campaign(
     io.print(describeTotals(totals, seconds));
     if (found !== undefined) {
       io.print(describeOutcome(found));
-      io.print(`once more: flockwork simulate --seed ${found.seed} --shrink --trace run.log`);
+      io.print(`run it again: flockwork simulate --seed ${found.seed} --shrink --trace run.log`);
     }
   }
   return found;

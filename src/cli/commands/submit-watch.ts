@@ -1,4 +1,4 @@
-/** `flockwork submit --watch DIR`: submits what is dropped into folders, and works on nothing. */
+/** `flockwork submit --watch DIR`: submits files that are dropped into folders, without working on them. */
 import { once } from 'node:events';
 import { UserError } from '../../machine/errors.ts';
 import { Layout } from '../../volume/layout.ts';
@@ -10,14 +10,14 @@ import { checkInboxes, openInboxes } from '../inbox/inboxes.ts';
 import type { Settings } from '../options.ts';
 import { createLog } from '../log.ts';
 
-/** Until it is told to stop. Throws `usage`, `no-inbox`, `bad-inbox`, and what `readVolume` does. */
+/** Runs until stopped. Throws `usage`, `no-inbox`, `bad-inbox`, and what `readVolume` does. */
 export async function submitFromInboxes(
   settings: Settings,
   paths: readonly string[],
   io: Io,
 ): Promise<number> {
   if (paths.length === 0) {
-    throw new UserError('usage', 'cannot watch nothing: name the folders, submit --watch DIR');
+    throw new UserError('usage', 'expected folders to watch: submit --watch DIR…');
   }
   const volume = directoryOf(settings, 'submit');
   checkInboxes({ ...settings, inbox: [...paths] }, [volume]);

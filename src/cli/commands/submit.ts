@@ -1,4 +1,4 @@
-/** `flockwork submit`: put state files into a volume. */
+/** `flockwork submit`: puts state files into a volume. */
 import { randomUUID } from 'node:crypto';
 import { UserError } from '../../machine/errors.ts';
 import type { Candidate } from '../../store/checks.ts';
@@ -12,12 +12,12 @@ import type { Settings } from '../options.ts';
 import { submitAll } from '../submissions.ts';
 import { submitFromInboxes } from './submit-watch.ts';
 
-/** Outcomes up to which each is printed; a summary stands for more. */
+/** More outcomes are printed as a summary. */
 const MAX_LISTED_OUTCOMES = 20;
 
 export const submit: Command = {
   name: 'submit',
-  describe: 'Put state files into a volume: whole, and never over what is there',
+  describe: 'Put state files into a volume, atomically and without overwriting',
   positional: {
     name: 'paths',
     describe: 'State files, or folders of them; with --each, any files',
@@ -38,11 +38,11 @@ export const submit: Command = {
     ...LOGGING,
   ],
   optionTexts: {
-    watch: { describe: 'Submit what is dropped into the folders PATHS, until told to stop' },
+    watch: { describe: 'Submit files that are dropped into the folders PATHS, until stopped' },
     machine: { describe: 'Make new instances of this machine: NAME or NAME:VERSION' },
     machines: {
       describe:
-        'Refuse what the machines in this folder or file do not know, whatever workers know; may be repeated',
+        'Check against the machines in this folder or file only, not those of workers; may be repeated',
     },
   },
   excludes: { from: ['paths', 'each', 'payload', 'count'], each: ['payload', 'count'] },
@@ -65,7 +65,7 @@ export const submit: Command = {
     [`$0 submit --machine countdown --payload '{"count": 3}' --count 10`, 'ten new instances'],
     [
       '$0 submit --machine thumbnails --each photos/*.jpg',
-      'an instance for each file, its payload {"path": "/…/photos/a.jpg"}; the same again adds nothing',
+      'an instance for each file, its payload {"path": "/…/photos/a.jpg"}; repeating it adds nothing',
     ],
     [
       '$0 submit --machine orders --from orders.jsonl --name orders-may',
@@ -78,7 +78,7 @@ export const submit: Command = {
     const unique = randomUUID().slice(0, 8);
     const candidates = await candidatesOf(settings, paths, unique, io);
     const knowledge = await gatherKnowledge(directory, settings.machines);
-    // All new instances are at the beginning of one machine.
+    // New instances all have the same machine and state.
     const looked = settings.machine === undefined ? candidates : candidates.slice(0, 1);
     for (const warning of refuseUnknown(looked, knowledge)) io.say(`warning: ${warning}`);
     const dryRun = settings['dry-run'];
@@ -87,7 +87,7 @@ export const submit: Command = {
     else for (const line of describe(outcomes, dryRun)) io.print(line);
     refuseTaken(outcomes);
     if (outcomes.size === candidates.length) return EXIT.done;
-    io.say(`stopped: ${outcomes.size} of ${candidates.length} have been looked at`);
+    io.say(`stopped after ${outcomes.size} of ${candidates.length}`);
     return EXIT.incomplete;
   },
 };
@@ -103,8 +103,8 @@ async function candidatesOf(
   if (isNamed ? paths.length > 0 !== each : paths.length === 0) {
     const message = each
       ? 'submit --each needs PATHS'
-      : 'submit either PATHS, or new instances with --machine (for files: --each)';
-    throw new UserError('usage', `${message}; flockwork submit --help tells more`);
+      : 'expected PATHS, or new instances with --machine (for files: --each)';
+    throw new UserError('usage', `${message}; see flockwork submit --help`);
   }
   if (!isNamed)
     return notNone(readCandidates(paths), `no state file (NAME.state) in ${paths.join(', ')}`);

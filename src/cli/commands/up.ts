@@ -1,4 +1,4 @@
-/** `flockwork up`: submit, and run several local workers until everything is done. */
+/** `flockwork up`: submits files, and runs several local workers until everything is done. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -27,12 +27,12 @@ import { flagTable, progressLine, workTable } from '../tables.ts';
 import type { OpenedVolume } from '../volume.ts';
 import { INBOX_TEXTS, refuseTooFew, WORK } from './worker.ts';
 
-/** Milliseconds between looks at the flags; and at least so many times what the last look took. */
+/** Between looks at the flags; at least `LOOK_PAUSE_FACTOR` times what the last look took. */
 const LOOK_INTERVAL_MS = 300;
 const LOOK_PAUSE_FACTOR = 10;
-/** Who holds what, as far as it fits into a line. */
+/** In the progress line. */
 const MAX_SHOWN_CLAIMS = 8;
-/** Ticks that are listed in the end: `flockwork log` has all of them. */
+/** In the final table; `flockwork log` prints all. */
 const MAX_LISTED_TICKS = 1000;
 
 const DEFAULT_WORKERS = 4;
@@ -49,18 +49,18 @@ export const up: Command = {
   optionTexts: {
     ...INBOX_TEXTS,
     name: {
-      describe: 'What the names of the workers begin with: NAME-1, NAME-2, …',
+      describe: 'Prefix of the workers’ names: NAME-1, NAME-2, …',
       defaultText: 'HOSTNAME',
     },
     concurrency: { describe: 'Ticks at the same time in each worker' },
-    expect: { defaultText: 'as many as are started here' },
+    expect: { defaultText: 'the number of workers started here' },
     'log-format': { defaultText: 'pretty' },
   },
   examples: [
     ['$0 up simpleStates interestingStates', 'the examples, in ./stateFiles'],
     [
       '$0 up --dir /mnt/states --workers 8 --machines ./machines',
-      'work on what is there; the workers are HOSTNAME-1 … HOSTNAME-8',
+      'work on existing states; the workers are HOSTNAME-1 … HOSTNAME-8',
     ],
   ],
   run: async (settings, paths, io) => {
@@ -128,7 +128,7 @@ interface LocalWorkers {
   readonly ended: Promise<unknown>;
 }
 
-/** Each worker is a process of its own, exactly as on another host; its lines are told apart by its name. */
+/** Each worker is a process of its own, as on another host; its output lines begin with its name. */
 function startWorkers(settings: Settings, directories: readonly string[], io: Io): LocalWorkers {
   const statuses: number[] = [];
   const places = directories.map((directory) => `--dir=${directory}`);
@@ -140,11 +140,11 @@ function startWorkers(settings: Settings, directories: readonly string[], io: Io
     const child = spawn(
       process.execPath,
       [entryPoint(), 'worker', ...places, '--name', name, ...passed],
-      // Out of the terminal's reach: Ctrl-C asks this process, and this process asks them, once. The channel tells
-      // them that this process has ended, whatever ended it.
+      // Detached from the terminal: Ctrl-C reaches this process only, which then stops its workers once. The workers notice
+      // by the IPC channel when this process ends, for any reason.
       { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true },
     );
-    // With --json, standard output is for the program that asked.
+    // With --json, standard output is for the result only.
     relay(child, name, settings.json ? { ...io, print: io.say } : io);
     return { child, name };
   });
@@ -152,7 +152,7 @@ function startWorkers(settings: Settings, directories: readonly string[], io: Io
     for (const { child } of children) child.kill('SIGTERM');
   };
   io.stop.addEventListener('abort', stopAll, { once: true });
-  // Asked twice, this process ends at once, and so do they: it is their second signal.
+  // At a second signal this process ends at once; this second SIGTERM ends the workers, too.
   process.once('exit', stopAll);
   const ended = Promise.all(
     children.map(async ({ child }) => {
@@ -216,7 +216,7 @@ interface TickSummary {
   readonly ticks: number;
 }
 
-/** What was ticked since the journals had these sizes. */
+/** Ticks since the journals had these `sizes`. */
 async function readTicks(
   volumes: Volumes,
   sizes: readonly ReadonlyMap<string, number>[],
@@ -266,10 +266,10 @@ function closing(nothingToDo: boolean, left: number, failed: number, settings: S
   const volume = placesOf(settings);
   if (left > 0) {
     const again = ['flockwork up', volume, ...repeated(settings, WORK)].join(' ');
-    return `\n${left} states are left: ${again} goes on with them.`;
+    return `\n${left} states are left: ${again} continues.`;
   }
   if (failed > 0) {
-    return `\n${failed} failed: flockwork status ${volume} tells why, flockwork retry --all ${volume} lets them go on.`;
+    return `\n${failed} failed: flockwork status ${volume} prints the reasons, flockwork retry --all ${volume} makes them available again.`;
   }
   const intro = nothingToDo ? 'Everything was done already.' : 'Everything is done.';
   return (

@@ -1,4 +1,4 @@
-/** `--inbox`: which directories may be hot folders, and what files become on the volume. */
+/** `--inbox`: checks and opens hot folders. */
 import { randomUUID } from 'node:crypto';
 import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -45,7 +45,7 @@ function refuseOverlap(path: string, place: string, volume: string): void {
   try {
     root = realpathSync(volume);
   } catch {
-    // It is not there: others complain of that.
+    // It does not exist: opening the volume reports that.
     return;
   }
   const isInside = (inner: string, outer: string): boolean => `${inner}/`.startsWith(`${outer}/`);
@@ -60,7 +60,7 @@ function refuseOverlap(path: string, place: string, volume: string): void {
 }
 
 export interface Inboxes {
-  /** Asked again and again: false if nothing is left to take, and nothing was taken since it was last asked. */
+  /** Returns a function to call repeatedly: false if nothing is left to take, and nothing was taken since its last call. */
   moreToCome(): () => boolean;
   close(): Promise<void>;
 }
@@ -73,7 +73,7 @@ export function checkInboxes(
   if (inbox.length === 0 && (each || machine !== undefined)) {
     throw new UserError(
       'usage',
-      'cannot use --machine and --each without --inbox: they say what becomes of its files',
+      'cannot use --machine and --each without --inbox: they apply to its files',
     );
   }
   refuseUnclear(machine, each);
@@ -97,7 +97,7 @@ export function openInboxes(
       { submitter, log, now },
     );
     const isNetwork = isNetworkFileSystem(directory);
-    log.info({ inbox: directory, polling: isNetwork }, `watching ${directory}`);
+    log.info({ inbox: directory, polling: isNetwork }, 'watching inbox');
     return new InboxWatch(inbox, each ? 'each' : 'states', isNetwork, { clock: realClock, log });
   });
   const taken = (): number => watches.reduce((sum, one) => sum + one.taken, 0);
@@ -120,8 +120,8 @@ function refuseUnclear(machine: string | undefined, each: boolean): void {
     return;
   }
   const message = each
-    ? '--each needs --machine: the machine that gets the path of each file'
-    : '--machine needs --each here: then any file in the inbox becomes an instance of it';
+    ? '--each needs --machine: the machine of the instances'
+    : '--machine needs --each here: any file in the inbox becomes an instance of it';
   throw new UserError('usage', message);
 }
 
