@@ -8,7 +8,7 @@ import { OPTIONS } from '../../src/cli/options.ts';
 const parse = (line: string): Arguments =>
   parseArguments(line.split(' ').filter(Boolean), COMMANDS);
 
-describe('parseArguments finds command, options and words', () => {
+describe('parseArguments returns command, options and words', () => {
   test.each([
     ['status --json', 'status', { json: true }, []],
     ['--json status', 'status', { json: true }, []],
@@ -30,7 +30,7 @@ describe('parseArguments finds command, options and words', () => {
   });
 });
 
-describe('-- ends the options, whatever follows', () => {
+describe('parseArguments takes all arguments after -- as words', () => {
   test.each([
     ['show -- -n', ['-n']],
     ['show -- --json', ['--json']],
@@ -45,7 +45,7 @@ describe('-- ends the options, whatever follows', () => {
   });
 });
 
-describe('parseArguments answers questions for help', () => {
+describe('parseArguments recognises requests for help and version', () => {
   test.each([
     ['', 'help', undefined],
     ['--help', 'help', undefined],
@@ -61,7 +61,7 @@ describe('parseArguments answers questions for help', () => {
   });
 });
 
-describe('parseArguments refuses, and says what would be right', () => {
+describe('parseArguments throws with a remedy', () => {
   test.each([
     ['stats', 'there is no command stats; did you mean status?'],
     ['frobnicate', 'there is no command frobnicate; flockwork --help lists what there is'],
@@ -94,7 +94,7 @@ describe('parseArguments refuses, and says what would be right', () => {
 });
 
 test.each(COMMANDS.map((command) => [command.name, command] as const))(
-  'the rules of %s are about what it has',
+  'the rules of %s name only its own options and positionals',
   (_name, command) => {
     const { options, optionTexts = {}, excludes = {}, needs = {} } = command;
     const known = [...options, ...positionalsOf(command).map(({ name }) => name)];

@@ -32,7 +32,7 @@ test('prettyMessage escapes control sequences, and keeps line ends and tabs', ()
 });
 
 test.skipIf(!existsSync('/dev/full')).each(['pretty', 'json'])(
-  'a full disk below a %s log ends nothing',
+  'a full disk below a %s log does not stop the process',
   (format) => {
     const script = `
     import { createLog } from '${join(import.meta.dirname, '../../src/cli/log.ts')}';

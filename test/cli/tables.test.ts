@@ -69,7 +69,7 @@ describe('graph', () => {
     );
   });
 
-  test('says why there are no arrows where code decides where states lead', async () => {
+  test('explains missing arrows when code decides the next state', async () => {
     using folder = new Folder();
     const code = `import { machine, next, done } from '${ROOT}/src/index.ts';
 export default machine({ name: 'coded', activities: { a: () => next('b'), b: () => done() } });\n`;
@@ -79,7 +79,7 @@ export default machine({ name: 'coded', activities: { a: () => next('b'), b: () 
     expect((await run('graph', [ORDERS])).stderr).toBe('');
   });
 
-  test('of several machines, one has to be named', async () => {
+  test('needs a name to choose one of several machines', async () => {
     using folder = new Folder();
     const machines = join(folder.path, 'machines');
     mkdirSync(machines);
@@ -106,7 +106,7 @@ export default machine({ name: 'coded', activities: { a: () => next('b'), b: () 
     expect(matrix.stderr).toContain('machine valve has no table');
   });
 
-  test('needs a machine', async () => {
+  test('refuses a folder without machines', async () => {
     expect((await run('graph', ['/nowhere.yaml'])).stderr).toContain('no such file');
     using folder = new Folder();
     expect((await run('graph', [folder.path])).stderr).toContain('got none');
@@ -129,7 +129,7 @@ describe('sql', () => {
     ]);
   });
 
-  test('says what it cannot', async () => {
+  test('names what SQL cannot express', async () => {
     const { status, stderr } = await run('sql', [ORDERS], { table: '' });
     expect([status, stderr]).toEqual([2, expect.stringContaining('--table has to be a name')]);
   });
@@ -139,7 +139,7 @@ const orders = (version: string, event = 'go'): string =>
   `# kept\nname: orders\nversion: ${version}\nstarting_state: a\nstates: [a, b]\ntransitions: [{ from: a, to: b, event: ${event} }]\n`;
 
 describe('config', () => {
-  test('puts a version once, and gets what was put', async () => {
+  test('stores a version once, and returns it unchanged', async () => {
     using folder = new Folder();
     const dir = { dir: [folder.path] };
     const put = (text: string, more = {}): Promise<Ran> =>
@@ -172,7 +172,7 @@ describe('config', () => {
     }
   });
 
-  test('stores what names no version as v1, and gives it back as it was', async () => {
+  test('stores a configuration without a version as v1, and returns it unchanged', async () => {
     using folder = new Folder();
     const dir = { dir: [folder.path] };
     const text = orders('1').replace('version: 1\n', '').replace('starting_state', 'startingState');
@@ -182,7 +182,7 @@ describe('config', () => {
     expect((await run('config', ['get', 'orders'], dir)).stdout).toBe(text);
   });
 
-  test('goes to each of several volumes', async () => {
+  test('stores on each of several volumes', async () => {
     using folder = new Folder();
     using other = new Folder();
     const dir = [folder.path, other.path];
@@ -196,7 +196,7 @@ describe('config', () => {
     ).toEqual(dir.map((one) => ({ dir: one, configurations: ['orders:v1'] })));
   });
 
-  test('refuses what is wrong, before it stores anything', async () => {
+  test('refuses invalid files before it stores anything', async () => {
     using folder = new Folder();
     const dir = { dir: [folder.path] };
     const good = folder.write('good.yaml', orders('1'));

@@ -14,7 +14,7 @@ export default machine({
 });
 `;
 
-test('new and changed modules are used without a restart, by threads too, and a broken one is not', async () => {
+test('new and changed modules are used without a restart, also in threads; a broken one is not', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'flockwork-reload-'));
   const put = (name: string, text: string): void => writeFileSync(join(folder, name), text);
   mkdirSync(join(folder, 'lib'));

@@ -52,7 +52,7 @@ const lastOf = (fleet: Fleet, instance: string): { state: string } => {
   return JSON.parse(fleet.read(name)) as { state: string };
 };
 
-test('a door opens for whoever asks, closes by itself, and everybody can see what became of it', async () => {
+test('a door opens on request, closes by its timer, and all outcomes can be read', async () => {
   await using fleet = new Fleet();
   for (const name of ['door', 'bell']) fleet.put(`${name}.state`, { state: name });
   const worker = fleet.worker('ant', ['--watch', ...putMachines(fleet)]);
@@ -90,8 +90,8 @@ test('a door opens for whoever asks, closes by itself, and everybody can see wha
     reason: 'it is locked',
     originator: 'send',
   });
-  const nobody = await send(fleet, 'gate', 'ask', '--grace', '0', '--wait');
-  expect(nobody).toMatchObject({ status: 1, stdout: 'FsmNotFound: there is no instance gate\n' });
+  const missing = await send(fleet, 'gate', 'ask', '--grace', '0', '--wait');
+  expect(missing).toMatchObject({ status: 1, stdout: 'FsmNotFound: there is no instance gate\n' });
   // By its state file's name, too.
   const scrapped = await send(fleet, 'door.state-3', 'scrap', '--wait');
   expect(scrapped).toMatchObject({ status: 0, stdout: 'Ok: closed → gone\n' });
@@ -119,7 +119,7 @@ test('a door opens for whoever asks, closes by itself, and everybody can see wha
   expect(worker.stderr).not.toContain('"level":"error"');
 });
 
-test('without --wait it is sent, and whoever comes later applies it; a delayed one when it is due', async () => {
+test('without --wait the event is pending until a worker applies it; a delayed one until it is due', async () => {
   await using fleet = new Fleet();
   const machines = putMachines(fleet);
   fleet.put('bell.state', { state: 'bell' });
@@ -148,7 +148,7 @@ test('without --wait it is sent, and whoever comes later applies it; a delayed o
   expect(fleet.list('events')).toEqual([]);
 });
 
-test('told to stop while it waits it says how to go on, and leaves the event there', async () => {
+test('send --wait that is stopped prints how to continue, and leaves the event', async () => {
   await using fleet = new Fleet();
   fleet.put('bell.state', { state: 'bell' });
   expect((await fleet.worker('ant', putMachines(fleet)).ended).status).toBe(0);
@@ -166,7 +166,7 @@ test('told to stop while it waits it says how to go on, and leaves the event the
   expect(fleet.list('events')).toHaveLength(2);
 });
 
-describe('what is refused, and sends nothing', () => {
+describe('send refuses, and sends nothing for', () => {
   let fleet: Fleet;
   beforeAll(async () => {
     fleet = new Fleet();
@@ -208,7 +208,7 @@ describe('what is refused, and sends nothing', () => {
     expect(fleet.list('events')).toEqual([]);
   });
 
-  test('where there is no directory', async () => {
+  test('a directory that does not exist', async () => {
     const ran = await run('send', 'door', 'ask', '--dir', '/nowhere');
     expect(ran).toMatchObject({ status: 2, stderr: expect.stringContaining('no directory') });
   });
