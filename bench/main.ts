@@ -1,4 +1,4 @@
-/** `npm run bench`: see `--help`. Everything that it starts and makes is gone when it ends, however it ends. */
+/** `npm run bench`: see `--help`. All processes and files that it creates are removed when it ends, for any reason. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -43,7 +43,7 @@ async function bench(options: Options, directory: string): Promise<void> {
   if (out !== undefined) await publishPage(report, rows, out);
 }
 
-/** Installs what is asked for; what cannot be measured here is said, and left out. */
+/** Installs the wanted systems; reports and skips those that cannot be measured here. */
 async function prepare(
   options: Options,
 ): Promise<{ systems: System[]; facts: SystemFacts[]; missing: string[] }> {
@@ -87,7 +87,7 @@ async function main(): Promise<void> {
   ] as const) {
     process.once(signal, () => void leave(status));
   }
-  // Clients complain when their servers are stopped; before that, it is what it is.
+  // Clients throw when their servers are stopped; before that, it is a real error.
   process.on('uncaughtException', (error) => {
     if (ending === undefined) complain(error);
     void leave(1);
