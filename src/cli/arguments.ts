@@ -94,7 +94,7 @@ function parse(args: readonly string[], options: readonly OptionName[]): Parsed 
 }
 
 const usage = (message: string, { name }: Command): UserError =>
-  new UserError('usage', `${message}; flockwork ${name} --help tells more`);
+  new UserError('usage', `${message}; see flockwork ${name} --help`);
 
 function inOurWords(message: string): string {
   const option = /^Not enough arguments following: (.+)$/.exec(message)?.[1];
@@ -184,7 +184,7 @@ function refuseWords(words: readonly string[], command: Command): void {
       : `takes ${positionals.map(wordOf).join(' and ')}`;
   const surplus = words.slice(positionals.length).map((word) => JSON.stringify(word));
   const quote = positionals.length === 0 ? '' : ' (quote what has spaces)';
-  throw usage(`${command.name} ${taken}; ${surplus.join(' ')} is too much${quote}`, command);
+  throw usage(`${command.name} ${taken}; unexpected ${surplus.join(' ')}${quote}`, command);
 }
 
 /** Throws `usage` for options that exclude each other, and for those that need another one. */
@@ -210,6 +210,6 @@ function refuseTogether(
   }
   for (const [one, needed] of Object.entries(command.needs ?? {})) {
     if (!isGiven(one) || needed.some(isGiven)) continue;
-    throw usage(`${say(one)} means nothing without ${needed.map(say).join(' or ')}`, command);
+    throw usage(`${say(one)} needs ${needed.map(say).join(' or ')}`, command);
   }
 }

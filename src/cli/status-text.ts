@@ -40,7 +40,7 @@ export function statusText(report: StatusReport, view: StatusView): string {
 /** What blocks the volume, and what to do. */
 function warnings({ isAbandoned, phase, paused, workers, held }: StatusReport): string {
   const lines: string[] = [];
-  if (paused) lines.push('paused: no worker claims anything; flockwork resume goes on');
+  if (paused) lines.push('paused: no worker claims anything; flockwork resume continues');
   if (isAbandoned && phase !== undefined) {
     const over = held.length > 0 ? ' to take over' : '';
     lines.push(`no worker is alive${over}: start a worker`);

@@ -21,7 +21,7 @@ export interface SubmitOptions {
 const CANDIDATES_PER_TURN = 1000;
 
 /**
- * Submits all candidates, none if one of them has a problem; ends early when told to stop. Resolves to the outcomes, by
+ * Submits all candidates, none if one of them has a problem; ends early after `stop`. Resolves to the outcomes, by
  * name. Throws `bad-state`, with every problem, and what `readVolume` does.
  */
 export async function submitAll(

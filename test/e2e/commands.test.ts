@@ -214,7 +214,7 @@ test('reset asks first, and refuses while workers run', async () => {
   expect((await run('health', '--dir', fleet.dir, '--name', 'bee')).status).toBe(1);
   expect(await run('reset', '--all', '--yes', '--dir', fleet.dir)).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining('at work'),
+    stderr: expect.stringContaining('workers are running'),
   });
   expect(await run('reset', '--dir', fleet.dir)).toMatchObject({
     status: 2,

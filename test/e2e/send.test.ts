@@ -177,10 +177,10 @@ describe('send refuses, and sends nothing for', () => {
   test.each([
     [[], 'send needs INSTANCE and EVENT'],
     [['door'], 'send needs INSTANCE and EVENT'],
-    [['door', ''], 'two words'],
-    [['door', 'open', 'now'], '"now" is too much (quote what has spaces)'],
-    [['.door', 'ask'], 'no instance'],
-    [['a/b', 'ask'], 'no instance'],
+    [['door', ''], 'expected send INSTANCE EVENT'],
+    [['door', 'open', 'now'], 'unexpected "now" (quote what has spaces)'],
+    [['.door', 'ask'], 'not a valid instance'],
+    [['a/b', 'ask'], 'not a valid instance'],
     [['x'.repeat(200), 'ask'], '200 are allowed'],
     [['door', 'ask', '--details', '{'], 'cannot use --details: line 1, column 2: not JSON'],
     [['door', 'ask', '--details', ''], '--details'],
@@ -190,8 +190,8 @@ describe('send refuses, and sends nothing for', () => {
     [['door', 'ask', '--in', 'soon'], '--in'],
     [['door', 'ask', '--in', '1000000000h'], '--in: '],
     [['door', 'ask', '--grace', 'long'], '--grace'],
-    [['door', 'ask', '--wait', 'yes'], '"yes" is too much'],
-    [['door', 'ask', '--timeout', '1s'], '--timeout means nothing without --wait'],
+    [['door', 'ask', '--wait', 'yes'], 'unexpected "yes"'],
+    [['door', 'ask', '--timeout', '1s'], '--timeout needs --wait'],
   ])('%j', async (args, words) => {
     expect(await send(fleet, ...args)).toMatchObject({
       status: 2,

@@ -182,7 +182,7 @@ describe('an error in the program', () => {
     const ran = await mutated(UNSYNCED, '--seeds', '200', '--base', '1');
     expect(ran.status).toBe(10);
     const seed = /^seed (\d+): safety, I\d: /m.exec(ran.stdout)![1]!;
-    expect(ran.stdout).toContain(`once more: flockwork simulate --seed ${seed} --shrink`);
+    expect(ran.stdout).toContain(`run it again: flockwork simulate --seed ${seed} --shrink`);
 
     type Result = { verdict: string; trace: string; injected: { id: string }[] };
     const again = await mutated(UNSYNCED, '--seed', seed, '--json');

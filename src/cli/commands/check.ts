@@ -113,11 +113,10 @@ function statusOf({ findings, bound }: CheckResult): number {
 }
 
 const BOUND: Readonly<Record<NonNullable<CheckResult['bound']>, string>> = {
-  'max-states':
-    'not proved: there are more states than --max-states; nothing was asked about goals',
+  'max-states': 'not proved: there are more states than --max-states; goals were not checked',
   queue:
-    'not proved: more changes of event wait for an instance than `waiting.changes` tells apart; ' +
-    'what would not fit was left out, and nothing was asked about goals',
+    'not proved: more changes of event wait for an instance than `waiting.changes` distinguishes; ' +
+    'those beyond were left out, and goals were not checked',
 };
 
 function describe({ result, figures }: Ran, settings: Settings): string {
@@ -134,9 +133,7 @@ function describe({ result, figures }: Ran, settings: Settings): string {
     `  ${figures.seconds.toFixed(1)} s, ${count(figures.statesPerSecond)} states/s, ` +
       `${Math.round(figures.peakMemory / BYTES_PER_MEGABYTE)} MB at most`,
     ...(result.isSaturated
-      ? [
-          '  more equal events waited than are told apart: beyond that, any number was taken to wait',
-        ]
+      ? ['  more equal events waited than are distinguished: beyond that, any number was assumed']
       : []),
   ].join('\n');
 }

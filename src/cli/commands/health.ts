@@ -23,7 +23,7 @@ export const health: Command = {
       if (settings.json) io.print(isOne ? json : withDirectory(root, json));
       else io.print(isOne ? text : `${root}: ${text}`);
     }
-    // A worker leaves a volume on which nothing is left to do, and goes on with the others.
+    // A worker leaves a volume on which nothing is left to do, and continues on the others.
     const isWell = found.includes('alive') && !found.includes('silent');
     return isWell ? EXIT.done : EXIT.failed;
   },
