@@ -4,9 +4,9 @@ const MINUTE = 60_000;
 
 /** What takes longer than `npm test` may: whole simulations, searches, packing, and commands that run for long. */
 const SLOW: string[] = [
-  'test/cli/scale.test.ts',
+  'test/bench/{cost-model,scale}.test.ts',
   'test/project/{docs,package}.test.ts',
-  'test/sim/{campaign,cost-model,kth-call,replay}.test.ts',
+  'test/sim/{campaign,kth-call,replay}.test.ts',
   'test/volume/{bundles,exhaustive,forks}.test.ts',
   'test/doctor/examine.test.ts',
   'test/worker/threads.test.ts',

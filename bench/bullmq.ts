@@ -1,4 +1,4 @@
-/** BullMQ on a redis-server of its own, which keeps nothing on the disk. */
+/** BullMQ on its own redis-server, without persistence. */
 import { connect } from 'node:net';
 import { installDebian, installPeer, loadPeer } from './install.ts';
 import { WORKERS, type Job, type Rig, type Site, type System } from './model.ts';
@@ -8,9 +8,9 @@ import { WorkerGroup } from './worker-group.ts';
 
 const SERVER = '/usr/bin/redis-server';
 /** Jobs to one `addBulk`. */
-const BULK = 5000;
+const JOBS_PER_CALL = 5000;
 
-/** What `peers/bullmq.ts` is told. */
+/** Settings of `peers/bullmq.ts`. */
 export interface BullSettings {
   readonly port: number;
   readonly concurrency: number;
@@ -59,8 +59,8 @@ class BullRig implements Rig {
 
   async put(job: Job, count: number): Promise<void> {
     await this.#queue.pause();
-    for (let put = 0; put < count; put += BULK) {
-      const length = Math.min(BULK, count - put);
+    for (let put = 0; put < count; put += JOBS_PER_CALL) {
+      const length = Math.min(JOBS_PER_CALL, count - put);
       await this.#queue.addBulk(Array.from({ length }, () => ({ name: job.kind, data: job })));
     }
   }

@@ -1,4 +1,4 @@
-/** Measures row by row, in each round each system once, so that what the machine does else meets all alike. */
+/** Measures row by row; in each round each system once, so that other load on the machine affects all alike. */
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Amounts, Measured, Row, Site, System } from './model.ts';
@@ -14,7 +14,7 @@ export interface Campaign {
   readonly say: (text: string) => void;
 }
 
-/** A system that fails in a row is left out of the rest of it; `failures` say so, and belong on the page. */
+/** A system that fails in a row is left out of its remaining rounds; `failures` are printed on the page. */
 export async function measureAll(
   campaign: Campaign,
 ): Promise<{ results: Result[]; failures: string[] }> {
@@ -69,8 +69,8 @@ function figuresOf(row: Row, measured: Measured): string {
 }
 
 /**
- * Nothing is removed before the end of the run. ext4 does not take inodes again that were freed within the last
- * minutes, and looks for others at length: after the removal of some 10,000 files, making one takes 0.5 ms.
+ * Nothing is removed before the end of the run: ext4 does not reuse inodes that were freed within the last minutes, and
+ * searches long for others. After the removal of some 10,000 files, creating one takes 0.5 ms.
  */
 function makeSite(parent: string): Site {
   const directory = mkdtempSync(join(parent, 'site-'));

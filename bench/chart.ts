@@ -9,11 +9,11 @@ export interface Bar {
 }
 
 const WIDTH = 760;
-const LABELS = 250;
-const FIGURES = 110;
-const LINE = 26;
-const BAR = 16;
-const HEAD = 34;
+const LABELS_WIDTH = 250;
+const FIGURES_WIDTH = 110;
+const LINE_HEIGHT = 26;
+const BAR_HEIGHT = 16;
+const HEAD_HEIGHT = 34;
 const STYLE = `
   text { font: 13px system-ui, sans-serif; fill: #1f2328 }
   .title { font-weight: 600 }
@@ -32,18 +32,18 @@ export function chartFile(base: string, row: string, metric: string): string {
 }
 
 export function renderChart(title: string, bars: readonly Bar[], digits: number): string {
-  const height = HEAD + bars.length * LINE + 8;
+  const height = HEAD_HEIGHT + bars.length * LINE_HEIGHT + 8;
   const most = Math.max(...bars.map(({ summary }) => summary.max));
   const scale = (value: number): number =>
-    most > 0 ? Math.round((value / most) * (WIDTH - LABELS - FIGURES) * 10) / 10 : 0;
+    most > 0 ? Math.round((value / most) * (WIDTH - LABELS_WIDTH - FIGURES_WIDTH) * 10) / 10 : 0;
   const lines = bars.flatMap(({ label, summary, isOwn }, index) => {
-    const top = HEAD + index * LINE;
-    const middle = top + BAR / 2;
+    const top = HEAD_HEIGHT + index * LINE_HEIGHT;
+    const middle = top + BAR_HEIGHT / 2;
     const text = summary.median.toLocaleString('en', { maximumFractionDigits: digits });
-    const [from, to] = [LABELS + scale(summary.min), LABELS + scale(summary.max)];
+    const [from, to] = [LABELS_WIDTH + scale(summary.min), LABELS_WIDTH + scale(summary.max)];
     return [
-      `<text x="${LABELS - 8}" y="${middle + 5}" text-anchor="end">${escape(label)}</text>`,
-      `<rect class="${isOwn ? 'own' : 'other'}" x="${LABELS}" y="${top}" width="${scale(summary.median)}" height="${BAR}" rx="2"/>`,
+      `<text x="${LABELS_WIDTH - 8}" y="${middle + 5}" text-anchor="end">${escape(label)}</text>`,
+      `<rect class="${isOwn ? 'own' : 'other'}" x="${LABELS_WIDTH}" y="${top}" width="${scale(summary.median)}" height="${BAR_HEIGHT}" rx="2"/>`,
       `<line class="spread" x1="${from}" x2="${to}" y1="${middle}" y2="${middle}"/>`,
       `<text x="${to + 8}" y="${middle + 5}">${text}</text>`,
     ];

@@ -1,10 +1,10 @@
-/** What the queues on PostgreSQL have in common: filled in one transaction, which is the release when it commits. */
+/** Common part of the queues on PostgreSQL. Jobs are inserted in one transaction; its commit is the release. */
 import { WORKERS, type Job, type Rig, type Site } from './model.ts';
 import type { Client, Postgres } from './postgres.ts';
 import { until } from './processes.ts';
 import { WorkerGroup } from './worker-group.ts';
 
-/** What `peers/graphile.ts` and `peers/pg-boss.ts` are told. */
+/** Settings of `peers/graphile.ts` and `peers/pg-boss.ts`. */
 export interface DatabaseSettings {
   readonly url: string;
   readonly concurrency: number;
@@ -15,9 +15,9 @@ export interface Queue {
   /** In `peers/`. */
   readonly program: string;
   readonly batched: boolean;
-  /** Through this connection, so within its transaction. */
+  /** Inserts through this connection, within its transaction. */
   put(client: Client, job: Job, count: number): Promise<void>;
-  /** Is any job not done? */
+  /** True if a job is not done. */
   readonly isAnyLeft: string;
   close(): Promise<void>;
 }
@@ -65,7 +65,7 @@ export class DatabaseRig implements Rig {
     return now;
   }
 
-  /** Handlers have run when the workers say so; when that is on the disk, the database knows. */
+  /** Workers report when handlers have run; the database, when that is on the disk. */
   async finished(steps: number): Promise<number> {
     await this.#group.finished(steps);
     await until(

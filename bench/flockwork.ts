@@ -16,11 +16,11 @@ import { parseVolumeFile } from '../src/volume/volume-file.ts';
 import { WORKERS, type Job, type Rig, type Site, type System } from './model.ts';
 import { Child, pause, run, until } from './processes.ts';
 
-/** More flags for every worker measured, for trying out. */
-const EXTRA: readonly string[] = [];
+/** Additional flags for every measured worker, for experiments. */
+const EXTRA_FLAGS: readonly string[] = [];
 
 /** The shortest cycle in README.md. */
-const SHORTEST = [
+const SHORTEST_CYCLE = [
   '--assignment',
   '6ms',
   '--commitment',
@@ -33,13 +33,13 @@ const SHORTEST = [
 
 const MAIN = join(import.meta.dirname, '../dist/cli/main.js');
 const MACHINES = join(import.meta.dirname, 'machines');
-/** Nobody looks more often than this whether all is done. */
-const LOOK = 100;
-/** Without a change for so long it may be over: listing is not free for those who work. */
-const STILL = 1000;
-const STUCK = 120_000;
+/** Minimum interval of looks for the end. */
+const LOOK_INTERVAL_MS = 100;
+/** Time without a change before a listing, which would slow down the workers. */
+const UNCHANGED_MS = 1000;
+const STUCK_AFTER_MS = 120_000;
 /** ext4 allows 65,000 links to a file. */
-const LINKS = 60_000;
+const MAX_LINKS_PER_FILE = 60_000;
 
 const stateText = ({ kind, ...payload }: Job | (Job & { milliseconds: number })): string =>
   formatStateFile({ state: kind, payload });
@@ -84,7 +84,7 @@ export class FlockworkRig implements Rig {
         'warn',
       ];
       const env = { BENCH_STAMPS: this.#site.stamps, BENCH_FIRST: this.#first };
-      const all = [MAIN, ...args, ...rest, ...this.#flags, ...EXTRA];
+      const all = [MAIN, ...args, ...rest, ...this.#flags, ...EXTRA_FLAGS];
       this.#workers.push(new Child(process.execPath, all, { env }));
     }
     await until('the workers are registered', () => {
@@ -104,14 +104,14 @@ export class FlockworkRig implements Rig {
     }
   }
 
-  /** So many states that somebody did before. They are names of a few files: nobody reads what is in them. */
+  /** Creates done states, as links to a few files: their content is not read. */
   async putDone(count: number): Promise<void> {
     const done = join(this.volume, 'done');
     mkdirSync(done, { recursive: true });
     const file = (what: string, index: number): string =>
-      join(this.#site.directory, `${what}-${Math.floor(index / LINKS)}`);
+      join(this.#site.directory, `${what}-${Math.floor(index / MAX_LINKS_PER_FILE)}`);
     for (let index = 0; index < count; index += 1) {
-      if (index % LINKS === 0) {
+      if (index % MAX_LINKS_PER_FILE === 0) {
         writeFileSync(file('old', index), stateText({ kind: 'noop' }));
         writeFileSync(file('token', index), '{}\n');
       }
@@ -134,21 +134,22 @@ export class FlockworkRig implements Rig {
   }
 
   /**
-   * All flags are there, and the last claim is released: the directories' own time stamps say when. So
-   * nobody has to list them while the workers are at it.
+   * The moment when all flags existed and the last claim was released, from the directories' time stamps: listings would
+   * disturb the workers.
    */
   async finished(steps: number): Promise<number> {
     const stamp = (): number =>
       Math.max(...['done', 'in_progress'].map((flag) => statSync(join(this.volume, flag)).mtimeMs));
     for (let since = performance.now(), seen = 0; ;) {
-      await pause(LOOK);
+      await pause(LOOK_INTERVAL_MS);
       this.#assertAlive();
       const last = stamp();
       const still = performance.now() - since;
       if (last !== seen) [since, seen] = [performance.now(), last];
-      else if (still > STUCK)
+      else if (still > STUCK_AFTER_MS)
         throw new Error(`no state is done any more, ${await this.countDone()} of ${steps} are`);
-      else if (still > STILL && (await this.countDone()) >= steps && this.#held === 0) return last;
+      else if (still > UNCHANGED_MS && (await this.countDone()) >= steps && this.#held === 0)
+        return last;
     }
   }
 
@@ -185,7 +186,7 @@ export class FlockworkRig implements Rig {
   }
 }
 
-/** None where there is no such directory yet. */
+/** Empty if the directory does not exist yet. */
 function readNames(directory: string): string[] {
   try {
     return readdirSync(directory);
@@ -253,7 +254,7 @@ const LATENCY = ['latency'] as const;
 export const flockworkShortest: System = variant(
   'flockwork-shortest',
   'Flockwork, shortest cycle',
-  SHORTEST,
+  SHORTEST_CYCLE,
   LATENCY,
 );
 

@@ -1,10 +1,10 @@
-/** The floor: a bare loop of the file system calls that a state needs at least, with nobody to agree with. */
+/** The floor: a loop of the file system calls that a state needs at least, without coordination. */
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Job, Rig, Site, System } from './model.ts';
 import { WorkerGroup } from './worker-group.ts';
 
-/** What `peers/floor.ts` is told. */
+/** Settings of `peers/floor.ts`. */
 export interface FloorSettings {
   readonly directory: string;
   readonly durable: boolean;

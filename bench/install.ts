@@ -1,4 +1,4 @@
-/** The other systems, installed where they disturb nothing: Debian's packages, and a private npm folder. */
+/** Installs the other systems: Debian packages, and a private npm folder. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ export type Peer = keyof typeof PACKAGES;
 
 const manifest = `${JSON.stringify({ private: true, dependencies: PACKAGES }, null, 2)}\n`;
 
-/** Installs the npm packages if they are not there; resolves with the version of this one. */
+/** Installs the npm packages if they are missing; resolves with the version of this one. */
 export async function installPeer(name: Peer): Promise<string> {
   const file = join(FOLDER, 'package.json');
   if (
@@ -34,12 +34,12 @@ export async function installPeer(name: Peer): Promise<string> {
 
 const packageFile = (name: Peer): string => join(FOLDER, 'node_modules', name, 'package.json');
 
-/** What this package exports. Their types are not here: whoever uses one says what of it. */
+/** Exports of the package. Callers declare the types that they use: the package's own are not installed. */
 export function loadPeer(name: Peer): unknown {
   return createRequire(join(FOLDER, 'package.json'))(name) as unknown;
 }
 
-/** Installs this Debian package where `program` is missing; resolves with the version of what is there. */
+/** Installs the Debian package if `program` is missing; resolves with the installed version. */
 export async function installDebian(packageName: string, program: string): Promise<string> {
   if (!existsSync(program)) {
     await run('apt-get', ['update', '-qq']);

@@ -1,4 +1,4 @@
-/** `npm run bench`: see `--help`. Everything that it starts and makes is gone when it ends, however it ends. */
+/** `npm run bench`: see `--help`. All processes and files that it creates are removed when it ends, for any reason. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -11,9 +11,11 @@ import { measurePure } from './pure.ts';
 import { describeMachine, publishFigures, publishPage } from './publish.ts';
 import { renderPage, type Report, type SystemFacts } from './report.ts';
 import { ROWS } from './rows/index.ts';
+import { predictScale } from './scale/scale.ts';
 import { SYSTEMS } from './systems.ts';
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
+const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 
 async function bench(options: Options, directory: string): Promise<void> {
   const { rounds, amounts, json, out } = options;
@@ -41,7 +43,7 @@ async function bench(options: Options, directory: string): Promise<void> {
   if (out !== undefined) await publishPage(report, rows, out);
 }
 
-/** Installs what is asked for; what cannot be measured here is said, and left out. */
+/** Installs the wanted systems; reports and skips those that cannot be measured here. */
 async function prepare(
   options: Options,
 ): Promise<{ systems: System[]; facts: SystemFacts[]; missing: string[] }> {
@@ -66,6 +68,8 @@ async function prepare(
 }
 
 async function main(): Promise<void> {
+  const [word, ...words] = process.argv.slice(2);
+  if (word === 'scale') return say(await predictScale(words, progress));
   const names = SYSTEMS.map(({ name }) => name);
   const options = parseOptions(process.argv.slice(2), names);
   if (options.help) return say(helpText(names));
@@ -83,7 +87,7 @@ async function main(): Promise<void> {
   ] as const) {
     process.once(signal, () => void leave(status));
   }
-  // Clients complain when their servers are stopped; before that, it is what it is.
+  // Clients throw when their servers are stopped; before that, it is a real error.
   process.on('uncaughtException', (error) => {
     if (ending === undefined) complain(error);
     void leave(1);

@@ -1,4 +1,4 @@
-/** What the benchmark is made of: systems that do work, rows that measure it, and what comes out. */
+/** Types of the benchmark: systems that do work, rows that measure it, and results. */
 
 export type JobKind = 'noop' | 'chain' | 'sleep' | 'stamp';
 
@@ -22,13 +22,13 @@ export interface Rig extends AsyncDisposable {
   start(concurrency: number): Promise<void>;
   /** Puts `count` of these in. Nothing of it runs before `release`. */
   put(job: Job, count: number): Promise<void>;
-  /** Lets the work go; resolves with the moment of it. */
+  /** Releases the jobs; resolves with the time. */
   release(): Promise<number>;
-  /** Resolves, when `steps` are done and committed, with the moment of the last. */
+  /** Resolves when `steps` are committed, with the time of the last. */
   finished(steps: number): Promise<number>;
   /** When the first job began, once one has. */
   firstBegan(): Promise<number>;
-  /** How many are done by now. */
+  /** Count of done jobs. */
   countDone(): Promise<number>;
   /** Puts one in; it runs at once. */
   drop(job: Job): Promise<void>;
@@ -61,10 +61,10 @@ export type RowName = (typeof ROW_NAMES)[number];
 export interface System {
   readonly name: string;
   readonly title: string;
-  /** What was set, for the reader. */
+  /** Settings, for the page. */
   readonly settings: string;
   readonly rows: readonly RowName[];
-  /** The part of the states and chains that a slow one is given; rates are per state. Default 1. */
+  /** Fraction of the states and chains for a slow system; rates are per state. Default 1. */
   readonly part?: number;
   /** Installs what it needs, once; resolves with its version, or why it cannot be measured here. */
   prepare(): Promise<{ readonly version: string } | { readonly missing: string }>;
@@ -98,9 +98,9 @@ export interface Row {
   readonly metrics: readonly Metric[];
   /** Metrics that are drawn. */
   readonly charts: readonly string[];
-  /** What a reader has to know. */
+  /** Notes for the page. */
   readonly notes: readonly string[];
-  /** No more rounds than this, whatever was asked for. */
+  /** Maximum of rounds. */
   readonly maxRounds?: number;
   measure(context: Measuring): Promise<Measured>;
 }

@@ -6,12 +6,12 @@ import { ROW_NAMES, type Amounts, type RowName } from './model.ts';
 export interface Options {
   readonly help: boolean;
   readonly rows: readonly RowName[];
-  /** Names, or what they begin with; undefined for all. */
+  /** Names or prefixes; undefined for all. */
   readonly systems: readonly string[] | undefined;
   readonly rounds: number;
   readonly amounts: Amounts;
   readonly directory: string;
-  /** Undefined: a part of the whole is only printed. */
+  /** Undefined if only a part is measured: it is printed only. */
   readonly json: string | undefined;
   readonly out: string | undefined;
 }
@@ -35,6 +35,7 @@ export function helpText(systems: readonly string[]): string {
     'npm run bench -- [OPTIONS]',
     '',
     'Runs the same work on Flockwork and on others, in turn, and writes docs/performance.md. Installs what it needs.',
+    'npm run bench -- scale [OPTIONS] predicts the file operations of larger fleets instead (docs/scale.md).',
     '',
     line('--only ROWS', `rows, with commas: ${ROW_NAMES.join(', ')}`),
     line('--systems SYSTEMS', 'systems, with commas, by what their names begin with:'),
@@ -48,7 +49,7 @@ export function helpText(systems: readonly string[]): string {
   ].join('\n');
 }
 
-/** Throws `bad-option`, with what there is instead. `systems`: those there are. */
+/** `systems`: all names. Throws `bad-option`, with the valid values. */
 export function parseOptions(words: readonly string[], systems: readonly string[]): Options {
   const values = parse(words);
   const number = (name: NumberName): number => wholeNumber(name, values[name]);

@@ -31,7 +31,7 @@ class ParallelRig implements Rig {
     mkdirSync(this.#files);
   }
 
-  /** There is nothing to start: it begins with what it is given. */
+  /** Nothing to start: GNU parallel starts with its input. */
   async start(concurrency: number): Promise<void> {
     this.#jobs = concurrency;
   }

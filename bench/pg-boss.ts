@@ -5,7 +5,7 @@ import type { Job, Site, System } from './model.ts';
 import { installPostgres, Postgres, type Client } from './postgres.ts';
 
 /** Jobs to one statement. */
-const BULK = 5000;
+const JOBS_PER_STATEMENT = 5000;
 
 interface Boss {
   on(event: 'error', listener: (error: unknown) => void): void;
@@ -36,8 +36,8 @@ async function put(boss: Boss, client: Client, job: Job, count: number): Promise
   const db = {
     executeSql: (text: string, values?: readonly unknown[]) => client.query(text, values),
   };
-  for (let there = 0; there < count; there += BULK) {
-    const length = Math.min(BULK, count - there);
+  for (let there = 0; there < count; there += JOBS_PER_STATEMENT) {
+    const length = Math.min(JOBS_PER_STATEMENT, count - there);
     const jobs = Array.from({ length }, () => ({ data: job }));
     await boss.insert('bench', jobs, { db });
   }

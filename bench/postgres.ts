@@ -1,4 +1,4 @@
-/** A PostgreSQL server of the benchmark's own: made, started for one measurement, stopped. */
+/** The benchmark's own PostgreSQL server, for one measurement. */
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { installDebian, installPeer, loadPeer } from './install.ts';
@@ -8,7 +8,7 @@ import { Child, run, until } from './processes.ts';
 
 const PROGRAMS = '/usr/lib/postgresql/15/bin';
 
-/** What of a client of `pg` is used here. */
+/** The used part of a client of `pg`. */
 export interface Client {
   connect(): Promise<void>;
   query(
@@ -23,7 +23,7 @@ export async function installPostgres(): Promise<string> {
   return installDebian('postgresql-15', join(PROGRAMS, 'postgres'));
 }
 
-/** It refuses to run as root. */
+/** PostgreSQL refuses to run as root. */
 function asItsUser(command: readonly string[]): [string, string[]] {
   const prefix =
     process.getuid?.() === 0
@@ -42,7 +42,7 @@ export class Postgres implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** With the settings that it comes with, `fsync` among them, on an empty database. */
+  /** Default settings, including `fsync`, on an empty database. */
   static async start(site: Site): Promise<Postgres> {
     const data = join(site.directory, 'postgres');
     mkdirSync(data);

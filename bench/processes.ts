@@ -1,9 +1,9 @@
-/** Every process that the benchmark starts, so that all of them end with it: each by its own pid. */
+/** All processes that the benchmark starts; ends them by pid. */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 
-const KEPT = 20_000;
-const TOLD = 2000;
+const MAX_KEPT_CHARS = 20_000;
+const MAX_PRINTED_CHARS = 2000;
 const running = new Set<Child>();
 let isOver = false;
 
@@ -13,7 +13,7 @@ export interface StartOptions {
   /** A channel for messages. */
   readonly ipc?: boolean;
   readonly input?: string;
-  /** What ends it at once. Default SIGKILL. */
+  /** Signal that ends it at once. Default SIGKILL. */
   readonly end?: NodeJS.Signals;
 }
 
@@ -41,7 +41,10 @@ export class Child {
     });
     running.add(this);
     for (const stream of [this.process.stdout!, this.process.stderr!]) {
-      stream.on('data', (chunk) => (this.#output = (this.#output + String(chunk)).slice(-KEPT)));
+      stream.on(
+        'data',
+        (chunk) => (this.#output = (this.#output + String(chunk)).slice(-MAX_KEPT_CHARS)),
+      );
     }
     if (options.input !== undefined) this.process.stdin!.end(options.input);
     this.ended = this.#end();
@@ -59,13 +62,13 @@ export class Child {
     }
   }
 
-  /** What it said last. */
+  /** Its last output. */
   get output(): string {
     return this.#output;
   }
 
   get #last(): string {
-    return this.#output.slice(-TOLD);
+    return this.#output.slice(-MAX_PRINTED_CHARS);
   }
 
   get pid(): number {
@@ -76,7 +79,7 @@ export class Child {
     return !running.has(this);
   }
 
-  /** Throws if it has ended: nothing that runs here ends before it is told to. */
+  /** Throws if the process has ended before it was stopped. */
   assertAlive(): void {
     if (this.isOver) throw new Error(`${this.#command} has ended: ${this.#last}`);
   }
@@ -86,7 +89,7 @@ export class Child {
     await this.ended;
   }
 
-  /** Waits for its end. Throws with what it said if that is a failure. */
+  /** Waits for its end. Throws with its output if it failed. */
   async succeed(): Promise<void> {
     const status = await this.ended;
     if (status !== 0) throw new Error(`${this.#command} ended with ${status}: ${this.#last}`);
@@ -103,12 +106,12 @@ export async function run(
   return child.output;
 }
 
-/** What is left of a measurement that failed. */
+/** Ends the processes of a failed measurement. */
 export async function stopAll(): Promise<void> {
   await Promise.all([...running].map((child) => child.stop()));
 }
 
-/** From now on nothing is started any more. */
+/** Prevents further starts. */
 export function close(): void {
   isOver = true;
 }
@@ -118,7 +121,7 @@ export function assertOpen(): void {
   if (isOver) throw new Error('the benchmark is over');
 }
 
-/** Looks every `interval` ms until it holds; `limit` ms without that is an error. */
+/** Polls every `interval` ms until the condition holds. Throws after `limit` ms. */
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
@@ -127,7 +130,7 @@ export async function until(
 ): Promise<void> {
   const end = performance.now() + limit;
   while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
+    if (performance.now() > end) throw new Error(`timed out waiting until ${what}`);
     await pause(interval);
   }
 }

@@ -1,4 +1,4 @@
-/** Writes what a run found: the figures, the page, and the charts beside it. */
+/** Writes the results of a run: the figures, the page, and its charts. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { basename, dirname, join } from 'node:path';

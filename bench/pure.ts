@@ -1,4 +1,4 @@
-/** What the pure parts take, one call at a time, with tinybench: no files, no processes. */
+/** Measures the pure parts, one call at a time, with tinybench: no files, no processes. */
 import { Bench } from 'tinybench';
 import { parseStateName } from '../src/machine/name.ts';
 import { formatRecord, parseCommitRecord } from '../src/machine/record.ts';
@@ -10,13 +10,13 @@ import { hash } from '../src/volume/phases/hash.ts';
 
 export interface PureResult {
   readonly name: string;
-  /** Microseconds a call: the median, and what 99 of 100 calls stay below. */
+  /** Microseconds per call: median and 99th percentile. */
   readonly p50: number;
   readonly p99: number;
   readonly calls: number;
 }
 
-const TIME_EACH = 500;
+const TIME_EACH_MS = 500;
 const STATES = 10_000;
 const FLEET = 8;
 
@@ -57,7 +57,7 @@ const PARTS: readonly (readonly [string, () => unknown])[] = [
 ];
 
 export async function measurePure(): Promise<PureResult[]> {
-  const bench = new Bench({ time: TIME_EACH, throws: true });
+  const bench = new Bench({ time: TIME_EACH_MS, throws: true });
   for (const [name, call] of PARTS) bench.add(name, call);
   await bench.run();
   return bench.tasks.map(({ name, result }) => {

@@ -1,4 +1,4 @@
-/** How a worker process of another system says what it did: counts a few times a second, and moments. */
+/** Counters and times that worker processes of other systems report a few times a second. */
 
 export interface Count {
   readonly finished: number;
@@ -9,7 +9,7 @@ export interface Count {
 
 export type Message = 'ready' | Count;
 
-const SAY_EVERY = 50;
+const REPORT_INTERVAL_MS = 50;
 
 function send(message: Message): void {
   process.send!(message);
@@ -25,7 +25,7 @@ export class Tally {
   /** Ends the process when the benchmark is gone. */
   constructor() {
     process.once('disconnect', () => process.exit());
-    setInterval(() => this.#say(), SAY_EVERY);
+    setInterval(() => this.#say(), REPORT_INTERVAL_MS);
   }
 
   /** The worker waits for jobs. */

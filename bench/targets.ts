@@ -1,4 +1,4 @@
-/** What the figures are held against. */
+/** Targets for the figures. */
 
 /** The median of a row's metric for a system, if it was measured. */
 export type Lookup = (row: string, system: string, metric: string) => number | undefined;
@@ -19,7 +19,7 @@ interface Figure {
 interface Target {
   readonly what: string;
   readonly figure: Figure;
-  /** The figure is divided by this one. */
+  /** Divisor of the figure. */
   readonly by?: Figure;
   readonly least?: number;
   readonly most?: number;
@@ -131,7 +131,7 @@ const TARGETS: readonly Target[] = [
   },
 ];
 
-/** Those whose figures were all measured. */
+/** Judges the targets whose figures were all measured. */
 export function judge(lookup: Lookup): Judged[] {
   const find = ({ row, system, metric }: Figure): number | undefined => lookup(row, system, metric);
   return TARGETS.flatMap(({ what, figure: top, by, least, most, unit }) => {

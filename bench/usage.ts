@@ -1,10 +1,10 @@
-/** What processes use, from /proc: processor time of all that the benchmark started, and memory. */
+/** Processor time and memory of the benchmark's processes, from /proc. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { pause, until } from './processes.ts';
 
 /** Clock ticks of /proc/PID/stat: always 100 a second, for programs. */
 const TICK_MS = 10;
-const QUIET_WINDOW = 300;
+const QUIET_WINDOW_MS = 300;
 const QUIET_SHARE = 0.1;
 
 interface Stat {
@@ -50,8 +50,8 @@ function descendants(): Stat[] {
 
 /** Processor time, user and system, of everything started from here, ended or not: ms. Without this process. */
 export function cpuOfChildren(): number {
-  const living = descendants().map(({ own, ended }) => own + ended);
-  return living.reduce((sum, one) => sum + one, statOf(process.pid)!.ended);
+  const times = descendants().map(({ own, ended }) => own + ended);
+  return times.reduce((sum, one) => sum + one, statOf(process.pid)!.ended);
 }
 
 /** Of one process, all its threads, ms. */
@@ -59,12 +59,12 @@ export function cpuOf(pid: number): number {
   return statOf(pid)?.own ?? 0;
 }
 
-/** The most memory that one of these processes has ever had resident, MB. */
+/** Peak resident memory of the largest of these processes, MB. */
 export function peakMemory(pids: readonly number[]): number {
   return Math.max(0, ...pids.map((pid) => field(`/proc/${pid}/status`, 'VmHWM')));
 }
 
-/** What these and their children have now, shared pages in parts, MB. */
+/** Memory of these processes and their children, shared pages in proportion, MB. */
 export function memoryOfTrees(pids: readonly number[]): number {
   const roots = new Set(pids);
   const all = descendants().filter(({ pid, parent }) => roots.has(pid) || roots.has(parent));
@@ -80,11 +80,11 @@ function field(path: string, name: string): number {
   }
 }
 
-/** Waits until what was started has nothing to do: what filling in set off shall not be measured. */
+/** Waits until all processes are idle, so that the effects of filling are not measured. */
 export async function untilQuiet(): Promise<void> {
   await until('the processes are idle', async () => {
     const before = cpuOfChildren();
-    await pause(QUIET_WINDOW);
-    return cpuOfChildren() - before <= QUIET_WINDOW * QUIET_SHARE;
+    await pause(QUIET_WINDOW_MS);
+    return cpuOfChildren() - before <= QUIET_WINDOW_MS * QUIET_SHARE;
   });
 }

@@ -1,4 +1,4 @@
-/** The worker processes of one system, as seen from outside: started, counted, stopped. */
+/** Starts, counts and stops the worker processes of one system. */
 import { join } from 'node:path';
 import { Child, until } from './processes.ts';
 import type { Count, Message } from './tally.ts';

@@ -1,4 +1,4 @@
-/** Does nothing. The first one in each process says when it began. */
+/** Does nothing. The first tick in each process reports its start. */
 import { appendFileSync } from 'node:fs';
 import { done, machine, type Machine } from '../../src/index.ts';
 

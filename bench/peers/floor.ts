@@ -1,6 +1,6 @@
 /**
- * One process of the floor. It knows its share from the start and asks nobody; all calls are synchronous.
- * Chains go on a thousand at a time, each step of all of them before the next, as group commits do.
+ * One process of the floor. Its share is fixed at the start, without coordination; all calls are synchronous. Chains advance
+ * a thousand at a time, each step of all of them before the next, as with group commits.
  */
 import {
   closeSync,
@@ -20,9 +20,9 @@ import type { Job } from '../model.ts';
 import { Tally } from '../tally.ts';
 
 /** States to one fsync of `done/`. */
-const GROUP = 1000;
+const STATES_PER_FSYNC = 1000;
 /** ext4 allows 65,000 links to a file. */
-const LINKS = 60_000;
+const MAX_LINKS_PER_FILE = 60_000;
 
 const { directory, durable, index, processes } = JSON.parse(process.argv[2]!) as FloorSettings;
 const place = (...names: string[]): string => join(directory, ...names);
@@ -31,10 +31,10 @@ const tally = new Tally();
 let links = 0;
 let tokens = 0;
 
-/** The file that claims and commits are further names of. */
+/** Claims and commits are links to this file. */
 function token(): string {
-  const path = place('staging', `token-${index}-${Math.floor(links / LINKS)}`);
-  if (links === tokens * LINKS) {
+  const path = place('staging', `token-${index}-${Math.floor(links / MAX_LINKS_PER_FILE)}`);
+  if (links === tokens * MAX_LINKS_PER_FILE) {
     writeFileSync(path, '{}\n', { flag: 'wx' });
     tokens += 1;
   }
@@ -59,8 +59,8 @@ function take(name: string): string {
 }
 
 function drain(names: readonly string[]): void {
-  for (let at = 0; at < names.length; at += GROUP) {
-    for (const name of names.slice(at, at + GROUP)) {
+  for (let at = 0; at < names.length; at += STATES_PER_FSYNC) {
+    for (const name of names.slice(at, at + STATES_PER_FSYNC)) {
       take(name);
       linkSync(token(), place('done', name));
       unlinkSync(place('in_progress', name));
@@ -107,8 +107,8 @@ function step(chains: readonly string[], number: number): number {
 
 function follow(chains: readonly string[]): number {
   let steps = 0;
-  for (let at = 0; at < chains.length; at += GROUP) {
-    const group = chains.slice(at, at + GROUP);
+  for (let at = 0; at < chains.length; at += STATES_PER_FSYNC) {
+    const group = chains.slice(at, at + STATES_PER_FSYNC);
     for (let number = 0, left = 1; left > 0; number += 1) {
       left = step(group, number);
       steps += group.length;

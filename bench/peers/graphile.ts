@@ -5,9 +5,9 @@ import type { Job } from '../model.ts';
 import { Tally } from '../tally.ts';
 import { handle } from './handle.ts';
 
-/** As its documentation measures. */
-const MOST_JOBS = 24;
-const LOCAL_QUEUE = 500;
+/** As in the measurements of its documentation. */
+const MAX_JOBS = 24;
+const LOCAL_QUEUE_JOBS = 500;
 
 interface GraphileWorker {
   readonly run: (
@@ -21,7 +21,7 @@ interface Helpers {
 const { url, concurrency, batched } = JSON.parse(process.argv[2]!) as DatabaseSettings;
 const { run } = loadPeer('graphile-worker') as GraphileWorker;
 const tally = new Tally();
-const concurrentJobs = Math.min(MOST_JOBS, concurrency);
+const concurrentJobs = Math.min(MAX_JOBS, concurrency);
 const runner = await run({
   preset: {
     worker: {
@@ -29,8 +29,8 @@ const runner = await run({
       concurrentJobs,
       maxPoolSize: concurrentJobs + 1,
       ...(batched && {
-        // Of long jobs no more than it can start: the rest is for the other worker.
-        localQueue: { size: concurrency < MOST_JOBS ? concurrency : LOCAL_QUEUE },
+        // With long jobs, fetch no more than it can start: the rest is for the other worker.
+        localQueue: { size: concurrency < MAX_JOBS ? concurrency : LOCAL_QUEUE_JOBS },
         completeJobBatchDelay: 0,
         failJobBatchDelay: 0,
       }),

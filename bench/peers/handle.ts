@@ -1,4 +1,4 @@
-/** What a job does, in any system but Flockwork: see `machines/` for the same there. */
+/** Handles a job in all systems but Flockwork; its equivalent is in `machines/`. */
 import { appendFileSync } from 'node:fs';
 import { SLEEP, type Job } from '../model.ts';
 

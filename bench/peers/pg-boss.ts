@@ -5,10 +5,10 @@ import type { Job } from '../model.ts';
 import { Tally } from '../tally.ts';
 import { handle } from './handle.ts';
 
-const BATCH = 500;
-const MOST_WORKERS = 25;
+const BATCH_JOBS = 500;
+const MAX_WORKERS = 25;
 /** The shortest that it allows, s. */
-const POLL = 0.5;
+const POLL_SECONDS = 0.5;
 
 interface Boss {
   on(event: 'error', listener: (error: unknown) => void): void;
@@ -26,9 +26,9 @@ const { PgBoss } = loadPeer('pg-boss') as { PgBoss: new (options: object) => Bos
 const tally = new Tally();
 const boss = new PgBoss({
   connectionString: url,
-  max: MOST_WORKERS,
+  max: MAX_WORKERS,
   useListenNotify: true,
-  // How many are ready is what makes it fetch without a pause: it has to be fresh.
+  // A fresh count of ready jobs makes it fetch without a pause.
   superviseIntervalSeconds: 1,
   monitorIntervalSeconds: 1,
   queueCacheIntervalSeconds: 1,
@@ -38,17 +38,17 @@ boss.on('error', (error) => {
   process.exit(1);
 });
 await boss.start();
-const poll = { pollingIntervalSeconds: POLL, notifyPollingIntervalSeconds: POLL };
+const poll = { pollingIntervalSeconds: POLL_SECONDS, notifyPollingIntervalSeconds: POLL_SECONDS };
 const options = batched
   ? {
       ...poll,
-      batchSize: concurrency < MOST_WORKERS ? concurrency : BATCH,
+      batchSize: concurrency < MAX_WORKERS ? concurrency : BATCH_JOBS,
       burstWhenBatchFull: true,
     }
   : {
       ...poll,
       batchSize: 1,
-      localConcurrency: Math.min(MOST_WORKERS, concurrency),
+      localConcurrency: Math.min(MAX_WORKERS, concurrency),
       burstWhenReadyExceeds: 1,
     };
 await boss.work('bench', options, async (jobs) => {

@@ -1,4 +1,4 @@
-/** The command line taken apart: which command, which options, which words; and what is wrong with it. */
+/** Parses the command line into a command, its options and its words. */
 import { Parser } from 'yargs/helpers';
 import { UserError } from '../machine/errors.ts';
 import { nearest } from '../machine/suggest.ts';
@@ -9,7 +9,7 @@ export interface Arguments {
   /** Undefined if none is named. */
   readonly command: Command | undefined;
   readonly wants: 'run' | 'help' | 'version';
-  /** By the options' own names, as given: texts, true or false, lists. */
+  /** By option name, not converted: texts, true or false, lists. */
   readonly flags: Readonly<Partial<Record<OptionName, unknown>>>;
   readonly words: readonly string[];
 }
@@ -28,12 +28,12 @@ const ALWAYS = [...HELP, 'version'];
 
 interface Parsed {
   readonly values: Readonly<Record<string, unknown>>;
-  /** Positional ones, in order; after `--` everything is one. */
+  /** Positional arguments, in order; after `--` every argument is one. */
   readonly words: readonly string[];
   readonly error: Error | null;
 }
 
-/** Throws `usage`, in a sentence that says what would be right. */
+/** Throws `usage`; the message says what is accepted. */
 export function parseArguments(args: readonly string[], commands: readonly Command[]): Arguments {
   const everything = parse(args, Object.keys(OPTIONS) as OptionName[]);
   const [name, ...others] = everything.words;
@@ -94,7 +94,7 @@ function parse(args: readonly string[], options: readonly OptionName[]): Parsed 
 }
 
 const usage = (message: string, { name }: Command): UserError =>
-  new UserError('usage', `${message}; flockwork ${name} --help tells more`);
+  new UserError('usage', `${message}; see flockwork ${name} --help`);
 
 function inOurWords(message: string): string {
   const option = /^Not enough arguments following: (.+)$/.exec(message)?.[1];
@@ -108,7 +108,7 @@ function refuseEmpty(option: OptionName, value: unknown, command: Command): void
   if (values.includes('')) throw usage(needsValue(flagOf(option)), command);
 }
 
-/** What is no option, and booleans that are given something else than true or false. */
+/** Throws `usage` for unknown options and for booleans with a value other than true or false. */
 function refuseUnknown(
   args: readonly string[],
   { values }: Parsed,
@@ -148,13 +148,17 @@ function unknownOption(
   if (command === undefined) {
     return new UserError('usage', `${said} needs a command; flockwork --help lists what there is`);
   }
+  const instead = command.removed?.[key];
+  if (instead !== undefined) {
+    return new UserError('usage', `${command.name} has no option ${said}; ${instead}`);
+  }
   const near = nearest(key.replace(/^no-/, ''), [...known, ...ALWAYS]);
   const takesWords = positionalsOf(command).length > 0;
   const hint =
     near !== undefined && key.length > 1
       ? `; did you mean --${said.startsWith('--no-') ? 'no-' : ''}${near}?`
       : takesWords
-        ? `; if it is a name and no option, write -- before it`
+        ? `; if it is a name and not an option, write -- before it`
         : '';
   const message = `${command.name} has no option ${said}${hint}`;
   return hint.startsWith('; did') ? new UserError('usage', message) : usage(message, command);
@@ -180,10 +184,10 @@ function refuseWords(words: readonly string[], command: Command): void {
       : `takes ${positionals.map(wordOf).join(' and ')}`;
   const surplus = words.slice(positionals.length).map((word) => JSON.stringify(word));
   const quote = positionals.length === 0 ? '' : ' (quote what has spaces)';
-  throw usage(`${command.name} ${taken}; ${surplus.join(' ')} is too much${quote}`, command);
+  throw usage(`${command.name} ${taken}; unexpected ${surplus.join(' ')}${quote}`, command);
 }
 
-/** Options that exclude each other, and those that mean nothing without another one. */
+/** Throws `usage` for options that exclude each other, and for those that need another one. */
 function refuseTogether(
   flags: Readonly<Record<string, unknown>>,
   words: readonly string[],
@@ -206,6 +210,6 @@ function refuseTogether(
   }
   for (const [one, needed] of Object.entries(command.needs ?? {})) {
     if (!isGiven(one) || needed.some(isGiven)) continue;
-    throw usage(`${say(one)} means nothing without ${needed.map(say).join(' or ')}`, command);
+    throw usage(`${say(one)} needs ${needed.map(say).join(' or ')}`, command);
   }
 }

@@ -1,13 +1,13 @@
-/** Loops that can be stopped: file calls are synchronous, and signals come only between two turns of the event loop. */
+/** Makes loops stoppable: file calls are synchronous, and signals arrive only between two turns of the event loop. */
 import { setImmediate } from 'node:timers/promises';
 
-const TURN_AFTER = 100;
+const ROUNDS_PER_TURN = 100;
 
-/** To be awaited in each round of a loop: lets signals come in now and then, and says whether to go on. */
+/** Returns a function to await in each round of a loop: it lets signals arrive, and resolves to false after `stop`. */
 export function breather(stop: AbortSignal): () => Promise<boolean> {
   let rounds = 0;
   return async () => {
-    if (++rounds % TURN_AFTER === 0) await setImmediate();
+    if (++rounds % ROUNDS_PER_TURN === 0) await setImmediate();
     return !stop.aborted;
   };
 }

@@ -1,4 +1,4 @@
-/** `flockwork completion`: the script for bash and zsh, and what that asks when Tab is pressed. */
+/** `flockwork completion`: the script for bash and zsh, and the requests that it makes when Tab is pressed. */
 import yargs from 'yargs';
 import { flagOf } from './arguments.ts';
 import type { Command } from './command.ts';
@@ -12,7 +12,7 @@ To install it:
   flockwork completion >> ~/.bashrc       bash
   flockwork completion >> ~/.zshrc        zsh
 
-Then open a new terminal. The script calls flockwork, which has to be on the PATH.`;
+Then open a new terminal. The script calls flockwork, which must be on the PATH.`;
 
 const ASKED = '--get-yargs-completions';
 
@@ -20,7 +20,7 @@ export function isCompletion(args: readonly string[]): boolean {
   return args[0] === 'completion' || args.includes(ASKED);
 }
 
-/** Prints the script or, when the script asks, what may follow. */
+/** Prints the script or, for a request of the script, the possible next words. */
 export async function complete(
   args: readonly string[],
   commands: readonly Command[],

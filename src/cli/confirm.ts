@@ -8,7 +8,7 @@ export interface Terminal extends Pick<Signals, 'stop' | 'raise'> {
   readonly output: NodeJS.WritableStream;
 }
 
-/** Resolves to false at Ctrl-C, which the terminal hands on as a key, at another signal, and at the end of the input. */
+/** Resolves to false at Ctrl-C (a key while readline reads, hence `raise`), at a signal, and at the end of the input. */
 export function confirm(
   question: string,
   { input, output, stop, raise }: Terminal,

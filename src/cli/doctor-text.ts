@@ -1,4 +1,4 @@
-/** What `flockwork doctor` says of a directory, for people and for programs. Pure. */
+/** Formats the findings of `flockwork doctor`, for people and for programs. Pure. */
 import { flagsOf, type Advice } from '../doctor/advice.ts';
 import type { Examination } from '../doctor/examine.ts';
 import { isFit, type Judgement } from '../doctor/judge.ts';
@@ -13,7 +13,7 @@ const STYLES = { '✓': 'green', '!': 'yellow', '✗': 'red' } as const;
 
 export interface Findings extends Examination {
   readonly judgements: readonly Judgement[];
-  /** Undefined where too little is known. */
+  /** Undefined if too little was measured. */
   readonly advice: Advice | undefined;
 }
 

@@ -1,10 +1,10 @@
-/** Settings as flags: for the workers that `up` starts, and for people who are told to say them again. */
+/** Formats settings as flags: for the workers that `up` starts, and for the commands that messages suggest. */
 import { isDeepStrictEqual } from 'node:util';
 import { LOGGING } from './command.ts';
 import { OPTIONS, type OptionName, type Settings } from './options.ts';
 import { PHASES } from './phases.ts';
 
-/** Every setting a worker has, as a flag: a child does not read the configuration file again. */
+/** All settings in `names` as flags, so that the child does not depend on the configuration file. */
 export function passedOn(settings: Settings, names: readonly OptionName[]): string[] {
   return names.flatMap((name) =>
     name === 'log-format' && settings[name] === undefined
@@ -20,7 +20,7 @@ function asFlags(name: OptionName, value: Settings[OptionName]): string[] {
   return [value].flat().map((one) => `--${name}=${one}${unit}`);
 }
 
-/** What has to be said again for the same run: all that is not the default, but for what the volume keeps itself. */
+/** Flags to repeat for the same run: settings that differ from the default, without those that the volume stores. */
 export function repeated(settings: Settings, work: readonly OptionName[]): string[] {
   const kept: readonly OptionName[] = [...PHASES, 'lease', ...LOGGING];
   const names = [...work, 'workers', 'name'] as const;
@@ -34,7 +34,7 @@ export function repeated(settings: Settings, work: readonly OptionName[]): strin
     });
 }
 
-/** As a shell takes it for one word, patterns included. */
+/** Quoted for a shell as one word, if needed. */
 export function quoted(word: string): string {
   return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -4,7 +4,7 @@ import { positionalsOf, type Command, type Positional } from './command.ts';
 import { environmentName, GROUPS, isAmbient, type Option } from './option.ts';
 import { OPTIONS, type OptionName } from './options.ts';
 
-const LEFT_MAXIMUM = 30;
+const MAX_LEFT_CHARS = 30;
 
 export interface CommandGroup {
   readonly title: string;
@@ -29,16 +29,16 @@ export function programHelp(groups: readonly CommandGroup[], width: number): str
       width,
     ),
     ...sections,
-    wrap(LAYERS, width),
-    wrap(`Exit status: ${EXITS}`, width),
+    wrap(OPTION_SOURCES, width),
+    wrap(`Exit status: ${DEFAULT_EXITS}`, width),
   ].join('\n\n');
 }
 
-const LAYERS =
-  'An option comes from the command line, else from its environment variable (--log-level: FLOCKWORK_LOG_LEVEL), ' +
-  'else from the configuration file (log-level: info). After -- nothing is an option.';
+const OPTION_SOURCES =
+  'An option is read from the command line, else from its environment variable (--log-level: FLOCKWORK_LOG_LEVEL), ' +
+  'else from the configuration file (log-level: info). Arguments after -- are not options.';
 
-const EXITS =
+const DEFAULT_EXITS =
   '0 all done, 1 some failed, 2 wrong usage or unusable volume, 3 incomplete, 130 stopped by Ctrl-C.';
 
 /** `flockwork COMMAND --help`. */
@@ -69,8 +69,8 @@ export function commandHelp(command: Command, width: number): string {
     ),
     ...groups,
     examplesOf(command, width),
-    wrap(`Exit status: ${command.exits ?? EXITS}`, width),
-    wrap(`${LAYERS} Variables: ${variables}.`, width),
+    wrap(`Exit status: ${command.exits ?? DEFAULT_EXITS}`, width),
+    wrap(`${OPTION_SOURCES} Variables: ${variables}.`, width),
   ]
     .filter((part) => part !== '')
     .join('\n\n');
@@ -103,7 +103,7 @@ function examplesOf({ examples }: Command, width: number): string {
   return lines.length === 0 ? '' : `Examples:\n${lines.join('\n')}`;
 }
 
-/** Two columns; what is too wide for the left one has a line of its own. */
+/** Two columns; a left text that is too wide gets its own line. */
 function section(
   title: string,
   rows: readonly (readonly [left: string, right: string])[],
@@ -111,7 +111,7 @@ function section(
 ): string {
   if (rows.length === 0) return '';
   const widest = Math.max(...rows.map(([left]) => left.length));
-  const column = Math.min(LEFT_MAXIMUM, widest) + 4;
+  const column = Math.min(MAX_LEFT_CHARS, widest) + 4;
   const lines = rows.map(([left, right]) => {
     const text = wrap(right, width, ' '.repeat(column));
     return left.length + 4 > column
@@ -121,7 +121,7 @@ function section(
   return `${title}:\n${lines.join('\n')}`;
 }
 
-/** At spaces; a word that is longer than a line stays whole. */
+/** Breaks at spaces; a word longer than a line is not broken. */
 function wrap(text: string, width: number, indent = ''): string {
   const lines: string[] = [];
   let line = indent;

@@ -1,10 +1,10 @@
-/** What the commands of steps get of the worker's environment: nothing that would be an option to a flockwork that they call. */
+/** The environment that commands of steps inherit: without variables that would be options of a nested `flockwork`. */
 import { environmentName } from './option.ts';
 import { OPTIONS } from './options.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** All but the worker's own options: where its volume is, each step says for itself. */
+/** All variables except the worker's options. */
 export function inheritedBy(environment: Variables): Variables {
   const options = new Set(Object.keys(OPTIONS).map(environmentName));
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !options.has(name)));

@@ -3,7 +3,7 @@ import type { Json } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import { parseJson } from '../machine/json-text.ts';
 
-/** Throws `code`: the message says where it is wrong. */
+/** Throws `code`, with line and column. */
 export function parseJsonOption(text: string, option: string, code: string): Json {
   const parsed = parseJson(text);
   if (parsed.ok) return parsed.value;

@@ -1,4 +1,4 @@
-/** Does anything here know what is submitted: its machine, its version, its state? */
+/** Checks that the machine, version and state of what is submitted are known to this command, the volume or its workers. */
 import { statSync } from 'node:fs';
 import { UserError } from '../machine/errors.ts';
 import type { Machine } from '../machine/definition.ts';
@@ -20,25 +20,25 @@ import { readVolume } from '../volume/open.ts';
 import { readSessions } from '../volume/overview.ts';
 import { loadMachines } from './machines.ts';
 
-/** What a volume and its workers know. */
+/** Machines that a volume and its workers know. */
 export interface Knowledge {
   /** Shipped machines, those of `--machines`, and the configurations that are stored on the volume. */
   readonly registry: Registry;
-  /** Names, some with versions, that workers say they have. */
+  /** Machine names that workers have published, some with versions. */
   readonly ofWorkers: readonly string[];
-  /** A worker has shown a sign of life within the last lease. */
+  /** A worker's lease is fresh. */
   readonly isManned: boolean;
-  /** `--machines` was given: nothing else counts. */
+  /** `--machines` was given: machines of workers do not count. */
   readonly isStrict: boolean;
 }
 
 export interface Doubt {
   readonly reason: string;
-  /** False where a worker that comes later may know it. */
+  /** False if a worker that starts later may know the machine. */
   readonly isCertain: boolean;
 }
 
-/** What is wrong with the machine or the state that `file` names; undefined if it is known, or may be. Pure. */
+/** Why the machine or state that `file` names is unknown; undefined if it is known, or may be. Pure. */
 export function doubtAbout(
   file: StateFile,
   { registry, ofWorkers, isManned, isStrict }: Knowledge,
@@ -66,9 +66,9 @@ function isIn(registry: Registry, full: string): boolean {
   return versions.some((one) => fullName(one) === full);
 }
 
-/** Reads what the volumes and their workers know. Throws as `loadMachines`. */
+/** Reads what the volume and its workers know. Throws as `loadMachines`. */
 export async function gatherKnowledge(
-  directories: readonly string[],
+  directory: string,
   machines: readonly string[],
 ): Promise<Knowledge> {
   const own = await loadMachines(machines);
@@ -77,20 +77,18 @@ export async function gatherKnowledge(
   const ofWorkers = new Set<string>();
   let isManned = false;
   const files = new NodeFiles();
-  for (const directory of directories) {
-    const layout = new Layout(directory);
-    const lease = (await readVolume(files, layout))?.lease ?? 0;
-    for (const key of await listConfigurations(files, layout)) {
-      if (all.some((one) => fullName(one) === fullName(key))) continue;
-      const text = await getConfiguration(files, layout, key);
-      const source = { file: key.name, folder: directory, version: key.version };
-      const machine = text === undefined ? undefined : stored(text, source);
-      if (machine !== undefined) all.push(machine);
-    }
-    for (const { session, machines: had } of await readSessions(files, layout)) {
-      for (const one of had) ofWorkers.add(one);
-      isManned ||= isFresh(layout.internal('leases', session), lease);
-    }
+  const layout = new Layout(directory);
+  const lease = (await readVolume(files, layout))?.lease ?? 0;
+  for (const key of await listConfigurations(files, layout)) {
+    if (all.some((one) => fullName(one) === fullName(key))) continue;
+    const text = await getConfiguration(files, layout, key);
+    const source = { file: key.name, folder: directory, version: key.version };
+    const machine = text === undefined ? undefined : stored(text, source);
+    if (machine !== undefined) all.push(machine);
+  }
+  for (const { session, machines: had } of await readSessions(files, layout)) {
+    for (const one of had) ofWorkers.add(one);
+    isManned ||= isFresh(layout.internal('leases', session), lease);
   }
   return { registry: createRegistry(all), ofWorkers: [...ofWorkers], isManned, isStrict };
 }
@@ -99,19 +97,19 @@ function stored(text: string, source: ConfigurationSource): Machine | undefined 
   try {
     return parseConfiguration(text, source);
   } catch (error) {
-    // One that a newer version has written: its workers know what it means.
+    // Written by a newer version, whose workers can read it.
     if (error instanceof UserError) return undefined;
     throw error;
   }
 }
 
-/** By this host's clock: if that is wrong, there is a warning where there might have been an error. */
+/** By this host's clock. If that is wrong, an unknown machine is a warning instead of an error. */
 function isFresh(path: string, lease: number): boolean {
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats !== undefined && Math.abs(Date.now() - stats.mtimeMs) < lease;
 }
 
-/** Warnings, for what may yet be known. Throws `unknown-machine` with all that is certainly wrong. */
+/** Returns warnings for doubts that are not certain. Throws `unknown-machine` with all that are. */
 export function refuseUnknown(candidates: readonly Candidate[], knowledge: Knowledge): string[] {
   const certain: string[] = [];
   const warnings: string[] = [];
@@ -122,20 +120,21 @@ export function refuseUnknown(candidates: readonly Candidate[], knowledge: Knowl
     const doubt = doubtAbout(parsed.file, knowledge);
     if (doubt === undefined) continue;
     if (doubt.isCertain) certain.push(`${source}: ${doubt.reason}`);
-    // A thousand files of one machine are one warning.
+    // One warning for all files of one machine.
     else if (!told.has(doubt.reason)) {
       told.add(doubt.reason);
       warnings.push(`${source}: ${doubt.reason}`);
     }
   }
   if (certain.length === 0) return warnings;
-  const shown = certain.slice(0, SHOWN);
-  if (certain.length > SHOWN) shown.push(`… and ${certain.length - SHOWN} more`);
+  const shown = certain.slice(0, MAX_SHOWN_PROBLEMS);
+  if (certain.length > MAX_SHOWN_PROBLEMS)
+    shown.push(`… and ${certain.length - MAX_SHOWN_PROBLEMS} more`);
   const remedy = knowledge.isStrict
-    ? 'give --machines what has it'
-    : 'start a worker that knows it, or say with --machines where it is';
+    ? 'add it to --machines'
+    : 'start a worker that knows it, or name its file with --machines';
   const message = ['nothing was submitted:', ...shown].join('\n  ');
   throw new UserError('unknown-machine', `${message}\n${remedy}`, { problems: certain });
 }
 
-const SHOWN = 20;
+const MAX_SHOWN_PROBLEMS = 20;

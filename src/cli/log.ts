@@ -1,4 +1,4 @@
-/** The log of a worker: lines on standard error, JSON or readable. A full disk below it ends nothing. */
+/** The worker's log: lines on standard error, as JSON or readable. A full disk does not stop the worker. */
 import { pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import type { Log } from '../engine/ports.ts';
@@ -6,11 +6,11 @@ import type { Settings } from './options.ts';
 import { shown, shownPainted } from './shown.ts';
 
 const STANDARD_ERROR = 2;
-/** Bytes that are kept while they cannot be written; more is dropped. */
-const MAX_KEPT_BYTES = 256 * 1024;
+/** Lines that cannot be written are buffered up to this size; more are dropped. */
+const MAX_BUFFERED_BYTES = 256 * 1024;
 
-/** Levels by name and instants in ISO 8601: programs that read logs know both. */
-const READABLE = {
+/** Levels by name and times in ISO 8601, which log readers understand. */
+const PORTABLE_FIELDS = {
   formatters: { level: (level: string) => ({ level }) },
   timestamp: pino.stdTimeFunctions.isoTime,
 };
@@ -20,11 +20,15 @@ export function createLog(
   bindings: Record<string, unknown>,
 ): Log {
   const format = settings['log-format'] ?? (process.stderr.isTTY ? 'pretty' : 'json');
-  const sink = pino.destination({ dest: STANDARD_ERROR, sync: true, maxLength: MAX_KEPT_BYTES });
-  // There is nowhere to say it. What is kept is written with the next line for which there is room.
+  const sink = pino.destination({
+    dest: STANDARD_ERROR,
+    sync: true,
+    maxLength: MAX_BUFFERED_BYTES,
+  });
+  // The error cannot be reported anywhere. Buffered lines are written with the next line that succeeds.
   sink.on('error', () => undefined);
   const options = { level: settings['log-level'], base: { ...bindings } };
-  if (format === 'json') return pino({ ...options, ...READABLE }, sink);
+  if (format === 'json') return pino({ ...options, ...PORTABLE_FIELDS }, sink);
   const hasColours =
     process.stderr.isTTY && process.stderr.hasColors() && process.env['NO_COLOR'] === undefined;
   const prettify = prettyFactory({
@@ -35,13 +39,13 @@ export function createLog(
     hideObject: settings['log-level'] !== 'debug',
   });
   return pino(options, {
-    // Errors hold what others said, too.
+    // Error messages may contain text of others.
     write: (line) => void sink.write(shownPainted(prettify(line), hasColours)),
   });
 }
 
-/** What every line has, and what a step's line says besides. */
-const KNOWN: readonly string[] = [
+/** Fields that every line has, or that are shown otherwise. */
+const COMMON_FIELDS: readonly string[] = [
   'level',
   'time',
   'pid',
@@ -50,21 +54,28 @@ const KNOWN: readonly string[] = [
   'dir',
   'msg',
   'source',
-  'state',
-  'machine',
 ];
 
-/** Begins with the worker; what a step says begins with its state file, and ends with the facts that it gave. */
+/**
+ * The worker, the message, and the other fields as JSON, without those that the message repeats. A step's message is
+ * preceded by its state file.
+ */
 export function prettyMessage(line: Readonly<Record<string, unknown>>): string {
   const { worker, dir, source, state, msg } = line;
-  const facts = Object.entries(line).filter(([key]) => !KNOWN.includes(key));
   const ofStep = source !== undefined;
+  const isShown = ([key, value]: [string, unknown]): boolean =>
+    ofStep
+      ? key !== 'state' && key !== 'machine'
+      : typeof value !== 'string' || !String(msg).includes(value);
+  const facts = Object.entries(line)
+    .filter((field) => !COMMON_FIELDS.includes(field[0]) && isShown(field))
+    .map(([key, value]) => [key, key === 'err' ? (value as Partial<Error>).message : value]);
   const parts: unknown[] = [
     worker,
     dir,
     ofStep ? `${String(state)}:` : undefined,
     msg,
-    ofStep && facts.length > 0 ? JSON.stringify(Object.fromEntries(facts)) : undefined,
+    facts.length > 0 ? JSON.stringify(Object.fromEntries(facts)) : undefined,
   ];
   return shown(parts.filter((part) => typeof part === 'string').join(' '));
 }

@@ -1,4 +1,4 @@
-/** What `status` looks at on a volume, besides the overview: places, silences, and what waits for what. */
+/** Reads what `status` reports of a volume besides the overview: places, silences, and reasons for waiting. */
 import { parseStateName } from '../machine/name.ts';
 import {
   doneWithout,
@@ -10,17 +10,17 @@ import {
 import { JournalCounter } from '../volume/journal-counts.ts';
 import { listPending, readPending, stillCounts } from '../volume/pending.ts';
 import { readSigns, silencesByClock, silencesByLooks, type Signs } from '../volume/vitals.ts';
-import { openBranches } from './blocked.ts';
-import { isNetworkFileSystem, realClock } from './real.ts';
-import { buildReport, MISSED_BEATS, type StatusReport, type WaitingLine } from './report.ts';
+import { openBranches } from './describe-join.ts';
+import { isNetworkFileSystem, realClock } from './node-ports.ts';
+import { buildReport, SILENT_AFTER_LEASES, type StatusReport, type WaitingLine } from './report.ts';
 import type { OpenedVolume } from './volume.ts';
 
-/** Waiting states of which it is said what they wait for. */
-const MAX_WAITS = 20;
+/** Waiting states, and events of each, that are explained. */
+const MAX_EXPLAINED_WAITS = 20;
 /** Milliseconds between two looks at leases. */
 const LOOK_INTERVAL_MS = 200;
 
-/** What one look leaves for the next one, in a live view. */
+/** Kept between two looks of a live view. */
 export interface LookMemory {
   readonly counter: JournalCounter;
   signs: Signs | undefined;
@@ -54,7 +54,7 @@ export async function look(
   return { overview, report };
 }
 
-/** A worker that holds a state says what machine it is; of other states the files are read. */
+/** Reads state files, except of states whose claim names the machine. */
 async function readPlaces(
   { files, layout }: OpenedVolume,
   { census, inProgress, failed }: Overview,
@@ -95,7 +95,7 @@ async function oldestOf(
   return oldest;
 }
 
-/** Where another clock stamps the leases, a second look tells: at most two beats later, and none where all have moved. */
+/** On a network file system another clock stamps the leases: looks again, up to two heartbeats later, until all have changed. */
 async function silencesOf(
   { files, layout, volume }: OpenedVolume,
   { signs }: Overview,
@@ -107,7 +107,7 @@ async function silencesOf(
   }
   const before = memory.signs ?? signs;
   if (memory.signs === undefined) memory.at = realClock.monotonic();
-  const until = memory.at + volume.lease * MISSED_BEATS;
+  const until = memory.at + volume.lease * SILENT_AFTER_LEASES;
   const isStill = (now: Signs): boolean =>
     [...now].some(([session, { counter }]) => before.get(session)?.counter === counter);
   let after: Signs = signs;
@@ -150,9 +150,9 @@ async function readWaits(
   const lines: WaitingLine[] = [];
   for (const { name, place, instance } of known
     .sort((a, b) => rank(a) - rank(b))
-    .slice(0, MAX_WAITS)) {
+    .slice(0, MAX_EXPLAINED_WAITS)) {
     const events: WaitingLine['events'][number][] = [];
-    for (const one of (pending.get(instance) ?? []).slice(0, MAX_WAITS)) {
+    for (const one of (pending.get(instance) ?? []).slice(0, MAX_EXPLAINED_WAITS)) {
       const event = await readPending(files, layout, one);
       if (event === undefined || !stillCounts(event, place.file.since)) continue;
       const due = Math.max(0, Math.round(Date.parse(event.time) - realClock.now()));

@@ -1,6 +1,6 @@
 /**
- * The machines of `--machines`, file by file, so that a file may be loaded anew while a worker runs. A file that cannot be
- * loaded keeps its last good version; one that is removed does, too.
+ * The machines of `--machines`, file by file, so that a file can be reloaded while a worker runs. A file that cannot be
+ * loaded, or is removed, keeps its last good version.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -12,7 +12,7 @@ import { filesIn, loadMachine } from './machines.ts';
 
 export interface Reloaded {
   readonly file: string;
-  /** Undefined: it is in use from now on. */
+  /** Undefined: the new version is in use. */
   readonly problem?: Error;
 }
 
@@ -23,17 +23,16 @@ export class MachineFiles {
   #registry: Registry = createRegistry(shippedMachines);
   #version = 0;
 
-  /** None is loaded yet. */
   constructor(paths: readonly string[]) {
     this.#paths = paths.map((path) => resolve(path));
   }
 
-  /** Absolute: folders, and single files. */
+  /** Absolute paths of folders and files. */
   get paths(): readonly string[] {
     return this.#paths;
   }
 
-  /** The shipped machines and those of the files, as of now. */
+  /** The shipped machines and those of the files, as last loaded. */
   get registry(): Registry {
     return this.#registry;
   }
@@ -50,7 +49,7 @@ export class MachineFiles {
     this.#use(machines);
   }
 
-  /** Loads every file anew, or those in `files`, and uses those that can be used. `version`: larger than any before. */
+  /** Reloads every file, or those in `files`; uses those that load. `version`: larger than any before. */
   async reload(version: number, files?: readonly string[]): Promise<Reloaded[]> {
     this.#version = version;
     forgetRequired(this.#paths);
@@ -81,16 +80,16 @@ export class MachineFiles {
   }
 }
 
-/** A file that was renamed: its machine is another file's now. */
+/** True for a renamed file, whose machine now belongs to another file. */
 function isReplaced(path: string, other: Machine, file: string, machine: Machine): boolean {
   return path !== file && fullName(other) === fullName(machine) && !existsSync(path);
 }
 
-/** What a session reads for guards is fixed when it begins. */
+/** A session's sensors are fixed when it begins. */
 const needsRestart = (file: string, instances: readonly string[]): string =>
   `${file} cannot be used without a restart: its machine looks at ${instances.join(', ')}, which no machine did before`;
 
-/** None of a folder that is empty, or not there, just now. */
+/** Empty for a folder that is empty or missing. */
 function listed(path: string): string[] {
   try {
     return filesIn(path);
@@ -99,7 +98,7 @@ function listed(path: string): string[] {
   }
 }
 
-/** Node finds CommonJS modules by their paths, whatever the URL says. */
+/** Node caches CommonJS modules by path: the version in the URL does not reload them. */
 function forgetRequired(folders: readonly string[]): void {
   const { cache } = createRequire(import.meta.url);
   for (const path of Object.keys(cache)) {

@@ -1,4 +1,4 @@
-/** Watches the files of `--machines`, and has them loaded anew when their writing has finished. */
+/** Watches the files of `--machines`, and reloads them when their writing has finished. */
 import { basename, dirname, extname } from 'node:path';
 import { statSync } from 'node:fs';
 import { watch } from 'chokidar';
@@ -6,13 +6,13 @@ import { machineNames } from '../machine/registry.ts';
 import type { Log } from '../engine/ports.ts';
 import type { MachineFiles, Reloaded } from './machine-files.ts';
 import { isMachineName } from './machines.ts';
-import { isNetworkFileSystem } from './real.ts';
+import { isNetworkFileSystem } from './node-ports.ts';
 
-/** Milliseconds without a change. */
+/** Time without a change after which a file counts as written. */
 const STABLE_MS = 300;
 const POLL_MS = 100;
 
-/** Returns a way to stop. */
+/** Returns a function that stops watching. */
 export function watchMachines(files: MachineFiles, log: Log): () => Promise<void> {
   const { paths } = files;
   if (paths.length === 0) return () => Promise.resolve();
@@ -34,11 +34,11 @@ export function watchMachines(files: MachineFiles, log: Log): () => Promise<void
     changed = new Set();
     if (written.length === 0) return;
     const before = files.registry;
-    // A module that machines import may be any machine's.
+    // A module that is not a machine may be imported by any of them: reload all.
     const wanted = written.every((path) => isMachine(path)) ? written : undefined;
     for (const one of await files.reload(files.version + 1, wanted)) report(one, log);
     if (files.registry === before) return;
-    log.info({ machines: machineNames(files.registry) }, 'machines are loaded anew');
+    log.info({ machines: machineNames(files.registry) }, 'reloaded machines');
   };
   const note = (path: string): void => {
     changed.add(path);
@@ -47,10 +47,7 @@ export function watchMachines(files: MachineFiles, log: Log): () => Promise<void
   watcher.on('add', note).on('change', note);
   watcher.on('unlink', (path) => {
     if (!isMachine(path)) return;
-    log.warn(
-      { file: path },
-      `${path} is removed; its machine stays until this worker is restarted`,
-    );
+    log.warn({ file: path }, 'machine file removed; its machine stays until a restart');
   });
   watcher.on('error', (error) =>
     log.warn({ err: error }, 'cannot watch --machines; changes need a restart'),
@@ -63,12 +60,12 @@ export function watchMachines(files: MachineFiles, log: Log): () => Promise<void
 
 function report({ file, problem }: Reloaded, log: Log): void {
   if (problem === undefined) return;
-  log.error({ file }, `cannot load ${file} anew, its last good version stays: ${problem.message}`);
+  log.error({ file, err: problem }, 'cannot reload machine file; its last good version stays');
 }
 
 const MODULE = /^\.[cm]?[jt]s$/;
 
-/** Dot files, installed packages, and in subfolders all but modules, which machines may import. */
+/** True for dot files, installed packages, and files other than modules (machines may import those) and machines. */
 function isIgnored(path: string, paths: readonly string[]): boolean {
   if (paths.includes(path)) return false;
   const name = basename(path);

@@ -1,4 +1,4 @@
-/** `--machines`: modules and configurations, loaded from folders or files. */
+/** `--machines`: loads modules and configurations from folders and files. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -27,8 +27,8 @@ export async function loadMachines(paths: readonly string[]): Promise<Registry> 
 }
 
 /**
- * The machine in `path`, a file or a folder; of several, the one that is `named`, of its versions the newest. Throws
- * as `loadMachines`, and `which-machine`.
+ * The machine in `path`, a file or a folder. Of several, the one that is `named`; of its versions, the newest. Throws as
+ * `loadMachines`, and `which-machine`.
  */
 export async function loadOne(path: string, named: string | undefined): Promise<Machine> {
   const files = new Map<Machine, string>();
@@ -42,14 +42,14 @@ export async function loadOne(path: string, named: string | undefined): Promise<
   if (first !== undefined && (named !== undefined || others.length === 0)) return first;
   const reason =
     named === undefined
-      ? 'has several machines; say --machine'
-      : `has no machine ${named}; there is`;
+      ? 'has several machines; choose one with --machine:'
+      : `has no machine ${named}; it has`;
   throw new UserError('which-machine', `${path} ${reason} ${machineNames(registry).join(', ')}`, {
     path,
   });
 }
 
-/** Does a folder's file of this name count as a machine? */
+/** True for file names that count as machines in a folder. */
 export function isMachineName(name: string): boolean {
   const isKnown = MODULES.has(extname(name)) || CONFIGURATIONS.has(extname(name));
   return (
@@ -68,12 +68,12 @@ export function filesIn(path: string): string[] {
   }
   throw new UserError(
     'no-machines',
-    `${path}: no machine in it; there should be .ts or .js modules, or .yaml or .json configurations`,
+    `${path}: expected .ts or .js modules, or .yaml or .json configurations, got none`,
     { path },
   );
 }
 
-/** `version`: loads a module, and what it imports by relative paths, anew unless it was loaded as this version. */
+/** `version`: reloads a module, with its imports by relative paths, unless it was loaded as this version before. */
 export async function loadMachine(file: string, version?: string): Promise<Machine> {
   if (CONFIGURATIONS.has(extname(file))) {
     return parseConfiguration(readConfiguration(file), { file, folder: dirname(file) });
@@ -82,12 +82,12 @@ export async function loadMachine(file: string, version?: string): Promise<Machi
   if (isMachine(loaded)) return loaded;
   throw new UserError(
     'bad-machine',
-    `${file} does not export a machine; it should say: export default machine({ name, activities })`,
+    `${file} does not export a machine; it must say: export default machine({ name, activities })`,
     { file },
   );
 }
 
-/** Its text, without a byte order mark. Throws `unreadable`. */
+/** The text of a configuration, without a byte order mark. Throws `unreadable`, `not-utf8`. */
 export function readConfiguration(file: string): string {
   let text: string | undefined;
   try {
@@ -100,10 +100,10 @@ export function readConfiguration(file: string): string {
   throw new UserError('not-utf8', `cannot read ${file}: it is not UTF-8 text`, { file });
 }
 
-/** What the module exports by default. Throws `bad-machine`, `no-xstate`. */
+/** The default export of a module. Throws `bad-machine`, `no-xstate`. */
 async function loadModule(file: string, version?: string): Promise<unknown> {
   if (!MODULES.has(extname(file))) {
-    throw new UserError('bad-machine', `${file}: a machine is a .ts, .js, .yaml or .json file`, {
+    throw new UserError('bad-machine', `${file}: expected a .ts, .js, .yaml or .json file`, {
       file,
     });
   }
@@ -115,7 +115,7 @@ async function loadModule(file: string, version?: string): Promise<unknown> {
     return loaded.default;
   } catch (error) {
     const path = resolve(file);
-    // As the user has named the file.
+    // Print the path as the user wrote it.
     const place = placeOf(error as Error, path)?.replace(path, () => file);
     if (error instanceof UserError)
       throw new UserError(error.code, `${place ?? file}: ${error.message}`, { file });
@@ -129,13 +129,13 @@ async function loadModule(file: string, version?: string): Promise<unknown> {
       throw new UserError('no-xstate', `${file}: ${reason}`, { file });
     }
     const reason = place === undefined ? message : `${place}: ${message}`;
-    throw new UserError('bad-machine', `${file} cannot be loaded: ${reason}`, {
+    throw new UserError('bad-machine', `cannot load ${file}: ${reason}`, {
       file,
     });
   }
 }
 
-/** What there is to check: a composition, or a machine by itself. Throws as `loadMachine` does, and `bad-composition`. */
+/** The composition to check; a machine by itself is one. Throws as `loadMachine`, and `bad-composition`. */
 export async function loadComposition(path: string): Promise<Composition> {
   const file = resolve(path);
   if (CONFIGURATIONS.has(extname(file))) return alone(await loadMachine(file));
@@ -144,7 +144,7 @@ export async function loadComposition(path: string): Promise<Composition> {
   if (isMachine(loaded)) return alone(loaded);
   throw new UserError(
     'bad-composition',
-    `${path} exports neither a composition nor a machine; it should say: export default composition({ name, instances, … })`,
+    `${path} exports neither a composition nor a machine; it must say: export default composition({ name, instances, … })`,
     { file },
   );
 }

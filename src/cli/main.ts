@@ -1,13 +1,13 @@
 #!/usr/bin/env node
-/** What `flockwork` runs. Parses on any Node since 14: nothing is imported by a name that an old one lacks. */
+/** Entry point of `flockwork`. Parses on any Node since 14: imports no name that an old Node lacks. */
 import * as nodeModule from 'node:module';
 
 /** As `engines` in package.json. */
-const MINIMUM: readonly [major: number, minor: number] = [22, 22];
+const MINIMUM_NODE: readonly [major: number, minor: number] = [22, 22];
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-if (major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1])) {
-  // Before anything else is loaded: the next one starts sooner.
+if (major > MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor >= MINIMUM_NODE[1])) {
+  // Must precede the other imports, so that the next start is faster.
   nodeModule.enableCompileCache();
   const args = process.argv.slice(2);
   const health = args[0] === 'health' ? await import('./quick-health.ts') : undefined;
@@ -15,7 +15,7 @@ if (major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1])) {
   const status = await health?.quickHealth(args.slice(1), process.env, print);
   process.exitCode = status ?? (await (await import('./program.ts')).main(args));
 } else {
-  const needed = MINIMUM.join('.');
+  const needed = MINIMUM_NODE.join('.');
   process.stderr.write(`flockwork needs Node ${needed} or newer; this is ${process.version}\n`);
   process.exitCode = 2;
 }

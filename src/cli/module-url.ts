@@ -1,9 +1,9 @@
-/** URLs and sources of users' modules: which version of a file an import means, and whether a file is an ES module. Pure. */
+/** Versions in the URLs of users' modules, and detection of ES module syntax. Pure. */
 
-/** Query parameter. Node keeps a module for each URL for as long as the process lives: a changed file needs a new one. */
+/** Query parameter. Node caches modules by URL until the process ends: a changed file needs a new URL. */
 const PARAMETER = 'flockwork';
 
-/** The version that a module was imported as; undefined for one that was imported plainly. */
+/** The version in a module's URL; undefined for none. */
 export function versionOf(url: string): string | undefined {
   return new RegExp(`[?&]${PARAMETER}=([^&#]+)`).exec(url)?.[1];
 }
@@ -18,7 +18,7 @@ const MODULE_SYNTAX =
   /^\s*(?:export\s+(?:default\b|const\b|(?:\w+\s+)?function\b|class\b|\{|\*)|import\s*(?:['"{*]|(?!type\b)\w+[\s,][^;]*?from\s*['"]))/m;
 const COMMONJS_SYNTAX = /^\s*(?:module\.exports|exports\.\w+)\b[^=\n]*=(?!=)/m;
 
-/** Plainly an ES module: it imports or exports at the beginning of a line, and assigns no `module.exports`. */
+/** True if the source imports or exports at the beginning of a line, and does not assign `module.exports`. */
 export function isModuleSyntax(source: string): boolean {
   const code = source.replace(COMMENT, '$1');
   return MODULE_SYNTAX.test(code) && !COMMONJS_SYNTAX.test(code);

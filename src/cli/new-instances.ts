@@ -1,4 +1,4 @@
-/** New instances of a machine, as `submit --machine` makes them: with one payload, for files, or from lines. */
+/** Creates instances for `submit --machine`: with one payload, for files, or from lines. */
 import { createHash } from 'node:crypto';
 import { createReadStream, readdirSync, statSync } from 'node:fs';
 import { basename, extname, join, resolve } from 'node:path';
@@ -11,11 +11,11 @@ import { formatStateFile } from '../machine/state-file.ts';
 import type { Candidate } from '../engine/validate.ts';
 import { parseJsonOption } from './json-option.ts';
 
-/** Characters of a file's name in an instance's. */
-const STEM_MAXIMUM = 80;
-const HASH_LENGTH = 8;
+/** Of a file's name in an instance's name. */
+const MAX_STEM_CHARS = 80;
+const PATH_HASH_CHARS = 8;
 
-/** One first state of a machine (`NAME` or `NAME:VERSION`), which begins at its initial state. */
+/** The first state of an instance of a machine (`NAME` or `NAME:VERSION`). */
 function firstState(machine: string, payload: Json): Uint8Array {
   const [state = machine] = machine.split(':');
   const isVersioned = machine.includes(':');
@@ -25,7 +25,7 @@ function firstState(machine: string, payload: Json): Uint8Array {
 
 const nameOf = (machine: string): string => machine.split(':')[0]!;
 
-/** `prefix` alone for one instance, else `prefix-1`, `prefix-2`, … with as many digits as the last one has. */
+/** Names: `prefix` for one instance, else `prefix-1`, `prefix-2`, … padded to equal length. */
 export function countedInstances(
   machine: string,
   payload: string | undefined,
@@ -51,8 +51,8 @@ const candidate = (instance: string, bytes: Uint8Array, source = instance): Cand
 });
 
 /**
- * One instance for each file, with `{"path": …}` as its payload; of folders, for each file in them that is not hidden.
- * Its name has the file's, and a hash of the whole path: the same file is the same instance again.
+ * One instance for each file, with `{"path": …}` as its payload; of folders, for each file in them that is not hidden. The
+ * name contains the file's name and a hash of its path: the same path gives the same instance.
  */
 export function instancesOfFiles(
   machine: string,
@@ -61,9 +61,9 @@ export function instancesOfFiles(
 ): Candidate[] {
   return paths.flatMap(filesOf).map((file) => {
     const path = resolve(file);
-    const hash = createHash('sha256').update(path).digest('hex').slice(0, HASH_LENGTH);
+    const hash = createHash('sha256').update(path).digest('hex').slice(0, PATH_HASH_CHARS);
     const stem = basename(path, extname(path)).replaceAll(/[^\w.-]/gu, '_');
-    const instance = `${prefix}-${stem.slice(0, STEM_MAXIMUM)}-${hash}`;
+    const instance = `${prefix}-${stem.slice(0, MAX_STEM_CHARS)}-${hash}`;
     return candidate(instance, firstState(machine, { path }), file);
   });
 }
@@ -80,7 +80,7 @@ function filesOf(path: string): string[] {
   }
 }
 
-/** One instance for each line of `file` (`-`: standard input), which is its payload; empty lines are none. */
+/** One instance for each line of `file` (`-`: standard input), which is its payload. Skips empty lines. */
 export async function instancesOfLines(
   machine: string,
   file: string,
@@ -112,7 +112,7 @@ async function readLines(file: string, stop: AbortSignal): Promise<string> {
   const give = (): void => void stream.destroy(new Error('stopped'));
   stop.addEventListener('abort', give, { once: true });
   try {
-    // Without a byte order mark.
+    // Remove a byte order mark.
     return (await text(stream)).replace(/^\ufeff/, '');
   } catch (error) {
     throw new UserError('unreadable', `cannot read ${file}: ${(error as Error).message}`, { file });

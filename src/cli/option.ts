@@ -1,4 +1,4 @@
-/** What an option is: its type, what its help says, and its names on the command line and in the environment. */
+/** An option: its type, its help, and its names on the command line and in the environment. */
 
 /** Headings of the options in `--help`, in this order. */
 export const GROUPS = [
@@ -9,7 +9,6 @@ export const GROUPS = [
   'Pace and limits',
   'Timing of the volume',
   'The runs',
-  'The prediction',
   'Output',
 ] as const;
 export type Group = (typeof GROUPS)[number];
@@ -18,17 +17,17 @@ export interface Option {
   readonly type: 'string' | 'number' | 'boolean' | 'duration' | 'list';
   readonly group: Group;
   readonly describe: string;
-  /** What `--help` writes for the value, where the type does not say it: `path`, `json`. */
+  /** Placeholder of the value in `--help`, if not the type: `path`, `json`. */
   readonly value?: string;
-  /** Its name on the command line, where that is not its own: two commands may mean different things by one name. */
+  /** The name on the command line, if it differs: two commands may use one flag differently. */
   readonly flag?: string;
   /**
-   * Commands for which the environment and the configuration file may say it, where it would mean something else to
-   * others; none where it concerns one call only: what removes, what is sent. Default: all.
+   * Commands that read it from the environment and the configuration file. Empty for options that concern one call only,
+   * such as what to remove or to send. Default: all.
    */
   readonly ambient?: readonly string[];
   readonly default?: unknown;
-  /** For `--help`, where the default depends on something. */
+  /** For `--help`, if the default is not constant. */
   readonly defaultText?: string;
   readonly choices?: readonly string[];
   /** Numbers only: a word that is allowed as well. */
@@ -44,7 +43,7 @@ export function environmentName(option: string): string {
   return `FLOCKWORK_${option.toUpperCase().replaceAll('-', '_')}`;
 }
 
-/** Whether this command takes it from the environment and the configuration file too. */
+/** True if the command reads the option from the environment and the configuration file. */
 export function isAmbient({ ambient }: Pick<Option, 'ambient'>, command?: string): boolean {
   return ambient === undefined || command === undefined || ambient.includes(command);
 }

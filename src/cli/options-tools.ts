@@ -1,4 +1,4 @@
-/** The options of what lists, looks into machines, simulates or measures: `list`, `results`, `check`, `graph`, `sql`, … */
+/** Options of `list`, `results`, `check`, `graph`, `sql`, `simulate` and `doctor`. */
 import type { Option } from './option.ts';
 
 export interface ToolSettings {
@@ -15,10 +15,6 @@ export interface ToolSettings {
   minutes: number | undefined;
   trace: string | undefined;
   shrink: boolean;
-  scale: boolean;
-  network: boolean;
-  tick: number;
-  leaves: 'nothing' | 'output' | 'successor';
   through: string[];
   format: 'mermaid' | 'dot' | 'svg' | 'matrix';
   'max-states': number | undefined;
@@ -36,7 +32,7 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
     describe: 'Instances of this status',
     choices: ['done', 'failed', 'in-progress', 'waiting', 'available'],
   },
-  prefix: { type: 'string', group: 'Which', describe: 'Instances whose names begin so' },
+  prefix: { type: 'string', group: 'Which', describe: 'Instances whose names have this prefix' },
   after: {
     type: 'string',
     group: 'Which',
@@ -46,7 +42,7 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
   limit: {
     type: 'number',
     group: 'Which',
-    describe: 'How many at most',
+    describe: 'Maximum count',
     defaultText: '100; with --json all',
     minimum: 1,
     integer: true,
@@ -61,12 +57,12 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
     type: 'string',
     group: 'The runs',
     describe: 'Replay one run',
-    defaultText: 'many, from --base on',
+    defaultText: 'many, starting with --base',
   },
   base: {
     type: 'number',
     group: 'The runs',
-    describe: 'The first of many seeds, a whole number',
+    describe: 'The first of the seeds, a whole number',
     defaultText: 'random',
     minimum: 0,
     integer: true,
@@ -74,7 +70,7 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
   seeds: {
     type: 'number',
     group: 'The runs',
-    describe: 'How many runs',
+    describe: 'Count of runs',
     default: 1000,
     minimum: 1,
     integer: true,
@@ -82,7 +78,7 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
   states: {
     type: 'number',
     group: 'The runs',
-    describe: 'State files in each run (with --scale: to predict for)',
+    describe: 'State files in each run',
     defaultText: 'as the seed says',
     minimum: 1,
     integer: true,
@@ -90,7 +86,7 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
   minutes: {
     type: 'number',
     group: 'The runs',
-    describe: 'Virtual minutes with faults, before they stop',
+    describe: 'Virtual minutes with faults',
     defaultText: 'as the seed says',
     minimum: 0,
   },
@@ -98,40 +94,13 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
     type: 'string',
     group: 'The runs',
     value: 'path',
-    describe: 'File for what happens in the run, one line an event',
+    describe: 'File for the trace of the run, one line for each event',
   },
   shrink: {
     type: 'boolean',
     group: 'The runs',
-    describe: 'Look for the fewest faults that still make it fail',
+    describe: 'Search for the fewest faults with which the run still fails',
     default: false,
-  },
-  scale: {
-    type: 'boolean',
-    group: 'The prediction',
-    describe:
-      'Predict what fleets of any size ask of their volume, from counted runs without faults',
-    default: false,
-  },
-  network: {
-    type: 'boolean',
-    group: 'The prediction',
-    describe: 'With --scale: the phases and the lease of network file systems',
-    default: false,
-  },
-  tick: {
-    type: 'duration',
-    group: 'The prediction',
-    describe: 'With --scale: how long a tick takes, 100ms at least',
-    default: 1000,
-    defaultText: '1s',
-  },
-  leaves: {
-    type: 'string',
-    group: 'The prediction',
-    describe: 'With --scale: what each step leaves behind besides its flag',
-    choices: ['nothing', 'output', 'successor'],
-    default: 'nothing',
   },
   through: {
     type: 'list',
@@ -143,28 +112,28 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
   format: {
     type: 'string',
     group: 'Output',
-    describe: 'What to draw it in',
+    describe: 'Output format',
     choices: ['mermaid', 'dot', 'svg', 'matrix'],
     default: 'mermaid',
   },
   'max-states': {
     type: 'number',
     group: 'Pace and limits',
-    describe: 'Give up when so many states have been found',
-    defaultText: 'as many as there are',
+    describe: 'Give up after finding so many states',
+    defaultText: 'no limit',
     minimum: 1,
     integer: true,
   },
   mermaid: {
     type: 'boolean',
     group: 'Output',
-    describe: 'What is found as Mermaid sequence diagrams',
+    describe: 'Print findings as Mermaid sequence diagrams',
     default: false,
   },
   dialect: {
     type: 'string',
     group: 'What',
-    describe: 'Which database the statements are for; MariaDB is as MySQL',
+    describe: 'Database of the statements; mysql includes MariaDB',
     choices: ['mysql', 'postgresql'],
     default: 'mysql',
   },

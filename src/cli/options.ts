@@ -1,4 +1,4 @@
-/** Every option of every command, once. Each has an environment twin: `--log-level`, `FLOCKWORK_LOG_LEVEL`. */
+/** All options of all commands. Each has an environment variable: `--log-level`, `FLOCKWORK_LOG_LEVEL`. */
 import { availableParallelism } from 'node:os';
 import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../volume/phases/cycle.ts';
 import type { Option } from './option.ts';
@@ -61,7 +61,7 @@ export type OptionName = keyof Settings;
 const phase = (describe: string, part: keyof PhaseLengths): Option => ({
   type: 'duration',
   group: 'Timing of the volume',
-  describe: `Length of ${describe}; the first worker decides for the volume`,
+  describe: `Length of ${describe}; set by the first worker of the volume`,
   defaultText: `${LOCAL_PHASES[part]}ms, on a network file system ${NETWORK_PHASES[part] / 1000}s`,
 });
 
@@ -71,7 +71,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     group: 'Where',
     value: 'path',
     describe:
-      "The volume: a directory that all workers share; may be repeated, or be a pattern ('/mnt/vol-*')",
+      'The volume: a directory that all workers share; may be repeated, but not for submit, send and doctor',
     default: ['stateFiles'],
     defaultText: 'stateFiles',
   },
@@ -79,7 +79,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     type: 'string',
     group: 'Where',
     value: 'name',
-    describe: "The worker's name, its own on this volume",
+    describe: "The worker's name, unique on the volume",
     defaultText: 'HOSTNAME',
   },
   assignment: phase('the Worker Assignment phase', 'assignment'),
@@ -89,7 +89,8 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   lease: {
     type: 'duration',
     group: 'Timing of the volume',
-    describe: 'A worker silent for so long counts as dead; the first worker decides for the volume',
+    describe:
+      'Time without a heartbeat after which a worker counts as dead; set by the first worker of the volume',
     defaultText: '10s, on a network file system 30s',
   },
   assign: {
@@ -102,7 +103,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   concurrency: {
     type: 'number',
     group: 'Pace and limits',
-    describe: 'Ticks at the same time',
+    describe: 'Ticks at a time',
     default: Math.max(4, availableParallelism()),
     defaultText: 'CPUs, at least 4',
     minimum: 1,
@@ -113,7 +114,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     type: 'number',
     group: 'Pace and limits',
     describe:
-      "Threads for the ticks of modules, one at a time in each; 0: the worker's own; auto: that, until one blocks it",
+      "Threads for ticks of modules, one tick at a time in each; 0: the worker's own thread; auto: 0 until a tick blocks it",
     default: 'auto',
     or: 'auto',
     minimum: 0,
@@ -122,7 +123,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   capacity: {
     type: 'number',
     group: 'Pace and limits',
-    describe: 'States held at the same time, at most',
+    describe: 'Maximum of states held at a time',
     default: 16384,
     minimum: 1,
     maximum: MAX_CAPACITY,
@@ -131,33 +132,34 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   follow: {
     type: 'boolean',
     group: 'Pace and limits',
-    describe: 'Go on with the successor of a state at once, while the phase lasts',
+    describe: 'Continue with the successor of a state at once, while the phase lasts',
     default: true,
   },
   watch: {
     type: 'boolean',
     ambient: ['worker', 'up'],
     group: 'Pace and limits',
-    describe: 'Go on for ever',
+    describe: 'Run until stopped, even if nothing is left to do',
     default: false,
   },
   fsync: {
     type: 'boolean',
     group: 'Pace and limits',
-    describe: 'Make every commit survive a power cut before going on (--no-fsync: it may not)',
+    describe:
+      'Sync each commit to disk before going on (--no-fsync: a power cut may lose the last ones)',
     default: true,
   },
   eager: {
     type: 'boolean',
     group: 'Pace and limits',
     describe:
-      'Claim at once what arrives in one’s own slice: milliseconds instead of a cycle, less evenly spread',
+      'Claim new states of the worker’s own slice at once: latency of milliseconds, less even distribution',
     default: false,
   },
   expect: {
     type: 'number',
     group: 'Pace and limits',
-    describe: 'Claim nothing before so many workers are registered, or 5 s have passed',
+    describe: 'Claim nothing until so many workers are registered, or for 5 s',
     defaultText: '1',
     minimum: 1,
     integer: true,
@@ -165,13 +167,13 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   gather: {
     type: 'duration',
     group: 'Pace and limits',
-    describe: 'Without --expect: claim nothing before no new worker has registered for so long',
+    describe: 'Without --expect: claim nothing until no new worker has registered for so long',
     default: 0,
   },
   drain: {
     type: 'duration',
     group: 'Pace and limits',
-    describe: 'When told to stop, time for running ticks to finish',
+    describe: 'When stopped, time for running ticks to finish',
     default: 10_000,
     defaultText: '10s',
   },
@@ -213,7 +215,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   'log-level': {
     type: 'string',
     group: 'Output',
-    describe: 'How much to log',
+    describe: 'Lowest level to log',
     choices: ['silent', 'error', 'warn', 'info', 'debug'],
     default: 'info',
   },
@@ -239,7 +241,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     ambient: [],
     group: 'What runs',
     value: 'name',
-    describe: 'This machine of several: NAME or NAME:VERSION',
+    describe: 'Which machine, of several: NAME or NAME:VERSION',
   },
   payload: {
     type: 'string',
@@ -263,9 +265,8 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     group: 'What runs',
     flag: 'name',
     value: 'name',
-    describe:
-      'Name of the new instance; of several, what their names begin with: NAME-1, NAME-2, …',
-    defaultText: 'the machine and something random',
+    describe: 'Name of the new instance; of several, the prefix: NAME-1, NAME-2, …',
+    defaultText: 'the machine and a random suffix',
   },
   each: {
     type: 'boolean',
@@ -285,7 +286,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     type: 'boolean',
     ambient: [],
     group: 'Output',
-    describe: 'Check everything, and tell what would be submitted, but submit nothing',
+    describe: 'Check everything and print what would be submitted, but submit nothing',
     default: false,
   },
   json: { type: 'boolean', group: 'Output', describe: 'Output for programs', default: false },
@@ -294,7 +295,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     type: 'boolean',
     ambient: [],
     group: 'What',
-    describe: 'The done flags, and the successors they led to',
+    describe: 'The done flags, and the successors of these states',
     default: false,
   },
   'in-progress': {
@@ -316,29 +317,35 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     ambient: [],
     group: 'What',
     flag: 'workers',
-    describe: 'The flags of workers that are gone, and those that the original program has left',
+    describe: 'The flags of workers that are gone, and of the original program',
     default: false,
   },
-  yes: { type: 'boolean', ambient: [], group: 'What', describe: 'Do not ask', default: false },
+  yes: {
+    type: 'boolean',
+    ambient: [],
+    group: 'What',
+    describe: 'Skip the question',
+    default: false,
+  },
   details: {
     type: 'string',
     ambient: [],
     group: 'What',
     value: 'json',
-    describe: 'What the event says besides its name',
+    describe: 'Data of the event, besides its name',
   },
   id: {
     type: 'string',
     ambient: [],
     group: 'What',
-    describe: 'The same id twice is the same event: its outcome is that of the first',
+    describe: 'Idempotency key: an event of the same id is applied once',
     defaultText: 'a new one',
   },
   in: {
     type: 'duration',
     ambient: [],
     group: 'What',
-    describe: 'Not before so much time has passed',
+    describe: 'Delay before the event is applied',
     default: 0,
     defaultText: 'at once',
   },
@@ -346,7 +353,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     type: 'duration',
     ambient: [],
     group: 'What',
-    describe: 'How long it waits for an instance that is not there yet',
+    describe: 'Time to wait for an instance that does not exist yet',
     defaultText: '10s',
   },
   originator: {
@@ -354,21 +361,21 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     ambient: [],
     group: 'What',
     value: 'text',
-    describe: 'Who or what sends it: shown with what became of it',
+    describe: 'Who or what sends the event: printed with its outcome',
     default: 'send',
   },
   timeout: {
     type: 'duration',
     ambient: [],
     group: 'What',
-    describe: 'With --wait: for so long at most; then the exit status is 3',
-    defaultText: 'as long as it takes',
+    describe: 'With --wait: maximum time to wait; then the exit status is 3',
+    defaultText: 'no limit',
   },
   wait: {
     type: 'boolean',
     ambient: [],
     group: 'What',
-    describe: 'Wait for the outcome, and print it',
+    describe: 'Wait for the outcome and print it',
     default: false,
   },
   config: {
@@ -376,7 +383,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     group: 'Where',
     value: 'path',
     describe: 'File with settings (JSON or YAML), keys as these options',
-    defaultText: 'flockwork.config.yaml, if there',
+    defaultText: 'flockwork.config.yaml, if it exists',
   },
   ...TOOL_OPTIONS,
 };

@@ -1,4 +1,4 @@
-/** What became of an event, as `send --wait` and `outcome` tell it. */
+/** Formats the outcome of an event for `send --wait` and `outcome`. */
 import type { EventOutcome } from '../machine/event.ts';
 import type { AppliedEvent, RejectionRecord } from '../machine/record.ts';
 import { EXIT } from './command.ts';

@@ -1,7 +1,7 @@
 /**
- * `import 'flockwork'` in a user's module means the running package, wherever that module is: in an image, beside a global
- * installation, in /etc. A copy that the module's own project has installed is passed over, so that a worker and its machines
- * are always of one version. `require('flockwork')` is resolved by the same hook.
+ * Resolves `import 'flockwork'` in a user's module to the running package, wherever the module is: in an image, beside a
+ * global installation, in /etc. A copy installed in the module's own project is ignored, so that a worker and its machines
+ * have the same version. `require('flockwork')` is resolved by the same hook.
  */
 import { readFileSync } from 'node:fs';
 import { registerHooks, type ResolveHookSync } from 'node:module';
@@ -19,7 +19,7 @@ const OWN: ReadonlyMap<string, string> = new Map(
 );
 
 let isInstalled = false;
-/** The last module that imported 'flockwork/xstate': the project that has XState. */
+/** The last module that imported 'flockwork/xstate': XState is resolved from its project. */
 let xstateUser: string | undefined;
 
 const resolve: ResolveHookSync = (specifier, context, nextResolve) => {
@@ -41,7 +41,7 @@ const resolve: ResolveHookSync = (specifier, context, nextResolve) => {
 
 type Resolved = ReturnType<ResolveHookSync>;
 
-/** XState is an optional peer: where the running package has none beside it, the user's project has. */
+/** XState is an optional peer dependency: if the running package does not find it, it is resolved from the user's project. */
 function resolveXState(
   specifier: string,
   parentURL: string | undefined,
@@ -64,7 +64,7 @@ export function installPackageHook(): void {
   isInstalled = true;
   registerHooks({
     resolve,
-    // `npm init` writes "type": "commonjs", and then Node takes no module syntax: what is plainly a module is loaded as one.
+    // `npm init` writes "type": "commonjs", and then Node rejects module syntax: files with it are loaded as ES modules.
     load: (url, context, nextLoad) => {
       const { format } = context;
       if (format !== 'commonjs' && format !== 'commonjs-typescript') return nextLoad(url, context);

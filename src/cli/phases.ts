@@ -1,4 +1,4 @@
-/** Phases and leases: what the kind of file system suggests, and what somebody asked for. */
+/** Phases and leases: defaults by kind of file system, and those that the user has set. */
 import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../volume/phases/cycle.ts';
 import type { OptionName, Settings } from './options.ts';
 
@@ -22,7 +22,7 @@ export function defaultTiming(isNetwork: boolean): Timing {
   return isNetwork ? NETWORK : LOCAL;
 }
 
-/** Phase lengths that somebody asked for. */
+/** Phase lengths that the user has set. */
 export function askedPhases(settings: Settings): Partial<PhaseLengths> {
   return Object.fromEntries(
     PHASES.map((phase) => [phase, settings[phase]]).filter(([, length]) => length !== undefined),

@@ -1,4 +1,4 @@
-/** The command line: arguments, settings, exit statuses. What a command is, is in `command.ts`. */
+/** Runs the command line: arguments, settings, exit statuses. */
 import { setImmediate } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { UserError } from '../machine/errors.ts';
@@ -17,7 +17,7 @@ import { oneLine, shown, shownPainted } from './shown.ts';
 import { version } from './version.ts';
 
 const HELP_WIDTH = 110;
-/** What they do is on the volume, whether or not their output can be written. */
+/** Commands whose result is on the volume: lost output does not make them fail. */
 const LIVE_WITHOUT_OUTPUT: readonly string[] = ['worker', 'up'];
 
 export async function main(args: readonly string[]): Promise<number> {
@@ -33,7 +33,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** SIGTERM is how service managers stop a process: that was no failure of what it has done. */
+/** SIGTERM keeps the command's own status: service managers stop processes with it. */
 function exitStatus(status: number, signal: ReturnType<Signals['received']>): number {
   return signal === undefined || signal === 'SIGTERM' ? status : SIGNALED[signal];
 }
@@ -53,7 +53,7 @@ async function dispatch(args: readonly string[], io: Io, { lost }: Signals): Pro
     io.print(
       command === undefined ? programHelp(COMMAND_GROUPS, width) : commandHelp(command, width),
     );
-    // Without a word there was nothing to do, which a script has to notice.
+    // Without arguments nothing was done, which a script must notice.
     return args.length === 0 ? EXIT.usage : EXIT.done;
   }
   const { environment } = io;
@@ -63,13 +63,13 @@ async function dispatch(args: readonly string[], io: Io, { lost }: Signals): Pro
   );
   const layers = { flags, environment, file, command: command.name };
   const status = await command.run(resolveSettings(layers), words, io);
-  // The error of the last line is told by then.
+  // Wait for the error event of the last write.
   await setImmediate();
   const isWhole = lost() === undefined || LIVE_WITHOUT_OUTPUT.includes(command.name);
   return isWhole || status !== EXIT.done ? status : EXIT.usage;
 }
 
-/** Colours are kept where the stream shows them, as `styleText` decides. */
+/** Keeps colours if the stream shows them, as `styleText` decides. */
 function shownOn(stream: NodeJS.WriteStream, text: string): string {
   return shownPainted(text, styleText('red', 'x', { stream }) !== 'x');
 }
@@ -80,7 +80,7 @@ function createIo({ stop, raise }: Signals): Io {
     print: (text) => void process.stdout.write(`${shownOn(process.stdout, text)}\n`),
     data: (text) =>
       void process.stdout.write(`${process.stdout.isTTY ? shownOn(process.stdout, text) : text}\n`),
-    // An error is told by an event, too, which asks us to stop.
+    // Write errors are reported by an event, which aborts `stop`.
     printed: () => new Promise((resolve) => process.stdout.write('', () => resolve())),
     say: (text) => void process.stderr.write(`${shownOn(process.stderr, text)}\n`),
     interactive,
@@ -105,9 +105,9 @@ function warn(message: string): void {
 const prefix = (colour: 'red' | 'yellow'): string =>
   styleText(colour, 'flockwork:', { stream: process.stderr });
 
-/** What the user can repair is said in a sentence; anything else is a fault of the program, and shows where it was. */
+/** Errors that the user can repair are printed as a sentence; all others with their stack. */
 function report(error: unknown): void {
-  // What the file system refuses says what and where; the place in the program adds nothing.
+  // File system errors name the call and the path: no stack.
   const known = error instanceof UserError || errnoOf(error) !== undefined;
   const text = known
     ? (error as Error).message

@@ -1,6 +1,6 @@
 /**
- * `flockwork health` as a container runs it every half minute: without what the other commands load, it costs a third. What is
- * not as plain as that is left to the command itself.
+ * Fast path of `flockwork health`, which containers run every half minute: it does not load the other commands, which saves
+ * two thirds. Anything but the simple case is left to the command.
  */
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -18,7 +18,7 @@ interface Plain {
   readonly name: string;
 }
 
-/** The exit status; undefined, and nothing printed: the command has to say. */
+/** The exit status; undefined, with nothing printed, to fall back to the command. */
 export async function quickHealth(
   args: readonly string[],
   environment: Environment,
@@ -46,7 +46,7 @@ export async function quickHealth(
   }
 }
 
-/** Undefined where there are other arguments, several directories, or a configuration file. */
+/** Undefined if there are arguments, several directories, or a configuration file. */
 function plainHealth(args: readonly string[], environment: Environment): Plain | undefined {
   const isConfigured = environment['FLOCKWORK_CONFIG'] || existsSync('flockwork.config.yaml');
   const dir = environment['FLOCKWORK_DIR'] || 'stateFiles';

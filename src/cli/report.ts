@@ -1,10 +1,10 @@
-/** What `status` says, as data: a function of what was read, and of the time. */
+/** Builds the report of `status` from what was read, and the time. */
 import type { FailureRecord } from '../machine/record.ts';
 import { momentAt, type Moment, type PhaseLengths } from '../volume/phases/cycle.ts';
 import { compareCodePoints } from '../volume/phases/order.ts';
 import type { JournalEntry } from '../volume/operations.ts';
 import type { Overview, Place } from '../volume/overview.ts';
-import type { OpenBranch } from './blocked.ts';
+import type { OpenBranch } from './describe-join.ts';
 
 export interface MachineCounts {
   available: number;
@@ -17,19 +17,18 @@ export interface MachineCounts {
 export interface WorkerLine {
   readonly worker: string;
   /**
-   * `available`: registered for more. `busy`: alive, with all it can hold. `silent`: missed two heartbeats.
-   * `dead`: silent for longer than a lease. `foreign`: a flag of the original program, or one left behind. `gone`: only
-   * its journal is left.
+   * `available`: registered for more. `busy`: alive, holds all it can. `silent`: missed two heartbeats. `dead`: silent for
+   * longer than a lease. `foreign`: a flag of the original program, or one left behind. `gone`: only its journal exists.
    */
   readonly state: 'available' | 'busy' | 'silent' | 'dead' | 'foreign' | 'gone';
-  /** Milliseconds without a sign of life; undefined where there is no lease to tell. */
+  /** Milliseconds without a heartbeat; undefined without a lease. */
   readonly silent: number | undefined;
   readonly done: number;
   readonly failed: number;
-  /** The two before are of the ends of its journals only: there were more. */
+  /** `done` and `failed` are lower bounds, from the ends of its journals. */
   readonly isCut: boolean;
   readonly holding: readonly string[];
-  /** ISO 8601: when the last step ended that is known of. */
+  /** ISO 8601: end of the last known step. */
   readonly last: string | undefined;
 }
 
@@ -40,11 +39,11 @@ export interface HeldLine {
   readonly attempt: number | undefined;
   /** Milliseconds. */
   readonly held: number | undefined;
-  /** Its worker gives signs of life; of a foreign flag nothing is known. */
+  /** Its worker's lease is valid; false for a foreign flag. */
   readonly isAlive: boolean;
 }
 
-/** A state in which nothing runs until something else has happened. */
+/** A state that waits for an event or for branches. */
 export interface WaitingLine {
   /** The state file's name. */
   readonly name: string;
@@ -52,7 +51,7 @@ export interface WaitingLine {
   readonly state: string;
   /** Branches of a join that have not ended. */
   readonly blockedBy: readonly OpenBranch[];
-  /** Events on their way to it. */
+  /** Pending events for it. */
   readonly events: readonly { readonly event: string; readonly due: string; readonly in: number }[];
 }
 
@@ -64,16 +63,16 @@ export interface WaitingCount {
 }
 
 export interface StatusReport {
-  /** There is work, and no worker is alive. */
+  /** Work is left, and no worker is alive. */
   readonly isAbandoned: boolean;
   readonly paused: boolean;
   readonly counts: {
     readonly available: number;
     readonly delayed: number;
     readonly inProgress: number;
-    /** For events. */
+    /** Waiting for events. */
     readonly waiting: number;
-    /** On their way. */
+    /** Pending. */
     readonly events: number;
     /** In `done/`. */
     readonly done: number;
@@ -81,7 +80,7 @@ export interface StatusReport {
     /** In `archive/`. */
     readonly archived: number;
   };
-  /** `counts.archived` is an estimate, from some of the shards. */
+  /** `counts.archived` is an estimate from some of the shards. */
   readonly isArchiveSampled: boolean;
   readonly phase:
     | {
@@ -93,22 +92,22 @@ export interface StatusReport {
     | undefined;
   /** Steps a second over the last minute of work. */
   readonly rate: number;
-  /** Milliseconds, for what is known now: chains may still grow. */
+  /** Milliseconds for the known states; chains may still grow. */
   readonly eta: number | undefined;
-  /** Of so many available ones as were looked at. */
+  /** Of the available states that were looked at. */
   readonly oldest: { readonly state: string; readonly waiting: number } | undefined;
   readonly machines: Readonly<Record<string, MachineCounts>>;
-  /** `machines` are estimates, from some state files and the ends of the journals. */
+  /** `machines` are estimates from some state files and the ends of the journals. */
   readonly areMachinesSampled: boolean;
   readonly workers: readonly WorkerLine[];
   readonly held: readonly HeldLine[];
-  /** What waits where: estimates, if `areMachinesSampled`. */
+  /** Estimates if `areMachinesSampled`. */
   readonly waiting: readonly WaitingCount[];
-  /** Some of it: joins first, then what has an event on its way. */
+  /** A sample: joins first, then states with pending events. */
   readonly waits: readonly WaitingLine[];
   /** The first thousand by name. */
   readonly failed: readonly FailureRecord[];
-  /** What is wrong with files that were dropped into `events/`; the first thousand by name. */
+  /** Problems of files that were dropped into `events/`; the first thousand by name. */
   readonly problems: readonly string[];
 }
 
@@ -117,23 +116,22 @@ export interface ReportInput {
   readonly phases: PhaseLengths | undefined;
   /** Wall clock, ms. */
   readonly now: number;
-  /** Milliseconds; undefined where no worker has been. */
+  /** Milliseconds; undefined before the first worker. */
   readonly lease: number | undefined;
-  /** Of each session that has a lease: milliseconds without a sign of life. */
+  /** Milliseconds without a heartbeat, by session that has a lease. */
   readonly silences: ReadonlyMap<string, number>;
-  /** Where states are that are not done, by name, as far as they were read. */
+  /** Places of states that are not done, by name, as far as they were read. */
   readonly places: ReadonlyMap<string, Pick<Place, 'machine' | 'state'>>;
-  /** Machines of done states that no journal knows of; some of them, where there are many. */
+  /** Machines of done states that are in no journal; a sample of many. */
   readonly unrecorded: readonly string[];
   readonly waits: readonly WaitingLine[];
   readonly oldest: { readonly state: string; readonly since: number } | undefined;
 }
 
-/** Rates are taken over so much of the past, ms. */
-const RATE_WINDOW = 60_000;
+const RATE_WINDOW_MS = 60_000;
 
-/** A run is taken to be over when nothing was done for so long, ms. */
-const QUIET = 5000;
+/** A run counts as over when nothing was done for so long. */
+const RUN_OVER_AFTER_MS = 5000;
 
 export function buildReport(input: ReportInput): StatusReport {
   const { overview, phases, now, oldest } = input;
@@ -170,12 +168,12 @@ export function buildReport(input: ReportInput): StatusReport {
 }
 
 /**
- * Steps a second in the last minute of work, summed over workers: of one whose journal was not parsed from the beginning,
- * since the first entry that was.
+ * Steps a second in the last minute of work, summed over workers. A worker whose journal was not parsed from the beginning
+ * counts from its first parsed entry.
  */
 function rateOf({ tails }: Overview, now: number): number {
   const endOf = ({ started, duration }: JournalEntry): number => Date.parse(started) + duration;
-  const all = tails.entries.filter((entry) => now - endOf(entry) < RATE_WINDOW);
+  const all = tails.entries.filter((entry) => now - endOf(entry) < RATE_WINDOW_MS);
   const done = all.filter(({ result }) => result === 'done');
   if (done.length === 0) return 0;
   let [first, last] = [now, 0];
@@ -183,7 +181,7 @@ function rateOf({ tails }: Overview, now: number): number {
     first = Math.min(first, endOf(entry));
     last = Math.max(last, endOf(entry));
   }
-  const until = now - last > QUIET ? last : Math.max(now, last);
+  const until = now - last > RUN_OVER_AFTER_MS ? last : Math.max(now, last);
   let rate = 0;
   for (const [worker, entries] of Map.groupBy(done, (entry) => entry.worker)) {
     const isCut = tails.cut.has(worker);
@@ -195,10 +193,10 @@ function rateOf({ tails }: Overview, now: number): number {
 
 const UNKNOWN = '(unknown)';
 
-/** Journals have no versions. */
+/** Journals do not record versions. */
 const nameOf = (reference: string): string => reference.replace(/:.*$/s, '');
 
-/** Of each kind, what was looked at stands for all of it. */
+/** Extrapolates each kind from the states that were looked at. */
 function countMachines({ overview, places, unrecorded }: ReportInput): {
   machines: Record<string, MachineCounts>;
   isSampled: boolean;
@@ -229,7 +227,7 @@ function countMachines({ overview, places, unrecorded }: ReportInput): {
     census.failed,
   );
   const done = tails.entries.flatMap(({ result, machine }) => (result === 'done' ? [machine] : []));
-  // No journal knows of what was done before journals were moved away, or by the original program.
+  // Not in a journal: done before journals were moved away, or by the original program.
   const missing = tails.cut.size === 0 ? Math.max(0, census.done - done.length) : 0;
   const known = unrecorded.length === 0 ? [UNKNOWN] : unrecorded.map(nameOf);
   for (let index = 0; index < missing; index += 1) done.push(known[index % known.length]!);
@@ -252,8 +250,8 @@ function countWaiting({ overview, places }: ReportInput): WaitingCount[] {
     .sort((a, b) => compareCodePoints(a.machine, b.machine) || b.count - a.count);
 }
 
-/** Beats of a lease that a worker may miss without being called silent: two of five. */
-export const MISSED_BEATS: number = 2 / 5;
+/** Part of a lease after which a worker is called silent: two of five heartbeats missed. */
+export const SILENT_AFTER_LEASES: number = 2 / 5;
 
 function listWorkers(input: ReportInput): WorkerLine[] {
   const { sessions, registered, tails, inProgress } = input.overview;
@@ -289,7 +287,7 @@ function listWorkers(input: ReportInput): WorkerLine[] {
     }));
 }
 
-/** By the liveliest of the sessions under this name. */
+/** Of the session of this name that was heard of last. */
 function vitalityOf(
   worker: string,
   { overview, lease = 0, silences }: ReportInput,
@@ -304,7 +302,7 @@ function vitalityOf(
   if (known.length === 0) return { state: 'dead', silent: undefined };
   const silent = Math.round(Math.min(...known));
   if (silent > lease) return { state: 'dead', silent };
-  if (silent > lease * MISSED_BEATS) return { state: 'silent', silent };
+  if (silent > lease * SILENT_AFTER_LEASES) return { state: 'silent', silent };
   return { state: flag === undefined ? 'busy' : 'available', silent };
 }
 

@@ -1,4 +1,4 @@
-/** A text on a whole terminal: from the top, as much of it as there is room for. Pure. */
+/** Fits a text to a terminal: as much of it, from the top, as there is room for. Pure. */
 
 interface Size {
   readonly rows: number;
@@ -8,7 +8,7 @@ interface Size {
 const COLOUR = /\u001b\[[\d;]*m/y;
 const [HOME, ERASE_LINE, ERASE_BELOW, PLAIN] = ['\u001b[H', '\u001b[K', '\u001b[J', '\u001b[0m'];
 
-/** Drawn over what is there, line by line: a terminal that is cleared first flickers. */
+/** Overwrites line by line: clearing the terminal first would flicker. */
 export function screenful(text: string, { rows, columns }: Size): string {
   const lines = text.split('\n');
   const room = Math.max(2, rows - 1);
@@ -19,7 +19,7 @@ export function screenful(text: string, { rows, columns }: Size): string {
   return `${HOME}${drawn}${ERASE_BELOW}`;
 }
 
-/** A line that is wider than the terminal would wrap. Colours take no room. */
+/** Cuts a line that is wider than the terminal. Colours have no width. */
 function cut(line: string, columns: number): string {
   let [kept, width, isColoured] = ['', 0, false];
   for (let at = 0; at < line.length;) {

@@ -1,4 +1,4 @@
-/** Where a setting comes from: flag, else environment, else configuration file, else default. */
+/** Resolves settings: flag, else environment, else configuration file, else default. */
 import { readFileSync } from 'node:fs';
 import { isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import { asWritten } from '../machine/as-written.ts';
@@ -13,11 +13,11 @@ export type Layers = {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly file: Readonly<Record<string, unknown>>;
-  /** The command's name: what the environment and the file tell others is not for it. Undefined: all is. */
+  /** The command's name, for options that only some commands read from the environment and the file. Undefined: all. */
   readonly command?: string;
 };
 
-/** Settings for every option: those a command does not have keep their defaults. */
+/** A value for every option; options that the command does not have keep their defaults. */
 export function resolveSettings(layers: Layers): Settings {
   const settings: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(OPTIONS)) {
@@ -94,7 +94,7 @@ function convert(option: Option, value: unknown, source: string): unknown {
 
 const DEFAULT_FILE = 'flockwork.config.yaml';
 
-/** The configuration file's settings; none if none was named and the default one is not there. */
+/** The settings in the configuration file; empty if none is named and the default one does not exist. */
 export function readConfigFile(named: string | undefined): Record<string, unknown> {
   const path = named ?? DEFAULT_FILE;
   let text: string;
@@ -113,7 +113,7 @@ export function readConfigFile(named: string | undefined): Record<string, unknow
     throw new UserError('bad-config', `${path}: ${(error as Error).message}`, { file: path });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UserError('bad-config', `${path} has to hold settings by name`, { file: path });
+    throw new UserError('bad-config', `${path} must contain settings by name`, { file: path });
   }
   const known = Object.keys(OPTIONS).filter((name) => name !== 'config');
   for (const key of Object.keys(value)) {
@@ -147,10 +147,10 @@ function parseSettings(text: string): unknown {
 
 const isFlagOnly = (name: string): boolean => OPTIONS[name as OptionName].ambient?.length === 0;
 
-/** What a step's command finds in its environment; users may have variables of their own beside them. */
-const OF_STEPS = /^FLOCKWORK_STEP_/;
+/** Variables of a step's command; users may define others with this prefix. */
+const STEP_VARIABLE = /^FLOCKWORK_STEP_/;
 
-/** Variables that are probably meant to be settings, but are none: by name, what to tell. */
+/** Warnings for variables that look like settings but are not, by variable. */
 export function misspeltVariables(environment: Layers['environment']): Map<string, string> {
   const flagOnly = new Map(
     Object.keys(OPTIONS)
@@ -161,7 +161,7 @@ export function misspeltVariables(environment: Layers['environment']): Map<strin
   const known = names.map(environmentName);
   const found = new Map<string, string>();
   for (const name of Object.keys(environment)) {
-    if (!/^FLOCKWORK_/i.test(name) || known.includes(name) || OF_STEPS.test(name)) continue;
+    if (!/^FLOCKWORK_/i.test(name) || known.includes(name) || STEP_VARIABLE.test(name)) continue;
     const flag = flagOnly.get(name);
     if (flag !== undefined) {
       const given = flagOf(flag as OptionName);
@@ -170,7 +170,7 @@ export function misspeltVariables(environment: Layers['environment']): Map<strin
     }
     const near = nearest(name.slice('FLOCKWORK_'.length), names.map(shortVariable));
     if (near === undefined) continue;
-    found.set(name, `the variable ${name} is no setting; did you mean FLOCKWORK_${near}?`);
+    found.set(name, `the variable ${name} is not a setting; did you mean FLOCKWORK_${near}?`);
   }
   return found;
 }

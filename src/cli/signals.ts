@@ -1,4 +1,4 @@
-/** What asks this process to stop, or ends it: signals, the process that started it, readers that go away. */
+/** Stops this process on signals, at the end of the parent process, and when the reader of the output closes. */
 
 /** A signal's conventional exit status. */
 export const SIGNALED = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
@@ -7,14 +7,14 @@ type Signal = keyof typeof SIGNALED;
 export interface Signals {
   readonly stop: AbortSignal;
   readonly received: () => Signal | undefined;
-  /** As if the signal had come: a prompt reads Ctrl-C as a key. */
+  /** Acts as if the signal had arrived: a prompt reads Ctrl-C as a key. */
   readonly raise: (signal: Signal) => void;
-  /** Why not all that was printed on standard output has been written; undefined if it has. */
+  /** Why some standard output could not be written; undefined if all was. */
   readonly lost: () => string | undefined;
   readonly close: () => void;
 }
 
-/** The first signal asks to stop, the second one ends the process at once; what it has started ends with it. */
+/** The first signal aborts `stop`; the second one ends the process at once. */
 export function listenForSignals(): Signals {
   const stop = new AbortController();
   let received: Signal | undefined;
@@ -23,15 +23,15 @@ export function listenForSignals(): Signals {
     received = signal as Signal;
     stop.abort();
   };
-  // `up` has ended without a word, by SIGKILL perhaps: its workers would run on unseen.
+  // `up` has ended without stopping its workers, for example by SIGKILL.
   const onDisconnect = (): void => {
     if (received === undefined) onSignal('SIGHUP');
   };
   let lost: string | undefined;
   const onError = (stream: NodeJS.WriteStream, error: NodeJS.ErrnoException): void => {
-    // The reader of a pipe has gone (`flockwork log | head`): as good as being told to stop.
+    // The reader of a pipe has closed (`flockwork log | head`).
     if (error.code === 'EPIPE') return stop.abort();
-    // A full disk, say: what was to be printed is lost, but nothing else is.
+    // For example a full disk: only the output is lost.
     if (stream !== process.stdout || lost !== undefined) return;
     lost = error.message;
     process.stderr.write(`flockwork: cannot write to standard output: ${lost}\n`);
@@ -41,7 +41,7 @@ export function listenForSignals(): Signals {
     stream.on('error', (error) => onError(stream, error));
   }
   process.on('disconnect', onDisconnect);
-  // The channel alone keeps no process from its end.
+  // The channel must not keep the process running.
   process.channel?.unref();
   return {
     stop: stop.signal,

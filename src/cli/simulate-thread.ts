@@ -1,27 +1,27 @@
-/** A thread of `flockwork simulate`: runs seeds until none are left, or somebody has found something. */
+/** A thread of `flockwork simulate`: runs seeds until none are left, or a thread finds a failure. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { runSeeds, type Totals } from '../sim/campaign.ts';
 import type { Wishes } from '../sim/scenario.ts';
 import type { Outcome } from '../sim/outcome.ts';
-import { loadOwn } from './simulated.ts';
+import { loadOwn } from './load-scenario.ts';
 
-export interface ThreadTask {
+export interface SimulationTask {
   readonly base: number;
   readonly seeds: number;
   readonly wishes: Wishes;
   readonly machines: readonly string[];
   readonly paths: readonly string[];
-  /** [runs begun, 1 when it is enough], shared by all threads. */
+  /** Shared by all threads: [runs begun, 1 to stop]. */
   readonly shared: SharedArrayBuffer;
 }
 
-export type ThreadReport =
+export type SimulationReport =
   | { readonly kind: 'totals'; readonly totals: Totals }
   | { readonly kind: 'failure'; readonly outcome: Outcome };
 
-const task = workerData as ThreadTask;
+const task = workerData as SimulationTask;
 const shared = new Int32Array(task.shared);
-const post = (report: ThreadReport): void => parentPort?.postMessage(report);
+const post = (report: SimulationReport): void => parentPort?.postMessage(report);
 
 await runSeeds({
   next: () => {

@@ -1,15 +1,15 @@
-/** Where in the user's own code an error was: the one line of a stack that helps. */
+/** Finds the place of an error in the user's own code. */
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Attempt } from '../machine/record.ts';
 
-/** Of the program itself: `src/`, or what it was built to. */
+/** The program's own folder: `src/`, or `dist/`. */
 const OWN_FOLDER = fileURLToPath(new URL('..', import.meta.url));
 const PLACE = /(?:\(|at |^)((?:file:\/\/)?\/[^()]*?):(\d+):(\d+)\)?$/;
 
 /**
- * `FILE:LINE:COLUMN` of the first line that is in none of Node's files, of this program's or of an installed package;
- * relative to `cwd` where it is below that. Undefined where there is none.
+ * `FILE:LINE:COLUMN` of the first stack line outside Node, this program and installed packages; relative to `cwd` if below
+ * it. Undefined if there is none.
  */
 export function userPlace(stack: string | undefined, cwd: string): string | undefined {
   for (const line of (stack ?? '').split('\n')) {
@@ -27,14 +27,14 @@ export function userPlace(stack: string | undefined, cwd: string): string | unde
 function pathOf(file: string): string | undefined {
   if (!file.startsWith('file://')) return file;
   try {
-    // A module may have been loaded again, under another query.
+    // A reloaded module has a query.
     return fileURLToPath(file.replace(/\?.*$/, ''));
   } catch {
     return undefined;
   }
 }
 
-/** Of the last of these attempts. */
+/** `userPlace` of the last attempt's error. */
 export function placeOfFailure(
   attempts: readonly Attempt[] | undefined,
   cwd: string,

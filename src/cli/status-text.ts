@@ -1,20 +1,19 @@
-/** What `status` says to people: a report as text, and as much of it as a terminal has room for. */
+/** Formats the report of `status` for people. */
 import { formatDuration } from '../machine/duration.ts';
-import { describeBlocked } from './blocked.ts';
+import { describeBlocked } from './describe-join.ts';
 import type { HeldLine, StatusReport, WaitingLine, WorkerLine } from './report.ts';
 import { oneLine } from './shown.ts';
 import { bar, flagTable, paint, table } from './tables.ts';
 
-/** Lines of each list. */
-const MAX_LISTED = 20;
-/** Workers that have gone are listed for so long after their last step, ms. */
-const GONE_FOR = 3_600_000;
-const MAX_GONE = 8;
+const MAX_LISTED_LINES = 20;
+/** Workers that are gone are listed for so long after their last step. */
+const GONE_LISTED_MS = 3_600_000;
+const MAX_GONE_WORKERS = 8;
 
 export interface StatusView {
-  /** Workers that have gone long ago, too. */
+  /** List all workers that are gone. */
   readonly all: boolean;
-  /** Available states that were looked at for the oldest one. */
+  /** Count of available states that were looked at for the oldest one. */
   readonly looks: number;
   /** Wall clock, ms. */
   readonly now: number;
@@ -38,10 +37,10 @@ export function statusText(report: StatusReport, view: StatusView): string {
   return parts.filter((part) => part !== '').join('\n\n');
 }
 
-/** What keeps the volume from going on, and what to do. */
+/** What blocks the volume, and what to do. */
 function warnings({ isAbandoned, phase, paused, workers, held }: StatusReport): string {
   const lines: string[] = [];
-  if (paused) lines.push('paused: no worker claims anything; flockwork resume goes on');
+  if (paused) lines.push('paused: no worker claims anything; flockwork resume continues');
   if (isAbandoned && phase !== undefined) {
     const over = held.length > 0 ? ' to take over' : '';
     lines.push(`no worker is alive${over}: start a worker`);
@@ -49,7 +48,7 @@ function warnings({ isAbandoned, phase, paused, workers, held }: StatusReport): 
   const foreign = workers.filter(({ state }) => state === 'foreign').map(({ worker }) => worker);
   if (foreign.length > 0) {
     lines.push(
-      `foreign ${flags(foreign.length)} in workers/ (${listed(foreign)}): of the original program or left behind by it; ` +
+      `foreign ${flags(foreign.length)} in workers/ (${listed(foreign)}): made by the original program; ` +
         'if it does not run any more, flockwork reset --workers removes them',
     );
   }
@@ -73,8 +72,8 @@ function listed(names: readonly string[]): string {
 
 function problemsOf({ problems }: StatusReport): string {
   if (problems.length === 0) return '';
-  const lines = problems.slice(0, MAX_LISTED).map((problem) => `  ${paint('red', problem)}`);
-  const more = problems.length - MAX_LISTED;
+  const lines = problems.slice(0, MAX_LISTED_LINES).map((problem) => `  ${paint('red', problem)}`);
+  const more = problems.length - MAX_LISTED_LINES;
   if (more > 0) lines.push(`  … and ${more} more: cat events/*.problem`);
   return ['files in events/ that are not events:', ...lines].join('\n');
 }
@@ -112,12 +111,12 @@ function machinesTable({ machines, areMachinesSampled }: StatusReport): string {
 
 function workersTable({ workers }: StatusReport, { all, now }: StatusView): string {
   const isRecent = ({ last }: WorkerLine): boolean =>
-    last !== undefined && now - Date.parse(last) < GONE_FOR;
+    last !== undefined && now - Date.parse(last) < GONE_LISTED_MS;
   const gone = workers.filter(({ state, holding }) => state === 'gone' && holding.length === 0);
   const recent = gone
     .filter(isRecent)
     .sort((a, b) => (a.last! < b.last! ? 1 : -1))
-    .slice(0, MAX_GONE);
+    .slice(0, MAX_GONE_WORKERS);
   const hidden = new Set(all ? [] : gone.filter((one) => !recent.includes(one)));
   const rows = workers
     .filter((one) => !hidden.has(one))
@@ -144,7 +143,7 @@ function heldTable({ held }: StatusReport): string {
   if (held.length === 0) return '';
   const longest = [...held].sort((a, b) => (b.held ?? Infinity) - (a.held ?? Infinity));
   const rows = longest
-    .slice(0, MAX_LISTED)
+    .slice(0, MAX_LISTED_LINES)
     .map((one) => [
       one.state,
       one.worker,
@@ -152,11 +151,12 @@ function heldTable({ held }: StatusReport): string {
       one.attempt === undefined ? '' : String(one.attempt),
       one.held === undefined ? '' : formatDuration(one.held),
     ]);
-  const more = held.length > MAX_LISTED ? `\n… and ${held.length - MAX_LISTED} more` : '';
+  const more =
+    held.length > MAX_LISTED_LINES ? `\n… and ${held.length - MAX_LISTED_LINES} more` : '';
   return table(['held', 'by', 'stage', 'attempt', 'for'], rows) + more;
 }
 
-/** What a dead worker did last is not what happens now. */
+/** The stage that a dead worker published is not the present one. */
 function stageOf({ stage, worker, isAlive }: HeldLine): string {
   if (worker === FOREIGN) return stage;
   return isAlive ? stage : `was ${stage}`;
@@ -165,7 +165,9 @@ function stageOf({ stage, worker, isAlive }: HeldLine): string {
 function waitsTable({ waiting, waits, counts }: StatusReport): string {
   if (waiting.length === 0) return '';
   const counted = waiting.map(({ machine, state, count }) => [machine, state, String(count)]);
-  const parts = [table(['machine', 'waits in state', 'instances'], counted.slice(0, MAX_LISTED))];
+  const parts = [
+    table(['machine', 'waits in state', 'instances'], counted.slice(0, MAX_LISTED_LINES)),
+  ];
   const rows = waits.flatMap((line) => {
     const [first = 'an event', ...others] = reasonsOf(line);
     return [[line.name, line.state, first], ...others.map((other) => ['', '', other])];

@@ -1,4 +1,4 @@
-/** What people see: tables, the progress line and the bar. */
+/** Tables, the progress line and the bar, for people. */
 import { styleText } from 'node:util';
 import { formatDuration } from '../machine/duration.ts';
 import type { JournalEntry } from '../volume/operations.ts';
@@ -10,12 +10,12 @@ import type { Claimed } from '../volume/overview.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Colours only where standard output shows them: `styleText` knows NO_COLOR and FORCE_COLOR. */
+/** Paints if standard output shows colours; `styleText` respects NO_COLOR and FORCE_COLOR. */
 export function paint(style: Style, text: string): string {
   return styleText(style, shown(text), { stream: process.stdout });
 }
 
-/** Columns as wide as their widest cell; numbers to the right. */
+/** Columns are as wide as their widest cell; numbers are right-aligned. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows.map((row) => row.map(oneLine))];
   const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
@@ -44,7 +44,7 @@ export function clockTime(iso: string): string {
   return iso.slice(11, 23);
 }
 
-/** What decided a step without a tick, in short: `pay: open → paid`. */
+/** The events that decided a step without a tick, in short: `pay: open → paid`. */
 export function eventsText({ events = [] }: Pick<JournalEntry, 'events'>): string {
   return events
     .map(
@@ -54,7 +54,7 @@ export function eventsText({ events = [] }: Pick<JournalEntry, 'events'>): strin
     .join('; ');
 }
 
-/** What ran where. */
+/** Which steps ran where. */
 export function workTable(journal: readonly JournalEntry[]): string {
   const rows = journal.map((entry) => [
     entry.state,
@@ -70,7 +70,7 @@ export function workTable(journal: readonly JournalEntry[]): string {
   });
 }
 
-/** The flags, counted; and why what failed has failed, as far as that was read. */
+/** Counts of flags, and the reasons of failures as far as they were read. */
 export function flagTable(
   counts: Omit<Census, 'names' | 'isArchiveSampled'>,
   isArchiveSampled: boolean,
@@ -97,17 +97,17 @@ export function flagTable(
   return [`flags: ${parts.join(', ')}`, ...reasons].join('\n');
 }
 
-/** What has several lines, as a part of a list. */
+/** A text of several lines as an item of a list. */
 const indented = (text: string): string => shown(text).replaceAll('\n', '\n    ');
 
-const BAR = 30;
+const BAR_CHARS = 30;
 
 export function bar(part: number, whole: number): string {
-  const full = whole === 0 ? BAR : Math.floor((BAR * part) / whole);
-  return '█'.repeat(full) + '░'.repeat(BAR - full);
+  const full = whole === 0 ? BAR_CHARS : Math.floor((BAR_CHARS * part) / whole);
+  return '█'.repeat(full) + '░'.repeat(BAR_CHARS - full);
 }
 
-/** One line that says how far it is. A chain may still grow: the whole is what is known so far. */
+/** One line of progress. The whole counts the known states only: chains may still grow. */
 export function progressLine(
   { available, inProgress, done, failed }: Census,
   held: readonly Claimed[],

@@ -1,4 +1,4 @@
-/** The package's own version, from its package.json: one place to change it. */
+/** The package's version, from its package.json. */
 import { readFileSync } from 'node:fs';
 
 export function version(): string {

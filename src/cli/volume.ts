@@ -1,4 +1,4 @@
-/** Volumes as the reading and mending commands use them: no session, no claims. */
+/** Volumes for the commands that read and repair: without sessions or claims. */
 import { isDroppedName } from '../machine/dropped.ts';
 import { UserError } from '../machine/errors.ts';
 import { parseEventName } from '../machine/event.ts';
@@ -9,13 +9,13 @@ import { NodeFiles } from '../volume/node-files.ts';
 import { readVolume } from '../volume/open.ts';
 import type { VolumeFile } from '../volume/volume-file.ts';
 import { EXIT, type Io } from './command.ts';
-import { directoriesOf } from './directories.ts';
+import { directoriesOf, directoryOf } from './directories.ts';
 import type { Settings } from './options.ts';
 
 export interface OpenedVolume {
   readonly files: NodeFiles;
   readonly layout: Layout;
-  /** Undefined where no worker has been yet. */
+  /** Undefined before the first worker. */
   readonly volume: VolumeFile | undefined;
 }
 
@@ -27,8 +27,8 @@ async function openExisting(directory: string): Promise<OpenedVolume> {
 }
 
 /**
- * Throws `no-volume` for a directory where no worker has been, and to which nothing was submitted or sent: for commands
- * that would otherwise say of a wrong directory that nothing is left to do.
+ * Throws `no-volume` for a directory that no worker has used and to which nothing was submitted or sent. For commands that
+ * would otherwise report nothing left to do in a wrong directory.
  */
 export async function requireVolume({ files, layout, volume }: OpenedVolume): Promise<void> {
   if (volume !== undefined || (await files.stat(layout.home)) !== undefined) return;
@@ -37,19 +37,24 @@ export async function requireVolume({ files, layout, volume }: OpenedVolume): Pr
   if (events.some((name) => parseEventName(name) !== undefined || isDroppedName(name))) return;
   throw new UserError(
     'no-volume',
-    `${layout.root} is not a volume: no worker has been there, and it has no state files; --dir names another directory`,
+    `${layout.root} is not a volume: no worker has used it, and it has no state files; name the volume with --dir`,
     { directory: layout.root },
   );
 }
 
-/** All of them, or none: throws as `directoriesOf` and `openExisting`. */
+/** For `what`, which takes one volume. Throws as `directoryOf` and `openExisting`. */
+export async function openOnly(settings: Settings, what: string): Promise<OpenedVolume> {
+  return openExisting(directoryOf(settings, what));
+}
+
+/** All volumes of `--dir`. Throws as `directoriesOf` and `openExisting`. */
 export function openAll(settings: Settings): Promise<OpenedVolume[]> {
   return Promise.all(directoriesOf(settings).map(openExisting));
 }
 
 /**
- * Does the same on each volume, one after the other. With several, what is printed says of which it is, and one
- * that cannot be used keeps nobody from the others. Resolves to the largest exit status.
+ * Calls `act` for each volume in turn. Of several volumes, output is labelled with the directory, and a volume that cannot be
+ * used is reported and skipped. Resolves to the largest exit status.
  */
 export async function onEach(
   settings: Settings,
@@ -72,7 +77,7 @@ export async function onEach(
   return status;
 }
 
-/** Each JSON object gets `dir`; what people read gets a heading. */
+/** Adds `dir` to each JSON object, or a heading to text. */
 function labelled(settings: Settings, io: Io, dir: string): Io {
   let isHeaded = false;
   const head = (): void => {

@@ -1,6 +1,6 @@
 /**
- * The volume's wake-up: hints that something among state files or events has changed, never the truth. It costs one inotify
- * watch for each directory, no stat of a state file, and no listing for an event.
+ * Watches the volume for changes of state files and events. A hint is not proof of a change, and may be missing. Costs one
+ * inotify watch for each directory; no stat of a state file, no listing for an event.
  */
 import { watch as watchNatively } from 'node:fs';
 import { opendir } from 'node:fs/promises';
@@ -9,8 +9,8 @@ import type { Log } from '../engine/ports.ts';
 import type { Watch } from '../volume/cycle-loop.ts';
 
 /**
- * Entries that a directory may have for chokidar to watch it. It lists a directory once, at its start (100,000 entries: 4 s),
- * and then follows one that is replaced, which node's `fs.watch` does not.
+ * Larger directories are watched by Node's `fs.watch`, which does not follow a directory that is replaced. chokidar does,
+ * but lists the directory at its start (100,000 entries: 4 s).
  */
 const MAX_CHOKIDAR_ENTRIES = 10_000;
 
@@ -19,11 +19,11 @@ type Close = () => Promise<void>;
 
 interface Place {
   readonly directory: string;
-  /** What stands before the names of its files. */
+  /** Precedes the names of its files in hints. */
   readonly prefix: string;
 }
 
-interface Told {
+interface WatchSinks {
   readonly hint: Hint;
   readonly complain: (error: unknown) => void;
 }
@@ -35,7 +35,7 @@ export function watchVolume(
 ): Watch {
   return async (hint) => {
     const complain = (error: unknown): void =>
-      log.warn({ err: error }, 'cannot watch; looking now and then');
+      log.warn({ err: error }, 'cannot watch the volume; polling instead');
     const watchers: Close[] = [];
     for (const prefix of ['', 'events/']) {
       try {
@@ -44,7 +44,7 @@ export function watchVolume(
         const watch = isLarge ? withNode : withChokidar;
         watchers.push(await watch(place, { hint, complain }));
       } catch (error) {
-        // Say, the user's limit of inotify instances.
+        // For example, the user's limit of inotify instances.
         complain(error);
       }
     }
@@ -53,12 +53,12 @@ export function watchVolume(
 }
 
 /**
- * Everything is ignored, so that chokidar watches no file; the names are in its `raw` events. Where it polls
- * (CHOKIDAR_USEPOLLING), it knows that the directory has changed, and no name.
+ * All entries are ignored, so that chokidar watches no file; names come from its `raw` events. When it polls
+ * (CHOKIDAR_USEPOLLING), a hint has no name.
  */
 async function withChokidar(
   { directory, prefix }: Place,
-  { hint, complain }: Told,
+  { hint, complain }: WatchSinks,
 ): Promise<Close> {
   const { watch } = await import('chokidar');
   const path = directory.replace(/(?<=.)\/+$/, '');
@@ -72,12 +72,15 @@ async function withChokidar(
     hint(typeof name === 'string' && !name.includes('/') ? prefix + name : undefined),
   );
   watcher.on('error', complain);
-  // What came before is not told.
+  // Changes before this were not reported.
   watcher.on('ready', () => hint());
   return () => watcher.close();
 }
 
-async function withNode({ directory, prefix }: Place, { hint, complain }: Told): Promise<Close> {
+async function withNode(
+  { directory, prefix }: Place,
+  { hint, complain }: WatchSinks,
+): Promise<Close> {
   const watcher = watchNatively(directory, { persistent: false }, (_event, name) =>
     hint(name === null ? undefined : prefix + name),
   );
@@ -85,7 +88,7 @@ async function withNode({ directory, prefix }: Place, { hint, complain }: Told):
   return async () => watcher.close();
 }
 
-/** Reads no further than it has to. */
+/** Stops reading at the limit. */
 async function hasMoreEntries(path: string, limit: number): Promise<boolean> {
   await using directory = await opendir(path, { bufferSize: 1024 });
   for (let entries = 0; (await directory.read()) !== null; entries += 1) {

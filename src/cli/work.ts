@@ -22,7 +22,7 @@ import { Worker } from '../worker/worker.ts';
 import type { Settings } from './options.ts';
 import { askedPhases, defaultTiming } from './phases.ts';
 import { processIdentity } from './process-identity.ts';
-import { isNetworkFileSystem, realClock, realRandom } from './real.ts';
+import { isNetworkFileSystem, realClock, realRandom } from './node-ports.ts';
 import { watchVolume } from './wake-up.ts';
 
 /** Nothing on a volume is staler than its lease. */

@@ -1,4 +1,4 @@
-/** The name that a worker goes by: on one host, a second worker is told at once that the name is taken. */
+/** Chooses the worker's name: a second worker on the same host learns at once that a name is taken. */
 import type { Token } from '../volume/token.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
@@ -7,8 +7,9 @@ import { nameInUse } from '../volume/registration.ts';
 import { processIdentity } from './process-identity.ts';
 
 /**
- * `wanted`, unless a process that surely runs on this host has it on one of these volumes: then `wanted-2`, and so on. Throws
- * `name-in-use` where the user has asked for that very name. Of others (other hosts, other containers) the leases tell, later.
+ * `wanted`, unless a process that certainly runs on this host uses it on one of the volumes: then `wanted-2`, and so on. If
+ * the user has given the name (`isGiven`), throws `name-in-use` instead. Workers of other hosts and containers are detected
+ * later, by their leases.
  */
 export async function chooseName(
   directories: readonly string[],
@@ -29,7 +30,7 @@ async function runningRival(
 ): Promise<Token | undefined> {
   const files = new NodeFiles();
   for (const directory of directories) {
-    // What is wrong with the volume is said when it is opened.
+    // Problems of the volume are reported when it is opened.
     const tokens = await readSessions(files, new Layout(directory), `${name}.`).catch(() => []);
     const rival = tokens.find((token) => token.worker === name && isRunning(token));
     if (rival !== undefined) return rival;

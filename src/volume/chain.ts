@@ -5,7 +5,7 @@ import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 
 /** Is there, or was there, such a state file: in the root or in the archive? */
-export async function isThere(files: Files, layout: Layout, name: string): Promise<boolean> {
+async function isThere(files: Files, layout: Layout, name: string): Promise<boolean> {
   if ((await files.stat(layout.state(name))) !== undefined) return true;
   return isArchived(files, layout, name);
 }

@@ -11,7 +11,7 @@ import type { RunnableActivity } from '../machine/definition.ts';
 import { LogLines } from './log-lines.ts';
 import { signalGroup, type ProcessGroups } from './process-groups.ts';
 
-export type Command = Extract<RunnableActivity, { kind: 'command' }>;
+export type CommandActivity = Extract<RunnableActivity, { kind: 'command' }>;
 
 export const SHELL = '/bin/sh';
 
@@ -33,7 +33,7 @@ interface CommandPorts {
 
 /** Rejects with the error of the system; nothing is left behind then. */
 export async function startCommand(
-  command: Command,
+  command: CommandActivity,
   env: Readonly<Record<string, string>>,
   input: string,
   ports: CommandPorts,
@@ -78,7 +78,7 @@ export class RunningCommand {
   constructor(
     child: ChildProcess,
     leader: number,
-    command: Command,
+    command: CommandActivity,
     { groups, log }: CommandPorts,
   ) {
     this.#child = child;
@@ -114,7 +114,7 @@ export class RunningCommand {
   }
 
   async #toEnd(
-    command: Command,
+    command: CommandActivity,
     groups: ProcessGroups,
     log: (line: string) => void,
   ): Promise<CommandEnd> {

@@ -8,7 +8,7 @@ import { OPTIONS } from '../../src/cli/options.ts';
 const parse = (line: string): Arguments =>
   parseArguments(line.split(' ').filter(Boolean), COMMANDS);
 
-describe('parseArguments finds command, options and words', () => {
+describe('parseArguments returns command, options and words', () => {
   test.each([
     ['status --json', 'status', { json: true }, []],
     ['--json status', 'status', { json: true }, []],
@@ -30,7 +30,7 @@ describe('parseArguments finds command, options and words', () => {
   });
 });
 
-describe('-- ends the options, whatever follows', () => {
+describe('parseArguments takes all arguments after -- as words', () => {
   test.each([
     ['show -- -n', ['-n']],
     ['show -- --json', ['--json']],
@@ -45,7 +45,7 @@ describe('-- ends the options, whatever follows', () => {
   });
 });
 
-describe('parseArguments answers questions for help', () => {
+describe('parseArguments recognises requests for help and version', () => {
   test.each([
     ['', 'help', undefined],
     ['--help', 'help', undefined],
@@ -61,31 +61,30 @@ describe('parseArguments answers questions for help', () => {
   });
 });
 
-describe('parseArguments refuses, and says what would be right', () => {
+describe('parseArguments throws with a remedy', () => {
   test.each([
     ['stats', 'there is no command stats; did you mean status?'],
     ['frobnicate', 'there is no command frobnicate; flockwork --help lists what there is'],
-    ['send', 'send needs INSTANCE and EVENT; flockwork send --help tells more'],
+    ['send', 'send needs INSTANCE and EVENT; see flockwork send --help'],
     ['send door', 'send needs INSTANCE and EVENT'],
-    ['send door open now', 'send takes INSTANCE and EVENT; "now" is too much'],
-    ['pause now', 'pause takes no words, only options; "now" is too much'],
+    ['send door open now', 'send takes INSTANCE and EVENT; unexpected "now"'],
+    ['pause now', 'pause takes no words, only options; unexpected "now"'],
     ['graph', 'graph needs MACHINE-FILE'],
     ['config', 'config needs put FILE… | get NAME[:VERSION] | list'],
     ['worker --conccurency 3', 'worker has no option --conccurency; did you mean --concurrency?'],
     ['worker --no-fsink', 'did you mean --no-fsync?'],
     ['worker --workers 3', 'worker has no option --workers'],
-    ['status -x', 'status has no option -x; flockwork status --help tells more'],
+    ['status -x', 'status has no option -x; see flockwork status --help'],
     ['--jsn', '--jsn needs a command'],
     ['worker --lease', '--lease needs a value'],
     ['worker --lease --watch', '--lease needs a value'],
     ['worker --dir=', '--dir needs a value'],
     ['worker --watch=yes', '--watch is "yes"; it must be true or false'],
     ['simulate --seed 1 --seeds 500', '--seed and --seeds exclude each other'],
-    ['simulate --scale --shrink', '--scale and --shrink exclude each other'],
-    ['simulate --tick 1s', '--tick means nothing without --scale'],
-    ['simulate --trace f', '--trace means nothing without --seed or --shrink'],
+    ['simulate --scale', 'no option --scale; in a checkout, run npm run bench -- scale'],
+    ['simulate --trace f', '--trace needs --seed or --shrink'],
     ['submit --machine m --from f --count 2', '--from and --count exclude each other'],
-    ['submit a.state --count 2', '--count means nothing without --machine'],
+    ['submit a.state --count 2', '--count needs --machine'],
     ['retry a --all', '--all and NAMES… exclude each other'],
     ['reset --all --done', '--all and --done exclude each other'],
     ['check m.ts --json --mermaid', '--mermaid and --json exclude each other'],
@@ -95,7 +94,7 @@ describe('parseArguments refuses, and says what would be right', () => {
 });
 
 test.each(COMMANDS.map((command) => [command.name, command] as const))(
-  'the rules of %s are about what it has',
+  'the rules of %s name only its own options and positionals',
   (_name, command) => {
     const { options, optionTexts = {}, excludes = {}, needs = {} } = command;
     const known = [...options, ...positionalsOf(command).map(({ name }) => name)];

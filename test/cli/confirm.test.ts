@@ -28,25 +28,25 @@ describe('confirm', () => {
     ['\n', false],
     ['yet\n', false],
     ['n\n', false],
-  ])('takes %j for %s', async (text, expected) => {
+  ])('resolves %j to %s', async (text, expected) => {
     const { input, answer } = ask();
     input.write(text);
     expect(await answer).toBe(expected);
   });
 
-  test('takes the end of the input for a no', async () => {
+  test('resolves to false at the end of the input', async () => {
     const { input, answer, raised } = ask();
     input.end();
     expect({ answer: await answer, raised }).toEqual({ answer: false, raised: [] });
   });
 
-  test('takes Ctrl-C for a no, and for the signal that it is', async () => {
+  test('resolves to false at Ctrl-C, and raises SIGINT', async () => {
     const { input, answer, raised } = ask();
     input.write('\u0003');
     expect({ answer: await answer, raised }).toEqual({ answer: false, raised: ['SIGINT'] });
   });
 
-  test('takes another signal for a no', async () => {
+  test('resolves to false at another signal', async () => {
     const { stop, answer } = ask();
     stop.abort();
     expect(await answer).toBe(false);

@@ -33,7 +33,7 @@ flockwork worker --dir /mnt/states --assignment 600ms --commitment 1.3s --update
   expect(conclusion(more)).toBe(expected);
 });
 
-test('each property has a line with its mark, each operation its times, and what was left out its reason', () => {
+test('prints each property with its mark, each operation with its times, and skipped measurements with their reason', () => {
   const text = textOf('/mnt/states', findings({}, [{ what: 'the race', why: 'one processor' }]));
   expect(text).toMatch(/^✓ {2}hard links/m);
   expect(text).toMatch(/^fsync file +0\.50 ms +1\.00 ms +60$/m);

@@ -8,8 +8,8 @@ let folder: string;
 beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'flockwork-place-'))));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe('the place of an error', () => {
-  test('is what Node shows above the line', () => {
+describe('placeOf', () => {
+  test('reads the place that Node prints above the line', () => {
     const shown =
       'file:///m/b.ts?flockwork=9:3\n  a: 1,\n     ^\n\nSyntaxError: Expression expected';
     expect(shownPlace(shown)).toBe('/m/b.ts:3:6');
@@ -20,7 +20,7 @@ describe('the place of an error', () => {
     expect(shownPlace("SyntaxError: Unexpected token '='\n    at x")).toBeUndefined();
   });
 
-  test('is the first frame in a module that is not of the package', () => {
+  test('returns the first frame outside the package', () => {
     const stack = [
       'UserError: machine door: no states',
       '    at refuse (file:///app/dist/machine/machine.js:12:9)',
@@ -32,7 +32,7 @@ describe('the place of an error', () => {
     expect(firstFrame('Error: x\n    at node:internal/x:1:2', 'file:///app/')).toBeUndefined();
   });
 
-  test('is found for a syntax error in an ES module, whose stack does not have it', () => {
+  test('finds a syntax error in an ES module, whose stack lacks the place', () => {
     const file = join(folder, 'bad.mjs');
     writeFileSync(file, 'export default {\n  a: = 1,\n};\n');
     const error = new SyntaxError("Unexpected token '='");
@@ -40,7 +40,7 @@ describe('the place of an error', () => {
     expect(placeOf(error, file)).toBe(`${file}:2:6`);
   });
 
-  test('is unknown where it is told nowhere', () => {
+  test('returns undefined when Node reports no place', () => {
     const error = new Error('x');
     error.stack = 'Error: x';
     expect(placeOf(error, join(folder, 'none.mjs'))).toBeUndefined();

@@ -6,7 +6,7 @@ import { resolveSettings } from '../../src/cli/settings.ts';
 const settings = (flags: Record<string, unknown>) =>
   resolveSettings({ flags, environment: {}, file: {}, command: 'worker' });
 
-test('what goes on with a run repeats what is not the default', () => {
+test('repeated returns the settings that differ from the default', () => {
   expect(repeated(settings({}), WORK)).toEqual([]);
   const flags = {
     machines: ['slp.yaml', 'my machines'],
@@ -28,7 +28,7 @@ test('what goes on with a run repeats what is not the default', () => {
   ]);
 });
 
-test('a worker of up is told every setting', () => {
+test('passedOn returns every setting', () => {
   const passed = passedOn(settings({ lease: '5s', machines: ['a=b'], watch: true }), WORK);
   expect(passed).toEqual(
     expect.arrayContaining(['--lease=5000ms', '--machines=a=b', '--watch', '--log-format=pretty']),
@@ -40,6 +40,6 @@ test.each([
   ['a/b-1.c', 'a/b-1.c'],
   ["it's", `'it'\\''s'`],
   ['*', "'*'"],
-])('%s as a shell takes it for one word', (word, shown) => {
+])('quotes %s as one word of a shell', (word, shown) => {
   expect(quoted(word)).toBe(shown);
 });

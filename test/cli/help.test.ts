@@ -13,7 +13,7 @@ describe.each(COMMANDS.map((command) => [command.name, command] as const))(
   (name, command) => {
     const text = commandHelp(command, WIDTH);
 
-    test('has usage, every option with its variable if it has one, examples and exit statuses', () => {
+    test('contains usage, all options with their variables, examples and exit statuses', () => {
       expect(text.startsWith(`flockwork ${name}`)).toBe(true);
       for (const option of command.options) {
         const isNegatable = OPTIONS[option].default === true;
@@ -29,12 +29,12 @@ describe.each(COMMANDS.map((command) => [command.name, command] as const))(
       expect(text).toContain('Exit status: 0');
     });
 
-    test('says nothing of other commands', () => {
+    test('does not name other commands', () => {
       const others = COMMANDS.map((one) => one.name).filter((one) => one !== name);
       expect(text).not.toMatch(new RegExp(`\\((${others.join('|')}): `));
     });
 
-    test('keeps to the width, but for examples and choices', () => {
+    test('has no line wider than the width, except examples and choices', () => {
       const long = text.split('\n').filter((line) => line.length > WIDTH);
       expect(long.filter((line) => !/^ {2}(flockwork|--)/.test(line))).toEqual([]);
     });

@@ -28,7 +28,7 @@ describe('doubtAbout', () => {
     expect(doubtAbout({ payload: {}, ...file } as StateFile, knowledge)?.isCertain).toBe(isCertain);
   });
 
-  test('suggests what is near', () => {
+  test('suggests a similar name', () => {
     const { reason } = doubtAbout({ state: 'simpel', payload: {} }, none)!;
     expect(reason).toBe('machine simpel is not known here; did you mean simple?');
   });
@@ -41,14 +41,14 @@ describe('refuseUnknown', () => {
     bytes: new TextEncoder().encode(JSON.stringify({ state })),
   });
 
-  test('warns once of what a later worker may know', () => {
+  test('warns once for each machine that a later worker may know', () => {
     const all = ['a.state', 'b.state'].map((name) => candidate(name, 'simpel'));
     expect(refuseUnknown(all, none)).toEqual([
       'a.state: machine simpel is not known here; did you mean simple?',
     ]);
   });
 
-  test('refuses what is certainly wrong, with all that is', () => {
+  test('throws with all unknown machines when that is certain', () => {
     const all = [candidate('a.state', 'simpel'), candidate('b.state', 'countdwon')];
     expect(() => refuseUnknown(all, manned)).toThrow(
       /nothing was submitted:\n {2}a\.state: .*\n {2}b\.state: .*did you mean countdown\?\nstart a worker/,

@@ -53,7 +53,7 @@ describe('a directory that is not a volume', () => {
     ['list', list, []],
     ['results', results, []],
     ['outcome', outcome, ['x']],
-  ])('is no answer for %s', async (_name, command, words) => {
+  ])('is refused by %s', async (_name, command, words) => {
     const dir = mkdtempSync(join(tmpdir(), 'flockwork-looking-'));
     try {
       const ran = await run(command, dir, words);
@@ -64,7 +64,7 @@ describe('a directory that is not a volume', () => {
     }
   });
 
-  test('becomes one with a state file, or an event, before any worker has been there', async () => {
+  test('becomes a volume by a state file, or an event, before the first worker', async () => {
     for (const name of ['a.state', 'events/19700101T000000.000Z~a@lamp']) {
       using volume = await TestVolume.create();
       volume.put(name, '{}');
@@ -77,7 +77,7 @@ describe('a directory that is not a volume', () => {
 });
 
 describe('an instance that events have moved', () => {
-  test('is told with what it was sent, what is on its way, and its timer', async () => {
+  test('is shown with its applied events, pending events and timer', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -99,7 +99,7 @@ describe('an instance that events have moved', () => {
     });
   });
 
-  test('is counted where it waits, and it is said for what', async () => {
+  test('is counted in its state, with what it waits for', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -116,7 +116,7 @@ describe('an instance that events have moved', () => {
     expect(lines.join('\n')).toMatch(/lamp\.state-1 +dying +an event: end in /);
   });
 
-  test('has had outcomes, and may have some to come', async () => {
+  test('has outcomes of applied events, and none of pending ones', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -142,7 +142,7 @@ describe('an instance that events have moved', () => {
 });
 
 describe('list', () => {
-  test('has pages, and filters', async () => {
+  test('prints pages, and filters', async () => {
     using volume = await TestVolume.create();
     for (let index = 0; index < 25; index += 1) {
       const name = `s${String(index).padStart(2, '0')}`;
@@ -180,7 +180,7 @@ describe('list', () => {
   });
 });
 
-test('log has a line for each step, those of events with what they did', async () => {
+test('log prints a line for each step, with the transitions of events', async () => {
   using volume = await TestVolume.create();
   const ant = await volume.join('ant');
   const { worker, session } = ant.session.token;

@@ -33,7 +33,7 @@ beforeEach(async () => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 describe('MachineFiles', () => {
-  test('uses a file that has changed, and one that is new', async () => {
+  test('reload uses changed and new files', async () => {
     const [before, path] = [files.registry, put('a.yaml', yaml('a', 'one', 'two'))];
     const other = put('b.yaml', yaml('b', 'three'));
     expect(await files.reload(1, [path, other])).toEqual([{ file: path }, { file: other }]);
@@ -44,7 +44,7 @@ describe('MachineFiles', () => {
     expect(files.registry.has('simple')).toBe(true);
   });
 
-  test('keeps the last good version of a file that is broken, and says where it is', async () => {
+  test('reload keeps the last good version of a broken file, and reports the place of the error', async () => {
     const before = files.registry;
     const path = put('a.yaml', 'name: a\nstarting_state: [');
     const [reloaded] = await files.reload(1, [path]);
@@ -52,7 +52,7 @@ describe('MachineFiles', () => {
     expect(files.registry).toBe(before);
   });
 
-  test('refuses a second machine of one name, and takes one whose file was renamed', async () => {
+  test('reload refuses a second machine of the same name, unless its file was renamed', async () => {
     const other = put('b.yaml', yaml('a', 'two'));
     const [refused] = await files.reload(1, [other]);
     expect(refused!.problem!.message).toContain('two machines a');
@@ -63,13 +63,13 @@ describe('MachineFiles', () => {
     expect(statesOf('a')).toEqual(['two']);
   });
 
-  test('keeps the machine of a file that is removed', async () => {
+  test('reload keeps the machine of a removed file', async () => {
     rmSync(join(folder, 'a.yaml'));
     expect(await files.reload(1)).toEqual([]);
     expect(statesOf('a')).toEqual(['one']);
   });
 
-  test('loads what can be loaded where nothing was before', async () => {
+  test('reload loads the valid files of a folder that was empty', async () => {
     put('broken.yaml', '{');
     const late = new MachineFiles([folder]);
     const reloaded = await late.reload(7);
@@ -78,7 +78,7 @@ describe('MachineFiles', () => {
     expect(late.version).toBe(7);
   });
 
-  test('refuses a machine that looks at instances which no machine looked at before', async () => {
+  test('reload refuses a machine with new sensors', async () => {
     const path = put(
       'gate.yaml',
       `

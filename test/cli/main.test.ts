@@ -6,15 +6,15 @@ import { expect, test } from 'vitest';
 const ROOT = join(import.meta.dirname, '../..');
 const main = readFileSync(join(ROOT, 'src/cli/main.ts'), 'utf8');
 
-test('the version that main.ts needs is the one in package.json', () => {
+test('main.ts requires the same Node version as package.json', () => {
   const { engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     engines: { node: string };
   };
-  const [, major, minor] = /MINIMUM\b.* = \[(\d+), (\d+)\]/.exec(main)!;
+  const [, major, minor] = /MINIMUM_NODE\b.* = \[(\d+), (\d+)\]/.exec(main)!;
   expect(engines.node).toBe(`>=${major}.${minor}`);
 });
 
-test('main.ts imports nothing statically by a name that an old Node may lack', () => {
+test('main.ts has no static named imports, which an old Node may lack', () => {
   const imports = main.match(/^import .*$/gm);
   expect(imports).toEqual(["import * as nodeModule from 'node:module';"]);
 });

@@ -11,23 +11,23 @@ const put = (name: string, text: string): string => {
   return join(folder, name);
 };
 
-test('a configuration may begin with a byte order mark', async () => {
+test('loads a configuration with a byte order mark', async () => {
   const text = JSON.stringify({ name: 'b', starting_state: 'a', activities: { a: { run: 'x' } } });
   expect((await loadMachine(put('bom.json', `\ufeff${text}`))).name).toBe('b');
 });
 
-test('a configuration that is not UTF-8 is refused', async () => {
+test('refuses a configuration that is not UTF-8', async () => {
   const file = join(folder, 'latin.yaml');
   writeFileSync(file, Buffer.from('name: f\xfcr\n', 'latin1'));
   await expect(loadMachine(file)).rejects.toThrow('it is not UTF-8 text');
 });
 
-test('a number that a configuration cannot hold is refused, with its place', async () => {
+test('refuses a number that JavaScript cannot represent, with its place', async () => {
   const file = put('big.json', '{"name": "b",\n "version": 9007199254740993}');
   await expect(loadMachine(file)).rejects.toThrow(/big\.json:2:13: the number 9007199254740993/);
 });
 
-test('two machines of one name: from which files', async () => {
+test('names the files of two machines of the same name', async () => {
   const text = `name: twin\nstarting_state: a\nactivities: { a: { run: x } }\n`;
   const [one, other] = [put('one.yaml', text), put('other.yaml', text)];
   await expect(loadMachines([one, other])).rejects.toThrow(

@@ -25,13 +25,13 @@ describe('isModuleSyntax', () => {
     "// import x from 'y';\nmodule.exports = 1;",
     "const later = () => import('x');",
     '',
-  ])('leaves %j to Node', (source) => {
+  ])('does not recognise %j', (source) => {
     expect(isModuleSyntax(source)).toBe(false);
   });
 });
 
 describe('versions of a module', () => {
-  test('are read back from the URL', () => {
+  test('are parsed from the URL', () => {
     const url = withVersion('file:///m/a.ts', '3');
     expect(url).not.toBe('file:///m/a.ts');
     expect(versionOf(url)).toBe('3');

@@ -42,7 +42,7 @@ describe('countedInstances', () => {
 });
 
 describe('instancesOfFiles', () => {
-  test('makes one for each file, which is the same again the next time', () => {
+  test('returns one instance for each file, the same each time', () => {
     mkdirSync(join(folder, 'deep'));
     for (const name of ['a b".jpg', 'c.jpg', '.hidden']) writeFileSync(join(folder, name), '');
     writeFileSync(join(folder, 'deep', 'c.jpg'), '');
@@ -56,7 +56,7 @@ describe('instancesOfFiles', () => {
     expect(instancesOfFiles('m', paths)).toEqual(all);
   });
 
-  test('refuses what is not there', () => {
+  test('throws when a path does not exist', () => {
     expect(() => instancesOfFiles('m', [join(folder, 'x')])).toThrow('ENOENT');
   });
 });
@@ -68,13 +68,13 @@ describe('instancesOfLines', () => {
     return instancesOfLines('m', file, { given: 'job', unique: 'u' }, never);
   };
 
-  test('makes one of each line that says something', async () => {
+  test('returns one instance for each line that is not empty', async () => {
     const all = await lines('\ufeff{"a": 1}\r\n\n"text"\n');
     expect(all.map(({ name }) => name)).toEqual(['job-1.state', 'job-3.state']);
     expect(all.map(payloadOf)).toEqual([{ a: 1 }, 'text']);
   });
 
-  test('names every line that is not JSON, with its column', async () => {
+  test('throws with line and column of every line that is not JSON', async () => {
     await expect(lines('{"a": 1}\n{"a": }\nx\n')).rejects.toThrow(
       /nothing was submitted:\n {2}.*l\.jsonl:2:7: not JSON.*\n {2}.*l\.jsonl:3:1: not JSON/,
     );

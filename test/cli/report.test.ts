@@ -71,7 +71,7 @@ function report(
 }
 
 describe('machines', () => {
-  test('are counted where everything was looked at', () => {
+  test('are counted when everything was looked at', () => {
     const names = { ...CENSUS.names, available: ['x.state', 'y.state'] };
     const { machines, areMachinesSampled } = report(
       { available: 2, done: 1, names },
@@ -87,7 +87,7 @@ describe('machines', () => {
     });
   });
 
-  test('are estimated where some were', () => {
+  test('are estimated when a sample was looked at', () => {
     const names = { ...CENSUS.names, available: ['x.state', 'y.state'] };
     const { machines, areMachinesSampled } = report(
       { available: 1000, done: 900, names },
@@ -105,7 +105,7 @@ describe('machines', () => {
     });
   });
 
-  test('count what waits, by machine and by state', () => {
+  test('count waiting instances by machine and state', () => {
     const names = { ...CENSUS.names, waiting: ['a.state-1', 'b.state', 'c.state'] };
     const places: [string, { machine: string; state: string }][] = [
       ['a.state-1', { machine: 'door:2', state: 'open' }],
@@ -124,7 +124,7 @@ describe('machines', () => {
     ]);
   });
 
-  test('of done states that no journal knows of are read from their files', () => {
+  test('of done states that are in no journal come from their files', () => {
     const { machines } = report({ done: 3 }, [entry('ant', 0)], [], [], {
       unrecorded: ['door:2', 'door'],
     });
@@ -132,18 +132,18 @@ describe('machines', () => {
     expect(machines).not.toHaveProperty('(unknown)');
   });
 
-  test('of what no journal tells are unknown', () => {
+  test('of done states without journal and file are unknown', () => {
     const { machines } = report({ done: 3 }, [entry('ant', 0)]);
     expect(machines).toMatchObject({ simple: { done: 1 }, '(unknown)': { done: 2 } });
   });
 
-  test('of a volume without any', () => {
+  test('of an empty volume are none', () => {
     expect(report({}).machines).toEqual({});
   });
 });
 
 describe('the rate', () => {
-  test('is of the last minute', () => {
+  test('covers the last minute', () => {
     const entries = [entry('ant', 0), entry('ant', 30_000), entry('ant', 59_000)];
     const old = [entry('ant', 61_000), entry('ant', 5000, { result: 'failed' })];
     const { rate, eta } = report({ available: 60 }, [...entries, ...old]);
@@ -151,23 +151,23 @@ describe('the rate', () => {
     expect(eta).toBe(Math.round((60 / rate) * 1000));
   });
 
-  test('of a run that is over is that of the run', () => {
+  test('of a run that is over covers the run', () => {
     const entries = [entry('ant', 30_000), entry('ant', 25_000), entry('bee', 20_000)];
     expect(report({}, entries).rate).toBeCloseTo(3 / 10, 5);
   });
 
-  test('of journals that were parsed in part is since the first entries that were', () => {
+  test('of partly parsed journals begins at the first parsed entry', () => {
     const ants = Array.from({ length: 100 }, (_, index) => entry('ant', index * 20));
     const bees = [entry('bee', 0), entry('bee', 50_000)];
     const { rate } = report({}, [...ants, ...bees], ['ant']);
     expect(rate).toBeCloseTo(100 / 1.98 + 2 / 50, 5);
   });
 
-  test('is none where nothing was done', () => {
+  test('is 0 when nothing was done', () => {
     expect(report({ available: 5 })).toMatchObject({ rate: 0, eta: undefined });
   });
 
-  test('of very many entries', () => {
+  test('is computed from very many entries', () => {
     const entries = Array.from({ length: 300_000 }, () => entry('ant', 1000));
     expect(report({}, entries).rate).toBe(300_000);
   });
@@ -196,7 +196,7 @@ describe('workers', () => {
       overview: { sessions, registered },
     });
 
-  test('of whose journals a part was not counted have done more than is said', () => {
+  test('with partly counted journals have lower bounds', () => {
     const tails = {
       entries: [entry('bee', 0), entry('ant', 0, { result: 'failed' as const })],
       cut: new Set(['ant', 'bee']),
@@ -215,12 +215,12 @@ describe('workers', () => {
     [0.4 * LEASE + 1, 'silent'],
     [LEASE, 'silent'],
     [LEASE + 1, 'dead'],
-  ])('silent for %i ms are %s', (silent, state) => {
+  ])('that are silent for %i ms are %s', (silent, state) => {
     const { workers } = workersOf([token('ant')], [['ant.abcdefgh', silent]]);
     expect(workers).toMatchObject([{ worker: 'ant', state, silent }]);
   });
 
-  test('are as alive as the liveliest of their sessions', () => {
+  test('have the state of the session that was heard of last', () => {
     const sessions = [token('ant'), token('ant', '12345678'), token('bee')];
     const { workers } = workersOf(
       sessions,
@@ -241,7 +241,7 @@ describe('workers', () => {
     expect(workers).toMatchObject([{ worker: 'zip', state: 'foreign' }]);
   });
 
-  test('who are all dead leave work without anything to take it over', () => {
+  test('that are all dead make the report abandoned', () => {
     const dead: [Token[], [string, number][]] = [[token('ant')], [['ant.abcdefgh', 52_000]]];
     expect(workersOf(...dead, [], { inProgress: 1 }).isAbandoned).toBe(true);
     expect(workersOf(...dead, [], { events: 1 }).isAbandoned).toBe(true);
@@ -251,7 +251,7 @@ describe('workers', () => {
     ).toBe(false);
   });
 
-  test('hold what is said to be alive only while they are', () => {
+  test('mark held states as alive only while they are alive', () => {
     const inProgress = [
       { state: 'a.state', token: token('ant'), held: undefined },
       { state: 'b.state', token: token('bee'), held: undefined },
@@ -283,7 +283,7 @@ describe('the flags', () => {
     reason: 'because',
   } as const;
 
-  test('are counted, with what is archived where there is any', () => {
+  test('are counted, with archived states if there are any', () => {
     const counts = {
       available: 4,
       delayed: 1,
@@ -301,7 +301,7 @@ describe('the flags', () => {
     expect(flagTable({ ...counts, archived: 7 }, true, [])).toMatch(/about 7 archived$/);
   });
 
-  test('say why what failed has failed, and how many more have', () => {
+  test('print reasons of failures, and the count of further ones', () => {
     const counts = {
       available: 0,
       delayed: 0,
@@ -317,7 +317,7 @@ describe('the flags', () => {
   });
 });
 
-test('the progress line fits', () => {
+test('progressLine fits into the columns', () => {
   const census = { ...CENSUS, done: 1, available: 1 };
   expect(progressLine(census, [], 1000, undefined)).toContain('1 of 2 1.0 s');
   expect(progressLine(census, [], 1000, 20)).toHaveLength(19);

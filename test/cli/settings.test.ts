@@ -8,8 +8,8 @@ import { misspeltVariables, readConfigFile, resolveSettings } from '../../src/cl
 
 const none = { flags: {}, environment: {}, file: {}, command: 'worker' };
 
-describe('flag, else environment, else file, else default', () => {
-  test('each beats what comes after it', () => {
+describe('resolveSettings', () => {
+  test('prefers flag, then environment, then file, then default', () => {
     const layers = {
       flags: { lease: '1s' },
       environment: { FLOCKWORK_LEASE: '2s' },
@@ -22,13 +22,13 @@ describe('flag, else environment, else file, else default', () => {
     expect(resolveSettings(none).lease).toBeUndefined();
   });
 
-  test('an empty variable says nothing', () => {
+  test('ignores an empty variable', () => {
     expect(resolveSettings({ ...none, environment: { FLOCKWORK_DIR: '' } }).dir).toEqual([
       'stateFiles',
     ]);
   });
 
-  test('every option has its variable', () => {
+  test('reads every option from its variable', () => {
     expect(environmentName('log-level')).toBe('FLOCKWORK_LOG_LEVEL');
     expect(new Set(Object.keys(OPTIONS).map(environmentName)).size).toBe(
       Object.keys(OPTIONS).length,
@@ -44,7 +44,7 @@ describe('flag, else environment, else file, else default', () => {
     ['FLOCKWORK_DIR', '/a,/b', 'dir', ['/a', '/b']],
     ['FLOCKWORK_UPDATE', '1.5s', 'update', 1500],
     ['FLOCKWORK_NAME', 'ant', 'name', 'ant'],
-  ])('%s=%s is %s %j', (variable, text, name, value) => {
+  ])('converts %s=%s to %s %j', (variable, text, name, value) => {
     expect(
       resolveSettings({ ...none, environment: { [variable]: text } })[name as 'watch'],
     ).toEqual(value);
@@ -66,12 +66,12 @@ describe('flag, else environment, else file, else default', () => {
     [{ file: { dir: { a: 1 } } }, 'a list'],
     [{ file: { machines: ['a', {}] } }, 'a list'],
     [{ file: { name: { a: 1 } } }, 'a text'],
-  ])('%o is refused', (layers, words) => {
+  ])('refuses %o', (layers, words) => {
     expect(() => resolveSettings({ ...none, ...layers })).toThrow(words);
   });
 });
 
-describe('what is meant for other commands, or for one call only', () => {
+describe('resolveSettings reads only ambient options from the environment', () => {
   const outside = { environment: { FLOCKWORK_WATCH: 'true' }, file: { workers: 8, watch: true } };
 
   test.each([
@@ -95,7 +95,7 @@ describe('what is meant for other commands, or for one call only', () => {
     },
   );
 
-  test('a step’s payload is none of a nested submit', () => {
+  test('ignores the payload variable of a step in a nested submit', () => {
     const environment = { FLOCKWORK_PAYLOAD: '{"secret": 1}', FLOCKWORK_COUNT: '7' };
     expect(resolveSettings({ ...none, environment, command: 'submit' })).toMatchObject({
       payload: undefined,
@@ -115,7 +115,7 @@ describe('the configuration file', () => {
     }
   };
 
-  test('is YAML, or JSON', () => {
+  test('is YAML or JSON', () => {
     withFile('concurrency: 3\nmachines: [a]\n', (path) =>
       expect(readConfigFile(path)).toEqual({ concurrency: 3, machines: ['a'] }),
     );
@@ -123,7 +123,7 @@ describe('the configuration file', () => {
     withFile('', (path) => expect(readConfigFile(path)).toEqual({}));
   });
 
-  test('texts are what is written', () => {
+  test('keeps texts as written', () => {
     withFile('name: 3.10\nmachines: [007, a]\nconcurrency: 3\nlease: 5\n', (path) =>
       expect(readConfigFile(path)).toEqual({
         name: '3.10',
@@ -139,11 +139,11 @@ describe('the configuration file', () => {
     ['a: [', 'c.yaml'],
     ['- a', 'settings by name'],
     ['concurency: 3', 'unknown key concurency; did you mean concurrency?'],
-  ])('%j is refused', (text, words) =>
+  ])('refuses %j', (text, words) =>
     withFile(text, (path) => expect(() => readConfigFile(path)).toThrow(words)),
   );
 
-  test('one that was named has to be there', () =>
+  test('throws when a named file does not exist', () =>
     expect(() => readConfigFile('/nowhere.yaml')).toThrow('cannot read /nowhere.yaml'));
 });
 
@@ -152,7 +152,7 @@ describe('misspeltVariables', () => {
     ['FLOCKWORK_CONCURENCY', 'did you mean FLOCKWORK_CONCURRENCY?'],
     ['FLOCKWORK_LOGLEVEL', 'did you mean FLOCKWORK_LOG_LEVEL?'],
     ['FLOCKWORK_log_level', 'did you mean FLOCKWORK_LOG_LEVEL?'],
-  ])('tells of %s', (name, words) => {
+  ])('warns of %s', (name, words) => {
     expect(misspeltVariables({ [name]: '3' }).get(name)).toContain(words);
   });
 
@@ -162,7 +162,7 @@ describe('misspeltVariables', () => {
     'FLOCKWORK_STEP_VALUE_COUNT',
     'FLOCKWORK_ADMINISTRATOR',
     'CONCURENCY',
-  ])('is silent about %s', (name) => {
+  ])('does not warn of %s', (name) => {
     expect(misspeltVariables({ [name]: '3' }).size).toBe(0);
   });
 });

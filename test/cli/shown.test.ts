@@ -9,11 +9,11 @@ const EVIL = '\u001b]0;title\u0007\u001b[2J\u001b[31mred\u009b1m\u007f\r\b';
 const ACTS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/;
 
 describe('shown', () => {
-  test('writes control characters as JSON does, and keeps lines and tabs', () => {
+  test('escapes control characters as JSON does, and keeps lines and tabs', () => {
     expect(shown('a\tb\r\nc\u001b[2J\u202e')).toBe('a\tb\nc\\u001b[2J\\u202e');
   });
 
-  test('leaves no control character, and no JSON text with another meaning', () => {
+  test('leaves no control character, and does not change the meaning of JSON', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         expect(shown(text)).not.toMatch(ACTS);
@@ -23,7 +23,7 @@ describe('shown', () => {
     );
   });
 
-  test('keeps colours where the stream has them, and nothing else', () => {
+  test('keeps only colours, if the stream has them', () => {
     const text = '\u001b[31mred\u001b[39m\u001b[2J';
     expect(shownPainted(text, true)).toBe('\u001b[31mred\u001b[39m\\u001b[2J');
     expect(shownPainted(text, false)).toBe(shown(text));
@@ -45,7 +45,7 @@ describe('tables and reasons', () => {
       ]),
     ],
     ['a tick', workTable([{ ...entry, state: EVIL, machine: EVIL, worker: EVIL }])],
-  ])('%s shows control sequences', (_what, text) => {
+  ])('%s escapes control sequences', (_what, text) => {
     expect(text).toContain('\\u001b');
     expect(text).not.toMatch(ACTS);
   });

@@ -48,7 +48,7 @@ describe('a process of the command line', () => {
     expect(await once(child, 'exit')).toEqual([status, null]);
   });
 
-  test('stops when the process that has started it is gone, which ends nothing that stops already', async () => {
+  test('stops when its parent has ended, unless it is stopping already', async () => {
     const child = start('pipe');
     await once(child.stdout!, 'data');
     const text = said(child);
@@ -64,7 +64,7 @@ describe('a process of the command line', () => {
     expect(other.exitCode).toBeNull();
   });
 
-  test('stops when nothing reads what it prints', async () => {
+  test('stops when the reader of its output closes', async () => {
     const child = start('pipe');
     await once(child.stdout!, 'data');
     const text = said(child);

@@ -5,7 +5,7 @@ import { userPlace } from '../../src/cli/stack.ts';
 
 const SRC = join(import.meta.dirname, '../../src');
 
-describe('the place of an error', () => {
+describe('userPlace', () => {
   test.each([
     [
       'a function',
@@ -24,7 +24,7 @@ describe('the place of an error', () => {
     expect(userPlace(stack, '/home/me/jobs')).toBe(place);
   });
 
-  test('is the first that is neither of Node, nor of a package, nor of this program', () => {
+  test('returns the first place outside Node, packages and this program', () => {
     const stack = [
       'Error: x at (/not/this.ts:1:1) says',
       '    at JSON.parse (<anonymous>)',

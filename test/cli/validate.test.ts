@@ -36,7 +36,7 @@ async function check(
 }
 
 describe('validate', () => {
-  test('looks into folders for modules, configurations and state files', async () => {
+  test('finds modules, configurations and state files in folders', async () => {
     put({
       'm.yaml': CONFIGURATION,
       'j.json': JSON_CONFIGURATION,
@@ -52,7 +52,7 @@ describe('validate', () => {
     });
   });
 
-  test('says where in the file each problem is', async () => {
+  test('reports the place of each problem', async () => {
     put({
       'broken.yaml': 'name: [\n',
       'nxt.yaml': CONFIGURATION.replace('run:', 'nxt: z, run:'),
@@ -70,7 +70,7 @@ describe('validate', () => {
     expect(problems).toContainEqual(expect.stringMatching(/^unknown\.state:2:3: .*machine y/));
   });
 
-  test('refuses what workers do not read: links, and what is no file', async () => {
+  test('refuses links and special files, which workers do not read', async () => {
     put({ 'a.state': '{"state": "simple"}' });
     symlinkSync(join(folder, 'a.state'), join(folder, 'link.state'));
     symlinkSync('/nowhere', join(folder, 'lost.state'));
@@ -87,7 +87,7 @@ describe('validate', () => {
     expect((await check('link.state')).status).toBe(1);
   });
 
-  test('reports two machines of one name and version', async () => {
+  test('reports two machines of the same name and version', async () => {
     put({ 'a.yaml': CONFIGURATION, 'b.yaml': CONFIGURATION });
     const { status, problems } = await check();
     expect({ status, problems }).toEqual({
@@ -98,7 +98,7 @@ describe('validate', () => {
     expect(await check('a.yaml', 'b.yaml')).toMatchObject({ status: 0, checked: 2 });
   });
 
-  test('does not call it right when there is nothing to check', async () => {
+  test('throws when there is nothing to check', async () => {
     put({ 'a.STATE': '{}', 'notes.txt': '' });
     await expect(check()).rejects.toThrow('nothing to check in');
     await expect(check('nowhere')).rejects.toThrow('ENOENT');

@@ -62,7 +62,7 @@ afterEach(async () => {
 });
 
 describe('watchVolume', () => {
-  test('names new files in the root and in events/, at the price of one inotify watch each', async () => {
+  test('reports new files in the root and in events/ with one inotify watch each', async () => {
     const before = watches();
     for (let index = 0; index < 300; index += 1) writeFileSync(join(root, `s${index}.state`), '');
     await start();
@@ -76,7 +76,7 @@ describe('watchVolume', () => {
     expect(watches() - before).toBe(2);
   });
 
-  test('goes on when a directory is replaced', async () => {
+  test('continues when a directory is replaced', async () => {
     await start();
     await until('it watches', () => hints.filter((name) => name === undefined).length === 2);
     renameSync(join(root, 'events'), join(root, 'old'));
@@ -88,7 +88,7 @@ describe('watchVolume', () => {
     });
   });
 
-  test('names new files in a large directory too, without listing it first', async () => {
+  test('reports new files in a large directory without listing it first', async () => {
     const before = watches();
     for (let index = 0; index < 20; index += 1) writeFileSync(join(root, `s${index}.state`), '');
     await start(19);
@@ -99,7 +99,7 @@ describe('watchVolume', () => {
     await until('it is told', () => hints.includes('new.state'));
   });
 
-  test('says so where it cannot watch, and watches the rest', async () => {
+  test('warns of a directory that it cannot watch, and watches the other', async () => {
     rmSync(join(root, 'events'), { recursive: true });
     await start();
     expect(warnings).toHaveLength(1);

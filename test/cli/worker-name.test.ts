@@ -35,7 +35,7 @@ function putSession(worker: string, identity: string | undefined): void {
 const here = processIdentity(process.pid);
 
 test.runIf(here !== undefined)(
-  'a name that a running process has: the next one that is free',
+  'chooseName returns the next free name when a running process has it',
   async () => {
     putSession('vm', here);
     expect(await chooseName([volume], 'vm', false)).toBe('vm-2');
@@ -46,7 +46,7 @@ test.runIf(here !== undefined)(
 );
 
 test.runIf(here !== undefined)(
-  'a name that was asked for is refused, with who has it',
+  'chooseName refuses a given name, and names the process that has it',
   async () => {
     putSession('vm', here);
     await expect(chooseName([volume], 'vm', true)).rejects.toMatchObject({
@@ -59,12 +59,12 @@ test.runIf(here !== undefined)(
 test.each([
   ['of an earlier version', undefined],
   ['of another boot, namespace, or start', `other pid:[1] ${process.pid} 1`],
-])('a session %s says nothing for certain', async (_whose, identity) => {
+])('chooseName ignores a session %s', async (_whose, identity) => {
   putSession('vm', identity);
   expect(await chooseName([volume], 'vm', true)).toBe('vm');
 });
 
-test('a process is itself, and none that there is not', () => {
+test('processIdentity is stable, and undefined without such a process', () => {
   expect(processIdentity(process.pid)).toBe(here);
   expect(processIdentity(2 ** 30)).toBeUndefined();
 });

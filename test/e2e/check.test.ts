@@ -35,7 +35,7 @@ const many = (count, claims = {}) => composition({
 });
 `;
 
-test('proved: 0, with how much that was', async () => {
+test('exits with 0 when proved, and prints the size', async () => {
   const path = put('proved.ts', `${COUNTER} export default many(10);`);
   const ran = await run('check', path);
   expect(ran.stderr).toBe('');
@@ -57,10 +57,10 @@ test('proved: 0, with how much that was', async () => {
   });
 });
 
-describe('what is wrong', () => {
+describe('check finds an error', () => {
   const broken = `{ invariants: [never('two at b', (world) => world('c0').state === 'b' && world('c1').state === 'b')] }`;
 
-  test('10, with a numbered trace', async () => {
+  test('exits with 10, with a numbered trace', async () => {
     const path = put('broken.ts', `${COUNTER} export default many(2, ${broken});`);
     const ran = await run('check', path);
     expect(ran.status).toBe(10);
@@ -81,7 +81,7 @@ describe('what is wrong', () => {
     expect(findings[0]!.trace.steps).toHaveLength(2);
   });
 
-  test('as a Mermaid sequence diagram', async () => {
+  test('prints a Mermaid sequence diagram', async () => {
     const path = put('drawn.ts', `${COUNTER} export default many(2, ${broken});`);
     const ran = await run('check', path, '--mermaid');
     expect(ran.status).toBe(10);
@@ -102,7 +102,7 @@ describe('what is wrong', () => {
     );
   });
 
-  test('11, if it is only a livelock', async () => {
+  test('exits with 11 for a livelock only', async () => {
     const goal = `{ goals: [possible('never so', () => false)] }`;
     const ran = await run('check', put('lock.ts', `${COUNTER} export default many(2, ${goal});`));
     expect(ran.status).toBe(11);
@@ -110,7 +110,7 @@ describe('what is wrong', () => {
     expect(ran.stdout).toContain('at the start c0: a, c1: a');
   });
 
-  test('the worst of several counts', async () => {
+  test('exits with the worst status of several files', async () => {
     const goal = `{ goals: [possible('never so', () => false)] }`;
     const paths = [
       put('fine.ts', `${COUNTER} export default many(1);`),
@@ -127,7 +127,7 @@ describe('what is wrong', () => {
   });
 });
 
-test('3, if there are more states than it may look at', async () => {
+test('exits with 3 when there are more states than --max-states', async () => {
   const path = put('large.ts', `${COUNTER} export default many(10);`);
   const ran = await run('check', path, '--max-states', '100');
   expect(ran.status).toBe(3);
@@ -136,7 +136,7 @@ test('3, if there are more states than it may look at', async () => {
   );
 });
 
-test('a machine by itself, a module or a configuration', async () => {
+test('checks a machine by itself, a module or a configuration', async () => {
   const path = put('one.ts', `${COUNTER} export default counter();`);
   const yaml = join(folder, 'order.yaml');
   writeFileSync(
@@ -157,14 +157,14 @@ test('a machine by itself, a module or a configuration', async () => {
   expect(ran.status).toBe(0);
 });
 
-describe('wrong usage', () => {
+describe('check refuses', () => {
   test.each([
     ['nothing to check', [], 'check needs FILES…'],
-    ['a file that is not there', ['nowhere.ts'], 'nowhere.ts cannot be loaded'],
+    ['a file that is not there', ['nowhere.ts'], 'cannot load '],
     [
       'a file of another kind',
       ['nowhere.txt'],
-      'nowhere.txt: a machine is a .ts, .js, .yaml or .json file',
+      'nowhere.txt: expected a .ts, .js, .yaml or .json file',
     ],
     ['no states at all', ['nowhere.ts', '--max-states', '0'], '--max-states'],
   ])('%s', async (_, args, message) => {
@@ -192,7 +192,7 @@ describe('wrong usage', () => {
   });
 });
 
-test('a signal ends it half-way: 130, and nothing is claimed', async () => {
+test('a signal stops check with 130, without a verdict', async () => {
   const path = put('endless.ts', `${COUNTER} export default many(24);`);
   const running = launchHere([MAIN, 'check', path]);
   // It is exploring when it has said so.

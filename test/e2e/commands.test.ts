@@ -53,7 +53,7 @@ test('the whole story: up, status, show, log, again, reset, again', async () => 
     payload: { count: 5 },
     worker: expect.stringMatching(/^w-[123]$/),
   });
-  expect((await run('show', 'nobody', ...dir)).status).toBe(2);
+  expect((await run('show', 'missing', ...dir)).status).toBe(2);
   // As after a power cut: the step before says what it was.
   fleet.put('countdown.state-1', fleet.read('countdown.state-1').slice(0, 20));
   expect(JSON.parse((await run('show', 'countdown', ...dir, '--json')).stdout)).toEqual(chain);
@@ -83,7 +83,7 @@ test('the whole story: up, status, show, log, again, reset, again', async () => 
   expect(fleet.list('done')).toEqual(SHIPPED);
 });
 
-test('what is archived is counted, shown, not run again, and brought back by reset', async () => {
+test('archived states are counted, shown, not run again, and restored by reset', async () => {
   await using fleet = new Fleet();
   const dir = ['--dir', fleet.dir];
   const layout = new Layout(fleet.dir);
@@ -118,14 +118,14 @@ test('what is archived is counted, shown, not run again, and brought back by res
   expect(fleet.list('done')).toEqual(['c.state', 'c.state-1']);
 });
 
-test.each(['-1', '1.5', 'many'])('--keep %s is refused', async (keep) => {
+test.each(['-1', '1.5', 'many'])('refuses --keep %s', async (keep) => {
   await using fleet = new Fleet();
   const ran = await run('worker', '--keep', keep, '--dir', fleet.dir);
   expect(ran).toMatchObject({ status: 2, stderr: expect.stringContaining('--keep') });
 });
 
 describe('submit', () => {
-  test('never overwrites, and says what became of each', async () => {
+  test('never overwrites, and prints each outcome', async () => {
     await using fleet = new Fleet();
     const dir = ['--dir', fleet.dir];
     expect((await run('submit', STATES[0]!, ...dir)).stdout).toContain('hello.state: submitted');
@@ -139,7 +139,7 @@ describe('submit', () => {
     expect(fleet.read('hello.state')).toBe('mine');
   });
 
-  test('refuses what would be refused later, all of it, with line and column, and submits nothing', async () => {
+  test('refuses all invalid files with line and column, and submits nothing', async () => {
     await using fleet = new Fleet();
     const folder = join(fleet.dir, '.in');
     mkdirSync(folder);
@@ -163,7 +163,7 @@ describe('submit', () => {
     expect(fleet.list('.').filter((name) => name.endsWith('.state'))).toEqual([]);
   });
 
-  test('makes new instances of a machine', async () => {
+  test('creates instances of a machine', async () => {
     await using fleet = new Fleet();
     const ran = await run(
       'submit',
@@ -188,14 +188,14 @@ describe('submit', () => {
     [['--machine', 'simple', '--payload', '{'], 'not JSON'],
     [['/nowhere.state'], 'ENOENT'],
     [['--machine', 'simple', '--count', '0'], 'at least 1'],
-  ])('%j is refused', async (args, words) => {
+  ])('refuses %j', async (args, words) => {
     await using fleet = new Fleet();
     const ran = await run('submit', ...args, '--dir', fleet.dir);
     expect(ran).toMatchObject({ status: 2, stderr: expect.stringContaining(words) });
   });
 });
 
-test('validate names every problem, of states and of machines', async () => {
+test('validate reports every problem of states and machines', async () => {
   await using fleet = new Fleet();
   expect((await run('validate', ...STATES)).stdout).toContain('5 checked');
   fleet.put('a.state', { state: 'sorcery' });
@@ -206,7 +206,7 @@ test('validate names every problem, of states and of machines', async () => {
     expect(ran.stdout).toContain(words);
 });
 
-test('reset asks before it does anything, and does nothing while workers are at work', async () => {
+test('reset asks first, and refuses while workers run', async () => {
   await using fleet = new Fleet();
   const worker = fleet.worker('ant', ['--watch', '--lease', '1s']);
   await fleet.until('it is there', () => fleet.list('workers').length === 1);
@@ -214,7 +214,7 @@ test('reset asks before it does anything, and does nothing while workers are at 
   expect((await run('health', '--dir', fleet.dir, '--name', 'bee')).status).toBe(1);
   expect(await run('reset', '--all', '--yes', '--dir', fleet.dir)).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining('at work'),
+    stderr: expect.stringContaining('workers are running'),
   });
   expect(await run('reset', '--dir', fleet.dir)).toMatchObject({
     status: 2,
@@ -222,7 +222,7 @@ test('reset asks before it does anything, and does nothing while workers are at 
   });
   expect(await run('show', '.hidden', '--dir', fleet.dir)).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining('is no instance'),
+    stderr: expect.stringContaining('is not a valid instance'),
   });
   worker.kill('SIGTERM');
   await worker.ended;
@@ -235,7 +235,7 @@ test('reset asks before it does anything, and does nothing while workers are at 
   expect(fleet.list('done')).toEqual(['x.state']);
 });
 
-test('what the file system refuses is said in a sentence', async () => {
+test('file system errors are printed without a stack', async () => {
   await using fleet = new Fleet();
   writeFileSync(join(fleet.dir, 'file'), '');
   const ran = await run('send', 'lamp', 'press', '--dir', join(fleet.dir, 'file', 'volume'));
@@ -244,7 +244,7 @@ test('what the file system refuses is said in a sentence', async () => {
   expect(ran.stderr).not.toContain('    at ');
 });
 
-test('flockwork alone prints help, once', async () => {
+test('flockwork without arguments prints help once', async () => {
   const ran = await run();
   expect(ran).toMatchObject({ status: 2, stderr: '' });
   expect(ran.stdout.match(/^Work:$/gm)).toHaveLength(1);
@@ -261,6 +261,6 @@ test.each([
   [['status', '--dir', '/nowhere'], 'no directory'],
   [['retry'], 'NAMES or --all'],
   [['retry', '--concurency', '3'], 'retry has no option --concurency'],
-])('%j: exit 2, and what to do', async (args, words) => {
+])('%j exits with 2 and a remedy', async (args, words) => {
   expect(await run(...args)).toMatchObject({ status: 2, stderr: expect.stringContaining(words) });
 });

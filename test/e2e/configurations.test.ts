@@ -12,11 +12,11 @@ starting_state: greet
 activities: { greet: { run: 'echo "\\"$PWD\\""' } }
 `;
 
-test('a configuration that is stored while a worker runs is run by it, and what had failed for it goes on', async () => {
+test('a running worker uses a newly stored configuration, and states that failed without it continue', async () => {
   await using fleet = new Fleet();
   fleet.put('early.state', { state: 'orders' });
   const worker = fleet.worker('ant', ['--watch']);
-  await fleet.until('nobody knows it', () => fleet.list('failed').length === 1);
+  await fleet.until('no worker knows it', () => fleet.list('failed').length === 1);
   expect(fleet.read('failed/early.state')).toContain('no worker here knows machine orders');
 
   const dir = ['--dir', fleet.dir];
@@ -27,7 +27,7 @@ test('a configuration that is stored while a worker runs is run by it, and what 
   const sent = await run('send', 'early', 'accept', '--wait', ...dir);
   expect(sent.stdout).toBe('Ok: start → pending\n');
 
-  // Junk beside it harms nobody, and whoever names it is told.
+  // An invalid file beside it does no harm, and a state that names it fails with a reason.
   const folder = join(fleet.dir, '.flockwork/configurations');
   writeFileSync(join(folder, 'torn@v1'), 'name: torn\nversion: v1\nstar');
   writeFileSync(join(folder, 'README'), 'hello');
@@ -44,7 +44,7 @@ test('a configuration that is stored while a worker runs is run by it, and what 
   expect((await worker.ended).status).toBe(1);
 });
 
-test('its commands are run by those that trust the volume, where they were started', async () => {
+test('only workers with --trust-volume run its commands, in their own working directory', async () => {
   await using fleet = new Fleet();
   expect((await run('submit', '--machine', 'hello', '--dir', fleet.dir)).status).toBe(0);
   const file = join(fleet.dir, '.hello.yaml');
@@ -53,7 +53,7 @@ test('its commands are run by those that trust the volume, where they were start
   expect((await fleet.worker('ant').ended).status).toBe(1);
   const [state] = fleet.list('failed');
   expect(fleet.read(`failed/${state}`)).toContain('--trust-volume');
-  // Whoever does not trust it leaves it to who does.
+  // Workers without --trust-volume leave it to those with it.
   const ant = fleet.worker('ant', ['--watch']);
   const bee = fleet.worker('bee', ['--watch', '--trust-volume']);
   await fleet.until('they are there', () => fleet.list('workers').length === 2);

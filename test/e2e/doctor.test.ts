@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Fleet, run } from '../fleet.ts';
 
-/** Nobody can make anything there, not even root. */
+/** A directory in which not even root can create a file. */
 const READ_ONLY = '/sys';
 
 interface Result {
@@ -14,7 +14,7 @@ interface Result {
   measured: Record<string, unknown>;
 }
 
-test('a directory that is fit: exit 0, all of it as JSON, and nothing stays behind', async () => {
+test('a fit directory: exit 0, JSON, and no files left behind', async () => {
   await using fleet = new Fleet();
   const ran = await run('doctor', fleet.dir, '--json');
   expect(ran).toMatchObject({ status: 0, stderr: '' });
@@ -33,7 +33,7 @@ test('a directory that is fit: exit 0, all of it as JSON, and nothing stays behi
   expect(readdirSync(fleet.dir)).toEqual([]);
 });
 
-test('a volume at work is examined, and what is recommended is what a worker takes', async () => {
+test('examines a volume in use, and recommends flags that a worker accepts', async () => {
   await using fleet = new Fleet();
   const first = await run('doctor', '--dir', fleet.dir, '--json');
   const flags = (JSON.parse(first.stdout) as Result).recommended.flags.split(' ');
@@ -60,7 +60,7 @@ test('a volume at work is examined, and what is recommended is what a worker tak
   ]);
 });
 
-test('Ctrl-C half-way: 130, and nothing stays behind', async () => {
+test('Ctrl-C: exit 130, and no files left behind', async () => {
   await using fleet = new Fleet();
   const examination = fleet.command('doctor');
   await fleet.until('it is at it', () => readdirSync(fleet.dir).length > 0);
@@ -69,7 +69,7 @@ test('Ctrl-C half-way: 130, and nothing stays behind', async () => {
   expect(readdirSync(fleet.dir)).toEqual([]);
 });
 
-test('what is no directory is refused', async () => {
+test('refuses a path that is not a directory', async () => {
   await using fleet = new Fleet();
   const file = join(fleet.dir, 'file');
   writeFileSync(file, '');
@@ -84,7 +84,7 @@ test('what is no directory is refused', async () => {
   }
 });
 
-test('where nothing can be made: exit 2, with the reason; and no worker begins', async () => {
+test('a read-only directory: exit 2 with the reason, and workers refuse it', async () => {
   const ran = await run('doctor', READ_ONLY);
   expect(ran.status).toBe(2);
   expect(ran.stdout).toMatch(/^✗ {2}writable/m);

@@ -6,7 +6,7 @@ import { Fleet, run } from '../fleet.ts';
 
 const ORDERS = join(import.meta.dirname, '../../examples/orders/orders.yaml');
 
-test('a file that is copied there is an event; what is none stays, and status tells why', async () => {
+test('a file copied to events/ is an event; an invalid one stays, and status prints why', async () => {
   await using fleet = new Fleet();
   fleet.put('order-7.state', { state: 'orders' });
   for (const name of ['ant', 'bee']) fleet.worker(name, ['--watch', '--machines', ORDERS]);

@@ -38,14 +38,14 @@ export default machine({
   states: ['idle', 'answering'],
   events: ['ring'],
   initial: 'idle',
-  sensors: ['o', 'nobody'],
+  sensors: ['o', 'missing'],
   table: { idle: { ring: 'answering' }, answering: { ring: 'answering' } },
   activities: {
     answering: async ({ payload, history, sensor }) => {
       if (payload.rung === undefined) return wait({ rung: 1 });
       if (payload.rung === 1) return later('300ms', 'answering', { rung: 2 });
       const steps = await history();
-      const seen = [sensor('o')?.state !== undefined, sensor('nobody') ?? null];
+      const seen = [sensor('o')?.state !== undefined, sensor('missing') ?? null];
       return done({ steps: steps.map(({ state, payload }) => [state, payload]), seen });
     },
   },
@@ -75,11 +75,11 @@ const outputOf = (fleet: Fleet, state: string): unknown => {
 };
 
 describe('a fork', () => {
-  test('is blocked by a branch that fails, which show tells, and goes on when that is retried', async () => {
+  test('is blocked by a failed branch, as show prints, and continues after its retry', async () => {
     await using fleet = new Fleet();
     const { args, boxes } = setUp(fleet);
     const first = [fleet.worker('ant', args), fleet.worker('bee', args)];
-    // Nobody waits for ever for a branch that has failed.
+    // The worker ends although a branch has failed.
     const ends = await Promise.all(first.map((one) => one.ended));
     expect(new Set(ends.map(({ status }) => status))).toEqual(new Set([0, 1]));
     const { stdout } = await show(fleet);
@@ -109,7 +109,7 @@ describe('a fork', () => {
     expect((await show(fleet)).stdout).not.toContain('waits for');
   });
 
-  test('in threads too; the desk that it rings waits, delays, and looks back', async () => {
+  test('runs in threads; the desk that it notifies waits, delays, and reads its history', async () => {
     await using fleet = new Fleet();
     const { args, boxes } = setUp(fleet);
     writeFileSync(boxes, '');

@@ -42,7 +42,7 @@ test('two workers share an inbox: each file is one instance, and both end when i
   expect(readdirSync(inbox).sort()).toEqual(['half.csv.part', 'submitted']);
 });
 
-test('what is dropped while it is watched is submitted, the same name again too', async () => {
+test('files dropped into a watched inbox are submitted, also the same name again', async () => {
   await using fleet = new Fleet();
   const watching = fleet.worker('ant', ['--watch', '--inbox', inbox]);
   await fleet.until('it is registered', () => fleet.list('workers').length === 1);
@@ -55,7 +55,7 @@ test('what is dropped while it is watched is submitted, the same name again too'
   expect([status, stdout]).toEqual([0, 'hello\nagain\n']);
 });
 
-test('submit --watch submits until it is told to stop, and works on nothing', async () => {
+test('submit --watch submits until stopped, and runs nothing', async () => {
   await using fleet = new Fleet();
   const submit = fleet.command('submit', '--watch', inbox);
   drop('bad.state', '[1, 2]');

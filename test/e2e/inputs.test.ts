@@ -63,14 +63,14 @@ function fill(fleet: Fleet): void {
   fleet.put('unknown.state', { state: 'flying', machine: 'simple' });
   fleet.put('payload.state', { state: 'countdown', payload: { count: 'five' } });
   fleet.put(LONG, hello);
-  // A name that is not UTF-8: nobody can say it, nobody touches it.
+  // A name that is not UTF-8 is ignored.
   writeFileSync(
     Buffer.concat([Buffer.from(`${fleet.dir}/`), Buffer.from([0xff, 0xfe]), Buffer.from('.state')]),
     hello,
   );
 }
 
-test('every bad input is named with its reason, and everything else is done', async () => {
+test('every bad input fails with its reason, and all other states are done', async () => {
   await using fleet = new Fleet();
   fill(fleet);
   const workers = ['ant', 'bee'].map((name) => fleet.worker(name, ['--example-delay', '0']));
@@ -99,7 +99,7 @@ test('every bad input is named with its reason, and everything else is done', as
   });
 });
 
-test('a copy under way is left alone until it is whole', async () => {
+test('a file that is being copied is not run until it is complete', async () => {
   await using fleet = new Fleet();
   const hello = JSON.stringify({ state: 'simple', payload: { target: 'whole' } });
   const worker = fleet.worker('ant', ['--watch', '--example-delay', '0']);
@@ -118,7 +118,7 @@ test('a copy under way is left alone until it is whole', async () => {
   expect(fleet.list('failed')).toEqual([]);
 });
 
-test('what failed comes back with retry, once it is mended', async () => {
+test('a corrected file runs again after retry', async () => {
   await using fleet = new Fleet();
   fleet.put('x.state', '{');
   expect((await fleet.worker('ant').ended).status).toBe(1);

@@ -8,8 +8,8 @@ import { Fleet, run } from '../fleet.ts';
 
 const FAST = ['--example-delay', '0'];
 
-describe('told to stop', () => {
-  test('SIGTERM: what runs is finished, what waits is given back, exit 0', async () => {
+describe('a worker that is told to stop', () => {
+  test('finishes running ticks and releases the rest at SIGTERM: exit 0', async () => {
     await using fleet = new Fleet();
     for (let index = 0; index < 6; index += 1) {
       fleet.put(`s${index}.state`, { state: 'simple', payload: { target: `${index}` } });
@@ -22,7 +22,7 @@ describe('told to stop', () => {
     expectCleanVolume(fleet);
   });
 
-  test('SIGINT: the same, exit 130; a tick longer than the drain is aborted, and no attempt counted', async () => {
+  test('exits with 130 at SIGINT; aborts a tick longer than the drain without counting an attempt', async () => {
     await using fleet = new Fleet();
     fleet.put('slow.state', { state: 'slow-countdown', payload: { count: 1 } });
     const worker = fleet.worker('ant', ['--drain', '0s', '--example-delay', '60']);
@@ -33,7 +33,7 @@ describe('told to stop', () => {
     expectCleanVolume(fleet);
   });
 
-  test('a second signal: at once', async () => {
+  test('ends at once at a second signal', async () => {
     await using fleet = new Fleet();
     fleet.put('slow.state', { state: 'slow-countdown', payload: { count: 1 } });
     const worker = fleet.worker('ant', ['--drain', '1h', '--example-delay', '600']);
@@ -53,7 +53,7 @@ function machines(fleet: Fleet, files: Record<string, string>): string {
   return folder;
 }
 
-describe('up, told to stop', () => {
+describe('up that is told to stop', () => {
   test.each(['SIGINT', 'SIGTERM'] as const)(
     '%s: its workers settle, and leave nothing',
     async (signal) => {
@@ -69,7 +69,7 @@ describe('up, told to stop', () => {
     },
   );
 
-  test('a second signal: at once, workers and all', async () => {
+  test('ends at once at a second signal, with its workers', async () => {
     await using fleet = new Fleet();
     fleet.put('slow.state', { state: 'slow-countdown', payload: { count: 3 } });
     const up = fleet.command('up', '--workers', '1', '--example-delay', '100', '--drain', '1h');
@@ -80,14 +80,14 @@ describe('up, told to stop', () => {
     expect((await up.ended).status).toBe(130);
     const lease = fleet.list('.flockwork/leases')[0]!;
     const counter = (): string => fleet.read('.flockwork/leases', lease);
-    // Nobody renews the lease any more: it is the same after a beat and more.
+    // The lease is no longer renewed: it is unchanged after more than a heartbeat.
     const before = counter();
     const since = Date.now();
     await fleet.until('two beats have passed', () => Date.now() - since > 4500);
     expect(counter()).toBe(before);
   });
 
-  test('by SIGKILL: its workers settle, and their commands are gone', async () => {
+  test('after SIGKILL, its workers settle and end their commands', async () => {
     await using fleet = new Fleet();
     const line = 'echo $$ > "$FLOCKWORK_DIR/.pid"; sleep 600 & exec sleep 600';
     const folder = machines(fleet, {
@@ -112,8 +112,8 @@ describe('up, told to stop', () => {
   });
 });
 
-describe('what a worker refuses', () => {
-  test('a second worker of its name, for as long as the first one lives', async () => {
+describe('a worker refuses', () => {
+  test('a second worker of its name while the first one is alive', async () => {
     await using fleet = new Fleet();
     const first = fleet.worker('ant', ['--watch', '--lease', '2s']);
     await fleet.until('the first is there', () => fleet.list('workers').length === 1);
@@ -125,7 +125,7 @@ describe('what a worker refuses', () => {
     expectCleanVolume(fleet);
   });
 
-  test('to go on when the volume is gone: an empty directory is not an empty volume', async () => {
+  test('to continue when the volume is unmounted: an empty directory is not an empty volume', async () => {
     await using fleet = new Fleet();
     const worker = fleet.worker('ant', ['--watch']);
     await fleet.until('it is there', () => fleet.list('workers').length === 1);
@@ -136,7 +136,7 @@ describe('what a worker refuses', () => {
     expect(stderr).toContain('not the volume it was');
   });
 
-  test('other phases than the volume’s', async () => {
+  test('phases other than the volume’s', async () => {
     await using fleet = new Fleet();
     expect((await fleet.worker('ant', ['--update', '300ms']).ended).status).toBe(0);
     const other = await fleet.worker('bee', ['--update', '3s']).ended;
@@ -161,7 +161,7 @@ describe('what a worker refuses', () => {
 });
 
 describe('pause and resume', () => {
-  test('nothing is claimed meanwhile, and nobody takes it for the end', async () => {
+  test('no worker claims or ends while paused', async () => {
     await using fleet = new Fleet();
     await run('pause', '--dir', fleet.dir);
     fleet.put('x.state', { state: 'simple', payload: { target: 'x' } });
@@ -179,10 +179,10 @@ describe('pause and resume', () => {
   });
 });
 
-describe('machines of one’s own', () => {
+describe('own machines', () => {
   const index = join(import.meta.dirname, '../../src/index.ts');
 
-  test('a tick that fails is tried again, then put aside with every attempt', async () => {
+  test('a failing tick is retried, then fails with every attempt', async () => {
     await using fleet = new Fleet();
     const folder = machines(fleet, {
       'flaky.ts': `import { machine, done } from '${index}';
@@ -211,7 +211,7 @@ describe('machines of one’s own', () => {
     expectCleanVolume(fleet);
   });
 
-  test('a tick that blocks for ever stops the proof of life, and the others put its state aside', async () => {
+  test('a tick that blocks for ever stops the heartbeat, and other workers fail its state', async () => {
     await using fleet = new Fleet();
     const folder = machines(fleet, {
       'stuck.ts': `import { machine, done } from '${index}';
@@ -230,7 +230,7 @@ describe('machines of one’s own', () => {
     hung.kill('SIGKILL');
   });
 
-  test('a mixed fleet: who does not know a machine gives the state back, who knows it takes it', async () => {
+  test('in a mixed fleet, workers release states of unknown machines to workers that know them', async () => {
     await using fleet = new Fleet();
     const folder = machines(fleet, {
       'special.yaml':
@@ -256,7 +256,7 @@ describe('machines of one’s own', () => {
     expectCleanVolume(fleet);
   });
 
-  test('a command: state in, answer out, standard error logged, the whole group gone at the timeout', async () => {
+  test('a command gets the state, answers, logs its standard error, and is killed with its group at the timeout', async () => {
     await using fleet = new Fleet();
     const folder = machines(fleet, {
       'shell.yaml': `
@@ -287,7 +287,7 @@ activities:
   });
 });
 
-describe('the program it replaces', () => {
+describe('the original program', () => {
   const PHASES = { assignment: 400, commitment: 400, update: 500, buffer: 150 };
   const CYCLE = PHASES.assignment + PHASES.commitment + PHASES.update + 3 * PHASES.buffer;
   const COMPATIBLE = [
@@ -348,7 +348,7 @@ describe('the program it replaces', () => {
     return ticked;
   }
 
-  test('one of each share a volume: same phases, same pairing, same names, no step done twice', async () => {
+  test('shares a volume with a worker: same phases, same pairing, same names, no step done twice', async () => {
     await using fleet = new Fleet();
     const ours = fleet.worker('b-ours', ['--watch', ...COMPATIBLE]);
     await fleet.until('ours is there', () => fleet.list('workers').length === 1);

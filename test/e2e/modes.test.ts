@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 
 const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
 
-test('a worker with umask 077 on a volume of a group leaves nothing that the group may not write', async () => {
+test('a worker with umask 077 on a group’s volume leaves only files that the group may write', async () => {
   const volume = mkdtempSync(join(tmpdir(), 'flockwork-modes-'));
   try {
     chmodSync(volume, 0o2775);

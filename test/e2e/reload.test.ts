@@ -14,7 +14,7 @@ export default machine({
 });
 `;
 
-test('new and changed modules are used without a restart, by threads too, and a broken one is not', async () => {
+test('new and changed modules are used without a restart, also in threads; a broken one is not', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'flockwork-reload-'));
   const put = (name: string, text: string): void => writeFileSync(join(folder, name), text);
   mkdirSync(join(folder, 'lib'));
@@ -33,18 +33,18 @@ test('new and changed modules are used without a restart, by threads too, and a 
     fleet.until(what, () => (worker.stderr.match(new RegExp(text, 'g')) ?? []).length >= times);
   await prints('job', 'first!');
   put('job.ts', module('job', 'second'));
-  await logs('it is loaded', /loaded anew/);
+  await logs('it is loaded', /reloaded machines/);
   await prints('job', 'second!');
   put('job.ts', 'export default {\n  a: = 1,\n};\n');
   await logs('it is refused', /job\.ts:2:6: /);
   await prints('job', 'second!');
   put('other.ts', module('other', 'third'));
-  await logs('the new one is loaded', /loaded anew/, 2);
+  await logs('the new one is loaded', /reloaded machines/, 2);
   await prints('other', 'third!');
   put('job.ts', module('job', 'fourth'));
-  await logs('the other is loaded', /loaded anew/, 3);
+  await logs('the other is loaded', /reloaded machines/, 3);
   put('lib/mark.ts', "export const mark: string = '?';\n");
-  await logs('both are loaded', /loaded anew/, 4);
+  await logs('both are loaded', /reloaded machines/, 4);
   await prints('job', 'fourth?');
   worker.kill('SIGTERM');
   expect((await worker.ended).status).toBe(0);

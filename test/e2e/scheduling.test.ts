@@ -8,7 +8,7 @@ const SECONDS = 3;
 const [WORKERS, SLOTS] = [2, 2];
 const QUIET = ['--log-format', 'json', '--no-fsync'];
 
-test('twice as many equal commands as there are slots take two waves, not three', async () => {
+test('twice as many equal commands as slots take two rounds, not three', async () => {
   await using fleet = new Fleet();
   const machines = join(fleet.dir, '.wait.json');
   const config = {
@@ -37,7 +37,7 @@ test('twice as many equal commands as there are slots take two waves, not three'
   expect(counts).toEqual([count / WORKERS, count / WORKERS]);
 });
 
-test('a flag of another program in workers/ that claims nothing keeps no state from being done', async () => {
+test('a foreign flag in workers/ that claims nothing does not block states', async () => {
   await using fleet = new Fleet();
   mkdirSync(join(fleet.dir, 'workers'));
   fleet.put('workers/0-left', '');

@@ -20,7 +20,7 @@ function put(name: string, text: string): string {
 }
 
 describe('many runs', () => {
-  test('pass, and say how much that was', async () => {
+  test('pass, and print totals', async () => {
     const ran = await run('simulate', '--seeds', '20', '--base', '1', '--json');
     expect(ran.stderr).toBe('');
     expect(ran.status).toBe(0);
@@ -35,7 +35,7 @@ describe('many runs', () => {
     expect(JSON.parse(second.stdout)).toMatchObject(again);
   });
 
-  test('say which seeds they are, for people', async () => {
+  test('print their seeds', async () => {
     const ran = await run('simulate', '--seeds', '3', '--base', '40');
     expect(ran.status).toBe(0);
     expect(ran.stderr).toContain('seeds 40 to 42');
@@ -43,7 +43,7 @@ describe('many runs', () => {
     expect(ran.stdout).toContain('faults: ');
   });
 
-  test('are as large as is asked for', async () => {
+  test('have the requested size', async () => {
     const commits = async (states: number): Promise<number> => {
       const flags = ['--workers', '2', '--states', String(states), '--minutes', '0', '--json'];
       const ran = await run('simulate', '--seeds', '4', '--base', '1', ...flags);
@@ -56,7 +56,7 @@ describe('many runs', () => {
 });
 
 describe('one run', () => {
-  test('has the same trace each time, and another one for another seed', async () => {
+  test('has the same trace each time, and a different one for another seed', async () => {
     const traceOf = async (seed: string): Promise<string> => {
       const ran = await run('simulate', '--seed', seed);
       expect(ran.status).toBe(0);
@@ -67,7 +67,7 @@ describe('one run', () => {
     expect(await traceOf('6')).not.toBe(await traceOf('5'));
   });
 
-  test('is told line by line: when, who, what', async () => {
+  test('writes its trace: time, process, event', async () => {
     const trace = join(folder, 'run.log');
     const ran = await run('simulate', '--seed', '5', '--trace', trace, '--json');
     const outcome = JSON.parse(ran.stdout) as { operations: number; trace: string };
@@ -80,7 +80,7 @@ describe('one run', () => {
     expect(times).toEqual(times.toSorted((a, b) => a - b));
   });
 
-  test('may have any text for a seed', async () => {
+  test('accepts any text as a seed', async () => {
     expect((await run('simulate', '--seed', 'my birthday')).stdout).toContain(
       'seed my birthday: ok',
     );
@@ -93,7 +93,7 @@ describe('own machines', () => {
     export default machine({ name: 'mine', activities: { ${body} } });
   `;
 
-  test('are run with own state files', async () => {
+  test('run with own state files', async () => {
     const machines = put(
       'mine.ts',
       module(`begin: ({ payload }) => next('end', payload), end: () => done()`),
@@ -108,7 +108,7 @@ describe('own machines', () => {
     expect(single.stdout).toContain('seed 3: ok');
   });
 
-  test('that answer what cannot be fail, and that is an end like another', async () => {
+  test('with invalid answers fail, which counts as an end', async () => {
     const machines = put('stray.ts', module(`begin: () => next('nowhere')`));
     const state = put('stray.state', '{"state": "mine/begin"}');
     const ran = await run('simulate', state, '--machines', machines, '--seeds', '3', '--base', '1');
@@ -116,7 +116,7 @@ describe('own machines', () => {
   });
 });
 
-describe('what cannot be simulated', () => {
+describe('simulate refuses', () => {
   const refused = async (...args: string[]): Promise<Ran> => {
     const ran = await run('simulate', ...args);
     expect(ran.status).toBe(2);
@@ -141,10 +141,12 @@ describe('what cannot be simulated', () => {
 
   test('machines without state files', async () => {
     const machines = join(ROOT, 'examples/machines');
-    expect((await refused('--machines', machines)).stderr).toContain('which state files?');
+    expect((await refused('--machines', machines)).stderr).toContain(
+      'cannot simulate machines without state files',
+    );
   });
 
-  test('commands, which no virtual time can hurry', async () => {
+  test('commands, which do not run in virtual time', async () => {
     const state = put('report.state', '{"state": "report"}');
     const { stderr } = await refused(
       state,
@@ -156,7 +158,7 @@ describe('what cannot be simulated', () => {
     );
   });
 
-  test('state files that could not be submitted either', async () => {
+  test('invalid state files', async () => {
     const machines = join(ROOT, 'examples/machines');
     const bad = put('bad.state', '{"state": }');
     expect((await refused(bad, '--machines', machines)).stderr).toContain('bad.state');
@@ -166,7 +168,7 @@ describe('what cannot be simulated', () => {
   });
 });
 
-describe('a mistake in the program', () => {
+describe('an error in the program', () => {
   const HOOK = join(ROOT, 'test/mutants/hook.ts');
   const mutated = (name: string, ...args: string[]): Promise<Ran> => {
     const { file, find, replace } = MUTANTS.find((one) => one.name === name)!;
@@ -176,11 +178,11 @@ describe('a mistake in the program', () => {
   /** Breaks a promise within the first few seeds. */
   const UNSYNCED = 'records are not synced before they are committed';
 
-  test('is found, and how to see it once more is said; shrunk, it is as wrong', async () => {
+  test('is found, with the command to repeat it; shrunk, it still fails', async () => {
     const ran = await mutated(UNSYNCED, '--seeds', '200', '--base', '1');
     expect(ran.status).toBe(10);
     const seed = /^seed (\d+): safety, I\d: /m.exec(ran.stdout)![1]!;
-    expect(ran.stdout).toContain(`once more: flockwork simulate --seed ${seed} --shrink`);
+    expect(ran.stdout).toContain(`run it again: flockwork simulate --seed ${seed} --shrink`);
 
     type Result = { verdict: string; trace: string; injected: { id: string }[] };
     const again = await mutated(UNSYNCED, '--seed', seed, '--json');
@@ -199,7 +201,7 @@ describe('a mistake in the program', () => {
     expect(readFileSync(trace, 'utf8').split('\n').length).toBeGreaterThan(10);
   });
 
-  test('that keeps a run from its end is told apart', async () => {
+  test('that keeps a run from ending has its own exit status', async () => {
     const ran = await mutated('sweep left out', '--seeds', '200', '--base', '1');
     expect([10, 11]).toContain(ran.status);
     expect(ran.stdout).toMatch(/: (safety|liveness), /);
@@ -207,7 +209,7 @@ describe('a mistake in the program', () => {
     expect(ran.status).toBe(seed[2] === 'safety' ? 10 : 11);
   });
 
-  test('that ends a worker is told apart', async () => {
+  test('that ends a worker has its own exit status', async () => {
     const env = {
       FLOCKWORK_MUTANT: JSON.stringify({
         file: 'src/volume/open.ts',

@@ -22,7 +22,7 @@ test('the examples are validated, drawn, and printed as SQL', async () => {
   }
 });
 
-test('a configuration stays on its volume, whatever is done there', async () => {
+test('a configuration remains on its volume after reset', async () => {
   await using fleet = new Fleet();
   const dir = ['--dir', fleet.dir];
   expect((await run('config', 'put', ORDERS, ...dir)).stdout).toBe('orders:v1: stored\n');
@@ -33,7 +33,7 @@ test('a configuration stays on its volume, whatever is done there', async () => 
   expect((await run('config', 'get', 'orders', ...dir)).stdout).toContain('starting_state: start');
 });
 
-test('a state that waits is parked, one that ends is done, one that there is not is put aside', async () => {
+test('a waiting state waits, a final one is done, an unknown one fails', async () => {
   await using fleet = new Fleet();
   fleet.put('one.state', { state: 'tasks', machine: 'tasks' });
   fleet.put('two.state', { state: 'Deleted', machine: 'tasks' });

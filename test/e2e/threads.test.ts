@@ -43,7 +43,7 @@ function putMachines(fleet: Fleet): string {
   return folder;
 }
 
-test('up --threads 2: threads die, workers do not; everything else is done', async () => {
+test('up --threads 2: ended threads do not end their workers; all other states are done', async () => {
   await using fleet = new Fleet();
   const machines = putMachines(fleet);
   for (let count = 0; count < 4; count += 1)
@@ -76,7 +76,7 @@ test('up --threads 2: threads die, workers do not; everything else is done', asy
   expectCleanVolume(fleet);
 });
 
-test('a thread without memory left is not the worker’s end', async () => {
+test('a thread that runs out of memory does not end the worker', async () => {
   await using fleet = new Fleet();
   const machines = putMachines(fleet);
   fleet.put('heap.state', { state: 'heap', machine: 'm' });
@@ -89,7 +89,7 @@ test('a thread without memory left is not the worker’s end', async () => {
   expect(reason).toContain(FAILED['heap']);
 });
 
-test('told to stop: what runs in a thread is given back, and the worker ends', async () => {
+test('a stopped worker releases the states of its threads, and ends', async () => {
   await using fleet = new Fleet();
   const machines = putMachines(fleet);
   fleet.put('slow.state', { state: 'slow-countdown', payload: { count: 1 } });
@@ -115,7 +115,7 @@ test.each([
   ['-1', 'at least 0'],
   ['1.5', 'a whole number'],
   ['many', 'a number'],
-])('--threads %s is refused', async (threads, words) => {
+])('refuses --threads %s', async (threads, words) => {
   await using fleet = new Fleet();
   const ran = await run('worker', '--dir', fleet.dir, `--threads=${threads}`);
   expect(ran.status).toBe(2);

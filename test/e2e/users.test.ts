@@ -17,7 +17,7 @@ import { asOther, GROUP, shareWithGroup, USER } from '../users.ts';
 const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
 const FAST = ['--lease', '1s', '--example-delay', '0.05'];
 
-/** May everybody go there? Where not, another user cannot even load the program. */
+/** True if all users may enter the folder: else another user cannot load the program. */
 const isReachable = (path: string): boolean =>
   (statSync(path).mode & 0o001) !== 0 && (path === '/' || isReachable(dirname(path)));
 const canBeTwo = process.getuid?.() === 0 && isReachable(import.meta.dirname);
@@ -41,8 +41,8 @@ function entriesOf(dir: string): Map<string, { mode: number; gid: number; text: 
 describe.skipIf(!canBeTwo)('on a volume of a group', () => {
   test.each([
     ['another user’s', 0o022],
-    ['another user’s, whose umask lets nobody else in,', 0o077],
-  ])('what %s worker leaves behind is finished, and the other way round', async (_, umask) => {
+    ['another user’s, with umask 077,', 0o077],
+  ])('%s worker finishes what another left behind, and vice versa', async (_, umask) => {
     await using fleet = new Fleet();
     shareWithGroup(fleet.dir);
     const users = [other(fleet, umask), here(fleet)];
@@ -68,7 +68,7 @@ describe.skipIf(!canBeTwo)('on a volume of a group', () => {
     }
   });
 
-  test('commands have the umask that the worker was started with', async () => {
+  test('commands inherit the umask of the worker’s start', async () => {
     await using fleet = new Fleet();
     shareWithGroup(fleet.dir);
     const machines = join(fleet.dir, 'machines');
@@ -84,7 +84,7 @@ describe.skipIf(!canBeTwo)('on a volume of a group', () => {
     expect(fleet.read('machines', 'seen').trim()).toBe('0027');
   });
 
-  test('a state file that a worker may not read fails, and is taken up when it may', async () => {
+  test('an unreadable state file fails, and runs once it is readable', async () => {
     await using fleet = new Fleet();
     shareWithGroup(fleet.dir);
     fleet.put('secret.state', { state: 'simple', payload: { target: 'x' } });
@@ -98,7 +98,7 @@ describe.skipIf(!canBeTwo)('on a volume of a group', () => {
     await fleet.until('it is done, too', () => fleet.list('done').includes('secret.state'));
   });
 
-  test('a user who has a number and no name may pause it', async () => {
+  test('a user without a name can pause it', async () => {
     await using fleet = new Fleet();
     shareWithGroup(fleet.dir);
     fleet.put('x.state', { state: 'simple' });
@@ -107,7 +107,7 @@ describe.skipIf(!canBeTwo)('on a volume of a group', () => {
   });
 });
 
-describe.skipIf(!canBeTwo)('who may only read a volume', () => {
+describe.skipIf(!canBeTwo)('a user who may only read a volume', () => {
   const made = async (): Promise<Fleet> => {
     const fleet = new Fleet();
     chmodSync(fleet.dir, 0o755);
@@ -117,7 +117,7 @@ describe.skipIf(!canBeTwo)('who may only read a volume', () => {
     return fleet;
   };
 
-  test('sees all of it', async () => {
+  test('can read all of it', async () => {
     await using fleet = await made();
     const before = entriesOf(fleet.dir);
     for (const [command, args, words] of [
@@ -134,7 +134,7 @@ describe.skipIf(!canBeTwo)('who may only read a volume', () => {
     expect(entriesOf(fleet.dir)).toEqual(before);
   });
 
-  test('changes nothing, and is told why', async () => {
+  test('cannot change it, and gets the reason', async () => {
     await using fleet = await made();
     const before = entriesOf(fleet.dir);
     const file = resolve(MAIN, '../../../simpleStates/hello.state');

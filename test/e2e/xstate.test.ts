@@ -68,7 +68,7 @@ const runsOf = (fleet: Fleet): string[] => fleet.read('.machines', 'runs').trim(
 
 const begin = { state: 'crossing', payload: { people: 6 } };
 
-test('events, timers of parents and children, a promise, the end; workers are killed in between', async () => {
+test('runs events, timers of parents and children, and a promise to the end while workers are killed', async () => {
   await using fleet = new Fleet();
   const flags = ['--watch', ...put(fleet)];
   fleet.put('a.state', begin);
@@ -102,7 +102,7 @@ test('events, timers of parents and children, a promise, the end; workers are ki
   expect(fleet.list('failed')).toEqual([]);
 });
 
-test('a promise whose worker is killed runs again, in a thread; its step is made once', async () => {
+test('a promise whose worker is killed runs again in a thread; its step is committed once', async () => {
   await using fleet = new Fleet();
   const flags = ['--watch', '--threads', '1', ...put(fleet)];
   fleet.put('.machines/slow', '');
@@ -122,7 +122,7 @@ test('a promise whose worker is killed runs again, in a thread; its step is made
   ]);
 });
 
-test('a snapshot of another definition is put aside, whole; with its own it goes on', async () => {
+test('a snapshot of another definition fails unchanged, and continues with its own definition', async () => {
   await using fleet = new Fleet();
   const flags = put(fleet);
   fleet.put('a.state', begin);
@@ -147,7 +147,7 @@ test('a snapshot of another definition is put aside, whole; with its own it goes
   expect((await worker.ended).status).toBe(0);
 });
 
-test('without the package it says what to install; what needs a table says that there is none', async () => {
+test('without xstate, names the package to install; commands that need a table refuse the machine', async () => {
   await using fleet = new Fleet();
   const [, file = ''] = put(fleet);
   expect(await run('validate', file)).toMatchObject({ status: 0 });

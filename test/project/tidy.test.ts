@@ -41,7 +41,6 @@ const PURE: readonly string[] = [
   'doctor/opinion.ts',
   'doctor/safety.ts',
   'doctor/timing.ts',
-  'sim/cost-model.ts',
   'render',
   'check',
   'xstate/definition.ts',

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { realClock } from '../../src/cli/real.ts';
+import { realClock } from '../../src/cli/node-ports.ts';
 import type { RunnableActivity } from '../../src/machine/definition.ts';
 import { createExecute } from '../../src/worker/executor.ts';
 import type { Log } from '../../src/engine/ports.ts';
@@ -165,7 +165,7 @@ function runInProcess(
   const source = join(import.meta.dirname, '../../src');
   const module = `
     import { createExecute } from '${source}/worker/executor.ts';
-    import { realClock } from '${source}/cli/real.ts';
+    import { realClock } from '${source}/cli/node-ports.ts';
     import { commandTask } from '${import.meta.dirname}/task.ts';
     const said = [];
     const line = (facts, message) => void said.push(message);

@@ -1,4 +1,4 @@
-/** `flockwork check`: what machines, alone or together, can come to, explored to its end. */
+/** `flockwork check`: explores every state that machines can reach, alone or together. */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { check } from '../../check/check.ts';
 import type { Composition } from '../../check/composition.ts';
@@ -9,13 +9,13 @@ import { EXIT, FOUND, type Command, type Io } from '../command.ts';
 import { loadComposition } from '../machines.ts';
 import type { Settings } from '../options.ts';
 
-/** Milliseconds between lines of progress where there is no terminal. */
-const LINE = 10_000;
-const MEGABYTE = 1e6;
+/** Between lines of progress without a terminal. */
+const PROGRESS_INTERVAL_MS = 10_000;
+const BYTES_PER_MEGABYTE = 1e6;
 
 export const checking: Command = {
   name: 'check',
-  describe: 'Explore every state that machines can come to together, and prove what is claimed',
+  describe: 'Explore every state that machines can reach together, and prove their claims',
   positional: {
     name: 'files',
     describe: 'Modules that export a composition or a machine; configurations',
@@ -25,12 +25,12 @@ export const checking: Command = {
   options: ['max-states', 'mermaid', 'json', 'config'],
   excludes: { mermaid: ['json'] },
   exits:
-    '0 proved, 2 wrong usage, 3 not proved (--max-states, or more events than are told apart), ' +
-    '10 something wrong was found, 11 a goal cannot be reached, 130 stopped by Ctrl-C.',
+    '0 proved, 2 wrong usage, 3 not proved (--max-states, or more events than are distinguished), ' +
+    '10 an error was found, 11 a goal cannot be reached, 130 stopped by Ctrl-C.',
   examples: [
-    ['$0 check machines/together.ts', 'proved, or the shortest way to what is wrong'],
+    ['$0 check machines/together.ts', 'proved, or the shortest trace to an error'],
     ['$0 check machines/door.ts', 'one machine: is every state reached, can it always end?'],
-    ['$0 check machines/together.ts --mermaid', 'the way as a sequence diagram'],
+    ['$0 check machines/together.ts --mermaid', 'the trace as a sequence diagram'],
   ],
   run: async (settings, paths, io) => {
     const statuses: number[] = [];
@@ -41,7 +41,7 @@ export const checking: Command = {
       else io.print(describe(ran, settings));
       statuses.push(statusOf(ran.result));
     }
-    // What is wrong matters more than what is not known.
+    // An error outranks an incomplete proof.
     return (
       [FOUND.safety, FOUND.liveness, EXIT.incomplete].find((one) => statuses.includes(one)) ??
       EXIT.done
@@ -52,7 +52,7 @@ export const checking: Command = {
 interface Figures {
   readonly seconds: number;
   readonly statesPerSecond: number;
-  /** Of this process, since it started: bytes. */
+  /** Bytes, of this process since it started. */
   readonly peakMemory: number;
 }
 
@@ -61,7 +61,7 @@ interface Ran {
   readonly figures: Figures;
 }
 
-/** Undefined if it was told to stop. */
+/** Undefined if it was stopped. */
 async function run(composition: Composition, settings: Settings, io: Io): Promise<Ran | undefined> {
   const began = performance.now();
   let said = began;
@@ -79,7 +79,7 @@ async function run(composition: Composition, settings: Settings, io: Io): Promis
     }
     const text = describeProgress(composition.name, value, seconds);
     io.draw?.(text);
-    if (io.draw === undefined && !settings.json && now - said > LINE) {
+    if (io.draw === undefined && !settings.json && now - said > PROGRESS_INTERVAL_MS) {
       io.say(text);
       said = now;
     }
@@ -113,11 +113,10 @@ function statusOf({ findings, bound }: CheckResult): number {
 }
 
 const BOUND: Readonly<Record<NonNullable<CheckResult['bound']>, string>> = {
-  'max-states':
-    'not proved: there are more states than --max-states; nothing was asked about goals',
+  'max-states': 'not proved: there are more states than --max-states; goals were not checked',
   queue:
-    'not proved: more changes of event wait for an instance than `waiting.changes` tells apart; ' +
-    'what would not fit was left out, and nothing was asked about goals',
+    'not proved: more changes of event wait for an instance than `waiting.changes` distinguishes; ' +
+    'those beyond were left out, and goals were not checked',
 };
 
 function describe({ result, figures }: Ran, settings: Settings): string {
@@ -132,11 +131,9 @@ function describe({ result, figures }: Ran, settings: Settings): string {
     `  ${count(states)} states, ${count(transitions)} transitions, ${count(together)} of them of several at once; ` +
       `the furthest is ${depth} away`,
     `  ${figures.seconds.toFixed(1)} s, ${count(figures.statesPerSecond)} states/s, ` +
-      `${Math.round(figures.peakMemory / MEGABYTE)} MB at most`,
+      `${Math.round(figures.peakMemory / BYTES_PER_MEGABYTE)} MB at most`,
     ...(result.isSaturated
-      ? [
-          '  more equal events waited than are told apart: beyond that, any number was taken to wait',
-        ]
+      ? ['  more equal events waited than are distinguished: beyond that, any number was assumed']
       : []),
   ].join('\n');
 }

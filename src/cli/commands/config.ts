@@ -1,4 +1,4 @@
-/** `flockwork config`: configurations of machines, kept on the volume. */
+/** `flockwork config`: stores configurations of machines on the volume. */
 import { dirname } from 'node:path';
 import { parse } from 'yaml';
 import { parseConfiguration } from '../../machine/config.ts';
@@ -22,19 +22,19 @@ type Act = (opened: OpenedVolume, settings: Settings, io: Io) => Promise<void>;
 
 export const config: Command = {
   name: 'config',
-  describe: 'Keep configurations of machines on the volume: put FILE…, get NAME[:VERSION], list',
+  describe: 'Store configurations of machines on the volume: put FILE…, get NAME[:VERSION], list',
   positional: {
     name: 'action',
     usage: 'put FILE… | get NAME[:VERSION] | list',
-    describe: 'put stores files, get prints what is stored, list names it',
+    describe: 'put stores files, get prints a configuration, list prints their names',
     many: true,
     required: true,
   },
   options: [...COMMON, 'json'],
   examples: [
-    ['$0 config put orders.yaml', 'store it, for ever, under its name and version'],
+    ['$0 config put orders.yaml', 'store it permanently, under its name and version'],
     ['$0 config get orders:v3', 'print it as it was stored; without a version, the newest'],
-    ['$0 config list', 'all there are'],
+    ['$0 config list', 'the names of all'],
   ],
   run: async (settings, words, io) => {
     const act = actionOf(words);
@@ -45,12 +45,15 @@ export const config: Command = {
   },
 };
 
-/** Throws `usage`, and for what is to be put everything that is wrong with it, before anything is stored. */
+/** Throws `usage` and, before anything is stored, every problem of the files to put. */
 function actionOf([verb, ...rest]: readonly string[]): Act {
   if (verb === 'put' && rest.length > 0) return put(rest.map(readOne));
   if (verb === 'get' && rest.length === 1) return get(rest[0]!);
   if (verb === 'list' && rest.length === 0) return list;
-  throw new UserError('usage', 'config what? put FILE…, get NAME[:VERSION], or list');
+  throw new UserError(
+    'usage',
+    'expected config put FILE…, config get NAME[:VERSION], or config list',
+  );
 }
 
 interface Given extends ConfigurationName {
@@ -58,10 +61,10 @@ interface Given extends ConfigurationName {
   readonly text: string;
 }
 
-/** A file name on the volume may have 255 bytes. */
-const LONGEST = 200;
+/** Of name and version: a file name on the volume has at most 255 bytes. */
+const MAX_NAME_CHARS = 200;
 
-/** Of a configuration that names none: later ones can be told from it. */
+/** Version of a configuration that names none, to distinguish later ones. */
 const FIRST_VERSION = 'v1';
 
 function readOne(file: string): Given {
@@ -70,11 +73,11 @@ function readOne(file: string): Given {
   const { name, version = FIRST_VERSION } = machine;
   const [unused, ...more] = unusedStates(machine);
   if (unused !== undefined) {
-    const message = `${file}: no transition names ${[unused, ...more].join(', ')}, so no instance would ever be there; what is stored stays for ever`;
+    const message = `${file}: no transition names ${[unused, ...more].join(', ')}, so no instance would ever enter them; what is stored cannot be changed`;
     throw new UserError('unused-state', message, { file, states: [unused, ...more] });
   }
-  if (name.length + version.length > LONGEST) {
-    const message = `${file}: its name and version have more than ${LONGEST} characters`;
+  if (name.length + version.length > MAX_NAME_CHARS) {
+    const message = `${file}: its name and version must have at most ${MAX_NAME_CHARS} characters together`;
     throw new UserError('bad-name', message, { file });
   }
   return { file, name, version, text };
@@ -89,7 +92,7 @@ function put(all: readonly Given[]): Act {
       const outcome = await configurations.put(given, text);
       if (outcome.kind === 'differs') {
         const { differing } = outcome;
-        const message = `${configuration} is stored already, and never changes; give what is in ${file} another version`;
+        const message = `${configuration} is stored already and cannot be changed; give ${file} another version`;
         throw new UserError('stored-already', [message, ...differing].join('\n  '), {
           configuration,
           differing,
@@ -98,14 +101,14 @@ function put(all: readonly Given[]): Act {
       const { kind } = outcome;
       const retried = await retryWaiting(opened, given, stop);
       if (json) print(JSON.stringify({ configuration, outcome: kind, retried }));
-      else print([`${configuration}: ${kind}`, ...retried.map(sayAgain)].join('\n'));
+      else print([`${configuration}: ${kind}`, ...retried.map(describeRetried)].join('\n'));
     }
   };
 }
 
-const sayAgain = (state: string): string => `available again: ${state}`;
+const describeRetried = (state: string): string => `available again: ${state}`;
 
-/** What has failed for want of it. */
+/** Retries states that failed because no worker knew this configuration. */
 async function retryWaiting(
   { files, layout }: Pick<OpenedVolume, 'files' | 'layout'>,
   key: ConfigurationName,
@@ -129,7 +132,7 @@ function get(word: string): Act {
   return async (opened, { json }, { print, data }) => {
     const { configurations } = volumeClient(opened);
     const known = await sorted(configurations);
-    // The last one is the newest.
+    // Sorted: the last one is the newest.
     const key = known.findLast((one) => one.name === word || fullName(one) === word);
     const text = key && (await configurations.get(key));
     if (key === undefined || text === undefined) {
@@ -150,7 +153,7 @@ const list: Act = async (opened, { json }, { print }) => {
   else for (const name of names) print(name);
 };
 
-/** By name, then the oldest version first. */
+/** Sorted by name, then from the oldest version. */
 async function sorted(configurations: Configurations): Promise<ConfigurationName[]> {
   const names = await configurations.list();
   return names.sort((one, other) =>

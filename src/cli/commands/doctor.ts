@@ -1,4 +1,4 @@
-/** `flockwork doctor`: is this directory fit to be a volume, and with which phases? */
+/** `flockwork doctor`: measures whether a directory is fit to be a volume, and which phases it needs. */
 import { resolve } from 'node:path';
 import { advise } from '../../doctor/advice.ts';
 import { examine, type Examination, type Subject } from '../../doctor/examine.ts';
@@ -12,16 +12,16 @@ import { readVolume } from '../../volume/open.ts';
 import { directoryOf } from '../directories.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { asJson, describe, type Findings } from '../doctor-text.ts';
-import { realClock, realRandom } from '../real.ts';
+import { realClock, realRandom } from '../node-ports.ts';
 
 export const doctor: Command = {
   name: 'doctor',
   describe: 'Measure whether a directory is fit to be a volume, and which phases it needs',
-  positional: { name: 'directory', describe: 'The directory; else the one of --dir' },
+  positional: { name: 'directory', describe: 'The directory; default: the one of --dir' },
   options: [...COMMON, 'through', 'json'],
   exits: '0 fit to be a volume, 2 not fit or wrong usage, 3 stopped before the end, 130 by Ctrl-C.',
   examples: [
-    ['$0 doctor /mnt/states', 'a few seconds; safe on a volume at work'],
+    ['$0 doctor /mnt/states', 'takes a few seconds; safe on a volume in use'],
     [
       '$0 doctor /mnt/a --through /mnt/b',
       'the same network directory, mounted twice: what one host sees of another',
@@ -32,7 +32,7 @@ export const doctor: Command = {
     const directory = word === undefined ? directoryOf(settings, 'doctor') : resolve(word);
     const through = settings.through.map((mount) => resolve(mount));
     const files = new NodeFiles();
-    // Is each of them a directory, at all?
+    // Throws if one of them is not a directory.
     for (const mount of [directory, ...through]) await readVolume(files, new Layout(mount));
     const subject: Subject = {
       directory,
@@ -60,14 +60,14 @@ export const doctor: Command = {
   },
 };
 
-/** Undefined when told to stop. */
+/** Undefined if it was stopped. */
 async function run(files: NodeFiles, subject: Subject, io: Io): Promise<Examination | undefined> {
   const ports = { files, clock: realClock, host: nodeHost };
   try {
     return await examine(ports, startPeerProcess, subject);
   } catch (error) {
     if (!io.stop.aborted) throw error;
-    io.say('stopped; nothing of it stays in the directory');
+    io.say('stopped; the measurement was removed from the directory');
     return undefined;
   } finally {
     io.draw?.('');

@@ -1,4 +1,4 @@
-/** `flockwork graph`: a machine drawn, or as the matrix that it is. */
+/** `flockwork graph`: draws a machine, or prints its matrix. */
 import type { Machine } from '../../machine/definition.ts';
 import { UserError } from '../../machine/errors.ts';
 import { dotOf } from '../../render/dot.ts';
@@ -33,8 +33,8 @@ export const graph: Command = {
   run: async (settings, [path = ''], io) => {
     const machine = await loadOne(path, settings.machine);
     if (machine.kinds.size === 0) {
-      const reason = "its states are XState's own; @xstate/graph and stately.ai draw them";
-      throw new UserError('not-drawn', `machine ${machine.name} is not drawn here: ${reason}`);
+      const reason = "its states are XState's; use @xstate/graph or stately.ai";
+      throw new UserError('not-drawn', `cannot draw machine ${machine.name}: ${reason}`);
     }
     if (machine.kinds.size > 1 && machine.rules === undefined && leadsNowhere(machine)) {
       io.say(
@@ -46,7 +46,7 @@ export const graph: Command = {
   },
 };
 
-/** None of its states is a command that says which state is next. */
+/** True if no state is a command with a fixed next state. */
 function leadsNowhere({ activities }: Machine): boolean {
   return [...activities.values()].every((one) => one.kind !== 'command' || one.next === undefined);
 }

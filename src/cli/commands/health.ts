@@ -1,15 +1,15 @@
-/** `flockwork health`: is the worker of this name alive? For container health checks. */
+/** `flockwork health`: tells whether the worker of this name is alive, for container health checks. */
 import { hostname } from 'node:os';
 import { SAYS, vitalityOf, type Vitality } from '../../volume/vitality.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { hostName, realClock } from '../real.ts';
+import { hostName, realClock } from '../node-ports.ts';
 import { openAll, withDirectory, type OpenedVolume } from '../volume.ts';
 
 export const health: Command = {
   name: 'health',
-  describe: 'Exit with 0 if the worker of this name gives signs of life, for health checks',
+  describe: 'Exit with 0 if the worker of this name is alive, for health checks',
   options: [...COMMON, 'name', 'json'],
-  exits: '0 alive, 1 no sign of life, 2 wrong usage or no volume, 130 stopped by Ctrl-C.',
+  exits: '0 alive, 1 not alive, 2 wrong usage or no volume, 130 stopped by Ctrl-C.',
   examples: [['$0 health --dir /stateFiles', 'the worker named after this host (or container)']],
   run: async (settings, _words, io) => {
     const name = settings.name ?? hostName(io, hostname());
@@ -23,7 +23,7 @@ export const health: Command = {
       if (settings.json) io.print(isOne ? json : withDirectory(root, json));
       else io.print(isOne ? text : `${root}: ${text}`);
     }
-    // One that has nothing left to do on a volume has left it, and may still be at work on others.
+    // A worker leaves a volume on which nothing is left to do, and continues on the others.
     const isWell = found.includes('alive') && !found.includes('silent');
     return isWell ? EXIT.done : EXIT.failed;
   },

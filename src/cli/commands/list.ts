@@ -1,4 +1,4 @@
-/** `flockwork list`: instances, by machine, state and status. */
+/** `flockwork list`: lists instances, by machine, state and status. */
 import { formatDuration } from '../../machine/duration.ts';
 import { compareCodePoints } from '../../volume/phases/order.ts';
 import {
@@ -10,14 +10,14 @@ import {
 } from '../../volume/instances.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
-import { realClock } from '../real.ts';
+import { realClock } from '../node-ports.ts';
 import { table } from '../tables.ts';
 import { onEach, requireVolume, type OpenedVolume } from '../volume.ts';
 
-/** For people; programs get all of them. */
-const PAGE = 100;
-/** State files between two signs of progress. */
-const PROGRESS_FILES = 1000;
+/** For people; `--json` prints all. */
+const DEFAULT_PAGE_INSTANCES = 100;
+/** State files between two updates of the progress line. */
+const FILES_PER_PROGRESS = 1000;
 
 export const list: Command = {
   name: 'list',
@@ -29,7 +29,7 @@ export const list: Command = {
   },
   examples: [
     ['$0 list --status failed', 'what has failed'],
-    ['$0 list --machine order --state paid', 'reads every state file that it may be about'],
+    ['$0 list --machine order --state paid', 'reads the state file of every candidate'],
     ['$0 list --prefix order- --after order-0099', 'the next page'],
     ['$0 list --json | jq -r .instance', 'one JSON object a line'],
   ],
@@ -44,7 +44,7 @@ export const list: Command = {
 async function listOn(opened: OpenedVolume, settings: Settings, io: Io): Promise<void> {
   const { files, layout } = opened;
   const { after, prefix = '', machine, state, json } = settings;
-  const limit = settings.limit ?? (json ? Number.POSITIVE_INFINITY : PAGE);
+  const limit = settings.limit ?? (json ? Number.POSITIVE_INFINITY : DEFAULT_PAGE_INSTANCES);
   const isWanted = (instance: string): boolean =>
     instance.startsWith(prefix) && (after === undefined || compareCodePoints(instance, after) > 0);
   const names = await listInstances(files, layout, isWanted, settings.all);
@@ -61,7 +61,7 @@ async function listOn(opened: OpenedVolume, settings: Settings, io: Io): Promise
     const status = known?.(one.name) ?? (await statusOf(files, layout, one.name));
     const line = await readInstance(files, layout, one, status);
     read += 1;
-    if (read % PROGRESS_FILES === 0) {
+    if (read % FILES_PER_PROGRESS === 0) {
       io.draw?.(`reading state files: ${read} of ${candidates.length}`);
     }
     if (!fits(line, machine, state)) {

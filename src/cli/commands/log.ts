@@ -1,8 +1,8 @@
-/** `flockwork log`: all workers' journals in one, like `parallel --joblog`; ticks, and steps that events decided. */
+/** `flockwork log`: merges all workers' journals: ticks, and steps that events decided. */
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { JournalEntry } from '../../volume/operations.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { entriesOfAll, type PlacedEntry } from '../merged.ts';
+import { entriesOfAll, type PlacedEntry } from '../multi-volume.ts';
 import { oneLine } from '../shown.ts';
 import { eventsText } from '../tables.ts';
 import { openAll } from '../volume.ts';
@@ -43,7 +43,7 @@ export const log: Command = {
       if (entries.length > 0) io.print(entries.map(describe).join('\n'));
       await io.printed();
       await breathe();
-      // EPIPE, or a signal: the reader has closed.
+      // A signal, or EPIPE: the reader has closed.
       if (io.stop.aborted) return EXIT.done;
     }
     return EXIT.done;

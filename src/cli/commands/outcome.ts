@@ -1,4 +1,4 @@
-/** `flockwork outcome ID`: what has become of an event. */
+/** `flockwork outcome ID`: prints the outcome of an event. */
 import { eventIdProblem, parseEventName } from '../../machine/event.ts';
 import { UserError } from '../../machine/errors.ts';
 import { listPending } from '../../volume/pending.ts';
@@ -9,13 +9,13 @@ import { openAll, requireVolume } from '../volume.ts';
 
 export const outcome: Command = {
   name: 'outcome',
-  describe: 'What has become of an event',
-  positional: { name: 'id', describe: 'As send has printed it', required: true },
+  describe: 'Print the outcome of an event',
+  positional: { name: 'id', describe: 'The id that send printed', required: true },
   options: [...COMMON, 'json'],
-  exits: '0 Ok, 1 any other outcome, 2 wrong usage, 3 on its way, 130 stopped by Ctrl-C.',
+  exits: '0 Ok, 1 any other outcome, 2 wrong usage, 3 pending, 130 stopped by Ctrl-C.',
   examples: [['$0 outcome payment-991', 'of the event that was sent with this --id']],
   run: async (settings, [word = ''], io) => {
-    // Its file's name has it, too.
+    // Also accept the name of the event's file.
     const id = parseEventName(word)?.id ?? word;
     const problem = eventIdProblem(id);
     if (problem !== undefined) throw new UserError('usage', problem);

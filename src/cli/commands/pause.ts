@@ -5,7 +5,7 @@ import { pauseVolume, resumeVolume } from '../../volume/admin.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { onEach } from '../volume.ts';
 
-/** A container's user often has a number only. */
+/** A container's user may have a number only. */
 function userName(): string {
   try {
     return userInfo().username;
@@ -16,7 +16,7 @@ function userName(): string {
 
 export const pause: Command = {
   name: 'pause',
-  describe: 'Every worker of the volume stops claiming; what runs is finished',
+  describe: 'Stop all workers of the volume from claiming; running ticks finish',
   options: [...COMMON, 'json'],
   examples: [['$0 pause --dir /mnt/states', 'until resume']],
   run: (settings, _words, io) =>
@@ -24,20 +24,22 @@ export const pause: Command = {
       const note = { by: `${userName()}@${hostname()}`, at: new Date().toISOString() };
       await ensureDirectory(files, layout.home);
       await pauseVolume(files, layout, `${JSON.stringify(note)}\n`);
-      print(settings.json ? JSON.stringify({ paused: true }) : 'paused; flockwork resume goes on');
+      print(
+        settings.json ? JSON.stringify({ paused: true }) : 'paused; flockwork resume continues',
+      );
       return EXIT.done;
     }),
 };
 
 export const resume: Command = {
   name: 'resume',
-  describe: 'Go on after pause',
+  describe: 'Continue after pause',
   options: [...COMMON, 'json'],
   examples: [['$0 resume --dir /mnt/states', 'workers claim again in the next cycle']],
   run: (settings, _words, io) =>
     onEach(settings, io, async ({ files, layout }, { print }) => {
       const was = await resumeVolume(files, layout);
-      const text = was ? 'going on' : 'it was not paused';
+      const text = was ? 'resumed' : 'it was not paused';
       print(settings.json ? JSON.stringify({ paused: false }) : text);
       return EXIT.done;
     }),

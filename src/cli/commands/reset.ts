@@ -1,4 +1,4 @@
-/** `flockwork reset`: make states run again, and clear away what is left over. */
+/** `flockwork reset`: removes flags, so that states run again, and those of dead workers. */
 import { UserError } from '../../machine/errors.ts';
 import { parseStateName, stateName } from '../../machine/name.ts';
 import {
@@ -15,36 +15,39 @@ import {
 import { breather } from '../breather.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
-import { realClock } from '../real.ts';
+import { realClock } from '../node-ports.ts';
 import { onEach, openAll, type OpenedVolume } from '../volume.ts';
 
-/** Worker flags that the question names. */
-const LISTED = 10;
+/** Names that a question lists. */
+const MAX_LISTED_WORKERS = 10;
 
 export const reset: Command = {
   name: 'reset',
   describe: 'Remove flags, so that states run again',
   positional: {
     name: 'names',
-    describe: 'Done states, or instances (their first states), to run again with all that follows',
+    describe: 'Done states, or instances (their first states), to run again with all that follow',
     many: true,
   },
   options: [...COMMON, 'done', 'in-progress', 'failed', 'worker-flags', 'all', 'yes', 'json'],
   optionTexts: {
-    all: { describe: 'All of them, and the journals: as it was submitted' },
+    all: { describe: 'All flags and journals: the volume is as it was submitted' },
   },
   excludes: {
     names: ['done', 'in-progress', 'failed', 'worker-flags', 'all'],
     all: ['done', 'in-progress', 'failed', 'worker-flags'],
   },
   examples: [
-    ['$0 reset --all', 'everything, with the successors and the journals: as it was submitted'],
-    ['$0 reset --done', 'run what is done again, and what is archived'],
-    ['$0 reset order-7.state-2', 'run one step again: what came of it is removed first'],
-    ['$0 reset --in-progress', 'drop claims of workers that are gone (others do it by themselves)'],
+    ['$0 reset --all', 'all flags, successors and journals: the volume is as it was submitted'],
+    ['$0 reset --done', 'run done and archived states again'],
+    ['$0 reset order-7.state-2', 'run one step again; what followed from it is removed first'],
+    [
+      '$0 reset --in-progress',
+      'remove claims of workers that are gone (running workers also do this)',
+    ],
     [
       '$0 reset --workers',
-      'drop flags of workers that are gone, and those of the original program',
+      'remove flags of workers that are gone, and those of the original program',
     ],
   ],
   run: async (settings, words, io) => {
@@ -53,7 +56,7 @@ export const reset: Command = {
     if (!all && !done && !failed && !settings['in-progress'] && !settings['worker-flags']) {
       throw new UserError(
         'usage',
-        'reset what? NAMES, --done, --in-progress, --failed, --workers or --all',
+        'expected NAMES, --done, --in-progress, --failed, --workers or --all',
       );
     }
     return onEach(settings, io, (opened, each) => resetVolume(opened, settings, each));
@@ -83,7 +86,7 @@ async function resetVolume(opened: OpenedVolume, settings: Settings, io: Io): Pr
     ...(done ? await resetDone(files, layout, goesOn) : { done: [], archived: [] }),
     workers: workers ? await resetWorkers(files, layout, living) : [],
   };
-  if (io.stop.aborted) io.say('stopped: what is left is a run that can go on, or be reset again');
+  if (io.stop.aborted) io.say('stopped; the volume can be used, or reset again');
   else if (all) await resetTraces(files, layout, living);
   const { length: archived } = result.archived;
   const doneText = `${result.done.length} done${archived > 0 ? ` (${archived} of them archived)` : ''}`;
@@ -99,7 +102,7 @@ interface Meant {
   readonly on: OpenedVolume;
 }
 
-/** Each with all that follows from it. Throws `not-reset` before anything is changed. */
+/** Resets each state with all that follow from it. Throws `not-reset` before anything is changed. */
 async function resetNames(
   volumes: readonly OpenedVolume[],
   words: readonly string[],
@@ -110,7 +113,7 @@ async function resetNames(
   for (const word of words) meant.push(await find(volumes, word));
   for (const opened of volumes) refuseLiving(await findLiving(opened, io.stop));
   const names = meant.map(({ name }) => name);
-  const question = `Run ${namesOf(names)} again, without what came of it?`;
+  const question = `Run ${namesOf(names)} again, and remove what followed from it?`;
   if (!(await isMeant(question, settings, io))) return EXIT.incomplete;
   const removed: string[] = [];
   const goesOn = breather(io.stop);
@@ -118,7 +121,7 @@ async function resetNames(
     if (!(await goesOn())) break;
     removed.push(...((await resetState(on.files, on.layout, name))?.done ?? []));
   }
-  // One may follow from another.
+  // A state in `words` may follow from another.
   const done = [...new Set(removed)];
   io.print(
     settings.json
@@ -131,7 +134,7 @@ async function resetNames(
 async function find(volumes: readonly OpenedVolume[], word: string): Promise<Meant> {
   const name = parseStateName(word) === undefined ? stateName(word, 0) : word;
   if (parseStateName(name) === undefined) {
-    throw new UserError('bad-name', `"${word}" is not a state file's name, nor an instance's`);
+    throw new UserError('bad-name', `"${word}" is not a valid name of a state file or an instance`);
   }
   const problems: string[] = [];
   for (const on of volumes) {
@@ -146,7 +149,7 @@ function refuseLiving(living: ReadonlySet<string>): void {
   if (living.size === 0) return;
   throw new UserError(
     'workers-alive',
-    `workers are at work on this volume (${[...living].join(', ')}); stop them first`,
+    `workers are running on this volume (${[...living].join(', ')}); stop them first`,
   );
 }
 
@@ -155,7 +158,7 @@ async function isMeant(question: string, { yes }: Settings, io: Io): Promise<boo
   if (!io.interactive && !yes) {
     throw new UserError(
       'not-asked',
-      'there is no terminal to ask on; with --yes it is done without asking',
+      'cannot ask for confirmation: not on a terminal; use --yes to skip the question',
     );
   }
   if (yes || (await io.confirm(question))) return true;
@@ -164,18 +167,18 @@ async function isMeant(question: string, { yes }: Settings, io: Io): Promise<boo
 }
 
 function namesOf(names: readonly string[]): string {
-  const more = names.length - LISTED;
-  return names.slice(0, LISTED).join(', ') + (more > 0 ? ` and ${more} more` : '');
+  const more = names.length - MAX_LISTED_WORKERS;
+  return names.slice(0, MAX_LISTED_WORKERS).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
-/** Sessions whose lease moves. It takes a lease's pulse to tell, and only where there are leases. */
+/** Sessions whose lease changes within two heartbeats. Returns at once if there are no leases. */
 async function findLiving(
   { files, layout, volume }: OpenedVolume,
   stop: AbortSignal,
 ): Promise<Set<string>> {
   const before = await readLeases(files, layout);
   if (before.size === 0 || volume === undefined) return new Set();
-  // Two beats; there are five to a lease.
+  // Two heartbeats; there are five to a lease.
   await realClock.sleep((volume.lease * 2) / 5, stop);
   const after = await readLeases(files, layout);
   return new Set(

@@ -1,4 +1,4 @@
-/** `flockwork results`: what finished instances have come to. */
+/** `flockwork results`: prints the outputs of finished instances. */
 import { parseStateName } from '../../machine/name.ts';
 import { readResults, type Result } from '../../volume/results.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
@@ -6,14 +6,14 @@ import type { Settings } from '../options.ts';
 import { clockTime, table } from '../tables.ts';
 import { onEach, requireVolume, type OpenedVolume } from '../volume.ts';
 
-/** For people; programs get all of them. */
-const PAGE = 100;
-const PROGRESS_RESULTS = 1000;
+/** For people; `--json` prints all. */
+const DEFAULT_PAGE_RESULTS = 100;
+const RESULTS_PER_PROGRESS = 1000;
 
 export const results: Command = {
   name: 'results',
   describe: 'Outputs of finished instances',
-  positional: { name: 'instances', describe: 'These only', many: true },
+  positional: { name: 'instances', describe: 'Only these instances', many: true },
   options: [...COMMON, 'machine', 'prefix', 'limit', 'all', 'jsonl', 'json'],
   optionTexts: {
     machine: { describe: 'Instances of this machine: NAME or NAME:VERSION', group: 'Which' },
@@ -22,10 +22,7 @@ export const results: Command = {
   examples: [
     ['$0 results --dir /mnt/states', 'a table of the first hundred'],
     ['$0 results --jsonl | jq .output', 'all of them, one JSON object a line'],
-    [
-      '$0 results --machine thumbnails --all',
-      'of one machine, with what branches of forks ended with',
-    ],
+    ['$0 results --machine thumbnails --all', 'of one machine, with the branches of forks'],
   ],
   run: (settings, words, io) =>
     onEach(asJson(settings), io, async (opened, each) => {
@@ -46,7 +43,7 @@ async function resultsOn(
   words: readonly string[],
   io: Io,
 ): Promise<void> {
-  const most = limit ?? (json ? Number.POSITIVE_INFINITY : PAGE);
+  const most = limit ?? (json ? Number.POSITIVE_INFINITY : DEFAULT_PAGE_RESULTS);
   const named = new Set(words.map((word) => parseStateName(word)?.instance ?? word));
   const isWanted = (instance: string): boolean =>
     instance.startsWith(prefix) && (named.size === 0 || named.has(instance));
@@ -59,7 +56,7 @@ async function resultsOn(
     if (isOther || (result.isBranch && !all && named.size === 0)) continue;
     count += 1;
     if (count > most) break;
-    if (count % PROGRESS_RESULTS === 0) io.draw?.(`${count} results`);
+    if (count % RESULTS_PER_PROGRESS === 0) io.draw?.(`${count} results`);
     const { isBranch: _isBranch, ...told } = result;
     if (json) io.print(JSON.stringify(told));
     else found.push(result);
@@ -67,7 +64,7 @@ async function resultsOn(
   }
   io.draw?.('');
   if (!json) io.print(describe(found));
-  if (count > most) io.say(`… and more: --limit says how many, --jsonl prints all of them`);
+  if (count > most) io.say(`… and more: raise --limit, or print all with --jsonl`);
 }
 
 function describe(found: readonly Result[]): string {

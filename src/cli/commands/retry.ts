@@ -1,4 +1,4 @@
-/** `flockwork retry`: bring failed states back. */
+/** `flockwork retry`: makes failed states available again. */
 import { UserError } from '../../machine/errors.ts';
 import { parseStateName } from '../../machine/name.ts';
 import type { ClientApi } from '../../engine/engine.ts';
@@ -15,26 +15,29 @@ interface Failed {
 
 export const retry: Command = {
   name: 'retry',
-  describe: 'Bring failed states back: their attempts are forgotten, and they are available again',
+  describe: 'Make failed states available again, with no attempts',
   positional: { name: 'names', describe: 'State files or instances', many: true },
   options: [...COMMON, 'all', 'json'],
-  optionTexts: { all: { describe: 'Everything that has failed' } },
+  optionTexts: { all: { describe: 'All failed states' } },
   excludes: { all: ['names'] },
   examples: [
     ['$0 retry report-7.state', 'one state'],
-    ['$0 retry --all', 'everything that failed'],
+    ['$0 retry --all', 'all failed states'],
   ],
   run: async (settings, words, io) => {
     if (settings.all === words.length > 0) {
-      throw new UserError('usage', 'retry either NAMES or --all');
+      throw new UserError('usage', 'expected either NAMES or --all');
     }
     const failed = (await Promise.all((await openAll(settings)).map(failedOn))).flat();
     const isMeant = ({ name }: Failed, word: string): boolean =>
       name === word || parseStateName(name)?.instance === word;
     const unknown = words.filter((word) => !failed.some((one) => isMeant(one, word)));
     if (unknown.length > 0) {
-      const all = failed.map(({ name }) => name).join(', ') || 'nothing has';
-      throw new UserError('not-failed', `${unknown.join(', ')}: not among what failed (${all})`);
+      const all = failed.map(({ name }) => name).join(', ') || 'none';
+      throw new UserError(
+        'not-failed',
+        `${unknown.join(', ')}: not among the failed states (${all})`,
+      );
     }
     const meant = settings.all
       ? failed
@@ -52,7 +55,7 @@ export const retry: Command = {
       if (meant.length === 0) io.print('nothing has failed');
       if (retried.length > 0) io.print(`available again: ${retried.join(', ')}`);
       if (forgotten.length > 0) {
-        io.print(`removed from failed/, as the state file is gone: ${forgotten.join(', ')}`);
+        io.print(`removed from failed/, as the state file does not exist: ${forgotten.join(', ')}`);
       }
     }
     return EXIT.done;

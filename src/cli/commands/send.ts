@@ -1,28 +1,25 @@
-/** `flockwork send INSTANCE EVENT`: an event for an instance, and what becomes of it. */
+/** `flockwork send INSTANCE EVENT`: sends an event; with `--wait`, waits for its outcome. */
 import { randomUUID } from 'node:crypto';
 import { durationProblem, formatDuration } from '../../machine/duration.ts';
 import { UserError } from '../../machine/errors.ts';
 import { instanceProblem, parseStateName } from '../../machine/name.ts';
 import type { AppliedEvent, RejectionRecord } from '../../machine/record.ts';
-import { lastState } from '../../volume/chain.ts';
 import type { ClientApi } from '../../engine/engine.ts';
 import { volumeClient } from '../../volume/engine.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
-import { homeOf } from '../directories.ts';
 import type { Settings } from '../options.ts';
 import { parseJsonOption } from '../json-option.ts';
 import { describeOutcome, statusOfOutcome } from '../outcome-text.ts';
-import { realClock } from '../real.ts';
-import { openAll } from '../volume.ts';
+import { realClock } from '../node-ports.ts';
+import { openOnly } from '../volume.ts';
 
-/** Milliseconds between two looks for an outcome. */
-const LOOK = 50;
+const LOOK_INTERVAL_MS = 50;
 
 export const send: Command = {
   name: 'send',
   describe: 'Send an event to an instance',
   positional: [
-    { name: 'instance', describe: 'Its name: what stands before .state', required: true },
+    { name: 'instance', describe: 'Its name: the part before .state', required: true },
     { name: 'event', describe: 'The name of the event', required: true },
   ],
   options: [...COMMON, 'details', 'id', 'in', 'grace', 'originator', 'wait', 'timeout', 'json'],
@@ -33,7 +30,7 @@ export const send: Command = {
     ['$0 send door "open requested"', 'an event for the instance door'],
     [
       `$0 send order-7 pay --details '{"amount": 12}' --id payment-991 --wait`,
-      'once, however often it is sent',
+      'applied once, however often it is sent',
     ],
   ],
   run: async (settings, words, io) => {
@@ -41,13 +38,7 @@ export const send: Command = {
     const id = settings.id ?? randomUUID();
     const badDelay = durationProblem(settings.in, 0);
     if (badDelay !== undefined) throw new UserError('bad-event', `--in: ${badDelay}`);
-    const opened = await homeOf(
-      await openAll(settings),
-      ({ layout }) => layout.root,
-      instance,
-      async ({ files, layout }) => (await lastState(files, layout, instance)) !== undefined,
-    );
-    const client = volumeClient(opened);
+    const client = volumeClient(await openOnly(settings, 'send'));
     const file = {
       event,
       ...(settings.details !== undefined && {
@@ -61,7 +52,7 @@ export const send: Command = {
     const sent = await client.send({ to: instance, id, file });
     if (sent.kind === 'over') return tell(settings, io, sent.outcome);
     if (!settings.wait) {
-      const text = `sent ${id}; flockwork outcome ${id} tells what became of it`;
+      const text = `sent ${id}; flockwork outcome ${id} prints the outcome`;
       io.print(settings.json ? JSON.stringify({ id, sent: sent.name }) : text);
       return EXIT.done;
     }
@@ -72,7 +63,7 @@ export const send: Command = {
         ? 'yet'
         : `within ${formatDuration(settings.timeout)}`;
     io.say(
-      `${id} is sent, and stays so, but nothing has come of it ${since}; flockwork outcome ${id} tells later`,
+      `${id} was sent and remains pending, but has no outcome ${since}; try flockwork outcome ${id} later`,
     );
     return EXIT.incomplete;
   },
@@ -81,12 +72,12 @@ export const send: Command = {
 function wordsOf(words: readonly string[]): [instance: string, event: string] {
   const [instance = '', event = ''] = words;
   if (words.length !== 2 || event === '') {
-    throw new UserError('usage', 'send INSTANCE EVENT: two words; quote an event that has spaces');
+    throw new UserError('usage', 'expected send INSTANCE EVENT; quote an event that has spaces');
   }
   const name = parseStateName(instance)?.instance ?? instance;
   const problem = instanceProblem(name);
   if (problem !== undefined)
-    throw new UserError('usage', `"${instance}" is no instance: ${problem}`);
+    throw new UserError('usage', `"${instance}" is not a valid instance: ${problem}`);
   return [name, event];
 }
 
@@ -102,7 +93,7 @@ async function waitFor(
     if (over !== undefined) return over.outcome;
     const left = end - realClock.monotonic();
     if (left <= 0) return undefined;
-    await realClock.sleep(Math.min(LOOK, left), io.stop);
+    await realClock.sleep(Math.min(LOOK_INTERVAL_MS, left), io.stop);
   }
   return undefined;
 }

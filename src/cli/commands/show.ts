@@ -1,4 +1,4 @@
-/** `flockwork show INSTANCE`: an instance's whole chain. */
+/** `flockwork show INSTANCE`: prints an instance's whole chain. */
 import { formatDuration } from '../../machine/duration.ts';
 import { UserError } from '../../machine/errors.ts';
 import { instanceProblem, parseStateName } from '../../machine/name.ts';
@@ -7,25 +7,25 @@ import type { ChainStep } from '../../engine/engine.ts';
 import { placeOf } from '../../volume/overview.ts';
 import { listPending, readPending, stillCounts, type QueuedEvent } from '../../volume/pending.ts';
 import { volumeClient } from '../../volume/engine.ts';
-import { describeBlocked, openBranches, type OpenBranch } from '../blocked.ts';
+import { describeBlocked, openBranches, type OpenBranch } from '../describe-join.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { realClock } from '../real.ts';
+import { realClock } from '../node-ports.ts';
 import { oneLine } from '../shown.ts';
 import { userPlace } from '../stack.ts';
 import { clockTime, paint, table } from '../tables.ts';
 import { openAll, withDirectory, type OpenedVolume } from '../volume.ts';
 
-/** And what keeps it, if it is a join that waits. */
+/** `blockedBy`: the open branches of a join that waits. */
 type ShownStep = Omit<ChainStep, 'join'> & { readonly blockedBy: readonly OpenBranch[] };
 
-/** `in`: milliseconds until it is due. */
+/** `in`: milliseconds until the event is due. */
 type ComingEvent = QueuedEvent & { readonly in: number };
 
 export const show: Command = {
   name: 'show',
   describe:
-    "An instance's whole chain: states, workers, times, attempts, events, output; and what is on its way to it",
-  positional: { name: 'instance', describe: 'The name before .state', required: true },
+    "An instance's whole chain: states, workers, times, attempts, events, output, and pending events",
+  positional: { name: 'instance', describe: 'Its name: the part before .state', required: true },
   options: [...COMMON, 'json'],
   examples: [
     ['$0 show countdown', 'every step of countdown.state'],
@@ -36,7 +36,9 @@ export const show: Command = {
     const instance = parseStateName(word)?.instance ?? word;
     const problem = instanceProblem(instance);
     if (problem !== undefined) {
-      throw new UserError('bad-name', `"${word}" is no instance: ${problem}`, { name: word });
+      throw new UserError('bad-name', `"${word}" is not a valid instance: ${problem}`, {
+        name: word,
+      });
     }
     let isFound = false;
     for (const opened of volumes) {
@@ -55,7 +57,7 @@ export const show: Command = {
     const where = volumes.map(({ layout }) => layout.root).join(', ');
     throw new UserError(
       'no-instance',
-      `there is no instance ${instance} in ${where}; flockwork status tells what there is`,
+      `there is no instance ${instance} in ${where}; flockwork list prints all instances`,
     );
   },
 };
@@ -71,7 +73,7 @@ async function stepsOf(opened: OpenedVolume, instance: string): Promise<ShownSte
   return steps;
 }
 
-/** Events on their way to it; a timer that was set in an earlier state counts no more, and is left out. */
+/** Pending events of an instance, without timers of earlier states, which do not apply any more. */
 async function eventsFor(
   { files, layout }: OpenedVolume,
   instance: string,
@@ -92,7 +94,7 @@ type SentEvent = Partial<
   Pick<AppliedEvent, 'originator' | 'timestamp' | 'details' | 'detailsBytes'>
 >;
 
-/** Who sent it, when, and what it says. */
+/** The originator, time and details of an event. */
 function describeSent({ originator, timestamp, details, detailsBytes }: SentEvent): string {
   return [
     originator === undefined ? '' : ` from ${originator}`,
@@ -115,7 +117,7 @@ function describeApplied(applied: AppliedEvent): string {
 }
 
 function describeChain(chain: readonly ShownStep[]): string[] {
-  if (chain.length === 0) return ['there is no such instance yet'];
+  if (chain.length === 0) return ['the instance does not exist yet'];
   const rows = chain.map((step) => [
     step.name,
     step.flag,

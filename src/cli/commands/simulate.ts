@@ -1,4 +1,4 @@
-/** `flockwork simulate`: real workers in virtual time, on a volume where everything goes wrong. */
+/** `flockwork simulate`: runs the real workers in virtual time, on a volume with injected faults. */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -11,19 +11,17 @@ import { shrink } from '../../sim/shrink.ts';
 import { simulate, type RunOptions } from '../../sim/simulation.ts';
 import { EXIT, FOUND, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
-import type { ThreadReport, ThreadTask } from '../simulate-thread.ts';
-import { PHASES } from '../phases.ts';
-import { predictScale } from '../scale.ts';
-import { loadOwn } from '../simulated.ts';
+import type { SimulationReport, SimulationTask } from '../simulate-thread.ts';
+import { loadOwn } from '../load-scenario.ts';
 
-const LARGEST_BASE = 1e9;
-const HOUR = 3_600_000;
-/** Milliseconds between lines of progress where there is no terminal. */
-const LINE = 30_000;
+const MAX_RANDOM_BASE = 1e9;
+const HOUR_MS = 3_600_000;
+/** Between lines of progress without a terminal. */
+const PROGRESS_INTERVAL_MS = 30_000;
 
 export const simulation: Command = {
   name: 'simulate',
-  describe: 'Run workers in virtual time, with crashes, lost replies, lying caches and power cuts',
+  describe: 'Run workers in virtual time, with crashes, lost replies, stale caches and power cuts',
   positional: { name: 'paths', describe: 'State files to run, with --machines', many: true },
   options: [
     'seed',
@@ -35,54 +33,29 @@ export const simulation: Command = {
     'machines',
     'trace',
     'shrink',
-    'scale',
-    'network',
-    'tick',
-    'leaves',
-    'concurrency',
-    ...PHASES,
-    'lease',
     'json',
     'config',
   ],
   optionTexts: {
     workers: {
-      describe: 'Worker processes in each run; with --scale: to predict for',
+      describe: 'Worker processes in each run',
       group: 'The runs',
       defaultText: 'as the seed says',
     },
-    concurrency: { describe: 'With --scale: ticks at the same time', group: 'The prediction' },
-    lease: { describe: 'With --scale: a worker silent for so long counts as dead' },
-    assignment: { describe: 'With --scale: length of the Worker Assignment phase' },
-    commitment: { describe: 'With --scale: length of the Worker Commitment phase' },
-    update: { describe: 'With --scale: length of the Update System phase' },
-    buffer: { describe: 'With --scale: length of the buffer after each phase' },
   },
-  excludes: {
-    seed: ['seeds', 'base'],
-    scale: ['paths', 'machines', 'seed', 'seeds', 'base', 'minutes', 'trace', 'shrink'],
-  },
-  needs: {
-    trace: ['seed', 'shrink'],
-    ...Object.fromEntries(
-      (['network', 'tick', 'leaves', 'concurrency', ...PHASES, 'lease'] as const).map((name) => [
-        name,
-        ['scale'],
-      ]),
-    ),
-  },
+  excludes: { seed: ['seeds', 'base'] },
+  needs: { trace: ['seed', 'shrink'] },
+  removed: { scale: 'in a checkout, run npm run bench -- scale' },
   exits:
-    '0 every run was right, 2 wrong usage, 10 a promise was broken, 11 a run did not come to its end, ' +
+    '0 every run was right, 2 wrong usage, 10 a guarantee was violated, 11 a run did not end, ' +
     '12 the program itself failed, 130 stopped by Ctrl-C.',
   examples: [
     ['$0 simulate --seeds 10000', 'ten thousand runs, all of them new'],
-    ['$0 simulate --seed 4711 --trace run.log', 'one run again, every event of it in a file'],
+    ['$0 simulate --seed 4711 --trace run.log', 'one run again, with a trace of its events'],
     ['$0 simulate --seed 4711 --shrink', 'the fewest faults that still make it fail'],
     ['$0 simulate states/ --machines ./machines --seeds 500', 'your own machines'],
-    ['$0 simulate --scale --tick 5s', 'file operations per second, for 10 to 10,000 workers'],
   ],
   run: async (settings, paths, io) => {
-    if (settings.scale) return predictScale(settings, paths, io);
     const own = await loadOwn(settings.machines, paths);
     if (settings.seed !== undefined) return replay(settings.seed, settings, own, io);
     const found = await campaign(settings, paths, io);
@@ -101,7 +74,7 @@ function wishesOf({ workers, states, minutes }: Settings): Wishes {
   };
 }
 
-/** One run, once more or for the first time; shrunk, if it fails and that is asked for. */
+/** Runs one seed; with `--shrink`, shrinks it if it fails. */
 async function replay(seed: string, settings: Settings, own: RunOptions, io: Io): Promise<number> {
   const scenario = drawScenario(seed, wishesOf(settings));
   let outcome = await simulate(scenario, own);
@@ -122,7 +95,7 @@ async function replay(seed: string, settings: Settings, own: RunOptions, io: Io)
   return exitOf(outcome);
 }
 
-/** Runs it with its trace, and returns that one's hash: the same whenever and wherever it is run again. */
+/** Runs a scenario with its trace, and returns the hash of the trace, which is reproducible. */
 async function traced(
   scenario: Scenario,
   options: RunOptions,
@@ -161,13 +134,13 @@ function describeOutcome(outcome: Outcome): string {
   ].join('\n');
 }
 
-/** Many runs on all cores. Resolves to the first that fails, or undefined. */
+/** Runs many seeds on all cores. Resolves to the first failure, or undefined. */
 async function campaign(
   settings: Settings,
   paths: readonly string[],
   io: Io,
 ): Promise<Outcome | undefined> {
-  const base = settings.base ?? Math.floor(Math.random() * LARGEST_BASE);
+  const base = settings.base ?? Math.floor(Math.random() * MAX_RANDOM_BASE);
   const { seeds } = settings;
   const totals = noTotals();
   const began = performance.now();
@@ -177,7 +150,7 @@ async function campaign(
   const shared = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
   const enough = (): void => void Atomics.store(new Int32Array(shared), 1, 1);
   io.stop.addEventListener('abort', enough, { once: true });
-  const task: ThreadTask = {
+  const task: SimulationTask = {
     base,
     seeds,
     wishes: wishesOf(settings),
@@ -185,13 +158,13 @@ async function campaign(
     paths,
     shared,
   };
-  const onReport = (report: ThreadReport): void => {
+  const onReport = (report: SimulationReport): void => {
     if (report.kind === 'failure') found ??= report.outcome;
     else addTotals(totals, report.totals);
     const now = performance.now();
     const text = describeProgress(totals, seeds, now - began);
     io.draw?.(text);
-    if (io.draw === undefined && !settings.json && now - said > LINE) {
+    if (io.draw === undefined && !settings.json && now - said > PROGRESS_INTERVAL_MS) {
       io.say(text);
       said = now;
     }
@@ -206,13 +179,16 @@ async function campaign(
     io.print(describeTotals(totals, seconds));
     if (found !== undefined) {
       io.print(describeOutcome(found));
-      io.print(`once more: flockwork simulate --seed ${found.seed} --shrink --trace run.log`);
+      io.print(`run it again: flockwork simulate --seed ${found.seed} --shrink --trace run.log`);
     }
   }
   return found;
 }
 
-function runThread(task: ThreadTask, onReport: (report: ThreadReport) => void): Promise<void> {
+function runThread(
+  task: SimulationTask,
+  onReport: (report: SimulationReport) => void,
+): Promise<void> {
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
   const thread = new Worker(new URL(`../simulate-thread${extension}`, import.meta.url), {
     workerData: task,
@@ -227,14 +203,14 @@ function runThread(task: ThreadTask, onReport: (report: ThreadReport) => void): 
 function describeProgress(totals: Totals, seeds: number, ms: number): string {
   const rate = (totals.runs * 1000) / ms;
   const left = Math.round((seeds - totals.runs) / Math.max(rate, 1e-9));
-  const hours = (totals.time / HOUR).toFixed(1);
+  const hours = (totals.time / HOUR_MS).toFixed(1);
   return `${totals.runs}/${seeds} runs, ${rate.toFixed(0)}/s, ${left} s left; ${hours} virtual hours, nothing found`;
 }
 
 function describeTotals(totals: Totals, seconds: number): string {
   const faults = Object.entries(totals.faults).toSorted(([, a], [, b]) => b - a);
   return [
-    `${totals.runs} runs in ${seconds.toFixed(0)} s: ${(totals.time / HOUR).toFixed(1)} virtual hours, ` +
+    `${totals.runs} runs in ${seconds.toFixed(0)} s: ${(totals.time / HOUR_MS).toFixed(1)} virtual hours, ` +
       `${totals.operations} file operations, ${totals.ticks} ticks, ${totals.commits} commits`,
     `faults: ${faults.map(([kind, count]) => `${count} × ${kind}`).join(', ')}`,
   ].join('\n');

@@ -1,10 +1,10 @@
-/** `flockwork status`: how far the volume is, and who does what. */
+/** `flockwork status`: prints the progress of the volume, its workers, and failures. */
 import { formatDuration } from '../../machine/duration.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
 import { look, newMemory, type LookMemory } from '../look.ts';
 import type { Settings } from '../options.ts';
-import { realClock } from '../real.ts';
+import { realClock } from '../node-ports.ts';
 import type { StatusReport } from '../report.ts';
 import { statusText } from '../status-text.ts';
 import { paint } from '../tables.ts';
@@ -14,18 +14,17 @@ const LIVE_INTERVAL_MS = 500;
 
 export const status: Command = {
   name: 'status',
-  describe:
-    'How far the volume is, who does what, what waits for what, and why what failed has failed',
+  describe: 'Print progress, workers, what waits for what, and reasons of failures',
   options: [...COMMON, 'watch', 'all', 'json'],
   optionTexts: {
     all: { describe: 'All workers that are gone, too', group: 'Output' },
-    watch: { describe: 'Show it again and again, until everything is done', group: 'Output' },
+    watch: { describe: 'Repeat until everything is done', group: 'Output' },
   },
   examples: [
     ['$0 status --dir /mnt/states', 'once'],
     ['$0 status --watch', 'a live view, until everything is done or Ctrl-C'],
-    ['$0 status --all', 'with workers that have gone long ago'],
-    ['$0 status --json | jq .counts', 'for programs; with --watch, one line each time'],
+    ['$0 status --all', 'with all workers that are gone'],
+    ['$0 status --json | jq .counts', 'for programs; with --watch, one line for each look'],
   ],
   run: async (settings, _words, io) => {
     const screen = settings.watch && !settings.json ? io.screen : undefined;

@@ -1,23 +1,23 @@
-/** `flockwork submit`: put state files into a volume. */
+/** `flockwork submit`: puts state files into a volume. */
 import { randomUUID } from 'node:crypto';
 import { UserError } from '../../machine/errors.ts';
 import type { Candidate } from '../../engine/validate.ts';
 import type { Submitted } from '../../engine/engine.ts';
-import { readCandidates } from '../candidates.ts';
+import { readCandidates } from '../read-state-files.ts';
 import { COMMON, EXIT, LOGGING, type Command, type Io } from '../command.ts';
-import { directoriesOf } from '../directories.ts';
+import { directoryOf } from '../directories.ts';
 import { gatherKnowledge, refuseUnknown } from '../known-machines.ts';
 import { countedInstances, instancesOfFiles, instancesOfLines } from '../new-instances.ts';
 import type { Settings } from '../options.ts';
 import { submitAll } from '../submissions.ts';
 import { submitFromInboxes } from './submit-watch.ts';
 
-/** Outcomes up to which each is printed; a summary stands for more. */
-const LISTED = 20;
+/** More outcomes are printed as a summary. */
+const MAX_LISTED_OUTCOMES = 20;
 
 export const submit: Command = {
   name: 'submit',
-  describe: 'Put state files into a volume: whole, and never over what is there',
+  describe: 'Put state files into a volume, atomically and without overwriting',
   positional: {
     name: 'paths',
     describe: 'State files, or folders of them; with --each, any files',
@@ -38,11 +38,11 @@ export const submit: Command = {
     ...LOGGING,
   ],
   optionTexts: {
-    watch: { describe: 'Submit what is dropped into the folders PATHS, until told to stop' },
+    watch: { describe: 'Submit files that are dropped into the folders PATHS, until stopped' },
     machine: { describe: 'Make new instances of this machine: NAME or NAME:VERSION' },
     machines: {
       describe:
-        'Refuse what the machines in this folder or file do not know, whatever workers know; may be repeated',
+        'Check against the machines in this folder or file only, not those of workers; may be repeated',
     },
   },
   excludes: { from: ['paths', 'each', 'payload', 'count'], each: ['payload', 'count'] },
@@ -59,17 +59,13 @@ export const submit: Command = {
       'all state files of two folders',
     ],
     [
-      "$0 submit jobs/ --dir '/mnt/vol-*'",
-      'spread over several volumes, each instance always to the same one',
-    ],
-    [
       '$0 submit --watch /data/inbox --dir /mnt/states',
       'each state file that is dropped into a folder',
     ],
     [`$0 submit --machine countdown --payload '{"count": 3}' --count 10`, 'ten new instances'],
     [
       '$0 submit --machine thumbnails --each photos/*.jpg',
-      'an instance for each file, its payload {"path": "/…/photos/a.jpg"}; the same again adds nothing',
+      'an instance for each file, its payload {"path": "/…/photos/a.jpg"}; repeating it adds nothing',
     ],
     [
       '$0 submit --machine orders --from orders.jsonl --name orders-may',
@@ -78,20 +74,20 @@ export const submit: Command = {
   ],
   run: async (settings, paths, io) => {
     if (settings.watch) return submitFromInboxes(settings, paths, io);
-    const directories = directoriesOf(settings);
+    const directory = directoryOf(settings, 'submit');
     const unique = randomUUID().slice(0, 8);
     const candidates = await candidatesOf(settings, paths, unique, io);
-    const knowledge = await gatherKnowledge(directories, settings.machines);
-    // All new instances are at the beginning of one machine.
+    const knowledge = await gatherKnowledge(directory, settings.machines);
+    // New instances all have the same machine and state.
     const looked = settings.machine === undefined ? candidates : candidates.slice(0, 1);
     for (const warning of refuseUnknown(looked, knowledge)) io.say(`warning: ${warning}`);
     const dryRun = settings['dry-run'];
-    const outcomes = await submitAll(directories, candidates, { unique, dryRun }, io);
+    const outcomes = await submitAll(directory, candidates, { unique, dryRun }, io);
     if (settings.json) io.print(JSON.stringify(Object.fromEntries(outcomes)));
     else for (const line of describe(outcomes, dryRun)) io.print(line);
     refuseTaken(outcomes);
     if (outcomes.size === candidates.length) return EXIT.done;
-    io.say(`stopped: ${outcomes.size} of ${candidates.length} have been looked at`);
+    io.say(`stopped after ${outcomes.size} of ${candidates.length}`);
     return EXIT.incomplete;
   },
 };
@@ -107,8 +103,8 @@ async function candidatesOf(
   if (isNamed ? paths.length > 0 !== each : paths.length === 0) {
     const message = each
       ? 'submit --each needs PATHS'
-      : 'submit either PATHS, or new instances with --machine (for files: --each)';
-    throw new UserError('usage', `${message}; flockwork submit --help tells more`);
+      : 'expected PATHS, or new instances with --machine (for files: --each)';
+    throw new UserError('usage', `${message}; see flockwork submit --help`);
   }
   if (!isNamed)
     return notNone(readCandidates(paths), `no state file (NAME.state) in ${paths.join(', ')}`);
@@ -128,7 +124,7 @@ function describe(outcomes: ReadonlyMap<string, Submitted>, dryRun: boolean): st
   const say = (outcome: Submitted): string =>
     dryRun && outcome === 'submitted' ? 'would be submitted' : outcome;
   const lines =
-    outcomes.size > LISTED
+    outcomes.size > MAX_LISTED_OUTCOMES
       ? []
       : [...outcomes].map(([name, outcome]) => `${name}: ${say(outcome)}`);
   if (outcomes.size <= 1) return lines;
@@ -143,8 +139,9 @@ function describe(outcomes: ReadonlyMap<string, Submitted>, dryRun: boolean): st
 function refuseTaken(outcomes: ReadonlyMap<string, Submitted>): void {
   const taken = [...outcomes].filter(([, outcome]) => outcome === 'name taken');
   if (taken.length === 0) return;
-  const names = taken.slice(0, LISTED).map(([name]) => name);
-  if (taken.length > LISTED) names.push(`and ${taken.length - LISTED} more`);
+  const names = taken.slice(0, MAX_LISTED_OUTCOMES).map(([name]) => name);
+  if (taken.length > MAX_LISTED_OUTCOMES)
+    names.push(`and ${taken.length - MAX_LISTED_OUTCOMES} more`);
   throw new UserError(
     'name-taken',
     `kept as they are, because other files have these names: ${names.join(', ')}; submit them under other names`,

@@ -1,4 +1,4 @@
-/** `flockwork up`: submit, and run several local workers until everything is done. */
+/** `flockwork up`: submits files, and runs several local workers until everything is done. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -8,33 +8,34 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../machine/errors.ts';
 import { takeCensus, type Census } from '../../volume/census.ts';
+import type { Submitted } from '../../engine/engine.ts';
 import type { JournalEntry } from '../../volume/operations.ts';
 import { journalSizes } from '../../volume/history.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { readClaims, readOverview, type Overview } from '../../volume/overview.ts';
-import { readCandidates } from '../candidates.ts';
+import { readCandidates } from '../read-state-files.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
-import { directoriesOf } from '../directories.ts';
+import { directoriesOf, directoryOf } from '../directories.ts';
 import { passedOn, quoted, repeated } from '../flags.ts';
 import { checkInboxes } from '../inbox/inboxes.ts';
-import { entriesOfAll, sumOf } from '../merged.ts';
+import { entriesOfAll, sumOf } from '../multi-volume.ts';
 import type { Settings } from '../options.ts';
 import { submitAll } from '../submissions.ts';
-import { hostName, realClock } from '../real.ts';
+import { hostName, realClock } from '../node-ports.ts';
 import { flagTable, progressLine, workTable } from '../tables.ts';
 import type { OpenedVolume } from '../volume.ts';
 import { INBOX_TEXTS, refuseTooFew, WORK } from './worker.ts';
 
-/** Milliseconds between looks at the flags; and at least so many times what the last look took. */
-const LOOK = 300;
-const LOOK_PAUSE = 10;
-/** Who holds what, as far as it fits into a line. */
-const SHOWN = 8;
-/** Ticks that are listed in the end: `flockwork log` has all of them. */
-const LISTED = 1000;
+/** Between looks at the flags; at least `LOOK_PAUSE_FACTOR` times what the last look took. */
+const LOOK_INTERVAL_MS = 300;
+const LOOK_PAUSE_FACTOR = 10;
+/** In the progress line. */
+const MAX_SHOWN_CLAIMS = 8;
+/** In the final table; `flockwork log` prints all. */
+const MAX_LISTED_TICKS = 1000;
 
-const WORKERS = 4;
+const DEFAULT_WORKERS = 4;
 
 export const up: Command = {
   name: 'up',
@@ -48,18 +49,18 @@ export const up: Command = {
   optionTexts: {
     ...INBOX_TEXTS,
     name: {
-      describe: 'What the names of the workers begin with: NAME-1, NAME-2, …',
+      describe: 'Prefix of the workers’ names: NAME-1, NAME-2, …',
       defaultText: 'HOSTNAME',
     },
     concurrency: { describe: 'Ticks at the same time in each worker' },
-    expect: { defaultText: 'as many as are started here' },
+    expect: { defaultText: 'the number of workers started here' },
     'log-format': { defaultText: 'pretty' },
   },
   examples: [
     ['$0 up simpleStates interestingStates', 'the examples, in ./stateFiles'],
     [
       '$0 up --dir /mnt/states --workers 8 --machines ./machines',
-      'work on what is there; the workers are HOSTNAME-1 … HOSTNAME-8',
+      'work on existing states; the workers are HOSTNAME-1 … HOSTNAME-8',
     ],
   ],
   run: async (settings, paths, io) => {
@@ -68,7 +69,15 @@ export const up: Command = {
     checkInboxes(settings, directories);
     for (const directory of directories) mkdirSync(directory, { recursive: true });
     const unique = randomUUID().slice(0, 8);
-    const submitted = await submitAll(directories, readCandidates(paths), { unique }, io);
+    const submitted =
+      paths.length === 0
+        ? new Map<string, Submitted>()
+        : await submitAll(
+            directoryOf(settings, 'up with PATHS'),
+            readCandidates(paths),
+            { unique },
+            io,
+          );
     if (io.stop.aborted) return EXIT.incomplete;
     const taken = [...submitted].filter(([, outcome]) => outcome === 'name taken');
     if (taken.length > 0) {
@@ -87,17 +96,17 @@ export const up: Command = {
     const nothingToDo = open === 0 && settings.inbox.length === 0;
     const statuses: number[] = [];
     if (settings.watch || !nothingToDo) {
-      const crew = startWorkers(settings, directories, io);
-      await showProgress(crew, volumes, io);
-      statuses.push(...crew.statuses);
+      const workers = startWorkers(settings, directories, io);
+      await showProgress(workers, volumes, io);
+      statuses.push(...workers.statuses);
     }
     const overviews = await Promise.all(volumes.map(({ layout }) => readOverview(files, layout)));
     const after = {
       census: sumOf(overviews.map(({ census }) => census)),
       failed: overviews.flatMap(({ failed }) => failed),
     };
-    const work = await readWork(volumes, sizes);
-    return conclude({ after, work, nothingToDo, statuses }, settings, io);
+    const ticked = await readTicks(volumes, sizes);
+    return summarize({ after, ticked, nothingToDo, statuses }, settings, io);
   },
 };
 
@@ -114,28 +123,28 @@ async function takeSum(volumes: Volumes): Promise<Census> {
   return sumOf(await each(volumes, (files, layout) => takeCensus(files, layout)));
 }
 
-interface LocalCrew {
+interface LocalWorkers {
   readonly statuses: number[];
   readonly ended: Promise<unknown>;
 }
 
-/** Each worker is a process of its own, exactly as on another host; its lines are told apart by its name. */
-function startWorkers(settings: Settings, directories: readonly string[], io: Io): LocalCrew {
+/** Each worker is a process of its own, as on another host; its output lines begin with its name. */
+function startWorkers(settings: Settings, directories: readonly string[], io: Io): LocalWorkers {
   const statuses: number[] = [];
   const places = directories.map((directory) => `--dir=${directory}`);
   const base = settings.name ?? hostName(io, hostname());
-  const count = settings.workers ?? WORKERS;
+  const count = settings.workers ?? DEFAULT_WORKERS;
   const passed = passedOn({ ...settings, expect: settings.expect ?? count }, WORK);
   const children = Array.from({ length: count }, (_, index) => {
     const name = `${base}-${index + 1}`;
     const child = spawn(
       process.execPath,
       [entryPoint(), 'worker', ...places, '--name', name, ...passed],
-      // Out of the terminal's reach: Ctrl-C asks this process, and this process asks them, once. The channel tells
-      // them that this process has ended, whatever ended it.
+      // Detached from the terminal: Ctrl-C reaches this process only, which then stops its workers once. The workers notice
+      // by the IPC channel when this process ends, for any reason.
       { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true },
     );
-    // With --json, standard output is for the program that asked.
+    // With --json, standard output is for the result only.
     relay(child, name, settings.json ? { ...io, print: io.say } : io);
     return { child, name };
   });
@@ -143,7 +152,7 @@ function startWorkers(settings: Settings, directories: readonly string[], io: Io
     for (const { child } of children) child.kill('SIGTERM');
   };
   io.stop.addEventListener('abort', stopAll, { once: true });
-  // Asked twice, this process ends at once, and so do they: it is their second signal.
+  // At a second signal this process ends at once; this second SIGTERM ends the workers, too.
   process.once('exit', stopAll);
   const ended = Promise.all(
     children.map(async ({ child }) => {
@@ -174,65 +183,68 @@ function relay(child: ChildProcess, name: string, io: Io): void {
   }
 }
 
-async function showProgress(crew: LocalCrew, volumes: Volumes, io: Io): Promise<void> {
+async function showProgress(workers: LocalWorkers, volumes: Volumes, io: Io): Promise<void> {
   const over = new AbortController();
-  void crew.ended.finally(() => over.abort());
+  void workers.ended.finally(() => over.abort());
   const started = realClock.monotonic();
   while (io.draw !== undefined && !over.signal.aborted) {
     const began = realClock.monotonic();
     const censuses = await each(volumes, (files, layout) => takeCensus(files, layout));
     const held = await each(volumes, (files, layout, index) =>
-      readClaims(files, layout, censuses[index]!.names.inProgress.slice(0, SHOWN)),
+      readClaims(files, layout, censuses[index]!.names.inProgress.slice(0, MAX_SHOWN_CLAIMS)),
     );
     const now = realClock.monotonic();
     io.draw(
       progressLine(
         sumOf(censuses),
-        held.flat().slice(0, SHOWN),
+        held.flat().slice(0, MAX_SHOWN_CLAIMS),
         now - started,
         process.stderr.columns,
       ),
     );
-    await realClock.sleep(Math.max(LOOK, LOOK_PAUSE * (now - began)), over.signal);
+    await realClock.sleep(
+      Math.max(LOOK_INTERVAL_MS, LOOK_PAUSE_FACTOR * (now - began)),
+      over.signal,
+    );
   }
   io.draw?.('');
-  await crew.ended;
+  await workers.ended;
 }
 
-interface Work {
+interface TickSummary {
   readonly listed: readonly JournalEntry[];
   readonly ticks: number;
 }
 
-/** What was ticked since the journals had these sizes. */
-async function readWork(
+/** Ticks since the journals had these `sizes`. */
+async function readTicks(
   volumes: Volumes,
   sizes: readonly ReadonlyMap<string, number>[],
-): Promise<Work> {
+): Promise<TickSummary> {
   const listed: JournalEntry[] = [];
   let ticks = 0;
   for await (const entries of entriesOfAll(volumes, sizes)) {
     ticks += entries.length;
-    listed.push(...entries.slice(0, LISTED - listed.length));
+    listed.push(...entries.slice(0, MAX_LISTED_TICKS - listed.length));
   }
   return { listed, ticks };
 }
 
-interface Conclusion {
+interface UpSummary {
   readonly after: Pick<Overview, 'census' | 'failed'>;
-  readonly work: Work;
+  readonly ticked: TickSummary;
   readonly nothingToDo: boolean;
   readonly statuses: readonly number[];
 }
 
-function conclude(
-  { after, work, nothingToDo, statuses }: Conclusion,
+function summarize(
+  { after, ticked, nothingToDo, statuses }: UpSummary,
   settings: Settings,
   io: Io,
 ): number {
   const { census, failed } = after;
   const left = census.available + census.inProgress;
-  const { listed: journal, ticks } = work;
+  const { listed: journal, ticks } = ticked;
   if (settings.json) {
     io.print(JSON.stringify({ done: census.done, failed, left, ticks, journal }));
   } else {
@@ -254,10 +266,10 @@ function closing(nothingToDo: boolean, left: number, failed: number, settings: S
   const volume = placesOf(settings);
   if (left > 0) {
     const again = ['flockwork up', volume, ...repeated(settings, WORK)].join(' ');
-    return `\n${left} states are left: ${again} goes on with them.`;
+    return `\n${left} states are left: ${again} continues.`;
   }
   if (failed > 0) {
-    return `\n${failed} failed: flockwork status ${volume} tells why, flockwork retry --all ${volume} lets them go on.`;
+    return `\n${failed} failed: flockwork status ${volume} prints the reasons, flockwork retry --all ${volume} makes them available again.`;
   }
   const intro = nothingToDo ? 'Everything was done already.' : 'Everything is done.';
   return (

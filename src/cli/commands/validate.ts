@@ -1,4 +1,4 @@
-/** `flockwork validate`: state files and machines, checked before a worker runs them. */
+/** `flockwork validate`: checks state files and machines before a worker runs them. */
 import { lstatSync, readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
@@ -28,8 +28,7 @@ export const validate: Command = {
         'Folder or file of machines that state files may name, besides those in PATHS; may be repeated',
     },
   },
-  exits:
-    '0 all right, 1 something is wrong, 2 wrong usage, or nothing to check, 130 stopped by Ctrl-C.',
+  exits: '0 no problems, 1 problems, 2 wrong usage, or nothing to check, 130 stopped by Ctrl-C.',
   examples: [
     ['$0 validate simpleStates', 'do they parse, and are their machines known?'],
     ['$0 validate machines', 'every module and configuration in a folder'],
@@ -66,7 +65,7 @@ export const validate: Command = {
 interface Found {
   readonly path: string;
   readonly kind: 'state' | 'machine';
-  /** The one that was named, if it was not the file. */
+  /** The folder that was named; undefined if the file was. */
   readonly folder: string | undefined;
 }
 
@@ -74,12 +73,12 @@ interface FoundMachine extends Pick<Found, 'folder'> {
   readonly machine: Machine;
 }
 
-/** A file as named; of a folder, what has a state file's or a machine's name. */
+/** A file in any case; of a folder, the files with the name of a state file or a machine. */
 function lookAt(path: string): Found[] {
   const kindOf = (name: string): Found['kind'] | undefined =>
     isStateName(name) ? 'state' : isMachineName(name) ? 'machine' : undefined;
   try {
-    // A folder may be called as a state file is: there, it is one that no worker can read.
+    // A folder inside a folder may have a state file's name: workers cannot read it, which is a problem.
     if (!statSync(path).isDirectory()) {
       return [{ path, kind: kindOf(basename(path)) ?? 'machine', folder: undefined }];
     }
@@ -110,7 +109,7 @@ async function checkMachine(path: string): Promise<CheckedMachine> {
 }
 
 /**
- * All of them that can be known together. Two of one name and version in one folder are a problem: no worker can load that.
+ * A registry of all machines. Two of the same name and version in one folder are a problem: no worker can load them.
  */
 function withoutTwins(
   own: readonly Machine[],
@@ -122,7 +121,9 @@ function withoutTwins(
   for (const { machine, folder } of machines) {
     const name = fullName(machine);
     if (folder !== undefined && seen.has(`${folder}/${name}`)) {
-      problems.push(`${folder}: there are two machines ${name}; give one another name or version`);
+      problems.push(
+        `${folder}: there are two machines ${name}; rename one, or give it another version`,
+      );
     }
     seen.add(`${folder}/${name}`);
     if (!kept.has(name)) kept.set(name, machine);
@@ -130,8 +131,8 @@ function withoutTwins(
   return createRegistry([...kept.values()]);
 }
 
-/** Files after which signals are looked for. */
-const BREATHE_AFTER = 100;
+/** Files between two checks for signals. */
+const FILES_PER_TURN = 100;
 
 async function checkStates(
   found: readonly Found[],
@@ -141,7 +142,7 @@ async function checkStates(
   const problems: string[] = [];
   const candidates: Candidate[] = [];
   for (const [index, { path, kind }] of found.entries()) {
-    if (index % BREATHE_AFTER === BREATHE_AFTER - 1) await breathe();
+    if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await breathe();
     if (stop.aborted) return [];
     if (kind !== 'state') continue;
     const reason = unreadable(lstatSync(path));
@@ -156,7 +157,7 @@ async function checkStates(
   ];
 }
 
-/** As a worker refuses it. */
+/** Why a worker would refuse the file, with the same limits. */
 function unreadable(stats: Stats): string | undefined {
   if (stats.isSymbolicLink()) return 'it is a link; workers read regular files only';
   if (!stats.isFile()) return 'it is not a regular file';

@@ -13,7 +13,7 @@ import { watchMachines } from '../machine-watch.ts';
 import type { OptionName, Settings } from '../options.ts';
 import { PHASES } from '../phases.ts';
 import { createLog } from '../log.ts';
-import { hostName } from '../real.ts';
+import { hostName } from '../node-ports.ts';
 import { startTicks } from '../ticks.ts';
 import { prepare, work } from '../work.ts';
 import { chooseName } from '../worker-name.ts';
@@ -58,7 +58,7 @@ export const worker: Command = {
   examples: [
     ['$0 worker --dir /mnt/states', 'work until nothing is left anywhere'],
     [
-      "$0 worker --dir '/mnt/vol-*'",
+      '$0 worker --dir /mnt/vol-1 --dir /mnt/vol-2',
       'the same on several volumes; --concurrency is for all of them together',
     ],
     [

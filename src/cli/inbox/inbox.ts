@@ -1,10 +1,10 @@
 /**
  * A hot folder: files that are dropped into it become instances. Many workers may share it. The rename into `submitted/` is
- * the claim; after it, every step may be repeated, by this worker or by another one, and leads to the same instance.
+ * the claim; every later step may be repeated, by any worker, with the same instance as its result.
  *
  *   DIR/NAME                      dropped; taken when its writing has finished
  *   DIR/submitted/.claim-…~NAME   claimed; its content is being read
- *   DIR/submitted/STEM-DIGEST.EXT has its name for good; the instance is STEM-DIGEST
+ *   DIR/submitted/STEM-DIGEST.EXT final name; the instance is STEM-DIGEST
  *   DIR/refused/NAME              cannot be submitted; NAME.reason says why
  */
 import { createHash, randomBytes } from 'node:crypto';
@@ -40,17 +40,17 @@ import {
   stateOf,
   SUBMITTED,
   submittedName,
-  type Claim,
+  type InboxClaim,
   type Entry,
   type Mode,
-  type Sighting,
+  type FileSighting,
 } from './rules.ts';
 
-/** Where instances go. */
+/** Submits instances to the volume. */
 export interface Submitter {
-  /** May be repeated: an instance that is there, or was there and is archived, is left as it is. */
+  /** May be repeated: an instance that exists or is archived is not changed. */
   submit(state: string, bytes: Uint8Array): Promise<void>;
-  /** State files that are certainly there. */
+  /** State files that certainly exist. */
   list(): Promise<ReadonlySet<string>>;
 }
 
@@ -68,25 +68,25 @@ export interface InboxPorts {
   readonly now: () => number;
 }
 
-/** Files that are worked on at a time. */
-const PARALLEL = 8;
-/** Never through a symbolic link, and without waiting for the writer of a FIFO. */
+/** Files that are processed at a time. */
+const PARALLEL_FILES = 8;
+/** Does not follow symbolic links, nor wait for the writer of a FIFO. */
 const READ_FLAGS: number = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-export class Inbox {
+export class HotFolder {
   readonly directory: string;
   readonly #machine: string | undefined;
   readonly #mode: Mode;
   readonly #ports: InboxPorts;
-  /** Of files that are not claimed yet, by their names' bytes. */
-  #dropped = new Map<string, Sighting>();
-  /** Of claims that a worker has left, or is at work on. */
-  #claims = new Map<string, Sighting>();
+  /** Files that are not claimed yet, by the bytes of their names. */
+  #dropped = new Map<string, FileSighting>();
+  /** Claims that are not finished. */
+  #claims = new Map<string, FileSighting>();
   /** Files in `submitted/` whose instances are on the volume. */
   #submitted = new Set<string>();
   #unsubmitted = 0;
-  #said = new Set<string>();
-  /** Files that have become instances. */
+  #warned = new Set<string>();
+  /** Count of files that have become instances. */
   taken = 0;
 
   constructor({ directory, machine }: InboxOptions, ports: InboxPorts) {
@@ -96,12 +96,12 @@ export class Inbox {
     this.#ports = ports;
   }
 
-  /** Something is to be looked at again soon. */
+  /** True if files must be looked at again soon. */
   get isPending(): boolean {
     return this.#dropped.size + this.#claims.size + this.#unsubmitted > 0;
   }
 
-  /** Told by a watcher: this file's size has not changed for `STABLE_MS`. */
+  /** Called by the watcher when a file's size has not changed for `STABLE_MS`. */
   async noteWritten(name: string): Promise<void> {
     const stats = await statsOf(join(this.directory, name));
     if (stats === undefined || isLeft(name, this.#mode)) return;
@@ -114,13 +114,13 @@ export class Inbox {
 
   /** Takes or refuses every file whose writing has finished. */
   async look(): Promise<void> {
-    const dropped = new Map<string, Sighting>();
+    const dropped = new Map<string, FileSighting>();
     const names = await readdir(this.directory, { encoding: 'buffer' });
     await forEach(names, (name) => this.#lookAt(name, dropped));
     this.#dropped = dropped;
   }
 
-  async #lookAt(bytes: Buffer, dropped: Map<string, Sighting>): Promise<void> {
+  async #lookAt(bytes: Buffer, dropped: Map<string, FileSighting>): Promise<void> {
     const name = bytes.toString();
     if (isLeft(name, this.#mode)) return;
     const path = Buffer.concat([Buffer.from(`${this.directory}/`), bytes]);
@@ -128,7 +128,7 @@ export class Inbox {
     if (stats === undefined) return;
     const decision = decide({ name, kind: kindOf(stats), bytes: stats.size }, this.#mode);
     if (decision.kind === 'leave') {
-      this.#sayOnce(name, `${name} is a folder: left alone, an inbox takes files only`);
+      this.#warnOnce(name, {}, 'ignored a folder: an inbox takes files only');
       return;
     }
     const now = this.#ports.now();
@@ -140,12 +140,9 @@ export class Inbox {
       if (!isFinished(sighting, now, isWhole)) return;
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return;
-      // It may become readable: that changes how it looks.
+      // It may become readable: a change of its mode is a new sighting.
       dropped.delete(keyOf(bytes));
-      this.#sayOnce(
-        name,
-        `cannot read ${name}: ${(error as Error).message}; left alone until that works`,
-      );
+      this.#warnOnce(name, { err: error }, 'cannot read file; will retry when it changes');
       return;
     }
     dropped.delete(keyOf(bytes));
@@ -171,7 +168,7 @@ export class Inbox {
     if (await moved(path, this.#path(SUBMITTED, claim))) await this.#finishClaim(claim);
   }
 
-  /** Leaves the claim where it is if the file still changes: the next `recover` comes to it. */
+  /** Keeps the claim if the file still changes; a later `recover` finishes it. */
   async #finishClaim(claim: string): Promise<void> {
     const parsed = parseClaim(claim)!;
     const path = this.#path(SUBMITTED, claim);
@@ -199,10 +196,10 @@ export class Inbox {
     return decision.kind === 'leave' ? 'expected a regular file, got a directory' : undefined;
   }
 
-  /** Undefined if the file has changed meanwhile. */
+  /** Undefined if the file changed during the read. */
   async #read(
     path: string,
-    { name, nameDigest }: Claim,
+    { name, nameDigest }: InboxClaim,
   ): Promise<{ readonly digest: string } | { readonly reason: string } | undefined> {
     const file = await open(path, READ_FLAGS);
     try {
@@ -235,7 +232,7 @@ export class Inbox {
       await this.#ports.submitter.submit(state, await this.#content(path));
       this.#submitted.add(name);
       this.taken += 1;
-      this.#ports.log.info({ state, file: path }, `${name} is submitted as ${state}`);
+      this.#ports.log.info({ state, file: path }, 'submitted file');
     } finally {
       this.#unsubmitted -= 1;
     }
@@ -261,8 +258,8 @@ export class Inbox {
   }
 
   /**
-   * Finishes what a worker has left between its claim and its submission. Claims of workers that are alive are left to them
-   * for `PATIENT_MS`; finishing one at the same time does no harm.
+   * Finishes claims that a worker left before their submission. Skips claims younger than `PATIENT_MS`, which their worker
+   * may still finish; finishing one twice is harmless.
    */
   async recover(): Promise<void> {
     const names = await readdir(this.#path(SUBMITTED)).catch((error: unknown) => {
@@ -286,7 +283,7 @@ export class Inbox {
     });
   }
 
-  /** What a person has put into `submitted/` is looked at as everything else. */
+  /** Also for files that a user put into `submitted/`: these are checked first. */
   async #submitAgain(name: string): Promise<void> {
     const path = this.#path(SUBMITTED, name);
     const stats = await statsOf(path);
@@ -297,13 +294,13 @@ export class Inbox {
     )
       return;
     if (this.#mode === 'states' && !(await this.#isWhole(path, stateOf(name, this.#mode)))) {
-      this.#sayOnce(path, `${path} is left alone: it is not a valid state file`);
+      this.#warnOnce(path, {}, 'ignored an invalid state file in submitted/');
       return;
     }
     await this.#submit(name);
   }
 
-  /** The `.reason` file is made exclusively, and so keeps the name for the file beside it. */
+  /** Creates the `.reason` file exclusively, which reserves the name for the refused file. */
   async #refuse(path: string, name: string, reason: string): Promise<void> {
     await this.#ensure(REFUSED);
     const { stem, extension } = cleanName(name, this.#mode);
@@ -318,7 +315,7 @@ export class Inbox {
         throw error;
       }
       if (await moved(path, target)) {
-        this.#ports.log.warn({ file: target, reason }, `${name} is refused: ${reason}`);
+        this.#ports.log.warn({ file: target, reason }, 'refused file');
       } else await unlink(`${target}.reason`);
       return;
     }
@@ -328,7 +325,7 @@ export class Inbox {
     return join(this.directory, ...names);
   }
 
-  /** With the mode of the inbox itself, whatever the umask: all who may write there may share it. */
+  /** Creates a folder with the mode of the inbox, whatever the umask, so that its users can share it. */
   async #ensure(folder: string): Promise<void> {
     try {
       await mkdir(this.#path(folder));
@@ -339,10 +336,10 @@ export class Inbox {
     await chmod(this.#path(folder), (await stat(this.directory)).mode & 0o6777);
   }
 
-  #sayOnce(about: string, message: string): void {
-    if (this.#said.has(about)) return;
-    this.#said.add(about);
-    this.#ports.log.warn({ file: about }, message);
+  #warnOnce(file: string, fields: Readonly<Record<string, unknown>>, message: string): void {
+    if (this.#warned.has(file)) return;
+    this.#warned.add(file);
+    this.#ports.log.warn({ file, ...fields }, message);
   }
 }
 
@@ -357,7 +354,7 @@ function kindOf(stats: Stats): Entry['kind'] {
   return stats.isSymbolicLink() ? 'link' : 'other';
 }
 
-/** Undefined for what is not there (any more). */
+/** Undefined if the file does not exist. */
 async function statsOf(path: string | Buffer): Promise<Stats | undefined> {
   try {
     return await lstat(path);
@@ -367,7 +364,7 @@ async function statsOf(path: string | Buffer): Promise<Stats | undefined> {
   }
 }
 
-/** False if it is not there: another worker was quicker. */
+/** False if `from` does not exist: another worker has moved it. */
 async function moved(from: string | Buffer, to: string): Promise<boolean> {
   try {
     await rename(from, to);
@@ -378,7 +375,7 @@ async function moved(from: string | Buffer, to: string): Promise<boolean> {
   }
 }
 
-/** Some at a time. Throws the first error when all are through. */
+/** Runs `PARALLEL_FILES` at a time. Throws the first error after all have ended. */
 async function forEach<Item>(
   items: readonly Item[],
   act: (item: Item) => Promise<void>,
@@ -388,6 +385,6 @@ async function forEach<Item>(
   const work = async (): Promise<void> => {
     for (const item of rest) await act(item).catch((error: unknown) => void errors.push(error));
   };
-  await Promise.all(Array.from({ length: PARALLEL }, work));
+  await Promise.all(Array.from({ length: PARALLEL_FILES }, work));
   if (errors.length > 0) throw errors[0];
 }

@@ -1,19 +1,17 @@
-/** `--inbox`: which directories may be hot folders, and what files become on the volumes. */
+/** `--inbox`: checks and opens hot folders. */
 import { randomUUID } from 'node:crypto';
 import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError } from '../../machine/errors.ts';
-import { parseStateName } from '../../machine/name.ts';
-import { isThere } from '../../volume/chain.ts';
 import { listOrNone } from '../../volume/atomic-files.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { submitState } from '../../volume/submit.ts';
 import type { Log } from '../../engine/ports.ts';
-import { homeOf } from '../directories.ts';
+import { directoryOf } from '../directories.ts';
 import type { Settings } from '../options.ts';
-import { isNetworkFileSystem, realClock } from '../real.ts';
-import { Inbox, type Submitter } from './inbox.ts';
+import { isNetworkFileSystem, realClock } from '../node-ports.ts';
+import { HotFolder, type Submitter } from './inbox.ts';
 import { InboxWatch } from './watch.ts';
 
 /** Absolute paths. Throws `no-inbox`, `bad-inbox`. */
@@ -47,7 +45,7 @@ function refuseOverlap(path: string, place: string, volume: string): void {
   try {
     root = realpathSync(volume);
   } catch {
-    // It is not there: others complain of that.
+    // It does not exist: opening the volume reports that.
     return;
   }
   const isInside = (inner: string, outer: string): boolean => `${inner}/`.startsWith(`${outer}/`);
@@ -62,12 +60,12 @@ function refuseOverlap(path: string, place: string, volume: string): void {
 }
 
 export interface Inboxes {
-  /** Asked again and again: false if nothing is left to take, and nothing was taken since it was last asked. */
+  /** Returns a function to call repeatedly: false if nothing is left to take, and nothing was taken since its last call. */
   moreToCome(): () => boolean;
   close(): Promise<void>;
 }
 
-/** Throws `usage`, `no-inbox`, `bad-inbox`. */
+/** Throws `usage`, `several-volumes`, `no-inbox`, `bad-inbox`. */
 export function checkInboxes(
   { inbox, machine, each }: Pick<Settings, 'inbox' | 'machine' | 'each'>,
   volumes: readonly string[],
@@ -75,14 +73,15 @@ export function checkInboxes(
   if (inbox.length === 0 && (each || machine !== undefined)) {
     throw new UserError(
       'usage',
-      'cannot use --machine and --each without --inbox: they say what becomes of its files',
+      'cannot use --machine and --each without --inbox: they apply to its files',
     );
   }
   refuseUnclear(machine, each);
+  if (inbox.length > 0) directoryOf({ dir: [...volumes] }, '--inbox');
   inboxesOf(inbox, volumes);
 }
 
-/** Begins at once. Throws what `inboxesOf` does. */
+/** Begins at once. `volumes`: one, unless `paths` is empty. Throws what `inboxesOf` does. */
 export function openInboxes(
   paths: readonly string[],
   volumes: readonly string[],
@@ -90,15 +89,15 @@ export function openInboxes(
   log: Log,
 ): Inboxes {
   refuseUnclear(machine, each);
-  const submitter = volumeSubmitter(volumes);
+  const submitter = volumeSubmitter(volumes[0]!);
   const now = (): number => realClock.monotonic();
   const watches = inboxesOf(paths, volumes).map((directory) => {
-    const inbox = new Inbox(
+    const inbox = new HotFolder(
       { directory, machine: each ? machine : undefined },
       { submitter, log, now },
     );
     const isNetwork = isNetworkFileSystem(directory);
-    log.info({ inbox: directory, polling: isNetwork }, `watching ${directory}`);
+    log.info({ inbox: directory, polling: isNetwork }, 'watching inbox');
     return new InboxWatch(inbox, each ? 'each' : 'states', isNetwork, { clock: realClock, log });
   });
   const taken = (): number => watches.reduce((sum, one) => sum + one.taken, 0);
@@ -121,30 +120,19 @@ function refuseUnclear(machine: string | undefined, each: boolean): void {
     return;
   }
   const message = each
-    ? '--each needs --machine: the machine that gets the path of each file'
-    : '--machine needs --each here: then any file in the inbox becomes an instance of it';
+    ? '--each needs --machine: the machine of the instances'
+    : '--machine needs --each here: any file in the inbox becomes an instance of it';
   throw new UserError('usage', message);
 }
 
-/** Each instance goes to the volume that it belongs to, or where it is already. */
-function volumeSubmitter(volumes: readonly string[]): Submitter {
+function volumeSubmitter(volume: string): Submitter {
   const files = new NodeFiles();
-  const layouts = volumes.map((volume) => new Layout(volume));
+  const layout = new Layout(volume);
   return {
     submit: async (name, bytes) => {
-      const { instance } = parseStateName(name)!;
-      const layout = await homeOf(
-        layouts,
-        ({ root }) => root,
-        instance,
-        (one) => isThere(files, one, name),
-      );
       await submitState(files, layout, { name, bytes }, randomUUID());
       await files.sync(layout.root);
     },
-    list: async () => {
-      const lists = await Promise.all(layouts.map(({ entries }) => listOrNone(files, entries)));
-      return new Set(lists.flat());
-    },
+    list: async () => new Set(await listOrNone(files, layout.entries)),
   };
 }

@@ -1,11 +1,11 @@
 /**
- * A hot folder's rules, as functions of values: what is done with an entry, when its writing counts as finished, and what the
- * file and its instance are called afterwards.
+ * A hot folder's rules: what to do with an entry, when its writing counts as finished, and the names of the file and its
+ * instance. Pure.
  */
 import { MAX_NAME_BYTES, stateName } from '../../machine/name.ts';
 import { MAX_STATE_BYTES } from '../../machine/state-file.ts';
 
-/** Folders that an inbox makes for itself. */
+/** Folders that an inbox creates in itself. */
 export const SUBMITTED = 'submitted';
 export const REFUSED = 'refused';
 
@@ -13,21 +13,21 @@ export const REFUSED = 'refused';
 export type Mode = 'states' | 'each';
 
 export interface Entry {
-  /** Bytes that are not UTF-8 read as U+FFFD. */
+  /** Invalid UTF-8 is read as U+FFFD. */
   readonly name: string;
   readonly kind: 'file' | 'directory' | 'link' | 'other';
   readonly bytes: number;
 }
 
-export type Decision =
+export type InboxDecision =
   | { readonly kind: 'leave' }
   | { readonly kind: 'take' }
   | { readonly kind: 'refuse'; readonly reason: string };
 
-const LEAVE: Decision = { kind: 'leave' };
+const LEAVE: InboxDecision = { kind: 'leave' };
 const EXTENSION = '.state';
 
-/** Names that programs give to files they are still writing, and junk that file managers leave. */
+/** Names of files that programs are still writing, and of files that file managers leave behind. */
 const TEMPORARY: readonly RegExp[] = [
   // rsync's `.name.XXXXXX`, vim's `.name.swp`, `.nfs…`, `.DS_Store`.
   /^\./,
@@ -38,14 +38,14 @@ const TEMPORARY: readonly RegExp[] = [
   /^(thumbs\.db|desktop\.ini)$/i,
 ];
 
-/** By its name alone: nothing that an inbox ever takes. */
+/** True if an inbox ignores the name. */
 export function isLeft(name: string, mode: Mode): boolean {
   if (name === SUBMITTED || name === REFUSED) return true;
   if (TEMPORARY.some((pattern) => pattern.test(name))) return true;
   return mode === 'states' && !name.endsWith(EXTENSION);
 }
 
-export function decide({ name, kind, bytes }: Entry, mode: Mode): Decision {
+export function decide({ name, kind, bytes }: Entry, mode: Mode): InboxDecision {
   if (isLeft(name, mode)) return LEAVE;
   if (kind === 'directory' && mode === 'each') return LEAVE;
   const what = {
@@ -64,29 +64,33 @@ export function decide({ name, kind, bytes }: Entry, mode: Mode): Decision {
   return { kind: 'take' };
 }
 
-/** What an unchanged file looks like; one that is written to looks different. */
-export interface Sighting {
+/** An observation of a file; `looks` changes when the file is written to. */
+export interface FileSighting {
   readonly looks: string;
-  /** Since when it has looked so, on the monotonic clock. */
+  /** Since when `looks` is unchanged, on the monotonic clock. */
   readonly sinceMs: number;
 }
 
-export function sight(previous: Sighting | undefined, looks: string, nowMs: number): Sighting {
+export function sight(
+  previous: FileSighting | undefined,
+  looks: string,
+  nowMs: number,
+): FileSighting {
   return previous?.looks === looks ? previous : { looks, sinceMs: nowMs };
 }
 
 /** Milliseconds without a change after which a file's writing counts as finished. */
 export const STABLE_MS = 2000;
-/** The same for a file that is empty, or whose content is cut off or cannot be understood. */
+/** The same for a file that is empty, or whose content is incomplete or invalid. */
 export const PATIENT_MS = 10_000;
 
-export function isFinished({ sinceMs }: Sighting, nowMs: number, isWhole: boolean): boolean {
+export function isFinished({ sinceMs }: FileSighting, nowMs: number, isWhole: boolean): boolean {
   return nowMs - sinceMs >= (isWhole ? STABLE_MS : PATIENT_MS);
 }
 
-/** Of its digest in a name: 64 bits. */
+/** Hexadecimal digits of the digest in a name: 64 bits. */
 export const DIGEST_LENGTH = 16;
-/** Bytes of a stem: room for `-DIGEST`, and for the numbers of later steps. */
+/** Leaves room for `-DIGEST`, and for the numbers of later steps. */
 const MAX_STEM_BYTES: number = MAX_NAME_BYTES / 2;
 
 interface CleanName {
@@ -96,8 +100,8 @@ interface CleanName {
 }
 
 /**
- * A name that shells, commands and instances take: letters, digits and `._+=,-`, not beginning with a dot or a hyphen; all
- * else becomes `_`.
+ * A name that is safe for shells, commands and instances: letters, digits and `._+=,-`, without a leading dot or hyphen;
+ * other characters become `_`.
  */
 export function cleanName(name: string, mode: Mode, maxBytes: number = MAX_STEM_BYTES): CleanName {
   const [, head = name, tail = ''] =
@@ -119,7 +123,7 @@ function shortened(text: string, maxBytes: number): string {
   return kept;
 }
 
-/** The place in `submitted/`: another content, time or name has another digest. */
+/** The final name in `submitted/`. The digest depends on content, time and name. */
 export function submittedName({ stem, extension }: CleanName, digest: string): string {
   return `${stem}-${digest}${extension}`;
 }
@@ -127,8 +131,8 @@ export function submittedName({ stem, extension }: CleanName, digest: string): s
 const CLAIM = /^\.claim-[0-9a-f]+-([0-9a-f]+)~(.+)$/s;
 
 /**
- * The place in `submitted/` while the content is read: `unique` makes it the claiming worker's own, and `nameDigest` keeps
- * apart what has the same clean name.
+ * The name in `submitted/` while the content is read. `unique` is the claiming worker's own; `nameDigest` distinguishes files
+ * with the same clean name.
  */
 export function claimName(
   { stem, extension }: CleanName,
@@ -138,18 +142,18 @@ export function claimName(
   return `.claim-${unique}-${nameDigest}~${stem}${extension}`;
 }
 
-export interface Claim {
+export interface InboxClaim {
   readonly name: string;
   readonly nameDigest: string;
 }
 
 /** Undefined for any other name. */
-export function parseClaim(fileName: string): Claim | undefined {
+export function parseClaim(fileName: string): InboxClaim | undefined {
   const [, nameDigest, name] = CLAIM.exec(fileName) ?? [];
   return nameDigest === undefined || name === undefined ? undefined : { name, nameDigest };
 }
 
-/** The state file of a file in `submitted/`: its name alone decides, so that every worker says the same. */
+/** The state file of a file in `submitted/`. Depends on the name only, so that all workers agree. */
 export function stateOf(submitted: string, mode: Mode): string {
   const { stem } = cleanName(submitted, mode, MAX_STEM_BYTES + 1 + DIGEST_LENGTH);
   return stateName(stem, 0);

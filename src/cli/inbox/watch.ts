@@ -1,18 +1,18 @@
-/** Runs inboxes: chokidar tells whose writing has finished, and a look now and then finds what it has not told. */
+/** Runs an inbox: chokidar reports files whose writing has finished; a regular look finds those that it missed. */
 import { basename } from 'node:path';
 import { watch, type FSWatcher } from 'chokidar';
 import type { Clock } from '../../engine/ports.ts';
 import { Wakeup } from '../../volume/wakeup.ts';
 import type { Log } from '../../engine/ports.ts';
-import type { Inbox } from './inbox.ts';
+import type { HotFolder } from './inbox.ts';
 import { isLeft, STABLE_MS, type Mode } from './rules.ts';
 
 /** Milliseconds between looks while a file is being written, and while nothing is. */
 const BUSY_MS = 250;
 const IDLE_MS = 30_000;
-/** Without chokidar, say for want of inotify watches. */
+/** If chokidar cannot watch, for example without free inotify watches. */
 const BLIND_MS = 2000;
-/** Between two looks of chokidar, where the kernel tells nothing. */
+/** Interval of chokidar's polling, on network file systems. */
 const POLLING_MS = 1000;
 
 export interface WatchPorts {
@@ -21,21 +21,21 @@ export interface WatchPorts {
 }
 
 export class InboxWatch {
-  readonly #inbox: Inbox;
+  readonly #inbox: HotFolder;
   readonly #ports: WatchPorts;
   readonly #alarm: Wakeup;
   readonly #watcher: FSWatcher;
   readonly #running: Promise<void>;
   #written = new Set<string>();
   #isClosed = false;
-  /** Everything that was there has been looked at, without an error. */
+  /** The last look, with a recovery, had no error. */
   #isSettled = false;
   #isBlind = false;
   #isLooking = false;
   #complaint: string | undefined;
 
-  /** `isNetwork`: the kernel tells nothing of what other hosts do there. */
-  constructor(inbox: Inbox, mode: Mode, isNetwork: boolean, ports: WatchPorts) {
+  /** `isNetwork`: the kernel does not report changes by other hosts. */
+  constructor(inbox: HotFolder, mode: Mode, isNetwork: boolean, ports: WatchPorts) {
     this.#inbox = inbox;
     this.#ports = ports;
     this.#alarm = new Wakeup(ports.clock);
@@ -43,7 +43,7 @@ export class InboxWatch {
     this.#watcher = watch(directory, {
       depth: 0,
       ignored: (path) => path !== directory && isLeft(basename(path), mode),
-      // What is there at its start is not waited for by `awaitWriteFinish`.
+      // `awaitWriteFinish` does not wait for files that exist at the start.
       ignoreInitial: true,
       followSymlinks: false,
       awaitWriteFinish: { stabilityThreshold: STABLE_MS, pollInterval: BUSY_MS },
@@ -59,12 +59,12 @@ export class InboxWatch {
     this.#watcher.on('add', note).on('change', note);
     this.#watcher.on('error', (error) => {
       this.#isBlind = true;
-      this.#complain(error, 'cannot watch');
+      this.#complain(error, 'cannot watch inbox; polling instead');
     });
     this.#running = this.#run();
   }
 
-  /** Nothing is left to take, as of the last look. */
+  /** True if the last look left nothing to take. */
   get isEmpty(): boolean {
     const isIdle = !this.#isLooking && this.#written.size === 0;
     return this.#isSettled && isIdle && !this.#inbox.isPending;
@@ -111,17 +111,19 @@ export class InboxWatch {
       this.#complaint = undefined;
       return true;
     } catch (error) {
-      this.#complain(error, 'cannot take what is in it');
+      this.#complain(error, 'cannot process inbox; will retry');
       return false;
     } finally {
       this.#isLooking = false;
     }
   }
 
-  /** Once, until it works again. */
+  /** Logs an error once, until a look succeeds. */
   #complain(error: unknown, what: string): void {
-    const text = `inbox ${this.#inbox.directory}: ${what}: ${(error as Error).message}; trying again`;
-    if (text !== this.#complaint) this.#ports.log.warn({ err: error }, text);
-    this.#complaint = text;
+    const complaint = `${what}: ${(error as Error).message}`;
+    if (complaint !== this.#complaint) {
+      this.#ports.log.warn({ inbox: this.#inbox.directory, err: error }, what);
+    }
+    this.#complaint = complaint;
   }
 }

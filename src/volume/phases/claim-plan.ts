@@ -11,9 +11,9 @@ import { assignZip } from './zip.ts';
 import type { ClusterView, Snapshot } from '../operations.ts';
 
 /** Fewer names than this are not worth keeping: to list them again costs nothing. */
-export const FEW: number = 2000;
+export const SMALL_BACKLOG_STATES: number = 2000;
 /** Listing may take this part of the time; names that are new wait for so long at most, or for a lease. */
-export const LISTING: number = 1 / 20;
+export const MAX_LISTING_SHARE: number = 1 / 20;
 
 export class ClaimPlan {
   readonly #session: string;
@@ -55,9 +55,9 @@ export class ClaimPlan {
   /** `took`: how long the listing did, ms. */
   split(snapshot: Snapshot, cycle: number, wanted: number, took: number, now: number): void {
     const { roster, tasks } = snapshot;
-    if (this.#how === 'slices' && tasks.size >= FEW) {
+    if (this.#how === 'slices' && tasks.size >= SMALL_BACKLOG_STATES) {
       this.#backlog = new Backlog(tasks, this.#session);
-      this.#stale = now + Math.max(this.#lease, took / LISTING);
+      this.#stale = now + Math.max(this.#lease, took / MAX_LISTING_SHARE);
       if (this.isSufficient(snapshot, wanted, now)) return this.reuse(snapshot, cycle);
     }
     this.#backlog = undefined;

@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Inbox } from '../../../src/cli/inbox/inbox.ts';
+import { HotFolder } from '../../../src/cli/inbox/inbox.ts';
 import { PATIENT_MS, STABLE_MS } from '../../../src/cli/inbox/rules.ts';
 import type { Log } from '../../../src/engine/ports.ts';
 
@@ -31,7 +31,7 @@ let isFull: boolean;
 const quiet = (): void => undefined;
 const log: Log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
 
-function newInbox(machine?: string): Inbox {
+function newInbox(machine?: string): HotFolder {
   const submitter = {
     submit: async (state: string, bytes: Uint8Array): Promise<void> => {
       if (isFull) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
@@ -39,7 +39,7 @@ function newInbox(machine?: string): Inbox {
     },
     list: async () => new Set(states.keys()),
   };
-  return new Inbox({ directory: dir, machine }, { submitter, log, now: () => now });
+  return new HotFolder({ directory: dir, machine }, { submitter, log, now: () => now });
 }
 
 const put = (name: string, content: string): void => writeFileSync(join(dir, name), content);
@@ -53,7 +53,7 @@ function list(folder = ''): string[] {
 }
 
 /** Looks until what is there now has been there for long enough. */
-async function settle(inbox: Inbox, ms: number = STABLE_MS): Promise<void> {
+async function settle(inbox: HotFolder, ms: number = STABLE_MS): Promise<void> {
   await inbox.look();
   now += ms;
   await inbox.look();
@@ -68,7 +68,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 describe('an inbox of state files', () => {
-  test('takes one when its writing has finished', async () => {
+  test('takes a file when its writing has finished', async () => {
     const inbox = newInbox();
     put('job.state', STATE);
     await inbox.look();
@@ -88,7 +88,7 @@ describe('an inbox of state files', () => {
     expect(inbox.isPending).toBe(false);
   });
 
-  test('takes one at once that a watcher has waited for', async () => {
+  test('takes a file at once after the watcher has reported it', async () => {
     const inbox = newInbox();
     put('job.state', STATE);
     await inbox.noteWritten('job.state');
@@ -96,7 +96,7 @@ describe('an inbox of state files', () => {
     expect(states.size).toBe(1);
   });
 
-  test('takes the same name again when its content or its time is another', async () => {
+  test('takes the same name again with another content or time', async () => {
     const inbox = newInbox();
     for (const time of [1, 2]) {
       put('job.state', STATE);
@@ -115,7 +115,7 @@ describe('an inbox of state files', () => {
     expect(list()).toEqual(['submitted']);
   });
 
-  test('refuses what can never be submitted, with the reason beside it', async () => {
+  test('refuses files that cannot be submitted, with a reason', async () => {
     const inbox = newInbox();
     put('bad.state', '{ "state": ');
     put('big.state', 'x'.repeat(1024 * 1024 + 1));
@@ -150,7 +150,7 @@ describe('an inbox of state files', () => {
     expect(inbox.isPending).toBe(false);
   });
 
-  test('takes a file that becomes whole after a pause', async () => {
+  test('takes a file that is completed after a pause', async () => {
     const inbox = newInbox();
     put('job.state', STATE.slice(0, 10));
     await settle(inbox, 2 * STABLE_MS);
@@ -162,7 +162,7 @@ describe('an inbox of state files', () => {
 });
 
 describe('an inbox for each file', () => {
-  test('makes instances of the machine, with the path in submitted/', async () => {
+  test('creates instances of the machine, with the path in submitted/', async () => {
     const inbox = newInbox('scan:v2');
     put('my report.csv', 'a,b\n');
     put('.my report.csv.Xy12Ab', 'a');
@@ -177,7 +177,7 @@ describe('an inbox for each file', () => {
     expect(list()).toEqual(['.my report.csv.Xy12Ab', 'my report.csv~', 'submitted']);
   });
 
-  test('keeps apart names that are cleaned to the same one', async () => {
+  test('distinguishes files with the same clean name', async () => {
     const inbox = newInbox('scan');
     for (const name of ['a b.csv', 'a_b.csv', 'a~b.csv', 'a_b.txt']) {
       put(name, 'same');
@@ -250,7 +250,7 @@ describe('after a crash', () => {
     expect([first.taken, second.taken]).toEqual([0, 1]);
   });
 
-  test('a claim without its name is finished by another worker, once it is certainly left', async () => {
+  test('another worker finishes a claim after PATIENT_MS', async () => {
     put('a.csv', '1');
     const [first, other, reference] = [newInbox('scan'), newInbox('scan'), newInbox('scan')];
     await settle(reference);
@@ -269,7 +269,7 @@ describe('after a crash', () => {
     expect(first.isPending || other.isPending).toBe(false);
   });
 
-  test('a bad file in submitted/ is left alone', async () => {
+  test('an invalid file in submitted/ is ignored', async () => {
     mkdirSync(join(dir, 'submitted'));
     put('submitted/bad.state', '{');
     put('submitted/notes.txt', '');
@@ -280,7 +280,7 @@ describe('after a crash', () => {
     expect(inbox.isPending).toBe(false);
   });
 
-  test('a file that is moved in under a claim is not overwritten by one of the same name', async () => {
+  test('a file that is moved in during a claim is not overwritten by one of the same name', async () => {
     const inbox = newInbox('scan');
     put('a.csv', 'one');
     await inbox.noteWritten('a.csv');

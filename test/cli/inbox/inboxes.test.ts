@@ -21,13 +21,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-test('without an inbox nothing can come, from the first question on: no look at the volume is spent on it', async () => {
+test('moreToCome is false at the first call without inboxes', async () => {
   const inboxes = openInboxes([], [volume], STATES, log);
   expect(inboxes.moreToCome()()).toBe(false);
   await inboxes.close();
 });
 
-test('an inbox may have more until all in it is taken, and the volume was looked at after that', async () => {
+test('moreToCome is true until all files are taken, and once more after that', async () => {
   writeFileSync(join(inbox, 'job.state'), '{ "state": "simple" }');
   const inboxes = openInboxes([inbox], [volume], STATES, log);
   const early = inboxes.moreToCome();

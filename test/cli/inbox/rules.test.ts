@@ -56,7 +56,7 @@ describe('decide', () => {
     '.nfs000000000012',
     'submitted',
     'refused',
-  ])('leaves %s alone', (name) => {
+  ])('ignores %s', (name) => {
     for (const kind of ['file', 'directory', 'link', 'other'] as const) {
       expect(decide({ name, kind, bytes: 1 }, 'each')).toEqual({ kind: 'leave' });
       expect(decide({ name, kind, bytes: 1 }, 'states')).toEqual({ kind: 'leave' });
@@ -76,7 +76,7 @@ describe('decide', () => {
     expect(decide({ name, kind: 'file', bytes: 10 }, mode).kind).toBe(kind);
   });
 
-  test('leaves subfolders alone, and refuses one that is called as a state file', () => {
+  test('ignores subfolders, and refuses one with the name of a state file', () => {
     expect(decide({ name: 'old', kind: 'directory', bytes: 0 }, 'each').kind).toBe('leave');
     expect(decide({ name: 'old', kind: 'directory', bytes: 0 }, 'states').kind).toBe('leave');
     expect(decide({ name: 'a.state', kind: 'directory', bytes: 0 }, 'states')).toEqual({
@@ -91,7 +91,7 @@ describe('decide', () => {
     expect(decide({ name: 'a.bin', kind: 'file', bytes }, 'each').kind).toBe('take');
   });
 
-  test('takes regular files only, whatever they are called', () => {
+  test('takes only regular files, whatever their name', () => {
     fc.assert(
       fc.property(names, kinds, modes, fc.nat(), (name, kind, mode, bytes) => {
         const decision = decide({ name, kind, bytes }, mode);
@@ -103,7 +103,7 @@ describe('decide', () => {
 });
 
 describe('names', () => {
-  test('every file that is taken has an instance that a state file can have, and that fits into 200 bytes', () => {
+  test('every taken file has a valid instance name of at most 200 bytes', () => {
     fc.assert(
       fc.property(names, digests, modes, (name, digest, mode) => {
         fc.pre(!isLeft(name, mode));
@@ -120,7 +120,7 @@ describe('names', () => {
     );
   });
 
-  test('the instance keeps the stem and the whole digest: another digest is another instance', () => {
+  test('the instance name contains the stem and the whole digest', () => {
     fc.assert(
       fc.property(names, digests, digests, modes, (name, one, other, mode) => {
         fc.pre(!isLeft(name, mode) && one !== other);
@@ -132,7 +132,7 @@ describe('names', () => {
     );
   });
 
-  test('cleaning a name twice changes nothing, and a claim is read back', () => {
+  test('cleanName is idempotent, and parseClaim inverts claimName', () => {
     fc.assert(
       fc.property(names, digests, modes, (name, digest, mode) => {
         fc.pre(!isLeft(name, mode));
@@ -161,7 +161,7 @@ describe('names', () => {
 });
 
 describe('isFinished', () => {
-  test('waits for a file that has changed, and longer for one that is cut off', () => {
+  test('waits after a change, and longer for an incomplete file', () => {
     const first = sight(undefined, 'a', 1000);
     expect(sight(first, 'a', 5000)).toBe(first);
     expect(isFinished(first, 1000 + STABLE_MS - 1, true)).toBe(false);

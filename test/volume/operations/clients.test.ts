@@ -1,198 +1,191 @@
-/** What those outside ask of a store. */
+/** What clients do with a volume on which sessions run. */
 import { describe, expect, test } from 'vitest';
-import { Bench, bytesOf, LAMP, OPEN, newStep, type MakeStore } from './bench.ts';
+import { Bench, bytesOf, COUNT, LAMP, newStep, OPEN } from './bench.ts';
 
-const LONG = 'x'.repeat(201);
+const OVERLONG_NAME = 'x'.repeat(201);
 const ORDERS = { name: 'orders', version: 'v1' };
 const LETTERS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 
-export function exerciseFront(make: MakeStore): void {
-  describe('configurations', () => {
-    test('are kept to the byte, each once, and what is different is told', async () => {
-      const { configurations } = (await Bench.of(make)).store;
-      expect(await configurations.list()).toEqual([]);
-      expect(await configurations.get(ORDERS)).toBeUndefined();
-      expect(await configurations.put(ORDERS, 'a: 1\n')).toEqual({ kind: 'stored' });
-      expect(await configurations.put(ORDERS, 'a: 1\n')).toEqual({ kind: 'there already' });
-      // The same, but for its layout.
-      expect(await configurations.put(ORDERS, '# one\na:   1\n')).toEqual({
-        kind: 'there already',
-      });
-      expect(await configurations.put(ORDERS, 'a: 2\n')).toEqual({
-        kind: 'differs',
-        differing: ['a: 1 is stored, not 2'],
-      });
-      expect(await configurations.get(ORDERS)).toBe('a: 1\n');
-      const next = { ...ORDERS, version: 'v2' };
-      expect(await configurations.get(next)).toBeUndefined();
-      expect(await configurations.put(next, 'a: 2\n')).toEqual({ kind: 'stored' });
-      const listed = await configurations.list();
-      expect(listed.map(({ name, version }) => `${name}:${version}`).sort()).toEqual([
-        'orders:v1',
-        'orders:v2',
-      ]);
+describe('configurations', () => {
+  test('keep the first text of a version to the byte, and say how another one differs', async () => {
+    const { configurations } = (await Bench.create()).client;
+    expect(await configurations.list()).toEqual([]);
+    expect(await configurations.get(ORDERS)).toBeUndefined();
+    expect(await configurations.put(ORDERS, 'a: 1\n')).toEqual({ kind: 'stored' });
+    expect(await configurations.put(ORDERS, 'a: 1\n')).toEqual({ kind: 'there already' });
+    // Differs only in layout.
+    expect(await configurations.put(ORDERS, '# one\na:   1\n')).toEqual({ kind: 'there already' });
+    expect(await configurations.put(ORDERS, 'a: 2\n')).toEqual({
+      kind: 'differs',
+      differing: ['a: 1 is stored, not 2'],
     });
-
-    test('of many at once one is kept, and the others are told how they differ', async () => {
-      const { configurations } = (await Bench.of(make)).store;
-      const puts = await Promise.all(
-        LETTERS.map((letter) => configurations.put(ORDERS, `a: ${letter}`)),
-      );
-      const kept = puts.findIndex(({ kind }) => kind === 'stored');
-      expect(puts.filter(({ kind }) => kind === 'differs')).toHaveLength(LETTERS.length - 1);
-      expect(await configurations.get(ORDERS)).toBe(`a: ${LETTERS[kept]}`);
-    });
-
-    test.each([
-      { name: '', version: '1' },
-      { name: 'a/b', version: '1' },
-      { name: 'a@b', version: '1' },
-      { name: 'a', version: '' },
-      { name: 'a', version: '../1' },
-      { name: 'a', version: LONG },
-    ])('are refused under names that no machine has: %j', async (key) => {
-      const { configurations } = (await Bench.of(make)).store;
-      await expect(configurations.put(key, 'a: 1')).rejects.toMatchObject({
-        code: 'bad-configuration-name',
-      });
-      expect(await configurations.list()).toEqual([]);
-    });
+    expect(await configurations.get(ORDERS)).toBe('a: 1\n');
+    const next = { ...ORDERS, version: 'v2' };
+    expect(await configurations.get(next)).toBeUndefined();
+    expect(await configurations.put(next, 'a: 2\n')).toEqual({ kind: 'stored' });
+    const listed = await configurations.list();
+    expect(listed.map(({ name, version }) => `${name}:${version}`).sort()).toEqual([
+      'orders:v1',
+      'orders:v2',
+    ]);
   });
 
-  describe('instances', () => {
-    test('are put there whole, and never over what is there', async () => {
-      const bench = await Bench.of(make);
-      const { instances } = bench.store;
-      expect(await instances.now('lamp')).toBeUndefined();
-      expect(await instances.list()).toEqual([]);
-      const bytes = bytesOf(LAMP);
-      expect(await instances.submit('lamp.state', bytes)).toBe('submitted');
-      // It is the caller's again.
-      bytes.fill(0);
-      expect(await instances.submit('lamp.state', bytesOf(LAMP))).toBe('there already');
-      expect(await instances.submit('lamp.state', bytesOf('{"state":"bell"}'))).toBe('name taken');
-      expect(await instances.now('lamp')).toMatchObject({
-        name: 'lamp.state',
-        flag: 'available',
-        state: 'lamp',
-        payload: {},
-      });
-      await bench.submit('bell', { state: 'bell' });
-      expect((await instances.list()).sort()).toEqual(['bell', 'lamp']);
-      expect(await instances.failed()).toEqual([]);
-    });
-
-    test('of many of one name at once one is there', async () => {
-      const { instances, history } = (await Bench.of(make)).store;
-      const all = await Promise.all(
-        LETTERS.map((state) => instances.submit('one.state', bytesOf({ state }))),
-      );
-      expect(all.filter((one) => one === 'submitted')).toHaveLength(1);
-      expect(all.filter((one) => one === 'name taken')).toHaveLength(LETTERS.length - 1);
-      const [step] = await history.steps('one');
-      expect(step?.state).toBe(LETTERS[all.indexOf('submitted')]);
-    });
-
-    test('are known when they are done, and their names are taken for ever', async () => {
-      const bench = await Bench.of(make);
-      const { instances } = bench.store;
-      await bench.submit('one', { state: 'count', payload: { left: 0 } });
-      const ant = await bench.open('ant');
-      await bench.workOff(ant);
-      expect(await instances.now('one')).toMatchObject({ flag: 'done', output: 'ant' });
-      expect(await instances.list()).toEqual(['one']);
-      const again = bytesOf({ state: 'count', payload: { left: 0 } });
-      expect(await instances.submit('one.state', again)).toBe('there already');
-      expect(await instances.submit('one.state', bytesOf(LAMP))).toBe('name taken');
-      expect((await ant.snapshot()).tasks.size).toBe(0);
-    });
-
-    test.each([
-      ['lamp', '{"state":"lamp"}'],
-      ['.lamp.state', '{"state":"lamp"}'],
-      ['a/b.state', '{"state":"lamp"}'],
-      ['a\ud800.state', '{"state":"lamp"}'],
-      ['lamp.state', '{"state":"lamp","join":{"__proto__":null}}'],
-      [`${LONG}.state`, '{"state":"lamp"}'],
-      ['lamp.state', ''],
-      ['lamp.state', '{"state":'],
-      ['lamp.state', '{"state":"lamp","x":1}'],
-      ['lamp.state', '{"payload":1}'],
-    ])('are refused: %s, %s', async (name, text) => {
-      const { instances } = (await Bench.of(make)).store;
-      await expect(instances.submit(name, bytesOf(text))).rejects.toMatchObject({
-        code: 'bad-state',
-      });
-      expect(await instances.list()).toEqual([]);
-    });
-
-    test('that have failed are available again when they are asked for', async () => {
-      const bench = await Bench.of(make);
-      const { instances } = bench.store;
-      const name = await bench.submit('one', { state: 'nothing' });
-      expect(await instances.retry(name)).toBe(false);
-      expect(await instances.retry('other.state')).toBe(false);
-      const ant = await bench.open('ant');
-      await bench.putAside(ant, name);
-      expect(await instances.failed()).toEqual([name]);
-      expect(await instances.now('one')).toMatchObject({ flag: 'failed', reason: 'no such thing' });
-      expect((await ant.snapshot()).tasks.size).toBe(0);
-      expect(await instances.retry(name)).toBe(true);
-      expect(await instances.retry(name)).toBe(false);
-      expect(await instances.failed()).toEqual([]);
-      expect((await ant.snapshot()).tasks.names).toEqual([name]);
-      expect(await ant.claim(name, OPEN)).toBe('ours');
-      expect(await ant.readState(name)).toMatchObject({ kind: 'text', attempts: [] });
-      await bench.settle(ant, [newStep(name, { kind: 'commit', record: undefined })]);
-      expect(await instances.retry(name)).toBe(false);
-    });
+  test('keep one of several texts put at once, and tell the other callers how theirs differ', async () => {
+    const { configurations } = (await Bench.create()).client;
+    const puts = await Promise.all(
+      LETTERS.map((letter) => configurations.put(ORDERS, `a: ${letter}`)),
+    );
+    const kept = puts.findIndex(({ kind }) => kind === 'stored');
+    expect(puts.filter(({ kind }) => kind === 'differs')).toHaveLength(LETTERS.length - 1);
+    expect(await configurations.get(ORDERS)).toBe(`a: ${LETTERS[kept]}`);
   });
 
-  describe('history', () => {
-    test('of nobody is empty', async () => {
-      expect(await (await Bench.of(make)).store.history.steps('nobody')).toEqual([]);
+  test.each([
+    { name: '', version: '1' },
+    { name: 'a/b', version: '1' },
+    { name: 'a@b', version: '1' },
+    { name: 'a', version: '' },
+    { name: 'a', version: '../1' },
+    { name: 'a', version: OVERLONG_NAME },
+  ])('reject the invalid name %j', async (key) => {
+    const { configurations } = (await Bench.create()).client;
+    await expect(configurations.put(key, 'a: 1')).rejects.toMatchObject({
+      code: 'bad-configuration-name',
     });
-
-    test('says where each step is, who made it, and when', async () => {
-      const bench = await Bench.of(make);
-      const { history, instances } = bench.store;
-      await bench.submit('lamp', { ...LAMP, payload: { a: 1 } });
-      const ant = await bench.open('ant');
-      expect(await bench.chain('lamp')).toEqual(['lamp available']);
-      await bench.sent('lamp', 'a', { originator: 'me' });
-      const steps = await bench.take(ant);
-      expect(await bench.chain('lamp')).toEqual(['lamp in progress']);
-      expect(await instances.now('lamp')).toMatchObject({ worker: 'ant', flag: 'in progress' });
-      await bench.settle(ant, steps);
-      await bench.workOff(ant);
-      expect(await bench.chain('lamp')).toEqual(['lamp done', 'on waiting']);
-      const [first, second] = await history.steps('lamp');
-      expect(first).toMatchObject({
-        name: 'lamp.state',
-        payload: { a: 1 },
-        worker: 'ant',
-        started: steps[0]!.change.kind === 'commit' ? steps[0]!.change.record!.started : '',
-        duration: 0,
-        attempts: [],
-        events: [{ id: 'a', event: 'press', originator: 'me', outcome: 'Ok', from: 'off' }],
-      });
-      expect(second).toMatchObject({ name: 'lamp.state-1', state: 'on', payload: { a: 1 } });
-      expect(await instances.now('lamp')).toEqual(second);
-    });
-
-    test('of a step without a record is what its worker noted', async () => {
-      const bench = await Bench.of(make);
-      const name = await bench.submit('one', { state: 'count', payload: { left: 0 } });
-      const ant = await bench.open('ant');
-      expect(await ant.claim(name, OPEN)).toBe('ours');
-      await bench.settle(ant, [newStep(name, { kind: 'commit', record: undefined })]);
-      const started = ant.stamp();
-      const { session, worker } = ant.token;
-      const entry = { started, duration: 12, state: name, machine: 'count', worker, session };
-      await ant.journal([{ ...entry, attempt: 1, result: 'done' }]);
-      expect(await bench.store.history.steps('one')).toMatchObject([
-        { flag: 'done', worker: 'ant', started, duration: 12, output: undefined },
-      ]);
-    });
+    expect(await configurations.list()).toEqual([]);
   });
-}
+});
+
+describe('submit', () => {
+  test('never replaces a state file, and tells the same bytes from others', async () => {
+    const bench = await Bench.create();
+    const { client } = bench;
+    expect(await client.get('lamp')).toBeUndefined();
+    expect(await client.instances()).toEqual([]);
+    const bytes = bytesOf(LAMP);
+    expect(await client.submit('lamp.state', bytes)).toBe('submitted');
+    // The caller may reuse its buffer.
+    bytes.fill(0);
+    expect(await client.submit('lamp.state', bytesOf(LAMP))).toBe('there already');
+    expect(await client.submit('lamp.state', bytesOf('{"state":"bell"}'))).toBe('name taken');
+    expect(await client.get('lamp')).toMatchObject({
+      name: 'lamp.state',
+      flag: 'available',
+      state: 'lamp',
+      payload: {},
+    });
+    await bench.submit('bell', { state: 'bell' });
+    expect((await client.instances()).sort()).toEqual(['bell', 'lamp']);
+    expect(await client.failed()).toEqual([]);
+  });
+
+  test('accepts one of several files of one name submitted at once', async () => {
+    const { client } = await Bench.create();
+    const all = await Promise.all(
+      LETTERS.map((state) => client.submit('one.state', bytesOf({ state }))),
+    );
+    expect(all.filter((one) => one === 'submitted')).toHaveLength(1);
+    expect(all.filter((one) => one === 'name taken')).toHaveLength(LETTERS.length - 1);
+    const [step] = await client.history('one');
+    expect(step?.state).toBe(LETTERS[all.indexOf('submitted')]);
+  });
+
+  test('does not run an instance again that is done', async () => {
+    const bench = await Bench.create();
+    const { client } = bench;
+    await bench.submit('one', COUNT);
+    const ant = await bench.open('ant');
+    await bench.drain(ant);
+    expect(await client.get('one')).toMatchObject({ flag: 'done', output: 'ant' });
+    expect(await client.instances()).toEqual(['one']);
+    expect(await client.submit('one.state', bytesOf(COUNT))).toBe('there already');
+    expect(await client.submit('one.state', bytesOf(LAMP))).toBe('name taken');
+    expect((await ant.snapshot()).tasks.size).toBe(0);
+  });
+
+  test.each([
+    ['lamp', '{"state":"lamp"}'],
+    ['.lamp.state', '{"state":"lamp"}'],
+    ['a/b.state', '{"state":"lamp"}'],
+    ['a\ud800.state', '{"state":"lamp"}'],
+    ['lamp.state', '{"state":"lamp","join":{"__proto__":null}}'],
+    [`${OVERLONG_NAME}.state`, '{"state":"lamp"}'],
+    ['lamp.state', ''],
+    ['lamp.state', '{"state":'],
+    ['lamp.state', '{"state":"lamp","x":1}'],
+    ['lamp.state', '{"payload":1}'],
+  ])('rejects the name %s with the content %s', async (name, text) => {
+    const { client } = await Bench.create();
+    await expect(client.submit(name, bytesOf(text))).rejects.toMatchObject({ code: 'bad-state' });
+    expect(await client.instances()).toEqual([]);
+  });
+});
+
+test('retry makes a failed state available again, without its attempts', async () => {
+  const bench = await Bench.create();
+  const { client } = bench;
+  const name = await bench.submit('one', { state: 'nothing' });
+  expect(await client.retry(name)).toBe(false);
+  expect(await client.retry('other.state')).toBe(false);
+  const ant = await bench.open('ant');
+  await bench.fail(ant, name);
+  expect(await client.failed()).toEqual([name]);
+  expect(await client.get('one')).toMatchObject({ flag: 'failed', reason: 'no such thing' });
+  expect((await ant.snapshot()).tasks.size).toBe(0);
+  expect(await client.retry(name)).toBe(true);
+  expect(await client.retry(name)).toBe(false);
+  expect(await client.failed()).toEqual([]);
+  expect((await ant.snapshot()).tasks.names).toEqual([name]);
+  expect(await ant.claim(name, OPEN)).toBe('ours');
+  expect(await ant.readState(name)).toMatchObject({ kind: 'text', attempts: [] });
+  await bench.settle(ant, [newStep(name, { kind: 'commit', record: undefined })]);
+  expect(await client.retry(name)).toBe(false);
+});
+
+describe('history', () => {
+  test('is empty for an instance that does not exist', async () => {
+    expect(await (await Bench.create()).client.history('missing')).toEqual([]);
+  });
+
+  test('has the flag, the worker, the times and the events of each step', async () => {
+    const bench = await Bench.create();
+    const { client } = bench;
+    await bench.submit('lamp', { ...LAMP, payload: { a: 1 } });
+    const ant = await bench.open('ant');
+    expect(await bench.chain('lamp')).toEqual(['lamp available']);
+    await bench.sendNew('lamp', 'a', { originator: 'me' });
+    const steps = await bench.claimAll(ant);
+    expect(await bench.chain('lamp')).toEqual(['lamp in progress']);
+    expect(await client.get('lamp')).toMatchObject({ worker: 'ant', flag: 'in progress' });
+    await bench.settle(ant, steps);
+    await bench.drain(ant);
+    expect(await bench.chain('lamp')).toEqual(['lamp done', 'on waiting']);
+    const [first, second] = await client.history('lamp');
+    expect(first).toMatchObject({
+      name: 'lamp.state',
+      payload: { a: 1 },
+      worker: 'ant',
+      started: steps[0]!.change.kind === 'commit' ? steps[0]!.change.record!.started : '',
+      duration: 0,
+      attempts: [],
+      events: [{ id: 'a', event: 'press', originator: 'me', outcome: 'Ok', from: 'off' }],
+    });
+    expect(second).toMatchObject({ name: 'lamp.state-1', state: 'on', payload: { a: 1 } });
+    expect(await client.get('lamp')).toEqual(second);
+  });
+
+  test('takes a step without a commit record from the journal', async () => {
+    const bench = await Bench.create();
+    const name = await bench.submit('one', COUNT);
+    const ant = await bench.open('ant');
+    expect(await ant.claim(name, OPEN)).toBe('ours');
+    await bench.settle(ant, [newStep(name, { kind: 'commit', record: undefined })]);
+    const started = ant.stamp();
+    const { session, worker } = ant.token;
+    const entry = { started, duration: 12, state: name, machine: 'count', worker, session };
+    await ant.journal([{ ...entry, attempt: 1, result: 'done' }]);
+    expect(await bench.client.history('one')).toMatchObject([
+      { flag: 'done', worker: 'ant', started, duration: 12, output: undefined },
+    ]);
+  });
+});

@@ -1,7 +1,7 @@
-/** The simulator's disk without delays and faults: each call is done when its turn comes. */
-import type { Sink, Stat } from '../../src/volume/files.ts';
-import type { HistoryFiles } from '../../src/volume/history.ts';
-import type { Actor, Disk } from '../../src/sim/disk.ts';
+/** The simulator's disk without delays and faults: each call takes effect at once. */
+import type { Sink, Stat } from '../../../src/volume/files.ts';
+import type { HistoryFiles } from '../../../src/volume/history.ts';
+import type { Actor, Disk } from '../../../src/sim/disk.ts';
 
 export class DiskFiles implements HistoryFiles {
   readonly #disk: Disk;

@@ -1,61 +1,98 @@
-import { Disk } from '../../src/sim/disk.ts';
-import type { StartHeartbeat } from '../../src/volume/heartbeat.ts';
-import { Layout } from '../../src/volume/layout.ts';
-import { openVolume } from '../../src/volume/open.ts';
-import { Pulse } from '../../src/volume/pulse.ts';
-import { volumeStore } from '../../src/volume/engine.ts';
+/** A volume on the simulator's disk, in virtual time. */
+import { Disk } from '../../../src/sim/disk.ts';
+import type { Random } from '../../../src/engine/ports.ts';
+import { openSession, type SessionOptions } from '../../../src/volume/directory-operations.ts';
+import type { StartHeartbeat } from '../../../src/volume/heartbeat.ts';
+import { Layout } from '../../../src/volume/layout.ts';
+import { openVolume } from '../../../src/volume/open.ts';
+import type { VolumeOperations } from '../../../src/volume/operations.ts';
+import type { PhaseLengths } from '../../../src/volume/phases/cycle.ts';
+import { Pulse } from '../../../src/volume/pulse.ts';
+import type { VolumeFile } from '../../../src/volume/volume-file.ts';
 import { DiskFiles } from './disk-files.ts';
-import { exercise } from './exercise.ts';
-import type { MakeStore } from './bench.ts';
+import type { VirtualTime } from './virtual-time.ts';
 
 const DIRECTORY = '/volume';
 
-const makeVolume: MakeStore = async ({ agenda, clock }, { phases, lease, random }) => {
-  const disk = new Disk(() => agenda.now, 0);
-  const files = new DiskFiles(disk, () => agenda.now);
-  await files.makeDirectory(DIRECTORY);
-  const volume = await openVolume(files, new Layout(DIRECTORY), {
-    defaults: { phases, lease },
-    newId: 'volume-id',
-    now: agenda.now,
-  });
-  const hearts = new Map<string, () => void>();
-  const startHeartbeat: StartHeartbeat = (options) => {
+type OpenOptions = Omit<SessionOptions, 'directory' | 'volume' | 'ownClock' | 'freshListings'>;
+
+export class DiskVolume {
+  readonly layout: Layout = new Layout(DIRECTORY);
+  readonly files: DiskFiles;
+  readonly #disk: Disk;
+  readonly #time: VirtualTime;
+  /** By session: stops its heartbeat. */
+  readonly #stops = new Map<string, () => void>();
+  #volume!: VolumeFile;
+
+  private constructor(time: VirtualTime) {
+    this.#time = time;
+    this.#disk = new Disk(() => time.now, 0);
+    this.files = new DiskFiles(this.#disk, () => time.now);
+  }
+
+  static async create(
+    time: VirtualTime,
+    phases: PhaseLengths,
+    leaseMs: number,
+  ): Promise<DiskVolume> {
+    const made = new DiskVolume(time);
+    await made.files.makeDirectory(DIRECTORY);
+    made.#volume = await openVolume(made.files, made.layout, {
+      defaults: { phases, lease: leaseMs },
+      newId: 'volume-id',
+      now: time.now,
+    });
+    return made;
+  }
+
+  open(random: Random, options: OpenOptions): Promise<VolumeOperations> {
+    const { clock } = this.#time;
+    return openSession(
+      { files: this.files, clock, random, startHeartbeat: this.#startHeartbeat },
+      {
+        ...options,
+        directory: DIRECTORY,
+        volume: this.#volume,
+        ownClock: true,
+        freshListings: true,
+      },
+    );
+  }
+
+  /** Stops the session's heartbeat. */
+  kill({ token }: VolumeOperations): void {
+    this.#stops.get(token.session)?.();
+  }
+
+  readonly #startHeartbeat: StartHeartbeat = ({ lease, counter, interval, onSample }) => {
+    const time = this.#time;
     let [deadline, isBroken] = [Number.POSITIVE_INFINITY, false];
-    let lastBeat = agenda.now;
+    let lastBeat = time.now;
     const rewrite = (content: string): number => {
-      disk.overwrite(options.lease, content, { client: 'heart', stamp: () => agenda.now });
-      return agenda.now;
+      this.#disk.overwrite(lease, content, { client: 'heartbeat', stamp: () => time.now });
+      return time.now;
     };
-    const pulse = new Pulse({ ...clock, rewrite }, options.counter);
+    const pulse = new Pulse({ ...time.clock, rewrite }, counter);
     const beat = (): void => {
       const result = pulse.beat(deadline);
       isBroken = result.kind === 'broken';
       if (result.kind === 'beat') {
         lastBeat = result.began.monotonic;
-        options.onSample(result.sample);
+        onSample(result.sample);
       }
-      if (!isBroken) strike = agenda.at(agenda.now + options.interval, beat);
+      if (!isBroken) cancel = time.queue.at(time.now + interval, beat);
     };
-    let strike = agenda.at(agenda.now, beat);
-    const stop = (): void => strike();
-    hearts.set(options.lease.slice(options.lease.lastIndexOf('/') + 1), stop);
+    let cancel = time.queue.at(time.now, beat);
+    const stop = (): void => cancel();
+    this.#stops.set(lease.slice(lease.lastIndexOf('/') + 1), stop);
     return {
       setDeadline: (monotonic) => void (deadline = monotonic),
       get broken() {
         return isBroken;
       },
-      silence: () => agenda.now - lastBeat,
+      silence: () => time.now - lastBeat,
       stop: async () => stop(),
     };
   };
-  return {
-    store: volumeStore(
-      { files, clock, random, startHeartbeat },
-      { directory: DIRECTORY, volume, ownClock: true, freshListings: true },
-    ),
-    kill: ({ token }) => hearts.get(token.session)?.(),
-  };
-};
-
-exercise('the volume', makeVolume);
+}

@@ -1,17 +1,8 @@
-/** What the exercise runs: machines of each kind, small. */
-import {
-  choose,
-  done,
-  FatalError,
-  fork,
-  machine,
-  next,
-  same,
-  type Machine,
-} from '../../src/index.ts';
-import { createRegistry, type Registry } from '../../src/machine/registry.ts';
+/** The machines of these tests. */
+import { done, machine, next, same } from '../../../src/index.ts';
+import { createRegistry, type Registry } from '../../../src/machine/registry.ts';
 
-/** What an event's details ask for under `tell` is caused by it. A dying lamp goes out by itself. */
+/** Sends an event to each instance in the event's details under `tell`. A dying lamp goes out by a timer. */
 const lamp = machine({
   name: 'lamp',
   states: ['off', 'on', 'dying'],
@@ -31,33 +22,6 @@ const lamp = machine({
   },
 });
 
-/** Opens where the lamp of this name is on. */
-const eye = machine({
-  name: 'eye',
-  states: ['shut', 'open'],
-  events: ['look'],
-  initial: 'shut',
-  sensors: ['lamp'],
-  table: {
-    shut: {
-      look: choose('lamp', ['open', same], ({ sensor }) =>
-        sensor('lamp')?.state === 'on' ? 'open' : same,
-      ),
-    },
-    open: { look: same },
-  },
-});
-
-/** Events until it has been rung for the last time; then it is ticked, and over. */
-const bell = machine({
-  name: 'bell',
-  states: ['still', 'ringing'],
-  events: ['ring'],
-  initial: 'still',
-  table: { still: { ring: 'ringing' }, ringing: { ring: 'ringing' } },
-  activities: { ringing: () => done('rung') },
-});
-
 const count = machine({
   name: 'count',
   activities: {
@@ -68,52 +32,4 @@ const count = machine({
   },
 });
 
-/** Fails as often as its payload says; then it is done, and leaves nothing behind. */
-const shaky = machine({
-  name: 'shaky',
-  activities: {
-    shaky: {
-      tick: ({ payload, attempt }) => {
-        if (attempt <= (payload as number)) throw new Error(`attempt ${attempt}`);
-        return done();
-      },
-      retry: { maximumAttempts: 3, initialInterval: '1s' },
-    },
-  },
-});
-
-const doomed = machine({
-  name: 'doomed',
-  activities: {
-    doomed: () => {
-      throw new FatalError('no use');
-    },
-  },
-});
-
-/** Two of them are the same machine, the second fails at first; then it says what came of them. */
-const team = machine({
-  name: 'team',
-  activities: {
-    team: () =>
-      fork(
-        {
-          left: { state: 'work', payload: 0 },
-          right: { state: 'work', payload: 1 },
-          other: { machine: 'count', state: 'count', payload: { left: 2 } },
-        },
-        { state: 'joined' },
-      ),
-    work: {
-      tick: ({ payload, attempt }) => {
-        if (attempt <= (payload as number)) throw new Error(`attempt ${attempt}`);
-        return done(`worked ${payload}`);
-      },
-      retry: { initialInterval: '1s' },
-    },
-    joined: ({ outputs }) => done(outputs),
-  },
-});
-
-const MACHINES: readonly Machine[] = [lamp, eye, bell, count, shaky, doomed, team];
-export const REGISTRY: Registry = createRegistry(MACHINES);
+export const REGISTRY: Registry = createRegistry([lamp, count]);

@@ -1,15 +1,15 @@
-/** Time of its own: it passes when a test says so, and for everybody at once. */
-import { EventQueue } from '../../src/sim/event-queue.ts';
-import type { Clock } from '../../src/engine/ports.ts';
+/** Virtual time for tests: a clock, shared by all sessions, that only moves when a test calls `pass`. */
+import { EventQueue } from '../../../src/sim/event-queue.ts';
+import type { Clock } from '../../../src/engine/ports.ts';
 
-/** No whole second: a volume that stamps only those would seem to be a coarse one. */
-const START = 1_700_000_000_123;
+/** Not a whole second: a volume with only whole seconds in its time stamps would count as one with coarse stamps. */
+const START_MS = 1_700_000_000_123;
 
-export class Time {
-  readonly queue: EventQueue = new EventQueue(START);
+export class VirtualTime {
+  readonly queue: EventQueue = new EventQueue(START_MS);
   readonly clock: Clock = {
-    now: () => this.queue.now,
-    monotonic: () => this.queue.now,
+    now: () => this.now,
+    monotonic: () => this.now,
     sleep: (ms, signal) =>
       new Promise((resolve) => {
         if (signal?.aborted === true) return resolve();
@@ -18,24 +18,18 @@ export class Time {
           signal?.removeEventListener('abort', wake);
           resolve();
         };
-        const cancel = this.queue.at(this.queue.now + ms, wake);
+        const cancel = this.queue.at(this.now + ms, wake);
         signal?.addEventListener('abort', wake, { once: true });
       }),
   };
 
-  async pass(ms: number): Promise<void> {
-    const until = this.queue.now + ms;
-    this.queue.at(until, () => undefined);
-    await this.queue.run(() => false, until);
+  get now(): number {
+    return this.queue.now;
   }
 
-  /** Until `what` has happened; throws if it has not after `limit` ms. */
-  async until<T>(what: Promise<T>, limit: number): Promise<T> {
-    let isOver = false;
-    const end = (): void => void (isOver = true);
-    what.then(end, end);
-    await this.queue.run(() => isOver, this.queue.now + limit);
-    if (!isOver) throw new Error(`it does not come to an end in ${limit} ms`);
-    return what;
+  async pass(ms: number): Promise<void> {
+    const until = this.now + ms;
+    this.queue.at(until, () => undefined);
+    await this.queue.run(() => false, until);
   }
 }

@@ -1,4 +1,4 @@
-/** What a join waits for: which branches, and where each of them is. */
+/** Describes what a join waits for: its open branches, and the last state of each. */
 import { instanceProblem, stateName } from '../machine/name.ts';
 import { parseFailureRecord } from '../machine/record.ts';
 import { parseStateFile, type Joins } from '../machine/state-file.ts';
@@ -12,12 +12,12 @@ import { parseToken } from '../volume/token.ts';
 /** A branch that has not ended, as far as the join knows. */
 export interface OpenBranch {
   readonly branch: string;
-  /** Where it is: its last state file, the first one if there is none yet. */
+  /** Its last state file; the name of the first one if there is none yet. */
   readonly state: string;
   readonly is: 'done' | 'failed' | 'in progress' | 'waiting' | 'available' | 'missing';
   readonly worker: string | undefined;
   readonly reason: string | undefined;
-  /** What it waits for itself, if it is a join. */
+  /** Its own open branches, if it is a join. */
   readonly blockedBy: readonly OpenBranch[];
 }
 
@@ -28,7 +28,7 @@ export async function openBranches(
 ): Promise<OpenBranch[]> {
   const open: OpenBranch[] = [];
   for (const [branch, { instance, ended }] of Object.entries(join ?? {})) {
-    // Somebody may have written anything there by hand.
+    // A state file may be written by hand: the name may be invalid.
     if (ended !== undefined || instanceProblem(instance) !== undefined) continue;
     open.push(await whereIs(files, layout, branch, instance));
   }
@@ -47,7 +47,7 @@ async function whereIs(
   const failedText = await readText(files, layout.flag('failed', state));
   const claimText = await readText(files, layout.flag('in_progress', state));
   const failure = parseFailureRecord(failedText ?? '', state);
-  // Where another file has the branch's name, that keeps the join, be it done.
+  // A different file with the branch's name blocks the join even if that file is done.
   const isTaken = failure?.code === 'successor-taken';
   const present = {
     failed: isTaken || doneText === undefined ? failedText : undefined,
@@ -78,7 +78,7 @@ async function readState(
   return parsed?.ok === true ? parsed.file : {};
 }
 
-/** A line for each, those of branches that fork themselves further in. */
+/** One line for each branch; branches of branches are indented. */
 export function describeBlocked(branches: readonly OpenBranch[], indent = ''): string[] {
   return branches.flatMap(({ branch, state, is, worker, reason, blockedBy }) => {
     const who = is === 'in progress' && worker !== undefined ? ` on ${worker}` : '';

@@ -1,26 +1,25 @@
-/** The real ports: this process's clock, chance and files. */
+/** The ports of a real process: clock, random numbers, file system type, host name. */
 import { nodeHost } from '../doctor/node-host.ts';
 import type { Clock, Random } from '../engine/ports.ts';
 import type { Io } from './command.ts';
 
-/** setTimeout holds 31 bits: 24.8 days. A longer sleep is several. */
-const LONGEST_SLEEP = 2 ** 31 - 1;
-/** Milliseconds. */
-const SAME_MOMENT = 1;
+/** Limit of setTimeout, 24.8 days: a longer sleep uses several timers. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+const MAX_READING_GAP_MS = 1;
 
-/** Both clocks are read at one moment: whoever is stopped between the two readings reads them again. */
-const ORIGIN: number = (() => {
+/** Repeats until both clocks are read within 1 ms, in case the process is suspended in between. */
+const MONOTONIC_ORIGIN_MS: number = (() => {
   for (;;) {
     const before = Number(process.hrtime.bigint()) / 1e6;
     const origin = before - performance.now();
-    if (Number(process.hrtime.bigint()) / 1e6 - before < SAME_MOMENT) return origin;
+    if (Number(process.hrtime.bigint()) / 1e6 - before < MAX_READING_GAP_MS) return origin;
   }
 })();
 
 export const realClock: Clock = {
   now: () => Date.now(),
-  // The heartbeat's thread reads the same clock: `performance.now()` alone has an origin for each thread.
-  monotonic: () => performance.now() + ORIGIN,
+  // The heartbeat's thread must read the same clock; the origin of `performance.now()` differs by thread.
+  monotonic: () => performance.now() + MONOTONIC_ORIGIN_MS,
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted === true) return resolve();
@@ -31,9 +30,9 @@ export const realClock: Clock = {
         resolve();
       };
       const goOn = (): NodeJS.Timeout => {
-        if (left <= LONGEST_SLEEP) return setTimeout(wake, left);
-        left -= LONGEST_SLEEP;
-        return setTimeout(() => (timer = goOn()), LONGEST_SLEEP);
+        if (left <= MAX_TIMER_MS) return setTimeout(wake, left);
+        left -= MAX_TIMER_MS;
+        return setTimeout(() => (timer = goOn()), MAX_TIMER_MS);
       };
       let timer = goOn();
       signal?.addEventListener('abort', wake, { once: true });

@@ -1,26 +1,26 @@
-/** Counts the file operations of a fleet without faults: the real worker in virtual time. */
+/** Counts what a fleet asks of its volume: the real worker in virtual time, without faults. */
 import { basename, dirname } from 'node:path/posix';
-import { done, next, type Answer } from '../machine/answer.ts';
-import type { TickContext } from '../machine/definition.ts';
-import { machine } from '../machine/machine.ts';
-import { createRegistry, type Registry } from '../machine/registry.ts';
-import { formatStateFile } from '../machine/state-file.ts';
-import { cycleLength, type PhaseLengths } from '../volume/phases/cycle.ts';
-import { FEW } from '../volume/phases/claim-plan.ts';
-import type { VolumeOperations } from '../volume/operations.ts';
-import type { DirectoryOperations } from '../volume/directory-operations.ts';
-import { EventQueue } from './event-queue.ts';
+import { done, next, type Answer } from '../../src/machine/answer.ts';
+import type { TickContext } from '../../src/machine/definition.ts';
+import { machine } from '../../src/machine/machine.ts';
+import { createRegistry, type Registry } from '../../src/machine/registry.ts';
+import { formatStateFile } from '../../src/machine/state-file.ts';
+import { cycleLength, type PhaseLengths } from '../../src/volume/phases/cycle.ts';
+import { SMALL_BACKLOG_STATES } from '../../src/volume/phases/claim-plan.ts';
+import type { VolumeOperations } from '../../src/volume/operations.ts';
+import type { DirectoryOperations } from '../../src/volume/directory-operations.ts';
+import { EventQueue } from '../../src/sim/event-queue.ts';
 import { tallyKey, type Count } from './cost-model.ts';
-import { Prng } from './prng.ts';
-import { Disk } from './disk.ts';
-import type { Method } from './faults.ts';
-import { HostClock } from './host-clock.ts';
-import { MOUNT, type ProcessOptions } from './process-options.ts';
-import { SimProcess } from './process.ts';
-import { User } from './user.ts';
-import type { World } from './world.ts';
+import { Prng } from '../../src/sim/prng.ts';
+import { Disk } from '../../src/sim/disk.ts';
+import type { Method } from '../../src/sim/faults.ts';
+import { HostClock } from '../../src/sim/host-clock.ts';
+import { MOUNT, type ProcessOptions } from '../../src/sim/process-options.ts';
+import { SimProcess } from '../../src/sim/process.ts';
+import { User } from '../../src/sim/user.ts';
+import type { World } from '../../src/sim/world.ts';
 
-/** What a step writes besides its flag: an output or a successor also needs a record. */
+/** What a step leaves besides its flag; an output or a successor has a record too. */
 export type Leaves = 'nothing' | 'output' | 'successor';
 
 /** Times are milliseconds. */
@@ -28,60 +28,68 @@ export interface Setting {
   readonly phases: PhaseLengths;
   readonly lease: number;
   readonly concurrency: number;
-  /** Mean length of a tick; single ticks vary by half of it. */
+  /** Mean length of a tick; single ones are half as long to one and a half times as long. */
   readonly tick: number;
   readonly leaves: Leaves;
-  /** The volume sends no file events. */
+  /** The file system reports no changes. */
   readonly network: boolean;
 }
 
-/** The amount of waiting states: workers choose their listings by it. */
+/** How many states there are: workers list their directories differently for each. */
 export type Stock = 'none' | 'few' | 'many';
 
-const START_MS = 1_700_000_000_000;
+const START = 1_700_000_000_000;
 const MACHINE = 'counted';
-const CAPACITY_STATES = 16_384;
+const CAPACITY = 16_384;
+/** Of one file operation. */
 const LATENCY_MS = 0.05;
-const TIMEOUT_MS = 20 * 86_400_000;
-const FLEET_SIZES: readonly number[] = [1, 2, 4, 8];
-/** A safety factor on the steps that a fleet can do. */
-const RESERVE_FACTOR = 1.2;
-/** For the states that workers hold, so that the backlog stays large. */
+const TICK_TIMEOUT_MS = 20 * 86_400_000;
+const COUNTED_FLEETS: readonly number[] = [1, 2, 4, 8];
+/** Factor: more states than the fleet gets through. */
+const STATES_RESERVE = 1.2;
+/** Beyond those: what workers hold. */
 const HELD_STATES = 100;
-const TICKS_COUNTED = 2;
-const LEASES_COUNTED = 2;
-const CYCLES_COUNTED = 10;
+const MIN_TICKS_COUNTED = 2;
+const MIN_LEASES_COUNTED = 2;
+const MIN_CYCLES_COUNTED = 10;
 
-/** Milliseconds from the start. Counting begins when all workers are busy and their listings are steady. */
+/** Milliseconds from the start: counting begins when all workers tick and listings are rare. */
 function windowOf({ phases, lease, tick }: Setting): { begin: number; end: number } {
   const cycle = cycleLength(phases);
   const begin = 2 * cycle + Math.max(lease, 2 * tick);
-  const length = Math.max(TICKS_COUNTED * tick, LEASES_COUNTED * lease, CYCLES_COUNTED * cycle);
+  const length = Math.max(
+    MIN_TICKS_COUNTED * tick,
+    MIN_LEASES_COUNTED * lease,
+    MIN_CYCLES_COUNTED * cycle,
+  );
   return { begin, end: begin + length };
 }
 
-/** Upper bound of the steps that a fleet commits until counting ends. */
+/** Upper bound of the steps that a fleet commits in all. */
 function stepsOf(setting: Setting, workers: number): number {
   const { concurrency, tick, leaves } = setting;
   if (leaves === 'successor') return 0;
-  return workers * concurrency * (windowOf(setting).end / tick) * RESERVE_FACTOR;
+  return workers * concurrency * (windowOf(setting).end / tick) * STATES_RESERVE;
 }
 
-/** State files that `stock` stands for; many of them last until counting ends. */
+/** State files that last until counting ends: as few, or as many, as `stock` says. */
 export function statesOf(setting: Setting, stock: Stock, workers: number): number {
   if (stock === 'none') return 0;
-  return stock === 'few' ? FEW - 1 : FEW + Math.ceil(stepsOf(setting, workers) + HELD_STATES);
+  return stock === 'few'
+    ? SMALL_BACKLOG_STATES - 1
+    : SMALL_BACKLOG_STATES + Math.ceil(stepsOf(setting, workers) + HELD_STATES);
 }
 
-/** Fleet sizes to count. With few states, those that would run out of them before counting ends are left out. */
+/** Sizes of fleets to count. With few states, larger fleets would run out of them before counting ends. */
 export function fleetsOf(setting: Setting, stock: Stock): number[] {
   const held = (workers: number): number => 2 * workers * setting.concurrency;
-  return FLEET_SIZES.filter(
-    (workers) => stock !== 'few' || stepsOf(setting, workers) + held(workers) < FEW,
+  return COUNTED_FLEETS.filter(
+    (workers) =>
+      stock !== 'few' || stepsOf(setting, workers) + held(workers) < SMALL_BACKLOG_STATES,
   );
 }
 
-/** Deterministic: the same setting, stock and size give the same counts. */
+/** The same setting, stock and size give the same counts, to the last one. */
 export async function countOperations(
   setting: Setting,
   stock: Stock,
@@ -97,7 +105,7 @@ class CountedFleet implements World {
   readonly seed: string = 'scale';
   readonly disk: Disk;
   readonly #setting: Setting;
-  readonly #queue: EventQueue = new EventQueue(START_MS);
+  readonly #queue: EventQueue = new EventQueue(START);
   readonly #processes: SimProcess[] = [];
   readonly #prng: Prng = new Prng('scale');
   readonly #user: User;
@@ -136,7 +144,7 @@ class CountedFleet implements World {
         phases,
         lease,
         concurrency,
-        capacity: CAPACITY_STATES,
+        capacity: CAPACITY,
         assign: 'slices',
         follow: true,
         watch: true,
@@ -157,16 +165,16 @@ class CountedFleet implements World {
       const process = new SimProcess(this, options.worker, clock, () => undefined, options);
       this.#processes.push(process);
       const soon = this.#prng.between(0, cycleLength(phases));
-      this.at(START_MS + soon, () => process.start(registry));
+      this.at(START + soon, () => process.start(registry));
     }
   }
 
   async count(workers: number): Promise<Count> {
     const { begin, end } = windowOf(this.#setting);
     const never = (): boolean => false;
-    await this.#queue.run(never, START_MS + begin);
+    await this.#queue.run(never, START + begin);
     this.#tally = {};
-    await this.#queue.run(never, START_MS + end);
+    await this.#queue.run(never, START + end);
     for (const process of this.#processes) process.kill();
     return { workers, seconds: (end - begin) / 1000, tally: this.#tally };
   }
@@ -176,7 +184,7 @@ class CountedFleet implements World {
     this.#tally[key] = (this.#tally[key] ?? 0) + 1;
   }
 
-  /** File events, as the kernel sends them on a local file system. */
+  /** File events of a local file system. */
   #tellAll(name: string): void {
     for (const process of this.#processes) process.hint(name);
   }
@@ -204,7 +212,7 @@ class CountedFleet implements World {
   ticked(): void {}
 }
 
-/** Chains do not end here: a last step writes something else. */
+/** Chains do not end: their last steps would cost something else. */
 function registryFor({ tick, leaves }: Setting): Registry {
   const answers: Record<Leaves, () => Answer> = {
     nothing: () => done(),
@@ -215,6 +223,6 @@ function registryFor({ tick, leaves }: Setting): Registry {
     await pause(tick * new Prng(idempotencyKey).between(0.5, 1.5));
     return answers[leaves]();
   };
-  const activity = { tick: run, timeout: TIMEOUT_MS };
+  const activity = { tick: run, timeout: TICK_TIMEOUT_MS };
   return createRegistry([machine({ name: MACHINE, activities: { [MACHINE]: activity } })]);
 }

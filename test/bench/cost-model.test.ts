@@ -1,6 +1,5 @@
-/** Counted runs, and the model fitted to them. */
 import { describe, expect, test } from 'vitest';
-import { countOperations, fleetsOf, statesOf, type Setting } from '../../src/sim/counting.ts';
+import { countOperations, fleetsOf, statesOf, type Setting } from '../../bench/scale/counting.ts';
 import {
   byKind,
   commitsOf,
@@ -9,7 +8,7 @@ import {
   predict,
   tallyKey,
   type Count,
-} from '../../src/sim/cost-model.ts';
+} from '../../bench/scale/cost-model.ts';
 import { LOCAL_PHASES, NETWORK_PHASES } from '../../src/volume/phases/cycle.ts';
 
 const LOCAL: Setting = {
@@ -28,7 +27,7 @@ const NETWORK: Setting = {
   network: true,
 };
 
-describe('byKind counts each operation under one kind', () => {
+describe('each operation is of one kind', () => {
   test.each([
     ['link', 'in_progress/x.state', 'states'],
     ['stat', 'done/x.state-2', 'states'],
@@ -53,14 +52,14 @@ describe('byKind counts each operation under one kind', () => {
   });
 });
 
-describe('fitCosts', () => {
+describe('what is fitted', () => {
   const count = (workers: number, tally: Record<string, number>): Count => ({
     workers,
     seconds: 10,
     tally,
   });
 
-  test('returns the rates that produced the counts', () => {
+  test('is what made the counts', () => {
     // 5 a second by each worker, and 2 for each other one; 7 for each state.
     const counts = [1, 3, 9].map((workers) =>
       count(workers, {
@@ -82,25 +81,25 @@ describe('fitCosts', () => {
     expect(predict(costs, 100, 0).operations).toBeCloseTo(operations - 7 * 200);
   });
 
-  test('returns no negative rate for noisy counts', () => {
+  test('is never less than nothing, whatever chance has counted', () => {
     const costs = fitCosts([count(1, { 'list done': 100 }), count(2, { 'list done': 10 })]);
     expect(costs.shares.cycles.eachOther).toBe(0);
     expect(costs.shares.cycles.alone).toBeGreaterThan(0);
   });
 
-  test('returns zero rates when nothing was counted', () => {
+  test('of nothing done is no rate', () => {
     expect(predict(fitCosts([count(1, {}), count(2, {})]), 1000).operations).toBe(0);
   });
 });
 
-describe('countOperations', () => {
-  test('returns the same counts again', async () => {
+describe('counted runs', () => {
+  test('repeat, to the last operation', async () => {
     const once = await countOperations(LOCAL, 'few', 3);
     expect(await countOperations(LOCAL, 'few', 3)).toEqual(once);
     expect(commitsOf(once)).toBeGreaterThan(200);
   });
 
-  test('counts with few states only fleets that do not run out of them', () => {
+  test('with few states, no fleet is so large that it runs out of them', () => {
     expect(fleetsOf(LOCAL, 'few')).toEqual([1, 2, 4, 8]);
     expect(fleetsOf({ ...LOCAL, tick: 100 }, 'few')).toEqual([1]);
     expect(fleetsOf({ ...LOCAL, tick: 100 }, 'many')).toEqual([1, 2, 4, 8]);
@@ -108,7 +107,7 @@ describe('countOperations', () => {
     expect(statesOf(LOCAL, 'many', 8)).toBeGreaterThan(3000);
   });
 
-  /** With fleet sizes that are not among the fitted ones. */
+  /** In none of the fitted runs there were so many workers. */
   test.each<[string, Setting, 'none' | 'few' | 'many']>([
     ['idle', LOCAL, 'none'],
     ['few states', LOCAL, 'few'],
@@ -117,7 +116,7 @@ describe('countOperations', () => {
     ['chains', { ...LOCAL, leaves: 'successor' }, 'many'],
     ['long ticks', { ...LOCAL, tick: 20_000 }, 'many'],
     ['a network', NETWORK, 'many'],
-  ])('agrees with the prediction within a tenth: %s', async (_what, setting, stock) => {
+  ])('%s: the prediction is within a tenth of what others count', async (_what, setting, stock) => {
     const fitted: Count[] = [];
     for (const workers of fleetsOf(setting, stock)) {
       fitted.push(await countOperations(setting, stock, workers));

@@ -1,13 +1,13 @@
-/** What a user wants simulated: machines and state files of their own, or the simulator's. */
+/** Loads a user's own machines and state files for `simulate`. */
 import { UserError } from '../machine/errors.ts';
 import type { RunOptions } from '../sim/simulation.ts';
 import { problemsOf } from '../engine/validate.ts';
-import { readCandidates } from './candidates.ts';
+import { readCandidates } from './read-state-files.ts';
 import { loadMachines } from './machines.ts';
 
 /**
- * Nothing for neither; machines need state files, and the other way round. Throws `not-simulated` for
- * commands, which no virtual time can hurry, and `bad-state`.
+ * Empty without paths and machines: the simulator uses its own. Throws `usage` for machines without state files,
+ * `not-simulated` for commands, which do not run in virtual time, and `bad-state`.
  */
 export async function loadOwn(
   machines: readonly string[],
@@ -15,7 +15,10 @@ export async function loadOwn(
 ): Promise<Pick<RunOptions, 'registry' | 'stateFiles'>> {
   if (paths.length === 0 && machines.length === 0) return {};
   if (paths.length === 0) {
-    throw new UserError('usage', 'which state files? simulate --machines DIR PATHS…');
+    throw new UserError(
+      'usage',
+      'cannot simulate machines without state files; name them: simulate --machines DIR PATHS…',
+    );
   }
   const registry = await loadMachines(machines);
   for (const { name, activities } of [...registry.values()].flat()) {

@@ -1,19 +1,12 @@
-/** `flockwork simulate --scale`: what fleets of any size ask of their volume, predicted from small ones that are counted. */
-import { formatDuration } from '../machine/duration.ts';
-import { UserError } from '../machine/errors.ts';
-import { checkPhaseLengths, cycleLength } from '../volume/phases/cycle.ts';
-import { fitCosts, predict, type Costs, type Count } from '../sim/cost-model.ts';
-import { countOperations, fleetsOf, statesOf, type Setting, type Stock } from '../sim/counting.ts';
-import { FEW, LISTING } from '../volume/phases/claim-plan.ts';
-import { EXIT, type Io } from './command.ts';
-import type { Settings } from './options.ts';
-import { askedPhases, defaultTiming } from './phases.ts';
-import { table } from './tables.ts';
+/** `npm run bench -- scale`: predicts what fleets of any size ask of their volume from small ones that are counted. */
+import { table } from '../../src/cli/tables.ts';
+import { formatDuration } from '../../src/machine/duration.ts';
+import { cycleLength } from '../../src/volume/phases/cycle.ts';
+import { SMALL_BACKLOG_STATES, MAX_LISTING_SHARE } from '../../src/volume/phases/claim-plan.ts';
+import { fitCosts, predict, type Costs, type Count } from './cost-model.ts';
+import { countOperations, fleetsOf, statesOf, type Setting, type Stock } from './counting.ts';
+import { parseScaleOptions, SCALE_HELP } from './options.ts';
 
-const WORKERS = [10, 100, 1000, 10_000];
-const STATES = [0, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
-/** Milliseconds: with shorter ticks a small fleet gets through more states than a simulator likes. */
-const SHORTEST_TICK = 100;
 /** Reading one name of a large directory: measured with readdir on ext4. */
 const SECONDS_PER_NAME = 3e-6;
 
@@ -35,91 +28,40 @@ interface Row {
 
 type CostsByStock = Partial<Record<Stock, Costs>>;
 
-/** Resolves to the exit status. Throws `usage`, `bad-phases` and `bad-setting`. */
+/** Resolves to what is to be printed. Throws as `parseScaleOptions`. */
 export async function predictScale(
-  settings: Settings,
-  paths: readonly string[],
-  io: Io,
-): Promise<number> {
-  refuseOthers(settings, paths);
-  const setting = settingOf(settings);
+  args: readonly string[],
+  progress: (text: string) => void,
+): Promise<string> {
+  const { help, setting, workers: fleets, states: stocks, json } = parseScaleOptions(args);
+  if (help) return SCALE_HELP;
   const counts: Partial<Record<Stock, Count[]>> = {};
   const costs: CostsByStock = {};
   for (const stock of ['none', 'few', 'many'] as const) {
     const counted: Count[] = [];
     for (const workers of fleetsOf(setting, stock)) {
-      io.draw?.(`counting: ${workers} workers, ${statesOf(setting, stock, workers)} states`);
+      progress(`counting: ${workers} workers, ${statesOf(setting, stock, workers)} states`);
       counted.push(await countOperations(setting, stock, workers));
-      if (io.stop.aborted) return EXIT.incomplete;
     }
-    // What is so little work that it is over at once has no rate.
+    // So few states that they are done at once have no rate.
     if (counted.length < 2) continue;
     counts[stock] = counted;
     costs[stock] = fitCosts(counted);
   }
-  io.draw?.('');
-  const wanted = <Size>(given: Size | undefined, all: Size[]): Size[] =>
-    given === undefined ? all : [given];
-  const rows = wanted(settings.workers, WORKERS).flatMap((workers) =>
-    wanted(settings.states, STATES).flatMap((states) => rowOf(setting, costs, workers, states)),
+  const rows = fleets.flatMap((workers) =>
+    stocks.flatMap((states) => rowOf(setting, costs, workers, states)),
   );
-  io.print(
-    settings.json
-      ? JSON.stringify({ setting, counts, costs, rows })
-      : describe(costs, rows, setting),
-  );
-  return EXIT.done;
+  return json ? JSON.stringify({ setting, counts, costs, rows }) : describe(costs, rows, setting);
 }
 
-/** What belongs to runs with faults means nothing here. */
-function refuseOthers(settings: Settings, paths: readonly string[]): void {
-  const given = [
-    ...(paths.length > 0 ? ['PATHS'] : []),
-    ...(settings.machines.length > 0 ? ['--machines'] : []),
-    ...(['seed', 'base', 'minutes', 'trace'] as const)
-      .filter((name) => settings[name] !== undefined)
-      .map((name) => `--${name}`),
-    ...(settings.shrink ? ['--shrink'] : []),
-  ];
-  if (given.length === 0) return;
-  const message = `${given.join(', ')}: not with --scale, which counts runs of its own; leave it out`;
-  throw new UserError('usage', message, { given });
-}
-
-function settingOf(settings: Settings): Setting {
-  const { phases, lease } = defaultTiming(settings.network);
-  const setting: Setting = {
-    phases: { ...phases, ...askedPhases(settings) },
-    lease: settings.lease ?? lease,
-    concurrency: settings.concurrency,
-    tick: settings.tick,
-    leaves: settings.leaves,
-    network: settings.network,
-  };
-  const problem = checkPhaseLengths(setting.phases);
-  if (problem !== undefined) throw new UserError('bad-phases', problem, { ...setting.phases });
-  const cycle = cycleLength(setting.phases);
-  if (setting.lease < cycle) {
-    const message = `--lease has to be as long as a cycle at least, ${formatDuration(cycle)}`;
-    throw new UserError('bad-setting', message, { lease: setting.lease, cycle });
-  }
-  if (setting.tick < SHORTEST_TICK) {
-    const message =
-      `--tick has to be ${SHORTEST_TICK}ms at least; for shorter ones the volume is the limit: ` +
-      `divide the operations that it can do in a second by those of one state`;
-    throw new UserError('bad-setting', message, { tick: setting.tick });
-  }
-  return setting;
-}
-
-/** A slice of fewer than a worker gets through is as good as no backlog: it lists again. */
+/** A worker whose slice has fewer states than it gets through in a cycle lists again, as without a backlog. */
 function stockOf({ concurrency, tick, phases }: Setting, workers: number, states: number): Stock {
   if (states === 0) return 'none';
-  const appetite = concurrency * (1 + cycleLength(phases) / tick);
-  return states < FEW || states / workers < appetite ? 'few' : 'many';
+  const demand = concurrency * (1 + cycleLength(phases) / tick);
+  return states < SMALL_BACKLOG_STATES || states / workers < demand ? 'few' : 'many';
 }
 
-/** None where there is no rate to speak of. */
+/** No row where nothing was counted. */
 function rowOf(
   setting: Setting,
   costsByStock: CostsByStock,
@@ -128,7 +70,7 @@ function rowOf(
 ): Row[] {
   const costs = costsByStock[stockOf(setting, workers, states)];
   if (costs === undefined) return [];
-  // With more hands than states all of them are ticked at once.
+  // With more free slots than states all of them are ticked at once.
   const atOnce = (states * 1000) / (setting.tick + cycleLength(setting.phases));
   const predicted = predict(costs, workers, Math.min(workers * costs.statesPerWorker, atOnce));
   return [
@@ -140,7 +82,10 @@ function rowOf(
       operations: predicted.operations,
       operationsPerWorker: predicted.operations / workers,
       squared: predicted.squared,
-      names: Math.min(predicted.listings * states, (workers * LISTING) / SECONDS_PER_NAME),
+      names: Math.min(
+        predicted.listings * states,
+        (workers * MAX_LISTING_SHARE) / SECONDS_PER_NAME,
+      ),
     },
   ];
 }
@@ -157,7 +102,7 @@ function describe(costs: CostsByStock, rows: readonly Row[], setting: Setting): 
 
 const STOCKS: Readonly<Record<Stock, string>> = {
   none: 'idle',
-  few: `below ${number(FEW)} states`,
+  few: `below ${number(SMALL_BACKLOG_STATES)} states`,
   many: 'more states',
 };
 
@@ -219,7 +164,7 @@ function describeRows(rows: readonly Row[]): string {
   );
 }
 
-/** Two digits, or all before the point. */
+/** One decimal below 100, none above. */
 function number(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: value < 100 ? 1 : 0 });
 }

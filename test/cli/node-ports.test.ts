@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { realClock } from '../../src/cli/real.ts';
+import { realClock } from '../../src/cli/node-ports.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 const DAY = 86_400_000;
 
-test.each([30, 100])('a sleep of %i days, more than a timer holds', async (days) => {
+test.each([30, 100])('sleeps %i days, longer than one timer', async (days) => {
   let isOver = false;
   void realClock.sleep(days * DAY).then(() => (isOver = true));
   await vi.advanceTimersByTimeAsync(days * DAY - 1);
@@ -15,7 +15,7 @@ test.each([30, 100])('a sleep of %i days, more than a timer holds', async (days)
   expect(isOver).toBe(true);
 });
 
-test('it can be ended in any part of it', async () => {
+test('ends a long sleep when the signal aborts', async () => {
   const stop = new AbortController();
   let isOver = false;
   void realClock.sleep(100 * DAY, stop.signal).then(() => (isOver = true));

@@ -1,11 +1,10 @@
-/** Several volumes as one: their counts in sum, their journals in the order of time. */
+/** Several volumes as one: sums of their counts, and their journals in the order of time. */
 import type { JournalEntry } from '../volume/operations.ts';
 import type { Census } from '../volume/census.ts';
 import { entriesInOrder } from '../volume/history.ts';
 import type { OpenedVolume } from './volume.ts';
 
-/** Entries that are handed on at a time. */
-const AT_ONCE = 1000;
+const BATCH_ENTRIES = 1000;
 
 const COUNTS = [
   'available',
@@ -29,7 +28,7 @@ export function sumOf(censuses: readonly Census[]): Census {
   };
 }
 
-/** With the volume that it is from. */
+/** `dir`: the entry's volume. */
 export type PlacedEntry = JournalEntry & { readonly dir: string };
 
 interface Source {
@@ -39,7 +38,7 @@ interface Source {
   next: number;
 }
 
-/** `from`: for each volume, bytes of each journal that are left out. As `entriesInOrder` does it. */
+/** `from`: by volume, bytes of each journal to skip. Otherwise as `entriesInOrder`. */
 export async function* entriesOfAll(
   volumes: readonly Pick<OpenedVolume, 'files' | 'layout'>[],
   from: readonly ReadonlyMap<string, number>[] = [],
@@ -56,7 +55,7 @@ export async function* entriesOfAll(
     merged.push({ ...first.entries[first.next]!, dir: first.dir });
     first.next += 1;
     if (!(await hasMore(first))) sources.splice(sources.indexOf(first), 1);
-    if (merged.length < AT_ONCE) continue;
+    if (merged.length < BATCH_ENTRIES) continue;
     yield merged;
     merged = [];
   }
