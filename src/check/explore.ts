@@ -165,7 +165,7 @@ class Hits {
   /** Reports unreachable states. Call it after a complete search. */
   coverage(): void {
     const model = this.#model;
-    const told = new Set<string>();
+    const reported = new Set<string>();
     model.parts.forEach(({ name, machine, unreached }, instance) => {
       const group = model.groups[instance]!;
       const seen = new Set<string>();
@@ -177,8 +177,8 @@ class Hits {
       });
       for (const state of machine.kinds.keys()) {
         const key = `${model.groups.indexOf(group)} ${state}`;
-        if (seen.has(state) || unreached.has(state) || told.has(key)) continue;
-        told.add(key);
+        if (seen.has(state) || unreached.has(state) || reported.has(key)) continue;
+        reported.add(key);
         const message = `${name} never enters ${state}`;
         this.all.push({ kind: 'unreachable', message, at: 0, last: undefined });
       }

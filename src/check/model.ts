@@ -55,7 +55,7 @@ export interface ModelStep {
   /** Bit mask of the instances that it read, without itself. */
   readonly looked: number;
   /** Bit mask of the instances that it sends events to. */
-  readonly tells: number;
+  readonly addressees: number;
   /** It changes what other instances read. */
   readonly isVisible: boolean;
   readonly isIdle: boolean;
@@ -267,7 +267,7 @@ export class Model {
       emits,
       relevant,
       looked: bits(looked),
-      tells: emits.reduce((sum, one, at) => (at % 2 === 0 ? sum | (1 << one) : sum), 0),
+      addressees: emits.reduce((sum, one, at) => (at % 2 === 0 ? sum | (1 << one) : sum), 0),
       isVisible: reading !== before.reading,
       isIdle: emits.length === 0 && results.every((result) => result === own),
       effect: this.#effects.intern([instance, results, emits]),

@@ -5,8 +5,8 @@ import type { Finding, TracedStep } from './findings.ts';
 export function sequenceOf({ kind, message, trace }: Finding): string {
   const steps = trace?.steps ?? [];
   const acting = steps.flat().map(({ instance }) => instance);
-  const told = steps.flat().flatMap(({ emits }) => emits.map(({ to }) => to));
-  const ids = new Map([...new Set([...acting, ...told])].map((name, at) => [name, `i${at}`]));
+  const addressees = steps.flat().flatMap(({ emits }) => emits.map(({ to }) => to));
+  const ids = new Map([...new Set([...acting, ...addressees])].map((name, at) => [name, `i${at}`]));
   const idOf = (name: string): string => ids.get(name)!;
   const hasInputs = steps.flat().some(({ cause }) => cause === 'input');
   const lines = [

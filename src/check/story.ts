@@ -18,10 +18,10 @@ function linesOf({ steps, isExact, end }: Trace): string[] {
   const lines = steps.flatMap((together, at) => {
     const number = `  ${String(at + 1).padStart(width)}  `;
     const [first] = together;
-    if (together.length === 1) return indent(number, margin, tell(first!));
+    if (together.length === 1) return indent(number, margin, linesOfStep(first!));
     return [
       `${number}simultaneously, on the same snapshot:`,
-      ...together.flatMap((step) => indent(`${margin}- `, `${margin}  `, tell(step))),
+      ...together.flatMap((step) => indent(`${margin}- `, `${margin}  `, linesOfStep(step))),
     ];
   });
   const where = Object.entries(end).map(([instance, state]) => `${instance}: ${state}`);
@@ -39,7 +39,7 @@ function indent(first: string, others: string, lines: readonly string[]): string
   return lines.map((line, at) => (at === 0 ? first : others) + line);
 }
 
-function tell(step: TracedStep): string[] {
+function linesOfStep(step: TracedStep): string[] {
   const { instance, event, cause, from, to, outcome, reason, goal, emits } = step;
   const toward = goal === undefined ? '' : `, toward ${goal}`;
   const result =

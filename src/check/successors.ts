@@ -90,11 +90,11 @@ export class Successors {
     return true;
   }
 
-  /** Applies the steps together. `told`: the same steps, in the order in which their events are sent. */
+  /** Applies the steps together. `sendOrder`: the same steps, in the order in which their events are sent. */
   #apply(
     world: Uint16Array,
     steps: readonly ModelStep[],
-    told: readonly ModelStep[],
+    sendOrder: readonly ModelStep[],
     visit: Visit,
     at = 0,
   ): boolean {
@@ -104,12 +104,12 @@ export class Successors {
     if (step !== undefined) {
       return step.results.some((result) => {
         moved[step.instance] = result;
-        return this.#apply(world, steps, told, visit, at + 1);
+        return this.#apply(world, steps, sendOrder, visit, at + 1);
       });
     }
     const after = this.#after;
     after.set(moved);
-    return told.every(({ emits }) => this.#send(emits)) && visit(after, told);
+    return sendOrder.every(({ emits }) => this.#send(emits)) && visit(after, sendOrder);
   }
 
   /**
@@ -118,53 +118,53 @@ export class Successors {
    */
   #findCandidates(): boolean {
     const width = this.#model.width;
-    let able = 0;
+    let active = 0;
     for (let instance = 0; instance < width; instance += 1) {
       const list = this.#candidates[instance]!;
       list.length = 0;
       for (const step of this.#steps[instance]!) {
-        if (step.looked !== 0 || step.tells !== 0) list.push(step);
+        if (step.looked !== 0 || step.addressees !== 0) list.push(step);
       }
-      if (list.length > 0) able |= 1 << instance;
+      if (list.length > 0) active |= 1 << instance;
     }
     for (;;) {
       let seen = 0;
-      let told = 0;
-      let toldTwice = 0;
+      let addressed = 0;
+      let addressedTwice = 0;
       for (let instance = 0; instance < width; instance += 1) {
-        if ((able & (1 << instance)) === 0) continue;
-        let tells = 0;
+        if ((active & (1 << instance)) === 0) continue;
+        let addressees = 0;
         for (const step of this.#candidates[instance]!) {
           seen |= step.looked;
-          tells |= step.tells;
+          addressees |= step.addressees;
         }
-        toldTwice |= told & tells;
-        told |= tells;
+        addressedTwice |= addressed & addressees;
+        addressed |= addressees;
       }
       let left = 0;
       for (let instance = 0; instance < width; instance += 1) {
         const bit = 1 << instance;
-        if ((able & bit) === 0) continue;
+        if ((active & bit) === 0) continue;
         const list = this.#candidates[instance]!;
         let kept = 0;
         for (const step of list) {
-          const shares = (step.tells & toldTwice) !== 0;
-          const looks = (step.looked & able) !== 0;
+          const shares = (step.addressees & addressedTwice) !== 0;
+          const looks = (step.looked & active) !== 0;
           const isSeen = step.isVisible && (seen & bit) !== 0;
           if (shares || (looks && isSeen)) list[kept++] = step;
         }
         list.length = kept;
         if (kept > 0) left |= bit;
       }
-      if (left === able) return (able & (able - 1)) !== 0;
-      able = left;
+      if (left === active) return (active & (active - 1)) !== 0;
+      active = left;
     }
   }
 
   #choose(world: Uint16Array, instance: number, visit: Visit): boolean {
     const chosen = this.#chosen;
     if (instance === this.#model.width) {
-      return chosen.length > 1 && isKnot(chosen) && this.#together(world, visit);
+      return chosen.length > 1 && isStronglyConnected(chosen) && this.#together(world, visit);
     }
     const ranks = this.#ranks;
     ranks[instance] = -1;
@@ -186,14 +186,14 @@ export class Successors {
 
   #together(world: Uint16Array, visit: Visit): boolean {
     const chosen = this.#chosen;
-    const tellers = chosen.filter((step, at) =>
-      chosen.some((other, place) => place !== at && (step.tells & other.tells) !== 0),
+    const senders = chosen.filter((step, at) =>
+      chosen.some((other, place) => place !== at && (step.addressees & other.addressees) !== 0),
     );
-    if (tellers.length === 0) {
+    if (senders.length === 0) {
       return !this.#canBeSplit(world) && this.#apply(world, chosen, chosen, visit);
     }
-    const others = chosen.filter((step) => !tellers.includes(step));
-    return permutations(tellers).some((order) =>
+    const others = chosen.filter((step) => !senders.includes(step));
+    return permutations(senders).some((order) =>
       this.#apply(world, chosen, [...order, ...others], visit),
     );
   }
@@ -235,14 +235,14 @@ export class Successors {
   }
 }
 
-/** Whether each step must precede each, directly or through others: one strongly connected component. */
-function isKnot(steps: readonly ModelStep[]): boolean {
+/** Whether each step must precede each, directly or through others. */
+function isStronglyConnected(steps: readonly ModelStep[]): boolean {
   return isReached(steps, mustPrecede) && isReached(steps, (one, other) => mustPrecede(other, one));
 }
 
 function mustPrecede(one: ModelStep, other: ModelStep): boolean {
   const looks = other.isVisible && (one.looked & (1 << other.instance)) !== 0;
-  return looks || (one.tells & other.tells) !== 0;
+  return looks || (one.addressees & other.addressees) !== 0;
 }
 
 /** Whether all steps are reached from the first. */

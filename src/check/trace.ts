@@ -30,7 +30,7 @@ export function traceOf(
       if (table.find(plain) !== index) return false;
       after = Uint16Array.from(next);
       isExact = isExact && canBeTaken(taken, waiting);
-      steps.push(taken.map((step) => told(model, world, step)));
+      steps.push(taken.map((step) => tracedStepOf(model, world, step)));
       return true;
     });
     if (after === undefined) throw new Error(`world ${index} does not follow from its parent`);
@@ -40,7 +40,7 @@ export function traceOf(
   if (last === undefined) return { steps, isExact, end };
   const step = lastStep(model, world, last);
   isExact = isExact && canBeTaken([step], waiting);
-  const final = told(model, world, step);
+  const final = tracedStepOf(model, world, step);
   return { steps: [...steps, [final]], isExact, end: { ...end, [final.instance]: final.to } };
 }
 
@@ -72,7 +72,7 @@ function lastStep(
   throw new Error('the last step of a trace was not found');
 }
 
-function told(model: Model, world: Uint16Array, step: ModelStep): TracedStep {
+function tracedStepOf(model: Model, world: Uint16Array, step: ModelStep): TracedStep {
   const { instance, decision, move } = step;
   const name = model.parts[instance]!.name;
   const before = model.groups[instance]!.readingOf[world[instance]!]!;

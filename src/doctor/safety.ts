@@ -93,7 +93,7 @@ export const SAFETY: Readonly<Record<string, Judge>> = {
       return [
         'warning',
         scope,
-        `No process won ${counted(noWinner, 'round')}: safe, but it costs cycles.`,
+        `${counted(noWinner, 'round')} without a winner: safe, but it costs cycles.`,
       ];
     }
     if (rounds < (fileSystem.network ? MIN_RACE_ROUNDS.network : MIN_RACE_ROUNDS.local)) {

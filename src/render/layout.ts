@@ -1,5 +1,5 @@
 /**
- * DiagramLayout of a diagram from left to right, by dagre: columns of boxes, the start first, with a column for labels
+ * Layout of a diagram from left to right, by dagre: columns of boxes, the start first, with a column for labels
  * between any two. A function of its arguments: the same diagram has the same picture.
  */
 import { Graph, layout } from '@dagrejs/dagre';

@@ -134,10 +134,10 @@ function persist(
   const whole = { ...persisted, children };
   const problem = jsonProblem(whole, 'the snapshot', undefined, (part) => part instanceof Error);
   if (problem !== undefined) throw new Error(problem);
-  return JSON.parse(JSON.stringify(whole, told)) as PersistedSnapshot;
+  return JSON.parse(JSON.stringify(whole, errorAsJson)) as PersistedSnapshot;
 }
 
 /** Keeps name and message of an error, which JSON would drop. */
-function told(_key: string, value: unknown): unknown {
+function errorAsJson(_key: string, value: unknown): unknown {
   return value instanceof Error ? { name: value.name, message: value.message } : value;
 }

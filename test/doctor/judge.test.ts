@@ -59,7 +59,7 @@ const TABLE: readonly [string, PropertyVerdict, string, Partial<Measured>][] = [
   ['names of one file', 'bad', 'needs more', { linkLimit: { reached: 2, errno: 'EMLINK' } }],
   ['exclusive in a race', 'bad', 'granted twice, in 3 rounds', { race: race({ twoWinners: 3 }) }],
   ['exclusive in a race', 'bad', 'granted twice, in 1 round:', { race: race({ overturned: 1 }) }],
-  ['exclusive in a race', 'warning', 'No process won 1 round', { race: race({ noWinner: 1 }) }],
+  ['exclusive in a race', 'warning', '1 round without a winner', { race: race({ noWinner: 1 }) }],
   ['exclusive in a race', 'warning', 'few rounds', { race: race({ rounds: 12, contested: 12 }) }],
   ['exclusive in a race', 'warning', 'only 3', { race: race({ contested: 3 }) }],
   ['exclusive in a race', 'warning', '--through', { fileSystem: NFS, race: race({ rounds: 900 }) }],
