@@ -184,7 +184,7 @@ describe('submit', () => {
   });
 
   test.each([
-    [[], 'either PATHS'],
+    [[], 'expected PATHS'],
     [['--machine', 'simple', '--payload', '{'], 'not JSON'],
     [['/nowhere.state'], 'ENOENT'],
     [['--machine', 'simple', '--count', '0'], 'at least 1'],

@@ -33,7 +33,7 @@ export const graph: Command = {
   run: async (settings, [path = ''], io) => {
     const machine = await loadOne(path, settings.machine);
     if (machine.kinds.size === 0) {
-      const reason = "its states are XState's; use @xstate/graph or stately.ai";
+      const reason = "its states are XState's own; use @xstate/graph or stately.ai";
       throw new UserError('not-drawn', `cannot draw machine ${machine.name}: ${reason}`);
     }
     if (machine.kinds.size > 1 && machine.rules === undefined && leadsNowhere(machine)) {
