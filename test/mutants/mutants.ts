@@ -55,7 +55,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'rename over instead of link',
     seed: 1,
-    file: `${VOLUME}/exclusive.ts`,
+    file: `${VOLUME}/atomic-files.ts`,
     find: 'await files.link(existing, name);',
     replace: 'await files.unlink(name).catch(() => undefined); await files.link(existing, name);',
   },
@@ -92,7 +92,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'the directory of staged records is not synced',
     seed: 43,
-    file: `${VOLUME}/context.ts`,
+    file: `${VOLUME}/session-context.ts`,
     find: "await this.files.sync(this.layout.internal('staging'));",
     replace: '',
   },
@@ -143,7 +143,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'half-written copies fail at first sight',
     seed: 18,
-    file: 'src/worker/holding.ts',
+    file: 'src/volume/claimed-task.ts',
     find: 'return at - since >= patience',
     replace: 'return at >= since',
   },
@@ -162,7 +162,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'the volume id is not checked',
     seed: 76,
-    file: `${VOLUME}/session.ts`,
+    file: `${VOLUME}/directory-operations.ts`,
     find: 'if (text === undefined || parseVolumeFile(text)?.id !== this.#volume.id) {',
     replace: 'if (text !== undefined && parseVolumeFile(text)?.id !== this.#volume.id) {',
   },
@@ -184,7 +184,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'an error of link means that the name is taken',
     seed: 8,
-    file: `${VOLUME}/exclusive.ts`,
+    file: `${VOLUME}/atomic-files.ts`,
     find: `    if (there === undefined) throw error;
     return isOurs(there)`,
     replace: '    return isOurs(there)',
@@ -199,7 +199,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'a broken lease is not noticed',
     seed: 15,
-    file: `${VOLUME}/session.ts`,
+    file: `${VOLUME}/directory-operations.ts`,
     find: "if (this.#heartbeat?.broken !== false) return 'broken';",
     replace: "if (this.#heartbeat !== undefined) return 'alive';",
   },
@@ -213,7 +213,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'retry delays end by the clock alone',
     seed: 65,
-    file: `${VOLUME}/pauses.ts`,
+    file: `${VOLUME}/retry-delays.ts`,
     find: 'this.#seenFor(name, last) >= pauseAfter(last) + this.#cycle;',
     replace: 'this.#seenFor(name, last) > 1e9 * (pauseAfter(last) + this.#cycle);',
   },
@@ -271,9 +271,9 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'a stopping worker is woken in a loop by files that it does not take',
     seed: 1009,
-    file: 'src/worker/worker.ts',
-    find: 'if (this.#ending !== undefined) return this.#supply.forgetOffers();',
-    replace: 'if (this.#ending !== undefined) return;',
+    file: 'src/volume/cycle-loop.ts',
+    find: 'if (this.#isEnding) return this.#plan.forgetOffers();',
+    replace: 'if (this.#isEnding) return;',
   },
   {
     name: 'a bundle is unstaged with the first of its states',
@@ -299,7 +299,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'torn successors count as foreign files',
     seed: 27,
-    file: `${VOLUME}/torn.ts`,
+    file: `${VOLUME}/torn-write.ts`,
     find: 'if (!isTorn(there, next.content)) return false;',
     replace: 'if (isTorn(there, next.content)) return false;',
   },
@@ -413,7 +413,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'the end of a branch is not reported',
     seed: 1,
     file: 'src/machine/step-effects.ts',
-    find: 'planned.push(...told);',
+    find: 'drafts.push(...told);',
     replace: '',
   },
   {
@@ -433,7 +433,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'torn branches count as foreign files',
     seed: 61,
-    file: `${VOLUME}/torn.ts`,
+    file: `${VOLUME}/torn-write.ts`,
     find: 'const origin = originName(name);',
     replace: 'const origin = /state-/.test(name) ? originName(name) : undefined;',
   },

@@ -73,9 +73,9 @@ export class Bench {
     });
   }
 
-  /** Opens one session per name. */
-  openAll(...workers: readonly string[]): Promise<VolumeOperations[]> {
-    return Promise.all(workers.map((worker) => this.open(worker)));
+  /** Opens sessions of the workers ant and bee. */
+  async openPair(): Promise<readonly [VolumeOperations, VolumeOperations]> {
+    return [await this.open('ant'), await this.open('bee')];
   }
 
   /** Stops the session's heartbeat; it expires one lease later. */

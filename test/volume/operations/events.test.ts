@@ -127,7 +127,7 @@ describe('one id', () => {
 
   test('committed by two sessions at once counts in one state, and releases the other', async () => {
     const bench = await Bench.create();
-    const [ant, bee] = await bench.openPair('ant', 'bee');
+    const [ant, bee] = await bench.openPair();
     const names = [await bench.submit('lamp', LAMP), await bench.submit('other', LAMP)];
     const file = await bench.sendNew('lamp', 'a');
     const event = { file, id: 'a', outcome: 'Ok' as const, from: 'off', to: 'on' };
@@ -279,7 +279,7 @@ test('an event for a failed instance waits, beyond its grace, until the state is
   expect(await bench.outcome('a')).toBe('Ok');
 });
 
-test('an emitted event is applied once, and a timer runs until its state is left', async () => {
+test('an emitted event is applied once, and a timer fires while its instance waits', async () => {
   const bench = await Bench.create();
   for (const name of ['lamp', 'other']) await bench.submit(name, LAMP);
   const ant = await bench.open('ant');

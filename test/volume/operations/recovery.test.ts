@@ -1,36 +1,51 @@
-/** Sessions that die, or are taken for dead: what they had begun is finished by others, once. */
+/** Sessions that crash or expire: other sessions finish what they had begun, once. */
 import { describe, expect, test } from 'vitest';
-import type { VolumeOperations, Step, PhaseGuard } from '../../src/volume/operations.ts';
+import type {
+  PhaseGuard,
+  Recovery,
+  Step,
+  VolumeOperations,
+} from '../../../src/volume/operations.ts';
 import {
   Bench,
   CLOSED,
   commitStep,
+  COUNT,
   FOLLOW,
   LAMP,
-  LEASE,
+  LEASE_MS,
   newStep,
+  NOTHING_LEFT,
   OPEN,
-  type MakeStore,
+  RECOVERY_CYCLES,
 } from './bench.ts';
 
-const ONE = { state: 'count', payload: { left: 0 } };
+const NOTHING_RECOVERED: Recovery = {
+  broken: [],
+  dropped: [],
+  finished: [],
+  of: [],
+  foreign: [],
+  passedOver: [],
+};
+
 const next = (worker: string): { name: string; content: string } => ({
   name: 'one.state-1',
-  content: JSON.stringify({ ...ONE, payload: worker }),
+  content: JSON.stringify({ ...COUNT, payload: worker }),
 });
 
-/** What a worker does with all that is there, step by step. */
-const LIFE: readonly [
+/** All that a session does with two lamps. */
+const LIFECYCLE: readonly [
   string,
   (bench: Bench, session: VolumeOperations, steps: Step[]) => Promise<unknown>,
 ][] = [
-  ['it has come', async () => undefined],
-  ['registering', (_, session) => session.register(OPEN)],
-  ['looking', (_, session) => session.snapshot()],
-  ['claiming the lamp', (_, session) => session.claim('lamp.state', OPEN)],
-  ['claiming the other', (_, session) => session.claim('other.state', OPEN)],
+  ['opening', async () => undefined],
+  ['register', (_, session) => session.register(OPEN)],
+  ['snapshot', (_, session) => session.snapshot()],
+  ['the claim of the first state', (_, session) => session.claim('lamp.state', OPEN)],
+  ['the claim of the second state', (_, session) => session.claim('other.state', OPEN)],
   [
-    'deciding',
+    'deciding both',
     async (bench, session, steps) => {
       for (const name of ['lamp', 'other']) {
         steps.push(await bench.decide(session, `${name}.state`));
@@ -38,238 +53,154 @@ const LIFE: readonly [
     },
   ],
   [
-    'settling the lamp',
+    'settling the first state',
     (bench, session, steps) => bench.settle(session, steps.slice(0, 1), FOLLOW),
   ],
-  ['settling the other', (bench, session, steps) => bench.settle(session, steps.slice(1))],
-  ['taking its leave', (_, session) => session.leave()],
+  ['settling the second state', (bench, session, steps) => bench.settle(session, steps.slice(1))],
+  ['leave', (_, session) => session.leave()],
 ];
 
-/** Closes for good when it has been asked so often. */
-function windowOf(asks: number): PhaseGuard {
+/** A guard that is closed for good after it has been asked so often. */
+function closedAfter(asks: number): PhaseGuard {
   let left = asks;
-  const may = (): boolean => {
+  const isOpen = (): boolean => {
     left -= 1;
     return left >= 0;
   };
-  return { ...FOLLOW, canBegin: may, canFinish: may };
+  return { ...FOLLOW, canBegin: isOpen, canFinish: isOpen };
 }
 
-/** Two lamps, of which one tells the other. */
-async function lamps(bench: Bench): Promise<void> {
+/** Two lamps, of which the first sends the second an event. */
+async function submitLamps(bench: Bench): Promise<void> {
   for (const name of ['lamp', 'other']) await bench.submit(name, LAMP);
-  await bench.sent('lamp', 'a', { details: { tell: ['other'] } });
-  await bench.sent('other', 'b', { event: 'fade' });
+  await bench.sendNew('lamp', 'a', { details: { tell: ['other'] } });
+  await bench.sendNew('other', 'b', { event: 'fade' });
 }
 
-/** All that was to be done is done, each thing once, and nothing is left over. */
+/** Everything is done, once, and nothing is left over. */
 async function expectDone(bench: Bench, survivor: VolumeOperations): Promise<void> {
-  await bench.workOff(survivor);
-  await bench.passUntilDue(bench.time.agenda.now + 2000, survivor);
-  await bench.workOff(survivor);
-  expect((await bench.store.instances.now('lamp'))?.state).toBe('on');
+  await bench.drain(survivor);
+  await bench.passUntilDue(bench.time.now + 2000, survivor);
+  await bench.drain(survivor);
+  expect((await bench.client.get('lamp'))?.state).toBe('on');
   expect(await bench.applied('lamp')).toEqual(['a']);
-  const steps = await bench.store.history.steps('other');
+  const steps = await bench.client.history('other');
   expect(steps.at(-1)?.state).toBe('off');
   const events = steps.flatMap((step) => step.events);
   expect(events.map(({ event }) => String(event)).sort()).toEqual(['end', 'fade', 'press']);
-  const { tasks, delayed, inProgress } = await survivor.snapshot();
-  expect([tasks.size, delayed, inProgress]).toEqual([0, 0, 0]);
+  expect(await bench.counts(survivor)).toEqual(NOTHING_LEFT);
   expect(await survivor.countUnfinishedCommits()).toBe(0);
-  expect(await bench.store.instances.failed()).toEqual([]);
+  expect(await bench.client.failed()).toEqual([]);
 }
 
-export function exerciseDeaths(make: MakeStore): void {
-  describe('a session that dies when', () => {
-    test.each(LIFE.map(([what], index) => [what, index] as const))(
-      '%s is done leaves the rest to others',
-      async (_what, last) => {
-        const bench = await Bench.of(make);
-        await lamps(bench);
-        const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
-        const steps: Step[] = [];
-        for (const [, act] of LIFE.slice(0, last + 1)) await act(bench, ant, steps);
-        await bench.bury(bee, ant);
-        expect((await bee.readRoster()).roster).toEqual([]);
-        expect((await bee.sessions()).map(({ worker }) => worker)).toEqual(['bee']);
-        expect((await bee.snapshot()).inProgress).toBe(0);
-        await expectDone(bench, bee);
-      },
-    );
+describe('another session finishes the work of one that crashes', () => {
+  test.each(LIFECYCLE.map(([what], index) => [what, index] as const))(
+    'after %s',
+    async (_what, last) => {
+      const bench = await Bench.create();
+      await submitLamps(bench);
+      const [ant, bee] = await bench.openPair();
+      const steps: Step[] = [];
+      for (const [, act] of LIFECYCLE.slice(0, last + 1)) await act(bench, ant, steps);
+      await bench.expire(bee, ant);
+      expect((await bee.readRoster()).roster).toEqual([]);
+      expect((await bee.sessions()).map(({ worker }) => worker)).toEqual(['bee']);
+      expect((await bee.snapshot()).inProgress).toBe(0);
+      await expectDone(bench, bee);
+    },
+  );
 
-    test('its time is over, wherever that meets it, leaves the rest to others', async () => {
-      for (let asks = 0, isThrough = false; !isThrough; asks += 1) {
-        const bench = await Bench.of(make);
-        await lamps(bench);
-        const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
-        const steps = await bench.take(ant);
-        await ant.settle(steps, windowOf(asks));
-        isThrough = steps.every(({ progress }) => progress === 'settled');
-        await bench.bury(bee, ant);
-        await expectDone(bench, bee);
-        expect(asks).toBeLessThan(100);
-      }
-    });
+  test('when its guard has closed, at each point of settle', async () => {
+    for (let asks = 0, isThrough = false; !isThrough; asks += 1) {
+      const bench = await Bench.create();
+      await submitLamps(bench);
+      const [ant, bee] = await bench.openPair();
+      const steps = await bench.claimAll(ant);
+      await ant.settle(steps, closedAfter(asks));
+      isThrough = steps.every(({ progress }) => progress === 'settled');
+      await bench.expire(bee, ant);
+      await expectDone(bench, bee);
+      expect(asks).toBeLessThan(100);
+    }
   });
+});
 
-  test('who is alive is not taken for dead, however long it takes', async () => {
-    const bench = await Bench.of(make);
-    const name = await bench.submit('one', ONE);
-    const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
+describe('recover', () => {
+  test('does not touch a session that is alive, however long it holds a state', async () => {
+    const bench = await Bench.create();
+    const name = await bench.submit('one', COUNT);
+    const [ant, bee] = await bench.openPair();
     expect(await ant.register(OPEN)).toBe(true);
     await ant.claim(name, OPEN);
     for (let cycle = 0; cycle < 20; cycle += 1) {
-      await bench.pass(LEASE / 4, ant, bee);
+      await bench.pass(LEASE_MS / 4, ant, bee);
       expect(await bee.recover(cycle, OPEN)).toMatchObject({ broken: [], dropped: [] });
     }
     expect((await bee.readRoster()).roster).toHaveLength(1);
     expect((await bee.snapshot()).inProgress).toBe(1);
   });
 
-  test('who finds the dead says so once, and a lost attempt is counted once', async () => {
-    const bench = await Bench.of(make);
-    const name = await bench.submit('one', ONE);
-    const [ant, bee, cat] = [
-      await bench.open('ant'),
-      await bench.open('bee'),
-      await bench.open('cat'),
-    ];
+  test('reports an expired session once, and counts its lost attempt once', async () => {
+    const bench = await Bench.create();
+    const name = await bench.submit('one', COUNT);
+    const [ant, bee] = await bench.openPair();
+    const cat = await bench.open('cat');
     await ant.register(OPEN);
     await ant.claim(name, OPEN);
-    bench.made.kill(ant);
-    const [broken, dropped]: string[][] = [[], []];
-    for (let cycle = 0; cycle < 14; cycle += 1) {
-      await bench.pass(LEASE / 4, bee, cat);
-      for (const found of await Promise.all([bee.recover(cycle, OPEN), cat.recover(cycle, OPEN)])) {
-        broken!.push(...found.broken);
-        dropped!.push(...found.dropped);
+    bench.kill(ant);
+    const found: { broken: string[]; dropped: string[] } = { broken: [], dropped: [] };
+    for (let cycle = 0; cycle < RECOVERY_CYCLES; cycle += 1) {
+      await bench.pass(LEASE_MS / 4, bee, cat);
+      for (const one of await Promise.all([bee.recover(cycle, OPEN), cat.recover(cycle, OPEN)])) {
+        found.broken.push(...one.broken);
+        found.dropped.push(...one.dropped);
       }
     }
-    expect([broken, dropped]).toEqual([[ant.token.session], [name]]);
+    expect(found).toEqual({ broken: [ant.token.session], dropped: [name] });
     expect(await bee.claim(name, OPEN)).toBe('ours');
-    const intake = await bee.readState(name);
-    expect(intake).toMatchObject({ attempts: [{ attempt: 1, worker: 'ant', result: 'lost' }] });
-    expect(intake.kind === 'text' && intake.attempts).toHaveLength(1);
+    const read = await bee.readState(name);
+    expect(read).toMatchObject({ attempts: [{ attempt: 1, worker: 'ant', result: 'lost' }] });
+    expect(read.kind === 'text' && read.attempts).toHaveLength(1);
   });
 
-  test('when it is too late for that, nobody is buried', async () => {
-    const bench = await Bench.of(make);
-    const name = await bench.submit('one', ONE);
-    const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
+  test('changes nothing while its guard is closed', async () => {
+    const bench = await Bench.create();
+    const name = await bench.submit('one', COUNT);
+    const [ant, bee] = await bench.openPair();
     await ant.register(OPEN);
     await ant.claim(name, OPEN);
-    bench.made.kill(ant);
-    for (let cycle = 0; cycle < 14; cycle += 1) {
-      await bench.pass(LEASE / 4, bee);
-      const recovery = await bee.recover(cycle, CLOSED);
-      expect(recovery).toEqual({
-        broken: [],
-        dropped: [],
-        finished: [],
-        of: [],
-        foreign: [],
-        passedOver: [],
-      });
+    bench.kill(ant);
+    for (let cycle = 0; cycle < RECOVERY_CYCLES; cycle += 1) {
+      await bench.pass(LEASE_MS / 4, bee);
+      expect(await bee.recover(cycle, CLOSED)).toEqual(NOTHING_RECOVERED);
     }
     expect((await bee.readRoster()).roster).toHaveLength(1);
     expect((await bee.snapshot()).inProgress).toBe(1);
   });
 
-  test('where nothing runs no attempt is lost', async () => {
-    const bench = await Bench.of(make);
+  test('counts no lost attempt for a state without an activity', async () => {
+    const bench = await Bench.create();
     await bench.submit('lamp', LAMP);
-    const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
-    await bench.workOff(bee);
-    await bench.sent('lamp', 'a');
+    const [ant, bee] = await bench.openPair();
+    await bench.drain(bee);
+    await bench.sendNew('lamp', 'a');
     await ant.snapshot();
     expect(await ant.claim('lamp.state', OPEN)).toBe('ours');
-    await bench.bury(bee, ant);
-    expect((await bench.store.instances.now('lamp'))?.attempts).toEqual([]);
-    await bench.workOff(bee);
+    await bench.expire(bee, ant);
+    expect((await bench.client.get('lamp'))?.attempts).toEqual([]);
+    await bench.drain(bee);
     expect(await bench.outcome('a')).toBe('Ok');
   });
 
-  describe('a session that was taken for dead, and comes back,', () => {
-    test('learns of it, and loses to who has done its work meanwhile', async () => {
-      const bench = await Bench.of(make);
-      const name = await bench.submit('one', ONE);
-      const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
-      await ant.claim(name, OPEN);
-      const stale = commitStep(ant, name, { next: next('ant') });
-      await bench.bury(bee, ant);
-      expect(await bee.claim(name, OPEN)).toBe('ours');
-      const step = commitStep(bee, name, { next: next('bee') });
-      await bench.settle(bee, [step]);
-      await ant.settle([stale], FOLLOW);
-      expect([step.lost, stale.lost, stale.followed]).toEqual([false, true, false]);
-      const steps = await bench.store.history.steps('one');
-      expect(steps.map(({ payload }) => payload)).toEqual([{ left: 0 }, 'bee']);
-      expect(steps[0]).toMatchObject({ worker: 'bee', flag: 'done' });
-      expect((await bee.snapshot()).tasks.names).toEqual(['one.state-1']);
-      expect(await ant.check()).toBe('broken');
-    });
-
-    test('commits at the same time as another: one of the two counts', async () => {
-      const bench = await Bench.of(make);
-      const name = await bench.submit('one', ONE);
-      const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
-      await ant.claim(name, OPEN);
-      const stale = commitStep(ant, name, { next: next('ant') });
-      await bench.bury(bee, ant);
-      await bee.claim(name, OPEN);
-      const step = commitStep(bee, name, { next: next('bee') });
-      await Promise.all([ant.settle([stale], OPEN), bee.settle([step], OPEN)]);
-      expect(step.lost).toBe(!stale.lost);
-      const [first, second] = await bench.store.history.steps('one');
-      const winner = step.lost ? 'ant' : 'bee';
-      expect([first?.worker, second?.payload]).toEqual([winner, winner]);
-    });
-
-    test.each(['fail', 'release', 'retry', 'wait', 'refuse'] as const)(
-      'cannot take what is done by others back: %s',
-      async (kind) => {
-        const bench = await Bench.of(make);
-        const name = await bench.submit('one', ONE);
-        const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
-        await ant.claim(name, OPEN);
-        await bench.bury(bee, ant);
-        await bee.claim(name, OPEN);
-        await bench.settle(bee, [commitStep(bee, name, { output: 'bee' })]);
-        await ant.settle([newStep(name, changeOf(ant, name, kind))], OPEN);
-        expect(await bench.store.instances.now('one')).toMatchObject({
-          flag: 'done',
-          output: 'bee',
-          reason: undefined,
-        });
-        expect(await bench.store.instances.failed()).toEqual([]);
-        const { tasks, inProgress, delayed } = await bee.snapshot();
-        expect([tasks.size, inProgress, delayed]).toEqual([0, 0, 0]);
-      },
-    );
-
-    test('gives up no claim but its own', async () => {
-      const bench = await Bench.of(make);
-      const name = await bench.submit('one', ONE);
-      const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
-      await ant.claim(name, OPEN);
-      await bench.bury(bee, ant);
-      await bee.claim(name, OPEN);
-      await ant.settle([newStep(name, { kind: 'release' })], OPEN);
-      await ant.leave();
-      expect(await bench.chain('one')).toEqual(['count in progress']);
-      expect((await bee.snapshot()).inProgress).toBe(1);
-    });
-  });
-
-  test('a dead session’s name is free when it is buried', async () => {
-    const bench = await Bench.of(make);
-    const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
+  test('frees the worker name of an expired session', async () => {
+    const bench = await Bench.create();
+    const [ant, bee] = await bench.openPair();
     expect(await ant.register(OPEN)).toBe(true);
     const again = await bench.open('ant');
     expect(await again.register(OPEN)).toBe(false);
-    for (let cycle = 0; cycle < 14; cycle += 1) {
-      if (cycle === 0) bench.made.kill(ant);
-      await bench.pass(LEASE / 4, bee, again);
+    bench.kill(ant);
+    for (let cycle = 0; cycle < RECOVERY_CYCLES; cycle += 1) {
+      await bench.pass(LEASE_MS / 4, bee, again);
       await bee.recover(cycle, OPEN);
       await again.recover(cycle, OPEN);
     }
@@ -277,33 +208,103 @@ export function exerciseDeaths(make: MakeStore): void {
     expect(await again.rival()).toBeUndefined();
   });
 
-  test('past its deadline a session is heard of no more, until that is moved', async () => {
-    const bench = await Bench.of(make);
-    const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
-    ant.setDeadline(bench.time.agenda.now + LEASE);
-    const broken: string[] = [];
-    for (let cycle = 0; cycle < 16; cycle += 1) {
-      await bench.pass(LEASE / 4, bee);
-      await ant.check();
-      broken.push(...(await bee.recover(cycle, OPEN)).broken);
-      if (cycle < 5) expect(broken).toEqual([]);
-    }
-    expect(broken).toEqual([ant.token.session]);
-    expect(await ant.check()).toBe('broken');
-  });
-
-  test('a claim of its own that it does not know of is dropped', async () => {
-    const bench = await Bench.of(make);
-    const names = [await bench.submit('one', ONE), await bench.submit('two', ONE)];
-    const [ant, bee] = [await bench.open('ant'), await bench.open('bee')];
+  test('drops claims of its own session that are not held', async () => {
+    const bench = await Bench.create();
+    const names = [await bench.submit('one', COUNT), await bench.submit('two', COUNT)];
+    const [ant, bee] = await bench.openPair();
     for (const name of names) await ant.claim(name, OPEN);
     for (let cycle = 0; cycle < 8; cycle += 1) {
-      await bench.pass(LEASE / 4, ant, bee);
+      await bench.pass(LEASE_MS / 4, ant, bee);
       await ant.recover(cycle, OPEN, { isHeld: (name) => name === 'two.state' });
     }
     expect((await bee.snapshot()).tasks.names).toEqual(['one.state']);
   });
-}
+});
+
+test('a session expires one lease after its deadline', async () => {
+  const bench = await Bench.create();
+  const [ant, bee] = await bench.openPair();
+  ant.setDeadline(bench.time.now + LEASE_MS);
+  const broken: string[] = [];
+  for (let cycle = 0; cycle < 16; cycle += 1) {
+    await bench.pass(LEASE_MS / 4, bee);
+    await ant.check();
+    broken.push(...(await bee.recover(cycle, OPEN)).broken);
+    if (cycle < 5) expect(broken).toEqual([]);
+  }
+  expect(broken).toEqual([ant.token.session]);
+  expect(await ant.check()).toBe('broken');
+});
+
+describe('an expired session that comes back', () => {
+  /** `ant` has claimed a state and expired; `bee` has claimed it since. */
+  async function claimedAnew(): Promise<{
+    bench: Bench;
+    name: string;
+    ant: VolumeOperations;
+    bee: VolumeOperations;
+    /** The commit of `ant`, decided before it expired. */
+    stale: Step;
+  }> {
+    const bench = await Bench.create();
+    const name = await bench.submit('one', COUNT);
+    const [ant, bee] = await bench.openPair();
+    await ant.claim(name, OPEN);
+    const stale = commitStep(ant, name, { next: next('ant') });
+    await bench.expire(bee, ant);
+    expect(await bee.claim(name, OPEN)).toBe('ours');
+    return { bench, name, ant, bee, stale };
+  }
+
+  test('loses to a commit made since, and check returns broken', async () => {
+    const { bench, name, ant, bee, stale } = await claimedAnew();
+    const step = commitStep(bee, name, { next: next('bee') });
+    await bench.settle(bee, [step]);
+    await ant.settle([stale], FOLLOW);
+    expect(step.lost).toBe(false);
+    expect(stale).toMatchObject({ lost: true, followed: false });
+    const steps = await bench.client.history('one');
+    expect(steps.map(({ payload }) => payload)).toEqual([{ left: 0 }, 'bee']);
+    expect(steps[0]).toMatchObject({ worker: 'bee', flag: 'done' });
+    expect((await bee.snapshot()).tasks.names).toEqual(['one.state-1']);
+    expect(await ant.check()).toBe('broken');
+  });
+
+  test('commits at the same time as another session, and exactly one commit counts', async () => {
+    const { bench, name, ant, bee, stale } = await claimedAnew();
+    const step = commitStep(bee, name, { next: next('bee') });
+    await Promise.all([ant.settle([stale], OPEN), bee.settle([step], OPEN)]);
+    expect(step.lost).toBe(!stale.lost);
+    const [first, second] = await bench.client.history('one');
+    const winner = step.lost ? 'ant' : 'bee';
+    expect(first?.worker).toBe(winner);
+    expect(second?.payload).toBe(winner);
+  });
+
+  test.each(['fail', 'release', 'retry', 'wait', 'refuse'] as const)(
+    'cannot undo the commit of another session: %s',
+    async (kind) => {
+      const { bench, name, ant, bee } = await claimedAnew();
+      await bench.settle(bee, [commitStep(bee, name, { output: 'bee' })]);
+      await ant.settle([newStep(name, changeOf(ant, name, kind))], OPEN);
+      expect(await bench.client.get('one')).toMatchObject({
+        flag: 'done',
+        output: 'bee',
+        reason: undefined,
+      });
+      expect(await bench.client.failed()).toEqual([]);
+      expect(await bench.counts(bee)).toEqual(NOTHING_LEFT);
+    },
+  );
+
+  test('releases only its own claims', async () => {
+    const { bench, name, ant, bee } = await claimedAnew();
+    await ant.settle([newStep(name, { kind: 'release' })], OPEN);
+    await ant.leave();
+    expect(await bench.chain('one')).toEqual(['count in progress']);
+    expect((await bee.snapshot()).inProgress).toBe(1);
+  });
+});
 
 function changeOf(
   session: VolumeOperations,
