@@ -332,7 +332,10 @@ export class LocalQueue {
     return new Promise((resolve) => {
       task.onSettled = resolve;
       const { outcome, tick, machine } = settlement;
-      if (outcome.kind === 'refuse') return void this.#refuse(task, settlement);
+      if (outcome.kind === 'refuse') {
+        void this.#refuse(task, settlement);
+        return;
+      }
       const change = this.#changeOf(task, settlement);
       if (tick !== undefined) this.#target.finished(tick.duration);
       else if (outcome.kind !== 'fail' && outcome.kind !== 'defer') this.#target.finished(0);

@@ -42,7 +42,7 @@ export class VolumeSession implements Session {
   }
 
   take(limit: number, signal: AbortSignal): Promise<readonly Task[] | 'drained'> {
-    if (this.#problem !== undefined) return Promise.reject(this.#problem.error as Error);
+    if (this.#problem !== undefined) return Promise.reject(this.#problem.error);
     return this.#loop.queue.take(limit, signal);
   }
 

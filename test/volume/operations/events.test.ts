@@ -75,7 +75,7 @@ describe('order', () => {
     expect(await bench.applied('lamp')).toEqual(['m', 'z', 'a', 'b', 'c', 'd']);
   });
 
-  test('150 events sent at once are all applied, by id', async () => {
+  test('150 events sent at once are all applied, in the order of their ids', async () => {
     const bench = await Bench.create();
     await bench.submit('lamp', LAMP);
     const ant = await bench.open('ant');
