@@ -18,7 +18,7 @@ import { HostClock } from '../../src/sim/host-clock.ts';
 import { MOUNT, type ProcessOptions } from '../../src/sim/process-options.ts';
 import { SimProcess } from '../../src/sim/process.ts';
 import { User } from '../../src/sim/user.ts';
-import type { World } from '../../src/sim/world.ts';
+import type { SimulatedWorld } from '../../src/sim/world.ts';
 
 /** What a step leaves besides its flag; an output or a successor has a record too. */
 export type Leaves = 'nothing' | 'output' | 'successor';
@@ -101,7 +101,7 @@ export async function countOperations(
   return fleet.count(workers);
 }
 
-class CountedFleet implements World {
+class CountedFleet implements SimulatedWorld {
   readonly seed: string = 'scale';
   readonly disk: Disk;
   readonly #setting: Setting;

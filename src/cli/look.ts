@@ -5,7 +5,7 @@ import {
   placeOf,
   readOverview,
   type Overview,
-  type Place,
+  type InstancePlace,
 } from '../volume/overview.ts';
 import { JournalCounter } from '../volume/journal-counts.ts';
 import { listPending, readPending, stillCounts } from '../volume/pending.ts';
@@ -58,12 +58,12 @@ export async function look(
 async function readPlaces(
   { files, layout }: OpenedVolume,
   { census, inProgress, failed }: Overview,
-): Promise<Map<string, Place>> {
+): Promise<Map<string, InstancePlace>> {
   const unread = inProgress.flatMap(({ state, held }) =>
     held?.machine === undefined ? [state] : [],
   );
   const { available, waiting } = census.names;
-  const places = new Map<string, Place>();
+  const places = new Map<string, InstancePlace>();
   for (const name of [...unread, ...available, ...waiting, ...failed.map(({ state }) => state)]) {
     const place = await placeOf(files, layout, name).catch(() => undefined);
     if (place !== undefined) places.set(name, place);
@@ -136,7 +136,7 @@ function isNetwork(directory: string): boolean {
 async function readWaits(
   { files, layout }: OpenedVolume,
   { census }: Overview,
-  places: ReadonlyMap<string, Place>,
+  places: ReadonlyMap<string, InstancePlace>,
 ): Promise<WaitingLine[]> {
   const { waiting } = census.names;
   if (waiting.length === 0) return [];

@@ -3,7 +3,7 @@ import type { FailureRecord } from '../machine/record.ts';
 import { momentAt, type Moment, type PhaseLengths } from '../volume/phases/cycle.ts';
 import { compareCodePoints } from '../volume/phases/order.ts';
 import type { JournalEntry } from '../volume/operations.ts';
-import type { Overview, Place } from '../volume/overview.ts';
+import type { Overview, InstancePlace } from '../volume/overview.ts';
 import type { OpenBranch } from './describe-join.ts';
 
 export interface MachineCounts {
@@ -121,7 +121,7 @@ export interface ReportInput {
   /** Milliseconds without a heartbeat, by session that has a lease. */
   readonly silences: ReadonlyMap<string, number>;
   /** Places of states that are not done, by name, as far as they were read. */
-  readonly places: ReadonlyMap<string, Pick<Place, 'machine' | 'state'>>;
+  readonly places: ReadonlyMap<string, Pick<InstancePlace, 'machine' | 'state'>>;
   /** Machines of done states that are in no journal; a sample of many. */
   readonly unrecorded: readonly string[];
   readonly waits: readonly WaitingLine[];

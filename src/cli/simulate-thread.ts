@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { runSeeds, type Totals } from '../sim/campaign.ts';
 import type { Wishes } from '../sim/scenario.ts';
-import type { Outcome } from '../sim/outcome.ts';
+import type { RunOutcome } from '../sim/outcome.ts';
 import { loadOwn } from './load-scenario.ts';
 
 export interface SimulationTask {
@@ -17,7 +17,7 @@ export interface SimulationTask {
 
 export type SimulationReport =
   | { readonly kind: 'totals'; readonly totals: Totals }
-  | { readonly kind: 'failure'; readonly outcome: Outcome };
+  | { readonly kind: 'failure'; readonly outcome: RunOutcome };
 
 const task = workerData as SimulationTask;
 const shared = new Int32Array(task.shared);

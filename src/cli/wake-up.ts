@@ -17,7 +17,7 @@ const MAX_CHOKIDAR_ENTRIES = 10_000;
 type Hint = Parameters<Watch>[0];
 type Close = () => Promise<void>;
 
-interface Place {
+interface InstancePlace {
   readonly directory: string;
   /** Precedes the names of its files in hints. */
   readonly prefix: string;
@@ -57,7 +57,7 @@ export function watchVolume(
  * (CHOKIDAR_USEPOLLING), a hint has no name.
  */
 async function withChokidar(
-  { directory, prefix }: Place,
+  { directory, prefix }: InstancePlace,
   { hint, complain }: WatchSinks,
 ): Promise<Close> {
   const { watch } = await import('chokidar');
@@ -78,7 +78,7 @@ async function withChokidar(
 }
 
 async function withNode(
-  { directory, prefix }: Place,
+  { directory, prefix }: InstancePlace,
   { hint, complain }: WatchSinks,
 ): Promise<Close> {
   const watcher = watchNatively(directory, { persistent: false }, (_event, name) =>

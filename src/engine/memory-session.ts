@@ -215,7 +215,7 @@ export class MemorySession implements Session {
     const { clock, leaseMs, sessions } = this.#store;
     const now = clock.monotonic();
     for (const session of sessions) {
-      for (const held of [...session.#holds.values()]) {
+      for (const held of session.#holds.values()) {
         if (now < held.deadline + leaseMs) continue;
         session.#release(held);
         session.#lose(held);

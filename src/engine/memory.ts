@@ -4,8 +4,6 @@
  */
 import { configurationDifferences } from '../machine/config-difference.ts';
 import { formatEvent, formatEventName } from '../machine/event.ts';
-import { MAX_BATCH_EVENTS } from '../machine/event-batch.ts';
-import { pastStep } from '../machine/past-step.ts';
 import type { CommitRecord, RejectionRecord } from '../machine/record.ts';
 import { publishedStates } from '../machine/record.ts';
 import { unroutableReason } from '../machine/unroutable.ts';
@@ -21,16 +19,7 @@ import { MemoryRows, type StateRow } from './memory-rows.ts';
 import { MemorySession, workerOf, type HeldRow } from './memory-session.ts';
 import type { Clock, Random } from './ports.ts';
 import { decideRefusal } from './refusal.ts';
-import type {
-  Hold,
-  Outcome,
-  Refusal,
-  Session,
-  Settled,
-  Settlement,
-  Task,
-  WorkerInfo,
-} from './session.ts';
+import type { Hold, Outcome, Refusal, Session, Settled, WorkerInfo } from './session.ts';
 import { checkConfigurationName, checkMessage, checkState } from './validate.ts';
 
 export interface MemoryOptions {
@@ -197,7 +186,7 @@ export class MemoryStore {
   /** I12, I10: an event that no open state waits for is rejected when its instance has ended, or its grace is over. */
   rejectUnroutable({ session, worker }: { session: string; worker: string }): void {
     const now = this.clock.now();
-    for (const { id, name: file, to, due, lapses } of [...this.rows.pendingEvents]) {
+    for (const { id, name: file, to, due, lapses } of this.rows.pendingEvents) {
       const last = this.rows.last(to);
       if (due > now || (last !== undefined && this.rows.isOpen(last))) continue;
       const hasEnded = last?.done !== undefined && last.done.record?.next === undefined;

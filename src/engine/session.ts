@@ -52,7 +52,10 @@ export interface Task extends Hold {
   readonly file: StateFile;
   /** Those that failed, or were lost with their worker, in order. */
   readonly attempts: readonly Attempt[];
-  /** Due, in the order in which they apply. Empty where `needsSlot` says that it does not matter. */
+  /**
+   * Due, in the order in which they apply. Of one id the first counts: it may have been sent twice. Empty where `needsSlot`
+   * says that events do not matter.
+   */
   readonly events: readonly PendingEvent[];
   /** Tasks with the same number were read in the same look at the store. */
   readonly asOf: number;

@@ -5,14 +5,14 @@ import type { Json } from './definition.ts';
 import { findAlteredNumber } from './exact-number.ts';
 
 /** 1-based. */
-export interface Place {
+export interface TextPosition {
   readonly line: number;
   readonly column: number;
 }
 
 export type ParsedJson =
   | { readonly ok: true; readonly value: Json }
-  | ({ readonly ok: false; readonly reason: string } & Place);
+  | ({ readonly ok: false; readonly reason: string } & TextPosition);
 
 export const MAX_DEPTH = 200;
 
@@ -101,14 +101,14 @@ function firstMistake(text: string): number {
   return mistake;
 }
 
-function placeOf(text: string, offset: number): Place {
+function placeOf(text: string, offset: number): TextPosition {
   const before = text.slice(0, offset);
   const line = before.split('\n').length;
   return { line, column: offset - before.lastIndexOf('\n') };
 }
 
 /** The position of the value at `path` (of its key, if it has one) in a JSON text. */
-export function locate(text: string, path: readonly PropertyKey[]): Place | undefined {
+export function locate(text: string, path: readonly PropertyKey[]): TextPosition | undefined {
   const root = parseTree(text);
   const steps = path.filter((step) => typeof step !== 'symbol');
   const node = root && findNodeAtLocation(root, steps);

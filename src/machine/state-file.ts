@@ -1,7 +1,7 @@
 /** The format of state files: size limit, parsing, and validation with line and column. */
 import { z } from 'zod';
 import type { Json } from './definition.ts';
-import { isObject, locate, parseJson, type Place } from './json-text.ts';
+import { isObject, locate, parseJson, type TextPosition } from './json-text.ts';
 import { instanceProblem } from './name.ts';
 import { suggestion } from './suggest.ts';
 
@@ -105,7 +105,11 @@ export interface StateFile {
 
 export type ParsedStateFile =
   | { readonly ok: true; readonly file: StateFile }
-  | ({ readonly ok: false; readonly code: string; readonly reason: string } & Partial<Place>);
+  | ({
+      readonly ok: false;
+      readonly code: string;
+      readonly reason: string;
+    } & Partial<TextPosition>);
 
 /** Keys that users write. */
 const OFFERED = ['state', 'payload', 'machine', 'notBefore', 'priority'];

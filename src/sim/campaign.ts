@@ -1,6 +1,6 @@
 /** Many runs: their seeds, their totals, and those that fail. */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Outcome } from './outcome.ts';
+import type { RunOutcome } from './outcome.ts';
 import { drawScenario, type Wishes } from './scenario.ts';
 import { simulate, type RunOptions } from './simulation.ts';
 
@@ -20,7 +20,7 @@ export function noTotals(): Totals {
   return { runs: 0, time: 0, events: 0, operations: 0, commits: 0, ticks: 0, faults: {} };
 }
 
-export function addOutcome(totals: Totals, outcome: Outcome): void {
+export function addOutcome(totals: Totals, outcome: RunOutcome): void {
   totals.runs += 1;
   for (const key of ['time', 'events', 'operations', 'commits', 'ticks'] as const) {
     totals[key] += outcome[key];
@@ -46,7 +46,7 @@ export interface Campaign {
   readonly options: RunOptions;
   /** Called after every few runs, and after the last. */
   readonly report: (totals: Totals) => void;
-  readonly onFailure: (outcome: Outcome) => void;
+  readonly onFailure: (outcome: RunOutcome) => void;
 }
 
 const RUNS_PER_REPORT = 20;

@@ -7,7 +7,7 @@ import type { Host as TickHost } from './machines.ts';
 import { type Exit, type ProcessOptions } from './process-options.ts';
 import { SimProcess } from './process.ts';
 import type { Scenario } from './scenario.ts';
-import type { World } from './world.ts';
+import type { SimulatedWorld } from './world.ts';
 
 interface Host {
   readonly clock: HostClock;
@@ -33,13 +33,13 @@ export class Fleet {
   readonly hosts: readonly Host[];
   /** All that live, twins included. */
   readonly processes: Set<SimProcess> = new Set();
-  readonly #world: World;
+  readonly #world: SimulatedWorld;
   readonly #prng: Prng;
   readonly #options: FleetOptions;
   #starting = 0;
   #closed = false;
 
-  constructor(world: World, prng: Prng, scenario: Scenario, options: FleetOptions) {
+  constructor(world: SimulatedWorld, prng: Prng, scenario: Scenario, options: FleetOptions) {
     this.#world = world;
     this.#prng = prng;
     this.#options = options;

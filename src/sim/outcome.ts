@@ -1,11 +1,11 @@
 /** The result of a run. */
 import type { Violation } from './violation.ts';
 
-export type Verdict = 'ok' | 'safety' | 'liveness' | 'crash';
+export type RunVerdict = 'ok' | 'safety' | 'liveness' | 'crash';
 
-export interface Outcome {
+export interface RunOutcome {
   readonly seed: string;
-  readonly verdict: Verdict;
+  readonly verdict: RunVerdict;
   /** The violated invariant and what happened, or the error. */
   readonly message: string;
   /** Milliseconds of virtual time. */
@@ -31,7 +31,7 @@ export interface Injection {
 export function judgeRun(
   crash: unknown,
   violation: Violation | undefined,
-): Pick<Outcome, 'verdict' | 'message'> {
+): Pick<RunOutcome, 'verdict' | 'message'> {
   if (crash !== undefined) {
     const { stack, message } = crash as Error;
     return { verdict: 'crash', message: stack ?? message };

@@ -7,7 +7,7 @@ import type { Clock } from '../engine/ports.ts';
 import { Layout } from '../volume/layout.ts';
 import { openVolume } from '../volume/open.ts';
 import type { Heartbeat, StartHeartbeat } from '../volume/heartbeat.ts';
-import { Pulse, silenceSince, type Moment } from '../volume/pulse.ts';
+import { Pulse, silenceSince, type HostMoment } from '../volume/pulse.ts';
 import { openSession, type DirectoryOperations } from '../volume/directory-operations.ts';
 import type { VolumeOperations } from '../volume/operations.ts';
 import type { WorkerInfo } from '../engine/session.ts';
@@ -25,7 +25,7 @@ import type { HostClock } from './host-clock.ts';
 import { describeExit, MOUNT, type Exit, type ProcessOptions } from './process-options.ts';
 import { shorten, traceLog } from './trace-log.ts';
 import { ArmedFaults } from './armed-faults.ts';
-import type { World } from './world.ts';
+import type { SimulatedWorld } from './world.ts';
 
 /** Milliseconds: time stamps are from the kernel's last tick, and timers come late. */
 const STAMP_LAG = 8;
@@ -48,7 +48,7 @@ export class SimProcess {
   beats: boolean = true;
   exit: Exit | undefined;
   readonly armed: ArmedFaults = new ArmedFaults();
-  readonly #world: World;
+  readonly #world: SimulatedWorld;
   readonly #faults: FaultSource;
   readonly #prng: Prng;
   readonly #stop = new AbortController();
@@ -67,7 +67,7 @@ export class SimProcess {
   readonly #sleepers = new Set<() => void>();
 
   constructor(
-    world: World,
+    world: SimulatedWorld,
     name: string,
     clock: HostClock,
     faults: FaultSource,
@@ -142,7 +142,7 @@ export class SimProcess {
     const log = traceLog((text) => this.#world.trace(this.name, text));
     const execute = createExecute({ clock, log, print: () => undefined, pauseScale: 1 });
     const { concurrency, capacity, freshListings } = options;
-    const openOperations = async ({ machines }: WorkerInfo): Promise<VolumeOperations> => {
+    const openOperations = async (info: WorkerInfo): Promise<VolumeOperations> => {
       this.session = await openSession(ports, {
         directory: MOUNT,
         volume,
@@ -151,7 +151,7 @@ export class SimProcess {
         pid: 1,
         concurrency,
         capacity,
-        ...machines(),
+        ...info.machines(),
         sensors: sensorsOf(registry),
         freshListings: freshListings && !options.repeats,
         ...(options.archive && { archive: options.archive }),
@@ -352,7 +352,7 @@ export class SimProcess {
     const world = this.#world;
     let deadline = Number.POSITIVE_INFINITY;
     let [isBroken, isStopped] = [false, false];
-    const now = (): Moment => ({ monotonic: this.clock.monotonic(), wall: this.clock.wall() });
+    const now = (): HostMoment => ({ monotonic: this.clock.monotonic(), wall: this.clock.wall() });
     let lastBeat = now();
     const pulse = new Pulse(
       {

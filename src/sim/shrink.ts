@@ -2,14 +2,14 @@
  * Searches for the fewest faults that still make a run fail: leaves out whole kinds first, then applies delta
  * debugging (Zeller's ddmin). Faults are left out by id; a process that does the same as before meets the same faults.
  */
-import type { Injection, Outcome } from './outcome.ts';
+import type { Injection, RunOutcome } from './outcome.ts';
 import type { Scenario } from './scenario.ts';
 import { TICK_FAULTS, simulate, type RunOptions } from './simulation.ts';
 
 export interface Shrunk {
   /** The remaining faults. */
   readonly only: readonly Injection[];
-  readonly outcome: Outcome;
+  readonly outcome: RunOutcome;
   readonly runs: number;
 }
 
@@ -20,7 +20,7 @@ const TICKS: Injection = { id: TICK_FAULTS, kind: 'ticks', what: 'ticks misbehav
 /** `failed`: the outcome to reproduce. `onProgress` receives the number of remaining faults. */
 export async function shrink(
   scenario: Scenario,
-  failed: Outcome,
+  failed: RunOutcome,
   options: RunOptions,
   onProgress: (left: number) => void = () => undefined,
 ): Promise<Shrunk> {
@@ -40,7 +40,7 @@ export async function shrink(
 /** The smallest failing set of faults so far. */
 class Search {
   only: readonly Injection[];
-  outcome: Outcome;
+  outcome: RunOutcome;
   runs = 0;
   readonly #scenario: Scenario;
   readonly #options: RunOptions;
@@ -48,7 +48,7 @@ class Search {
 
   constructor(
     scenario: Scenario,
-    failed: Outcome,
+    failed: RunOutcome,
     options: RunOptions,
     onProgress: (left: number) => void,
   ) {

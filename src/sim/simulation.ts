@@ -18,12 +18,12 @@ import { Oracle } from './oracle.ts';
 import { watched } from './watched-session.ts';
 import { inject } from './nemesis.ts';
 import { treeMachine } from './fork-workload.ts';
-import { isExpectedEnd, judgeRun, type Injection, type Outcome } from './outcome.ts';
+import { isExpectedEnd, judgeRun, type Injection, type RunOutcome } from './outcome.ts';
 import { MOUNT, type Exit } from './process-options.ts';
 import { type SimProcess } from './process.ts';
 import type { ScheduledFault, Scenario } from './scenario.ts';
 import { User } from './user.ts';
-import type { World } from './world.ts';
+import type { SimulatedWorld } from './world.ts';
 
 export interface RunOptions {
   /** Ids of the only faults to inject. Undefined: all. */
@@ -45,11 +45,11 @@ export const TICK_FAULTS = 'tick faults';
 /** Of a file event to arrive. */
 const HINT_PROBABILITY = 0.7;
 
-export async function simulate(scenario: Scenario, options: RunOptions = {}): Promise<Outcome> {
+export async function simulate(scenario: Scenario, options: RunOptions = {}): Promise<RunOutcome> {
   return new Simulation(scenario, options).run();
 }
 
-class Simulation implements World {
+class Simulation implements SimulatedWorld {
   readonly seed: string;
   readonly disk: Disk;
   readonly #scenario: Scenario;
@@ -183,7 +183,7 @@ class Simulation implements World {
     });
   }
 
-  async run(): Promise<Outcome> {
+  async run(): Promise<RunOutcome> {
     const scenario = this.#scenario;
     try {
       this.#submitAll();
@@ -367,7 +367,7 @@ class Simulation implements World {
     }
   }
 
-  #outcome(): Outcome {
+  #outcome(): RunOutcome {
     const { violation, commits } = this.#oracle;
     return {
       seed: this.seed,

@@ -5,7 +5,7 @@ import { INVALID_FILES } from './invalid-files.ts';
 import { FOREIGN_ENTRIES } from './foreign-entries.ts';
 import { MOUNT } from './process-options.ts';
 
-export interface Place {
+export interface InputPlace {
   readonly disk: Disk;
   now(): number;
   at(time: number, act: () => void): () => void;
@@ -19,10 +19,10 @@ const COPY_PIECES = 4;
 
 export class User implements Actor {
   readonly client: string = 'user';
-  readonly #place: Place;
+  readonly #place: InputPlace;
   readonly #submitted = new Set<string>();
 
-  constructor(place: Place) {
+  constructor(place: InputPlace) {
     this.#place = place;
   }
 

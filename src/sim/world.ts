@@ -6,7 +6,7 @@ import type { Method } from './faults.ts';
 import type { Injection } from './outcome.ts';
 import type { SimProcess } from './process.ts';
 
-export interface World {
+export interface SimulatedWorld {
   readonly seed: string;
   readonly disk: Disk;
   /** The true time, ms since the epoch. */

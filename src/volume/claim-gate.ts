@@ -1,6 +1,6 @@
 /** Whether a worker may claim at all: not while the volume is paused, and not before its fleet has gathered. Says so, once. */
 import type { ClusterView } from './operations.ts';
-import { Gathering, type GatheringOptions, type Look } from './phases/gathering.ts';
+import { Gathering, type GatheringOptions, type RosterLook } from './phases/gathering.ts';
 import type { Log } from '../engine/ports.ts';
 
 export class ClaimGate {
@@ -17,7 +17,7 @@ export class ClaimGate {
   }
 
   /** `self`: this worker's session. To be asked in each Worker Assignment. */
-  mayClaim(self: string, { roster, paused }: ClusterView, now: Look): boolean {
+  mayClaim(self: string, { roster, paused }: ClusterView, now: RosterLook): boolean {
     if (paused !== this.#paused) {
       const text = paused
         ? 'the volume is paused: nothing is claimed until "flockwork resume"'
@@ -29,7 +29,7 @@ export class ClaimGate {
     return !paused && this.#gathering.isOver;
   }
 
-  #gather(self: string, roster: ClusterView['roster'], now: Look): void {
+  #gather(self: string, roster: ClusterView['roster'], now: RosterLook): void {
     const gathering = this.#gathering;
     if (gathering.isOver) return;
     gathering.look(self, roster, now);

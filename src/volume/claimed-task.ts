@@ -13,7 +13,7 @@ import { ATTEMPTS_EXHAUSTED } from '../machine/retry.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import type { PendingEvent } from '../machine/event-batch.ts';
 import type { Outcome, Settled, Settlement } from '../engine/session.ts';
-import type { Change, JournalEntry, StateRead, Step } from './operations.ts';
+import type { VolumeOutcome, JournalEntry, StateRead, Step } from './operations.ts';
 
 /** What did not parse, to be compared with what is there later. */
 export interface PartialFile {
@@ -58,6 +58,8 @@ export interface ClaimedTask {
   handedOut: HandedOut | undefined;
   step: Step | undefined;
   entry: JournalEntry | undefined;
+  /** It was decided by what is not so any more. */
+  isOutdated: boolean;
   /** Tells the worker what has come of its settlement. */
   onSettled: ((settled: Settled) => void) | undefined;
 }
@@ -72,11 +74,12 @@ export function newClaimedTask(name: string, since: string): ClaimedTask {
     handedOut: undefined,
     step: undefined,
     entry: undefined,
+    isOutdated: false,
     onSettled: undefined,
   };
 }
 
-export function newStep(name: string, change: Change): Step {
+export function newStep(name: string, change: VolumeOutcome): Step {
   return {
     name,
     change,
@@ -104,7 +107,7 @@ export interface ReadContext {
 export type StateClass =
   | { readonly kind: 'parsed'; readonly read: Omit<ReadState, 'needsSlot' | 'events'> }
   | { readonly kind: 'wait'; readonly partial: PartialFile }
-  | { readonly kind: 'change'; readonly change: Change };
+  | { readonly kind: 'change'; readonly change: VolumeOutcome };
 
 export function classifyState(
   name: string,
@@ -139,7 +142,7 @@ function waitFor(
   content: string,
   partial: PartialFile | undefined,
   { at, patience }: ReadContext,
-  settled: () => Change,
+  settled: () => VolumeOutcome,
 ): StateClass {
   const since = partial?.content === content ? partial.since : at;
   return at - since >= patience
@@ -160,7 +163,7 @@ export function failure(
   { session, worker, now }: Pick<ReadContext, 'session' | 'worker' | 'now'>,
   why: Reason,
   attempts: readonly Attempt[] = [],
-): Change {
+): VolumeOutcome {
   const record: FailureRecord = {
     flockwork: 1,
     state: name,
@@ -182,7 +185,7 @@ export function changeOf(
   { outcome, tick }: Settlement,
   read: ReadState | undefined,
   cycle: number | undefined,
-): Change {
+): VolumeOutcome {
   switch (outcome.kind) {
     case 'commit': {
       const { readSet, ...commit } = outcome;
@@ -207,6 +210,20 @@ function isForItsFile(
   return tick === undefined && record.code !== ATTEMPTS_EXHAUSTED;
 }
 
-function withFile(record: FailureRecord, file: string | undefined): Change {
+function withFile(record: FailureRecord, file: string | undefined): VolumeOutcome {
   return { kind: 'fail', record: file === undefined ? record : { ...record, file } };
+}
+
+/** What the worker is told of a settled step. */
+export function settledOf({ change, lost }: Step, isOutdated: boolean): Settled {
+  if (lost) return 'lost';
+  if (change.kind === 'fail') return 'failed';
+  return isOutdated ? 'outdated' : 'settled';
+}
+
+/** A successor that this session has published and claimed: its content need not be read. */
+export function readOfSuccessor(content: string): ReadState | undefined {
+  const parsed = parseStateFile(new TextEncoder().encode(content));
+  if (!parsed.ok) return undefined;
+  return { file: parsed.file, attempts: [], refusedBy: [], needsSlot: true, events: [] };
 }

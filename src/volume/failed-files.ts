@@ -30,7 +30,7 @@ interface Known {
   seen: string | undefined;
 }
 
-export interface Look {
+export interface FailedFilesScan {
   readonly cycle: number;
   readonly guard: PhaseGuard;
   readonly ownsKeyIn: (name: string, turn: number) => boolean;
@@ -49,7 +49,7 @@ export class FailedFiles {
     this.#context = context;
   }
 
-  async bringBack({ cycle, guard, ownsKeyIn, runs }: Look): Promise<string[]> {
+  async bringBack({ cycle, guard, ownsKeyIn, runs }: FailedFilesScan): Promise<string[]> {
     const names = this.#context.failed;
     if (names !== this.#names) this.#known.clear();
     this.#names = names;
@@ -69,7 +69,7 @@ export class FailedFiles {
     return back;
   }
 
-  async #lookAt(name: string, guard: PhaseGuard, runs: Look['runs']): Promise<boolean> {
+  async #lookAt(name: string, guard: PhaseGuard, runs: FailedFilesScan['runs']): Promise<boolean> {
     const { files, layout } = this.#context;
     try {
       const known = this.#known.get(name) ?? (await this.#readFlag(name));
@@ -97,7 +97,7 @@ export class FailedFiles {
   }
 
   /** A file that cannot be read, or is none, is no better than what it has failed for. */
-  async #mayRun(name: string, known: Known, runs: Look['runs']): Promise<boolean> {
+  async #mayRun(name: string, known: Known, runs: FailedFilesScan['runs']): Promise<boolean> {
     const { files, layout } = this.#context;
     const { code, file } = known.record;
     const stat = await files.stat(layout.state(name));

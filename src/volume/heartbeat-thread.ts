@@ -1,15 +1,15 @@
 /** The thread behind `heartbeat.ts`: beats until the lease is gone or the process ends. */
 import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { ThreadData, ThreadMessage } from './heartbeat.ts';
+import type { HeartbeatData, HeartbeatMessage } from './heartbeat.ts';
 import { OVERWRITE_FLAGS } from './node-files.ts';
 import { Pulse } from './pulse.ts';
 
-const { lease, interval, shared, counter } = workerData as ThreadData;
+const { lease, interval, shared, counter } = workerData as HeartbeatData;
 const times = new Float64Array(shared);
 
 const monotonic = (): number => Number(process.hrtime.bigint()) / 1e6;
-const post = (message: ThreadMessage): void => parentPort?.postMessage(message);
+const post = (message: HeartbeatMessage): void => parentPort?.postMessage(message);
 
 /** Opened anew each time: a lease that somebody removed must not be kept alive through an old handle. */
 function rewrite(content: string): number {

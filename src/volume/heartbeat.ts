@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { ClockSample } from './phases/volume-clock.ts';
-import { silenceSince, type Moment } from './pulse.ts';
+import { silenceSince, type HostMoment } from './pulse.ts';
 
 /** What a session needs of it; the simulator beats without a thread. */
 export interface Heartbeat {
@@ -34,16 +34,19 @@ export type StartHeartbeat = (options: HeartbeatOptions) => Heartbeat;
 /** Shared with the thread: [deadline, last beat] in milliseconds of `process.hrtime`, and that beat in those of `Date.now`. */
 const SHARED_BYTES = 24;
 
-const now = (): Moment => ({ monotonic: Number(process.hrtime.bigint()) / 1e6, wall: Date.now() });
+const now = (): HostMoment => ({
+  monotonic: Number(process.hrtime.bigint()) / 1e6,
+  wall: Date.now(),
+});
 
-export interface ThreadData {
+export interface HeartbeatData {
   readonly lease: string;
   readonly counter: number;
   readonly interval: number;
   readonly shared: SharedArrayBuffer;
 }
 
-export type ThreadMessage = { kind: 'sample'; sample: ClockSample } | { kind: 'broken' };
+export type HeartbeatMessage = { kind: 'sample'; sample: ClockSample } | { kind: 'broken' };
 
 export const startHeartbeatThread: StartHeartbeat = (options) => {
   const shared = new SharedArrayBuffer(SHARED_BYTES);
@@ -61,13 +64,13 @@ export const startHeartbeatThread: StartHeartbeat = (options) => {
       counter: options.counter,
       interval: options.interval,
       shared,
-    } satisfies ThreadData,
+    } satisfies HeartbeatData,
     // The thread needs no flags of ours, and no environment.
     execArgv: [],
     env: {},
   });
   thread.unref();
-  thread.on('message', (message: ThreadMessage) => {
+  thread.on('message', (message: HeartbeatMessage) => {
     if (message.kind === 'sample') return options.onSample(message.sample);
     broken = true;
     options.onBroken();

@@ -1,8 +1,15 @@
 /** What the journal says of a step: of a tick, or of events that were applied. */
+import type { Settlement } from '../engine/session.ts';
 import type { AppliedEvent } from '../machine/record.ts';
-import type { Change, JournalEntry, JournalEvent, VolumeOperations, Token } from './operations.ts';
+import type {
+  VolumeOutcome,
+  JournalEntry,
+  JournalEvent,
+  VolumeOperations,
+  Token,
+} from './operations.ts';
 
-const RESULT: Record<Change['kind'], JournalEntry['result']> = {
+const RESULT: Record<VolumeOutcome['kind'], JournalEntry['result']> = {
   commit: 'done',
   fail: 'failed',
   retry: 'retry',
@@ -22,13 +29,25 @@ export interface FinishedTick {
   readonly duration: number;
 }
 
-export function tickEntry(
+function tickEntry(
   { name, machine, attempt, started, duration }: FinishedTick,
   { worker, session }: Token,
-  change: Change,
+  change: VolumeOutcome,
 ): JournalEntry {
   const result = RESULT[change.kind];
   return { started, duration, state: name, machine, worker, session, attempt, result };
+}
+
+/** Of what a worker has settled; undefined where there is nothing to say: see `untickedEntry`. */
+export function entryOf(
+  name: string,
+  change: VolumeOutcome,
+  { tick, machine }: Pick<Settlement, 'tick' | 'machine'>,
+  by: Pick<VolumeOperations, 'token' | 'stamp'>,
+): JournalEntry | undefined {
+  return tick === undefined
+    ? untickedEntry(name, machine, change, by)
+    : tickEntry({ name, machine: machine ?? '', ...tick }, by.token, change);
 }
 
 /** Of each step. */
@@ -42,7 +61,7 @@ const MAX_NAME_LENGTH = 100;
 export function untickedEntry(
   state: string,
   machine: string | undefined,
-  change: Change,
+  change: VolumeOutcome,
   by: Pick<VolumeOperations, 'token' | 'stamp'>,
 ): JournalEntry | undefined {
   if (change.kind !== 'commit' || machine === undefined) return undefined;

@@ -5,24 +5,31 @@
  */
 import type { Clock, Log } from '../engine/ports.ts';
 import type { Hold, Settled, Settlement, Task, WorkerInfo } from '../engine/session.ts';
-import { copyPatience, parseStateFile, type StateFile } from '../machine/state-file.ts';
+import { copyPatience, type StateFile } from '../machine/state-file.ts';
 import {
   changeOf,
   classifyState,
   newClaimedTask,
   newStep,
+  readOfSuccessor,
+  settledOf,
   type ClaimedTask,
   type ReadContext,
-  type ReadState,
   type StateClass,
 } from './claimed-task.ts';
 import { ClaimTarget } from './claim-target.ts';
 import { ClaimedTasks } from './claimed-tasks.ts';
 import { claimReport } from './claim-report.ts';
-import { settledEntry, tickEntry, untickedEntry } from './journal-entry.ts';
+import { entryOf, settledEntry } from './journal-entry.ts';
 import { JournalQueue } from './journal-queue.ts';
 import { logRetried, logUnasked } from './log-recovery.ts';
-import type { Change, JournalEntry, PhaseGuard, Step, VolumeOperations } from './operations.ts';
+import type {
+  VolumeOutcome,
+  JournalEntry,
+  PhaseGuard,
+  Step,
+  VolumeOperations,
+} from './operations.ts';
 import { PendingTake } from './pending-take.ts';
 import { cycleLength } from './phases/cycle.ts';
 import { refusalChange } from './refusal.ts';
@@ -331,7 +338,7 @@ export class LocalQueue {
     if (task === undefined || !this.#tasks.isHeld(task)) return Promise.resolve('unsure');
     return new Promise((resolve) => {
       task.onSettled = resolve;
-      const { outcome, tick, machine } = settlement;
+      const { outcome, tick } = settlement;
       if (outcome.kind === 'refuse') {
         void this.#refuse(task, settlement);
         return;
@@ -339,32 +346,20 @@ export class LocalQueue {
       const change = this.#changeOf(task, settlement);
       if (tick !== undefined) this.#target.finished(tick.duration);
       else if (outcome.kind !== 'fail' && outcome.kind !== 'defer') this.#target.finished(0);
-      this.#finish(task, change, this.#entryOf(task, change, tick, machine));
+      this.#finish(task, change, entryOf(task.name, change, settlement, this.#operations));
       this.#tellDeadline();
       this.#onFinished();
     });
   }
 
   /** I11: what was observed is of this cycle, or the decision is outdated. */
-  #changeOf(task: ClaimedTask, settlement: Settlement): Change {
+  #changeOf(task: ClaimedTask, settlement: Settlement): VolumeOutcome {
     const { outcome } = settlement;
     const { cycle, seen } = this.when;
     const hasRead = outcome.kind === 'commit' && outcome.readSet !== undefined;
     if (!hasRead) return changeOf(settlement, task.read, undefined);
-    const isFresh = seen === cycle && task.handedOut?.observedIn === cycle;
-    return isFresh ? changeOf(settlement, task.read, cycle) : { kind: 'release' };
-  }
-
-  #entryOf(
-    { name }: ClaimedTask,
-    change: Change,
-    tick: Settlement['tick'],
-    machine: string | undefined,
-  ): JournalEntry | undefined {
-    const operations = this.#operations;
-    return tick === undefined
-      ? untickedEntry(name, machine, change, operations)
-      : tickEntry({ name, machine: machine ?? '', ...tick }, operations.token, change);
+    task.isOutdated = seen !== cycle || task.handedOut?.observedIn !== cycle;
+    return task.isOutdated ? { kind: 'release' } : changeOf(settlement, task.read, cycle);
   }
 
   /** Left to another session that may know it, or failed. A stored machine may take a while to be seen (I8). */
@@ -404,7 +399,7 @@ export class LocalQueue {
     task.onSettled = undefined;
   }
 
-  #finish(task: ClaimedTask, change: Change, entry?: JournalEntry): void {
+  #finish(task: ClaimedTask, change: VolumeOutcome, entry?: JournalEntry): void {
     task.step = newStep(task.name, change);
     task.entry = entry;
     this.#tasks.move(task, 'finished');
@@ -455,7 +450,7 @@ export class LocalQueue {
     this.#tasks.delete(task);
     if (this.#tasks.size === 0) this.#target.work(false);
     if (step.followed) this.#takeSuccessor(step);
-    this.#tell(task, settledAs(task, step));
+    this.#tell(task, settledOf(step, task.isOutdated));
     if (task.handedOut !== undefined) return;
     if (step.change.kind === 'fail') this.unreadable += 1;
     logUnasked(this.#ports.log, step);
@@ -466,16 +461,10 @@ export class LocalQueue {
     if (next === undefined) return;
     const task = newClaimedTask(next.name, this.#operations.stamp());
     this.#hold(task);
-    const parsed = parseStateFile(new TextEncoder().encode(next.content));
+    const { content } = next;
+    const read = readOfSuccessor(content);
     // What cannot be run at once is read like any other state in the next Worker Commitment.
-    if (!parsed.ok || !this.#worker.needsSlot(parsed.file)) return;
-    const read: ReadState = {
-      file: parsed.file,
-      attempts: [],
-      refusedBy: [],
-      needsSlot: true,
-      events: [],
-    };
+    if (read === undefined || !this.#worker.needsSlot(read.file)) return;
     task.read = read;
     this.#tasks.move(task, 'ready');
   }
@@ -519,11 +508,4 @@ export class LocalQueue {
     this.#tasks.clear();
     this.#unsure.clear();
   }
-}
-
-function settledAs({ handedOut }: ClaimedTask, { change, lost }: Step): Settled {
-  if (lost) return 'lost';
-  if (change.kind === 'fail') return 'failed';
-  const isOutdated = change.kind === 'release' && handedOut?.observedIn !== undefined;
-  return isOutdated ? 'outdated' : 'settled';
 }

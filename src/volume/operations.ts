@@ -11,10 +11,11 @@ import type { RosterEntry } from './phases/assignment.ts';
 import type { Ring } from './phases/ring.ts';
 import type { Interval, PhaseLengths } from './phases/cycle.ts';
 import type { Configurations } from '../engine/engine.ts';
-import type { KnownMachines, Token } from './token.ts';
+import type { KnownMachines } from '../engine/session.ts';
+import type { Token } from './token.ts';
 
 export type { ConfigurationName } from '../engine/engine.ts';
-export type { KnownMachines, Token } from './token.ts';
+export type { Token } from './token.ts';
 
 /** Who is there, and whether to go on: what has to be read in every cycle. */
 export interface ClusterView {
@@ -52,7 +53,7 @@ export type StateRead =
   | { readonly kind: 'repaired' };
 
 /** What is to become of a state that this session has claimed. */
-export type Change =
+export type VolumeOutcome =
   /**
    * Without a record the step leaves nothing behind. `rests`: nothing runs where it leads to, until an event comes. `cycle`: what it was decided by is of that cycle,
    * and so it may be committed only then.
@@ -75,7 +76,7 @@ export type Change =
 /** A change on its way. A step that meets an error stays where it is, and goes on from there next time. */
 export interface Step {
   readonly name: string;
-  readonly change: Change;
+  readonly change: VolumeOutcome;
   progress: 'new' | 'staged' | 'committed' | 'published' | 'settled';
   /** The file that holds its record, as long as it has to be there. */
   staged: string | undefined;

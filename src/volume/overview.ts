@@ -38,7 +38,7 @@ export interface Registered {
 }
 
 /** What a state file says of where its instance is. */
-export interface Place {
+export interface InstancePlace {
   /** NAME or NAME:VERSION. */
   readonly machine: string;
   readonly state: string;
@@ -227,7 +227,7 @@ export async function placeOf(
   files: Files,
   layout: Layout,
   name: string,
-): Promise<Place | undefined> {
+): Promise<InstancePlace | undefined> {
   const path = await findState(files, layout, name);
   if ((await files.stat(path))?.kind !== 'file') return undefined;
   const parsed = parseStateFile(await files.read(path));

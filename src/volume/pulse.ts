@@ -12,7 +12,7 @@ export interface PulsePorts {
 }
 
 /** One moment, on both clocks of a host, ms. */
-export interface Moment {
+export interface HostMoment {
   readonly monotonic: number;
   readonly wall: number;
 }
@@ -21,13 +21,13 @@ export interface Moment {
  * Milliseconds. Monotonic clocks may stand still while a host sleeps, so the wall clock is asked as well: one that was set
  * forwards makes a session more careful, and nothing else.
  */
-export function silenceSince(began: Moment, now: Moment): number {
+export function silenceSince(began: HostMoment, now: HostMoment): number {
   return Math.max(now.monotonic - began.monotonic, now.wall - began.wall);
 }
 
 export type Beat =
   /** `began`: before the write. */
-  | { readonly kind: 'beat'; readonly began: Moment; readonly sample: ClockSample }
+  | { readonly kind: 'beat'; readonly began: HostMoment; readonly sample: ClockSample }
   /** A tick is past its deadline, or the volume did not take it: no proof of life this time. */
   | { readonly kind: 'silent' }
   /** The lease is gone: somebody broke it. */

@@ -2,7 +2,7 @@
 import { decideRefusal } from '../engine/refusal.ts';
 import type { Refusal } from '../engine/session.ts';
 import { failure, type ReadContext, type ReadState } from './claimed-task.ts';
-import type { Change, Token } from './operations.ts';
+import type { VolumeOutcome, Token } from './operations.ts';
 
 /** `sessions`: those that may be alive, this one included. One that has refused this state once is not asked again. */
 export function refusalChange(
@@ -11,7 +11,7 @@ export function refusalChange(
   { attempts, fingerprint, refusedBy }: ReadState,
   sessions: readonly Token[],
   context: Pick<ReadContext, 'session' | 'worker' | 'now'>,
-): Change {
+): VolumeOutcome {
   const others = sessions.filter(
     ({ session }) => session !== context.session && !refusedBy.includes(session),
   );

@@ -8,7 +8,8 @@ import { hash } from './phases/hash.ts';
 import { Names } from './phases/names.ts';
 import type { Layout } from './layout.ts';
 import { PassedOver } from './pass-over.ts';
-import { fitToken, formatToken, type KnownMachines, type Token } from './token.ts';
+import type { KnownMachines } from '../engine/session.ts';
+import { fitToken, formatToken, type Token } from './token.ts';
 
 /** ext4 allows 65,000 links to an inode; GlusterFS 100, or as few as 38 where its bricks are ext4. */
 const LINKS_PER_TOKEN_FILE = 60_000;

@@ -24,9 +24,6 @@ export interface Token {
   readonly states?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What others know a session to have. */
-export type KnownMachines = Pick<Token, 'machines' | 'states'>;
-
 /** Bytes. Whoever reads flags reads no more: anybody who can write to the volume may have put anything there. */
 export const MAX_TOKEN_BYTES: number = 64 * 1024;
 /** What a worker may declare, at most: more would be a share that leaves the others nothing. */

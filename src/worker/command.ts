@@ -11,7 +11,7 @@ import type { RunnableActivity } from '../machine/definition.ts';
 import { LogLines } from './log-lines.ts';
 import { signalGroup, type ProcessGroups } from './process-groups.ts';
 
-export type CommandActivity = Extract<RunnableActivity, { kind: 'command' }>;
+export type RunnableCommand = Extract<RunnableActivity, { kind: 'command' }>;
 
 export const SHELL = '/bin/sh';
 
@@ -33,7 +33,7 @@ interface CommandPorts {
 
 /** Rejects with the error of the system; nothing is left behind then. */
 export async function startCommand(
-  command: CommandActivity,
+  command: RunnableCommand,
   env: Readonly<Record<string, string>>,
   input: string,
   ports: CommandPorts,
@@ -78,7 +78,7 @@ export class RunningCommand {
   constructor(
     child: ChildProcess,
     leader: number,
-    command: CommandActivity,
+    command: RunnableCommand,
     { groups, log }: CommandPorts,
   ) {
     this.#child = child;
@@ -114,7 +114,7 @@ export class RunningCommand {
   }
 
   async #toEnd(
-    command: CommandActivity,
+    command: RunnableCommand,
     groups: ProcessGroups,
     log: (line: string) => void,
   ): Promise<CommandEnd> {

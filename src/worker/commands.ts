@@ -7,7 +7,7 @@ import { Cancellation } from './cancellation.ts';
 import { commandEnvironment, type Variables } from './command-environment.ts';
 import { CommandInputs } from './command-inputs.ts';
 import { CommandLimit } from './command-limit.ts';
-import { SHELL, startCommand, type CommandActivity, type RunningCommand } from './command.ts';
+import { SHELL, startCommand, type RunnableCommand, type RunningCommand } from './command.ts';
 import type { Deadlines } from './deadlines.ts';
 import { commandsByDescriptors } from './descriptors.ts';
 import type { Log } from '../engine/ports.ts';
@@ -59,7 +59,7 @@ export class Commands {
   /** Never rejects. */
   async execute(
     task: TickTask,
-    command: CommandActivity,
+    command: RunnableCommand,
     workerSignal: AbortSignal,
   ): Promise<TickResult> {
     const { now, patience } = this.#options;
@@ -77,7 +77,7 @@ export class Commands {
 
   async #attempt(
     task: TickTask,
-    command: CommandActivity,
+    command: RunnableCommand,
     limit: CommandLimit,
     workerSignal: AbortSignal,
   ): Promise<TickResult | 'no room'> {
@@ -105,7 +105,7 @@ export class Commands {
 
   async #start(
     task: TickTask,
-    command: CommandActivity,
+    command: RunnableCommand,
     input: string,
     path: string | undefined,
   ): Promise<RunningCommand> {
@@ -128,7 +128,7 @@ export class Commands {
   #superviseUntilEnd(
     running: RunningCommand,
     task: TickTask,
-    command: CommandActivity,
+    command: RunnableCommand,
     workerSignal: AbortSignal,
   ): Promise<TickResult> {
     const cancellation = new Cancellation();
@@ -193,7 +193,7 @@ function inputOf(task: TickTask): Json {
 /** The system names the shell, whatever it is that is not there. */
 async function startProblem(
   error: NodeJS.ErrnoException,
-  command: CommandActivity,
+  command: RunnableCommand,
 ): Promise<{ message: string; fatal?: boolean }> {
   const because = (reason: string): { message: string } => ({
     message: `cannot start the command: ${reason}`,

@@ -62,7 +62,7 @@ export function plan(task: Task, context: DecisionContext): Plan {
     attempt: attempts.length + 1,
     idempotencyKey: `${context.engineId}/${name}`,
     sensors: readingsOf(machine, task, context),
-    history: task.history,
+    history: () => task.history(),
     activity,
     ...(isSuspect(attempts, activity.retry.maximumAttempts) && { isSuspect: true }),
   };
@@ -75,7 +75,7 @@ const outcome = (decided: Outcome, machine?: string): Plan => ({
   ...(machine !== undefined && { machine }),
 });
 
-export function isDeferred({ notBefore }: StateFile, now: string): boolean {
+function isDeferred({ notBefore }: StateFile, now: string): boolean {
   return notBefore !== undefined && Date.parse(notBefore) > Date.parse(now);
 }
 

@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 const SRC = join(import.meta.dirname, '../../src');
-const MAX_LINES = 500;
+const MAX_LINES = 600;
 
 /** Folder → what it may import of the house. A path with a slash is one file, not its folder. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   check: ['machine'],
   xstate: ['machine'],
   sim: ['machine', 'engine', 'volume', 'worker'],
+  testing: ['machine', 'engine', 'worker', 'sim', 'index.ts'],
   cli: ['machine', 'engine', 'volume', 'worker', 'doctor', 'sim', 'render', 'check'],
   'index.ts': ['machine', 'check'],
 };

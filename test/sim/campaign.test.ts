@@ -1,7 +1,7 @@
 /** Campaigns: many runs and their totals. */
 import { expect, test } from 'vitest';
 import { addOutcome, addTotals, noTotals, runSeeds, type Totals } from '../../src/sim/campaign.ts';
-import type { Outcome } from '../../src/sim/outcome.ts';
+import type { RunOutcome } from '../../src/sim/outcome.ts';
 import { drawScenario } from '../../src/sim/scenario.ts';
 import { simulate } from '../../src/sim/simulation.ts';
 
@@ -31,7 +31,7 @@ test('runSeeds runs each seed once, and its reports add up', async () => {
 });
 
 test('runSeeds reports each failing run, with its seed', async () => {
-  const failed: Outcome[] = [];
+  const failed: RunOutcome[] = [];
   const left = ['a', 'b'];
   await runSeeds({
     next: () => left.shift(),

@@ -1,6 +1,6 @@
 /** One small run, and its variations in which a file operation fails. */
 import { REFUSAL_ERRNOS, type Fault, type Method } from '../../src/sim/faults.ts';
-import type { Outcome } from '../../src/sim/outcome.ts';
+import type { RunOutcome } from '../../src/sim/outcome.ts';
 import type { ScheduledFault, Scenario } from '../../src/sim/scenario.ts';
 import { simulate } from '../../src/sim/simulation.ts';
 
@@ -59,9 +59,9 @@ export interface Failure extends Operation {
 /** A run with given faults. */
 export interface Trial {
   readonly what: string;
-  /** Expected ids in `Outcome.injected`. */
+  /** Expected ids in `RunOutcome.injected`. */
   readonly ids: readonly string[];
-  readonly run: (trace?: (line: string) => void) => Promise<Outcome>;
+  readonly run: (trace?: (line: string) => void) => Promise<RunOutcome>;
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { Settlement, Task } from '../../src/engine/session.ts';
 import type { Registry } from '../../src/machine/registry.ts';
 import { changeOf, classifyState, newStep, type ReadState } from '../../src/volume/claimed-task.ts';
-import type { Change, Step, VolumeOperations } from '../../src/volume/operations.ts';
+import type { VolumeOutcome, Step, VolumeOperations } from '../../src/volume/operations.ts';
 import type { DecisionContext } from '../../src/worker/decision-context.ts';
 import { createExecute } from '../../src/worker/executor.ts';
 import { needsTick, plan } from '../../src/worker/plan.ts';
@@ -46,7 +46,7 @@ export async function decide(
   return newStep(name, await changeFor(taskOf(operations, name, read), read, decision, execute));
 }
 
-export function taskOf(operations: Operations, name: string, read: ReadState): Task {
+function taskOf(operations: Operations, name: string, read: ReadState): Task {
   return {
     name,
     session: operations.token.session,
@@ -65,7 +65,7 @@ async function changeFor(
   read: ReadState,
   context: DecisionContext,
   execute: Execute,
-): Promise<Change> {
+): Promise<VolumeOutcome> {
   const planned = plan(task, context);
   if (planned.kind === 'unknown') throw new Error(`${task.name}: ${planned.refusal.reason}`);
   if (planned.kind === 'outcome') {

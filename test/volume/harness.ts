@@ -7,7 +7,7 @@ import type { PhaseLengths } from '../../src/volume/phases/cycle.ts';
 import type { ArchiveRules } from '../../src/volume/archivable.ts';
 import type { Step, PhaseGuard } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
-import { formatCounter, silenceSince, type Moment } from '../../src/volume/pulse.ts';
+import { formatCounter, silenceSince, type HostMoment } from '../../src/volume/pulse.ts';
 import { Layout } from '../../src/volume/layout.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { openVolume } from '../../src/volume/open.ts';
@@ -77,7 +77,7 @@ export class TestVolume implements Disposable {
       sleep: async () => undefined,
     };
     let broken = false;
-    const now = (): Moment => ({ monotonic: clock.monotonic(), wall: clock.now() });
+    const now = (): HostMoment => ({ monotonic: clock.monotonic(), wall: clock.now() });
     let lastBeat = now();
     const beat = (): void => {
       if (stopped) return;

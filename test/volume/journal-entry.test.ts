@@ -1,7 +1,7 @@
 /** Journal entries of steps that no tick has decided. */
 import { describe, expect, test } from 'vitest';
 import type { AppliedEvent, CommitRecord } from '../../src/machine/record.ts';
-import type { Change, VolumeOperations } from '../../src/volume/operations.ts';
+import type { VolumeOutcome, VolumeOperations } from '../../src/volume/operations.ts';
 import { settledEntry, untickedEntry } from '../../src/volume/journal-entry.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
@@ -21,7 +21,7 @@ const applied = (event: string, to?: string): AppliedEvent => ({
     : { outcome: 'Ok', to }),
 });
 
-function commit(events?: readonly AppliedEvent[]): Change {
+function commit(events?: readonly AppliedEvent[]): VolumeOutcome {
   const record: CommitRecord = {
     flockwork: 1,
     state: 'a.state',
@@ -59,7 +59,7 @@ describe('a step without a tick', () => {
   });
 
   test('that sets timers, or ends in a terminal state, has no events', () => {
-    const ends: Change = { kind: 'commit', record: undefined };
+    const ends: VolumeOutcome = { kind: 'commit', record: undefined };
     for (const change of [commit(), ends]) {
       expect(untickedEntry('a.state', 'door', change, BY)).toEqual({ ...PLAIN, events: [] });
     }

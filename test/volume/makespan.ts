@@ -60,20 +60,20 @@ export async function measure({
   };
 }
 
-type Change = readonly [time: number, kind: 'idle' | 'unstarted', amount: number];
+type VolumeOutcome = readonly [time: number, kind: 'idle' | 'unstarted', amount: number];
 
 /** Milliseconds: of the worker for which it is longest. */
 function longestWaste({ ticks, unstarted }: Schedule, concurrencies: readonly number[]): number {
   const first = Math.min(...ticks.map(({ began }) => began));
-  const waiting = unstarted.flatMap(({ from, to }): Change[] => [
+  const waiting = unstarted.flatMap(({ from, to }): VolumeOutcome[] => [
     [from, 'unstarted', 1],
     [to, 'unstarted', -1],
   ]);
   const wastes = concurrencies.map((concurrency, index) => {
     const own = ticks.filter(({ worker }) => worker === `w${index}`);
-    const changes: Change[] = [
+    const changes: VolumeOutcome[] = [
       [first, 'idle', concurrency],
-      ...own.flatMap(({ began, ended }): Change[] => [
+      ...own.flatMap(({ began, ended }): VolumeOutcome[] => [
         [began, 'idle', -1],
         [ended, 'idle', 1],
       ]),

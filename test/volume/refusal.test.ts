@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Refusal } from '../../src/engine/session.ts';
 import type { ReadState } from '../../src/volume/claimed-task.ts';
-import type { Change, Token } from '../../src/volume/operations.ts';
+import type { VolumeOutcome, Token } from '../../src/volume/operations.ts';
 import { refusalChange } from '../../src/volume/refusal.ts';
 
 const NOW = '2026-01-01T00:00:00.000Z';
@@ -36,7 +36,8 @@ const change = (
   refusal: Refusal,
   others: readonly Token[],
   more: Partial<ReadState> = {},
-): Change => refusalChange('x.state', refusal, { ...read, ...more }, [token, ...others], context);
+): VolumeOutcome =>
+  refusalChange('x.state', refusal, { ...read, ...more }, [token, ...others], context);
 
 describe('refusalChange of an unknown machine', () => {
   const unknown = (machine: string, stored?: Refusal['stored']): Refusal => ({

@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { UserError } from '../../machine/errors.ts';
 import { addTotals, noTotals, type Totals } from '../../sim/campaign.ts';
-import type { Outcome } from '../../sim/outcome.ts';
+import type { RunOutcome } from '../../sim/outcome.ts';
 import { drawScenario, type Scenario, type Wishes } from '../../sim/scenario.ts';
 import { shrink } from '../../sim/shrink.ts';
 import { simulate, type RunOptions } from '../../sim/simulation.ts';
@@ -64,7 +64,7 @@ export const simulation: Command = {
   },
 };
 
-const exitOf = ({ verdict }: Outcome): number => (verdict === 'ok' ? EXIT.done : FOUND[verdict]);
+const exitOf = ({ verdict }: RunOutcome): number => (verdict === 'ok' ? EXIT.done : FOUND[verdict]);
 
 function wishesOf({ workers, states, minutes }: Settings): Wishes {
   return {
@@ -123,7 +123,7 @@ function openTrace(file: string): number {
   }
 }
 
-function describeOutcome(outcome: Outcome): string {
+function describeOutcome(outcome: RunOutcome): string {
   const seconds = (outcome.time / 1000).toFixed(1);
   const sums = `${outcome.commits} commits, ${outcome.operations} file operations in ${seconds} virtual seconds`;
   const faults = Object.entries(outcome.faults).map(([kind, count]) => `${count} × ${kind}`);
@@ -139,12 +139,12 @@ async function campaign(
   settings: Settings,
   paths: readonly string[],
   io: Io,
-): Promise<Outcome | undefined> {
+): Promise<RunOutcome | undefined> {
   const base = settings.base ?? Math.floor(Math.random() * MAX_RANDOM_BASE);
   const { seeds } = settings;
   const totals = noTotals();
   const began = performance.now();
-  let found: Outcome | undefined;
+  let found: RunOutcome | undefined;
   let said = began;
   if (!settings.json) io.say(`seeds ${base} to ${base + seeds - 1}`);
   const shared = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);

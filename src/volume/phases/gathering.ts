@@ -22,7 +22,7 @@ export interface GatheringOptions {
 }
 
 /** When a worker has looked. */
-export interface Look {
+export interface RosterLook {
   /** Cycles since the epoch. */
   readonly cycle: number;
   /** On the monotonic clock, ms. */
@@ -35,7 +35,7 @@ export class Gathering {
   /** Sessions that have been on the roster: a full one is on it no more. */
   readonly #seen = new Set<string>();
   /** When this worker was first seen on the roster, and when the last session was. */
-  #joined: Look | undefined;
+  #joined: RosterLook | undefined;
   #grown = Number.NaN;
   #isOver: boolean;
 
@@ -54,7 +54,7 @@ export class Gathering {
   }
 
   /** To be told what is seen in each Worker Assignment. */
-  look(self: string, roster: readonly RosterEntry[], now: Look): void {
+  look(self: string, roster: readonly RosterEntry[], now: RosterLook): void {
     if (this.#isOver) return;
     for (const { session } of roster) {
       if (!this.#seen.has(session)) this.#grown = now.cycle;
@@ -64,7 +64,7 @@ export class Gathering {
     if (this.#joined !== undefined) this.#isOver = this.#isComplete(this.#joined, now);
   }
 
-  #isComplete(joined: Look, now: Look): boolean {
+  #isComplete(joined: RosterLook, now: RosterLook): boolean {
     if (this.#expect !== undefined) {
       return this.#seen.size >= this.#expect || now.at - joined.at >= EXPECT_LIMIT_MS;
     }

@@ -7,7 +7,7 @@ import { Names } from './names.ts';
 import { compareCodePoints } from './order.ts';
 import { firstIndex } from './search.ts';
 
-export interface Task {
+export interface RingEntry {
   /** The state file's name. */
   readonly name: string;
   readonly instance: string;
@@ -37,7 +37,7 @@ export class Ring {
     this.#size = names.size;
   }
 
-  static of(tasks: readonly Task[]): Ring {
+  static of(tasks: readonly RingEntry[]): Ring {
     const refused = new Map<string, readonly string[]>();
     for (const { name, refusedBy = NOBODY } of tasks) {
       if (refusedBy.length > 0) refused.set(name, refusedBy);

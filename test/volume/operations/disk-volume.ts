@@ -1,8 +1,10 @@
 /** A volume on the simulator's disk, in virtual time. */
 import { Disk } from '../../../src/sim/disk.ts';
+import type { Engine } from '../../../src/engine/engine.ts';
 import type { Random } from '../../../src/engine/ports.ts';
 import { openSession, type SessionOptions } from '../../../src/volume/directory-operations.ts';
 import type { StartHeartbeat } from '../../../src/volume/heartbeat.ts';
+import { volumeEngine } from '../../../src/volume/engine.ts';
 import { Layout } from '../../../src/volume/layout.ts';
 import { openVolume } from '../../../src/volume/open.ts';
 import type { VolumeOperations } from '../../../src/volume/operations.ts';
@@ -60,9 +62,39 @@ export class DiskVolume {
     );
   }
 
+  /** With workers that follow chains. */
+  engine(random: Random): Engine {
+    const silent = (): undefined => undefined;
+    return volumeEngine(
+      {
+        files: this.files,
+        clock: this.#time.clock,
+        random,
+        startHeartbeat: this.#startHeartbeat,
+        log: { debug: silent, info: silent, warn: silent, error: silent },
+      },
+      {
+        directory: DIRECTORY,
+        volume: this.#volume,
+        host: 'host',
+        pid: 1,
+        ownClock: true,
+        freshListings: true,
+        assign: 'slices',
+        follow: true,
+        eager: false,
+        gathering: { expect: undefined, quietMs: 0 },
+      },
+    );
+  }
+
   /** Stops the session's heartbeat. */
-  kill({ token }: VolumeOperations): void {
-    this.#stops.get(token.session)?.();
+  kill({ token }: Pick<VolumeOperations, 'token'>): void {
+    this.silence(token.session);
+  }
+
+  silence(session: string): void {
+    this.#stops.get(session)?.();
   }
 
   readonly #startHeartbeat: StartHeartbeat = ({ lease, counter, interval, onSample }) => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { assign as assignRing, type RosterEntry } from '../../../src/volume/phases/assignment.ts';
 import { compareCodePoints } from '../../../src/volume/phases/order.ts';
-import { Ring, type Task } from '../../../src/volume/phases/ring.ts';
+import { Ring, type RingEntry } from '../../../src/volume/phases/ring.ts';
 import { assignZip as zipRing } from '../../../src/volume/phases/zip.ts';
 import {
   cycles,
@@ -16,9 +16,9 @@ import {
   worker,
 } from './given.ts';
 
-const assign = (roster: RosterEntry[], list: Task[], cycle: number): Map<string, string[]> =>
+const assign = (roster: RosterEntry[], list: RingEntry[], cycle: number): Map<string, string[]> =>
   assignRing(roster, Ring.of(list), cycle);
-const assignZip = (roster: RosterEntry[], list: Task[]): Map<string, string[]> =>
+const assignZip = (roster: RosterEntry[], list: RingEntry[]): Map<string, string[]> =>
   zipRing(roster, Ring.of(list));
 
 const shares = (split: Map<string, string[]>): number[] =>
@@ -244,7 +244,7 @@ describe('states that some workers cannot run', () => {
     expect([...split.values()].flat()).toEqual(['x.state']);
   });
 
-  const refused = (count: number): Task[] =>
+  const refused = (count: number): RingEntry[] =>
     tasks(count).map(({ instance }) => task(instance, ['a.boot']));
 
   test('go beyond the quotas of the able: nobody else could take them', () => {

@@ -5,17 +5,17 @@ import { assign, SlicePartition, type RosterEntry } from '../../../src/volume/ph
 import { Backlog } from '../../../src/volume/phases/backlog.ts';
 import { hash } from '../../../src/volume/phases/hash.ts';
 import { Names } from '../../../src/volume/phases/names.ts';
-import { Ring, type Task } from '../../../src/volume/phases/ring.ts';
+import { Ring, type RingEntry } from '../../../src/volume/phases/ring.ts';
 import { cycles, mixedLists, rosters, shuffled, task, taskLists, tasks, worker } from './given.ts';
 
-const ownerOf = (roster: readonly RosterEntry[], { instance }: Task): string | undefined => {
+const ownerOf = (roster: readonly RosterEntry[], { instance }: RingEntry): string | undefined => {
   const cut = new SlicePartition(roster);
   return cut.sessions[cut.ownerOf(hash(instance))];
 };
-const isPlain = ({ refusedBy = [] }: Task): boolean => refusedBy.length === 0;
+const isPlain = ({ refusedBy = [] }: RingEntry): boolean => refusedBy.length === 0;
 const sliceOf = (
   roster: readonly RosterEntry[],
-  list: readonly Task[],
+  list: readonly RingEntry[],
   session: string,
 ): string[] =>
   list

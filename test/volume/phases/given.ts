@@ -1,7 +1,7 @@
 /** Rosters and states for the tests of the split: some made by hand, some drawn. */
 import fc from 'fast-check';
 import type { RosterEntry } from '../../../src/volume/phases/assignment.ts';
-import type { Task } from '../../../src/volume/phases/ring.ts';
+import type { RingEntry } from '../../../src/volume/phases/ring.ts';
 
 export const worker = (name: string, concurrency = 1, capacity = 1000): RosterEntry => ({
   session: `${name}.boot`,
@@ -10,13 +10,13 @@ export const worker = (name: string, concurrency = 1, capacity = 1000): RosterEn
   capacity,
 });
 
-export const task = (instance: string, refusedBy?: string[]): Task => ({
+export const task = (instance: string, refusedBy?: string[]): RingEntry => ({
   name: `${instance}.state`,
   instance,
   ...(refusedBy && { refusedBy }),
 });
 
-export const tasks = (count: number): Task[] =>
+export const tasks = (count: number): RingEntry[] =>
   Array.from({ length: count }, (_, index) => task(`s${index}`));
 
 /** Sessions from a few letters: some tasks are refused by some of the roster, some by all of it. */
@@ -33,19 +33,19 @@ export const rosters: fc.Arbitrary<RosterEntry[]> = fc.uniqueArray(
 );
 
 /** Also several states of one instance, which share a place on the ring. */
-const states: fc.Arbitrary<Task> = fc
+const states: fc.Arbitrary<RingEntry> = fc
   .tuple(
     fc.oneof(fc.constantFrom('x', 'y'), fc.string({ minLength: 1, maxLength: 6 })),
     fc.integer({ min: 0, max: 9 }),
   )
   .map(([instance, step]) => ({ name: `${instance}.state-${step}`, instance }));
 
-const listsOf = (one: fc.Arbitrary<Task>): fc.Arbitrary<Task[]> =>
+const listsOf = (one: fc.Arbitrary<RingEntry>): fc.Arbitrary<RingEntry[]> =>
   fc.uniqueArray(one, { selector: ({ name }) => name, maxLength: 60 });
 
-export const taskLists: fc.Arbitrary<Task[]> = listsOf(states);
+export const taskLists: fc.Arbitrary<RingEntry[]> = listsOf(states);
 
-export const mixedLists: fc.Arbitrary<Task[]> = listsOf(
+export const mixedLists: fc.Arbitrary<RingEntry[]> = listsOf(
   fc
     .tuple(states, fc.array(sessions))
     .map(([state, refusedBy]) => (refusedBy.length > 6 ? state : { ...state, refusedBy })),

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { hash } from '../../../src/volume/phases/hash.ts';
 import { Names } from '../../../src/volume/phases/names.ts';
 import { compareCodePoints } from '../../../src/volume/phases/order.ts';
-import { Ring, type Task } from '../../../src/volume/phases/ring.ts';
+import { Ring, type RingEntry } from '../../../src/volume/phases/ring.ts';
 import { collectGarbage } from '../../garbage.ts';
 import { mixedLists, shuffled, task, tasks } from './given.ts';
 
@@ -16,11 +16,11 @@ const shown = (ring: Ring): object => ({
   size: ring.size,
 });
 
-const inOrder = (list: readonly Task[]): Task[] =>
+const inOrder = (list: readonly RingEntry[]): RingEntry[] =>
   list.toSorted((a, b) => hash(a.instance) - hash(b.instance) || compareCodePoints(a.name, b.name));
 
 /** Starts before, at, after and between the places there are. */
-const starts = (list: readonly Task[]): fc.Arbitrary<number> => {
+const starts = (list: readonly RingEntry[]): fc.Arbitrary<number> => {
   const any = fc.integer({ min: 0, max: 2 ** 32 - 1 });
   const near = list.flatMap(({ instance }) => [-1, 0, 1].map((off) => hash(instance) + off));
   return near.length === 0 ? any : fc.oneof(any, fc.constantFrom(...near));
@@ -68,7 +68,7 @@ describe('once round', () => {
       fc.property(inputs, ([list, start]) => {
         const ring = Ring.of(list);
         const sorted = inOrder(list);
-        const isBefore = ({ instance }: Task): boolean => hash(instance) < start;
+        const isBefore = ({ instance }: RingEntry): boolean => hash(instance) < start;
         const expected = [...sorted.filter((one) => !isBefore(one)), ...sorted.filter(isBefore)];
         expect(Array.from(ring.from(start), (index) => ring.nameAt(index))).toEqual(
           expected.map(({ name }) => name),

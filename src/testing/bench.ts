@@ -1,0 +1,195 @@
+/** What the exercise of an engine is given, and what it asks of a test framework: vitest, or any other with these functions. */
+import type { Engine } from '../engine/engine.ts';
+import type { Clock } from '../engine/ports.ts';
+import type { Hold, Session, Settlement, Task, WorkerInfo } from '../engine/session.ts';
+import type { Json } from '../machine/definition.ts';
+import type { EventFile } from '../machine/event.ts';
+import type { CommitRecord, FailureRecord } from '../machine/record.ts';
+import { machineNames, machineStates, sensorsOf, type Registry } from '../machine/registry.ts';
+import { resolveState } from '../machine/registry.ts';
+import { needsTick } from '../worker/plan.ts';
+import { REGISTRY } from './machines.ts';
+
+/** A new, empty engine whose time passes when the exercise says so. */
+export interface EngineBench {
+  readonly engine: Engine;
+  /** The clock of the engine's workers, on which its deadlines are. */
+  readonly clock: Clock;
+  /** Milliseconds after which a session without a sign of life has expired, and until all sessions know. */
+  readonly expiryMs: number;
+  /** Lets time pass. */
+  pass(ms: number): Promise<void>;
+  /** Makes the holds of a session expire: as if its process were killed. Time has to pass for it. */
+  expire(session: Session, holds: readonly Hold[]): void;
+}
+
+export type MakeEngine = () => Promise<EngineBench>;
+
+/** What the exercise uses of `expect`. */
+export type Expect = (actual: unknown) => {
+  toBe(expected: unknown): void;
+  toEqual(expected: unknown): void;
+  toMatchObject(expected: object): void;
+};
+
+export interface TestFramework {
+  readonly test: (name: string, body: () => Promise<void>) => void;
+  readonly expect: Expect;
+}
+
+/** Milliseconds of the engine's time after which something that should have happened has not. */
+const LIMIT_MS = 120_000;
+/** Milliseconds that pass at a time. */
+const STEP_MS = 20;
+const encoder = new TextEncoder();
+
+/** A worker's part, played by hand. */
+export class Exercise {
+  readonly bench: EngineBench;
+
+  constructor(bench: EngineBench) {
+    this.bench = bench;
+  }
+
+  get engine(): Engine {
+    return this.bench.engine;
+  }
+
+  /** Lets time pass until the promise is settled. Throws after `LIMIT_MS`. */
+  async until<Value>(promise: Promise<Value>, limitMs: number = LIMIT_MS): Promise<Value> {
+    let isOver = false;
+    const end = (): void => void (isOver = true);
+    promise.then(end, end);
+    for (let passed = 0; passed < limitMs; passed += STEP_MS) {
+      await this.bench.pass(STEP_MS);
+      if (isOver) return promise;
+    }
+    throw new Error(`expected an end within ${limitMs} ms`);
+  }
+
+  join(
+    name: string,
+    more: Partial<WorkerInfo> & { readonly registry?: Registry } = {},
+  ): Promise<Session> {
+    return this.until(this.engine.join(infoOf(name, this.bench.clock, more)));
+  }
+
+  submit(instance: string, file: unknown): Promise<string> {
+    const bytes = encoder.encode(typeof file === 'string' ? file : JSON.stringify(file));
+    return this.until(this.engine.submit(`${instance}.state`, bytes));
+  }
+
+  send(to: string, id: string, file: Partial<EventFile> = {}): Promise<{ readonly kind: string }> {
+    return this.until(this.engine.send({ to, id, file: { event: 'press', ...file } }));
+  }
+
+  /** Tasks as they come, until there are so many. */
+  async take(session: Session, count: number, limit: number = count): Promise<Task[]> {
+    const tasks: Task[] = [];
+    while (tasks.length < count) {
+      const taken = await this.until(
+        session.take(limit - tasks.length, new AbortController().signal),
+      );
+      if (taken === 'drained')
+        throw new Error(`expected ${count} tasks, got ${tasks.length} and no more`);
+      tasks.push(...taken);
+    }
+    return tasks;
+  }
+
+  /** What comes within so many milliseconds. */
+  async takeWithin(
+    session: Session,
+    limit: number,
+    ms: number,
+  ): Promise<readonly Task[] | 'drained'> {
+    const abort = new AbortController();
+    const taking = session.take(limit, abort.signal);
+    await this.bench.pass(ms);
+    abort.abort();
+    return taking;
+  }
+
+  async settle(
+    session: Session,
+    ...settlements: readonly Settlement[]
+  ): Promise<readonly string[]> {
+    return this.until(session.settle(settlements));
+  }
+
+  /** State and flag of each step of an instance. */
+  async chain(instance: string): Promise<string[]> {
+    const steps = await this.engine.history(instance);
+    return steps.map(({ state, flag }) => `${state} ${flag}`);
+  }
+}
+
+function infoOf(
+  name: string,
+  clock: Clock,
+  { registry = REGISTRY, ...more }: Partial<WorkerInfo> & { readonly registry?: Registry } = {},
+): WorkerInfo {
+  const known = { machines: machineNames(registry), states: machineStates(registry) };
+  const newest = new Map<string, string>();
+  return {
+    name,
+    concurrency: 4,
+    capacity: 16,
+    stays: false,
+    observes: sensorsOf(registry),
+    machines: () => known,
+    slots: () => 4,
+    needsSlot: (file) =>
+      needsTick(file, { registry, newest, now: new Date(clock.now()).toISOString() }),
+    runs: async (file) => resolveState(registry, file, newest).ok,
+    ...more,
+  };
+}
+
+export const workerOf = ({ session }: Hold): string => session.slice(0, session.lastIndexOf('.'));
+
+interface Committed {
+  readonly output?: Json;
+  /** Of the next state. */
+  readonly next?: object;
+  readonly events?: CommitRecord['events'];
+  readonly rests?: boolean;
+  readonly readSet?: readonly string[];
+}
+
+/** `now`: ISO 8601. */
+export function commitOf(
+  task: Task,
+  now: string,
+  { output, next, events, rests, readSet }: Committed = {},
+): Settlement {
+  const [instance, step = '0'] = task.name.split(/\.state-?/);
+  const record: CommitRecord = {
+    flockwork: 1,
+    state: task.name,
+    session: task.session,
+    worker: workerOf(task),
+    started: now,
+    finished: now,
+    ...(output !== undefined && { output }),
+    ...(events && { events }),
+    ...(next && {
+      next: { name: `${instance}.state-${Number(step) + 1}`, content: `${JSON.stringify(next)}\n` },
+    }),
+  };
+  const outcome = { kind: 'commit', record, ...(rests && { rests }), ...(readSet && { readSet }) };
+  return { hold: task, outcome: outcome as Settlement['outcome'] };
+}
+
+export function failureOf(task: Task, now: string): Settlement {
+  const record: FailureRecord = {
+    flockwork: 1,
+    state: task.name,
+    session: task.session,
+    worker: workerOf(task),
+    at: now,
+    code: 'no-use',
+    reason: 'exercise',
+  };
+  return { hold: task, outcome: { kind: 'fail', record } };
+}

@@ -1,0 +1,111 @@
+/**
+ * Random calls by three sessions, against a model of Maps: which states are done, which attempts were counted, which events
+ * were applied. The model does not know which session takes what; it knows what may be true afterwards.
+ */
+import type { Session, Settlement, Task } from '../engine/session.ts';
+import { commitOf, Exercise, failureOf, type MakeEngine, type TestFramework } from './bench.ts';
+
+const RUNS = 6;
+const CALLS = 40;
+const WORKERS = ['ant', 'bee', 'cow'];
+const COUNT = { state: 'count', payload: { left: 0 } };
+
+/** Uniform in [0, 1): mulberry32, so that a run can be repeated. */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+interface Model {
+  /** Number of commits by instance. */
+  readonly commits: Map<string, number>;
+  readonly failed: Set<string>;
+  /** Attempts by state file that have failed since it was last committed or retried. */
+  readonly attempts: Map<string, number>;
+}
+
+export function exerciseModel({ test, expect }: TestFramework, make: MakeEngine): void {
+  for (let seed = 1; seed <= RUNS; seed += 1) {
+    test(`random calls of three sessions come to what a model says: seed ${seed}`, async () => {
+      const exercise = new Exercise(await make());
+      const random = randomOf(seed);
+      const pick = <Item>(items: readonly Item[]): Item =>
+        items[Math.floor(random() * items.length)]!;
+      const model: Model = { commits: new Map(), failed: new Set(), attempts: new Map() };
+      const sessions: Session[] = [];
+      for (const name of WORKERS) sessions.push(await exercise.join(name, { stays: true }));
+      const held = new Map<Task, Session>();
+      const settle = async (task: Task): Promise<void> => {
+        const session = held.get(task)!;
+        held.delete(task);
+        const settlement = decisionFor(task, session.now(), random());
+        const [settled] = await exercise.settle(session, settlement);
+        note(model, task, settlement);
+        expect(settled).toBe(settlement.outcome.kind === 'fail' ? 'failed' : 'settled');
+        // A reply may have been lost: the call is repeated.
+        if (random() < 0.3) expect(await exercise.settle(session, settlement)).toEqual([settled]);
+      };
+      for (let call = 0; call < CALLS; call += 1) {
+        const dice = random();
+        if (dice < 0.3) {
+          const instance = `i${Math.floor(random() * 10)}`;
+          const isNew = !model.commits.has(instance);
+          expect(await exercise.submit(instance, COUNT)).toBe(
+            isNew ? 'submitted' : 'there already',
+          );
+          if (isNew) model.commits.set(instance, 0);
+        } else if (dice < 0.6) {
+          const session = pick(sessions);
+          const taken = await exercise.takeWithin(session, 1 + Math.floor(random() * 3), 400);
+          if (taken === 'drained') throw new Error('expected tasks or none, got drained');
+          for (const task of taken) {
+            expect([...held.keys()].some(({ name }) => name === task.name)).toBe(false);
+            expect(task.attempts.length).toBe(model.attempts.get(task.name) ?? 0);
+            held.set(task, session);
+          }
+        } else if (dice < 0.9 && held.size > 0) await settle(pick([...held.keys()]));
+        else {
+          const state = pick([...model.failed, 'nothing.state']);
+          expect(await exercise.engine.retry(state)).toBe(model.failed.delete(state));
+        }
+      }
+      for (const task of held.keys()) await settle(task);
+      expect((await exercise.engine.failed()).toSorted()).toEqual([...model.failed].toSorted());
+      for (const [instance, commits] of model.commits) {
+        const done = (await exercise.engine.history(instance)).filter(
+          ({ flag }) => flag === 'done',
+        );
+        expect(done.length).toBe(commits);
+      }
+    });
+  }
+}
+
+function decisionFor(task: Task, now: string, dice: number): Settlement {
+  if (dice < 0.15) return failureOf(task, now);
+  if (dice < 0.3) return { hold: task, outcome: { kind: 'release' } };
+  if (dice > 0.5) return commitOf(task, now, { next: COUNT });
+  const attempt = task.attempts.length + 1;
+  const times = { started: now, ended: now, notBefore: now };
+  const failed = {
+    attempt,
+    session: task.session,
+    worker: 'w',
+    ...times,
+    result: 'failed',
+  } as const;
+  return { hold: task, outcome: { kind: 'retry', attempt: failed } };
+}
+
+function note({ commits, failed, attempts }: Model, task: Task, { outcome }: Settlement): void {
+  const instance = task.name.replace(/\.state.*$/, '');
+  if (outcome.kind === 'commit') commits.set(instance, commits.get(instance)! + 1);
+  if (outcome.kind === 'fail') failed.add(task.name);
+  if (outcome.kind === 'fail') attempts.delete(task.name);
+  if (outcome.kind === 'retry') attempts.set(task.name, task.attempts.length + 1);
+}

@@ -1,0 +1,166 @@
+/** Real workers on an engine, several at once, until nothing is left. */
+import { createExecute } from '../worker/executor.ts';
+import { ConcurrencyLimit } from '../worker/concurrency-limit.ts';
+import type { Summary, TickTask } from '../worker/ports.ts';
+import { Worker } from '../worker/worker.ts';
+import { Exercise, type MakeEngine, type TestFramework } from './bench.ts';
+import { REGISTRY } from './machines.ts';
+
+const CONCURRENCY = 2;
+const DRAIN_MS = 1000;
+const silent = (): undefined => undefined;
+const SILENT = { debug: silent, info: silent, warn: silent, error: silent };
+
+interface Running {
+  readonly summary: Promise<Summary>;
+  readonly stop: () => void;
+}
+
+interface StartOptions {
+  readonly stays?: boolean;
+  readonly onTick?: (task: TickTask) => void;
+}
+
+function start(
+  { engine, bench }: Exercise,
+  name: string,
+  { stays = false, onTick }: StartOptions = {},
+): Running {
+  const { clock } = bench;
+  const execute = createExecute({ clock, log: SILENT, print: silent, pauseScale: 1 });
+  const stopping = new AbortController();
+  const worker = new Worker(
+    engine,
+    {
+      clock,
+      random: () => 0.5,
+      execute: (task, signal) => {
+        onTick?.(task);
+        return execute(task, signal);
+      },
+      log: SILENT,
+      slots: new ConcurrencyLimit(CONCURRENCY),
+      machines: () => REGISTRY,
+    },
+    { name, concurrency: CONCURRENCY, capacity: 10, stays, trustsStored: false, drainMs: DRAIN_MS },
+  );
+  return { summary: worker.run(stopping.signal), stop: () => stopping.abort() };
+}
+
+const endsOf = (summaries: readonly Summary[]): string[] => summaries.map(({ end }) => end);
+
+export function exerciseWorkers({ test, expect }: TestFramework, make: MakeEngine): void {
+  for (const workers of [1, 3]) {
+    test(`${workers} workers tick chains to their ends, each step once`, async () => {
+      const exercise = new Exercise(await make());
+      const chains = Array.from({ length: 8 }, (_, index) => index);
+      for (const left of chains)
+        await exercise.submit(`chain${left}`, { state: 'count', payload: { left } });
+      const ticked: string[] = [];
+      const running = Array.from({ length: workers }, (_, index) =>
+        start(exercise, `w${index}`, { onTick: ({ name }) => void ticked.push(name) }),
+      );
+      const summaries = await exercise.until(Promise.all(running.map(({ summary }) => summary)));
+      const steps = chains.reduce((sum, left) => sum + left + 1, 0);
+      expect({ ticked: ticked.length, distinct: new Set(ticked).size }).toEqual({
+        ticked: steps,
+        distinct: steps,
+      });
+      expect(summaries.reduce((sum, { done }) => sum + done, 0)).toBe(steps);
+      expect(endsOf(summaries)).toEqual(running.map(() => 'empty'));
+      for (const left of chains) {
+        const last = await exercise.engine.get(`chain${left}`);
+        expect(last).toMatchObject({ flag: 'done', output: 'counted' });
+      }
+    });
+  }
+
+  test('failed ticks are retried, or the state fails with its attempts and reason', async () => {
+    const exercise = new Exercise(await make());
+    await exercise.submit('soon', { state: 'shaky', payload: 2 });
+    await exercise.submit('never', { state: 'shaky', payload: 9 });
+    await exercise.submit('doomed', { state: 'doomed' });
+    await exercise.submit('stranger', { state: 'nothing-here' });
+    const summary = await exercise.until(start(exercise, 'ant').summary);
+    expect(summary).toEqual({ done: 1, failed: 3, end: 'empty' });
+    expect(await exercise.engine.get('soon')).toMatchObject({ flag: 'done', attempts: [{}, {}] });
+    expect(await exercise.engine.get('never')).toMatchObject({
+      flag: 'failed',
+      attempts: [{}, {}, {}],
+    });
+    expect(await exercise.engine.get('doomed')).toMatchObject({ flag: 'failed', attempts: [{}] });
+    const { reason = '' } = (await exercise.engine.get('stranger'))!;
+    expect(reason.includes('no worker here knows machine nothing-here; they know')).toBe(true);
+  });
+
+  test('a fork is joined once, with the output of each branch', async () => {
+    const exercise = new Exercise(await make());
+    await exercise.submit('trip', { state: 'team' });
+    const running = ['ant', 'bee'].map((name) => start(exercise, name));
+    await exercise.until(Promise.all(running.map(({ summary }) => summary)));
+    expect(await exercise.engine.failed()).toEqual([]);
+    expect(await exercise.engine.get('trip')).toMatchObject({
+      flag: 'done',
+      output: { left: 'worked 0', right: 'worked 1', other: 'counted' },
+    });
+  });
+
+  test('a state with a time is not ticked before it, and workers wait for it', async () => {
+    const exercise = new Exercise(await make());
+    const due = exercise.bench.clock.now() + 9000;
+    const notBefore = new Date(due).toISOString();
+    await exercise.submit('later', { state: 'count', payload: { left: 0 }, notBefore });
+    let ticked = 0;
+    const onTick = (): void => void (ticked = exercise.bench.clock.now());
+    await exercise.until(start(exercise, 'ant', { onTick }).summary);
+    expect(ticked >= due).toBe(true);
+  });
+
+  test('events, timers, what they cause, guards and the ticks that follow them', async () => {
+    const exercise = new Exercise(await make());
+    for (const name of ['lamp', 'other']) await exercise.submit(name, { state: 'lamp' });
+    await exercise.submit('eye', { state: 'eye' });
+    await exercise.submit('bell', { state: 'bell' });
+    const running = ['ant', 'bee', 'cow'].map((name) => start(exercise, name, { stays: true }));
+    const resultOf = async (id: string): Promise<unknown> => {
+      for (let look = 0; look < 200; look += 1) {
+        const result = await exercise.engine.eventResult(id);
+        if (result !== undefined) return result.outcome.outcome;
+        await exercise.bench.pass(100);
+      }
+      return undefined;
+    };
+    await exercise.send('lamp', 'on', { details: { tell: ['other'] } });
+    expect(await resultOf('on')).toBe('Ok');
+    await exercise.bench.pass(3000);
+    await exercise.send('eye', 'look', { event: 'look' });
+    expect(await resultOf('look')).toBe('Ok');
+    await exercise.send('bell', 'ring', { event: 'ring' });
+    expect(await resultOf('ring')).toBe('Ok');
+    await exercise.send('lamp', 'fade', { event: 'fade' });
+    expect(await resultOf('fade')).toBe('Ok');
+    await exercise.bench.pass(8000);
+    const stateOf = async (name: string): Promise<unknown> =>
+      (await exercise.engine.get(name))?.state;
+    expect({
+      lamp: await stateOf('lamp'),
+      other: await stateOf('other'),
+      eye: await stateOf('eye'),
+    }).toEqual({ lamp: 'off', other: 'on', eye: 'open' });
+    expect(await exercise.engine.get('bell')).toMatchObject({ flag: 'done', output: 'rung' });
+    for (const { stop } of running) stop();
+    const summaries = await exercise.until(Promise.all(running.map(({ summary }) => summary)));
+    expect(endsOf(summaries)).toEqual(['stopped', 'stopped', 'stopped']);
+  });
+
+  test('a worker that is stopped gives back what takes longer than its drain', async () => {
+    const exercise = new Exercise(await make());
+    await exercise.submit('slow', { state: 'slow', payload: 60_000 });
+    const ticked: string[] = [];
+    const worker = start(exercise, 'ant', { onTick: ({ name }) => void ticked.push(name) });
+    while (ticked.length === 0) await exercise.bench.pass(50);
+    worker.stop();
+    expect((await exercise.until(worker.summary)).end).toBe('stopped');
+    expect(await exercise.engine.get('slow')).toMatchObject({ flag: 'available', attempts: [] });
+  });
+}
