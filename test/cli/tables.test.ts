@@ -69,7 +69,7 @@ describe('graph', () => {
     );
   });
 
-  test('says why there are no arrows where code decides where states lead', async () => {
+  test('explains missing arrows when code decides the next state', async () => {
     using folder = new Folder();
     const code = `import { machine, next, done } from '${ROOT}/src/index.ts';
 export default machine({ name: 'coded', activities: { a: () => next('b'), b: () => done() } });\n`;
@@ -79,7 +79,7 @@ export default machine({ name: 'coded', activities: { a: () => next('b'), b: () 
     expect((await run('graph', [ORDERS])).stderr).toBe('');
   });
 
-  test('of several machines, one has to be named', async () => {
+  test('needs a name to choose one of several machines', async () => {
     using folder = new Folder();
     const machines = join(folder.path, 'machines');
     mkdirSync(machines);
@@ -94,20 +94,22 @@ export default machine({ name: 'coded', activities: { a: () => next('b'), b: () 
     }
     const which = await run('graph', [machines]);
     expect(which).toMatchObject({ status: 2, stdout: '' });
-    expect(which.stderr).toContain('several machines; say --machine pump:10, pump:9, valve:1');
+    expect(which.stderr).toContain(
+      'several machines; choose one with --machine: pump:10, pump:9, valve:1',
+    );
     expect((await run('graph', [machines], { machine: 'pump' })).stdout).toContain('"a10" as s0');
     expect((await run('graph', [machines], { machine: 'pump:9' })).stdout).toContain('"a9" as s0');
     const none = await run('graph', [machines], { machine: 'tap' });
-    expect(none.stderr).toContain('no machine tap; there is pump:10, pump:9, valve:1');
+    expect(none.stderr).toContain('no machine tap; it has pump:10, pump:9, valve:1');
     const matrix = await run('graph', [machines], { machine: 'valve', format: 'matrix' });
     expect(matrix).toMatchObject({ status: 2, stdout: '' });
-    expect(matrix.stderr).toContain('machine valve has no table');
+    expect(matrix.stderr).toContain('it has no table of states and events');
   });
 
-  test('needs a machine', async () => {
+  test('refuses a folder without machines', async () => {
     expect((await run('graph', ['/nowhere.yaml'])).stderr).toContain('no such file');
     using folder = new Folder();
-    expect((await run('graph', [folder.path])).stderr).toContain('no machine in it');
+    expect((await run('graph', [folder.path])).stderr).toContain('got none');
     const wrong = folder.write('wrong.yaml', 'name: a\n');
     expect((await run('graph', [wrong])).stderr).toContain('wrong.yaml:');
   });
@@ -143,7 +145,7 @@ const orders = (version: string, event = 'go'): string =>
   `# kept\nname: orders\nversion: ${version}\nstarting_state: a\nstates: [a, b]\ntransitions: [{ from: a, to: b, event: ${event} }]\n`;
 
 describe('config', () => {
-  test('puts a version once, and gets what was put', async () => {
+  test('stores a version once, and returns it unchanged', async () => {
     using folder = new Folder();
     const dir = { dir: [folder.path] };
     const put = (text: string, more = {}): Promise<Ran> =>
@@ -160,7 +162,7 @@ describe('config', () => {
     });
     const other = await put(orders('9', 'run'));
     expect(other).toMatchObject({ status: 2, stdout: '' });
-    expect(other.stderr).toContain('orders:9 is stored already, and never changes');
+    expect(other.stderr).toContain('orders:9 is stored already and cannot be changed');
     expect(other.stderr).toContain('transitions.0.event: "go" is stored, not "run"');
 
     expect((await run('config', ['list'], dir)).stdout).toBe('orders:9\norders:10\n');
@@ -176,7 +178,7 @@ describe('config', () => {
     }
   });
 
-  test('stores what names no version as v1, and gives it back as it was', async () => {
+  test('stores a configuration without a version as v1, and returns it unchanged', async () => {
     using folder = new Folder();
     const dir = { dir: [folder.path] };
     const text = orders('1').replace('version: 1\n', '').replace('starting_state', 'startingState');
@@ -186,7 +188,7 @@ describe('config', () => {
     expect((await run('config', ['get', 'orders'], dir)).stdout).toBe(text);
   });
 
-  test('goes to each of several volumes', async () => {
+  test('stores on each of several volumes', async () => {
     using folder = new Folder();
     using other = new Folder();
     const dir = [folder.path, other.path];
@@ -200,7 +202,7 @@ describe('config', () => {
     ).toEqual(dir.map((one) => ({ dir: one, configurations: ['orders:v1'] })));
   });
 
-  test('refuses what is wrong, before it stores anything', async () => {
+  test('refuses invalid files before it stores anything', async () => {
     using folder = new Folder();
     const dir = { dir: [folder.path] };
     const good = folder.write('good.yaml', orders('1'));
@@ -210,13 +212,13 @@ describe('config', () => {
     for (const [words, reason] of [
       [['put', good, bad], 'bad.yaml:6:26: '],
       [['put', good, unused], 'unused.yaml: no transition names c, d'],
-      [['put', good, long], 'more than 200 characters'],
+      [['put', good, long], 'at most 200 characters'],
       [['put', good, join(folder.path, 'gone.yaml')], 'cannot read'],
-      [['put'], 'config what?'],
-      [['get'], 'config what?'],
-      [['get', 'a', 'b'], 'config what?'],
-      [['list', 'a'], 'config what?'],
-      [['drop', 'a'], 'config what?'],
+      [['put'], 'expected config put'],
+      [['get'], 'expected config put'],
+      [['get', 'a', 'b'], 'expected config put'],
+      [['list', 'a'], 'expected config put'],
+      [['drop', 'a'], 'expected config put'],
       [['get', 'orders'], 'there is none'],
     ] as const) {
       const { status, stderr } = await run('config', words, dir);

@@ -169,7 +169,7 @@ describe('pause and resume', () => {
     // Three assignments have come and gone.
     await fleet.until(
       'it has looked',
-      () => (worker.stderr.match(/assignment among 1 /g)?.length ?? 0) >= 3,
+      () => (worker.stderr.match(/"workers":1,"msg":"assignment"/g)?.length ?? 0) >= 3,
     );
     expect(fleet.list('in_progress')).toEqual([]);
     expect((await run('status', '--dir', fleet.dir)).stdout).toContain('paused');

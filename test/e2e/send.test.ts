@@ -52,7 +52,7 @@ const lastOf = (fleet: Fleet, instance: string): { state: string } => {
   return JSON.parse(fleet.read(name)) as { state: string };
 };
 
-test('a door opens for whoever asks, closes by itself, and everybody can see what became of it', async () => {
+test('a door opens on request, closes by its timer, and all outcomes can be read', async () => {
   await using fleet = new Fleet();
   for (const name of ['door', 'bell']) fleet.put(`${name}.state`, { state: name });
   const worker = fleet.worker('ant', ['--watch', ...putMachines(fleet)]);
@@ -90,8 +90,8 @@ test('a door opens for whoever asks, closes by itself, and everybody can see wha
     reason: 'it is locked',
     originator: 'send',
   });
-  const nobody = await send(fleet, 'gate', 'ask', '--grace', '0', '--wait');
-  expect(nobody).toMatchObject({ status: 1, stdout: 'FsmNotFound: there is no instance gate\n' });
+  const missing = await send(fleet, 'gate', 'ask', '--grace', '0', '--wait');
+  expect(missing).toMatchObject({ status: 1, stdout: 'FsmNotFound: there is no instance gate\n' });
   // By its state file's name, too.
   const scrapped = await send(fleet, 'door.state-3', 'scrap', '--wait');
   expect(scrapped).toMatchObject({ status: 0, stdout: 'Ok: closed → gone\n' });
@@ -119,7 +119,7 @@ test('a door opens for whoever asks, closes by itself, and everybody can see wha
   expect(worker.stderr).not.toContain('"level":"error"');
 });
 
-test('without --wait it is sent, and whoever comes later applies it; a delayed one when it is due', async () => {
+test('without --wait the event is pending until a worker applies it; a delayed one until it is due', async () => {
   await using fleet = new Fleet();
   const machines = putMachines(fleet);
   fleet.put('bell.state', { state: 'bell' });
@@ -127,7 +127,7 @@ test('without --wait it is sent, and whoever comes later applies it; a delayed o
   const ring = await send(fleet, 'bell', 'ring', '--id', 'ring');
   expect(ring).toMatchObject({
     status: 0,
-    stdout: 'sent ring; flockwork outcome ring tells what became of it\n',
+    stdout: 'sent ring; flockwork outcome ring prints the outcome\n',
   });
   const hush = await send(fleet, 'bell', 'hush', '--id', 'hush', '--in', '1s', '--json');
   expect(hush.status).toBe(0);
@@ -148,7 +148,7 @@ test('without --wait it is sent, and whoever comes later applies it; a delayed o
   expect(fleet.list('events')).toEqual([]);
 });
 
-test('told to stop while it waits it says how to go on, and leaves the event there', async () => {
+test('send --wait that is stopped prints how to continue, and leaves the event', async () => {
   await using fleet = new Fleet();
   fleet.put('bell.state', { state: 'bell' });
   expect((await fleet.worker('ant', putMachines(fleet)).ended).status).toBe(0);
@@ -160,13 +160,13 @@ test('told to stop while it waits it says how to go on, and leaves the event the
   sending.kill('SIGTERM');
   expect(await sending.ended).toMatchObject({
     status: 3,
-    stderr: expect.stringContaining('flockwork outcome ring tells later'),
+    stderr: expect.stringContaining('try flockwork outcome ring later'),
   });
   // Both are on their way; of one id, one will be applied.
   expect(fleet.list('events')).toHaveLength(2);
 });
 
-describe('what is refused, and sends nothing', () => {
+describe('send refuses, and sends nothing for', () => {
   let fleet: Fleet;
   beforeAll(async () => {
     fleet = new Fleet();
@@ -177,10 +177,10 @@ describe('what is refused, and sends nothing', () => {
   test.each([
     [[], 'send needs INSTANCE and EVENT'],
     [['door'], 'send needs INSTANCE and EVENT'],
-    [['door', ''], 'two words'],
-    [['door', 'open', 'now'], '"now" is too much (quote what has spaces)'],
-    [['.door', 'ask'], 'no instance'],
-    [['a/b', 'ask'], 'no instance'],
+    [['door', ''], 'expected send INSTANCE EVENT'],
+    [['door', 'open', 'now'], 'unexpected "now" (quote what has spaces)'],
+    [['.door', 'ask'], 'not a valid instance'],
+    [['a/b', 'ask'], 'not a valid instance'],
     [['x'.repeat(200), 'ask'], 'bytes, more than 200'],
     [['door', 'ask', '--details', '{'], 'cannot use --details: line 1, column 2: not JSON'],
     [['door', 'ask', '--details', ''], '--details'],
@@ -190,8 +190,8 @@ describe('what is refused, and sends nothing', () => {
     [['door', 'ask', '--in', 'soon'], '--in'],
     [['door', 'ask', '--in', '1000000000h'], '--in: '],
     [['door', 'ask', '--grace', 'long'], '--grace'],
-    [['door', 'ask', '--wait', 'yes'], '"yes" is too much'],
-    [['door', 'ask', '--timeout', '1s'], '--timeout means nothing without --wait'],
+    [['door', 'ask', '--wait', 'yes'], 'unexpected "yes"'],
+    [['door', 'ask', '--timeout', '1s'], '--timeout needs --wait'],
   ])('%j', async (args, words) => {
     expect(await send(fleet, ...args)).toMatchObject({
       status: 2,
@@ -208,7 +208,7 @@ describe('what is refused, and sends nothing', () => {
     expect(fleet.list('events')).toEqual([]);
   });
 
-  test('where there is no directory', async () => {
+  test('a directory that does not exist', async () => {
     const ran = await run('send', 'door', 'ask', '--dir', '/nowhere');
     expect(ran).toMatchObject({ status: 2, stderr: expect.stringContaining('no directory') });
   });

@@ -98,7 +98,7 @@ async function statesShown(fleet: Fleet): Promise<Map<string, string>> {
 
 /** States that a worker's log reports as done: synced before, they must be done after a power cut. */
 function saidDone(log: string): string[] {
-  return [...log.matchAll(/"msg":"(\S+) is done"/g)].map((match) => match[1]!);
+  return [...log.matchAll(/"state":"([^"]+)"[^\n]*"msg":"state done"/g)].map((match) => match[1]!);
 }
 
 function notWhole(fleet: Fleet, name: string): string[] {

@@ -77,7 +77,7 @@ describe('outcomeOfTick', () => {
   });
 
   test('fails an impossible answer at once: nothing of it is committed, nor tried again', () => {
-    const reason = 'the tick answered wait(), but machine job has no events: nothing would end it';
+    const reason = 'the tick answered wait(), but machine job has no events, so nothing can end it';
     const outcome = outcomeOf(answer(wait({ n: 2 }, { emit: [{ to: 'a', event: 'b' }] })));
     expect(outcome).toMatchObject({
       kind: 'fail',

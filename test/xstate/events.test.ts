@@ -99,7 +99,7 @@ test.each([
   ['bad', 'InternalError', 'burnt'],
   ['big', 'InternalError', 'heat is a bigint'],
   ['seen', 'InternalError', 'heat is a Set, which JSON cannot hold'],
-  ['never', 'InternalError', 'the delay of rung: "NaN" is no duration'],
+  ['never', 'InternalError', 'the delay of rung: "NaN" is not a valid duration'],
 ] as [string | EventFile, string, string][])(
   '%j: %s, and nothing changes',
   async (event, outcome, reason) => {

@@ -6,6 +6,9 @@ import type { Actor, Disk } from '../../../src/sim/disk.ts';
 export class DiskFiles implements HistoryFiles {
   readonly #disk: Disk;
   readonly #actor: Actor;
+  #refused = '';
+  /** Still to come: see `refuseNew`. */
+  refusals = 0;
 
   constructor(disk: Disk, stamp: () => number) {
     this.#disk = disk;
@@ -36,7 +39,16 @@ export class DiskFiles implements HistoryFiles {
     return Buffer.from(this.#disk.read(path)).subarray(position, position + length);
   }
 
+  /** The disk is full for so many files to be made in a directory of this name. */
+  refuseNew(directory: string, times: number): void {
+    [this.#refused, this.refusals] = [`/${directory}/`, times];
+  }
+
   async create(path: string, content: string): Promise<void> {
+    if (this.refusals > 0 && path.includes(this.#refused)) {
+      this.refusals -= 1;
+      throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+    }
     this.#disk.create(path, content, this.#actor);
   }
 

@@ -4,6 +4,7 @@ import type { Engine } from '../../../src/engine/engine.ts';
 import type { Random } from '../../../src/engine/ports.ts';
 import { openSession, type SessionOptions } from '../../../src/volume/directory-operations.ts';
 import type { StartHeartbeat } from '../../../src/volume/heartbeat.ts';
+import type { Watch } from '../../../src/volume/cycle-loop.ts';
 import { volumeEngine } from '../../../src/volume/engine.ts';
 import { Layout } from '../../../src/volume/layout.ts';
 import { openVolume } from '../../../src/volume/open.ts';
@@ -17,6 +18,11 @@ import type { VirtualTime } from './virtual-time.ts';
 const DIRECTORY = '/volume';
 
 type OpenOptions = Omit<SessionOptions, 'directory' | 'volume' | 'ownClock' | 'freshListings'>;
+
+interface EngineOptions {
+  readonly eager?: boolean;
+  readonly watch?: Watch;
+}
 
 export class DiskVolume {
   readonly layout: Layout = new Layout(DIRECTORY);
@@ -63,7 +69,7 @@ export class DiskVolume {
   }
 
   /** With workers that follow chains. */
-  engine(random: Random): Engine {
+  engine(random: Random, { eager = false, watch }: EngineOptions = {}): Engine {
     const silent = (): undefined => undefined;
     return volumeEngine(
       {
@@ -72,6 +78,7 @@ export class DiskVolume {
         random,
         startHeartbeat: this.#startHeartbeat,
         log: { debug: silent, info: silent, warn: silent, error: silent },
+        watch,
       },
       {
         directory: DIRECTORY,
@@ -82,7 +89,7 @@ export class DiskVolume {
         freshListings: true,
         assign: 'slices',
         follow: true,
-        eager: false,
+        eager,
         gathering: { expect: undefined, quietMs: 0 },
       },
     );

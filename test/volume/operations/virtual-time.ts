@@ -5,11 +5,14 @@ import type { Clock } from '../../../src/engine/ports.ts';
 /** Not a whole second: a volume with only whole seconds in its time stamps would count as one with coarse stamps. */
 const START_MS = 1_700_000_000_123;
 
+/** Questions for the time in one moment: more are a loop that does not end. */
+const MAX_LOOKS = 100_000;
+
 export class VirtualTime {
   readonly queue: EventQueue = new EventQueue(START_MS);
   readonly clock: Clock = {
     now: () => this.now,
-    monotonic: () => this.now,
+    monotonic: () => this.#look(),
     sleep: (ms, signal) =>
       new Promise((resolve) => {
         if (signal?.aborted === true) return resolve();
@@ -25,6 +28,16 @@ export class VirtualTime {
 
   get now(): number {
     return this.queue.now;
+  }
+
+  #looks = { at: 0, count: 0 };
+
+  /** Throws where a loop asks for the time again and again while none passes. */
+  #look(): number {
+    const { now } = this;
+    this.#looks = { at: now, count: this.#looks.at === now ? this.#looks.count + 1 : 0 };
+    if (this.#looks.count > MAX_LOOKS) throw new Error('expected time to pass, got none');
+    return now;
   }
 
   async pass(ms: number): Promise<void> {
