@@ -79,7 +79,12 @@ export class DroppedEvents {
       const dropped = parseDropped(file, content);
       if (typeof dropped === 'string') return { content, reason: dropped };
       // The same for whoever does it again: then it is the same name.
-      const time = formatInstant((await files.stat(path))?.mtime ?? 0);
+      const stat = await files.stat(path);
+      // I8: what a cache has answered may be a file of this name that was taken before, and this one is still being written.
+      if (stat !== undefined && stat.size !== bytes.length) {
+        return { content: `\0${stat.size}`, reason: 'its size does not match its content' };
+      }
+      const time = formatInstant(stat?.mtime ?? 0);
       if (!(await this.#send(dropped, time, guard))) return undefined;
       // Who has written over it meanwhile means another event.
       await removeIfContent(files, path, content, guard.canFinish);

@@ -163,6 +163,18 @@ describe('a file that was dropped', () => {
   });
 });
 
+test('a copy in progress stays, although a cache answers with the file of this name before it', async () => {
+  using volume = await withLamp();
+  const before = JSON.stringify({ ...PRESS, details: 'before' });
+  const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) =>
+    method === 'read' && path!.endsWith('events/a.json') ? Buffer.from(before) : act(),
+  );
+  const ant = await volume.join('ant', files);
+  drop(volume, '{"to":"lamp",');
+  await update(ant);
+  expect(volume.read('events/a.json')).toBe('{"to":"lamp",');
+});
+
 describe('what is no event', () => {
   test('stays where it is, and is told of, once it has stood still', async () => {
     using volume = await withLamp();
