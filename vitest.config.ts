@@ -24,7 +24,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'unit',
           include: [
-            'test/{machine,engine,volume,worker,doctor,sim,render,check,cli,project,bench,xstate}/**/*.test.ts',
+            'test/{api,machine,engine,volume,worker,doctor,sim,render,check,cli,project,bench,xstate}/**/*.test.ts',
           ],
           exclude: SLOW,
           // A process and all modules anew for each of 150 files would take longer than their tests do.

@@ -49,7 +49,7 @@ export function helpText(systems: readonly string[]): string {
   ].join('\n');
 }
 
-/** `systems`: all names. Throws `bad-option`, with the valid values. */
+/** `systems`: all names. Throws `usage`, with the valid values. */
 export function parseOptions(words: readonly string[], systems: readonly string[]): Options {
   const values = parse(words);
   const number = (name: NumberName): number => wholeNumber(name, values[name]);
@@ -107,7 +107,7 @@ function parse(
   try {
     return parseArgs({ args: [...words], options: DECLARED }).values;
   } catch (error) {
-    throw new UserError('bad-option', `${(error as Error).message}; see npm run bench -- --help`);
+    throw new UserError('usage', `${(error as Error).message}; see npm run bench -- --help`);
   }
 }
 
@@ -115,7 +115,7 @@ function wholeNumber(name: NumberName, value: string | undefined): number {
   if (value === undefined) return NUMBERS[name].default;
   const number = Number(value);
   if (/^\d+$/.test(value) && Number.isSafeInteger(number) && number > 0) return number;
-  throw new UserError('bad-option', `--${name} takes a whole number above 0, not "${value}"`);
+  throw new UserError('usage', `--${name} takes a whole number above 0, not "${value}"`);
 }
 
 function listOf(value: string | undefined): string[] | undefined {
@@ -131,7 +131,7 @@ function refuseUnknown(
   const unknown = words?.find((word) => word === '' || !isKnown(word));
   if (unknown === undefined) return;
   throw new UserError(
-    'bad-option',
+    'usage',
     `${option}: there is no "${unknown}"; there are ${known.join(', ')}`,
   );
 }

@@ -1,4 +1,4 @@
-/** Public names: what a module of machines imports from `flockwork`. */
+/** Public names: for modules of machines, and for programs that embed workers and clients. */
 export {
   done,
   fork,
@@ -23,7 +23,7 @@ export type {
   TickActivity,
   TickContext,
 } from './machine/definition.ts';
-export { FatalError, UserError } from './machine/errors.ts';
+export { FatalError, UserError, type ErrorCode } from './machine/errors.ts';
 export type { EventRequest, Transition } from './machine/decide.ts';
 export {
   choose,
@@ -47,3 +47,26 @@ export {
   type CompositionOptions,
   type World,
 } from './check/composition.ts';
+export { openEngine, memoryEngine, type OpenEngineOptions } from './api/open-engine.ts';
+export {
+  createWorker,
+  type CreateWorkerOptions,
+  type StopOptions,
+  type WorkerEvents,
+  type WorkerHandle,
+} from './api/create-worker.ts';
+export {
+  createClient,
+  type Client,
+  type ListedInstance,
+  type ListFilter,
+  type NewInstance,
+  type SendOptions,
+} from './api/create-client.ts';
+export { transition, type TransitionEvent } from './api/transition.ts';
+export type { Decision } from './machine/decide.ts';
+export type { ChainStep, ClientApi, Engine, Over } from './engine/engine.ts';
+export type { Log } from './engine/ports.ts';
+export type { Outcome, Session, Settled, Settlement, Task, WorkerInfo } from './engine/session.ts';
+export type { Summary } from './worker/ports.ts';
+export type { SettledStep } from './worker/log-settled.ts';

@@ -1,6 +1,6 @@
 /** The command line of `npm run bench -- scale`. */
 import { parseArgs } from 'node:util';
-import { defaultTiming } from '../../src/cli/phases.ts';
+import { defaultTiming } from '../../src/api/open-volume.ts';
 import { formatDuration, parseDuration } from '../../src/machine/duration.ts';
 import { UserError } from '../../src/machine/errors.ts';
 import { checkPhaseLengths, cycleLength } from '../../src/volume/phases/cycle.ts';
@@ -53,7 +53,7 @@ const DECLARED = {
 } as const;
 type Values = ReturnType<typeof parseArgs<{ options: typeof DECLARED }>>['values'];
 
-/** Throws `bad-option`, `bad-duration` and `bad-phases`. */
+/** Throws `usage`, `bad-duration` and `bad-phases`. */
 export function parseScaleOptions(words: readonly string[]): ScaleOptions {
   const values = parse(words);
   return {
@@ -116,4 +116,4 @@ function wholeNumber(name: string, value: string): number {
   throw badOption(`--${name}: expected a whole number above 0, got "${value}"`);
 }
 
-const badOption = (message: string): UserError => new UserError('bad-option', message);
+const badOption = (message: string): UserError => new UserError('usage', message);

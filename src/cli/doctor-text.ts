@@ -5,7 +5,7 @@ import { isFit, type Judgement } from '../doctor/judge.ts';
 import type { Latency } from '../doctor/measured.ts';
 import { formatDuration } from '../machine/duration.ts';
 import { quoted } from './flags.ts';
-import { defaultTiming } from './phases.ts';
+import { defaultTiming } from '../api/open-volume.ts';
 import { paint, table } from './tables.ts';
 
 const MARKS = { good: '✓', warning: '!', bad: '✗' } as const;

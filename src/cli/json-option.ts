@@ -1,10 +1,10 @@
 /** An option whose value is JSON. */
 import type { Json } from '../machine/definition.ts';
-import { UserError } from '../machine/errors.ts';
+import { UserError, type ErrorCode } from '../machine/errors.ts';
 import { parseJson } from '../machine/json-text.ts';
 
 /** Throws `code`, with line and column. */
-export function parseJsonOption(text: string, option: string, code: string): Json {
+export function parseJsonOption(text: string, option: string, code: ErrorCode): Json {
   const parsed = parseJson(text);
   if (parsed.ok) return parsed.value;
   const { line, column, reason } = parsed;

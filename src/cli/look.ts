@@ -11,7 +11,7 @@ import { JournalCounter } from '../volume/journal-counts.ts';
 import { listPending, readPending, stillCounts } from '../volume/pending.ts';
 import { readSigns, silencesByClock, silencesByLooks, type Signs } from '../volume/vitals.ts';
 import { openBranches } from './describe-join.ts';
-import { isNetworkFileSystem, realClock } from './node-ports.ts';
+import { isNetworkFileSystem, realClock } from '../api/node-ports.ts';
 import { buildReport, SILENT_AFTER_LEASES, type StatusReport, type WaitingLine } from './report.ts';
 import type { OpenedVolume } from './volume.ts';
 

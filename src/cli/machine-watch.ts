@@ -6,7 +6,7 @@ import { machineNames } from '../machine/registry.ts';
 import type { Log } from '../engine/ports.ts';
 import type { MachineFiles, Reloaded } from './machine-files.ts';
 import { isMachineName } from './machines.ts';
-import { isNetworkFileSystem } from './node-ports.ts';
+import { isNetworkFileSystem } from '../api/node-ports.ts';
 
 /** Time without a change after which a file counts as written. */
 const STABLE_MS = 300;

@@ -8,7 +8,7 @@ import { NodeFiles } from '../volume/node-files.ts';
 import { readVolume } from '../volume/open.ts';
 import { outcomeOfExisting, submitState, submitStates } from '../volume/submit.ts';
 import type { Io } from './command.ts';
-import { isNetworkFileSystem } from './node-ports.ts';
+import { isNetworkFileSystem } from '../api/node-ports.ts';
 
 export interface SubmitOptions {
   /** Distinguishes temporary names, and instances, from all others. */

@@ -19,7 +19,7 @@ import type {
   ThreadTask,
 } from '../worker/thread-run.ts';
 import { MachineFiles } from './machine-files.ts';
-import { realClock } from './node-ports.ts';
+import { realClock } from '../api/node-ports.ts';
 
 const { machines, pauseScale } = workerData as ThreadData;
 

@@ -9,7 +9,7 @@ import { startThreads, type Threads } from '../worker/threads.ts';
 import type { Settings } from './options.ts';
 import type { MachineFiles } from './machine-files.ts';
 import { inheritedBy } from './inherited.ts';
-import { realClock } from './node-ports.ts';
+import { realClock } from '../api/node-ports.ts';
 
 interface TickPorts {
   readonly log: Log;

@@ -1,48 +1,26 @@
 /** A worker on one volume: what `flockwork worker` runs on each of those it is given. */
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { examineQuickly } from '../doctor/examine.ts';
-import { judge, sentenceOf } from '../doctor/judge.ts';
-import { nodeHost } from '../doctor/node-host.ts';
-import { scratchName } from '../doctor/scratch.ts';
-import { UserError } from '../machine/errors.ts';
-import type { Registry } from '../machine/registry.ts';
-import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../volume/archivable.ts';
-import { startHeartbeatThread } from '../volume/heartbeat.ts';
-import { Layout } from '../volume/layout.ts';
-import { NodeFiles } from '../volume/node-files.ts';
-import { openVolume, readVolume, refuseMounts } from '../volume/open.ts';
-import { volumeEngine } from '../volume/engine.ts';
-import type { VolumeFile } from '../volume/volume-file.ts';
+import { realClock, realRandom } from '../api/node-ports.ts';
+import { openVolumeEngine, type OpenedEngine } from '../api/open-volume.ts';
 import type { Log } from '../engine/ports.ts';
-import type { Execute, Summary } from '../worker/ports.ts';
+import type { Registry } from '../machine/registry.ts';
 import type { ConcurrencyLimit } from '../worker/concurrency-limit.ts';
+import type { Execute, Summary } from '../worker/ports.ts';
 import { Worker } from '../worker/worker.ts';
 import type { Settings } from './options.ts';
-import { askedPhases, defaultTiming } from './phases.ts';
-import { processIdentity } from './process-identity.ts';
-import { isNetworkFileSystem, realClock, realRandom } from './node-ports.ts';
-import { watchVolume } from './wake-up.ts';
-
-/** Nothing on a volume is staler than its lease. */
-const LEASES_OF_PAUSE = 5;
+import { askedPhases } from './phases.ts';
 
 /** A volume that can be worked on. */
-export interface Prepared {
-  readonly directory: string;
-  readonly isNetwork: boolean;
-  readonly files: NodeFiles;
-  readonly volume: VolumeFile;
+export interface PreparedVolume extends OpenedEngine {
   readonly log: Log;
 }
 
 /** What the workers of one process have in common. */
-export interface Post {
+export interface WorkerConfig {
   readonly name: string;
   readonly machines: () => Registry;
   readonly settings: Settings;
-  /** What each may count on: of the process's, an equal part. */
+  /** Of each: an equal part of the process's. */
   readonly concurrency: number;
   readonly capacity: number;
   readonly slots: ConcurrencyLimit;
@@ -52,50 +30,46 @@ export interface Post {
   readonly moreToCome: () => boolean;
 }
 
-/** Makes the directory a volume, if it is none yet. Throws `unfit-volume`, and what `openVolume` does. */
-export async function prepare(directory: string, settings: Settings, log: Log): Promise<Prepared> {
-  const isNetwork = await (async () => isNetworkFileSystem(directory))().catch(() => false);
-  const files = new NodeFiles({ durable: settings.fsync, network: isNetwork });
-  await refuseUnfit(files, directory, log);
-  const volume = await openForWork(files, directory, isNetwork, settings);
-  return { directory, isNetwork, files, volume, log };
+/** Makes the directory a volume, if it is none yet. Throws what `openVolumeEngine` does. */
+export async function prepare(
+  directory: string,
+  settings: Settings,
+  log: Log,
+): Promise<PreparedVolume> {
+  const { lease, keep, fsync, assign, follow, eager, expect, gather } = settings;
+  const opened = await openVolumeEngine(
+    directory,
+    {
+      phases: askedPhases(settings),
+      ...(lease !== undefined && { lease }),
+      gathering: { expect, quietMs: gather },
+      keep,
+      fsync,
+      assign,
+      follow,
+      eager,
+    },
+    log,
+  );
+  return { ...opened, log };
 }
 
-/** Until nothing is left, or `stop` aborts. Throws what a user has to mend: `volume-gone`, `name-in-use`. */
+/** Until nothing is left, or `stop` aborts. Throws a `UserError` for what a user must change. */
 export async function work(
-  { directory, isNetwork, files, volume, log }: Prepared,
-  { name, machines, settings, concurrency, capacity, slots, execute, stop, moreToCome }: Post,
+  { engine, directory, log }: PreparedVolume,
+  {
+    name,
+    machines,
+    settings,
+    concurrency,
+    capacity,
+    slots,
+    execute,
+    stop,
+    moreToCome,
+  }: WorkerConfig,
 ): Promise<Summary> {
   const absolute = resolve(directory);
-  const engine = volumeEngine(
-    {
-      files,
-      clock: realClock,
-      random: realRandom,
-      startHeartbeat: startHeartbeatThread,
-      log,
-      // File events do not cross the network.
-      watch: isNetwork ? undefined : watchVolume(directory, log),
-    },
-    {
-      directory,
-      volume,
-      host: hostname(),
-      pid: process.pid,
-      process: processIdentity(process.pid),
-      ownClock: !isNetwork,
-      freshListings: !isNetwork,
-      archive: {
-        keep: settings.keep,
-        age: ARCHIVE_AGE,
-        pause: Math.max(ARCHIVE_PAUSE, LEASES_OF_PAUSE * volume.lease),
-      },
-      assign: settings.assign,
-      follow: settings.follow,
-      eager: settings.eager,
-      gathering: { expect: settings.expect, quietMs: settings.gather },
-    },
-  );
   const worker = new Worker(
     engine,
     {
@@ -116,53 +90,7 @@ export async function work(
       drainMs: settings.drain,
     },
   );
-  const summary = await worker.run(stop);
-  const { end, ...counts } = summary;
+  const { end, ...counts } = await worker.run(stop);
   log.info(counts, end === 'empty' ? 'nothing left to do' : 'stopped');
-  return summary;
-}
-
-/**
- * Whoever is the first on a volume makes sure that it is fit, before anything on it can be claimed. Throws
- * `unfit-volume`, and what `readVolume` does.
- */
-async function refuseUnfit(files: NodeFiles, directory: string, log: Log): Promise<void> {
-  if ((await readVolume(files, new Layout(directory))) !== undefined) return;
-  const ports = { files, clock: realClock, host: nodeHost };
-  const { measured, skipped } = await examineQuickly(ports, {
-    directory,
-    scratch: scratchName(realRandom),
-  });
-  const judgements = judge(measured);
-  const bad = judgements.filter(({ verdict }) => verdict === 'bad');
-  if (bad.length > 0) {
-    throw new UserError('unfit-volume', `${directory}: ${bad.map(sentenceOf).join(' ')}`, { bad });
-  }
-  const doubts = [
-    ...judgements.filter(({ verdict }) => verdict === 'warning').map(sentenceOf),
-    ...skipped.map(({ what, why }) => `not measured: ${what} (${why}).`),
-  ];
-  if (doubts.length === 0) return;
-  log.warn(
-    { doubts },
-    `nobody has worked here before, and there are doubts; flockwork doctor ${directory} measures more. ${doubts.join(' ')}`,
-  );
-}
-
-async function openForWork(
-  files: NodeFiles,
-  directory: string,
-  isNetwork: boolean,
-  settings: Settings,
-): Promise<VolumeFile> {
-  const layout = new Layout(directory);
-  const volume = await openVolume(files, layout, {
-    phases: askedPhases(settings),
-    ...(settings.lease !== undefined && { lease: settings.lease }),
-    defaults: defaultTiming(isNetwork),
-    newId: randomUUID(),
-    now: Date.now(),
-  });
-  await refuseMounts(files, layout);
-  return volume;
+  return { end, ...counts };
 }

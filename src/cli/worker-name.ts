@@ -1,10 +1,11 @@
 /** Chooses the worker's name: a second worker on the same host learns at once that a name is taken. */
+import type { Io } from './command.ts';
 import type { Token } from '../volume/token.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { readSessions } from '../volume/overview.ts';
 import { nameInUse } from '../volume/registration.ts';
-import { processIdentity } from './process-identity.ts';
+import { processIdentity } from '../api/process-identity.ts';
 
 /**
  * `wanted`, unless a process that certainly runs on this host uses it on one of the volumes: then `wanted-2`, and so on. If
@@ -40,4 +41,8 @@ async function runningRival(
 
 function isRunning({ pid, process: identity }: Token): boolean {
   return identity !== undefined && identity === processIdentity(pid);
+}
+
+export function hostName(io: Pick<Io, 'environment'>, fallback: string): string {
+  return io.environment['HOSTNAME'] || fallback;
 }

@@ -89,6 +89,8 @@ export interface ChainStep {
   readonly name: string;
   /** `archived`: done, and moved out of the way. */
   readonly flag: 'done' | 'archived' | 'failed' | 'in progress' | 'waiting' | 'available';
+  /** NAME or NAME:VERSION, where the state file says so; else its state names the machine. */
+  readonly machine: string | undefined;
   /** Undefined for what does not parse. */
   readonly state: string | undefined;
   readonly payload: Json | undefined;

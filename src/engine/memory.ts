@@ -98,6 +98,7 @@ function stepOf(row: StateRow): ChainStep {
   return {
     name,
     flag,
+    machine: file.machine,
     state: file.state,
     payload: file.payload,
     worker: done?.worker ?? failure?.worker ?? (holder && workerOf(holder)),

@@ -3,7 +3,7 @@
  * of it.
  *
  * Of every method: it resolves when its effect is kept, as safely as this engine keeps anything. A rejection that is not a
- * `UserError` says nothing about whether the effect happened. A rejection of `take` with a `UserError` ends the session.
+ * `UserError` says nothing about whether the effect happened. A rejection of `take` ends the session.
  */
 import type { PendingEvent } from '../machine/event-batch.ts';
 import type { PastStep } from '../machine/definition.ts';

@@ -82,6 +82,7 @@ async function readStep(
   return {
     name,
     flag,
+    machine: parsed?.ok === true ? parsed.file.machine : undefined,
     state: parsed?.ok === true ? parsed.file.state : undefined,
     payload: parsed?.ok === true ? parsed.file.payload : undefined,
     worker: record?.worker ?? failure?.worker ?? token?.worker,

@@ -1,4 +1,4 @@
-/** A session on a real volume: lease, clock, flag and token, and the operations of `store/session.ts` put together. */
+/** A session on a real volume: lease, clock, flag and token, and the operations of `operations.ts` put together. */
 import type { PendingEvent } from '../machine/event-batch.ts';
 import { UserError } from '../machine/errors.ts';
 import type { PastStep } from '../machine/definition.ts';

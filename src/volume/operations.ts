@@ -1,6 +1,6 @@
 /**
- * What a worker knows of what keeps its instances: this file and nothing else. A session is one start of one worker;
- * everything it does to the store goes through here, in the phase that allows it.
+ * What the cycle loop and the local queue do to a volume: each operation in the phase that allows it. Implemented by
+ * `directory-operations.ts`; tests and the simulator wrap it.
  */
 import type { PendingEvent } from '../machine/event-batch.ts';
 import type { PastStep } from '../machine/definition.ts';

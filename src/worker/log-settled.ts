@@ -60,6 +60,8 @@ function logStep(log: Log, step: SettledStep): void {
     const attempts = { attempt, maximumAttempts, retryInMs, error: error?.message };
     log.warn({ ...fields, ...attempts }, 'attempt failed');
   } else if (outcome.kind === 'wait') log.debug(fields, 'state waits for an event');
-  else if (settled === 'failed') log.error(fields, 'state failed: no worker knows its machine');
-  else log.info({ ...fields, outcome: outcome.kind }, 'state given back');
+  else if (settled === 'failed' && outcome.kind === 'refuse') {
+    const { code, machine, reason } = outcome;
+    log.error({ ...fields, code, machine, reason }, 'state failed: no worker knows its machine');
+  } else log.info({ ...fields, outcome: outcome.kind }, 'state given back');
 }

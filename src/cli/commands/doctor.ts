@@ -12,7 +12,7 @@ import { readVolume } from '../../volume/open.ts';
 import { directoryOf } from '../directories.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { asJson, describe, type Findings } from '../doctor-text.ts';
-import { realClock, realRandom } from '../node-ports.ts';
+import { realClock, realRandom } from '../../api/node-ports.ts';
 
 export const doctor: Command = {
   name: 'doctor',

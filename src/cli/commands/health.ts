@@ -2,7 +2,8 @@
 import { hostname } from 'node:os';
 import { SAYS, vitalityOf, type Vitality } from '../../volume/vitality.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { hostName, realClock } from '../node-ports.ts';
+import { realClock } from '../../api/node-ports.ts';
+import { hostName } from '../worker-name.ts';
 import { openAll, withDirectory, type OpenedVolume } from '../volume.ts';
 
 export const health: Command = {

@@ -10,7 +10,7 @@ import {
 } from '../../volume/instances.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
-import { realClock } from '../node-ports.ts';
+import { realClock } from '../../api/node-ports.ts';
 import { table } from '../tables.ts';
 import { onEach, requireVolume, type OpenedVolume } from '../volume.ts';
 

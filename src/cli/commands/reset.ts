@@ -15,7 +15,7 @@ import {
 import { breather } from '../breather.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
-import { realClock } from '../node-ports.ts';
+import { realClock } from '../../api/node-ports.ts';
 import { onEach, openAll, type OpenedVolume } from '../volume.ts';
 
 /** Names that a question lists. */

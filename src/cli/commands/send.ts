@@ -10,7 +10,7 @@ import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import { parseJsonOption } from '../json-option.ts';
 import { describeOutcome, statusOfOutcome } from '../outcome-text.ts';
-import { realClock } from '../node-ports.ts';
+import { realClock } from '../../api/node-ports.ts';
 import { openOnly } from '../volume.ts';
 
 const LOOK_INTERVAL_MS = 50;

@@ -9,7 +9,7 @@ import { listPending, readPending, stillCounts, type QueuedEvent } from '../../v
 import { volumeClient } from '../../volume/engine.ts';
 import { describeBlocked, openBranches, type OpenBranch } from '../describe-join.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { realClock } from '../node-ports.ts';
+import { realClock } from '../../api/node-ports.ts';
 import { oneLine } from '../shown.ts';
 import { userPlace } from '../stack.ts';
 import { clockTime, paint, table } from '../tables.ts';

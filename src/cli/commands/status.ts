@@ -4,7 +4,7 @@ import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
 import { look, newMemory, type LookMemory } from '../look.ts';
 import type { Settings } from '../options.ts';
-import { realClock } from '../node-ports.ts';
+import { realClock } from '../../api/node-ports.ts';
 import type { StatusReport } from '../report.ts';
 import { statusText } from '../status-text.ts';
 import { paint } from '../tables.ts';

@@ -13,10 +13,9 @@ import { watchMachines } from '../machine-watch.ts';
 import type { OptionName, Settings } from '../options.ts';
 import { PHASES } from '../phases.ts';
 import { createLog } from '../log.ts';
-import { hostName } from '../node-ports.ts';
 import { startTicks } from '../ticks.ts';
 import { prepare, work } from '../work.ts';
-import { chooseName } from '../worker-name.ts';
+import { chooseName, hostName } from '../worker-name.ts';
 
 /** What `machine` and `each` say of inboxes. */
 export const INBOX_TEXTS: NonNullable<Command['optionTexts']> = {
@@ -94,7 +93,7 @@ export const worker: Command = {
     );
     const volumes = prepared.filter((one) => one !== undefined);
     if (volumes.length === 0) return EXIT.usage;
-    const lease = Math.min(...volumes.map(({ volume }) => volume.lease));
+    const lease = Math.min(...volumes.map(({ leaseMs }) => leaseMs));
     const log = isAlone ? volumes[0]!.log : createLog(settings, { worker: name });
     // All volumes, also one that cannot be used now: an instance may be there already.
     const inboxes = openInboxes(settings.inbox, directories, settings, log);

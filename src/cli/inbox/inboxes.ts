@@ -10,7 +10,7 @@ import { submitState } from '../../volume/submit.ts';
 import type { Log } from '../../engine/ports.ts';
 import { directoryOf } from '../directories.ts';
 import type { Settings } from '../options.ts';
-import { isNetworkFileSystem, realClock } from '../node-ports.ts';
+import { isNetworkFileSystem, realClock } from '../../api/node-ports.ts';
 import { HotFolder, type Submitter } from './inbox.ts';
 import { InboxWatch } from './watch.ts';
 

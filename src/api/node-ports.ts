@@ -1,7 +1,6 @@
-/** The ports of a real process: clock, random numbers, file system type, host name. */
+/** The ports of a real process: clock, random numbers, file system type. */
 import { nodeHost } from '../doctor/node-host.ts';
 import type { Clock, Random } from '../engine/ports.ts';
-import type { Io } from './command.ts';
 
 /** Limit of setTimeout, 24.8 days: a longer sleep uses several timers. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -44,8 +43,4 @@ export const realRandom: Random = Math.random;
 /** Throws with the errno of statfs. */
 export function isNetworkFileSystem(directory: string): boolean {
   return nodeHost.fileSystem(directory).network;
-}
-
-export function hostName(io: Pick<Io, 'environment'>, fallback: string): string {
-  return io.environment['HOSTNAME'] || fallback;
 }

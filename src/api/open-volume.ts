@@ -1,0 +1,149 @@
+/** Opens a directory as an engine: the first worker makes it a volume, if it is fit to be one. */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { examineQuickly } from '../doctor/examine.ts';
+import { judge, sentenceOf } from '../doctor/judge.ts';
+import { nodeHost } from '../doctor/node-host.ts';
+import { scratchName } from '../doctor/scratch.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Log } from '../engine/ports.ts';
+import { UserError } from '../machine/errors.ts';
+import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../volume/archivable.ts';
+import type { LoopOptions } from '../volume/cycle-loop.ts';
+import { volumeEngine } from '../volume/engine.ts';
+import { startHeartbeatThread } from '../volume/heartbeat.ts';
+import { Layout } from '../volume/layout.ts';
+import { NodeFiles } from '../volume/node-files.ts';
+import { openVolume, readVolume, refuseMounts } from '../volume/open.ts';
+import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../volume/phases/cycle.ts';
+import type { VolumeFile } from '../volume/volume-file.ts';
+import { isNetworkFileSystem, realClock, realRandom } from './node-ports.ts';
+import { processIdentity } from './process-identity.ts';
+import { watchVolume } from './watch-volume.ts';
+
+/** What is left out is what most volumes want. Times are milliseconds. */
+export interface OpenVolumeOptions extends Partial<Omit<LoopOptions, 'freshListings'>> {
+  /** Of the volume; all its workers must use the same. */
+  readonly phases?: Partial<PhaseLengths>;
+  readonly lease?: number;
+  /** Done states that stay before the rest is archived. Default: 100,000. */
+  readonly keep?: number;
+  /** Wait for the disk at each commit. Default: true. */
+  readonly fsync?: boolean;
+}
+
+export interface OpenedEngine {
+  readonly engine: Engine;
+  readonly directory: string;
+  readonly leaseMs: number;
+}
+
+/** Times are milliseconds. */
+export interface Timing {
+  readonly phases: PhaseLengths;
+  readonly lease: number;
+}
+
+const LOCAL: Timing = { phases: LOCAL_PHASES, lease: 10_000 };
+const NETWORK: Timing = { phases: NETWORK_PHASES, lease: 30_000 };
+export function defaultTiming(isNetwork: boolean): Timing {
+  return isNetwork ? NETWORK : LOCAL;
+}
+
+const DEFAULT_KEEP = 100_000;
+/** A reading of a volume is stale for a lease at most. */
+const LEASES_OF_PAUSE = 5;
+
+/** Throws `no-volume`, `bad-volume`, `unfit-volume`, `unusable-volume`, `phases-differ`, `bad-phases`. */
+export async function openVolumeEngine(
+  directory: string,
+  options: OpenVolumeOptions,
+  log: Log,
+): Promise<OpenedEngine> {
+  const isNetwork = isOnNetwork(directory);
+  const files = new NodeFiles({ durable: options.fsync ?? true, network: isNetwork });
+  await refuseUnfit(files, directory, log);
+  const volume = await openForWork(files, directory, isNetwork, options);
+  const { assign = 'slices', follow = true, eager = false } = options;
+  const { gathering = { expect: undefined, quietMs: 0 }, keep = DEFAULT_KEEP } = options;
+  const pause = Math.max(ARCHIVE_PAUSE, LEASES_OF_PAUSE * volume.lease);
+  const engine = volumeEngine(
+    {
+      files,
+      clock: realClock,
+      random: realRandom,
+      startHeartbeat: startHeartbeatThread,
+      log,
+      // File events do not cross the network.
+      watch: isNetwork ? undefined : watchVolume(directory, log),
+    },
+    {
+      directory,
+      volume,
+      host: hostname(),
+      pid: process.pid,
+      process: processIdentity(process.pid),
+      ownClock: !isNetwork,
+      freshListings: !isNetwork,
+      archive: { keep, age: ARCHIVE_AGE, pause },
+      assign,
+      follow,
+      eager,
+      gathering,
+    },
+  );
+  return { engine, directory, leaseMs: volume.lease };
+}
+
+function isOnNetwork(directory: string): boolean {
+  try {
+    return isNetworkFileSystem(directory);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Whoever is the first on a volume makes sure that it is fit, before anything on it can be claimed. Throws
+ * `unfit-volume`, and what `readVolume` does.
+ */
+async function refuseUnfit(files: NodeFiles, directory: string, log: Log): Promise<void> {
+  if ((await readVolume(files, new Layout(directory))) !== undefined) return;
+  const ports = { files, clock: realClock, host: nodeHost };
+  const { measured, skipped } = await examineQuickly(ports, {
+    directory,
+    scratch: scratchName(realRandom),
+  });
+  const judgements = judge(measured);
+  const bad = judgements.filter(({ verdict }) => verdict === 'bad');
+  if (bad.length > 0) {
+    throw new UserError('unfit-volume', `${directory}: ${bad.map(sentenceOf).join(' ')}`, { bad });
+  }
+  const doubts = [
+    ...judgements.filter(({ verdict }) => verdict === 'warning').map(sentenceOf),
+    ...skipped.map(({ what, why }) => `not measured: ${what} (${why}).`),
+  ];
+  if (doubts.length === 0) return;
+  log.warn(
+    { doubts },
+    `nobody has worked here before, and there are doubts; flockwork doctor ${directory} measures more. ${doubts.join(' ')}`,
+  );
+}
+
+async function openForWork(
+  files: NodeFiles,
+  directory: string,
+  isNetwork: boolean,
+  { phases, lease }: OpenVolumeOptions,
+): Promise<VolumeFile> {
+  const layout = new Layout(directory);
+  const volume = await openVolume(files, layout, {
+    ...(phases && { phases }),
+    ...(lease !== undefined && { lease }),
+    defaults: defaultTiming(isNetwork),
+    newId: randomUUID(),
+    now: Date.now(),
+  });
+  await refuseMounts(files, layout);
+  return volume;
+}
