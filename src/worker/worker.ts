@@ -1,9 +1,9 @@
 /**
  * One worker on one engine: take → plan → tick → settle.
  *
- *   while it works      take what there are slots for; plan each task; tick it, or settle its outcome at once
- *   a tick has ended    settle its outcome; there is room for another task
- *   it stops            take nothing more; ticks have `drainMs` to end, then their signals abort
+ *   running         take as many tasks as there are free slots; plan each; tick it, or settle its outcome at once
+ *   a tick ends     settle its outcome; its slot is free for another task
+ *   stopping        take nothing more; ticks have `drainMs` to end, then their signals abort
  */
 import type { Engine } from '../engine/engine.ts';
 import type { Session, Settlement, Task, WorkerInfo } from '../engine/session.ts';
@@ -28,13 +28,13 @@ export class Worker implements SlotUser {
   #session!: Session;
   #hasJoined = false;
   #settler!: Settler;
-  /** Taken, and not yet decided. */
+  /** Tasks that are taken and not yet decided. */
   readonly #active = new Set<Task>();
   readonly #settling = new Set<Promise<void>>();
   #taking: { readonly limit: number; readonly abort: AbortController } | undefined;
   #ending: Summary['end'] | undefined;
   #closed: Promise<void> | undefined;
-  /** Ticks that run. */
+  /** Number of running ticks. */
   #ticks = 0;
   #done = 0;
   #failed = 0;
@@ -47,7 +47,7 @@ export class Worker implements SlotUser {
     this.#settledLog = new SettledLog(ports.log);
   }
 
-  /** Ticks, and decisions under way. */
+  /** Number of ticks and decisions under way. */
   get running(): number {
     return this.#active.size;
   }
@@ -56,16 +56,16 @@ export class Worker implements SlotUser {
     return this.#active.size > 0 || !this.#hasJoined || !this.#session.isIdle;
   }
 
-  /** Takes again, when it waits for less than it has room for now. */
+  /** Repeats a pending take if there is more room than it asked for. */
   onRoom(): void {
-    if (this.#taking !== undefined && this.#room > this.#taking.limit) this.#taking.abort.abort();
+    if (this.#taking !== undefined && this.#room > this.#taking.limit) this.#endTake();
   }
 
   get #room(): number {
     return Math.max(0, this.#ports.slots.limit(this) - this.#active.size);
   }
 
-  /** Works until nothing is left, or until `stop` aborts and its ticks are settled. Throws what ends the session. */
+  /** Works until nothing is left, or until `stop` aborts and its ticks are settled. Throws errors of `join` and `take`. */
   async run(stop: AbortSignal): Promise<Summary> {
     this.#ports.slots.join(this);
     try {
@@ -86,16 +86,15 @@ export class Worker implements SlotUser {
     if (stop.aborted) onStop();
     try {
       await this.#take();
-      await this.#closed;
-      await Promise.all(this.#settling);
     } finally {
       stop.removeEventListener('abort', onStop);
-      await this.#session.close(0);
+      await (this.#closed ?? this.#session.close(0));
+      await Promise.all(this.#settling);
     }
     return { ...this.counts, end: this.#ending ?? 'stopped' };
   }
 
-  /** So far. */
+  /** Counts so far. */
   get counts(): Pick<Summary, 'done' | 'failed'> {
     const unreadable = this.#hasJoined ? this.#session.unreadable : 0;
     return { done: this.#done, failed: this.#failed + unreadable };
@@ -145,7 +144,12 @@ export class Worker implements SlotUser {
   #end(end: Summary['end'], drainMs: number): void {
     this.#ending = end;
     this.#closed = this.#session.close(drainMs);
-    this.#taking?.abort.abort();
+    this.#endTake();
+  }
+
+  /** With a reason: without one each abort makes an exception, with its stack. */
+  #endTake(): void {
+    this.#taking?.abort.abort('take ended');
   }
 
   #begin(task: Task): void {
@@ -174,7 +178,7 @@ export class Worker implements SlotUser {
     }
   }
 
-  /** A machine that is not known may have been stored a moment ago. */
+  /** Looks for an unknown machine among the stored ones: it may have been stored a moment ago. */
   async #plan(task: Task): Promise<Plan> {
     const first = plan(task, this.#context(task));
     if (first.kind !== 'unknown' || first.refusal.state !== undefined) return first;
@@ -194,7 +198,7 @@ export class Worker implements SlotUser {
     };
   }
 
-  /** What was handed out to be decided at once may be a tick, of a machine that was learned a moment ago. */
+  /** Without a free slot, releases the task: its machine was learned only after it was handed out as needing no slot. */
   async #tickIfRoom(task: Task, planned: PlannedTick): Promise<void> {
     if (this.#ticks >= this.#ports.slots.limit(this)) {
       return this.#settle({ hold: task, outcome: { kind: 'release' } }, task);
