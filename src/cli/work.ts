@@ -1,4 +1,4 @@
-/** A worker on one volume: what `flockwork worker` runs on each of those it is given. */
+/** A worker on one volume: `flockwork worker` runs one on each of its volumes. */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
@@ -25,11 +25,11 @@ import { processIdentity } from './process-identity.ts';
 import { isNetworkFileSystem, realClock, realRandom } from './node-ports.ts';
 import { watchVolume } from './wake-up.ts';
 
-/** Nothing on a volume is staler than its lease. */
-const LEASES_OF_PAUSE = 5;
+/** Minimum archive pause: caches of a volume are never staler than one lease. */
+const LEASES_PER_ARCHIVE_PAUSE = 5;
 
-/** A volume that can be worked on. */
-export interface Prepared {
+/** A volume on which a worker can run. */
+export interface PreparedVolume {
   readonly directory: string;
   readonly isNetwork: boolean;
   readonly files: NodeFiles;
@@ -37,12 +37,12 @@ export interface Prepared {
   readonly log: Log;
 }
 
-/** What the workers of one process have in common. */
-export interface Post {
+/** Configuration shared by the workers of one process. */
+export interface WorkerConfig {
   readonly name: string;
   readonly machines: () => Registry;
   readonly settings: Settings;
-  /** What each may count on: of the process's, an equal part. */
+  /** Guaranteed to each worker: an equal part of the process's concurrency. */
   readonly concurrency: number;
   readonly capacity: number;
   readonly slots: ConcurrencyLimit;
@@ -52,8 +52,12 @@ export interface Post {
   readonly moreToCome: () => boolean;
 }
 
-/** Makes the directory a volume, if it is none yet. Throws `unfit-volume`, and what `openVolume` does. */
-export async function prepare(directory: string, settings: Settings, log: Log): Promise<Prepared> {
+/** Makes the directory a volume, if it is not one yet. Throws `unfit-volume`, and the errors of `openVolume`. */
+export async function prepare(
+  directory: string,
+  settings: Settings,
+  log: Log,
+): Promise<PreparedVolume> {
   const isNetwork = await (async () => isNetworkFileSystem(directory))().catch(() => false);
   const files = new NodeFiles({ durable: settings.fsync, network: isNetwork });
   await refuseUnfit(files, directory, log);
@@ -61,10 +65,20 @@ export async function prepare(directory: string, settings: Settings, log: Log): 
   return { directory, isNetwork, files, volume, log };
 }
 
-/** Until nothing is left, or `stop` aborts. Throws what a user has to mend: `volume-gone`, `name-in-use`. */
+/** Runs until nothing is left, or `stop` aborts. Throws `volume-gone` and `name-in-use`, which a user must resolve. */
 export async function work(
-  { directory, isNetwork, files, volume, log }: Prepared,
-  { name, machines, settings, concurrency, capacity, slots, execute, stop, moreToCome }: Post,
+  { directory, isNetwork, files, volume, log }: PreparedVolume,
+  {
+    name,
+    machines,
+    settings,
+    concurrency,
+    capacity,
+    slots,
+    execute,
+    stop,
+    moreToCome,
+  }: WorkerConfig,
 ): Promise<Summary> {
   const absolute = resolve(directory);
   const engine = volumeEngine(
@@ -74,7 +88,7 @@ export async function work(
       random: realRandom,
       startHeartbeat: startHeartbeatThread,
       log,
-      // File events do not cross the network.
+      // Network file systems do not report the file events of other hosts.
       watch: isNetwork ? undefined : watchVolume(directory, log),
     },
     {
@@ -88,7 +102,7 @@ export async function work(
       archive: {
         keep: settings.keep,
         age: ARCHIVE_AGE,
-        pause: Math.max(ARCHIVE_PAUSE, LEASES_OF_PAUSE * volume.lease),
+        pause: Math.max(ARCHIVE_PAUSE, LEASES_PER_ARCHIVE_PAUSE * volume.lease),
       },
       assign: settings.assign,
       follow: settings.follow,
@@ -123,8 +137,8 @@ export async function work(
 }
 
 /**
- * Whoever is the first on a volume makes sure that it is fit, before anything on it can be claimed. Throws
- * `unfit-volume`, and what `readVolume` does.
+ * The first worker on a volume checks that it is fit, before anything on it can be claimed. Throws `unfit-volume`, and the
+ * errors of `readVolume`.
  */
 async function refuseUnfit(files: NodeFiles, directory: string, log: Log): Promise<void> {
   if ((await readVolume(files, new Layout(directory))) !== undefined) return;
@@ -138,14 +152,14 @@ async function refuseUnfit(files: NodeFiles, directory: string, log: Log): Promi
   if (bad.length > 0) {
     throw new UserError('unfit-volume', `${directory}: ${bad.map(sentenceOf).join(' ')}`, { bad });
   }
-  const doubts = [
+  const warnings = [
     ...judgements.filter(({ verdict }) => verdict === 'warning').map(sentenceOf),
     ...skipped.map(({ what, why }) => `not measured: ${what} (${why}).`),
   ];
-  if (doubts.length === 0) return;
+  if (warnings.length === 0) return;
   log.warn(
-    { doubts },
-    `nobody has worked here before, and there are doubts; flockwork doctor ${directory} measures more. ${doubts.join(' ')}`,
+    { directory, warnings },
+    'first use of this volume, with warnings; flockwork doctor measures more',
   );
 }
 
