@@ -1,6 +1,6 @@
 /**
- * The pictures of the documentation, drawn from the examples: `npm run pictures` writes them.
- * A test compares what is drawn with the files in `docs/pictures/`.
+ * Draws the pictures of the documentation from the examples: `npm run pictures` writes them. A test compares them with the
+ * files in `docs/pictures/`.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

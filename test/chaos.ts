@@ -1,4 +1,4 @@
-/** Shared by the tests that break workers: chains, wrong clocks, and what must hold in the end. */
+/** Shared by the tests that break workers: chains, wrong clocks, and checks of the result. */
 import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Fleet } from './fleet.ts';
@@ -26,8 +26,8 @@ export function expectedStates(chains: readonly Chain[]): string[] {
 }
 
 /**
- * Problems after all is done: lost states, extra states, states committed twice, wrong payloads.
- * `textOf` reads a state, by default its file.
+ * Returns problems after all is done: lost or extra states, states committed twice, wrong payloads. `textOf` reads a state,
+ * by default its file.
  */
 export function problemsWith(
   fleet: Fleet,
@@ -87,8 +87,8 @@ function wrongPayload(textOf: (name: string) => string, name: string, count: num
 }
 
 /** States whose claim names this worker or session. */
-export function heldBy(fleet: Fleet, who: { worker: string } | { session: string }): string[] {
-  const [key, value] = Object.entries(who)[0] as ['worker' | 'session', string];
+export function heldBy(fleet: Fleet, holder: { worker: string } | { session: string }): string[] {
+  const [key, value] = Object.entries(holder)[0] as ['worker' | 'session', string];
   return fleet.list('in_progress').filter((name) => {
     try {
       const token = JSON.parse(fleet.read('in_progress', name)) as Record<typeof key, string>;

@@ -1,4 +1,4 @@
-/** Real worker processes on a volume of their own; all are ended with the fleet. */
+/** Real worker processes on their own volume; disposing of the fleet ends them. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ export interface Running {
 /** Starts `node` with these arguments, here or on another machine. */
 export type Launch = (args: readonly string[], env?: NodeJS.ProcessEnv) => Running;
 
-/** A machine that has mounted the parent directory of the volumes. */
+/** A host that has mounted the parent directory of the volumes. */
 export interface Host {
   readonly root: string;
   readonly launch: Launch;

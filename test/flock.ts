@@ -1,4 +1,4 @@
-/** Shared by the tests of whole flocks. */
+/** Shared by the tests of several workers on one volume. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -33,7 +33,7 @@ function expectEvenSpread(
   }
 }
 
-/** After all workers have left: no claims, leases, tokens, staged records or attempts. */
+/** Expects, after all workers have left: no claims, leases, tokens, staged records or attempts. */
 export function expectCleanVolume(fleet: Fleet): void {
   const places = [
     'in_progress',
@@ -48,10 +48,10 @@ export function expectCleanVolume(fleet: Fleet): void {
   );
 }
 
-/** Long enough that no worker misses a phase on a busy machine: its share would go to the others. */
+/** Long enough that no worker misses a phase on a busy machine; the other workers would take over its share. */
 const PHASES = { assignment: 500, commitment: 500, update: 800, buffer: 200 };
 
-/** 200 states among four workers: each is done, ticked exactly once, and the shares are equal. */
+/** Expects that four workers do 200 states: each is ticked exactly once, and the shares are equal. */
 export async function expectFairFlock(): Promise<void> {
   const names = ['ant', 'bee', 'cat', 'dog'];
   const flags = Object.entries(PHASES).flatMap(([phase, ms]) => [`--${phase}`, `${ms}ms`]);

@@ -41,7 +41,7 @@ export class StillClock implements Clock {
   }
 
   /** Fires all timers before their time. */
-  goOffEarly(): void {
+  fireEarly(): void {
     for (const { wake } of this.#sleepers) wake();
   }
 }

@@ -42,7 +42,7 @@ export async function timed({ system, site }: Measuring, load: Load): Promise<Me
   await using rig = await system.open(place);
   await rig.start(concurrency);
   await rig.put({ kind, ...(kind === 'chain' && { left: steps / count }) }, count);
-  // Else what was written before it is paid for by whoever is measured.
+  // Otherwise the measured system would pay for earlier writes.
   await run('sync', ['-f', place.directory]);
   await untilQuiet();
   const cpu = cpuOfChildren();

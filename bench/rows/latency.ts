@@ -1,4 +1,4 @@
-/** How long an item waits that comes when nobody has anything to do. */
+/** Latency of an item that arrives when all workers are idle. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { Row, Site } from '../model.ts';
 import { pause, until } from '../processes.ts';
@@ -6,7 +6,7 @@ import { quantile } from '../statistics.ts';
 import { untilQuiet } from '../usage.ts';
 
 const CONCURRENCY = 50;
-/** Between items, ms, at random: longer than a cycle, so that everybody is idle again. */
+/** Random pause between items, ms: longer than a cycle, so that all workers are idle again. */
 const SHORTEST_GAP = 1000;
 const LONGEST_GAP = 2500;
 const NANOSECONDS = 1e6;

@@ -1,5 +1,5 @@
 /**
- * The bay door, the bay's environment, four airlocks and the deck, and what may never be.
+ * The bay door, the bay's environment, four airlocks and the deck, with their invariants and goals.
  *
  *   flockwork check examples/battle-deck/battle-deck.ts
  */
@@ -30,11 +30,11 @@ import {
 } from './rules.ts';
 
 export interface Variant {
-  /** How many, from A on. Default 4. */
+  /** Number of airlocks, from A on. Default: 4. */
   readonly airlocks?: 0 | 1 | 2 | 3 | 4;
-  /** To see what each is there for: a rule that does not hold, or the call that the deck does not make. */
+  /** Leaves out one rule, or the deck's call, to show what it is for. */
   readonly without?: RuleName | 'the deck calls in open airlocks';
-  /** Something else in its place. */
+  /** Replaces machines by name. */
   readonly machines?: Readonly<Record<string, (machine: Machine) => Machine>>;
 }
 
@@ -56,8 +56,8 @@ export function battleDeck({
   const lock = made('airlock', airlock(beforeOf(rules, 'airlock')));
   const some = (world: World, test: (state: string) => boolean): boolean =>
     airlocks.some((name) => test(world(name).state));
-  const isMended = (world: World): boolean =>
-    (world('environment').payload as { goal?: string }).goal === 'mend';
+  const isRepairing = (world: World): boolean =>
+    (world('environment').payload as { goal?: string }).goal === 'repair';
 
   function made(name: string, machine: Machine): Machine {
     return machines[name]?.(machine) ?? machine;
@@ -89,7 +89,7 @@ export function battleDeck({
       ),
       never('an outer door open onto another pressure, but for a leak', (world) => {
         const bay = world('environment').state;
-        const isLeaking = bay === 'hostile' && isMended(world);
+        const isLeaking = bay === 'hostile' && isRepairing(world);
         return some(
           world,
           (state) =>
@@ -98,11 +98,11 @@ export function battleDeck({
         );
       }),
       never(
-        'an outer door not shut while the environment is changed, but to mend a leak',
+        'an outer door not shut while the environment is changed, but to repair a leak',
         (world) => {
           return (
             CHANGING.has(world('environment').state) &&
-            !isMended(world) &&
+            !isRepairing(world) &&
             some(world, (state) => OUTER_NOT_SHUT.has(state))
           );
         },
@@ -133,9 +133,9 @@ export function battleDeck({
       ),
     ],
     ...(airlocks.length > 1 && { symmetric: [airlocks] }),
-    // Whoever is shut goes on, until a door is open: nothing in the table leads back to this.
+    // A shut airlock goes on until a door is open: no transition leads back to this state.
     unreached: Object.fromEntries(airlocks.map((name) => [name, ['closed depressurized']])),
-    // A call that is repeated is told apart from one, but not how often it is.
+    // One repetition of a call is told apart from none; further repetitions are not counted.
     waiting: { changes: 2, repeats: 1 },
   });
 }

@@ -1,6 +1,6 @@
 /**
- * A red alert, run by three workers on one volume. Somebody in airlock B, who is on the way out, is refused at the outer
- * door, and let back in; then the deck is active.
+ * A red alert, run by three workers on one volume. A technician in airlock B, on the way out, is refused at the outer door
+ * and let back in; then the deck becomes active.
  *
  *   npm run example:battle-deck
  *   BATTLE_DECK_SPEED=10 npm run example:battle-deck
@@ -16,12 +16,11 @@ import { AIRLOCKS } from './rules.ts';
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 const MACHINES = join(import.meta.dirname, 'machines');
 const WORKERS = ['port', 'starboard', 'bridge'];
-/** Milliseconds. */
-const LOOK = 50;
+const POLL_MS = 50;
 
 const volume = mkdtempSync(join(tmpdir(), 'battle-deck-'));
 const workers: ChildProcess[] = [];
-const told = new Map<string, string>();
+const printed = new Map<string, string>();
 
 const stateFiles = {
   door: { state: 'bay-door' },
@@ -30,7 +29,7 @@ const stateFiles = {
   ...Object.fromEntries(AIRLOCKS.map((name) => [name, { state: 'airlock' }])),
 };
 
-/** Where an instance is: what its last state file says. */
+/** The state of an instance: that of its last state file. */
 function stateOf(instance: string): string {
   const steps = readdirSync(volume)
     .filter((name) => name.startsWith(`${instance}.state`))
@@ -40,22 +39,22 @@ function stateOf(instance: string): string {
   return (JSON.parse(readFileSync(path, 'utf8')) as { state: string }).state;
 }
 
-function tellWhatMoved(): void {
+function printMoves(): void {
   for (const instance of Object.keys(stateFiles)) {
     const state = stateOf(instance);
-    if (told.get(instance) === state) continue;
-    if (told.has(instance)) console.log(`  ${instance} is ${state}`);
-    told.set(instance, state);
+    if (printed.get(instance) === state) continue;
+    if (printed.has(instance)) console.log(`  ${instance} is ${state}`);
+    printed.set(instance, state);
   }
 }
 
 async function until(what: string, isSo: () => boolean): Promise<void> {
   console.log(`… until ${what}`);
-  for (; !isSo(); await pause(LOOK)) {
-    tellWhatMoved();
+  for (; !isSo(); await pause(POLL_MS)) {
+    printMoves();
     if (workers.some(({ exitCode }) => exitCode !== null)) throw new Error('a worker has ended');
   }
-  tellWhatMoved();
+  printMoves();
 }
 
 function flockwork(...words: string[]): Promise<string> {
@@ -71,11 +70,11 @@ function flockwork(...words: string[]): Promise<string> {
 
 async function ask(instance: string, event: string): Promise<string> {
   const outcome = await flockwork('send', instance, event, '--wait');
-  console.log(`${event}, says somebody to ${instance}: ${outcome}`);
+  console.log(`${event} → ${instance}: ${outcome}`);
   return outcome;
 }
 
-/** What was refused to an instance so far, and why. */
+/** Reasons of the events that an instance has refused so far. */
 function refusals(instance: string): string[] {
   return readdirSync(join(volume, 'done'))
     .filter((name) => name.startsWith(`${instance}.state`))
@@ -95,14 +94,14 @@ try {
     workers.push(spawn(process.execPath, all, { stdio: ['ignore', 'ignore', 'inherit'] }));
   }
   await ask('airlock-B', 'ask open inner');
-  await until('somebody has gone in', () => stateOf('airlock-B') === 'inner open');
+  await until('the technician has gone in', () => stateOf('airlock-B') === 'inner open');
   await ask('deck', 'active requested');
   await ask('airlock-B', 'ask open outer');
   await until('the outer door is refused', () =>
     refusals('airlock-B').some((reason) => reason.startsWith('no outer door opens')),
   );
   await ask('airlock-B', 'ask open inner');
-  await until('whoever it was is back', () => stateOf('airlock-B') === 'inner open');
+  await until('the technician is back', () => stateOf('airlock-B') === 'inner open');
   await until('the deck is active', () => stateOf('deck') === 'active');
   console.log(await flockwork('show', 'airlock-B'));
 } finally {

@@ -1,15 +1,15 @@
-/** The rules of the whole: what no table of one machine can say. Hooks that look at the others, never new cells. */
+/** Rules over several instances: hooks that observe the others, instead of more cells in each table. */
 import type { EventRequest, Transition } from '../../src/index.ts';
 
 export type Before = (transition: Transition) => string | undefined;
 
-/** Whose transition it is, when the rule forbids it, and what it says then. */
+/** The machine whose transitions a rule may veto, and when it does. */
 export interface Rule {
   readonly of: 'door' | 'environment' | 'airlock' | 'deck';
   readonly forbids: (transition: Transition) => boolean;
 }
 
-/** What each state of the deck needs, and what is made so while it is on its way there. */
+/** The door and environment that each state of the deck needs. */
 const NEEDS: Readonly<Record<string, { door: string; environment: string }>> = {
   active: { door: 'open', environment: 'hostile' },
   activating: { door: 'open', environment: 'hostile' },
@@ -31,7 +31,7 @@ export const OUTER_NOT_SHUT: ReadonlySet<string> = new Set([
 ]);
 export const SETTLED: ReadonlySet<string> = new Set(['active', 'ready', 'relaxed']);
 
-/** Doors and pumps take their time; `BATTLE_DECK_SPEED=20` has them hurry, for those who watch. */
+/** `BATTLE_DECK_SPEED=20` makes doors and pumps 20 times as fast. */
 const SPEED = Number(process.env['BATTLE_DECK_SPEED'] ?? 1);
 export const seconds = (count: number): string => `${count / SPEED}s`;
 
@@ -52,7 +52,7 @@ export type RuleName =
   | 'no outer door opens until the deck has settled'
   | 'the deck settles only where it is what it is called';
 
-/** The names of their instances. */
+/** Instance names. */
 export const AIRLOCKS: readonly string[] = ['airlock-A', 'airlock-B', 'airlock-C', 'airlock-D'];
 
 export function rulesFor(airlocks: readonly string[]): Record<RuleName, Rule> {
@@ -106,13 +106,13 @@ export function rulesFor(airlocks: readonly string[]): Record<RuleName, Rule> {
   };
 }
 
-/** What vetoes a transition of such an instance. */
+/** The `before` hook of a machine: returns the name of the rule that vetoes the transition, if any. */
 export function beforeOf(rules: Readonly<Record<string, Rule>>, of: Rule['of']): Before {
   const own = Object.entries(rules).filter(([, rule]) => rule.of === of);
   return (transition) => own.find(([, { forbids }]) => forbids(transition))?.[0];
 }
 
-/** When the deck leaves a state, whoever has an outer door open, or opening, is asked to shut it. */
+/** The `after` hook of the deck: when it leaves a state, each airlock whose outer door is open or opening is asked to shut it. */
 export function callIn(airlocks: readonly string[]): (transition: Transition) => EventRequest[] {
   return ({ state, to, sensor }) =>
     state === to

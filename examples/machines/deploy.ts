@@ -18,7 +18,7 @@ const deploy: Machine = machine({
     build: ({ payload, idempotencyKey }) => {
       const { service } = payload as Deploy;
       if (!service) throw new FatalError('deploy needs a payload {"service": "…"}');
-      // The same for every attempt: a build server that gets it twice does the work once.
+      // The same for every attempt: a build server that receives it twice builds once.
       return next('verify', { service, build: idempotencyKey });
     },
     verify: {

@@ -1,5 +1,5 @@
 /**
- * A task as a controller watches it: it is ready or not, until it is stopped and deleted.
+ * A task as a controller sees it: ready or not, until it is stopped and deleted.
  *
  *   flockwork graph examples/tasks/tasks.ts --format matrix
  *   flockwork sql examples/tasks/tasks.ts --table tasks
@@ -8,7 +8,7 @@
  */
 import { impossible, machine, same, type Machine } from '../../src/index.ts';
 
-/** Whatever it was. */
+/** Transitions of every task that has not been stopped. */
 const ALIVE = { Ready: 'Running', Stop: 'Stopped', Delete: impossible } as const;
 
 const tasks: Machine = machine({

@@ -1,4 +1,4 @@
-/** A thread of `--threads`: loads the same machines as its worker, and runs their ticks when it is asked to. */
+/** A thread of `--threads`: loads the same machines as its worker, and runs their ticks on request. */
 import { inspect } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { PastStep, RunnableActivity } from '../machine/definition.ts';
@@ -24,18 +24,21 @@ import { realClock } from '../api/node-ports.ts';
 const { machines, pauseScale } = workerData as ThreadData;
 
 const strays = new StrayErrors();
-// Between ticks, too; what one says goes with it.
-const tell = (facts: Record<string, unknown>, message: string): void =>
-  parentPort?.postMessage({ facts: shown(facts), message } satisfies ThreadReport);
-strays.catch({ log: { debug: tell, info: tell, warn: tell, error: tell }, crash: crashAsNode });
+// Between ticks, too: the log lines of a tick go through its own port.
+const report = (facts: Record<string, unknown>, message: string): void =>
+  parentPort?.postMessage({ facts: cloneable(facts), message } satisfies ThreadReport);
+strays.catch({
+  log: { debug: report, info: report, warn: report, error: report },
+  crash: crashAsNode,
+});
 
 const files = new MachineFiles(machines);
-/** Begun with the first tick, which can say what went wrong; after that, with the next one. */
+/** Begun by the first tick, which fails with its error; the next tick tries again. */
 let loading: Promise<unknown> | undefined;
-/** As of the last load. */
+/** `machinesVersion` of the last load. */
 let loadedVersion: number | undefined;
 
-/** Files that cannot be loaded anew are as they were here, or missing; the worker's own thread has logged why. */
+/** Machines whose files cannot be reloaded stay as they were, or are missing; the worker's own thread has logged why. */
 async function load(version: number): Promise<Registry> {
   if (loadedVersion === undefined || loadedVersion < version) {
     loading = version === 0 ? files.load() : files.reload(version);
@@ -47,9 +50,9 @@ async function load(version: number): Promise<Registry> {
 
 export default async function runTick({ task, port }: ThreadCall): Promise<TickResult> {
   const cancellation = new Cancellation();
-  // It is asked for once: while a tick runs, nothing is added to it.
+  // Requested once: it does not change while a tick runs.
   const answer = Promise.withResolvers<readonly PastStep[]>();
-  let isAsked = false;
+  let isRequested = false;
   port.on('message', (note: ThreadNote) => {
     if (note.kind === 'cancel') return cancellation.cancel(note.cause);
     if (note.kind === 'history') answer.resolve(note.steps);
@@ -57,8 +60,8 @@ export default async function runTick({ task, port }: ThreadCall): Promise<TickR
   });
   const post = (message: ThreadMessage): void => port.postMessage(message);
   const history = (): Promise<readonly PastStep[]> => {
-    if (!isAsked) post({ kind: 'history' });
-    isAsked = true;
+    if (!isRequested) post({ kind: 'history' });
+    isRequested = true;
     return answer.promise;
   };
   try {
@@ -72,7 +75,7 @@ export default async function runTick({ task, port }: ThreadCall): Promise<TickR
       print: (line: unknown) => post({ kind: 'print', line: String(line) }),
     });
   } catch (error) {
-    // What is missing may be there by the next tick.
+    // A missing file may be there by the next tick.
     if (loadedVersion === 0) loadedVersion = undefined;
     return failed(error);
   }
@@ -87,25 +90,25 @@ function activityOf(
   const found = registry.get(machine)?.find((one) => one.version === version);
   const placed = found?.lookup(task);
   if (placed?.kind === 'runnable' && placed.activity.kind === 'tick') return placed.activity;
-  const message = `the files of machine ${machine} have changed since this worker began; start it again`;
+  const message = `cannot run state ${state}: the files of machine ${machine} have changed since this worker started; restart the worker`;
   throw new UserError('machines-changed', message, { machine, state });
 }
 
-/** Not every machine is checked for its types: what it says is a text here too. */
+/** Messages become strings: a machine in JavaScript may log anything. */
 function logTo(post: (message: ThreadMessage) => void): Log {
   const line = (facts: Record<string, unknown>, message: unknown): void => {
     const text = String(message);
     try {
       post({ kind: 'log', facts, message: text });
     } catch {
-      post({ kind: 'log', facts: shown(facts), message: text });
+      post({ kind: 'log', facts: cloneable(facts), message: text });
     }
   };
   return { debug: line, info: line, warn: line, error: line };
 }
 
-/** A function, say, cannot go from one thread to another. */
-function shown(facts: Record<string, unknown>): Record<string, unknown> {
+/** Replaces values that cannot be cloned, such as functions, by a text. */
+function cloneable(facts: Record<string, unknown>): Record<string, unknown> {
   const show = (value: unknown): unknown => {
     try {
       return structuredClone(value);

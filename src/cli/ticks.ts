@@ -1,6 +1,6 @@
-/** Where a worker's ticks run: in its own thread, in others, or (`--threads auto`) in others where they block its own. */
+/** Runs a worker's ticks in its own thread, in a pool of threads, or (`--threads auto`) in a pool if they block. */
 import { availableParallelism } from 'node:os';
-import { sayBlocked, startAutoThreads } from '../worker/auto-threads.ts';
+import { logBlocked, startAutoThreads } from '../worker/auto-threads.ts';
 import { createExecute } from '../worker/executor.ts';
 import type { Log } from '../engine/ports.ts';
 import type { TickTask } from '../worker/ports.ts';
@@ -19,9 +19,9 @@ interface TickPorts {
   readonly lease: number;
 }
 
-/** `auto`: a tick may block for a moment, and wait for long. */
+/** Pool size with `--threads auto`: ticks there may compute briefly and wait for long. */
 const THREADS_PER_PROCESSOR = 4;
-const FEW_THREADS = 16;
+const MIN_AUTO_THREADS = 16;
 
 export function startTicks(settings: Settings, ports: TickPorts): Threads {
   const { threads, concurrency, machines, 'example-delay': pauseScale } = settings;
@@ -35,7 +35,7 @@ export function startTicks(settings: Settings, ports: TickPorts): Threads {
     pauseScale,
     strays,
     inherited: inheritedBy(process.env),
-    // The proof of life ends a lease after the timeout of what was handed over, and a timeout begins with its tick.
+    // A hold expires a lease after the deadline set at hand-over, and the timeout begins only with the tick.
     patience: lease / 2,
   };
   const ended = (close: () => Promise<void>) => async (): Promise<void> => {
@@ -44,16 +44,16 @@ export function startTicks(settings: Settings, ports: TickPorts): Threads {
   };
   if (threads === 0) {
     const onBlocked = (task: TickTask, ms: number): void =>
-      sayBlocked(log, task, ms, 'with --threads auto it would run in another one');
+      logBlocked(log, task, ms, 'with --threads auto it would run in a separate thread');
     const execute = createExecute({ ...options, onBlocked });
     return { execute, close: ended(() => Promise.resolve()) };
   }
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
   const isAuto = threads === 'auto';
   const most = isAuto
-    ? Math.max(FEW_THREADS, THREADS_PER_PROCESSOR * availableParallelism())
+    ? Math.max(MIN_AUTO_THREADS, THREADS_PER_PROCESSOR * availableParallelism())
     : threads;
-  // More would never have anything to do.
+  // More threads would always be idle.
   const count = Math.min(most, concurrency);
   const start = isAuto ? startAutoThreads : startThreads;
   const pool = start({

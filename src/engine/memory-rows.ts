@@ -1,6 +1,6 @@
 /**
- * What a memory engine stores: state files, events and their results. Every method runs to its end before any other call:
- * that is all that makes its operations atomic.
+ * The data of a memory engine: state files, events and their results. All methods are synchronous, which makes each of them
+ * atomic.
  */
 import { parseEvent, parseEventName } from '../machine/event.ts';
 import { parseStateName, stateName } from '../machine/name.ts';
@@ -10,27 +10,27 @@ import { DEFAULT_GRACE_MS } from '../machine/unroutable.ts';
 import type { Over } from './engine.ts';
 import type { Hold } from './session.ts';
 
-/** A state file, and what has become of it. */
+/** A state file, with its progress or result. */
 export interface StateRow {
   readonly name: string;
   readonly instance: string;
   readonly bytes: Uint8Array;
   readonly file: StateFile;
   holder: Hold | undefined;
-  /** Its one commit; without a record where it has left nothing behind. */
+  /** Its one commit; `record` is undefined if none was written. */
   done: { readonly worker: string; readonly record: CommitRecord | undefined } | undefined;
   failure: FailureRecord | undefined;
   isWaiting: boolean;
   attempts: readonly Attempt[];
-  /** ISO 8601: of the next attempt. */
+  /** ISO 8601: earliest start of the next attempt. */
   notBefore: string | undefined;
-  /** Sessions that do not know its machine, or its state. */
+  /** Sessions that do not know its machine or state. */
   readonly refusedBy: Set<string>;
-  /** Of the last tick. */
+  /** The last tick. */
   tick: { readonly started: string; readonly duration: number } | undefined;
 }
 
-/** An event on its way. Times are milliseconds since the epoch. */
+/** A pending event. Times are milliseconds since the epoch. */
 export interface EventRow {
   /** The name that its file would have: it orders them. */
   readonly name: string;
@@ -38,11 +38,11 @@ export interface EventRow {
   readonly to: string;
   readonly content: string;
   readonly due: number;
-  /** When it has waited long enough for an instance that does not exist. */
+  /** End of its grace: it is then rejected if its instance does not exist. */
   readonly lapses: number;
 }
 
-/** `wake`: when something is due that is not due now (milliseconds since the epoch), infinite if nothing is. */
+/** `wake`: when the next delayed state or event is due (milliseconds since the epoch); infinite if there is none. */
 export interface Ready {
   readonly rows: readonly StateRow[];
   readonly delayed: number;
@@ -51,16 +51,16 @@ export interface Ready {
 
 export class MemoryRows {
   readonly states: Map<string, StateRow> = new Map();
-  /** Neither done nor failed, by priority and then by age. */
+  /** Rows that are neither done nor failed, by priority and then by age. */
   readonly #open = new Map<number, Set<StateRow>>();
-  /** Of each instance: state files that follow each other from the first one on. */
+  /** By instance: number of consecutive state files, from the first one on. */
   readonly #lengths = new Map<string, number>();
   /** Pending events by instance, in their order. */
   readonly events: Map<string, EventRow[]> = new Map();
   readonly #pending = new Map<string, EventRow>();
   readonly results: Map<string, Over> = new Map();
 
-  /** Undefined if there is one of that name. Throws for bytes that are not a state file. */
+  /** Returns undefined if the name is taken. Throws for bytes that are not a state file. */
   add(name: string, bytes: Uint8Array): StateRow | undefined {
     if (this.states.has(name)) return undefined;
     const parsed = parseStateFile(bytes);
@@ -88,14 +88,14 @@ export class MemoryRows {
     return row;
   }
 
-  /** It is to be run, again. */
+  /** Makes the row available. */
   open(row: StateRow): void {
     const priority = row.file.priority ?? 0;
     const rows = this.#open.get(priority) ?? new Set();
     this.#open.set(priority, rows.add(row));
   }
 
-  /** It is done, or has failed. */
+  /** The row is done, or has failed. */
   close(row: StateRow): void {
     this.#open.get(row.file.priority ?? 0)?.delete(row);
     row.attempts = [];
@@ -109,7 +109,7 @@ export class MemoryRows {
     return [...this.#lengths.keys()];
   }
 
-  /** Of one instance, in their order. */
+  /** The consecutive state files of an instance, in order. */
   chain(instance: string): StateRow[] {
     const length = this.#lengths.get(instance) ?? 0;
     return Array.from({ length }, (_, step) => this.states.get(stateName(instance, step))!);
@@ -119,7 +119,7 @@ export class MemoryRows {
     return this.chain(instance).at(-1);
   }
 
-  /** What may be handed out now, the higher priority first; `now`: milliseconds since the epoch. */
+  /** Rows that may be handed out now, higher priorities first. `now`: milliseconds since the epoch. */
   ready(now: number): Ready {
     const rows: StateRow[] = [];
     let [delayed, wake] = [0, Number.POSITIVE_INFINITY];
@@ -144,7 +144,7 @@ export class MemoryRows {
     return { rows, delayed, wake };
   }
 
-  /** I10: the pending event with this id; not added if there is one, or it has a result. */
+  /** Adds an event, unless its id is pending or has a result (I10). Returns the pending event with this id. */
   post(name: string, content: string, now: number): EventRow | undefined {
     const { id, to, time } = parseEventName(name)!;
     const known = this.#pending.get(id);
@@ -166,7 +166,7 @@ export class MemoryRows {
     return (this.events.get(instance) ?? []).filter((event) => event.due <= now);
   }
 
-  /** The event is no longer pending: this is what has become of it, for good. */
+  /** Stores the final result of an event, which is then no longer pending. */
   conclude(id: string, result: Over): void {
     this.results.set(id, result);
     const event = this.#pending.get(id);

@@ -1,4 +1,4 @@
-/** A session of a memory engine: what it holds, what it hands out, and the calls of `take` that wait. */
+/** A session of a memory engine: its holds, and its pending call of `take`. */
 import { MAX_BATCH_EVENTS } from '../machine/event-batch.ts';
 import { pastStep } from '../machine/past-step.ts';
 import type { MemoryStore } from './memory.ts';
@@ -12,7 +12,7 @@ export interface HeldRow {
   readonly abort: AbortController;
   /** Monotonic, ms. */
   deadline: number;
-  /** By instance: the state file that it was at when it was observed. */
+  /** By instance: its last state file when it was observed. */
   readonly observed: Map<string, string | undefined>;
 }
 
@@ -70,7 +70,7 @@ export class MemorySession implements Session {
     taking?.resolve(taken);
   }
 
-  /** Answers a call of `take` that waits, if there is something to say; else it is looked at when something is due. */
+  /** Answers the pending call of `take`, if possible; otherwise tries again when a state, event or deadline is due. */
   serve(): void {
     const store = this.#store;
     this.#expire();
@@ -89,7 +89,7 @@ export class MemorySession implements Session {
     this.#wakeAt(Math.min(ready.wake, ...lapses));
   }
 
-  /** `time`: milliseconds since the epoch. A deadline wakes it, too. */
+  /** Calls `serve` at `time` (milliseconds since the epoch), or earlier when a hold expires. */
   #wakeAt(time: number): void {
     const { clock, leaseMs, sessions } = this.#store;
     const holds = [...sessions].flatMap((one) => [...one.#holds.values()]);
@@ -193,7 +193,7 @@ export class MemorySession implements Session {
     } else if (outcome.kind === 'defer') row.notBefore = outcome.notBefore;
     else if (outcome.kind === 'wait') {
       row.isWaiting = true;
-      // A worker that was lost while the state only waited has not tried anything.
+      // Workers that were lost while the state waited have not attempted anything.
       row.attempts = [];
     }
     return 'settled';
@@ -210,7 +210,7 @@ export class MemorySession implements Session {
     if (this.#taking !== undefined) this.serve();
   }
 
-  /** Holds whose deadline has passed by a lease: their attempts are lost. */
+  /** Releases holds whose deadline passed a lease ago; counts lost attempts. */
   #expire(): void {
     const { clock, leaseMs, sessions } = this.#store;
     const now = clock.monotonic();

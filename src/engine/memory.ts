@@ -1,6 +1,6 @@
 /**
- * An engine in the memory of one process: for programs that run workers of their own, and for tests of machines. It ends with
- * its process.
+ * An engine in the memory of one process, for programs that run their own workers and for tests of machines. Its data end with
+ * the process.
  */
 import { configurationDifferences } from '../machine/config-difference.ts';
 import { formatEvent, formatEventName } from '../machine/event.ts';
@@ -27,7 +27,7 @@ export interface MemoryOptions {
   readonly id?: string;
   readonly clock: Clock;
   readonly random: Random;
-  /** Milliseconds after the deadline of a hold at which it expires. Default: 10,000. */
+  /** Time from a hold's deadline until it expires. Default: 10,000. */
   readonly leaseMs?: number;
 }
 
@@ -134,7 +134,7 @@ export class MemoryStore {
     return new Date(this.clock.now()).toISOString();
   }
 
-  /** Numbers looks at the store: see `Task.asOf`. */
+  /** Returns the number of a new look at the store: see `Task.asOf`. */
   look(): number {
     return (this.#looks += 1);
   }
@@ -179,7 +179,7 @@ export class MemoryStore {
     return was;
   }
 
-  /** Something may be ready for the sessions that wait. */
+  /** Serves all sessions: something may have become ready. */
   serve(): void {
     for (const session of this.sessions) session.serve();
   }
@@ -216,7 +216,7 @@ export class MemoryStore {
     return 'settled';
   }
 
-  /** I9: where the name of a successor is taken by another file, both are kept: ours is in the reason of its failure. */
+  /** I9: if the name of a successor is taken by another file, that file is kept and failed; the reason contains the successor. */
   #publish(row: StateRow, record: CommitRecord | undefined, by: Hold, rests: boolean): void {
     for (const { name, content } of publishedStates(record)) {
       const bytes = encoder.encode(content);

@@ -1,13 +1,13 @@
 /**
- * What becomes of a state whose machine, or whose own name, its worker does not know. While another session may know it, it
- * is left to that one. What no session knows is failed, with the names that they do know: so that a fleet can drain. Pure.
+ * Decides on a state whose machine or name its worker does not know. It is left to another session that may know it. If no
+ * session does, it is failed, with the names that they know, so that a fleet can drain. Pure.
  */
 import type { KnownMachines, Refusal } from './session.ts';
 
 /** Among a session's machines: it also runs commands of configurations that the engine stores. */
 const TRUSTS_STORED = '*';
 
-/** `others`: living sessions that have not refused the state yet. `all`: every living session, this one included. */
+/** `others`: live sessions that have not refused the state yet. `all`: every live session, including this one. */
 export function decideRefusal(
   { code, machine, state, reason, stored }: Refusal,
   others: readonly KnownMachines[],
@@ -33,7 +33,7 @@ function namesOf(all: readonly KnownMachines[]): string {
   return [...names].sort().join(', ') || 'none';
 }
 
-/** A session that does not say which states a machine of its own has is asked. */
+/** True also for a session that does not announce the states of the machine: it may know this one. */
 function knows(
   { machines, states }: KnownMachines,
   machine: string,

@@ -1,4 +1,4 @@
-/** What no store accepts, whichever it is. */
+/** Checks of input that are the same for every engine. */
 import { durationProblem } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
 import { eventIdProblem, formatEvent, parseEvent } from '../machine/event.ts';
@@ -24,7 +24,7 @@ export function checkConfigurationName({ name, version }: ConfigurationName): vo
 
 export interface Candidate {
   readonly name: string;
-  /** Where it comes from, for messages. */
+  /** Its origin, for messages. */
   readonly source: string;
   readonly bytes: Uint8Array;
 }
@@ -35,11 +35,11 @@ export function checkState(name: string, bytes: Uint8Array): void {
   if (problems.length > 0) throw new UserError('bad-state', problems.join('\n  '), { problems });
 }
 
-/** Everything that a worker would refuse later, one sentence each, with line and column. */
+/** All problems for which a worker would refuse the files later, one sentence each, with line and column. */
 export function problemsOf(candidates: readonly Candidate[]): string[] {
   const problems: string[] = [];
   const sources = new Map<string, string>();
-  // Many instances that begin alike have one content.
+  // Instances that begin alike share one content, which is parsed once.
   let last: { readonly bytes: Uint8Array; readonly parsed: ParsedStateFile } | undefined;
   for (const { name, source, bytes } of candidates) {
     if (last?.bytes !== bytes) last = { bytes, parsed: parseStateFile(bytes) };

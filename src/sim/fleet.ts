@@ -55,7 +55,7 @@ export class Fleet {
     }));
   }
 
-  /** Nobody is there, and nobody is about to start. */
+  /** No process runs, and none is about to start. */
   get isEmpty(): boolean {
     return this.processes.size + this.#starting === 0;
   }
@@ -96,14 +96,14 @@ export class Fleet {
     return process;
   }
 
-  /** Whoever runs on that host sleeps, and so does its monotonic clock. */
+  /** Suspends the processes of that host, and its monotonic clock. */
   sleep(host: number, ms: number): void {
     const { clock } = this.hosts[host]!;
     clock.sleep(ms);
     for (const one of this.processes) if (one.clock === clock) one.suspend(ms);
   }
 
-  /** Nobody starts by himself any more. */
+  /** No process is restarted any more. */
   close(): void {
     this.#closed = true;
   }
@@ -113,7 +113,7 @@ export class Fleet {
     if (place.process?.isAlive !== true && !this.#closed) place.process = this.launch(host);
   }
 
-  /** Whoever runs workers starts them again when they end badly. */
+  /** Starts a worker again that has ended with an error, as a user would. */
   #ended(host: number, process: SimProcess, exit: Exit): void {
     this.processes.delete(process);
     this.#options.onEnded(process, exit);

@@ -92,7 +92,7 @@ export class SimProcess {
   get isStopped(): boolean {
     return this.#world.now() < this.#stoppedUntil;
   }
-  /** It has been giving signs of life, regularly: nobody has reason to take it for dead. */
+  /** Its heartbeats are recent and regular: no other session has reason to consider it dead. */
   get isLively(): boolean {
     const { lease } = this.options;
     const now = this.#world.now();
@@ -223,7 +223,7 @@ export class SimProcess {
     this.#runningSince = this.#world.now();
   }
 
-  /** A tick keeps the main thread busy for `ms`, the heart's goes on. One after the other is one to others. */
+  /** A tick blocks the main thread for `ms`; the heartbeat thread goes on. Other sessions see successive blocks as one. */
   block(ms: number): void {
     const now = this.#world.now();
     this.#lastBlock = this.clock.monotonic();
@@ -263,7 +263,7 @@ export class SimProcess {
     if (this.exit !== undefined) return;
     this.exit = exit;
     this.#world.trace(this.name, () => `ends: ${describeExit(exit)}`);
-    // Signals that somebody listens to are kept for ever, and with them all that he knows.
+    // A signal with listeners is never collected, nor is what its listeners refer to.
     for (const forget of this.#sleepers) forget();
     this.#resolveEnded(exit);
   }

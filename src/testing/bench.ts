@@ -1,4 +1,4 @@
-/** What the exercise of an engine is given, and what it asks of a test framework: vitest, or any other with these functions. */
+/** The exercise of an engine: its bench, a session driven by hand, and what it needs of a test framework (such as vitest). */
 import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../engine/ports.ts';
 import type { Hold, Session, Settlement, Task, WorkerInfo } from '../engine/session.ts';
@@ -13,19 +13,19 @@ import { REGISTRY } from './machines.ts';
 /** A new, empty engine whose time passes when the exercise says so. */
 export interface EngineBench {
   readonly engine: Engine;
-  /** The clock of the engine's workers, on which its deadlines are. */
+  /** The clock of the engine's workers and deadlines. */
   readonly clock: Clock;
-  /** Milliseconds after which a session without a sign of life has expired, and until all sessions know. */
+  /** Milliseconds after which a session without a heartbeat has expired, and all other sessions know. */
   readonly expiryMs: number;
-  /** Lets time pass. */
+  /** Lets `ms` milliseconds pass. */
   pass(ms: number): Promise<void>;
-  /** Makes the holds of a session expire: as if its process were killed. Time has to pass for it. */
+  /** Makes the holds of a session expire, as if its process were killed; takes effect as time passes. */
   expire(session: Session, holds: readonly Hold[]): void;
 }
 
 export type MakeEngine = () => Promise<EngineBench>;
 
-/** What the exercise uses of `expect`. */
+/** The part of `expect` that the exercise uses. */
 export type Expect = (actual: unknown) => {
   toBe(expected: unknown): void;
   toEqual(expected: unknown): void;
@@ -37,13 +37,12 @@ export interface TestFramework {
   readonly expect: Expect;
 }
 
-/** Milliseconds of the engine's time after which something that should have happened has not. */
-const LIMIT_MS = 120_000;
-/** Milliseconds that pass at a time. */
-const STEP_MS = 20;
+/** Engine time after which an operation that has not ended is a failure. */
+const MAX_OPERATION_MS = 120_000;
+const PASS_STEP_MS = 20;
 const encoder = new TextEncoder();
 
-/** A worker's part, played by hand. */
+/** Plays a worker by hand. */
 export class Exercise {
   readonly bench: EngineBench;
 
@@ -55,16 +54,16 @@ export class Exercise {
     return this.bench.engine;
   }
 
-  /** Lets time pass until the promise is settled. Throws after `LIMIT_MS`. */
-  async until<Value>(promise: Promise<Value>, limitMs: number = LIMIT_MS): Promise<Value> {
+  /** Lets time pass until the promise is settled. Throws after `limitMs`. */
+  async until<Value>(promise: Promise<Value>, limitMs: number = MAX_OPERATION_MS): Promise<Value> {
     let isOver = false;
     const end = (): void => void (isOver = true);
     promise.then(end, end);
-    for (let passed = 0; passed < limitMs; passed += STEP_MS) {
-      await this.bench.pass(STEP_MS);
+    for (let passed = 0; passed < limitMs; passed += PASS_STEP_MS) {
+      await this.bench.pass(PASS_STEP_MS);
       if (isOver) return promise;
     }
-    throw new Error(`expected an end within ${limitMs} ms`);
+    throw new Error(`expected the operation to end within ${limitMs} ms`);
   }
 
   join(
@@ -83,7 +82,7 @@ export class Exercise {
     return this.until(this.engine.send({ to, id, file: { event: 'press', ...file } }));
   }
 
-  /** Tasks as they come, until there are so many. */
+  /** Takes tasks until there are `count`. Throws if the engine is drained before. */
   async take(session: Session, count: number, limit: number = count): Promise<Task[]> {
     const tasks: Task[] = [];
     while (tasks.length < count) {
@@ -97,7 +96,7 @@ export class Exercise {
     return tasks;
   }
 
-  /** What comes within so many milliseconds. */
+  /** Takes what is handed out within `ms` milliseconds. */
   async takeWithin(
     session: Session,
     limit: number,
@@ -117,7 +116,7 @@ export class Exercise {
     return this.until(session.settle(settlements));
   }
 
-  /** State and flag of each step of an instance. */
+  /** `STATE FLAG` of each step of an instance. */
   async chain(instance: string): Promise<string[]> {
     const steps = await this.engine.history(instance);
     return steps.map(({ state, flag }) => `${state} ${flag}`);

@@ -1,4 +1,4 @@
-/** What clients may rely on. */
+/** Exercise of `ClientApi`. */
 import type { Session } from '../engine/session.ts';
 import { Exercise, type Expect, type MakeEngine, type TestFramework } from './bench.ts';
 
@@ -15,7 +15,7 @@ async function codeOf(act: () => Promise<unknown>): Promise<unknown> {
 }
 
 export function exerciseClients({ test, expect }: TestFramework, make: MakeEngine): void {
-  test('configurations are stored once, to the byte, and differences are told', async () => {
+  test('stores a configuration once, to the byte, and reports differences', async () => {
     const { engine } = await make();
     const key = { name: 'door', version: '1' };
     const text = '{ "name": "door",  "states": ["shut"] }';
@@ -31,7 +31,7 @@ export function exerciseClients({ test, expect }: TestFramework, make: MakeEngin
     expect(await codeOf(() => engine.configurations.put(bad, text))).toBe('bad-configuration-name');
   });
 
-  test('a state file is submitted whole, once, and never over another', async () => {
+  test('submits a state file whole, once, and never over another', async () => {
     const { engine } = await make();
     const [one, other] = [bytesOf({ state: 'count', payload: 1 }), bytesOf({ state: 'count' })];
     expect(await engine.submit('a.state', one)).toBe('submitted');
@@ -43,7 +43,7 @@ export function exerciseClients({ test, expect }: TestFramework, make: MakeEngin
     expect(await engine.instances()).toEqual(['a']);
   });
 
-  test('of many submissions of one name at once, one is kept', async () => {
+  test('keeps one of many concurrent submissions of one name', async () => {
     const { engine } = await make();
     const results = await Promise.all(
       Array.from({ length: 8 }, (_, payload) =>
@@ -54,7 +54,7 @@ export function exerciseClients({ test, expect }: TestFramework, make: MakeEngin
     expect(results.filter((result) => result === 'name taken').length).toBe(7);
   });
 
-  test('what does not exist has no step, no history and no result', async () => {
+  test('returns no step, history or result for what does not exist', async () => {
     const { engine } = await make();
     expect(await engine.get('nothing')).toBe(undefined);
     expect(await engine.history('nothing')).toEqual([]);
@@ -65,7 +65,7 @@ export function exerciseClients({ test, expect }: TestFramework, make: MakeEngin
     expect(await engine.resume()).toBe(false);
   });
 
-  test('an event without an instance is rejected when its grace is over, and sent once', async () => {
+  test('rejects an event without an instance when its grace is over, and sends it once', async () => {
     const exercise = new Exercise(await make());
     const { engine } = exercise;
     expect(await codeOf(() => engine.send({ to: 'a/b', id: 'x', file: { event: 'press' } }))).toBe(
@@ -78,7 +78,7 @@ export function exerciseClients({ test, expect }: TestFramework, make: MakeEngin
     expect((await exercise.send('nowhere', 'x')).kind).toBe('over');
   });
 
-  test('while it is paused nothing is handed out', async () => {
+  test('hands out nothing while it is paused', async () => {
     const exercise = new Exercise(await make());
     await exercise.submit('a', { state: 'count', payload: { left: 0 } });
     await exercise.engine.pause('exercise');
@@ -99,7 +99,7 @@ async function expectResult(
   for (let look = 0; look < 100; look += 1) {
     const result = await exercise.engine.eventResult(id);
     if (result !== undefined) return expect(result.outcome.outcome).toBe(outcome);
-    // What no state waits for is looked after by sessions that have nothing to do.
+    // Idle sessions reject events that no state waits for.
     await exercise.takeWithin(session, 1, 200);
   }
   throw new Error(`expected a result of event ${id}, got none`);

@@ -1,16 +1,16 @@
 /**
- * Random calls by three sessions, against a model of Maps: which states are done, which attempts were counted, which events
- * were applied. The model does not know which session takes what; it knows what may be true afterwards.
+ * Random calls of three sessions, compared with a model: which states are done or failed, which attempts were counted. The
+ * model does not predict which session takes which state, only what holds afterwards.
  */
 import type { Session, Settlement, Task } from '../engine/session.ts';
 import { commitOf, Exercise, failureOf, type MakeEngine, type TestFramework } from './bench.ts';
 
-const RUNS = 6;
-const CALLS = 40;
+const SEEDS = 6;
+const CALLS_PER_SEED = 40;
 const WORKERS = ['ant', 'bee', 'cow'];
 const COUNT = { state: 'count', payload: { left: 0 } };
 
-/** Uniform in [0, 1): mulberry32, so that a run can be repeated. */
+/** Uniform in [0, 1): mulberry32, repeatable from its seed. */
 function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
@@ -30,8 +30,8 @@ interface Model {
 }
 
 export function exerciseModel({ test, expect }: TestFramework, make: MakeEngine): void {
-  for (let seed = 1; seed <= RUNS; seed += 1) {
-    test(`random calls of three sessions come to what a model says: seed ${seed}`, async () => {
+  for (let seed = 1; seed <= SEEDS; seed += 1) {
+    test(`random calls of three sessions agree with a model: seed ${seed}`, async () => {
       const exercise = new Exercise(await make());
       const random = randomOf(seed);
       const pick = <Item>(items: readonly Item[]): Item =>
@@ -47,10 +47,10 @@ export function exerciseModel({ test, expect }: TestFramework, make: MakeEngine)
         const [settled] = await exercise.settle(session, settlement);
         note(model, task, settlement);
         expect(settled).toBe(settlement.outcome.kind === 'fail' ? 'failed' : 'settled');
-        // A reply may have been lost: the call is repeated.
+        // Repeated, as if its reply had been lost.
         if (random() < 0.3) expect(await exercise.settle(session, settlement)).toEqual([settled]);
       };
-      for (let call = 0; call < CALLS; call += 1) {
+      for (let call = 0; call < CALLS_PER_SEED; call += 1) {
         const dice = random();
         if (dice < 0.3) {
           const instance = `i${Math.floor(random() * 10)}`;

@@ -1,4 +1,4 @@
-/** What a session may rely on: holds, settlements, expiry. */
+/** Exercise of `Session`: holds, settlements, expiry. */
 import type { Settlement, Task } from '../engine/session.ts';
 import { machine } from '../machine/machine.ts';
 import { createRegistry } from '../machine/registry.ts';
@@ -34,7 +34,7 @@ function attemptOf(task: Task, now: string, afterMs: number): Settlement {
 }
 
 export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngine): void {
-  test('two sessions that take at once have each state once', async () => {
+  test('hands each state out once to two sessions that take at once', async () => {
     const exercise = new Exercise(await make());
     const all = Array.from({ length: 8 }, (_, index) => `i${index}`);
     for (const name of all) await exercise.submit(name, COUNT);
@@ -55,7 +55,7 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     expect(names(held)).toEqual(all.map((name) => `${name}.state`));
   });
 
-  test('take hands out no more than its limit, the higher priority first', async () => {
+  test('take hands out at most its limit, higher priorities first', async () => {
     const exercise = new Exercise(await make());
     for (const [name, priority] of [
       ['low', -1],
@@ -69,7 +69,7 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     expect(names(await exercise.take(session, 2))).toEqual(['low.state', 'plain.state']);
   });
 
-  test('a commit leads to its successor, and settle may be repeated', async () => {
+  test('a commit publishes its successor, and settle may be repeated', async () => {
     const exercise = new Exercise(await make());
     await exercise.submit('a', COUNT);
     const session = await exercise.join('ant');
@@ -91,7 +91,7 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     });
   });
 
-  test('a failed attempt is counted, and the next one waits for its time', async () => {
+  test('counts a failed attempt, and hands the state out again when it is due', async () => {
     const exercise = new Exercise(await make());
     await exercise.submit('a', COUNT);
     const session = await exercise.join('ant');
@@ -105,7 +105,7 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     expect(again!.attempts).toMatchObject([{ attempt: 1, result: 'failed', worker: 'ant' }]);
   });
 
-  test('what has failed is listed with its reason, until it is retried', async () => {
+  test('lists a failed state with its reason, until it is retried', async () => {
     const exercise = new Exercise(await make());
     await exercise.submit('a', COUNT);
     const session = await exercise.join('ant', { stays: true });
@@ -119,7 +119,7 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     expect(again!.attempts).toEqual([]);
   });
 
-  test('what is released is handed out again, without an attempt', async () => {
+  test('hands a released state out again, without an attempt', async () => {
     const exercise = new Exercise(await make());
     await exercise.submit('a', COUNT);
     const session = await exercise.join('ant');
@@ -129,7 +129,7 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     expect(again!.attempts).toEqual([]);
   });
 
-  test('what is deferred is handed out when it is due', async () => {
+  test('hands a deferred state out when it is due', async () => {
     const exercise = new Exercise(await make());
     await exercise.submit('a', COUNT);
     const session = await exercise.join('ant');
@@ -140,7 +140,7 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     expect(session.now() >= notBefore).toBe(true);
   });
 
-  test('a waiting state is handed out for its events: in order, and each once', async () => {
+  test('hands a waiting state out with its events: in order, each once', async () => {
     const exercise = new Exercise(await make());
     await exercise.submit('lamp', LAMP);
     const session = await exercise.join('ant', { stays: true });
@@ -153,7 +153,7 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
       await exercise.bench.pass(5);
     }
     const [task] = await exercise.take(session, 1, 0);
-    // One id may be there twice: the first counts.
+    // Of two events with one id the first counts.
     const first = new Map(task!.events.toReversed().map((event) => [event.id, event]));
     const [a, b] = [first.get('a')!, first.get('b')!];
     expect(first.size).toBe(2);
@@ -166,12 +166,12 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     expect(await exercise.settle(session, commit)).toEqual(['settled']);
     expect(await exercise.engine.eventResult('a')).toMatchObject({ outcome: { outcome: 'Ok' } });
     expect((await exercise.send('lamp', 'a')).kind).toBe('over');
-    // A second copy of what was applied is no event any more.
+    // A second copy of an applied event is not handed out.
     const rest = await exercise.takeWithin(session, 4, 2000);
     expect(rest === 'drained' ? [] : rest.flatMap((one) => one.events)).toEqual([]);
   });
 
-  test('a refused state is left to a session that knows its machine, or failed', async () => {
+  test('leaves a refused state to a session that knows its machine, or fails it', async () => {
     const exercise = new Exercise(await make());
     const paint = createRegistry([machine({ name: 'paint', activities: { paint: () => done() } })]);
     await exercise.submit('a', { state: 'paint' });
@@ -201,7 +201,7 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     expect(await exercise.engine.failed()).toEqual(['b.state']);
   });
 
-  test('it is drained only when nothing is ready, held, delayed or due', async () => {
+  test('is drained only when nothing is ready, held, delayed or due', async () => {
     const exercise = new Exercise(await make());
     await exercise.submit('a', COUNT);
     await exercise.submit('lamp', { ...LAMP });
@@ -260,7 +260,7 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     expect(refused instanceof Error).toBe(true);
   });
 
-  test('an expired hold is another session’s, with a lost attempt, and settles nothing', async () => {
+  test('hands an expired hold to another session, with a lost attempt, and the old one settles nothing', async () => {
     const bench = await make();
     const exercise = new Exercise(bench);
     await exercise.submit('a', COUNT);
@@ -280,7 +280,7 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     expect(await exercise.engine.get('a')).toMatchObject({ output: 'kept', worker: 'bee' });
   });
 
-  test('close waits for what was handed out, aborts it after its drain, and gives the rest back', async () => {
+  test('close waits for tasks that were handed out, aborts them after its drain, and gives the rest back', async () => {
     const exercise = new Exercise(await make());
     for (const name of ['a', 'b', 'c']) await exercise.submit(name, COUNT);
     const ant = await exercise.join('ant');

@@ -1,4 +1,4 @@
-/** Real workers on an engine, several at once, until nothing is left. */
+/** Exercise with real workers, several at once, until nothing is left. */
 import { createExecute } from '../worker/executor.ts';
 import { ConcurrencyLimit } from '../worker/concurrency-limit.ts';
 import type { Summary, TickTask } from '../worker/ports.ts';
@@ -51,7 +51,7 @@ const endsOf = (summaries: readonly Summary[]): string[] => summaries.map(({ end
 
 export function exerciseWorkers({ test, expect }: TestFramework, make: MakeEngine): void {
   for (const workers of [1, 3]) {
-    test(`${workers} workers tick chains to their ends, each step once`, async () => {
+    test(`${workers} workers tick each step of several chains once`, async () => {
       const exercise = new Exercise(await make());
       const chains = Array.from({ length: 8 }, (_, index) => index);
       for (const left of chains)
@@ -75,7 +75,7 @@ export function exerciseWorkers({ test, expect }: TestFramework, make: MakeEngin
     });
   }
 
-  test('failed ticks are retried, or the state fails with its attempts and reason', async () => {
+  test('retries failed ticks, or fails the state with its attempts and reason', async () => {
     const exercise = new Exercise(await make());
     await exercise.submit('soon', { state: 'shaky', payload: 2 });
     await exercise.submit('never', { state: 'shaky', payload: 9 });
@@ -93,7 +93,7 @@ export function exerciseWorkers({ test, expect }: TestFramework, make: MakeEngin
     expect(reason.includes('no worker here knows machine nothing-here; they know')).toBe(true);
   });
 
-  test('a fork is joined once, with the output of each branch', async () => {
+  test('joins a fork once, with the output of each branch', async () => {
     const exercise = new Exercise(await make());
     await exercise.submit('trip', { state: 'team' });
     const running = ['ant', 'bee'].map((name) => start(exercise, name));
@@ -105,7 +105,7 @@ export function exerciseWorkers({ test, expect }: TestFramework, make: MakeEngin
     });
   });
 
-  test('a state with a time is not ticked before it, and workers wait for it', async () => {
+  test('does not tick a delayed state before it is due, and waits for it', async () => {
     const exercise = new Exercise(await make());
     const due = exercise.bench.clock.now() + 9000;
     const notBefore = new Date(due).toISOString();
@@ -116,7 +116,7 @@ export function exerciseWorkers({ test, expect }: TestFramework, make: MakeEngin
     expect(ticked >= due).toBe(true);
   });
 
-  test('events, timers, what they cause, guards and the ticks that follow them', async () => {
+  test('applies events and timers with their guards, emitted events and following ticks', async () => {
     const exercise = new Exercise(await make());
     for (const name of ['lamp', 'other']) await exercise.submit(name, { state: 'lamp' });
     await exercise.submit('eye', { state: 'eye' });
@@ -153,7 +153,7 @@ export function exerciseWorkers({ test, expect }: TestFramework, make: MakeEngin
     expect(endsOf(summaries)).toEqual(['stopped', 'stopped', 'stopped']);
   });
 
-  test('a worker that is stopped gives back what takes longer than its drain', async () => {
+  test('a stopped worker gives back a state whose tick takes longer than its drain', async () => {
     const exercise = new Exercise(await make());
     await exercise.submit('slow', { state: 'slow', payload: 60_000 });
     const ticked: string[] = [];

@@ -1,4 +1,4 @@
-/** For tests: what every engine must pass, whatever it keeps things in. Not loaded by a worker. */
+/** The exercise that every engine must pass. For tests; not loaded by a worker. */
 import type { MakeEngine, TestFramework } from './bench.ts';
 import { exerciseClients } from './exercise-clients.ts';
 import { exerciseModel } from './exercise-model.ts';

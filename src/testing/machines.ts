@@ -1,8 +1,8 @@
-/** What the exercise of an engine runs: small machines of each kind. */
+/** Small machines of each kind, for the exercise of an engine. */
 import { choose, done, FatalError, fork, machine, next, same, type Machine } from '../index.ts';
 import { createRegistry, type Registry } from '../machine/registry.ts';
 
-/** What an event's details ask for under `tell` is caused by it. A dying lamp goes out by itself. */
+/** An event emits `press` to each instance in its details' `tell`. A dying lamp goes out by a timer. */
 const lamp = machine({
   name: 'lamp',
   states: ['off', 'on', 'dying'],
@@ -22,7 +22,7 @@ const lamp = machine({
   },
 });
 
-/** Opens where the lamp of this name is on. */
+/** Opens if the instance `lamp` is on. */
 const eye = machine({
   name: 'eye',
   states: ['shut', 'open'],
@@ -39,7 +39,7 @@ const eye = machine({
   },
 });
 
-/** Events until it has been rung for the last time; then it is ticked, and over. */
+/** Rings by an event; then it is ticked, and done. */
 const bell = machine({
   name: 'bell',
   states: ['still', 'ringing'],
@@ -59,7 +59,7 @@ const count = machine({
   },
 });
 
-/** Fails as often as its payload says; then it is done, and leaves nothing behind. */
+/** Fails as often as its payload says; then it is done, without output. */
 const shaky = machine({
   name: 'shaky',
   activities: {
@@ -82,7 +82,7 @@ const doomed = machine({
   },
 });
 
-/** Two of them are the same machine, the second fails at first; then it says what came of them. */
+/** Two branches of its own machine, the second of which fails once, and one of `count`; its output is theirs. */
 const team = machine({
   name: 'team',
   activities: {

@@ -1,4 +1,4 @@
-/** What pending events, and what other instances are observed to be at, mean for a state that waits. Pure. */
+/** Applies pending events, or a decision on observed instances, to a state that waits. Pure. */
 import type { Outcome, Task } from '../engine/session.ts';
 import { applyJoinEvents } from '../machine/join-events.ts';
 import { applyEvents } from '../machine/event-batch.ts';
@@ -8,7 +8,7 @@ import { parseStateName } from '../machine/name.ts';
 import type { CommitRecord } from '../machine/record.ts';
 import { readingOf, type DecisionContext } from './decision-context.ts';
 
-/** Without events, the timers of the state are set, once. */
+/** Without events: sets the timers of the state, once. */
 export function applyPending(
   task: Task,
   { machine, state }: { readonly machine: Machine; readonly state: string },

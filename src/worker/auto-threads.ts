@@ -1,18 +1,17 @@
 /**
- * `--threads auto`: a tick runs in the worker's own thread, until its activity has kept that from everything else. From
- * then on the activity runs in threads; they are started when the first one needs them.
+ * `--threads auto`: ticks run in the worker's own thread. An activity that has blocked it runs in separate threads from then
+ * on; these are started when they are first needed.
  */
 import type { RunnableActivity } from '../machine/definition.ts';
-import { formatDuration } from '../machine/duration.ts';
 import { createExecute } from './executor.ts';
 import type { Log } from '../engine/ports.ts';
 import type { TickTask } from './ports.ts';
 import { startThreads, type Threads, type ThreadsOptions } from './threads.ts';
 
-/** Milliseconds: people are told of a tick that has blocked the thread for so long. */
-const LONG = 1000;
-/** Milliseconds a tick: one among thousands that are quick was kept waiting itself, by a full processor say. */
-const LITTLE = 1;
+/** A tick that has blocked the thread for so long is a warning. */
+const WARN_BLOCKED_MS = 1000;
+/** Mean per call: below it the activity is quick, and the slow call was itself delayed, by a full processor say. */
+const QUICK_MEAN_MS = 1;
 
 export function startAutoThreads(options: ThreadsOptions): Threads {
   const moved = new WeakSet<RunnableActivity>();
@@ -21,11 +20,10 @@ export function startAutoThreads(options: ThreadsOptions): Threads {
   const inThread: Threads['execute'] = (task, signal) =>
     (pool ??= startThreads(options)).execute(task, signal);
   const onBlocked = (task: TickTask, ms: number): void => {
-    const { activity, machine, state } = task;
-    if (ms / calls.get(activity)! < LITTLE) return;
+    const { activity } = task;
+    if (ms / calls.get(activity)! < QUICK_MEAN_MS) return;
     moved.add(activity);
-    const remedy = `activity ${state} of machine ${machine} runs in a thread from now on`;
-    sayBlocked(options.log, task, ms, remedy);
+    logBlocked(options.log, task, ms, 'its activity runs in a separate thread from now on');
   };
   const inOwn = createExecute({ ...options, onBlocked });
   return {
@@ -40,11 +38,13 @@ export function startAutoThreads(options: ThreadsOptions): Threads {
   };
 }
 
-/** A warning, if it was for long. */
-export function sayBlocked(log: Log, task: TickTask, ms: number, remedy: string): void {
-  const { name, machine, activity } = task;
-  const late =
-    ms > activity.timeout ? `, longer than its timeout of ${formatDuration(activity.timeout)}` : '';
-  const message = `the tick of ${name} blocked this worker's thread for ${formatDuration(ms)}${late}; ${remedy}`;
-  log[ms < LONG ? 'info' : 'warn']({ state: name, machine, blocked: Math.round(ms) }, message);
+/** `remedy`: a fixed text. */
+export function logBlocked(log: Log, task: TickTask, ms: number, remedy: string): void {
+  const { name, machine, state: activity } = task;
+  const late = ms > task.activity.timeout && { timeoutMs: task.activity.timeout };
+  const fields = { state: name, machine, activity, blockedMs: Math.round(ms), ...late };
+  log[ms < WARN_BLOCKED_MS ? 'info' : 'warn'](
+    fields,
+    `tick blocked this worker's thread; ${remedy}`,
+  );
 }

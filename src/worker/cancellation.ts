@@ -1,14 +1,14 @@
-/** Telling an attempt to end, and for what reason. */
+/** Cancellation of an attempt, with its cause. */
 
 export type Cause = 'timed out' | 'aborted';
 
 export interface Cancellable {
   readonly isCancelled: boolean;
-  /** What comes after the first cause counts for nothing. */
+  /** Only the first cause counts. */
   cancel(cause: Cause): void;
 }
 
-/** In this thread. Most ticks never look at their signal, and cost none. */
+/** Of a tick in this thread. Most ticks never read their signal, so it is made when it is first read. */
 export class Cancellation implements Cancellable {
   #cause: Cause | undefined;
   #controller: AbortController | undefined;
@@ -17,7 +17,7 @@ export class Cancellation implements Cancellable {
     return this.#cause !== undefined;
   }
 
-  /** Always the same one, made when it is first read. */
+  /** The same object each time. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
@@ -32,7 +32,7 @@ export class Cancellation implements Cancellable {
   }
 }
 
-/** What a tick finds in `signal.reason`. */
+/** The value of `signal.reason`. */
 function reasonFor(cause: Cause): Error {
   return cause === 'timed out'
     ? new Error('timed out')

@@ -1,14 +1,14 @@
-/** The variables of a step that is a command, and what of them fits into a process. Pure. */
+/** The environment variables of a command, limited to what the system accepts. Pure. */
 import type { Json } from '../machine/definition.ts';
 import { byteLength } from '../machine/state-file.ts';
 import type { TickTask } from './ports.ts';
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-const PREFIX = 'FLOCKWORK_STEP_';
-/** Linux refuses a variable of more, with its name, `=` and an end. */
+const STEP_PREFIX = 'FLOCKWORK_STEP_';
+/** Limit of Linux for one variable: name, `=`, value and the final null byte. */
 const MAX_VARIABLE_BYTES = 128 * 1024;
-/** Of all variables together: half of what Linux takes by default, and what macOS does. */
+/** Of all variables together: the limit of macOS, and half the default of Linux. */
 const MAX_TOTAL_BYTES = 1024 * 1024;
 /** For the command line and its arguments, and a pointer for each variable. */
 const RESERVED_BYTES = 256 * 1024;
@@ -16,29 +16,29 @@ const RESERVED_BYTES = 256 * 1024;
 export interface Environment {
   /** The worker's own, without its options. */
   readonly inherited: Variables;
-  /** Of the activity: goes before everything else. */
+  /** Of the activity: overrides everything else. */
   readonly own: Readonly<Record<string, string>>;
   /** The file with the whole input; undefined where none could be written. */
   readonly input: string | undefined;
 }
 
 /**
- * What says which step it is always goes along; the payload and its values as far as they fit, in bytes.
- * `isMinimal`: without them, for a system that takes less than is usual.
+ * Always contains the variables that identify the step; the payload and its values only as far as they fit, in bytes.
+ * `isMinimal`: without these, for a system whose limit is lower than usual.
  */
 export function commandEnvironment(
   task: TickTask,
   { inherited, own, input }: Environment,
   isMinimal: boolean = false,
 ): Record<string, string> {
-  const base = Object.entries(inherited).filter(([name]) => !name.startsWith(PREFIX));
+  const base = Object.entries(inherited).filter(([name]) => !name.startsWith(STEP_PREFIX));
   const always: [string, string | undefined][] = [
     ['FLOCKWORK_DIR', task.directory],
-    [`${PREFIX}INSTANCE`, task.instance],
-    [`${PREFIX}STATE`, task.state],
-    [`${PREFIX}ATTEMPT`, String(task.attempt)],
-    [`${PREFIX}IDEMPOTENCY_KEY`, task.idempotencyKey],
-    [`${PREFIX}INPUT`, input],
+    [`${STEP_PREFIX}INSTANCE`, task.instance],
+    [`${STEP_PREFIX}STATE`, task.state],
+    [`${STEP_PREFIX}ATTEMPT`, String(task.attempt)],
+    [`${STEP_PREFIX}IDEMPOTENCY_KEY`, task.idempotencyKey],
+    [`${STEP_PREFIX}INPUT`, input],
   ];
   const all = new Map(
     [...base, ...always, ...Object.entries(own)].filter(
@@ -63,18 +63,18 @@ function sizeOf(name: string, value: string): number {
   return byteLength(name) + byteLength(value) + 2;
 }
 
-/** Half a character would arrive as another one, and what follows a null character not at all. */
+/** Half a surrogate pair would arrive as another character; a null character ends the value. */
 function canBeVariable(value: string): boolean {
   return !value.includes('\0') && value.isWellFormed();
 }
 
-/** Of values that are objects, and of keys whose names come to the same, there is none. */
+/** None for values that are objects, nor for keys that map to the same name. */
 function payloadVariables(payload: Json): [name: string, value: string][] {
-  const whole: [string, string] = [`${PREFIX}PAYLOAD`, JSON.stringify(payload)];
+  const whole: [string, string] = [`${STEP_PREFIX}PAYLOAD`, JSON.stringify(payload)];
   if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return [whole];
   const values = Object.entries(payload).map(
     ([key, value]) =>
-      [`${PREFIX}VALUE_${key.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`, value] as const,
+      [`${STEP_PREFIX}VALUE_${key.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`, value] as const,
   );
   const names = values.map(([name]) => name);
   const unique = new Set(names.filter((name) => names.indexOf(name) === names.lastIndexOf(name)));

@@ -1,4 +1,4 @@
-/** Files with the inputs of commands, for as long as each runs: in a directory that only this user can read. */
+/** Input files of running commands, in a temporary directory that only this user can read. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ export class CommandInputs {
     try {
       return await this.#write(text);
     } catch (error) {
-      // A service that cleans up temporary directories may have taken this one away.
+      // A service that cleans up temporary directories may have removed this one.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       this.#directory = undefined;
       return this.#write(text);
@@ -40,7 +40,7 @@ export class CommandInputs {
     return path;
   }
 
-  /** Never rejects: what is left goes with the directory. */
+  /** Never rejects: a file that is left is removed with the directory. */
   async remove(path: string): Promise<void> {
     await rm(path, { force: true }).catch(() => undefined);
   }

@@ -1,11 +1,11 @@
 /**
- * How many commands run at a time: as many as there are file descriptors for, and fewer for a while after the system
- * has refused one. Those that find no room wait; the first that came is the first that begins.
+ * Limit of commands that run at a time: as many as there are file descriptors for, and fewer for a while after the system
+ * has refused to start one. Commands that find no room wait, first come, first served.
  */
 
-/** Milliseconds for which a refusal counts. */
-const REMEMBERED_MS = 30_000;
-/** Of those that ran when the system refused another, so many may run: the worker itself needs something, too. */
+/** For how long a refusal lowers the limit. */
+const REFUSAL_MS = 30_000;
+/** New limit after a refusal, as a part of the commands that ran then: the worker itself needs some resources. */
 const PART_AFTER_REFUSAL = 0.75;
 
 export class CommandLimit {
@@ -27,7 +27,7 @@ export class CommandLimit {
     return this.#usual;
   }
 
-  /** True if one more may begin, and counts from now on. */
+  /** True if one more command may begin; it then counts as running. */
   enter(): boolean {
     if (this.#running >= this.most) return false;
     this.#running += 1;
@@ -39,14 +39,14 @@ export class CommandLimit {
     this.#waiting.shift()?.();
   }
 
-  /** The system could not start the one that has entered: it leaves, and the others are all that may run for a while. */
+  /** The system could not start the command that has entered: it leaves, and the limit is lowered for a while. */
   refuse(): void {
     this.#running -= 1;
     const most = Math.max(1, Math.floor(this.#running * PART_AFTER_REFUSAL));
-    this.#refused = { most, until: this.#now() + REMEMBERED_MS };
+    this.#refused = { most, until: this.#now() + REFUSAL_MS };
   }
 
-  /** Calls `onRoom` once, when another has left; what is returned takes it back. */
+  /** Calls `onRoom` once, when another command has left. Returns a function that cancels it. */
   wait(onRoom: () => void): () => void {
     this.#waiting.push(onRoom);
     return () => {

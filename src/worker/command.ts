@@ -1,7 +1,7 @@
 /**
- * An activity that is a program: the state as JSON on its standard input, in a file and in FLOCKWORK_STEP_* variables,
- * the answer on its standard output, diagnostics on standard error. It has ended when its process has, whatever else
- * holds its pipes open; a command that is stopped has ended when its process group has.
+ * Runs an activity that is a command: the state as JSON on its standard input, in a file and in FLOCKWORK_STEP_* variables,
+ * the answer on its standard output, diagnostics on standard error. It has ended when its process has, even if another
+ * process holds its pipes open; a command that is stopped has ended when its process group has.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,23 +15,25 @@ export type RunnableCommand = Extract<RunnableActivity, { kind: 'command' }>;
 
 export const SHELL = '/bin/sh';
 
-/** Milliseconds from SIGTERM to SIGKILL, and from there until a process that still does not end is left alone. */
+/** From SIGTERM to SIGKILL. */
 const KILL_AFTER_MS = 2000;
-const LEAVE_AFTER_MS = 5000;
-const LOOK_MS = 20;
-/** Milliseconds that pipes have after the process has ended, and at most while something still comes. */
-const PIPE_MS = 200;
-const MAX_PIPE_MS = 2000;
+/** From SIGKILL until a process that still does not end is abandoned. */
+const ABANDON_AFTER_MS = 5000;
+const GROUP_POLL_MS = 20;
+/** For reading the pipes after the process has ended. */
+const DRAIN_PIPES_MS = 200;
+/** The same, while data still arrives. */
+const MAX_DRAIN_PIPES_MS = 2000;
 const MAX_LAST_LINES = 5;
 const MAX_LAST_LINE_LENGTH = 1000;
 
 interface CommandPorts {
   readonly groups: ProcessGroups;
-  /** A line of standard error, or of text that is no answer. */
+  /** A line of standard error, or of output that is not an answer. */
   readonly log: (line: string) => void;
 }
 
-/** Rejects with the error of the system; nothing is left behind then. */
+/** Rejects with the error of the system; no process or pipe is left then. */
 export async function startCommand(
   command: RunnableCommand,
   env: Readonly<Record<string, string>>,
@@ -42,22 +44,22 @@ export async function startCommand(
     cwd: command.cwd,
     env,
     stdio: ['pipe', command.output === 'none' ? 'ignore' : 'pipe', 'pipe'],
-    // A process group of its own: at the timeout all of it has to go.
+    // A process group of its own: at the timeout all of it must end.
     detached: true,
   });
   if (child.pid === undefined) {
     const [error] = (await once(child, 'error')) as [NodeJS.ErrnoException];
-    unstageOne(child);
+    detach(child);
     throw error;
   }
   const running = new RunningCommand(child, child.pid, command, ports);
-  // A program that does not read its input is no error.
+  // A program need not read its input.
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(`${input}\n`);
   return running;
 }
 
-function unstageOne(child: ChildProcess): void {
+function detach(child: ChildProcess): void {
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
   child.unref();
 }
@@ -89,12 +91,12 @@ export class RunningCommand {
       this.#isClosed = true;
       this.#closed.resolve();
     });
-    // Its process has begun, so this is no failure of it.
+    // The process has started: an error here is a signal that could not be sent.
     child.on('error', () => undefined);
     this.ended = this.#toEnd(command, groups, log);
   }
 
-  /** SIGTERM to the whole group, SIGKILL to what is left of it a little later. */
+  /** Sends SIGTERM to the process group, and SIGKILL to what is left of it later. */
   stop(): void {
     this.#stopping ??= this.#stop();
   }
@@ -103,13 +105,13 @@ export class RunningCommand {
     const isThere = (): boolean => signalGroup(this.#leader, 0);
     const waitUntil = async (isSo: () => boolean, ms: number): Promise<void> => {
       const limit = performance.now() + ms;
-      while (!isSo() && performance.now() < limit) await sleep(LOOK_MS);
+      while (!isSo() && performance.now() < limit) await sleep(GROUP_POLL_MS);
     };
     signalGroup(this.#leader, 'SIGTERM');
     await waitUntil(() => !isThere(), KILL_AFTER_MS);
     signalGroup(this.#leader, 'SIGKILL');
-    await waitUntil(() => !isThere(), LEAVE_AFTER_MS);
-    // One that waits for a device that never answers does not even end by SIGKILL.
+    await waitUntil(() => !isThere(), ABANDON_AFTER_MS);
+    // A process that waits for a device that does not answer survives even SIGKILL.
     this.#exit.resolve([null, 'SIGKILL']);
   }
 
@@ -139,7 +141,7 @@ export class RunningCommand {
     await this.#stopping;
     await this.#drain();
     groups.delete(this.#leader);
-    unstageOne(this.#child);
+    detach(this.#child);
     for (const lines of [stdoutLines, stderr]) lines.end();
     const isTooMuch = size > MAX_OUTPUT_BYTES;
     return { status, signal, stdout: Buffer.concat(kept), isTooMuch, lastLines };
@@ -153,18 +155,20 @@ export class RunningCommand {
     });
   }
 
-  /** What the process wrote before it ended is read; a daemon that holds the pipes is not waited for. */
+  /** Reads what the process wrote before it ended; does not wait for a daemon that holds the pipes open. */
   async #drain(): Promise<void> {
     if (this.#isClosed) return;
     const moment = new AbortController();
-    const passed = sleep(PIPE_MS, undefined, { signal: moment.signal }).catch(() => undefined);
+    const passed = sleep(DRAIN_PIPES_MS, undefined, { signal: moment.signal }).catch(
+      () => undefined,
+    );
     await Promise.race([this.#closed.promise, passed]);
     moment.abort();
-    const limit = performance.now() + MAX_PIPE_MS;
+    const limit = performance.now() + MAX_DRAIN_PIPES_MS;
     let before = Number.NaN;
     while (!this.#isClosed && this.#received !== before && performance.now() < limit) {
       before = this.#received;
-      // A turn of the loop reads what there is; timers come before it.
+      // One turn of the event loop reads what there is; timers come before it.
       await setImmediate();
       await setImmediate();
     }

@@ -1,4 +1,4 @@
-/** Runs attempts whose activity is a command: begins each when the system has room for it, and judges its end. */
+/** Runs attempts whose activity is a command: starts each when the system has room for it, and evaluates its end. */
 import { stat } from 'node:fs/promises';
 import { resolve as absolute } from 'node:path';
 import { commandResult } from '../machine/command-result.ts';
@@ -15,12 +15,12 @@ import type { TickResult, TickTask } from './ports.ts';
 import { ProcessGroups } from './process-groups.ts';
 import { supervise } from './supervise.ts';
 
-/** Milliseconds. */
-const TRY_AGAIN_MS = 250;
-const SAY_AGAIN_MS = 60_000;
+const RETRY_START_MS = 250;
+/** Between two log lines about a limit of the system. */
+const LOG_LIMIT_INTERVAL_MS = 60_000;
 
-/** The system has no room now, and may have another time: what its limit is called. */
-const LIMITS: Readonly<Record<string, string>> = {
+/** Errors that may pass, with the name of the limit that was reached. */
+const SYSTEM_LIMITS: Readonly<Record<string, string>> = {
   EMFILE: 'open files of this process (ulimit -n)',
   ENFILE: 'open files of this system (fs.file-max)',
   EAGAIN: 'processes (ulimit -u, or the pids limit of the container)',
@@ -30,18 +30,18 @@ const LIMITS: Readonly<Record<string, string>> = {
 };
 
 /** One directory for each process. */
-const INPUTS = new CommandInputs();
+const INPUT_FILES = new CommandInputs();
 
 export interface CommandsOptions {
   /** The monotonic clock, ms. */
   readonly now: () => number;
   readonly log: Log;
-  /** A line that a command of this task says. */
+  /** Takes a line that a command of this task has printed. */
   readonly report: (task: TickTask, line: string) => void;
   readonly deadlines: Deadlines;
-  /** What commands get of this process's environment. */
+  /** The part of this process's environment that commands inherit. */
   readonly inherited: Variables;
-  /** Milliseconds that a command may wait for room; then its state is given back, as aborted. */
+  /** Milliseconds that a command may wait for room; after that it is aborted and its state given back. */
   readonly patience: number;
 }
 
@@ -49,8 +49,8 @@ export class Commands {
   readonly #options: CommandsOptions;
   readonly #groups = new ProcessGroups();
   #limit: CommandLimit | undefined;
-  #saidLimit = Number.NEGATIVE_INFINITY;
-  #hasSaidNoFile = false;
+  #limitLoggedAt = Number.NEGATIVE_INFINITY;
+  #hasLoggedNoFile = false;
 
   constructor(options: CommandsOptions) {
     this.#options = options;
@@ -69,7 +69,7 @@ export class Commands {
       if (this.#limit.enter()) {
         const result = await this.#attempt(task, command, this.#limit, workerSignal);
         if (result !== 'no room') return result;
-      } else this.#sayLimit('EMFILE', { atATime: this.#limit.most });
+      } else this.#logLimit('EMFILE', { atATime: this.#limit.most });
       await room(this.#limit, workerSignal);
     }
     return { kind: 'aborted' };
@@ -91,15 +91,15 @@ export class Commands {
       return result;
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
-      if (LIMITS[code] === undefined) {
+      if (SYSTEM_LIMITS[code] === undefined) {
         limit.leave();
         return { kind: 'failed', error: await startProblem(error as Error, command) };
       }
       limit.refuse();
-      this.#sayLimit(code, {});
+      this.#logLimit(code, {});
       return 'no room';
     } finally {
-      if (path !== undefined) await INPUTS.remove(path);
+      if (path !== undefined) await INPUT_FILES.remove(path);
     }
   }
 
@@ -124,7 +124,7 @@ export class Commands {
     }
   }
 
-  /** A command is over only when its processes are gone. */
+  /** The attempt has ended only when the command's processes have. */
   #superviseUntilEnd(
     running: RunningCommand,
     task: TickTask,
@@ -142,32 +142,33 @@ export class Commands {
     });
   }
 
-  /** Undefined where temporary files cannot be written at all: what a command reads from standard input it has still. */
+  /** Undefined where temporary files cannot be written: the command still has its input on standard input. */
   async #write(input: string): Promise<string | undefined> {
     try {
-      return await INPUTS.write(input);
+      return await INPUT_FILES.write(input);
     } catch (error) {
       const { code = '', message } = error as NodeJS.ErrnoException;
-      if (LIMITS[code] !== undefined) throw error;
-      if (!this.#hasSaidNoFile) {
+      if (SYSTEM_LIMITS[code] !== undefined) throw error;
+      if (!this.#hasLoggedNoFile) {
         const remedy = 'commands have no FLOCKWORK_STEP_INPUT; set TMPDIR to a writable directory';
-        this.#options.log.warn({ code }, `cannot write temporary files: ${message}; ${remedy}`);
+        this.#options.log.warn({ code, message }, `cannot write temporary files; ${remedy}`);
       }
-      this.#hasSaidNoFile = true;
+      this.#hasLoggedNoFile = true;
       return undefined;
     }
   }
 
-  #sayLimit(code: string, facts: Record<string, unknown>): void {
+  #logLimit(code: string, fields: Record<string, unknown>): void {
     const { now, log } = this.#options;
-    if (now() - this.#saidLimit < SAY_AGAIN_MS) return;
-    this.#saidLimit = now();
-    const message = `cannot start more commands at a time: limit of ${LIMITS[code]}; states wait or are given back, no attempt is counted`;
-    log.warn({ code, ...facts }, message);
+    if (now() - this.#limitLoggedAt < LOG_LIMIT_INTERVAL_MS) return;
+    this.#limitLoggedAt = now();
+    const message =
+      'cannot start more commands at a time; states wait or are given back, no attempt is counted';
+    log.warn({ code, limit: SYSTEM_LIMITS[code], ...fields }, message);
   }
 }
 
-/** Until another command has left, the worker is to stop, or it is time to try again. */
+/** Waits until another command has left, the worker stops, or it is time to try again. */
 function room(limit: CommandLimit, workerSignal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const goOn = (): void => {
@@ -176,13 +177,13 @@ function room(limit: CommandLimit, workerSignal: AbortSignal): Promise<void> {
       workerSignal.removeEventListener('abort', goOn);
       resolve();
     };
-    const timer = setTimeout(goOn, TRY_AGAIN_MS);
+    const timer = setTimeout(goOn, RETRY_START_MS);
     const stopWaiting = limit.wait(goOn);
     workerSignal.addEventListener('abort', goOn, { once: true });
   });
 }
 
-/** What a command reads: all that a tick gets. */
+/** The input of a command: the same as that of a tick. */
 function inputOf(task: TickTask): Json {
   const { instance, state, payload, attempt, idempotencyKey, machine, sensors, outputs } = task;
   const seen = Object.keys(sensors).length > 0 && { sensors: sensors as Json };
@@ -190,7 +191,7 @@ function inputOf(task: TickTask): Json {
   return { instance, machine, state, payload, attempt, idempotencyKey, ...seen, ...joined };
 }
 
-/** The system names the shell, whatever it is that is not there. */
+/** Finds out what is missing: the system's error names the shell in any case. */
 async function startProblem(
   error: NodeJS.ErrnoException,
   command: RunnableCommand,
@@ -202,22 +203,22 @@ async function startProblem(
     const reason = `its command line (${command.run.length} characters) and its env are more than this system takes; put them into a script`;
     return { ...because(reason), fatal: true };
   }
-  // A null character, which no process can be given.
+  // A null character, which cannot be passed to a process.
   if (error.code === 'ERR_INVALID_ARG_VALUE') return { ...because(error.message), fatal: true };
   const folder = absolute(command.cwd);
   const wrong = await folderProblem(folder);
-  if (wrong !== undefined) return because(`its working directory is ${folder}, and ${wrong}`);
+  if (wrong !== undefined) return because(`its working directory ${folder} ${wrong}`);
   if (error.code === 'EACCES') {
-    return because(`${folder}, its working directory, or ${SHELL} may not be used by this user`);
+    return because(`this user may not access its working directory ${folder} or ${SHELL}`);
   }
-  return because(error.code === 'ENOENT' ? `there is no ${SHELL} here` : error.message);
+  return because(error.code === 'ENOENT' ? `${SHELL} does not exist` : error.message);
 }
 
 async function folderProblem(folder: string): Promise<string | undefined> {
   try {
-    return (await stat(folder)).isDirectory() ? undefined : 'it is no directory';
+    return (await stat(folder)).isDirectory() ? undefined : 'is not a directory';
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT' ? 'there is none' : message;
+    return code === 'ENOENT' ? 'does not exist' : `cannot be read: ${message}`;
   }
 }

@@ -1,15 +1,15 @@
 /**
- * How many ticks one process runs at a time, shared by its workers, one for each engine. A worker that has something to do
- * may use an equal part; the part of one that has nothing to do is shared by the others.
+ * Limit of the ticks that one process runs at a time, shared by its workers, one for each engine. Each active worker may
+ * use an equal part; the part of an idle worker is shared by the others.
  */
 
-/** A worker, as the others see it. */
+/** A worker that shares the limit. */
 export interface SlotUser {
   /** Ticks that run. */
   readonly running: number;
-  /** It holds something, or its engine has something to hand out. */
+  /** It holds a task, or its engine has one to hand out. */
   readonly isActive: boolean;
-  /** Called when it may have room for more. */
+  /** Called when its limit may have risen. */
   onRoom(): void;
 }
 
@@ -31,14 +31,14 @@ export class ConcurrencyLimit {
     this.offer();
   }
 
-  /** Ticks that this user may run at a time, those that run included. */
+  /** Ticks that this user may run at a time, including those that run. */
   limit(user: SlotUser): number {
     if (this.#users.size === 1) return this.#total;
     const all = [...this.#users];
     const active = all.filter((one) => one === user || one.isActive);
     const part = Math.floor(this.#total / active.length);
     const isOneMore = active.indexOf(user) < this.#total % active.length;
-    // A worker that was alone before may still run more than its part.
+    // A worker that was the only active one may still run more than its part.
     const free = this.#total - all.reduce((sum, { running }) => sum + running, 0);
     return Math.min(part + (isOneMore ? 1 : 0), user.running + Math.max(0, free));
   }

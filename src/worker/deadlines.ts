@@ -1,4 +1,4 @@
-/** The timeouts of all ticks that run, on one timer: it goes off at the first of them. */
+/** The timeouts of all running ticks, on one timer: it fires at the first of them. */
 import type { Clock } from '../engine/ports.ts';
 
 interface Deadline {
@@ -10,14 +10,14 @@ interface Deadline {
 export class Deadlines {
   readonly #clock: Clock;
   readonly #pending = new Set<Deadline>();
-  /** Never later than the first deadline; earlier, when that one was taken away. */
+  /** Invariant: at <= every pending deadline. Earlier than all, when the first one was removed. */
   #alarm: { readonly at: number; readonly off: AbortController } | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Calls `onPassed` once, `ms` from now, unless what is returned has been called before. */
+  /** Calls `onPassed` once, `ms` from now. Returns a function that cancels it. */
   add(ms: number, onPassed: () => void): () => void {
     const deadline = { at: this.#clock.monotonic() + ms, onPassed };
     this.#pending.add(deadline);
@@ -27,7 +27,7 @@ export class Deadlines {
     };
   }
 
-  /** An alarm that is left would keep the process from ending; but often one tick begins as another ends. */
+  /** A pending alarm keeps the process from ending. Deferred: often one tick begins as another ends. */
   readonly #rest = (): void => {
     if (this.#pending.size === 0) this.#turnOff();
   };
@@ -48,7 +48,7 @@ export class Deadlines {
     });
   }
 
-  /** Timers may go off early: what has not passed yet waits on. */
+  /** Timers may fire early: deadlines that have not passed stay pending. */
   #expire(): void {
     this.#alarm = undefined;
     const now = this.#clock.monotonic();

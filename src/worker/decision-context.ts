@@ -1,21 +1,21 @@
-/** What decisions go by besides the task itself. */
+/** The inputs of a decision besides the task itself. */
 import type { Task } from '../engine/session.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
 
-/** Who decides, when, and with which machines: what every record says. */
+/** The session that decides, its time and its machines. */
 export interface DecisionContext {
   readonly session: string;
   readonly worker: string;
-  /** ISO 8601, the store's time. */
+  /** ISO 8601, the engine's time. */
   readonly now: string;
   readonly engineId: string;
   readonly registry: Registry;
-  /** Of machines that are stored: see `resolveState`. */
+  /** Newest version by name of a stored machine: see `resolveState`. */
   readonly newest: ReadonlyMap<string, string>;
 }
 
-/** Of another instance's last state file. */
+/** State and payload of another instance's last state file; undefined where there is none. */
 export function readingOf(
   instance: string,
   { observe }: Pick<Task, 'observe'>,

@@ -1,4 +1,4 @@
-/** Runs one attempt at one step, and always comes back: with an answer, a failure, or because it had to. */
+/** Runs one attempt at one step. Always resolves: with an answer, a failure, or `aborted`. */
 import { checkAnswer } from '../machine/answer.ts';
 import type { Json, Tick, TickContext } from '../machine/definition.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
@@ -7,35 +7,35 @@ import { Cancellation } from './cancellation.ts';
 import type { Variables } from './command-environment.ts';
 import { Commands } from './commands.ts';
 import { Deadlines } from './deadlines.ts';
-import { cut, failed } from './failure.ts';
+import { failed, truncate } from './failure.ts';
 import type { Log } from '../engine/ports.ts';
 import type { Execute, TickResult, TickTask } from './ports.ts';
 import type { StrayErrors } from './stray-errors.ts';
 import { supervise } from './supervise.ts';
 
-/** Milliseconds that a tick may take from the thread that it shares with others. */
-const BLOCKED = 50;
-const PATIENCE_MS = 1000;
+/** A tick that keeps its thread from other work for longer is reported to `onBlocked`. */
+const MAX_BLOCKED_MS = 50;
+const DEFAULT_COMMAND_PATIENCE_MS = 1000;
 
 export interface ExecutorOptions {
   readonly clock: Clock;
   readonly log: Log;
-  /** Where `print` goes: a line of data. */
+  /** Takes what a tick prints: a line of data. */
   readonly print: (line: string) => void;
-  /** Scales `pause`: `--example-delay`. */
+  /** Factor for `pause`: `--example-delay`. */
   readonly pauseScale: number;
-  /** Without it an error that a tick does not await is not known to be its own. */
+  /** Attributes errors that a tick does not await to that tick. */
   readonly strays?: StrayErrors;
-  /** A tick of a module kept this thread from everything else for so many ms. */
+  /** Called when a tick of a module has blocked this thread for `ms` milliseconds. */
   readonly onBlocked?: (task: TickTask, ms: number) => void;
-  /** What commands get of this process's environment. Default: all of it. */
+  /** The part of this process's environment that commands inherit. Default: all of it. */
   readonly inherited?: Variables;
-  /** Milliseconds that a command may wait until the system has room for it. */
+  /** Milliseconds that a command may wait until the system has room for it. Default: 1000. */
   readonly patience?: number;
 }
 
 export function createExecute(options: ExecutorOptions): Execute {
-  const { clock, log, inherited = process.env, patience = PATIENCE_MS } = options;
+  const { clock, log, inherited = process.env, patience = DEFAULT_COMMAND_PATIENCE_MS } = options;
   const deadlines = new Deadlines(clock);
   const commands = new Commands({
     now: () => clock.monotonic(),
@@ -56,13 +56,13 @@ export function createExecute(options: ExecutorOptions): Execute {
       cancellable: cancellation,
       workerSignal,
       deadlines,
-      // It may not listen to its signal.
+      // It may ignore its signal.
       mayBeLeft: true,
     });
   };
 }
 
-/** Without a limit of time. A tick that answers at once has its result at once. Neither throws nor rejects. */
+/** Runs a tick without a timeout; synchronously, if the tick is. Neither throws nor rejects. */
 export function startAttempt(
   task: TickTask,
   tick: Tick,
@@ -83,7 +83,7 @@ export function startAttempt(
     return failed(error);
   } finally {
     const took = clock.monotonic() - began;
-    if (took > BLOCKED) onBlocked?.(task, took);
+    if (took > MAX_BLOCKED_MS) onBlocked?.(task, took);
   }
 }
 
@@ -109,7 +109,7 @@ function contextOf(
     attempt: task.attempt,
     idempotencyKey: task.idempotencyKey,
     history: task.history,
-    sensor: (instance) => sightOf(task, instance),
+    sensor: (instance) => sensorOf(task, instance),
     get signal() {
       return cancellation.signal;
     },
@@ -123,15 +123,15 @@ function contextOf(
   };
 }
 
-function sightOf({ sensors, machine }: TickTask, instance: string): InstanceSnapshot | undefined {
+function sensorOf({ sensors, machine }: TickTask, instance: string): InstanceSnapshot | undefined {
   const seen = Object.hasOwn(sensors, instance) ? sensors[instance] : undefined;
   if (seen === undefined) {
-    throw new Error(`machine ${machine} does not look at ${instance}: name it in its sensors`);
+    throw new Error(`cannot observe ${instance}: name it in the sensors of machine ${machine}`);
   }
   return seen === null ? undefined : { ...seen, payload: copyOf(seen.payload) };
 }
 
-/** What costs most of a quick tick is done only where there is something to copy. */
+/** `structuredClone` would be most of the cost of a quick tick: not called for primitives and empty objects. */
 function copyOf(payload: Json): Json {
   if (typeof payload !== 'object' || payload === null) return payload;
   if (Object.keys(payload).length > 0) return structuredClone(payload);
@@ -142,7 +142,7 @@ function answered(value: unknown): TickResult {
   try {
     return { kind: 'answer', answer: checkAnswer(value) };
   } catch (error) {
-    // The tick would answer it again.
-    return { kind: 'failed', error: { message: cut((error as Error).message), fatal: true } };
+    // Not retried: the tick would give the same answer again.
+    return { kind: 'failed', error: { message: truncate((error as Error).message), fatal: true } };
   }
 }

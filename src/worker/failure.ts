@@ -1,16 +1,16 @@
-/** What is kept of the error of a failed attempt. */
+/** The part of a failed attempt's error that is stored with the attempt. */
 import { fileURLToPath } from 'node:url';
 import { FatalError } from '../machine/errors.ts';
 import type { TickResult } from './ports.ts';
 
 /** Of an error's message, and of its stack. */
-const MOST_CHARACTERS = 10_000;
-/** Where Flockwork's own code is. */
-const HOME = fileURLToPath(new URL('../', import.meta.url));
-const FRAME = /^ {4}at /;
-const PLACE = /[\s(](?:file:\/\/)?(\/[^()\n]*|[A-Za-z]:[\\/][^()\n]*):\d+:\d+\)?$/;
+const MAX_CHARACTERS = 10_000;
+/** The folder of Flockwork's own code. */
+const OWN_FOLDER = fileURLToPath(new URL('../', import.meta.url));
+const STACK_FRAME = /^ {4}at /;
+const FRAME_PATH = /[\s(](?:file:\/\/)?(\/[^()\n]*|[A-Za-z]:[\\/][^()\n]*):\d+:\d+\)?$/;
 
-/** `about`: what stands before the message. */
+/** `about`: a prefix of the message. */
 export function failed(error: unknown, about = ''): TickResult {
   const isError = error instanceof Error;
   // By name too: a user's module may have been loaded with another copy of this package.
@@ -19,42 +19,41 @@ export function failed(error: unknown, about = ''): TickResult {
   return {
     kind: 'failed',
     error: {
-      message: cut(about + message),
-      ...(isError && error.stack !== undefined && { stack: cut(ownFrames(error.stack)) }),
+      message: truncate(about + message),
+      ...(isError && error.stack !== undefined && { stack: truncate(userFrames(error.stack)) }),
       ...(fatal && { fatal }),
     },
   };
 }
 
-/** It is kept with every attempt. */
-export function cut(text: string): string {
-  return text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS)}…`;
+export function truncate(text: string): string {
+  return text.length <= MAX_CHARACTERS ? text : `${text.slice(0, MAX_CHARACTERS)}…`;
 }
 
 function show(thrown: unknown): string {
   try {
     return String(thrown);
   } catch {
-    return 'what cannot be shown';
+    return 'a value that cannot be shown';
   }
 }
 
-/** Only the lines of the user's own files, if there are any. */
-function ownFrames(stack: string): string {
-  if (!hasOwnFrame(stack)) return stack;
+/** Keeps only the lines of the user's own files, if there are any. */
+function userFrames(stack: string): string {
+  if (!hasUserFrame(stack)) return stack;
   return stack
     .split('\n')
-    .filter((line) => !FRAME.test(line) || isOwn(line))
+    .filter((line) => !STACK_FRAME.test(line) || isUserFrame(line))
     .join('\n');
 }
 
-/** Does it come from code of the user? */
-export function hasOwnFrame(stack: string): boolean {
-  return stack.split('\n').some((line) => FRAME.test(line) && isOwn(line));
+/** True if a line of the stack is in the user's own files. */
+export function hasUserFrame(stack: string): boolean {
+  return stack.split('\n').some((line) => STACK_FRAME.test(line) && isUserFrame(line));
 }
 
-/** Neither Flockwork's, nor a package's, nor Node's. */
-function isOwn(frame: string): boolean {
-  const path = PLACE.exec(frame)?.[1];
-  return path !== undefined && !path.startsWith(HOME) && !/[\\/]node_modules[\\/]/.test(path);
+/** Neither in Flockwork, nor in a package, nor in Node. */
+function isUserFrame(frame: string): boolean {
+  const path = FRAME_PATH.exec(frame)?.[1];
+  return path !== undefined && !path.startsWith(OWN_FOLDER) && !/[\\/]node_modules[\\/]/.test(path);
 }

@@ -1,4 +1,4 @@
-/** The machines that a worker runs: its own, and those that its engine stores, read when they are first wanted. */
+/** The machines that a worker runs: its own, and those that its engine stores, read when they are first needed. */
 import { parseConfiguration } from '../machine/config.ts';
 import type { Machine } from '../machine/definition.ts';
 import { machineNameProblem } from '../machine/machine.ts';
@@ -19,13 +19,13 @@ import type { KnownMachines, Refusal, Task } from '../engine/session.ts';
 /** Among the machines that a worker announces: it also runs commands of configurations that the engine stores. */
 const TRUSTS_STORED = '*';
 
-/** Why a machine is not to be had. An undefined reason: no stored configuration says anything about it. */
-export type Missing = NonNullable<Refusal['stored']>;
+/** Why a machine cannot be used. An undefined reason: there is no stored configuration of it. */
+export type MissingMachine = NonNullable<Refusal['stored']>;
 
-/** Milliseconds for which a machine that was not found is not looked for again on behalf of failed states. */
-const MISSED_MS = 1000;
+/** For how long a machine that was not found is not searched for again on behalf of failed states. */
+const MISSING_CACHE_MS = 1000;
 
-const NOTHING_KNOWN: Missing = { reason: undefined, needsTrust: false };
+const NOT_STORED: MissingMachine = { reason: undefined, needsTrust: false };
 
 type Stored = Pick<Configurations, 'get' | 'list'>;
 
@@ -33,16 +33,16 @@ export class Library {
   readonly #machines: () => Registry;
   readonly #stored: Stored;
   readonly #trustsStored: boolean;
-  /** The worker's own machines that are in use. */
+  /** The worker's own machines, as of the last `#renew`. */
   #own: Registry;
   #known: KnownMachines;
-  /** Stored machines, as far as they were wanted. */
+  /** Stored machines that were needed so far. */
   #learned: readonly Machine[] = [];
   #registry: Registry;
   #newest: ReadonlyMap<string, string> = new Map();
-  /** Of the last look. */
+  /** The last look. */
   #looked: { readonly asOf: number; readonly done: Promise<void> } | undefined;
-  /** Machines that were not found since then (monotonic, ms). */
+  /** Machines that were not found since `since` (monotonic, ms). */
   #missed = { since: Number.NEGATIVE_INFINITY, machines: new Set<string>() };
 
   /** `machines`: the worker's own; another object when they have changed. */
@@ -55,13 +55,13 @@ export class Library {
     this.#known = knownOf(this.#own, trustsStored);
   }
 
-  /** What other workers are told. The same object as long as nothing has changed. */
+  /** Announced to other workers. The same object as long as nothing has changed. */
   get known(): KnownMachines {
     this.#renew();
     return this.#known;
   }
 
-  /** Own machines that have changed are used from now on. */
+  /** Takes over own machines that have changed. */
   #renew(): void {
     const own = this.#machines();
     if (own === this.#own) return;
@@ -77,14 +77,14 @@ export class Library {
     return this.#registry;
   }
 
-  /** Of each stored name: the newest version, as of the last look. */
+  /** Newest version by stored name, as of the last look. */
   get newest(): ReadonlyMap<string, string> {
     return this.#newest;
   }
 
   /**
-   * Before tasks are planned, once for each look at the store that they are from. The machines of instances that are
-   * observed must be known before those are.
+   * Lists stored configurations, and learns the machines of observed instances. Call it before tasks are planned; it acts
+   * once for each look at the store (`asOf`).
    */
   async look({ asOf, observe }: Pick<Task, 'asOf' | 'observe'>): Promise<void> {
     if (this.#looked?.asOf === asOf) return this.#looked.done;
@@ -99,7 +99,7 @@ export class Library {
     }
   }
 
-  /** Nothing to wait for. */
+  /** True if `look` for this task has already succeeded. */
   hasLooked({ asOf }: Pick<Task, 'asOf'>): boolean {
     return this.#looked?.asOf === asOf && this.#isReady;
   }
@@ -119,9 +119,9 @@ export class Library {
     this.#isReady = true;
   }
 
-  /** Would this state file run, or wait, here? `now`: monotonic, ms. */
+  /** True if this worker could run this state file, or let it wait. `now`: monotonic, ms. */
   async runs(file: StateFile, now: number): Promise<boolean> {
-    if (now - this.#missed.since >= MISSED_MS) {
+    if (now - this.#missed.since >= MISSING_CACHE_MS) {
       await this.#list();
       this.#missed = { since: now, machines: new Set() };
     }
@@ -143,17 +143,17 @@ export class Library {
     this.#newest = newest;
   }
 
-  /** `NAME` or `NAME:VERSION`, which may have come just now. Undefined: it is known from now on. */
-  async learn(wanted: string): Promise<Missing | undefined> {
+  /** Looks for `NAME` or `NAME:VERSION` in the engine. Returns undefined if the machine is known from now on. */
+  async learn(wanted: string): Promise<MissingMachine | undefined> {
     const [name = '', given] = wanted.split(':');
     if (given === undefined) await this.#list();
     const version = given ?? this.#newest.get(name);
-    // It becomes a file's name.
+    // A valid name is also a valid file name.
     const isName = [name, version].every((part) => machineNameProblem(part) === undefined);
-    if (version === undefined || !isName) return NOTHING_KNOWN;
+    if (version === undefined || !isName) return NOT_STORED;
     const key = { name, version };
     const text = await this.#stored.get(key);
-    if (text === undefined) return NOTHING_KNOWN;
+    if (text === undefined) return NOT_STORED;
     const found = readStored(text, key);
     if (typeof found === 'string') return { reason: found, needsTrust: false };
     const commands = [...found.activities.values()].some(({ kind }) => kind === 'command');
@@ -172,7 +172,7 @@ function knownOf(own: Registry, trustsStored: boolean): KnownMachines {
   return { machines, states: machineStates(own) };
 }
 
-/** Or why it cannot be used. Working directories are relative to where the worker was started. */
+/** Returns the reason if it cannot be used. Working directories are relative to the worker's own. */
 function readStored(text: string, key: ConfigurationName): Machine | string {
   const file = `${fullName(key)}, stored on the volume`;
   try {

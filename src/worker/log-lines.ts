@@ -1,6 +1,6 @@
-/** Lines of bytes that come in pieces, for a log: no line is longer than the log can bear, and no more is kept. */
+/** Splits a byte stream into lines for a log, with bounded memory. */
 
-/** Bytes of a line; what follows up to its end is counted and dropped. */
+/** Further bytes of a line are counted and dropped. */
 const MAX_LINE_BYTES = 16 * 1024;
 const LINE_FEED = 10;
 
@@ -25,7 +25,7 @@ export class LogLines {
     }
   }
 
-  /** What has no line end is a line too. */
+  /** Flushes a last line that has no line feed. */
   end(): void {
     if (this.#length > 0) this.#flush();
   }
@@ -34,12 +34,12 @@ export class LogLines {
     const kept = piece.subarray(0, MAX_LINE_BYTES - this.#length);
     this.#dropped += piece.length - kept.length;
     if (kept.length === 0) return;
-    // A copy: the piece would hold all of the chunk that it is of.
+    // A copy: the piece would keep its whole chunk in memory.
     this.#pieces.push(Buffer.from(kept));
     this.#length += kept.length;
   }
 
-  /** A carriage return ends a line too, as progress bars write it. */
+  /** A carriage return ends a line too: progress bars write it. */
   #flush(): void {
     const text = Buffer.concat(this.#pieces).toString('utf8');
     const cut = this.#dropped > 0 ? `… (cut: ${this.#dropped} more bytes)` : '';

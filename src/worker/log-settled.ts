@@ -1,16 +1,16 @@
-/** The worker's log of settled steps: a line for each, or one for a long burst of commits. */
+/** The worker's log of settled steps: a line for each, or one for many commits that settle together. */
 import type { Log } from '../engine/ports.ts';
 import type { Outcome, Settled } from '../engine/session.ts';
 
-/** Of more commits that settle together only the number is logged. */
-const MAX_LINES = 16;
+/** If more commits settle in one turn, only their number is logged. */
+const MAX_COMMIT_LINES = 16;
 
 export interface SettledStep {
-  /** The state file. */
+  /** The state file's name. */
   readonly state: string;
   readonly outcome: Outcome;
   readonly settled: Settled;
-  /** Of its tick, if there was one. */
+  /** Duration of its tick, if there was one. */
   readonly durationMs?: number;
   readonly maximumAttempts?: number;
 }
@@ -25,7 +25,7 @@ export class SettledLog {
 
   add(step: SettledStep): void {
     this.#steps.push(step);
-    // What settles in one turn is one burst.
+    // All that settles in one turn is logged together.
     if (this.#steps.length === 1) queueMicrotask(() => this.#flush());
   }
 
@@ -33,9 +33,9 @@ export class SettledLog {
     const steps = this.#steps;
     this.#steps = [];
     const commits = steps.filter(isPlainCommit);
-    const isBurst = commits.length > MAX_LINES;
-    if (isBurst) this.#log.info({ states: commits.length }, 'states done');
-    for (const step of steps) if (!isBurst || !isPlainCommit(step)) logStep(this.#log, step);
+    const isMany = commits.length > MAX_COMMIT_LINES;
+    if (isMany) this.#log.info({ states: commits.length }, 'states done');
+    for (const step of steps) if (!isMany || !isPlainCommit(step)) logStep(this.#log, step);
   }
 }
 

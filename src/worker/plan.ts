@@ -1,4 +1,4 @@
-/** What becomes of a task that was taken: it is ticked, or its outcome is known at once. Pure. */
+/** Plans a task: it is ticked, or its outcome is decided at once. Pure. */
 import type { Outcome, Refusal, Task } from '../engine/session.ts';
 import type { Machine } from '../machine/definition.ts';
 import { emittedEvent } from '../machine/event.ts';
@@ -13,7 +13,7 @@ import { applyPending } from './apply-events.ts';
 import { readingOf, type DecisionContext } from './decision-context.ts';
 import type { TickTask } from './ports.ts';
 
-/** A tick, and what is needed to make a record of its answer. */
+/** A tick, with what is needed to make a record of its answer. */
 export interface PlannedTick {
   readonly machine: Machine;
   readonly file: StateFile;
@@ -23,9 +23,9 @@ export interface PlannedTick {
 
 export type Plan =
   | ({ readonly kind: 'tick' } & PlannedTick)
-  /** `machine`: the one that has decided, where one has. */
+  /** `machine`: the one that has decided, if any. */
   | { readonly kind: 'outcome'; readonly outcome: Outcome; readonly machine?: string }
-  /** This worker knows no such machine or state. A stored configuration may tell more of a machine. */
+  /** This worker does not know the machine or state. There may be a stored configuration of the machine. */
   | { readonly kind: 'unknown'; readonly refusal: Refusal };
 
 export function plan(task: Task, context: DecisionContext): Plan {
@@ -43,9 +43,10 @@ export function plan(task: Task, context: DecisionContext): Plan {
   if (resolved.kind === 'waiting') {
     return outcome(applyPending(task, { machine, state }, context), machine.name);
   }
-  if (resolved.kind !== 'runnable') return outcome(atTheEnd(task, machine, context), machine.name);
+  if (resolved.kind !== 'runnable')
+    return outcome(endOutcome(task, machine, context), machine.name);
   const { activity } = resolved;
-  // A state that kills its worker has no failed attempt, only lost ones.
+  // A state whose tick crashes its worker has lost attempts, and may have no failed one.
   const verdict =
     attempts.length === 0 ? undefined : retryVerdict(activity.retry, attempts, () => 0.5);
   if (verdict?.kind === 'give-up') {
@@ -79,7 +80,7 @@ function isDeferred({ notBefore }: StateFile, now: string): boolean {
   return notBefore !== undefined && Date.parse(notBefore) > Date.parse(now);
 }
 
-/** Would its plan be a tick? Of what is not known here, no. */
+/** True if the plan would be a tick; false for an unknown machine or state. */
 export function needsTick(
   file: StateFile,
   { registry, newest, now }: Pick<DecisionContext, 'registry' | 'newest' | 'now'>,
@@ -89,7 +90,7 @@ export function needsTick(
   return resolved.ok && resolved.kind === 'runnable';
 }
 
-/** What its machine may observe, for a tick: it is told, and decides nothing (I11). */
+/** Snapshots of the instances that the machine observes, for a tick: they decide nothing there (I11). */
 function readingsOf(
   { sensors }: Machine,
   task: Pick<Task, 'observe'>,
@@ -101,8 +102,8 @@ function readingsOf(
 }
 
 /**
- * Whether this is the last attempt at a state that may have cost a worker. Not sooner: a lost worker proves nothing, and
- * threads for all that it held would keep the next one from its work.
+ * True for the last attempt at a state that may have crashed a worker. Not for earlier attempts: a lost worker proves
+ * nothing about a state, and threads for all states that it held would slow the next worker down.
  */
 function isSuspect(attempts: readonly Attempt[], maximumAttempts: number): boolean {
   return (
@@ -110,17 +111,17 @@ function isSuspect(attempts: readonly Attempt[], maximumAttempts: number): boole
   );
 }
 
-/** A terminal state leaves nothing behind; but where a branch has ended, its join is told, and what it ended with. */
-function atTheEnd(task: Task, machine: Machine, context: DecisionContext): Outcome {
+/** The end of an instance has no record; the end of a branch has one, with an event that tells its join the output. */
+function endOutcome(task: Task, machine: Machine, context: DecisionContext): Outcome {
   const { name, file } = task;
-  const told = endOfBranch(file, name, file.payload);
-  if (typeof told === 'string') {
-    const reason = `the payload that this branch ends with is its output: ${told}`;
+  const events = endOfBranch(file, name, file.payload);
+  if (typeof events === 'string') {
+    const reason = `the payload that this branch ends with is its output: ${events}`;
     return failure(task, context, { code: 'output-too-large', reason });
   }
-  if (told.length === 0) return { kind: 'commit', record: undefined };
+  if (events.length === 0) return { kind: 'commit', record: undefined };
   const { session, worker, now } = context;
-  const emit = told.map((one, index) => emittedEvent(one, index, { state: name, finished: now }));
+  const emit = events.map((one, index) => emittedEvent(one, index, { state: name, finished: now }));
   const common = {
     flockwork: 1,
     state: name,

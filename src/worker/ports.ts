@@ -1,4 +1,4 @@
-/** What a worker needs besides an engine: ticks run, time, chance, a log. */
+/** The ports of a worker besides its engine (ticks, time, chance, log), and its options. */
 import type { Answer } from '../machine/answer.ts';
 import type { Json, PastStep, RunnableActivity } from '../machine/definition.ts';
 import type { Registry } from '../machine/registry.ts';
@@ -12,25 +12,24 @@ export interface TickTask {
   readonly instance: string;
   /** The state file's name. */
   readonly name: string;
-  /** Absolute: of a volume. Undefined elsewhere. */
+  /** The volume's absolute path; undefined for other engines. */
   readonly directory?: string;
   readonly machine: string;
   readonly state: string;
   readonly payload: Json;
-  /** Of the branches that were joined there. */
+  /** By branch, of those that were joined in this state. */
   readonly outputs: Readonly<Record<string, Json>>;
   readonly attempt: number;
   readonly idempotencyKey: string;
-  /** What its machine may observe; null for an instance that does not exist. */
-  readonly sensors: Sights;
+  readonly sensors: SensorReadings;
   readonly history: () => Promise<readonly PastStep[]>;
   readonly activity: RunnableActivity;
-  /** Its attempts may have cost workers already. */
+  /** Earlier attempts may have crashed a worker. */
   readonly isSuspect?: boolean;
 }
 
-/** Where other instances are, by name. */
-export type Sights = Readonly<Record<string, InstanceSnapshot | null>>;
+/** Snapshots by name of the instances that a machine observes; null for one that does not exist. */
+export type SensorReadings = Readonly<Record<string, InstanceSnapshot | null>>;
 
 export type TickResult =
   | { readonly kind: 'answer'; readonly answer: Answer }
@@ -38,10 +37,10 @@ export type TickResult =
       readonly kind: 'failed';
       readonly error: { message: string; stack?: string; fatal?: boolean };
     }
-  /** The worker took it back: counts for nothing. */
+  /** Cancelled by the worker: no attempt is counted. */
   | { readonly kind: 'aborted' };
 
-/** Never rejects, and always resolves by the activity's timeout or soon after `signal` aborts. */
+/** Never rejects. Resolves by the activity's timeout, or soon after `signal` aborts. */
 export type Execute = (task: TickTask, signal: AbortSignal) => Promise<TickResult>;
 
 export interface WorkerPorts {
@@ -55,28 +54,29 @@ export interface WorkerPorts {
   readonly machines: () => Registry;
   /** Called for each step that the engine has answered for. */
   readonly onSettled?: (step: SettledStep) => void;
-  /** True while states may be on their way from elsewhere, so that a drained engine is not the end. */
+  /** True while states may still be submitted from elsewhere: a drained engine is then not the end. */
   readonly moreToCome?: () => boolean;
 }
 
 export interface WorkerOptions {
   readonly name: string;
-  /** Ticks at a time, and states held, at most. */
+  /** Ticks at a time, at most. */
   readonly concurrency: number;
+  /** States held, at most. */
   readonly capacity: number;
-  /** Go on when nothing is left to do. */
+  /** Keep running when nothing is left to do. */
   readonly stays: boolean;
-  /** Run commands of configurations that the engine stores. */
+  /** Also run commands of configurations that the engine stores. */
   readonly trustsStored: boolean;
-  /** Milliseconds a stopping worker gives its ticks. */
+  /** Time that ticks have to end when the worker stops. */
   readonly drainMs: number;
 }
 
 export interface Summary {
   /** Steps this worker committed. */
   readonly done: number;
-  /** States that failed here. */
+  /** States that this worker has failed. */
   readonly failed: number;
-  /** `empty`: nothing left to do anywhere. */
+  /** `empty`: nothing is left to do for any worker. */
   readonly end: 'empty' | 'stopped';
 }

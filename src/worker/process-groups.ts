@@ -1,4 +1,4 @@
-/** The process groups of commands that run. Whatever ends this process, they end with it, unless it is SIGKILL. */
+/** The process groups of running commands. They are killed when this process ends, except by SIGKILL. */
 
 export type GroupSignal = 'SIGTERM' | 'SIGKILL' | 0;
 
@@ -19,12 +19,12 @@ export class ProcessGroups {
   }
 }
 
-/** False if nothing of it is left. */
+/** Returns false if no process of the group is left. */
 export function signalGroup(leader: number, signal: GroupSignal): boolean {
   try {
     return process.kill(-leader, signal);
   } catch (error) {
-    // What belongs to another user is there all the same.
+    // EPERM: the process exists, but belongs to another user.
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

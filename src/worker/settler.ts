@@ -1,13 +1,12 @@
-/** Hands outcomes to the engine. What finishes while a settle is under way is gathered for the next one. */
+/** Hands outcomes to the engine in batches: settlements that arrive while a call is under way are gathered for the next. */
 import type { Clock } from '../engine/ports.ts';
 import type { Session, Settled, Settlement } from '../engine/session.ts';
 import { UserError } from '../machine/errors.ts';
 
-/** Of one call. */
-const MAX_ITEMS = 128;
-const MAX_CHARACTERS = 1024 * 1024;
-/** Milliseconds until a call that failed is repeated: the first time, and at most. */
-const RETRY_MS = 50;
+const MAX_BATCH_ITEMS = 128;
+const MAX_BATCH_CHARACTERS = 1024 * 1024;
+/** Pause before a call that failed is repeated the first time; doubled each time. */
+const FIRST_RETRY_MS = 50;
 const MAX_RETRY_MS = 5000;
 
 interface Waiting {
@@ -34,13 +33,13 @@ export class Settler {
     this.#onError = onError;
   }
 
-  /** Resolves when the engine has answered for it. */
+  /** Resolves to the engine's answer. */
   settle(settlement: Settlement): Promise<Settled> {
     return new Promise((onSettled) => {
       this.#waiting.push({ settlement, onSettled });
       if (this.#isScheduled) return;
       this.#isScheduled = true;
-      // What ends in the same turn goes together.
+      // Outcomes of one turn go together.
       queueMicrotask(() => {
         this.#isScheduled = false;
         this.#flush();
@@ -64,7 +63,7 @@ export class Settler {
     let [count, characters] = [0, 0];
     for (const { settlement } of this.#waiting) {
       characters += lengthOf(settlement);
-      if (count > 0 && (count === MAX_ITEMS || characters > MAX_CHARACTERS)) break;
+      if (count > 0 && (count === MAX_BATCH_ITEMS || characters > MAX_BATCH_CHARACTERS)) break;
       count += 1;
     }
     return count;
@@ -73,7 +72,7 @@ export class Settler {
   /** Never rejects. */
   async #send(batch: readonly Waiting[]): Promise<void> {
     const settlements = batch.map(({ settlement }) => settlement);
-    for (let pause = RETRY_MS; ; pause = Math.min(2 * pause, MAX_RETRY_MS)) {
+    for (let pause = FIRST_RETRY_MS; ; pause = Math.min(2 * pause, MAX_RETRY_MS)) {
       try {
         const settled = await this.#session.settle(settlements);
         for (const [index, { onSettled }] of batch.entries()) onSettled(settled[index]!);
@@ -90,9 +89,11 @@ export class Settler {
   }
 }
 
-/** Of what is long in a record: an estimate. */
+/** Characters of a record's contents and output: what may be long in it. */
 function lengthOf({ outcome }: Settlement): number {
   if (outcome.kind !== 'commit' || outcome.record === undefined) return 0;
-  const { next, branches = [] } = outcome.record;
-  return branches.reduce((sum, { content }) => sum + content.length, next?.content.length ?? 0);
+  const { next, branches = [], emit = [], output } = outcome.record;
+  let length = output === undefined ? 0 : JSON.stringify(output).length;
+  for (const { content } of [...branches, ...emit]) length += content.length;
+  return length + (next?.content.length ?? 0);
 }

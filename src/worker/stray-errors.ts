@@ -1,25 +1,25 @@
 /**
- * Errors that nothing awaits: a promise that rejects, a callback that throws. Node would end the process. Each belongs to
- * the tick that caused it, which fails with it; the worker goes on.
+ * Errors that nothing awaits: a promise that rejects, a callback that throws. Node would end the process. Here the tick
+ * that caused the error fails, and the worker goes on.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { failed, hasOwnFrame } from './failure.ts';
+import { failed, hasUserFrame } from './failure.ts';
 import type { Log } from '../engine/ports.ts';
 import type { TickResult, TickTask } from './ports.ts';
 
 type Named = Pick<TickTask, 'name' | 'machine'>;
 
-/** What catches them in this thread. */
+/** Handlers of one thread. */
 export interface StrayPorts {
   readonly log: Log;
   /** Ends the process, or the thread, as Node does. */
   readonly crash: (error: unknown) => void;
 }
 
-/** One attempt, by which everything is known that it starts. */
+/** One attempt. Everything that it starts runs in its async context, by which its errors are attributed to it. */
 export class Suspect {
   readonly task: Named;
-  /** While it runs. */
+  /** Defined while it runs. */
   fail: ((result: TickResult) => void) | undefined;
   readonly #errors: StrayErrors;
 
@@ -28,7 +28,7 @@ export class Suspect {
     this.#errors = errors;
   }
 
-  /** Its result, unless something that it started has failed before it came back. */
+  /** Resolves to `result`, or to the failure of something that the attempt started, whichever comes first. */
   orStray(result: Promise<TickResult>): Promise<TickResult> {
     return new Promise((resolve) => {
       const end = (is: TickResult): void => {
@@ -38,7 +38,7 @@ export class Suspect {
       };
       this.fail = end;
       this.#errors.running.add(this);
-      // Node tells of a rejection when all that follows at once has been done.
+      // Node reports an unhandled rejection only after the microtask queue is empty.
       void result.then((is) => setImmediate(end, is));
     });
   }
@@ -56,7 +56,7 @@ export class StrayErrors {
     return this.#suspects.run(suspect, act, input);
   }
 
-  /** From now on, in this thread. Resolves to a way to stop. */
+  /** Catches such errors in this thread. Returns a function that stops it. */
   catch({ log, crash }: StrayPorts): () => void {
     const onError = (error: unknown): void => {
       if (this.#handle(error, log)) return;
@@ -72,33 +72,26 @@ export class StrayErrors {
     return stop;
   }
 
-  /** False for an error of which nothing tells that it comes from a user's code. */
+  /** Returns false for an error that cannot be attributed to a user's code. */
   #handle(error: unknown, log: Log): boolean {
     const suspect = this.#suspects.getStore();
     if (suspect !== undefined) {
       const { name, machine } = suspect.task;
       if (suspect.fail !== undefined) suspect.fail(failed(error, 'not awaited by the tick: '));
       else {
-        const reason = error instanceof Error ? error.message : String(error);
-        log.error(
-          { err: error, state: name, machine },
-          `${name}: an error after its tick had ended, in what it did not await: ${reason}`,
-        );
+        const fields = { err: error, state: name, machine };
+        log.error(fields, 'an error after its tick had ended, in what it did not await');
       }
       return true;
     }
-    if (!(error instanceof Error) || !hasOwnFrame(error.stack ?? '')) return false;
-    const names = Array.from(this.running, ({ task }) => task.name);
-    const running = names.length === 0 ? 'no tick runs' : `running: ${names.join(', ')}`;
-    log.error(
-      { err: error, states: names },
-      `an error in a module, of no tick that is known; ${running}: ${error.message}`,
-    );
+    if (!(error instanceof Error) || !hasUserFrame(error.stack ?? '')) return false;
+    const states = Array.from(this.running, ({ task }) => task.name);
+    log.error({ err: error, states }, 'an error in a module, of an unknown tick');
     return true;
   }
 }
 
-/** As Node would have done: nothing of ours stands in its way any more. */
+/** Throws it again, uncaught, after the handlers of `StrayErrors` were removed: Node ends the process or thread. */
 export function crashAsNode(error: unknown): void {
   setImmediate(() => {
     throw error;

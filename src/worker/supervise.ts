@@ -1,4 +1,4 @@
-/** An attempt under way: until it comes back, its timeout passes, or the worker takes it back. */
+/** Supervises a running attempt until it ends, its timeout passes, or the worker aborts it. */
 import { formatDuration } from '../machine/duration.ts';
 import type { Cancellable, Cause } from './cancellation.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -8,11 +8,11 @@ interface Supervision {
   readonly cancellable: Cancellable;
   readonly workerSignal: AbortSignal;
   readonly deadlines: Deadlines;
-  /** Cancelled, it is left behind, and what it says later counts for nothing. Otherwise it is waited for. */
+  /** True: once cancelled, the attempt is abandoned and its result ignored. False: its end is awaited. */
   readonly mayBeLeft: boolean;
 }
 
-/** `attempt` does not reject. The time of its timeout begins now. */
+/** `attempt` must not reject. Its timeout begins now. */
 export function supervise(
   task: TickTask,
   attempt: Promise<TickResult>,

@@ -1,4 +1,4 @@
-/** One tick in a thread, as the worker sees it: what it is told, what it says, and how it is made to end. */
+/** The worker's side of one tick in a thread: its messages, its cancellation, its end. */
 import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
 import type { PastStep } from '../machine/definition.ts';
@@ -7,20 +7,20 @@ import type { Deadlines } from './deadlines.ts';
 import type { Log } from '../engine/ports.ts';
 import type { TickResult, TickTask } from './ports.ts';
 
-/** What every thread is started with. */
+/** The `workerData` of every thread. */
 export interface ThreadData {
   readonly machines: readonly string[];
   readonly pauseScale: number;
 }
 
-/** A task without its function, which the thread finds among its own machines. */
+/** A task without its functions: the thread finds the activity among its own machines. */
 export interface ThreadTask extends Omit<TickTask, 'activity' | 'history'> {
   readonly version: string | undefined;
-  /** How often the worker has loaded files of machines anew. */
+  /** How often the worker has reloaded machine files. */
   readonly machinesVersion: number;
 }
 
-/** The port carries `ThreadMessage` from the thread, and `ThreadNote` to it. */
+/** The port carries `ThreadMessage` from the thread, and `ThreadNote` to the thread. */
 export interface ThreadCall {
   readonly task: ThreadTask;
   readonly port: MessagePort;
@@ -28,7 +28,7 @@ export interface ThreadCall {
 
 export type ThreadMessage =
   | { readonly kind: 'begun' }
-  /** To be answered. */
+  /** Answered by `history` or `no history`. */
   | { readonly kind: 'history' }
   | { readonly kind: 'print'; readonly line: string }
   | {
@@ -42,14 +42,14 @@ export type ThreadNote =
   | { readonly kind: 'history'; readonly steps: readonly PastStep[] }
   | { readonly kind: 'no history'; readonly message: string };
 
-/** What a thread says that is of no tick which runs there. */
+/** A log line of a thread that does not belong to its running tick. */
 export interface ThreadReport {
   readonly facts: Record<string, unknown>;
   readonly message: string;
 }
 
-/** Milliseconds that a cancelled tick has before its thread is terminated. */
-export const GRACE = 500;
+/** Time that a cancelled tick has to end before its thread is terminated. */
+export const CANCEL_GRACE_MS = 500;
 
 interface RunPorts {
   readonly deadlines: Deadlines;
@@ -61,7 +61,7 @@ interface RunPorts {
 export class ThreadRun implements Cancellable {
   /** The thread has called the tick. */
   readonly begun: Promise<'begun'>;
-  /** Never rejects. When it resolves, the tick has come back, or its thread is gone. */
+  /** Never rejects. Resolves when the tick has ended, or its thread has. */
   readonly over: Promise<TickResult>;
   readonly #pool: Piscina;
   readonly #ports: RunPorts;
@@ -94,25 +94,25 @@ export class ThreadRun implements Cancellable {
     if (this.#isCancelled) return;
     this.#isCancelled = true;
     this.#note({ kind: 'cancel', cause });
-    this.#endGrace = this.#ports.deadlines.add(GRACE, () => void this.kill());
+    this.#endGrace = this.#ports.deadlines.add(CANCEL_GRACE_MS, () => void this.kill());
   }
 
-  /** Takes it out of the queue, or its thread out of the world. Resolves with `over`. */
+  /** Removes the tick from the queue, or terminates its thread. Resolves with `over`. */
   async kill(): Promise<void> {
     const before = this.#pool.threads;
     this.#withdraw.abort();
     const after = new Set(this.#pool.threads);
-    // The pool does not wait for the threads that it terminates.
+    // The pool does not await the end of threads that it terminates.
     const gone = before.filter((thread) => !after.has(thread));
     this.#terminated = Promise.all(gone.map((thread) => thread.terminate()));
     await this.over;
   }
 
   async #end(answer: Promise<TickResult>): Promise<TickResult> {
-    const result = await answer.catch(lost);
+    const result = await answer.catch(threadFailure);
     await this.#terminated;
     this.#endGrace();
-    // It said these things before it came back; they may arrive after its answer.
+    // Messages that were sent before the answer may arrive after it.
     for (let left = receiveMessageOnPort(this.#port); left; left = receiveMessageOnPort(this.#port))
       this.#receive(left.message as ThreadMessage);
     this.#port.close();
@@ -134,13 +134,13 @@ export class ThreadRun implements Cancellable {
     }
   }
 
-  /** After its end nobody is there to hear it. */
+  /** Without effect after the tick has ended. */
   #note(note: ThreadNote): void {
     this.#port.postMessage(note);
   }
 }
 
-/** Not by the tick's own error, which would be a result: it exited, ran out of memory, or threw where nobody waits. */
-function lost(error: Error): TickResult {
+/** The thread exited, ran out of memory, or threw an error that nothing awaited; the tick's own error is a result. */
+function threadFailure(error: Error): TickResult {
   return { kind: 'failed', error: { message: `the tick's thread has ended: ${error.message}` } };
 }

@@ -1,7 +1,6 @@
 /**
- * `--threads`: ticks of modules run in threads, one at a time in each, so that they use several cores and cannot
- * keep the worker's own loop from its work. One that does not end when it is told to ends with its thread, and
- * the pool starts another.
+ * `--threads`: ticks of modules run in threads, one at a time in each, so that they use several cores and cannot block the
+ * worker's own event loop. A tick that does not end when it is cancelled ends with its thread, and the pool starts another.
  */
 import { setFlagsFromString } from 'node:v8';
 import { Piscina } from 'piscina';
@@ -15,19 +14,19 @@ import { ThreadRun, type ThreadData, type ThreadReport } from './thread-run.ts';
 
 export interface ThreadsOptions extends ExecutorOptions {
   readonly threads: number;
-  /** So many are started at once, and the others when they are needed. */
+  /** Threads that are started at once; the others are started when they are needed. */
   readonly least: number;
-  /** The thread's module. */
+  /** Module that each thread runs. */
   readonly entry: URL;
-  /** As of now: another object when files were loaded anew. */
+  /** The current machines: another object after files were reloaded. */
   readonly registry: () => Registry;
-  /** Where each thread loads the same machines from. */
+  /** Files from which each thread loads the same machines. */
   readonly machines: readonly string[];
-  /** How often that was done. */
+  /** How often they were reloaded. */
   readonly machinesVersion: () => number;
   /**
-   * Milliseconds that a tick may wait for a thread. Then it is given back, as aborted: its timeout begins when it
-   * does, but the worker's proof of life ends a lease after the timeout of what it handed over.
+   * Milliseconds that a tick may wait for a thread; after that it is aborted and its state given back. Its timeout begins
+   * only with the tick, but its hold expires a lease after the deadline that the worker set when it handed the tick over.
    */
   readonly patience: number;
 }
@@ -39,9 +38,9 @@ export interface Threads {
 }
 
 /**
- * Node strips types with WebAssembly, whose compiled code all threads share. While one thread frees what it no longer
- * needs of it, and another one ends, V8 may abort the whole process ("Check failed: jit_page.has_value()", Node 24.21).
- * Without this collection the code stays for as long as a thread uses it: a few MB.
+ * Node strips types with WebAssembly, whose compiled code all threads share. If one thread frees unused code while another
+ * thread ends, V8 may abort the process ("Check failed: jit_page.has_value()", Node 24.21). Without this collection the
+ * code stays in memory while a thread uses it: a few MB.
  */
 const KEEP_SHARED_CODE = '--no-wasm-code-gc';
 
@@ -55,7 +54,7 @@ export function startThreads(options: ThreadsOptions): Threads {
       machines: options.machines,
       pauseScale: options.pauseScale,
     } satisfies ThreadData,
-    // What a tick left behind goes on while its thread waits for the next one, as it would without threads.
+    // Timers and promises that a tick left behind go on while its thread waits for the next tick, as without threads.
     atomics: 'disabled',
     idleTimeout: Number.POSITIVE_INFINITY,
     recordTiming: false,
@@ -85,7 +84,7 @@ export function startThreads(options: ThreadsOptions): Threads {
   };
 }
 
-/** Names do not tell which version of a machine an activity is of. Those of machines that were replaced stay known. */
+/** Finds the version of the machine that an activity belongs to, also of machines that were replaced meanwhile. */
 class Versions {
   readonly #registry: () => Registry;
   readonly #known = new WeakMap<RunnableActivity, string>();
@@ -135,8 +134,8 @@ async function runToEnd(
   if (typeof first === 'object') return first;
   await run.kill();
   if (!workerSignal.aborted) {
-    const facts = { state: task.name, machine: task.machine, waited: patience };
-    log.info(facts, `${task.name} found no free thread; more --threads, or less --concurrency`);
+    const fields = { state: task.name, machine: task.machine, waitedMs: patience };
+    log.info(fields, 'no free thread, state given back; raise --threads or lower --concurrency');
   }
   return { kind: 'aborted' };
 }

@@ -1,4 +1,4 @@
-/** What the result of a tick means for its state. Pure. */
+/** Turns the result of a tick into the outcome of its state. Pure. */
 import type { Outcome } from '../engine/session.ts';
 import type { Json } from '../machine/definition.ts';
 import type { Attempt, CommitRecord } from '../machine/record.ts';
@@ -8,38 +8,38 @@ import type { DecisionContext } from './decision-context.ts';
 import { failure, type PlannedTick } from './plan.ts';
 import type { TickResult } from './ports.ts';
 
-/** What a finished tick means for its state. */
 export function outcomeOfTick(
-  work: PlannedTick,
+  plan: PlannedTick,
   result: TickResult,
   started: string,
   context: DecisionContext,
   random: () => number,
 ): Outcome {
   if (result.kind === 'aborted') return { kind: 'release' };
-  if (result.kind === 'failed') return tryAgain(work, result.error, started, context, random);
+  if (result.kind === 'failed') return retryOrFail(plan, result.error, started, context, random);
   const { answer } = result;
-  const { name, state } = work.tick;
+  const { name, state } = plan.tick;
   const { registry, newest } = context;
-  const sequel = effectsOfAnswer(answer, { ...work, name, state, registry, newest }, context.now);
-  if (typeof sequel === 'string') {
-    // The tick would answer it again.
-    return tryAgain(work, { message: sequel, fatal: true }, started, context, random);
+  const effects = effectsOfAnswer(answer, { ...plan, name, state, registry, newest }, context.now);
+  if (typeof effects === 'string') {
+    // Not retried: the tick would give the same answer again.
+    return retryOrFail(plan, { message: effects, fatal: true }, started, context, random);
   }
   const output = answer.kind === 'done' ? answer.output : undefined;
-  const record = recordOf(work, sequel, output, started, context);
-  return { kind: 'commit', record, ...(sequel.rests && { rests: true }) };
+  const record = recordOf(plan, effects, output, started, context);
+  return { kind: 'commit', record, ...(effects.rests && { rests: true }) };
 }
 
-function tryAgain(
-  work: PlannedTick,
+/** Retries, or fails if this was the last attempt. */
+function retryOrFail(
+  plan: PlannedTick,
   error: Extract<TickResult, { kind: 'failed' }>['error'],
   started: string,
   context: DecisionContext,
   random: () => number,
 ): Outcome {
   const attempt: Attempt = {
-    attempt: work.tick.attempt,
+    attempt: plan.tick.attempt,
     session: context.session,
     worker: context.worker,
     started,
@@ -47,17 +47,17 @@ function tryAgain(
     result: 'failed',
     error,
   };
-  const attempts = [...work.attempts, attempt];
-  const verdict = retryVerdict(work.tick.activity.retry, attempts, random);
+  const attempts = [...plan.attempts, attempt];
+  const verdict = retryVerdict(plan.tick.activity.retry, attempts, random);
   if (verdict.kind === 'give-up') {
     const code = error.fatal === true ? 'fatal' : ATTEMPTS_EXHAUSTED;
-    return failure(work.tick, context, { code, reason: verdict.reason }, attempts);
+    return failure(plan.tick, context, { code, reason: verdict.reason }, attempts);
   }
   const notBefore = new Date(Date.parse(context.now) + verdict.after).toISOString();
   return { kind: 'retry', attempt: { ...attempt, notBefore } };
 }
 
-/** A terminal step without output or history leaves nothing behind: its flag is a link to the token. */
+/** Returns undefined for a terminal step without output, events or failed attempts: it needs no record. */
 function recordOf(
   { tick, attempts }: PlannedTick,
   { emit, branches, next }: StepEffects,
@@ -65,9 +65,9 @@ function recordOf(
   started: string,
   context: DecisionContext,
 ): CommitRecord | undefined {
-  const leaves =
+  const isNeeded =
     next !== undefined || emit.length > 0 || output !== undefined || attempts.length > 0;
-  if (!leaves) return undefined;
+  if (!isNeeded) return undefined;
   return {
     flockwork: 1,
     state: tick.name,

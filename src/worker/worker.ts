@@ -1,9 +1,9 @@
 /**
  * One worker on one engine: take → plan → tick → settle.
  *
- *   while it works      take what there are slots for; plan each task; tick it, or settle its outcome at once
- *   a tick has ended    settle its outcome; there is room for another task
- *   it stops            take nothing more; ticks have `drainMs` to end, then their signals abort
+ *   running         take as many tasks as there are free slots; plan each; tick it, or settle its outcome at once
+ *   a tick ends     settle its outcome; its slot is free for another task
+ *   stopping        take nothing more; ticks have `drainMs` to end, then their signals abort
  */
 import type { Engine } from '../engine/engine.ts';
 import type { Session, Settlement, Task, WorkerInfo } from '../engine/session.ts';
@@ -31,13 +31,16 @@ export class Worker implements SlotUser {
   /** Resolves when it has joined its engine; stays pending if that fails: see `run`. */
   readonly joined: Promise<void> = new Promise((resolve) => (this.#onJoined = resolve));
   #settler!: Settler;
-  /** Taken, and not yet decided. */
+  /** Tasks that are taken and not yet decided. */
   readonly #active = new Set<Task>();
-  readonly #settling = new Set<Promise<void>>();
+  /** Tasks that the engine has not answered for. */
+  #underWay = 0;
+  #onSettled: (() => void) | undefined;
   #taking: { readonly limit: number; readonly abort: AbortController } | undefined;
+  #isRetaking = false;
   #ending: Summary['end'] | undefined;
   #closed: Promise<void> | undefined;
-  /** Ticks that run. */
+  /** Number of running ticks. */
   #ticks = 0;
   #done = 0;
   #failed = 0;
@@ -50,7 +53,7 @@ export class Worker implements SlotUser {
     this.#settledLog = new SettledLog(ports.log);
   }
 
-  /** Ticks, and decisions under way. */
+  /** Number of ticks and decisions under way. */
   get running(): number {
     return this.#active.size;
   }
@@ -59,16 +62,22 @@ export class Worker implements SlotUser {
     return this.#active.size > 0 || !this.#hasJoined || !this.#session.isIdle;
   }
 
-  /** Takes again, when it waits for less than it has room for now. */
+  /** Repeats a pending take if there is more room than it asked for. */
   onRoom(): void {
-    if (this.#taking !== undefined && this.#room > this.#taking.limit) this.#taking.abort.abort();
+    if (this.#isRetaking || this.#taking === undefined || this.#room <= this.#taking.limit) return;
+    this.#isRetaking = true;
+    // Ticks that end in the same turn make room together.
+    queueMicrotask(() => {
+      this.#isRetaking = false;
+      if (this.#taking !== undefined && this.#room > this.#taking.limit) this.#endTake();
+    });
   }
 
   get #room(): number {
     return Math.max(0, this.#ports.slots.limit(this) - this.#active.size);
   }
 
-  /** Works until nothing is left, or until `stop` aborts and its ticks are settled. Throws what ends the session. */
+  /** Works until nothing is left, or until `stop` aborts and its ticks are settled. Throws errors of `join` and `take`. */
   async run(stop: AbortSignal): Promise<Summary> {
     this.#ports.slots.join(this);
     try {
@@ -90,16 +99,15 @@ export class Worker implements SlotUser {
     if (stop.aborted) onStop();
     try {
       await this.#take();
-      await this.#closed;
-      await Promise.all(this.#settling);
     } finally {
       stop.removeEventListener('abort', onStop);
-      await this.#session.close(0);
+      await (this.#closed ?? this.#session.close(0));
+      if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#onSettled = resolve));
     }
     return { ...this.counts, end: this.#ending ?? 'stopped' };
   }
 
-  /** So far. */
+  /** Counts so far. */
   get counts(): Pick<Summary, 'done' | 'failed'> {
     const unreadable = this.#hasJoined ? this.#session.unreadable : 0;
     return { done: this.#done, failed: this.#failed + unreadable };
@@ -149,42 +157,51 @@ export class Worker implements SlotUser {
   #end(end: Summary['end'], drainMs: number): void {
     this.#ending = end;
     this.#closed = this.#session.close(drainMs);
-    this.#taking?.abort.abort();
+    this.#endTake();
+  }
+
+  /** With a reason: without one each abort makes an exception, with its stack. */
+  #endTake(): void {
+    this.#taking?.abort.abort('take ended');
   }
 
   #begin(task: Task): void {
     this.#active.add(task);
-    const settling = this.#handle(task).finally(() => this.#settling.delete(settling));
-    this.#settling.add(settling);
+    this.#underWay += 1;
+    void this.#handle(task);
   }
 
   async #handle(task: Task): Promise<void> {
     try {
       if (!this.#library.hasLooked(task)) await this.#library.look(task);
-      const planned = await this.#plan(task);
-      if (planned.kind === 'tick') await this.#tickIfRoom(task, planned);
-      else if (planned.kind === 'unknown') {
-        await this.#settle({ hold: task, outcome: { kind: 'refuse', ...planned.refusal } }, task);
-      } else {
-        const { outcome, machine } = planned;
-        await this.#settle(
-          { hold: task, outcome, ...(machine !== undefined && { machine }) },
-          task,
-        );
-      }
+      const first = plan(task, this.#context(task));
+      await this.#carryOut(
+        task,
+        first.kind === 'unknown' ? await this.#lookFor(task, first) : first,
+      );
     } catch (error) {
       this.#ports.log.warn({ err: error, state: task.name }, 'cannot decide; state given back');
       await this.#settle({ hold: task, outcome: { kind: 'release' } }, task);
     }
+    this.#underWay -= 1;
+    if (this.#underWay === 0) this.#onSettled?.();
   }
 
-  /** A machine that is not known may have been stored a moment ago. */
-  async #plan(task: Task): Promise<Plan> {
-    const first = plan(task, this.#context(task));
-    if (first.kind !== 'unknown' || first.refusal.state !== undefined) return first;
+  /** Looks for an unknown machine among the stored ones: it may have been stored a moment ago. */
+  async #lookFor(task: Task, first: Extract<Plan, { kind: 'unknown' }>): Promise<Plan> {
+    if (first.refusal.state !== undefined) return first;
     const stored = await this.#library.learn(first.refusal.machine);
     if (stored === undefined) return plan(task, this.#context(task));
     return { kind: 'unknown', refusal: { ...first.refusal, stored } };
+  }
+
+  #carryOut(task: Task, planned: Plan): Promise<void> {
+    if (planned.kind === 'tick') return this.#tickIfRoom(task, planned);
+    if (planned.kind === 'unknown') {
+      return this.#settle({ hold: task, outcome: { kind: 'refuse', ...planned.refusal } }, task);
+    }
+    const { outcome, machine } = planned;
+    return this.#settle({ hold: task, outcome, ...(machine !== undefined && { machine }) }, task);
   }
 
   #context({ session }: Task): DecisionContext {
@@ -198,12 +215,12 @@ export class Worker implements SlotUser {
     };
   }
 
-  /** What was handed out to be decided at once may be a tick, of a machine that was learned a moment ago. */
-  async #tickIfRoom(task: Task, planned: PlannedTick): Promise<void> {
+  /** Without a free slot, releases the task: its machine was learned only after it was handed out as needing no slot. */
+  #tickIfRoom(task: Task, planned: PlannedTick): Promise<void> {
     if (this.#ticks >= this.#ports.slots.limit(this)) {
       return this.#settle({ hold: task, outcome: { kind: 'release' } }, task);
     }
-    await this.#tick(task, planned);
+    return this.#tick(task, planned);
   }
 
   async #tick(task: Task, planned: PlannedTick): Promise<void> {

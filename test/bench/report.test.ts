@@ -65,7 +65,7 @@ describe('the page', () => {
     expect(line('A\\|B')).toBe('| A\\|B | 1,000 | – |');
   });
 
-  test('no column and no line for what nobody measured', () => {
+  test('has no column and no line for a system that was not measured', () => {
     expect(page).not.toContain('unmeasured');
     expect(page).not.toContain('| Idler | – ');
   });
@@ -83,7 +83,7 @@ describe('the page', () => {
     expect(page).toContain('Not measured: Other: not there.');
   });
 
-  test('a row that nobody ran is left out', () => {
+  test('leaves out a row that was not run', () => {
     expect(renderPage({ ...report, results: [] }, [row], 'speed')).not.toContain('Drain of');
   });
 });

@@ -11,7 +11,7 @@ import { choose, impossible, same, type Cell } from '../../src/machine/table.ts'
 
 const NEVER = {
   pressure: 'never an outer door open onto another pressure, but for a leak',
-  changing: 'never an outer door not shut while the environment is changed, but to mend a leak',
+  changing: 'never an outer door not shut while the environment is changed, but to repair a leak',
   door: 'never the bay door open unless the environment is hostile',
   active: 'never the deck active with the door not open, or the environment not hostile',
   ready: 'never the deck ready with the door not closed, or the environment not hostile',

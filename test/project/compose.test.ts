@@ -1,4 +1,4 @@
-/** What compose.yaml passes on: all that a worker can be told. */
+/** compose.yaml passes on every option of a worker. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { WORK } from '../../src/cli/commands/worker.ts';
 import { environmentName } from '../../src/cli/option.ts';
 
 const text = readFileSync(resolve(import.meta.dirname, '../../compose.yaml'), 'utf8');
-/** As a user does who brings machines. */
+/** As a user with machines would edit it. */
 const uncommented = text.replace(/# - (FLOCKWORK_MACHINES|\.\/machines)/g, '- $1');
 
 interface Compose {
@@ -19,14 +19,14 @@ interface Compose {
 const workerOf = (yaml: string): Compose['services']['worker'] =>
   (parse(yaml) as Compose).services.worker;
 
-test('every option of a worker is passed on', () => {
+test('passes on every option of a worker', () => {
   const { environment, volumes } = workerOf(uncommented);
   const passed = environment.map((line) => line.split('=')[0]!);
   expect(passed.toSorted()).toEqual(WORK.map(environmentName).toSorted());
   expect(volumes).toContain('./machines:/machines:ro');
 });
 
-test('as it comes it needs no folder of machines, and logs for people', () => {
+test('needs no folder of machines by default, and logs in pretty format', () => {
   const { environment, volumes } = workerOf(text);
   expect(volumes).toEqual(['states:/stateFiles']);
   expect(environment).not.toContainEqual(expect.stringContaining('FLOCKWORK_MACHINES'));

@@ -1,4 +1,4 @@
-/** Every snippet of docs/machines.md is what it says: modules compile and load, commands print what stands below them. */
+/** Checks every snippet of docs/machines.md: modules compile and load, commands print the output below them. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -13,7 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => snippets.close());
 
-test('every snippet is one that is tried', () => {
+test('every snippet has a language that is checked', () => {
   const tried = ['ts', 'js', 'yaml', 'console', 'mermaid'];
   expect(snippets.all.filter(({ language }) => !tried.includes(language))).toEqual([]);
   expect(snippets.page.match(/^```\w/gm)).toHaveLength(snippets.all.length);
@@ -26,14 +26,14 @@ test('modules compile', async () => {
   expect(await snippets.compile()).toBe('');
 });
 
-describe('a command prints what stands below it', () => {
+describe('a command prints the output below it', () => {
   test.each(sessions)('%s', async (command, output) => {
     const [program, ...args] = command.split(' ');
     expect(program).toBe('flockwork');
     expect(await snippets.flockwork(...args)).toBe(output);
   });
 
-  test('the trip is forked, and joined', async () => {
+  test('forks and joins the trip', async () => {
     const rome = JSON.stringify({ state: 'trip', payload: { to: 'Rome' } });
     writeFileSync(join(snippets.folder, 'stateFiles', 'rome.state'), rome);
     await snippets.flockwork('worker', '--machines', 'trip.ts');
@@ -44,12 +44,12 @@ describe('a command prints what stands below it', () => {
     expect(shown.chain.at(-1)!.output).toEqual({ flight: by('flight'), hotel: by('hotel') });
   });
 
-  test('the diagram is the one of the door', async () => {
+  test('shows the diagram of the door', async () => {
     const diagram = snippets.all.find(({ language }) => language === 'mermaid')!;
     expect(await snippets.flockwork('graph', 'door.ts')).toBe(diagram.text);
   });
 
-  test('what is said to be right is', async () => {
+  test('validates the machines that it calls right', async () => {
     const right = ['door.ts', 'hatch.ts', 'scan.ts', 'parcel.ts', 'trip.ts', 'orders.yaml'];
     expect(await snippets.flockwork('validate', ...right)).toBe('6 checked, all right\n');
   });

@@ -1,4 +1,4 @@
-/** The hook that changes a source while it is loaded: it has to be sure that it did. */
+/** The hook that changes a source while it is loaded, and fails if it could not. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,11 +19,14 @@ function run(mutant: Mutant, program: string): { stdout: string; stderr: string 
 
 const EXPLORED_TOO = EXPLORED.map(({ what, ...mutant }) => ({ name: what, ...mutant }));
 
-test.each([...SIMULATED, ...EXPLORED_TOO])('$name: there is one such place', ({ file, find }) => {
-  expect(readFileSync(join(ROOT, file), 'utf8').split(find)).toHaveLength(2);
-});
+test.each([...SIMULATED, ...EXPLORED_TOO])(
+  '$name: the place to change occurs once',
+  ({ file, find }) => {
+    expect(readFileSync(join(ROOT, file), 'utf8').split(find)).toHaveLength(2);
+  },
+);
 
-test('the module is loaded with the change, types and all', () => {
+test('loads the module with the change, types included', () => {
   const mutant = {
     file: 'src/volume/pulse.ts',
     find: "padStart(15, '0')",
@@ -34,7 +37,7 @@ test('the module is loaded with the change, types and all', () => {
   expect(run(mutant, program)).toMatchObject({ stdout: '007\n', stderr: '' });
 });
 
-test('so it is in a thread that is started without flags and without an environment', () => {
+test('loads it so in a thread that is started without flags and environment', () => {
   const folder = mkdtempSync(join(tmpdir(), 'flockwork-mutant-'));
   try {
     const lease = join(folder, 'lease');
@@ -46,9 +49,9 @@ test('so it is in a thread that is started without flags and without an environm
       const onSample = () => {
         process.stdout.write(readFileSync(lease));
         clearInterval(waiting);
-        void heart.stop();
+        void heartbeat.stop();
       };
-      const heart = startHeartbeatThread({ lease, counter: 5, interval: 1e6, onSample });`;
+      const heartbeat = startHeartbeatThread({ lease, counter: 5, interval: 1e6, onSample });`;
     const mutant = {
       file: 'src/volume/pulse.ts',
       find: 'this.#counter += 1',
@@ -61,9 +64,9 @@ test('so it is in a thread that is started without flags and without an environm
 });
 
 test.each([
-  ['is not there', 'no such text'],
-  ['is there twice', 'counter'],
-])('a place that %s is an error', (_, find) => {
+  ['does not occur', 'no such text'],
+  ['occurs twice', 'counter'],
+])('fails when the place %s', (_, find) => {
   const { stdout, stderr } = run(
     { file: 'src/volume/pulse.ts', find, replace: '' },
     `process.stdout.write('ran');`,

@@ -1,4 +1,4 @@
-/** What is published: built from scratch, listed, and run. */
+/** The published package: built from scratch, listed, and run. */
 import { execFileSync } from 'node:child_process';
 import {
   mkdirSync,
@@ -18,7 +18,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const run = (command: string, args: string[], cwd = ROOT): string =>
   execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 
-/** The dependencies are those of the checkout, without XState, which does not come with the package. */
+/** Links the checkout's dependencies, without XState, which is not a dependency of the package. */
 function linkDependencies(folder: string): void {
   mkdirSync(folder);
   for (const name of readdirSync(join(ROOT, 'node_modules'))) {
@@ -26,7 +26,7 @@ function linkDependencies(folder: string): void {
   }
 }
 
-/** Machines outside the package: in a folder without any package, in a CommonJS project, in a project that has XState. */
+/** Writes machines outside the package: in a folder without a package, a CommonJS project, and a project with XState. */
 function writeModules(parent: string): string[] {
   const machine = "machine({ name: 'one', activities: { a: () => done(x) } })";
   const modules = [
@@ -61,7 +61,7 @@ function writeModules(parent: string): string[] {
   return modules.flatMap(([path]) => (path.includes('lib') ? [] : [join(parent, path)]));
 }
 
-test('the packed files are the built code, the schemas, the docs and the examples, and the command runs from them', () => {
+test('packs the built code, schemas, docs and examples, and the command runs from them', () => {
   const folder = mkdtempSync(join(tmpdir(), 'flockwork-pack-'));
   try {
     const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', folder])) as [
@@ -119,9 +119,9 @@ test('the packed files are the built code, the schemas, the docs and the example
       failed: [],
       left: 0,
     });
-    // Modules that have no copy of the package beside them get the running one.
+    // Modules without their own copy of the package get the running one.
     expect(run(main, ['validate', ...writeModules(folder)])).toBe('4 checked, all right\n');
-    // Its other processes are found beside it.
+    // The command finds the modules of its other processes.
     const examined = JSON.parse(run(main, ['doctor', join(folder, 'states'), '--json']));
     expect(examined).toMatchObject({ usable: true, measured: { race: { twoWinners: 0 } } });
   } finally {

@@ -1,4 +1,4 @@
-/** The house rules of docs/architecture.md, enforced: who may import whom, what stays pure, how large. */
+/** Checks the rules of docs/architecture.md (imports, purity, file size) and the words of all texts. */
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 const SRC = join(import.meta.dirname, '../../src');
 const MAX_LINES = 600;
 
-/** Folder → what it may import of the house. A path with a slash is one file, not its folder. */
+/** Folder of src/ → the folders and files of src/ that it may import, besides itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   machine: [],
   engine: ['machine'],
@@ -23,10 +23,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'index.ts': ['machine', 'check', 'engine', 'worker', 'api'],
 };
 
-/** What a worker does not know: how a volume shares its work out. */
+/** Concepts of a volume, which a worker must not know. */
 const VOLUME_WORDS = /(?<!\.)\b(phase|cycle|window|roster|ring|slice)s?\b/i;
 
-/** Folders, and files, that judge and compute, and leave doing to others. */
+/** Folders and files without effects. */
 const PURE: readonly string[] = [
   'machine',
   'volume/phases',
@@ -51,7 +51,7 @@ const PURE: readonly string[] = [
   'xstate/react.ts',
 ];
 
-/** What has to come in through a port. Types are erased, so `Promise<…>` as a type is no offence. */
+/** Effects that must come in through a port. Types are erased, so `Promise<…>` as a type is allowed. */
 const IMPURE: readonly RegExp[] = [
   /\basync\b/,
   /\bawait\b/,
@@ -63,13 +63,13 @@ const IMPURE: readonly RegExp[] = [
   /from 'node:(?!path\/posix')/,
 ];
 
-/** Comments and texts say what they like. */
+/** Removes comments and template texts. */
 function codeOf(source: string): string {
   return (
     source
       .replace(/\/\*[^]*?\*\//g, '')
       .replace(/(^|\s)\/\/.*$/gm, '')
-      // A hash is a function of its text.
+      // A hash is a pure function of its text.
       .replace("import { createHash } from 'node:crypto';", '')
       .replace(/`(?:\\.|[^`\\$]|\$(?!\{))*`/g, '``')
   );
@@ -98,9 +98,9 @@ function violations({ path, text }: SourceFile): string[] {
       if (rule.test(code)) found.push(`${path} is not pure: ${rule.exec(code)![0]}`);
   }
   const word = folder === 'worker' ? VOLUME_WORDS.exec(text) : null;
-  if (word !== null) found.push(`${path} says "${word[0]}", which only volume/ knows`);
+  if (word !== null) found.push(`${path} says "${word[0]}", a concept of volume/`);
   if (folder !== 'xstate' && /\bfrom 'xstate'/.test(text)) {
-    found.push(`${path} may not import xstate, which need not be installed`);
+    found.push(`${path} may not import xstate, an optional dependency`);
   }
   return [...found, ...shapeProblems({ path, text })];
 }
@@ -109,7 +109,8 @@ function shapeProblems({ path, text }: SourceFile): string[] {
   const found: string[] = [];
   const lines = text.split('\n').length - 1;
   if (lines > MAX_LINES) found.push(`${path} has ${lines} lines: probably two concepts`);
-  if (!/^(#!.*\n)?\/\*\*/.test(text)) found.push(`${path} does not begin by saying what it is for`);
+  if (!/^(#!.*\n)?\/\*\*/.test(text))
+    found.push(`${path} does not begin with a comment on its purpose`);
   return found;
 }
 
@@ -122,12 +123,12 @@ function filesIn(folder: string): SourceFile[] {
 
 const files: SourceFile[] = filesIn(SRC);
 
-test('every file keeps the rules', () => {
+test('every file of src/ follows the rules', () => {
   expect(files.length).toBeGreaterThan(40);
   expect(files.flatMap(violations)).toEqual([]);
 });
 
-test('no import leads back to the file that it is in', () => {
+test('imports have no cycles', () => {
   const imports = new Map(
     files.map(({ path, text }) => [
       path,
@@ -150,6 +151,69 @@ test('no import leads back to the file that it is in', () => {
   expect(cycles).toEqual([]);
 });
 
+/** The subject of a sentence is a named thing: banned word → what to write instead. */
+const BANNED_WORDS: Readonly<Record<string, string>> = {
+  whoever: 'the session, worker, process or user that …',
+  nobody: 'no session, no worker, no user',
+  somebody: 'a session, a worker, a user',
+  everybody: 'every session, all workers, all users',
+  he: 'the session, the worker, the user',
+  him: 'the session, the worker, the user',
+  his: "its, the session's, the user's",
+  'the dead': 'dead sessions',
+  'the living': 'live sessions',
+  bury: 'remove, recover (a dead session)',
+  heart: 'heartbeat',
+  owed: 'unfinished, pending',
+  mend: 'repair, fix, resolve',
+  'in vain': 'without effect, unsuccessfully',
+};
+
+/** Texts in which a banned word is a name. */
+const ALLOWED_WORDS: Readonly<Record<string, readonly string[]>> = {
+  // The hash of these names decides about faults: other names change what a seed means.
+  'src/sim/rare-faults.ts': ["'nobody'"],
+  'src/sim/foreign-entries.ts': ["'nobody.aaaaaaaa'"],
+};
+
+const BANNED = new RegExp(
+  `\\b(${Object.keys(BANNED_WORDS).join('|').replaceAll(' ', '[\\s*/#]+')})\\b`,
+  'gi',
+);
+
+function wordProblems({ path, text }: SourceFile): string[] {
+  const checked = (ALLOWED_WORDS[path] ?? []).reduce(
+    (rest, name) => rest.replaceAll(name, ''),
+    text,
+  );
+  return Array.from(checked.matchAll(BANNED), ({ 0: found, index }) => {
+    const line = checked.slice(0, index).split('\n').length;
+    const word = found.replaceAll(/[\s*/#]+/g, ' ');
+    return `${path}:${line}: "${word}": write ${BANNED_WORDS[word.toLowerCase()]}`;
+  });
+}
+
+test('comments, messages, test names and docs have no banned words', () => {
+  const root = join(SRC, '..');
+  const patterns = [
+    '{src,test,bench,examples}/**/*.{ts,yaml,sh,c}',
+    'test/docker/run',
+    '.ci/*',
+    '*.yaml',
+    'Dockerfile',
+    'docs/*.md',
+    '{README,CONTRIBUTING,SECURITY}.md',
+  ];
+  // Not CHANGELOG.md, which quotes texts of earlier versions, and not this file, which has the list.
+  const paths = globSync(patterns, { cwd: root, exclude: (path) => path.includes('node_modules') });
+  expect(paths.length).toBeGreaterThan(400);
+  const problems = paths
+    .filter((path) => path !== 'test/project/tidy.test.ts')
+    .toSorted()
+    .flatMap((path) => wordProblems({ path, text: readFileSync(join(root, path), 'utf8') }));
+  expect(problems).toEqual([]);
+});
+
 test('the names of exported types are unique', () => {
   const places = new Map<string, string[]>();
   for (const { path, text } of files) {
@@ -160,18 +224,34 @@ test('the names of exported types are unique', () => {
   expect([...places].filter(([, paths]) => paths.length > 1)).toEqual([]);
 });
 
-test('every file of the benchmark keeps its size, and says what it is for', () => {
+test('every file of bench/ has a purpose and at most 600 lines', () => {
   const bench = filesIn(join(SRC, '../bench'));
   expect(bench.length).toBeGreaterThan(20);
   expect(bench.flatMap(shapeProblems)).toEqual([]);
 });
 
-test('every folder is one of the house', () => {
+test('every folder of src/ is listed with its imports', () => {
   const folders = new Set(files.map(({ path }) => path.split('/')[0]!));
   expect([...folders].filter((folder) => MAY_IMPORT[folder] === undefined)).toEqual([]);
 });
 
-describe('the rules bite', () => {
+describe('wordProblems', () => {
+  test('finds a banned word in any case and over a line break, with its line and replacement', () => {
+    const text = '/** Only one.\n * Whoever looks in\n * vain. */\n';
+    expect(wordProblems({ path: 'a.ts', text })).toEqual([
+      `a.ts:2: "Whoever": write ${BANNED_WORDS['whoever']}`,
+      `a.ts:2: "in vain": write ${BANNED_WORDS['in vain']}`,
+    ]);
+  });
+
+  test('accepts longer words, and the exceptions of a file', () => {
+    const text = "heartbeat, mended, 'nobody'";
+    expect(wordProblems({ path: 'src/sim/rare-faults.ts', text })).toEqual([]);
+    expect(wordProblems({ path: 'src/sim/rare-faults.ts', text: 'nobody' })).toHaveLength(1);
+  });
+});
+
+describe('violations', () => {
   const head = '/** What. */\n';
   test.each([
     [
@@ -202,11 +282,11 @@ describe('the rules bite', () => {
     expect(violations({ path, text: head + text }).join()).toContain(expected);
   });
 
-  test('a file without a heading', () => {
+  test('finds a file without a comment at its head', () => {
     expect(violations({ path: 'volume/a.ts', text: 'export const x = 1;\n' })).toHaveLength(1);
   });
 
-  test('but what is allowed is', () => {
+  test('accepts allowed imports, and types and comments of effects', () => {
     const text = `${head}import { x } from '../engine/session.ts';\nimport { y } from '../machine/name.ts';\n`;
     expect(violations({ path: 'worker/a.ts', text })).toEqual([]);
     const pure = `${head}// Date.now() is a port's business\nexport type Y = Promise<number>;\nconst z = new Date(0);\n`;

@@ -294,7 +294,7 @@ async function work(volume: TestVolume, ant: TestSession): Promise<void> {
     );
     await survive('bring back', () => session.bringBack(cycle, OPEN, async () => true));
     await survive('archive', () => session.archive(cycle, OPEN, () => false));
-    await survive('owed', () => session.countUnfinishedCommits());
+    await survive('unfinished commits', () => session.countUnfinishedCommits());
     await survive('sessions', () => session.sessions());
   }
 }

@@ -35,11 +35,11 @@ afterEach(async () => {
 
 function setUp() {
   const clock = new StillClock();
-  const logged: [string, string][] = [];
+  const logged: unknown[][] = [];
   const line =
     (level: string) =>
-    (_facts: object, message: string): void =>
-      void logged.push([level, message]);
+    (fields: object, message: string): void =>
+      void logged.push([level, fields, message]);
   const log: Log = {
     debug: line('debug'),
     info: line('info'),
@@ -63,7 +63,8 @@ function setUp() {
   started.push(threads);
   const run = async (state: string, payload: Json = {}, more: Partial<TickTask> = {}) => {
     const resolved = resolveState(registry, { machine: 'm', state, payload });
-    if (!resolved.ok || resolved.kind !== 'runnable') throw new Error('it does not run');
+    if (!resolved.ok || resolved.kind !== 'runnable')
+      throw new Error(`expected ${state} to be runnable`);
     const { activity } = resolved;
     const task = taskOf(activity, { state, payload, ...more });
     const result = await threads.execute(task, never);
@@ -76,7 +77,7 @@ function setUp() {
 const HERE = true;
 const IN_A_THREAD = false;
 
-test('an activity that has blocked the thread runs in another one from then on', async () => {
+test('runs an activity in a separate thread after it has blocked the worker’s own', async () => {
   const { run, logged } = setUp();
   expect(await run('block', { ms: 50 })).toBe(HERE);
   expect(await run('block', { ms: 51 })).toBe(HERE);
@@ -86,25 +87,25 @@ test('an activity that has blocked the thread runs in another one from then on',
   expect(logged).toEqual([
     [
       'info',
-      "the tick of x.state blocked this worker's thread for 51 ms; activity block of machine m runs in a thread from now on",
+      { state: 'x.state', machine: 'm', activity: 'block', blockedMs: 51 },
+      "tick blocked this worker's thread; its activity runs in a separate thread from now on",
     ],
   ]);
 });
 
-test('one that blocks it for long is warned about, and keeps its result', async () => {
+test('logs a warning for a tick that blocks for long, and keeps its result', async () => {
   const { run, logged } = setUp();
   expect(await run('block', { ms: 25_000 })).toBe(HERE);
   expect(logged).toMatchObject([
     [
       'warn',
-      expect.stringContaining(
-        "the tick of x.state blocked this worker's thread for 25.0 s, longer than its timeout of 2.0 s; ",
-      ),
+      { blockedMs: 25_000, timeoutMs: 2000 },
+      expect.stringContaining("tick blocked this worker's thread"),
     ],
   ]);
 });
 
-test('one slow tick among thousands that are quick is an accident', async () => {
+test('keeps an activity in the thread when one of many quick ticks was slow', async () => {
   const { run } = setUp();
   for (let call = 0; call < 60; call += 1) await run('other');
   await run('other', { ms: 51 });
@@ -113,7 +114,7 @@ test('one slow tick among thousands that are quick is an accident', async () => 
   expect(await run('other')).toBe(IN_A_THREAD);
 });
 
-test('what has cost a worker runs in a thread at once', async () => {
+test('runs a suspect tick in a separate thread', async () => {
   const { run } = setUp();
   expect(await run('other', {}, { isSuspect: true })).toBe(IN_A_THREAD);
   expect(await run('other')).toBe(HERE);

@@ -8,7 +8,7 @@ const NOTHING = { inherited: {}, own: {}, input: undefined };
 const bytes = (env: Record<string, string>): number =>
   Object.entries(env).reduce((sum, [name, value]) => sum + Buffer.byteLength(name + value) + 2, 0);
 
-test('says which step it is, and what its payload is', () => {
+test('has the step and its payload', () => {
   const payload = { file: 'a b.png', n: 1.5, ok: true, no: null, list: [1], 'more-of it': 'x' };
   expect(commandEnvironment(task(payload), { ...NOTHING, input: '/tmp/1.json' })).toEqual({
     FLOCKWORK_DIR: '/vol',
@@ -26,7 +26,7 @@ test('says which step it is, and what its payload is', () => {
   });
 });
 
-test('the activity has the last word, and nothing of an outer step is left', () => {
+test('the activity’s variables override, and those of an outer step are removed', () => {
   const env = commandEnvironment(task({ a: 1 }), {
     inherited: { PATH: '/bin', FLOCKWORK_STEP_VALUE_B: 'outer', LANG: 'C' },
     own: { LANG: 'de', FLOCKWORK_STEP_VALUE_A: 'mine' },
@@ -47,7 +47,7 @@ test.each([
   expect(Object.keys(env)).not.toContain('FLOCKWORK_STEP_VALUE_A_B');
 });
 
-test('a value of 128 KiB with its name fits, one byte more does not', () => {
+test('has a value of 128 KiB with its name, and omits one of a byte more', () => {
   const room = 128 * 1024 - 'FLOCKWORK_STEP_VALUE_A'.length - 2;
   const names = (length: number) =>
     Object.keys(commandEnvironment(task({ a: 'x'.repeat(length) }), NOTHING));
@@ -55,7 +55,7 @@ test('a value of 128 KiB with its name fits, one byte more does not', () => {
   expect(names(room + 1)).not.toContain('FLOCKWORK_STEP_VALUE_A');
 });
 
-test('many values take no more than a process takes, with what is inherited', () => {
+test('keeps all variables together, inherited ones included, within the limit of a process', () => {
   const values = Array.from({ length: 50 }, (_, index) => [`v${index}`, 'y'.repeat(100_000)]);
   const inherited = { BIG: 'z'.repeat(120_000) };
   const env = commandEnvironment(task(Object.fromEntries(values)), { ...NOTHING, inherited });
@@ -63,7 +63,7 @@ test('many values take no more than a process takes, with what is inherited', ()
   expect(bytes(env)).toBeLessThan(1024 * 1024);
 });
 
-test('a minimal one has no payload', () => {
+test('has no payload when it is minimal', () => {
   expect(Object.keys(commandEnvironment(task({ a: 1 }), NOTHING, true))).toEqual([
     'FLOCKWORK_DIR',
     'FLOCKWORK_STEP_INSTANCE',

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { CommandLimit } from '../../src/worker/command-limit.ts';
 
-test('no more than the limit enter, and one that leaves wakes the first that waits', () => {
+test('lets commands enter up to the limit, and one that leaves wakes the first that waits', () => {
   const limit = new CommandLimit(2, () => 0);
   expect([limit.enter(), limit.enter(), limit.enter()]).toEqual([true, true, false]);
   const [first, second] = [vi.fn(), vi.fn()];
@@ -13,7 +13,7 @@ test('no more than the limit enter, and one that leaves wakes the first that wai
   expect([limit.enter(), limit.enter()]).toEqual([true, false]);
 });
 
-test('after a refusal by the system fewer enter, for a while', () => {
+test('lowers the limit for a while after a refusal by the system', () => {
   let now = 0;
   const limit = new CommandLimit(Number.POSITIVE_INFINITY, () => now);
   for (let count = 0; count < 9; count += 1) limit.enter();
@@ -24,7 +24,7 @@ test('after a refusal by the system fewer enter, for a while', () => {
   expect(limit.enter()).toBe(true);
 });
 
-test('one at least may always try', () => {
+test('always lets at least one enter', () => {
   const limit = new CommandLimit(10, () => 0);
   limit.enter();
   limit.refuse();

@@ -75,13 +75,13 @@ describe('a command has ended when its process has', () => {
     expect(isAlive(pidIn('pid'))).toBe(true);
   });
 
-  test('and all that it has printed has been read', async () => {
+  test('and all of its output has been read', async () => {
     const { run } = setUp();
     const task = command(`head -c 1000000 /dev/zero | tr '\\0' x`, { output: 'text' });
     expect(await run(task)).toEqual(output('x'.repeat(1_000_000)));
   });
 
-  test('a child that cleans up at the timeout has its time', async () => {
+  test('a child has time to clean up at the timeout', async () => {
     const { run } = setUp();
     const child = `trap 'sleep 0.2; echo > $F/clean; exit' TERM; echo > $F/ready; while :; do sleep 0.05; done`;
     const worker = new AbortController();
@@ -92,7 +92,7 @@ describe('a command has ended when its process has', () => {
     expect(existsSync(join(folder, 'clean'))).toBe(true);
   });
 
-  test('one that prints without end is ended', async () => {
+  test('a command that prints without end is stopped', async () => {
     const { run } = setUp();
     const result = await run(command('yes'));
     expect(result).toMatchObject({ kind: 'failed', error: { fatal: true } });
@@ -100,7 +100,7 @@ describe('a command has ended when its process has', () => {
 });
 
 describe('what a command gets', () => {
-  test('its input as a file that only this user can read, and that is gone afterwards', async () => {
+  test('its input as a file that only this user can read, removed afterwards', async () => {
     const { run } = setUp();
     const shown = 'ls -l "$FLOCKWORK_STEP_INPUT" >&2; cmp - "$FLOCKWORK_STEP_INPUT" >&2 || exit 1';
     const tell = `printf '"%s"' "$FLOCKWORK_STEP_INPUT"`;
@@ -115,13 +115,13 @@ describe('what a command gets', () => {
     expect(logged).toEqual([expect.stringMatching(/^-rw-------/)]);
   });
 
-  test('nothing of the worker’s environment but what it is to inherit', async () => {
+  test('of the worker’s environment only the inherited part', async () => {
     const { run } = setUp();
     const task = command(`printf '"%s"' "$HOME"`);
     expect(await run({ ...task, directory: '/vol' })).toEqual(output(''));
   });
 
-  test('a payload that no environment holds by the file only', async () => {
+  test('a payload that is too long for an environment only in its file', async () => {
     const { run } = setUp();
     const task = command(
       `node -e 'console.log(require("fs").readFileSync(process.env.FLOCKWORK_STEP_INPUT, "utf8").length > 150000, process.env.FLOCKWORK_STEP_PAYLOAD === undefined)'`,
@@ -134,8 +134,8 @@ describe('what a command gets', () => {
 
 describe('a command that cannot be started', () => {
   test.each([
-    [{ cwd: 'not/there' }, 'not/there, and there is none'],
-    [{ cwd: 'package.json' }, 'package.json, and it is no directory'],
+    [{ cwd: 'not/there' }, 'not/there does not exist'],
+    [{ cwd: 'package.json' }, 'package.json is not a directory'],
   ])('is a failed attempt that names its working directory: %o', async (more, words) => {
     const { run } = setUp();
     const result = await run(command('true', more));
@@ -168,7 +168,7 @@ function runInProcess(
     import { realClock } from '${source}/cli/node-ports.ts';
     import { commandTask } from '${import.meta.dirname}/task.ts';
     const said = [];
-    const line = (facts, message) => void said.push(message);
+    const line = ({ limit }, message) => void said.push({ message, limit });
     const log = { debug: line, info: line, warn: line, error: line };
     const options = { clock: realClock, log, print: () => undefined, pauseScale: 1, patience: 60_000 };
     const execute = createExecute(options);
@@ -184,7 +184,7 @@ function runInProcess(
   return new Promise((resolve) => child.on('close', (status) => resolve({ status, text })));
 }
 
-test('more commands than there are descriptors for wait, none fails, and the limit is told once', async () => {
+test('lets commands wait for file descriptors, fails none, and logs the limit once', async () => {
   const script = `
     const all = Array.from({ length: 60 }, () => execute(commandTask('sleep 0.1'), never));
     const kinds = new Set((await Promise.all(all)).map(({ kind }) => kind));
@@ -192,11 +192,16 @@ test('more commands than there are descriptors for wait, none fails, and the lim
   const { text } = await runInProcess(script, 'ulimit -n 100');
   expect(JSON.parse(text)).toEqual({
     kinds: ['answer'],
-    said: [expect.stringContaining('limit of open files of this process (ulimit -n)')],
+    said: [
+      {
+        message: expect.stringContaining('cannot start more commands at a time'),
+        limit: 'open files of this process (ulimit -n)',
+      },
+    ],
   });
 });
 
-test('no command outlives a process that ends', async () => {
+test('kills commands when the process ends', async () => {
   const script = `
     import { existsSync } from 'node:fs';
     void execute(commandTask('(trap "" TERM INT HUP; echo $$ > $F/new; mv $F/new $F/pid; exec sleep 600)'), never);

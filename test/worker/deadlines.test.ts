@@ -16,7 +16,7 @@ function setUp() {
 }
 const settled = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
-test('each at its time, in whatever order they were made', async () => {
+test('calls each at its time, in any order of creation', async () => {
   const { passed, add, pass } = setUp();
   add('second', 200);
   add('first', 100);
@@ -32,7 +32,7 @@ test('each at its time, in whatever order they were made', async () => {
   expect(passed).toEqual(['first', 'second', 'third']);
 });
 
-test('one that passes while another is told', async () => {
+test('calls one that passes while another is called', async () => {
   const clock = new StillClock();
   const deadlines = new Deadlines(clock);
   const passed: string[] = [];
@@ -45,7 +45,7 @@ test('one that passes while another is told', async () => {
   expect(passed).toEqual(['other']);
 });
 
-test('a new first one moves the timer, and leaves no other', async () => {
+test('moves its one timer when a new deadline is the first', async () => {
   const { clock, add } = setUp();
   add('second', 200);
   add('first', 100);
@@ -53,7 +53,7 @@ test('a new first one moves the timer, and leaves no other', async () => {
   expect([clock.sleeps, clock.timers]).toEqual([2, 1]);
 });
 
-test('one that has ended never passes, and does not take the others with it', async () => {
+test('never calls one that was cancelled, and keeps the others', async () => {
   const { passed, add, pass } = setUp();
   const end = add('ended', 100);
   add('other', 300);
@@ -65,17 +65,17 @@ test('one that has ended never passes, and does not take the others with it', as
   expect(passed).toEqual(['other']);
 });
 
-test('a timer that goes off too early is set again', async () => {
+test('sets its timer again when it fires too early', async () => {
   const { clock, passed, add, pass } = setUp();
   add('one', 100);
-  clock.goOffEarly();
+  clock.fireEarly();
   await settled();
   expect(passed).toEqual([]);
   await pass(100);
   expect(passed).toEqual(['one']);
 });
 
-test('one timer for all, and none when nobody waits: the process could not end', async () => {
+test('has one timer for all, and none without a deadline, so that the process can end', async () => {
   const { clock, passed, add, pass } = setUp();
   const ends = Array.from({ length: 1000 }, (_, index) => add(`${index}`, 1000 + index));
   expect([clock.sleeps, clock.timers]).toEqual([1, 1]);
@@ -87,7 +87,7 @@ test('one timer for all, and none when nobody waits: the process could not end',
   expect([passed, clock.timers]).toEqual([['last'], 0]);
 });
 
-test('ending one and adding the next at once leaves the timer as it is', async () => {
+test('keeps its timer when a deadline is added as soon as another is cancelled', async () => {
   const { clock, add } = setUp();
   let end = add('0', 1000);
   for (let index = 1; index < 100; index += 1) {

@@ -25,8 +25,8 @@ function setUp(pauseScale = 1) {
 }
 const never = new AbortController().signal;
 
-describe('what a tick sees of others', () => {
-  test('is told as it was when it began, and is its own to change', async () => {
+describe('what a tick observes of other instances', () => {
+  test('is as of its start, and a copy', async () => {
     const { execute } = setUp();
     const one = tick(({ sensor }) => {
       Object.assign(sensor('lamp')!, { payload: 'mine' });
@@ -38,20 +38,20 @@ describe('what a tick sees of others', () => {
   });
 
   test.each(['bell', 'toString', '__proto__'])(
-    'nothing of %s, which its machine does not name',
+    'fails when it reads %s, which its machine does not observe',
     async (name) => {
       const { execute } = setUp();
       const result = await execute(
         tick(({ sensor }) => done(sensor(name)!.state)),
         never,
       );
-      const message = `machine m does not look at ${name}: name it in its sensors`;
+      const message = `cannot observe ${name}: name it in the sensors of machine m`;
       expect(result).toMatchObject({ kind: 'failed', error: { message } });
     },
   );
 });
 
-describe('one attempt always comes back', () => {
+describe('execute always resolves', () => {
   test('with the answer', async () => {
     const { execute, printed, logged } = setUp();
     const result = await execute(
@@ -71,29 +71,29 @@ describe('one attempt always comes back', () => {
       { message: 'no' },
     ],
     [
-      'throws what cannot even be shown',
+      'throws a value that cannot be shown',
       () => {
         throw Object.create(null);
       },
-      { message: 'the tick threw what cannot be shown' },
+      { message: 'the tick threw a value that cannot be shown' },
     ],
     ['rejects', async () => Promise.reject(new Error('later')), { message: 'later' }],
     [
-      'throws what is no error',
+      'throws a value that is not an error',
       () => {
         throw 'text';
       },
       { message: 'the tick threw text' },
     ],
     [
-      'gives up',
+      'throws a FatalError',
       () => {
         throw new FatalError('never');
       },
       { message: 'never', fatal: true },
     ],
     [
-      'rejects later, for good',
+      'rejects with a FatalError',
       async () => {
         await Promise.resolve();
         throw new FatalError('never');
@@ -101,7 +101,7 @@ describe('one attempt always comes back', () => {
       { message: 'never', fatal: true },
     ],
     [
-      'answers rubbish',
+      'answers an invalid value',
       () => 42,
       { message: 'the tick must return done(), next(), later(), wait() or fork(), got 42' },
     ],
@@ -110,7 +110,7 @@ describe('one attempt always comes back', () => {
     expect(await execute(tick(run), never)).toMatchObject({ kind: 'failed', error });
   });
 
-  test('at its timeout, whether it listens or not, and its signal says so', async () => {
+  test('at its timeout, and aborts the tick’s signal', async () => {
     const { execute, clock } = setUp();
     let signal: AbortSignal | undefined;
     const running = execute(
@@ -124,7 +124,7 @@ describe('one attempt always comes back', () => {
     expect(signal?.aborted).toBe(true);
   });
 
-  test('at its timeout, and what it says later counts for nothing', async () => {
+  test('at its timeout, and ignores a later answer', async () => {
     const { execute, clock } = setUp();
     let answer!: (value: unknown) => void;
     const running = execute(
@@ -137,7 +137,7 @@ describe('one attempt always comes back', () => {
     expect(await running).toMatchObject({ error: { message: 'timed out after 1.0 s' } });
   });
 
-  test('its signal, read when all is over, says so too', async () => {
+  test('at its timeout, and a signal that is read afterwards is aborted too', async () => {
     const { execute, clock } = setUp();
     let context!: TickContext;
     const running = execute(
@@ -152,7 +152,7 @@ describe('one attempt always comes back', () => {
     await expect(context.pause(0)).rejects.toThrow('timed out');
   });
 
-  test('as aborted, when the worker has to let go', async () => {
+  test('as aborted, when the worker aborts it', async () => {
     const { execute } = setUp();
     const worker = new AbortController();
     const running = execute(
@@ -163,7 +163,7 @@ describe('one attempt always comes back', () => {
     expect(await running).toEqual({ kind: 'aborted' });
   });
 
-  test('as aborted too, when it does not listen', async () => {
+  test('as aborted, when the tick ignores its signal', async () => {
     const { execute } = setUp();
     const worker = new AbortController();
     const running = execute(
@@ -174,7 +174,7 @@ describe('one attempt always comes back', () => {
     expect(await running).toEqual({ kind: 'aborted' });
   });
 
-  test('as aborted, without beginning, when the worker has let go already', async () => {
+  test('as aborted, without starting the tick, when the worker has aborted it already', async () => {
     const { execute, printed } = setUp();
     const result = await execute(
       tick(({ print }) => (print('begun'), done())),
@@ -183,7 +183,7 @@ describe('one attempt always comes back', () => {
     expect([result, printed]).toEqual([{ kind: 'aborted' }, []]);
   });
 
-  test('its signal aborts with the worker’s', async () => {
+  test('as aborted, and aborts the tick’s signal with the worker’s', async () => {
     const { execute } = setUp();
     const worker = new AbortController();
     let signal!: AbortSignal;
@@ -198,8 +198,8 @@ describe('one attempt always comes back', () => {
   });
 });
 
-describe('what a quick tick costs', () => {
-  test('one that answers at once: no timer', async () => {
+describe('timers of quick ticks', () => {
+  test('there is none for a tick that answers at once', async () => {
     const { execute, clock } = setUp();
     for (let count = 0; count < 100; count += 1)
       await execute(
@@ -209,7 +209,7 @@ describe('what a quick tick costs', () => {
     expect(clock.sleeps).toBe(0);
   });
 
-  test('those that overlap: one timer, and none is left', async () => {
+  test('there is one for ticks that overlap, and none is left', async () => {
     const { execute, clock } = setUp();
     const lane = async (): Promise<void> => {
       for (let count = 0; count < 100; count += 1)
@@ -223,12 +223,12 @@ describe('what a quick tick costs', () => {
   });
 });
 
-describe('a command is over when its processes are gone', () => {
+describe('a command has ended when its processes have', () => {
   // The shell's child would hold on to standard output if only the shell were killed.
   const hanging = (): TickTask =>
     commandTask('echo $$ >&2; sleep 600 & sleep 600', { timeout: 1000 });
 
-  test('its answer', async () => {
+  test('with its answer', async () => {
     const { execute } = setUp();
     const activity = { ...hanging().activity, run: `echo '{"done": 7}'` } as RunnableActivity;
     expect(await execute({ ...hanging(), activity }, never)).toEqual({
@@ -246,7 +246,7 @@ describe('a command is over when its processes are gone', () => {
     expect(() => process.kill(Number(logged[0]), 0)).toThrow('ESRCH');
   });
 
-  test('when the worker has to let go, be it after the timeout', async () => {
+  test('when the worker aborts it, even after its timeout', async () => {
     const { execute, clock, logged } = setUp();
     const worker = new AbortController();
     const running = execute(hanging(), worker.signal);
@@ -257,7 +257,7 @@ describe('a command is over when its processes are gone', () => {
   });
 });
 
-test('a pause is scaled', async () => {
+test('scales pauses', async () => {
   const { execute, clock } = setUp(0.1);
   const running = execute(
     tick(({ pause }) => pause(5000).then(() => done())),
@@ -268,7 +268,7 @@ test('a pause is scaled', async () => {
   expect((await running).kind).toBe('answer');
 });
 
-test('a tick that changes its payload changes a copy', async () => {
+test('gives a tick a copy of its payload', async () => {
   const { execute } = setUp();
   const one = tick(({ payload }) => ((payload as { list: number[] }).list.push(2), done()));
   await execute(one, never);

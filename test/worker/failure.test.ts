@@ -8,7 +8,7 @@ function stackOf(stack: string): string | undefined {
   return result.kind === 'failed' ? result.error.stack : undefined;
 }
 
-test('of a stack, the lines of the user’s own files are kept', () => {
+test('keeps the stack lines of the user’s own files', () => {
   const own = [
     'Error: no',
     'and so on',
@@ -25,7 +25,7 @@ test('of a stack, the lines of the user’s own files are kept', () => {
   expect(stackOf([...own, ...others].join('\n'))).toBe(own.join('\n'));
 });
 
-test('a stack that has none is kept as it is', () => {
-  const stack = `Error: no\n    at a (${home}worker/crew.ts:1:2)\n    at b (node:fs:1:2)`;
+test('keeps a stack without such lines as it is', () => {
+  const stack = `Error: no\n    at a (${home}worker/worker.ts:1:2)\n    at b (node:fs:1:2)`;
   expect(stackOf(stack)).toBe(stack);
 });

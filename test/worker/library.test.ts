@@ -221,7 +221,7 @@ describe('known', () => {
     expect(states!['job']).toEqual(['job']);
   });
 
-  test('names own machines that were loaded anew, which are used beside stored ones', async () => {
+  test('names own machines that were reloaded, which are used beside stored ones', async () => {
     let current = own('v1');
     const library = new Library(() => current, storing(TABLE('v1', 'sent')), true);
     const before = library.known;

@@ -10,7 +10,7 @@ function linesOf(chunks: readonly (string | Buffer)[]): string[] {
   return lines;
 }
 
-test('lines are the same however they come, and the last one needs no end', () => {
+test('splits lines independently of chunks, the last one without a line feed', () => {
   const texts = fc.string({ unit: fc.constantFrom('a', 'ü', '日', ' ', '\n') });
   fc.assert(
     fc.property(texts, fc.integer({ min: 1, max: 7 }), (text, size) => {
@@ -25,12 +25,12 @@ test('lines are the same however they come, and the last one needs no end', () =
   );
 });
 
-test('CR LF ends a line, and each state of a progress bar is one', () => {
+test('ends lines at CR LF, and at each CR of a progress bar', () => {
   expect(linesOf(['a\r\n\r\nb\n'])).toEqual(['a', '', 'b']);
   expect(linesOf(['10%\r20%', '\r30%\r\ndone'])).toEqual(['10%', '20%', '30%', 'done']);
 });
 
-test('a line without end is cut, told so, and nothing more of it is kept', () => {
+test('cuts a line that is too long, and counts the rest without keeping it', () => {
   const lines: string[] = [];
   const splitter = new LogLines((line) => lines.push(line));
   const zeros = Buffer.alloc(1024 * 1024);

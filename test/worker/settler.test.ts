@@ -67,8 +67,10 @@ const release = (name: string): Settlement => ({
 const many = (count: number): Settlement[] =>
   Array.from({ length: count }, (_, index) => release(`s${index}`));
 
-/** A commit with a successor, or a branch, of so many characters. */
-function commit(name: string, length: number, of: 'next' | 'branches' = 'next'): Settlement {
+type Part = 'next' | 'branches' | 'emit' | 'output';
+
+/** A commit one part of whose record has so many characters. */
+function commit(name: string, length: number, part: Part = 'next'): Settlement {
   const content = 'x'.repeat(length);
   const common = { flockwork: 1, state: name, session: 'ant.1', worker: 'ant' } as const;
   const file = { name: `${name}-1`, content };
@@ -76,7 +78,13 @@ function commit(name: string, length: number, of: 'next' | 'branches' = 'next'):
     ...common,
     started: 't',
     finished: 't',
-    ...(of === 'next' ? { next: file } : { branches: [file] }),
+    ...{
+      next: { next: file },
+      branches: { branches: [file] },
+      emit: { emit: [file] },
+      // JSON adds two quotes.
+      output: { output: content.slice(2) },
+    }[part],
   };
   return { hold: { name, session: 'ant.1' }, outcome: { kind: 'commit', record } };
 }
@@ -116,15 +124,15 @@ describe('Settler', () => {
     expect(bench.batches.map(({ length }) => length)).toEqual([128, 128, 44]);
   });
 
-  test.each(['next', 'branches'] as const)(
+  test.each(['next', 'branches', 'emit', 'output'] as const)(
     'sends at most 1 MiB of %s in one call',
-    async (where) => {
+    async (part) => {
       const bench = new Bench(Number.POSITIVE_INFINITY);
       const half = 512 * 1024;
       await bench.settle(
-        commit('a', half, where),
-        commit('b', half, where),
-        commit('c', 1, where),
+        commit('a', half, part),
+        commit('b', half, part),
+        commit('c', 2, part),
         release('d'),
       );
       expect(bench.batches).toEqual([

@@ -11,9 +11,9 @@ import { tickTask } from './task.ts';
 const EVENTS = ['uncaughtException', 'unhandledRejection'] as const;
 const never = new AbortController().signal;
 
-/** The test runner listens too, and would fail. */
+/** Listeners of the test runner, which would fail. */
 const theirs = new Map<string, ((error: unknown) => void)[]>();
-let logged: string[] = [];
+let logged: unknown[][] = [];
 let crashed: unknown[] = [];
 let execute: Execute;
 let stop: () => void;
@@ -25,7 +25,7 @@ beforeEach(() => {
   }
   logged = [];
   crashed = [];
-  const line = (_facts: object, message: string): void => void logged.push(message);
+  const line = (fields: object, message: string): void => void logged.push([message, fields]);
   const log: Log = { debug: line, info: line, warn: line, error: line };
   const strays = new StrayErrors();
   stop = strays.catch({ log, crash: (error) => crashed.push(error) });
@@ -63,7 +63,7 @@ describe('an error that nothing awaits', () => {
         }),
     ],
     [
-      'an async function that nobody waits for',
+      'an async function that is not awaited',
       () =>
         void (async () => {
           await soon(1);
@@ -86,7 +86,7 @@ describe('an error that nothing awaits', () => {
     expect([logged, crashed]).toEqual([[], []]);
   });
 
-  test('also when the tick answers in the same moment', async () => {
+  test('fails the tick also when it answers in the same turn', async () => {
     const result = await run('x', async () => {
       void Promise.reject(new Error('stray'));
       return done();
@@ -94,7 +94,7 @@ describe('an error that nothing awaits', () => {
     expect(result).toMatchObject({ kind: 'failed' });
   });
 
-  test('after the tick has ended: said, by its name', async () => {
+  test('is logged with its tick when it comes after the tick has ended', async () => {
     const result = await run('x', () => {
       setTimeout(() => {
         throw new Error('stray');
@@ -103,21 +103,27 @@ describe('an error that nothing awaits', () => {
     });
     expect(result).toMatchObject({ kind: 'answer' });
     await untilLogged();
-    expect(logged).toEqual([
-      'x.state: an error after its tick had ended, in what it did not await: stray',
+    expect(logged).toMatchObject([
+      [
+        'an error after its tick had ended, in what it did not await',
+        { err: { message: 'stray' }, state: 'x.state', machine: 'm' },
+      ],
     ]);
   });
 
-  test('of no tick, but of a module: said, with what runs', async () => {
+  test('is logged with the running ticks when it is of a module, and no tick is known', async () => {
     const running = run('x', () => soon(20));
     process.emit('uncaughtException', new Error('stray'));
-    expect(logged).toEqual([
-      'an error in a module, of no tick that is known; running: x.state: stray',
+    expect(logged).toMatchObject([
+      [
+        'an error in a module, of an unknown tick',
+        { err: { message: 'stray' }, states: ['x.state'] },
+      ],
     ]);
     expect(await running).toMatchObject({ kind: 'answer' });
   });
 
-  test('of no user’s code: the process ends as ever', () => {
+  test('ends the process when it is not of a user’s code', () => {
     const error = Object.assign(new Error('ours'), {
       stack: `Error: ours\n    at a (${new URL('../../src/volume/local-queue.ts', import.meta.url).href}:1:2)\n    at b (node:internal/timers:1:2)`,
     });

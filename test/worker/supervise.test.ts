@@ -6,7 +6,7 @@ import type { TickTask } from '../../src/worker/ports.ts';
 import { supervise } from '../../src/worker/supervise.ts';
 import { StillClock } from '../still-clock.ts';
 
-test('an attempt that begins as the worker lets go is cancelled at once', async () => {
+test('cancels an attempt at once when the worker has aborted it already', async () => {
   const cancellable = new Cancellation();
   const activity = { kind: 'tick', timeout: 1000 } as RunnableActivity;
   const result = await supervise({ activity } as TickTask, new Promise(() => undefined), {

@@ -14,7 +14,7 @@ import { resolveState, type Registry } from '../../src/machine/registry.ts';
 import type { Json } from '../../src/machine/definition.ts';
 import type { Log } from '../../src/engine/ports.ts';
 import type { TickTask } from '../../src/worker/ports.ts';
-import { GRACE } from '../../src/worker/thread-run.ts';
+import { CANCEL_GRACE_MS } from '../../src/worker/thread-run.ts';
 import { startThreads, type Threads } from '../../src/worker/threads.ts';
 import { StillClock } from '../still-clock.ts';
 
@@ -86,7 +86,7 @@ export default machine({ name: 'm', activities: {
     }, 5);
     return done();
   },
-  uncaught: () => { setImmediate(() => { throw new Error('nobody waits'); }); return new Promise(() => undefined); },
+  uncaught: () => { setImmediate(() => { throw new Error('not awaited'); }); return new Promise(() => undefined); },
 } });`,
   ),
   ...[1, 2].map((version) =>
@@ -167,7 +167,7 @@ const fresh = (name: string): string => put(name, '');
 const answer = (output: Json) => ({ kind: 'answer', answer: { kind: 'done', output } });
 
 describe('a tick in a thread', () => {
-  test('sees what it would see without, and answers', async () => {
+  test('has the same context as without threads', async () => {
     const { run } = setUp();
     const payload = JSON.parse('{"list": [1, {}], "__proto__": {"x": 1}}') as Json;
     const result = await run('see', payload);
@@ -185,7 +185,7 @@ describe('a tick in a thread', () => {
     expect(JSON.stringify(result)).toContain('"__proto__":{"x":1}');
   });
 
-  test('says everything in its order, and before it has answered', async () => {
+  test('prints and logs in order, before its answer', async () => {
     const { run, printed, logged } = setUp();
     const result = await run('talk');
     expect(printed).toEqual(Array.from({ length: 500 }, (_, line) => `${line}`));
@@ -213,7 +213,7 @@ describe('a tick in a thread', () => {
     expect(await setUp().run(state)).toMatchObject({ kind: 'failed', error });
   });
 
-  test('looks at others, and back', async () => {
+  test('observes other instances, and reads its history', async () => {
     const { pool } = setUp();
     const sensors = { lamp: { state: 'on', payload: 1 } };
     const result = await pool.execute({ ...taskOf('m', 'look'), sensors }, never);
@@ -224,19 +224,19 @@ describe('a tick in a thread', () => {
     });
   });
 
-  test('a history that cannot be read is an error there', async () => {
+  test('fails when its history cannot be read', async () => {
     const { pool } = setUp();
     const history = async (): Promise<never> => Promise.reject(new Error('EIO'));
     const result = await pool.execute({ ...taskOf('m', 'look'), history }, never);
     expect(result).toMatchObject({ kind: 'failed', error: { message: 'EIO' } });
   });
 
-  test('later', async () => {
+  test('answers later()', async () => {
     const answered = { kind: 'next', state: 'see', delay: 2000 };
     expect(await setUp().run('late')).toEqual({ kind: 'answer', answer: answered });
   });
 
-  test('pauses are scaled', async () => {
+  test('scales its pauses', async () => {
     expect(await setUp().run('pause')).toEqual(answer('paused'));
   });
 
@@ -253,7 +253,7 @@ describe('a tick in a thread', () => {
     expect(await pool.execute(taskOf('c', 'c'), never)).toEqual(answer(7));
   });
 
-  test('keeps no other from its work, however busy it is', async () => {
+  test('does not block other threads', async () => {
     const { run, isIn } = setUp(2);
     const file = join(folder, 'go');
     const busy = run('spin', { file });
@@ -264,7 +264,7 @@ describe('a tick in a thread', () => {
 });
 
 describe('cancelled', () => {
-  test('at its timeout, one that listens comes back, and its thread goes on', async () => {
+  test('at its timeout, a tick that listens ends, and its thread goes on', async () => {
     const { run, clock, printed, isIn } = setUp();
     expect(await run('count')).toEqual(answer(1));
     const running = run('listen');
@@ -276,7 +276,7 @@ describe('cancelled', () => {
     expect(clock.timers).toBe(0);
   });
 
-  test('at its timeout, one that hangs goes with its thread, and another takes its place', async () => {
+  test('at its timeout, a tick that hangs ends with its thread, and another thread is started', async () => {
     const { run, clock, isIn } = setUp();
     expect(await run('count')).toEqual(answer(1));
     const file = fresh('hung');
@@ -284,14 +284,14 @@ describe('cancelled', () => {
     await isIn();
     clock.pass(1000);
     await Promise.resolve();
-    clock.pass(GRACE);
+    clock.pass(CANCEL_GRACE_MS);
     expect(await running).toEqual({ kind: 'failed', error: { message: 'timed out after 1.0 s' } });
     const written = readFileSync(file, 'utf8');
     expect(await run('count')).toEqual(answer(1));
     expect(readFileSync(file, 'utf8') === written, 'it had ended').toBe(true);
   });
 
-  test('when the worker has to let go, be it listening or not', async () => {
+  test('when the worker aborts it, whether it listens or not', async () => {
     const { run, clock, printed, isIn } = setUp();
     const listening = new AbortController();
     const first = run('listen', {}, listening.signal);
@@ -304,7 +304,7 @@ describe('cancelled', () => {
     await isIn();
     hanging.abort();
     await Promise.resolve();
-    clock.pass(GRACE);
+    clock.pass(CANCEL_GRACE_MS);
     expect(await second).toEqual({ kind: 'aborted' });
     const untouched = join(folder, 'untouched');
     expect(await run('touch', { file: untouched }, hanging.signal)).toEqual({ kind: 'aborted' });
@@ -323,14 +323,14 @@ describe('cancelled', () => {
     expect(clock.timers).toBe(0);
   });
 
-  test('it is over when its thread is gone, not before', async () => {
+  test('ends when its thread has, not before', async () => {
     const { run, clock, isIn } = setUp();
     const file = join(folder, 'unblock');
     const running = run('blocked', { file });
     await isIn();
     clock.pass(1000);
     await Promise.resolve();
-    clock.pass(GRACE);
+    clock.pass(CANCEL_GRACE_MS);
     expect(await isOver(running)).toBe(false);
     writeFileSync(file, '');
     expect((await running).kind).toBe('failed');
@@ -338,7 +338,7 @@ describe('cancelled', () => {
 });
 
 describe('without a free thread', () => {
-  test('a tick waits, and its timeout with it', async () => {
+  test('a tick waits, and its timeout begins only with it', async () => {
     const { run, clock, printed, isIn, until } = setUp();
     const file = join(folder, 'then');
     const first = run('spin', { file });
@@ -353,7 +353,7 @@ describe('without a free thread', () => {
     expect((await second).kind).toBe('failed');
   });
 
-  test('it is given back in time, and disturbs nobody', async () => {
+  test('a tick is aborted when it has waited too long, and leaves no open port', async () => {
     const { run, clock, logged, isIn } = setUp();
     const file = join(folder, 'at-last');
     const first = run('spin', { file });
@@ -366,8 +366,8 @@ describe('without a free thread', () => {
     expect(ports(), 'nothing holds the process').toBe(before);
     expect(logged).toEqual([
       [
-        'i.state found no free thread; more --threads, or less --concurrency',
-        { state: 'i.state', machine: 'm', waited: PATIENCE },
+        'no free thread, state given back; raise --threads or lower --concurrency',
+        { state: 'i.state', machine: 'm', waitedMs: PATIENCE },
       ],
     ]);
     writeFileSync(file, '');
@@ -375,7 +375,7 @@ describe('without a free thread', () => {
     expect(await run('count')).toEqual(answer(1));
   });
 
-  test('it is given back when a thread does not get ready', async () => {
+  test('a tick is aborted when no thread gets ready', async () => {
     const { run, clock, until } = setUp();
     fresh('block-load');
     const running = run('count');
@@ -388,7 +388,7 @@ describe('without a free thread', () => {
     expect(await run('count')).toEqual(answer(1));
   });
 
-  test('it comes back at once when the worker has to let go', async () => {
+  test('a tick ends at once when the worker aborts it', async () => {
     const { run, logged, isIn } = setUp();
     const file = join(folder, 'finally');
     const first = run('spin', { file });
@@ -403,8 +403,8 @@ describe('without a free thread', () => {
   });
 });
 
-describe('a thread that dies', () => {
-  test('a failed attempt, and the next tick gets another thread', async () => {
+describe('a thread that ends', () => {
+  test('fails its attempt, and the next tick gets another thread', async () => {
     const { run, printed } = setUp();
     expect(await run('exit')).toEqual({
       kind: 'failed',
@@ -421,19 +421,19 @@ describe('an error that nothing awaits', () => {
     expect(await run('count')).toEqual(answer(1));
     expect(await run('uncaught')).toMatchObject({
       kind: 'failed',
-      error: { message: 'not awaited by the tick: nobody waits' },
+      error: { message: 'not awaited by the tick: not awaited' },
     });
     expect(await run('count')).toEqual(answer(2));
   });
 
-  test('after its tick: said, by its name, and no other tick fails', async () => {
+  test('is logged with its tick when that has ended, and fails no other tick', async () => {
     const { run, logged, until } = setUp();
     const file = join(folder, 'throw');
     expect((await run('leave', { file })).kind).toBe('answer');
     fresh('throw');
     await until(() => logged.length > 0);
     expect(logged[0]).toMatchObject([
-      'i.state: an error after its tick had ended, in what it did not await: left behind',
+      'an error after its tick had ended, in what it did not await',
       { err: { message: 'left behind' }, state: 'i.state' },
     ]);
     expect(await run('count')).toEqual(answer(1));
@@ -441,7 +441,7 @@ describe('an error that nothing awaits', () => {
 });
 
 describe('a pool that is closed', () => {
-  test('with the worker: nobody is waited for', async () => {
+  test('terminates its threads without waiting for their ticks', async () => {
     const { run, pool, isIn } = setUp();
     const file = fresh('closed');
     const running = run('hang', { file });
@@ -453,8 +453,8 @@ describe('a pool that is closed', () => {
   });
 });
 
-describe('machines whose files are not what they were', () => {
-  test('do no harm to a thread that has loaded them', async () => {
+describe('machines whose files have changed', () => {
+  test('do not affect a thread that has loaded them', async () => {
     const path = join(folder, 'copy.ts');
     copyFileSync(machines[0]!, path);
     const { run } = setUp(1, [path]);
@@ -463,7 +463,7 @@ describe('machines whose files are not what they were', () => {
     expect(await run('count')).toEqual(answer(2));
   });
 
-  test('cannot be loaded again, until they are there again', async () => {
+  test('fail ticks until missing files are back', async () => {
     const path = join(folder, 'gone.ts');
     const { run } = setUp(1, [path]);
     const result = await run('count');
@@ -475,11 +475,12 @@ describe('machines whose files are not what they were', () => {
     expect(await run('count')).toEqual(answer(1));
   });
 
-  test('do not have the state any more', async () => {
+  test('fail ticks of states that they no longer have', async () => {
     const result = await setUp(1, []).run('count');
     expect(result).toMatchObject({
       error: {
-        message: 'the files of machine m have changed since this worker began; start it again',
+        message:
+          'cannot run state count: the files of machine m have changed since this worker started; restart the worker',
       },
     });
   });

@@ -49,7 +49,7 @@ const outcomeOf = (
 const answer = (of: Answer): TickResult => ({ kind: 'answer', answer: of });
 
 describe('outcomeOfTick', () => {
-  test('commits without a record when nothing is left behind: no output, no failed attempt', () => {
+  test('commits without a record when there is no output and no failed attempt', () => {
     expect(outcomeOf(answer(done()))).toEqual({ kind: 'commit', record: undefined });
   });
 
@@ -76,7 +76,7 @@ describe('outcomeOfTick', () => {
     });
   });
 
-  test('fails an impossible answer at once: nothing of it is committed, nor tried again', () => {
+  test('fails an impossible answer at once: it commits nothing of it, and does not retry', () => {
     const reason = 'the tick answered wait(), but machine job has no events, so nothing can end it';
     const outcome = outcomeOf(answer(wait({ n: 2 }, { emit: [{ to: 'a', event: 'b' }] })));
     expect(outcome).toMatchObject({

@@ -420,7 +420,7 @@ describe('ending', () => {
     await bench.end('a');
     await bench.drain();
     expect(bench.summary).toEqual({ done: 1, failed: 0, end: 'empty' });
-    expect(session.closes).toEqual([Number.POSITIVE_INFINITY, 0]);
+    expect(session.closes).toEqual([Number.POSITIVE_INFINITY]);
   });
 
   test('waits for the answers to its settlements, though the session has closed', async () => {
@@ -480,6 +480,25 @@ describe('ending', () => {
     expect(bench.worker.counts).toEqual({ done: 1, failed: 0 });
   });
 
+  test('waits for the answers to its settlements before it throws an error of take', async () => {
+    const bench = new Bench();
+    const session = await bench.run('a');
+    const { promise, resolve } = Promise.withResolvers<Settled>();
+    session.onSettle = () => promise;
+    session.close = async () => undefined;
+    await bench.end('a');
+    const error = new UserError('volume-gone', 'the volume is gone');
+    session.fail(error);
+    await setImmediate();
+    expect(bench.error).toBeUndefined();
+    resolve('settled');
+    await setImmediate();
+    expect({ error: bench.error, counts: bench.worker.counts }).toEqual({
+      error,
+      counts: { done: 1, failed: 0 },
+    });
+  });
+
   test('throws an error of join, and leaves its slots', async () => {
     const bench = new Bench(2);
     const other = { running: 0, isActive: true, onRoom: () => undefined };
@@ -533,7 +552,7 @@ describe('stopping', () => {
     bench.stop.abort();
     await bench.end('a');
     expect(bench.summary).toEqual({ done: 1, failed: 0, end: 'empty' });
-    expect(session.closes).toEqual([Number.POSITIVE_INFINITY, 0]);
+    expect(session.closes).toEqual([Number.POSITIVE_INFINITY]);
   });
 });
 

@@ -13,7 +13,7 @@ const bay = ({ sensor }: GuardContext): string | undefined => sensor('environmen
 const isHostile = (situation: GuardContext): boolean => bay(situation) === 'hostile';
 const wantsOuter = ({ goal }: GuardContext): boolean => goal === 'outer open';
 
-/** Nobody has finished what was not begun. */
+/** Only what was begun can be finished. */
 const never = {
   'finished pressurizing': impossible,
   'finished depressurizing': impossible,
@@ -85,7 +85,7 @@ export function airlock(before: Before): Machine {
         ...never,
         'ask open outer': 'opening outer',
         'ask open inner': same,
-        // It has the air of the bay, and may have less if that changes.
+        // The airlock has the pressure of the bay, which may fall meanwhile.
         'finished closing outer': choose(
           'follow goal',
           ['opening outer', 'opening inner', 'pressurizing'],
@@ -147,7 +147,7 @@ export function airlock(before: Before): Machine {
     goals: { 'ask open outer': 'outer open', 'ask open inner': 'inner open' },
     sensors: ['environment', 'deck'],
     after: {
-      // A door that may not open after all does not stay half open.
+      // A door whose opening is vetoed is closed again instead of staying half open.
       'opening outer': { [seconds(3)]: 'finished opening outer', [seconds(10)]: 'ask open inner' },
       'opening inner': { [seconds(3)]: 'finished opening inner' },
       'closing outer': { [seconds(3)]: 'finished closing outer' },

@@ -1,4 +1,4 @@
-/** The door between the bay and space. It asks again and again for what the deck wants; what does not fit is vetoed. */
+/** The door between the bay and space. Timers request the other position each second; rules veto what the deck does not need. */
 import { impossible, machine, same, type Machine } from '../../../src/index.ts';
 import { AIRLOCKS, beforeOf, rulesFor, seconds, type Before } from '../rules.ts';
 

@@ -1,4 +1,4 @@
-/** What it is like in the bay: air and warmth, or space. It follows the deck as the door does. */
+/** The environment in the bay: air and warmth, or vacuum. Like the door, it follows what the deck needs. */
 import { impossible, machine, same, type Machine } from '../../../src/index.ts';
 import { AIRLOCKS, beforeOf, rulesFor, seconds, type Before } from '../rules.ts';
 
@@ -58,7 +58,7 @@ export function bayEnvironment(before: Before): Machine {
       },
     },
     // From a leak until the bay is friendly again, or is emptied on purpose.
-    goals: { leak: 'mend', 'finished heating': 'keep', 'hostile requested': 'keep' },
+    goals: { leak: 'repair', 'finished heating': 'keep', 'hostile requested': 'keep' },
     sensors: ['door', 'deck', ...AIRLOCKS],
     after: {
       friendly: { [seconds(1)]: 'hostile requested' },

@@ -1,4 +1,4 @@
-/** What the whole is for: fighters out, fighters at hand, or people at work on them. */
+/** The deck: fighters launch (active), stand by (ready), or are worked on (relaxed). */
 import { impossible, machine, same, type Hooks, type Machine } from '../../../src/index.ts';
 import { AIRLOCKS, beforeOf, callIn, rulesFor, seconds } from '../rules.ts';
 
@@ -66,7 +66,7 @@ export function deck(hooks: Hooks): Machine {
       },
     },
     sensors: ['door', 'environment', ...AIRLOCKS],
-    // Vetoed until it is so, and so asked again.
+    // Vetoed, and so repeated, until the door and the environment fit.
     after: {
       activating: { [seconds(1)]: 'now active' },
       readying: { [seconds(1)]: 'now ready' },

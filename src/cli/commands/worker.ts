@@ -1,4 +1,4 @@
-/** `flockwork worker`: a worker on a volume, or on several at a time. */
+/** `flockwork worker`: runs a worker on each of one or more volumes. */
 import { hostname } from 'node:os';
 import { UserError } from '../../machine/errors.ts';
 import type { Registry } from '../../machine/registry.ts';
@@ -17,16 +17,15 @@ import { startTicks } from '../ticks.ts';
 import { prepare, work } from '../work.ts';
 import { chooseName, hostName } from '../worker-name.ts';
 
-/** What `machine` and `each` say of inboxes. */
+/** Descriptions of `--machine` and `--each` for inboxes. */
 export const INBOX_TEXTS: NonNullable<Command['optionTexts']> = {
   machine: { describe: 'With --each: the machine of the instances, NAME or NAME:VERSION' },
   each: { describe: 'An instance for each file in an inbox, with {"path": …} as its payload' },
 };
 
-/** Of hot folders. */
-const INBOX: readonly OptionName[] = ['inbox', 'machine', 'each'];
+const INBOX_OPTIONS: readonly OptionName[] = ['inbox', 'machine', 'each'];
 
-/** What makes a worker go: `up` passes all of these on. */
+/** Options of a worker: `up` passes all of these on. */
 export const WORK: readonly OptionName[] = [
   ...PHASES,
   'lease',
@@ -43,7 +42,7 @@ export const WORK: readonly OptionName[] = [
   'drain',
   'keep',
   'machines',
-  ...INBOX,
+  ...INBOX_OPTIONS,
   'trust-volume',
   'example-delay',
   ...LOGGING,
@@ -84,33 +83,33 @@ export const worker: Command = {
     const machineFiles = new MachineFiles(settings.machines);
     await machineFiles.load();
     const isAlone = directories.length === 1;
-    const ends = new Ends(isAlone);
+    const exit = new ExitStatus(isAlone);
     const prepared = await Promise.all(
       directories.map((directory) => {
         const log = createLog(settings, { worker: name, ...(!isAlone && { dir: directory }) });
-        return ends.of(log, () => prepare(directory, settings, log));
+        return exit.of(log, () => prepare(directory, settings, log));
       }),
     );
     const volumes = prepared.filter((one) => one !== undefined);
     if (volumes.length === 0) return EXIT.usage;
     const lease = Math.min(...volumes.map(({ leaseMs }) => leaseMs));
     const log = isAlone ? volumes[0]!.log : createLog(settings, { worker: name });
-    // All volumes, also one that cannot be used now: an instance may be there already.
+    // All volumes, also those that could not be opened: an instance may be there already.
     const inboxes = openInboxes(settings.inbox, directories, settings, log);
     const ticks = startTicks(settings, { log, print: io.data, machineFiles, lease });
     const slots = new ConcurrencyLimit(settings.concurrency);
     const concurrency = partOf(settings.concurrency, directories);
     const capacity = Math.max(concurrency, partOf(settings.capacity, directories));
     const machines = (): Registry => machineFiles.registry;
-    const post = { name, machines, settings, concurrency, capacity, slots, stop: io.stop };
+    const config = { name, machines, settings, concurrency, capacity, slots, stop: io.stop };
     const unwatch = settings.watch ? watchMachines(machineFiles, log) : undefined;
     try {
       await Promise.all(
         volumes.map((one) =>
-          ends.of(one.log, async () => {
+          exit.of(one.log, async () => {
             const moreToCome = inboxes.moreToCome();
-            const { failed } = await work(one, { ...post, execute: ticks.execute, moreToCome });
-            ends.status = Math.max(ends.status, failed > 0 ? EXIT.failed : EXIT.done);
+            const { failed } = await work(one, { ...config, execute: ticks.execute, moreToCome });
+            exit.status = Math.max(exit.status, failed > 0 ? EXIT.failed : EXIT.done);
           }),
         ),
       );
@@ -119,12 +118,12 @@ export const worker: Command = {
       await inboxes.close();
       await ticks.close();
     }
-    return ends.status;
+    return exit.status;
   },
 };
 
-/** How it ended on each volume: what fails on one is none of the others' business. */
-class Ends {
+/** The exit status over all volumes. An error on one volume does not end the workers on the others. */
+class ExitStatus {
   readonly #isAlone: boolean;
   status: number = EXIT.done;
 
@@ -132,7 +131,7 @@ class Ends {
     this.#isAlone = isAlone;
   }
 
-  /** Undefined if it failed; a volume that is alone throws. */
+  /** Resolves to undefined if `act` failed. With a single volume, throws instead. */
   async of<Result>(log: Log, act: () => Promise<Result>): Promise<Result | undefined> {
     try {
       return await act();
@@ -149,12 +148,12 @@ class Ends {
 const partOf = (whole: number, directories: readonly string[]): number =>
   Math.floor(whole / directories.length);
 
-/** Throws `too-few-ticks`: on a volume without its part nothing would ever be done. */
+/** Throws `too-few-ticks`: a volume without a part of the concurrency would never progress. */
 export function refuseTooFew({ concurrency }: Settings, directories: readonly string[]): void {
   const { length } = directories;
   if (concurrency >= length) return;
   const message =
-    `--concurrency ${concurrency} is for all volumes together, and each of the ${length} needs one: ` +
-    `make it ${length} at least, or give this worker fewer volumes`;
+    `expected a --concurrency of at least ${length}, one for each volume, got ${concurrency}; ` +
+    'raise it, or give this worker fewer volumes';
   throw new UserError('too-few-ticks', message, { concurrency, directories });
 }
