@@ -112,7 +112,7 @@ export function beforeOf(rules: Readonly<Record<string, Rule>>, of: Rule['of']):
   return (transition) => own.find(([, { forbids }]) => forbids(transition))?.[0];
 }
 
-/** The `after` hook of the deck: when it leaves a state, each airlock whose outer door is open or opening is asked to shut it. */
+/** The `after` hook of the deck: when it leaves a state, airlocks whose outer door is open or opening are asked to shut it. */
 export function callIn(airlocks: readonly string[]): (transition: Transition) => EventRequest[] {
   return ({ state, to, sensor }) =>
     state === to

@@ -36,7 +36,7 @@ export function startTicks(settings: Settings, ports: TickPorts): Threads {
     strays,
     inherited: inheritedBy(process.env),
     // A hold expires a lease after the deadline set at hand-over, and the timeout begins only with the tick.
-    patience: lease / 2,
+    maxWaitMs: lease / 2,
   };
   const ended = (close: () => Promise<void>) => async (): Promise<void> => {
     await close();
@@ -50,16 +50,16 @@ export function startTicks(settings: Settings, ports: TickPorts): Threads {
   }
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
   const isAuto = threads === 'auto';
-  const most = isAuto
+  const max = isAuto
     ? Math.max(MIN_AUTO_THREADS, THREADS_PER_PROCESSOR * availableParallelism())
     : threads;
   // More threads would always be idle.
-  const count = Math.min(most, concurrency);
+  const count = Math.min(max, concurrency);
   const start = isAuto ? startAutoThreads : startThreads;
   const pool = start({
     ...options,
     threads: count,
-    least: isAuto ? 1 : count,
+    minThreads: isAuto ? 1 : count,
     entry: new URL(`./tick-thread${extension}`, import.meta.url),
     registry: () => machineFiles.registry,
     machinesVersion: () => machineFiles.version,

@@ -216,7 +216,7 @@ export class MemoryStore {
     return 'settled';
   }
 
-  /** I9: if the name of a successor is taken by another file, that file is kept and failed; the reason contains the successor. */
+  /** I9: if another file has a successor's name, that file is kept and failed; its reason contains the successor. */
   #publish(row: StateRow, record: CommitRecord | undefined, by: Hold, rests: boolean): void {
     for (const { name, content } of publishedStates(record)) {
       const bytes = encoder.encode(content);

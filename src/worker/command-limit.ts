@@ -13,7 +13,7 @@ export class CommandLimit {
   readonly #now: () => number;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
-  #refused: { readonly most: number; readonly until: number } | undefined;
+  #refused: { readonly max: number; readonly until: number } | undefined;
 
   /** `now`: the monotonic clock, ms. */
   constructor(usual: number, now: () => number) {
@@ -21,15 +21,15 @@ export class CommandLimit {
     this.#now = now;
   }
 
-  get most(): number {
-    if (this.#refused !== undefined && this.#now() < this.#refused.until) return this.#refused.most;
+  get max(): number {
+    if (this.#refused !== undefined && this.#now() < this.#refused.until) return this.#refused.max;
     this.#refused = undefined;
     return this.#usual;
   }
 
   /** True if one more command may begin; it then counts as running. */
   enter(): boolean {
-    if (this.#running >= this.most) return false;
+    if (this.#running >= this.max) return false;
     this.#running += 1;
     return true;
   }
@@ -42,8 +42,8 @@ export class CommandLimit {
   /** The system could not start the command that has entered: it leaves, and the limit is lowered for a while. */
   refuse(): void {
     this.#running -= 1;
-    const most = Math.max(1, Math.floor(this.#running * PART_AFTER_REFUSAL));
-    this.#refused = { most, until: this.#now() + REFUSAL_MS };
+    const max = Math.max(1, Math.floor(this.#running * PART_AFTER_REFUSAL));
+    this.#refused = { max, until: this.#now() + REFUSAL_MS };
   }
 
   /** Calls `onRoom` once, when another command has left. Returns a function that cancels it. */

@@ -42,7 +42,7 @@ export interface CommandsOptions {
   /** The part of this process's environment that commands inherit. */
   readonly inherited: Variables;
   /** Milliseconds that a command may wait for room; after that it is aborted and its state given back. */
-  readonly patience: number;
+  readonly maxWaitMs: number;
 }
 
 export class Commands {
@@ -62,14 +62,14 @@ export class Commands {
     command: RunnableCommand,
     workerSignal: AbortSignal,
   ): Promise<TickResult> {
-    const { now, patience } = this.#options;
+    const { now, maxWaitMs } = this.#options;
     this.#limit ??= new CommandLimit(commandsByDescriptors(), now);
-    const until = now() + patience;
+    const until = now() + maxWaitMs;
     while (!workerSignal.aborted && now() <= until) {
       if (this.#limit.enter()) {
         const result = await this.#attempt(task, command, this.#limit, workerSignal);
         if (result !== 'no room') return result;
-      } else this.#logLimit('EMFILE', { atATime: this.#limit.most });
+      } else this.#logLimit('EMFILE', { maxCommands: this.#limit.max });
       await room(this.#limit, workerSignal);
     }
     return { kind: 'aborted' };
@@ -138,7 +138,7 @@ export class Commands {
       cancellable: cancellation,
       workerSignal,
       deadlines: this.#options.deadlines,
-      mayBeLeft: false,
+      mayBeAbandoned: false,
     });
   }
 

@@ -10,9 +10,9 @@ const DESCRIPTORS_PER_COMMAND = 4;
 export function commandsByDescriptors(): number {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8');
-    const most = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
+    const max = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
     const open = readdirSync('/proc/self/fd').length;
-    return Math.max(1, Math.floor((most - open - RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_COMMAND));
+    return Math.max(1, Math.floor((max - open - RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_COMMAND));
   } catch {
     return Number.POSITIVE_INFINITY;
   }

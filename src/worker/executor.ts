@@ -15,7 +15,7 @@ import { supervise } from './supervise.ts';
 
 /** A tick that keeps its thread from other work for longer is reported to `onBlocked`. */
 const MAX_BLOCKED_MS = 50;
-const DEFAULT_COMMAND_PATIENCE_MS = 1000;
+const DEFAULT_COMMAND_WAIT_MS = 1000;
 
 export interface ExecutorOptions {
   readonly clock: Clock;
@@ -31,11 +31,11 @@ export interface ExecutorOptions {
   /** The part of this process's environment that commands inherit. Default: all of it. */
   readonly inherited?: Variables;
   /** Milliseconds that a command may wait until the system has room for it. Default: 1000. */
-  readonly patience?: number;
+  readonly maxWaitMs?: number;
 }
 
 export function createExecute(options: ExecutorOptions): Execute {
-  const { clock, log, inherited = process.env, patience = DEFAULT_COMMAND_PATIENCE_MS } = options;
+  const { clock, log, inherited = process.env, maxWaitMs = DEFAULT_COMMAND_WAIT_MS } = options;
   const deadlines = new Deadlines(clock);
   const commands = new Commands({
     now: () => clock.monotonic(),
@@ -43,7 +43,7 @@ export function createExecute(options: ExecutorOptions): Execute {
     report: (task, line) => report(log, task, line),
     deadlines,
     inherited,
-    patience,
+    maxWaitMs,
   });
   return (task, workerSignal) => {
     if (workerSignal.aborted) return Promise.resolve({ kind: 'aborted' });
@@ -57,7 +57,7 @@ export function createExecute(options: ExecutorOptions): Execute {
       workerSignal,
       deadlines,
       // It may ignore its signal.
-      mayBeLeft: true,
+      mayBeAbandoned: true,
     });
   };
 }

@@ -158,7 +158,7 @@ export class Library {
     if (typeof found === 'string') return { reason: found, needsTrust: false };
     const commands = [...found.activities.values()].some(({ kind }) => kind === 'command');
     if (commands && !this.#trustsStored) {
-      const reason = `${fullName(key)} is stored on the volume and runs commands, which a worker does with --trust-volume only`;
+      const reason = `cannot run ${fullName(key)}: it is stored on the volume and runs commands; start a worker with --trust-volume`;
       return { reason, needsTrust: true };
     }
     this.#learned = [...this.#learned, found];

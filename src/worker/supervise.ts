@@ -9,14 +9,14 @@ interface Supervision {
   readonly workerSignal: AbortSignal;
   readonly deadlines: Deadlines;
   /** True: once cancelled, the attempt is abandoned and its result ignored. False: its end is awaited. */
-  readonly mayBeLeft: boolean;
+  readonly mayBeAbandoned: boolean;
 }
 
 /** `attempt` must not reject. Its timeout begins now. */
 export function supervise(
   task: TickTask,
   attempt: Promise<TickResult>,
-  { cancellable, workerSignal, deadlines, mayBeLeft }: Supervision,
+  { cancellable, workerSignal, deadlines, mayBeAbandoned }: Supervision,
 ): Promise<TickResult> {
   const { timeout } = task.activity;
   return new Promise((resolve) => {
@@ -29,7 +29,7 @@ export function supervise(
       workerSignal.aborted ? { kind: 'aborted' } : timedOut(timeout);
     const cancel = (cause: Cause): void => {
       cancellable.cancel(cause);
-      if (mayBeLeft) finish(interrupted());
+      if (mayBeAbandoned) finish(interrupted());
     };
     const onAbort = (): void => cancel('aborted');
     const endDeadline = deadlines.add(timeout, () => cancel('timed out'));

@@ -15,7 +15,7 @@ import { ThreadRun, type ThreadData, type ThreadReport } from './thread-run.ts';
 export interface ThreadsOptions extends ExecutorOptions {
   readonly threads: number;
   /** Threads that are started at once; the others are started when they are needed. */
-  readonly least: number;
+  readonly minThreads: number;
   /** Module that each thread runs. */
   readonly entry: URL;
   /** The current machines: another object after files were reloaded. */
@@ -28,7 +28,7 @@ export interface ThreadsOptions extends ExecutorOptions {
    * Milliseconds that a tick may wait for a thread; after that it is aborted and its state given back. Its timeout begins
    * only with the tick, but its hold expires a lease after the deadline that the worker set when it handed the tick over.
    */
-  readonly patience: number;
+  readonly maxWaitMs: number;
 }
 
 export interface Threads {
@@ -48,7 +48,7 @@ export function startThreads(options: ThreadsOptions): Threads {
   setFlagsFromString(KEEP_SHARED_CODE);
   const pool = new Piscina({
     filename: options.entry.href,
-    minThreads: options.least,
+    minThreads: options.minThreads,
     maxThreads: options.threads,
     workerData: {
       machines: options.machines,
@@ -113,28 +113,28 @@ async function runToEnd(
   task: TickTask,
   run: ThreadRun,
   workerSignal: AbortSignal,
-  options: Pick<ThreadsOptions, 'log' | 'patience'> & { readonly deadlines: Deadlines },
+  options: Pick<ThreadsOptions, 'log' | 'maxWaitMs'> & { readonly deadlines: Deadlines },
 ): Promise<TickResult> {
-  const { log, patience, deadlines } = options;
+  const { log, maxWaitMs, deadlines } = options;
   const waiting = Promise.withResolvers<'no thread'>();
   const giveUp = (): void => waiting.resolve('no thread');
-  const endPatience = deadlines.add(patience, giveUp);
+  const endWait = deadlines.add(maxWaitMs, giveUp);
   workerSignal.addEventListener('abort', giveUp);
   const first = await Promise.race([run.begun, run.over, waiting.promise]);
-  endPatience();
+  endWait();
   workerSignal.removeEventListener('abort', giveUp);
   if (first === 'begun') {
     return supervise(task, run.over, {
       cancellable: run,
       workerSignal,
       deadlines,
-      mayBeLeft: false,
+      mayBeAbandoned: false,
     });
   }
   if (typeof first === 'object') return first;
   await run.kill();
   if (!workerSignal.aborted) {
-    const fields = { state: task.name, machine: task.machine, waitedMs: patience };
+    const fields = { state: task.name, machine: task.machine, waitedMs: maxWaitMs };
     log.info(fields, 'no free thread, state given back; raise --threads or lower --concurrency');
   }
   return { kind: 'aborted' };

@@ -53,12 +53,12 @@ function setUp() {
     print: () => undefined,
     pauseScale: 0,
     threads: 2,
-    least: 1,
+    minThreads: 1,
     entry: new URL('../../src/cli/tick-thread.ts', import.meta.url),
     registry: () => registry,
     machines: [file],
     machinesVersion: () => 0,
-    patience: 60_000,
+    maxWaitMs: 60_000,
   });
   started.push(threads);
   const run = async (state: string, payload: Json = {}, more: Partial<TickTask> = {}) => {

@@ -18,7 +18,7 @@ test('lowers the limit for a while after a refusal by the system', () => {
   const limit = new CommandLimit(Number.POSITIVE_INFINITY, () => now);
   for (let count = 0; count < 9; count += 1) limit.enter();
   limit.refuse();
-  expect(limit.most).toBe(6);
+  expect(limit.max).toBe(6);
   expect(limit.enter()).toBe(false);
   now = 30_000;
   expect(limit.enter()).toBe(true);

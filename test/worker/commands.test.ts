@@ -170,7 +170,7 @@ function runInProcess(
     const said = [];
     const line = ({ limit }, message) => void said.push({ message, limit });
     const log = { debug: line, info: line, warn: line, error: line };
-    const options = { clock: realClock, log, print: () => undefined, pauseScale: 1, patience: 60_000 };
+    const options = { clock: realClock, log, print: () => undefined, pauseScale: 1, maxWaitMs: 60_000 };
     const execute = createExecute(options);
     const never = new AbortController().signal;
     ${script}`;

@@ -13,7 +13,7 @@ test('cancels an attempt at once when the worker has aborted it already', async 
     cancellable,
     workerSignal: AbortSignal.abort(),
     deadlines: new Deadlines(new StillClock()),
-    mayBeLeft: true,
+    mayBeAbandoned: true,
   });
   expect(result).toEqual({ kind: 'aborted' });
   expect(cancellable.signal.aborted).toBe(true);

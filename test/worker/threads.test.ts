@@ -20,7 +20,7 @@ import { StillClock } from '../still-clock.ts';
 
 const INDEX = join(import.meta.dirname, '../../src/index.ts');
 const ENTRY = new URL('../../src/cli/tick-thread.ts', import.meta.url);
-const PATIENCE = 5000;
+const MAX_WAIT_MS = 5000;
 const HISTORY = [
   { name: 'i.state', state: 's', payload: 1, events: [], attempts: 0, finished: undefined },
 ];
@@ -139,12 +139,12 @@ function setUp(threads = 1, paths: readonly string[] = machines) {
   const pool = startThreads({
     ...options,
     threads,
-    least: threads,
+    minThreads: threads,
     entry: ENTRY,
     registry: () => registry,
     machines: paths,
     machinesVersion: () => 0,
-    patience: PATIENCE,
+    maxWaitMs: MAX_WAIT_MS,
   });
   started.push(pool);
   const run = (state: string, payload: Json = {}, signal = never) =>
@@ -344,7 +344,7 @@ describe('without a free thread', () => {
     const first = run('spin', { file });
     await isIn();
     const second = run('listen');
-    clock.pass(PATIENCE - 1);
+    clock.pass(MAX_WAIT_MS - 1);
     writeFileSync(file, '');
     await first;
     await until(() => printed.length === 2);
@@ -360,14 +360,14 @@ describe('without a free thread', () => {
     await isIn();
     const before = ports();
     const second = run('count');
-    clock.pass(PATIENCE);
+    clock.pass(MAX_WAIT_MS);
     expect(await second).toEqual({ kind: 'aborted' });
     expect(await isOver(second)).toBe(true);
     expect(ports(), 'nothing holds the process').toBe(before);
     expect(logged).toEqual([
       [
         'no free thread, state given back; raise --threads or lower --concurrency',
-        { state: 'i.state', machine: 'm', waitedMs: PATIENCE },
+        { state: 'i.state', machine: 'm', waitedMs: MAX_WAIT_MS },
       ],
     ]);
     writeFileSync(file, '');
@@ -380,7 +380,7 @@ describe('without a free thread', () => {
     fresh('block-load');
     const running = run('count');
     await until(() => existsSync(join(folder, 'unblock-load.waits')));
-    clock.pass(PATIENCE);
+    clock.pass(MAX_WAIT_MS);
     expect(await isOver(running)).toBe(false);
     fresh('unblock-load');
     expect(await running).toEqual({ kind: 'aborted' });

@@ -1,4 +1,4 @@
-/** The door between the bay and space. Timers request the other position each second; rules veto what the deck does not need. */
+/** The door between the bay and space. Timers request the other position; rules veto it unless the deck needs it. */
 import { impossible, machine, same, type Machine } from '../../../src/index.ts';
 import { AIRLOCKS, beforeOf, rulesFor, seconds, type Before } from '../rules.ts';
 
