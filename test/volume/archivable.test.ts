@@ -14,7 +14,7 @@ const OLD: DoneState = {
   known: 1000,
   hasFailed: false,
   isClaimed: false,
-  isOwed: false,
+  isStaged: false,
   isOpen: false,
 };
 
@@ -27,7 +27,7 @@ test.each<[string, Partial<DoneState>]>([
   ['never seen before', { known: Number.NEGATIVE_INFINITY }],
   ['failed as well', { hasFailed: true }],
   ['claimed', { isClaimed: true }],
-  ['owed', { isOwed: true }],
+  ['owed', { isStaged: true }],
   ['followed by what is not done', { isOpen: true }],
 ])('what is %s may not be', (_, change) => {
   expect(mayBeArchived({ ...OLD, ...change }, RULES)).toBe(false);
