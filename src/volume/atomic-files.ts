@@ -2,7 +2,7 @@
  * Primitives of the protocol: create a name once and whole, remove only what this session has made.
  * All of them treat an error as "unknown", read what is there, and decide by that.
  */
-import { errnoOf, isKept, type Files, type Sink } from './files.ts';
+import { errnoOf, isForbidden, type Files, type Sink } from './files.ts';
 
 const decoder = new TextDecoder();
 const always = (): boolean => true;
@@ -47,7 +47,7 @@ export async function readIfAllowed(
   try {
     return await readFlag(files, path, limit);
   } catch (error) {
-    if (isKept(error)) return '';
+    if (isForbidden(error)) return '';
     throw error;
   }
 }

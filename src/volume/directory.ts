@@ -1,6 +1,6 @@
 /** Makes directories that the whole fleet can write. */
 import { listOrNone } from './atomic-files.ts';
-import { errnoOf, isKept, type Files } from './files.ts';
+import { errnoOf, isForbidden, type Files } from './files.ts';
 
 const STICKY = 0o1000;
 const PERMISSIONS = 0o7777;
@@ -32,7 +32,7 @@ async function repairMode(files: Files, path: string): Promise<void> {
   if (stat === undefined || (wanted & ~stat.mode) === 0) return;
   if ((await listOrNone(files, path)).length > 0) return;
   await files.chmod(path, stat.mode | wanted).catch((error: unknown) => {
-    if (!isKept(error)) throw error;
+    if (!isForbidden(error)) throw error;
   });
 }
 

@@ -1,7 +1,7 @@
 /** Effects of a step on events: assigns, emits and retires them. Each operation is idempotent. */
 import { formatRecord, recordOfEvent, type CommitRecord } from '../machine/record.ts';
 import { linkIfAbsent, remove, writeAtomically } from './atomic-files.ts';
-import { isKept } from './files.ts';
+import { isForbidden } from './files.ts';
 import type { SessionContext } from './session-context.ts';
 import { eventStatus } from './outcomes.ts';
 
@@ -119,7 +119,7 @@ async function linkOrCopy(
   try {
     return await linkIfAbsent(files, source, name, isOurs);
   } catch (error) {
-    const isCopied = context.meetsBundleLimit(error) || isKept(error);
+    const isCopied = context.meetsBundleLimit(error) || isForbidden(error);
     if (!isCopied) throw error;
     // Without the instance's name: the file name would be too long.
     const [entry] = name.slice(name.lastIndexOf('/') + 1).split('@', 1);

@@ -28,7 +28,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: "another user's record is linked, and never copied",
     seed: 1052,
     file: `${VOLUME}/effects.ts`,
-    find: 'const isCopied = context.meetsBundleLimit(error) || isKept(error);',
+    find: 'const isCopied = context.meetsBundleLimit(error) || isForbidden(error);',
     replace: 'const isCopied = context.meetsBundleLimit(error);',
   },
   {
