@@ -1,11 +1,11 @@
-/** Ways to get the protocol wrong, each of which the check has to find. */
+/** Mutants of the protocol, each of which the check must find. */
 import type { Mutant } from '../../mutants/hook.ts';
 
 export interface Wrong extends Mutant {
   readonly what: string;
-  /** So many are enough to go wrong. */
+  /** Enough to find it. */
   readonly workers: number;
-  /** What the check has to say. */
+  /** The expected finding. */
   readonly problem: RegExp;
 }
 
@@ -18,7 +18,7 @@ export const MUTANTS: readonly Wrong[] = [
     file: 'src/volume/recovery.ts',
     find: 'await this.#sweep(session, isMyPart, guard, report.finished);',
     replace: '',
-    // What it has staged stays for ever, also where somebody else has committed the state.
+    // Staged files stay for ever, also if another session has committed the state.
     problem: /^if all die: .*\/staging\/.* is left$/,
   },
   {
@@ -30,7 +30,7 @@ export const MUTANTS: readonly Wrong[] = [
     problem: LOST,
   },
   {
-    what: 'traces that are removed with a record among them',
+    what: 'staging that is removed with a record in it',
     workers: 1,
     file: 'src/volume/staging.ts',
     find: 'if (names.some(holdsRecords)) return false;',
@@ -43,7 +43,7 @@ export const MUTANTS: readonly Wrong[] = [
     file: 'src/volume/recovery.ts',
     find: 'await this.#dropClaims(session, isMyPart, guard, report.dropped);',
     replace: '',
-    problem: /^if all die: the state is neither done nor to be had/,
+    problem: /^if all die: the state is neither done nor available/,
   },
   {
     what: 'rename instead of link',
@@ -54,7 +54,7 @@ export const MUTANTS: readonly Wrong[] = [
     problem: LOST,
   },
   {
-    what: 'a link that replaces what is there',
+    what: 'a link that replaces the target',
     workers: 1,
     file: 'src/volume/atomic-files.ts',
     find: 'await files.link(existing, name);',
@@ -62,7 +62,7 @@ export const MUTANTS: readonly Wrong[] = [
     problem: /^\/v\/done\/x\.state was replaced or removed$/,
   },
   {
-    what: 'an error of link taken for another’s',
+    what: 'an error of link taken for a taken name',
     workers: 1,
     file: 'src/volume/atomic-files.ts',
     find: "return isOurs(there) ? 'ours' : 'taken';",
@@ -78,7 +78,7 @@ export const MUTANTS: readonly Wrong[] = [
     problem: /^the successor is not that of the committing record$/,
   },
   {
-    what: 'an error of link, nothing to be seen: taken for another’s',
+    what: 'an error of link without a visible entry taken for a taken name',
     workers: 1,
     file: 'src/volume/atomic-files.ts',
     find: "if (there === undefined) throw error;\n    return isOurs(there) ? 'ours' : 'taken';",
