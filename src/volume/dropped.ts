@@ -88,7 +88,7 @@ export class DroppedEvents {
       const code = errnoOf(error);
       if (code === 'ENOENT') return undefined;
       if (code === undefined) throw error;
-      return { content: `\0${code}`, reason: `cannot be read or removed: ${code}` };
+      return { content: `\0${code}`, reason: `cannot be read, or taken away: ${code}` };
     }
   }
 
