@@ -1,7 +1,7 @@
 /**
- * All interleavings of two workers with one session each, a reaper that may take any session for dead at any time, lost
- * replies, stale absence and refusals: every state that the project's own claim, commit and recovery can reach.
- * docs/protocol.md says what that leaves out; `heavy/` has larger scopes.
+ * All interleavings of two workers with a session each, a reaper that may take anybody for dead at any
+ * time, lost replies, stale absence and refusals: every state that the project's own claim, commit and
+ * recovery can get into. What that leaves out is in docs/protocol.md; larger worlds are in `heavy/`.
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const SCOPE: Scope = {
   follow: false,
 };
 
-test('two workers make one commit, publish it once, and lose nothing', async () => {
+test('two workers: one commit, one story, nothing lost', async () => {
   const { violation, states } = await explore(SCOPE);
   console.log(`${states} states`);
   expect(violation).toBeUndefined();

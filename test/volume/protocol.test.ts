@@ -1,4 +1,4 @@
-/** The invariants of docs/protocol.md, tested one by one on a real directory. */
+/** The invariants of docs/protocol.md, attacked one by one on a real directory. */
 import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ import {
 
 const NEXT = { name: 'x.state-1', content: '{"state":"simple","payload":{}}\n' };
 
-/** All conditions that I3 allows for a state while no session is active. */
+/** Everything that I3 allows a state to be, once nobody is in the middle of anything. */
 function placesOf(volume: TestVolume, name: string): string[] {
   const flags = (['done', 'failed', 'in_progress'] as const).filter((flag) =>
     volume.list(flag).includes(name),
@@ -43,7 +43,7 @@ describe('I1: one commit', () => {
     expect(volume.list('.flockwork', 'staging', bee.session.token.session)).toEqual([]);
   });
 
-  test('a flag set by another program wins, too, although it is empty', async () => {
+  test('a flag set by another program wins as well, though it is empty', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     volume.put('done/x.state', '');
@@ -53,7 +53,7 @@ describe('I1: one commit', () => {
     expect(volume.read('done', 'x.state')).toBe('');
   });
 
-  test('a flag that exists when it is set again is synced before anything is published', async () => {
+  test('a flag that is there already when it is set again is on the disk too before anything follows', async () => {
     using volume = await TestVolume.create();
     const synced: string[] = [];
     let links = 0;
@@ -64,7 +64,7 @@ describe('I1: one commit', () => {
         if (method !== 'link' || to !== volume.layout.flag('done', 'x.state')) return act();
         links += 1;
         if (links === 1) throw errno('EIO');
-        // The network repeats earlier requests: another file, of the same content.
+        // The network repeats what was asked before: another file, of the same content.
         writeFileSync(to, readFileSync(path, 'utf8'));
         return act();
       },
@@ -79,7 +79,7 @@ describe('I1: one commit', () => {
     expect(synced).toContain(volume.layout.flag('done', 'x.state'));
   });
 
-  test('the session that loses publishes nothing', async () => {
+  test('whoever loses publishes nothing', async () => {
     using volume = await TestVolume.create();
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
     await ant.session.settle([bareStep('x.state')], OPEN);
@@ -88,7 +88,7 @@ describe('I1: one commit', () => {
   });
 });
 
-describe('I2, I3: after a crash at any point, the step is finished or repeated by others, once', () => {
+describe('I2, I3: after a crash anywhere, the step is finished by others, or done again, once', () => {
   async function crashAt(limit: number, after: boolean): Promise<number> {
     using volume = await TestVolume.create();
     volume.put('x.state');
@@ -141,7 +141,7 @@ describe('I2, I3: after a crash at any point, the step is finished or repeated b
     const victim = await volume.join('victim');
     const staging = join(volume.dir, '.flockwork/staging', victim.session.token.session);
     const half = commitStep(victim, 'x.state', NEXT);
-    // Crashes between the commit and its publishing.
+    // Dies between the commit and its publishing.
     let open = true;
     await victim.session.settle([half], {
       canBegin: () => open,
@@ -179,11 +179,11 @@ describe('I4: frozen', () => {
     expect(volume.list('done')).toEqual([]);
     expect(volume.list('in_progress')).toEqual(['x.state', 'y.state']);
     expect(volume.list('.flockwork', 'leases').length).toBe(2);
-    // In its phase it does.
+    // In its phase it would have.
     expect((await ant.session.recover(2, OPEN)).dropped).toEqual(['y.state']);
   });
 
-  test('a group commit that meets the end of its phase continues in the next one', async () => {
+  test('a burst that meets the end of its phase stops there, and goes on from there', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     const steps = ['a.state', 'b.state', 'c.state'].map((name) => commitStep(ant, name));
@@ -201,7 +201,7 @@ describe('I4: frozen', () => {
 });
 
 describe('I8: nothing is inferred from absence', () => {
-  test('a staged record whose flag is not seen stays, cycle after cycle', async () => {
+  test('a staged record whose flag is not seen is left alone, cycle after cycle', async () => {
     using volume = await TestVolume.create();
     const victim = await volume.join('victim');
     const half = commitStep(victim, 'x.state', NEXT);
@@ -211,7 +211,7 @@ describe('I8: nothing is inferred from absence', () => {
     await volume.bury(survivor);
     expect(volume.list('.flockwork', 'staging', session)).toContain('x.state');
     expect(await survivor.session.countUnfinishedCommits()).toBe(1);
-    // The session was only suspended: its commit comes late, and another session finishes it.
+    // It was only asleep: its commit comes late, and somebody finishes it.
     linkSync(
       join(volume.dir, '.flockwork/staging', session, 'x.state'),
       join(volume.dir, 'done/x.state'),
@@ -221,7 +221,7 @@ describe('I8: nothing is inferred from absence', () => {
     expect(await survivor.session.countUnfinishedCommits()).toBe(0);
   });
 
-  test('a failed state that was committed after all counts as unfinished until its successor exists', async () => {
+  test('what was put aside, and committed after all, is owed until its successor is there', async () => {
     using volume = await TestVolume.create();
     const victim = await volume.join('victim');
     await victim.session.settle([commitStep(victim, 'x.state', NEXT)], CLOSED);
@@ -239,7 +239,7 @@ describe('I8: nothing is inferred from absence', () => {
     expect(await survivor.session.countUnfinishedCommits()).toBe(0);
   });
 
-  test('a record that another session has committed does not count, though its bundle stays staged', async () => {
+  test('what others have committed is not owed, though a record beside it keeps the file: its state has failed', async () => {
     using volume = await TestVolume.create();
     const victim = await volume.join('victim');
     const both = ['x.state', 'y.state'].map((name) => commitStep(victim, name));
@@ -254,7 +254,7 @@ describe('I8: nothing is inferred from absence', () => {
     expect(await survivor.session.countUnfinishedCommits()).toBe(0);
   });
 
-  test('a lease that cannot be read does not change the session’s age', async () => {
+  test('a lease that cannot be read makes nobody younger or older', async () => {
     using volume = await TestVolume.create();
     const blind = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
       if (method === 'read' && args[0]!.includes('/leases/')) throw errno('ESTALE');
@@ -275,8 +275,8 @@ describe('I9: no overwrite', () => {
   describe.each([
     ['a directory', (path: string) => mkdirSync(path)],
     ['a FIFO', (path: string) => void execFileSync('mkfifo', [path])],
-  ])('%s in a successor’s place stays, and the successor is in failed/', (_, make) => {
-    test('when its own session commits, and when another one recovers it', async () => {
+  ])('%s in a successor’s place stays, and ours is in failed/', (_, make) => {
+    test('when its own session commits, and when another finishes for it', async () => {
       using volume = await TestVolume.create();
       const [dead, ant] = [await volume.join('dead'), await volume.join('ant')];
       const path = join(volume.dir, 'x.state-1');
@@ -295,14 +295,14 @@ describe('I9: no overwrite', () => {
     });
   });
 
-  test('a file with a successor’s name stays, and the successor’s content is in failed/', async () => {
+  test('a successor’s name that is taken: both are kept, ours with the reason in failed/', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
-    volume.put('x.state-1', 'a user’s');
+    volume.put('x.state-1', 'somebody else’s');
     const one = commitStep(ant, 'x.state', NEXT);
     await ant.session.settle([one], FOLLOW);
     expect(one).toMatchObject({ progress: 'settled', lost: false, followed: false });
-    expect(volume.read('x.state-1')).toBe('a user’s');
+    expect(volume.read('x.state-1')).toBe('somebody else’s');
     const failure = JSON.parse(volume.read('failed', 'x.state-1')) as {
       code: string;
       reason: string;
@@ -312,7 +312,7 @@ describe('I9: no overwrite', () => {
     expect(volume.list('in_progress')).toEqual([]);
   });
 
-  test('a successor that another session has published is not a conflict', async () => {
+  test('the same content there already is no conflict: somebody published it for us', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     volume.put('x.state-1', NEXT.content);
@@ -321,11 +321,11 @@ describe('I9: no overwrite', () => {
   });
 });
 
-describe('any error of link and unlink means "unknown": the entry itself decides', () => {
+describe('any error of link and unlink means "unknown": what is there decides', () => {
   const lost = (code: string, ...methods: (keyof Files)[]): Files =>
     interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
       const result = await act();
-      // No faults while the session opens.
+      // The lease is opened and the token made in peace.
       if (methods.includes(method) && !args[0]!.includes('/.flockwork/sessions/.'))
         throw errno(code);
       return result;
@@ -388,7 +388,7 @@ describe('any error of link and unlink means "unknown": the entry itself decides
       });
       const ant = await volume.join('ant', files);
       const names = Array.from({ length: 100 }, (_, index) => `s${index}.state`).sort();
-      // A limit shows as an error, twice at most; the claim is repeated, as in the next cycle.
+      // A limit shows as an error, twice at most; what met it is tried again, as in the next cycle.
       let errors = 0;
       const claim = (name: string): Promise<string> =>
         ant.session.claim(name, OPEN).catch(() => {
@@ -414,7 +414,7 @@ describe('any error of link and unlink means "unknown": the entry itself decides
     },
   );
 
-  test('after a failed fsync the file is written again, under a name that no delayed removal can hit', async () => {
+  test('an fsync that fails once is not trusted: the file is written again, where nothing late can take it away', async () => {
     using volume = await TestVolume.create();
     const removed: string[] = [];
     let failures = 1;
@@ -422,7 +422,7 @@ describe('any error of link and unlink means "unknown": the entry itself decides
       const isStaged = /\/x\.state[^/]*$/.test(args[0]!);
       if (method === 'sync' && isStaged && failures-- > 0) throw errno('EIO');
       if (method === 'unlink' && failures === 0) removed.push(args[0]!);
-      // The network repeats all earlier removals as late as possible.
+      // All that was removed before is removed again, as late as can be.
       if (method === 'link' && args[1]!.includes('/done/'))
         for (const path of removed) rmSync(path, { force: true });
       return act();
@@ -437,7 +437,7 @@ describe('any error of link and unlink means "unknown": the entry itself decides
 });
 
 describe('group commit', () => {
-  test('syncs records before flags, flags before successors, successors before the release', async () => {
+  test('records are on the disk before the flags, flags before successors, successors before the release', async () => {
     using volume = await TestVolume.create();
     const order: string[] = [];
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
@@ -480,7 +480,7 @@ describe('claims', () => {
     expect(volume.list('in_progress')).toEqual([]);
   });
 
-  test('are released only by the session that holds them', async () => {
+  test('are released only by whose they are', async () => {
     using volume = await TestVolume.create();
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
     await ant.session.claim('x.state', OPEN);

@@ -1,4 +1,4 @@
-/** Combines automata into actors, with numbers for operations, replies and positions. */
+/** Who takes part: automata put together to actors, with numbers for operations, replies and positions. */
 import type { Automaton } from './automaton.ts';
 import type { Op } from './memory.ts';
 
@@ -25,7 +25,7 @@ export interface Numbers {
 
 interface Move {
   readonly op: number;
-  /** Of a reaper's first move in a round: the session that it considers dead. */
+  /** Of a reaper's first move in a round: whom it takes for dead. */
   readonly victim?: string;
   /** By the reply's number: the position it leads to. */
   readonly next: readonly (number | undefined)[];
@@ -67,7 +67,7 @@ export function workerOf(name: string, sessions: readonly Automaton[], numbers: 
     const over = following === undefined ? end : end + following.root;
     for (const move of movesOf(automaton, start, over, numbers)) {
       moves.push([move]);
-      // The last session need not die: to the others, that is the same as never moving again.
+      // The last one need not die: to all others it is as if it never moved again.
       deaths.push(following === undefined ? undefined : over);
     }
   }

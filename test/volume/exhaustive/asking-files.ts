@@ -1,6 +1,6 @@
 /**
- * The file port of the check. Operations that other sessions can see go to `ask`, which gives the replies; the others are
- * private, and done at once: `docs/protocol.md` says why that misses nothing.
+ * The port over files for the check. What sessions can see of each other is asked of whoever gives the
+ * replies; the rest is private, and done at once: see `docs/protocol.md` on why that misses nothing.
  */
 import { errnoOf, type Files, type Sink, type Stat } from '../../../src/volume/files.ts';
 import type { Layout } from '../../../src/volume/layout.ts';
@@ -10,9 +10,9 @@ import type { Op } from './memory.ts';
 export type Ask = (op: Op) => Promise<string>;
 
 export interface AskingOptions {
-  /** The only session whose lease is visible; undefined: all leases are gone. */
+  /** The only session whose lease there is to be seen; undefined: all leases are gone. */
   readonly victim?: string;
-  /** A session whose staging no other session reads. */
+  /** A session whose staging nobody else looks into. */
   readonly hidden?: string;
 }
 
@@ -23,7 +23,7 @@ export class AskingFiles implements Files {
   readonly #layout: Layout;
   readonly #victim: string | undefined;
   readonly #places: readonly string[];
-  /** Contents of private files, which are linked to other names. */
+  /** Private files' contents: other names are given to them. */
   readonly #private = new Map<string, string>();
 
   constructor(layout: Layout, ask: Ask, { victim, hidden }: AskingOptions = {}) {
@@ -83,7 +83,7 @@ export class AskingFiles implements Files {
     return new TextEncoder().encode(content);
   }
 
-  /** In two steps, so that others see a partial file; in one for a dot file, which no other session reads. */
+  /** In two steps, so that others see it half-written; not where nobody else reads it: a dot file. */
   async create(path: string, content: string): Promise<void> {
     if (this.#isPrivate(path)) return void this.#private.set(path, content);
     const isDotFile = path[path.lastIndexOf('/') + 1] === '.';
@@ -122,6 +122,6 @@ export class AskingFiles implements Files {
   async overwrite(): Promise<void> {}
   async append(): Promise<void> {}
   async chmod(): Promise<void> {}
-  /** The check has no power failures. */
+  /** No power is lost here, so there is nothing to lose. */
   async sync(): Promise<void> {}
 }

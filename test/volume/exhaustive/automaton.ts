@@ -1,20 +1,21 @@
 /**
- * Turns a piece of the project's code into an automaton: each node is a file operation, each edge a reply. The code is run
- * once for every sequence of replies, from the start; nodes with equal futures are merged (a minimal acyclic automaton).
+ * What a piece of the project's code does, as an automaton: each node is the file operation it waits
+ * for, each edge a reply. It is found by running the code once for every sequence of replies, from the
+ * start; nodes from which everything that can follow is the same are one (a minimal acyclic automaton).
  */
 import type { Ask } from './asking-files.ts';
 import type { Op } from './memory.ts';
 
 /**
- * Code in pieces. Between two of them, the name of the place holds its whole local state, so that each piece is run by
- * itself. A run returns the place where it ends.
+ * Code in pieces. Between two of them its whole local state is in the name of the place, so that each
+ * piece is run by itself; a run names the place where it ends.
  */
 export interface Program {
   readonly start: string;
   run(place: string, ask: Ask): Promise<string>;
 }
 
-/** The place without code: the program has ended. */
+/** A place without code: whoever gets there has ended. */
 export const OVER = 'over';
 
 export interface Node {
@@ -32,7 +33,7 @@ export interface Automaton {
 
 type Reached = { readonly op: Op } | { readonly end: string };
 
-/** Runs a piece with these replies; returns the next operation, or its end. */
+/** Runs a piece with these replies; what it asks next, or its end, is where it has got to. */
 function follow(program: Program, place: string, replies: readonly string[]): Promise<Reached> {
   return new Promise((resolve, reject) => {
     const asked: Op[] = [];
@@ -55,7 +56,7 @@ type Draft = { readonly op: Op; readonly next: readonly [string, number][] } | {
 
 const READS: ReadonlySet<Op[0]> = new Set(['list', 'stat', 'read']);
 
-/** `replies`: all that an operation may answer. */
+/** `replies`: everything that an operation may be told. */
 export async function extract(
   program: Program,
   replies: (op: Op) => readonly string[],
@@ -83,7 +84,7 @@ export async function extract(
     for (const reply of replies(reached.op)) {
       next.push([reply, await visit(place, [...history, reply])]);
     }
-    // A read whose reply changes nothing is not a step.
+    // A read of which nothing depends is no step: it changes nothing, and nobody is the wiser.
     const isIdle = READS.has(reached.op[0]) && next.every(([, to]) => to === next[0]![1]);
     return isIdle ? next[0]![1] : intern({ op: reached.op, next });
   };

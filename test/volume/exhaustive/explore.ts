@@ -53,7 +53,7 @@ export async function explore(scope: Scope): Promise<Explored> {
   return { ...found, runs, violation };
 }
 
-/** Replaces long contents by short names. */
+/** Long contents by whose they are. */
 function shortener(ticks: readonly Tick[]): (text: string) => string {
   const names = ticks.flatMap((tick) => [
     [tokenText(tick.session), `<token of ${tick.session}>`] as const,

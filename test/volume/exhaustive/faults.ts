@@ -1,10 +1,10 @@
-/** Faults of a single operation, other than its being too late. */
+/** What may go wrong with a single operation, other than that it is too late. */
 import type { Op } from './memory.ts';
 import { LAYOUT, PATHS } from './scenario.ts';
 
 /**
- * `lost`: it takes effect, and the reply is that of its repetition, or an error. `stale`: a claim, or the flag in
- * `done/`, exists and looks absent. `refused`: it fails without effect.
+ * `lost`: it takes effect, and the reply is that of its repetition, or says nothing. `stale`: a claim, or
+ * the flag in `done/`, is there and looks absent. `refused`: it fails, and has no effect.
  */
 export type Fault = 'lost' | 'stale' | 'refused';
 
@@ -19,7 +19,7 @@ const LOST_REPLIES: Partial<Record<Op[0], readonly string[]>> = {
   unlink: ['ENOENT', 'EIO'],
 };
 
-/** Other replies than `reply` that an operation may get. */
+/** What else than `reply` an operation may be told. */
 export function repliesOf(
   fault: Fault,
   op: Op,

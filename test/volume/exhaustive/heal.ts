@@ -1,4 +1,4 @@
-/** All sessions die at once, and a new worker recovers with reads that are not stale: does it finish everything? */
+/** Everybody dies at once, and one worker comes whose reads are true: does it bring everything to its end? */
 import { parseCommitRecord } from '../../../src/machine/record.ts';
 import { claim } from '../../../src/volume/claim.ts';
 import { commit } from '../../../src/volume/commit.ts';
@@ -9,10 +9,10 @@ import { apply, type Entries } from './memory.ts';
 import { LAYOUT, LEASE, memberOf, OPEN, PATHS, STATE, stepOf } from './scenario.ts';
 
 const HEALER = 'healer.1';
-/** In the first it observes the leases, in the third it finds them expired. */
+/** In the first it sees the dead, in the third it knows that they are. */
 const CYCLES = 8;
 
-/** The first problem that is left, or undefined. */
+/** What is wrong with what it leaves, or undefined. */
 export async function heal(start: Entries): Promise<string | undefined> {
   let entries = start;
   let now = 0;
@@ -33,7 +33,7 @@ export async function heal(start: Entries): Promise<string | undefined> {
   await recover();
   if (!entries.has(PATHS.done)) {
     const outcome = await claim(context, STATE, OPEN);
-    if (outcome !== 'ours') return `the state is neither done nor available: ${outcome}`;
+    if (outcome !== 'ours') return `the state is neither done nor to be had: ${outcome}`;
     const step = stepOf({ session: HEALER, number: 1 });
     await commit(context, [step], OPEN);
     if (step.progress !== 'settled') return `it cannot be committed: ${String(step.error)}`;
@@ -47,7 +47,7 @@ export async function heal(start: Entries): Promise<string | undefined> {
   const successor = entries.get(PATHS.successor);
   if (successor === undefined) return 'the successor is lost';
   if (successor !== record.next?.content) return 'the successor is another’s';
-  if ((await recoverer.countUnfinishedCommits()) > 0) return 'a commit is unfinished';
+  if ((await recoverer.countUnfinishedCommits()) > 0) return 'something is still owed';
   const left = [...entries.keys()].find(
     (path) =>
       path.startsWith(`${LAYOUT.flags('in_progress')}/`) ||

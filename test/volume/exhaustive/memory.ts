@@ -1,4 +1,4 @@
-/** A volume in memory: effect and reply of each file operation, as a pure function. */
+/** A volume in memory: what each file operation does to it and replies, as a pure function. */
 
 /** A path's content; a directory has none. Paths are as on the volume, from its root. */
 export type Entries = ReadonlyMap<string, string | undefined>;
@@ -50,7 +50,7 @@ export function apply(entries: Entries, op: Op): Applied {
       if (namesIn(entries, path).length > 0) return same('ENOTEMPTY');
       return changed((copy) => copy.delete(path));
     case 'fill':
-      // A file that was removed meanwhile stays removed.
+      // Of a file that was removed meanwhile nothing is left.
       return isThere ? changed((copy) => copy.set(path, argument)) : same('ok');
     default:
   }

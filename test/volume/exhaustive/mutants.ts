@@ -1,11 +1,11 @@
-/** Mutants of the protocol, each of which the check must find. */
+/** Ways to get the protocol wrong, each of which the check has to find. */
 import type { Mutant } from '../../mutants/hook.ts';
 
 export interface Wrong extends Mutant {
   readonly what: string;
-  /** Enough to find it. */
+  /** So many are enough to go wrong. */
   readonly workers: number;
-  /** The expected finding. */
+  /** What the check has to say. */
   readonly problem: RegExp;
 }
 
@@ -18,7 +18,7 @@ export const MUTANTS: readonly Wrong[] = [
     file: 'src/volume/recovery.ts',
     find: 'await this.#sweep(session, isMyPart, guard, report.finished);',
     replace: '',
-    // Staged files stay for ever, also if another session has committed the state.
+    // What it has staged stays for ever, also where somebody else has committed the state.
     problem: /^if all die: .*\/staging\/.* is left$/,
   },
   {
@@ -30,7 +30,7 @@ export const MUTANTS: readonly Wrong[] = [
     problem: LOST,
   },
   {
-    what: 'staging that is removed with a record in it',
+    what: 'traces that are removed with a record among them',
     workers: 1,
     file: 'src/volume/staging.ts',
     find: 'if (names.some(holdsRecords)) return false;',
@@ -43,7 +43,7 @@ export const MUTANTS: readonly Wrong[] = [
     file: 'src/volume/recovery.ts',
     find: 'await this.#dropClaims(session, isMyPart, guard, report.dropped);',
     replace: '',
-    problem: /^if all die: the state is neither done nor available/,
+    problem: /^if all die: the state is neither done nor to be had/,
   },
   {
     what: 'rename instead of link',
@@ -54,7 +54,7 @@ export const MUTANTS: readonly Wrong[] = [
     problem: LOST,
   },
   {
-    what: 'a link that replaces the target',
+    what: 'a link that replaces what is there',
     workers: 1,
     file: 'src/volume/atomic-files.ts',
     find: 'await files.link(existing, name);',
@@ -62,7 +62,7 @@ export const MUTANTS: readonly Wrong[] = [
     problem: /^\/v\/done\/x\.state was replaced or removed$/,
   },
   {
-    what: 'an error of link taken for a taken name',
+    what: 'an error of link taken for another’s',
     workers: 1,
     file: 'src/volume/atomic-files.ts',
     find: "return isOurs(there) ? 'ours' : 'taken';",
@@ -78,7 +78,7 @@ export const MUTANTS: readonly Wrong[] = [
     problem: /^the successor is not that of the committing record$/,
   },
   {
-    what: 'an error of link without a visible entry taken for a taken name',
+    what: 'an error of link, nothing to be seen: taken for another’s',
     workers: 1,
     file: 'src/volume/atomic-files.ts',
     find: "if (there === undefined) throw error;\n    return isOurs(there) ? 'ours' : 'taken';",

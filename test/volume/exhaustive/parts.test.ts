@@ -1,4 +1,4 @@
-/** Assumptions of the check: its volume behaves like a real one, and it sees all that code does. */
+/** What the check rests on: that its volume is like a real one, and that it sees all that code does. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ async function onDisk(root: string, [method, path, argument = '']: Op): Promise<
   }
 }
 
-test('the volume in memory replies like a real directory', async () => {
+test('the volume in memory replies as a directory does', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(op, { maxLength: 30 }), async (ops) => {
       const root = mkdtempSync(join(tmpdir(), 'flockwork-memory-'));

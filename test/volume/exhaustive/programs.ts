@@ -1,4 +1,4 @@
-/** Programs of the actors: the project's own claim, commit and recovery, each cut where its state is known. */
+/** What the actors run: the project's own claim, commit and recovery, each cut where its state is known. */
 import { hash } from '../../../src/volume/phases/hash.ts';
 import { claim } from '../../../src/volume/claim.ts';
 import { commit } from '../../../src/volume/commit.ts';
@@ -9,23 +9,24 @@ import { AskingFiles, type Ask } from './asking-files.ts';
 import { OVER, type Program } from './automaton.ts';
 import { CLOSED, LAYOUT, LEASE, memberOf, OPEN, STATE, stepOf } from './scenario.ts';
 
-/** A session's whole state between two calls of `claim` or `commit`; as JSON, the name of the place. */
+/** All that a session knows between two calls of `claim` or `commit`; as JSON, the name of the place. */
 interface Place {
-  /** Number of the tick. */
+  /** Which time it ticks the state. */
   readonly tick: number;
-  /** Undefined: not claimed yet. */
+  /** Undefined: it has yet to claim it. */
   readonly step: Pick<Step, 'progress' | 'staged' | 'lost' | 'followed'> | undefined;
-  /** The only part of a `SessionContext` that matters here. */
+  /** The one thing that a `SessionContext` remembers and that matters here. */
   readonly stagingMade: boolean;
 }
 
-/** The phase ends after staging, to make the pieces small enough; the next phase continues. */
+/** The phase ends after staging, which makes the pieces small enough; the next one goes on from there. */
 const windowOf = (progress: Step['progress'], follow: boolean): PhaseGuard =>
   progress === 'new' ? CLOSED : { ...OPEN, follow };
 
 /**
- * One session: claims the state, ticks it, and commits in as many calls as necessary; then again, as if from a stale
- * listing that shows the state as available, `ticks` times in all. A failed claim is repeated for ever.
+ * A session at work on the state: claim it, tick it, and commit in as many calls as it takes; then, on a
+ * listing that shows it as available still, again, `ticks` times in all. If a claim comes to nothing it
+ * tries once more, for ever.
  */
 export function attempt(session: string, ticks: number, follow: boolean): Program {
   async function run({ tick, step, stagingMade }: Place, ask: Ask): Promise<Place | undefined> {
@@ -66,10 +67,10 @@ const progressOf = ({ progress, staged, lost, followed }: Step): Place['step'] =
 });
 
 const REAPER = 'reaper';
-/** In this cycle, the first by name of up to four live sessions owns every key: the reaper. */
+/** In this cycle every chore is that of the first by name among up to four living: the reaper. */
 const CYCLE = 12 - (hash(STATE) % 12);
 
-/** One Update System of a session that considers `victim` dead, whether it is or not. */
+/** One Update System of somebody who takes `victim` for dead, whatever that one is doing. */
 export function reap(victim: string): Program {
   return {
     start: 'recover',
@@ -81,7 +82,7 @@ export function reap(victim: string): Program {
       const recoverer = new Recoverer(context, leases, LEASE, () => now);
       await recoverer.observe();
       now = LEASE;
-      // An error ends the round; the next round starts anew.
+      // A call that fails ends it; the next one begins from what is there.
       await recoverer.recover(CYCLE, OPEN).catch(() => undefined);
       return OVER;
     },

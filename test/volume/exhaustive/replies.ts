@@ -1,4 +1,4 @@
-/** All replies of an operation on a volume that only the given sessions have used. */
+/** Everything that an operation may be told on a volume where only certain sessions have been. */
 import type { Op } from './memory.ts';
 import type { Scope } from './scope.ts';
 import { REFUSAL, subsets } from './faults.ts';
@@ -13,7 +13,7 @@ import {
   type Tick,
 } from './scenario.ts';
 
-/** Of methods whose replies do not depend on the path. */
+/** Of methods whose replies are the same wherever they act. */
 const REPLIES: Partial<Record<Op[0], readonly string[]>> = {
   create: ['ok', 'EEXIST', 'ENOENT'],
   fill: ['ok'],
@@ -26,7 +26,10 @@ const REPLIES: Partial<Record<Op[0], readonly string[]>> = {
   removeDirectory: ['ok', 'ENOENT', 'ENOTEMPTY'],
 };
 
-/** Superfluous replies do no harm; missing ones are detected: the search throws at an unforeseen reply. */
+/**
+ * More than the volume can come to is no harm, less is found out: the search stops at a reply that nobody
+ * has foreseen.
+ */
 export function repliesFor(
   ticks: readonly Tick[],
   { follow, faults }: Pick<Scope, 'follow' | 'faults'>,

@@ -1,4 +1,4 @@
-/** The volume of the check, and what each session writes there: one state, which has one successor. */
+/** The volume that is fought over, and what each session puts there: one state, which has one successor. */
 import { formatRecord, type CommitRecord } from '../../../src/machine/record.ts';
 import type { Step, PhaseGuard } from '../../../src/volume/operations.ts';
 import type { Files } from '../../../src/volume/files.ts';
@@ -28,7 +28,7 @@ export const PATHS: Readonly<
   failed: LAYOUT.flag('failed', STATE),
 };
 
-/** The volume before the first session. */
+/** Before anybody comes. */
 export const EMPTY: Entries = new Map<string, string | undefined>([
   [LAYOUT.root, undefined],
   [LAYOUT.flags('in_progress'), undefined],
@@ -54,13 +54,13 @@ function tokenOf(session: string): Token {
   };
 }
 
-/** One tick of the state by a session: its first, its second, … */
+/** One time that a session ticks the state: its first, its second, … */
 export interface Tick {
   readonly session: string;
   readonly number: number;
 }
 
-/** Each tick's record has a successor with a content of its own, so that the successor names its tick. */
+/** Each tick's record leads to a content of its own, so that the successor tells whose it is. */
 function recordOf(tick: Tick): CommitRecord {
   const { session } = tick;
   return {

@@ -1,11 +1,11 @@
-/** The size of the exploration. */
+/** How large a world is explored. */
 import type { Fault } from './faults.ts';
 
 export interface Scope {
   readonly workers: number;
   /** Sessions of each worker, one after the other. */
   readonly attempts: number;
-  /** Ticks of each session, if its listing shows the state as available each time. */
+  /** How often each session ticks the state, if it is told each time that nobody has. */
   readonly ticks: number;
   readonly reapers: number;
   readonly faults: readonly Fault[];

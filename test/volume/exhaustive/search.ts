@@ -1,7 +1,7 @@
 /**
- * Breadth-first search of all states that workers and reapers can bring a volume into, in any order, with any crashes and
- * faults. A state is the volume and each actor's position. The effect of an operation on a volume, and of healing it once
- * all sessions are dead, is computed once.
+ * Every state that workers and reapers can get a volume into, whoever is quicker, dies, or is misled:
+ * breadth first. A state is the volume and each actor's position; what an operation makes of a volume,
+ * and what a healer makes of it once everybody is dead, is found out once.
  */
 import type { Actor, Numbers } from './actors.ts';
 import { heal } from './heal.ts';
@@ -11,16 +11,16 @@ import { rename, type Symmetry } from './symmetry.ts';
 import type { Outcome, Volumes } from './volumes.ts';
 
 export interface Found {
-  /** States that differ by the workers' names count once (except if two workers are at the same place). */
+  /** Those that differ by the workers' names are one (except where two are at the same place). */
   readonly states: number;
   readonly transitions: number;
   /** Each is healed. */
   readonly volumes: number;
-  /** The problem, and a shortest trace to it. */
+  /** What is wrong, and a shortest way there. */
   readonly violation: { readonly problem: string; readonly trace: readonly string[] } | undefined;
 }
 
-/** The position of `actor` after an operation, or (without one) after its death. */
+/** Where `actor` gets to by an operation, or (without one) by dying. */
 type Visit = (volume: number, actor: number, position: number, op?: number, how?: Outcome) => void;
 
 interface Event {
@@ -39,9 +39,9 @@ export class Search {
   readonly #states = new NumberTable();
   /** A state's number has the positions as digits, and the volume before them. */
   readonly #sizes: readonly number[];
-  /** Of the state that is expanded; temporarily, of one of its successors. */
+  /** Of the state that is being looked at; then, for a moment, of one that follows it. */
   readonly #positions: number[];
-  /** The renaming of the last successor. */
+  /** By which the last successor's names were changed. */
   #permutation = 0;
 
   constructor(actors: readonly Actor[], numbers: Numbers, volumes: Volumes, symmetry: Symmetry) {
@@ -56,7 +56,7 @@ export class Search {
   async run(): Promise<Found> {
     const states = this.#states;
     const volumes = this.#volumes;
-    /** By volume: the event that first led to it. */
+    /** By volume: how it first came about. */
     const origins: Event[] = [];
     states.add(this.#encode(volumes.numberOf(EMPTY), 0), -1);
     let wrong: { readonly problem: string; readonly event: Event | undefined } | undefined;
@@ -80,7 +80,7 @@ export class Search {
     return { states: states.length, transitions, volumes: volumes.length, violation };
   }
 
-  /** Visits each event that is possible in a state. */
+  /** What may happen in a state, one thing at a time. */
   #successors(key: number, visit: Visit): void {
     const volume = this.#decode(key);
     for (let index = 0; index < this.#actors.length; index += 1) {
@@ -142,13 +142,13 @@ export class Search {
     return `${name}: ${ops.values[op]!.join(' ')} → ${replies.values[how.reply]}${fault}`;
   }
 
-  /** From the start to an event; each actor keeps its first name. */
+  /** From the start to an event; everybody keeps the name he had at the start. */
   #trace(event: Event | undefined): string[] {
     if (event === undefined) return [];
     const path = [event.state];
     while (path[0]! > 0) path.unshift(this.#states.originOf(path[0]!));
     const labels: string[] = [];
-    /** By an actor's current name: its first one. */
+    /** By the name that somebody has now: the one he had. */
     let names = this.#symmetry.permutations[0]!;
     for (const [index, state] of path.slice(1).entries()) {
       let label: string | undefined;

@@ -1,6 +1,6 @@
 /**
- * Symmetry reduction: workers are interchangeable, so of states that differ only by their names one is expanded. Checks
- * edge by edge that the automata are equal but for names.
+ * Workers are interchangeable: of states that differ only by their names one is looked at. That the
+ * automata really are the same but for names is checked edge by edge.
  */
 import type { Actor, Numbers } from './actors.ts';
 import type { Entries } from './memory.ts';
@@ -74,7 +74,7 @@ export class Symmetry {
     ));
   }
 
-  /** The actor that a permutation gives this one's name. */
+  /** The actor whom a permutation gives this one's name. */
   source(permutation: number, actor: number): number {
     const place = this.permutations[permutation]!.indexOf(actor);
     return place === -1 ? actor : place;
@@ -94,7 +94,7 @@ function renameEntries(entries: Entries, permutation: Permutation): Entries {
   );
 }
 
-/** By position of `from`: the position of `to` that is equal but for names. Throws if there is none. */
+/** Which position of `to` is which of `from` with its names changed. Throws where there is none. */
 function correspondence(
   from: Actor,
   to: Actor,

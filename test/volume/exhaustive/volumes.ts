@@ -1,4 +1,4 @@
-/** All volumes that the search reaches: numbered, checked once, with the outcomes of each operation. */
+/** Every volume that the search meets: numbered, judged once, with all that an operation may make of it. */
 import { Numbering, type Numbers } from './actors.ts';
 import { apply, type Entries, type Op } from './memory.ts';
 import { repliesOf, type Fault } from './faults.ts';
@@ -8,7 +8,7 @@ export interface Outcome {
   readonly reply: number;
   readonly volume: number;
   readonly fault: Fault | undefined;
-  /** The problem of the resulting volume. */
+  /** What is wrong with that. */
   readonly problem: string | undefined;
 }
 
@@ -68,7 +68,7 @@ export class Volumes {
     return outcomes;
   }
 
-  /** Checks I1, I2 and I9. */
+  /** I1, I2, I9, for whatever anybody does next. */
   #judge(before: Entries, after: Entries): string | undefined {
     for (const path of [PATHS.done, PATHS.successor]) {
       const text = before.get(path);
@@ -78,12 +78,12 @@ export class Volumes {
     const successor = after.get(PATHS.successor);
     const committer = this.#ticks.find((tick) => recordText(tick) === done);
     if (done !== undefined && committer === undefined)
-      return 'the flag in done/ is not a whole record';
+      return 'the flag in done/ is no whole record';
     if (successor !== undefined && committer === undefined) return 'a successor without a commit';
     if (successor !== undefined && successor !== successorText(committer!)) {
       return 'the successor is not that of the committing record';
     }
-    const failed = [...after.keys()].some((path) => path.startsWith(`${LAYOUT.flags('failed')}/`));
-    return failed ? 'a state has failed' : undefined;
+    const isAside = [...after.keys()].some((path) => path.startsWith(`${LAYOUT.flags('failed')}/`));
+    return isAside ? 'something was put aside' : undefined;
   }
 }
