@@ -1,4 +1,4 @@
-/** What a user does to a volume from outside: bring back, begin again, hold. */
+/** Operations that a user runs on a volume: retry, reset, pause, resume. */
 import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
 import { publishedStates, parseCommitRecord } from '../machine/record.ts';
 import { isArchived, readDoneFlag } from './archive.ts';
@@ -16,39 +16,38 @@ import { isJunkName, type Layout } from './layout.ts';
 import { parseCounter } from './pulse.ts';
 import { parseToken } from './token.ts';
 
-/** The failed flag and all attempts go: the state is available again. False if it has not failed. */
+/** Removes the failed flag and all attempts, so that the state is available again. False if it has not failed. */
 export async function retryState(files: Files, layout: Layout, name: string): Promise<boolean> {
   const flag = layout.flag('failed', name);
   if ((await files.stat(flag)) === undefined) return false;
-  // Attempts first: with them, the next worker would put the state aside at once.
+  // Attempts first: with them, the next worker would fail the state at once.
   await removeAttempts(files, layout, name);
   await remove(files, flag);
   return true;
 }
 
 export interface Reset {
-  /** All of them. */
+  /** Names of all flags that were removed. */
   readonly done: readonly string[];
-  /** Those that were in the archive. */
+  /** Those of them that were in the archive. */
   readonly archived: readonly string[];
 }
 
-/** Asked between two steps of what takes long: false to stop there. */
+/** Called between the steps of a long operation; false stops it there. */
 export type GoesOn = () => Promise<boolean>;
 const always: GoesOn = () => Promise.resolve(true);
 
-/** What a step has left. */
-interface Traces {
-  readonly followers: readonly string[];
-  /** Ids of the events that it took up. */
-  readonly applied: readonly string[];
-  /** Names of events that it caused. */
-  readonly caused: readonly string[];
+/** What a step has left on the volume. */
+interface StepTraces {
+  /** State files' names. */
+  readonly successors: readonly string[];
+  readonly appliedIds: readonly string[];
+  readonly emittedNames: readonly string[];
 }
 
 /**
- * Removes the flags of what is done, in `done/` and in the archive, and the successors and events that these steps led to;
- * what was archived is brought back. What these took up may be sent again. Returns the flags' names.
+ * Removes all done flags, in `done/` and in the archive, with the successors and events of these steps, and moves archived
+ * state files back to the root. Events that these steps applied may be sent again.
  */
 export async function resetDone(
   files: Files,
@@ -57,7 +56,7 @@ export async function resetDone(
 ): Promise<Reset> {
   const inDone = (await listOrNone(files, layout.flags('done'))).filter(isStateName);
   const archived = (await listArchived(files, layout)).filter(isStateName);
-  const records = new Map<string, Traces>();
+  const records = new Map<string, StepTraces>();
   for (const name of new Set([...inDone, ...archived])) {
     if (!(await goesOn())) return { done: [], archived: [] };
     records.set(name, tracesOf(name, await readDoneFlag(files, layout, name)));
@@ -65,7 +64,7 @@ export async function resetDone(
   return undo(files, layout, records, new Set(archived), goesOn);
 }
 
-/** Why this state cannot be made to run again by itself; undefined if it can. */
+/** Why this state cannot be reset on its own; undefined if it can. */
 export async function resetProblem(
   files: Files,
   layout: Layout,
@@ -73,80 +72,80 @@ export async function resetProblem(
 ): Promise<string | undefined> {
   const text = await readDoneFlag(files, layout, name);
   if (text === undefined) {
-    return 'it is not done; flockwork show tells how far it is, and flockwork retry brings back what has failed';
+    return 'it is not done; flockwork show prints its status, and flockwork retry makes a failed state available again';
   }
   const { instance, step } = parseStateName(name)!;
   const forking = originName(stateName(instance, 0));
   if (forking !== undefined && (await readDoneFlag(files, layout, forking)) !== undefined) {
-    return `it is in a branch, whose end another instance may have taken up; reset ${forking}, which forks`;
+    return `it is in a branch, whose end another instance may have applied; reset ${forking}, which forks`;
   }
   const { events = [] } = parseCommitRecord(text, name) ?? {};
   if (step === 0 || events.length === 0) return undefined;
-  const taken = events.map(({ event, id }) => event ?? id).join(', ');
-  return `it took up events that are gone (${taken}); reset ${instance}, and send them again`;
+  const applied = events.map(({ event, id }) => event ?? id).join(', ');
+  return `it applied events that are gone (${applied}); reset ${instance}, and send them again`;
 }
 
 /**
- * Makes one done state run again: its flag goes, and all that follows from it. Returns the names of the flags that have
- * gone; undefined if it is not done. For a volume without workers.
+ * Makes one done state run again: removes its flag, and all steps that follow from it. Undefined if it is not done. Only for
+ * a volume without workers.
  */
 export async function resetState(
   files: Files,
   layout: Layout,
   name: string,
 ): Promise<Reset | undefined> {
-  const records = new Map<string, Traces>();
+  const records = new Map<string, StepTraces>();
   const archived = new Set<string>();
   const names = [name];
   for (let next = names.pop(); next !== undefined; next = names.pop()) {
     const text = await readDoneFlag(files, layout, next);
-    // Not done: it goes with the step that led to it.
+    // Not done: it is removed with the step that led to it.
     if (text === undefined || records.has(next)) continue;
     if (await isArchived(files, layout, next)) archived.add(next);
     const traces = tracesOf(next, text);
     records.set(next, traces);
-    names.push(...traces.followers);
+    names.push(...traces.successors);
   }
   if (!records.has(name)) return undefined;
   return undo(files, layout, records, archived);
 }
 
-function tracesOf(name: string, text: string | undefined): Traces {
+function tracesOf(name: string, text: string | undefined): StepTraces {
   const record = parseCommitRecord(text ?? '', name);
   const { events = [], emit = [] } = record ?? {};
   return {
-    followers:
+    successors:
       text === '' ? [foreignSuccessor(name)] : publishedStates(record).map((one) => one.name),
-    applied: events.map(({ id }) => id),
-    caused: emit.map((event) => event.name),
+    appliedIds: events.map(({ id }) => id),
+    emittedNames: emit.map((event) => event.name),
   };
 }
 
-/** Takes back what these steps have left. */
+/** Removes what these steps have left. */
 async function undo(
   files: Files,
   layout: Layout,
-  records: ReadonlyMap<string, Traces>,
+  records: ReadonlyMap<string, StepTraces>,
   inArchive: ReadonlySet<string>,
   goesOn: GoesOn = always,
 ): Promise<Reset> {
   const undone: string[] = [];
-  // Children before parents: at every moment, what is left is a run that can go on.
+  // Children before parents: after any interruption, the remaining steps are a run that can continue.
   for (const name of [...records.keys()].sort(laterFirst)) {
     if (!(await goesOn())) break;
-    const { followers, applied, caused } = records.get(name)!;
-    for (const event of caused) await remove(files, layout.event(event));
-    for (const id of applied) await removeOutcome(files, layout, id);
-    for (const successor of followers) {
+    const { successors, appliedIds, emittedNames } = records.get(name)!;
+    for (const event of emittedNames) await remove(files, layout.event(event));
+    for (const id of appliedIds) await removeOutcome(files, layout, id);
+    for (const successor of successors) {
       await remove(files, layout.flag('failed', successor));
-      // A claim that a worker has left behind.
+      // A stale claim.
       await remove(files, layout.flag('in_progress', successor));
-      // What comes to be there may be another state, in which something runs.
+      // The next file of this name may be in another state, one that has an activity.
       await remove(files, layout.flag('waiting', successor));
       await removeAttempts(files, layout, successor);
       await remove(files, layout.state(successor));
     }
-    // The flag in the archive goes last: until then the state is done, wherever its file is.
+    // The flag in the archive last: until then the state is done, wherever its file is.
     if (inArchive.has(name)) await bringBack(files, layout, name);
     await remove(files, layout.flag('done', name));
     if (inArchive.has(name)) await remove(files, layout.archivedFlag(name));
@@ -156,16 +155,16 @@ async function undo(
   return { done: undone, archived: undone.filter((name) => inArchive.has(name)) };
 }
 
-/** All generations of it: for what is not done it would be waited for. */
+/** Removes all versions: the event would wait for a step that is not done. */
 async function removeOutcome(files: Files, layout: Layout, id: string): Promise<void> {
-  for (let generation = 0; ; generation += 1) {
-    const path = layout.outcome(id, generation);
+  for (let version = 0; ; version += 1) {
+    const path = layout.outcome(id, version);
     if ((await files.stat(path)) === undefined) return;
     await remove(files, path);
   }
 }
 
-/** A file that has been put into the root since then is the one that will run. */
+/** Moves an archived state file to the root, unless a user has put another one there since: that one will run. */
 async function bringBack(files: Files, layout: Layout, name: string): Promise<void> {
   const [from, to] = [layout.archivedState(name), layout.state(name)];
   if ((await files.stat(from)) === undefined) return;
@@ -181,7 +180,7 @@ async function listArchived(files: Files, layout: Layout): Promise<string[]> {
   return names;
 }
 
-/** Only directories of ours: a user may have others, or a file, of that name. */
+/** Paths of the archive's shards. A user may have other entries in it, or a file of its name. */
 export async function listShards(files: Files, layout: Layout): Promise<string[]> {
   if ((await files.stat(layout.archive))?.kind !== 'directory') return [];
   const names = await listOrNone(files, layout.archive);
@@ -204,20 +203,20 @@ async function removeIfEmpty(files: Files, directory: string): Promise<void> {
   try {
     await files.removeDirectory(directory);
   } catch (error) {
-    // NFS says EEXIST of what is not empty.
+    // NFS answers EEXIST for a directory that is not empty.
     if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw error;
   }
 }
 
-/** A flag of the original says nothing about its successor: the next step's name is it, by convention. */
+/** The original program's flags do not name a successor: it is the next step, by convention. */
 function foreignSuccessor(name: string): string {
   const { instance, step } = parseStateName(name)!;
   return stateName(instance, step + 1);
 }
 
 /**
- * Of an instance and its branches: what a fork has begun comes after the step that forks, and before the one in which
- * the branches are joined.
+ * Orders the steps of an instance and its branches, the last first: a branch comes after the step that forks, and before
+ * the join.
  */
 function laterFirst(one: string, other: string): number {
   const [a, b] = [pathOf(one), pathOf(other)];
@@ -225,14 +224,14 @@ function laterFirst(one: string, other: string): number {
   return differs === -1 ? b.length - a.length : (b[differs] ?? -1) - a[differs]!;
 }
 
-/** The steps that lead there: those that fork, and its own. */
+/** Step numbers: of each step that forks on the way to this branch, then its own. */
 function pathOf(name: string): number[] {
   const { instance, step } = parseStateName(name)!;
   const origin = originName(stateName(instance, 0));
   return origin === undefined ? [step] : [...pathOf(origin), step];
 }
 
-/** Removes claims whose session is not in `living`, and foreign ones. Returns the states' names. */
+/** Removes claims whose session is not in `living`, and other programs'. Returns the states' names. */
 export async function resetInProgress(
   files: Files,
   layout: Layout,
@@ -264,7 +263,7 @@ export async function resetFailed(
   return retried;
 }
 
-/** What dead sessions and earlier runs left behind the scenes. */
+/** Removes what dead sessions and earlier runs have left in `workers/` and `.flockwork/`. */
 export async function resetTraces(
   files: Files,
   layout: Layout,
@@ -289,7 +288,7 @@ export async function resetTraces(
   }
 }
 
-/** Worker flags whose session is not in `living`, and those that are no session's. */
+/** Worker flags whose session is not in `living`, and those that belong to no session: content by name. */
 export async function leftWorkers(
   files: Files,
   layout: Layout,
@@ -314,7 +313,7 @@ export async function resetWorkers(
   return [...left.keys()];
 }
 
-/** Counters of all leases there are: what moves between two looks is alive. */
+/** The counter of each lease, by session: one that changes between two reads belongs to a live session. */
 export async function readLeases(files: Files, layout: Layout): Promise<Map<string, number>> {
   const leases = new Map<string, number>();
   for (const session of await listOrNone(files, layout.internal('leases'))) {
@@ -324,7 +323,7 @@ export async function readLeases(files: Files, layout: Layout): Promise<Map<stri
   return leases;
 }
 
-/** Every worker respects the marker: nothing is claimed any more, what runs is settled. */
+/** Creates the marker on which workers stop claiming. Ticks that run are settled. */
 export async function pauseVolume(files: Files, layout: Layout, note: string): Promise<void> {
   try {
     await recreate(files, layout.paused, note);
@@ -333,6 +332,7 @@ export async function pauseVolume(files: Files, layout: Layout, note: string): P
   }
 }
 
+/** False if the volume was not paused. */
 export async function resumeVolume(files: Files, layout: Layout): Promise<boolean> {
   const paused = (await files.stat(layout.paused)) !== undefined;
   await remove(files, layout.paused);

@@ -1,63 +1,57 @@
-/**
- * What may leave the root and `done/` for the archive: decided from facts, and from nobody's clock but the
- * ones that are given.
- */
+/** Decides which done states may be moved to the archive. Pure: facts and clock readings are passed in. */
 import { hash, HASHES } from './phases/hash.ts';
 
 export interface ArchiveRules {
-  /** So many done states stay, the newest. */
+  /** Number of done states that stay, the newest. */
   readonly keep: number;
-  /** Milliseconds that a flag has to have been there. */
+  /** Milliseconds that a flag must have existed. */
   readonly age: number;
-  /**
-   * Milliseconds between the two halves of a move: longer than a cache is old, or than a network holds a
-   * request back.
-   */
+  /** Milliseconds between the two halves of a move: longer than a cache is stale, or than a network delays a request. */
   readonly pause: number;
 }
 
-/** How workers do it; `--keep` says how many. */
+/** Milliseconds, of workers with `--keep`. */
 export const ARCHIVE_AGE: number = 3_600_000;
 export const ARCHIVE_PAUSE: number = 600_000;
 
-/** Who archives nothing still respects what others archive. */
+/** Of a session that archives nothing, but respects what others archive. */
 export const NO_ARCHIVE: ArchiveRules = {
   keep: Number.POSITIVE_INFINITY,
   age: ARCHIVE_AGE,
   pause: ARCHIVE_PAUSE,
 };
 
-/** One done state that is not among the newest, as it was just seen. */
+/** One done state that is not among the newest, as it was just observed. */
 export interface DoneState {
-  /** Milliseconds that its flag is known to have been there, at least. */
+  /** Milliseconds that its flag is known to have existed, at least. */
   readonly known: number;
   readonly hasFailed: boolean;
   readonly isClaimed: boolean;
-  /** A session still has the record of it, or of the step before it: something may yet be published again. */
-  readonly isOwed: boolean;
+  /** A session has still staged its record, or that of the step before it: something may be published again. */
+  readonly isStaged: boolean;
   /** It leads to a step, or has begun a branch, that is neither done nor archived. */
   readonly isOpen: boolean;
 }
 
 export function mayBeArchived(state: DoneState, { age }: ArchiveRules): boolean {
-  const { known, hasFailed, isClaimed, isOwed, isOpen } = state;
-  return known >= age && !hasFailed && !isClaimed && !isOwed && !isOpen;
+  const { known, hasFailed, isClaimed, isStaged, isOpen } = state;
+  return known >= age && !hasFailed && !isClaimed && !isStaged && !isOpen;
 }
 
-/** Only when an eighth too many are there, they go: each that goes costs a look at eight that stay. */
-const SLACK = 8;
+/** States are archived once there are 1/8 too many: each one costs a stat of eight that stay. */
+const SLACK_DIVISOR = 8;
 
-/** How many of so many done states are to go. */
+/** How many of `done` states are to be archived. */
 export function surplus(done: number, keep: number): number {
-  return done > keep + Math.floor(keep / SLACK) ? done - keep : 0;
+  return done > keep + Math.floor(keep / SLACK_DIVISOR) ? done - keep : 0;
 }
 
-/** Milliseconds; states of the same instant have an order too, the same for everybody. */
+/** Sort key: milliseconds, with a fraction that orders states of the same instant alike in all sessions. */
 export function placeOf(name: string, time: number): number {
   return time + hash(name) / HASHES;
 }
 
-/** The place below which `part` of all are, by a sample of their places: 1 is all of them, 0 none. */
+/** The place at or below which `part` (0 to 1) of all states are, estimated from a sample of places. */
 export function limitOf(places: readonly number[], part: number): number {
   const sorted = [...places].sort((a, b) => a - b);
   return sorted[Math.round(part * sorted.length) - 1] ?? Number.NEGATIVE_INFINITY;

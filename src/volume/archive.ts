@@ -1,6 +1,6 @@
 /**
- * The archive: where done states are when they have left the root and `done/`. A state whose flag is here is
- * done, for ever and for everybody; that it is *not* seen here proves nothing (I8).
+ * The archive: done states that have left the root and `done/`. A state whose flag is here is done, for ever and for all
+ * sessions. That a flag is *not* seen here proves nothing (I8).
  */
 import { readText, writeAtomically, removeIfContent } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
@@ -11,7 +11,7 @@ export async function isArchived(files: Files, layout: Layout, name: string): Pr
   try {
     return (await files.stat(layout.archivedFlag(name))) !== undefined;
   } catch (error) {
-    // Somebody has a file called archive: then there is none.
+    // A user has a file called `archive`: there is no archive then.
     if (errnoOf(error) === 'ENOTDIR') return false;
     throw error;
   }
@@ -23,7 +23,7 @@ export async function isDone(files: Files, layout: Layout, name: string): Promis
   return done !== undefined || isArchived(files, layout, name);
 }
 
-/** The flag of a done state, wherever it is by now; undefined where there is none to be seen. */
+/** The content of a state's done flag, wherever it is by now; undefined if none is visible. */
 export async function readDoneFlag(
   files: Files,
   layout: Layout,
@@ -42,9 +42,9 @@ export async function findState(files: Files, layout: Layout, name: string): Pro
 }
 
 /**
- * A session that was stopped for so long that others took its state for lost, committed and archived it
- * finds `done/` free for its own flag. The archive says that it was `overtaken`, and the flag comes down again;
- * `late` if that has to wait for another guard.
+ * Verifies a commit against the archive. A session that was stopped so long that others recovered, committed and archived its
+ * state finds `done/` free for its own flag. If the archive has another commit (`overtaken`), that flag is removed; `late` if
+ * it must wait for another guard.
  */
 export async function checkArchivedCommit(
   context: SessionContext,
@@ -63,8 +63,8 @@ export async function checkArchivedCommit(
 }
 
 /**
- * A state file with the name of an archived state: dropped there by a user, or by a session that woke up in
- * the middle of publishing it. It is done, so `done/` says so again. False if it is too late for that.
+ * Restores the done flag of an archived state whose file is in the root again, put there by a user, or by a session that
+ * resumed in the middle of publishing it. False if the phase has ended.
  */
 export async function restoreDoneFlag(
   context: SessionContext,

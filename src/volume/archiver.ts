@@ -1,9 +1,8 @@
 /**
- * The chore of moving done states to the archive, in two halves with a pause between them. First the flag gets
- * a name in the archive, then the state file, and both are on the disk before the state file leaves the root;
- * its flag is still in `done/`. When it has been so for the pause, the flag leaves `done/`. At every moment the
- * state is done for whoever looks at `done/` and then into the archive, and who sees it in a listing that is
- * older than all of that finds so when it has claimed it.
+ * Moves done states to the archive, in two halves with a pause between them. First the flag is linked into the archive, then
+ * the state file; both are synced before the state file leaves the root. After the pause, the flag leaves `done/`.
+ * Invariant: the state is done for every session that looks at `done/` first and then into the archive. A session that has it
+ * from an older listing finds out after its claim.
  */
 import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
 import { publishedStates, parseCommitRecord } from '../machine/record.ts';
@@ -35,46 +34,46 @@ export interface ArchiverPorts {
   readonly living: () => readonly string[];
 }
 
-/** So many places are enough to find the newest by. */
-const SAMPLE = 1000;
-/** States at a time, at most: a shard's are synced together. */
-const BATCH = 64;
-/** So many are looked at, and so many moved, in one Update System. */
-const LOOKS = 5000;
-const MOVES = 512;
-/** For so long a shard is one worker's, unless that one dies: others have it when he is never idle. */
+/** Of done states whose time stamps are read, to estimate the place of the newest that goes. */
+const SAMPLE_STATES = 1000;
+/** Per batch: the states of a shard are synced together. */
+const MAX_BATCH_STATES = 64;
+/** States that are looked at, and that are moved, in one Update System. */
+const MAX_LOOKS = 5000;
+const MAX_MOVES = 512;
+/** Cycles after which shards are reassigned, so that a permanently busy worker does not block its shards. */
 const CYCLES_PER_ROUND = 256;
-/** No volume's time stamps are coarser, ms. */
-const COARSE = 2000;
+/** No volume's time stamps are coarser. */
+const MAX_STAMP_RESOLUTION_MS = 2000;
 
-/** A state that has its names in the archive. */
-interface Kept {
+/** A state whose flag and file have been linked into the archive. */
+interface ArchivedState {
   readonly name: string;
   /** Of its state file, if that is still in the root. */
   readonly content: string | undefined;
   readonly paths: readonly string[];
-  /** In its batch. */
-  readonly place: number;
+  /** Index in its batch. */
+  readonly index: number;
 }
 
 export class Archiver {
   readonly #context: SessionContext;
   readonly #rules: ArchiveRules;
   readonly #ports: ArchiverPorts;
-  /** On our monotonic clock. */
-  #listed = Number.NEGATIVE_INFINITY;
-  /** Of `done/`, when it was listed last and everything in it was seen to. */
-  #seenTo: number | undefined;
-  /** What was listed last, and since when, on our monotonic clock, each flag is known to have been there. */
+  /** Time of the last listing, monotonic ms. */
+  #listedAt = Number.NEGATIVE_INFINITY;
+  /** The mtime of `done/` at a listing in which there was nothing to archive. */
+  #settledMtime: number | undefined;
+  /** The last listing, and since when (monotonic ms) each flag is known to have existed. */
   #done = new Names();
-  #known: Float64Array = new Float64Array();
-  /** Which of them are our share, and still to be looked at; and the place of the newest that may go. */
+  #knownSince: Float64Array = new Float64Array();
+  /** Indices in `#done` of this session's share that is still to be looked at; the place of the newest that may go. */
   #queue: Uint32Array = new Uint32Array();
   #limit = Number.NEGATIVE_INFINITY;
-  /** Moved by half, and since when we know of it. */
-  readonly #halves = new Map<string, number>();
-  readonly #made = new Set<string>();
-  #batchSize = BATCH;
+  /** States after the first half of their move, with its time, monotonic ms; the oldest first. */
+  readonly #halfMoved = new Map<string, number>();
+  readonly #madeShards = new Set<string>();
+  #batchSize = MAX_BATCH_STATES;
 
   constructor(context: SessionContext, rules: ArchiveRules, ports: ArchiverPorts) {
     this.#context = context;
@@ -82,60 +81,60 @@ export class Archiver {
     this.#ports = ports;
   }
 
-  /** In Update System only, while there is nothing better to do. Returns how many states it moved by half. */
+  /** Called in Update System, when the worker is idle. Returns the number of states moved by half. */
   async work(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<number> {
-    const mayGoOn = (): boolean => !isBusy() && guard.canBegin();
+    const mayContinue = (): boolean => !isBusy() && guard.canBegin();
     for (const name of this.#context.reappeared) {
       if (!(await restoreDoneFlag(this.#context, name, guard.canBegin))) return 0;
       this.#context.reappeared.delete(name);
     }
-    await this.#finishHalves(mayGoOn);
-    await this.#list(cycle, mayGoOn);
+    await this.#finishMoves(mayContinue);
+    await this.#list(cycle, mayContinue);
     if (this.#queue.length === 0) return 0;
     const inUse = await this.#readInUse();
     let [looks, moves] = [0, 0];
-    while (this.#queue.length > 0 && looks < LOOKS && moves < MOVES && mayGoOn()) {
+    while (this.#queue.length > 0 && looks < MAX_LOOKS && moves < MAX_MOVES && mayContinue()) {
       const batch = this.#queue.subarray(-this.#batchSize);
       this.#queue = this.#queue.subarray(0, -this.#batchSize);
       looks += batch.length;
-      const ended = await this.#move(batch, inUse, mayGoOn);
-      moves += ended.moved;
-      this.#resize(batch, ended.left);
+      const { moved, left } = await this.#move(batch, inUse, mayContinue);
+      moves += moved;
+      this.#resize(batch, left);
     }
     return moves;
   }
 
-  /** What a batch had no time for comes next, and in a smaller one: the volume may be slow. */
+  /** Requeues what a batch had no time for, and makes the next batch smaller: the volume may be slow. */
   #resize(batch: Uint32Array, left: number): void {
-    if (left === 0) this.#batchSize = Math.min(BATCH, 2 * this.#batchSize);
+    if (left === 0) this.#batchSize = Math.min(MAX_BATCH_STATES, 2 * this.#batchSize);
     else {
       this.#batchSize = Math.max(1, this.#batchSize >> 1);
       this.#queue = Uint32Array.from([...this.#queue, ...batch.subarray(batch.length - left)]);
     }
   }
 
-  /** A listing of `done/`, if it has changed, and not again for half a pause. */
-  async #list(cycle: number, mayGoOn: () => boolean): Promise<void> {
+  /** Lists `done/` if it has changed, at most once per half a pause. */
+  async #list(cycle: number, mayContinue: () => boolean): Promise<void> {
     const { files, layout } = this.#context;
     const now = this.#ports.monotonic();
-    const every = this.#rules.pause / 2;
+    const intervalMs = this.#rules.pause / 2;
     if (this.#rules.keep === Number.POSITIVE_INFINITY) return;
-    if (now - this.#listed < every || !mayGoOn()) return;
+    if (now - this.#listedAt < intervalMs || !mayContinue()) return;
     const directory = layout.flags('done');
     const mtime = (await files.stat(directory))?.mtime;
-    if (mtime === undefined || mtime === this.#seenTo) return;
+    if (mtime === undefined || mtime === this.#settledMtime) return;
     const done = new Names();
     const push = (name: string): void => void (isStateName(name) && done.push(name));
     await listInto(files, directory, { push });
-    this.#listed = now;
+    this.#listedAt = now;
     this.#queue = new Uint32Array();
     const tooMany = surplus(done.size, this.#rules.keep);
-    const isStill = (await files.stat(directory))?.mtime === mtime;
-    this.#seenTo = tooMany === 0 && isStill ? mtime : undefined;
-    if (tooMany === 0) return this.#know(new Names(), now);
-    // What a directory has that has not changed since then has been there since then.
-    this.#know(done, this.#ports.monotonic() - (isStill ? this.#ageOf(mtime) : 0));
-    const step = Math.ceil(done.size / SAMPLE);
+    const isUnchanged = (await files.stat(directory))?.mtime === mtime;
+    this.#settledMtime = tooMany === 0 && isUnchanged ? mtime : undefined;
+    if (tooMany === 0) return this.#setDone(new Names(), now);
+    // All entries of a directory are at least as old as its mtime.
+    this.#setDone(done, this.#ports.monotonic() - (isUnchanged ? this.#ageOf(mtime) : 0));
+    const step = Math.ceil(done.size / SAMPLE_STATES);
     const places: number[] = [];
     for (let index = 0; index < done.size; index += step) {
       const place = await this.#placeOf(done.at(index));
@@ -145,25 +144,25 @@ export class Archiver {
     this.#queue = this.#shareOf(done, Math.floor(cycle / CYCLES_PER_ROUND));
   }
 
-  /** What was there before has been there since then; the rest, `since`. */
-  #know(done: Names, since: number): void {
-    const known = new Float64Array(done.size).fill(since);
+  /** Stores a listing. Names of the previous one keep their time; new ones are known since `since`. */
+  #setDone(done: Names, since: number): void {
+    const knownSince = new Float64Array(done.size).fill(since);
     for (const [index, place] of done.placesIn(this.#done).entries()) {
-      if (place >= 0) known[index] = this.#known[place]!;
+      if (place >= 0) knownSince[index] = this.#knownSince[place]!;
     }
-    [this.#done, this.#known] = [done, known];
+    [this.#done, this.#knownSince] = [done, knownSince];
   }
 
-  /** Which of them are in shards that are ours, shard by shard. */
+  /** Indices of the states in this session's shards, shard by shard. */
   #shareOf(done: Names, round: number): Uint32Array {
     const { layout, token } = this.#context;
     const living = this.#ports.living();
-    const isOurs = new Map<string, boolean>();
+    const ownership = new Map<string, boolean>();
     const byShard = new Map<string, number[]>();
     for (let index = 0; index < done.size; index += 1) {
       const shard = layout.archiveShard(done.at(index)).slice(-2);
-      if (!isOurs.has(shard)) isOurs.set(shard, ownsKey(shard, token.session, living, round));
-      if (isOurs.get(shard) !== true) continue;
+      if (!ownership.has(shard)) ownership.set(shard, ownsKey(shard, token.session, living, round));
+      if (ownership.get(shard) !== true) continue;
       const indices = byShard.get(shard) ?? [];
       indices.push(index);
       byShard.set(shard, indices);
@@ -175,10 +174,10 @@ export class Archiver {
   /** Milliseconds, at least. */
   #ageOf(mtime: number): number {
     const now = this.#ports.volumeTime();
-    return now === undefined ? 0 : Math.max(0, now - mtime - COARSE);
+    return now === undefined ? 0 : Math.max(0, now - mtime - MAX_STAMP_RESOLUTION_MS);
   }
 
-  /** By its flag, or by its state file where that is younger: a token is as old as its session. */
+  /** By the mtime of its flag, or of a younger state file: a flag linked to a token is as old as the session. */
   async #placeOf(name: string): Promise<number | undefined> {
     const { files, layout } = this.#context;
     const flag = await files.stat(layout.flag('done', name));
@@ -186,61 +185,62 @@ export class Archiver {
     return flag && placeOf(name, Math.max(flag.mtime, state?.mtime ?? flag.mtime));
   }
 
-  /** What is claimed, and what sessions still have a record of. */
-  async #readInUse(): Promise<{ claimed: ReadonlySet<string>; owed: ReadonlySet<string> }> {
+  /** States that are claimed, and states in records that sessions have still staged. */
+  async #readInUse(): Promise<{ claimed: ReadonlySet<string>; staged: ReadonlySet<string> }> {
     const { files, layout, passedOver } = this.#context;
-    const owed = new Set<string>();
+    const staged = new Set<string>();
     for (const session of await listOrNone(files, layout.internal('staging'))) {
       const directory = layout.internal('staging', session);
       await passedOver.guard(`.flockwork/staging/${session}`, async () => {
         for (const file of await stagedFiles(files, layout, session)) {
-          for (const name of await stagedStates(files, directory, file)) owed.add(name);
+          for (const name of await stagedStates(files, directory, file)) staged.add(name);
         }
       });
     }
-    return { claimed: new Set(await listOrNone(files, layout.flags('in_progress'))), owed };
+    return { claimed: new Set(await listOrNone(files, layout.flags('in_progress'))), staged };
   }
 
   async #move(
     batch: Uint32Array,
-    inUse: { claimed: ReadonlySet<string>; owed: ReadonlySet<string> },
-    mayGoOn: () => boolean,
+    inUse: { claimed: ReadonlySet<string>; staged: ReadonlySet<string> },
+    mayContinue: () => boolean,
   ): Promise<{ readonly moved: number; readonly left: number }> {
     const { files, layout } = this.#context;
-    const linked: Kept[] = [];
+    const linked: ArchivedState[] = [];
     let looked = 0;
-    for (const index of batch) {
-      if (!mayGoOn()) break;
-      // What the volume refuses now is looked at again with the next listing.
-      const one = await this.#keep(this.#done.at(index), this.#known[index]!, inUse).catch(
+    for (const place of batch) {
+      if (!mayContinue()) break;
+      // A state that the volume refuses now is tried again after the next listing.
+      const one = await this.#link(this.#done.at(place), this.#knownSince[place]!, inUse).catch(
         () => undefined,
       );
-      if (one !== undefined) linked.push({ ...one, place: looked });
+      if (one !== undefined) linked.push({ ...one, index: looked });
       looked += 1;
     }
-    const kept = await this.#syncAll(linked);
-    for (const shard of new Set(kept.map(({ name }) => layout.archiveShard(name)))) {
+    const synced = await this.#syncAll(linked);
+    for (const shard of new Set(synced.map(({ name }) => layout.archiveShard(name)))) {
       await files.sync(`${shard}/done`);
       await files.sync(shard);
     }
     let moved = 0;
-    for (const { name, content, place } of kept) {
-      if (!mayGoOn()) {
-        looked = place;
+    for (const { name, content, index } of synced) {
+      if (!mayContinue()) {
+        looked = index;
         break;
       }
-      if (content !== undefined) await removeIfContent(files, layout.state(name), content, mayGoOn);
-      this.#halves.set(name, this.#ports.monotonic());
+      const path = layout.state(name);
+      if (content !== undefined) await removeIfContent(files, path, content, mayContinue);
+      this.#halfMoved.set(name, this.#ports.monotonic());
       moved += 1;
     }
     return { moved, left: batch.length - looked };
   }
 
   /**
-   * Those that are on the disk now: a successor is written without an fsync, and as long as it is in the root, its
-   * parent's record has it. What was there already may be an earlier try's, whose fsync failed.
+   * Returns those that could be synced. A successor is written without an fsync: while it is in the root, its parent's record
+   * has its content. A link that existed may be from an earlier try whose fsync failed.
    */
-  async #syncAll(linked: readonly Kept[]): Promise<Kept[]> {
+  async #syncAll(linked: readonly ArchivedState[]): Promise<ArchivedState[]> {
     const { files } = this.#context;
     const synced = await Promise.all(
       linked.map(async (one) => {
@@ -255,16 +255,16 @@ export class Archiver {
     return synced.flat();
   }
 
-  /** Gives flag and state file a name in the archive, if they may go there. */
-  async #keep(
+  /** Links flag and state file into the archive; undefined if they must stay. */
+  async #link(
     name: string,
     since: number,
-    { claimed, owed }: { claimed: ReadonlySet<string>; owed: ReadonlySet<string> },
-  ): Promise<Omit<Kept, 'place'> | undefined> {
+    { claimed, staged }: { claimed: ReadonlySet<string>; staged: ReadonlySet<string> },
+  ): Promise<Omit<ArchivedState, 'index'> | undefined> {
     const { files, layout } = this.#context;
-    if (this.#halves.has(name)) return undefined;
+    if (this.#halfMoved.has(name)) return undefined;
     const place = await this.#placeOf(name);
-    // Most of what is looked at stays, and is not read.
+    // Most states stay, and need not be read.
     if (place === undefined || place > this.#limit) return undefined;
     const flag = await readText(files, layout.flag('done', name));
     if (flag === undefined) return undefined;
@@ -273,7 +273,7 @@ export class Archiver {
       known: this.#ports.monotonic() - since,
       hasFailed: (await files.stat(layout.flag('failed', name))) !== undefined,
       isClaimed: claimed.has(name),
-      isOwed: owed.has(name) || (origin !== undefined && owed.has(origin)),
+      isStaged: staged.has(name) || (origin !== undefined && staged.has(origin)),
       isOpen: await this.#isOpen(name, flag),
     };
     if (!mayBeArchived(state, this.#rules)) return undefined;
@@ -286,13 +286,13 @@ export class Archiver {
     const paths: string[] = [];
     for (const [from, to, text] of moves) {
       if (text === undefined) continue;
-      if (!(await this.#giveName(from, to, text))) return undefined;
+      if (!(await this.#linkOrCopy(from, to, text))) return undefined;
       paths.push(to);
     }
     return { name, content, paths };
   }
 
-  /** Whole: what it should be is known from its parent's record, which may leave the volume before it does. */
+  /** The state file's content; a torn one is repaired by its parent's record, which may be deleted before it. */
   async #stateOf(name: string): Promise<string | undefined> {
     const { files, layout } = this.#context;
     const text = await readText(files, layout.state(name));
@@ -313,7 +313,7 @@ export class Archiver {
       return false;
     }
     if (parseToken(flag) !== undefined) return false;
-    // Another program's flag does not say what followed: the next step's name is it, by convention.
+    // Another program's flag does not name a successor: it is the next step, by convention.
     const { instance, step } = parseStateName(name)!;
     const next = stateName(instance, step + 1);
     return (
@@ -321,13 +321,13 @@ export class Archiver {
     );
   }
 
-  /** A copy where the volume gives no further name: not to others' files, or no more. False if the name is taken. */
-  async #giveName(from: string, to: string, text: string): Promise<boolean> {
+  /** Copies where the volume refuses a link: to another user's file, or one more. False if the name is taken. */
+  async #linkOrCopy(from: string, to: string, text: string): Promise<boolean> {
     const { files } = this.#context;
     try {
       if ((await linkIfAbsent(files, from, to, equals(text))) === 'taken') return false;
     } catch {
-      // Not what it was when it was run, and no text: a copy would not be the same.
+      // Not UTF-8 (so not the content that was run): a copy would differ.
       if (text.includes('\ufffd')) return false;
       await this.#context.ensureStaging();
       const temporary = this.#context.staging('.archived');
@@ -337,33 +337,32 @@ export class Archiver {
   }
 
   async #makeShard(shard: string): Promise<void> {
-    if (this.#made.has(shard)) return;
+    if (this.#madeShards.has(shard)) return;
     const { files, layout } = this.#context;
     for (const directory of [layout.archive, shard, `${shard}/done`]) {
       await ensureDirectory(files, directory);
     }
     for (const directory of [layout.root, layout.archive, shard]) await files.sync(directory);
-    this.#made.add(shard);
+    this.#madeShards.add(shard);
   }
 
-  async #finishHalves(mayGoOn: () => boolean): Promise<void> {
+  async #finishMoves(mayContinue: () => boolean): Promise<void> {
     const { files, layout } = this.#context;
     const now = this.#ports.monotonic();
     const due: string[] = [];
-    // They are in the order of time.
-    for (const [name, since] of this.#halves) {
-      if (now - since < this.#rules.pause || due.length === MOVES) break;
+    for (const [name, since] of this.#halfMoved) {
+      if (now - since < this.#rules.pause || due.length === MAX_MOVES) break;
       due.push(name);
     }
-    if (due.length === 0 || !mayGoOn()) return;
-    // Whoever took the state files from the root may have died before it was on the disk.
+    if (due.length === 0 || !mayContinue()) return;
+    // The session that removed the state files from the root may have crashed before that was durable.
     await files.sync(layout.root);
     for (const name of due) {
       const isThere = (await files.stat(layout.state(name))) !== undefined;
       const isWhole = !isThere && (await isArchived(files, layout, name));
-      if (!mayGoOn()) return;
+      if (!mayContinue()) return;
       if (isWhole) await remove(files, layout.flag('done', name));
-      this.#halves.delete(name);
+      this.#halfMoved.delete(name);
     }
   }
 }

@@ -1,13 +1,13 @@
 /**
- * The primitives the protocol rests on: make a name once, whole, and take away only what is ours.
- * All of them treat an error as "unknown", look at what is there, and decide from that.
+ * Primitives of the protocol: create a name once and whole, remove only what this session has made.
+ * All of them treat an error as "unknown", read what is there, and decide by that.
  */
-import { errnoOf, isKept, type Files, type Sink } from './files.ts';
+import { errnoOf, isForbidden, type Files, type Sink } from './files.ts';
 
 const decoder = new TextDecoder();
 const always = (): boolean => true;
 
-/** The content of a small file of ours, or its first `limit` bytes and one more; undefined where there is none. */
+/** The content of a small file, at most `limit` + 1 bytes of it; undefined if there is none. */
 export async function readText(
   files: Files,
   path: string,
@@ -21,10 +21,10 @@ export async function readText(
   }
 }
 
-/** What a directory, a symbolic link or a socket says to whoever opens it as a file. */
-export const NO_FILE: readonly string[] = ['EISDIR', 'ELOOP', 'ENXIO'];
+/** Errors of opening a directory, a symbolic link or a socket as a file. */
+export const NOT_A_FILE: readonly string[] = ['EISDIR', 'ELOOP', 'ENXIO'];
 
-/** The content of a flag; undefined where there is none, or something that is no file (`@eaDir`, a dangling link). */
+/** The content of a flag; undefined if there is none, or something that is not a file (`@eaDir`, a dangling link). */
 export async function readFlag(
   files: Files,
   path: string,
@@ -33,12 +33,12 @@ export async function readFlag(
   try {
     return await readText(files, path, limit);
   } catch (error) {
-    if (NO_FILE.includes(errnoOf(error) ?? '')) return undefined;
+    if (NOT_A_FILE.includes(errnoOf(error) ?? '')) return undefined;
     throw error;
   }
 }
 
-/** The same, and empty where it may not be read: as another program's flag, of which only the name is known. */
+/** Like `readFlag`, and empty if reading is forbidden: only the name counts then, as of another program's flag. */
 export async function readIfAllowed(
   files: Files,
   path: string,
@@ -47,17 +47,17 @@ export async function readIfAllowed(
   try {
     return await readFlag(files, path, limit);
   } catch (error) {
-    if (isKept(error)) return '';
+    if (isForbidden(error)) return '';
     throw error;
   }
 }
 
-/** The names in a directory; none where there is no such directory. */
+/** The names in a directory; empty if there is no such directory. */
 export function listOrNone(files: Files, directory: string): Promise<string[]> {
   return listInto(files, directory, []);
 }
 
-/** The same of a directory that is itself an entry of one of ours: whatever else has been put there has none. */
+/** Like `listOrNone`, and empty if the path is not a directory: a user may have put anything there. */
 export async function listEntry(files: Files, directory: string): Promise<string[]> {
   try {
     return await listOrNone(files, directory);
@@ -67,7 +67,7 @@ export async function listEntry(files: Files, directory: string): Promise<string
   }
 }
 
-/** The same, to where they shall go. */
+/** Like `listOrNone`, into a given sink. */
 export async function listInto<Into extends Sink>(
   files: Files,
   directory: string,
@@ -82,8 +82,8 @@ export async function listInto<Into extends Sink>(
 }
 
 /**
- * I1, I9: gives `existing` the further name `name`, unless that is taken. After an error the entry itself
- * tells: this content is ours, be the reply lost or repeated.
+ * I1, I9: links `existing` to `name`, unless that is taken. After an error the content of `name` decides, so that a lost or
+ * repeated reply does no harm.
  */
 export async function linkIfAbsent(
   files: Files,
@@ -107,18 +107,18 @@ export async function linkIfAbsent(
   }
 }
 
-/** Is there something that cannot be read, as a directory? */
+/** Is there something other than a file? */
 export async function isNoFile(files: Files, path: string): Promise<boolean> {
   return ((await files.stat(path))?.kind ?? 'file') !== 'file';
 }
 
-/** For `linkIfAbsent`: nothing but this. */
+/** For `linkIfAbsent`: exactly this content. */
 export const equals =
   (content: string) =>
   (there: string): boolean =>
     there === content;
 
-/** Creates a private file with `content`; one left there by an earlier try is replaced. */
+/** Creates a private file with `content`; replaces one left by an earlier try. */
 export async function recreate(files: Files, path: string, content: string): Promise<void> {
   try {
     await files.create(path, content);
@@ -130,7 +130,7 @@ export async function recreate(files: Files, path: string, content: string): Pro
     try {
       await files.create(path, content);
     } catch (refused) {
-      // A full volume leaves the name with a part of the content, and whoever tries again takes another name.
+      // A full volume leaves a partial file, and the next try uses another name.
       await remove(files, path).catch(() => undefined);
       throw refused;
     }
@@ -138,15 +138,15 @@ export async function recreate(files: Files, path: string, content: string): Pro
 }
 
 interface Publishing {
-  /** Asked just before the one step that counts (I4). */
+  /** Called just before the link (I4). */
   readonly may?: () => boolean;
-  /** False for what a power cut may take. */
+  /** False if a power failure may lose the content. */
   readonly durable?: boolean;
 }
 
 /**
- * Publishes `content` under `name`, whole and durable or not at all, by way of the private file
- * `temporary`. Link only files you made: Linux refuses hard links to other people's. `late` if it may not.
+ * Publishes `content` under `name`, whole and durable or not at all, through the private file
+ * `temporary` (Linux refuses hard links to other users' files). `late` if `may` says no.
  */
 export async function writeAtomically(
   files: Files,
@@ -165,8 +165,8 @@ export async function writeAtomically(
 }
 
 /**
- * Puts `content` in the place of what `path` holds, whole and durable, by way of the private file `temporary`: at
- * every moment there is one or the other. The entry is durable once its directory is synced.
+ * Replaces the content of `path` atomically, through the private file `temporary`. The content is durable; the entry is
+ * once its directory is synced.
  */
 export async function replaceWhole(
   files: Files,
@@ -179,7 +179,7 @@ export async function replaceWhole(
   await files.rename(temporary, path);
 }
 
-/** Removes an entry; one that is not there (any more) is as good. Returns whether it was. */
+/** Removes an entry. False if there was none. */
 export async function remove(files: Files, path: string): Promise<boolean> {
   try {
     await files.unlink(path);
@@ -191,8 +191,8 @@ export async function remove(files: Files, path: string): Promise<boolean> {
 }
 
 /**
- * Removes an entry only if it holds `content`, and only while `may` says so: it is asked after the look,
- * which may take its time. False if it came too late for that.
+ * Removes an entry only if it holds `content`, and only while `may` says so, which is called after the read, as that may be
+ * slow. False if it was too late.
  */
 export async function removeIfContent(
   files: Files,

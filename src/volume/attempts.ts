@@ -1,7 +1,6 @@
 /**
- * `.flockwork/attempts/STATE/`: what was tried on a state that is not committed yet. `1`, `2`, … are
- * attempts, `refused.SESSION` says that this session has no such machine, `not-before` when it may run, `written` of which file
- * that is.
+ * `.flockwork/attempts/STATE/`: attempts at a state that is not committed yet (`1`, `2`, …), sessions that do not have its
+ * machine (`refused.SESSION`), when it may run (`not-before`), and of which state file that is (`written`).
  */
 import { formatRecord, parseAttempt, type Attempt } from '../machine/record.ts';
 import { ensureDirectory } from './directory.ts';
@@ -10,7 +9,7 @@ import { errnoOf, type Files, type Stat } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { SessionContext } from './session-context.ts';
 
-const MILLISECONDS = 1000;
+const MS_PER_SECOND = 1000;
 const REFUSED = 'refused.';
 const NOT_BEFORE = 'not-before';
 const WRITTEN = 'written';
@@ -18,9 +17,9 @@ const WRITTEN = 'written';
 export interface Tried {
   readonly attempts: readonly Attempt[];
   readonly refusedBy: readonly string[];
-  /** ISO 8601: nobody should claim it earlier. */
+  /** ISO 8601: no session should claim the state earlier. */
   readonly notBefore: string | undefined;
-  /** Of the file that `notBefore` is from, where it is from a file: see `writtenAt`. */
+  /** `writtenAt` of the state file that `notBefore` is from; undefined if it is not from a file. */
   readonly written: string | undefined;
 }
 
@@ -46,8 +45,8 @@ export async function readTried(files: Files, layout: Layout, name: string): Pro
 }
 
 /**
- * Counts an attempt, under the next number that is free; not again if this session's is counted. Before
- * the claim is given up: whoever counts may die of it too.
+ * Counts an attempt under the next free number, unless it is counted already. Call it before the claim is released: a crash
+ * in between must not lose the attempt.
  */
 export async function countAttempt(
   context: SessionContext,
@@ -57,7 +56,7 @@ export async function countAttempt(
   const isSame = (other: Attempt): boolean =>
     other.session === attempt.session && other.started === attempt.started;
   for (let number = attempt.attempt; ; number += 1) {
-    // Each time: whoever has taken the number may have counted this one.
+    // In each round: the session that took the number may have counted this attempt.
     const { attempts } = await readTried(context.files, context.layout, name);
     if (attempts.some(isSame)) return;
     const content = formatRecord({ ...attempt, attempt: number });
@@ -73,7 +72,7 @@ export async function noteRefusal(
   await note(context, name, REFUSED + context.token.session, `${reason}\n`);
 }
 
-/** What the file said before counts no more. `written`: of this file. */
+/** Replaces an earlier time. `written`: of the state file that says so. */
 export async function noteNotBefore(
   context: SessionContext,
   name: string,
@@ -93,12 +92,12 @@ export async function noteNotBefore(
   }
 }
 
-/** Size, and second: all clients of a volume see the same. */
+/** Size and mtime in seconds: the same on all clients of a volume. */
 export function writtenAt({ size, mtime }: Stat): string {
-  return `${size} ${Math.floor(mtime / MILLISECONDS)}`;
+  return `${size} ${Math.floor(mtime / MS_PER_SECOND)}`;
 }
 
-/** Has the state file, which says when the state may run, been written since it was read? */
+/** Has the state file that says when the state may run been rewritten since it was read? */
 export async function isRewritten(
   files: Files,
   layout: Layout,
@@ -120,12 +119,12 @@ async function note(
   await context.ensureStaging();
   context.attempted.add(name);
   const temporary = context.draft('attempt', name);
-  // Should the power take it, one attempt is not counted.
+  // Not durable: a power failure may lose one count.
   const path = layout.internal('attempts', name, entry);
   return writeAtomically(files, temporary, path, content, { durable: false });
 }
 
-/** Once a state is done or failed its attempts are in that record, and here no more. */
+/** Removes the attempts of a state that is done or failed: its record has them. */
 export async function clearAttempts(context: SessionContext, name: string): Promise<void> {
   if (!context.attempted.has(name)) return;
   await removeAttempts(context.files, context.layout, name);

@@ -1,4 +1,4 @@
-/** How many states there are of each kind, without holding more than the names in the root. */
+/** Counts states of each kind. Memory: the names in the root. */
 import { isDroppedName, subjectOfProblem } from '../machine/dropped.ts';
 import { parseEventName } from '../machine/event.ts';
 import { isStateName } from '../machine/name.ts';
@@ -11,21 +11,21 @@ import type { Layout } from './layout.ts';
 
 export interface Census {
   readonly available: number;
-  /** Of these, the ones whose next attempt is still to come; of so many tried ones as are looked at. */
+  /** Of these, states whose next attempt is still to come, among the first `MAX_READ_STATES` that were tried. */
   readonly delayed: number;
   readonly inProgress: number;
-  /** For events; neither available nor done. */
+  /** Waiting for events; neither available nor done. */
   readonly waiting: number;
-  /** On their way; not what was dropped and nobody understands. */
+  /** Pending events; not dropped files with a reported problem. */
   readonly events: number;
   /** In `done/`. */
   readonly done: number;
-  /** In `archive/`; those that are just being moved are in both. */
+  /** In `archive/`; states that are being moved are in both. */
   readonly archived: number;
-  /** `archived` is an estimate, from some of the shards. */
+  /** `archived` is an estimate from some of the shards. */
   readonly isArchiveSampled: boolean;
   readonly failed: number;
-  /** Names of claimed and of failed states, and of some available and some waiting ones. */
+  /** All claimed and failed states, and up to `MAX_READ_STATES` available and waiting ones. */
   readonly names: {
     readonly available: readonly string[];
     readonly waiting: readonly string[];
@@ -34,17 +34,17 @@ export interface Census {
   };
 }
 
-/** So many available states, waiting ones, and tried ones are looked at: enough to see, cheap to get. */
-const LOOKED_AT = 2000;
-/** Shards are counted until there are so many; the others have about as many each. */
-const COUNTED = 20_000;
+/** Available, waiting and tried states that are named, or read. */
+const MAX_READ_STATES = 2000;
+/** Shards are counted up to this sum; the others have about as many each. */
+const SAMPLED_FLAGS = 20_000;
 
 export async function takeCensus(
   files: HistoryFiles,
   layout: Layout,
-  counted: number = COUNTED,
+  sampledFlags: number = SAMPLED_FLAGS,
 ): Promise<Census> {
-  // Claims first, as in `snapshot.ts`: a state that is settled meanwhile is seen twice rather than never.
+  // Claims first, as in `snapshot.ts`: a state that is settled meanwhile is counted twice rather than never.
   const inProgress = (await listOrNone(files, layout.flags('in_progress'))).filter(isStateName);
   const claimed = new Set(inProgress);
   const open = new Set<string>();
@@ -58,7 +58,7 @@ export async function takeCensus(
   const failed: string[] = [];
   for (const name of (await listOrNone(files, layout.flags('failed'))).filter(isStateName)) {
     open.delete(name);
-    // done beats failed where both exist.
+    // A state with both flags is done.
     if (!(await isDone(files, layout, name))) failed.push(name);
   }
   let waiting = 0;
@@ -66,7 +66,7 @@ export async function takeCensus(
   for await (const name of namesOrNone(files, layout.flags('waiting'))) {
     if (!open.delete(name)) continue;
     waiting += 1;
-    if (waiting <= LOOKED_AT) someWaiting.push(name);
+    if (waiting <= MAX_READ_STATES) someWaiting.push(name);
   }
   let events = 0;
   for await (const name of namesOrNone(files, layout.events)) {
@@ -80,7 +80,7 @@ export async function takeCensus(
     waiting,
     events: Math.max(0, events),
     done,
-    ...(await countArchived(files, layout, counted)),
+    ...(await countArchived(files, layout, sampledFlags)),
     failed: failed.length,
     names: {
       available: [...firstOf(open)],
@@ -94,7 +94,7 @@ export async function takeCensus(
 function* firstOf(names: ReadonlySet<string>): Generator<string> {
   let count = 0;
   for (const name of names) {
-    if (count === LOOKED_AT) return;
+    if (count === MAX_READ_STATES) return;
     count += 1;
     yield name;
   }
@@ -113,12 +113,12 @@ async function countDelayed(
   layout: Layout,
   open: ReadonlySet<string>,
 ): Promise<number> {
-  let [delayed, looks] = [0, 0];
+  let [delayed, read] = [0, 0];
   for await (const name of namesOrNone(files, layout.internal('attempts'))) {
     if (!open.has(name)) continue;
     if ((await readTried(files, layout, name)).notBefore !== undefined) delayed += 1;
-    looks += 1;
-    if (looks === LOOKED_AT) break;
+    read += 1;
+    if (read === MAX_READ_STATES) break;
   }
   return delayed;
 }
@@ -126,19 +126,19 @@ async function countDelayed(
 async function countArchived(
   files: HistoryFiles,
   layout: Layout,
-  enough: number,
+  sampledFlags: number,
 ): Promise<Pick<Census, 'archived' | 'isArchiveSampled'>> {
   const shards: string[] = [];
   for await (const name of namesOrNone(files, layout.archive)) shards.push(name);
-  let [counted, looked] = [0, 0];
+  let [counted, sampled] = [0, 0];
   for (const shard of shards) {
     for await (const name of namesOrNone(files, `${layout.archive}/${shard}/done`)) {
       if (isStateName(name)) counted += 1;
     }
-    looked += 1;
-    if (counted >= enough) break;
+    sampled += 1;
+    if (counted >= sampledFlags) break;
   }
-  const isSampled = looked < shards.length;
-  const archived = isSampled ? Math.round((counted / looked) * shards.length) : counted;
+  const isSampled = sampled < shards.length;
+  const archived = isSampled ? Math.round((counted / sampled) * shards.length) : counted;
   return { archived, isArchiveSampled: isSampled };
 }

@@ -1,4 +1,4 @@
-/** What has become of each state file of an instance, as people ask about it. */
+/** Reads the steps of one instance for users: each state file with its flag, record and attempts. */
 import { stateName } from '../machine/name.ts';
 import { parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
 import { parseStateFile } from '../machine/state-file.ts';
@@ -14,10 +14,10 @@ import type { Layout } from './layout.ts';
 import { parseToken } from './token.ts';
 import { wholeOf } from './torn-write.ts';
 
-type Find = (name: string) => Promise<JournalEntry | undefined>;
+type FindEntry = (name: string) => Promise<JournalEntry | undefined>;
 
-/** Records say it all; the journals are long, and read only for a step that has none. */
-function journalOf(files: HistoryFiles, layout: Layout, instance: string): Find {
+/** Looks entries up in the journals, which are long: they are read once, at the first step that has no record. */
+function journalOf(files: HistoryFiles, layout: Layout, instance: string): FindEntry {
   let journal: ReadonlyMap<string, JournalEntry> | undefined;
   return async (name) => {
     journal ??= await lastEntriesOf(files, layout, instance);
@@ -35,13 +35,13 @@ export async function readChain(
   for (let step = 0; ; step += 1) {
     const name = stateName(instance, step);
     const stat = await files.stat(await findState(files, layout, name));
-    // A state file may be gone for good, where somebody has removed it by hand; its flag says that it was there.
+    // A user may have deleted a state file; its flag says that it existed.
     if (stat === undefined && !(await isDone(files, layout, name))) return chain;
     chain.push(await readStep(files, layout, name, stat?.kind === 'file', entryOf));
   }
 }
 
-/** Undefined where there is no such instance. */
+/** The last step; undefined if there is no such instance. */
 export async function readLast(
   files: HistoryFiles,
   layout: Layout,
@@ -59,7 +59,7 @@ async function readStep(
   layout: Layout,
   name: string,
   isFile: boolean,
-  entryOf: Find,
+  entryOf: FindEntry,
 ): Promise<ChainStep> {
   const parsed = isFile ? parseStateFile(await readWhole(files, layout, name)) : undefined;
   const inDone = (await files.stat(layout.flag('done', name))) !== undefined;

@@ -1,4 +1,4 @@
-/** Whether a worker may claim at all: not while the volume is paused, and not before its fleet has gathered. Says so, once. */
+/** Decides whether a worker may claim: not while the volume is paused, nor before its fleet has gathered. Logs it once. */
 import type { ClusterView } from './operations.ts';
 import { Gathering, type GatheringOptions, type RosterLook } from './phases/gathering.ts';
 import type { Log } from '../engine/ports.ts';
@@ -8,7 +8,7 @@ export class ClaimGate {
   readonly #expect: number | undefined;
   readonly #log: Log;
   #paused = false;
-  #saidWaiting = false;
+  #hasLoggedWaiting = false;
 
   constructor(options: GatheringOptions, cycleMs: number, log: Log) {
     this.#gathering = new Gathering(options, cycleMs);
@@ -16,7 +16,7 @@ export class ClaimGate {
     this.#log = log;
   }
 
-  /** `self`: this worker's session. To be asked in each Worker Assignment. */
+  /** Called in each Worker Assignment. `self`: this worker's session. */
   mayClaim(self: string, { roster, paused }: ClusterView, now: RosterLook): boolean {
     if (paused !== this.#paused) {
       const text = paused
@@ -34,12 +34,12 @@ export class ClaimGate {
     if (gathering.isOver) return;
     gathering.look(self, roster, now);
     const facts = { workers: gathering.seen, expect: this.#expect };
-    if (!gathering.isOver && !this.#saidWaiting) {
+    if (!gathering.isOver && !this.#hasLoggedWaiting) {
       this.#log.info(facts, 'waiting for other workers before the first claim');
-      this.#saidWaiting = true;
+      this.#hasLoggedWaiting = true;
     }
     if (gathering.isOver && gathering.seen < (this.#expect ?? 0)) {
-      this.#log.warn(facts, 'begins without some of the workers that were expected');
+      this.#log.warn(facts, 'starting without some of the expected workers');
     }
   }
 }

@@ -1,20 +1,20 @@
-/** For how long claims have been ours: whoever held one for very long looks twice before his result counts. */
+/** Age of this session's claims. A commit whose claim is older than a limit is verified against the archive before it counts. */
 
 export class ClaimTimer {
   readonly #now: () => readonly number[];
-  readonly #limit: number;
+  readonly #limitMs: number;
   readonly #since = new Map<string, readonly number[]>();
 
   /**
-   * Milliseconds. `now` reads several clocks: a monotonic one stands still while its host sleeps, and the
-   * wall's may be set. What any of them says counts.
+   * `now`: several clocks, ms. A monotonic clock stands still while its host sleeps, and the wall clock may be set, so a
+   * claim is old as soon as one of them says so.
    */
-  constructor(now: () => readonly number[], limit: number) {
+  constructor(now: () => readonly number[], limitMs: number) {
     this.#now = now;
-    this.#limit = limit;
+    this.#limitMs = limitMs;
   }
 
-  /** To be called before the link that makes the claim. */
+  /** Called before the link that makes the claim. */
   begin(name: string): void {
     this.#since.set(name, this.#now());
   }
@@ -23,10 +23,10 @@ export class ClaimTimer {
     this.#since.delete(name);
   }
 
-  /** Also a claim that nobody has told us of. */
+  /** True for an unknown claim, too. */
   isOld(name: string): boolean {
     const since = this.#since.get(name);
     if (since === undefined) return true;
-    return this.#now().some((now, index) => Math.abs(now - since[index]!) >= this.#limit);
+    return this.#now().some((now, index) => Math.abs(now - since[index]!) >= this.#limitMs);
   }
 }

@@ -1,4 +1,4 @@
-/** Claiming a state, and giving the claim up. */
+/** Makes, releases and drops claims. */
 import { isArchived } from './archive.ts';
 import type { PhaseGuard } from './operations.ts';
 import { readText, remove, removeIfContent } from './atomic-files.ts';
@@ -7,8 +7,8 @@ import type { Layout } from './layout.ts';
 import type { SessionContext } from './session-context.ts';
 
 /**
- * Claim, then look: whoever committed this state may have released it a moment before, and a listing
- * made earlier does not show that. What the look misses (caches lie), the link of `done/` decides (I1).
+ * Claims a state, then checks that it is not settled: another session may have committed and released it since the
+ * listing. What a stale cache hides from this check, the link of `done/` decides (I1).
  */
 export async function claim(
   context: SessionContext,
@@ -18,7 +18,7 @@ export async function claim(
   const { files, layout } = context;
   const flag = layout.flag('in_progress', name);
   context.claims.begin(name);
-  // After an error nobody knows whose it is: whoever gives it up has to look.
+  // After an error the owner is unknown: `releaseClaim` must read the flag.
   context.doubtful.add(name);
   const outcome = await context.setFlag(flag);
   context.doubtful.delete(name);
@@ -32,12 +32,12 @@ export async function claim(
 export async function isSettled(files: Files, layout: Layout, name: string): Promise<boolean> {
   const done = await files.stat(layout.flag('done', name));
   if (done !== undefined) return true;
-  // After `done/`: a flag is here for long before it is gone from there.
+  // After `done/`: a flag is in the archive long before it leaves `done/`.
   if (await isArchived(files, layout, name)) return true;
   return (await files.stat(layout.flag('failed', name))) !== undefined;
 }
 
-/** Takes the claim down if it is ours. False if it is too late for that (I4). */
+/** Removes the claim if this session holds it. False if it is too late (I4). */
 export async function releaseClaim(
   context: SessionContext,
   name: string,
@@ -46,7 +46,7 @@ export async function releaseClaim(
   context.claims.end(name);
   const { files, layout, tokenText } = context;
   const flag = layout.flag('in_progress', name);
-  // After an error nobody knows whether it is gone, and whose it is by now.
+  // After an error, the flag may be gone, and another session's by now.
   const isSure = context.isSafe() && !context.doubtful.has(name);
   if (!isSure) return removeIfContent(files, flag, tokenText, may);
   if (!may()) return false;
@@ -56,7 +56,7 @@ export async function releaseClaim(
   return true;
 }
 
-/** Takes another session's claim down; by name, so it may (after a stall) hit a newer one: see I6. */
+/** Removes another session's claim; by name, so that (after a stall) it may remove a newer one: see I6. */
 export async function dropClaim(
   context: SessionContext,
   name: string,
@@ -69,7 +69,7 @@ export async function dropClaim(
     await context.files.unlink(path);
     return true;
   } catch {
-    // Somebody else was quicker, or nobody knows: the next look at the flags will tell.
+    // Another session was quicker, or the outcome is unknown: the next listing will tell.
     return false;
   }
 }

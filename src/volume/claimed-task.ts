@@ -92,7 +92,7 @@ export function newStep(name: string, change: VolumeOutcome): Step {
   };
 }
 
-/** Who decides, and when. */
+/** The session that reads, and when. */
 export interface ReadContext {
   readonly session: string;
   readonly worker: string;

@@ -1,6 +1,6 @@
 /**
- * Commits, in bursts: stage → fsync → assign events → fsync → link `done/` → fsync → claim successors → publish →
- * fsync → unstage → release. After a crash anywhere in between, the staged record says what is still owed (I2, I3).
+ * Group commit: stage → fsync → assign events → fsync → link `done/` → fsync → claim successors → publish → fsync →
+ * unstage → release. After a crash at any point, recovery finishes the commit from the staged record (I2, I3).
  */
 import type { CommitRecord, FailureRecord, PublishedState } from '../machine/record.ts';
 import { publishedStates, formatRecord, holdsRecord } from '../machine/record.ts';
@@ -22,8 +22,8 @@ import { repairTornWrite } from './torn-write.ts';
 import { stageAlone, stageBundle, stageSuccessor, successorFile, toBundles } from './staging.ts';
 import { clearWaiting, markWaiting } from './waiting.ts';
 
-/** At most, in UTF-8. */
-const BYTES_PER_CHARACTER = 3;
+/** Of UTF-8, per UTF-16 code unit. */
+const MAX_BYTES_PER_CHARACTER = 3;
 
 export async function commit(
   context: SessionContext,
@@ -45,27 +45,24 @@ function recordOf(step: Step): CommitRecord | undefined {
   return step.change.kind === 'commit' ? step.change.record : undefined;
 }
 
-/** It is to be looked at anew, as if it had not been decided. */
-function giveBack(step: Step): void {
+/** Releases a state without its outcome, so that it is decided anew. */
+function discard(step: Step): void {
   [step.lost, step.progress] = [true, 'published'];
 }
 
-/**
- * I10: of two states for which there is the same event one is given back, to be looked at anew. In one file, their
- * records would both be where it is applied.
- */
+/** I10: of two states with the same event, discards one: if their records shared a bundle, both would own the event. */
 function releaseDuplicateEvents(steps: Step[]): void {
   const seen = new Set<string>();
   for (const step of steps) {
     const ids = (recordOf(step)?.events ?? []).map(({ id }) => id);
-    if (ids.some((id) => seen.has(id))) giveBack(step);
+    if (ids.some((id) => seen.has(id))) discard(step);
     else for (const id of ids) seen.add(id);
   }
 }
 
 /**
- * I11: what was decided by the world of one cycle is committed in that cycle, or not at all. Whether one whose flag was
- * tried for is committed, the flag tells; if it does not yet, its record stays staged.
+ * I11: a decision that read other instances is committed in its own cycle, or not at all. If its flag was tried, the flag
+ * tells whether it is committed; if not, its record stays staged.
  */
 async function releaseStaleDecisions(
   context: SessionContext,
@@ -82,11 +79,11 @@ async function releaseStaleDecisions(
       step.staged = undefined;
       context.restagings += 1;
     }
-    giveBack(step);
+    discard(step);
   });
 }
 
-/** Runs `act` for each step; one that fails keeps its error and its place, the others go on. */
+/** Runs `act` for each step. One that throws keeps its error and its progress; the others continue. */
 async function each(steps: Step[], act: (step: Step) => Promise<void>): Promise<void> {
   for (const step of steps) await attempt([step], () => act(step));
 }
@@ -106,7 +103,7 @@ async function stage(context: SessionContext, steps: Step[]): Promise<void> {
   for (const step of steps) if (recordOf(step) === undefined) step.progress = 'staged';
   if (recorded.length === 0) return;
   await attempt(recorded, () => context.ensureStaging());
-  // What an earlier try has staged stays: a removal that the network repeats later would take what is put in its place.
+  // Never replace a staged file: a removal that the network repeats later would hit the new one.
   const unstaged = recorded.filter(({ staged }) => staged === undefined);
   const bundles = toBundles(unstaged, (step) => formatRecord(recordOf(step)!), context.bundleSize);
   await Promise.all(
@@ -127,7 +124,7 @@ async function stage(context: SessionContext, steps: Step[]): Promise<void> {
   if (synced) for (const step of staged) step.progress = 'staged';
 }
 
-/** The file goes when all whose records are in it are through. */
+/** Removes a staged file once all steps that have a record in it are through. */
 async function unstageOne(context: SessionContext, step: Step): Promise<void> {
   const { staged } = step;
   if (staged === undefined) return;
@@ -140,7 +137,7 @@ async function unstageOne(context: SessionContext, step: Step): Promise<void> {
   step.staged = undefined;
 }
 
-/** I10: returns those that may be committed. One whose events are others' is given back, to be looked at anew. */
+/** I10: returns the steps that may be committed. Discards a step whose events belong to another state. */
 async function assign(context: SessionContext, steps: Step[], guard: PhaseGuard): Promise<Step[]> {
   const hasEvents = (step: Step): boolean => recordOf(step)?.events !== undefined;
   const receiving = steps.filter(hasEvents);
@@ -150,7 +147,7 @@ async function assign(context: SessionContext, steps: Step[], guard: PhaseGuard)
     const record = recordOf(step)!;
     const outcome = await assignEvents(context, record, step.staged!, guard.canBegin);
     if (outcome === 'ours') assigned.push(step);
-    if (outcome === 'taken') giveBack(step);
+    if (outcome === 'taken') discard(step);
   });
   const synced = await attempt(assigned, () => context.files.sync(context.layout.outcomes));
   return [...steps.filter((step) => !hasEvents(step)), ...(synced ? assigned : [])];
@@ -158,7 +155,7 @@ async function assign(context: SessionContext, steps: Step[], guard: PhaseGuard)
 
 const written = (steps: Step[]): Step[] => steps.filter((step) => step.error === undefined);
 
-/** I1: the one operation that makes a step count. I4: not a moment after the phase. */
+/** I1: the one operation that commits a step. I4: never begun after the phase. */
 async function link(context: SessionContext, steps: Step[], guard: PhaseGuard): Promise<void> {
   const { files, layout } = context;
   let linked = false;
@@ -166,33 +163,33 @@ async function link(context: SessionContext, steps: Step[], guard: PhaseGuard): 
     if (!guard.canBegin()) return;
     const record = recordOf(step);
     const flag = layout.flag('done', step.name);
-    const isAgain = step.tried;
+    const isRetry = step.tried;
     step.tried = true;
     const outcome =
       record === undefined
         ? await context.setFlag(flag)
         : await linkRecord(context, step, record, flag);
-    // A network may have repeated both the making of what was staged and the link: that file was never synced.
-    if (isAgain && outcome === 'ours') await files.sync(flag);
+    // The network may have repeated both the creation of the staged file and the link: that file was never synced.
+    if (isRetry && outcome === 'ours') await files.sync(flag);
     step.lost = outcome === 'taken';
     step.progress = step.lost ? 'published' : 'committed';
     linked ||= !step.lost;
   });
   await recheckOldClaims(context, at(steps, 'committed'), guard);
-  // Also for those that were linked before an earlier fsync failed.
+  // Includes steps that were linked before an earlier fsync failed.
   const committed = steps.filter((step) => step.progress === 'committed');
   if (!linked) return;
   const synced = await attempt(committed, () => files.sync(layout.flags('done')));
   if (!synced) for (const step of committed) step.progress = 'staged';
 }
 
-/** For `linkIfAbsent`: a flag with this record, whichever others it holds. */
+/** For `linkIfAbsent`: a flag that holds this record, perhaps among others. */
 const holding =
   (record: CommitRecord) =>
   (flag: string): boolean =>
     holdsRecord(flag, record);
 
-/** A file that may have no more names is left to those that have one: this record gets one of its own. */
+/** Links a record to its flag. At the file's link limit, stages the record again in a file of its own, for the next try. */
 async function linkRecord(
   context: SessionContext,
   step: Step,
@@ -203,7 +200,7 @@ async function linkRecord(
     return await linkIfAbsent(context.files, step.staged!, flag, holding(record));
   } catch (error) {
     if (context.meetsBundleLimit(error)) {
-      // In this order: it is staged at every moment, for the commit may have happened all the same.
+      // In this order, so that the record stays staged: the commit may have happened.
       const alone = await stageAlone(context, record);
       await unstageOne(context, step);
       step.staged = alone;
@@ -213,8 +210,8 @@ async function linkRecord(
 }
 
 /**
- * Whoever may have lost his claim meanwhile, by the lease or by the length of it, asks the archive whether
- * somebody else's commit has been there and gone.
+ * If the claim may have been lost (lease expired, or held longer than half the archive pause), checks whether another
+ * session's commit has already been archived.
  */
 async function recheckOldClaims(
   context: SessionContext,
@@ -228,7 +225,7 @@ async function recheckOldClaims(
     if (!isBroken && !context.claims.isOld(step.name)) return;
     const record = recordOf(step);
     const isOurs = record === undefined ? equals(context.tokenText) : holding(record);
-    // What meets an error here is linked, and looked at, again.
+    // After an error, the step is linked and checked again.
     step.progress = 'staged';
     const verdict = await checkArchivedCommit(context, step.name, isOurs, guard.canBegin);
     step.lost = verdict === 'overtaken';
@@ -244,29 +241,29 @@ async function publishSuccessors(
   const withEffects = steps.filter((step) => hasEffects(recordOf(step)));
   for (const step of steps) if (!hasEffects(recordOf(step))) step.progress = 'published';
   if (withEffects.length === 0) return;
-  const landed: Step[] = [];
+  const complete: Step[] = [];
   await each(withEffects, async (step) => {
     const record = recordOf(step)!;
     if (!(await emitEvents(context, record, step.staged!, guard.canFinish))) return;
     for (const branch of record.branches ?? []) {
-      if (!(await publishFollower(context, record, branch, guard))) return;
+      if (!(await publishCopy(context, record, branch, guard))) return;
     }
-    const hasLanded = record.next === undefined || (await publishOne(context, step, guard));
-    if (hasLanded) landed.push(step);
+    const isComplete = record.next === undefined || (await publishOne(context, step, guard));
+    if (isComplete) complete.push(step);
   });
   const { files, layout } = context;
-  const emits = landed.some((step) => recordOf(step)!.emit !== undefined);
-  const synced = await attempt(landed, async () => {
+  const emits = complete.some((step) => recordOf(step)!.emit !== undefined);
+  const synced = await attempt(complete, async () => {
     await files.sync(layout.root);
     if (emits) await files.sync(layout.events);
   });
-  if (synced) for (const step of landed) step.progress = 'published';
+  if (synced) for (const step of complete) step.progress = 'published';
 }
 
 const hasEffects = (record: CommitRecord | undefined): boolean =>
   record?.next !== undefined || record?.emit !== undefined;
 
-/** False if it is too late for this guard. */
+/** Publishes a step's successor. False if the phase has ended. */
 async function publishOne(
   context: SessionContext,
   step: Step,
@@ -274,12 +271,12 @@ async function publishOne(
 ): Promise<boolean> {
   const { files, layout } = context;
   const next = recordOf(step)!.next!;
-  // Somebody else had put a file of that name there, and it is done: as one in the root, it stays as it is.
+  // A user's file of that name is done: like one in the root, it stays as it is.
   if (await isArchived(files, layout, next.name)) return true;
   const rests = step.change.kind === 'commit' && step.change.rests === true;
   if (rests && !guard.canFinish()) return false;
   if (rests) await markWaiting(context, next.name);
-  // Following: claim first, then publish, so that nobody can come in between.
+  // Following: claim first, then publish, so that no other session can claim it in between.
   if (guard.follow && !rests && !step.followed && guard.canBegin()) {
     const flag = layout.flag('in_progress', next.name);
     context.claims.begin(next.name);
@@ -293,14 +290,14 @@ async function publishOne(
     equals(next.content),
   );
   if (outcome === 'ours') return true;
-  if (!(await setAsideConflict(context, recordOf(step)!, next, guard))) return false;
+  if (!(await failConflict(context, recordOf(step)!, next, guard))) return false;
   if (step.followed && !(await releaseClaim(context, next.name, guard.canFinish))) return false;
   step.followed = false;
   return true;
 }
 
-/** I9: the name is taken by a file somebody else put there. Both are kept; ours is in the reason. */
-async function setAsideConflict(
+/** I9: the name is taken by another file. Fails the state; the file stays, and the reason has the intended content. */
+async function failConflict(
   context: SessionContext,
   record: CommitRecord,
   next: PublishedState,
@@ -320,7 +317,7 @@ async function setAsideConflict(
   return putFailed(context, failure, guard);
 }
 
-/** Puts a state aside. False if it is too late for this guard. */
+/** Sets the failed flag. False if the phase has ended. */
 export async function putFailed(
   context: SessionContext,
   record: FailureRecord,
@@ -340,11 +337,11 @@ export async function putFailed(
   return true;
 }
 
-/** Has all of it to do again if the guard closes on the way: each part can be done twice. */
+/** Each part is idempotent: all are repeated if the guard closes on the way. */
 async function unstage(context: SessionContext, steps: Step[], guard: PhaseGuard): Promise<void> {
   await each(steps, async (step) => {
     const record = recordOf(step);
-    // While it is staged: whoever dies in the middle of this leaves the rest to the sweep.
+    // While it is staged: after a crash here, the sweep does the rest.
     if (record !== undefined && !step.lost) {
       if (!(await retireEvents(context, record, guard.canFinish))) return;
       if (context.waiting.has(step.name)) await clearWaiting(context, step.name);
@@ -357,10 +354,7 @@ async function unstage(context: SessionContext, steps: Step[], guard: PhaseGuard
   });
 }
 
-/**
- * Finishes another session's commit from its record: a copy of our own, linked (see I2). False if it is
- * too late for this guard.
- */
+/** Finishes another session's commit from its record, with private copies (I2). False if the phase has ended. */
 export async function publishFromRecord(
   context: SessionContext,
   record: CommitRecord,
@@ -373,31 +367,31 @@ export async function publishFromRecord(
   if (record.emit !== undefined) await files.sync(layout.events);
   if (!(await retireEvents(context, record, guard.canFinish))) return false;
   if (context.waiting.has(record.state)) await clearWaiting(context, record.state);
-  for (const follower of publishedStates(record)) {
-    if (!(await publishFollower(context, record, follower, guard))) return false;
+  for (const state of publishedStates(record)) {
+    if (!(await publishCopy(context, record, state, guard))) return false;
   }
   await files.sync(layout.root);
   return true;
 }
 
-/** From a copy of our own; what the power has left of one is made whole. False if it is too late for this guard. */
-async function publishFollower(
+/** Publishes a state from a private copy. Repairs one torn by a power failure. False if the phase has ended. */
+async function publishCopy(
   context: SessionContext,
   record: CommitRecord,
-  follower: PublishedState,
+  state: PublishedState,
   guard: PhaseGuard,
 ): Promise<boolean> {
   const { files, layout } = context;
-  const { name, content } = follower;
+  const { name, content } = state;
   if (await isArchived(files, layout, name)) return true;
   const temporary = context.draft('begun', name);
   const publishing = { may: guard.canFinish, durable: false };
   const outcome = await writeAtomically(files, temporary, layout.state(name), content, publishing);
   if (outcome !== 'taken') return outcome === 'ours';
   if (await isNoFile(files, layout.state(name))) {
-    return setAsideConflict(context, record, follower, guard);
+    return failConflict(context, record, state, guard);
   }
-  const there = await files.read(layout.state(name), content.length * BYTES_PER_CHARACTER);
-  if (await repairTornWrite(context, follower, there)) return true;
-  return setAsideConflict(context, record, follower, guard);
+  const there = await files.read(layout.state(name), content.length * MAX_BYTES_PER_CHARACTER);
+  if (await repairTornWrite(context, state, there)) return true;
+  return failConflict(context, record, state, guard);
 }

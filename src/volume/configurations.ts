@@ -6,10 +6,10 @@ import { listOrNone, readText, writeAtomically } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 
-/** Neither names nor versions have it, and every file system does. */
+/** Neither names nor versions contain it, and every file system allows it. */
 const SEPARATOR = '@';
 
-/** The text that is stored now: what was given, or what was there before. `unique` tells this call from others. */
+/** Stores a configuration unless there is one. Returns the stored text. `unique` tells this call from others. */
 export async function putConfiguration(
   files: Files,
   layout: Layout,
@@ -38,10 +38,7 @@ export async function putConfiguration(
 const isName = ({ name, version }: ConfigurationName): boolean =>
   machineNameProblem(name) === undefined && machineNameProblem(version) === undefined;
 
-/**
- * Undefined for what no configuration can be called, whoever asks for it, and for what is no file: to read a FIFO would
- * never come to an end.
- */
+/** Undefined for an invalid name, and for something that is not a file: reading a FIFO would never end. */
 export async function getConfiguration(
   files: Files,
   layout: Layout,
@@ -52,7 +49,7 @@ export async function getConfiguration(
   return (await files.stat(path))?.kind === 'file' ? readText(files, path) : undefined;
 }
 
-/** In no order. */
+/** In no particular order. */
 export async function listConfigurations(
   files: Files,
   layout: Layout,

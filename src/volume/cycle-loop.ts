@@ -180,7 +180,7 @@ export class CycleLoop {
     }
   }
 
-  /** Only after Update System: it has registered by then, and looked after the dead. */
+  /** Only after Update System: it has registered by then, and recovered dead sessions. */
   #mayNap(): boolean {
     const afterUpdate = this.#turn?.phase === 'update';
     return this.#idle && afterUpdate && !this.#hinted && this.#ports.watch !== undefined;
@@ -295,7 +295,7 @@ export class CycleLoop {
     const again = phase === 'commitment' || this.#plan.hasOffers;
     const next = (): string | undefined => (this.#paused ? undefined : this.#plan.next(cycle));
     await this.queue.claim(next, guard);
-    // What is not taken now must not wake anybody: it would do so at once, again and again.
+    // Names that are not claimed now must not wake the loop: they would do so at once, again and again.
     if (this.queue.room <= 0 || this.#paused) this.#plan.forgetOffers();
     await this.queue.examine(again);
   }
@@ -319,10 +319,10 @@ export class CycleLoop {
       const ms = this.queue.hasUnstarted && left > late ? left - late : left;
       await this.#sleep(Math.max(1, ms), () => this.queue.hasFinished || this.#plan.hasOffers);
       await this.queue.settle(guard);
-      // Nobody else claims of a slice but its worker, nor what this cycle's split gave him: no need to wait.
+      // No other worker claims from this one's slice, nor from its part of this cycle's split: no need to wait.
       await this.#fetch(turn, guard);
       this.queue.handOut();
-      // Whoever has room only now would else sit the next cycle out.
+      // A worker that has room only now would else miss the next cycle.
       isRegistered ||= await this.#registerForRoom(guard);
     }
     await this.queue.report();
@@ -347,8 +347,8 @@ export class CycleLoop {
   }
 
   /**
-   * Late in this phase, with nothing in hand: what the others have not come to, dead perhaps without anybody's notice, is
-   * done for them. Where listings are fresh the end shows as soon as the last claim is released.
+   * Late in this phase, when idle: recovers what other sessions have not come to, as they may be dead themselves, undetected.
+   * Where listings are fresh, the end shows as soon as the last claim is released.
    */
   async #lookAgain(turn: PhaseTurn, guard: PhaseGuard): Promise<void> {
     const now = this.#operations.time();
@@ -430,7 +430,7 @@ export class CycleLoop {
     if (this.#idle) this.#wakeup.signal();
   }
 
-  /** Whoever has been through this Update System goes through it again. */
+  /** If this Update System has run already, it runs again. */
   #offer(name: string): void {
     if (!this.#plan.addArrival(name)) return;
     this.#again = this.#turn?.phase === 'update';

@@ -1,4 +1,4 @@
-/** A session on a real volume: lease, clock, flag and token, and the operations of `operations.ts` put together. */
+/** `VolumeOperations` of one session on a shared directory: puts lease, clock, token and the operations' files together. */
 import type { PendingEvent } from '../machine/event-batch.ts';
 import { UserError } from '../machine/errors.ts';
 import type { PastStep } from '../machine/definition.ts';
@@ -66,13 +66,13 @@ export interface SessionOptions {
   readonly concurrency: number;
   readonly capacity: number;
   readonly machines: readonly string[];
-  /** Of some of them: see `Token`. */
+  /** Of some machines: see `Token`. */
   readonly states?: Token['states'];
-  /** Instances that some of the machines look at. */
+  /** Instances that some of the machines observe. */
   readonly sensors?: readonly string[];
-  /** This host's kernel stamps what is written: the volume's clock is its own. */
+  /** The volume's time stamps come from this host's clock. */
   readonly ownClock?: boolean;
-  /** What is looked at is what is there: no caches in between. */
+  /** Reads and listings are never stale: there are no caches. */
   readonly freshListings?: boolean;
   /** Undefined: this session archives nothing. */
   readonly archive?: ArchiveRules;
@@ -85,13 +85,13 @@ export interface SessionPorts {
   readonly startHeartbeat: StartHeartbeat;
 }
 
-/** Writes to the lease before the first phase, so that the volume's time is known from the start. */
+/** Writes to the lease before the first phase, to measure the volume's time. */
 const FIRST_SAMPLES = 5;
 const BEATS_PER_LEASE = 5;
-/** Part of a lease: nobody's clock runs so much faster. */
-const SAFE = 0.9;
-/** No volume's time stamps are coarser, ms. */
-const COARSE = 2000;
+/** No other session's clock runs so much faster that a lease expires earlier. */
+const SAFE_LEASE_PART = 0.9;
+/** No volume's time stamps are coarser. */
+const MAX_STAMP_RESOLUTION_MS = 2000;
 
 export async function openSession(
   ports: SessionPorts,
@@ -102,7 +102,7 @@ export async function openSession(
     await session.open();
     return session;
   } catch (error) {
-    // Its heart must not go on beating, and whoever tries again on a full volume must not leave something each time.
+    // Stops the heartbeat, and leaves no files: each retry on a full volume would add some.
     await session.leave().catch(() => undefined);
     throw error;
   }
@@ -124,7 +124,7 @@ export class DirectoryOperations implements VolumeOperations {
   readonly #listings: Listings;
   readonly #freshListings: boolean;
   readonly #retryDelays: RetryDelays;
-  readonly #instruments: SnapshotReaders;
+  readonly #snapshotReaders: SnapshotReaders;
   readonly #journal: Journal;
   readonly #sensors: Sensors;
   readonly #orphans: Orphans;
@@ -176,11 +176,11 @@ export class DirectoryOperations implements VolumeOperations {
     this.#maintenance = new Maintenance(this.#context, rules, {
       monotonic,
       living: () => this.#leases.living(),
-      // Not measured for so long, a bad clock may be off by more than the age of what is there.
+      // After a lease without a sample, a bad clock may be off by more than a flag's age.
       volumeTime: () => (this.#silence < this.lease ? this.time()?.earliest : undefined),
       created: Date.parse(options.volume.created),
     });
-    this.#listings = new Listings(files, Math.max(this.lease, COARSE), monotonic);
+    this.#listings = new Listings(files, Math.max(this.lease, MAX_STAMP_RESOLUTION_MS), monotonic);
     this.#journal = new Journal(files, this.#layout, this.token.session);
     this.#orphans = new Orphans(this.#context, monotonic);
     this.#dropped = new DroppedEvents(this.#context, monotonic, cycle);
@@ -188,7 +188,7 @@ export class DirectoryOperations implements VolumeOperations {
     this.#sensors = new Sensors(files, this.#layout, options.sensors ?? []);
     this.#retryDelays = new RetryDelays(monotonic, cycle);
     const openStates = new OpenStates(files, this.#layout, this.#listings, this.lease, monotonic);
-    this.#instruments = {
+    this.#snapshotReaders = {
       files,
       layout: this.#layout,
       listings: this.#listings,
@@ -243,18 +243,18 @@ export class DirectoryOperations implements VolumeOperations {
       );
     }
     if (this.#heartbeat?.broken !== false) return 'broken';
-    // Silent for longer than the lease (stopped, suspended, starved): the lease itself tells.
+    // No beat for a lease (stopped, suspended, starved): only the file tells.
     if (this.#silence < this.lease) return 'alive';
     return (await files.stat(this.#context.lease)) === undefined ? 'broken' : 'alive';
   }
 
   /**
-   * A beat that found the lease there was before anybody's look that found it unmoved, and who breaks it has to
-   * have looked for a whole lease. Only where looks show what is there: not through caches (I8).
+   * True while no other session can have expired this lease: it must have read the same counter for a whole lease, and the
+   * last beat, which found the file, is younger. Only without caches (I8).
    */
   #isSafe(): boolean {
     if (!this.#freshListings || this.#heartbeat?.broken !== false) return false;
-    return this.#silence < SAFE * this.lease;
+    return this.#silence < SAFE_LEASE_PART * this.lease;
   }
 
   get #silence(): number {
@@ -278,17 +278,17 @@ export class DirectoryOperations implements VolumeOperations {
   }
 
   async readRoster(): Promise<ClusterView> {
-    const glance = await readCluster(this.#ports.files, this.#layout);
+    const view = await readCluster(this.#ports.files, this.#layout);
     await this.#sensors.look();
     const attempted = await this.#listings.list(this.#layout.internal('attempts'), isStateName);
     this.#context.attempted = new Set(attempted);
-    this.#context.registered = glance.roster.map(({ session: name }) => name);
-    return glance;
+    this.#context.registered = view.roster.map(({ session: name }) => name);
+    return view;
   }
 
-  async snapshot(arrived?: ReadonlySet<string>, glance?: ClusterView): Promise<Snapshot> {
+  async snapshot(arrived?: ReadonlySet<string>, view?: ClusterView): Promise<Snapshot> {
     const now = this.#time.cycleStart();
-    const snapshot = await takeSnapshot(this.#instruments, arrived, glance, now);
+    const snapshot = await takeSnapshot(this.#snapshotReaders, arrived, view, now);
     const { attempted, failed, waiting, overdue, inbox, orphans } = snapshot;
     Object.assign(this.#context, { attempted, failed, waiting, overdue, inbox, orphans });
     this.#context.registered = snapshot.roster.map(({ session: name }) => name);
@@ -300,7 +300,7 @@ export class DirectoryOperations implements VolumeOperations {
   }
 
   async claim(name: string, guard: PhaseGuard): ReturnType<VolumeOperations['claim']> {
-    // An attempt may have been counted since the listing that the name is from.
+    // An attempt may have been counted since the listing.
     if (this.#context.attempted.has(name)) {
       const tried = await readTried(this.#ports.files, this.#layout, name);
       const isDue =
@@ -366,17 +366,17 @@ export class DirectoryOperations implements VolumeOperations {
 
   async reportClaims(held: readonly HeldClaim[]): Promise<void> {
     const { files } = this.#ports;
-    if (held.length === 0) return void (await remove(files, this.#heldFile));
+    if (held.length === 0) return void (await remove(files, this.#claimReport));
     const temporary = this.#layout.internal('journal', `.${this.token.session}`);
     await recreate(files, temporary, JSON.stringify(held));
-    await files.rename(temporary, this.#heldFile);
+    await files.rename(temporary, this.#claimReport);
   }
 
-  get #heldFile(): string {
+  get #claimReport(): string {
     return this.#layout.internal('journal', `${this.token.session}.held`);
   }
 
-  /** I4: a flag that may not come down now is left to the others. */
+  /** I4: true in a phase in which this session may not remove its flag; recovery does it then. */
   #isFrozen(): boolean {
     const now = this.time();
     if (now === undefined) return false;
@@ -384,14 +384,14 @@ export class DirectoryOperations implements VolumeOperations {
     return phase !== 'commitment' && phase !== 'update';
   }
 
-  /** The lease goes last: until then the others can tell that somebody is still at it. */
+  /** Removes the session from the volume. The lease goes last: until then, the session counts as alive. */
   async leave(): Promise<void> {
     const { files } = this.#ports;
     const { passedOver, ownTokenFiles } = this.#context;
     await this.#heartbeat?.stop();
     await this.#flag.takeDown(() => !this.#isFrozen());
-    await remove(files, this.#heldFile);
-    // NFS keeps what is open somewhere as `.nfsXXXX`, and the directory with it: whoever buries us takes that away.
+    await remove(files, this.#claimReport);
+    // NFS keeps a file that is open somewhere as `.nfsXXXX`, and so its directory: recovery removes these.
     await passedOver.guard('.flockwork/staging', async () => {
       if (!(await removeStaging(files, this.#layout, this.token.session))) return;
       for (const path of ownTokenFiles) await remove(files, path);

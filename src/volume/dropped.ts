@@ -1,6 +1,6 @@
 /**
- * Events that people have dropped into `events/`: each is made a proper one, then taken away. What cannot be understood
- * stays where it is, with a file beside it that says why: so nothing is ever lost, and who mends it is understood.
+ * Imports the event files that users drop into `events/`, then removes them. Invalid files stay in place next to a
+ * `.problem` file; once corrected they are imported.
  */
 import { formatEvent, formatEventName } from '../machine/event.ts';
 import { parseDropped, problemName, subjectOfProblem, type Dropped } from '../machine/dropped.ts';
@@ -13,59 +13,59 @@ import type { SessionContext } from './session-context.ts';
 import { eventStatus } from './outcomes.ts';
 
 interface Observation {
-  /** Of the file, or why there is none to be had. */
+  /** Of the file, or the error of reading it. */
   readonly content: string;
+  /** Monotonic ms. */
   readonly since: number;
 }
 
-/** Whoever watches such a file has so many cycles to see that it stands still. */
-const CYCLES_OF_WATCH = 16;
+/** One session observes a file for so many cycles, to see that it is stable. */
+const CYCLES_PER_TURN = 16;
 
 export class DroppedEvents {
   readonly #context: SessionContext;
   readonly #monotonic: () => number;
-  readonly #patience: number;
-  /** What did not parse, and since when it has been so, by our own clock. */
-  #seen = new Map<string, Observation>();
+  readonly #patienceMs: number;
+  /** Files that did not parse. */
+  #observed = new Map<string, Observation>();
 
-  /** `cycle`: milliseconds. */
-  constructor(context: SessionContext, monotonic: () => number, cycle: number) {
+  constructor(context: SessionContext, monotonic: () => number, cycleMs: number) {
     this.#context = context;
     this.#monotonic = monotonic;
-    this.#patience = copyPatience(cycle);
+    this.#patienceMs = copyPatience(cycleMs);
   }
 
-  /** In Update System only (I4). */
+  /** Called in Update System (I4). */
   async take(
     guard: PhaseGuard,
     cycle: number,
     ownsKeyIn: (file: string, turn: number) => boolean,
   ): Promise<void> {
-    const turn = Math.floor(cycle / CYCLES_OF_WATCH);
+    const turn = Math.floor(cycle / CYCLES_PER_TURN);
     const ownsKey = (file: string): boolean => ownsKeyIn(file, turn);
     const { files, layout, inbox } = this.#context;
-    const seen = this.#seen;
-    this.#seen = new Map();
+    const previous = this.#observed;
+    this.#observed = new Map();
     for (const file of inbox.dropped) {
       if (!ownsKey(file)) continue;
       if (!guard.canBegin()) return;
-      const sighting = await this.#takeOne(file, guard);
-      if (sighting === undefined) continue;
-      const before = seen.get(file);
-      const since = before?.content === sighting.content ? before.since : this.#monotonic();
-      this.#seen.set(file, { content: sighting.content, since });
-      const isWhole = this.#monotonic() - since >= this.#patience;
-      if (isWhole) await this.#explain(file, sighting.reason, guard);
+      const problem = await this.#takeOne(file, guard);
+      if (problem === undefined) continue;
+      const { content, reason } = problem;
+      const before = previous.get(file);
+      const since = before?.content === content ? before.since : this.#monotonic();
+      this.#observed.set(file, { content, since });
+      if (this.#monotonic() - since >= this.#patienceMs) await this.#explain(file, reason, guard);
     }
     const explained = new Set(inbox.dropped.map(problemName));
     for (const file of inbox.problems) {
-      // Should what it explains be there after all (I8), it is explained again.
+      // If a stale cache hides the file that it explains (I8), it is written again later.
       if (explained.has(file) || !ownsKey(subjectOfProblem(file)!)) continue;
       if (guard.canBegin()) await remove(files, layout.event(file));
     }
   }
 
-  /** Undefined if it is taken, or gone; else what was found instead, and why that is no event. */
+  /** Undefined if the file was imported, or is gone; else its content, and why it is not an event. */
   async #takeOne(
     file: string,
     guard: PhaseGuard,
@@ -78,15 +78,15 @@ export class DroppedEvents {
       if (content === undefined) return { content: `\0${bytes.length}`, reason: 'not UTF-8 text' };
       const dropped = parseDropped(file, content);
       if (typeof dropped === 'string') return { content, reason: dropped };
-      // The same for whoever does it again: then it is the same name.
       const stat = await files.stat(path);
       // I8: what a cache has answered may be a file of this name that was taken before, and this one is still being written.
       if (stat !== undefined && stat.size !== bytes.length) {
         return { content: `\0${stat.size}`, reason: 'its size does not match its content' };
       }
+      // The file's mtime, so that a repetition makes the same name.
       const time = formatInstant(stat?.mtime ?? 0);
       if (!(await this.#send(dropped, time, guard))) return undefined;
-      // Who has written over it meanwhile means another event.
+      // If it was overwritten meanwhile, that is another event.
       await removeIfContent(files, path, content, guard.canFinish);
       return undefined;
     } catch (error) {
@@ -97,12 +97,12 @@ export class DroppedEvents {
     }
   }
 
-  /** False if it is too late for that. Whoever does it again makes a second copy, which counts for nothing (I10). */
+  /** False if it is too late. A repetition makes a second copy, which is never applied (I10). */
   async #send({ id, to, file }: Dropped, time: string, guard: PhaseGuard): Promise<boolean> {
     const context = this.#context;
     const { files, layout } = context;
     if ((await eventStatus(files, layout, id)).kind === 'over') {
-      // That may be somebody else's doing, and not be on the disk yet.
+      // Another session may have applied it, and not have synced that yet.
       await files.sync(layout.outcomes);
       await files.sync(layout.flags('done'));
       return true;
@@ -117,7 +117,7 @@ export class DroppedEvents {
     ) {
       return false;
     }
-    // Before the file goes: a power cut must not take both.
+    // Before the file is removed: a power failure must not lose both.
     await files.sync(layout.events);
     return true;
   }

@@ -1,13 +1,13 @@
-/** What a step does besides leading to its successor: events are taken up, and caused. Each part can be done twice. */
+/** Effects of a step on events: assigns, emits and retires them. Each operation is idempotent. */
 import { formatRecord, recordOfEvent, type CommitRecord } from '../machine/record.ts';
 import { linkIfAbsent, remove, writeAtomically } from './atomic-files.ts';
-import { isKept } from './files.ts';
+import { isForbidden } from './files.ts';
 import type { SessionContext } from './session-context.ts';
 import { eventStatus } from './outcomes.ts';
 
 /**
- * I10: makes the events of this record those of its state, and no other's. `taken` if one of them is another's
- * already: then the record must not be committed. `unknown` if that is not to be seen now. `staged`: the file that has it.
+ * I10: assigns the events of this record to its state. `taken` if one of them belongs to another state: the record must not
+ * be committed. `unknown` if that cannot be seen now. `staged`: the file that holds the record.
  */
 export async function assignEvents(
   context: SessionContext,
@@ -30,25 +30,22 @@ async function assignOne(
   may: () => boolean,
 ): Promise<'ours' | 'taken' | 'unknown' | 'late'> {
   const { files, layout } = context;
-  for (let generation = 0; ;) {
-    const name = layout.outcome(id, generation);
+  for (let version = 0; ;) {
+    const name = layout.outcome(id, version);
     const isOurs = (text: string): boolean => recordOfEvent(text, id)?.state === record.state;
     const content = formatRecord(record);
-    const outcome = await nameFor(context, { source: staged, content, name, isOurs, may });
+    const outcome = await linkOrCopy(context, { source: staged, content, name, isOurs, may });
     if (outcome !== 'taken') return outcome;
-    const standing = await eventStatus(files, layout, id);
-    if (standing.kind === 'unknown') return 'unknown';
-    // Where it is over, too: it may be by this very record, whose flag is not on the disk yet.
-    if (standing.kind !== 'free') return standing.state === record.state ? 'ours' : 'taken';
-    // What another session had meant to commit, and did not.
-    generation = standing.generation;
+    const status = await eventStatus(files, layout, id);
+    if (status.kind === 'unknown') return 'unknown';
+    // Even if it is over: perhaps by this very record, whose flag is not durable yet.
+    if (status.kind !== 'free') return status.state === record.state ? 'ours' : 'taken';
+    // The record that has this version can never commit.
+    version = status.generation;
   }
 }
 
-/**
- * The events that it causes: names of the file that has the record, `source`. Whoever calls it syncs `events/`. False
- * if it came too late for some.
- */
+/** Links the emitted events to `source`, the file that holds the record. The caller syncs `events/`. False if too late. */
 export async function emitEvents(
   context: SessionContext,
   record: CommitRecord,
@@ -56,14 +53,14 @@ export async function emitEvents(
   may: () => boolean,
 ): Promise<boolean> {
   for (const { name, content } of record.emit ?? []) {
-    // Whatever has this name is this event.
-    const wanted = { source, content, name: context.layout.event(name), isOurs: () => true, may };
-    if ((await nameFor(context, wanted)) === 'late') return false;
+    // Any file of this name is this event.
+    const request = { source, content, name: context.layout.event(name), isOurs: () => true, may };
+    if ((await linkOrCopy(context, request)) === 'late') return false;
   }
   return true;
 }
 
-/** Once the record is a flag, on the disk. False if it came too late for some (I4). */
+/** Removes the applied events, once the record is durable as a flag. False if it was too late for some (I4). */
 export async function retireEvents(
   context: SessionContext,
   record: CommitRecord,
@@ -76,7 +73,7 @@ export async function retireEvents(
   return may();
 }
 
-/** What was found to be over. In Update System only (I4). */
+/** Removes events that were found to be over. Called in Update System (I4). */
 export async function dropOver(context: SessionContext, may: () => boolean): Promise<void> {
   for (const file of context.over) {
     if (!may() || !(await dropEvent(context, file, may))) return;
@@ -85,8 +82,8 @@ export async function dropOver(context: SessionContext, may: () => boolean): Pro
 }
 
 /**
- * Takes away an event that is over, by whoever's doing: that may not be on the disk yet, and then the power would
- * leave neither. False if it came too late (I4).
+ * Removes an event that is over. Syncs its outcome first, which another session may have written: a power failure must not
+ * lose both. False if it was too late (I4).
  */
 export async function dropEvent(
   context: SessionContext,
@@ -101,30 +98,30 @@ export async function dropEvent(
   return true;
 }
 
-interface Wanted {
-  /** A file that has it. */
+interface LinkRequest {
+  /** A file that holds the record. */
   readonly source: string;
-  /** What matters of that. */
+  /** The part of `source` that a copy needs. */
   readonly content: string;
   readonly name: string;
   readonly isOurs: (text: string) => boolean;
-  /** I4: asked just before the name is made. */
+  /** I4: called just before the name is made. */
   readonly may: () => boolean;
 }
 
-/** One more name of a file; a copy of what matters in it, where that has as many as it may have, or is another user's. */
-async function nameFor(
+/** Links `name` to a file; copies `content` where the file is at its link limit, or belongs to another user. */
+async function linkOrCopy(
   context: SessionContext,
-  { source, content, name, isOurs, may }: Wanted,
+  { source, content, name, isOurs, may }: LinkRequest,
 ): Promise<'ours' | 'taken' | 'late'> {
   const { files } = context;
   if (!may()) return 'late';
   try {
     return await linkIfAbsent(files, source, name, isOurs);
   } catch (error) {
-    const isCopied = context.meetsBundleLimit(error) || isKept(error);
+    const isCopied = context.meetsBundleLimit(error) || isForbidden(error);
     if (!isCopied) throw error;
-    // Without the instance's name: with that of an event it would be too long.
+    // Without the instance's name: the file name would be too long.
     const [entry] = name.slice(name.lastIndexOf('/') + 1).split('@', 1);
     const temporary = context.staging(`.copy.${entry}`);
     return writeAtomically(files, temporary, name, content, { may });

@@ -1,6 +1,6 @@
 /**
- * Failed states in which nothing has run: their file did not parse, could not be read, or named what no worker knew. When
- * that is another file by now, or a worker has come that knows it, the state is available again, as by `flockwork retry`.
+ * Retries states that failed before anything ran: their file did not parse, could not be read, or named something that no
+ * worker knew. Once the file has changed, or a worker knows it, the state is available again, as by `flockwork retry`.
  */
 import { fingerprint } from '../machine/fingerprint.ts';
 import { isStateName } from '../machine/name.ts';
@@ -14,19 +14,19 @@ import { readFlag, remove } from './atomic-files.ts';
 import { errnoOf, type Stat } from './files.ts';
 import type { SessionContext } from './session-context.ts';
 
-/** In one cycle: names that are gone through, and states that are looked at. */
+/** In one cycle: names that are visited, and states whose files are checked. */
 const NAMES_PER_CYCLE = 1024;
-const LOOKS_PER_CYCLE = 64;
-/** Each is one session's for so many rounds. */
-const ROUNDS_OF_WATCH = 16;
-/** These depend on what workers know, too. */
-const UNKNOWN = ['unknown-machine', 'unknown-state', 'other-definition'];
+const CHECKS_PER_CYCLE = 64;
+/** One session owns a name for so many rounds. */
+const ROUNDS_PER_TURN = 16;
+/** Failures that depend on what workers know, too. */
+const UNKNOWN_CODES = ['unknown-machine', 'unknown-state', 'other-definition'];
 
-interface Known {
+interface Failure {
   /** Of the flag. */
   readonly text: string;
   readonly record: FailureRecord;
-  /** The file's stat when this session looked last. */
+  /** The file's stat at this session's last check. */
   seen: string | undefined;
 }
 
@@ -39,10 +39,10 @@ export interface FailedFilesScan {
 
 export class FailedFiles {
   readonly #context: SessionContext;
-  /** Of the listing that `#known` is about. */
+  /** The listing that `#known` is about. */
   #names = new Names();
   /** Undefined: a failure that stays. */
-  readonly #known = new Map<string, Known | undefined>();
+  readonly #known = new Map<string, Failure | undefined>();
   #next = 0;
 
   constructor(context: SessionContext) {
@@ -54,40 +54,40 @@ export class FailedFiles {
     if (names !== this.#names) this.#known.clear();
     this.#names = names;
     const round = Math.max(1, Math.ceil(names.size / NAMES_PER_CYCLE));
-    const turn = Math.floor(cycle / (ROUNDS_OF_WATCH * round));
-    const back: string[] = [];
-    let looks = LOOKS_PER_CYCLE;
-    for (let left = Math.min(NAMES_PER_CYCLE, names.size); left > 0 && looks > 0; left -= 1) {
+    const turn = Math.floor(cycle / (ROUNDS_PER_TURN * round));
+    const retried: string[] = [];
+    let checks = CHECKS_PER_CYCLE;
+    for (let left = Math.min(NAMES_PER_CYCLE, names.size); left > 0 && checks > 0; left -= 1) {
       this.#next = (this.#next + 1) % names.size;
       const name = names.at(this.#next);
       if (!isStateName(name) || !ownsKeyIn(name, turn)) continue;
       if (this.#known.has(name) && this.#known.get(name) === undefined) continue;
       if (!guard.canBegin()) break;
-      looks -= 1;
-      if (await this.#lookAt(name, guard, runs)) back.push(name);
+      checks -= 1;
+      if (await this.#retry(name, guard, runs)) retried.push(name);
     }
-    return back;
+    return retried;
   }
 
-  async #lookAt(name: string, guard: PhaseGuard, runs: FailedFilesScan['runs']): Promise<boolean> {
+  async #retry(name: string, guard: PhaseGuard, runs: FailedFilesScan['runs']): Promise<boolean> {
     const { files, layout } = this.#context;
     try {
       const known = this.#known.get(name) ?? (await this.#readFlag(name));
       if (known === undefined || !(await this.#mayRun(name, known, runs))) return false;
       if (await isDone(files, layout, name)) return false;
-      // As `retryState`: attempts first. Only this flag, for this file: a later one is another failure.
+      // Like `retryState`: attempts first. Only this flag, for this file: a later one is another failure.
       await removeAttempts(files, layout, name);
       const flag = layout.flag('failed', name);
       if ((await readFlag(files, flag)) !== known.text || !guard.canBegin()) return false;
       return await remove(files, flag);
     } catch (error) {
-      // What cannot be read, or taken away, keeps nobody from the others.
+      // An entry that cannot be read or removed must not block the others.
       if (errnoOf(error) === undefined) throw error;
       return false;
     }
   }
 
-  async #readFlag(name: string): Promise<Known | undefined> {
+  async #readFlag(name: string): Promise<Failure | undefined> {
     const { files, layout } = this.#context;
     const text = (await readFlag(files, layout.flag('failed', name))) ?? '';
     const record = parseFailureRecord(text, name);
@@ -96,19 +96,19 @@ export class FailedFiles {
     return known;
   }
 
-  /** A file that cannot be read, or is none, is no better than what it has failed for. */
-  async #mayRun(name: string, known: Known, runs: FailedFilesScan['runs']): Promise<boolean> {
+  /** False for a file that still cannot be read, or is not a file. */
+  async #mayRun(name: string, known: Failure, runs: FailedFilesScan['runs']): Promise<boolean> {
     const { files, layout } = this.#context;
     const { code, file } = known.record;
     const stat = await files.stat(layout.state(name));
     if (stat?.kind !== 'file' || stat.size > MAX_STATE_BYTES) return false;
-    const isOfMachines = UNKNOWN.includes(code);
+    const mayBeKnown = UNKNOWN_CODES.includes(code);
     const seen = described(stat);
-    if (known.seen === seen && !isOfMachines) return false;
+    if (known.seen === seen && !mayBeKnown) return false;
     known.seen = seen;
     const bytes = await files.read(layout.state(name), MAX_STATE_BYTES);
     if (fingerprint(bytes) !== file) return true;
-    const parsed = isOfMachines ? parseStateFile(bytes) : undefined;
+    const parsed = mayBeKnown ? parseStateFile(bytes) : undefined;
     return parsed?.ok === true && runs(parsed.file);
   }
 }

@@ -1,25 +1,25 @@
-/** Names that the volume has told of since they were last asked for. Hints: some may be missing. */
+/** Names of file events since the last `take`. Hints: some may be missing. */
 
 import { isStateName } from '../machine/name.ts';
 
-/** More than this are not kept: a listing tells them all. */
-const MOST = 4096;
+/** Above this, a listing is cheaper. */
+const MAX_NAMES = 4096;
 
 export class FileHints {
   #names: Set<string> | undefined = new Set();
 
-  /** Undefined: something has changed, and nobody says what. */
+  /** Undefined: the name of the changed file is unknown. */
   note(name: string | undefined): void {
-    // Events, and whatever else is put there, are no states to look at.
+    // Only state files are of interest.
     if (name !== undefined && !isStateName(name)) return;
-    if (name === undefined || this.#names === undefined || this.#names.size >= MOST) {
+    if (name === undefined || this.#names === undefined || this.#names.size >= MAX_NAMES) {
       this.#names = undefined;
     } else {
       this.#names.add(name);
     }
   }
 
-  /** Undefined if there may be more than is known. */
+  /** Undefined if there may be more than the noted names. */
   take(): ReadonlySet<string> | undefined {
     const names = this.#names;
     this.#names = new Set();

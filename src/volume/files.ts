@@ -1,34 +1,34 @@
 /**
- * The port over files: everything Flockwork asks of a volume. The real one is `node-files.ts`; the
+ * The file port: all that Flockwork needs from a volume. The real one is `node-files.ts`; the
  * simulator has its own. Every method may fail with an errno in `code`; an error of `link`, `rename`
  * or `unlink` never says whether the change happened (a lost reply repeats as EEXIST or ENOENT, sshfs
- * says EPERM), so callers look and decide from what is there: see `exclusive.ts`.
+ * answers EPERM), so callers read what is there and decide by that: see `atomic-files.ts`.
  */
 export interface Stat {
   readonly kind: 'file' | 'directory' | 'other';
   readonly size: number;
-  /** Milliseconds since the epoch, as the volume stamped it; fractional where it is that fine. */
+  /** Milliseconds since the epoch, as the volume stamped it; fractional if the stamps are finer. */
   readonly mtime: number;
-  /** The same of its last change of any kind, its mode and owner included; undefined where nothing tells. */
+  /** Like `mtime`, of any change, including mode and owner; undefined if unknown. */
   readonly ctime?: number;
   readonly mode: number;
-  /** Equal numbers: of one file system. Undefined where nothing tells. */
+  /** Equal for all files of one file system. Undefined if unknown. */
   readonly device?: number;
 }
 
-/** What takes names one by one: an array, or something smaller. */
+/** Receives names one by one: an array, or something smaller. */
 export interface Sink {
   push(name: string): unknown;
 }
 
 export interface Files {
   /**
-   * Names in a directory, in no order; of a link to one only where the path ends with a slash. May be stale on network
-   * volumes, in both directions (I8). There may be a million: where they go to `into`, no others are held.
+   * Names in a directory, in no order; follows a link only if the path ends with a slash. May be stale on network volumes,
+   * in both directions (I8). There may be a million: with `into`, no other copy is held.
    */
   list(directory: string): Promise<string[]>;
   list<Into extends Sink>(directory: string, into: Into): Promise<Into>;
-  /** Of the entry itself: symbolic links are not followed. Undefined only if the volume says ENOENT. */
+  /** Of the entry itself: symbolic links are not followed. Undefined only on ENOENT. */
   stat(path: string): Promise<Stat | undefined>;
   /** A regular file's content, at most `limit` + 1 bytes of it. Never waits for a FIFO's writer. */
   read(path: string, limit?: number): Promise<Uint8Array>;
@@ -36,17 +36,17 @@ export interface Files {
   create(path: string, content: string): Promise<void>;
   /** Writes from the start of an existing file, in place; ENOENT if there is none. For leases only. */
   overwrite(path: string, content: string): Promise<void>;
-  /** Adds to the end, making the file if need be; one write. */
+  /** Appends with one write; creates the file if necessary. */
   append(path: string, content: string): Promise<void>;
   /** Gives a file a second name. Atomic and exclusive (I1, I9) on ext4, xfs, btrfs, tmpfs and NFS. */
   link(existing: string, name: string): Promise<void>;
-  /** Atomic, replaces what is there: only used to write a torn successor again. */
+  /** Atomic; replaces the target. Never used to create a flag. */
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   makeDirectory(path: string): Promise<void>;
   removeDirectory(path: string): Promise<void>;
   chmod(path: string, mode: number): Promise<void>;
-  /** Makes a file's content, or a directory's entries, survive a power cut. */
+  /** Makes a file's content, or a directory's entries, durable. */
   sync(path: string): Promise<void>;
 }
 
@@ -56,7 +56,7 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 
-/** Does the volume keep from us what is another user's? So it does with links, too: `fs.protected_hardlinks` is usual. */
-export function isKept(error: unknown): boolean {
+/** Is access forbidden, as to another user's file? Hard links to one are, too, with `fs.protected_hardlinks`. */
+export function isForbidden(error: unknown): boolean {
   return ['EACCES', 'EPERM'].includes(errnoOf(error) ?? '');
 }

@@ -1,13 +1,12 @@
-/** What a worker says of another program's flags on its volume: one that is left out of the pairing, and those it waits for. */
+/** Logs other programs' flags on the volume: one that is left out of the pairing, and claims that a worker waits for. */
 import type { Log } from '../engine/ports.ts';
 
 const INTERVAL_MS = 60_000;
-/** Names in one line. */
-const NAMED = 10;
+const MAX_LOGGED_NAMES = 10;
 
 export class ForeignFlagLog {
   readonly #log: Log;
-  #said = Number.NEGATIVE_INFINITY;
+  #loggedAt = Number.NEGATIVE_INFINITY;
 
   constructor(log: Log) {
     this.#log = log;
@@ -21,14 +20,15 @@ export class ForeignFlagLog {
     );
   }
 
-  /** With nothing else to do; says so once a minute. `now`: on the monotonic clock, ms. */
+  /** Called when the worker has nothing else to do; logs once a minute. `now`: monotonic ms. */
   waitsFor(states: readonly string[], now: number): void {
-    if (states.length === 0 || now - this.#said < INTERVAL_MS) return;
-    this.#said = now;
-    const more = states.length > NAMED ? ` and ${states.length - NAMED} more` : '';
+    if (states.length === 0 || now - this.#loggedAt < INTERVAL_MS) return;
+    this.#loggedAt = now;
+    const rest = states.length - MAX_LOGGED_NAMES;
+    const more = rest > 0 ? ` and ${rest} more` : '';
     this.#log.warn(
       { states },
-      `waiting for flags of another program in in_progress/: ${states.slice(0, NAMED).join(', ')}${more}; ` +
+      `waiting for flags of another program in in_progress/: ${states.slice(0, MAX_LOGGED_NAMES).join(', ')}${more}; ` +
         'if it has gone, "flockwork reset --in-progress" removes them',
     );
   }

@@ -1,4 +1,4 @@
-/** The thread behind `heartbeat.ts`: beats until the lease is gone or the process ends. */
+/** The thread of `heartbeat.ts`: beats until the lease is gone or the process ends. */
 import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { HeartbeatData, HeartbeatMessage } from './heartbeat.ts';
@@ -11,7 +11,7 @@ const times = new Float64Array(shared);
 const monotonic = (): number => Number(process.hrtime.bigint()) / 1e6;
 const post = (message: HeartbeatMessage): void => parentPort?.postMessage(message);
 
-/** Opened anew each time: a lease that somebody removed must not be kept alive through an old handle. */
+/** Opens the file each time: a lease that was removed must not be kept alive through an old handle. */
 function rewrite(content: string): number {
   const fd = openSync(lease, OVERWRITE_FLAGS);
   try {

@@ -1,15 +1,15 @@
 /**
- * Proof of life: a thread of its own rewrites the lease, so that a tick that blocks the event loop
- * cannot starve it. It stops by itself while a tick is past its deadline, so that a hung worker does not
- * hold its states for ever; and it ends when the lease is gone: somebody broke it.
+ * Heartbeat: a separate thread rewrites the lease, so that a tick that blocks the event loop cannot starve it. It pauses while
+ * a tick is past its deadline, so that a hung worker does not hold its states for ever. It ends when the lease is gone:
+ * another session has expired it.
  */
 import { Worker } from 'node:worker_threads';
 import type { ClockSample } from './phases/volume-clock.ts';
 import { silenceSince, type HostMoment } from './pulse.ts';
 
-/** What a session needs of it; the simulator beats without a thread. */
+/** A session's heartbeat; the simulator has one without a thread. */
 export interface Heartbeat {
-  /** On the monotonic clock, ms: from then on there is no beat, until this is moved. Infinity: none. */
+  /** Monotonic ms: there is no beat after it, until it is moved. Infinity: no deadline. */
   setDeadline(monotonic: number): void;
   /** The lease was found gone. */
   readonly broken: boolean;
@@ -20,7 +20,7 @@ export interface Heartbeat {
 
 export interface HeartbeatOptions {
   readonly lease: string;
-  /** Where counting goes on. */
+  /** The last value written: counting continues from it. */
   readonly counter: number;
   /** Milliseconds between beats. */
   readonly interval: number;
@@ -65,7 +65,7 @@ export const startHeartbeatThread: StartHeartbeat = (options) => {
       interval: options.interval,
       shared,
     } satisfies HeartbeatData,
-    // The thread needs no flags of ours, and no environment.
+    // The thread needs neither this process's flags nor its environment.
     execArgv: [],
     env: {},
   });
@@ -76,7 +76,7 @@ export const startHeartbeatThread: StartHeartbeat = (options) => {
     options.onBroken();
   });
   thread.on('error', () => {
-    // Without proof of life the others will break the lease: better to know at once.
+    // Without a heartbeat, others will expire the lease: report it at once.
     broken = true;
     options.onBroken();
   });

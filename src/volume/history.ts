@@ -1,6 +1,6 @@
 /**
- * Reading what was done: the journals in the order of time without holding them, their ends, and what they
- * say of one instance. Memory does not grow with history.
+ * Reads the journals: all entries in the order of time, their ends, and the entries of one instance.
+ * Memory does not grow with history.
  */
 import { parseStateName } from '../machine/name.ts';
 import { compareCodePoints } from './phases/order.ts';
@@ -11,28 +11,28 @@ import { parseJournalLine, parseJournalName, type JournalFile } from './journal.
 import { JournalCounter, type ResultCounts } from './journal-counts.ts';
 import type { Layout } from './layout.ts';
 
-/** What reading large volumes takes, besides. */
+/** `Files`, and what reading large volumes needs. */
 export interface HistoryFiles extends Files {
-  /** At most `length` bytes from `position` on; none at the end. */
+  /** At most `length` bytes from `position` on; empty at the end. */
   readAt(path: string, position: number, length: number): Promise<Uint8Array>;
   /** A directory's names, one by one. */
   names(directory: string): AsyncIterable<string>;
 }
 
-/** Bytes of each journal's end, and of all of them: enough for the last minute of a busy fleet. */
-const TAIL = 256 * 1024;
-const TAILS = 16 * 1024 * 1024;
-const CHUNK = 64 * 1024;
+/** Of each journal's end, and of all together: the last minute of a busy fleet. */
+const TAIL_BYTES = 256 * 1024;
+const MAX_TAILS_BYTES = 16 * 1024 * 1024;
+const CHUNK_BYTES = 64 * 1024;
 /** Entries that are sorted among each other. */
-const WINDOW = 10_000;
+const SORT_WINDOW_ENTRIES = 10_000;
 const LINE_FEED = 10;
 
-interface Found extends JournalFile {
+interface JournalPath extends JournalFile {
   readonly path: string;
 }
 
-async function findJournals(files: Files, layout: Layout): Promise<Found[]> {
-  const found: Found[] = [];
+async function findJournals(files: Files, layout: Layout): Promise<JournalPath[]> {
+  const found: JournalPath[] = [];
   for (const name of await listOrNone(files, layout.internal('journal'))) {
     const file = parseJournalName(name);
     if (file !== undefined) found.push({ ...file, path: layout.internal('journal', name) });
@@ -40,7 +40,7 @@ async function findJournals(files: Files, layout: Layout): Promise<Found[]> {
   return found.sort((a, b) => compareCodePoints(a.session, b.session) || a.part - b.part);
 }
 
-/** How large each journal is now: a place to go on from. */
+/** The size of each journal now, by path: where a later read starts. */
 export async function journalSizes(files: Files, layout: Layout): Promise<Map<string, number>> {
   const sizes = new Map<string, number>();
   for (const { path } of await findJournals(files, layout)) {
@@ -49,7 +49,7 @@ export async function journalSizes(files: Files, layout: Layout): Promise<Map<st
   return sizes;
 }
 
-/** Whole lines, a chunk's at a time. A last line without its end is still being written, or never will be. */
+/** Whole lines, a chunk's at a time. Skips a last line without its line feed: it is being written, or was cut short. */
 async function* linesOf(
   files: HistoryFiles,
   path: string,
@@ -74,7 +74,7 @@ async function readOrNone(
   position: number,
 ): Promise<Uint8Array> {
   try {
-    return await files.readAt(path, position, CHUNK);
+    return await files.readAt(path, position, CHUNK_BYTES);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return new Uint8Array();
     throw error;
@@ -83,7 +83,7 @@ async function readOrNone(
 
 async function* entriesOfSession(
   files: HistoryFiles,
-  parts: readonly Found[],
+  parts: readonly JournalPath[],
   from: ReadonlyMap<string, number>,
 ): AsyncGenerator<JournalEntry, void> {
   for (const part of parts) {
@@ -96,14 +96,14 @@ async function* entriesOfSession(
   }
 }
 
-/** A session's journal while it is read: the entry that is next, and when that ended, ms. */
+/** A session's journal while it is read: the next entry, and when it ended, ms. */
 interface Source {
   readonly rest: AsyncGenerator<JournalEntry, void>;
   readonly entry: JournalEntry;
   readonly ended: number;
 }
 
-/** Lines are written when ticks are settled: nearly in the order of their ends, and here quite. */
+/** Lines are written when ticks are settled, nearly in the order of their ends: `ended` is made monotonic here. */
 async function nextOf(
   rest: AsyncGenerator<JournalEntry, void>,
   before: number,
@@ -113,7 +113,7 @@ async function nextOf(
   return { rest, entry, ended: Math.max(before, Date.parse(entry.started) + entry.duration) };
 }
 
-/** Keeps the latest first, so that the earliest is taken off the end. */
+/** Invariant: sorted, the latest first, so that `pop` takes the earliest. */
 function insert(sources: Source[], source: Source): void {
   let [low, high] = [0, sources.length];
   while (low < high) {
@@ -128,15 +128,14 @@ const byStart = (a: JournalEntry, b: JournalEntry): number =>
   compareCodePoints(a.started, b.started) || compareCodePoints(a.state, b.state);
 
 /**
- * All journals' entries in the order in which the ticks started, many at a time. One during which more than
- * `guard` others ended comes later, among those that ended when it did. `from`: bytes of each file, by path,
- * that are left out.
+ * All journals' entries in the order in which the ticks started, many at a time. A tick during which more than
+ * `window` others ended comes later, among those that ended with it. `from`: bytes to skip of each file, by path.
  */
 export async function* entriesInOrder(
   files: HistoryFiles,
   layout: Layout,
   from: ReadonlyMap<string, number> = new Map(),
-  guard: number = WINDOW,
+  window: number = SORT_WINDOW_ENTRIES,
 ): AsyncGenerator<JournalEntry[], void> {
   const sources: Source[] = [];
   const parts = Map.groupBy(await findJournals(files, layout), ({ session }) => session);
@@ -149,22 +148,22 @@ export async function* entriesInOrder(
     held.push(first.entry);
     const next = await nextOf(first.rest, first.ended);
     if (next !== undefined) insert(sources, next);
-    if (held.length < 2 * guard) continue;
+    if (held.length < 2 * window) continue;
     held.sort(byStart);
-    yield held.slice(0, guard);
-    held = held.slice(guard);
+    yield held.slice(0, window);
+    held = held.slice(window);
   }
   yield held.sort(byStart);
 }
 
-/** What the journals say of one instance's steps, the last entry of each by state file's name. */
+/** The last journal entry of each step of one instance, by state file's name. */
 export async function lastEntriesOf(
   files: HistoryFiles,
   layout: Layout,
   instance: string,
 ): Promise<Map<string, JournalEntry>> {
   const last = new Map<string, JournalEntry>();
-  // As it is written in a line: most lines are not parsed.
+  // As written in a line, so that most lines need not be parsed.
   const written = JSON.stringify(instance).slice(1, -1);
   for (const file of await findJournals(files, layout)) {
     for await (const lines of linesOf(files, file.path, 0)) {
@@ -181,23 +180,23 @@ export async function lastEntriesOf(
 
 export interface Tails {
   readonly entries: readonly JournalEntry[];
-  /** Workers of whose journals a part was not parsed. */
+  /** Workers whose journals were parsed in part. */
   readonly cut: ReadonlySet<string>;
-  /** What that part says, by worker. */
+  /** Results in the other part, by worker. */
   readonly before: ReadonlyMap<string, ResultCounts>;
-  /** Workers of whose journals a part was not even counted. */
+  /** Workers whose journals were not even counted in full. */
   readonly uncounted: ReadonlySet<string>;
 }
 
-/** The ends of the journals, those that were written last first; as much as is good for a look. */
+/** The ends of the journals, the last written ones first, up to a total size. */
 export async function readTails(
   files: HistoryFiles,
   layout: Layout,
-  tail: number = TAIL,
-  tails: number = TAILS,
+  tailBytes: number = TAIL_BYTES,
+  maxTailsBytes: number = MAX_TAILS_BYTES,
   counter: JournalCounter = new JournalCounter(),
 ): Promise<Tails> {
-  const journals: (Found & { readonly size: number; readonly mtime: number })[] = [];
+  const journals: (JournalPath & { readonly size: number; readonly mtime: number })[] = [];
   for (const file of await findJournals(files, layout)) {
     const stat = await files.stat(file.path);
     if (stat !== undefined) journals.push({ ...file, size: stat.size, mtime: stat.mtime });
@@ -207,9 +206,9 @@ export async function readTails(
   const cut = new Set<string>();
   const before = new Map<string, ResultCounts>();
   const uncounted = new Set<string>();
-  let left = tails;
+  let left = maxTailsBytes;
   for (const { path, size, ...owner } of journals) {
-    const wanted = Math.min(size, tail, left);
+    const wanted = Math.min(size, tailBytes, left);
     const start = wanted < size ? await lineStart(files, path, size - wanted) : 0;
     left -= wanted;
     if (start > 0) {
@@ -233,7 +232,7 @@ function sumOf(some: ResultCounts | undefined, more: ResultCounts): ResultCounts
   return { done: (some?.done ?? 0) + more.done, failed: (some?.failed ?? 0) + more.failed };
 }
 
-/** Where the first whole line after `position` begins; the end of the file where there is none. */
+/** Where the first whole line after `position` begins; the end of the file if there is none. */
 async function lineStart(files: HistoryFiles, path: string, position: number): Promise<number> {
   for (let at = position; ;) {
     const bytes = Buffer.from(await readOrNone(files, path, at));

@@ -1,4 +1,4 @@
-/** Events that are on their way: what a listing tells of them, and what those for one instance say. */
+/** Pending events: an index of the names in `events/`, and the content of those for one instance. */
 import { isDroppedName, subjectOfProblem } from '../machine/dropped.ts';
 import { parseEvent, parseEventName } from '../machine/event.ts';
 import { MAX_BATCH_EVENTS, type PendingEvent } from '../machine/event-batch.ts';
@@ -6,28 +6,26 @@ import { emittedIn } from '../machine/record.ts';
 import { parseStateName } from '../machine/name.ts';
 import { formatInstant } from './phases/volume-clock.ts';
 import { readText } from './atomic-files.ts';
-import { errnoOf, type Files } from './files.ts';
+import { isForbidden, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { SessionContext } from './session-context.ts';
 import { eventStatus } from './outcomes.ts';
 
-const UNREADABLE = ['EACCES', 'EPERM'];
-/** In one cycle. */
-const ODD_LOOKS = 64;
+const UNREADABLE_CHECKS_PER_CYCLE = 64;
 
-/** Files' names, by instance, in order. */
 export interface Inbox {
+  /** File names by instance, in order. */
   readonly due: ReadonlyMap<string, readonly string[]>;
-  /** Events whose time is still to come. */
+  /** Number of events whose time is still to come. */
   readonly later: number;
-  /** What looks like an event and is no file, or may not be read: the finder adds it, and it is passed over until it has changed. */
-  readonly odd: Set<string>;
-  /** Files that people have dropped there, and those that say what is wrong with one. */
+  /** Entries with an event's name that are not files, or may not be read: `readEvent` adds them. Skipped until they change. */
+  readonly unreadable: Set<string>;
+  /** Files that users have dropped there, and `.problem` files. */
   readonly dropped: readonly string[];
   readonly problems: ReadonlySet<string>;
 }
 
-interface Delayed {
+interface DelayedEvent {
   readonly since: number;
   readonly delay: number;
 }
@@ -35,53 +33,52 @@ interface Delayed {
 export const NO_EVENTS: Inbox = {
   due: new Map(),
   later: 0,
-  odd: new Set(),
+  unreadable: new Set(),
   dropped: [],
   problems: new Set(),
 };
 
 /**
- * Sorts what a listing has found. A delayed event is due when the volume's time says so, or when it has been here for as
- * long as it was to be, and a cycle: where clocks disagree, the time in its name may be hours away. Where they agree, that
- * comes first for everybody (I5).
+ * Sorts listed events by instance. A delayed event is due at the volume's time in its name, or when it has been here for its
+ * delay and one cycle: if clocks disagree, the time in its name may be hours away. If they agree, the name decides in all
+ * sessions (I5).
  */
 export class EventIndex {
   readonly #files: Files;
   readonly #layout: Layout;
   readonly #monotonic: () => number;
-  readonly #cycle: number;
-  /** Delayed ones: since when they are known, on the monotonic clock, and for how long they wait, ms. */
-  #delayed = new Map<string, Delayed>();
-  readonly #odd = new Set<string>();
-  /** Of these: what the volume said of each when it was looked at first. */
-  readonly #oddStats = new Map<string, string>();
+  readonly #cycleMs: number;
+  /** Since when (monotonic) each delayed event is known, and its delay, ms. */
+  #delayed = new Map<string, DelayedEvent>();
+  readonly #unreadable = new Set<string>();
+  /** The stat of each of these at the last check. */
+  readonly #unreadableStats = new Map<string, string>();
 
-  /** `cycle`: milliseconds. */
-  constructor(files: Files, layout: Layout, monotonic: () => number, cycle: number) {
+  constructor(files: Files, layout: Layout, monotonic: () => number, cycleMs: number) {
     this.#files = files;
     this.#layout = layout;
     this.#monotonic = monotonic;
-    this.#cycle = cycle;
+    this.#cycleMs = cycleMs;
   }
 
-  /** `now`: of the volume's time at the earliest, ms. */
+  /** `now`: the volume's time at the earliest, ms. */
   async sort(names: Iterable<string>, now: number | undefined): Promise<Inbox> {
     const due = new Map<string, string[]>();
-    const delayed = new Map<string, Delayed>();
+    const delayed = new Map<string, DelayedEvent>();
     const dropped: string[] = [];
     const problems = new Set<string>();
     let later = 0;
     const instant = now === undefined ? '' : formatInstant(now);
-    await this.#lookAtOdd();
+    await this.#checkUnreadable();
     for (const name of names) {
       const event = parseEventName(name);
       if (event === undefined && isDroppedName(name)) dropped.push(name);
       if (event === undefined && subjectOfProblem(name) !== undefined) problems.add(name);
-      if (event === undefined || this.#odd.has(name)) continue;
+      if (event === undefined || this.#unreadable.has(name)) continue;
       if (event.isDelayed && event.time > instant) {
         const known = this.#delayed.get(name) ?? (await this.#note(name));
         if (known !== undefined) delayed.set(name, known);
-        if (known === undefined || this.#monotonic() - known.since < known.delay + this.#cycle) {
+        if (known === undefined || this.#monotonic() - known.since < known.delay + this.#cycleMs) {
           later += 1;
           continue;
         }
@@ -92,27 +89,27 @@ export class EventIndex {
     }
     this.#delayed = delayed;
     for (const waiting of due.values()) if (waiting.length > 1) waiting.sort();
-    return { due, later, odd: this.#odd, dropped: dropped.sort(), problems };
+    return { due, later, unreadable: this.#unreadable, dropped: dropped.sort(), problems };
   }
 
-  /** One stat each: its owner may have let us read it since, or put a file in its place. */
-  async #lookAtOdd(): Promise<void> {
-    for (const name of [...this.#odd].slice(0, ODD_LOOKS)) {
+  /** One stat each: its owner may have allowed reading since, or put a file in its place. */
+  async #checkUnreadable(): Promise<void> {
+    for (const name of [...this.#unreadable].slice(0, UNREADABLE_CHECKS_PER_CYCLE)) {
       const stat = await this.#files.stat(this.#layout.event(name)).catch(() => undefined);
       const { kind, size, mtime, ctime, mode } = stat ?? {};
       const described = [kind, size, mtime, ctime, mode].join(' ');
-      const before = this.#oddStats.get(name);
-      this.#oddStats.set(name, described);
+      const before = this.#unreadableStats.get(name);
+      this.#unreadableStats.set(name, described);
       if (before === undefined || before === described) continue;
-      this.#odd.delete(name);
-      this.#oddStats.delete(name);
+      this.#unreadable.delete(name);
+      this.#unreadableStats.delete(name);
     }
   }
 
-  /** Undefined while it cannot be read: that must not keep anybody from seeing the rest. */
-  async #note(name: string): Promise<Delayed | undefined> {
+  /** Undefined while the event cannot be read, which must not block the other events. */
+  async #note(name: string): Promise<DelayedEvent | undefined> {
     const since = this.#monotonic();
-    const reading = readEvent(this.#files, this.#layout, name, this.#odd);
+    const reading = readEvent(this.#files, this.#layout, name, this.#unreadable);
     const text = await reading.catch(() => undefined);
     if (text === undefined) return undefined;
     const event = parseEvent(text);
@@ -120,12 +117,12 @@ export class EventIndex {
   }
 }
 
-/** Its text, be it in the record of the step that has caused it; undefined for what is gone, or is no file. */
+/** An event's text, perhaps from the record that emitted it. Undefined if it is gone or cannot be read. */
 export async function readEvent(
   files: Files,
   layout: Layout,
   name: string,
-  odd: Set<string>,
+  unreadable: Set<string>,
 ): Promise<string | undefined> {
   const path = layout.event(name);
   try {
@@ -133,30 +130,29 @@ export async function readEvent(
     return text === undefined ? undefined : (emittedIn(text, name) ?? text);
   } catch (error) {
     const there = await files.stat(path);
-    // Its owner has not let us read it: that says nothing about the volume.
-    const isForbidden = UNREADABLE.includes(errnoOf(error) ?? '');
-    if (there?.kind === 'file' && !isForbidden) throw error;
-    if (there !== undefined) odd.add(name);
+    // A forbidden file is its owner's doing, not a failure of the volume.
+    if (there?.kind === 'file' && !isForbidden(error)) throw error;
+    if (there !== undefined) unreadable.add(name);
     return undefined;
   }
 }
 
-/** What is to be applied to this state, and nowhere else. What was applied before is noted, to be taken away. */
+/** The due events that may be applied to this state only. Notes those that are over, for `dropOver` to remove. */
 export async function takeEvents(context: SessionContext, state: string): Promise<PendingEvent[]> {
   const { files, layout, inbox } = context;
   const arrived: PendingEvent[] = [];
   for (const file of inbox.due.get(parseStateName(state)!.instance) ?? []) {
     if (arrived.length === MAX_BATCH_EVENTS) break;
     const { id } = parseEventName(file)!;
-    const standing = await eventStatus(files, layout, id);
-    if (standing.kind === 'over') {
+    const status = await eventStatus(files, layout, id);
+    if (status.kind === 'over') {
       context.over.add(file);
       continue;
     }
-    // In order: what comes later waits too.
-    if (standing.kind === 'unknown') break;
-    if (standing.kind === 'assigned' && standing.state !== state) break;
-    const content = await readEvent(files, layout, file, inbox.odd);
+    // In order: later events wait, too.
+    if (status.kind === 'unknown') break;
+    if (status.kind === 'assigned' && status.state !== state) break;
+    const content = await readEvent(files, layout, file, inbox.unreadable);
     if (content !== undefined) arrived.push({ file, id, content });
   }
   return arrived;

@@ -1,4 +1,4 @@
-/** Instances as a user lists them: by name and status from directory listings alone, more of each from its files. */
+/** Lists instances for users: names and statuses from directory listings alone, more of each from its files. */
 import { parseStateName, stateName } from '../machine/name.ts';
 import { compareCodePoints } from './phases/order.ts';
 import { findState, isDone } from './archive.ts';
@@ -19,14 +19,14 @@ export interface InstanceName {
 
 export interface InstanceLine extends InstanceName {
   readonly status: Status;
-  /** Undefined for a state file that is gone, or does not parse. */
+  /** Undefined if the state file is gone, or does not parse. */
   readonly machine: string | undefined;
   readonly state: string | undefined;
-  /** ISO 8601, volume time: when that state file was written. */
+  /** ISO 8601, volume time: when the state file was written. */
   readonly since: string | undefined;
 }
 
-/** In order. Without `archived`, those only of which a state file is in the root: of the others all is done. */
+/** In order. Without `archived`, only instances with a state file in the root: those of the others are all done. */
 export async function listInstances(
   files: HistoryFiles,
   layout: Layout,
@@ -65,7 +65,7 @@ export async function lastSteps(
   return last;
 }
 
-/** Of all at once: for a filter. */
+/** A lookup of any state's status, from four listings: for a filter. */
 export async function listStatuses(
   files: HistoryFiles,
   layout: Layout,
@@ -84,7 +84,7 @@ export async function listStatuses(
   return (name) => sets.find(([, names]) => names.has(name))?.[0] ?? 'available';
 }
 
-/** Of one, by looking at its flags. */
+/** The status of one state, by its flags. */
 export async function statusOf(files: HistoryFiles, layout: Layout, name: string): Promise<Status> {
   if (await isDone(files, layout, name)) return 'done';
   for (const [flag, status] of [
@@ -97,7 +97,7 @@ export async function statusOf(files: HistoryFiles, layout: Layout, name: string
   return 'available';
 }
 
-/** Reads its state file. */
+/** Reads the instance's last state file. */
 export async function readInstance(
   files: HistoryFiles,
   layout: Layout,

@@ -1,8 +1,8 @@
-/** Journal entries on their way to the volume. They are for people: a disk that is full under the journal stops no work. */
+/** Journal entries that are not written yet. Only users read them: a full disk under the journal must not stop work. */
 import type { JournalEntry, VolumeOperations } from './operations.ts';
 import type { Log } from '../engine/ports.ts';
 
-/** Of more that the volume does not take, the oldest are dropped. */
+/** While writing fails, older entries than the last ones are dropped. */
 const MAX_ENTRIES = 10_000;
 
 export class JournalQueue {
@@ -13,7 +13,7 @@ export class JournalQueue {
     this.#entries.push(...entries);
   }
 
-  /** What the volume does not take is tried again with the next entries. */
+  /** After an error, the entries are written again with the next ones. */
   async write(session: Pick<VolumeOperations, 'journal'>, log: Log): Promise<void> {
     try {
       await session.journal(this.#entries);

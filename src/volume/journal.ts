@@ -1,13 +1,13 @@
 /**
- * The journals: one JSON line a tick, in a file of each session. The file's name says whose they are:
- * `NAME.BOOT.jsonl`, then `NAME.BOOT.1.jsonl`, … when that has become large.
+ * The journals: one JSON line per tick, in files of each session: `NAME.BOOT.jsonl`, then `NAME.BOOT.1.jsonl`, … when that
+ * has become large.
  */
 import type { JournalEntry } from './operations.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 
-/** Bytes after which a file is followed by another. */
-const LARGE = 16 * 1024 * 1024;
+/** A file of this size is followed by another. */
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
 /** A session's name ends with its boot id: see `newSessionId`. */
 const FILE_NAME = /^((.+)\.[a-z0-9]{8})(?:\.(\d+))?\.jsonl$/;
 
@@ -29,7 +29,7 @@ export function parseJournalName(fileName: string): JournalFile | undefined {
   return { session, worker, part: Number(part) };
 }
 
-/** Undefined for a line that a crash cut short, and for what is no entry. */
+/** Undefined for a line that a crash cut short, and for one that is not an entry. */
 export function parseJournalLine(line: string, owner: JournalOwner): JournalEntry | undefined {
   try {
     const value = JSON.parse(line) as Partial<JournalEntry> | null;
@@ -48,26 +48,26 @@ export class Journal {
   readonly #files: Files;
   readonly #layout: Layout;
   readonly #session: string;
-  readonly #large: number;
+  readonly #maxBytes: number;
   #part = 0;
   #bytes = 0;
-  /** The volume may have taken a part of the last entries: what follows begins a line. */
+  /** The last append may have been partial: the next one begins with a line feed. */
   #isCut = false;
 
-  constructor(files: Files, layout: Layout, session: string, large: number = LARGE) {
+  constructor(files: Files, layout: Layout, session: string, maxBytes: number = MAX_FILE_BYTES) {
     this.#files = files;
     this.#layout = layout;
     this.#session = session;
-    this.#large = large;
+    this.#maxBytes = maxBytes;
   }
 
   /**
-   * Entries of this session, or of its worker's last one: those say so themselves. After an error they may be
-   * there or not: they are for people.
+   * Appends entries of this session, or of its worker's previous one, whose entries name it. After an error they may be
+   * written or not: only users read them.
    */
   async append(entries: readonly JournalEntry[]): Promise<void> {
     if (entries.length === 0) return;
-    if (this.#bytes >= this.#large) {
+    if (this.#bytes >= this.#maxBytes) {
       this.#part += 1;
       this.#bytes = 0;
     }

@@ -51,7 +51,7 @@ export class Orphans {
     const standing = await eventStatus(files, layout, id);
     if (standing.kind === 'over') return void (await dropEvent(context, file, guard.canFinish));
     if (standing.kind !== 'free') return;
-    const text = await readEvent(files, layout, file, context.inbox.odd);
+    const text = await readEvent(files, layout, file, context.inbox.unreadable);
     if (text === undefined) return;
     const event = parseEvent(text);
     const grace = typeof event === 'string' ? DEFAULT_GRACE_MS : (event.grace ?? DEFAULT_GRACE_MS);

@@ -1,6 +1,6 @@
 /** One beat of a session's proof of life: what the heartbeat's thread does at every interval. */
 import type { ClockSample } from './phases/volume-clock.ts';
-import { NO_FILE } from './atomic-files.ts';
+import { NOT_A_FILE } from './atomic-files.ts';
 import { errnoOf } from './files.ts';
 
 /** Times are milliseconds. */
@@ -33,7 +33,7 @@ export type Beat =
   /** The lease is gone: somebody broke it. */
   | { readonly kind: 'broken' };
 
-const GONE = ['ENOENT', ...NO_FILE];
+const GONE = ['ENOENT', ...NOT_A_FILE];
 
 export class Pulse {
   readonly #ports: PulsePorts;

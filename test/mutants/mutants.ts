@@ -28,7 +28,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: "another user's record is linked, and never copied",
     seed: 1052,
     file: `${VOLUME}/effects.ts`,
-    find: 'const isCopied = context.meetsBundleLimit(error) || isKept(error);',
+    find: 'const isCopied = context.meetsBundleLimit(error) || isForbidden(error);',
     replace: 'const isCopied = context.meetsBundleLimit(error);',
   },
   {
@@ -329,14 +329,14 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'an event whose assigned state never commits is never applied',
     seed: 120,
     file: `${VOLUME}/effects.ts`,
-    find: 'generation = standing.generation;',
+    find: 'version = status.generation;',
     replace: "return 'taken';",
   },
   {
     name: 'an event that is assigned to one state is applied in another',
     seed: 419,
     file: `${VOLUME}/effects.ts`,
-    find: "return standing.state === record.state ? 'ours' : 'taken';",
+    find: "return status.state === record.state ? 'ours' : 'taken';",
     replace: "return 'ours';",
   },
   {
@@ -392,8 +392,8 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'the sweep begins no branches',
     seed: 64,
     file: `${VOLUME}/commit.ts`,
-    find: 'for (const follower of publishedStates(record)) {',
-    replace: 'for (const follower of record.next === undefined ? [] : [record.next]) {',
+    find: 'for (const state of publishedStates(record)) {',
+    replace: 'for (const state of record.next === undefined ? [] : [record.next]) {',
   },
   {
     name: 'a join goes on before the last branch',

@@ -1,4 +1,4 @@
-/** What may be archived, and which states are the newest. */
+/** Which states may be archived, and which are the newest. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -14,11 +14,11 @@ const OLD: DoneState = {
   known: 1000,
   hasFailed: false,
   isClaimed: false,
-  isOwed: false,
+  isStaged: false,
   isOpen: false,
 };
 
-test('what was done long ago, and is over for everybody, may be', () => {
+test('a state may be archived when it was done long ago and no session needs it', () => {
   expect(mayBeArchived(OLD, RULES)).toBe(true);
 });
 
@@ -27,13 +27,13 @@ test.each<[string, Partial<DoneState>]>([
   ['never seen before', { known: Number.NEGATIVE_INFINITY }],
   ['failed as well', { hasFailed: true }],
   ['claimed', { isClaimed: true }],
-  ['owed', { isOwed: true }],
-  ['followed by what is not done', { isOpen: true }],
-])('what is %s may not be', (_, change) => {
+  ['staged', { isStaged: true }],
+  ['followed by a state that is not done', { isOpen: true }],
+])('a state that is %s may not be archived', (_, change) => {
   expect(mayBeArchived({ ...OLD, ...change }, RULES)).toBe(false);
 });
 
-describe('how many', () => {
+describe('surplus', () => {
   test.each([
     [0, 0, 0],
     [1, 0, 1],
@@ -42,13 +42,13 @@ describe('how many', () => {
     [112_500, 100_000, 0],
     [112_501, 100_000, 12_501],
     [1e6, Number.POSITIVE_INFINITY, 0],
-  ])('of %d, with %d to keep: %d go', (done, keep, expected) => {
+  ])('of %d states, with %d to keep, %d are archived', (done, keep, expected) => {
     expect(surplus(done, keep)).toBe(expected);
   });
 });
 
-describe('the newest', () => {
-  test('are kept, exactly as many, also when all are of the same instant', () => {
+describe('limitOf', () => {
+  test('keeps exactly the given number of newest states, also when all are of the same instant', () => {
     fc.assert(
       fc.property(
         fc.uniqueArray(fc.string({ minLength: 1 }), { minLength: 1, maxLength: 50 }),
@@ -58,16 +58,16 @@ describe('the newest', () => {
           const gone = Math.min(count, names.length);
           const places = names.map((name, index) => placeOf(name, times[index]! * 1000));
           const limit = limitOf(places, gone / names.length);
-          const going = places.filter((place) => place <= limit);
-          const staying = places.filter((place) => place > limit);
-          expect(going.length).toBe(gone);
-          expect(Math.max(...going, -1)).toBeLessThan(Math.min(...staying, Infinity));
+          const archived = places.filter((place) => place <= limit);
+          const kept = places.filter((place) => place > limit);
+          expect(archived.length).toBe(gone);
+          expect(Math.max(...archived, -1)).toBeLessThan(Math.min(...kept, Infinity));
         },
       ),
     );
   });
 
-  test('none of none', () => {
+  test('is minus infinity when there are no states', () => {
     expect(limitOf([], 1)).toBe(Number.NEGATIVE_INFINITY);
   });
 });

@@ -1,4 +1,4 @@
-/** The archive on a real directory: what moves there, what stays, and that nothing in it runs again. */
+/** The archive on a real directory: which states move there, which stay, and that none in it runs again. */
 import { mkdirSync, rmSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -28,19 +28,19 @@ const archivist = (
   files: Files = new NodeFiles(),
 ) => volume.join('keeper', files, ['simple'], { ...RULES, ...rules });
 
-/** After so many cycles each shard is somebody else's. */
-const ROUND = 256;
+/** After so many cycles, each shard belongs to another session. */
+const ROUND_CYCLES = 256;
 
-/** One Update System after the other, half a pause apart. */
+/** Runs `times` Update System phases, half a pause apart. */
 async function work(volume: TestVolume, one: TestSession, times: number): Promise<void> {
   for (let cycle = 0; cycle < times; cycle += 1) {
     volume.pass(PAUSE / 2);
     one.beat();
-    await one.session.archive(cycle * ROUND, OPEN, () => false);
+    await one.session.archive(cycle * ROUND_CYCLES, OPEN, () => false);
   }
 }
 
-/** Long enough for everything that may be archived to be so. */
+/** Long enough to archive everything that may be. */
 const forLong = (volume: TestVolume, one: TestSession): Promise<void> => work(volume, one, 20);
 
 async function commit(one: TestSession, ...names: string[]): Promise<void> {
@@ -59,8 +59,8 @@ function archived(volume: TestVolume): string[] {
   return shards.flatMap((shard) => volume.list('archive', shard, 'done')).sort();
 }
 
-describe('what was done long ago', () => {
-  test('goes whole: a successor that a power cut has torn is written again first', async () => {
+describe('a state that was done long ago', () => {
+  test('is repaired before it is archived when a power failure has torn it', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state', '{"state":"simple"}');
     const one = await archivist(volume);
@@ -75,7 +75,7 @@ describe('what was done long ago', () => {
     expect(volume.read('archive', shard, 'a.state-1')).toBe(next.content);
   });
 
-  test('goes, state file and flag, and can be read there', async () => {
+  test('is archived with its flag, and can be read there', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state', '{"state":"simple"}');
     const one = await archivist(volume);
@@ -88,7 +88,7 @@ describe('what was done long ago', () => {
     expect(volume.read('archive', shard, 'done', 'a.state')).toContain(one.session.token.session);
   });
 
-  test('goes after an hour, not before, and its flag a pause after its state file', async () => {
+  test('is archived after an hour, and its flag leaves done/ one pause after its state file', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state');
     const one = await archivist(volume);
@@ -104,7 +104,7 @@ describe('what was done long ago', () => {
     expect(volume.list('done')).toEqual([]);
   });
 
-  test('goes bit by bit where there is time for few fsyncs only: what a batch did not end comes next', async () => {
+  test('is archived in small batches when there is time for few fsyncs only', async () => {
     using volume = await TestVolume.create();
     const names = Array.from({ length: 40 }, (_, index) => `s${index}.state`);
     for (const name of names) volume.put(name);
@@ -121,13 +121,13 @@ describe('what was done long ago', () => {
     await work(volume, one, AGE / (PAUSE / 2));
     volume.pass(PAUSE / 2);
     one.beat();
-    // Each Update System is long enough for so many of them: fewer than the first batch needs.
-    const enough = 60;
+    // Fewer than the first batch needs.
+    const maxSyncs = 60;
     const left: number[] = [];
-    // All of it is far sooner than the next listing.
+    // No time passes, so there is no second listing.
     for (let cycle = 0; cycle < 20; cycle += 1) {
       syncs = 0;
-      const canBegin = (): boolean => syncs < enough;
+      const canBegin = (): boolean => syncs < maxSyncs;
       await one.session.archive(cycle, { ...OPEN, canBegin }, () => false);
       left.push(volume.list().filter((name) => name.endsWith('.state')).length);
     }
@@ -136,17 +136,17 @@ describe('what was done long ago', () => {
     expect(archived(volume)).toEqual(names.toSorted());
   });
 
-  test('goes by its own age, whatever has come since', async () => {
+  test('is archived by its own age when younger states have come since', async () => {
     using volume = await TestVolume.create();
     const one = await archivist(volume);
     const commitAll = async (names: readonly string[]): Promise<void> => {
       for (const name of names) volume.put(name);
       await commit(one, ...names);
-      // Touched later than any clock says: only what was listed tells how old something is.
+      // An mtime in the future: only the listings tell how old a flag is.
       utimesSync(join(volume.dir, 'done'), 3e9, 3e9);
     };
-    const named = (what: string): string[] =>
-      Array.from({ length: 20 }, (_, index) => `${what}${index}.state`).sort();
+    const named = (prefix: string): string[] =>
+      Array.from({ length: 20 }, (_, index) => `${prefix}${index}.state`).sort();
     await commitAll(named('old'));
     await work(volume, one, 7);
     await commitAll(named('new'));
@@ -154,7 +154,7 @@ describe('what was done long ago', () => {
     expect(archived(volume)).toEqual(named('old'));
   });
 
-  test('of done/ that nobody has touched for an hour everything is old, for whoever comes', async () => {
+  test('counts as old for a new session when done/ has not changed for an hour', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state');
     const ant = await volume.join('ant');
@@ -163,7 +163,7 @@ describe('what was done long ago', () => {
     const old = (Date.now() - AGE - 10_000) / 1000;
     utimesSync(join(volume.dir, 'done'), old, old);
     const silent = await archivist(volume);
-    // Who has not measured the time for so long believes nothing that is told by it.
+    // A session without a recent clock sample does not trust the volume's time.
     volume.pass(LEASE);
     await silent.session.archive(0, OPEN, () => false);
     expect(archived(volume)).toEqual([]);
@@ -173,7 +173,7 @@ describe('what was done long ago', () => {
     expect(archived(volume)).toEqual(['a.state']);
   });
 
-  test('goes, the newest excepted', async () => {
+  test('stays while it is among the newest', async () => {
     using volume = await TestVolume.create();
     const names = Array.from({ length: 10 }, (_, index) => `s${index}.state`);
     const one = await archivist(volume, { keep: 3 });
@@ -188,7 +188,7 @@ describe('what was done long ago', () => {
     expect(archived(volume)).toEqual(names.slice(0, 7));
   });
 
-  test('goes by the hands of several, each its share', async () => {
+  test('is archived by the session that owns its shard', async () => {
     using volume = await TestVolume.create();
     const names = Array.from({ length: 40 }, (_, index) => `s${index}.state`);
     for (const name of names) volume.put(name);
@@ -210,7 +210,7 @@ describe('what was done long ago', () => {
     expect(Math.min(...moved)).toBeGreaterThan(5);
   });
 
-  test('goes where the volume gives no more names to a file: as a copy', async () => {
+  test('is copied when the volume refuses the link', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state', '{"state":"simple"}');
     const refusing = interceptFiles(new NodeFiles(), async (_, method, [from, to], act) => {
@@ -229,25 +229,25 @@ describe('what was done long ago', () => {
     );
   });
 
-  test('goes a crash later: at every file operation of a move, nothing is lost, and all of it is moved', async () => {
+  test('is archived by another session after a crash at any file operation of the move', async () => {
     for (let crash = 1; ; crash += 1) {
       using volume = await TestVolume.create();
       volume.put('a.state', '{"state":"simple"}');
       await commit(await volume.join('ant'), 'a.state');
       let calls = 0;
       let isOn = false;
-      const dying = interceptFiles(new NodeFiles(), async (_, method, __, act) => {
+      const failing = interceptFiles(new NodeFiles(), async (_, method, __, act) => {
         const isRead = ['list', 'stat', 'read'].includes(method);
         if (!isOn || isRead) return act();
         calls += 1;
         if (calls >= crash) throw errno('EIO');
         return act();
       });
-      const dead = await archivist(volume, {}, dying.files);
+      const dead = await archivist(volume, {}, failing.files);
       isOn = true;
       for (let cycle = 0; cycle < 20; cycle += 1) {
         volume.pass(PAUSE / 2);
-        await dead.session.archive(cycle * ROUND, OPEN, () => false).catch(() => undefined);
+        await dead.session.archive(cycle * ROUND_CYCLES, OPEN, () => false).catch(() => undefined);
         const inRoot = volume.list().includes('a.state');
         const isFlagged = volume.list('done').includes('a.state');
         expect(inRoot && !isFlagged).toBe(false);
@@ -266,12 +266,12 @@ describe('what was done long ago', () => {
   });
 });
 
-describe('what stays', () => {
+describe('a done state stays', () => {
   test.each<[string, (volume: TestVolume) => void]>([
-    ['what is claimed', (volume) => volume.put('in_progress/a.state', '')],
-    ['what has failed, too', (volume) => volume.put('failed/a.state', '')],
+    ['when it is claimed', (volume) => volume.put('in_progress/a.state', '')],
+    ['when it has failed, too', (volume) => volume.put('failed/a.state', '')],
     [
-      'what a session still has a record of',
+      'when a session has still staged its record',
       (volume) => {
         mkdirSync(join(volume.dir, '.flockwork/staging/gone.abcdefgh'));
         volume.put('.flockwork/staging/gone.abcdefgh/a.state', '');
@@ -288,7 +288,7 @@ describe('what stays', () => {
     expect(volume.list('done')).toEqual(['a.state']);
   });
 
-  test('a step whose successor is still to be done, and then it goes', async () => {
+  test('until its successor is done', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state');
     const one = await archivist(volume);
@@ -302,7 +302,7 @@ describe('what stays', () => {
     expect(archived(volume)).toEqual(['a.state', 'a.state-1']);
   });
 
-  test('another program’s step whose successor is still to be done', async () => {
+  test('until its successor is done, when another program did it', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state');
     volume.put('a.state-1');
@@ -315,7 +315,7 @@ describe('what stays', () => {
     expect(archived(volume)).toEqual(['a.state', 'a.state-1']);
   });
 
-  test('everything while there is work', async () => {
+  test('while the worker is busy', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state');
     const one = await archivist(volume);
@@ -327,7 +327,7 @@ describe('what stays', () => {
     expect(archived(volume)).toEqual([]);
   });
 
-  test('everything where archive is somebody’s file; and work goes on', async () => {
+  test('when a user has a file called archive, and work continues', async () => {
     using volume = await TestVolume.create();
     volume.put('archive', 'mine');
     volume.put('a.state');
@@ -338,7 +338,7 @@ describe('what stays', () => {
     expect(volume.list('done')).toEqual(['a.state']);
   });
 
-  test('a state file that is another than the archived one of its name', async () => {
+  test('when its file differs from the archived one of the same name', async () => {
     using volume = await TestVolume.create();
     const one = await archivist(volume);
     volume.put('a.state', '{"state":"simple"}');
@@ -352,7 +352,7 @@ describe('what stays', () => {
   });
 });
 
-test('looking costs nothing while done/ rests, and little when it does not', async () => {
+test('done/ is listed only when it has changed, and at most once per half a pause', async () => {
   using volume = await TestVolume.create();
   volume.put('a.state');
   let listings = 0;
@@ -374,7 +374,7 @@ test('looking costs nothing while done/ rests, and little when it does not', asy
   expect(listings).toBe(3);
 });
 
-describe('what is archived', () => {
+describe('an archived state', () => {
   async function withArchived(): Promise<{ volume: TestVolume; one: TestSession }> {
     const volume = await TestVolume.create();
     volume.put('a.state', '{"state":"simple"}');
@@ -385,7 +385,7 @@ describe('what is archived', () => {
     return { volume, one };
   }
 
-  test('does not run when its file is copied there again: it is done, as it was', async () => {
+  test('does not run when its file is copied to the root again: its done flag is restored', async () => {
     const { volume: made, one } = await withArchived();
     using volume = made;
     const flag = volume.read(volume.layout.archivedFlag('a.state').slice(volume.dir.length));
@@ -411,7 +411,7 @@ describe('what is archived', () => {
     expect(volume.list()).not.toContain('a.state');
   });
 
-  test('cannot be submitted again, when nobody knows what it was', async () => {
+  test('cannot be submitted again when its file is gone', async () => {
     const { volume: made } = await withArchived();
     using volume = made;
     unlinkSync(volume.layout.archivedState('a.state'));
@@ -423,12 +423,12 @@ describe('what is archived', () => {
   test.each([
     ['its lease is gone', 0, true],
     ['its claim is old', PAUSE, false],
-  ])('is not committed once more, by whoever was stopped: %s', async (_, ms, isBroken) => {
+  ])('is not committed again by a session that was stopped: %s', async (_, ms, isBroken) => {
     using volume = await TestVolume.create();
     volume.put('a.state');
     const late = await archivist(volume);
     expect(await late.session.claim('a.state', OPEN)).toBe('ours');
-    // What others did meanwhile.
+    // Another session's commit.
     const shard = volume.layout.archiveShard('a.state');
     mkdirSync(`${shard}/done`, { recursive: true });
     writeFileSync(volume.layout.archivedFlag('a.state'), 'theirs');
@@ -442,7 +442,7 @@ describe('what is archived', () => {
     expect(volume.list()).not.toContain('a.state-1');
   });
 
-  test('a commit that cannot be looked at yet waits', async () => {
+  test('delays a commit until the archive can be checked', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state');
     let isDown = true;
@@ -464,7 +464,7 @@ describe('what is archived', () => {
     expect(volume.list('done')).toEqual(['a.state']);
   });
 
-  test('is not put aside, by whoever was stopped', async () => {
+  test('does not fail when a session that was stopped says so', async () => {
     const { volume: made, one } = await withArchived();
     using volume = made;
     const { session, worker } = one.session.token;
@@ -483,7 +483,7 @@ describe('what is archived', () => {
     expect(volume.list('failed')).toEqual([]);
   });
 
-  test('is nothing that a dead session owes: its record goes, and nothing is published', async () => {
+  test('is not published again when a dead session has still staged its record', async () => {
     const { volume: made, one } = await withArchived();
     using volume = made;
     const dead = await volume.join('dead');

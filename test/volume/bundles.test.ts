@@ -1,4 +1,4 @@
-/** Bursts of commits: one file for many records, and what is left when it goes wrong half-way. */
+/** Group commit: one file for many records, and recovery when it fails half-way. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -31,7 +31,7 @@ const burst = (session: TestSession, count: number): Step[] =>
     commitStep(session, nameOf(index), successorOf(nameOf(index))),
   );
 
-/** A limit of names shows as an error, twice at most; what met it is tried again, as in the next cycle. */
+/** A link limit shows as an error, twice at most; the claim is repeated, as in the next cycle. */
 async function claimAll({ session }: TestSession, names: readonly string[]): Promise<void> {
   for (const name of names) {
     const claim = (): Promise<string> => session.claim(name, OPEN);
@@ -49,7 +49,7 @@ const recordsStagedBy = (volume: TestVolume, ant: TestSession): string[] =>
       recordedStates(volume.read('.flockwork/staging', ant.session.token.session, name)),
     );
 
-/** Every one is done with its own record, and its successor is there as it should be. */
+/** Each state is done with its own record, and its successor is published. */
 function expectDone(volume: TestVolume, names: readonly string[], worker: string): void {
   expect(volume.list('done')).toEqual(names.toSorted());
   for (const name of names) {
@@ -59,7 +59,7 @@ function expectDone(volume: TestVolume, names: readonly string[], worker: string
   }
 }
 
-describe('a burst of 600 steps with records', () => {
+describe('a group of steps with records', () => {
   test('is synced as a whole, and leaves each flag readable by itself', async () => {
     using volume = await TestVolume.create();
     let syncs = 0;
@@ -76,13 +76,13 @@ describe('a burst of 600 steps with records', () => {
     expectDone(volume, namesOf(steps), 'ant');
     expect(stagedBy(volume, ant)).toEqual([]);
     expect(volume.list('in_progress')).toEqual([]);
-    // Of directories 4: the session's staging and the one it is in, done/ and the root; the rest are bundles.
+    // Four directories (the session's staging, its parent, done/ and the root); the rest are bundles.
     const bundles = new Set(steps.map(({ name }) => statSync(join(volume.dir, 'done', name)).ino));
     expect(syncs).toBe(4 + bundles.size);
     expect(bundles.size).toBeLessThan(15);
   });
 
-  test('counts one by one for those that somebody else had committed', async () => {
+  test('loses only the steps that another session has committed', async () => {
     using volume = await TestVolume.create();
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
     const theirs = commitStep(bee, nameOf(3), successorOf(nameOf(3)));
@@ -95,8 +95,8 @@ describe('a burst of 600 steps with records', () => {
   });
 });
 
-describe('a reply that is lost', () => {
-  /** Of the first such operation on each name; another try has another number. */
+describe('a lost reply', () => {
+  /** Loses the reply of the first such operation on each name; a retry has another number. */
   const lost = (code: string, lostMethod: string, place: string): Files => {
     const names = new Set<string>();
     return interceptFiles(quickFiles(), async (_call, method, args, act) => {
@@ -113,7 +113,7 @@ describe('a reply that is lost', () => {
     [1, 'EEXIST', 'link', '/done/'],
     [2, 'EIO', 'rename', '/staging/'],
     [2, 'ENOENT', 'rename', '/staging/'],
-  ])('in cycle %d all is committed, and is ours: %s of %s in %s', async (cycles, ...what) => {
+  ])('does not prevent the commit in cycle %d: %s of %s in %s', async (cycles, ...what) => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant', lost(...what));
     const steps = burst(ant, 4);
@@ -125,7 +125,7 @@ describe('a reply that is lost', () => {
   });
 });
 
-test('what is staged stays as it is until the rest of it is: it is not taken away, and put there again', async () => {
+test('a staged file is not replaced when the rest of staging fails', async () => {
   using volume = await TestVolume.create();
   let refused = false;
   const removed: string[] = [];
@@ -144,29 +144,29 @@ test('what is staged stays as it is until the rest of it is: it is not taken awa
   expect(removed).toEqual([]);
 });
 
-describe('what goes into one file', () => {
+describe('toBundles', () => {
   const bundled = (lengths: readonly number[], size: number): number[][] =>
     toBundles(lengths, (length) => 'x'.repeat(length), size);
 
   test.each([
     ['nothing', [], 3, []],
-    ['no more than so many', [1, 2, 3, 4], 3, [[1, 2, 3], [4]]],
-    ['no more than 32 KiB', [20_000, 12_768, 1], 9, [[20_000, 12_768], [1]]],
-    ['a larger one alone', [1, 90_000, 1], 9, [[1], [90_000], [1]]],
-    ['one each, where a file may have no more names', [1, 2], 1, [[1], [2]]],
+    ['at most the given number', [1, 2, 3, 4], 3, [[1, 2, 3], [4]]],
+    ['at most 32 KiB', [20_000, 12_768, 1], 9, [[20_000, 12_768], [1]]],
+    ['a larger record alone', [1, 90_000, 1], 9, [[1], [90_000], [1]]],
+    ['one each, when a file may have no more links', [1, 2], 1, [[1], [2]]],
   ])('%s', (_what, lengths, size, expected) => {
     expect(bundled(lengths, size)).toEqual(expected);
   });
 });
 
-describe('a volume that lets a file have few names', () => {
-  const limited = (most: number, code = 'EMLINK'): Files =>
+describe('a volume with a low link limit', () => {
+  const limited = (maxLinks: number, code = 'EMLINK'): Files =>
     interceptFiles(quickFiles(), async (_call, method, args, act) => {
-      if (method === 'link' && statSync(args[0]!).nlink >= most) throw errno(code);
+      if (method === 'link' && statSync(args[0]!).nlink >= maxLinks) throw errno(code);
       return act();
     }).files;
 
-  /** Cycles until all is settled. */
+  /** Cycles until all steps are settled. */
   async function settleAll(ant: TestSession, steps: readonly Step[]): Promise<number> {
     for (let cycle = 1; cycle <= 12; cycle += 1) {
       await ant.session.settle(
@@ -186,19 +186,19 @@ describe('a volume that lets a file have few names', () => {
     [9, 'EMLINK'],
     [32, 'EMLINK'],
     [40, 'ENOSPC'],
-  ])('%d, and says %s to one more: all is committed, in a few cycles', async (most, code) => {
+  ])('commits all steps in a few cycles: %d links, then %s', async (maxLinks, code) => {
     using volume = await TestVolume.create();
-    const ant = await volume.join('ant', limited(most, code));
+    const ant = await volume.join('ant', limited(maxLinks, code));
     const steps = burst(ant, 100);
     expect(await settleAll(ant, steps)).toBeLessThan(8);
     expectDone(volume, namesOf(steps), 'ant');
     expect(stagedBy(volume, ant)).toEqual([]);
-    // It has learned: what comes next meets the limit no more.
+    // The session has learned the limit: later steps do not meet it.
     const more = Array.from({ length: 20 }, (_, index) => commitStep(ant, `more${index}.state`));
     expect(await settleAll(ant, more)).toBe(1);
   });
 
-  test('has every record staged at every moment until its flag is there', async () => {
+  test('keeps every record staged until its flag exists', async () => {
     using volume = await TestVolume.create();
     const missing: string[] = [];
     const committed = new Set<string>();
@@ -228,19 +228,19 @@ describe('a volume that lets a file have few names', () => {
   });
 });
 
-describe('I2, I3: a crash in the middle of a burst', () => {
-  /** From its `limit`-th call on nothing works any more; with `after`, that one still does, unheard. */
+describe('I2, I3: a crash in the middle of a group commit', () => {
+  /** All calls from the `limit`-th on fail; with `after`, that one takes effect first. */
   async function crashAt(
     limit: number,
     after: boolean,
-    most: number,
+    maxLinks: number,
     count: number,
   ): Promise<number> {
     using volume = await TestVolume.create();
     let armed = false;
     let used = 0;
     const { files } = interceptFiles(quickFiles(), async (_call, method, args, act) => {
-      if (method === 'link' && statSync(args[0]!).nlink >= most) throw errno('EMLINK');
+      if (method === 'link' && statSync(args[0]!).nlink >= maxLinks) throw errno('EMLINK');
       if (!armed) return act();
       used += 1;
       if (used < limit) return act();
@@ -281,16 +281,16 @@ describe('I2, I3: a crash in the middle of a burst', () => {
   }
 
   test.each([
-    ['where files have names enough', Number.POSITIVE_INFINITY, 5, 40],
-    ['where those of a bundle take all that it may have', 3, 3, 40],
+    ['without a link limit', Number.POSITIVE_INFINITY, 5, 40],
+    ['with a bundle at the link limit', 3, 3, 40],
   ])(
-    'leaves each of its steps done once, whichever call is the last: %s',
-    async (_what, most, count, least) => {
+    'leaves each step done once, at any file operation: %s',
+    async (_what, maxLinks, count, least) => {
       let operations = Number.POSITIVE_INFINITY;
       for (let limit = 1; limit <= operations; limit += 1) {
-        const used = await crashAt(limit, false, most, count);
+        const used = await crashAt(limit, false, maxLinks, count);
         if (used < limit) operations = limit;
-        await crashAt(limit, true, most, count);
+        await crashAt(limit, true, maxLinks, count);
       }
       expect(operations).toBeGreaterThan(least);
     },
@@ -298,8 +298,8 @@ describe('I2, I3: a crash in the middle of a burst', () => {
   );
 });
 
-describe('the record of one state in a file of many', () => {
-  test('is its own, whatever the others say of it', async () => {
+describe('parseCommitRecord', () => {
+  test('finds the record of one state in a bundle', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     const records = burst(ant, 3).map(({ change }) =>

@@ -1,4 +1,4 @@
-/** Counting: what there is of each kind, also where history is in the archive. */
+/** The census counts states of each kind, archived ones too; the resets remove them. */
 import { mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -11,7 +11,7 @@ import { bareStep, commitStep, OPEN, TestVolume } from './harness.ts';
 
 const files = new NodeFiles();
 
-/** As after a move: both names in the archive, none elsewhere. */
+/** As after a move: flag and state file in the archive, nothing elsewhere. */
 function putArchived(volume: TestVolume, name: string, flag: string = ''): void {
   mkdirSync(`${volume.layout.archiveShard(name)}/done`, { recursive: true });
   writeFileSync(volume.layout.archivedFlag(name), flag);
@@ -25,7 +25,7 @@ function moveByHand(volume: TestVolume, name: string): void {
 }
 
 describe('the census', () => {
-  test('of an empty volume, and of one where no worker has been', async () => {
+  test('counts nothing in an empty volume, or one that no worker has used', async () => {
     using volume = await TestVolume.create();
     const nothing = {
       available: 0,
@@ -46,7 +46,7 @@ describe('the census', () => {
     expect(census).toMatchObject({ ...nothing, available: 1 });
   });
 
-  test('counts each state once, by the flag that says most', async () => {
+  test('counts each state once, by its decisive flag', async () => {
     using volume = await TestVolume.create();
     for (const name of ['open', 'held', 'done', 'failed', 'both', 'waits', 'tried']) {
       volume.put(`${name}.state`);
@@ -84,7 +84,7 @@ describe('the census', () => {
     });
   });
 
-  test('of an archive of many is about right, and says that it is no more than that', async () => {
+  test('estimates a large archive, and says that it is an estimate', async () => {
     using volume = await TestVolume.create();
     const many = 2560;
     for (let shard = 0; shard < 256; shard += 1) {
@@ -99,7 +99,7 @@ describe('the census', () => {
     expect(Math.abs(archived - many)).toBeLessThan(0.01 * many);
   });
 
-  test.each(['a file', 'a folder of notes'])('where archive is %s of somebody’s', async (what) => {
+  test.each(['a file', 'a folder of notes'])('ignores %s called archive', async (what) => {
     using volume = await TestVolume.create();
     if (what === 'a file') volume.put('archive', 'mine');
     else {
@@ -117,8 +117,8 @@ describe('the census', () => {
   });
 });
 
-describe('reset', () => {
-  test('brings what is archived back to where it began', async () => {
+describe('resetDone', () => {
+  test('moves archived states back to the root', async () => {
     using volume = await TestVolume.create();
     const one = await volume.join('ant');
     volume.put('a.state', '{"state":"simple"}');
@@ -141,7 +141,7 @@ describe('reset', () => {
     expect(await one.session.claim('a.state', OPEN)).toBe('ours');
   });
 
-  test('runs what has been put there since, where that is another file', async () => {
+  test('keeps another file that a user has put into the root since', async () => {
     using volume = await TestVolume.create();
     putArchived(volume, 'a.state');
     volume.put('a.state', '{"state":"simple","payload":2}');
@@ -153,7 +153,7 @@ describe('reset', () => {
     expect(volume.list()).not.toContain('archive');
   });
 
-  test('leaves what is not ours in archive/', async () => {
+  test('keeps other files in archive/', async () => {
     using volume = await TestVolume.create();
     putArchived(volume, 'a.state');
     volume.put('archive/notes.txt', 'mine');
@@ -163,7 +163,7 @@ describe('reset', () => {
   });
 });
 
-describe('reset of one state', () => {
+describe('resetState', () => {
   /** `a`, with two successors, and `b`: all of them done, the first one archived. */
   async function chain(): Promise<TestVolume> {
     const volume = await TestVolume.create();
@@ -185,7 +185,7 @@ describe('reset of one state', () => {
     return volume;
   }
 
-  test('removes its flag and what follows from it, and nothing else', async () => {
+  test('removes the flag and all later steps, and nothing else', async () => {
     using volume = await chain();
     expect(await resetProblem(files, volume.layout, 'a.state-1')).toBeUndefined();
     const { done } = (await resetState(files, volume.layout, 'a.state-1'))!;
@@ -197,7 +197,7 @@ describe('reset of one state', () => {
     expect(volume.list('done')).toEqual(['b.state']);
   });
 
-  test('brings it back from the archive', async () => {
+  test('moves the state back from the archive', async () => {
     using volume = await chain();
     expect(await resetState(files, volume.layout, 'a.state')).toMatchObject({
       archived: ['a.state'],
@@ -206,7 +206,7 @@ describe('reset of one state', () => {
     expect(volume.list('done')).toEqual(['b.state']);
   });
 
-  test('does nothing to what is not done', async () => {
+  test('does nothing when the state is not done', async () => {
     using volume = await chain();
     volume.put('c.state', '{"state":"simple"}');
     expect(await resetProblem(files, volume.layout, 'c.state')).toContain('it is not done');

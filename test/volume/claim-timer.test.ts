@@ -1,27 +1,27 @@
-/** Old claims, by whichever clock says so. */
+/** A claim is old as soon as one of several clocks says so. */
 import { expect, test } from 'vitest';
 import { ClaimTimer } from '../../src/volume/claim-timer.ts';
 
 test.each([
-  ['nothing passed', 0, 0, false],
-  ['not quite long', 99, 99, false],
-  ['long', 100, 100, true],
-  ['the host slept: only the wall clock knows', 0, 100, true],
+  ['no time has passed', 0, 0, false],
+  ['less than the limit', 99, 99, false],
+  ['the limit', 100, 100, true],
+  ['the host slept: only the wall clock shows it', 0, 100, true],
   ['the wall clock was set back meanwhile', 100, -3_600_000, true],
   ['the wall clock was set back', 5, -3_600_000, true],
 ])('%s', (_, monotonic, wall, isOld) => {
   let now = [1000, 5_000_000];
-  const ages = new ClaimTimer(() => now, 100);
-  ages.begin('x.state');
+  const timer = new ClaimTimer(() => now, 100);
+  timer.begin('x.state');
   now = [1000 + monotonic, 5_000_000 + wall];
-  expect(ages.isOld('x.state')).toBe(isOld);
+  expect(timer.isOld('x.state')).toBe(isOld);
 });
 
-test('a claim that nobody told of, or that was given up, is old', () => {
-  const ages = new ClaimTimer(() => [0], 100);
-  expect(ages.isOld('x.state')).toBe(true);
-  ages.begin('x.state');
-  expect(ages.isOld('x.state')).toBe(false);
-  ages.end('x.state');
-  expect(ages.isOld('x.state')).toBe(true);
+test('a claim is old when it is unknown, or was released', () => {
+  const timer = new ClaimTimer(() => [0], 100);
+  expect(timer.isOld('x.state')).toBe(true);
+  timer.begin('x.state');
+  expect(timer.isOld('x.state')).toBe(false);
+  timer.end('x.state');
+  expect(timer.isOld('x.state')).toBe(true);
 });

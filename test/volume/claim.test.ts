@@ -1,4 +1,4 @@
-/** Giving a claim up: with a look at whose it is, but while nobody can have taken the session for dead. */
+/** Releasing a claim: the session reads the flag first, unless no other session can have expired its lease. */
 import { rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -17,7 +17,7 @@ import {
 
 const release = (): Step => step('x.state', { kind: 'release' });
 
-/** Of fresh listings, or not. */
+/** `fresh`: listings are never stale. */
 const joined = (
   volume: TestVolume,
   worker: string,
@@ -25,7 +25,7 @@ const joined = (
   files?: Files,
 ): Promise<TestSession> => volume.join(worker, files, undefined, undefined, fresh);
 
-/** What the next release asks of the flag. */
+/** File operations on the flag in one release. */
 async function callsOf(
   fresh: boolean,
   before: (volume: TestVolume, ant: TestSession) => void,
@@ -45,43 +45,38 @@ async function callsOf(
   return calls;
 }
 
-/** The lease is gone when the heart beats next. */
+/** The lease is gone at the next heartbeat. */
 function breakLease(volume: TestVolume, ant: TestSession): void {
   rmSync(join(volume.dir, '.flockwork/leases', ant.session.token.session));
   ant.beat();
 }
 
 test.each([
-  ['while its lease is fresh', true, () => undefined, ['unlink']],
+  ['its lease is fresh', true, () => undefined, ['unlink']],
   [
-    'a moment before it is too old for that',
+    'its lease is just young enough',
     true,
     (volume: TestVolume) => volume.pass(0.8 * LEASE),
     ['unlink'],
   ],
   [
-    'after most of a lease',
+    'most of a lease has passed',
     true,
     (volume: TestVolume) => volume.pass(0.9 * LEASE),
     ['read', 'unlink'],
   ],
-  [
-    'when its host has slept',
-    true,
-    (volume: TestVolume) => volume.sleep(LEASE),
-    ['read', 'unlink'],
-  ],
-  ['when its lease was broken', true, breakLease, ['read', 'unlink']],
-  ['where looks may show what was a while ago', false, () => undefined, ['read', 'unlink']],
-] as const)('%s: what a session asks of its own claim', async (_what, fresh, before, expected) => {
+  ['its host has slept', true, (volume: TestVolume) => volume.sleep(LEASE), ['read', 'unlink']],
+  ['its lease was broken', true, breakLease, ['read', 'unlink']],
+  ['reads may be stale', false, () => undefined, ['read', 'unlink']],
+] as const)('a session releases its claim when %s', async (_what, fresh, before, expected) => {
   expect(await callsOf(fresh, before)).toEqual(expected);
 });
 
-describe('a claim that was dropped, and is another session’s now, is left alone', () => {
+describe('a claim that was dropped, and that another session holds now, is not removed', () => {
   test.each([
-    ['by one that was silent', true, (volume: TestVolume) => volume.pass(LEASE)],
-    ['by one whose host slept', true, (volume: TestVolume) => volume.sleep(LEASE)],
-    ['by one whose lease was broken', true, breakLease],
+    ['by a session that was silent', true, (volume: TestVolume) => volume.pass(LEASE)],
+    ['by a session whose host slept', true, (volume: TestVolume) => volume.sleep(LEASE)],
+    ['by a session whose lease was broken', true, breakLease],
     ['through a cache', false, () => undefined],
   ] as const)('%s', async (_what, fresh, before) => {
     using volume = await TestVolume.create();
@@ -97,30 +92,30 @@ describe('a claim that was dropped, and is another session’s now, is left alon
   });
 });
 
+test.each([true, false])('a claim that is gone counts as released (fresh: %s)', async (fresh) => {
+  using volume = await TestVolume.create();
+  const ant = await joined(volume, 'ant', fresh);
+  const one = release();
+  await ant.session.settle([one], OPEN);
+  expect(one).toMatchObject({ progress: 'settled', error: undefined });
+});
+
 test.each([true, false])(
-  'a claim that is gone is as good as released (fresh: %s)',
+  'I4: a claim stays when the phase has ended (fresh: %s)',
   async (fresh) => {
     using volume = await TestVolume.create();
     const ant = await joined(volume, 'ant', fresh);
+    await ant.session.claim('x.state', OPEN);
     const one = release();
+    await ant.session.settle([one], { ...OPEN, canFinish: () => false });
+    expect(one.progress).toBe('published');
+    expect(volume.list('in_progress')).toEqual(['x.state']);
     await ant.session.settle([one], OPEN);
-    expect(one).toMatchObject({ progress: 'settled', error: undefined });
+    expect(volume.list('in_progress')).toEqual([]);
   },
 );
 
-test.each([true, false])('I4: it stands when it is too late (fresh: %s)', async (fresh) => {
-  using volume = await TestVolume.create();
-  const ant = await joined(volume, 'ant', fresh);
-  await ant.session.claim('x.state', OPEN);
-  const one = release();
-  await ant.session.settle([one], { ...OPEN, canFinish: () => false });
-  expect(one.progress).toBe('published');
-  expect(volume.list('in_progress')).toEqual(['x.state']);
-  await ant.session.settle([one], OPEN);
-  expect(volume.list('in_progress')).toEqual([]);
-});
-
-test('a claim that met an error is given up only if it is ours', async () => {
+test('a claim that met an error is released only if it is this session’s', async () => {
   using volume = await TestVolume.create();
   let refused = false;
   const { files } = interceptFiles(quickFiles(), async (_call, method, args, act) => {

@@ -17,7 +17,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const files = new NodeFiles({ durable: false });
 const ORDERS = { name: 'test.orders', version: 'v3' };
 
-test('is stored once, and what is stored is told', async () => {
+test('a configuration is stored once, and the stored text is returned', async () => {
   const at = new Layout(folder);
   expect(await listConfigurations(files, at)).toEqual([]);
   expect(await getConfiguration(files, at, ORDERS)).toBeUndefined();
@@ -30,7 +30,7 @@ test('is stored once, and what is stored is told', async () => {
   expect(readdirSync(at.configurations).sort()).toEqual(['test.orders@v3', 'test.orders@v4']);
 });
 
-test('of many at once one is stored, and all of them are told which', async () => {
+test('of many concurrent calls one stores its text, and all return that', async () => {
   const at = new Layout(folder);
   const texts = Array.from({ length: 20 }, (_, index) => `text ${index}`);
   const stored = await Promise.all(
@@ -41,7 +41,7 @@ test('of many at once one is stored, and all of them are told which', async () =
   expect(readdirSync(at.configurations)).toEqual(['test.orders@v3']);
 });
 
-/** The other one comes between the look and the link. */
+/** Another session stores its text between the read and the link. */
 class Interrupted extends NodeFiles {
   override async link(existing: string, name: string): Promise<void> {
     writeFileSync(name, 'theirs');
@@ -49,13 +49,13 @@ class Interrupted extends NodeFiles {
   }
 }
 
-test('whoever comes second is told what the first one stored', async () => {
+test('the second of two sessions returns the first one’s text', async () => {
   const at = new Layout(folder);
   const slow = new Interrupted({ durable: false });
   expect(await putConfiguration(slow, at, ORDERS, 'mine', 'a')).toBe('theirs');
 });
 
-test('what somebody left there is no configuration', async () => {
+test('other files in the directory are not configurations', async () => {
   const at = new Layout(folder);
   await putConfiguration(files, at, ORDERS, 'one', 'a');
   for (const name of ['.put-x', '.a@b', 'README', 'a@b@c']) {

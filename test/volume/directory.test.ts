@@ -1,4 +1,4 @@
-/** Making a directory that may be there. */
+/** Making a directory that may exist. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,18 +7,18 @@ import { ensureDirectory } from '../../src/volume/directory.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { errno, interceptFiles, quickFiles } from './harness.ts';
 
-/** A cache that does not know of it yet. */
-const blind = (): Files =>
+/** A stale cache that does not show it yet. */
+const staleFiles = (): Files =>
   interceptFiles(quickFiles(), (_call, method, _args, act) =>
     method === 'stat' ? Promise.resolve(undefined) : act(),
   ).files;
 
-test('one that is there stays as it is, whether a cache shows it or not; a file is no directory', async () => {
+test('an existing directory keeps its mode, whether a cache shows it or not; a file is refused', async () => {
   const home = mkdtempSync(join(tmpdir(), 'flockwork-directory-'));
   try {
     const path = join(home, 'done');
     mkdirSync(path, { mode: 0o700 });
-    for (const files of [quickFiles(), blind()]) await ensureDirectory(files, path);
+    for (const files of [quickFiles(), staleFiles()]) await ensureDirectory(files, path);
     expect(statSync(path).mode & 0o777).toBe(0o700);
     writeFileSync(join(home, 'file'), '');
     await expect(ensureDirectory(quickFiles(), join(home, 'file'))).rejects.toThrow('EEXIST');
@@ -30,7 +30,7 @@ test('one that is there stays as it is, whether a cache shows it or not; a file 
   }
 });
 
-describe('one whose maker died before its mode was set', () => {
+describe('a directory whose maker crashed before setting its mode', () => {
   const modeAfter = async (mode: number, act: (path: string) => void): Promise<number> => {
     const home = mkdtempSync(join(tmpdir(), 'flockwork-directory-'));
     try {
@@ -46,16 +46,16 @@ describe('one whose maker died before its mode was set', () => {
     }
   };
 
-  test('has what it lacks, and keeps what it has', async () => {
+  test('gets the missing permissions, and keeps the others', async () => {
     expect(await modeAfter(0o700, () => undefined)).toBe(0o2775);
     expect(await modeAfter(0o2777, () => undefined)).toBe(0o2777);
   });
 
-  test('is left as it is when something is in it: somebody wants it so', async () => {
+  test('keeps its mode when it is not empty', async () => {
     expect(await modeAfter(0o700, (path) => writeFileSync(join(path, 'x'), ''))).toBe(0o700);
   });
 
-  test('is left as it is by whoever may not set it', async () => {
+  test('keeps its mode when another user owns it', async () => {
     const home = mkdtempSync(join(tmpdir(), 'flockwork-directory-'));
     try {
       chmodSync(home, 0o2775);

@@ -1,4 +1,4 @@
-/** Files that people drop into `events/`, on a real directory: each is one event, whatever happens on the way. */
+/** Files that users drop into `events/`, on a real directory: each is exactly one event, crashes or not. */
 import { mkdirSync, statSync, unlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -16,7 +16,7 @@ import {
 import { appliedIds, expectRest, outcomeOf, putLamp, recordsOf, workOff } from './post.ts';
 
 const PRESS = { to: 'lamp', event: 'press' };
-/** More than what does not parse has to stay as it is. */
+/** Longer than an invalid file must be stable. */
 const PATIENCE = 3000;
 
 async function withLamp(): Promise<TestVolume> {
@@ -29,13 +29,13 @@ async function withLamp(): Promise<TestVolume> {
 const drop = (volume: TestVolume, content: unknown, name = 'a.json'): void =>
   volume.put(`events/${name}`, content);
 
-/** Sees what is there, and does what Update System is for. */
+/** Takes a snapshot, and recovers as in Update System. */
 async function update({ session }: TestSession, guard: PhaseGuard = OPEN): Promise<void> {
   await session.snapshot();
   await session.recover(0, guard);
 }
 
-/** So often that whatever stands still counts as whole. */
+/** Often enough that a stable file counts as complete. */
 async function watch(volume: TestVolume, one: TestSession): Promise<void> {
   for (let time = 0; time < 2; time += 1) {
     one.beat();
@@ -45,8 +45,8 @@ async function watch(volume: TestVolume, one: TestSession): Promise<void> {
   await update(one);
 }
 
-describe('a file that was dropped', () => {
-  test('is an event: with the id it gives, at the time it was dropped, and gone', async () => {
+describe('a dropped file', () => {
+  test('is replaced by an event with its id, at the time of its mtime', async () => {
     using volume = await withLamp();
     const ant = await volume.join('ant');
     drop(volume, { ...PRESS, id: 'mine', originator: 'me' });
@@ -58,7 +58,7 @@ describe('a file that was dropped', () => {
     expectRest(volume, ant);
   });
 
-  test('is waited for, as long as it is there', async () => {
+  test('counts as delayed work while it is there', async () => {
     using volume = await withLamp();
     const ant = await volume.join('ant');
     await workOff(ant);
@@ -88,18 +88,18 @@ describe('a file that was dropped', () => {
     expectRest(volume, ant);
   });
 
-  test('is one event, though two take it at a time', async () => {
+  test('is one event when two sessions import it at the same time', async () => {
     using volume = await withLamp();
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
     drop(volume, PRESS);
-    // Each of them knows nothing of the other.
+    // Neither of them knows of the other.
     await Promise.all([update(ant), update(bee)]);
     await workOff(ant);
     expect(appliedIds(volume)).toHaveLength(1);
     expect(volume.list('events')).toEqual([]);
   });
 
-  test('is one worker’s business, of all that live', async () => {
+  test('is imported by one of the live sessions', async () => {
     using volume = await withLamp();
     const all = await Promise.all(['ant', 'bee', 'cat'].map((name) => volume.join(name)));
     for (const one of all) await one.session.recover(0, OPEN);
@@ -117,7 +117,7 @@ describe('a file that was dropped', () => {
     for (const one of taken) expect(one).toBeLessThan(20);
   });
 
-  test('for an instance that is not there is answered, like any other', async () => {
+  test('for an unknown instance gets an outcome like any other event', async () => {
     using volume = await withLamp();
     const ant = await volume.join('ant');
     drop(volume, { to: 'nobody', event: 'press', id: 'x' });
@@ -139,7 +139,7 @@ describe('a file that was dropped', () => {
       await update(ant, over);
       volume.pass(PATIENCE);
     }
-    // The phase ends after it was begun.
+    // The phase ends after the import has begun.
     const ending = { ...OPEN, canFinish: () => false };
     for (let time = 0; time < 4; time += 1) {
       await update(ant, ending);
@@ -148,7 +148,7 @@ describe('a file that was dropped', () => {
     expect(volume.list('events')).toEqual(['a.json', 'junk.json']);
   });
 
-  test('that is written over while it is taken is another event, and not lost', async () => {
+  test('that is overwritten while it is imported is a second event', async () => {
     using volume = await withLamp();
     const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) => {
       const result = await act();
@@ -175,8 +175,8 @@ test('a copy in progress stays, although a cache answers with the file of this n
   expect(volume.read('events/a.json')).toBe('{"to":"lamp",');
 });
 
-describe('what is no event', () => {
-  test('stays where it is, and is told of, once it has stood still', async () => {
+describe('an invalid file', () => {
+  test('stays in place, and its problem is reported once it is stable', async () => {
     using volume = await withLamp();
     const ant = await volume.join('ant');
     await workOff(ant);
@@ -195,11 +195,11 @@ describe('what is no event', () => {
     const { ino } = statSync(join(volume.dir, 'events/a.json.problem'));
     await watch(volume, ant);
     expect(statSync(join(volume.dir, 'events/a.json.problem')).ino).toBe(ino);
-    // Nobody waits for it.
+    // It does not count as delayed work.
     expect((await ant.session.snapshot()).delayed).toBe(0);
   });
 
-  test('is taken when it is mended, and no problem is left', async () => {
+  test('is imported once corrected, and its .problem file is removed', async () => {
     using volume = await withLamp();
     const ant = await volume.join('ant');
     drop(volume, 'junk');
@@ -216,7 +216,7 @@ describe('what is no event', () => {
     expectRest(volume, ant);
   });
 
-  test('leaves no problem behind when somebody removes it', async () => {
+  test('leaves no .problem file when a user removes it', async () => {
     using volume = await withLamp();
     const ant = await volume.join('ant');
     drop(volume, 'junk');
@@ -226,7 +226,7 @@ describe('what is no event', () => {
     expect(volume.list('events')).toEqual([]);
   });
 
-  test('is a directory, or cannot be read; others are taken all the same', async () => {
+  test('does not block other files when it is a directory, or cannot be read', async () => {
     using volume = await withLamp();
     const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) => {
       if (method === 'read' && path!.endsWith('/secret.json')) throw errno('EACCES');
@@ -242,11 +242,11 @@ describe('what is no event', () => {
     const names = ['a.json', 'secret.json', 'stuck.json'];
     expect(volume.list('events')).toEqual(names.flatMap((name) => [name, `${name}.problem`]));
     expect(volume.read('events/secret.json.problem')).toContain('EACCES');
-    // What cannot be taken away was an event all the same, once.
+    // The file that cannot be removed was imported, once.
     expect(appliedIds(volume)).toHaveLength(2);
   });
 
-  test('nor one that was only listed, and is gone', async () => {
+  test('has no .problem file when it is gone since the listing', async () => {
     using volume = await withLamp();
     const ant = await volume.join('ant');
     drop(volume, 'junk');
@@ -260,7 +260,7 @@ describe('what is no event', () => {
     expect(volume.list('events')).toEqual([]);
   });
 
-  test('nor a foreign name: it is ignored, and never touched', async () => {
+  test('is ignored when its name is not that of a dropped file', async () => {
     using volume = await withLamp();
     const ant = await volume.join('ant');
     const names = ['.a.json', 'README', 'a.json.tmp', 'notes.problem', 'a.JSON'].sort();
@@ -270,7 +270,7 @@ describe('what is no event', () => {
   });
 });
 
-describe('I10: after a crash anywhere it is one event, and none is lost', () => {
+describe('I10: after a crash at any point, a dropped file is exactly one event', () => {
   async function crashAt(limit: number, after: boolean): Promise<number> {
     using volume = await withLamp();
     let begun = false;
@@ -280,7 +280,7 @@ describe('I10: after a crash anywhere it is one event, and none is lost', () => 
       used += 1;
       if (used < limit) return act();
       if (used === limit && after) await act();
-      // No errno: what becomes of it is nobody's business here.
+      // Without an errno, so that it is not taken for an error of the volume.
       throw new Error('crashed');
     });
     const ant = await volume.join('ant', files);
@@ -309,7 +309,7 @@ describe('I10: after a crash anywhere it is one event, and none is lost', () => 
     expect(limit).toBeGreaterThan(10);
   }, 120_000);
 
-  test('the event, or what came of it, is on the disk before the file goes', async () => {
+  test('the event, or its outcome, is durable before the file is removed', async () => {
     using volume = await withLamp();
     const order: string[] = [];
     const { files } = interceptFiles(

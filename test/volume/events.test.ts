@@ -1,4 +1,4 @@
-/** I10 on a real directory: each event is applied once, and what it causes is caused once. */
+/** I10 on a real directory: each event is applied once, and emits its own events once. */
 import { mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -21,14 +21,14 @@ import {
   workOff,
 } from './post.ts';
 
-/** Starts so many things, then no more. */
+/** A guard that lets `count` operations begin. */
 const starting = (count: number): PhaseGuard => {
   let left = count;
   return { canBegin: () => left-- > 0, canFinish: () => true, follow: false };
 };
 
 describe('an event', () => {
-  test('is applied, and its outcome is where it was applied', async () => {
+  test('is applied, and its outcome is a link to the commit record', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -51,7 +51,7 @@ describe('an event', () => {
     expectRest(volume, ant);
   });
 
-  test('those that wait are one step, in the order of their times, ids where these are the same', async () => {
+  test('is applied in one step with all pending ones, in the order of times, then ids', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -68,7 +68,7 @@ describe('an event', () => {
     expectRest(volume, ant);
   });
 
-  test('of more than a burst the others are in the next one, in order', async () => {
+  test('is applied in a later batch, in order, when there are more than one batch holds', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -80,7 +80,7 @@ describe('an event', () => {
     expectRest(volume, ant);
   });
 
-  test('what it causes is an event of its own, which says who caused it', async () => {
+  test('emits events with ids of their own, which name the emitting state', async () => {
     using volume = await TestVolume.create();
     for (const name of ['lamp', 'bell']) putLamp(volume, name);
     const ant = await volume.join('ant');
@@ -93,7 +93,7 @@ describe('an event', () => {
     expectRest(volume, ant);
   });
 
-  test('one that is no JSON is answered, and the next one counts', async () => {
+  test('gets an error as its outcome when it is not JSON, and does not block the next one', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -108,7 +108,7 @@ describe('an event', () => {
     expectRest(volume, ant);
   });
 
-  test('what else is in events/ is ignored, and left there', async () => {
+  test('is not made of other entries in events/, which stay there', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -121,9 +121,9 @@ describe('an event', () => {
   });
 
   test.each([
-    ['19700101T000000.000Z~odd@lamp', 'one that is due'],
-    ['99990101T000000.000Z+odd@lamp', 'one that is to come'],
-  ])('a directory called %s, like %s, keeps nobody from working', async (name) => {
+    ['19700101T000000.000Z~odd@lamp', 'a due event'],
+    ['99990101T000000.000Z+odd@lamp', 'a delayed event'],
+  ])('is not blocked by a directory called %s, like %s', async (name) => {
     using volume = await TestVolume.create();
     for (const lamp of ['lamp', 'bell']) putLamp(volume, lamp);
     const ant = await volume.join('ant');
@@ -135,8 +135,8 @@ describe('an event', () => {
   });
 });
 
-describe('the same id again', () => {
-  test('is applied once, be it there at once', async () => {
+describe('a second event with the same id', () => {
+  test('is not applied when it is there at the same time', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -147,7 +147,7 @@ describe('the same id again', () => {
     expectRest(volume, ant);
   });
 
-  test('or brought back when it was applied: it is taken away, and nothing comes of it', async () => {
+  test('is removed when the first one has been applied', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -161,7 +161,7 @@ describe('the same id again', () => {
     expectRest(volume, ant);
   });
 
-  test('for another instance, in the same burst, by one or by two: one of them has it', async () => {
+  test('is not applied when it is for another instance, held by the same or another session', async () => {
     for (const apart of [false, true]) {
       using volume = await TestVolume.create();
       for (const name of ['lamp', 'bell']) putLamp(volume, name);
@@ -182,7 +182,7 @@ describe('the same id again', () => {
     }
   });
 
-  test('nor does it have two when the first could not be assigned at once', async () => {
+  test('is not applied when the assignment of the first one failed at first', async () => {
     using volume = await TestVolume.create();
     for (const name of ['lamp', 'bell']) putLamp(volume, name);
     for (const to of ['lamp', 'bell']) post(volume, 'a', { to });
@@ -208,7 +208,7 @@ describe('the same id again', () => {
     expectRest(volume, ant);
   });
 
-  test('sent again it is not sent, once something has come of it', async () => {
+  test('is not sent when the first one has an outcome', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -225,7 +225,7 @@ describe('the same id again', () => {
     expectRest(volume, ant);
   });
 
-  test('sent, it is on the disk, and so is the directory that it is in, whoever has made that', async () => {
+  test('is durable when sent, and so is its directory, whichever process made that', async () => {
     using volume = await TestVolume.create();
     const made: string[] = [];
     const { files } = interceptFiles(quickFiles(), async (_call, method, [path, to], act) => {
@@ -239,11 +239,11 @@ describe('the same id again', () => {
     expect(made).toEqual(['/events/.a.n', `link /events/${name}`, '/events', '']);
   });
 
-  test('sent by two at a time, no file of the one is half the other’s', async () => {
+  test('does not mix with the first one when both are sent at the same time', async () => {
     using volume = await TestVolume.create();
     const send = (files: Files, event: string): ReturnType<typeof sendEvent> =>
       sendEvent(files, volume.layout, { to: 'lamp', id: 'a', file: { event } }, event);
-    // The other comes in before each operation of the one.
+    // The other process sends before each operation of the first.
     for (let limit = 1; limit < 12; limit += 1) {
       const { files } = interceptFiles(quickFiles(), async (call, _method, _args, act) => {
         if (call === limit) await send(quickFiles(), 'other');
@@ -259,7 +259,7 @@ describe('the same id again', () => {
   });
 });
 
-test('a step whose flag is there already is not given back when its outcome cannot be read', async () => {
+test('a step whose flag exists is not discarded when its outcome cannot be read', async () => {
   using volume = await TestVolume.create();
   for (const name of ['bell', 'lamp']) putLamp(volume, name);
   post(volume, 'a');
@@ -281,8 +281,8 @@ test('a step whose flag is there already is not given back when its outcome cann
   expectRest(volume, ant);
 });
 
-describe('two sessions that have the same state', () => {
-  test('one commits; what the other meant to apply is free for the next step', async () => {
+describe('two sessions that hold the same state', () => {
+  test('one commits; the events that only the other has assigned are free for the next step', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
@@ -290,7 +290,7 @@ describe('two sessions that have the same state', () => {
     await bee.session.snapshot();
     post(volume, 'a', { at: 2 });
     const [slow] = await take(ant);
-    // It stops between assigning its events and its commit; bee, which knows of one, takes it for dead.
+    // Ant stops between assigning its events and its commit; bee, which knows of one event, considers it dead.
     await ant.session.settle([slow!], starting(2));
     expect(slow!.progress).toBe('staged');
     expect(volume.list('outcomes')).toEqual(['a', 'b']);
@@ -310,7 +310,7 @@ describe('two sessions that have the same state', () => {
     expectRest(volume, ant, bee);
   });
 
-  test('an assignment that the phase cuts short commits nothing, and goes on in the next one', async () => {
+  test('an assignment that the end of the phase interrupts continues in the next one', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -327,7 +327,7 @@ describe('two sessions that have the same state', () => {
     expectRest(volume, ant);
   });
 
-  test('whoever is late for an event that was applied meanwhile commits nothing with it', async () => {
+  test('a session whose event was applied meanwhile commits nothing', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
@@ -344,7 +344,7 @@ describe('two sessions that have the same state', () => {
     expectRest(volume, ant, bee);
   });
 
-  test('an event that is meant for another state is waited for, and so is what comes after it', async () => {
+  test('an event that is assigned to another state delays the events after it', async () => {
     using volume = await TestVolume.create();
     for (const name of ['lamp', 'bell']) putLamp(volume, name);
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
@@ -361,7 +361,7 @@ describe('two sessions that have the same state', () => {
   });
 });
 
-describe('after a crash anywhere, somebody finishes it, once', () => {
+describe('after a crash at any point, another session finishes the commit once', () => {
   const IDS = ['a', 'b'];
 
   interface Incident {
@@ -369,11 +369,11 @@ describe('after a crash anywhere, somebody finishes it, once', () => {
     readonly act: () => Promise<unknown>;
   }
 
-  /** A step with two events, one of which causes one for `bell`. Settles it on files that `meet` has a say in. */
+  /** Settles a step with two events, one of which emits one for `bell`. `meet` intercepts each file operation. */
   async function meetInCommit(
     volume: TestVolume,
     meet: (call: number, incident: Incident) => Promise<unknown>,
-    whenParked: () => Promise<unknown> = async () => undefined,
+    whenWaiting: () => Promise<unknown> = async () => undefined,
   ): Promise<{ victim: Awaited<ReturnType<TestVolume['join']>>; calls: number }> {
     for (const name of ['lamp', 'bell']) putLamp(volume, name);
     let armed = false;
@@ -385,7 +385,7 @@ describe('after a crash anywhere, somebody finishes it, once', () => {
     });
     const victim = await volume.join('victim', files);
     await workOff(victim);
-    await whenParked();
+    await whenWaiting();
     post(volume, 'a', telling('bell'));
     post(volume, 'b', { at: 1 });
     const [one] = (await take(victim)).filter(({ name }) => name === 'lamp.state');
@@ -431,7 +431,7 @@ describe('after a crash anywhere, somebody finishes it, once', () => {
     return calls;
   }
 
-  test('of whoever commits, before and after each file operation', async () => {
+  test('of the committing session, before and after each file operation', async () => {
     let isThrough = false;
     let limit = 1;
     for (; !isThrough; limit += 1) {
@@ -441,10 +441,10 @@ describe('after a crash anywhere, somebody finishes it, once', () => {
     expect(limit).toBeGreaterThan(25);
   }, 120_000);
 
-  /** Committed, and nothing of it is published. */
-  const dieCommitted = (
+  /** Crashes after the commit, before anything is published. */
+  const crashCommitted = (
     volume: TestVolume,
-    whenParked?: () => Promise<unknown>,
+    whenWaiting?: () => Promise<unknown>,
   ): ReturnType<typeof meetInCommit> =>
     meetInCommit(
       volume,
@@ -452,14 +452,14 @@ describe('after a crash anywhere, somebody finishes it, once', () => {
         if (method === 'sync' && volume.list('done').includes('lamp.state')) throw errno('EIO');
         return act();
       },
-      whenParked,
+      whenWaiting,
     );
 
-  test('the sweep alone leaves nothing of it owed', async () => {
+  test('the sweep alone finishes the commit', async () => {
     using volume = await TestVolume.create();
     const survivor = await volume.join('survivor');
-    // It knows that the lamp waits, and of no events: these are the sweep's alone.
-    await dieCommitted(volume, () => survivor.session.snapshot());
+    // The survivor knows that the lamp waits, and of no events: only the sweep can know these.
+    await crashCommitted(volume, () => survivor.session.snapshot());
     expect(volume.list('events')).toHaveLength(2);
     await volume.bury(survivor);
     const emitted = recordsOf(volume).flatMap(({ emit = [] }) => emit.map(({ name }) => name));
@@ -468,13 +468,13 @@ describe('after a crash anywhere, somebody finishes it, once', () => {
     expect(volume.list('.')).toContain('lamp.state-1');
   });
 
-  test('of whoever finishes for the dead, before and after each file operation', async () => {
+  test('of the recovering session, before and after each file operation', async () => {
     let isThrough = false;
     let limit = 1;
     for (; !isThrough; limit += 1) {
       for (const after of [false, true]) {
         using volume = await TestVolume.create();
-        await dieCommitted(volume);
+        await crashCommitted(volume);
         expect(volume.list('done')).toEqual(['lamp.state']);
         let armed = false;
         let calls = 0;
@@ -487,7 +487,7 @@ describe('after a crash anywhere, somebody finishes it, once', () => {
         });
         const heir = await volume.join('heir', files);
         await heir.session.snapshot();
-        // Alive to itself, until it finds the other dead and dies of it.
+        // Alive until it finds the other session dead, and crashes in its recovery.
         for (let cycle = 0; cycle < 12; cycle += 1) {
           volume.pass(10_000 / 4);
           heir.beat();
@@ -512,7 +512,7 @@ describe('after a crash anywhere, somebody finishes it, once', () => {
   ] as const;
 
   test.each(FAULTS)(
-    'an operation that says %s (taking effect: %s), each in its turn',
+    'of any one operation that fails with %s (taking effect: %s)',
     async (code, after) => {
       let isThrough = false;
       let limit = 1;
@@ -520,7 +520,7 @@ describe('after a crash anywhere, somebody finishes it, once', () => {
         using volume = await TestVolume.create();
         const { victim, calls } = await meetInCommit(volume, async (call, { method, act }) => {
           if (call !== limit) return act();
-          // What only looks, or makes no name, says no such thing of what it has done.
+          // Operations that make no name never fail like that.
           const isName = ['link', 'unlink', 'create', 'rename', 'makeDirectory'].includes(method);
           if (code.startsWith('EE') && !isName) return act();
           if (code === 'ENOENT' && (method !== 'unlink' || !after)) return act();
@@ -539,9 +539,9 @@ describe('after a crash anywhere, somebody finishes it, once', () => {
   );
 });
 
-describe('few names to a file', () => {
+describe('a low link limit', () => {
   test.each(['EMLINK', 'ENOSPC'])(
-    'a volume that says %s: outcomes and what is caused get files of their own',
+    'makes copies of outcomes and emitted events after %s',
     async (code) => {
       using volume = await TestVolume.create();
       const { files } = interceptFiles(quickFiles(), async (_call, method, args, act) => {
@@ -554,7 +554,7 @@ describe('few names to a file', () => {
       const ids = Array.from({ length: 8 }, (_, index) => `${index}`.padEnd(36, 'i'));
       for (const id of ids) post(volume, id);
       post(volume, 'last', { at: 1, ...telling(...bells) });
-      // Whoever meets a limit is told so, and goes on in the next cycle.
+      // A session that meets the limit gets an error, and continues in the next cycle.
       for (let cycle = 0; cycle < 12; cycle += 1) {
         const { tasks } = await ant.session.snapshot();
         const steps: Step[] = [];

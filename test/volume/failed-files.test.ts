@@ -1,4 +1,4 @@
-/** Failed states whose file is another by now: they come back by themselves. */
+/** Failed states become available again when their file has changed. */
 import { chmodSync, mkdirSync, rmdirSync, rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -22,8 +22,8 @@ function fail(volume: TestVolume, name: string, more: Partial<FailureRecord>): v
   volume.put(`failed/${name}`, { ...record, code: 'bad-json', ...more });
 }
 
-/** As in an Update System after a snapshot. */
-async function lookAgain(
+/** Like an Update System after a snapshot. */
+async function retryFailed(
   { session }: TestSession,
   runs: (file: StateFile) => Promise<boolean> = never,
   cycle = 1,
@@ -32,23 +32,23 @@ async function lookAgain(
   return session.bringBack(cycle, OPEN, runs);
 }
 
-describe('a state that has failed for what its file said', () => {
-  test('stays as long as the file says the same, and is available again when it does not', async () => {
+describe('a state that failed because of its file', () => {
+  test('stays failed until the file has other content', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     volume.put('a.state', '{"state":');
     fail(volume, 'a.state', { file: print('{"state":') });
     mkdirSync(join(volume.dir, '.flockwork/attempts/a.state'));
     volume.put('.flockwork/attempts/a.state/refused.bee.1', 'r');
-    expect(await lookAgain(ant)).toEqual([]);
+    expect(await retryFailed(ant)).toEqual([]);
     expect((await ant.session.snapshot()).tasks.size).toBe(0);
     volume.put('a.state');
-    expect(await lookAgain(ant)).toEqual(['a.state']);
+    expect(await retryFailed(ant)).toEqual(['a.state']);
     expect(volume.list('.flockwork/attempts')).toEqual([]);
     expect((await ant.session.snapshot()).tasks.names).toEqual(['a.state']);
   });
 
-  test('a look that finds the file untouched does not read it', async () => {
+  test('is not read again while its file is unchanged', async () => {
     using volume = await TestVolume.create();
     let reads = 0;
     const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) => {
@@ -64,19 +64,19 @@ describe('a state that has failed for what its file said', () => {
     expect(reads).toBe(2);
   });
 
-  test('a directory, a link or a FIFO that has become a file', async () => {
+  test('is retried when a directory, a link or a FIFO has become a file', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     mkdirSync(join(volume.dir, 'a.state'));
     fail(volume, 'a.state', { code: 'not-a-file', file: 'not-a-file' });
-    expect(await lookAgain(ant)).toEqual([]);
+    expect(await retryFailed(ant)).toEqual([]);
     rmdirSync(join(volume.dir, 'a.state'));
-    expect(await lookAgain(ant)).toEqual([]);
+    expect(await retryFailed(ant)).toEqual([]);
     volume.put('a.state');
-    expect(await lookAgain(ant)).toEqual(['a.state']);
+    expect(await retryFailed(ant)).toEqual(['a.state']);
   });
 
-  test('one that could not be read, and can be read now', async () => {
+  test('is retried when the file can be read now', async () => {
     using volume = await TestVolume.create();
     let isForbidden = true;
     const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) => {
@@ -88,26 +88,26 @@ describe('a state that has failed for what its file said', () => {
     const ant = await volume.join('ant', files);
     volume.put('a.state');
     fail(volume, 'a.state', { code: 'EACCES', file: 'EACCES' });
-    expect(await lookAgain(ant)).toEqual([]);
+    expect(await retryFailed(ant)).toEqual([]);
     isForbidden = false;
-    // Its owner has let us read it: neither its content nor its time of writing are others.
+    // Its owner has allowed reading: content and mtime are the same.
     chmodSync(join(volume.dir, 'a.state'), 0o640);
-    expect(await lookAgain(ant)).toEqual(['a.state']);
+    expect(await retryFailed(ant)).toEqual(['a.state']);
   });
 
-  test('one that no worker knew, when one has come that does', async () => {
+  test('is retried when a worker has come that knows its machine', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     volume.put('a.state');
     fail(volume, 'a.state', { code: 'unknown-state', file: print(volume.read('a.state')) });
-    expect(await lookAgain(ant)).toEqual([]);
+    expect(await retryFailed(ant)).toEqual([]);
     const asked: string[] = [];
     const runs = async ({ state }: StateFile): Promise<boolean> => asked.push(state) > 0;
-    expect(await lookAgain(ant, runs)).toEqual(['a.state']);
+    expect(await retryFailed(ant, runs)).toEqual(['a.state']);
     expect(asked).toEqual(['simple']);
   });
 
-  test('of any other failure nothing brings it back, nor when its file is gone, or the phase over', async () => {
+  test('stays failed for any other failure, when its file is gone, or when the phase has ended', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     for (const name of ['tried.state', 'old.state', 'gone.state', 'late.state']) volume.put(name);
@@ -116,14 +116,14 @@ describe('a state that has failed for what its file said', () => {
     fail(volume, 'gone.state', { file: 'other' });
     rmSync(join(volume.dir, 'gone.state'));
     const runs = async (): Promise<boolean> => true;
-    expect(await lookAgain(ant, runs)).toEqual([]);
+    expect(await retryFailed(ant, runs)).toEqual([]);
     fail(volume, 'late.state', { file: 'other' });
     await ant.session.snapshot();
     expect(await ant.session.bringBack(1, CLOSED, runs)).toEqual([]);
     expect(volume.list('failed')).toHaveLength(4);
   });
 
-  test('a flag that is another by now is left alone, whatever the first one said', async () => {
+  test('keeps a newer failed flag', async () => {
     using volume = await TestVolume.create();
     let isLate = false;
     const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) => {
@@ -137,11 +137,11 @@ describe('a state that has failed for what its file said', () => {
     const ant = await volume.join('ant', files);
     volume.put('a.state');
     fail(volume, 'a.state', { file: 'other' });
-    expect(await lookAgain(ant)).toEqual([]);
+    expect(await retryFailed(ant)).toEqual([]);
     expect(volume.read('failed', 'a.state')).toContain('attempts-exhausted');
   });
 
-  test('of many, some in each cycle, until all were looked at', async () => {
+  test('is retried within a few cycles when there are many, a limited number per cycle', async () => {
     using volume = await TestVolume.create();
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
     const names = Array.from({ length: 150 }, (_, index) => `s${index}.state`);
@@ -149,14 +149,14 @@ describe('a state that has failed for what its file said', () => {
       volume.put(name);
       fail(volume, name, { file: 'other' });
     }
-    const back: string[] = [];
-    for (let cycle = 0; cycle < 48 && back.length < names.length; cycle += 1) {
+    const retried: string[] = [];
+    for (let cycle = 0; cycle < 48 && retried.length < names.length; cycle += 1) {
       for (const one of [ant, bee]) {
-        const found = await lookAgain(one, never, cycle);
+        const found = await retryFailed(one, never, cycle);
         expect(found.length).toBeLessThanOrEqual(64);
-        back.push(...found);
+        retried.push(...found);
       }
     }
-    expect(back.toSorted()).toEqual(names.toSorted());
+    expect(retried.toSorted()).toEqual(names.toSorted());
   });
 });

@@ -1,4 +1,4 @@
-/** What a worker says of another program's flags. */
+/** What a worker logs about other programs' flags. */
 import { describe, expect, test } from 'vitest';
 import { ForeignFlagLog } from '../../src/volume/foreign-flag-log.ts';
 
@@ -14,7 +14,7 @@ function bench(): { flags: ForeignFlagLog; said: string[] } {
 }
 
 describe('flags in in_progress/ that a worker waits for', () => {
-  test('are named at once, then once a minute', () => {
+  test('are logged at once, then once a minute', () => {
     const { flags, said } = bench();
     const counts = [0, 1, MINUTE - 1, MINUTE, MINUTE + 1, 2 * MINUTE].map((now) => {
       flags.waitsFor(['x.state'], now);
@@ -25,13 +25,13 @@ describe('flags in in_progress/ that a worker waits for', () => {
     expect(said[0]).toContain('flockwork reset --in-progress');
   });
 
-  test('are not spoken of where there are none', () => {
+  test('are not logged when there are none', () => {
     const { flags, said } = bench();
     flags.waitsFor([], 0);
     expect(said).toEqual([]);
   });
 
-  test('are named up to ten, and counted', () => {
+  test('are logged by name up to ten, and counted', () => {
     const { flags, said } = bench();
     flags.waitsFor(
       Array.from({ length: 12 }, (_, index) => `s${index}.state`),
@@ -41,7 +41,7 @@ describe('flags in in_progress/ that a worker waits for', () => {
   });
 });
 
-test('a flag in workers/ that is left out is named, with what removes it', () => {
+test('a flag in workers/ that is left out is logged, with the command that removes it', () => {
   const { flags, said } = bench();
   flags.leftOut('aaa');
   expect(said[0]).toContain('aaa');

@@ -1,4 +1,4 @@
-/** I12 on a real directory: branches are begun once, and joined when the last of them has ended. */
+/** I12 on a real directory: branches begin once, and are joined when the last of them has ended. */
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -17,7 +17,7 @@ import { LEASE, OPEN, errno, interceptFiles, quickFiles, TestVolume } from './ha
 import type { TestSession } from './harness.ts';
 import { decideStep, outcomeOf, post, recordsOf, take, workOff } from './post.ts';
 
-/** `pack` fails while this says so. */
+/** While true, `pack` fails. */
 let isBroken = false;
 const joined: unknown[] = [];
 
@@ -64,7 +64,7 @@ const jsonOf = (volume: TestVolume, ...path: string[]): unknown =>
 
 const OUTPUTS = { pack: 'box', pay: { paid: 4 } };
 
-/** Nothing is open, on its way, or behind the scenes. */
+/** Expects no open states, events, claims or staged records. */
 function expectAllDone(volume: TestVolume): void {
   const states = volume.list('.').filter((name) => name.includes('.state'));
   expect(volume.list('done')).toEqual(states);
@@ -77,7 +77,7 @@ function expectAllDone(volume: TestVolume): void {
 }
 
 describe('a fork', () => {
-  test('begins its branches, rests, and goes on with what they have ended with', async () => {
+  test('begins its branches, waits, and continues with their outputs', async () => {
     const { volume, ant } = await begun();
     using _ = volume;
     const steps = await take(ant, machines);
@@ -119,7 +119,7 @@ describe('a fork', () => {
     expectAllDone(volume);
   });
 
-  test('other events find that it waits for its branches', async () => {
+  test('refuses other events while it waits for its branches', async () => {
     const { volume, ant } = await begun('nest');
     using _ = volume;
     await off(ant);
@@ -134,11 +134,11 @@ describe('a fork', () => {
     });
     expect(await outcomeOf(volume, 'b')).toMatchObject(refused);
     expect(joined).toHaveLength(1);
-    // And then there is nothing to do, for whoever looks.
+    // Then no state is available.
     expect((await ant.session.snapshot()).tasks.size).toBe(0);
   });
 
-  test('the end of a branch is never given up for lost: who does not see the join does not see enough', async () => {
+  test('never rejects the end of a branch as unroutable: a stale cache may hide the join', async () => {
     const { volume, ant } = await begun();
     using _ = volume;
     post(volume, 'end', { to: 'p', branch: { name: 'a', ended: 'p~0~a.state-2' } });
@@ -168,7 +168,7 @@ describe('a fork', () => {
     expectAllDone(volume);
   });
 
-  test('a file that has a branch’s name is kept, and so is what the branch was to be', async () => {
+  test('keeps a file with a branch’s name, and puts the branch’s content into the failure', async () => {
     const { volume, ant } = await begun();
     using _ = volume;
     volume.put('o~0~pack.state', { state: 'pay', machine: 'order', payload: 1 });
@@ -181,7 +181,7 @@ describe('a fork', () => {
     expect(joined).toEqual([]);
   });
 
-  test('begun again by reset, it runs as if for the first time', async () => {
+  test('runs again after a reset as if for the first time', async () => {
     const { volume, ant } = await begun('nest');
     using _ = volume;
     post(volume, 'a', { to: 'o~0~box', event: 'shut' });
@@ -200,13 +200,13 @@ describe('a fork', () => {
     expectAllDone(volume);
   });
 
-  test('is taken back by reset from its end to its beginning', async () => {
+  test('is reset from its end to its beginning', async () => {
     const { volume, ant } = await begun('nest');
     using _ = volume;
     post(volume, 'a', { to: 'o~0~box', event: 'shut' });
     await off(ant);
     const { done: order } = await resetDone(quickFiles(), volume.layout);
-    // Whatever the branches did is between the step that forks and those in which it waits for them.
+    // The branches’ steps come between the step that forks and the join.
     expect(order[0]).toMatch(/^o\.state-/);
     expect(order.at(-1)).toBe('o.state');
     expect(order.indexOf('o~0~inner~0~pay.state')).toBeGreaterThan(order.indexOf('o.state-1'));
@@ -218,8 +218,8 @@ describe('a fork', () => {
   });
 });
 
-describe('after a crash anywhere, somebody finishes it, once', () => {
-  /** Works everything off on files that fail from the call `limit` on. Returns how many calls there were. */
+describe('after a crash at any point, another session finishes the fork once', () => {
+  /** Settles all work on files that fail from the call `limit` on. Returns the number of calls. */
   async function crashAt(limit: number, after: boolean): Promise<number> {
     const { volume } = await begun();
     using _ = volume;
@@ -244,7 +244,7 @@ describe('after a crash anywhere, somebody finishes it, once', () => {
     return calls();
   }
 
-  test('of whoever forks, ends branches and joins, before and after each file operation', async () => {
+  test('of the session that forks, ends branches and joins, at each file operation', async () => {
     const all = await crashAt(Number.POSITIVE_INFINITY, false);
     expect(all).toBeGreaterThan(100);
     for (let limit = 1; limit <= all; limit += 1) await crashAt(limit, limit % 2 === 0);
@@ -268,7 +268,7 @@ describe('after a crash anywhere, somebody finishes it, once', () => {
     );
   });
 
-  test('a branch that the power has torn is begun as it was to be', async () => {
+  test('a branch that a power failure has torn is repaired', async () => {
     const { volume, ant } = await begun();
     using _ = volume;
     await ant.session.settle(await take(ant, machines), OPEN);
@@ -280,7 +280,7 @@ describe('after a crash anywhere, somebody finishes it, once', () => {
     expect(joined).toEqual([['o', OUTPUTS]]);
   });
 
-  test('two that end a branch at once tell of it once', async () => {
+  test('two sessions that end a branch at the same time emit one event', async () => {
     const { volume, ant } = await begun();
     using _ = volume;
     const bee = await volume.join('bee');
@@ -301,10 +301,10 @@ describe('after a crash anywhere, somebody finishes it, once', () => {
   });
 });
 
-test('the archive takes nothing that a branch, or a join, still needs', async () => {
+test('a state that a branch, or a join, still needs is not archived', async () => {
   const { volume, ant: other } = await begun('nest');
   using _ = volume;
-  // The archive is shared out among those that are there.
+  // A second live session would own a share of the archive.
   await other.session.leave();
   const rules = { keep: 0, age: 0, pause: 0 };
   const files: Files = quickFiles();
@@ -312,14 +312,14 @@ test('the archive takes nothing that a branch, or a join, still needs', async ()
   const hasLeft = async (name: string): Promise<boolean> =>
     !volume.list('done').includes(name) && (await isDone(files, volume.layout, name));
   for (let cycle = 0; cycle < 100 && !(await hasLeft('o~0~inner~0~pack.state')); cycle += 1) {
-    // Longer than stamps are coarse: what happens in one cycle is to show in the next.
+    // Longer than the resolution of time stamps: each cycle must see the changes of the last one.
     await sleep(10);
     await ant.session.settle(await take(ant, machines), OPEN);
     await ant.session.archive(cycle, OPEN, () => false);
     volume.pass(LEASE / 4);
     ant.beat();
   }
-  // The box waits: the step that has begun it stays, and so does the join.
+  // The box waits: the step that began it stays, and so does the join.
   expect(volume.list('done')).toContain('o.state');
   expect(await hasLeft('o~0~inner~0~pack.state')).toBe(true);
   post(volume, 'a', { to: 'o~0~box', event: 'shut' });

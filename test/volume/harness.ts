@@ -1,4 +1,4 @@
-/** Sessions on a real temporary directory, with clocks that stand still and hearts that beat on demand. */
+/** Sessions on a real temporary directory, with clocks that stand still and heartbeats on demand. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ export const OPEN: PhaseGuard = { canBegin: () => true, canFinish: () => true, f
 export const FOLLOW: PhaseGuard = { ...OPEN, follow: true };
 export const CLOSED: PhaseGuard = { canBegin: () => false, canFinish: () => false, follow: false };
 
-/** What is done to it is killed at most: the power stays on, and to wait for the disk takes most of the time. */
+/** Without fsync, which takes most of the time: these tests have no power failures. */
 export const quickFiles = (): Files => new NodeFiles({ durable: false });
 
 export interface TestSession {
@@ -33,10 +33,10 @@ export class TestVolume implements Disposable {
   readonly dir: string = mkdtempSync(join(tmpdir(), 'flockwork-volume-'));
   readonly layout: Layout = new Layout(this.dir);
   volume!: VolumeFile;
-  /** Milliseconds that tests let pass. */
+  /** Milliseconds. */
   #passed = 0;
   #slept = 0;
-  /** Hearts that beat. */
+  /** Number of running heartbeats. */
   beating = 0;
 
   static async create(phases: PhaseLengths = PHASES): Promise<TestVolume> {
@@ -56,7 +56,7 @@ export class TestVolume implements Disposable {
     this.#passed += ms;
   }
 
-  /** The hosts of those who have joined are suspended: their monotonic clocks stand still. */
+  /** Suspends the hosts of all sessions: their monotonic clocks stand still. */
   sleep(ms: number): void {
     this.#slept += ms;
   }
@@ -127,7 +127,7 @@ export class TestVolume implements Disposable {
     return { session, beat };
   }
 
-  /** Lets a lease pass in which only the sessions given show life; then recovers until nothing changes. */
+  /** Lets a lease pass in which only the given sessions beat; recovers until nothing changes. */
   async bury(survivor: TestSession, ...others: TestSession[]): Promise<void> {
     for (let cycle = 0; cycle < 12; cycle += 1) {
       this.pass(LEASE / 4);
@@ -179,7 +179,7 @@ export { step };
 
 export const bareStep = (name: string): Step => step(name, { kind: 'commit', record: undefined });
 
-/** Passes calls on, unless `intercept` has something to say about the call with this number. */
+/** Files whose every call goes through `intercept`, with its number; `act` makes the call. */
 export function interceptFiles(
   inner: Files,
   intercept: (

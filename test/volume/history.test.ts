@@ -1,4 +1,4 @@
-/** Journals: how they are written, and what can be read of them without holding them. */
+/** Journals: how they are written, and read without holding them in memory. */
 import { appendFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -32,16 +32,16 @@ function entry(session: string, start: number, change: Partial<JournalEntry> = {
   };
 }
 
-const journalOf = (volume: TestVolume, session: string, large?: number): Journal =>
-  new Journal(files, volume.layout, session, large);
+const journalOf = (volume: TestVolume, session: string, maxBytes?: number): Journal =>
+  new Journal(files, volume.layout, session, maxBytes);
 
 async function inOrder(
   volume: TestVolume,
   from?: ReadonlyMap<string, number>,
-  guard?: number,
+  window?: number,
 ): Promise<JournalEntry[]> {
   const all: JournalEntry[] = [];
-  for await (const some of entriesInOrder(files, volume.layout, from, guard)) all.push(...some);
+  for await (const some of entriesInOrder(files, volume.layout, from, window)) all.push(...some);
   return all;
 }
 
@@ -59,29 +59,29 @@ describe('file names', () => {
   });
 });
 
-describe('lines', () => {
+describe('journal lines', () => {
   const owner = { session: 'ant.abcdefgh', worker: 'ant' };
 
   test.each(['', '{', 'null', '5', '"x"', '[]', '{}', '{"started":1,"duration":1,"state":"x"}'])(
-    '%s is no entry',
+    '%s is not an entry',
     (line) => {
       expect(parseJournalLine(line, owner)).toBeUndefined();
     },
   );
 
-  test('that say themselves whose they are, as they once did, are believed', () => {
+  test('that name their session, as older ones do, keep it', () => {
     const old = entry('bee.12345678', 5);
     expect(parseJournalLine(JSON.stringify(old), owner)).toEqual(old);
   });
 
-  test('of a session before, which the volume did not take then, say whose they are', async () => {
+  test('of a previous session, which it could not write, name that session', async () => {
     using volume = await TestVolume.create();
     const before = entry('ant.abcdefgh', 5);
     await journalOf(volume, 'ant.ijklmnop').append([before, entry('ant.ijklmnop', 6)]);
     expect(await inOrder(volume)).toEqual([before, entry('ant.ijklmnop', 6)]);
   });
 
-  test('do not say whose they are, and come back with it', async () => {
+  test('do not name their session otherwise, and are read with it', async () => {
     using volume = await TestVolume.create();
     const one = entry('ant.abcdefgh', 5);
     await journalOf(volume, 'ant.abcdefgh').append([one]);
@@ -90,7 +90,7 @@ describe('lines', () => {
   });
 });
 
-test('a journal that is large is followed by another', async () => {
+test('a large journal is followed by another', async () => {
   using volume = await TestVolume.create();
   const journal = journalOf(volume, 'ant.abcdefgh', 300);
   const entries = Array.from({ length: 12 }, (_, index) => entry('ant.abcdefgh', index * 1000));
@@ -103,7 +103,7 @@ test('a journal that is large is followed by another', async () => {
   expect(await inOrder(volume)).toEqual(entries);
 });
 
-test('entries of which a full disk has taken a part cost no other entry', async () => {
+test('entries that a full disk has cut short do not damage other entries', async () => {
   using volume = await TestVolume.create();
   let isFull = true;
   const { files: filling } = interceptFiles(files, async (_call, method, [path, content], act) => {
@@ -120,8 +120,8 @@ test('entries of which a full disk has taken a part cost no other entry', async 
   expect(await inOrder(volume)).toEqual(entries);
 });
 
-describe('the order', () => {
-  test('is that of the starts, whoever wrote what when', async () => {
+describe('entriesInOrder', () => {
+  test('sorts by the starts of the ticks, across journals', async () => {
     using volume = await TestVolume.create();
     await fc.assert(
       fc.asyncProperty(
@@ -130,7 +130,7 @@ describe('the order', () => {
           const entries = ticks.map(([worker, start, duration], index) =>
             entry(`w${worker}.abcdefgh`, start, { duration, state: `s${index}.state` }),
           );
-          // As a worker does: when ticks have ended.
+          // Written when ticks have ended, as a worker does.
           const ended = [...entries].sort(
             (a, b) => Date.parse(a.started) + a.duration - Date.parse(b.started) - b.duration,
           );
@@ -148,7 +148,7 @@ describe('the order', () => {
             entries.map(({ started }) => started).sort(),
           );
           expect(new Set(read.map(({ state }) => state)).size).toBe(entries.length);
-          // With little to hold, all of them come all the same, the ends in order as far as they were.
+          // With a small window, no entry is lost.
           const narrow = await inOrder(volume, undefined, 2);
           expect(narrow.length).toBe(entries.length);
         },
@@ -157,7 +157,7 @@ describe('the order', () => {
     );
   });
 
-  test('is kept in a guard; a tick that lasted longer than that comes at its end', async () => {
+  test('places a tick that lasted longer than the window at its end', async () => {
     using volume = await TestVolume.create();
     const journal = journalOf(volume, 'ant.abcdefgh');
     for (let start = 1; start <= 10; start += 1) {
@@ -174,7 +174,7 @@ describe('the order', () => {
     ]);
   });
 
-  test('goes on from where it was', async () => {
+  test('continues from given sizes', async () => {
     using volume = await TestVolume.create();
     const journal = journalOf(volume, 'ant.abcdefgh');
     await journal.append([entry('ant.abcdefgh', 1)]);
@@ -188,7 +188,7 @@ describe('the order', () => {
   });
 });
 
-test('lines longer than what is read at once, in letters of several bytes, and one cut short', async () => {
+test('lines longer than a chunk, with characters of several bytes, are read; one cut short is not', async () => {
   using volume = await TestVolume.create();
   const long = entry('ant.abcdefgh', 1, { state: `${'ü'.repeat(100_000)}.state` });
   await journalOf(volume, 'ant.abcdefgh').append([long, entry('ant.abcdefgh', 2)]);
@@ -196,7 +196,7 @@ test('lines longer than what is read at once, in letters of several bytes, and o
   expect(await inOrder(volume)).toEqual([long, entry('ant.abcdefgh', 2)]);
 });
 
-test('what is no journal, or empty, says nothing', async () => {
+test('other files, and empty journals, have no entries', async () => {
   using volume = await TestVolume.create();
   for (const name of ['ant.abcdefgh.jsonl', 'notes.txt', 'ant.abcdefgh.held']) {
     writeFileSync(join(volume.dir, '.flockwork/journal', name), name === 'notes.txt' ? '{}\n' : '');
@@ -210,7 +210,7 @@ test('what is no journal, or empty, says nothing', async () => {
   });
 });
 
-test('a journal that is moved away while it is read ends there', async () => {
+test('a journal that is removed while it is read ends there', async () => {
   using volume = await TestVolume.create();
   const path = join(volume.dir, '.flockwork/journal/ant.abcdefgh.jsonl');
   const many = Array.from({ length: 3000 }, (_, index) => entry('ant.abcdefgh', index));
@@ -224,8 +224,8 @@ test('a journal that is moved away while it is read ends there', async () => {
   expect(read).toBeLessThan(3000);
 });
 
-describe('the ends', () => {
-  test('are whole lines of each, and it is said whose were cut', async () => {
+describe('readTails', () => {
+  test('returns whole lines of each journal, and names the workers whose journals were cut', async () => {
     using volume = await TestVolume.create();
     const many = Array.from({ length: 50 }, (_, index) => entry('ant.abcdefgh', index));
     await journalOf(volume, 'ant.abcdefgh').append(many);
@@ -241,7 +241,7 @@ describe('the ends', () => {
     expect(ends.cut).toEqual(new Set(['ant']));
   });
 
-  test('are parsed, and what comes before them is counted, each line once', async () => {
+  test('parses the ends, and counts each line before them once', async () => {
     using volume = await TestVolume.create();
     const results = ['done', 'failed', 'retry', 'lost'] as const;
     const trap = 'x"result":"done"}\n.state';
@@ -263,7 +263,7 @@ describe('the ends', () => {
       return { done: done + count('done'), failed: failed + count('failed') };
     };
     await write(0, 40);
-    // Wherever the tail begins; and with what was counted at the last look.
+    // Wherever the tail begins, and with the counts of the last call.
     for (let tail = 1; tail < 400; tail += 7) {
       expect(await readTails(files, volume.layout, tail)).toMatchObject({ cut: new Set(['ant']) });
       expect(await totals(tail)).toEqual({ done: 10, failed: 10 });
@@ -277,7 +277,7 @@ describe('the ends', () => {
     });
   });
 
-  test('of very many are not all read', async () => {
+  test('limits the total when there are very many journals', async () => {
     using volume = await TestVolume.create();
     for (let index = 10; index < 60; index += 1) {
       const session = `ant.abcdef${index}`;
@@ -290,7 +290,7 @@ describe('the ends', () => {
   });
 });
 
-test('of one instance: the last entry of each of its steps, and of no other', async () => {
+test('lastEntriesOf returns the last entry of each step of one instance only', async () => {
   using volume = await TestVolume.create();
   const name = 'a "b"\\';
   const entries = [

@@ -19,7 +19,7 @@ async function resultsOf(
   return found;
 }
 
-/** As the archiver does. */
+/** Like the archiver. */
 function archive({ layout }: TestVolume, name: string): void {
   mkdirSync(`${layout.archiveShard(name)}/done`, { recursive: true });
   renameSync(layout.flag('done', name), layout.archivedFlag(name));
@@ -37,7 +37,7 @@ const record = (volume: TestVolume, state: string, more: Partial<CommitRecord>):
 });
 
 describe('instances', () => {
-  test('are where their last state files are, with the status of those', async () => {
+  test('are listed with their last state file and its status', async () => {
     using volume = await TestVolume.create();
     for (const name of ['a.state', 'a.state-1', 'a.state-10', 'a.state-2', 'b.state', 'c.state']) {
       volume.put(name);
@@ -60,7 +60,7 @@ describe('instances', () => {
     );
     expect(found).toEqual([
       ['a', 'a.state-10', 'waiting', 'waiting'],
-      // done beats failed where both exist.
+      // A state with both flags is done.
       ['b', 'b.state', 'done', 'done'],
       ['c', 'c.state', 'failed', 'failed'],
       ['d', 'd.state', 'in progress', 'in progress'],
@@ -68,7 +68,7 @@ describe('instances', () => {
     ]);
   });
 
-  test('that are archived are listed when that is asked for', async () => {
+  test('that are archived are listed on request', async () => {
     using volume = await TestVolume.create();
     for (const name of ['a.state', 'b.state', 'b.state-1']) volume.put(name);
     for (const name of ['a.state', 'b.state']) {
@@ -89,7 +89,7 @@ describe('instances', () => {
     expect(line.since).toMatch(/^20/);
   });
 
-  test('whose file does not parse, or is gone, are told without machine and state', async () => {
+  test('whose file does not parse, or is gone, have neither machine nor state', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state', '{');
     for (const instance of ['a', 'b']) {
@@ -103,7 +103,7 @@ describe('instances', () => {
 });
 
 describe('results', () => {
-  test('are of what has ended, each from its own record among those of its file', async () => {
+  test('are those of ended instances, each from its own record in a bundle', async () => {
     using volume = await TestVolume.create();
     for (const name of ['a.state', 'b.state', 'c.state', 'c.state-1', 'd.state']) volume.put(name);
     const bundle = [
@@ -130,7 +130,7 @@ describe('results', () => {
     expect(await resultsOf(volume, (instance) => instance === 'b')).toHaveLength(1);
   });
 
-  test('of steps whose successor is not there yet are none', async () => {
+  test('do not include a step whose successor is not published yet', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state');
     const next = { name: 'a.state-1', content: '' };
@@ -138,7 +138,7 @@ describe('results', () => {
     expect(await resultsOf(volume)).toEqual([]);
   });
 
-  test('without an output have the payload, and the time that the journal tells', async () => {
+  test('without an output have the payload, and the time in the journal', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state', { state: 'simple', payload: { n: 1 } });
     volume.put('b.state', { state: 'simple', payload: { n: 2 } });

@@ -119,7 +119,7 @@ describe('the gate', () => {
     const { gate, said } = gateOf(2);
     gate.mayClaim(A, glance([a]), { cycle: 0, at: 0 });
     expect(gate.mayClaim(A, glance([a]), { cycle: 10, at: 5000 })).toBe(true);
-    expect(said.at(-1)).toBe('begins without some of the workers that were expected');
+    expect(said.at(-1)).toBe('starting without some of the expected workers');
   });
 });
 
