@@ -11,17 +11,16 @@ import type { Layout } from './layout.ts';
 import type { SessionContext } from './session-context.ts';
 import { eventStatus } from './outcomes.ts';
 
-const UNREADABLE = ['EACCES', 'EPERM'];
-/** In one cycle. */
-const ODD_LOOKS = 64;
+const PERMISSION_ERRNOS = ['EACCES', 'EPERM'];
+const MAX_RECHECKS_PER_CYCLE = 64;
 
 /** Files' names, by instance, in order. */
 export interface Inbox {
   readonly due: ReadonlyMap<string, readonly string[]>;
   /** Events whose time is still to come. */
   readonly later: number;
-  /** What looks like an event and is no file, or may not be read: the finder adds it, and it is passed over until it has changed. */
-  readonly odd: Set<string>;
+  /** Names of events that are not files, or may not be read: `readEvent` adds them, and they are passed over until they change. */
+  readonly unreadable: Set<string>;
   /** Files that people have dropped there, and those that say what is wrong with one. */
   readonly dropped: readonly string[];
   readonly problems: ReadonlySet<string>;
@@ -35,7 +34,7 @@ interface Delayed {
 export const NO_EVENTS: Inbox = {
   due: new Map(),
   later: 0,
-  odd: new Set(),
+  unreadable: new Set(),
   dropped: [],
   problems: new Set(),
 };
@@ -52,9 +51,9 @@ export class EventIndex {
   readonly #cycle: number;
   /** Delayed ones: since when they are known, on the monotonic clock, and for how long they wait, ms. */
   #delayed = new Map<string, Delayed>();
-  readonly #odd = new Set<string>();
-  /** Of these: what the volume said of each when it was looked at first. */
-  readonly #oddStats = new Map<string, string>();
+  readonly #unreadable = new Set<string>();
+  /** Their stats when they were checked first. */
+  readonly #unreadableStats = new Map<string, string>();
 
   /** `cycle`: milliseconds. */
   constructor(files: Files, layout: Layout, monotonic: () => number, cycle: number) {
@@ -72,12 +71,12 @@ export class EventIndex {
     const problems = new Set<string>();
     let later = 0;
     const instant = now === undefined ? '' : formatInstant(now);
-    await this.#lookAtOdd();
+    await this.#recheckUnreadable();
     for (const name of names) {
       const event = parseEventName(name);
       if (event === undefined && isDroppedName(name)) dropped.push(name);
       if (event === undefined && subjectOfProblem(name) !== undefined) problems.add(name);
-      if (event === undefined || this.#odd.has(name)) continue;
+      if (event === undefined || this.#unreadable.has(name)) continue;
       if (event.isDelayed && event.time > instant) {
         const known = this.#delayed.get(name) ?? (await this.#note(name));
         if (known !== undefined) delayed.set(name, known);
@@ -92,27 +91,27 @@ export class EventIndex {
     }
     this.#delayed = delayed;
     for (const waiting of due.values()) if (waiting.length > 1) waiting.sort();
-    return { due, later, odd: this.#odd, dropped: dropped.sort(), problems };
+    return { due, later, unreadable: this.#unreadable, dropped: dropped.sort(), problems };
   }
 
   /** One stat each: its owner may have let us read it since, or put a file in its place. */
-  async #lookAtOdd(): Promise<void> {
-    for (const name of [...this.#odd].slice(0, ODD_LOOKS)) {
+  async #recheckUnreadable(): Promise<void> {
+    for (const name of [...this.#unreadable].slice(0, MAX_RECHECKS_PER_CYCLE)) {
       const stat = await this.#files.stat(this.#layout.event(name)).catch(() => undefined);
       const { kind, size, mtime, ctime, mode } = stat ?? {};
       const described = [kind, size, mtime, ctime, mode].join(' ');
-      const before = this.#oddStats.get(name);
-      this.#oddStats.set(name, described);
+      const before = this.#unreadableStats.get(name);
+      this.#unreadableStats.set(name, described);
       if (before === undefined || before === described) continue;
-      this.#odd.delete(name);
-      this.#oddStats.delete(name);
+      this.#unreadable.delete(name);
+      this.#unreadableStats.delete(name);
     }
   }
 
   /** Undefined while it cannot be read: that must not keep anybody from seeing the rest. */
   async #note(name: string): Promise<Delayed | undefined> {
     const since = this.#monotonic();
-    const reading = readEvent(this.#files, this.#layout, name, this.#odd);
+    const reading = readEvent(this.#files, this.#layout, name, this.#unreadable);
     const text = await reading.catch(() => undefined);
     if (text === undefined) return undefined;
     const event = parseEvent(text);
@@ -125,7 +124,7 @@ export async function readEvent(
   files: Files,
   layout: Layout,
   name: string,
-  odd: Set<string>,
+  unreadable: Set<string>,
 ): Promise<string | undefined> {
   const path = layout.event(name);
   try {
@@ -134,9 +133,9 @@ export async function readEvent(
   } catch (error) {
     const there = await files.stat(path);
     // Its owner has not let us read it: that says nothing about the volume.
-    const isForbidden = UNREADABLE.includes(errnoOf(error) ?? '');
+    const isForbidden = PERMISSION_ERRNOS.includes(errnoOf(error) ?? '');
     if (there?.kind === 'file' && !isForbidden) throw error;
-    if (there !== undefined) odd.add(name);
+    if (there !== undefined) unreadable.add(name);
     return undefined;
   }
 }
@@ -148,15 +147,15 @@ export async function takeEvents(context: SessionContext, state: string): Promis
   for (const file of inbox.due.get(parseStateName(state)!.instance) ?? []) {
     if (arrived.length === MAX_BATCH_EVENTS) break;
     const { id } = parseEventName(file)!;
-    const standing = await eventStatus(files, layout, id);
-    if (standing.kind === 'over') {
+    const status = await eventStatus(files, layout, id);
+    if (status.kind === 'over') {
       context.over.add(file);
       continue;
     }
     // In order: what comes later waits too.
-    if (standing.kind === 'unknown') break;
-    if (standing.kind === 'assigned' && standing.state !== state) break;
-    const content = await readEvent(files, layout, file, inbox.odd);
+    if (status.kind === 'unknown') break;
+    if (status.kind === 'assigned' && status.state !== state) break;
+    const content = await readEvent(files, layout, file, inbox.unreadable);
     if (content !== undefined) arrived.push({ file, id, content });
   }
   return arrived;

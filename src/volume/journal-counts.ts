@@ -1,4 +1,4 @@
-/** How many steps a journal says are done and failed, counted without parsing its lines. */
+/** Counts the done and failed steps of a journal without parsing its lines. */
 import type { HistoryFiles } from './history.ts';
 
 export interface ResultCounts {
@@ -13,10 +13,10 @@ const ENDS = {
 };
 const LONGEST_END = Math.max(ENDS.done.length, ENDS.failed.length);
 const CHUNK_BYTES = 1024 * 1024;
-/** Of one call: what is read in about half a second. */
+/** Limit of one call: about half a second of reading. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
-/** Keeps what it has counted: journals only grow. */
+/** Keeps its counts between calls: journals only grow. */
 export class JournalCounter {
   readonly #known = new Map<string, ResultCounts & { readonly end: number }>();
   readonly #maxBytes: number;
@@ -25,7 +25,7 @@ export class JournalCounter {
     this.#maxBytes = maxBytes;
   }
 
-  /** Of the lines that end before the byte `end`. Undefined where too much would have to be read at once. */
+  /** Counts the lines that end before the byte `end`. Undefined if more than `maxBytes` would have to be read. */
   async count(files: HistoryFiles, path: string, end: number): Promise<ResultCounts | undefined> {
     let { done, failed, end: position } = this.#known.get(path) ?? { done: 0, failed: 0, end: 0 };
     if (end - position > this.#maxBytes) return undefined;
@@ -48,7 +48,7 @@ export class JournalCounter {
   }
 }
 
-/** Only what ends after `from`: the rest was counted before. */
+/** Counts only lines that end after `from`: the others were counted before. */
 function countOf(chunk: Buffer, end: Buffer, from: number): number {
   let count = 0;
   for (let at = chunk.indexOf(end); at !== -1; at = chunk.indexOf(end, at + end.length)) {

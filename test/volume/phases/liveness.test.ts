@@ -1,53 +1,53 @@
 import { describe, expect, test } from 'vitest';
 import { hash, HASHES } from '../../../src/volume/phases/hash.ts';
-import { isDead, sight } from '../../../src/volume/phases/liveness.ts';
+import { isDead, observe } from '../../../src/volume/phases/liveness.ts';
 import { ownsKey } from '../../../src/volume/phases/ownership.ts';
 
 describe('who is dead', () => {
   test('a counter that has not moved for the lease, on the observer’s own clock', () => {
-    const sighting = sight(undefined, 7, 1000);
-    expect(isDead(sight(sighting, 7, 10_999), 10_000)).toBe(false);
-    expect(isDead(sight(sighting, 7, 11_000), 10_000)).toBe(true);
+    const observation = observe(undefined, 7, 1000);
+    expect(isDead(observe(observation, 7, 10_999), 10_000)).toBe(false);
+    expect(isDead(observe(observation, 7, 11_000), 10_000)).toBe(true);
   });
 
   test('seeing the same counter again does not renew it', () => {
-    const again = sight(sight(undefined, 7, 1000), 7, 9000);
-    expect(isDead(sight(again, 7, 11_000), 10_000)).toBe(true);
+    const again = observe(observe(undefined, 7, 1000), 7, 9000);
+    expect(isDead(observe(again, 7, 11_000), 10_000)).toBe(true);
   });
 
   test('I8: an observer that has not looked for a long time takes nobody for dead', () => {
-    const before = sight(sight(undefined, 7, 1000), 7, 2000);
+    const before = observe(observe(undefined, 7, 1000), 7, 2000);
     expect(isDead(before, 10_000)).toBe(false);
-    expect(isDead(sight(before, 8, 99_000), 10_000)).toBe(false);
+    expect(isDead(observe(before, 8, 99_000), 10_000)).toBe(false);
   });
 
   test('a counter that moves does, in either direction: a new file may begin anew', () => {
     for (const counter of [8, 2]) {
-      const moved = sight(sight(undefined, 7, 1000), counter, 9000);
-      expect(isDead(sight(moved, counter, 11_000), 10_000)).toBe(false);
+      const moved = observe(observe(undefined, 7, 1000), counter, 9000);
+      expect(isDead(observe(moved, counter, 11_000), 10_000)).toBe(false);
     }
   });
 
   test.each([[undefined], [Number.NaN], [-1], [1.5], [2 ** 60]])(
     'I8: %s is no information: it neither ends nor renews anything',
     (strange) => {
-      const before = sight(undefined, 7, 1000);
-      expect(sight(before, strange, 5000)).toEqual({ ...before, looked: 5000 });
-      expect(sight(undefined, strange, 1000)).toEqual(sight(undefined, undefined, 1000));
+      const before = observe(undefined, 7, 1000);
+      expect(observe(before, strange, 5000)).toEqual({ ...before, looked: 5000 });
+      expect(observe(undefined, strange, 1000)).toEqual(observe(undefined, undefined, 1000));
     },
   );
 
   test('a slow look makes nobody look older than he is', () => {
-    const slow = sight(undefined, 7, 1000, 9000);
-    expect(isDead(sight(slow, 7, 11_000), 10_000)).toBe(false);
-    expect(isDead(sight(slow, 7, 18_999, 99_000), 10_000)).toBe(false);
-    expect(isDead(sight(slow, 7, 19_000), 10_000)).toBe(true);
+    const slow = observe(undefined, 7, 1000, 9000);
+    expect(isDead(observe(slow, 7, 11_000), 10_000)).toBe(false);
+    expect(isDead(observe(slow, 7, 18_999, 99_000), 10_000)).toBe(false);
+    expect(isDead(observe(slow, 7, 19_000), 10_000)).toBe(true);
   });
 
   test('a session whose lease was never seen has its time too', () => {
-    const sighting = sight(undefined, undefined, 1000);
-    expect(isDead(sight(sighting, undefined, 10_999), 10_000)).toBe(false);
-    expect(isDead(sight(sighting, undefined, 11_000), 10_000)).toBe(true);
+    const observation = observe(undefined, undefined, 1000);
+    expect(isDead(observe(observation, undefined, 10_999), 10_000)).toBe(false);
+    expect(isDead(observe(observation, undefined, 11_000), 10_000)).toBe(true);
   });
 });
 
