@@ -11,7 +11,7 @@ const ENDS = {
   done: Buffer.from('"result":"done"}\n'),
   failed: Buffer.from('"result":"failed"}\n'),
 };
-const LONGEST_END = Math.max(ENDS.done.length, ENDS.failed.length);
+const MAX_END_BYTES = Math.max(ENDS.done.length, ENDS.failed.length);
 const CHUNK_BYTES = 1024 * 1024;
 /** Limit of one call: about half a second of reading. */
 const MAX_BYTES = 256 * 1024 * 1024;
@@ -31,8 +31,8 @@ export class JournalCounter {
     if (end - position > this.#maxBytes) return undefined;
     let rest = await files.readAt(
       path,
-      Math.max(0, position - LONGEST_END),
-      Math.min(position, LONGEST_END),
+      Math.max(0, position - MAX_END_BYTES),
+      Math.min(position, MAX_END_BYTES),
     );
     while (position < end) {
       const bytes = await files.readAt(path, position, Math.min(CHUNK_BYTES, end - position));
@@ -41,7 +41,7 @@ export class JournalCounter {
       done += countOf(chunk, ENDS.done, rest.length);
       failed += countOf(chunk, ENDS.failed, rest.length);
       position += bytes.length;
-      rest = chunk.subarray(-LONGEST_END);
+      rest = chunk.subarray(-MAX_END_BYTES);
     }
     this.#known.set(path, { done, failed, end: position });
     return { done, failed };

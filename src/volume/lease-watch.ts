@@ -9,7 +9,7 @@ import { sessionOfTokenFile, type SessionContext } from './session-context.ts';
 import { COUNTER_BYTES, parseCounter } from './pulse.ts';
 
 /** Leases are read this many times per lease: a death is seen that much later at most. */
-const LOOKS_PER_LEASE = 8;
+const READS_PER_LEASE = 8;
 
 export class LeaseWatch {
   readonly #context: SessionContext;
@@ -28,7 +28,7 @@ export class LeaseWatch {
 
   /** Is it time to read the leases again? */
   get isDue(): boolean {
-    return this.#monotonic() - this.#looked >= this.#lease / LOOKS_PER_LEASE;
+    return this.#monotonic() - this.#looked >= this.#lease / READS_PER_LEASE;
   }
 
   /** Reads all leases, and those of `others`. Changes nothing on the volume: allowed in any phase. */
@@ -69,7 +69,7 @@ export class LeaseWatch {
   async isDeadNow(session: string): Promise<boolean> {
     await this.#look(session);
     const looked = this.#observations.get(session)?.looked ?? Number.NEGATIVE_INFINITY;
-    return this.isDead(session) && this.#monotonic() - looked < this.#lease / LOOKS_PER_LEASE;
+    return this.isDead(session) && this.#monotonic() - looked < this.#lease / READS_PER_LEASE;
   }
 
   isDead(session: string): boolean {

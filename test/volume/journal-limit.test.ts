@@ -6,7 +6,7 @@ import { JournalLimit } from '../../src/volume/journal-limit.ts';
 import { SessionContext } from '../../src/volume/session-context.ts';
 import { CLOSED, OPEN, quickFiles, TestVolume } from './harness.ts';
 
-const MOST = 100;
+const MAX_BYTES = 100;
 const HOUR = 3_600_000;
 
 interface Made {
@@ -35,7 +35,7 @@ async function made(names: readonly string[], living: readonly string[] = []): P
   return {
     volume,
     session: token.session,
-    limit: new JournalLimit(context, ports, MOST),
+    limit: new JournalLimit(context, ports, MAX_BYTES),
     left: () =>
       volume
         .list('.flockwork/journal')

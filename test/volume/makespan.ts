@@ -32,7 +32,7 @@ const LEASE_CYCLES = 10;
 const TOLERANCE = 1.05;
 const CYCLES_PER_WAVE = 2;
 /** Cycles: two, and a hundredth for the file operations in between (2.0002 was seen, which is 2 ms of a network's cycle). */
-const MOST_WASTED = 2.01;
+const MAX_IDLE_CYCLES = 2.01;
 
 export async function measure({
   concurrencies,
@@ -128,5 +128,5 @@ export const mixes: fc.Arbitrary<Mix> = fc.record({
 export async function expectNoWaste(mix: Mix): Promise<void> {
   const { makespan, allowed, wasted } = await measure(mix);
   expect(makespan).toBeLessThanOrEqual(allowed);
-  expect(wasted).toBeLessThanOrEqual(MOST_WASTED);
+  expect(wasted).toBeLessThanOrEqual(MAX_IDLE_CYCLES);
 }
