@@ -15,12 +15,9 @@ describe('the prefetch target', () => {
     [0.4, 0],
     [0.6, 1],
     [40.2, 40],
-  ])(
-    'is the number that will begin within a cycle: for a forecast of %d it is %d',
-    (mean, expected) => {
-      expect(prefetchTarget({ mean, deviation: 1 }, false)).toBe(expected);
-    },
-  );
+  ])('rounds the forecast of a cycle: %d to %d', (mean, expected) => {
+    expect(prefetchTarget({ mean, deviation: 1 }, false)).toBe(expected);
+  });
 
   test('is 0 if states are scarce', () => {
     expect(prefetchTarget({ mean: 40, deviation: 0 }, true)).toBe(0);
