@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readFlag } from '../volume/atomic-files.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
-import { SAYS, vitalityOf } from '../volume/vitality.ts';
+import { VITALITY_TEXT, vitalityOf } from '../volume/vitality.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -39,7 +39,7 @@ export async function quickHealth(
       monotonic: () => performance.now(),
       sleep,
     });
-    print(`worker ${plain.name} ${SAYS[vitality]}`);
+    print(`worker ${plain.name} ${VITALITY_TEXT[vitality]}`);
     return vitality === 'alive' ? 0 : 1;
   } catch {
     return undefined;

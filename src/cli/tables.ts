@@ -6,7 +6,7 @@ import type { FailureRecord } from '../machine/record.ts';
 import { oneLine, shown } from './shown.ts';
 import { placeOfFailure } from './stack.ts';
 import type { Census } from '../volume/census.ts';
-import type { Claimed } from '../volume/overview.ts';
+import type { ClaimInfo } from '../volume/overview.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -110,7 +110,7 @@ export function bar(part: number, whole: number): string {
 /** One line of progress. The whole counts the known states only: chains may still grow. */
 export function progressLine(
   { available, inProgress, done, failed }: Census,
-  held: readonly Claimed[],
+  held: readonly ClaimInfo[],
   elapsed: number,
   columns: number | undefined,
 ): string {

@@ -42,7 +42,7 @@ import { SessionContext } from './session-context.ts';
 import { readSessions } from './overview.ts';
 import { RetryDelays } from './retry-delays.ts';
 import { formatCounter } from './pulse.ts';
-import { Orphans } from './orphans.ts';
+import { UnroutableEvents } from './unroutable-events.ts';
 import { Recoverer } from './recovery.ts';
 import { readPastSteps } from './past-steps.ts';
 import { Sensors } from './sensors.ts';
@@ -127,7 +127,7 @@ export class DirectoryOperations implements VolumeOperations {
   readonly #snapshotReaders: SnapshotReaders;
   readonly #journal: Journal;
   readonly #sensors: Sensors;
-  readonly #orphans: Orphans;
+  readonly #unroutable: UnroutableEvents;
   readonly #dropped: DroppedEvents;
   readonly #failedFiles: FailedFiles;
   readonly #time: VolumeTime;
@@ -182,7 +182,7 @@ export class DirectoryOperations implements VolumeOperations {
     });
     this.#listings = new Listings(files, Math.max(this.lease, MAX_STAMP_RESOLUTION_MS), monotonic);
     this.#journal = new Journal(files, this.#layout, this.token.session);
-    this.#orphans = new Orphans(this.#context, monotonic);
+    this.#unroutable = new UnroutableEvents(this.#context, monotonic);
     this.#dropped = new DroppedEvents(this.#context, monotonic, cycle);
     this.#failedFiles = new FailedFiles(this.#context);
     this.#sensors = new Sensors(files, this.#layout, options.sensors ?? []);
@@ -344,7 +344,7 @@ export class DirectoryOperations implements VolumeOperations {
     const recovery = await this.#recoverer.recover(cycle, guard, how);
     const { session } = this.token;
     const living = this.#leases.living();
-    await this.#orphans.answer(guard, (one) => ownsKey(one, session, living, cycle));
+    await this.#unroutable.rejectUnroutable(guard, (one) => ownsKey(one, session, living, cycle));
     await this.#dropped.take(guard, cycle, (one, turn) => ownsKey(one, session, living, turn));
     return { ...recovery, passedOver: this.#context.passedOver.take() };
   }

@@ -1,4 +1,4 @@
-/** How many steps a journal says are done and failed, counted without parsing its lines. */
+/** Counts the done and failed steps of a journal without parsing its lines. */
 import type { HistoryFiles } from './history.ts';
 
 export interface ResultCounts {
@@ -11,12 +11,12 @@ const ENDS = {
   done: Buffer.from('"result":"done"}\n'),
   failed: Buffer.from('"result":"failed"}\n'),
 };
-const LONGEST_END = Math.max(ENDS.done.length, ENDS.failed.length);
+const MAX_END_BYTES = Math.max(ENDS.done.length, ENDS.failed.length);
 const CHUNK_BYTES = 1024 * 1024;
-/** Of one call: what is read in about half a second. */
+/** Limit of one call: about half a second of reading. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
-/** Keeps what it has counted: journals only grow. */
+/** Keeps its counts between calls: journals only grow. */
 export class JournalCounter {
   readonly #known = new Map<string, ResultCounts & { readonly end: number }>();
   readonly #maxBytes: number;
@@ -25,14 +25,14 @@ export class JournalCounter {
     this.#maxBytes = maxBytes;
   }
 
-  /** Of the lines that end before the byte `end`. Undefined where too much would have to be read at once. */
+  /** Counts the lines that end before the byte `end`. Undefined if more than `maxBytes` would have to be read. */
   async count(files: HistoryFiles, path: string, end: number): Promise<ResultCounts | undefined> {
     let { done, failed, end: position } = this.#known.get(path) ?? { done: 0, failed: 0, end: 0 };
     if (end - position > this.#maxBytes) return undefined;
     let rest = await files.readAt(
       path,
-      Math.max(0, position - LONGEST_END),
-      Math.min(position, LONGEST_END),
+      Math.max(0, position - MAX_END_BYTES),
+      Math.min(position, MAX_END_BYTES),
     );
     while (position < end) {
       const bytes = await files.readAt(path, position, Math.min(CHUNK_BYTES, end - position));
@@ -41,14 +41,14 @@ export class JournalCounter {
       done += countOf(chunk, ENDS.done, rest.length);
       failed += countOf(chunk, ENDS.failed, rest.length);
       position += bytes.length;
-      rest = chunk.subarray(-LONGEST_END);
+      rest = chunk.subarray(-MAX_END_BYTES);
     }
     this.#known.set(path, { done, failed, end: position });
     return { done, failed };
   }
 }
 
-/** Only what ends after `from`: the rest was counted before. */
+/** Counts only lines that end after `from`: the others were counted before. */
 function countOf(chunk: Buffer, end: Buffer, from: number): number {
   let count = 0;
   for (let at = chunk.indexOf(end); at !== -1; at = chunk.indexOf(end, at + end.length)) {

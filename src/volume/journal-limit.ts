@@ -1,6 +1,6 @@
 /**
- * Journals are for people, and have a bound: while workers have nothing better to do, one of them removes the oldest of what
- * is beyond it. What a living session still writes to stays.
+ * Size limit of the journals, which only users read. An idle worker removes the oldest files beyond it, except those that a
+ * live session still writes to.
  */
 import { ownsKey } from './phases/ownership.ts';
 import type { PhaseGuard } from './operations.ts';
@@ -8,10 +8,10 @@ import { listOrNone, remove } from './atomic-files.ts';
 import { parseJournalName } from './journal.ts';
 import type { SessionContext } from './session-context.ts';
 
-/** Of all journals of a volume: some nine million ticks. */
-const MAX_JOURNAL_BYTES = 1024 ** 3;
-/** Milliseconds between looks, and cycles for which they are one worker's. */
-const EVERY = 3_600_000;
+/** All journals of a volume: some nine million ticks. */
+const MAX_BYTES = 1024 ** 3;
+const CHECK_INTERVAL_MS = 3_600_000;
+/** Cycles after which another worker owns the check. */
 const CYCLES_PER_ROUND = 256;
 
 export interface JournalLimitPorts {
@@ -23,32 +23,32 @@ interface Found {
   readonly path: string;
   readonly size: number;
   readonly mtime: number;
-  /** Of a living session, and the last of its files. */
+  /** The last file of a live session. */
   isWritten: boolean;
 }
 
 export class JournalLimit {
   readonly #context: SessionContext;
   readonly #ports: JournalLimitPorts;
-  readonly #most: number;
-  /** On our monotonic clock. */
-  #looked = Number.NEGATIVE_INFINITY;
+  readonly #maxBytes: number;
+  /** On our monotonic clock, ms. */
+  #checked = Number.NEGATIVE_INFINITY;
 
-  constructor(context: SessionContext, ports: JournalLimitPorts, most: number = MAX_JOURNAL_BYTES) {
+  constructor(context: SessionContext, ports: JournalLimitPorts, maxBytes: number = MAX_BYTES) {
     this.#context = context;
     this.#ports = ports;
-    this.#most = most;
+    this.#maxBytes = maxBytes;
   }
 
-  /** In Update System only, while there is nothing better to do. */
+  /** In Update System only, until `isBusy`. */
   async keep(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<void> {
     const { files, token } = this.#context;
     const now = this.#ports.monotonic();
     const round = Math.floor(cycle / CYCLES_PER_ROUND);
     const isOurs = ownsKey('journals', token.session, this.#ports.living(), round);
-    if (!isOurs || now - this.#looked < EVERY || isBusy() || !guard.canBegin()) return;
-    this.#looked = now;
-    for (const path of beyond(await this.#find(), this.#most)) {
+    if (!isOurs || now - this.#checked < CHECK_INTERVAL_MS || isBusy() || !guard.canBegin()) return;
+    this.#checked = now;
+    for (const path of oldestBeyond(await this.#find(), this.#maxBytes)) {
       if (isBusy() || !guard.canBegin()) return;
       await remove(files, path);
     }
@@ -79,14 +79,14 @@ export class JournalLimit {
   }
 }
 
-/** The oldest that may go, until what stays is no more than `most` bytes. */
-function beyond(found: readonly Found[], most: number): string[] {
+/** The oldest files that may be removed, until the others have at most `maxBytes`. */
+function oldestBeyond(found: readonly Found[], maxBytes: number): string[] {
   let bytes = found.reduce((sum, { size }) => sum + size, 0);
   const gone: string[] = [];
   for (const { path, size } of found
     .filter(({ isWritten }) => !isWritten)
     .sort((a, b) => a.mtime - b.mtime)) {
-    if (bytes <= most) break;
+    if (bytes <= maxBytes) break;
     bytes -= size;
     gone.push(path);
   }

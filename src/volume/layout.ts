@@ -1,4 +1,4 @@
-/** Where everything is on the volume. Flag names are exactly the state files' names. */
+/** Paths on the volume. Flags in all directories but `workers/` have the names of state files. */
 import { parseStateName } from '../machine/name.ts';
 import { hash } from './phases/hash.ts';
 
@@ -9,14 +9,14 @@ export type Flag = (typeof FLAGS)[number];
 export const INTERNAL = ['sessions', 'leases', 'staging', 'attempts', 'journal'] as const;
 export type Internal = (typeof INTERNAL)[number];
 
-/** Of events: those on their way, and what became of each. */
+/** Pending events, and their outcomes. */
 export const EVENTS = ['events', 'outcomes'] as const;
 
-const SHARDS = 256;
+const ARCHIVE_SHARDS = 256;
 
 /**
- * What desktops, editors and file servers leave in any directory that people look into (`Thumbs.db`, `x~`, `@eaDir`): workers
- * and sessions have no such names.
+ * Is this a name that desktops, editors and file servers leave in directories (`Thumbs.db`, `x~`, `@eaDir`)? Workers and
+ * sessions have no such names.
  */
 export function isJunkName(name: string): boolean {
   return (
@@ -31,7 +31,7 @@ export class Layout {
     this.root = root.replace(/(?<=.)\/+$/, '');
   }
 
-  /** For listing: the volume itself may be a link to a directory. */
+  /** The root for listings: it may be a symbolic link to a directory. */
   get entries(): string {
     return `${this.root}/`;
   }
@@ -52,7 +52,7 @@ export class Layout {
     return `${this.root}/events`;
   }
 
-  /** The names are those of `formatEventName`. */
+  /** `name`: from `formatEventName`. */
   event(name: string): string {
     return `${this.events}/${name}`;
   }
@@ -78,9 +78,9 @@ export class Layout {
     return `${this.root}/archive`;
   }
 
-  /** All steps of an instance are in one: `archive/00` to `archive/ff`. */
+  /** `archive/00` to `archive/ff`; all steps of an instance are in the same shard. */
   archiveShard(name: string): string {
-    const shard = hash(parseStateName(name)?.instance ?? name) % SHARDS;
+    const shard = hash(parseStateName(name)?.instance ?? name) % ARCHIVE_SHARDS;
     return `${this.archive}/${shard.toString(16).padStart(2, '0')}`;
   }
 
@@ -96,7 +96,7 @@ export class Layout {
     return `${this.home}/volume.json`;
   }
 
-  /** Made when the first one is stored. */
+  /** Created with the first configuration. */
   get configurations(): string {
     return `${this.home}/configurations`;
   }

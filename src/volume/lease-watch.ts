@@ -1,22 +1,22 @@
 /**
- * Who lives: a session is dead when its lease has not moved for the lease time on *our* monotonic clock. Whatever is not a
- * counter does not move; a volume that does not answer says nothing about anybody (I8).
+ * Observes the leases of all sessions. A session is dead when its counter has not moved for the lease time on *our* monotonic
+ * clock. Content that is not a counter does not move; a failed read says nothing about any session (I8).
  */
-import { isDead, sight, type Observation } from './phases/liveness.ts';
+import { isDead, observe, type Observation } from './phases/liveness.ts';
 import { listOrNone, readFlag } from './atomic-files.ts';
 import { isJunkName } from './layout.ts';
 import { sessionOfTokenFile, type SessionContext } from './session-context.ts';
 import { COUNTER_BYTES, parseCounter } from './pulse.ts';
 
-/** Leases are looked at once in so many parts of a lease: a death shows that much later at most. */
-const LOOKS_PER_LEASE = 8;
+/** Leases are read this many times per lease: a death is seen that much later at most. */
+const READS_PER_LEASE = 8;
 
 export class LeaseWatch {
   readonly #context: SessionContext;
   readonly #lease: number;
   readonly #monotonic: () => number;
-  readonly #sightings = new Map<string, Observation>();
-  /** Counters that were seen to move. */
+  readonly #observations = new Map<string, Observation>();
+  /** Sessions whose counters were seen to move. */
   readonly #moved = new Set<string>();
   #looked = Number.NEGATIVE_INFINITY;
 
@@ -26,12 +26,12 @@ export class LeaseWatch {
     this.#monotonic = monotonic;
   }
 
-  /** Is it time to look again? */
+  /** Is it time to read the leases again? */
   get isDue(): boolean {
-    return this.#monotonic() - this.#looked >= this.#lease / LOOKS_PER_LEASE;
+    return this.#monotonic() - this.#looked >= this.#lease / READS_PER_LEASE;
   }
 
-  /** Looks at every lease there is, and at those of `others`. Changes nothing, so any phase will do. */
+  /** Reads all leases, and those of `others`. Changes nothing on the volume: allowed in any phase. */
   async observe(others: readonly string[]): Promise<void> {
     const { files, layout, token } = this.#context;
     this.#looked = this.#monotonic();
@@ -41,12 +41,12 @@ export class LeaseWatch {
       ...(await listOrNone(files, layout.internal('staging'))),
       ...others,
     ]);
-    // Who has just gone is looked for all the same: a listing may be old, and a lease has its time.
-    for (const session of new Set([...named, ...this.#sightings.keys()])) {
+    // Known sessions too, listed or not: a listing may be stale, and a session is dead only after a lease.
+    for (const session of new Set([...named, ...this.#observations.keys()])) {
       if (session !== token.session && !isJunkName(session)) await this.#look(session);
     }
-    for (const session of this.#sightings.keys()) {
-      if (!named.has(session) && this.isDead(session)) this.#sightings.delete(session);
+    for (const session of this.#observations.keys()) {
+      if (!named.has(session) && this.isDead(session)) this.#observations.delete(session);
     }
   }
 
@@ -59,45 +59,45 @@ export class LeaseWatch {
     } catch {
       return;
     }
-    const before = this.#sightings.get(session);
-    const after = sight(before, parseCounter(text), began, this.#monotonic());
+    const before = this.#observations.get(session);
+    const after = observe(before, parseCounter(text), began, this.#monotonic());
     if (before !== undefined && after.counter > before.counter) this.#moved.add(session);
-    this.#sightings.set(session, after);
+    this.#observations.set(session, after);
   }
 
-  /** I6: right before it counts. The volume may have been slow since the last look, and who had slept may be back. */
+  /** I6: reads the lease once more, right before a recovery: the last read may be old, and a stopped session may be back. */
   async isDeadNow(session: string): Promise<boolean> {
     await this.#look(session);
-    const looked = this.#sightings.get(session)?.looked ?? Number.NEGATIVE_INFINITY;
-    return this.isDead(session) && this.#monotonic() - looked < this.#lease / LOOKS_PER_LEASE;
+    const looked = this.#observations.get(session)?.looked ?? Number.NEGATIVE_INFINITY;
+    return this.isDead(session) && this.#monotonic() - looked < this.#lease / READS_PER_LEASE;
   }
 
   isDead(session: string): boolean {
-    const sighting = this.#sightings.get(session);
-    return sighting !== undefined && isDead(sighting, this.#lease);
+    const observation = this.#observations.get(session);
+    return observation !== undefined && isDead(observation, this.#lease);
   }
 
-  /** Was this session seen to be at work since we came? */
+  /** Has the counter of this session moved since this watch began, and is it not dead? */
   isAlive(session: string): boolean {
     return this.#moved.has(session) && !this.isDead(session);
   }
 
   living(): string[] {
-    return [...this.#sightings.keys()].filter((session) => !this.isDead(session));
+    return [...this.#observations.keys()].filter((session) => !this.isDead(session));
   }
 
   dead(): string[] {
-    return [...this.#sightings.keys()].filter((session) => this.isDead(session));
+    return [...this.#observations.keys()].filter((session) => this.isDead(session));
   }
 
-  /** Its lease may have been broken already, by somebody who died before he was through: watched from now on. */
-  hearOf(session: string): void {
-    if (this.#sightings.has(session)) return;
-    this.#sightings.set(session, sight(undefined, undefined, this.#monotonic()));
+  /** Watches a session from now on, lease or not: another session may have broken the lease, and crashed before it was through. */
+  watch(session: string): void {
+    if (this.#observations.has(session)) return;
+    this.#observations.set(session, observe(undefined, undefined, this.#monotonic()));
   }
 
   forget(session: string): void {
-    this.#sightings.delete(session);
+    this.#observations.delete(session);
     this.#moved.delete(session);
   }
 }

@@ -1,36 +1,35 @@
-/** Listings of directories that may be long: made again only when something has changed. */
+/** A cache of directory listings: a directory is listed again only when it has changed. */
 import { Names } from './phases/names.ts';
 import { listInto } from './atomic-files.ts';
 import type { Files } from './files.ts';
 
 interface Known {
   readonly mtime: number | undefined;
-  /** On our monotonic clock: when this mtime was first seen. */
+  /** When this mtime was first seen, on our monotonic clock, ms. */
   readonly since: number;
-  /** Of a listing made when it had been so for long enough. */
+  /** Kept if the mtime had been settled when the directory was listed. */
   readonly names: Names | undefined;
 }
 
 const always = (): boolean => true;
 
-/** Listings, made again only when the directory has changed: history costs nothing while it rests. */
 export class Listings {
   readonly #files: Files;
-  readonly #settled: number;
+  readonly #settledMs: number;
   readonly #monotonic: () => number;
   readonly #known = new Map<string, Known>();
 
   /**
-   * `settled`: a directory whose mtime has been seen to stay for so many ms has not changed unseen, neither
-   * within a coarse time stamp nor behind a cache. By our own clock: the stamps may be from any other (I8).
+   * `settledMs`: a directory whose mtime has been seen to stay for this time has not changed unseen, neither within a coarse
+   * time stamp nor behind a cache. On our own clock: the stamps may be from any other (I8).
    */
-  constructor(files: Files, settled: number, monotonic: () => number) {
+  constructor(files: Files, settledMs: number, monotonic: () => number) {
     this.#files = files;
-    this.#settled = settled;
+    this.#settledMs = settledMs;
     this.#monotonic = monotonic;
   }
 
-  /** `isWanted`: the same for a directory each time; other names are not kept. */
+  /** Names for which `isWanted` holds: always the same function for a directory. */
   async list(directory: string, isWanted: (name: string) => boolean = always): Promise<Names> {
     const now = this.#monotonic();
     const mtime = (await this.#files.stat(directory))?.mtime;
@@ -41,7 +40,7 @@ export class Listings {
     const names = new Names();
     const push = (name: string): void => void (isWanted(name) && names.push(name));
     await listInto(this.#files, directory, { push });
-    const isSettled = mtime !== undefined && now - since >= this.#settled;
+    const isSettled = mtime !== undefined && now - since >= this.#settledMs;
     this.#known.set(directory, { mtime, since, names: isSettled ? names : undefined });
     return names;
   }

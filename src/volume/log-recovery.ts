@@ -1,8 +1,8 @@
-/** What a session logs of its own: expiry, recoveries, and states that become available again. */
+/** Log lines of a session: expiry, recoveries, and states that become available again. */
 import type { Log } from '../engine/ports.ts';
 import type { Recovery, Step, VolumeOperations } from './operations.ts';
 
-/** Of more states only the number is logged. */
+/** If there are more states, only their number is logged. */
 const MAX_LINES = 16;
 
 export function logExpired(
@@ -28,7 +28,7 @@ export function logRecovery(log: Log, recovery: Recovery): void {
   log.warn({ workers, ...states, ...recovery }, 'recovered expired sessions');
 }
 
-/** Failed states that are available again without a command. */
+/** Failed states that became available again without a user's command. */
 export function logRetried(log: Log, names: readonly string[]): void {
   if (names.length > MAX_LINES) log.info({ states: names.length }, 'failed states available again');
   else
@@ -36,7 +36,7 @@ export function logRetried(log: Log, names: readonly string[]): void {
       log.info({ state }, 'failed state available again: its cause has changed');
 }
 
-/** A state that was settled without its worker. */
+/** A state that the volume settled without asking its worker. */
 export function logUnasked(log: Log, { change, name }: Step): void {
   if (change.kind === 'fail') {
     const { code, reason } = change.record;

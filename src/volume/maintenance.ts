@@ -1,4 +1,4 @@
-/** What a worker does for its volume while it has nothing better to do: history has bounds, and done states move to the archive. */
+/** Maintenance by idle workers: removes old journals and outcomes, and moves done states to the archive. */
 import type { PhaseGuard } from './operations.ts';
 import type { ArchiveRules } from './archivable.ts';
 import { Archiver, type ArchiverPorts } from './archiver.ts';
@@ -19,7 +19,7 @@ export class Maintenance {
     this.#archiver = new Archiver(context, rules, ports);
   }
 
-  /** In Update System only. Returns how many states it moved by half. */
+  /** In Update System only, until `isBusy`. Returns the number of moves, two per state: its file and its flag. */
   async work(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<number> {
     for (const limit of this.#limits) await limit.keep(cycle, guard, isBusy);
     return this.#archiver.work(cycle, guard, isBusy);

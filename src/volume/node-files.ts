@@ -1,7 +1,6 @@
 /**
- * The port over Node's own file calls. Small name operations are synchronous: measured 1.2–5 times
- * cheaper than their promises, and none of them waits for anything but the volume. fsync, and on a network
- * listings of unknown length, go through the thread pool.
+ * `Files` with Node's file calls. Operations on names and small files are synchronous: measured 1.2–5 times cheaper than
+ * their promises, and they wait for nothing but the volume. fsync, and listings on a network, use the thread pool.
  */
 import {
   chmodSync,
@@ -30,25 +29,25 @@ import { spawn } from 'node:child_process';
 import type { Sink, Stat } from './files.ts';
 import type { HistoryFiles } from './history.ts';
 
-const LIST_BUFFER = 1024;
-const YIELD_AFTER = 8 * LIST_BUFFER;
-/** Bytes that are not worth asking for a file's size. */
-const SMALL = 4096;
-const DEFAULT_LIMIT = 16 * 1024 * 1024;
-/** Never through a symbolic link, never waiting for the other end of a FIFO. */
-const SAFELY = constants.O_NOFOLLOW | constants.O_NONBLOCK;
-const READ_FLAGS = constants.O_RDONLY | SAFELY;
-const APPEND_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | SAFELY;
-/** For `overwrite`: of what is there. */
-export const OVERWRITE_FLAGS: number = constants.O_RDWR | SAFELY;
+const LIST_BUFFER_NAMES = 1024;
+const NAMES_PER_YIELD = 8 * LIST_BUFFER_NAMES;
+/** With a smaller limit, a read does not ask for the file's size first. */
+const SMALL_READ_BYTES = 4096;
+const DEFAULT_READ_BYTES = 16 * 1024 * 1024;
+/** Never follows a symbolic link, never waits for the other end of a FIFO. */
+const SAFE_FLAGS = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const READ_FLAGS = constants.O_RDONLY | SAFE_FLAGS;
+const APPEND_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | SAFE_FLAGS;
+/** For `overwrite`, which never creates a file. */
+export const OVERWRITE_FLAGS: number = constants.O_RDWR | SAFE_FLAGS;
 
-/** Read once: a command that the worker runs has a umask of its own. */
+/** Read once: a command that the worker runs may have another umask. */
 const UMASK = process.umask();
 const [GROUP_WRITES, GROUP_READS_AND_WRITES] = [0o020, 0o060];
 const [OTHERS_WRITE, OTHERS_READ_AND_WRITE] = [0o002, 0o006];
-const PERMISSIONS = 0o7777;
+const PERMISSION_BITS = 0o7777;
 
-/** Whoever may write to a directory of the volume works on the volume: reads and writes its files, whatever the umask. */
+/** Mode bits that give every user who may write to a directory of the volume access to its files, whatever the umask. */
 function sharedBits(directoryMode: number): number {
   return (
     ((directoryMode & GROUP_WRITES) === 0 ? 0 : GROUP_READS_AND_WRITES) |
@@ -57,12 +56,12 @@ function sharedBits(directoryMode: number): number {
 }
 
 function share(fd: number, bits: number): void {
-  const mode = fstatSync(fd).mode & PERMISSIONS;
+  const mode = fstatSync(fd).mode & PERMISSION_BITS;
   if ((mode | bits) === mode) return;
   try {
     fchmodSync(fd, mode | bits);
   } catch {
-    // Some file systems have no modes, and some files are other users': what they may do there is decided elsewhere.
+    // Some file systems have no modes, and some files belong to other users.
   }
 }
 
@@ -80,9 +79,9 @@ function withFile<T>(path: string, flags: number | string, use: (fd: number) => 
   }
 }
 
-/** As large as it is when it is opened: who writes to it meanwhile is not done with it. */
+/** Reads at most the size that the file has when it is opened: what is appended meanwhile is incomplete. */
 function readAll(fd: number, limit: number): Uint8Array {
-  const size = limit < SMALL ? limit + 1 : Math.min(fstatSync(fd).size, limit + 1);
+  const size = limit < SMALL_READ_BYTES ? limit + 1 : Math.min(fstatSync(fd).size, limit + 1);
   const buffer = Buffer.allocUnsafe(size);
   let length = 0;
   while (length < size) {
@@ -93,35 +92,35 @@ function readAll(fd: number, limit: number): Uint8Array {
   return buffer.subarray(0, length);
 }
 
-/** Throws ENOTDIR, as for whatever else is no directory: what a link leads to is not of the volume. */
+/** Throws ENOTDIR for a symbolic link: its target is not part of the volume. */
 function refuseLink(directory: string): void {
   if (lstatSync(directory, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return;
-  throw Object.assign(new Error(`ENOTDIR: not a directory, but a link: ${directory}`), {
+  throw Object.assign(new Error(`ENOTDIR: expected a directory, got a link: ${directory}`), {
     code: 'ENOTDIR',
   });
 }
 
-/** A third cheaper, and nobody waits for it for long: ticks go on in between. */
+/** A third cheaper than promises; yields now and then, so that ticks go on. */
 async function listSync(directory: string, into: Sink): Promise<void> {
   let count = 0;
-  const entries = opendirSync(directory, { bufferSize: LIST_BUFFER });
+  const entries = opendirSync(directory, { bufferSize: LIST_BUFFER_NAMES });
   try {
     for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
       into.push(entry.name);
       count += 1;
-      if (count % YIELD_AFTER === 0) await setImmediate();
+      if (count % NAMES_PER_YIELD === 0) await setImmediate();
     }
   } finally {
     entries.closeSync();
   }
 }
 
-/** Files from which on one sync of the whole file system costs less than one of each. */
+/** From this number of files on, one sync of the file system costs less than one per file. */
 const MANY_FILES = 100;
-/** The thread pool has four threads; a journal takes what several ask for in one transaction. */
-const SYNCS_AT_ONCE = 16;
+/** More than the four threads of the pool: a journaling file system syncs several files in one transaction. */
+const MAX_CONCURRENT_SYNCS = 16;
 
-/** `syncfs`, which Node does not have, by way of `sync -f`; false where there is none, and after `stop`. */
+/** `syncfs`, which Node does not have, with the command `sync -f`. False if there is no such command, and after `stop`. */
 function syncFileSystem(directory: string, stop: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const sync = spawn('sync', ['-f', directory], { stdio: 'ignore' });
@@ -129,7 +128,7 @@ function syncFileSystem(directory: string, stop: AbortSignal): Promise<boolean> 
       stop.removeEventListener('abort', giveUp);
       resolve(isSynced);
     };
-    // A disk that is busy keeps it for long, whatever signal it gets: this process need not wait.
+    // On a busy disk the command outlives its signal: this process does not wait for it.
     const giveUp = (): void => {
       sync.kill();
       sync.unref();
@@ -142,17 +141,17 @@ function syncFileSystem(directory: string, stop: AbortSignal): Promise<boolean> 
 }
 
 export interface NodeFilesOptions {
-  /** False: what is written survives a crash of the program, but not of the host. */
+  /** False: writes survive a crash of the program, but not of the host. */
   readonly durable?: boolean;
-  /** A listing may take its time there. */
+  /** The volume is on a network: a listing may be slow. */
   readonly network?: boolean;
 }
 
 export class NodeFiles implements HistoryFiles {
   readonly #durable: boolean;
   readonly #network: boolean;
-  /** By directory: what the umask takes away, and files there have all the same. */
-  readonly #hidden = new Map<string, number>();
+  /** By directory: mode bits that the umask takes away, and that its files must have. */
+  readonly #maskedBits = new Map<string, number>();
 
   constructor({ durable = true, network = false }: NodeFilesOptions = {}) {
     this.#durable = durable;
@@ -170,20 +169,20 @@ export class NodeFiles implements HistoryFiles {
 
   async *names(directory: string): AsyncGenerator<string, void> {
     refuseLink(directory);
-    for await (const entry of await opendir(directory, { bufferSize: LIST_BUFFER })) {
+    for await (const entry of await opendir(directory, { bufferSize: LIST_BUFFER_NAMES })) {
       yield entry.name;
     }
   }
 
   async stat(path: string): Promise<Stat | undefined> {
-    // Not by an exception: most looks are for what is not there.
+    // Most paths do not exist, and an exception would cost more.
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;
     const { size, mode, mtimeMs: mtime, ctimeMs: ctime, dev: device } = stats;
     return { kind: kindOf(stats), size, mtime, ctime, mode, device };
   }
 
-  async read(path: string, limit: number = DEFAULT_LIMIT): Promise<Uint8Array> {
+  async read(path: string, limit: number = DEFAULT_READ_BYTES): Promise<Uint8Array> {
     return withFile(path, READ_FLAGS, (fd) => readAll(fd, limit));
   }
 
@@ -195,7 +194,7 @@ export class NodeFiles implements HistoryFiles {
   }
 
   async create(path: string, content: string): Promise<void> {
-    const bits = this.#hiddenBits(path);
+    const bits = this.#maskedBitsFor(path);
     if (bits === 0) return writeFileSync(path, content, { flag: 'wx' });
     withFile(path, 'wx', (fd) => {
       share(fd, bits);
@@ -208,21 +207,21 @@ export class NodeFiles implements HistoryFiles {
   }
 
   async append(path: string, content: string): Promise<void> {
-    const bits = this.#hiddenBits(path);
+    const bits = this.#maskedBitsFor(path);
     withFile(path, APPEND_FLAGS, (fd) => {
       if (bits !== 0) share(fd, bits);
       writeFileSync(fd, content);
     });
   }
 
-  /** There are few directories, and they keep their modes: one look at each. */
-  #hiddenBits(path: string): number {
+  /** Asks for the mode of each directory once: there are few, and their modes do not change. */
+  #maskedBitsFor(path: string): number {
     if (UMASK === 0) return 0;
     const directory = dirname(path);
-    const known = this.#hidden.get(directory);
+    const known = this.#maskedBits.get(directory);
     if (known !== undefined) return known;
     const bits = UMASK & sharedBits(statSync(directory).mode);
-    this.#hidden.set(directory, bits);
+    this.#maskedBits.set(directory, bits);
     return bits;
   }
 
@@ -260,16 +259,16 @@ export class NodeFiles implements HistoryFiles {
     }
   }
 
-  /** As `sync` of each of `paths`, files in `directory`; after `stop` none of them counts as synced. */
+  /** Syncs each of `paths`, files in `directory`. After `stop` none of them counts as synced. */
   async syncAll(directory: string, paths: readonly string[], stop: AbortSignal): Promise<void> {
     if (!this.#durable || paths.length === 0 || stop.aborted) return;
-    // A network file system may not hand it on to its server.
+    // A network file system may not pass `syncfs` on to its server.
     const isWorth = !this.#network && paths.length >= MANY_FILES;
     if (isWorth && (await syncFileSystem(directory, stop))) return;
     let next = 0;
     const syncThem = async (): Promise<void> => {
       while (next < paths.length && !stop.aborted) await this.sync(paths[next++]!);
     };
-    await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, syncThem));
+    await Promise.all(Array.from({ length: MAX_CONCURRENT_SYNCS }, syncThem));
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Which state files may be claimed. Once everything was listed, what has arrived since is enough to know, where
- * the volume tells of it: a cycle costs what is open, however much is done.
+ * Which state files may be claimed. After one listing, the names that have arrived since are enough if the volume reports
+ * them: a cycle costs one check per open state, however many are done.
  */
 import { isStateName } from '../machine/name.ts';
 import { Names } from './phases/names.ts';
@@ -8,11 +8,11 @@ import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { Listings } from './listings.ts';
 
-/** A look at one state takes as long as reading so many names of a listing. */
-const NAMES_PER_LOOK = 10;
-/** Listing may take this part of the time; but a volume that was slow once must not hide for long what nobody told of. */
-const LISTING = 1 / 100;
-const MOST_LEASES = 10;
+/** One `stat` takes as long as reading this many names of a listing. */
+const NAMES_PER_STAT = 10;
+/** Listing may take this part of the time; but a volume that was slow once must not hide unreported names for long. */
+const MAX_LISTING_SHARE = 1 / 100;
+const MAX_STALE_LEASES = 10;
 
 export class OpenStates {
   readonly #files: Files;
@@ -20,12 +20,12 @@ export class OpenStates {
   readonly #listings: Listings;
   readonly #lease: number;
   readonly #monotonic: () => number;
-  /** Not done, as far as is known; undefined if that is not known well enough. */
+  /** States that are not known to be done; undefined if the next call must list again. */
   #open: Set<string> | undefined;
-  /** Names that the last listing read. */
+  /** Number of names in the last listing. */
   #listed = 0;
-  /** On the monotonic clock: what was listed is to be listed again then, whatever was told. */
-  #stale = 0;
+  /** When to list again, whatever was reported, on the monotonic clock, ms. */
+  #staleAt = 0;
 
   constructor(
     files: Files,
@@ -42,15 +42,15 @@ export class OpenStates {
   }
 
   /**
-   * Names of state files that are not done. `arrived`: what the volume has told of since the last time, or
-   * undefined if it may have kept something back. A claim in `claimed` is looked at by its holder.
+   * Names of state files that are not done. `arrived`: names that the volume has reported since the last call, or undefined
+   * if it may have missed some. States in `claimed` are not checked: their sessions do that.
    */
   async open(
     arrived: ReadonlySet<string> | undefined,
     claimed: ReadonlySet<string>,
   ): Promise<Names> {
     const open = this.#open;
-    if (open === undefined || arrived === undefined || this.#monotonic() >= this.#stale) {
+    if (open === undefined || arrived === undefined || this.#monotonic() >= this.#staleAt) {
       return this.#list();
     }
     const [files, layout] = [this.#files, this.#layout];
@@ -72,15 +72,15 @@ export class OpenStates {
     const done = await this.#listings.list(this.#layout.flags('done'));
     const open = root.without(done);
     const now = this.#monotonic();
-    const wait = Math.min((now - began) / LISTING, MOST_LEASES * this.#lease);
-    this.#stale = now + Math.max(this.#lease, wait);
+    const wait = Math.min((now - began) / MAX_LISTING_SHARE, MAX_STALE_LEASES * this.#lease);
+    this.#staleAt = now + Math.max(this.#lease, wait);
     this.#listed = root.size + done.size;
     this.#open = this.#isWorthKeeping(open.size) ? new Set(open) : undefined;
     return open;
   }
 
-  /** Is it less to look at each of them in each cycle than to list everything again? */
+  /** Does checking each open state in each cycle cost less than listing everything again? */
   #isWorthKeeping(open: number): boolean {
-    return open * NAMES_PER_LOOK <= this.#listed;
+    return open * NAMES_PER_STAT <= this.#listed;
   }
 }

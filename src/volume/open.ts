@@ -1,4 +1,4 @@
-/** Opening a directory as a volume: the first worker writes down what all of them have to agree on. */
+/** Opens a directory as a volume. The first worker writes `volume.json`, which all workers must agree on. */
 import { writeDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
 import { checkPhaseLengths, type PhaseLengths } from './phases/cycle.ts';
@@ -9,17 +9,17 @@ import { EVENTS, FLAGS, INTERNAL, type Layout } from './layout.ts';
 import { formatVolumeFile, parseVolumeFile, type VolumeFile } from './volume-file.ts';
 
 export interface OpenOptions {
-  /** What the command line asked for; it has to be what the volume uses already. */
+  /** Set on the command line: must equal what the volume already uses. */
   readonly phases?: Partial<PhaseLengths>;
   readonly lease?: number;
-  /** What the first worker writes where nobody asked for anything. */
+  /** Written by the first worker for what is not set. */
   readonly defaults: { readonly phases: PhaseLengths; readonly lease: number };
   /** Random, for a volume that has no id yet. */
   readonly newId: string;
   readonly now: number;
 }
 
-/** The volume's file; undefined where no worker has ever been. Throws `no-volume`, `bad-volume`. */
+/** The content of `volume.json`; undefined if no worker has ever opened this directory. Throws `no-volume`, `bad-volume`. */
 export async function readVolume(files: Files, at: Layout): Promise<VolumeFile | undefined> {
   await requireDirectory(files, at);
   const text = await readText(files, at.volumeFile);
@@ -28,12 +28,12 @@ export async function readVolume(files: Files, at: Layout): Promise<VolumeFile |
   if (volume !== undefined) return volume;
   throw new UserError(
     'bad-volume',
-    `${at.volumeFile} cannot be read as a volume of this version; if no worker runs, remove it and start again`,
+    `cannot read ${at.volumeFile} as a volume of this version; if no worker runs, remove it and start again`,
     { file: at.volumeFile },
   );
 }
 
-/** Makes the directories and the volume's file where they are missing. */
+/** Creates the directories and `volume.json` where they are missing. */
 export async function openVolume(
   files: Files,
   at: Layout,
@@ -42,47 +42,47 @@ export async function openVolume(
   const existing = await readVolume(files, at);
   try {
     await makeDirectories(files, at);
-    const volume = existing ?? (await found(files, at, options));
-    // Whoever made them may have died, and the power may go: flags survive only in directories that do.
+    const volume = existing ?? (await createVolume(files, at, options));
+    // The worker that created them may have crashed before its sync; flags survive a power cut only in synced directories.
     for (const directory of [at.home, at.root]) await files.sync(directory);
-    refuseOthers(volume, options);
+    requireSameTiming(volume, options);
     return volume;
   } catch (error) {
     throw explain(error, at);
   }
 }
 
-const ENOUGH = new Error('it can be listed');
+const IS_LISTABLE = new Error('the directory can be listed');
 
-/** The first name tells: to list a million takes seconds. */
-function enough(): never {
-  throw ENOUGH;
+/** Stops a listing at its first name: a million would take seconds. */
+function stopListing(): never {
+  throw IS_LISTABLE;
 }
 
 async function requireDirectory(files: Files, at: Layout): Promise<void> {
   const stat = await files.stat(at.root).catch((error: unknown) => {
     throw explain(error, at);
   });
-  // The volume itself may be a symbolic link; it then lists as a directory does.
+  // The root may be a symbolic link to a directory.
   if (stat !== undefined && stat.kind !== 'file') {
     try {
-      await files.list(at.entries, { push: enough });
+      await files.list(at.entries, { push: stopListing });
       return;
     } catch (error) {
-      if (error === ENOUGH) return;
+      if (error === IS_LISTABLE) return;
       if (errnoOf(error) !== 'ENOTDIR' && errnoOf(error) !== 'ENOENT') throw explain(error, at);
     }
   }
   throw new UserError(
     'no-volume',
     stat === undefined
-      ? `there is no directory ${at.root}; make it, or mount the volume there`
+      ? `there is no directory ${at.root}; create it, or mount the volume there`
       : `${at.root} is not a directory`,
     { directory: at.root },
   );
 }
 
-const ourDirectories = (at: Layout): string[] => [
+const volumeDirectories = (at: Layout): string[] => [
   ...FLAGS.map((flag) => at.flags(flag)),
   ...EVENTS.map((part) => `${at.root}/${part}`),
   at.home,
@@ -90,40 +90,40 @@ const ourDirectories = (at: Layout): string[] => [
 ];
 
 async function makeDirectories(files: Files, at: Layout): Promise<void> {
-  for (const directory of ourDirectories(at)) await ensureDirectory(files, directory);
+  for (const directory of volumeDirectories(at)) await ensureDirectory(files, directory);
 }
 
 /**
- * All directories have to be of one mount, and of one subvolume: flags are further names of files elsewhere in the volume.
- * Throws `unusable-volume`.
+ * Throws `unusable-volume` if a directory of the volume is on another mount or subvolume: flags are hard links to files
+ * elsewhere in the volume.
  */
 export async function refuseMounts(files: Files, at: Layout): Promise<void> {
-  for (const directory of ourDirectories(at)) {
+  for (const directory of volumeDirectories(at)) {
     if (!(await isMount(files, at, directory)) && !(await isSubvolume(files, at, directory))) {
       continue;
     }
     throw new UserError(
       'unusable-volume',
-      `${directory} is a mount or a subvolume of its own, so no flag can be set there; put an ordinary directory in its place (EXDEV)`,
+      `cannot set flags in ${directory}: it is a mount or a subvolume of its own (EXDEV); put an ordinary directory in its place`,
       { directory, code: 'EXDEV' },
     );
   }
 }
 
-/** Nobody has made this. */
-const NOTHING = '.no-such-entry';
-const PROBE = '.probe';
+/** A name that does not exist. */
+const ABSENT_NAME = '.no-such-entry';
+const PROBE_NAME = '.probe';
 
-/** Renaming what is not there changes nothing, and tells: EXDEV comes before ENOENT. */
+/** Renaming an absent file changes nothing, and the kernel checks for EXDEV before ENOENT. */
 function isMount(files: Files, at: Layout, directory: string): Promise<boolean> {
-  return isRefused(() => files.rename(`${at.home}/${NOTHING}`, `${directory}/${NOTHING}`));
+  return isRefused(() => files.rename(`${at.home}/${ABSENT_NAME}`, `${directory}/${ABSENT_NAME}`));
 }
 
-/** On btrfs: of another device, and then a link tells. */
+/** A btrfs subvolume has another device number, and a link into it is refused. */
 async function isSubvolume(files: Files, at: Layout, directory: string): Promise<boolean> {
   const [home, there] = [await files.stat(at.home), await files.stat(directory)];
   if (home?.device === there?.device) return false;
-  const probe = `${directory}/${PROBE}`;
+  const probe = `${directory}/${PROBE_NAME}`;
   const isApart = await isRefused(() => files.link(at.volumeFile, probe));
   if (!isApart) await remove(files, probe);
   return isApart;
@@ -138,7 +138,7 @@ async function isRefused(act: () => Promise<void>): Promise<boolean> {
   }
 }
 
-async function found(files: Files, at: Layout, options: OpenOptions): Promise<VolumeFile> {
+async function createVolume(files: Files, at: Layout, options: OpenOptions): Promise<VolumeFile> {
   const phases = { ...options.defaults.phases, ...options.phases };
   const problem = checkPhaseLengths(phases);
   if (problem !== undefined) throw new UserError('bad-phases', problem, { phases });
@@ -156,12 +156,12 @@ async function found(files: Files, at: Layout, options: OpenOptions): Promise<Vo
   if (winner !== undefined) return winner;
   throw new UserError(
     'volume-unsettled',
-    `${at.volumeFile} is there, and is not: another worker makes it just now, and a cache is behind; start again`,
+    `cannot read ${at.volumeFile}, which another worker has just created (stale cache?); try again in a few seconds`,
     { file: at.volumeFile },
   );
 }
 
-function refuseOthers(volume: VolumeFile, options: OpenOptions): void {
+function requireSameTiming(volume: VolumeFile, options: OpenOptions): void {
   const asked = {
     ...options.phases,
     ...(options.lease === undefined ? {} : { lease: options.lease }),
@@ -173,13 +173,13 @@ function refuseOthers(volume: VolumeFile, options: OpenOptions): void {
     pairs.map(([key, value]) => `--${key} ${writeDuration(value)}`).join(' ');
   throw new UserError(
     'phases-differ',
-    `this volume uses ${list(Object.entries(used))}, and all its workers have to; ` +
+    `this volume uses ${list(Object.entries(used))}, and all its workers must; ` +
       `leave ${list(differing)} out, or start with an empty volume`,
     { used, asked },
   );
 }
 
-/** What a user can do about a volume that cannot be used, for the errors that have such an answer. */
+/** Turns errors that a user can fix into a `UserError` that says how. */
 function explain(error: unknown, at: Layout): unknown {
   const advice: Record<string, string> = {
     EROFS: 'is read-only; mount it read-write',

@@ -1,6 +1,6 @@
 /**
- * What the cycle loop and the local queue do to a volume: each operation in the phase that allows it. Implemented by
- * `directory-operations.ts`; tests and the simulator wrap it.
+ * The operations of one session on a volume, each in the phase that allows it. A session is one start of one worker. The
+ * cycle loop and the local queue use this interface only; `directory-operations.ts` implements it.
  */
 import type { PendingEvent } from '../machine/event-batch.ts';
 import type { PastStep } from '../machine/definition.ts';
@@ -17,24 +17,24 @@ import type { Token } from './token.ts';
 export type { ConfigurationName } from '../engine/engine.ts';
 export type { Token } from './token.ts';
 
-/** Who is there, and whether to go on: what has to be read in every cycle. */
+/** Read in every cycle: the available workers, and whether they are to go on. */
 export interface ClusterView {
   readonly roster: readonly RosterEntry[];
-  /** A user has asked everybody to hold. */
+  /** A user has asked all workers to pause. */
   readonly paused: boolean;
 }
 
-/** What everybody reads in Worker Assignment. */
+/** What all workers read in Worker Assignment. */
 export interface Snapshot extends ClusterView {
-  /** What may be claimed now: neither in progress, nor done, nor failed, nor waiting, nor backing off. */
+  /** States that may be claimed: neither in progress, nor done, nor failed, nor waiting, nor backing off. */
   readonly tasks: Ring;
-  /** Claims of everybody. */
+  /** Claims of all sessions. */
   readonly inProgress: number;
-  /** States whose next attempt, or own `notBefore`, is still to come, and events for which that holds. */
+  /** States whose next attempt or `notBefore` is in the future, and events that are not due or have no open state. */
   readonly delayed: number;
 }
 
-/** What a claimed state file turned out to be. */
+/** Result of reading a claimed state file. */
 export type StateRead =
   /** `attempts`: those that failed or were lost before. `refusedBy`: sessions that do not know its machine, or its state. */
   | {
@@ -42,21 +42,21 @@ export type StateRead =
       readonly bytes: Uint8Array;
       readonly attempts: readonly Attempt[];
       readonly refusedBy?: readonly string[];
-      /** Another one, another time: the file has been written since. */
+      /** Identifies this version of the file: differs after the file is written again. */
       readonly written?: string;
     }
-  /** It cannot be run, now or ever. */
+  /** It can never be run. */
   | { readonly kind: 'bad'; readonly code: string; readonly reason: string }
-  /** It is not there, or may not be read: look again later, it may be on its way. */
+  /** It is missing, or may not be read: try again later, it may still be copied. */
   | { readonly kind: 'unreadable'; readonly code: string; readonly reason: string }
-  /** Rewritten from its parent's record after a power cut: give it back. */
+  /** It was rewritten from its parent's record after a power cut: release it. */
   | { readonly kind: 'repaired' };
 
-/** What is to become of a state that this session has claimed. */
+/** Outcome of a state that this session has claimed. */
 export type VolumeOutcome =
   /**
-   * Without a record the step leaves nothing behind. `rests`: nothing runs where it leads to, until an event comes. `cycle`: what it was decided by is of that cycle,
-   * and so it may be committed only then.
+   * `record: undefined`: commit without writing a record. `rests`: the successor waits for an event. `cycle`: the decision
+   * read other instances in this cycle and may only be committed in it (I11).
    */
   | {
       readonly kind: 'commit';
@@ -67,43 +67,43 @@ export type VolumeOutcome =
   | { readonly kind: 'fail'; readonly record: FailureRecord }
   | { readonly kind: 'retry'; readonly attempt: Attempt }
   | { readonly kind: 'refuse'; readonly reason: string }
-  /** `written`: of the file that says so. */
+  /** `written`: of the file that has this `notBefore`. */
   | { readonly kind: 'defer'; readonly notBefore: string; readonly written?: string }
-  /** Nothing runs there until an event comes. */
+  /** The state waits for an event. */
   | { readonly kind: 'wait' }
   | { readonly kind: 'release' };
 
-/** A change on its way. A step that meets an error stays where it is, and goes on from there next time. */
+/** The settlement of one claimed state. After an error the next call continues from `progress`. */
 export interface Step {
   readonly name: string;
   readonly change: VolumeOutcome;
   progress: 'new' | 'staged' | 'committed' | 'published' | 'settled';
-  /** The file that holds its record, as long as it has to be there. */
+  /** The staged file with its record, while that is needed. */
   staged: string | undefined;
-  /** Its flag may have been set, whatever the reply was. */
+  /** Its `done/` flag may have been set, whatever the reply was. */
   tried: boolean;
-  /** Somebody else had committed this state, or it is given back as it was: ours counts for nothing. */
+  /** Another session has committed this state, or it was released unchanged: this step does not count. */
   lost: boolean;
   /** The successor is published and claimed by this session. */
   followed: boolean;
-  /** Why it is not settled yet. */
+  /** The error of the last call. */
   error: unknown;
 }
 
-/** I4: asked before each change. Publishing may still land in the buffer after the phase. */
+/** I4: asked before each change. A publication may still finish in the buffer after the phase. */
 export interface PhaseGuard {
   readonly canBegin: () => boolean;
   readonly canFinish: () => boolean;
   /** Cycles since the epoch. */
   readonly cycle?: number;
-  /** Claim the successor of what is committed, then publish it. */
+  /** Claim each successor before it is published. */
   readonly follow: boolean;
 }
 
 export interface Recovering {
-  /** This session's claims that are not `held` are dropped too: a network may repeat a link after the claim was released. */
+  /** Claims of this session that are not held are dropped too: a network may repeat a link after the claim was released. */
   readonly isHeld?: (name: string) => boolean;
-  /** Of what the dead have left, not this session's part only: who has nothing else to do does what others may not come to. */
+  /** Recover all dead sessions' work, not only this session's share. Set when idle, in case the owner of a share is itself dead. */
   readonly all?: boolean;
 }
 
@@ -114,11 +114,11 @@ export interface Recovery {
   readonly dropped: readonly string[];
   /** States whose commit was finished for a dead session. */
   readonly finished: readonly string[];
-  /** Sessions that any of it was done for. */
+  /** Dead sessions that this call recovered anything of. */
   readonly of: readonly string[];
-  /** States that another program has claimed: their flags hold no session, and are never broken. */
+  /** States claimed by another program: their flags name no session, and are never removed. */
   readonly foreign: readonly string[];
-  /** What could not be dealt with, and why, told once: nothing else waits for it. */
+  /** Entries that could not be handled, with their error codes; each is reported once. */
   readonly passedOver: readonly string[];
 }
 
@@ -126,17 +126,17 @@ export interface HeldClaim {
   readonly state: string;
   readonly machine: string | undefined;
   readonly stage: 'claimed' | 'ready' | 'running' | 'finished';
-  /** ISO 8601, volume time: of the claim. */
+  /** When it was claimed: ISO 8601, volume time. */
   readonly since: string;
   readonly attempt: number;
 }
 
-/** What an event did, for people: the record of the step has all of it. */
+/** What an event did, in the journal; the commit record is complete. */
 export interface JournalEvent {
   readonly event: string;
   readonly outcome: EventOutcome;
   readonly from: string;
-  /** Undefined where it was refused. */
+  /** Undefined if it was refused. */
   readonly to?: string;
 }
 
@@ -151,9 +151,9 @@ export interface JournalEntry {
   readonly session: string;
   /** 0 for a step that events or timers decided, without a tick. */
   readonly attempt: number;
-  /** Of such a step: the first events that were applied, none where it only set timers. */
+  /** The first events that such a step applied; empty if it only set timers. */
   readonly events?: readonly JournalEvent[];
-  /** `lost`: ticked, but somebody else's commit counts. */
+  /** `lost`: ticked, but another session's commit counts. */
   readonly result: 'done' | 'failed' | 'retry' | 'lost' | 'released';
 }
 
@@ -162,61 +162,61 @@ export interface VolumeOperations {
   readonly phases: PhaseLengths;
   /** Milliseconds. */
   readonly lease: number;
-  /** The volume's time, or undefined while it is too uncertain to act on. */
+  /** The volume's time; undefined while it is too uncertain to act on. */
   time(): Interval | undefined;
-  /** How uncertain it is, ms. */
+  /** Uncertainty of the volume's time, ms. */
   uncertainty(): number;
-  /** The volume's time as far as it was ever known, ISO 8601: for people, and for pauses. */
+  /** Best estimate of the volume's time, ISO 8601: for records, logs and pauses. */
   stamp(): string;
   /**
-   * Is this volume still the one that was opened, and this session still alive to the others? Throws
-   * `volume-gone`.
+   * `broken`: another session has expired this session's lease. Throws `volume-gone` if the directory is no longer the volume
+   * that was opened.
    */
   check(): Promise<'alive' | 'broken'>;
-  /** Without a beat from then on (monotonic, ms): a tick that hangs must not hold its states for ever. */
+  /** Stops the heartbeat at this time (monotonic, ms): a tick that hangs must not hold its states for ever. */
   setDeadline(monotonic: number): void;
-  /** An earlier session under this worker's name that is alive. */
+  /** A live session of the same worker name that started earlier. */
   rival(): Promise<Token | undefined>;
   /** Sets the flag in `workers/`. False while a dead session's flag is still there, or if it is too late. */
   register(guard: PhaseGuard): Promise<boolean>;
-  /** False if it is too late for that. */
+  /** False if it is too late in the phase. */
   withdraw(guard: PhaseGuard): Promise<boolean>;
   readRoster(): Promise<ClusterView>;
   /**
-   * `arrived`: names that the volume has told of since the last snapshot; without it, everything that has
-   * changed is listed. `glance`: one just taken, not to be taken again. What is due is due as this cycle began: whoever
-   * takes one in the same cycle finds the same to be due.
+   * `arrived`: names that the volume has reported since the last snapshot; without it, everything that has changed is listed.
+   * `view`: read in this cycle already. Events and delays are due by the start of the cycle, so all snapshots of one cycle
+   * agree on them.
    */
-  snapshot(arrived?: ReadonlySet<string>, glance?: ClusterView): Promise<Snapshot>;
-  /** Staged records of other sessions whose commit may still have to be finished. */
+  snapshot(arrived?: ReadonlySet<string>, view?: ClusterView): Promise<Snapshot>;
+  /** Number of staged records of other sessions whose commit may still have to be finished. */
   countUnfinishedCommits(): Promise<number>;
   /**
-   * `finished`: it had been committed before; the claim is dropped again. `late`: it had been, but the
-   * claim still stands, and has to be dropped in another guard. `delayed`: its next attempt is to come.
+   * `finished`: the state was committed before; the claim is dropped again. `late`: it was committed, but the phase has ended,
+   * and the claim must be dropped later. `delayed`: its next attempt is in the future.
    */
   claim(
     name: string,
     guard: PhaseGuard,
   ): Promise<'ours' | 'taken' | 'finished' | 'late' | 'delayed'>;
   readState(name: string): Promise<StateRead>;
-  /** The last state file that an instance had in Worker Assignment; throws for one that no machine looks at. */
+  /** The last state file of an instance in Worker Assignment. Throws if no machine names the instance as a sensor. */
   sensor(instance: string): StateFile | undefined;
   /** The steps of its instance, up to this state file. */
   history(name: string): Promise<readonly PastStep[]>;
-  /** Events that wait for a state that this session has claimed: as of the last snapshot, in order. */
+  /** Events for a state that this session has claimed: as of the last snapshot, in order. */
   events(name: string): Promise<readonly PendingEvent[]>;
-  /** Those that are kept where it works: what runs its machines looks there too. */
+  /** Configurations stored on the volume. */
   readonly configurations: Pick<Configurations, 'get' | 'list'>;
   /** Tokens of all sessions that may be alive, this one included. */
   sessions(): Promise<readonly Token[]>;
-  /** From now on this session has these machines, and no others: others see that in `sessions()`. */
+  /** Replaces the machines of this session, as other sessions see them in `sessions()`. */
   announce(known: KnownMachines): Promise<void>;
   settle(steps: readonly Step[], guard: PhaseGuard): Promise<void>;
-  /** Breaks the leases of the dead, drops their claims, finishes what they owed. */
+  /** Breaks the leases of dead sessions, drops their claims, finishes their commits. */
   recover(cycle: number, guard: PhaseGuard, how?: Recovering): Promise<Recovery>;
   /**
-   * In Update System: makes failed states available again that have failed for what their file said, and whose file has
-   * another content by now, or may run by now (`runs`): some of them in each call. Returns their names.
+   * In Update System: makes failed states available again that failed because of their file, if the file has changed or may
+   * run by now (`runs`). Checks some of them in each call. Returns their names.
    */
   bringBack(
     cycle: number,
@@ -224,14 +224,14 @@ export interface VolumeOperations {
     runs: (file: StateFile) => Promise<boolean>,
   ): Promise<readonly string[]>;
   /**
-   * In Update System, until `isBusy`: moves what was done long ago to the archive, a bounded part of it.
-   * Returns how many states.
+   * In Update System, until `isBusy`: moves states that were done long ago to the archive, a bounded number in each call.
+   * Returns the number of moves.
    */
   archive(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<number>;
   journal(entries: readonly JournalEntry[]): Promise<void>;
-  /** Says what this session holds, for people: claims are links to one file, and have no time of their own. */
+  /** Publishes what this session holds, for status commands: claims are links to one file, and have no time of their own. */
   reportClaims(held: readonly HeldClaim[]): Promise<void>;
-  /** Takes down everything this session has set up. */
+  /** Removes the files and flags of this session. */
   leave(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 /**
- * I10 has a term: an event's id counts once for thirty days after what came of it. Older outcomes are removed while workers
- * have nothing better to do, so that `outcomes/` does not grow for ever. Not those of events that are still in `events/`,
- * which would be applied again.
+ * Removes outcomes that are older than thirty days, while workers are idle, so that `outcomes/` does not grow for ever: I10
+ * holds for that time after the outcome of an event. Outcomes of events that are still in `events/` stay: those events would
+ * be applied again.
  */
 import { parseEventName } from '../machine/event.ts';
 import { Names } from './phases/names.ts';
@@ -10,31 +10,28 @@ import type { PhaseGuard } from './operations.ts';
 import { listInto, listOrNone, readText, removeIfContent } from './atomic-files.ts';
 import type { SessionContext } from './session-context.ts';
 
-/** Milliseconds. */
-const DAY = 86_400_000;
-const KEPT = 30 * DAY;
-/** Between two listings. */
-const EVERY = 3_600_000;
-/** Of ids, in one Update System. */
-const LOOKS = 2000;
+const KEPT_MS = 30 * 86_400_000;
+const LISTING_INTERVAL_MS = 3_600_000;
+const MAX_IDS_PER_CYCLE = 2000;
+/** Cycles after which another worker owns the removal. */
 const CYCLES_PER_ROUND = 256;
 
 export interface OutcomeLimitPorts {
   readonly monotonic: () => number;
-  /** The volume's time at the earliest, ms; undefined while it is too uncertain. */
+  /** The earliest possible volume time, ms; undefined while it is too uncertain. */
   readonly volumeTime: () => number | undefined;
   readonly living: () => readonly string[];
-  /** The volume's time when it was made, ms: nothing in it is older. */
+  /** The volume's time when it was created, ms: nothing in it is older. */
   readonly created: number;
 }
 
 export class OutcomeLimit {
   readonly #context: SessionContext;
   readonly #ports: OutcomeLimitPorts;
-  /** On our monotonic clock. */
+  /** On our monotonic clock, ms. */
   #listed = Number.NEGATIVE_INFINITY;
-  /** Of the last listing, and how many of them are still to be looked at. */
   #ids = new Names();
+  /** Ids of the last listing that are still to be checked: the first ones in `#ids`. */
   #left = 0;
 
   constructor(context: SessionContext, ports: OutcomeLimitPorts) {
@@ -42,34 +39,34 @@ export class OutcomeLimit {
     this.#ports = ports;
   }
 
-  /** In Update System only, while there is nothing better to do. */
+  /** In Update System only, until `isBusy`. */
   async keep(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<void> {
     const { token, passedOver } = this.#context;
     const mayGoOn = (): boolean => !isBusy() && guard.canBegin();
-    const oldest = (this.#ports.volumeTime() ?? Number.NEGATIVE_INFINITY) - KEPT;
+    const oldest = (this.#ports.volumeTime() ?? Number.NEGATIVE_INFINITY) - KEPT_MS;
     const round = Math.floor(cycle / CYCLES_PER_ROUND);
     const isOurs = ownsKey('outcomes', token.session, this.#ports.living(), round);
     if (!isOurs || oldest < this.#ports.created || !mayGoOn()) return;
     if (this.#left === 0) await this.#list();
     if (this.#left === 0) return;
     const pending = await this.#pending();
-    for (let looks = 0; looks < LOOKS && this.#left > 0 && mayGoOn(); looks += 1) {
+    for (let count = 0; count < MAX_IDS_PER_CYCLE && this.#left > 0 && mayGoOn(); count += 1) {
       const id = this.#ids.at(this.#left - 1);
       if (!pending.has(id)) {
         await passedOver.guard(`outcomes/${id}`, () => this.#forget(id, oldest, mayGoOn));
       }
-      // What was cut short comes first the next time.
+      // An id whose check was cut short comes first the next time.
       if (mayGoOn()) this.#left -= 1;
     }
   }
 
-  /** Not again for an hour. */
+  /** Lists the ids, at most once an hour. */
   async #list(): Promise<void> {
     const now = this.#ports.monotonic();
-    if (now - this.#listed < EVERY) return;
+    if (now - this.#listed < LISTING_INTERVAL_MS) return;
     this.#listed = now;
     const ids = new Names();
-    // Later generations are looked at with the first.
+    // Later generations are checked with the first.
     const push = (name: string): void => void (/^\.|\+/.test(name) || ids.push(name));
     await listInto(this.#context.files, this.#context.layout.outcomes, { push });
     [this.#ids, this.#left] = [ids, ids.size];
@@ -81,7 +78,7 @@ export class OutcomeLimit {
     return new Set(names.flatMap((name) => parseEventName(name)?.id ?? []));
   }
 
-  /** All of its generations, the last one first, or none. */
+  /** Removes all generations of an outcome, the last one first, unless one of them is too recent. */
   async #forget(id: string, oldest: number, mayGoOn: () => boolean): Promise<void> {
     const { files, layout } = this.#context;
     const found: { readonly path: string; readonly text: string }[] = [];

@@ -1,4 +1,4 @@
-/** The volume as people ask about it: read without joining, changing nothing. */
+/** The volume as status commands show it: read without joining, changing nothing. */
 import { z } from 'zod';
 import { subjectOfProblem } from '../machine/dropped.ts';
 import { isStateName } from '../machine/name.ts';
@@ -18,26 +18,26 @@ import { readRoster } from './snapshot.ts';
 import { MAX_TOKEN_BYTES, parseToken, type Token } from './token.ts';
 import { readSigns, type Signs } from './vitals.ts';
 
-export interface Claimed {
+export interface ClaimInfo {
   readonly state: string;
   /** Undefined for a foreign flag. */
   readonly token: Token | undefined;
-  /** What its worker says about it. */
+  /** Reported by its worker. */
   readonly held: HeldClaim | undefined;
-  /** Of a foreign flag: when it was made, ms, volume time. */
+  /** When a foreign flag was created, ms, volume time. */
   readonly since?: number;
 }
 
 /** A flag in `workers/`. */
-export interface Registered {
+export interface WorkerFlagInfo {
   readonly name: string;
   /** Undefined for a foreign flag: of the original program, or left behind by it. */
   readonly session: string | undefined;
-  /** When it was made, ms, volume time. */
+  /** When it was created, ms, volume time. */
   readonly since: number;
 }
 
-/** What a state file says of where its instance is. */
+/** Machine and state of an instance, from its state file. */
 export interface InstancePlace {
   /** NAME or NAME:VERSION. */
   readonly machine: string;
@@ -48,24 +48,23 @@ export interface InstancePlace {
 export interface Overview {
   readonly paused: boolean;
   readonly census: Census;
-  readonly inProgress: readonly Claimed[];
-  /** Why what failed has failed: the first ones by name. */
+  readonly inProgress: readonly ClaimInfo[];
+  /** Failures of the first MAX_REASONS states, by name. */
   readonly failed: readonly FailureRecord[];
-  /** What is wrong with files that were dropped into `events/`, a sentence each: the first ones by name. */
+  /** Problems of files that were dropped into `events/`, a sentence each: the first MAX_REASONS by name. */
   readonly problems: readonly string[];
   /** Workers that registered as available, by name. */
-  readonly registered: readonly Registered[];
-  /** Sessions there are. */
+  readonly registered: readonly WorkerFlagInfo[];
   readonly sessions: readonly Token[];
-  /** What their leases say. */
+  /** The leases of the sessions. */
   readonly signs: Signs;
   readonly tails: Tails;
 }
 
-/** Of each kind. */
+/** Failures that are read; problems, too. */
 const MAX_REASONS = 1000;
 
-/** As `reportClaims` writes it: JSON has no key for what is undefined. */
+/** The format that `reportClaims` writes: JSON has no key for an undefined value. */
 type HeldFile = readonly (Omit<HeldClaim, 'machine'> & { readonly machine?: string | undefined })[];
 
 const heldSchema: z.ZodType<HeldFile> = z.array(
@@ -78,7 +77,7 @@ const heldSchema: z.ZodType<HeldFile> = z.array(
   }),
 );
 
-/** `counter`: kept from one look to the next. */
+/** `counter`: kept from one call to the next. */
 export async function readOverview(
   files: HistoryFiles,
   layout: Layout,
@@ -102,9 +101,9 @@ export async function readClaims(
   files: Files,
   layout: Layout,
   names: readonly string[],
-): Promise<Claimed[]> {
+): Promise<ClaimInfo[]> {
   const held = new Map<string, Map<string, HeldClaim>>();
-  const claims: Claimed[] = [];
+  const claims: ClaimInfo[] = [];
   for (const state of names) {
     const text = await readIfAllowed(files, layout.flag('in_progress', state), MAX_TOKEN_BYTES);
     if (text === undefined) continue;
@@ -121,12 +120,12 @@ export async function readClaims(
   return claims;
 }
 
-async function readRegistered(files: Files, layout: Layout): Promise<Registered[]> {
-  const registered: Registered[] = [];
+async function readRegistered(files: Files, layout: Layout): Promise<WorkerFlagInfo[]> {
+  const registered: WorkerFlagInfo[] = [];
   for (const { name, session } of await readRoster(files, layout)) {
     const since = (await files.stat(layout.flag('workers', name)))?.mtime;
     if (since === undefined) continue;
-    // Of a foreign flag the name is all that is known.
+    // A foreign flag has a name, and no session.
     registered.push({ name, session: session === name ? undefined : session, since });
   }
   return registered.sort((a, b) => compareCodePoints(a.name, b.name));
@@ -181,7 +180,7 @@ async function readProblems(files: Files, layout: Layout): Promise<string[]> {
   return problems.filter((problem) => problem !== '');
 }
 
-/** `prefix`: only of sessions whose names begin so. */
+/** Tokens of all sessions whose names begin with `prefix`. */
 export async function readSessions(
   files: Files,
   layout: Layout,
@@ -202,8 +201,8 @@ export async function readSessions(
 }
 
 /**
- * Names of done states of which no journal that was read says anything: with journals moved away, or flags that are not a
- * worker's. None where journals were read in part, and some where there are many.
+ * Names of done states that are in no journal: the journals were moved away, or the flags are not a worker's. Empty if
+ * journals were read in part only; at most MAX_REASONS names.
  */
 export async function doneWithout(
   files: HistoryFiles,
@@ -222,7 +221,7 @@ export async function doneWithout(
   return names;
 }
 
-/** Undefined for a state file that is not there, or does not parse. */
+/** Undefined for a state file that does not exist, or does not parse. */
 export async function placeOf(
   files: Files,
   layout: Layout,

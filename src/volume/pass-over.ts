@@ -1,11 +1,11 @@
 /**
- * One bad entry stops one entry. What others have put into our directories, or keep from us (a directory in a flag's place, a
- * link, another user's file), is passed over and told, and everything else goes on. What says something about the volume
- * itself (EIO, ENOSPC, ESTALE) is thrown: then nothing is known of any entry (I8).
+ * One bad entry stops one entry. An entry that other programs or users have put into our directories, or made unreadable (a
+ * directory in a flag's place, a link, another user's file), is passed over and reported, and everything else goes on. Errors
+ * of the volume itself (EIO, ENOSPC, ESTALE) are thrown: then nothing is known of any entry (I8).
  */
 import { errnoOf } from './files.ts';
 
-const OF_AN_ENTRY = new Set([
+const ENTRY_ERRNOS = new Set([
   'EACCES',
   'EPERM',
   'ELOOP',
@@ -20,12 +20,12 @@ const OF_AN_ENTRY = new Set([
   'EBUSY',
 ]);
 
-/** Entries that were passed over: told once each, as long as they stay. */
+/** Entries that were passed over: each is reported once while its error stays the same. */
 export class PassedOver {
   readonly #known = new Map<string, string>();
-  #untold: string[] = [];
+  #unreported: string[] = [];
 
-  /** `entry`: below the volume, for people. False if it was passed over; throws what is not about this entry. */
+  /** `entry`: its path below the volume, for the log. False if it was passed over; throws errors that are not of this entry. */
   async guard(entry: string, act: () => Promise<unknown>): Promise<boolean> {
     try {
       await act();
@@ -33,15 +33,15 @@ export class PassedOver {
       return true;
     } catch (error) {
       const code = errnoOf(error);
-      if (code === undefined || !OF_AN_ENTRY.has(code)) throw error;
-      if (this.#known.get(entry) !== code) this.#untold.push(`${entry} (${code})`);
+      if (code === undefined || !ENTRY_ERRNOS.has(code)) throw error;
+      if (this.#known.get(entry) !== code) this.#unreported.push(`${entry} (${code})`);
       this.#known.set(entry, code);
       return false;
     }
   }
 
-  /** Since it was asked last. */
+  /** Entries that were passed over since the last call. */
   take(): readonly string[] {
-    return this.#untold.splice(0);
+    return this.#unreported.splice(0);
   }
 }

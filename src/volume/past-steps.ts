@@ -1,4 +1,4 @@
-/** The steps of an instance, as a tick may ask for them. */
+/** Reads the past steps of an instance for a tick. */
 import type { PastStep } from '../machine/definition.ts';
 import { parseStateName, stateName } from '../machine/name.ts';
 import { pastStep } from '../machine/past-step.ts';
@@ -8,7 +8,7 @@ import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import { wholeOf } from './torn-write.ts';
 
-/** Up to the state file `last`. Throws for a file that somebody has taken away, or made unreadable. */
+/** Steps up to the state file `last`. Throws if a file is missing or unreadable. */
 export async function readPastSteps(
   files: Files,
   layout: Layout,

@@ -1,4 +1,4 @@
-/** Events that are on their way, as a user asks about them: timers that run, and events that nothing has applied yet. */
+/** Pending events for commands: running timers, and events that no step has applied yet. */
 import type { Json } from '../machine/definition.ts';
 import { isCaused, parseEvent, parseEventName, type EventName } from '../machine/event.ts';
 import { parseStateName } from '../machine/name.ts';
@@ -17,18 +17,18 @@ export interface QueuedEvent {
   /** ISO 8601, volume time: when it was sent, or when a delayed one is due. */
   readonly time: string;
   readonly isDelayed: boolean;
-  /** A machine has set it for the time that its instance stays in a state. */
+  /** Set by a machine for as long as its instance stays in a state. */
   readonly isTimer: boolean;
-  /** Undefined where its file cannot be read, or says something else. */
+  /** Undefined if its file cannot be read or does not parse. */
   readonly event: string | undefined;
   readonly details?: Json;
   readonly originator?: string;
   readonly timestamp?: string;
-  /** Undefined for one that counts wherever its instance is. */
+  /** The state file that it counts for; undefined if it counts in any state. */
   readonly since?: string;
 }
 
-/** Of which instances there are events in a listing, each one's in order. */
+/** Events in a listing by instance, in order. */
 export async function listPending(
   files: Files,
   layout: Layout,
@@ -40,7 +40,7 @@ export async function listPending(
   return Map.groupBy(found, ({ to }) => to);
 }
 
-/** One that was applied, or taken away, meanwhile is undefined. */
+/** Undefined for an event that was applied or removed meanwhile. */
 export async function readPending(
   files: Files,
   layout: Layout,
@@ -68,9 +68,9 @@ export async function readPending(
   };
 }
 
-/** False for a timer that was set in an earlier state of its instance, which it has left: nothing will come of it. */
+/** False for a timer that was set in a state that its instance has left: it will be ignored. */
 export function stillCounts({ since, to }: QueuedEvent, at: string | undefined): boolean {
-  // Of an XState machine `since` names a timer, not a state file.
+  // In XState machines `since` names a timer, not a state file.
   const isStateFile = since !== undefined && parseStateName(since)?.instance === to;
   return !isStateFile || since === at;
 }

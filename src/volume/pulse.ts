@@ -1,4 +1,4 @@
-/** One beat of a session's proof of life: what the heartbeat's thread does at every interval. */
+/** One beat of a session's lease: the heartbeat thread runs it at every interval. */
 import type { ClockSample } from './phases/volume-clock.ts';
 import { NOT_A_FILE } from './atomic-files.ts';
 import { errnoOf } from './files.ts';
@@ -18,8 +18,8 @@ export interface HostMoment {
 }
 
 /**
- * Milliseconds. Monotonic clocks may stand still while a host sleeps, so the wall clock is asked as well: one that was set
- * forwards makes a session more careful, and nothing else.
+ * Milliseconds between two moments. A monotonic clock may stand still while its host sleeps, so the wall clock is read as
+ * well: one that was set forwards only makes a session more careful.
  */
 export function silenceSince(began: HostMoment, now: HostMoment): number {
   return Math.max(now.monotonic - began.monotonic, now.wall - began.wall);
@@ -28,12 +28,12 @@ export function silenceSince(began: HostMoment, now: HostMoment): number {
 export type Beat =
   /** `began`: before the write. */
   | { readonly kind: 'beat'; readonly began: HostMoment; readonly sample: ClockSample }
-  /** A tick is past its deadline, or the volume did not take it: no proof of life this time. */
+  /** A tick is past its deadline, or the write failed: the lease was not renewed. */
   | { readonly kind: 'silent' }
-  /** The lease is gone: somebody broke it. */
+  /** Another session has removed the lease. */
   | { readonly kind: 'broken' };
 
-const GONE = ['ENOENT', ...NOT_A_FILE];
+const LEASE_GONE_ERRNOS = ['ENOENT', ...NOT_A_FILE];
 
 export class Pulse {
   readonly #ports: PulsePorts;
@@ -56,20 +56,20 @@ export class Pulse {
       const sample = { before, after, mtime, monotonic: ports.monotonic() };
       return { kind: 'beat', began, sample };
     } catch (error) {
-      // Only a lease that is gone, or in whose place something else is, means the end; a failing volume may come back.
-      return { kind: GONE.includes(errnoOf(error) ?? '') ? 'broken' : 'silent' };
+      // Only a lease that is gone or replaced ends the session; a failing volume may come back.
+      return { kind: LEASE_GONE_ERRNOS.includes(errnoOf(error) ?? '') ? 'broken' : 'silent' };
     }
   }
 }
 
 export const COUNTER_BYTES = 16;
 
-/** The lease's content: of fixed width, so that rewriting it in place never leaves a mixture. */
+/** The content of a lease, of fixed width: rewriting it in place never leaves a mixture. */
 export function formatCounter(counter: number): string {
   return `${String(counter).padStart(15, '0')}\n`;
 }
 
-/** Undefined for anything else than a counter: strange values are no information. */
+/** Undefined for content that is not a counter. */
 export function parseCounter(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{15}\n$/.test(text) ? Number(text) : undefined;
 }

@@ -1,4 +1,4 @@
-/** Reading a claimed state file, whoever put it there and whatever it is. */
+/** Reads a claimed state file; any user or program may have written anything there. */
 import { MAX_STATE_BYTES } from '../machine/state-file.ts';
 import { instanceProblem, parseStateName, stepProblem } from '../machine/name.ts';
 import { readTried, writtenAt } from './attempts.ts';
@@ -27,7 +27,7 @@ export async function readState(context: SessionContext, name: string): Promise<
     return { kind: 'text', bytes, attempts, refusedBy, written };
   } catch (error) {
     const code = errnoOf(error);
-    // Only this says something about the file; other errors say something about the volume.
+    // Only these are about the file; other errors are about the volume.
     if (code !== 'EACCES' && code !== 'EPERM' && code !== 'ELOOP') throw error;
     return {
       kind: 'unreadable',
@@ -37,7 +37,7 @@ export async function readState(context: SessionContext, name: string): Promise<
   }
 }
 
-/** Reading a FIFO hangs, a device may do anything, a symbolic link may lead to either. */
+/** Reads regular files only: a FIFO blocks, a device may do anything, a symbolic link may lead to either. */
 function refuseUnread(stat: Stat): StateRead | undefined {
   if (stat.kind !== 'file') {
     const what = stat.kind === 'directory' ? 'a directory' : 'a link, FIFO, socket or device';

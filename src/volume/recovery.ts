@@ -1,7 +1,7 @@
 /**
- * Finishing for the dead; `lease-watch.ts` says who that is. A dead session's lease is broken first, so that it learns of it
- * when it comes back; then its claims are dropped, and what it had staged is finished from the records (the sweep). All of
- * it may be done by several workers at once, or half, and again.
+ * Recovery of dead sessions, which `lease-watch.ts` detects. First the dead session's lease is broken, so that the session
+ * notices if it comes back; then its claims are dropped, and its staged commits are finished from their records (the sweep).
+ * Several workers may do this at once, or half of it, and repeat it.
  */
 import { isStateName } from '../machine/name.ts';
 import { parseCommitRecord } from '../machine/record.ts';
@@ -26,16 +26,16 @@ interface Claim {
   readonly token: Token;
 }
 
-/** Is this state, or this staged file, for us to deal with? */
+/** Is this state, or this staged file, in this session's share? */
 type IsMine = (key: string) => boolean;
 
 /**
- * Claims are looked through so many times a lease, for those that nobody would let go of; deaths known meanwhile
- * make it at once, and have all of them read.
+ * Claims are scanned this many times per lease, for those that no session would release; a dead session causes a scan at
+ * once, which reads all of them.
  */
 const SCANS_PER_LEASE = 4;
-/** A claim that stays is read again after so many: its name may have been claimed anew in between. */
-const SCANS_TRUSTED = 16;
+/** A known claim is read again after this many scans: its name may have been claimed anew in between. */
+const SCANS_PER_REREAD = 16;
 
 type Report = Record<'broken' | 'dropped' | 'finished' | 'of', string[]> &
   Pick<Recovery, 'foreign'>;
@@ -56,18 +56,18 @@ export class Recoverer {
   readonly #lease: number;
   readonly #monotonic: () => number;
   readonly #leases: LeaseWatch;
-  /** As they were read last: of others, and ours. */
+  /** From the last scan: claims of other sessions, and of this one. */
   #claims: Claim[] = [];
   #own: string[] = [];
   /** States that another program has claimed. */
   #foreign: readonly string[] = [];
-  /** Those of ours that nobody here knew of then. */
+  /** Claims of this session that it did not hold at the last scan. */
   #strays = new Set<string>();
   #scanned = Number.NEGATIVE_INFINITY;
   #scans = 0;
   /** Names of all claims at the last scan. */
   #listed = new Set<string>();
-  /** What was staged by sessions that are dead, and is dealt with; others in the same file may not be. */
+  /** SESSION/STATE of dead sessions' records that are finished; others in the same file may not be. */
   readonly #swept = new Set<string>();
 
   constructor(context: SessionContext, leases: LeaseWatch, lease: number, monotonic: () => number) {
@@ -77,7 +77,7 @@ export class Recoverer {
     this.#monotonic = monotonic;
   }
 
-  /** Looks at every lease there is. Changes nothing, so any phase will do. */
+  /** Reads all leases. Changes nothing on the volume: allowed in any phase. */
   observe(): Promise<void> {
     const claimants = this.#claims.map((claim) => claim.token.session);
     return this.#leases.observe([...claimants, ...this.#context.registered]);
@@ -127,7 +127,7 @@ export class Recoverer {
     await this.#forget(session);
   }
 
-  /** Without a death, only what is there for the second time is read: most claims come and go. */
+  /** Without `all`, reads only claims that the last scan listed too: most claims come and go. */
   async #scanClaims(all: boolean): Promise<void> {
     const { files, layout, token: own } = this.#context;
     const names = (await listOrNone(files, layout.flags('in_progress'))).filter(isStateName);
@@ -139,7 +139,7 @@ export class Recoverer {
     for (const name of names) {
       if (!all && !this.#listed.has(name)) continue;
       const before = known.get(name);
-      const isDue = (hash(name) + this.#scans) % SCANS_TRUSTED === 0;
+      const isDue = (hash(name) + this.#scans) % SCANS_PER_REREAD === 0;
       if (before !== undefined && !all && !isDue) {
         claims.push(before);
         continue;
@@ -159,7 +159,7 @@ export class Recoverer {
         continue;
       }
       claims.push({ name, text, token });
-      this.#leases.hearOf(token.session);
+      this.#leases.watch(token.session);
     }
     this.#claims = claims;
     this.#foreign = foreign;
@@ -168,8 +168,8 @@ export class Recoverer {
   }
 
   /**
-   * A link that the network repeats after its claim was released holds the state for whoever does not know
-   * of it, as long as he lives. Seen at two readings: a listing may be old, and show what was released.
+   * Releases claims that this session does not know of: a link that the network repeats after its claim was released would
+   * hold the state as long as this session lives. Seen in two scans: a stale listing may show a released claim.
    */
   async #dropStrays(isHeld: (name: string) => boolean, guard: PhaseGuard): Promise<void> {
     const before = this.#strays;
@@ -179,12 +179,12 @@ export class Recoverer {
     }
   }
 
-  /** Attempts are in the record of a state that is done or failed; what is left of them here is in nobody's way. */
+  /** Removes attempts of states that are done or failed, whose records have them, or that wait. */
   async #sweepAttempts(isMyPart: IsMine, guard: PhaseGuard): Promise<void> {
     const { files, layout } = this.#context;
     for (const name of await listOrNone(files, layout.internal('attempts'))) {
       if (!isStateName(name) || !isMyPart(name)) continue;
-      // Where it waits, nothing was tried: whoever was lost only looked.
+      // A state that waits was not tried: the lost session only read it.
       const isOver = this.#context.waiting.has(name) || (await isSettled(files, layout, name));
       if (!isOver) continue;
       if (!guard.canBegin()) return;
@@ -229,12 +229,12 @@ export class Recoverer {
     this.#claims = this.#claims.filter((claim) => !dropped.includes(claim.name));
   }
 
-  /** A state that kills whoever ticks it must not go round for ever. */
+  /** Counts a lost attempt, so that a state whose tick crashes its worker reaches `maximumAttempts`. */
   async #countLost(claim: Claim): Promise<void> {
     const { files, layout } = this.#context;
     const exists = await files.stat(layout.state(claim.name));
     if (exists === undefined || (await isSettled(files, layout, claim.name))) return;
-    // Nothing runs there.
+    // A state that waits has no tick.
     if ((await files.stat(layout.flag('waiting', claim.name))) !== undefined) return;
     await countAttempt(this.#context, claim.name, {
       attempt: 1,
@@ -247,7 +247,7 @@ export class Recoverer {
     });
   }
 
-  /** What a dead session staged is done, superseded, or (not seen in `done/`) left for later: see I8. */
+  /** Finishes the staged records of a dead session. Records whose flag is not seen in `done/` are left for later (I8). */
   async #sweep(
     session: string,
     isMyPart: IsMine,
@@ -274,7 +274,7 @@ export class Recoverer {
     }
   }
 
-  /** The flag decides, and it alone: it is whole, and never changes. What is staged says where to look. */
+  /** Only the flag in `done/` decides: it is complete, and never changes. The staged record says which flag to read. */
   async #finish(
     name: string,
     session: string,
@@ -284,25 +284,25 @@ export class Recoverer {
     const { files, layout } = this.#context;
     const doneText = await readText(files, layout.flag('done', name));
     if (doneText === undefined) {
-      // Done long ago, by somebody else, with all that followed from it?
+      // Archived: another session committed it long ago, and its effects are complete.
       if (await isArchived(files, layout, name)) return 'over';
       const staged = await readText(files, layout.internal('staging', session, file));
       return (await canNeverCommit(files, layout, name, staged ?? '')) ? 'over' : 'unseen';
     }
     const record = parseCommitRecord(doneText, name);
     if (record?.session !== session) return 'over';
-    // It may have died before this: a flag that the power takes must not leave a successor behind.
+    // The dead session may not have synced: a flag lost in a power cut must not leave a successor behind.
     await files.sync(layout.flags('done'));
     if (!(await publishFromRecord(this.#context, record, guard))) return 'late';
     await clearAttempts(this.#context, name);
     return 'finished';
   }
 
-  /** When nothing of it is left, the last traces of a dead session go too. */
+  /** Removes the last files of a dead session that has no claims and no staged records left. */
   async #forget(session: string): Promise<void> {
     const { files, layout } = this.#context;
     if (this.#claims.some((claim) => claim.token.session === session)) return;
-    // It may have come back and staged something: the sweep goes on.
+    // Records are left, or it has come back and staged more: the sweep goes on.
     if (!(await removeStaging(files, layout, session))) return;
     await remove(files, layout.internal('journal', `${session}.held`));
     for (const name of await listOrNone(files, layout.internal('sessions'))) {
@@ -314,8 +314,8 @@ export class Recoverer {
     for (const one of this.#swept) if (one.startsWith(`${session}/`)) this.#swept.delete(one);
   }
 
-  /** What others have committed is over; what has failed was committed by nobody, unless `done/` says so after all. */
-  async #isOwed(name: string, session: string): Promise<boolean> {
+  /** False if another session has committed it, if it is archived, or if it has failed without a flag in `done/`. */
+  async #isUnfinished(name: string, session: string): Promise<boolean> {
     const { files, layout } = this.#context;
     const done = await readText(files, layout.flag('done', name));
     if (done !== undefined) return parseCommitRecord(done, name)?.session === session;
@@ -323,21 +323,21 @@ export class Recoverer {
     return (await files.stat(layout.flag('failed', name))) === undefined;
   }
 
-  /** Records in other sessions' staging of which something may still come. */
+  /** Staged records of other sessions whose commit may still have to be finished. */
   async countUnfinishedCommits(): Promise<number> {
     const { files, layout, token, passedOver } = this.#context;
-    let owed = 0;
+    let count = 0;
     for (const session of await listOrNone(files, layout.internal('staging'))) {
       if (session === token.session) continue;
       const directory = layout.internal('staging', session);
       await passedOver.guard(`.flockwork/staging/${session}`, async () => {
         for (const file of await stagedFiles(files, layout, session)) {
           for (const name of await stagedStates(files, directory, file)) {
-            if (await this.#isOwed(name, session)) owed += 1;
+            if (await this.#isUnfinished(name, session)) count += 1;
           }
         }
       });
     }
-    return owed;
+    return count;
   }
 }

@@ -1,10 +1,10 @@
-/** A refused state on a volume: a note beside its attempts, or a failure for the content of its file. */
+/** The outcome of a refused state on a volume: a note beside its attempts, or a failure. */
 import { decideRefusal } from '../engine/refusal.ts';
 import type { Refusal } from '../engine/session.ts';
 import { failure, type ReadContext, type ReadState } from './claimed-task.ts';
 import type { VolumeOutcome, Token } from './operations.ts';
 
-/** `sessions`: those that may be alive, this one included. One that has refused this state once is not asked again. */
+/** `sessions`: all that may be alive, this one included. Those that have refused this state are not asked again. */
 export function refusalChange(
   name: string,
   refusal: Refusal,

@@ -1,4 +1,4 @@
-/** A worker's flag in `workers/`: set while it has room, unless somebody else is at work under its name. */
+/** Registers a worker as available while it has room, unless another live session has its name. */
 import { UserError } from '../machine/errors.ts';
 import type { VolumeOperations, Token, PhaseGuard } from './operations.ts';
 import type { Log } from '../engine/ports.ts';
@@ -6,7 +6,7 @@ import type { Log } from '../engine/ports.ts';
 export function nameInUse({ worker, host, pid, started }: Token): UserError {
   return new UserError(
     'name-in-use',
-    `another worker named ${worker} has been at work since ${started} (process ${pid} on ${host}); ` +
+    `another worker named ${worker} has run since ${started} (process ${pid} on ${host}); ` +
       'give this one another name with --name',
     { worker, host, pid },
   );
@@ -15,8 +15,8 @@ export function nameInUse({ worker, host, pid, started }: Token): UserError {
 export class Registration {
   readonly #session: VolumeOperations;
   readonly #log: Log;
-  /** Said once a session. */
-  #said: 'registered' | 'waiting' | undefined;
+  /** Each text is logged once a session. */
+  #logged: 'registered' | 'waiting' | undefined;
 
   constructor(session: VolumeOperations, log: Log) {
     this.#session = session;
@@ -28,14 +28,14 @@ export class Registration {
     const rival = await this.#session.rival();
     if (rival !== undefined) throw nameInUse(rival);
     if (await this.#session.register(guard)) {
-      if (this.#said !== 'registered') this.#log.info({}, 'registered');
-      this.#said = 'registered';
-    } else if (this.#said === undefined) {
+      if (this.#logged !== 'registered') this.#log.info({}, 'registered');
+      this.#logged = 'registered';
+    } else if (this.#logged === undefined) {
       this.#log.info(
         { lease: this.#session.lease },
-        'waiting: an earlier worker of this name is there, or was until a lease ago',
+        'waiting for the previous session of this worker name to expire',
       );
-      this.#said = 'waiting';
+      this.#logged = 'waiting';
     }
   }
 }

@@ -1,4 +1,4 @@
-/** What finished instances have come to: outputs, from the records in `done/` and in the archive. */
+/** Results of finished instances, from the records in `done/` and in the archive. */
 import type { Json } from '../machine/definition.ts';
 import { parseCommitRecord } from '../machine/record.ts';
 import { parseToken } from './token.ts';
@@ -12,31 +12,31 @@ import { placeOf } from './overview.ts';
 export interface Result {
   readonly instance: string;
   readonly machine: string | undefined;
-  /** In which it has ended. */
+  /** Its last state. */
   readonly state: string | undefined;
-  /** Undefined where the last step answered none: then `payload` is what there is. */
+  /** Undefined if the last step answered none: then there is `payload`. */
   readonly output?: Json;
   readonly payload?: Json;
   readonly worker: string | undefined;
-  /** ISO 8601, volume time; undefined where neither a record nor a journal tells. */
+  /** ISO 8601, volume time; undefined if neither a record nor a journal has it. */
   readonly finished: string | undefined;
-  /** It is a branch of a fork, whose output its join has. */
+  /** It is a branch of a fork: its join has its output. */
   readonly isBranch: boolean;
 }
 
-/** In order, then those that are archived, shard by shard. */
+/** Instances in order, then archived ones, shard by shard. */
 export async function* readResults(
   files: HistoryFiles,
   layout: Layout,
   isWanted: (instance: string) => boolean,
 ): AsyncGenerator<Result> {
-  const ends = new Ends(files, layout);
+  const ends = new EndTimes(files, layout);
   const inRoot = await lastSteps(files, layout.entries, isWanted);
   for (const one of inOrder(inRoot)) {
     const result = await readResult(files, layout, one, ends);
     if (result !== undefined) yield result;
   }
-  // With a state file in the root, it has gone on.
+  // An instance with a state file in the root has continued.
   const isArchived = (instance: string): boolean => !inRoot.has(instance) && isWanted(instance);
   for (const shard of await listShards(files, layout)) {
     for (const one of inOrder(await lastSteps(files, shard, isArchived))) {
@@ -51,7 +51,7 @@ async function readResult(
   files: HistoryFiles,
   layout: Layout,
   { instance, name }: InstanceName,
-  ends: Ends,
+  ends: EndTimes,
 ): Promise<Result | undefined> {
   if (!(await isDone(files, layout, name))) return undefined;
   const text = (await readDoneFlag(files, layout, name)) ?? '';
@@ -72,8 +72,8 @@ async function readResult(
   };
 }
 
-/** When steps that have left no record ended, as the journals say: read once, and only where it is asked for. */
-class Ends {
+/** End times of steps without a record, from the journals: read once, on the first call. */
+class EndTimes {
   readonly #files: HistoryFiles;
   readonly #layout: Layout;
   #known: Map<string, number> | undefined;

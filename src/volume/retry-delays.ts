@@ -1,8 +1,8 @@
 /**
- * Which pauses between attempts are over. The instant in a record is the volume's time as its worker knew
- * it; where clocks disagree (a volume that lets its clients stamp mtime) it may be hours away. So a pause
- * is over, too, for whoever has seen it for as long as it was to last, and a cycle, on its own monotonic clock; where
- * they agree, the volume's time comes first for everybody (I5).
+ * Which pauses between attempts are over. The instant in a record is the volume's time as its worker knew it; if clocks
+ * disagree (a volume that lets its clients stamp mtime) it may be hours away. So a pause is also over for a session that has
+ * seen it for its duration and one cycle, on its own monotonic clock. If clocks agree, the volume's time comes first for all
+ * sessions (I5).
  */
 import type { Attempt } from '../machine/record.ts';
 import type { Tried } from './attempts.ts';
@@ -19,7 +19,7 @@ export class RetryDelays {
     this.#cycle = cycle;
   }
 
-  /** `now`: of the volume's time at the earliest, ms, or undefined where that is not known. */
+  /** `now`: the earliest possible volume time, ms; undefined while it is not known. */
   isOver(name: string, { attempts, notBefore }: Tried, now: number | undefined): boolean {
     const due = Date.parse(notBefore ?? '');
     if (now === undefined || !(due > now)) return true;
@@ -42,7 +42,7 @@ export class RetryDelays {
   }
 }
 
-/** Both instants are from one clock, whichever it was. */
+/** Milliseconds: both instants are from the same clock. */
 function pauseAfter({ ended, notBefore }: Attempt): number {
   return Date.parse(notBefore ?? '') - Date.parse(ended);
 }

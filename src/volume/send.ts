@@ -1,4 +1,4 @@
-/** Putting an event into a volume from outside, and waiting for what becomes of it. */
+/** Sends an event to a volume from outside. */
 import { formatEvent, formatEventName } from '../machine/event.ts';
 import type { Message, Sent } from '../engine/engine.ts';
 import { ensureDirectory } from './directory.ts';
@@ -7,7 +7,7 @@ import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import { eventStatus } from './outcomes.ts';
 
-/** On the disk when it returns. `nonce`: what no other sender says, for the name of a file of its own. */
+/** The event is on the disk when this returns. `nonce`: unique to the sender, for the name of its temporary file. */
 export async function sendEvent(
   files: Files,
   layout: Layout,
@@ -15,20 +15,20 @@ export async function sendEvent(
   nonce: string,
 ): Promise<Sent> {
   const { delay = 0 } = file;
-  const standing = await eventStatus(files, layout, id);
-  if (standing.kind === 'over') return standing;
+  const status = await eventStatus(files, layout, id);
+  if (status.kind === 'over') return status;
   await ensureDirectory(files, layout.events);
   const temporary = `${layout.events}/.${id}.${nonce}`;
   await recreate(files, temporary, formatEvent(file));
   try {
     await files.sync(temporary);
-    // The volume's own time, where it stamps: senders' clocks may be hours apart.
+    // The volume's time stamp: senders' clocks may be hours apart.
     const now = (await files.stat(temporary))?.mtime ?? Number.NaN;
     const time = new Date(Math.floor(now) + delay).toISOString();
     const name = formatEventName({ time, isDelayed: delay > 0, id, to });
     await linkIfAbsent(files, temporary, layout.event(name), () => true);
     await files.sync(layout.events);
-    // Whoever has made that directory may not have come so far as to have it on the disk.
+    // The process that created that directory may not have synced it yet.
     await files.sync(layout.root);
     return { kind: 'sent', name };
   } finally {

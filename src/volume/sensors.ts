@@ -1,4 +1,4 @@
-/** Where other instances are, read in Worker Assignment, when nothing changes: everybody decides on the same world. */
+/** Reads sensor instances in Worker Assignment, when nothing changes: all workers decide on the same snapshot. */
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import { findState } from './archive.ts';
 import { lastState } from './chain.ts';
@@ -12,7 +12,7 @@ export class Sensors {
   readonly #instances: readonly string[];
   readonly #seen = new Map<string, { readonly step: number; readonly file: StateFile }>();
 
-  /** `instances`: those that some machine looks at. */
+  /** `instances`: the sensors of all machines. */
   constructor(files: Files, layout: Layout, instances: readonly string[]) {
     this.#files = files;
     this.#layout = layout;
@@ -25,7 +25,7 @@ export class Sensors {
       const last = await lastState(this.#files, this.#layout, instance, before);
       if (last === undefined || last.step === before) continue;
       const path = await findState(this.#files, this.#layout, last.name);
-      // Whoever claims it sees to that; nobody else has to stop for it.
+      // The session that claims this state handles the error.
       const bytes = await this.#files.read(path).catch(() => undefined);
       if (bytes === undefined) continue;
       const parsed = parseStateFile(await wholeOf(this.#files, this.#layout, last.name, bytes));
@@ -34,9 +34,9 @@ export class Sensors {
     }
   }
 
-  /** Throws for one that no machine has said it looks at. */
+  /** Throws for an instance that no machine names as a sensor. */
   read(instance: string): StateFile | undefined {
     if (this.#instances.includes(instance)) return this.#seen.get(instance)?.file;
-    throw new Error(`nobody looks at ${instance}: name it in the machine's sensors`);
+    throw new Error(`cannot read instance ${instance}: add it to the machine's sensors`);
   }
 }

@@ -1,4 +1,4 @@
-/** What every operation of one session on the volume needs: the port, the places, the token. */
+/** State shared by all operations of one session on the volume: files, paths, token, last snapshot. */
 import { ClaimTimer } from './claim-timer.ts';
 import { ensureDirectory } from './directory.ts';
 import { recreate, equals, linkIfAbsent, remove } from './atomic-files.ts';
@@ -13,66 +13,65 @@ import { fitToken, formatToken, type Token } from './token.ts';
 
 /** ext4 allows 65,000 links to an inode; GlusterFS 100, or as few as 38 where its bricks are ext4. */
 const LINKS_PER_TOKEN_FILE = 60_000;
-/** Records to a file: as many as fit what is read for one of them, where a file may have so many names. */
+/** Records per staged file, if a file may have so many names: more would exceed what is read for one of them. */
 const RECORDS_PER_BUNDLE = 256;
-/** What a volume says when a file has all the names it may have: GlusterFS says that there is no space. */
-const TOO_MANY_LINKS = ['EMLINK', 'ENOSPC', 'EDQUOT'];
+/** Errors at a limit of hard links: GlusterFS reports that there is no space. */
+const LINK_LIMIT_ERRNOS = ['EMLINK', 'ENOSPC', 'EDQUOT'];
 
-/** Numbers of announcements are larger than any of a token file that flags are links to. */
+/** Larger than the number of any token file that flags are links to. */
 const FIRST_ANNOUNCEMENT = 1_000_000;
 
-/** Bytes. */
-const LONGEST_NAME = 255;
+const MAX_FILE_NAME_BYTES = 255;
 
 export class SessionContext {
   readonly files: Files;
   readonly layout: Layout;
   readonly token: Token;
-  /** The content of every flag this session sets: by it, it knows its own. */
+  /** The content of every flag of this session, and only of those. */
   readonly tokenText: string;
   readonly stamp: () => string;
   /** States with failed attempts or refusals, as of the last snapshot. */
   attempted: Set<string> = new Set();
-  /** Those with a flag in `failed/`, as of then. */
+  /** States with a flag in `failed/`, as of the last snapshot. */
   failed: Names = new Names();
-  /** Events that were there then. */
+  /** Events in the last snapshot. */
   inbox: Inbox = NO_EVENTS;
-  /** Second copies of what was applied, or what the network or the power has brought back: to be taken away (I4). */
+  /** Event files to remove: copies of applied events, or files that the network or a power cut has brought back (I4). */
   readonly over: Set<string> = new Set();
-  /** Instances of these that have no open state. */
+  /** Instances in the inbox that have no open state. */
   orphans: readonly string[] = [];
-  /** States with a flag in `waiting/`, as of then, and those that this session has set. */
+  /** States with a flag in `waiting/`, as of the last snapshot, and those whose flags this session has set since. */
   waiting: Set<string> = new Set();
-  /** Those of them that were not open then. */
+  /** States that had a flag in `waiting/` and were not open. */
   overdue: readonly string[] = [];
-  /** Sessions with a flag in `workers/`, as of then. */
+  /** Sessions with a flag in `workers/`, as of the last snapshot. */
   registered: readonly string[] = [];
-  /** Records that one staged file may hold: each has a name of it in `done/`. */
+  /** Records that one staged file may hold: each flag in `done/` is one more name of it. */
   bundleSize: number = RECORDS_PER_BUNDLE;
-  /** Staged files, and the states in each that are not through. */
+  /** Staged files, and the states in each that are not settled. */
   readonly staged: Map<string, Set<string>> = new Map();
-  /** Times that something had to be staged under another name than the usual one. */
+  /** Number of times that a file was staged under another name than the usual one. */
   restagings = 0;
-  /** A further token file, which no flag is a link to: of the machines that this session has come to have. */
+  /** A token file with the machines that were announced last; no flag is a link to it. */
   #announcement: string | undefined;
-  /** The file that flags are links to, if there is one yet. */
+  /** The file that flags are links to, once there is one. */
   tokenFile: string | undefined;
-  /** Names of archived states that were claimed: somebody has put a file there again. */
+  /** Archived states that were claimed: a file of that name was put into the root again. */
   readonly reappeared: Set<string> = new Set();
-  /** Without clocks, no claim that we know of is old. */
+  /** The default has no clock, and no old claims. */
   claims: ClaimTimer = new ClaimTimer(() => [], Number.POSITIVE_INFINITY);
   readonly passedOver: PassedOver = new PassedOver();
-  /** States whose claim was to be made, or given up, and may have been. */
+  /** States whose claim may or may not exist: making or releasing it ended with an error. */
   readonly doubtful: Set<string> = new Set();
   #stagingMade = false;
   #tokenFiles = 0;
   #announcements = 0;
   #links = 0;
-  #allowed = LINKS_PER_TOKEN_FILE;
-  /** Names that a token file had when it was refused one more. */
-  #met = 0;
+  #maxLinks = LINKS_PER_TOKEN_FILE;
+  /** Links of a token file when it was last refused one more. */
+  #refusedAt = 0;
 
-  /** Surely nobody has taken this session for dead: what it has claimed is its own. */
+  /** True while no other session can have expired this session's lease; its claims are then certainly still its own. */
   readonly isSafe: () => boolean;
 
   constructor(
@@ -90,14 +89,14 @@ export class SessionContext {
     this.stamp = stamp;
   }
 
-  /** Makes the first token file, if there is none: until then nobody knows of this session. */
+  /** Creates the first token file, if there is none: until then no other session knows of this one. */
   async introduce(): Promise<void> {
     if (this.#tokenFiles === 0) await this.#addTokenFile();
   }
 
   /**
-   * Sets a flag with this session's token: one more name of a token file. I1. Room for the next one is made
-   * afterwards, so that nothing comes between the caller's look at the clock and the link (I4).
+   * Sets a flag (I1): one more hard link to a token file. A new token file for the next flag is created afterwards, so that
+   * nothing comes between the caller's reading of the clock and the link (I4).
    */
   async setFlag(path: string): Promise<'ours' | 'taken'> {
     await this.introduce();
@@ -106,29 +105,29 @@ export class SessionContext {
       if (outcome === 'ours') this.#links += 1;
       return outcome;
     } catch (error) {
-      if (TOO_MANY_LINKS.includes(errnoOf(error) ?? '')) await this.#meetLimit();
+      if (LINK_LIMIT_ERRNOS.includes(errnoOf(error) ?? '')) await this.#learnLinkLimit();
       throw error;
     } finally {
-      if (this.#links >= this.#allowed) await this.#addTokenFile();
+      if (this.#links >= this.#maxLinks) await this.#addTokenFile();
     }
   }
 
-  /** A limit is met at the same number again; a volume that is full is full at any. */
-  async #meetLimit(): Promise<void> {
+  /** An error at the same link count twice in a row is a link limit; errors at varying counts are a full disk. */
+  async #learnLinkLimit(): Promise<void> {
     if (this.#links === 0) return;
-    if (this.#links === this.#met) this.#allowed = this.#links;
-    this.#met = this.#links;
+    if (this.#links === this.#refusedAt) this.#maxLinks = this.#links;
+    this.#refusedAt = this.#links;
     await this.#addTokenFile();
   }
 
-  /** Did a staged file have all the names that it may have? From now on each holds fewer records. */
+  /** Is this the error of a staged file at its link limit? Then each holds fewer records from now on. */
   meetsBundleLimit(error: unknown): boolean {
-    if (!TOO_MANY_LINKS.includes(errnoOf(error) ?? '')) return false;
+    if (!LINK_LIMIT_ERRNOS.includes(errnoOf(error) ?? '')) return false;
     this.bundleSize = Math.ceil(this.bundleSize / 8);
     return true;
   }
 
-  /** The one before needs its name no longer: its flags are names enough. */
+  /** Replaces the token file. The earlier one lives on in its flags. */
   async #addTokenFile(): Promise<void> {
     const before = this.tokenFile;
     const number = this.#tokenFiles + 1;
@@ -142,12 +141,12 @@ export class SessionContext {
     if (before !== undefined) await remove(this.files, before);
   }
 
-  /** What there is of this session in `sessions/`. */
+  /** Paths of this session's files in `sessions/`. */
   get ownTokenFiles(): string[] {
     return [this.#announcement, this.tokenFile].filter((path) => path !== undefined);
   }
 
-  /** Flags keep the token that they were set with: by it this session knows its own. */
+  /** Replaces the announced machines. Flags keep the token that they were set with: it identifies them as this session's. */
   async announce(known: KnownMachines): Promise<void> {
     const before = this.#announcement;
     this.#announcements += 1;
@@ -162,10 +161,10 @@ export class SessionContext {
     return this.layout.internal('leases', this.token.session);
   }
 
-  /** A private file on the way to what is called `name`, which may be as long as a name can be. */
+  /** Path of a private temporary file for `name`, which may be as long as a file name can be. */
   draft(kind: string, name: string): string {
     const plain = `.${kind}.${name}`;
-    const isLong = Buffer.byteLength(plain) > LONGEST_NAME;
+    const isLong = Buffer.byteLength(plain) > MAX_FILE_NAME_BYTES;
     return this.staging(isLong ? `.${kind}.${hash(name)}` : plain);
   }
 
@@ -176,18 +175,18 @@ export class SessionContext {
   async ensureStaging(): Promise<void> {
     if (this.#stagingMade) return;
     await ensureDirectory(this.files, this.staging());
-    // A record survives a power cut only if the directory it is in does.
+    // A record survives a power cut only if its directory does.
     await this.files.sync(this.layout.internal('staging'));
     this.#stagingMade = true;
   }
 }
 
-/** Of several token files of one session, the one with the largest number says which machines it has. */
+/** Number of a token file: the file of a session with the largest number has its current machines. */
 export function numberOfTokenFile(fileName: string): number {
   return Number(/~(\d+)$/.exec(fileName)?.[1] ?? 1);
 }
 
-/** The session that a file in `sessions/` is about. */
+/** The session of a file in `sessions/`. */
 export function sessionOfTokenFile(fileName: string): string {
   return fileName.replace(/~\d+$/, '');
 }

@@ -1,4 +1,4 @@
-/** What is to become of claimed states, carried out: commits in bursts, everything else one by one. */
+/** Settles claimed states: commits in groups, all other outcomes one by one. */
 import { isArchived } from './archive.ts';
 import {
   clearAttempts,
@@ -23,12 +23,12 @@ export async function settle(
   const commits = steps.filter((step) => step.change.kind === 'commit');
   if (commits.length > 0) await commit(context, commits, guard);
   for (const step of steps) {
-    // I6: one that is settled has no claim, and what has its name may be another session's.
+    // I6: a settled step has no claim; a claim of its state may be another session's.
     if (step.change.kind === 'commit' || step.progress === 'settled') continue;
     if (!guard.canBegin()) return;
     try {
-      // An attempt is counted once, however often it takes to give the claim back.
-      if (step.progress === 'new' && !(await giveUp(context, step, guard))) continue;
+      // An attempt is counted once, however often releasing the claim is repeated.
+      if (step.progress === 'new' && !(await recordOutcome(context, step, guard))) continue;
       step.progress = 'published';
       const released = await releaseClaim(context, step.name, guard.canFinish);
       if (released) step.progress = 'settled';
@@ -39,14 +39,14 @@ export async function settle(
   await dropOver(context, guard.canFinish);
 }
 
-/** False if it is too late for this guard. What is noted of attempts nobody looks at while the claim stands. */
-async function giveUp(
+/** False if it is too late for this guard. No session reads the attempts of a state while it is claimed. */
+async function recordOutcome(
   context: SessionContext,
   { name, change }: Step,
   guard: PhaseGuard,
 ): Promise<boolean> {
   if (change.kind === 'fail') {
-    // Who was stopped for so long that others did it, and archived it, has no say in it.
+    // This session was stopped for so long that another one committed the state, and it was archived: that counts.
     if (await isArchived(context.files, context.layout, name)) return true;
     if (!(await putFailed(context, change.record, guard))) return false;
     await clearAttempts(context, name);
@@ -54,7 +54,7 @@ async function giveUp(
   else if (change.kind === 'refuse') await noteRefusal(context, name, change.reason);
   else if (change.kind === 'wait') {
     await markWaiting(context, name);
-    // Whoever was lost while it only looked has not tried anything.
+    // A session that was lost while it only read the state has not tried it.
     await removeAttempts(context.files, context.layout, name);
   } else if (change.kind === 'defer')
     await noteNotBefore(context, name, change.notBefore, change.written);

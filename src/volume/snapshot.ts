@@ -1,4 +1,4 @@
-/** What the volume looks like, in the words of the split. Nothing changes while workers read it (I4). */
+/** Reads the volume in Worker Assignment, as input of the split. Nothing changes while workers read it (I4). */
 import { problemName } from '../machine/dropped.ts';
 import { isStateName, parseStateName } from '../machine/name.ts';
 import type { RosterEntry } from './phases/assignment.ts';
@@ -16,7 +16,7 @@ import type { Listings } from './listings.ts';
 import type { RetryDelays } from './retry-delays.ts';
 import { MAX_TOKEN_BYTES, parseToken } from './token.ts';
 
-/** Foreign flags are usually empty: presence is what counts, and one state at a time what they get. */
+/** The flags in `workers/`. Foreign flags are usually empty: each counts by its name, with room for one state at a time. */
 export async function readRoster(files: Files, layout: Layout): Promise<RosterEntry[]> {
   const roster: RosterEntry[] = [];
   for (const name of await listOrNone(files, layout.flags('workers'))) {
@@ -44,7 +44,6 @@ export async function readCluster(files: Files, layout: Layout): Promise<Cluster
   return { roster: await readRoster(files, layout), paused };
 }
 
-/** What a snapshot is taken with. */
 export interface SnapshotReaders {
   readonly files: Files;
   readonly layout: Layout;
@@ -54,32 +53,32 @@ export interface SnapshotReaders {
   readonly eventIndex: EventIndex;
 }
 
-/** What its session goes by until the next one, besides. */
+/** A snapshot, and what its session uses of it until the next one. */
 export interface VolumeSnapshot extends Snapshot {
   readonly attempted: Set<string>;
   readonly failed: Names;
   readonly waiting: Set<string>;
-  /** Of these, those whose state is not open. */
+  /** States with a flag in `waiting/` that are not open. */
   readonly overdue: readonly string[];
   readonly inbox: Inbox;
-  /** Instances that have events, and no open state. */
+  /** Instances with due events, and without an open state. */
   readonly orphans: readonly string[];
 }
 
 /**
- * `now`: the volume's time at which this cycle began, ms; undefined where that is not known. What is due is due by
- * then: what came due while some looked and others did not would be in the snapshots of some (I5).
+ * `now`: the volume's time at which this cycle began, ms; undefined if that is not known. Events and delays are due by then:
+ * those that come due while workers read would be in the snapshots of only some of them (I5).
  */
 export async function takeSnapshot(
   { files, layout, listings, openStates, retryDelays, eventIndex }: SnapshotReaders,
   arrived: ReadonlySet<string> | undefined,
-  glance: ClusterView | undefined,
+  view: ClusterView | undefined,
   now: number | undefined,
 ): Promise<VolumeSnapshot> {
   const list = (directory: string): Promise<Names> => listings.list(directory, isStateName);
-  const { roster, paused } = glance ?? (await readCluster(files, layout));
-  // Claims first: a claim is released only after its successor is published, so whoever sees no claim
-  // sees that successor in the listing that follows.
+  const { roster, paused } = view ?? (await readCluster(files, layout));
+  // Claims first: a claim is released only after its successor is published, so a session that does not
+  // see the claim sees the successor in the listing that follows.
   const claimed = new Set(
     (await listOrNone(files, layout.flags('in_progress'))).filter(isStateName),
   );
@@ -93,9 +92,9 @@ export async function takeSnapshot(
   const [indices, places] = [new Uint32Array(open.size), new Uint32Array(open.size)];
   let available = 0;
   const refused = new Map<string, readonly string[]>();
-  // Until an open state of theirs is found.
+  // An entry is removed when its open state is found.
   const [overdue, orphans] = [new Set(waiting), new Set(inbox.due.keys())];
-  // What nobody understands is left to people.
+  // Files with a reported problem wait for a user, and do not count as pending.
   const pending = inbox.dropped.filter((name) => !inbox.problems.has(problemName(name)));
   let delayed = inbox.later + pending.length;
   for (let index = 0; index < open.size; index += 1) {

@@ -1,6 +1,6 @@
 /**
- * What a session stages: records, many to a file, and successors beside them. One file to write and to sync
- * for a whole burst; `done/` gets further names of it. It stays until nothing of what it holds is owed.
+ * Files that a session stages: records, many to a file, and successors beside them. A group commit writes and syncs one file,
+ * and adds links to it in `done/`. The file stays until all its records are finished.
  */
 import { isStateName } from '../machine/name.ts';
 import { formatRecord, recordedStates, type CommitRecord } from '../machine/record.ts';
@@ -9,14 +9,14 @@ import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { SessionContext } from './session-context.ts';
 
-/** Bytes of one file: whoever looks for one record in it reads all of it. */
-const BUNDLE_BYTES = 32 * 1024;
+/** Size limit of one file: to read one record, a session reads all of it. */
+const MAX_BUNDLE_BYTES = 32 * 1024;
 
-/** A successor waits beside the record. */
+/** Path of a staged successor: `name` is the state before it. */
 export const successorFile = (context: SessionContext, name: string): string =>
   context.staging(`.${name}`);
 
-/** In pieces of at most `size` items, and of so many bytes as are worth reading for one of them. */
+/** Splits `items` into pieces of at most `size` items and MAX_BUNDLE_BYTES (a single item may be larger). */
 export function toBundles<Item>(
   items: readonly Item[],
   textOf: (item: Item) => string,
@@ -27,7 +27,7 @@ export function toBundles<Item>(
   for (const item of items) {
     const { length } = textOf(item);
     const last = bundles.at(-1);
-    if (last === undefined || last.length >= size || bytes + length > BUNDLE_BYTES) {
+    if (last === undefined || last.length >= size || bytes + length > MAX_BUNDLE_BYTES) {
       bundles.push([item]);
       bytes = length;
     } else {
@@ -39,10 +39,10 @@ export function toBundles<Item>(
 }
 
 /**
- * Writes records to a file that is named by the first of them and by how many more there are; returns its path.
- * One of many is whole as soon as it has its name: whoever sweeps has to know all that is in it. After an error,
- * of fsync too, nobody knows what is on the disk, and a removal that the network repeats later takes what has the
- * name by then: the next try has another name.
+ * Writes records to a file that is named by the first of them and the number of the others; returns its path. A file with
+ * several records is complete as soon as it has its name: the sweep must know all of them. After an error, of fsync too, the
+ * content on the disk is unknown, and a removal that the network repeats later would remove a new file of this name: the next
+ * try uses another name.
  */
 export async function stageBundle(
   context: SessionContext,
@@ -69,7 +69,7 @@ export async function stageBundle(
   return path;
 }
 
-/** A file of its own for what is staged already, with others; on the disk when it is done. */
+/** Stages a record, already staged with others, in a file of its own, which is on the disk when this returns. */
 export async function stageAlone(context: SessionContext, record: CommitRecord): Promise<string> {
   context.restagings += 1;
   const path = await stageBundle(context, [record]);
@@ -77,10 +77,10 @@ export async function stageAlone(context: SessionContext, record: CommitRecord):
   return path;
 }
 
-/** Successors, and what is half-written, have dot names. */
+/** Successors and incomplete files have dot names. */
 const holdsRecords = (name: string): boolean => !name.startsWith('.');
 
-/** The states whose records are in a staged file, if it is still there. */
+/** The states whose records are in a staged file; none if it is gone. */
 export async function stagedStates(
   files: Files,
   directory: string,
@@ -90,7 +90,7 @@ export async function stagedStates(
   return recordedStates((await readFlag(files, `${directory}/${name}`)) ?? '');
 }
 
-/** The files with records that a session has staged. */
+/** Names of a session's staged files with records. */
 export async function stagedFiles(
   files: Files,
   layout: Layout,
@@ -101,8 +101,8 @@ export async function stagedFiles(
 }
 
 /**
- * Takes away what a session has staged, and its directory, unless there are records: then, or if something has come
- * meanwhile, false. By one listing: the next one may be of another time, and show a record.
+ * Removes a session's staging directory. False if it has records, or if a file was added meanwhile. Uses one listing: another
+ * one may be stale, and differ in its records.
  */
 export async function removeStaging(
   files: Files,
@@ -121,7 +121,7 @@ export async function removeStaging(
   return true;
 }
 
-/** Not synced: should the power take its content, it is written again from its parent's record. */
+/** Not synced: if a power cut takes its content, it is written again from its parent's record. */
 export async function stageSuccessor(context: SessionContext, record: CommitRecord): Promise<void> {
   if (record.next === undefined) return;
   await recreate(context.files, successorFile(context, record.state), record.next.content);

@@ -1,4 +1,4 @@
-/** Putting state files into a volume from outside: whole, and never over what is there. */
+/** Submits state files to a volume from outside: each is published complete, and never replaces a file. */
 import type { Submitted } from '../engine/engine.ts';
 import { isArchived } from './archive.ts';
 import {
@@ -12,13 +12,13 @@ import {
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 
-/** What is submitted: `name` is the state file's, `bytes` its content. */
+/** `name`: of the state file; `bytes`: its content. */
 export interface Submission {
   readonly name: string;
   readonly bytes: Uint8Array;
 }
 
-/** I9. `unique` tells this submission's temporary files from others'. */
+/** I9. `unique`: part of the names of this submission's temporary files. */
 export async function submitState(
   files: Files,
   layout: Layout,
@@ -34,28 +34,27 @@ export async function submitState(
   return outcome === 'ours' ? 'submitted' : outcomeOfTaken(files, layout, name, content);
 }
 
-/** Files that can make many files survive a power cut at the price of a few. */
 export interface BatchFiles extends Files {
-  /** As `sync` of each of `paths`, which are files in `directory`; resolves early after `stop`. */
+  /** Syncs each of `paths`, files in `directory`, at the price of a few syncs; resolves early after `stop`. */
   syncAll(directory: string, paths: readonly string[], stop: AbortSignal): Promise<void>;
 }
 
 export interface Batch {
-  /** Tells this submission's temporary files from others'. */
+  /** Part of the names of this submission's temporary files. */
   readonly unique: string;
   readonly stop: AbortSignal;
-  /** Lets other things happen, and tells how many have their outcome: now and then. */
+  /** Called now and then: yields, and reports how many submissions have their outcome. */
   readonly breathe: (count: number) => Promise<void>;
 }
 
 /** Files that are staged, synced and published together. */
-const GROUP = 5000;
-const BREATHE_AFTER = 250;
+const GROUP_SIZE = 5000;
+const STEPS_PER_BREATH = 250;
 
 /**
- * Submits many: each as `submitState` does, but what is written is synced once for a group of them, before any of the
- * group is published; the next group is staged meanwhile. After `stop` nothing more is published. Returns the outcomes
- * of those that were tried, in order.
+ * Submits many states, each as `submitState` does, but files are synced once per group, before any file of the group is
+ * published; the next group is staged meanwhile. After `stop` nothing more is published. Returns the outcomes of those that
+ * were tried, in order.
  */
 export async function submitStates(
   files: BatchFiles,
@@ -67,8 +66,8 @@ export async function submitStates(
   await files.makeDirectory(submitter.staging);
   try {
     let syncing: Promise<Group> | undefined;
-    for (let start = 0; start < submissions.length && !batch.stop.aborted; start += GROUP) {
-      const group = await submitter.stage(submissions.slice(start, start + GROUP));
+    for (let start = 0; start < submissions.length && !batch.stop.aborted; start += GROUP_SIZE) {
+      const group = await submitter.stage(submissions.slice(start, start + GROUP_SIZE));
       const before = syncing;
       syncing = submitter.sync(group);
       // Awaited in the next round: an error must not count as unhandled until then.
@@ -82,7 +81,7 @@ export async function submitStates(
   }
 }
 
-/** Name of a state file → its content, of those that are staged. */
+/** Staged files: name of the state file → content. */
 type Group = ReadonlyMap<string, string>;
 
 class BatchSubmitter {
@@ -101,11 +100,11 @@ class BatchSubmitter {
     this.staging = temporaryOf(layout, batch.unique);
   }
 
-  /** Those of which there is no state yet; the others have their outcome. */
+  /** Stages the states that do not exist yet; the others get their outcome. */
   async stage(submissions: readonly Submission[]): Promise<Group> {
     const group = new Map<string, string>();
     for (const submission of submissions) {
-      if (!(await this.#goesOn())) break;
+      if (!(await this.#mayGoOn())) break;
       const { name } = submission;
       const there = await outcomeOfExisting(this.#files, this.#layout, submission);
       if (there !== undefined) this.outcomes.set(name, there);
@@ -127,7 +126,7 @@ class BatchSubmitter {
 
   async publish(group: Group): Promise<void> {
     for (const [name, content] of group) {
-      if (!(await this.#goesOn())) return;
+      if (!(await this.#mayGoOn())) return;
       const staged = this.#pathOf(name);
       const state = this.#layout.state(name);
       const taken = await linkIfAbsent(this.#files, staged, state, equals(content));
@@ -154,9 +153,9 @@ class BatchSubmitter {
     return `${this.staging}/${name}`;
   }
 
-  async #goesOn(): Promise<boolean> {
+  async #mayGoOn(): Promise<boolean> {
     this.#steps += 1;
-    if (this.#steps % BREATHE_AFTER === 0) await this.#batch.breathe(this.outcomes.size);
+    if (this.#steps % STEPS_PER_BREATH === 0) await this.#batch.breathe(this.outcomes.size);
     return !this.#batch.stop.aborted;
   }
 }
@@ -177,7 +176,7 @@ const temporaryOf = (layout: Layout, unique: string): string => `${layout.root}/
 
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
-/** What submitting this comes to without doing anything; undefined where there is no state of this name. */
+/** The outcome of submitting to a name that exists, in the root or in the archive; undefined for a new name. */
 export async function outcomeOfExisting(
   files: Files,
   layout: Layout,

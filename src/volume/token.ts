@@ -1,6 +1,6 @@
 /**
- * A worker session is `NAME.BOOT`, BOOT drawn at every start: a restarted worker never hides what the
- * one before it left behind. Its token is the content of every flag it sets.
+ * The token of a session: the content of every flag that it sets. A session is `NAME.BOOT`, with a random BOOT at every start:
+ * a restarted worker never hides what its earlier session left behind.
  */
 import { z } from 'zod';
 import { UserError } from '../machine/errors.ts';
@@ -11,26 +11,26 @@ export interface Token {
   readonly worker: string;
   readonly host: string;
   readonly pid: number;
-  /** Tells this process from all others of its host and its boot, where that can be told. */
+  /** Identifies this process among all of its host and boot, if the host can tell. */
   readonly process?: string;
   /** ISO 8601; of two live sessions under one name, the later one stops. */
   readonly started: string;
-  /** Ticks at a time, and states held at most: what the split goes by. */
+  /** Ticks at a time, and states held at most: inputs of the split. */
   readonly concurrency: number;
   readonly capacity: number;
-  /** The machines this worker has: decides whether anybody can run a state. */
+  /** The machines of this worker: by them, sessions decide whether any worker can run a state. */
   readonly machines: readonly string[];
-  /** Of some of these, all their states: what else a state file names, this worker does not know. */
+  /** All states of some of these machines: this worker does not know any other state of them. */
   readonly states?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Bytes. Whoever reads flags reads no more: anybody who can write to the volume may have put anything there. */
+/** Limit for reading flags: any user who can write to the volume may have written anything there. */
 export const MAX_TOKEN_BYTES: number = 64 * 1024;
-/** What a worker may declare, at most: more would be a share that leaves the others nothing. */
+/** The most that a worker may declare: a larger share would leave nothing to the others. */
 export const MAX_CONCURRENCY = 10_000;
 export const MAX_CAPACITY = 1_000_000;
 
-/** Names of workers and sessions: they are file names, and no others. */
+/** Names of workers and sessions: safe file names. */
 const fileName = (longest: number): z.ZodString =>
   z.string().regex(new RegExp(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,${longest - 1}}$`));
 const MAX_WORKER_NAME = 100;
@@ -63,10 +63,10 @@ export function newSessionId(worker: string, random: () => number): string {
   return `${worker}.${boot.join('')}`;
 }
 
-/** A sentence on what is wrong with a worker's name, or undefined. It has to be a file name with room for BOOT. */
+/** The problem of a worker's name, as a sentence, or undefined. It must be a file name with room for BOOT. */
 export function workerNameProblem(name: string): string | undefined {
   if (workerName.safeParse(name).success) return undefined;
-  return `"${name}" is no worker name: use at most ${MAX_WORKER_NAME} letters, digits, dots, hyphens and underscores, not beginning with a dot or hyphen`;
+  return `"${name}" is not a valid worker name: use at most ${MAX_WORKER_NAME} letters, digits, dots, hyphens and underscores, not beginning with a dot or hyphen`;
 }
 
 export function formatToken(token: Token): string {
@@ -74,7 +74,7 @@ export function formatToken(token: Token): string {
 }
 
 /**
- * Without the states of its machines, which help in rolling updates only, where it would be too long. Throws
+ * Leaves out the states of its machines, which help in rolling updates only, if the token would be too long. Throws
  * `too-many-machines` if it still is.
  */
 export function fitToken(token: Token): Token {
@@ -84,12 +84,12 @@ export function fitToken(token: Token): Token {
   if (isShort(short)) return short;
   throw new UserError(
     'too-many-machines',
-    `the names of ${token.machines.length} machines do not fit into a flag of ${MAX_TOKEN_BYTES} bytes; give this worker fewer --machines`,
+    `cannot register ${token.machines.length} machines: their names exceed ${MAX_TOKEN_BYTES} bytes; give this worker fewer --machines`,
     { machines: token.machines.length },
   );
 }
 
-/** Undefined for a foreign flag (usually empty: presence is what counts) and for garbage. */
+/** Undefined for a foreign flag (usually empty) and for invalid content. */
 export function parseToken(text: string | undefined): Token | undefined {
   if (text === undefined || text === '' || text.length > MAX_TOKEN_BYTES) return undefined;
   try {

@@ -1,4 +1,4 @@
-/** State files that a power cut has left half on the disk. */
+/** Repairs torn writes: state files that a power cut has left half on the disk. */
 import { originName } from '../machine/name.ts';
 import { publishedStates, parseCommitRecord, type PublishedState } from '../machine/record.ts';
 import { readDoneFlag } from './archive.ts';
@@ -9,7 +9,7 @@ import type { SessionContext } from './session-context.ts';
 
 const decoder = new TextDecoder();
 
-/** The follower of which `there` is left: the record of its origin has it whole. Undefined if it may be well. */
+/** The published state of which `there` is a torn write, from its origin's record. Undefined if `there` may be complete. */
 export async function tornSuccessor(
   files: Files,
   layout: Layout,
@@ -23,7 +23,7 @@ export async function tornSuccessor(
   return whole !== undefined && isTorn(there, whole.content) ? whole : undefined;
 }
 
-/** What a state file said before a power cut, of which `there` is left. */
+/** The content of a state file before a power cut left `there`. */
 export async function wholeOf(
   files: Files,
   layout: Layout,
@@ -34,7 +34,7 @@ export async function wholeOf(
   return torn === undefined ? there : new TextEncoder().encode(torn.content);
 }
 
-/** A beginning of a JSON text is none itself, though it may end like one. */
+/** A prefix of a JSON object is not JSON itself. */
 function isJson(bytes: Uint8Array): boolean {
   try {
     JSON.parse(decoder.decode(bytes));
@@ -45,15 +45,15 @@ function isJson(bytes: Uint8Array): boolean {
 }
 
 /**
- * Writes a successor again, by rename: the one place that replaces a file. Only if what is `there` is a
- * beginning of it, or it with zeros, so nobody else's is lost (I9). False if it is something else.
+ * Writes a successor again, by rename: the only place that replaces a file. Only if `there` is a prefix of it, perhaps with
+ * zeros, so that no other file is lost (I9). False if it is something else.
  */
 export async function repairTornWrite(
   context: SessionContext,
   next: PublishedState,
   there: Uint8Array,
 ): Promise<boolean> {
-  // A first look may have been at what it was before somebody else mended it.
+  // `there` may have been read again after another session repaired it.
   if (decoder.decode(there) === next.content) return true;
   if (!isTorn(there, next.content)) return false;
   const { files, layout } = context;
@@ -66,7 +66,7 @@ export async function repairTornWrite(
 
 function isTorn(there: Uint8Array, content: string): boolean {
   const whole = new TextEncoder().encode(content);
-  // As long as it should be, it is torn where it is zero: no JSON text has such a byte.
+  // At full length it is torn if it has zeros: no JSON text has such a byte.
   if (there.length > whole.length) return false;
   if (there.length === whole.length && !there.includes(0)) return false;
   return there.every((byte, index) => byte === whole[index] || byte === 0);

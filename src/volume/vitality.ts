@@ -1,4 +1,4 @@
-/** Does the worker of a name give signs of life? By its lease alone, and with few modules: health checks ask it all the time. */
+/** Is a worker alive? Reads only its leases and imports few modules: health checks run often. */
 import { listOrNone, readFlag } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
@@ -6,19 +6,18 @@ import type { Layout } from './layout.ts';
 /** `absent`: no session of this name is at work here. */
 export type Vitality = 'alive' | 'silent' | 'absent';
 
-export const SAYS: Readonly<Record<Vitality, string>> = {
+export const VITALITY_TEXT: Readonly<Record<Vitality, string>> = {
   alive: 'is alive',
   silent: 'gives no sign of life',
   absent: 'gives no sign of life: it is not at work here',
 };
 
-/** Milliseconds between looks. */
-const LOOK = 200;
-/** Of a session's name, and of a file with its token: see `newSessionId`, and `SessionContext`. */
+const POLL_INTERVAL_MS = 200;
+/** End of a session's name, or of the name of its token file: see `newSessionId` and `SessionContext`. */
 const BOOT = /\.[a-z0-9]{8}(?:~\d+)?$/;
 
 export interface Patience {
-  /** Milliseconds that a sign of life may take. */
+  /** Milliseconds to wait for a lease to move. */
   readonly patience: number;
   readonly stop: AbortSignal;
   readonly monotonic: () => number;
@@ -45,7 +44,7 @@ export async function vitalityOf(
   const before = await read();
   const until = monotonic() + patience;
   while (monotonic() < until && !stop.aborted) {
-    await sleep(LOOK);
+    await sleep(POLL_INTERVAL_MS);
     for (const [session, counter] of await read()) {
       if (counter !== undefined && counter !== before.get(session)) return 'alive';
     }

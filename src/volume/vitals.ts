@@ -1,10 +1,10 @@
-/** For how long sessions have given no sign of life, by their leases and without joining. */
+/** How long sessions have been silent, from their leases and without joining. */
 import { listOrNone, readText } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import { parseCounter } from './pulse.ts';
 
-/** What a lease says: how often it was renewed, and when that happened last, by the volume's clock. */
+/** A lease: the number of its renewals, and the time of the last one on the volume's clock, ms. */
 export interface Sign {
   readonly counter: number;
   readonly mtime: number;
@@ -12,7 +12,7 @@ export interface Sign {
 
 export type Signs = ReadonlyMap<string, Sign>;
 
-/** By session. */
+/** Leases by session. */
 export async function readSigns(files: Files, layout: Layout): Promise<Map<string, Sign>> {
   const signs = new Map<string, Sign>();
   for (const session of await listOrNone(files, layout.internal('leases'))) {
@@ -24,14 +24,14 @@ export async function readSigns(files: Files, layout: Layout): Promise<Map<strin
   return signs;
 }
 
-/** Where this host's kernel stamps what is written: its clock is the volume's. Milliseconds. */
+/** Silence in milliseconds on a volume that this host's kernel stamps: its clock is the volume's. */
 export function silencesByClock(signs: Signs, now: number): Map<string, number> {
   return new Map(Array.from(signs, ([session, { mtime }]) => [session, Math.max(0, now - mtime)]));
 }
 
 /**
- * Where another clock stamps: a lease that has moved between two looks, `watched` milliseconds apart, is alive and tells
- * the volume's time. Without one, silence is as long as was watched, at least, and else by the clock of this host.
+ * Silence in milliseconds on a volume that another clock stamps. A lease that has moved between two reads, `watched` ms apart,
+ * is alive and shows the volume's time (else this host's clock does); the others have been silent for at least `watched`.
  */
 export function silencesByLooks(
   before: Signs,

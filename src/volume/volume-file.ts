@@ -1,10 +1,10 @@
-/** `.flockwork/volume.json`: what makes a directory a volume, and what its workers have to agree on. */
+/** `.flockwork/volume.json`: makes a directory a volume, and has the settings that its workers must agree on. */
 import { z } from 'zod';
 import type { PhaseLengths } from './phases/cycle.ts';
 
 export interface VolumeFile {
   readonly flockwork: 1;
-  /** Random: an unmounted volume looks like an empty one, and must not be taken for it. */
+  /** Random: tells this volume from the empty directory that remains when it is unmounted. */
   readonly id: string;
   /** ISO 8601. */
   readonly created: string;
@@ -30,7 +30,7 @@ export function formatVolumeFile(file: VolumeFile): string {
   return `${JSON.stringify(file, null, 2)}\n`;
 }
 
-/** Undefined for anything that this version cannot have written. */
+/** Undefined for content that this version cannot have written. */
 export function parseVolumeFile(text: string): VolumeFile | undefined {
   try {
     return volumeSchema.parse(JSON.parse(text));

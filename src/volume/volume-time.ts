@@ -1,4 +1,4 @@
-/** The volume's time, as far as one session knows it: from the samples that its heart takes. */
+/** The volume's time as one session knows it, from the samples of its heartbeat. */
 import { cycleStart, type Interval, type PhaseLengths } from './phases/cycle.ts';
 import type { Clock } from '../engine/ports.ts';
 import {
@@ -17,10 +17,10 @@ export class VolumeTime {
   readonly #phases: PhaseLengths;
   readonly #isOwn: boolean;
   #known: VolumeClock = startVolumeClock();
-  /** The last stamp: a burst asks for many in a millisecond. */
+  /** The last stamp: a group commit asks for many in a millisecond. */
   #stamped = { time: Number.NaN, text: formatInstant(Number.NaN) };
 
-  /** The time has to be known to a buffer. `isOwn`: this host's kernel stamps what is written. */
+  /** The time must be known to within a buffer. `isOwn`: this host's kernel stamps the files. */
   constructor(clock: Clock, phases: PhaseLengths, isOwn: boolean) {
     this.#clock = clock;
     this.#phases = phases;
@@ -40,7 +40,7 @@ export class VolumeTime {
     return isExact || this.uncertainty() <= this.#phases.buffer ? interval : undefined;
   }
 
-  /** Of the cycle that it surely is past the beginning of: the same for all who look in one phase. */
+  /** Start of the last cycle that has certainly begun, ms: the same for all sessions that ask in one phase. */
   cycleStart(): number | undefined {
     const interval = this.interval();
     return interval && cycleStart(this.#phases, interval.earliest);
@@ -51,7 +51,7 @@ export class VolumeTime {
     return uncertaintyAt(this.#known, this.#clock.monotonic());
   }
 
-  /** As far as it was ever known, ISO 8601. */
+  /** Best estimate, ISO 8601. */
   stamp(): string {
     const time = Math.floor(estimateAt(this.#known, this.#clock.monotonic()));
     if (time !== this.#stamped.time) this.#stamped = { time, text: formatInstant(time) };

@@ -1,6 +1,6 @@
 /**
- * `waiting/`: states in which nothing runs until an event comes. The flag keeps them out of the split, and
- * nothing depends on it: with an event for its instance, or without the flag, a state is claimed and looked at.
+ * `waiting/`: flags of states that wait for an event. A flag keeps its state out of the split, and nothing depends on it: if
+ * its instance has an event, or the flag is missing, the state is claimed and read.
  */
 import { isDone } from './archive.ts';
 import { remove } from './atomic-files.ts';
@@ -18,7 +18,7 @@ export async function clearWaiting(context: SessionContext, name: string): Promi
   context.waiting.delete(name);
 }
 
-/** What was done by somebody who did not live to take the flag down, or parked by somebody who came late. */
+/** Removes flags of done states: left by a session that crashed before it removed them, or set by one that was late. */
 export async function sweepWaiting(
   context: SessionContext,
   may: (name: string) => boolean,

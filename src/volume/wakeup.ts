@@ -1,4 +1,4 @@
-/** A sleep that can be ended: by a nudge, if there is a reason to get up by then. */
+/** A sleep that a signal ends early if there is a reason to. */
 import type { Clock } from '../engine/ports.ts';
 
 const AWAKE = 'awake';
@@ -12,11 +12,11 @@ export class Wakeup {
   }
 
   signal(): void {
-    // With a reason of our own: without one, each abort makes an exception, with its stack.
+    // Without a reason of our own, each abort creates an exception with its stack.
     this.#wake.abort(AWAKE);
   }
 
-  /** For so many ms, or until a nudge finds that `until` holds; not at all if it does so already. */
+  /** Sleeps for `ms`, or until a signal finds that `until` holds; not at all if it holds already. */
   async sleep(ms: number, until: () => boolean): Promise<void> {
     const end = this.#clock.monotonic() + ms;
     for (;;) {

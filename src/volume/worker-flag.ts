@@ -1,4 +1,4 @@
-/** A session's flag in `workers/`: each name is one session's at a time, and a dead one keeps it until it is buried. */
+/** The session's flag in `workers/`. A name belongs to one session at a time; a dead one's flag stays until it is recovered. */
 import type { PhaseGuard } from './operations.ts';
 import { parseToken, type Token } from './token.ts';
 import { readText, removeIfContent } from './atomic-files.ts';
@@ -17,7 +17,7 @@ export class WorkerFlag {
     this.#path = context.layout.flag('workers', context.token.worker);
   }
 
-  /** An earlier session under this name that is alive. */
+  /** A live session of the same worker name that started earlier. */
   async rival(): Promise<Token | undefined> {
     const { files, layout, token: own } = this.#context;
     const key = (token: Token): string => `${token.started} ${token.session}`;
@@ -36,13 +36,13 @@ export class WorkerFlag {
     const text = await readText(files, this.#path);
     if (text === undefined) return false;
     const other = parseToken(text);
-    // A foreign flag under our own name was left behind by a program without sessions.
+    // A program without sessions has left a foreign flag under our name.
     if (other !== undefined && !this.#leases.isDead(other.session)) return false;
     if (!(await removeIfContent(files, this.#path, text, guard.canBegin))) return false;
     return this.set(guard);
   }
 
-  /** False if it is too late for that. */
+  /** False if it is too late in the phase. */
   takeDown(may: () => boolean): Promise<boolean> {
     return removeIfContent(this.#context.files, this.#path, this.#context.tokenText, may);
   }

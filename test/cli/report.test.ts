@@ -5,7 +5,7 @@ import { flagTable, progressLine } from '../../src/cli/tables.ts';
 import type { Census } from '../../src/volume/census.ts';
 import type { JournalEntry } from '../../src/volume/operations.ts';
 import type { Token } from '../../src/volume/token.ts';
-import type { Overview, Registered } from '../../src/volume/overview.ts';
+import type { Overview, WorkerFlagInfo } from '../../src/volume/overview.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const LEASE = 10_000;
@@ -188,7 +188,7 @@ describe('workers', () => {
   const workersOf = (
     sessions: Token[],
     silences: [string, number][],
-    registered: Registered[] = [],
+    registered: WorkerFlagInfo[] = [],
     census: Partial<Census> = {},
   ): StatusReport =>
     report(census, [], [], [], {

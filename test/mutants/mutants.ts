@@ -21,7 +21,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'an unusable entry stops the work on all others',
     seed: 87,
     file: `${VOLUME}/pass-over.ts`,
-    find: 'if (code === undefined || !OF_AN_ENTRY.has(code)) throw error;',
+    find: 'if (code === undefined || !ENTRY_ERRNOS.has(code)) throw error;',
     replace: 'throw error;',
   },
   {
@@ -70,10 +70,10 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'leases judged by time stamps',
     seed: 2,
     file: `${VOLUME}/lease-watch.ts`,
-    find: 'const after = sight(before, parseCounter(text), began, this.#monotonic());',
+    find: 'const after = observe(before, parseCounter(text), began, this.#monotonic());',
     replace: `const stamp = (await files.stat(layout.internal('leases', session)))?.mtime ?? 0;
       const age = Date.parse(this.#context.stamp()) - stamp;
-      const after = { ...sight(before, parseCounter(text), began), since: began - age };`,
+      const after = { ...observe(before, parseCounter(text), began), since: began - age };`,
   },
   {
     name: 'records are not synced before they are committed',
@@ -193,8 +193,8 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'an old reading of a lease counts as a current one',
     seed: 1,
     file: 'src/volume/phases/liveness.ts',
-    find: 'return sighting.looked - sighting.since >= lease;',
-    replace: 'return sighting.looked - sighting.since >= lease / 8;',
+    find: 'return looked - since >= lease;',
+    replace: 'return looked - since >= lease / 8;',
   },
   {
     name: 'a broken lease is not noticed',

@@ -1,5 +1,5 @@
 /**
- * All interleavings of two workers with a session each, a reaper that may take anybody for dead at any
+ * Explores all interleavings of two workers with a session each, a reaper that may consider any session dead at any
  * time, lost replies, stale absence and refusals: every state that the project's own claim, commit and
  * recovery can get into. What that leaves out is in docs/protocol.md; larger worlds are in `heavy/`.
  */
@@ -19,7 +19,7 @@ const SCOPE: Scope = {
   follow: false,
 };
 
-test('two workers: one commit, one story, nothing lost', async () => {
+test('two workers: one commit per state, and nothing is lost', async () => {
   const { violation, states } = await explore(SCOPE);
   console.log(`${states} states`);
   expect(violation).toBeUndefined();

@@ -1,4 +1,4 @@
-/** Journals have a bound, and who reaches it loses what is oldest. */
+/** The size limit of the journals: beyond it, the oldest files are removed. */
 import { mkdirSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -6,7 +6,7 @@ import { JournalLimit } from '../../src/volume/journal-limit.ts';
 import { SessionContext } from '../../src/volume/session-context.ts';
 import { CLOSED, OPEN, quickFiles, TestVolume } from './harness.ts';
 
-const MOST = 100;
+const MAX_BYTES = 100;
 const HOUR = 3_600_000;
 
 interface Made {
@@ -35,7 +35,7 @@ async function made(names: readonly string[], living: readonly string[] = []): P
   return {
     volume,
     session: token.session,
-    limit: new JournalLimit(context, ports, MOST),
+    limit: new JournalLimit(context, ports, MAX_BYTES),
     left: () =>
       volume
         .list('.flockwork/journal')
@@ -48,7 +48,7 @@ async function made(names: readonly string[], living: readonly string[] = []): P
 const busy = (): boolean => true;
 const idle = (): boolean => false;
 
-test('the oldest go, and no more than have to', async () => {
+test('removes the oldest files, and no more than necessary', async () => {
   const { volume, limit, left } = await made([
     'c.aaaaaaaa.jsonl',
     'a.aaaaaaaa.jsonl',
@@ -59,19 +59,19 @@ test('the oldest go, and no more than have to', async () => {
   expect(left()).toEqual(['a.aaaaaaaa.jsonl', 'b.aaaaaaaa.jsonl']);
 });
 
-test('what a living session writes to stays, however old; what it has finished may go', async () => {
+test('keeps the file that a live session writes to, however old; removes its finished files', async () => {
   const { volume, limit, left } = await made(
     ['SELF.jsonl', 'SELF.1.jsonl', 'bee.aaaaaaaa.jsonl', 'dead.aaaaaaaa.jsonl'],
     ['bee.aaaaaaaa'],
   );
   using _ = volume;
   await limit.keep(0, OPEN, idle);
-  // With one living beside it, every other round is its own.
+  // With one other live session, it owns every other round.
   await limit.keep(256, OPEN, idle);
   expect(left()).toEqual(['SELF.1.jsonl', 'bee.aaaaaaaa.jsonl']);
 });
 
-test('what is no journal is left alone', async () => {
+test('keeps files that are not journals', async () => {
   const names = ['x.jsonl', 'SELF.held', '.DS_Store', 'notes.txt', 'a.aaaaaaaa.jsonl'];
   const { volume, limit, left } = await made(names);
   using _ = volume;
@@ -80,7 +80,7 @@ test('what is no journal is left alone', async () => {
   expect(left()).toEqual([...names, 'd.aaaaaaaa.jsonl'].sort());
 });
 
-test('not while there is work, nor in another phase; and then not for an hour', async () => {
+test('removes nothing while there is work, in another phase, or again within an hour', async () => {
   const { volume, limit, left, pass } = await made([
     'a.aaaaaaaa.jsonl',
     'b.aaaaaaaa.jsonl',
@@ -102,14 +102,14 @@ test('not while there is work, nor in another phase; and then not for an hour', 
   expect(left()).toHaveLength(2);
 });
 
-test('a worker that has nothing to do keeps a volume’s journals within a gibibyte', async () => {
+test('an idle worker keeps the journals of a volume within a gibibyte', async () => {
   using volume = await TestVolume.create();
   const { session } = await volume.join('ant');
   const [older, newer] = ['older.aaaaaaaa.jsonl', 'newer.aaaaaaaa.jsonl'];
   for (const [age, name] of [older, newer].entries()) {
     const path = join(volume.dir, '.flockwork/journal', name);
     writeFileSync(path, '');
-    // Holes: nothing is written.
+    // Sparse files: nothing is written.
     truncateSync(path, 600 * 1024 ** 2);
     utimesSync(path, age, age);
   }

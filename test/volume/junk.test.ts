@@ -1,4 +1,4 @@
-/** What other programs leave in our directories: it is passed over, and nothing waits for it. */
+/** Files that other programs leave in our directories are passed over, and nothing waits for them. */
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -42,7 +42,7 @@ describe('junk in the directories of a volume', () => {
     expect((await readOverview(new NodeFiles(), volume.layout)).inProgress).toEqual([]);
   });
 
-  test('keeps nobody from finishing what a dead worker has left', async () => {
+  test('does not prevent recovery of a dead worker', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state');
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
@@ -58,7 +58,7 @@ describe('junk in the directories of a volume', () => {
     expect(step.progress).toBe('settled');
   });
 
-  test('a foreign flag of a state counts as it always did', async () => {
+  test('does not include foreign flags of states, which count', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state');
     volume.put('in_progress/a.state', '');
@@ -72,7 +72,7 @@ describe('junk in the directories of a volume', () => {
     ]);
   });
 
-  test('does not keep `reset` from its work, and survives it', async () => {
+  test('does not hinder `reset`, and survives it', async () => {
     using volume = await TestVolume.create();
     litter(volume);
     const files = new NodeFiles();

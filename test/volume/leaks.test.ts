@@ -1,4 +1,4 @@
-/** Workers that come and are killed, again and again: when they are buried, nothing of them is left. */
+/** Workers that are started and killed again and again: after recovery, no file of theirs is left. */
 import { expect, test } from 'vitest';
 import { commitStep, OPEN, TestVolume } from './harness.ts';
 
@@ -16,7 +16,7 @@ test(`${KILLS} workers that are killed in the middle of their work leave no grow
     for (const name of [claimed, committed]) await session.claim(name, OPEN);
     const next = { name: `${committed}-1`, content: '{"state":"simple"}\n' };
     let looks = 0;
-    // It dies between the flag and the successor.
+    // It crashes between the flag and the successor.
     const canFinish = (): boolean => (looks += 1) < 1;
     await session.settle([commitStep({ session, beat: () => undefined }, committed, next)], {
       ...OPEN,
@@ -26,7 +26,7 @@ test(`${KILLS} workers that are killed in the middle of their work leave no grow
   await volume.bury(ant);
   const { session } = ant.session.token;
   const left = PLACES.map((place) => volume.list(place).filter((name) => name !== session));
-  // An attempt was lost of each state that is still to be done.
+  // Each state that is not done has a lost attempt.
   expect(left.slice(0, 3)).toEqual([[], [], []]);
   expect(left[3]).toHaveLength(KILLS);
   expect(volume.list('in_progress')).toEqual([]);

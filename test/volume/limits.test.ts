@@ -1,4 +1,4 @@
-/** What is as large, as long or as odd as it can be: nothing is lost by it, and nobody waits for ever. */
+/** Content and names at their limits, or not UTF-8: nothing is lost, and no worker waits for ever. */
 import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -48,7 +48,7 @@ const order = (state: string, more: object = {}): object => ({ state, machine: '
 const reasonOf = (volume: TestVolume, name: string): string =>
   (JSON.parse(volume.read('failed', name)) as { reason: string }).reason;
 
-/** Cycles in which only what is dropped, or nobody's, is looked at. */
+/** Runs cycles of recovery, which also handle dropped files and unroutable events. */
 async function recoverFor(volume: TestVolume, ant: TestSession, cycles = 8): Promise<number> {
   let delayed = 0;
   for (let cycle = 0; cycle < cycles; cycle += 1) {
@@ -61,7 +61,7 @@ async function recoverFor(volume: TestVolume, ant: TestSession, cycles = 8): Pro
 }
 
 describe('large', () => {
-  test('a fork whose branches take over more than a record can hold is a failed attempt', async () => {
+  test('a fork whose branches exceed the size of a record is a failed attempt', async () => {
     using volume = await TestVolume.create();
     volume.put('o.state', order('split', { payload: 'x'.repeat(100_000) }));
     const ant = await volume.join('ant');
@@ -86,7 +86,7 @@ describe('large', () => {
     expect(reasonOf(volume, 'o.state')).toContain('o.state-1 would be larger than 1048576 bytes');
   });
 
-  test('an event that would lead to one is an InternalError, and changes nothing', async () => {
+  test('an event that would lead to such a successor is an InternalError, and changes nothing', async () => {
     using volume = await TestVolume.create();
     volume.put('lamp.state', { state: 'lamp', 'x-note': 'n'.repeat(1_048_576 - 60) });
     post(volume, 'a', { event: 'press', details: { tell: [] } });
@@ -98,7 +98,7 @@ describe('large', () => {
     expect(volume.list('failed')).toEqual([]);
   });
 
-  test('of events with much to say of themselves, a record takes what can be read again', async () => {
+  test('a record takes only as many large events as can be read again', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ids = Array.from({ length: 10 }, (_, index) => `e${index + 10}`);
@@ -125,7 +125,7 @@ describe('large', () => {
 });
 
 describe('long', () => {
-  test('an instance that may be called so may be so at every step', async () => {
+  test('an instance name that is allowed is allowed at every step', async () => {
     using volume = await TestVolume.create();
     const name = 'n'.repeat(194);
     volume.put(`${name}.state`, order('long'));
@@ -134,7 +134,7 @@ describe('long', () => {
     expect(volume.list('done')).toEqual([`${name}.state`, `${name}.state-1`]);
   });
 
-  test('a state whose name leaves no room for any other is put aside, and recovered', async () => {
+  test('a state whose name leaves no room for a suffix fails, and is recovered', async () => {
     using volume = await TestVolume.create();
     const name = `${'n'.repeat(247)}.state`;
     volume.put(name, order('long'));
@@ -147,7 +147,7 @@ describe('long', () => {
     expect(volume.list('failed')).toEqual([name]);
   });
 
-  test('what is wrong with a dropped file is said, however long its name', async () => {
+  test('the problem of a dropped file is reported, however long its name', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     volume.put(`events/${'a'.repeat(250)}.json`, 'nonsense');
@@ -177,7 +177,7 @@ describe('not UTF-8', () => {
     expect(volume.list('events')).toHaveLength(2);
   });
 
-  test('what a dropped file says: it is told so, and stays', async () => {
+  test('content of a dropped file: the problem is reported, and the file stays', async () => {
     using volume = await TestVolume.create();
     const text = bytes('{"to":"lamp","event":"press","details":"caf', 0xe9, '"}');
     writeFileSync(join(volume.dir, 'events/a.json'), text);
@@ -200,7 +200,7 @@ describe('an event that may not be read', () => {
     putLamp(volume, 'lamp');
     post(volume, 'bad');
     post(volume, 'good');
-    post(volume, 'nobody’s', { to: 'aaa' });
+    post(volume, 'forbidden', { to: 'aaa' });
     post(volume, 'lost', { to: 'zzz', grace: 0 });
     const ant = await volume.join('ant', refusing('bad@'));
     await workOff(ant);
@@ -230,7 +230,7 @@ test('an event that may be read only later is applied then, by the worker that c
   expect(appliedIds(volume)).toEqual(['late']);
 });
 
-test('a second copy of an event is taken away in Update System, not while others list', async () => {
+test('a second copy of an event is removed in Update System, not while others list', async () => {
   using volume = await TestVolume.create();
   putLamp(volume, 'lamp');
   post(volume, 'a');

@@ -132,7 +132,7 @@ describe('logUnasked', () => {
     ]);
   });
 
-  test('logs a state that was given back', () => {
+  test('logs a state that was released', () => {
     const step = newStep('x.state', { kind: 'release' });
     expect(linesOf((log) => logUnasked(log, step))).toEqual([
       { level: 'info', fields: { state: 'x.state' }, message: 'given back' },

@@ -1,4 +1,4 @@
-/** No claim waits while a slot of another worker is free, beyond one cycle: real workers in virtual time. */
+/** Real workers in virtual time: no claim waits longer than a cycle while a slot of another worker is free. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { NETWORK_PHASES } from '../../src/volume/phases/cycle.ts';

@@ -1,4 +1,4 @@
-/** What a schedule promises (docs/protocol.md, "Prefetch"): how long it may take, and how long a slot may be idle. */
+/** The bounds of a schedule (docs/protocol.md, "Prefetch"): how long it may take, and how long a slot may be idle. */
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import {
@@ -10,7 +10,7 @@ import {
 import { schedule, type Schedule } from './moments.ts';
 
 export interface Mix {
-  /** ConcurrencyLimit of each worker. */
+  /** Slots of each worker. */
   readonly concurrencies: readonly number[];
   /** Milliseconds that the tick of each step of each instance takes; all instances are there at the start. */
   readonly chains: readonly (readonly number[])[];
@@ -32,7 +32,7 @@ const LEASE_CYCLES = 10;
 const TOLERANCE = 1.05;
 const CYCLES_PER_WAVE = 2;
 /** Cycles: two, and a hundredth for the file operations in between (2.0002 was seen, which is 2 ms of a network's cycle). */
-const MOST_WASTED = 2.01;
+const MAX_IDLE_CYCLES = 2.01;
 
 export async function measure({
   concurrencies,
@@ -62,7 +62,7 @@ export async function measure({
 
 type VolumeOutcome = readonly [time: number, kind: 'idle' | 'unstarted', amount: number];
 
-/** Milliseconds: of the worker for which it is longest. */
+/** Milliseconds, for the worker for which it is longest. */
 function longestWaste({ ticks, unstarted }: Schedule, concurrencies: readonly number[]): number {
   const first = Math.min(...ticks.map(({ began }) => began));
   const waiting = unstarted.flatMap(({ from, to }): VolumeOutcome[] => [
@@ -84,7 +84,7 @@ function longestWaste({ ticks, unstarted }: Schedule, concurrencies: readonly nu
     let [longest, since] = [0, undefined as number | undefined];
     for (const [place, [time, kind, amount]] of changes.entries()) {
       count[kind] += amount;
-      // What changes at one moment counts together.
+      // Changes at the same moment count together.
       if (changes[place + 1]?.[0] === time) continue;
       const isWasted = count.idle > 0 && count.unstarted > 0;
       if (isWasted) since ??= time;
@@ -128,5 +128,5 @@ export const mixes: fc.Arbitrary<Mix> = fc.record({
 export async function expectNoWaste(mix: Mix): Promise<void> {
   const { makespan, allowed, wasted } = await measure(mix);
   expect(makespan).toBeLessThanOrEqual(allowed);
-  expect(wasted).toBeLessThanOrEqual(MOST_WASTED);
+  expect(wasted).toBeLessThanOrEqual(MAX_IDLE_CYCLES);
 }

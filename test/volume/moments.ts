@@ -1,4 +1,4 @@
-/** When workers do what: real ones in virtual time, on a simulated volume where nothing goes wrong but what is asked for. */
+/** Real workers in virtual time, on a simulated volume with only the faults that a test asks for: what happens when. */
 import { done, next, type Answer } from '../../src/machine/answer.ts';
 import type { TickContext } from '../../src/machine/definition.ts';
 import { machine } from '../../src/machine/machine.ts';
@@ -13,7 +13,7 @@ const START = 1_700_000_000_000;
 /** Characters at the head of a trace’s line: seconds since the start. */
 const SECONDS = 10;
 
-/** What the simulated fleet is made of. */
+/** The simulated fleet. */
 interface FleetGiven {
   /** Of each worker. */
   readonly concurrencies: readonly number[];
@@ -46,7 +46,7 @@ export interface Given extends Omit<FleetGiven, 'concurrencies'> {
   readonly due?: number;
 }
 
-/** In ms since the start: when a line was traced that mentions this. */
+/** Milliseconds since the start at which traced lines mention this text. */
 export async function moments(mention: string, given: Given): Promise<number[]> {
   const { workers, concurrency, duration, count, ...rest } = given;
   const times: number[] = [];
@@ -69,7 +69,7 @@ export interface ScheduledTick {
   readonly ended: number;
 }
 
-/** A claim whose tick had not begun: until it began, or was given back. */
+/** A claim whose tick has not begun: until it began, or was released. */
 export interface UnstartedClaim {
   readonly state: string;
   readonly worker: string;

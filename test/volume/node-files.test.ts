@@ -1,4 +1,4 @@
-/** The real port over files: what it promises beyond what the simulator's is held against. */
+/** `NodeFiles`: its contract beyond what is tested for the simulator's files too. */
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -36,7 +36,7 @@ async function watchSyncs(): Promise<{ readonly count: number } & Disposable> {
 }
 
 describe('fsync', () => {
-  test('is asked for by a durable one, of files and directories', async () => {
+  test('is called for files and directories when durable', async () => {
     using syncs = await watchSyncs();
     const files = new NodeFiles();
     await files.create(at('x'), 'content');
@@ -47,7 +47,7 @@ describe('fsync', () => {
     await expect(files.sync(at('gone'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
-  test('is left out by one that need not survive a power cut', async () => {
+  test('is not called when writes need not survive a power cut', async () => {
     using syncs = await watchSyncs();
     const files = new NodeFiles({ durable: false });
     await files.create(at('x'), 'content');
@@ -62,7 +62,7 @@ const KINDS: readonly NodeFilesOptions[] = [{}, { durable: false }, { network: t
 describe.each(KINDS)('all else is the same with %o', (options) => {
   const files = new NodeFiles(options);
 
-  test('files are made once, read, written in place, added to, linked, renamed, removed', async () => {
+  test('files are created once, read, overwritten, appended to, linked, renamed, removed', async () => {
     await files.create(at('x'), 'one');
     await expect(files.create(at('x'), 'two')).rejects.toMatchObject({ code: 'EEXIST' });
     await files.overwrite(at('x'), 'ON');
@@ -85,7 +85,7 @@ describe.each(KINDS)('all else is the same with %o', (options) => {
     expect(await files.list(folder)).toEqual(['y']);
   });
 
-  test('a long directory is listed whole, and ticks go on meanwhile', async () => {
+  test('a long directory is listed completely, and ticks go on meanwhile', async () => {
     const names = Array.from({ length: 20_000 }, (_, index) => `s${index}`);
     for (const name of names) writeFileSync(at(name), '');
     let turns = 0;
@@ -100,7 +100,7 @@ describe.each(KINDS)('all else is the same with %o', (options) => {
     expect(turns).toBeGreaterThan(1);
   });
 
-  test('a listing goes where it shall, and ends with an error there', async () => {
+  test('a listing pushes into its sink, and ends with an error of the sink', async () => {
     for (const name of ['x', 'y', 'z']) writeFileSync(at(name), '');
     const names = new Set<string>();
     const into = { push: (name: string) => names.add(name) };
@@ -121,7 +121,7 @@ describe.each(KINDS)('all else is the same with %o', (options) => {
     expect(readdirSync('/proc/self/fd').length).toBe(descriptors);
   });
 
-  test('a directory that is not there is an error, an entry that is not there is nothing', async () => {
+  test('a missing directory is an error, a missing entry is undefined', async () => {
     await expect(files.list(at('gone'))).rejects.toMatchObject({ code: 'ENOENT' });
     expect(await files.stat(at('gone'))).toBeUndefined();
     writeFileSync(at('x'), '');
@@ -143,7 +143,7 @@ describe.each(KINDS)('all else is the same with %o', (options) => {
     },
   );
 
-  test('links are not followed, and nobody waits for a FIFO’s writer', async () => {
+  test('links are not followed, and no read waits for a FIFO’s writer', async () => {
     symlinkSync('/dev/zero', at('link'));
     await expect(files.read(at('link'), 10)).rejects.toMatchObject({ code: 'ELOOP' });
     expect(await files.stat(at('link'))).toMatchObject({ kind: 'other' });
@@ -151,7 +151,7 @@ describe.each(KINDS)('all else is the same with %o', (options) => {
     expect(await text(files, 'fifo', 10)).toBe('');
   });
 
-  test('what an entry is, how long, since when', async () => {
+  test('stat returns kind, size and mtime of an entry', async () => {
     await files.create(at('x'), 'content');
     const { mtimeMs: mtime, ctimeMs: ctime, mode, dev: device } = statSync(at('x'));
     const expected = { kind: 'file', size: 7, mtime, ctime, mode, device };
@@ -165,10 +165,10 @@ describe('modes', () => {
   const umasked = 0o666 & ~process.umask();
 
   test.each([
-    ['of its owner alone: as the umask says', 0o755, umasked],
-    ['of a group', 0o2775, umasked | 0o060],
-    ['of everybody', 0o777, umasked | 0o066],
-  ])('a file in a directory %s', async (_whose, mode, expected) => {
+    ['writable by its owner only: by the umask', 0o755, umasked],
+    ['writable by its group', 0o2775, umasked | 0o060],
+    ['writable by all users', 0o777, umasked | 0o066],
+  ])('has a file in a directory %s', async (_whose, mode, expected) => {
     chmodSync(folder, mode);
     const files = new NodeFiles();
     await files.create(at('created'), 'one');
@@ -182,7 +182,7 @@ describe('modes', () => {
     await expect(files.create(at('created'), 'two')).rejects.toMatchObject({ code: 'EEXIST' });
   });
 
-  test('a directory is looked at once, however many files are made in it', async () => {
+  test('asks for the mode of a directory once, however many files are created in it', async () => {
     chmodSync(folder, 0o2775);
     const files = new NodeFiles();
     await files.create(at('one'), '');

@@ -6,7 +6,7 @@ import { OpenStates } from '../../src/volume/open-states.ts';
 
 const LEASE = 10_000;
 
-/** A volume of `open` and `done` states, and what was asked of it since it was last looked at. */
+/** A volume of `open` and `done` states that counts the calls since they were last read. */
 function counted(open: number, done: number) {
   const layout = new Layout('/volume');
   const named = (prefix: string, count: number): string[] =>
@@ -25,7 +25,7 @@ function counted(open: number, done: number) {
       return into;
     },
     stat: async (path: string) => {
-      // A directory that changes is listed each time it is asked for.
+      // A directory that changes is listed in each call.
       if (path === layout.entries || path === layout.flags('done'))
         return { ...stat, mtime: (changes += 1) };
       asked.looks += 1;
@@ -45,14 +45,14 @@ function counted(open: number, done: number) {
     flags,
     asked,
     pass: (ms: number) => void (now += ms),
-    /** Milliseconds that each listing takes from now on. */
+    /** Duration of each listing from now on, ms. */
     slow: (ms: number) => void (slowness = ms),
     open: (arrived: readonly string[] | 'unknown' = []) =>
       states.open(arrived === 'unknown' ? undefined : new Set(arrived), new Set()),
   };
 }
 
-test('few open states among many are looked at one by one', async () => {
+test('checks few open states among many done ones one by one', async () => {
   const volume = counted(10, 200);
   expect((await volume.open()).size).toBe(10);
   expect(volume.asked).toEqual({ lists: 2, looks: 0 });
@@ -63,7 +63,7 @@ test('few open states among many are looked at one by one', async () => {
   expect(volume.asked.looks).toBe(2 + 11);
 });
 
-test('where most are open, a listing is less than a look at each of them', async () => {
+test('lists again if most states are open', async () => {
   const volume = counted(300, 20);
   await volume.open();
   volume.flags.add('open3.state');
@@ -71,7 +71,7 @@ test('where most are open, a listing is less than a look at each of them', async
   expect(volume.asked).toEqual({ lists: 4, looks: 0 });
 });
 
-test('and where more of them have come than are worth it, the next time', async () => {
+test('lists again the next time after many states have arrived', async () => {
   const volume = counted(10, 200);
   await volume.open();
   const come = Array.from({ length: 50 }, (_, index) => `come${index}.state`);
@@ -82,7 +82,7 @@ test('and where more of them have come than are worth it, the next time', async 
   expect(volume.asked).toEqual({ lists: lists + 2, looks });
 });
 
-test('all is listed again when something may be missing, and once a lease', async () => {
+test('lists everything again when a report may be missing, and once a lease', async () => {
   const volume = counted(10, 200);
   await volume.open();
   volume.root.add('untold.state');
@@ -96,12 +96,8 @@ test('all is listed again when something may be missing, and once a lease', asyn
 });
 
 test.each([
-  ['listing takes a hundredth of the time', 200, 40_000],
-  [
-    'but what nobody told of is found within ten leases, however slow the volume was once',
-    4000,
-    10 * LEASE,
-  ],
+  ['spends a hundredth of the time on listings', 200, 40_000],
+  ['finds unreported names within ten leases, however slow the volume was once', 4000, 10 * LEASE],
 ])('%s', async (_what, slowness, until) => {
   const volume = counted(10, 200);
   volume.slow(slowness);

@@ -16,7 +16,7 @@ const options = (more: Partial<OpenOptions> = {}): OpenOptions => ({
 });
 
 describe('a directory of the volume that is a mount of its own', () => {
-  test('is refused by its name; looking changes nothing', async () => {
+  test('is refused by its name; the check changes nothing', async () => {
     using volume = await TestVolume.create();
     const before = ['.', 'done', '.flockwork'].map((path) => volume.list(path));
     await refuseMounts(new NodeFiles(), volume.layout);
@@ -27,11 +27,11 @@ describe('a directory of the volume that is a mount of its own', () => {
     });
     await expect(refuseMounts(files, volume.layout)).rejects.toMatchObject({
       code: 'unusable-volume',
-      message: expect.stringContaining(`${volume.dir}/done is a mount or a subvolume of its own`),
+      message: expect.stringContaining(`cannot set flags in ${volume.dir}/done: it is a mount`),
     });
   });
 
-  test.each([true, false])('so is a subvolume, where a link says so (%s)', async (says) => {
+  test.each([true, false])('is refused as a subvolume if a link is refused (%s)', async (says) => {
     using volume = await TestVolume.create();
     const inner = new NodeFiles();
     const { files } = interceptFiles(inner, async (_call, method, [path, to], act) => {
@@ -48,14 +48,14 @@ describe('a directory of the volume that is a mount of its own', () => {
 
 describe('joining a volume that is full', () => {
   test.each([
-    ['where the lease is made', 'create', '/leases/'],
-    ['where it is renewed', 'overwrite', '/leases/'],
-    ['where the token is written', 'create', '/sessions/'],
-  ])('%s leaves nothing behind, and no heart that beats', async (_where, refused, place) => {
+    ['when the lease is created', 'create', '/leases/'],
+    ['when the lease is renewed', 'overwrite', '/leases/'],
+    ['when the token is written', 'create', '/sessions/'],
+  ])('%s leaves no files and no running heartbeat', async (_where, refused, place) => {
     using volume = await TestVolume.create();
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, [path], act) => {
       if (method !== refused || !path!.includes(place)) return act();
-      // As a full disk does it: the name is there, and has no content.
+      // Like a full disk: the name exists, and has no content.
       if (method === 'create') writeFileSync(path!, '');
       throw errno('ENOSPC');
     });
@@ -68,14 +68,14 @@ describe('joining a volume that is full', () => {
 });
 
 describe('opening a volume', () => {
-  test('the first worker decides; the others adopt what it decided', async () => {
+  test('the first worker chooses the phases; the others adopt them', async () => {
     using volume = await TestVolume.create();
     const again = await openVolume(new NodeFiles(), volume.layout, options());
     expect(again).toEqual(volume.volume);
     expect(again.id).toBe('volume-id');
   });
 
-  test('asking for what the volume uses is fine; for anything else is an error that says what it uses', async () => {
+  test('accepts the phases that the volume uses; the error for others names those in use', async () => {
     using volume = await TestVolume.create();
     await openVolume(
       new NodeFiles(),
@@ -89,7 +89,7 @@ describe('opening a volume', () => {
     });
   });
 
-  test('of two that open it at the same moment, both use what one wrote', async () => {
+  test('two workers that open it at the same moment use the same phases', async () => {
     using volume = await TestVolume.create();
     const fresh = join(volume.dir, 'fresh');
     mkdirSync(fresh);
@@ -102,7 +102,7 @@ describe('opening a volume', () => {
     expect(new Set(opened.map(({ id }) => id)).size).toBe(1);
   });
 
-  test('what it makes, the whole fleet can write', async () => {
+  test('creates directories that the whole fleet can write to', async () => {
     using volume = await TestVolume.create();
     const shared = join(volume.dir, 'shared');
     mkdirSync(shared);
@@ -112,14 +112,14 @@ describe('opening a volume', () => {
     expect(statSync(join(shared, '.flockwork/leases')).mode & 0o7777).toBe(0o777);
   });
 
-  test('a symbolic link to a directory will do', async () => {
+  test('accepts a symbolic link to a directory', async () => {
     using volume = await TestVolume.create();
     symlinkSync(volume.dir, join(volume.dir, 'link'));
     const linked = new Layout(join(volume.dir, 'link'));
     expect((await readVolume(new NodeFiles(), linked))?.id).toBe('volume-id');
   });
 
-  test('of what is in it, one name is enough: there may be a million', async () => {
+  test('reads one name of the directory only: there may be a million', async () => {
     using volume = await TestVolume.create();
     for (let index = 0; index < 10; index += 1) volume.put(`s${index}.state`);
     let names = 0;
@@ -149,7 +149,7 @@ describe('opening a volume', () => {
   });
 
   test.each(['', 'hello', '{"flockwork": 2}', '{"flockwork": 1, "id": ""}'])(
-    'a volume.json that says %j is refused, and kept',
+    'refuses a volume.json with content %j, and keeps it',
     async (text) => {
       using volume = await TestVolume.create();
       volume.put('.flockwork/volume.json', text);

@@ -1,4 +1,4 @@
-/** An event's id counts once for thirty days; what is older goes, unless the event is still there. */
+/** An outcome is kept for thirty days; older ones are removed, unless the event is still there. */
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -17,9 +17,9 @@ const verdict = (id: string): string =>
   formatRecord({
     flockwork: 1,
     id,
-    file: `20260101T000000.000Z~${id}@nobody`,
+    file: `20260101T000000.000Z~${id}@absent`,
     outcome: 'FsmNotFound',
-    reason: 'there is no instance nobody',
+    reason: 'there is no instance absent',
     session: 'ant.1',
     worker: 'ant',
     at: '2026-01-01T00:00:00.000Z',
@@ -46,14 +46,14 @@ async function limitOf(
   return new OutcomeLimit(context, { ...usual, ...ports });
 }
 
-test('those of thirty days go, and no others', async () => {
+test('removes outcomes older than thirty days, and no others', async () => {
   using volume = await TestVolume.create();
   put(volume, { old: 31, 'just-old': 30.001, young: 29.9, new: 0 });
   await (await limitOf(volume)).keep(0, OPEN, idle);
   expect(volume.list('outcomes')).toEqual(['new', 'young']);
 });
 
-test('not of an event that is still there: it would be applied again', async () => {
+test('keeps the outcome of an event that is still there: it would be applied again', async () => {
   using volume = await TestVolume.create();
   put(volume, { here: 40, gone: 40 });
   writeFileSync(join(volume.dir, 'events/20261001T000000.000Z~here@door'), '{"event":"go"}');
@@ -61,7 +61,7 @@ test('not of an event that is still there: it would be applied again', async () 
   expect(volume.list('outcomes')).toEqual(['here']);
 });
 
-test('all generations of one, the last first; or none, while one is young', async () => {
+test('removes all generations of an outcome, the last first; none while one is recent', async () => {
   using volume = await TestVolume.create();
   put(volume, { a: 50, 'a+1': 49, 'a+2': 48, b: 50, 'b+1': 3 });
   const gone: string[] = [];
@@ -74,7 +74,7 @@ test('all generations of one, the last first; or none, while one is young', asyn
   expect(volume.list('outcomes')).toEqual(['b', 'b+1']);
 });
 
-test('one that another session has made anew meanwhile stays', async () => {
+test('keeps an outcome that another session has created anew meanwhile', async () => {
   using volume = await TestVolume.create();
   put(volume, { again: 40 });
   let reads = 0;
@@ -107,7 +107,7 @@ test.each([
   expect([lists, volume.list('outcomes')]).toEqual([0, ['old']]);
 });
 
-test('it is listed once an hour, and what there was no time for comes next', async () => {
+test('lists once an hour, and continues where it was interrupted', async () => {
   using volume = await TestVolume.create();
   put(volume, { a: 40, b: 40, c: 40 });
   let now = 0;
@@ -126,7 +126,7 @@ test('it is listed once an hour, and what there was no time for comes next', asy
   expect(volume.list('outcomes')).toEqual([]);
 });
 
-test('what is no outcome is left alone', async () => {
+test('keeps files that are not outcomes', async () => {
   using volume = await TestVolume.create();
   put(volume, { '.DS_Store': 40 });
   mkdirSync(join(volume.dir, 'outcomes/@eaDir'));
@@ -134,7 +134,7 @@ test('what is no outcome is left alone', async () => {
   expect(volume.list('outcomes')).toEqual(['.DS_Store', '@eaDir']);
 });
 
-test('workers do so while they have nothing to do', async () => {
+test('idle workers remove old outcomes', async () => {
   using volume = await TestVolume.create();
   volume.volume = { ...volume.volume, created: '2020-01-01T00:00:00.000Z' };
   const { session } = await volume.join('ant');

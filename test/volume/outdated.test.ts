@@ -1,4 +1,4 @@
-/** I11: what was decided by the world of one cycle counts in that cycle only. */
+/** I11: a decision that read other instances may only be committed in the same cycle. */
 import { expect, test } from 'vitest';
 import type { Files } from '../../src/volume/files.ts';
 import type { Step, PhaseGuard } from '../../src/volume/operations.ts';
@@ -11,13 +11,13 @@ const inCycle = (cycle: number, canBegin = true): PhaseGuard => ({
   cycle,
 });
 
-/** As if it had looked at another instance in that cycle. */
+/** A step that has read another instance in that cycle. */
 function looked(step: Step, cycle: number): Step {
   if (step.change.kind !== 'commit') throw new Error(step.change.kind);
   return { ...step, change: { ...step.change, cycle } };
 }
 
-/** The first link of a flag in `done/` meets an error; `after`: though it happened. */
+/** The first link of a flag in `done/` fails; `after`: its reply only. */
 function failing(after: boolean): Files {
   let isFirst = true;
   return interceptFiles(quickFiles(), async (_call, method, args, act) => {
@@ -28,7 +28,7 @@ function failing(after: boolean): Files {
   }).files;
 }
 
-test('a step that was not committed in its cycle is given back, and its event is applied anew', async () => {
+test('a step that was not committed in its cycle is released, and its event is applied anew', async () => {
   using volume = await TestVolume.create();
   putLamp(volume, 'lamp');
   post(volume, 'a');
@@ -45,11 +45,11 @@ test('a step that was not committed in its cycle is given back, and its event is
   expect(appliedIds(volume)).toEqual(['a']);
 });
 
-test('one that was committed in its cycle counts, though its worker learns of it later', async () => {
+test('a step that was committed in its cycle counts, though its worker learns of it later', async () => {
   using volume = await TestVolume.create();
   putLamp(volume, 'lamp');
   post(volume, 'a');
-  // The reply is lost, and so is the look that follows it.
+  // The reply is lost, and so is the read that follows it.
   let looks = 0;
   const { files } = interceptFiles(failing(true), async (_call, method, [path], act) => {
     if (method === 'read' && path!.endsWith('/done/lamp.state') && (looks += 1) === 1) {
@@ -67,7 +67,7 @@ test('one that was committed in its cycle counts, though its worker learns of it
   expect(appliedIds(volume)).toEqual(['a']);
 });
 
-test('one of which nobody can tell is given back, and its record stays for whoever comes to know', async () => {
+test('a step of unknown outcome is released, and its record stays for the sweep', async () => {
   using volume = await TestVolume.create();
   putLamp(volume, 'lamp');
   post(volume, 'a');
@@ -86,7 +86,7 @@ test('one of which nobody can tell is given back, and its record stays for whoev
   expect(appliedIds(volume)).toEqual(['a']);
 });
 
-test('a step that has not looked counts whenever it is committed', async () => {
+test('a step that has read no other instance counts whenever it is committed', async () => {
   using volume = await TestVolume.create();
   putLamp(volume, 'lamp');
   post(volume, 'a');

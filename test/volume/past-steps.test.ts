@@ -23,7 +23,7 @@ async function counted(): Promise<TestVolume> {
   return volume;
 }
 
-test('the steps of an instance, up to the one that asks', async () => {
+test('reads the steps of an instance, up to the one that asks', async () => {
   using volume = await counted();
   const { session } = await volume.join('bee');
   const finished = expect.stringMatching(/^2/) as unknown;
@@ -35,7 +35,7 @@ test('the steps of an instance, up to the one that asks', async () => {
   expect(await session.history('a.state-2')).toHaveLength(3);
 });
 
-test('one that the power has torn is what it was; one that is gone is an error', async () => {
+test('reads a torn state file as it was; a missing one is an error', async () => {
   using volume = await counted();
   writeFileSync(volume.layout.state('a.state-1'), content(1).slice(0, 5));
   const steps = await readPastSteps(quickFiles(), volume.layout, 'a.state-2');

@@ -1,4 +1,4 @@
-/** Events on their way, on a real directory. */
+/** Pending events, on a real directory. */
 import { describe, expect, test } from 'vitest';
 import { placeOf } from '../../src/volume/overview.ts';
 import { listPending, readPending, stillCounts } from '../../src/volume/pending.ts';
@@ -13,8 +13,8 @@ async function pendingFor(volume: TestVolume, instance: string): Promise<QueuedE
   return all.filter((one) => one !== undefined);
 }
 
-describe('an event on its way', () => {
-  test('is told with all that it says', async () => {
+describe('a pending event', () => {
+  test('is listed with its content', async () => {
     using volume = await TestVolume.create();
     const sent = { originator: 'me', timestamp: '2026-01-01T00:00:00.000Z', details: { by: 1 } };
     const file = post(volume, 'one', { at: 5, ...sent });

@@ -1,4 +1,4 @@
-/** Lamps on a `TestVolume`, events for them, and sessions that work these off as a worker would. */
+/** Lamps on a `TestVolume`, events for them, and sessions that apply these as a worker would. */
 import { expect } from 'vitest';
 import type { Json } from '../../src/machine/definition.ts';
 import { formatEvent, formatEventName, type EventFile } from '../../src/machine/event.ts';
@@ -18,7 +18,7 @@ import { eventStatus } from '../../src/volume/outcomes.ts';
 import { decide } from './decide.ts';
 import { OPEN, quickFiles, type TestSession, type TestVolume } from './harness.ts';
 
-/** What an event's details ask for under `tell` is caused by it. A dying lamp goes out by itself. */
+/** A lamp: emits the events in `tell` of an event's details. A dying lamp goes out by itself. */
 const LAMP = machine({
   name: 'lamp',
   states: ['off', 'on', 'dying', 'broken'],
@@ -51,7 +51,7 @@ interface Post extends Partial<EventFile> {
   readonly at?: number;
 }
 
-/** Puts an event's file there, as if it had been sent at `at`; returns the file's name. */
+/** Writes an event's file, as if it had been sent at `at`; returns its name. */
 export function post(
   volume: TestVolume,
   id: string,
@@ -73,7 +73,7 @@ export function decideStep(
   return decide(session, name, machines);
 }
 
-/** Claims all that there is, and decides what is to become of it. */
+/** Claims all available states, and decides their outcomes. */
 export async function take(one: TestSession, machines?: Registry): Promise<Step[]> {
   const { tasks } = await one.session.snapshot();
   const steps: Step[] = [];
@@ -84,7 +84,7 @@ export async function take(one: TestSession, machines?: Registry): Promise<Step[
   return steps;
 }
 
-/** Cycles until nothing is left to do. Returns how many states were settled. */
+/** Runs cycles until nothing is left to do. Returns how many states were settled. */
 export async function workOff(
   one: TestSession,
   guard: PhaseGuard = OPEN,
@@ -101,7 +101,7 @@ export async function workOff(
   throw new Error('it does not come to an end');
 }
 
-/** Of all that counts: by state, in the order of the steps of each instance. */
+/** All commit records by state, in the order of the steps of each instance. */
 export function recordsOf(volume: TestVolume): CommitRecord[] {
   const stepOf = (name: string): number => Number(/-(\d+)$/.exec(name)?.[1] ?? 0);
   return volume
@@ -118,7 +118,7 @@ export function appliedIds(volume: TestVolume, instance?: string): string[] {
     .flatMap(({ events = [] }) => events.map(({ id }) => id));
 }
 
-/** The one outcome of an event, if it has one; whatever says more than one is an error. */
+/** The outcome of an event, if it has one; several different ones are an error. */
 export async function outcomeOf(
   volume: TestVolume,
   id: string,
@@ -133,7 +133,7 @@ export async function outcomeOf(
   return standing.outcome;
 }
 
-/** Waiting lamps, and nothing on its way or behind the scenes but what `survivors` need. */
+/** Expects waiting lamps, no pending events, and no internal files but those of `survivors`. */
 export function expectRest(volume: TestVolume, ...survivors: TestSession[]): void {
   const sessions = survivors.map(({ session }) => session.token.session).sort();
   const open = volume

@@ -1,4 +1,4 @@
-/** The invariants of docs/protocol.md, attacked one by one on a real directory. */
+/** The invariants of docs/protocol.md, tested one by one on a real directory. */
 import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ import {
 
 const NEXT = { name: 'x.state-1', content: '{"state":"simple","payload":{}}\n' };
 
-/** Everything that I3 allows a state to be, once nobody is in the middle of anything. */
+/** The statuses of a state, of which I3 allows one while no session is in the middle of a change. */
 function placesOf(volume: TestVolume, name: string): string[] {
   const flags = (['done', 'failed', 'in_progress'] as const).filter((flag) =>
     volume.list(flag).includes(name),
@@ -53,7 +53,7 @@ describe('I1: one commit', () => {
     expect(volume.read('done', 'x.state')).toBe('');
   });
 
-  test('a flag that is there already when it is set again is on the disk too before anything follows', async () => {
+  test('a flag that exists when it is set again is on the disk before its effects', async () => {
     using volume = await TestVolume.create();
     const synced: string[] = [];
     let links = 0;
@@ -64,7 +64,7 @@ describe('I1: one commit', () => {
         if (method !== 'link' || to !== volume.layout.flag('done', 'x.state')) return act();
         links += 1;
         if (links === 1) throw errno('EIO');
-        // The network repeats what was asked before: another file, of the same content.
+        // The network repeats an earlier request: another file, of the same content.
         writeFileSync(to, readFileSync(path, 'utf8'));
         return act();
       },
@@ -79,7 +79,7 @@ describe('I1: one commit', () => {
     expect(synced).toContain(volume.layout.flag('done', 'x.state'));
   });
 
-  test('whoever loses publishes nothing', async () => {
+  test('the session that loses publishes nothing', async () => {
     using volume = await TestVolume.create();
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
     await ant.session.settle([bareStep('x.state')], OPEN);
@@ -88,7 +88,7 @@ describe('I1: one commit', () => {
   });
 });
 
-describe('I2, I3: after a crash anywhere, the step is finished by others, or done again, once', () => {
+describe('I2, I3: after a crash anywhere, the step is completed by others, or repeated, once', () => {
   async function crashAt(limit: number, after: boolean): Promise<number> {
     using volume = await TestVolume.create();
     volume.put('x.state');
@@ -141,7 +141,7 @@ describe('I2, I3: after a crash anywhere, the step is finished by others, or don
     const victim = await volume.join('victim');
     const staging = join(volume.dir, '.flockwork/staging', victim.session.token.session);
     const half = commitStep(victim, 'x.state', NEXT);
-    // Dies between the commit and its publishing.
+    // Crashes between the commit and the publication.
     let open = true;
     await victim.session.settle([half], {
       canBegin: () => open,
@@ -163,7 +163,7 @@ describe('I2, I3: after a crash anywhere, the step is finished by others, or don
   });
 });
 
-describe('I4: frozen', () => {
+describe('I4: outside the phase', () => {
   test('outside its phase a session settles nothing and recovers nothing', async () => {
     using volume = await TestVolume.create();
     const [ant, dead] = [await volume.join('ant'), await volume.join('dead')];
@@ -211,7 +211,7 @@ describe('I8: nothing is inferred from absence', () => {
     await volume.bury(survivor);
     expect(volume.list('.flockwork', 'staging', session)).toContain('x.state');
     expect(await survivor.session.countUnfinishedCommits()).toBe(1);
-    // It was only asleep: its commit comes late, and somebody finishes it.
+    // It was only stopped: its commit comes late, and another session finishes it.
     linkSync(
       join(volume.dir, '.flockwork/staging', session, 'x.state'),
       join(volume.dir, 'done/x.state'),
@@ -221,7 +221,7 @@ describe('I8: nothing is inferred from absence', () => {
     expect(await survivor.session.countUnfinishedCommits()).toBe(0);
   });
 
-  test('what was put aside, and committed after all, is owed until its successor is there', async () => {
+  test('a failed state that was committed after all is unfinished until its successor exists', async () => {
     using volume = await TestVolume.create();
     const victim = await volume.join('victim');
     await victim.session.settle([commitStep(victim, 'x.state', NEXT)], CLOSED);
@@ -239,7 +239,7 @@ describe('I8: nothing is inferred from absence', () => {
     expect(await survivor.session.countUnfinishedCommits()).toBe(0);
   });
 
-  test('what others have committed is not owed, though a record beside it keeps the file: its state has failed', async () => {
+  test('a record whose state another session has committed, or that has failed, is not unfinished', async () => {
     using volume = await TestVolume.create();
     const victim = await volume.join('victim');
     const both = ['x.state', 'y.state'].map((name) => commitStep(victim, name));
@@ -254,7 +254,7 @@ describe('I8: nothing is inferred from absence', () => {
     expect(await survivor.session.countUnfinishedCommits()).toBe(0);
   });
 
-  test('a lease that cannot be read makes nobody younger or older', async () => {
+  test('a lease that cannot be read neither renews nor ages its session', async () => {
     using volume = await TestVolume.create();
     const blind = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
       if (method === 'read' && args[0]!.includes('/leases/')) throw errno('ESTALE');
@@ -298,11 +298,11 @@ describe('I9: no overwrite', () => {
   test('a successor’s name that is taken: both are kept, ours with the reason in failed/', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
-    volume.put('x.state-1', 'somebody else’s');
+    volume.put('x.state-1', 'of another user');
     const one = commitStep(ant, 'x.state', NEXT);
     await ant.session.settle([one], FOLLOW);
     expect(one).toMatchObject({ progress: 'settled', lost: false, followed: false });
-    expect(volume.read('x.state-1')).toBe('somebody else’s');
+    expect(volume.read('x.state-1')).toBe('of another user');
     const failure = JSON.parse(volume.read('failed', 'x.state-1')) as {
       code: string;
       reason: string;
@@ -312,7 +312,7 @@ describe('I9: no overwrite', () => {
     expect(volume.list('in_progress')).toEqual([]);
   });
 
-  test('the same content there already is no conflict: somebody published it for us', async () => {
+  test('the same content there already is not a conflict: another session published it', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     volume.put('x.state-1', NEXT.content);
@@ -321,11 +321,11 @@ describe('I9: no overwrite', () => {
   });
 });
 
-describe('any error of link and unlink means "unknown": what is there decides', () => {
+describe('any error of link and unlink means "unknown": the files decide', () => {
   const lost = (code: string, ...methods: (keyof Files)[]): Files =>
     interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
       const result = await act();
-      // The lease is opened and the token made in peace.
+      // The lease and the token are created without faults.
       if (methods.includes(method) && !args[0]!.includes('/.flockwork/sessions/.'))
         throw errno(code);
       return result;
@@ -355,7 +355,7 @@ describe('any error of link and unlink means "unknown": what is there decides', 
   });
 
   test.each(['ENOSPC', 'EDQUOT', 'EMFILE', 'EIO', 'ESTALE', 'EROFS'])(
-    'a volume that says %s keeps the claim and the result, and is asked again',
+    'a step keeps its claim and its result after %s, and is tried again',
     async (code) => {
       using volume = await TestVolume.create();
       let failing = false;
@@ -379,7 +379,7 @@ describe('any error of link and unlink means "unknown": what is there decides', 
   );
 
   test.each(['EMLINK', 'ENOSPC'])(
-    'a volume that allows few links to a file, and says %s to one more, gets further files',
+    'a volume with a limit of links to a file, reported as %s, gets more files',
     async (code) => {
       using volume = await TestVolume.create();
       const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
@@ -388,7 +388,7 @@ describe('any error of link and unlink means "unknown": what is there decides', 
       });
       const ant = await volume.join('ant', files);
       const names = Array.from({ length: 100 }, (_, index) => `s${index}.state`).sort();
-      // A limit shows as an error, twice at most; what met it is tried again, as in the next cycle.
+      // A limit is an error, at most twice; the step is tried again, as in the next cycle.
       let errors = 0;
       const claim = (name: string): Promise<string> =>
         ant.session.claim(name, OPEN).catch(() => {
@@ -414,7 +414,7 @@ describe('any error of link and unlink means "unknown": what is there decides', 
     },
   );
 
-  test('an fsync that fails once is not trusted: the file is written again, where nothing late can take it away', async () => {
+  test('after an fsync has failed, the file is written again under a name that no late removal has', async () => {
     using volume = await TestVolume.create();
     const removed: string[] = [];
     let failures = 1;
@@ -422,7 +422,7 @@ describe('any error of link and unlink means "unknown": what is there decides', 
       const isStaged = /\/x\.state[^/]*$/.test(args[0]!);
       if (method === 'sync' && isStaged && failures-- > 0) throw errno('EIO');
       if (method === 'unlink' && failures === 0) removed.push(args[0]!);
-      // All that was removed before is removed again, as late as can be.
+      // All removals are repeated, as late as possible.
       if (method === 'link' && args[1]!.includes('/done/'))
         for (const path of removed) rmSync(path, { force: true });
       return act();
@@ -480,7 +480,7 @@ describe('claims', () => {
     expect(volume.list('in_progress')).toEqual([]);
   });
 
-  test('are released only by whose they are', async () => {
+  test('are released only by their session', async () => {
     using volume = await TestVolume.create();
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
     await ant.session.claim('x.state', OPEN);

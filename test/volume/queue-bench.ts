@@ -1,4 +1,4 @@
-/** A queue at work in virtual time: its phases come and go, its ticks take as long as they are told to. */
+/** A local queue in virtual time, with phases and tick durations as a test sets them. */
 import { setImmediate } from 'node:timers/promises';
 import { done, type Answer } from '../../src/machine/answer.ts';
 import { machine } from '../../src/machine/machine.ts';
@@ -18,7 +18,7 @@ const PHASES: PhaseLengths = { assignment: 30, commitment: 30, update: 380, buff
 export const CYCLE: number = cycleLength(PHASES);
 export const OPEN: PhaseGuard = { canBegin: () => true, canFinish: () => true, follow: false };
 export const CLOSED: PhaseGuard = { canBegin: () => false, canFinish: () => false, follow: false };
-/** Open for so many questions. */
+/** A guard that is open for this many calls. */
 export const openFor = (questions: number): PhaseGuard => {
   let left = questions;
   return { ...OPEN, canBegin: () => left-- > 0 };
@@ -31,11 +31,11 @@ const registry = createRegistry([
 export class QueueBench {
   readonly clock: StillClock = new StillClock();
   readonly session: FakeOperations;
-  /** What the worker has joined: at once. */
+  /** The session, without I/O. */
   queue!: LocalQueue;
   readonly worker: Worker;
   readonly logged: string[] = [];
-  /** Milliseconds that each tick takes from now on. */
+  /** Duration of each tick from now on, ms. */
   duration = 0;
   answer: (task: TickTask) => Answer = () => done();
   /** Ticks begun, in order. */
@@ -111,10 +111,10 @@ export class QueueBench {
     return this.worker.counts;
   }
 
-  /** There is always another one. */
+  /** There is always another state. */
   next = (): string => `s${(this.#names += 1)}.state`;
 
-  /** Claims, reads and begins what there is room for. */
+  /** Claims, reads and begins as many states as there is room for. */
   async fetch(next: () => string | undefined = this.next, guard: PhaseGuard = OPEN): Promise<void> {
     await this.queue.claim(next, guard);
     await this.queue.examine(true);
@@ -127,7 +127,7 @@ export class QueueBench {
     await setImmediate();
   }
 
-  /** Lets time pass in steps, with the queue doing what each phase is for. */
+  /** Lets time pass in steps, with the queue acting in each phase. */
   async work(ms: number, step = 10): Promise<void> {
     for (let left = ms; left > 0; left -= step) {
       await this.pass(step);
@@ -137,7 +137,7 @@ export class QueueBench {
     }
   }
 
-  /** Names that were given back. */
+  /** Names that were released. */
   get released(): string[] {
     return this.session.settled
       .filter(({ change }) => change.kind === 'release')

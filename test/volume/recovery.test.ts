@@ -1,4 +1,4 @@
-/** Who is dead, and what becomes of what he had. */
+/** Detection of dead sessions, and recovery of their work. */
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -36,12 +36,12 @@ describe('a dead worker', () => {
     expect(intake).toMatchObject({ kind: 'text', attempts: [{ result: 'lost' }] });
   });
 
-  test('has its attempt counted once, however many find it lost at the same time', async () => {
+  test('has its attempt counted once, however many sessions recover it at the same time', async () => {
     using volume = await TestVolume.create();
     volume.put('x.state');
     const [dead, bee] = [await volume.join('dead'), await volume.join('bee')];
     let hasMet = false;
-    // In the cycles in which the claim is the ant's to drop, the bee drops it right before.
+    // In the cycles in which the ant owns the claim, the bee drops it right before.
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, [, name], act) => {
       if (method !== 'link' || name?.includes('/attempts/') !== true || hasMet) return act();
       hasMet = true;
@@ -64,7 +64,7 @@ describe('a dead worker', () => {
     expect(volume.list('.flockwork', 'attempts', 'x.state')).toEqual(['1']);
   });
 
-  test('is not taken for dead a moment before the lease is over', async () => {
+  test('is not considered dead a moment before its lease is over', async () => {
     using volume = await TestVolume.create();
     const [slow, ant] = [await volume.join('slow'), await volume.join('ant')];
     await slow.session.claim('x.state', OPEN);
@@ -92,8 +92,8 @@ describe('a dead worker', () => {
     expect((await ant.session.snapshot()).tasks.names).toEqual(['x.state']);
   });
 
-  describe('that had slept', () => {
-    /** What an observer breaks that has taken it for dead, with `happens` while its claims and its lease are read. */
+  describe('that was stopped', () => {
+    /** Sessions that an observer recovers, with `happens` while claims and lease are read. */
     const brokenAfter = async (
       place: string,
       happens: (sleeper: TestSession, volume: TestVolume) => void,
@@ -119,15 +119,15 @@ describe('a dead worker', () => {
       return broken;
     };
 
-    test('and still does loses its lease', async () => {
+    test('and still is loses its lease', async () => {
       expect(await brokenAfter('in_progress', () => undefined)).toHaveLength(1);
     });
 
-    test('and is back before that counts keeps its lease', async () => {
+    test('and continues before the recovery keeps its lease', async () => {
       expect(await brokenAfter('in_progress', (sleeper) => sleeper.beat())).toEqual([]);
     });
 
-    test('may have come back while the volume took its time to answer', async () => {
+    test('may have continued while the volume was slow', async () => {
       let looks = 0;
       const back = (sleeper: TestSession, volume: TestVolume): void => {
         looks += 1;
@@ -139,7 +139,7 @@ describe('a dead worker', () => {
     });
   });
 
-  test('that was only slow and commits in the middle of a sweep is finished all the same', async () => {
+  test('that was only slow and commits during a sweep is finished all the same', async () => {
     using volume = await TestVolume.create();
     const slow = await volume.join('slow');
     const late = commitStep(slow, 'x.state', { name: 'x.state-1', content: '{}' });
@@ -148,7 +148,7 @@ describe('a dead worker', () => {
     const done = join(volume.dir, 'done/x.state');
     const record = readFileSync(staged, 'utf8');
     writeFileSync(staged, record.slice(0, 10));
-    // Right after the sweep has looked for it for the first time, the record is whole and linked.
+    // Right after the sweep has first read its flag, the record is complete and linked.
     let looks = 0;
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, [path], act) => {
       if (method !== 'read' || path !== done) return act();
@@ -166,7 +166,7 @@ describe('a dead worker', () => {
     expect(volume.read('x.state-1')).toBe('{}');
   });
 
-  test('I8: what it owed is published though nobody sees its staged record, as caches have it', async () => {
+  test('I8: its successor is published though a stale cache hides its staged record', async () => {
     using volume = await TestVolume.create();
     const dead = await volume.join('dead');
     const half = commitStep(dead, 'x.state', { name: 'x.state-1', content: '{}' });
@@ -183,7 +183,7 @@ describe('a dead worker', () => {
     expect(volume.read('x.state-1')).toBe('{}');
   });
 
-  test('its flag is on the disk before its successor is: the power may go in between', async () => {
+  test('its flag is on the disk before its successor: there may be a power cut in between', async () => {
     using volume = await TestVolume.create();
     const dead = await volume.join('dead');
     const half = commitStep(dead, 'x.state', { name: 'x.state-1', content: '{}' });
@@ -203,7 +203,7 @@ describe('a dead worker', () => {
     expect(synced).toBeLessThan(calls.indexOf(`link ${volume.layout.state('x.state-1')}`));
   });
 
-  test('learns of it when it comes back, and finishes nothing more', async () => {
+  test('notices when it comes back, and finishes nothing more', async () => {
     using volume = await TestVolume.create();
     const [sleeper, ant] = [await volume.join('sleeper'), await volume.join('ant')];
     expect(await sleeper.session.check()).toBe('alive');
@@ -213,7 +213,7 @@ describe('a dead worker', () => {
     expect(volume.list('.flockwork', 'leases')).toEqual([ant.session.token.session]);
   });
 
-  test('learns of it at once, though its monotonic clock stood still while its host slept', async () => {
+  test('notices at once, though its monotonic clock stood still while its host slept', async () => {
     using volume = await TestVolume.create();
     const { session } = await volume.join('sleeper');
     rmSync(volume.layout.internal('leases', session.token.session));
@@ -221,7 +221,7 @@ describe('a dead worker', () => {
     expect(await session.check()).toBe('broken');
   });
 
-  test('whose breaker died half-way is still found by its claims', async () => {
+  test('is found by its claims if the session that broke its lease crashed half-way', async () => {
     using volume = await TestVolume.create();
     volume.put('x.state');
     const dead = await volume.join('dead');
@@ -234,7 +234,7 @@ describe('a dead worker', () => {
     expect(volume.list('in_progress')).toEqual([]);
   });
 
-  test('that had committed what it held gets no attempt counted', async () => {
+  test('that had committed its state gets no attempt counted', async () => {
     using volume = await TestVolume.create();
     volume.put('x.state');
     const [dead, ant] = [await volume.join('dead'), await volume.join('ant')];
@@ -245,7 +245,7 @@ describe('a dead worker', () => {
     expect(volume.list('.flockwork', 'attempts')).toEqual([]);
   });
 
-  test('two that bury it do it once', async () => {
+  test('is recovered once by two sessions', async () => {
     using volume = await TestVolume.create();
     volume.put('x.state');
     const [dead, ant, bee] = [
@@ -266,22 +266,22 @@ describe('a dead worker', () => {
   });
 });
 
-describe('a successor that a dead session owed, and that is there already', () => {
+describe('an unpublished successor of a dead session, whose name is taken', () => {
   const NEXT = { name: 'x.state-1', content: '{"state": "simple", "payload": {}}\n' };
   const LENGTH = NEXT.content.length;
 
   /** A session commits, and is cut off before it publishes. */
-  async function owe(volume: TestVolume): Promise<void> {
+  async function commitHalf(volume: TestVolume): Promise<void> {
     const dead = await volume.join('dead');
     const half = commitStep(dead, 'x.state', NEXT);
     await dead.session.settle([half], { ...OPEN, canFinish: () => false });
     expect(half.progress).toBe('committed');
   }
 
-  /** What becomes of it when the sweep comes. */
+  /** The successor, and failed states, after a sweep. */
   async function sweep(there: string): Promise<{ successor: string; failed: string[] }> {
     using volume = await TestVolume.create();
-    await owe(volume);
+    await commitHalf(volume);
     volume.put(NEXT.name, there);
     await volume.bury(await volume.join('ant'));
     expect(volume.list('.flockwork', 'staging').filter((name) => name.startsWith('dead'))).toEqual(
@@ -293,10 +293,10 @@ describe('a successor that a dead session owed, and that is there already', () =
   test.each([
     ['whole', NEXT.content],
     ['empty', ''],
-    ['a beginning', NEXT.content.slice(0, 10)],
+    ['a prefix', NEXT.content.slice(0, 10)],
     ['all zeros', '\0'.repeat(LENGTH)],
-    ['a beginning, with zeros to its full length', NEXT.content.slice(0, 10).padEnd(LENGTH, '\0')],
-  ])('%s: is made whole by the sweep', async (_what, there) => {
+    ['a prefix, with zeros to its full length', NEXT.content.slice(0, 10).padEnd(LENGTH, '\0')],
+  ])('%s: the sweep repairs it', async (_what, there) => {
     expect(await sweep(there)).toEqual({ successor: NEXT.content, failed: [] });
   });
 
@@ -305,13 +305,13 @@ describe('a successor that a dead session owed, and that is there already', () =
     ['another’s half copy', '{"state": "oth'],
     ['longer', `${NEXT.content} `],
     ['another as long, torn', '{"state": "other'.padEnd(LENGTH, '\0')],
-  ])('I9: %s is somebody else’s: it is kept, and said so', async (_what, there) => {
+  ])('I9: %s is another file: it is kept, and the successor fails', async (_what, there) => {
     expect(await sweep(there)).toEqual({ successor: there, failed: [NEXT.name] });
   });
 
-  test('is on the disk before the directory says so', async () => {
+  test('is on the disk before the directory has its name', async () => {
     using volume = await TestVolume.create();
-    await owe(volume);
+    await commitHalf(volume);
     volume.put(NEXT.name, '');
     const calls: string[] = [];
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
@@ -330,8 +330,8 @@ describe('a successor that a dead session owed, and that is there already', () =
   });
 });
 
-describe('others’ flags', () => {
-  test('a foreign claim has no session, and is never broken', async () => {
+describe('flags of others', () => {
+  test('a foreign claim has no session, and is never removed', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     volume.put('in_progress/x.state', '');
@@ -340,7 +340,7 @@ describe('others’ flags', () => {
     expect(volume.list('in_progress')).toEqual(['x.state', 'y.state']);
   });
 
-  test('a foreign flag under our own name gives way; another session’s does not', async () => {
+  test('a foreign flag under our name is replaced; another session’s is not', async () => {
     using volume = await TestVolume.create();
     volume.put('workers/ant', '');
     const ant = await volume.join('ant');
@@ -366,19 +366,19 @@ describe('a link that the network repeats after the claim was released', () => {
     return volume.list('in_progress');
   };
 
-  test('holds the state until its session has read of it twice', async () => {
-    // The first time it was listed, it could have been anybody's that comes and goes.
+  test('holds the state until its session has seen it in two scans', async () => {
+    // In the first scan it could have been any session's claim.
     expect(await claims(() => false, 2)).toEqual(['x.state']);
     expect(await claims(() => false, 3)).toEqual([]);
   });
 
-  test('is nobody else’s business, and what is held stays', async () => {
+  test('is not dropped by other sessions, and held claims stay', async () => {
     expect(await claims((name) => name === 'x.state', 4)).toEqual(['x.state']);
   });
 });
 
 describe('claims of others', () => {
-  /** Names that an observer reads in so many scans, with `between` before each. */
+  /** Names that an observer reads in this many scans, with `between` before each. */
   const readIn = async (
     scans: number,
     between: (volume: TestVolume, holder: TestSession, scan: number) => unknown = () => undefined,
@@ -424,18 +424,18 @@ describe('claims of others', () => {
     expect(length).toBeLessThan(5);
   });
 
-  test('are all read when somebody is dead', async () => {
+  test('are all read when a session is dead', async () => {
     const read = await readIn(4, async (volume, holder, scan) => {
       volume.put(`s${scan}.state`);
       await holder.session.claim(`s${scan}.state`, OPEN);
     });
-    // The holder does not beat: by now it is dead, and what it claimed just before is found, too.
+    // The holder does not beat: by now it is dead, and its latest claims are found, too.
     expect(read).toContain('s3.state');
   });
 });
 
 describe('two live workers of one name', () => {
-  test('are looked for among the tokens of that name only', async () => {
+  test('are searched among the tokens of that name only', async () => {
     using volume = await TestVolume.create();
     const read: string[] = [];
     const { files } = interceptFiles(new NodeFiles(), (_call, method, [path = ''], act) => {
@@ -449,7 +449,7 @@ describe('two live workers of one name', () => {
     expect(read.toSorted()).toEqual(mine.toSorted());
   });
 
-  test('the later one learns of the earlier one, when it has seen it live', async () => {
+  test('the later one detects the earlier one after its lease has moved', async () => {
     using volume = await TestVolume.create();
     const first = await volume.join('ant');
     await new Promise((wake) => setTimeout(wake, 2));
@@ -463,7 +463,7 @@ describe('two live workers of one name', () => {
     expect(await first.session.rival()).toBeUndefined();
   });
 
-  test('a dead one’s flag gives way after the lease, and its name is free again', async () => {
+  test('a dead one’s flag is removed after the lease, and its name is free again', async () => {
     using volume = await TestVolume.create();
     const first = await volume.join('ant');
     await first.session.register(OPEN);
@@ -476,7 +476,7 @@ describe('two live workers of one name', () => {
 });
 
 describe('leaving', () => {
-  test('takes everything down', async () => {
+  test('removes all files and flags of the session', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     await ant.session.register(OPEN);
@@ -495,7 +495,7 @@ describe('leaving', () => {
     }
   });
 
-  test('with something still owed leaves that for the sweep', async () => {
+  test('with unfinished commits leaves those for the sweep', async () => {
     using volume = await TestVolume.create();
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
     const half = commitStep(ant, 'x.state', { name: 'x.state-1', content: '{}' });
@@ -513,7 +513,7 @@ describe('leaving', () => {
     );
   });
 
-  test('a volume that is another one than before ends it', async () => {
+  test('ends with an error if the directory is another volume than before', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     const own = volume.read('.flockwork', 'volume.json');
@@ -527,7 +527,7 @@ describe('leaving', () => {
 });
 
 describe('a claim of another program', () => {
-  test('is never dropped, and told of from the second look on, if it is a state’s', async () => {
+  test('is never dropped, and is reported from the second scan on, if it is a state’s', async () => {
     using volume = await TestVolume.create();
     volume.put('x.state');
     const ant = await volume.join('ant');

@@ -1,4 +1,4 @@
-/** What becomes of a state whose machine, or whose state's name, this worker does not know. */
+/** Outcomes of a state whose machine, or whose state's name, this worker does not know. */
 import { describe, expect, test } from 'vitest';
 import type { Refusal } from '../../src/engine/session.ts';
 import type { ReadState } from '../../src/volume/claimed-task.ts';

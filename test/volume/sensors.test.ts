@@ -1,4 +1,4 @@
-/** What choices and hooks see of other instances, and how far an instance has come. */
+/** Sensors: what choices and hooks read of other instances; and the last step of an instance. */
 import { mkdirSync, renameSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -17,8 +17,8 @@ function archive(volume: TestVolume, name: string): void {
   volume.put(layout.archivedFlag(name).slice(volume.dir.length + 1), '');
 }
 
-describe('how far an instance has come', () => {
-  test.each([0, 1, 2, 3, 4, 5, 7, 8, 12, 31, 33])('to step %d', async (step) => {
+describe('the last state of an instance', () => {
+  test.each([0, 1, 2, 3, 4, 5, 7, 8, 12, 31, 33])('is found at step %d', async (step) => {
     using volume = await TestVolume.create();
     for (let index = 0; index <= step; index += 1) volume.put(stateName('lamp', index));
     const last = { name: stateName('lamp', step), step };
@@ -27,7 +27,7 @@ describe('how far an instance has come', () => {
       expect(await lastState(quickFiles(), volume.layout, 'lamp', from)).toEqual(last);
   });
 
-  test('though most of it is in the archive', async () => {
+  test('is found when most steps are in the archive', async () => {
     using volume = await TestVolume.create();
     for (let index = 0; index <= 9; index += 1) volume.put(stateName('lamp', index));
     for (let index = 0; index < 9; index += 1) archive(volume, stateName('lamp', index));
@@ -36,14 +36,14 @@ describe('how far an instance has come', () => {
     expect(await lastState(quickFiles(), volume.layout, 'lamp')).toMatchObject({ step: 9 });
   });
 
-  test('is nowhere, where there is none', async () => {
+  test('is undefined for an instance that does not exist', async () => {
     using volume = await TestVolume.create();
     expect(await lastState(quickFiles(), volume.layout, 'lamp')).toBeUndefined();
   });
 });
 
 describe('a sensor', () => {
-  test('shows the last state as of the last look, and nothing of what is not there', async () => {
+  test('shows the last state as of the last look, and undefined for a missing instance', async () => {
     using volume = await TestVolume.create();
     const sensors = sensorsOf(volume);
     await sensors.look();
@@ -64,12 +64,12 @@ describe('a sensor', () => {
     expect(fresh.read('lamp')).toMatchObject({ state: 'on' });
   });
 
-  test('is one that a machine has named', async () => {
+  test('must be named by a machine', async () => {
     using volume = await TestVolume.create();
-    expect(() => sensorsOf(volume).read('gate')).toThrow("name it in the machine's sensors");
+    expect(() => sensorsOf(volume).read('gate')).toThrow("add it to the machine's sensors");
   });
 
-  test('shows what its step’s record says where the power has left half of it', async () => {
+  test('shows the content in the record of its step after a torn write', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     volume.put('lamp.state');
@@ -85,7 +85,7 @@ describe('a sensor', () => {
   });
 
   test.each(['{', '', '{"state": 5}', 'a directory', 'EACCES'])(
-    'that cannot be read (%j) keeps nobody from working: it shows what it was',
+    'that cannot be read (%j) shows its last known state',
     async (what) => {
       using volume = await TestVolume.create();
       volume.put('lamp.state', { state: 'off' });

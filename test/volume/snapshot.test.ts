@@ -1,4 +1,4 @@
-/** What everybody reads, and what a claimed file turns out to be. */
+/** The snapshot that all workers read, and the content of claimed files. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { commitStep, errno, interceptFiles, OPEN, step, TestVolume } from './har
 const names = ({ tasks }: Snapshot): string[] => tasks.names.sort();
 
 describe('the snapshot', () => {
-  test('what is available: state files with no flag that says otherwise', async () => {
+  test('has available states: state files without a flag', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     for (const name of ['b', 'a', 'claimed', 'done', 'failed', 'waiting', '\u{1F600}', '\uFF5E'])
@@ -32,7 +32,7 @@ describe('the snapshot', () => {
     expect(snapshot).toMatchObject({ inProgress: 1, delayed: 0, paused: false });
   });
 
-  test('the roster: sessions with what they declared, foreign flags for one state each', async () => {
+  test('has the roster: sessions with their declared sizes, foreign flags for one state each', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     await ant.session.register(OPEN);
@@ -44,7 +44,7 @@ describe('the snapshot', () => {
     ]);
   });
 
-  test('a state that backs off, or is not due, is delayed; a refused one names who refused it', async () => {
+  test('a state that backs off, or is not due, is delayed; a refused one has the sessions that refused it', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     for (const name of ['later.state', 'soon.state', 'other.state', 'past.state']) {
@@ -76,7 +76,7 @@ describe('the snapshot', () => {
     expect(await ant.session.readState('past.state')).toMatchObject({ attempts: [{ attempt: 1 }] });
   });
 
-  test('a state that is not due is looked at again when its file has been written since', async () => {
+  test('a state that is not due is available again when its file has been written since', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     const far = new Date(Date.now() + 3_600_000).toISOString();
@@ -96,7 +96,7 @@ describe('the snapshot', () => {
     expect(await ant.session.snapshot()).toMatchObject({ delayed: 1, tasks: { size: 0 } });
   });
 
-  test('a paused volume says so', async () => {
+  test('shows that the volume is paused', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     volume.put('.flockwork/paused', '');
@@ -116,13 +116,13 @@ describe('the snapshot', () => {
   });
 });
 
-describe('listings are made again only when the directory has changed', () => {
+describe('a directory is listed again only when it has changed', () => {
   const SETTLED = 2000;
 
   interface Watched {
     readonly listings: Listings;
     readonly lists: () => number;
-    /** Of the observer's own clock; the volume's stamps are from another. */
+    /** The observer's own clock; the volume's stamps are from another. */
     readonly pass: (ms: number) => void;
   }
 
@@ -136,7 +136,7 @@ describe('listings are made again only when the directory has changed', () => {
     return { listings, lists: () => lists, pass: (ms) => void (now += ms) };
   }
 
-  test('a directory that has been seen at rest is listed once more, and then no more; a change shows at once', async () => {
+  test('a directory with a settled mtime is listed once more, and then no more; a change shows at once', async () => {
     using volume = await TestVolume.create();
     const { listings, lists, pass } = watch();
     const done = volume.layout.flags('done');
@@ -150,7 +150,7 @@ describe('listings are made again only when the directory has changed', () => {
     expect([...(await listings.list(done))]).toEqual(['x.state']);
   });
 
-  test('one that was seen to change a moment ago may change again within the same time stamp, or a cache', async () => {
+  test('a directory that has just changed may change again within the same time stamp, or behind a cache', async () => {
     using volume = await TestVolume.create();
     const { listings, lists, pass } = watch();
     for (let look = 0; look < 4; look += 1) {
@@ -161,8 +161,8 @@ describe('listings are made again only when the directory has changed', () => {
   });
 });
 
-describe('intake: what a claimed file turns out to be', () => {
-  test('what is no regular file is never opened', async () => {
+describe('reading a claimed file', () => {
+  test('never opens a file that is not regular', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     execFileSync('mkfifo', [join(volume.dir, 'fifo.state')]);
@@ -173,7 +173,7 @@ describe('intake: what a claimed file turns out to be', () => {
     }
   });
 
-  test('what is too large, or has too long a name, is not read', async () => {
+  test('does not read a file that is too large, or has too long a name', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     volume.put('large.state', 'x'.repeat(1024 * 1024 + 1));
@@ -186,7 +186,7 @@ describe('intake: what a claimed file turns out to be', () => {
     expect(await ant.session.readState(long)).toMatchObject({ kind: 'bad', code: 'bad-name' });
   });
 
-  test('EACCES says something about the file, EIO about the volume', async () => {
+  test('EACCES is an error of the file, EIO one of the volume', async () => {
     using volume = await TestVolume.create();
     let code = 'EACCES';
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
@@ -217,7 +217,7 @@ describe('intake: what a claimed file turns out to be', () => {
     ['torn', NEXT.content.slice(0, 20)],
     ['all zeros', '\0'.repeat(NEXT.content.length)],
     [
-      'a beginning, with zeros to its full length',
+      'a prefix, with zeros to its full length',
       NEXT.content.slice(0, 20).padEnd(NEXT.content.length, '\0'),
     ],
     ['zeros, with an end', `${'\0'.repeat(20)}${NEXT.content.slice(20)}`],
@@ -233,7 +233,7 @@ describe('intake: what a claimed file turns out to be', () => {
     },
   );
 
-  test('it is on the disk, name and all, before anybody goes on', async () => {
+  test('it is on the disk, with its name, before the state is released', async () => {
     using volume = await TestVolume.create();
     const synced: string[] = [];
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, [path], act) => {
@@ -249,8 +249,8 @@ describe('intake: what a claimed file turns out to be', () => {
   });
 
   test.each([
-    ['somebody else’s half copy', '{"state": "other", "pay'],
-    ['somebody else’s whole file', '{"state": "other"}'],
+    ['another file’s half copy', '{"state": "other", "pay'],
+    ['another complete file', '{"state": "other"}'],
     ['longer', `${NEXT.content}{`],
     ['zeros, and longer', '\0'.repeat(NEXT.content.length + 1)],
     ['as long, but other, with zeros', '{"state": "OTHER"'.padEnd(NEXT.content.length, '\0')],

@@ -1,4 +1,4 @@
-/** Submitting many state files at a time: whole, never over what is there, and synced before they can be seen. */
+/** Submitting many state files at a time: complete, never replacing a file, and synced before they are visible. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ const batchOf = (more: Partial<Batch> = {}): Batch => ({
 const read = (name: string): string => readFileSync(layout.state(name), 'utf8');
 
 describe('submitStates', () => {
-  test('publishes what is new, and says what is there', async () => {
+  test('publishes new states, and reports those that exist', async () => {
     writeFileSync(layout.state('same.state'), '{"state":"same.state"}');
     writeFileSync(layout.state('other.state'), 'mine');
     mkdirSync(`${layout.archiveShard('old.state')}/done`, { recursive: true });
@@ -45,7 +45,7 @@ describe('submitStates', () => {
     expect(readdirSync(layout.root).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
-  test('syncs what it has written before any of it can be seen, once for all', async () => {
+  test('syncs all files once before any of them is visible', async () => {
     const seen: string[][] = [];
     class Watched extends NodeFiles {
       override async syncAll(
@@ -66,7 +66,7 @@ describe('submitStates', () => {
     expect(readdirSync(layout.root)).toHaveLength(300);
   });
 
-  test('gives way to another that comes first, between the look and the link', async () => {
+  test('keeps a file that another process links first, between the stat and the link', async () => {
     class Raced extends NodeFiles {
       override async syncAll(): Promise<void> {
         writeFileSync(layout.state('a.state'), 'theirs');
@@ -97,7 +97,7 @@ describe('submitStates', () => {
     expect(readdirSync(layout.root)).toHaveLength(outcomes.size);
   });
 
-  test('publishes nothing of what may not be synced, when it is stopped meanwhile', async () => {
+  test('publishes nothing that may not be synced, when it is stopped during the sync', async () => {
     const stop = new AbortController();
     class Slow extends NodeFiles {
       override syncAll(...[directory, paths]: Parameters<NodeFiles['syncAll']>): Promise<void> {

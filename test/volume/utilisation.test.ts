@@ -1,4 +1,4 @@
-/** How much of their time three workers tick, of states that take from a tenth of a second to ten. */
+/** The share of their time for which three workers tick, with ticks of a tenth of a second to ten. */
 import { expect, test } from 'vitest';
 import { cycleLength, LOCAL_PHASES } from '../../src/volume/phases/cycle.ts';
 import { moments } from './moments.ts';
@@ -20,7 +20,7 @@ test.each([
     count,
   });
   expect(began).toHaveLength(count);
-  // Not in the first cycle, in which nobody knows how long they take, nor in the last, with too few for all.
+  // Without the first cycle, in which durations are not known yet, and the last, with too few states for all.
   const [from, to] = [Math.min(...began) + CYCLE, Math.max(...began) + duration - CYCLE];
   const busy = began
     .map((start) => Math.min(to, start + duration) - Math.max(from, start))

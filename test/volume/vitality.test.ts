@@ -1,4 +1,4 @@
-/** Signs of life, as health checks look for them: of the worker that was asked for, and only while it beats. */
+/** The vitality of a worker, as health checks ask for it. */
 import { expect, test } from 'vitest';
 import { quickHealth } from '../../src/cli/quick-health.ts';
 import { vitalityOf } from '../../src/volume/vitality.ts';
@@ -36,7 +36,7 @@ test('a worker that beats is alive; one whose lease stands still is silent; anot
   expect(await look(volume, 'an', () => ant!.beat())).toBe('absent');
 });
 
-test('the quick check says what the command would, and leaves to it what is not plain', async () => {
+test('the quick check prints what the command would, and leaves other options to it', async () => {
   using volume = await TestVolume.create();
   const [ant] = await sessionsOf(volume, 'ant');
   const said: string[] = [];

@@ -1,4 +1,4 @@
-/** Silence, as someone who has not joined can tell it from leases. */
+/** Silence of sessions, from their leases and without joining. */
 import { utimesSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { readSigns, silencesByClock, silencesByLooks, type Sign } from '../../src/volume/vitals.ts';
@@ -7,7 +7,7 @@ import { quickFiles, TestVolume } from './harness.ts';
 const signs = (...all: [string, number, number][]): Map<string, Sign> =>
   new Map(all.map(([session, counter, mtime]) => [session, { counter, mtime }]));
 
-test('signs are the leases of sessions, and nothing else that is there', async () => {
+test('reads the leases of sessions, and no other files', async () => {
   using volume = await TestVolume.create();
   const ant = await volume.join('ant');
   ant.beat();
@@ -22,7 +22,7 @@ test('signs are the leases of sessions, and nothing else that is there', async (
   expect(after.get(session)!.counter).toBe(before.get(session)!.counter + 1);
 });
 
-test('by the clock that stamps them, leases are as old as they look', () => {
+test('silence by the clock that stamps the leases is their age', () => {
   expect(silencesByClock(signs(['a', 1, 900], ['b', 1, 2000]), 1000)).toEqual(
     new Map([
       ['a', 100],
@@ -31,8 +31,8 @@ test('by the clock that stamps them, leases are as old as they look', () => {
   );
 });
 
-describe('by two looks', () => {
-  test('one that moves tells the time for the others, whatever the clock here says', () => {
+describe('silence by two reads', () => {
+  test('a lease that moves shows the time for the others, whatever the local clock', () => {
     const before = signs(['a', 1, 50_000], ['b', 7, 10_000]);
     const after = signs(['a', 2, 52_000], ['b', 7, 10_000]);
     for (const now of [0, 52_000, 1e12]) {
@@ -45,13 +45,13 @@ describe('by two looks', () => {
     }
   });
 
-  test('without one, silence is what was watched at least, and else by the clock here', () => {
+  test('without a moving lease, silence is by the local clock, and at least the time watched', () => {
     const still = signs(['a', 1, 50_000]);
     expect(silencesByLooks(still, still, 4000, 102_000)).toEqual(new Map([['a', 52_000]]));
     expect(silencesByLooks(still, still, 4000, 0)).toEqual(new Map([['a', 4000]]));
   });
 
-  test('one that was not there before is alive', () => {
+  test('a new lease is alive', () => {
     expect(silencesByLooks(signs(), signs(['a', 1, 5]), 4000, 1e9)).toEqual(new Map([['a', 0]]));
   });
 });

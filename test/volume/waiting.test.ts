@@ -1,4 +1,4 @@
-/** Events that have to wait, for their time or for their instance, and instances that wait for events. */
+/** Delayed events, events without an open state, and instances that wait for events. */
 import { unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -19,8 +19,8 @@ import {
   workOff,
 } from './post.ts';
 
-describe('delayed', () => {
-  test('by the volume’s time: not before it is due', async () => {
+describe('a delayed event', () => {
+  test('is applied when it is due by the volume’s time', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -38,11 +38,11 @@ describe('delayed', () => {
     expectRest(volume, ant);
   });
 
-  test('or by having been seen for as long, whatever time its name says', async () => {
+  test('is applied when it has been seen for its delay, whatever time is in its name', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
-    // By a clock that is a day ahead.
+    // From a clock that is a day ahead.
     post(volume, 'late', { at: Date.now() + 86_400_000, delay: 60_000 });
     await workOff(ant);
     volume.pass(59_000);
@@ -53,7 +53,7 @@ describe('delayed', () => {
     expect(appliedIds(volume)).toEqual(['late']);
   });
 
-  test('what comes due while workers look is due in the next cycle, for all of them', async () => {
+  test('that comes due while workers read is due in the next cycle, for all of them', async () => {
     const hour = 3_600_000;
     const phases = { assignment: 2 * hour, commitment: hour, update: hour, buffer: hour };
     const cycle = 7 * hour;
@@ -72,14 +72,14 @@ describe('delayed', () => {
     expect([await delayed(ant), await delayed(bee)]).toEqual([0, 0]);
   });
 
-  test('a timer is one: set on entering, and it counts only while its state lasts', async () => {
+  test('can be a timer: set on entering a state, and ignored after it', async () => {
     using volume = await TestVolume.create();
     for (const name of ['lamp', 'bell']) putLamp(volume, name);
     const ant = await volume.join('ant');
     for (const to of ['lamp', 'bell']) post(volume, `fade-${to}`, { to, event: 'fade' });
     await workOff(ant);
     expect(volume.list('events')).toHaveLength(2);
-    // One is woken, and dies again: its first timer is stale, the second counts.
+    // One lamp is switched on, and fades again: its first timer is stale, the second counts.
     volume.pass(1_800_000);
     post(volume, 'end', { to: 'bell', event: 'end' });
     await workOff(ant);
@@ -107,7 +107,7 @@ describe('delayed', () => {
   });
 });
 
-describe('orphans', () => {
+describe('an event without an open state', () => {
   async function settleOrphans(volume: TestVolume, ms: number): Promise<void> {
     const ant = await volume.join('ant');
     await workOff(ant);
@@ -118,12 +118,12 @@ describe('orphans', () => {
     await ant.session.recover(1, OPEN);
   }
 
-  test('for nobody: FsmNotFound, but not before the grace is over', async () => {
+  test('for an instance that does not exist: FsmNotFound, after the grace period', async () => {
     using volume = await TestVolume.create();
-    post(volume, 'a', { to: 'nobody' });
-    post(volume, 'b', { to: 'nobody', grace: 60_000 });
-    post(volume, 'c', { to: 'nobody', grace: 0 });
-    volume.put('events/19700101T000000.000Z~d@nobody', 'no JSON');
+    post(volume, 'a', { to: 'absent' });
+    post(volume, 'b', { to: 'absent', grace: 60_000 });
+    post(volume, 'c', { to: 'absent', grace: 0 });
+    volume.put('events/19700101T000000.000Z~d@absent', 'no JSON');
     await settleOrphans(volume, 9000);
     expect(volume.list('outcomes')).toEqual(['c']);
     await settleOrphans(volume, 11_000);
@@ -131,12 +131,12 @@ describe('orphans', () => {
     await settleOrphans(volume, 61_000);
     for (const id of ['a', 'b', 'c', 'd']) {
       expect(await outcomeOf(volume, id)).toMatchObject({ outcome: 'FsmNotFound', id });
-      expect(parseRejection(volume.read('outcomes', id))?.reason).toContain('no instance nobody');
+      expect(parseRejection(volume.read('outcomes', id))?.reason).toContain('no instance absent');
     }
     expect(volume.list('events')).toEqual([]);
   });
 
-  test('who comes within the grace has it', async () => {
+  test('is applied by an instance that is submitted within the grace period', async () => {
     using volume = await TestVolume.create();
     const ant = await volume.join('ant');
     post(volume, 'a');
@@ -149,14 +149,14 @@ describe('orphans', () => {
     expectRest(volume, ant);
   });
 
-  test('for one that has ended: EventNotAllowed, at once', async () => {
+  test('for an instance that has ended: EventNotAllowed, at once', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     post(volume, 'smash', { event: 'smash' });
     post(volume, 'late', { at: 1 });
     const ant = await volume.join('ant');
     await workOff(ant);
-    // It was still there when both were applied.
+    // The file still existed when both were applied.
     expect(await outcomeOf(volume, 'late')).toMatchObject({ outcome: 'Ok', from: 'broken' });
     expect(volume.list('done')).toEqual(['lamp.state', 'lamp.state-1']);
     post(volume, 'after', { at: 2 });
@@ -169,7 +169,7 @@ describe('orphans', () => {
     expect(volume.list('waiting')).toEqual([]);
   });
 
-  test('for one that has failed: none, until somebody retries it', async () => {
+  test('for an instance that has failed: none, until a user retries it', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     volume.put('failed/lamp.state', '');
@@ -182,7 +182,7 @@ describe('orphans', () => {
     expect(await outcomeOf(volume, 'a')).toMatchObject({ outcome: 'Ok' });
   });
 
-  test('for one whose successor is not there yet: none', async () => {
+  test('for an instance whose successor is not published yet: none', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -205,9 +205,9 @@ describe('orphans', () => {
     expect(appliedIds(volume)).toEqual(['a', 'b']);
   });
 
-  test('outside Update System nobody says the last word', async () => {
+  test('is not rejected outside Update System', async () => {
     using volume = await TestVolume.create();
-    post(volume, 'a', { to: 'nobody', grace: 0 });
+    post(volume, 'a', { to: 'absent', grace: 0 });
     const ant = await volume.join('ant');
     await ant.session.snapshot();
     await ant.session.recover(0, CLOSED);
@@ -218,7 +218,7 @@ describe('orphans', () => {
     expect(volume.list('outcomes')).toEqual(['a']);
   });
 
-  test('a verdict is the last word: who comes after it does not have the event', async () => {
+  test('stays rejected when its instance is submitted later', async () => {
     using volume = await TestVolume.create();
     post(volume, 'a', { grace: 0 });
     await settleOrphans(volume, 0);
@@ -232,7 +232,7 @@ describe('orphans', () => {
   });
 });
 
-describe('parked', () => {
+describe('a waiting state', () => {
   test('is not claimed again without an event', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
@@ -245,7 +245,7 @@ describe('parked', () => {
     expect((await ant.session.snapshot()).tasks.names).toEqual(['lamp.state']);
   });
 
-  test('flags of what is done are swept; those of what is open, or not seen to be done, stay', async () => {
+  test('keeps its flag while it is open, or not seen to be done; flags of done states are removed', async () => {
     using volume = await TestVolume.create();
     for (const name of ['lamp', 'bell']) putLamp(volume, name);
     const ant = await volume.join('ant');
@@ -258,7 +258,7 @@ describe('parked', () => {
     expect(volume.list('waiting')).toEqual(['gone.state', 'lamp.state']);
   });
 
-  test('who is lost while it parks has not tried anything', async () => {
+  test('has no lost attempt when its session is lost while it marks it', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
@@ -272,7 +272,7 @@ describe('parked', () => {
 });
 
 describe('reset', () => {
-  test('takes back what steps have caused, and what they took up may be sent again', async () => {
+  test('removes emitted events, and applied events may be sent again', async () => {
     using volume = await TestVolume.create();
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
@@ -281,7 +281,7 @@ describe('reset', () => {
       ['b', 'press'],
       ['c', 'fade'],
     ] as const) {
-      post(volume, id, { event, ...telling('nobody') });
+      post(volume, id, { event, ...telling('absent') });
       await workOff(ant);
     }
     const kept = post(volume, 'kept', { to: 'other' });

@@ -1,6 +1,6 @@
 /** `flockwork health`: tells whether the worker of this name is alive, for container health checks. */
 import { hostname } from 'node:os';
-import { SAYS, vitalityOf, type Vitality } from '../../volume/vitality.ts';
+import { VITALITY_TEXT, vitalityOf, type Vitality } from '../../volume/vitality.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { realClock } from '../../api/node-ports.ts';
 import { hostName } from '../worker-name.ts';
@@ -20,7 +20,7 @@ export const health: Command = {
       const { root } = volumes[index]!.layout;
       const isOne = volumes.length === 1;
       const json = JSON.stringify({ worker: name, alive: vitality === 'alive' });
-      const text = `worker ${name} ${SAYS[vitality]}`;
+      const text = `worker ${name} ${VITALITY_TEXT[vitality]}`;
       if (settings.json) io.print(isOne ? json : withDirectory(root, json));
       else io.print(isOne ? text : `${root}: ${text}`);
     }

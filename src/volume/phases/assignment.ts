@@ -1,14 +1,14 @@
 /**
- * The split: (roster, available states, cycle) → worker → states. Everybody computes it from the same
- * snapshot and comes to the same result (I5), so that nobody has to ask.
+ * The split: (roster, available states, cycle) → session → states. All workers compute it from the same snapshot and get the
+ * same result (I5), without messages.
  *
  * 1. *Quotas.* Every worker's fair share, in proportion to its declared concurrency, up to its capacity.
- * 2. *Slices.* The ring of instance hashes is cut in the same proportion. Each worker takes its quota from
- *    its own slice. The cut depends on the roster only: it stays put while the roster does, and whatever
- *    listing each worker holds, their slices are disjoint.
- * 3. *Overflow.* What is left goes to those whose slice held too little, in an order that the cycle turns.
+ * 2. *Slices.* The ring of instance hashes is cut in the same proportion. Each worker takes its quota from its own slice. The
+ *    cut depends on the roster only: it is the same until the roster changes, and slices are disjoint even if workers use
+ *    different listings.
+ * 3. *Overflow.* The rest goes to workers whose slice held too little, in an order that rotates with the cycle.
  *
- * States that somebody refused belong to no slice: they are dealt first, among those who have not.
+ * States that a session refused belong to no slice: they are dealt first, among the sessions that have not refused them.
  */
 import { hash, HASHES, rehash } from './hash.ts';
 import { compareCodePoints } from './order.ts';
@@ -28,7 +28,7 @@ export interface RosterEntry {
 /** Session → names of states, in the order in which to take them. */
 export type Split = Map<string, string[]>;
 
-/** What one worker is given. */
+/** The states given to one worker. */
 interface Share {
   readonly worker: RosterEntry;
   readonly quota: number;
@@ -36,8 +36,8 @@ interface Share {
 }
 
 /**
- * Fair, disjoint, complete up to the fleet's capacity, and the same whatever the order of the input. What
- * a worker has room for at the moment does not enter: others could not know it.
+ * The split: fair, disjoint, complete up to the fleet's capacity, and independent of the order of the input. It ignores how
+ * much room a worker has at the moment: the others could not know it.
  */
 export function assign(roster: readonly RosterEntry[], ring: Ring, cycle: number): Split {
   const shares = sharesOf(roster, ring, cycle);
@@ -54,12 +54,12 @@ export function assign(roster: readonly RosterEntry[], ring: Ring, cycle: number
   return new Map(shares.map(({ worker, names }) => [worker.session, names]));
 }
 
-/** One by one: most of a long backlog is nobody's yet. */
+/** Lazily: most of a long backlog is not dealt in this cycle. */
 function* namesAt(indices: readonly number[], ring: Ring): Generator<string, void> {
   for (const index of indices) yield ring.nameAt(index)!;
 }
 
-/** What `assign` gives a worker of the states that somebody refused. */
+/** The refused states that `assign` gives to a worker. */
 export function refusedShare(
   roster: readonly RosterEntry[],
   ring: Ring,
@@ -78,12 +78,12 @@ function sharesOf(roster: readonly RosterEntry[], ring: Ring, cycle: number): Sh
   return workers.map((worker, index) => ({ worker, quota: quotas[index]!, names: [] }));
 }
 
-/** A start that the cycle draws: no name is always last. */
+/** The place on the ring where this cycle begins: drawn from the cycle, so that no name is always last. */
 export function startOf(cycle: number): number {
   return hash(String(cycle));
 }
 
-/** The ring cut into slices, as long as the workers' concurrency is large. */
+/** The ring cut into slices whose lengths are proportional to the workers' concurrency. */
 export class SlicePartition {
   readonly sessions: readonly string[];
   readonly #salt: number;
@@ -98,7 +98,7 @@ export class SlicePartition {
     this.#ends = workers.map(({ concurrency }) => ((through += concurrency) / weight) * HASHES);
   }
 
-  /** An index into `sessions`; −1 if there are none. The place is hashed again: a slice is no arc of the ring. */
+  /** An index into `sessions`; −1 if there are none. The place is hashed again: a slice is not an arc of the ring. */
   ownerOf(place: number): number {
     const position = rehash(place, this.#salt);
     const owner = firstIndex(this.#ends.length, (index) => this.#ends[index]! <= position);
@@ -106,7 +106,7 @@ export class SlicePartition {
   }
 }
 
-/** How many states `assign` may give a worker, its overflow aside. */
+/** How many states `assign` may give to a worker, without overflow. */
 export function quotaOf(
   roster: readonly RosterEntry[],
   ring: Ring,
@@ -116,7 +116,7 @@ export function quotaOf(
   return sharesOf(roster, ring, cycle).find(({ worker }) => worker.session === session)?.quota ?? 0;
 }
 
-/** One entry a session, in an order all agree on; of a session's several flags the first by name counts. */
+/** One entry per session, in an order that all workers agree on; if a session has several flags, the first by name counts. */
 function distinct(roster: readonly RosterEntry[]): RosterEntry[] {
   const sorted = roster.toSorted(
     (a, b) => compareCodePoints(a.session, b.session) || compareCodePoints(a.name, b.name),
@@ -125,14 +125,14 @@ function distinct(roster: readonly RosterEntry[]): RosterEntry[] {
 }
 
 /**
- * Shares of `total` in proportion to concurrency; what a worker has no capacity for is shared among the
- * others. All are less than one off the exact share, and over the cycles they come to it.
+ * Shares of `total` in proportion to concurrency; states beyond a worker's capacity are shared among the others. Each is less
+ * than one off the exact share, and over many cycles their mean is the exact share.
  */
 function fairQuotas(workers: readonly RosterEntry[], total: number, cycle: number): number[] {
   const open = new Set(workers);
   let left = total;
   let weight = sum(workers, ({ concurrency }) => concurrency);
-  // Whoever is full first, first: taking it out only raises the others' shares.
+  // In the order in which workers fill up: taking a full one out only raises the others' shares.
   const byFill = workers.toSorted(
     (a, b) => a.capacity * b.concurrency - b.capacity * a.concurrency,
   );
@@ -142,8 +142,8 @@ function fairQuotas(workers: readonly RosterEntry[], total: number, cycle: numbe
     left -= worker.capacity;
     weight -= worker.concurrency;
   }
-  // The shares lie end to end from 0 to `left`; whoever's holds a whole number gets that state, and the
-  // cycle shifts them all: nobody is always rounded up.
+  // The shares lie end to end from 0 to `left`. A worker gets one state per whole number in its share, and the
+  // cycle shifts all shares, so that no worker is always rounded up.
   let through = Math.floor(rotation(cycle) * weight);
   return workers.map((worker) => {
     if (!open.has(worker)) return worker.capacity;
@@ -153,14 +153,14 @@ function fairQuotas(workers: readonly RosterEntry[], total: number, cycle: numbe
   });
 }
 
-/** In [0, 1), and evenly so over any number of cycles in a row: multiples of the golden ratio. */
+/** In [0, 1), evenly distributed over any number of successive cycles: multiples of the golden ratio. */
 function rotation(cycle: number): number {
   return (Math.imul(cycle, 0x9e3779b9) >>> 0) / 2 ** 32;
 }
 
 /**
- * Round and round, beginning with another worker each cycle. Whoever is among the few that can run a state
- * gets it beyond its quota too; a state that all have refused goes to anybody: somebody has to put it aside.
+ * Deals `names` round-robin, beginning with another worker each cycle. A state that some workers have refused goes to one of
+ * the others, even beyond its quota; one that all have refused goes to any worker: one must fail it.
  */
 function dealRoundRobin(
   shares: readonly Share[],
@@ -170,7 +170,7 @@ function dealRoundRobin(
 ): void {
   let first = Math.floor(rotation(cycle) * shares.length);
   for (const name of names) {
-    // What a long backlog comes to in most cycles: all hands full.
+    // The usual end with a long backlog: all workers are at capacity.
     if (!shares.some(hasRoom)) return;
     const refusedBy = ring.refusedBy(name);
     const refuses = ({ worker }: Share): boolean => refusedBy.includes(worker.session);

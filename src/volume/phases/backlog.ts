@@ -1,6 +1,6 @@
 /**
- * A listing that serves many cycles. While a worker's own slice holds more than it can get through, nothing
- * it needs to know has changed but the roster: it goes on round its slice, and leaves the rest to theirs.
+ * One listing that serves many cycles. While a worker's own slice holds more states than it can tick, only the roster can
+ * change what it claims: it continues through its slice, and leaves the rest to the other workers.
  */
 import { SlicePartition, quotaOf, refusedShare, startOf, type RosterEntry } from './assignment.ts';
 import type { Ring } from './ring.ts';
@@ -19,16 +19,15 @@ export class Backlog {
     this.#session = session;
   }
 
-  /** Names of the worker's own slice that it has not been given yet, where this is the roster. */
+  /** Number of names in the worker's own slice, with this roster, that it has not been given yet. */
   remaining(roster: readonly RosterEntry[]): number {
     this.#cutFor(roster);
     return this.#left;
   }
 
   /**
-   * The worker's names in this cycle, in the split's order, up to its quota: the same as `assign` gives it
-   * from the same ring, as long as its slice holds its quota. Each of its slice is given once; what somebody
-   * refused is dealt in every cycle.
+   * The worker's names in this cycle, in the split's order, up to its quota: the same as `assign` gives it from the same ring
+   * while its slice holds its quota. Each name of its slice is given once; refused names are dealt in every cycle.
    */
   *share(roster: readonly RosterEntry[], cycle: number): Generator<string, void> {
     this.#cutFor(roster);

@@ -1,6 +1,6 @@
 /**
- * What a worker may claim in this cycle. While its slice of an earlier listing holds more than it can get
- * through, it goes on with that one; else the directory is listed again, and split anew.
+ * What a worker may claim in this cycle. While its slice of an earlier listing holds more states than it can tick, that
+ * listing is used again; else the directory is listed and split anew.
  */
 import { parseStateName } from '../../machine/name.ts';
 import { assign, SlicePartition, type Split } from './assignment.ts';
@@ -10,9 +10,9 @@ import { SilentFlags } from './silent-flags.ts';
 import { assignZip } from './zip.ts';
 import type { ClusterView, Snapshot } from '../operations.ts';
 
-/** Fewer names than this are not worth keeping: to list them again costs nothing. */
+/** A shorter listing is not kept: listing again costs little. */
 export const SMALL_BACKLOG_STATES: number = 2000;
-/** Listing may take this part of the time; names that are new wait for so long at most, or for a lease. */
+/** Listing may take this part of the time: new names wait until then, or for a lease if that is longer. */
 export const MAX_LISTING_SHARE: number = 1 / 20;
 
 export class ClaimPlan {
@@ -22,14 +22,14 @@ export class ClaimPlan {
   readonly #onSilent: (flag: string) => void;
   readonly #silent = new SilentFlags();
   #backlog: Backlog | undefined;
-  /** On the monotonic clock, ms: when the backlog is too old to go on with. */
-  #stale = 0;
+  /** When the backlog is too old to use, on the monotonic clock, ms. */
+  #staleAt = 0;
   #names: Iterator<string, void> = [].values();
   #cycle = Number.NaN;
   #cut = new SlicePartition([]);
   readonly #offered = new Set<string>();
 
-  /** `onSilent`: told once of each flag that is left out of the original's pairing. */
+  /** `onSilent`: called once for each flag that is left out of the original's pairing. */
   constructor(
     session: string,
     lease: number,
@@ -42,9 +42,9 @@ export class ClaimPlan {
     this.#onSilent = onSilent;
   }
 
-  /** Is there no need to list? `wanted`: states that the worker can use in this cycle. */
+  /** Is the kept listing enough? `wanted`: states that the worker can use in this cycle. */
   isSufficient({ roster }: ClusterView, wanted: number, now: number): boolean {
-    if (this.#backlog === undefined || now >= this.#stale) return false;
+    if (this.#backlog === undefined || now >= this.#staleAt) return false;
     return this.#backlog.remaining(roster) >= Math.max(1, wanted);
   }
 
@@ -52,12 +52,12 @@ export class ClaimPlan {
     this.#begin(roster, cycle, this.#backlog!.share(roster, cycle));
   }
 
-  /** `took`: how long the listing did, ms. */
+  /** `took`: duration of the listing, ms. */
   split(snapshot: Snapshot, cycle: number, wanted: number, took: number, now: number): void {
     const { roster, tasks } = snapshot;
     if (this.#how === 'slices' && tasks.size >= SMALL_BACKLOG_STATES) {
       this.#backlog = new Backlog(tasks, this.#session);
-      this.#stale = now + Math.max(this.#lease, took / MAX_LISTING_SHARE);
+      this.#staleAt = now + Math.max(this.#lease, took / MAX_LISTING_SHARE);
       if (this.isSufficient(snapshot, wanted, now)) return this.reuse(snapshot, cycle);
     }
     this.#backlog = undefined;
@@ -79,7 +79,7 @@ export class ClaimPlan {
     return assignZip(this.#silent.without(roster), tasks);
   }
 
-  /** Nothing more in this cycle. */
+  /** Plans no more claims in this cycle. */
   end({ roster }: ClusterView, cycle: number): void {
     this.#begin(roster, cycle, [].values());
   }
@@ -91,7 +91,7 @@ export class ClaimPlan {
     this.#offered.clear();
   }
 
-  /** The next name to claim in this cycle, each once. */
+  /** The next name to claim in this cycle; each name once. */
   next(cycle: number): string | undefined {
     const [offered] = this.#offered;
     if (offered !== undefined) {
@@ -102,8 +102,8 @@ export class ClaimPlan {
   }
 
   /**
-   * A name that has just arrived: true if its place is in this worker's slice, and so in nobody else's.
-   * Successors are followed by whoever publishes them, or left to the next split.
+   * Adds a name that has just arrived: true if its place is in this worker's slice, and so in no other. Successors are
+   * claimed by the session that publishes them, or left to the next split.
    */
   addArrival(name: string): boolean {
     const parsed = parseStateName(name);
@@ -113,7 +113,7 @@ export class ClaimPlan {
     return isOwn;
   }
 
-  /** The next split has them. */
+  /** Forgets arrivals: the next split has them. */
   forgetOffers(): void {
     this.#offered.clear();
   }

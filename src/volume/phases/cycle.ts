@@ -1,5 +1,5 @@
 /**
- * The temporal semaphore: which phase a moment is in, from the clock alone.
+ * The cycle: which phase a moment is in, from the clock alone.
  *
  *   cycle = assignment + buffer + commitment + buffer + update + buffer, counted from the epoch
  *
@@ -25,7 +25,7 @@ export interface Moment {
   readonly end: number;
 }
 
-/** What the time can be, ms since the epoch: nobody knows it better than that. */
+/** Bounds of the current time, ms since the epoch. */
 export interface Interval {
   readonly earliest: number;
   readonly latest: number;
@@ -33,7 +33,7 @@ export interface Interval {
 
 const ORDER: readonly PhaseName[] = ['assignment', 'commitment', 'update'];
 
-/** Where a listing takes a millisecond: half a second a cycle, most of it for work. */
+/** For volumes where a listing takes a millisecond: half a second a cycle, most of it for work. */
 export const LOCAL_PHASES: PhaseLengths = {
   assignment: 20,
   commitment: 20,
@@ -49,21 +49,21 @@ export const NETWORK_PHASES: PhaseLengths = {
   buffer: 1000,
 };
 
-const LONGEST_CYCLE = 86_400_000;
-/** A worker acts only while it knows the time to a buffer; nobody's clock is read finer than this. */
-const SHORTEST_BUFFER = 2;
+const MAX_CYCLE_MS = 86_400_000;
+/** A worker acts only while it knows the time to within a buffer; no clock is read with a finer resolution than this. */
+const MIN_BUFFER_MS = 2;
 
-/** A sentence on what is wrong with these lengths, or undefined. */
+/** The problem of these lengths, as a sentence, or undefined. */
 export function checkPhaseLengths(lengths: PhaseLengths): string | undefined {
   for (const phase of ORDER) {
     if (!Number.isSafeInteger(lengths[phase]) || lengths[phase] < 1) {
-      return `the ${phase} phase has to last a whole number of milliseconds, at least 1, not ${lengths[phase]}`;
+      return `the ${phase} phase must last a whole number of milliseconds, at least 1, not ${lengths[phase]}`;
     }
   }
-  if (!Number.isSafeInteger(lengths.buffer) || lengths.buffer < SHORTEST_BUFFER) {
-    return `the buffer has to last a whole number of milliseconds, at least ${SHORTEST_BUFFER}, not ${lengths.buffer}`;
+  if (!Number.isSafeInteger(lengths.buffer) || lengths.buffer < MIN_BUFFER_MS) {
+    return `the buffer must last a whole number of milliseconds, at least ${MIN_BUFFER_MS}, not ${lengths.buffer}`;
   }
-  if (cycleLength(lengths) > LONGEST_CYCLE) return 'a cycle may not be longer than a day';
+  if (cycleLength(lengths) > MAX_CYCLE_MS) return 'a cycle must not be longer than a day';
   return undefined;
 }
 
@@ -71,13 +71,13 @@ export function cycleLength(lengths: PhaseLengths): number {
   return lengths.assignment + lengths.commitment + lengths.update + 3 * lengths.buffer;
 }
 
-/** When the cycle began that `time` (ms since the epoch) is in. */
+/** Start of the cycle that `time` is in; both ms since the epoch. */
 export function cycleStart(lengths: PhaseLengths, time: number): number {
   const length = cycleLength(lengths);
   return Math.floor(time / length) * length;
 }
 
-/** Where in the cycle `time` (ms since the epoch) is. */
+/** The phase or buffer that `time` (ms since the epoch) is in. */
 export function momentAt(lengths: PhaseLengths, time: number): Moment {
   const length = cycleLength(lengths);
   const cycle = Math.floor(time / length);
@@ -88,10 +88,10 @@ export function momentAt(lengths: PhaseLengths, time: number): Moment {
     start = end + lengths.buffer;
     if (time < start) return { cycle, phase: 'buffer', after: phase, start: end, end: start };
   }
-  throw new RangeError(`${time} is no time`);
+  throw new RangeError(`expected milliseconds since the epoch, got ${time}`);
 }
 
-/** I4: the moment, if the whole interval lies in one phase or buffer; undefined for a doubtful one. */
+/** I4: the moment, if the whole interval lies in one phase or buffer; else undefined. */
 export function momentOf(lengths: PhaseLengths, now: Interval): Moment | undefined {
   const isTime = Math.abs(now.earliest) <= Number.MAX_SAFE_INTEGER && now.earliest <= now.latest;
   if (!isTime) return undefined;

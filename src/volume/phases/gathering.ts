@@ -1,17 +1,17 @@
 /**
- * The start of a fleet: no worker claims before the others are there, so that the first states are split among all of them.
+ * The start of a fleet: no worker claims before the others have joined, so that the first states are split among all of them.
  *
  *   waiting ──▶ over    `expect` sessions have been on the roster; or EXPECT_LIMIT_MS have passed since this worker joined it
  *   waiting ──▶ over    without `expect`: no new session has joined for `quietCycles` cycles, this worker included; or
  *                       QUIET_PERIODS times as many have passed since it joined
  *
- * `over` is for good: full workers leave the roster, and that is no reason to wait again. All workers see the same roster in
- * the same cycle, and count cycles, so they begin together.
+ * `over` is final: full workers leave the roster, which is no reason to wait again. All workers see the same roster in the
+ * same cycle, and count cycles, so they begin together.
  */
 import type { RosterEntry } from './assignment.ts';
 
 const EXPECT_LIMIT_MS = 5000;
-/** A fleet that grows and grows does not keep its first workers from working. */
+/** A fleet that keeps growing must not keep its first workers waiting. */
 const QUIET_PERIODS = 5;
 
 export interface GatheringOptions {
@@ -21,7 +21,7 @@ export interface GatheringOptions {
   readonly quietMs: number;
 }
 
-/** When a worker has looked. */
+/** When a worker has read the roster. */
 export interface RosterLook {
   /** Cycles since the epoch. */
   readonly cycle: number;
@@ -32,7 +32,7 @@ export interface RosterLook {
 export class Gathering {
   readonly #expect: number | undefined;
   readonly #quietCycles: number;
-  /** Sessions that have been on the roster: a full one is on it no more. */
+  /** Sessions that have been on the roster: a full one has left it. */
   readonly #seen = new Set<string>();
   /** When this worker was first seen on the roster, and when the last session was. */
   #joined: RosterLook | undefined;
@@ -53,7 +53,7 @@ export class Gathering {
     return this.#seen.size;
   }
 
-  /** To be told what is seen in each Worker Assignment. */
+  /** Call in each Worker Assignment, with the roster as it was read. */
   look(self: string, roster: readonly RosterEntry[], now: RosterLook): void {
     if (this.#isOver) return;
     for (const { session } of roster) {

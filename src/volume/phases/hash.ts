@@ -1,4 +1,4 @@
-/** A fast, well-mixed hash of short texts (FNV-1a, then murmur3's finalizer); not for secrets. */
+/** A fast, well-mixed hash of short texts (FNV-1a, then murmur3's finalizer); not cryptographic. */
 
 /** 32 bits, unsigned. */
 export function hash(text: string, salt: number = 0): number {
@@ -9,7 +9,7 @@ export function hash(text: string, salt: number = 0): number {
   return finalize(state);
 }
 
-/** Another hash of a hash: one to one for each salt. */
+/** Another hash of a hash: a bijection for each salt. */
 export function rehash(value: number, salt: number): number {
   return finalize(finalize(value ^ salt) + 0x9e3779b9);
 }

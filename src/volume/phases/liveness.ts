@@ -1,21 +1,21 @@
 /**
- * Who is dead: a session whose counter has not been seen to move for the lease time, on the observer's own
- * monotonic clock. No time stamps are compared between machines.
+ * A session is dead if its counter has not been seen to move for the lease time, on the observer's own monotonic clock. Time
+ * stamps of different hosts are never compared.
  */
 
 export interface Observation {
   readonly counter: number;
-  /** On the observer's monotonic clock: by when this counter was first seen. */
+  /** When this counter was first seen, at the latest, on the observer's monotonic clock, ms. */
   readonly since: number;
-  /** And when it was looked for last: an observer that has slept since then knows nothing newer. */
+  /** When it was last read: an observer that has slept since then knows nothing newer. */
   readonly looked: number;
 }
 
 /**
- * I8: a lease that is not there, or not a counter, is no information; it neither ends nor renews anything.
- * `before` and `after` the look, on the monotonic clock: a slow one makes nobody look older than he is.
+ * I8: a lease that is missing, or not a counter, is no information: it neither ends nor renews anything. `before` and `after`
+ * the read, on the monotonic clock. `after` is used as the start of the interval, so a slow read never ages a session.
  */
-export function sight(
+export function observe(
   previous: Observation | undefined,
   counter: number | undefined,
   before: number,
@@ -30,6 +30,6 @@ export function sight(
 }
 
 /** `lease`: milliseconds. */
-export function isDead(sighting: Observation, lease: number): boolean {
-  return sighting.looked - sighting.since >= lease;
+export function isDead({ looked, since }: Observation, lease: number): boolean {
+  return looked - since >= lease;
 }

@@ -1,13 +1,13 @@
 /**
- * Many names, packed: the length and the UTF-8 bytes of each, one after the other. A million short ones take some
- * 25 MB and are two objects to the garbage collector; as texts in an array they would be a million, and twice as large.
+ * A packed list of names: length and UTF-8 bytes of each, one after the other. A million short names take some 25 MB, and are
+ * two objects to the garbage collector; an array of strings would be a million objects, and twice as large.
  */
 
-/** Bytes of a length. No file system has longer names. */
-const HEADER = 2;
-/** Bytes that a UTF-16 code unit takes at most. */
+/** Bytes of a stored length. No file system has names that need more. */
+const LENGTH_BYTES = 2;
+/** Most bytes that a UTF-16 code unit takes. */
 const BYTES_PER_UNIT = 3;
-const NOWHERE = -1;
+const NOT_FOUND = -1;
 
 export class Names implements Iterable<string> {
   #bytes: Buffer = Buffer.allocUnsafe(0);
@@ -25,61 +25,61 @@ export class Names implements Iterable<string> {
     return this.#size;
   }
 
-  /** Well-formed texts only: a lone surrogate is not what it was. */
+  /** Well-formed strings only: a lone surrogate would be replaced. */
   push(name: string): void {
-    const most = this.#used + HEADER + BYTES_PER_UNIT * name.length;
-    if (most > this.#bytes.length) this.#growBytes(most);
+    const needed = this.#used + LENGTH_BYTES + BYTES_PER_UNIT * name.length;
+    if (needed > this.#bytes.length) this.#growBytes(needed);
     if (this.#size === this.#starts.length) this.#growStarts();
-    const length = this.#bytes.write(name, this.#used + HEADER);
+    const length = this.#bytes.write(name, this.#used + LENGTH_BYTES);
     this.#bytes.writeUInt16LE(length, this.#used);
     this.#starts[this.#size] = this.#used;
     this.#size += 1;
-    this.#used += HEADER + length;
+    this.#used += LENGTH_BYTES + length;
   }
 
   at(index: number): string {
     const start = this.#starts[index]!;
-    return this.#bytes.toString('utf8', start + HEADER, this.#end(start));
+    return this.#bytes.toString('utf8', start + LENGTH_BYTES, this.#end(start));
   }
 
   *[Symbol.iterator](): Generator<string, void> {
     for (let index = 0; index < this.#size; index += 1) yield this.at(index);
   }
 
-  /** By code points, as `compareCodePoints` does: that is the order of UTF-8. */
+  /** Compares two names by code points, like `compareCodePoints`: that is the order of UTF-8. */
   compare(one: number, other: number): number {
     const [a, b] = [this.#starts[one]!, this.#starts[other]!];
     const bytes = this.#bytes;
-    return bytes.compare(bytes, b + HEADER, this.#end(b), a + HEADER, this.#end(a));
+    return bytes.compare(bytes, b + LENGTH_BYTES, this.#end(b), a + LENGTH_BYTES, this.#end(a));
   }
 
-  /** Those at `indices`, in that order. They share the bytes. */
+  /** The names at `indices`, in that order. Shares the bytes. */
   select(indices: Uint32Array): Names {
     const selected = new Names();
     selected.#bytes = this.#bytes;
-    // Full: what is added to it later must not be written over what is added here.
+    // Full: a later `push` there must not overwrite one here.
     selected.#used = this.#bytes.length;
     selected.#starts = indices.map((index) => this.#starts[index]!);
     selected.#size = indices.length;
     return selected;
   }
 
-  /** Those that are not among the others, in their order. */
+  /** The names that are not among the others, in their order. */
   without(others: Names): Names {
     const places = this.placesIn(others);
     const left = new Uint32Array(this.#size);
     let count = 0;
     for (let index = 0; index < this.#size; index += 1) {
-      if (places[index] !== NOWHERE) continue;
+      if (places[index] !== NOT_FOUND) continue;
       left[count] = index;
       count += 1;
     }
     return this.select(left.subarray(0, count));
   }
 
-  /** For each of these, which of the others it is; −1 if it is none. */
+  /** For each name, its index among the others; −1 if it is not there. */
   placesIn(others: Names): Int32Array {
-    const places = new Int32Array(this.#size).fill(NOWHERE);
+    const places = new Int32Array(this.#size).fill(NOT_FOUND);
     if (others.#size === 0) return places;
     const slots = others.#hashed();
     for (let index = 0; index < this.#size; index += 1) {
@@ -99,14 +99,14 @@ export class Names implements Iterable<string> {
     return slots;
   }
 
-  /** Which of these is what starts there in `bytes`? */
+  /** Index of the name that starts at `start` in `bytes`. */
   #find(bytes: Buffer, start: number, slots: Uint32Array): number {
     let slot = hashAt(bytes, start) & (slots.length - 1);
     for (; slots[slot] !== 0; slot = (slot + 1) & (slots.length - 1)) {
       const index = slots[slot]! - 1;
       if (isSame(this.#bytes, this.#starts[index]!, bytes, start)) return index;
     }
-    return NOWHERE;
+    return NOT_FOUND;
   }
 
   #end(start: number): number {
@@ -127,10 +127,10 @@ export class Names implements Iterable<string> {
 }
 
 function endAt(bytes: Buffer, start: number): number {
-  return start + HEADER + (bytes[start]! | (bytes[start + 1]! << 8));
+  return start + LENGTH_BYTES + (bytes[start]! | (bytes[start + 1]! << 8));
 }
 
-/** FNV-1a, of length and bytes. */
+/** FNV-1a of length and bytes. */
 function hashAt(bytes: Buffer, start: number): number {
   const end = endAt(bytes, start);
   let state = 0x811c9dc5;
@@ -138,7 +138,7 @@ function hashAt(bytes: Buffer, start: number): number {
   return state >>> 0;
 }
 
-/** Lengths included: where those are the same, so are the ends. */
+/** Compares the lengths too: they are the first bytes. */
 function isSame(one: Buffer, from: number, other: Buffer, start: number): boolean {
   const length = endAt(one, from) - from;
   for (let at = 0; at < length; at += 1) if (one[from + at] !== other[start + at]) return false;

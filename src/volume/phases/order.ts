@@ -1,4 +1,4 @@
-/** The order of everything that several workers sort: by code points, as the original does. */
+/** The order of all lists that several workers sort: by code points, like the original. */
 
 /** UTF-16 code units would put U+10000 before U+E000. */
 export function compareCodePoints(a: string, b: string): number {

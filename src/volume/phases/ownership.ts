@@ -1,10 +1,10 @@
-/** Recovery is split among the living like work, so that not everybody does all of it. */
+/** Splits recovery and maintenance among live sessions, so that not all of them do all of it. */
 import { hash } from './hash.ts';
 import { compareCodePoints } from './order.ts';
 
 /**
- * Exactly one of `living` gets `key`, when all agree who lives. The cycle moves it on: a keeper who is dead
- * without anybody's notice does not keep it for long.
+ * Assigns `key` to one live session, provided all agree on the live set. Rotates with the cycle, so that an undetected dead
+ * session does not own a key for long.
  */
 export function ownsKey(
   key: string,
@@ -12,6 +12,6 @@ export function ownsKey(
   living: readonly string[],
   cycle: number,
 ): boolean {
-  const everybody = [...new Set([...living, self])].sort(compareCodePoints);
-  return everybody[(hash(key) + cycle) % everybody.length] === self;
+  const sessions = [...new Set([...living, self])].sort(compareCodePoints);
+  return sessions[(hash(key) + cycle) % sessions.length] === self;
 }

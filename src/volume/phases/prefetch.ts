@@ -5,23 +5,23 @@
 import type { RosterEntry } from './assignment.ts';
 import type { Forecast } from './throughput.ts';
 
-/** Where more than so many states for each slot are available, other workers have enough without ours. */
-const PLENTY = 2;
-/** A forecast is not exact: without need, a claim that was right a moment ago is not given back. */
-const TOLERANCE = 2;
-/** Standard deviations below the mean: so many ticks begin in 19 of 20 cycles, and more. */
-const DEVIATIONS = 2;
+/** With fewer available states per slot, other workers may need the claims of this one. */
+const AMPLE_STATES_PER_SLOT = 2;
+/** A forecast is not exact: a claim that was right a moment ago is not released without need. */
+const TOLERANCE_FACTOR = 2;
+/** Standard deviations below the mean: at least so many ticks begin in 19 of 20 cycles. */
+const KEPT_DEVIATIONS = 2;
 
-/** Unstarted claims to have, at most. Where states are scarce, another worker may begin them sooner. */
+/** Most unstarted claims to have. If states are scarce, another worker may begin them sooner. */
 export function prefetchTarget({ mean }: Forecast, isScarce: boolean): number {
   return isScarce ? 0 : Math.round(mean);
 }
 
-/** Unstarted claims to keep: where states are scarce, only those that will very likely begin within the next cycle. */
+/** Unstarted claims to keep: if states are scarce, only those that will very likely begin within the next cycle. */
 export function unstartedToKeep({ mean, deviation }: Forecast, isScarce: boolean): number {
   return isScarce
-    ? Math.round(Math.max(0, mean - DEVIATIONS * deviation))
-    : TOLERANCE * Math.round(mean);
+    ? Math.round(Math.max(0, mean - KEPT_DEVIATIONS * deviation))
+    : TOLERANCE_FACTOR * Math.round(mean);
 }
 
 /** Which workers have been available lately: a full one is not on the roster, and may soon be again. */
@@ -44,11 +44,11 @@ export class KnownFleet {
     }
   }
 
-  /** Are there so few available states that another worker may come to have none? */
+  /** Are there so few available states that another worker may run out of them? */
   isScarce(available: number): boolean {
     const others = [...this.#seen].filter(([session]) => session !== this.#self);
     if (others.length === 0) return false;
     const slots = [...this.#seen.values()].reduce((sum, { concurrency }) => sum + concurrency, 0);
-    return available < PLENTY * slots;
+    return available < AMPLE_STATES_PER_SLOT * slots;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The available states on a ring, by the hash of their instance: the order that all workers go round in. All of them
- * are a few flat arrays, however many there are, so that one listing can serve many cycles.
+ * The available states on a ring, by the hash of their instance: the order that all workers use. It is stored in a few flat
+ * arrays, so that one long listing can serve many cycles.
  */
 import { hash } from './hash.ts';
 import { Names } from './names.ts';
@@ -15,12 +15,12 @@ export interface RingEntry {
   readonly refusedBy?: readonly string[];
 }
 
-const NOBODY: readonly string[] = [];
+const NO_SESSIONS: readonly string[] = [];
 
 export class Ring {
   readonly #names: Names;
   readonly #places: Uint32Array;
-  /** 1 for what was removed. */
+  /** 1 for removed names. */
   readonly #gone: Uint8Array;
   readonly #refused: ReadonlyMap<string, readonly string[]>;
   #size: number;
@@ -39,7 +39,7 @@ export class Ring {
 
   static of(tasks: readonly RingEntry[]): Ring {
     const refused = new Map<string, readonly string[]>();
-    for (const { name, refusedBy = NOBODY } of tasks) {
+    for (const { name, refusedBy = NO_SESSIONS } of tasks) {
       if (refusedBy.length > 0) refused.set(name, refusedBy);
     }
     const names = Names.of(tasks.map(({ name }) => name));
@@ -47,7 +47,7 @@ export class Ring {
     return Ring.from(names, places, refused);
   }
 
-  /** `places[i]`: hash of the instance of `names[i]`. Of the same names in any order comes the same ring. */
+  /** `places[i]`: hash of the instance of `names[i]`. The ring does not depend on the order of the names. */
   static from(
     names: Names,
     places: Uint32Array,
@@ -61,31 +61,31 @@ export class Ring {
     );
   }
 
-  /** Names that are still on it. */
+  /** Number of names on the ring. */
   get size(): number {
     return this.#size;
   }
 
-  /** Names that are still on it, in its order. */
+  /** Names on the ring, in its order. */
   get names(): string[] {
     return [...this.#names].filter((_, index) => this.#gone[index] === 0);
   }
 
   refusedBy(name: string): readonly string[] {
-    return this.#refused.size === 0 ? NOBODY : (this.#refused.get(name) ?? NOBODY);
+    return this.#refused.size === 0 ? NO_SESSIONS : (this.#refused.get(name) ?? NO_SESSIONS);
   }
 
-  /** Names that somebody refused, in an order all agree on. */
+  /** Names that a session refused, in an order that all workers agree on. */
   get refused(): readonly string[] {
     return [...this.#refused.keys()].sort(compareCodePoints);
   }
 
-  /** Undefined for one that was removed. */
+  /** Undefined for a removed name. */
   nameAt(index: number): string | undefined {
     return this.#gone[index] === 0 ? this.#names.at(index) : undefined;
   }
 
-  /** Is it still there, and has nobody refused it? Only then does it belong to a slice. */
+  /** Is it on the ring, and has no session refused it? Only then does it belong to a slice. */
   isPlain(index: number): boolean {
     if (this.#gone[index] !== 0) return false;
     return this.#refused.size === 0 || !this.#refused.has(this.#names.at(index));
@@ -102,7 +102,7 @@ export class Ring {
     this.#size -= 1;
   }
 
-  /** All indices once round, from the first place at or after `start`. */
+  /** All indices, from the first place at or after `start`, once round. */
   *from(start: number): Generator<number> {
     const count = this.#names.size;
     const first = firstIndex(count, (index) => this.#places[index]! < start);
@@ -110,7 +110,7 @@ export class Ring {
   }
 }
 
-/** Indices by place, and by name where places are equal. Sorted as 64-bit keys: place above, index below. */
+/** Indices sorted by place, then by name. Sorts 64-bit keys: the high half is the place, the low half the index. */
 function sortedOrder(names: Names, places: Uint32Array): Uint32Array {
   const keys = new BigUint64Array(names.size);
   const halves = new Uint32Array(keys.buffer);

@@ -1,6 +1,6 @@
 /** Binary search. */
 
-/** The first index below `count` that is not `before`; `count` if all are. Those that are come first. */
+/** The first index below `count` for which `before` is false; `count` if there is none. `before` must be true, then false. */
 export function firstIndex(count: number, before: (index: number) => boolean): number {
   let [low, high] = [0, count];
   while (low < high) {

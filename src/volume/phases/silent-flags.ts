@@ -1,15 +1,15 @@
 /**
- * Flags of another program in `workers/` that claim nothing: left behind by one that has gone. In the original's pairing such
- * a flag keeps the state that it is paired with from all others, for ever.
+ * Flags of another program in `workers/` that claim nothing: left behind by a worker that has stopped. In the original's
+ * pairing such a flag keeps the state that it is paired with from all others, for ever.
  *
- * A flag is *silent* when the state that it was paired with has been available for SILENT_CYCLES, in each look in between.
- * It stays so until it is taken down: from then on its states go to others, which says nothing about it.
+ * A flag is *silent* when the states that it was paired with were still available in each look of SILENT_CYCLES. It stays so
+ * until it is removed: from then on its states go to others, so later looks say nothing about it.
  */
 import type { RosterEntry } from './assignment.ts';
 
 const SILENT_CYCLES = 2;
 
-/** A flag without a session: its content is no token, and its name stands for one. */
+/** A flag without a session: its content is not a token, and its name is used instead. */
 export function isForeign({ session, name }: RosterEntry): boolean {
   return session === name;
 }
@@ -25,8 +25,8 @@ export class SilentFlags {
   readonly #silent = new Set<string>();
 
   /**
-   * `pairOf`: the state that a flag is paired with in this cycle, by the pairing of all flags. `isAvailable`: of a state
-   * now. Returns the flags that have turned silent.
+   * `pairOf`: the state that a flag is paired with in this cycle, in the pairing of all flags. `isAvailable`: is this state
+   * available now? Returns the flags that have become silent.
    */
   look(
     roster: readonly RosterEntry[],
@@ -51,7 +51,7 @@ export class SilentFlags {
     return found;
   }
 
-  /** The roster without them. */
+  /** The roster without silent flags. */
   without(roster: readonly RosterEntry[]): RosterEntry[] {
     return roster.filter((entry) => !isForeign(entry) || !this.#silent.has(entry.name));
   }

@@ -1,4 +1,4 @@
-/** For how long nothing has been left to do: a cache may show an empty volume, but not for longer than a lease. */
+/** Measures how long nothing has been left to do: a stale cache may show an empty volume, but not for longer than a lease. */
 export class Stillness {
   readonly #leaseMs: number;
   #since: number | undefined;
@@ -7,7 +7,7 @@ export class Stillness {
     this.#leaseMs = leaseMs;
   }
 
-  /** `now`: on the monotonic clock, ms. `isFresh`: listings show what is there. */
+  /** `now`: on the monotonic clock, ms. `isFresh`: listings are never stale. */
   hasLasted(isNothingLeft: boolean, isFresh: boolean, now: number): boolean {
     this.#since = isNothingLeft ? (this.#since ?? now) : undefined;
     if (this.#since === undefined) return false;

@@ -1,16 +1,16 @@
 /**
  * How many ticks a worker will begin within the next cycle.
  *
- * Problem: a claim that is fetched too early waits here, while a slot of another worker may be free; one that is fetched
- * too late leaves a slot idle until the next split. A rate ("so many finished in the last second") does not tell: two
- * ticks of 30 s that end together look like two a second.
- * Idea: a slot becomes free when its tick ends. How long ticks take is known from the last SAMPLES of them; a running
- * tick has taken `age` already, so only samples that are longer than that count for it (a right-censored observation).
- * Difficulty: a tick may be older than all samples, and the first samples are few. Remedy: one more sample, a Pareto tail
+ * Problem: a claim that is made too early waits here, while a slot of another worker may be free; one that is made too late
+ * leaves a slot idle until the next split. A rate (ticks finished in the last second) is not enough: two ticks of 30 s that
+ * end together look like two per second.
+ * Idea: a slot becomes free when its tick ends. Durations are known from the last MAX_SAMPLES ticks; a running tick has taken
+ * `age` already, so only samples that are longer count for it (a right-censored observation).
+ * Difficulty: a tick may be older than all samples, and at first there are few samples. Remedy: one more sample, a Pareto tail
  * with exponent 1: such a tick takes as long again as it has taken, or as the median, with a probability of one half.
  */
 
-const SAMPLES = 64;
+const MAX_SAMPLES = 64;
 
 /** Number of ticks that will begin. Invariant: 0 <= mean, 0 <= deviation. */
 export interface Forecast {
@@ -19,60 +19,58 @@ export interface Forecast {
   readonly deviation: number;
 }
 
-/** The slots of a worker, as they are now. */
+/** The current use of a worker's slots. */
 export interface SlotUse {
-  /** Milliseconds for which each running tick has run. */
+  /** Milliseconds since each running tick began. */
   readonly ages: readonly number[];
-  /** ConcurrencyLimit without a tick. */
+  /** Number of slots without a tick. */
   readonly idle: number;
 }
 
-const NOTHING: Forecast = { mean: 0, deviation: 0 };
+const NO_TICKS: Forecast = { mean: 0, deviation: 0 };
 
-/** All times are milliseconds; those of events are on the monotonic clock. */
+/** All times are milliseconds; `now` is on the monotonic clock. */
 export class ThroughputEstimator {
-  readonly #memory: number;
+  readonly #memoryMs: number;
   readonly #durations = new Durations();
   #finished = 0;
   #busy = 0;
   #since: number | undefined;
 
-  /** `memory`: what is older counts half for the rate, and so on. */
-  constructor(memory: number) {
-    this.#memory = memory;
+  /** `memoryMs`: after this much busy time, earlier counts are halved. */
+  constructor(memoryMs: number) {
+    this.#memoryMs = memoryMs;
   }
 
-  /** From now on the worker holds something, or nothing. */
+  /** `busy`: from now on the worker holds states. */
   work(busy: boolean, now: number): void {
     this.#pass(now);
     this.#since = busy ? now : undefined;
   }
 
-  /** One more is finished; its tick took so long. */
+  /** Counts a finished tick, with its duration. */
   finished(duration: number): void {
     this.#finished += 1;
     this.#durations.add(Math.max(0, duration));
   }
 
-  /** States finished per ms while the worker held something: what claims, commits and the tick take together. */
+  /** States finished per busy ms: claims and commits take their part of it, not only ticks. */
   rate(now: number): number {
     this.#pass(now);
     return this.#finished / Math.max(1, this.#busy);
   }
 
-  /**
-   * Ticks that will begin within `horizon`, besides those that idle slots begin at once. Zero before the first tick is
-   * finished.
-   */
+  /** Ticks that will begin within `horizon`, besides those that idle slots begin at once. Zero before a tick has finished. */
   forecast({ ages, idle }: SlotUse, horizon: number, now: number): Forecast {
-    if (this.#durations.size === 0) return NOTHING;
+    if (this.#durations.size === 0) return NO_TICKS;
     const ends = ages.map((age) => this.#durations.endWithin(age, horizon));
     const active = ends.reduce((sum, { probability }) => sum + probability, idle);
     const { share, mean: short } = this.#durations.upTo(horizon);
     const interval = Math.max(short, active / Math.max(this.rate(now), Number.MIN_VALUE));
     // A slot that is free after `wait` begins one tick, another when that was a short one, and so on.
     const begins = (wait: number): number => {
-      const rounds = Math.floor(Math.max(0, horizon - wait) / Math.max(interval, horizon / MOST));
+      const shortest = Math.max(interval, horizon / MAX_TICKS_PER_SLOT);
+      const rounds = Math.floor(Math.max(0, horizon - wait) / shortest);
       return share === 1 ? 1 + rounds : (1 - share ** (rounds + 1)) / (1 - share);
     };
     let mean = idle * (begins(0) - 1);
@@ -89,27 +87,27 @@ export class ThroughputEstimator {
     if (this.#since === undefined) return;
     this.#busy += now - this.#since;
     this.#since = now;
-    while (this.#busy > this.#memory) {
+    while (this.#busy > this.#memoryMs) {
       this.#busy /= 2;
       this.#finished /= 2;
     }
   }
 }
 
-/** Ticks that one slot may begin within the horizon, at most. */
-const MOST = 100_000;
+/** Most ticks that one slot may begin within the horizon. */
+const MAX_TICKS_PER_SLOT = 100_000;
 
 interface End {
   readonly probability: number;
-  /** Milliseconds until then, on average, if it comes to that. */
+  /** Mean milliseconds until then, if it ends. */
   readonly wait: number;
 }
 
-/** The last SAMPLES durations, and sums of them: a forecast is asked for at each claim and each end of a tick. */
+/** The last MAX_SAMPLES durations, and their sums: each claim and each end of a tick makes a forecast. */
 class Durations {
   readonly #latest: number[] = [];
   #sorted: readonly number[] = [];
-  /** Of the first `n` of `#sorted`, at index `n`. */
+  /** At index `n`: sum of the first `n` of `#sorted`. */
   #sums: number[] = [0];
 
   get size(): number {
@@ -117,14 +115,14 @@ class Durations {
   }
 
   add(duration: number): void {
-    if (this.#latest.length === SAMPLES) this.#latest.shift();
+    if (this.#latest.length === MAX_SAMPLES) this.#latest.shift();
     this.#latest.push(duration);
     this.#sorted = this.#latest.toSorted((a, b) => a - b);
     this.#sums = [0];
     for (const one of this.#sorted) this.#sums.push(this.#sums.at(-1)! + one);
   }
 
-  /** Will a tick that has run for `age` end within `horizon`? */
+  /** The end of a tick that has run for `age`, within `horizon`. */
   endWithin(age: number, horizon: number): End {
     const ended = this.#countUpTo(age);
     const ending = this.#countUpTo(age + horizon);

@@ -1,4 +1,4 @@
-/** Waiting for phases: which one comes next, and the guards that keep work inside one (I4). */
+/** Which phase to act in next, and the guards that keep work inside it (I4). */
 import {
   isWithin,
   momentAt,
@@ -20,19 +20,19 @@ export type Wait =
   | { readonly kind: 'turn'; readonly turn: PhaseTurn }
   | { readonly kind: 'sleep'; readonly ms: number };
 
-/** The phase to act in now, unless that was done already; else how long until anything changes, ms. */
+/** The phase to act in now, unless `last` was the same; else the time until the next change, ms. */
 export function nextTurn(phases: PhaseLengths, now: Interval, last: PhaseTurn | undefined): Wait {
   const moment = momentOf(phases, now);
   if (moment !== undefined && isOpen(moment) && !isSame(moment, last)) {
     const { after: phase, cycle, end } = moment;
     return { kind: 'turn', turn: { phase, cycle, end } };
   }
-  // Until the earliest possible time is past the edge: only then is the whole interval in what follows.
+  // Until the earliest possible time is past the end: only then is the whole interval in the next part.
   const { end } = moment ?? momentAt(phases, now.earliest);
   return { kind: 'sleep', ms: Math.max(1, Math.ceil(end - now.earliest)) };
 }
 
-/** Worker Assignment only reads, and nothing changes before Worker Commitment: being late for it is fine. */
+/** Worker Assignment only reads, and nothing changes before Worker Commitment: it may be late, in its buffer. */
 function isOpen({ phase, after }: Moment): boolean {
   return phase !== 'buffer' || after === 'assignment';
 }

@@ -1,11 +1,11 @@
 /**
- * The volume is the common clock: whoever writes to it sees a time stamp of its. Each write is a sample
- * (local time before and after, mtime of what was written) that bounds how far the local clock is off:
+ * The volume is the common clock: it stamps each file that is written. Each write is a sample (local time before and after,
+ * mtime of the file) that bounds the offset of the local clock:
  *
  *   mtime − after  ≤  offset  ≤  mtime + granularity − before
  *
- * Samples are intersected, each widened by what clocks may drift apart in its age, and by what the local
- * wall clock has moved against the monotonic one since: nobody can tell which of the two was wrong.
+ * Samples are intersected, each widened by the drift of clocks in its age, and by how far the local wall clock has moved
+ * against the monotonic one since: either of the two may be wrong.
  */
 import type { Interval } from './cycle.ts';
 
@@ -13,7 +13,7 @@ import type { Interval } from './cycle.ts';
 export interface ClockSample {
   readonly before: number;
   readonly after: number;
-  /** As the volume stamped it. */
+  /** The volume's time stamp. */
   readonly mtime: number;
   /** The monotonic clock at `after`. */
   readonly monotonic: number;
@@ -25,20 +25,20 @@ export interface VolumeClock {
   readonly high: number;
   /** On the monotonic clock: when `low` and `high` held. */
   readonly taken: number;
-  /** Wall minus monotonic clock then: it moves when somebody sets the wall clock, or the host slept. */
+  /** Wall minus monotonic clock then: it changes when the wall clock is set, or the host has slept. */
   readonly wallOrigin: number;
   /** All stamps so far were whole seconds: they may be truncated. */
   readonly wholeSeconds: boolean;
 }
 
 /** Time stamps are taken from the kernel's tick, up to 10 ms ago. */
-const GRANULARITY = 10;
-const COARSE_GRANULARITY = 1000;
-/** Parts of one by which quartz clocks drift apart, generously. */
-const DRIFT = 200e-6;
-/** ms by which wall and monotonic clock may move against each other before it takes measuring anew. */
-const STEP = 50;
-const YEAR_9998 = 253_370_764_800_000;
+const GRANULARITY_MS = 10;
+const WHOLE_SECOND_MS = 1000;
+/** Milliseconds per millisecond by which quartz clocks drift apart, generously. */
+const DRIFT_RATE = 200e-6;
+/** If wall and monotonic clock move further against each other, earlier samples no longer count. */
+const MAX_STEP_MS = 50;
+const YEAR_9998_MS = 253_370_764_800_000;
 
 /** An estimate that knows nothing. */
 export function startVolumeClock(): VolumeClock {
@@ -51,20 +51,20 @@ export function startVolumeClock(): VolumeClock {
   };
 }
 
-/** Strange samples (NaN, negative, the year 9999) are no information. */
+/** Adds a sample; an invalid one (NaN, negative, the year 9999) is ignored. */
 export function addSample(clock: VolumeClock, sample: ClockSample): VolumeClock {
   const { before, after, mtime, monotonic } = sample;
   const times = [before, after, mtime];
-  const sane = times.every((time) => time > 0 && time < YEAR_9998) && after >= before;
+  const sane = times.every((time) => time > 0 && time < YEAR_9998_MS) && after >= before;
   if (!sane || !Number.isFinite(monotonic)) return clock;
 
   const wholeSeconds = clock.wholeSeconds && mtime % 1000 === 0;
-  const granularity = wholeSeconds ? COARSE_GRANULARITY : GRANULARITY;
+  const granularity = wholeSeconds ? WHOLE_SECOND_MS : GRANULARITY_MS;
   const fresh: VolumeClock = {
     low: mtime - after,
     high: mtime + granularity - before,
     taken: monotonic,
-    // A slow write blurs `before`, not this: its samples are as good as their width.
+    // A slow write makes `before` early, but not `after`.
     wallOrigin: after - monotonic,
     wholeSeconds,
   };
@@ -72,14 +72,13 @@ export function addSample(clock: VolumeClock, sample: ClockSample): VolumeClock 
   if (known === undefined) return fresh;
   const low = Math.max(fresh.low, known.low);
   const high = Math.min(fresh.high, known.high);
-  // Contradicting samples: something was set. The newest one is what there is.
+  // Contradicting samples: a clock was set, and only the newest one counts.
   return low > high ? fresh : { ...fresh, low, high };
 }
 
 /**
- * The volume's time now, or undefined while nothing (or nothing any more) is known of it. `isOwn`: this host's
- * kernel makes the stamps, so that nothing but a program's own idea of the time can be off; while no sample
- * says that it is, the time is exact.
+ * The volume's time now, or undefined while it is not known, or no longer. `isOwn`: this host's kernel makes the stamps, so
+ * the local clock is exact unless a sample contradicts it.
  */
 export function intervalAt(
   clock: VolumeClock,
@@ -94,16 +93,16 @@ export function intervalAt(
 }
 
 /**
- * The middle of what the volume's time can be, carried on by the monotonic clock alone: a guess that stays
- * near the truth while the wall clock is set, or says nothing sensible. NaN before the first sample.
+ * Middle of the interval, continued with the monotonic clock alone: an estimate that does not depend on a wall clock that is
+ * set or invalid. NaN before the first sample.
  */
 export function estimateAt(clock: VolumeClock, monotonic: number): number {
   return monotonic + clock.wallOrigin + (clock.low + clock.high) / 2;
 }
 
-/** ISO 8601; the epoch for what is no time. */
+/** ISO 8601; the epoch for an invalid time. */
 export function formatInstant(time: number): string {
-  return new Date(time > 0 && time < YEAR_9998 ? time : 0).toISOString();
+  return new Date(time > 0 && time < YEAR_9998_MS ? time : 0).toISOString();
 }
 
 /** Width of the interval while the wall clock is left alone, ms; Infinity if nothing is known. */
@@ -111,14 +110,14 @@ export function uncertaintyAt(clock: VolumeClock, monotonic: number): number {
   return clock.high - clock.low + 2 * drift(clock, monotonic);
 }
 
-/** The bounds now; undefined before the first sample, and after a step: what was known holds no more. */
+/** The bounds now; undefined before the first sample, and after a step of a clock. */
 function widen(
   clock: VolumeClock,
   wall: number,
   monotonic: number,
 ): { low: number; high: number } | undefined {
   const moved = wall - monotonic - clock.wallOrigin;
-  if (!(Math.abs(moved) <= STEP)) return undefined;
+  if (!(Math.abs(moved) <= MAX_STEP_MS)) return undefined;
   const apart = drift(clock, monotonic);
   return {
     low: clock.low - apart - Math.max(0, moved),
@@ -127,5 +126,5 @@ function widen(
 }
 
 function drift(clock: VolumeClock, monotonic: number): number {
-  return Math.max(0, monotonic - clock.taken) * DRIFT;
+  return Math.max(0, monotonic - clock.taken) * DRIFT_RATE;
 }

@@ -4,8 +4,8 @@ import { compareCodePoints } from './order.ts';
 import type { Ring } from './ring.ts';
 
 /**
- * Sorted workers with sorted states, one each, first with first. The cycle plays no part. Only a state
- * that somebody refused goes to the next who has not, or the two would meet in every cycle for ever (I7).
+ * Pairs sorted workers with sorted states, one each, first with first, independent of the cycle. Only a state that the paired
+ * worker refused goes to the next that has not, or the same pair would meet in every cycle for ever (I7).
  */
 export function assignZip(roster: readonly RosterEntry[], ring: Ring): Split {
   const sessions = roster

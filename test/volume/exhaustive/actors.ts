@@ -1,4 +1,4 @@
-/** Who takes part: automata put together to actors, with numbers for operations, replies and positions. */
+/** Actors of the search, made of automata, with numbers for operations, replies and positions. */
 import type { Automaton } from './automaton.ts';
 import type { Op } from './memory.ts';
 
@@ -25,7 +25,7 @@ export interface Numbers {
 
 interface Move {
   readonly op: number;
-  /** Of a reaper's first move in a round: whom it takes for dead. */
+  /** The victim of a reaper's first move in a round. */
   readonly victim?: string;
   /** By the reply's number: the position it leads to. */
   readonly next: readonly (number | undefined)[];
@@ -36,7 +36,7 @@ export interface Actor {
   readonly start: number;
   /** By position. Where there are several, one is chosen. */
   readonly moves: readonly (readonly Move[])[];
-  /** By position: the one that dying there leads to. */
+  /** By position: the position after a crash there. */
   readonly deaths: readonly (number | undefined)[];
 }
 
@@ -67,7 +67,7 @@ export function workerOf(name: string, sessions: readonly Automaton[], numbers: 
     const over = following === undefined ? end : end + following.root;
     for (const move of movesOf(automaton, start, over, numbers)) {
       moves.push([move]);
-      // The last one need not die: to all others it is as if it never moved again.
+      // The last one need not crash: to all others it is as if it never moved again.
       deaths.push(following === undefined ? undefined : over);
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The port over files for the check. What sessions can see of each other is asked of whoever gives the
- * replies; the rest is private, and done at once: see `docs/protocol.md` on why that misses nothing.
+ * `Files` for the check. For files that other sessions can see, the search chooses each reply; operations on private
+ * files are done at once: see `docs/protocol.md` on why that misses nothing.
  */
 import { errnoOf, type Files, type Sink, type Stat } from '../../../src/volume/files.ts';
 import type { Layout } from '../../../src/volume/layout.ts';
@@ -10,9 +10,9 @@ import type { Op } from './memory.ts';
 export type Ask = (op: Op) => Promise<string>;
 
 export interface AskingOptions {
-  /** The only session whose lease there is to be seen; undefined: all leases are gone. */
+  /** The only session whose lease exists; undefined: all leases are gone. */
   readonly victim?: string;
-  /** A session whose staging nobody else looks into. */
+  /** A session whose staging no other session reads. */
   readonly hidden?: string;
 }
 
@@ -83,7 +83,7 @@ export class AskingFiles implements Files {
     return new TextEncoder().encode(content);
   }
 
-  /** In two steps, so that others see it half-written; not where nobody else reads it: a dot file. */
+  /** In two steps, so that others see it half-written; in one for a dot file, which no other session reads. */
   async create(path: string, content: string): Promise<void> {
     if (this.#isPrivate(path)) return void this.#private.set(path, content);
     const isDotFile = path[path.lastIndexOf('/') + 1] === '.';
@@ -122,6 +122,6 @@ export class AskingFiles implements Files {
   async overwrite(): Promise<void> {}
   async append(): Promise<void> {}
   async chmod(): Promise<void> {}
-  /** No power is lost here, so there is nothing to lose. */
+  /** The search has no power cuts. */
   async sync(): Promise<void> {}
 }

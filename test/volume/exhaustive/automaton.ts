@@ -1,5 +1,5 @@
 /**
- * What a piece of the project's code does, as an automaton: each node is the file operation it waits
+ * A piece of the project's code as an automaton: each node is the file operation it waits
  * for, each edge a reply. It is found by running the code once for every sequence of replies, from the
  * start; nodes from which everything that can follow is the same are one (a minimal acyclic automaton).
  */
@@ -15,7 +15,7 @@ export interface Program {
   run(place: string, ask: Ask): Promise<string>;
 }
 
-/** A place without code: whoever gets there has ended. */
+/** A place without code: the end of a program. */
 export const OVER = 'over';
 
 export interface Node {
@@ -33,7 +33,7 @@ export interface Automaton {
 
 type Reached = { readonly op: Op } | { readonly end: string };
 
-/** Runs a piece with these replies; what it asks next, or its end, is where it has got to. */
+/** Runs a piece with these replies, to its next operation or its end. */
 function follow(program: Program, place: string, replies: readonly string[]): Promise<Reached> {
   return new Promise((resolve, reject) => {
     const asked: Op[] = [];
@@ -56,7 +56,7 @@ type Draft = { readonly op: Op; readonly next: readonly [string, number][] } | {
 
 const READS: ReadonlySet<Op[0]> = new Set(['list', 'stat', 'read']);
 
-/** `replies`: everything that an operation may be told. */
+/** `replies`: all possible replies to an operation. */
 export async function extract(
   program: Program,
   replies: (op: Op) => readonly string[],
@@ -84,7 +84,7 @@ export async function extract(
     for (const reply of replies(reached.op)) {
       next.push([reply, await visit(place, [...history, reply])]);
     }
-    // A read of which nothing depends is no step: it changes nothing, and nobody is the wiser.
+    // A read that nothing depends on is not a step: it changes nothing.
     const isIdle = READS.has(reached.op[0]) && next.every(([, to]) => to === next[0]![1]);
     return isIdle ? next[0]![1] : intern({ op: reached.op, next });
   };

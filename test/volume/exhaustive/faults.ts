@@ -1,4 +1,4 @@
-/** What may go wrong with a single operation, other than that it is too late. */
+/** Faults of a single operation, other than that it is too late. */
 import type { Op } from './memory.ts';
 import { LAYOUT, PATHS } from './scenario.ts';
 
@@ -19,7 +19,7 @@ const LOST_REPLIES: Partial<Record<Op[0], readonly string[]>> = {
   unlink: ['ENOENT', 'EIO'],
 };
 
-/** What else than `reply` an operation may be told. */
+/** Replies that an operation may get instead of `reply`. */
 export function repliesOf(
   fault: Fault,
   op: Op,
@@ -39,7 +39,7 @@ function staleReplies([method, path]: Op, reply: string): readonly string[] {
   return isFlag && (method === 'stat' || method === 'read') ? ['ENOENT'] : [];
 }
 
-/** All listings that show no more than these names. */
+/** All listings of a subset of these names. */
 export function subsets(names: readonly string[]): string[] {
   let all: string[][] = [[]];
   for (const name of names) all = [...all, ...all.map((some) => [...some, name])];

@@ -1,4 +1,4 @@
-/** Everybody dies at once, and one worker comes whose reads are true: does it bring everything to its end? */
+/** All sessions crash at once, and one worker starts whose reads are true: does it complete everything? */
 import { parseCommitRecord } from '../../../src/machine/record.ts';
 import { claim } from '../../../src/volume/claim.ts';
 import { commit } from '../../../src/volume/commit.ts';
@@ -9,10 +9,10 @@ import { apply, type Entries } from './memory.ts';
 import { LAYOUT, LEASE, memberOf, OPEN, PATHS, STATE, stepOf } from './scenario.ts';
 
 const HEALER = 'healer.1';
-/** In the first it sees the dead, in the third it knows that they are. */
+/** In the first cycle it sees the sessions, in the third it knows that they are dead. */
 const CYCLES = 8;
 
-/** What is wrong with what it leaves, or undefined. */
+/** The problem of the volume that it leaves, or undefined. */
 export async function heal(start: Entries): Promise<string | undefined> {
   let entries = start;
   let now = 0;
@@ -47,7 +47,7 @@ export async function heal(start: Entries): Promise<string | undefined> {
   const successor = entries.get(PATHS.successor);
   if (successor === undefined) return 'the successor is lost';
   if (successor !== record.next?.content) return 'the successor is another’s';
-  if ((await recoverer.countUnfinishedCommits()) > 0) return 'something is still owed';
+  if ((await recoverer.countUnfinishedCommits()) > 0) return 'a commit is still unfinished';
   const left = [...entries.keys()].find(
     (path) =>
       path.startsWith(`${LAYOUT.flags('in_progress')}/`) ||

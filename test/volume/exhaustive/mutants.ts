@@ -1,11 +1,11 @@
-/** Ways to get the protocol wrong, each of which the check has to find. */
+/** Mutants of the protocol, each of which the check must find. */
 import type { Mutant } from '../../mutants/hook.ts';
 
 export interface Wrong extends Mutant {
   readonly what: string;
-  /** So many are enough to go wrong. */
+  /** Enough to show the problem. */
   readonly workers: number;
-  /** What the check has to say. */
+  /** The problem that the check must report. */
   readonly problem: RegExp;
 }
 
@@ -18,7 +18,7 @@ export const MUTANTS: readonly Wrong[] = [
     file: 'src/volume/recovery.ts',
     find: 'await this.#sweep(session, isMyPart, guard, report.finished);',
     replace: '',
-    // What it has staged stays for ever, also where somebody else has committed the state.
+    // Staged files stay for ever, also where another session has committed the state.
     problem: /^if all die: .*\/staging\/.* is left$/,
   },
   {

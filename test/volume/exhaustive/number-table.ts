@@ -1,4 +1,4 @@
-/** A growing set of integers from 0 to 2^53, in the order they came, each with where it came from. */
+/** A growing set of integers from 0 to 2^53, in the order they were added, each with its origin. */
 export class NumberTable {
   length = 0;
   #values = new Float64Array(1 << 10);

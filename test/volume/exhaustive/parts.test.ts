@@ -1,4 +1,4 @@
-/** What the check rests on: that its volume is like a real one, and that it sees all that code does. */
+/** The assumptions of the check: its volume is like a real one, and it sees all operations of the code. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

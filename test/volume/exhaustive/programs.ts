@@ -1,4 +1,4 @@
-/** What the actors run: the project's own claim, commit and recovery, each cut where its state is known. */
+/** Programs of the actors: the project's own claim, commit and recovery, each cut where its state is known. */
 import { hash } from '../../../src/volume/phases/hash.ts';
 import { claim } from '../../../src/volume/claim.ts';
 import { commit } from '../../../src/volume/commit.ts';
@@ -9,7 +9,7 @@ import { AskingFiles, type Ask } from './asking-files.ts';
 import { OVER, type Program } from './automaton.ts';
 import { CLOSED, LAYOUT, LEASE, memberOf, OPEN, STATE, stepOf } from './scenario.ts';
 
-/** All that a session knows between two calls of `claim` or `commit`; as JSON, the name of the place. */
+/** State of a session between two calls of `claim` or `commit`; as JSON, the name of the place. */
 interface Place {
   /** Which time it ticks the state. */
   readonly tick: number;
@@ -67,10 +67,10 @@ const progressOf = ({ progress, staged, lost, followed }: Step): Place['step'] =
 });
 
 const REAPER = 'reaper';
-/** In this cycle every chore is that of the first by name among up to four living: the reaper. */
+/** In this cycle the first by name among up to four live sessions, the reaper, owns every key. */
 const CYCLE = 12 - (hash(STATE) % 12);
 
-/** One Update System of somebody who takes `victim` for dead, whatever that one is doing. */
+/** One Update System of a session that considers `victim` dead, whatever that one is doing. */
 export function reap(victim: string): Program {
   return {
     start: 'recover',

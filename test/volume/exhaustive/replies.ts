@@ -1,4 +1,4 @@
-/** Everything that an operation may be told on a volume where only certain sessions have been. */
+/** All replies that an operation may get on a volume where only certain sessions have been. */
 import type { Op } from './memory.ts';
 import type { Scope } from './scope.ts';
 import { REFUSAL, subsets } from './faults.ts';
@@ -27,8 +27,8 @@ const REPLIES: Partial<Record<Op[0], readonly string[]>> = {
 };
 
 /**
- * More than the volume can come to is no harm, less is found out: the search stops at a reply that nobody
- * has foreseen.
+ * A superset of the real replies does no harm; a subset is detected: the search stops at a reply that is not
+ * among these.
  */
 export function repliesFor(
   ticks: readonly Tick[],

@@ -1,4 +1,4 @@
-/** The volume that is fought over, and what each session puts there: one state, which has one successor. */
+/** The volume of the search, and what each session writes to it: one state, which has one successor. */
 import { formatRecord, type CommitRecord } from '../../../src/machine/record.ts';
 import type { Step, PhaseGuard } from '../../../src/volume/operations.ts';
 import type { Files } from '../../../src/volume/files.ts';
@@ -28,7 +28,7 @@ export const PATHS: Readonly<
   failed: LAYOUT.flag('failed', STATE),
 };
 
-/** Before anybody comes. */
+/** The volume before the first session. */
 export const EMPTY: Entries = new Map<string, string | undefined>([
   [LAYOUT.root, undefined],
   [LAYOUT.flags('in_progress'), undefined],

@@ -1,11 +1,11 @@
-/** How large a world is explored. */
+/** Size of the search. */
 import type { Fault } from './faults.ts';
 
 export interface Scope {
   readonly workers: number;
   /** Sessions of each worker, one after the other. */
   readonly attempts: number;
-  /** How often each session ticks the state, if it is told each time that nobody has. */
+  /** How often each session ticks the state, if it is shown as available each time. */
   readonly ticks: number;
   readonly reapers: number;
   readonly faults: readonly Fault[];

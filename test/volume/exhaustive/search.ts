@@ -1,7 +1,7 @@
 /**
- * Every state that workers and reapers can get a volume into, whoever is quicker, dies, or is misled:
+ * Every state that workers and reapers can get a volume into, with any order of steps, crashes and false replies:
  * breadth first. A state is the volume and each actor's position; what an operation makes of a volume,
- * and what a healer makes of it once everybody is dead, is found out once.
+ * and what a healer makes of it once all sessions are dead, is computed once.
  */
 import type { Actor, Numbers } from './actors.ts';
 import { heal } from './heal.ts';
@@ -16,11 +16,11 @@ export interface Found {
   readonly transitions: number;
   /** Each is healed. */
   readonly volumes: number;
-  /** What is wrong, and a shortest way there. */
+  /** A problem, and a shortest trace to it. */
   readonly violation: { readonly problem: string; readonly trace: readonly string[] } | undefined;
 }
 
-/** Where `actor` gets to by an operation, or (without one) by dying. */
+/** The position of `actor` after an operation, or (without one) after a crash. */
 type Visit = (volume: number, actor: number, position: number, op?: number, how?: Outcome) => void;
 
 interface Event {
@@ -142,13 +142,13 @@ export class Search {
     return `${name}: ${ops.values[op]!.join(' ')} → ${replies.values[how.reply]}${fault}`;
   }
 
-  /** From the start to an event; everybody keeps the name he had at the start. */
+  /** From the start to an event; each actor keeps the name it had at the start. */
   #trace(event: Event | undefined): string[] {
     if (event === undefined) return [];
     const path = [event.state];
     while (path[0]! > 0) path.unshift(this.#states.originOf(path[0]!));
     const labels: string[] = [];
-    /** By the name that somebody has now: the one he had. */
+    /** By the current name of an actor: its name at the start. */
     let names = this.#symmetry.permutations[0]!;
     for (const [index, state] of path.slice(1).entries()) {
       let label: string | undefined;

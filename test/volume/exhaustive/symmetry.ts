@@ -74,7 +74,7 @@ export class Symmetry {
     ));
   }
 
-  /** The actor whom a permutation gives this one's name. */
+  /** The actor that a permutation gives this one's name. */
   source(permutation: number, actor: number): number {
     const place = this.permutations[permutation]!.indexOf(actor);
     return place === -1 ? actor : place;

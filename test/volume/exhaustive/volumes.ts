@@ -1,4 +1,4 @@
-/** Every volume that the search meets: numbered, judged once, with all that an operation may make of it. */
+/** Every volume that the search reaches: numbered, checked once, with all results of an operation on it. */
 import { Numbering, type Numbers } from './actors.ts';
 import { apply, type Entries, type Op } from './memory.ts';
 import { repliesOf, type Fault } from './faults.ts';
@@ -68,7 +68,7 @@ export class Volumes {
     return outcomes;
   }
 
-  /** I1, I2, I9, for whatever anybody does next. */
+  /** I1, I2, I9, for any next operation. */
   #judge(before: Entries, after: Entries): string | undefined {
     for (const path of [PATHS.done, PATHS.successor]) {
       const text = before.get(path);

@@ -27,14 +27,14 @@ const shares = (split: Map<string, string[]>): number[] =>
 describe.each([
   ['slices', assign],
   ['zip', assignZip],
-])('I5, %s: same snapshot, same split', (_name, split) => {
-  test('the order in which the input comes plays no part', () => {
+])('I5, %s: the same snapshot gives the same split', (_name, split) => {
+  test('does not depend on the order of the input', () => {
     const flags = fc.uniqueArray(fc.tuple(sessions, fc.string(), fc.integer({ min: 1, max: 9 })), {
       selector: ([, name]) => name,
       maxLength: 8,
     });
     const inputs = fc.tuple(flags, mixedLists).chain(([flagged, list]) => {
-      // A session's flag copied under another name is one worker still.
+      // A session's flag copied under another name is still one worker.
       const roster = flagged.map(([session, name, size]): RosterEntry => ({
         session,
         name,
@@ -60,7 +60,7 @@ describe.each([
     );
   });
 
-  test('nobody gets more than its capacity, nor what it refused while another has not', () => {
+  test('no worker gets more than its capacity, nor a state that it refused while another has not', () => {
     fc.assert(
       fc.property(rosters, mixedLists, cycles, (roster, list, cycle) => {
         const result = split(roster, list, cycle);
@@ -77,7 +77,7 @@ describe.each([
     );
   });
 
-  test('I7: whoever has room gets something, as long as it has not refused all that is left', () => {
+  test('I7: a worker with room gets a state, as long as it has not refused all that are left', () => {
     fc.assert(
       fc.property(rosters, mixedLists, cycles, (roster, list, cycle) => {
         const result = split(roster, list, cycle);
@@ -94,7 +94,7 @@ describe.each([
 });
 
 describe('I5: same roster, disjoint slices', () => {
-  test('what two workers take while there is plenty does not depend on whose listing is stale', () => {
+  test('two workers take disjoint states from a long backlog though one listing is stale', () => {
     const roster = [worker('a', 1, 10), worker('b', 1, 10)];
     const full = tasks(200);
     const stale = full.slice(50);
@@ -106,7 +106,7 @@ describe('I5: same roster, disjoint slices', () => {
   });
 
   test('a slice is as wide as its worker’s concurrency: there is little overflow', () => {
-    // Of what the heavy worker is due, nearly all lies in its own slice, in this cycle and the next.
+    // Nearly all of the heavy worker's quota lies in its own slice, in this cycle and the next.
     const roster = [worker('heavy', 7), worker('light', 1)];
     const [one, other] = [3, 4].map((cycle) =>
       assign(roster, tasks(800), cycle).get('light.boot')!.toSorted(),
@@ -115,7 +115,7 @@ describe('I5: same roster, disjoint slices', () => {
     expect(kept).toBeGreaterThan(70);
   });
 
-  test('the roster salts the cut: a worker is not bound to the same names for ever', () => {
+  test('the roster salts the slices: a worker does not have the same names for ever', () => {
     const withB = assign([worker('a'), worker('b')], tasks(200), 0).get('a.boot')!;
     const withC = assign([worker('a'), worker('c')], tasks(200), 0).get('a.boot')!;
     const kept = withB.filter((name) => withC.includes(name)).length;
@@ -124,8 +124,8 @@ describe('I5: same roster, disjoint slices', () => {
   });
 });
 
-describe('everything is given out, fairly', () => {
-  test('all there is, up to what all together can hold', () => {
+describe('all states are assigned, fairly', () => {
+  test('all of them, up to the capacity of all workers', () => {
     fc.assert(
       fc.property(rosters, taskLists, cycles, (roster, list, cycle) => {
         const capacity = roster.reduce((sum, entry) => sum + entry.capacity, 0);
@@ -159,7 +159,7 @@ describe('everything is given out, fairly', () => {
     );
   });
 
-  test('over the cycles, shares come to the exact ones, also where there is less than one each', () => {
+  test('over the cycles, mean shares are exact, even below one state each', () => {
     const roster = [worker('a', 1), worker('b', 2), worker('c', 7)];
     const sums = [0, 0, 0];
     for (let cycle = 5000; cycle < 6000; cycle += 1) {
@@ -172,7 +172,7 @@ describe('everything is given out, fairly', () => {
     }
   });
 
-  test('among equals, a single state goes to each in turn: nobody is left out for long', () => {
+  test('a single state goes to each of equal workers in turn: none is left out for long', () => {
     const roster = ['a', 'b', 'c', 'd'].map((name) => worker(name, 8));
     const winners = Array.from({ length: 100 }, (_, cycle) =>
       shares(assign(roster, tasks(1), cycle)).indexOf(1),
@@ -201,7 +201,7 @@ describe('everything is given out, fairly', () => {
     expect(new Set(last).size).toBeGreaterThan(3);
   });
 
-  test('the cut stays put while the roster does', () => {
+  test('the slices stay the same while the roster does', () => {
     const roster = ['a', 'b', 'c', 'd'].map((name) => worker(name));
     const list = tasks(400);
     const owner = (cycle: number): Map<string, string> =>
@@ -216,7 +216,7 @@ describe('everything is given out, fairly', () => {
   });
 });
 
-/** The tiny model of the quotas: the water level at which all vessels together hold `total`. */
+/** A model of the quotas: the water level at which all vessels together hold `total`. */
 function exactShares(roster: readonly RosterEntry[], total: number): number[] {
   const at = (level: number): number[] =>
     roster.map(({ concurrency, capacity }) => Math.min(capacity, level * concurrency));
@@ -239,7 +239,7 @@ describe('states that some workers cannot run', () => {
     }
   });
 
-  test('go to somebody when all have refused: somebody has to put them aside', () => {
+  test('go to any worker when all have refused: one must fail them', () => {
     const split = assign(roster, [task('x', ['a.boot', 'b.boot', 'c.boot'])], 5);
     expect([...split.values()].flat()).toEqual(['x.state']);
   });
@@ -247,24 +247,24 @@ describe('states that some workers cannot run', () => {
   const refused = (count: number): RingEntry[] =>
     tasks(count).map(({ instance }) => task(instance, ['a.boot']));
 
-  test('go beyond the quotas of the able: nobody else could take them', () => {
+  test('exceed the quotas of the able workers: no other could take them', () => {
     expect(shares(assign([worker('a'), worker('b')], refused(10), 0))).toEqual([0, 10]);
   });
 
-  test('count towards the quota: the unable get more of the others', () => {
+  test('count towards the quota: the unable workers get more of the other states', () => {
     const plain = Array.from({ length: 10 }, (_, index) => task(`plain${index}`));
     expect(shares(assign([worker('a'), worker('b')], [...refused(10), ...plain], 0))).toEqual([
       10, 10,
     ]);
   });
 
-  test('are spread among the able', () => {
+  test('are spread among the able workers', () => {
     const [unable, ...able] = shares(assign(roster, refused(31), 0));
     expect(unable).toBe(0);
     for (const count of able) expect(Math.abs(count - 15.5)).toBeLessThanOrEqual(1);
   });
 
-  test('wait while the able are full, and keep nobody else from theirs', () => {
+  test('wait while the able workers are full, without holding up other states', () => {
     const list = [...refused(10), task('y1', ['b.boot']), task('y2', ['b.boot'])];
     for (let cycle = 0; cycle < 20; cycle += 1) {
       const split = assign([worker('a', 1, 5), worker('b', 1, 2)], list, cycle);
@@ -291,7 +291,7 @@ test('a hundred thousand states among 64 workers are split in a fraction of a se
   const list = tasks(100_000);
   const start = performance.now();
   expect(shares(assign(roster, list, 1)).reduce((sum, count) => sum + count)).toBe(100_000);
-  // About 0.15 s; what grows with the square of either would take minutes.
+  // About 0.15 s; quadratic time in either would be minutes.
   expect(performance.now() - start).toBeLessThan(3000);
 });
 
@@ -342,7 +342,7 @@ describe('zip, the original’s pairing', () => {
     expect(Object.fromEntries(split)).toEqual({ 'a.boot': ['y.state'], 'b.boot': ['x.state'] });
   });
 
-  test('a state that all have refused goes to the first: somebody has to put it aside', () => {
+  test('a state that all have refused goes to the first: one must fail it', () => {
     const split = assignZip([worker('a'), worker('b')], [task('x', ['a.boot', 'b.boot'])]);
     expect(shares(split)).toEqual([1, 0]);
   });

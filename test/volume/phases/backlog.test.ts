@@ -1,4 +1,4 @@
-/** A listing that serves many cycles: what a worker takes of it is what the split would give it. */
+/** A listing that serves many cycles: a worker takes from it what the split would give it. */
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { assign, SlicePartition, type RosterEntry } from '../../../src/volume/phases/assignment.ts';
@@ -51,7 +51,7 @@ describe('the share of a cycle', () => {
             compared += Number(split.length > 0);
             expect(mine).toEqual(split);
           } else {
-            // Of what others leave over it knows nothing: up to there it is the same.
+            // It does not know the overflow of others: up to there it is the same.
             expect(mine).toEqual(split.slice(0, refused + inSlice));
           }
         }
@@ -81,7 +81,7 @@ describe('the share of a cycle', () => {
     );
   });
 
-  test('of all workers together, each from a listing of its own, is everything, once', () => {
+  test('of all workers together, each from its own listing, is every name once', () => {
     const inputs = fc
       .tuple(rosters, taskLists)
       .chain(([roster, list]) =>
@@ -103,7 +103,7 @@ describe('the share of a cycle', () => {
     );
   });
 
-  test('has what others refused, as the split deals it, and that first', () => {
+  test('begins with the states that others refused, as the split deals them', () => {
     const roster = [worker('a'), worker('b')];
     const list = [...tasks(20), task('odd', ['a.boot']), task('even', ['b.boot'])];
     const share = [...new Backlog(Ring.of(list), 'b.boot').share(roster, 3)];
@@ -112,7 +112,7 @@ describe('the share of a cycle', () => {
     expect(share).toHaveLength(11);
   });
 
-  test('is nothing for who is not on the roster', () => {
+  test('is empty for a session that is not on the roster', () => {
     const backlog = new Backlog(Ring.of(tasks(20)), 'c.boot');
     expect([...backlog.share([worker('a'), worker('b')], 3)]).toEqual([]);
     expect([...backlog.share([], 3)]).toEqual([]);
@@ -120,8 +120,8 @@ describe('the share of a cycle', () => {
   });
 });
 
-describe('another roster', () => {
-  test('means other slices; what was given is not given again', () => {
+describe('a changed roster', () => {
+  test('means other slices; names are not given again', () => {
     const rounds = fc.array(fc.tuple(rosters, cycles, fc.nat({ max: 20 })), { maxLength: 8 });
     fc.assert(
       fc.property(mixedLists, rounds, (list, inTurn) => {
@@ -142,14 +142,14 @@ describe('another roster', () => {
     );
   });
 
-  test('is one with another concurrency too', () => {
+  test('includes a changed concurrency', () => {
     const backlog = new Backlog(Ring.of(tasks(1000)), 'a.boot');
     const half = backlog.remaining([worker('a', 1), worker('b', 1)]);
     expect(backlog.remaining([worker('a', 9), worker('b', 1)])).toBeGreaterThan(half * 1.5);
   });
 });
 
-describe('the whole ring is gone through', () => {
+describe('the whole ring is read', () => {
   test('once for a roster, in whatever order it is listed, and in no cycle', () => {
     const roster = [worker('a'), worker('b')];
     const ring = Ring.of(tasks(100));

@@ -75,8 +75,8 @@ test('a fraction of a microsecond before an edge is before it', () => {
   );
 });
 
-describe('I4: a phase test asks the whole interval', () => {
-  test('an interval that reaches over an edge is in no phase', () => {
+describe('I4: a phase test covers the whole interval', () => {
+  test('an interval across an edge is in no phase', () => {
     expect(momentOf(NETWORK_PHASES, { earliest: 2990, latest: 3010 })).toBeUndefined();
     expect(momentOf(NETWORK_PHASES, { earliest: 2990, latest: 3000 })).toBeUndefined();
     expect(momentOf(NETWORK_PHASES, { earliest: 2990, latest: 2999 })?.phase).toBe('assignment');
@@ -94,7 +94,7 @@ describe('I4: a phase test asks the whole interval', () => {
     [{ earliest: 1e300, latest: 1e300 }],
     [{ earliest: -1e300, latest: 5 }],
     [{ earliest: 5, latest: Number.POSITIVE_INFINITY }],
-  ])('%o is no time', (interval) => {
+  ])('%o is not a valid interval', (interval) => {
     expect(momentOf(NETWORK_PHASES, interval)).toBeUndefined();
     expect(isWithin(NETWORK_PHASES, interval, 'assignment')).toBe(false);
   });

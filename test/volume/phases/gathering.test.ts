@@ -9,7 +9,7 @@ const CYCLE = 500;
 const [a, b, c] = [worker('a'), worker('b'), worker('c')];
 const A = a.session;
 
-/** Looks once a cycle, at rosters of these workers; in which cycle is it over? */
+/** The cycle in which the gathering is over, with one look at these rosters in each cycle. */
 function overAt(options: GatheringOptions, rosters: (typeof a)[][]): number | undefined {
   const gathering = new Gathering(options, CYCLE);
   const found = rosters.findIndex((roster, cycle) => {
@@ -22,7 +22,7 @@ function overAt(options: GatheringOptions, rosters: (typeof a)[][]): number | un
 const repeated = (count: number, roster: (typeof a)[]): (typeof a)[][] =>
   Array.from({ length: count }, () => roster);
 
-describe('a number of workers that is expected', () => {
+describe('an expected number of workers', () => {
   const three = { expect: 3, quietMs: 0 };
 
   test('is waited for', () => {
@@ -68,12 +68,12 @@ describe('a time without new workers', () => {
     expect(overAt(quiet, [[a], [a, b], [a, b, c], [a], [a, b, c]])).toBe(4);
   });
 
-  test('ends at last, though there are new ones all the time', () => {
+  test('ends eventually, though new workers keep coming', () => {
     const growing = Array.from({ length: 30 }, (_, cycle) => [a, worker(`w${cycle}`)]);
     expect(overAt(quiet, growing)).toBe(5 * 2);
   });
 
-  test('is whole cycles, so that all see it end in the same one', () => {
+  test('is whole cycles, so that it ends in the same one for all workers', () => {
     expect(overAt({ expect: undefined, quietMs: 1.5 * CYCLE }, repeated(5, [a]))).toBe(2);
   });
 });
@@ -85,18 +85,18 @@ describe('the gate', () => {
     const log = { debug: line, info: line, warn: line, error: line };
     return { gate: new ClaimGate({ expect: expected, quietMs: 0 }, CYCLE, log), said };
   };
-  const glance = (roster: (typeof a)[], paused = false) => ({ roster, paused });
+  const view = (roster: (typeof a)[], paused = false) => ({ roster, paused });
 
-  test('is open for a worker that waits for no other, and says nothing', () => {
+  test('is open for a worker that waits for no other, and logs nothing', () => {
     const { gate, said } = gateOf();
-    expect(gate.mayClaim(A, glance([]), { cycle: 0, at: 0 })).toBe(true);
+    expect(gate.mayClaim(A, view([]), { cycle: 0, at: 0 })).toBe(true);
     expect(said).toEqual([]);
   });
 
-  test('is closed while the volume is paused, from the start too, and says so once', () => {
+  test('is closed while the volume is paused, from the start too, and logs that once', () => {
     const { gate, said } = gateOf();
     const may = [true, true, false, false].map((paused, cycle) =>
-      gate.mayClaim(A, glance([a], paused), { cycle, at: cycle * CYCLE }),
+      gate.mayClaim(A, view([a], paused), { cycle, at: cycle * CYCLE }),
     );
     expect(may).toEqual([false, false, true, true]);
     expect(said).toEqual([
@@ -105,20 +105,20 @@ describe('the gate', () => {
     ]);
   });
 
-  test('opens for good: a fleet whose workers are full does not gather again', () => {
+  test('stays open: a fleet whose workers are full does not gather again', () => {
     const { gate, said } = gateOf(2);
     const rosters = [[a], [a, b], [], [b]];
     const may = rosters.map((roster, cycle) =>
-      gate.mayClaim(A, glance(roster), { cycle, at: cycle }),
+      gate.mayClaim(A, view(roster), { cycle, at: cycle }),
     );
     expect(may).toEqual([false, true, true, true]);
     expect(said).toEqual(['waiting for other workers before the first claim']);
   });
 
-  test('says when it opens without some of those that were expected', () => {
+  test('logs that it opens without some of the expected workers', () => {
     const { gate, said } = gateOf(2);
-    gate.mayClaim(A, glance([a]), { cycle: 0, at: 0 });
-    expect(gate.mayClaim(A, glance([a]), { cycle: 10, at: 5000 })).toBe(true);
+    gate.mayClaim(A, view([a]), { cycle: 0, at: 0 });
+    expect(gate.mayClaim(A, view([a]), { cycle: 10, at: 5000 })).toBe(true);
     expect(said.at(-1)).toBe('starting without some of the expected workers');
   });
 });
@@ -132,7 +132,7 @@ describe('a fleet that has gathered', () => {
 
   test.each<[string, GatheringOptions]>([
     ['by its number', { expect: 4, quietMs: 0 }],
-    ['by standing still', { expect: undefined, quietMs: 2000 }],
+    ['by a time without new workers', { expect: undefined, quietMs: 2000 }],
   ])('%s begins five instances on four workers at least', async (_how, gathering) => {
     const chains = chainsOf(5, [100, 100, 100]);
     const { ticks } = await schedule({ concurrencies: FLEET, gathering, chains });

@@ -1,4 +1,4 @@
-/** Rosters and states for the tests of the split: some made by hand, some drawn. */
+/** Rosters and states for the tests of the split, fixed and random. */
 import fc from 'fast-check';
 import type { RosterEntry } from '../../../src/volume/phases/assignment.ts';
 import type { RingEntry } from '../../../src/volume/phases/ring.ts';

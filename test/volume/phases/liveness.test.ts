@@ -1,72 +1,72 @@
 import { describe, expect, test } from 'vitest';
 import { hash, HASHES } from '../../../src/volume/phases/hash.ts';
-import { isDead, sight } from '../../../src/volume/phases/liveness.ts';
+import { isDead, observe } from '../../../src/volume/phases/liveness.ts';
 import { ownsKey } from '../../../src/volume/phases/ownership.ts';
 
-describe('who is dead', () => {
-  test('a counter that has not moved for the lease, on the observer’s own clock', () => {
-    const sighting = sight(undefined, 7, 1000);
-    expect(isDead(sight(sighting, 7, 10_999), 10_000)).toBe(false);
-    expect(isDead(sight(sighting, 7, 11_000), 10_000)).toBe(true);
+describe('a dead session', () => {
+  test('has a counter that has not moved for the lease, on the observer’s own clock', () => {
+    const observation = observe(undefined, 7, 1000);
+    expect(isDead(observe(observation, 7, 10_999), 10_000)).toBe(false);
+    expect(isDead(observe(observation, 7, 11_000), 10_000)).toBe(true);
   });
 
-  test('seeing the same counter again does not renew it', () => {
-    const again = sight(sight(undefined, 7, 1000), 7, 9000);
-    expect(isDead(sight(again, 7, 11_000), 10_000)).toBe(true);
+  test('is not renewed by the same counter', () => {
+    const again = observe(observe(undefined, 7, 1000), 7, 9000);
+    expect(isDead(observe(again, 7, 11_000), 10_000)).toBe(true);
   });
 
-  test('I8: an observer that has not looked for a long time takes nobody for dead', () => {
-    const before = sight(sight(undefined, 7, 1000), 7, 2000);
+  test('I8: is not detected by an observer that has not looked for a long time', () => {
+    const before = observe(observe(undefined, 7, 1000), 7, 2000);
     expect(isDead(before, 10_000)).toBe(false);
-    expect(isDead(sight(before, 8, 99_000), 10_000)).toBe(false);
+    expect(isDead(observe(before, 8, 99_000), 10_000)).toBe(false);
   });
 
-  test('a counter that moves does, in either direction: a new file may begin anew', () => {
+  test('is renewed by a counter that moves in either direction: a new file may begin anew', () => {
     for (const counter of [8, 2]) {
-      const moved = sight(sight(undefined, 7, 1000), counter, 9000);
-      expect(isDead(sight(moved, counter, 11_000), 10_000)).toBe(false);
+      const moved = observe(observe(undefined, 7, 1000), counter, 9000);
+      expect(isDead(observe(moved, counter, 11_000), 10_000)).toBe(false);
     }
   });
 
   test.each([[undefined], [Number.NaN], [-1], [1.5], [2 ** 60]])(
     'I8: %s is no information: it neither ends nor renews anything',
     (strange) => {
-      const before = sight(undefined, 7, 1000);
-      expect(sight(before, strange, 5000)).toEqual({ ...before, looked: 5000 });
-      expect(sight(undefined, strange, 1000)).toEqual(sight(undefined, undefined, 1000));
+      const before = observe(undefined, 7, 1000);
+      expect(observe(before, strange, 5000)).toEqual({ ...before, looked: 5000 });
+      expect(observe(undefined, strange, 1000)).toEqual(observe(undefined, undefined, 1000));
     },
   );
 
-  test('a slow look makes nobody look older than he is', () => {
-    const slow = sight(undefined, 7, 1000, 9000);
-    expect(isDead(sight(slow, 7, 11_000), 10_000)).toBe(false);
-    expect(isDead(sight(slow, 7, 18_999, 99_000), 10_000)).toBe(false);
-    expect(isDead(sight(slow, 7, 19_000), 10_000)).toBe(true);
+  test('a slow read never ages a session', () => {
+    const slow = observe(undefined, 7, 1000, 9000);
+    expect(isDead(observe(slow, 7, 11_000), 10_000)).toBe(false);
+    expect(isDead(observe(slow, 7, 18_999, 99_000), 10_000)).toBe(false);
+    expect(isDead(observe(slow, 7, 19_000), 10_000)).toBe(true);
   });
 
-  test('a session whose lease was never seen has its time too', () => {
-    const sighting = sight(undefined, undefined, 1000);
-    expect(isDead(sight(sighting, undefined, 10_999), 10_000)).toBe(false);
-    expect(isDead(sight(sighting, undefined, 11_000), 10_000)).toBe(true);
+  test('a session whose lease was never seen is dead after a lease, too', () => {
+    const observation = observe(undefined, undefined, 1000);
+    expect(isDead(observe(observation, undefined, 10_999), 10_000)).toBe(false);
+    expect(isDead(observe(observation, undefined, 11_000), 10_000)).toBe(true);
   });
 });
 
-describe('recovery is split among the living', () => {
+describe('recovery is split among live sessions', () => {
   const living = ['a', 'b', 'c'];
 
-  test('each chore is exactly one’s, when all agree', () => {
+  test('each key belongs to exactly one, when all agree', () => {
     for (let cycle = 0; cycle < 50; cycle += 1) {
       const keepers = living.filter((self) => ownsKey('x.state', self, living, cycle));
       expect(keepers.length).toBe(1);
     }
   });
 
-  test('and moves on with the cycle, so that nobody keeps it for ever', () => {
+  test('the owner rotates with the cycle', () => {
     const mine = [0, 1, 2].filter((cycle) => ownsKey('x.state', 'a', living, cycle));
     expect(mine.length).toBe(1);
   });
 
-  test('the living may be listed in any order, and with or without oneself', () => {
+  test('live sessions may be listed in any order, and with or without this one', () => {
     for (let cycle = 0; cycle < 10; cycle += 1) {
       const expected = ownsKey('x.state', 'b', living, cycle);
       for (const listed of [
@@ -79,7 +79,7 @@ describe('recovery is split among the living', () => {
     }
   });
 
-  test('many chores are spread: nobody does much more than a share', () => {
+  test('many keys are spread evenly', () => {
     const keys = Array.from({ length: 3000 }, (_, index) => `s${index}.state`);
     for (const self of living) {
       const mine = keys.filter((key) => ownsKey(key, self, living, 7)).length;
@@ -87,13 +87,13 @@ describe('recovery is split among the living', () => {
     }
   });
 
-  test('whoever sees nobody else does everything', () => {
+  test('a session that sees no other owns every key', () => {
     expect(ownsKey('x.state', 'a', [], 5)).toBe(true);
   });
 });
 
 describe('the hash', () => {
-  /** Squared deviation from even, over what chance would leave: about 1. */
+  /** Squared deviation from an even spread, divided by its expectation: about 1. */
   const unevenness = (hashes: readonly number[], buckets: number): number => {
     const counts = new Array<number>(buckets).fill(0);
     for (const value of hashes) counts[Math.floor((value / HASHES) * buckets)]! += 1;
@@ -115,7 +115,7 @@ describe('the hash', () => {
     }
   });
 
-  test('spreads salts evenly: cycles draw their starts from all over the ring', () => {
+  test('spreads salts evenly: the starts of cycles are all over the ring', () => {
     expect(
       unevenness(
         range(16_000).map((salt) => hash('s', salt)),
@@ -124,13 +124,13 @@ describe('the hash', () => {
     ).toBeLessThan(3);
   });
 
-  test('with another salt it is another hash: what lay together lies apart', () => {
+  test('is another hash with another salt: neighbours are separated', () => {
     const together = range(64_000).filter((index) => hash(`s${index}`, 1) < HASHES / 16);
     const hashes = together.map((index) => hash(`s${index}`, 2));
     expect(unevenness(hashes, 16)).toBeLessThan(3);
   });
 
-  test('is 32 bits, and the same on every machine and in every version: fleets are mixed', () => {
+  test('is 32 bits, and the same on every host and in every version: fleets are mixed', () => {
     expect(['', 'a', 'hello', '\u{1F600}'].map((text) => hash(text))).toEqual([
       2872998923, 444641715, 2290972270, 1787143206,
     ]);

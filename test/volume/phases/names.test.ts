@@ -1,10 +1,10 @@
-/** Names packed into flat arrays: what comes out is what went in. */
+/** Names packed into flat arrays. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Names } from '../../../src/volume/phases/names.ts';
 import { compareCodePoints } from '../../../src/volume/phases/order.ts';
 
-/** From one byte a character to four; a few letters only, so that names are beginnings of each other. */
+/** One to four bytes per character; few letters, so that names are prefixes of each other. */
 const name: fc.Arbitrary<string> = fc.string({
   unit: fc.constantFrom('a', 'b', 'é', '大', '\uFFFD', '\u{1F600}'),
   maxLength: 8,
@@ -15,7 +15,7 @@ const indicesInto = (list: readonly string[]): fc.Arbitrary<number[]> =>
   list.length === 0 ? fc.constant([]) : fc.array(fc.nat({ max: list.length - 1 }));
 
 describe('packed names', () => {
-  test('come out as they went in, all and one by one', () => {
+  test('are returned as they were pushed, all and one by one', () => {
     fc.assert(
       fc.property(lists, (list) => {
         const names = Names.of(list);
@@ -35,7 +35,7 @@ describe('packed names', () => {
     );
   });
 
-  test('as long as 16 bits of length let them be', () => {
+  test('may be as long as 16 bits of length allow', () => {
     const long = 'é'.repeat(30_000);
     expect([...Names.of([long, 'a', long])]).toEqual([long, 'a', long]);
     expect(() => Names.of(['x'.repeat(2 ** 16)])).toThrow(RangeError);
@@ -43,7 +43,7 @@ describe('packed names', () => {
 });
 
 describe('a selection', () => {
-  test('has the names at the indices, in their order, and of a selection too', () => {
+  test('has the names at the indices, in their order; also a selection of a selection', () => {
     const inputs = lists.chain((list) =>
       fc.tuple(fc.constant(list), indicesInto(list), indicesInto(list)),
     );
@@ -58,8 +58,8 @@ describe('a selection', () => {
     );
   });
 
-  test('and its source may grow, and are nothing to each other', () => {
-    // However much room there is left in what they share.
+  test('and its source may grow independently', () => {
+    // However much room there is left in the shared bytes.
     for (let size = 1; size <= 40; size += 1) {
       const names = Array.from({ length: size }, (_, index) => String(index));
       const source = Names.of(names);
@@ -74,7 +74,7 @@ describe('a selection', () => {
 });
 
 describe('among others', () => {
-  test('each is found where it is', () => {
+  test('each is found at its index', () => {
     fc.assert(
       fc.property(lists, fc.uniqueArray(name, { maxLength: 60 }), (list, others) => {
         expect([...Names.of(list).placesIn(Names.of(others))]).toEqual(
@@ -86,7 +86,7 @@ describe('among others', () => {
 });
 
 describe('without others', () => {
-  test('is what no other is, in its order, of selections too', () => {
+  test('has the names that are not among the others, in order; selections too', () => {
     fc.assert(
       fc.property(lists, lists, fc.boolean(), (list, others, turned) => {
         const names = Names.of(list);
@@ -99,7 +99,7 @@ describe('without others', () => {
     );
   });
 
-  test('of a million, half of them, costs no time that grows with their square', () => {
+  test('takes no quadratic time with half of a million', () => {
     const [all, odd] = [new Names(), new Names()];
     for (let index = 0; index < 1_000_000; index += 1) {
       all.push(`s${index}.state`);

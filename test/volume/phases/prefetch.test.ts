@@ -15,23 +15,23 @@ describe('the prefetch target', () => {
     [0.4, 0],
     [0.6, 1],
     [40.2, 40],
-  ])('is what will begin within a cycle: of a forecast of %d it is %d', (mean, expected) => {
+  ])('rounds the forecast of a cycle: %d to %d', (mean, expected) => {
     expect(prefetchTarget({ mean, deviation: 1 }, false)).toBe(expected);
   });
 
-  test('is nothing where states are scarce', () => {
+  test('is 0 if states are scarce', () => {
     expect(prefetchTarget({ mean: 40, deviation: 0 }, true)).toBe(0);
   });
 });
 
 describe('unstarted claims to keep', () => {
-  test('are those that will very likely begin within a cycle, where states are scarce', () => {
+  test('are those that will very likely begin within a cycle, if states are scarce', () => {
     expect(unstartedToKeep({ mean: 4, deviation: 0 }, true)).toBe(4);
     expect(unstartedToKeep({ mean: 4, deviation: 1 }, true)).toBe(2);
     expect(unstartedToKeep({ mean: 1, deviation: 0.9 }, true)).toBe(0);
   });
 
-  test('are twice what is expected elsewhere, and none of ticks that take long', () => {
+  test('are twice the forecast otherwise, and none with long ticks', () => {
     expect(unstartedToKeep({ mean: 4, deviation: 3 }, false)).toBe(8);
     expect(unstartedToKeep({ mean: 0.3, deviation: 0.5 }, false)).toBe(0);
   });
@@ -47,7 +47,7 @@ describe('states', () => {
     expect(fleet.isScarce(0)).toBe(false);
   });
 
-  test('are scarce where there are fewer than two for each slot', () => {
+  test('are scarce if there are fewer than two for each slot', () => {
     const fleet = known();
     fleet.see([a, b], 0);
     expect([fleet.isScarce(11), fleet.isScarce(12)]).toEqual([true, false]);
@@ -60,7 +60,7 @@ describe('states', () => {
     expect(fleet.isScarce(3)).toBe(true);
   });
 
-  test('are not scarce for the sake of a worker that has not been seen for long', () => {
+  test('are not scarce because of a worker that has not been seen for long', () => {
     const fleet = known();
     fleet.see([a, b], 0);
     fleet.see([a], MEMORY + 1);

@@ -1,4 +1,4 @@
-/** The ring that all workers go round in: the same for everybody, in flat arrays. */
+/** The ring of available states: the same for all workers, in flat arrays. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hash } from '../../../src/volume/phases/hash.ts';
@@ -8,7 +8,7 @@ import { Ring, type RingEntry } from '../../../src/volume/phases/ring.ts';
 import { collectGarbage } from '../../garbage.ts';
 import { mixedLists, shuffled, task, tasks } from './given.ts';
 
-/** Everything that a ring says about itself. */
+/** All that a ring returns. */
 const shown = (ring: Ring): object => ({
   names: ring.names,
   places: ring.names.map((_, index) => ring.placeAt(index)),
@@ -19,7 +19,7 @@ const shown = (ring: Ring): object => ({
 const inOrder = (list: readonly RingEntry[]): RingEntry[] =>
   list.toSorted((a, b) => hash(a.instance) - hash(b.instance) || compareCodePoints(a.name, b.name));
 
-/** Starts before, at, after and between the places there are. */
+/** Starts before, at, after and between its places. */
 const starts = (list: readonly RingEntry[]): fc.Arbitrary<number> => {
   const any = fc.integer({ min: 0, max: 2 ** 32 - 1 });
   const near = list.flatMap(({ instance }) => [-1, 0, 1].map((off) => hash(instance) + off));
@@ -55,14 +55,14 @@ describe('the order of the ring', () => {
     expect(ring.names).toEqual(['a', 'a0', 'z', '\uFFFD', '\u{1F600}']);
   });
 
-  test('takes places for unsigned numbers of 32 bits', () => {
+  test('treats places as unsigned numbers of 32 bits', () => {
     const places = Uint32Array.of(2 ** 32 - 1, 2 ** 31, 2 ** 31 - 1, 0);
     expect(Ring.from(Names.of(['d', 'c', 'b', 'a']), places).names).toEqual(['a', 'b', 'c', 'd']);
   });
 });
 
 describe('once round', () => {
-  test('goes past every name, from the first place at or after the start', () => {
+  test('visits every name, from the first place at or after the start', () => {
     const inputs = mixedLists.chain((list) => fc.tuple(fc.constant(list), starts(list)));
     fc.assert(
       fc.property(inputs, ([list, start]) => {
@@ -77,14 +77,14 @@ describe('once round', () => {
     );
   });
 
-  test('is nothing on an empty ring', () => {
+  test('is empty on an empty ring', () => {
     expect([...Ring.of([]).from(5)]).toEqual([]);
     expect(shown(Ring.of([]))).toEqual({ names: [], places: [], refused: [], size: 0 });
   });
 });
 
-describe('what was removed', () => {
-  test('is gone, however often it is; all else stays where it is', () => {
+describe('a removed name', () => {
+  test('is gone, however often it is removed; all others stay at their indices', () => {
     const inputs = mixedLists.chain((list) =>
       fc.tuple(fc.constant(list), fc.array(fc.nat({ max: Math.max(0, list.length - 1) }))),
     );
@@ -103,8 +103,8 @@ describe('what was removed', () => {
   });
 });
 
-describe('who refused what', () => {
-  test('is known by name, and listed in an order all agree on', () => {
+describe('a refused name', () => {
+  test('has its sessions, and is listed in an order that all workers agree on', () => {
     const list = [
       task('b', ['s']),
       task('\u{1F600}', ['s']),
@@ -125,13 +125,13 @@ describe('a million names', () => {
   /** Bytes in use: on the heap, and in flat arrays beside it. */
   function inUse(): number {
     collectGarbage();
-    // Arrays that the first has found are freed by the second at the latest.
+    // Arrays that the first collection has found are freed by the second at the latest.
     collectGarbage();
     const { heapUsed, arrayBuffers } = process.memoryUsage();
     return heapUsed + arrayBuffers;
   }
 
-  test('cost two numbers each besides themselves, and no time that grows with their square', () => {
+  test('take two numbers each besides their bytes, and no quadratic time', () => {
     const names = new Names();
     for (let index = 0; index < MILLION; index += 1) names.push(`s${index}.state`);
     const places = Uint32Array.from(names, (name) => hash(name));
@@ -140,16 +140,16 @@ describe('a million names', () => {
     const ring = Ring.from(names, places);
     // About 0.7 s.
     expect(performance.now() - start).toBeLessThan(15_000);
-    // 4 bytes of where it is, 4 of place, 1 of whether it is there; a text for each would be 30 and more.
+    // 4 bytes for the start, 4 for the place, 1 for removal; a string for each would be 30 and more.
     expect((inUse() - before) / MILLION).toBeLessThan(12);
     expect(ring.size).toBe(names.size);
   });
 
-  test('of one place are no worse', () => {
+  test('at one place take no longer', () => {
     const list = tasks(100_000).map(({ name }) => ({ name, instance: 'one' }));
     const start = performance.now();
     const ring = Ring.of(list);
-    // About 0.2 s; what grows with the square would take minutes.
+    // About 0.2 s; quadratic time would be minutes.
     expect(performance.now() - start).toBeLessThan(5000);
     expect(ring.names.slice(0, 3)).toEqual(['s0.state', 's1.state', 's10.state']);
   });

@@ -13,7 +13,7 @@ const foreign = (name: string): RosterEntry => ({
 const ant = worker('ant');
 const left = foreign('aaa');
 
-/** What turns silent in each cycle, where `pairs` is what the flag is paired with and `available` what there is. */
+/** Flags that become silent in each look: `pair` is the state of the flag, `available` the available states. */
 function turns(
   looks: readonly {
     roster?: RosterEntry[];
@@ -37,11 +37,11 @@ function turns(
 const waiting = { pair: 'x.state', available: ['x.state'] };
 
 describe('a flag without a session', () => {
-  test('is told from one of a session', () => {
+  test('is distinguished from a flag of a session', () => {
     expect([left, ant].map(isForeign)).toEqual([true, false]);
   });
 
-  test('is silent once it has left its state for two cycles, and is found once', () => {
+  test('is silent after it has not claimed its state for two cycles, and is found once', () => {
     const { found, silent } = turns([waiting, waiting, waiting, waiting]);
     expect(found).toEqual([[], [], ['aaa'], []]);
     expect(silent.without([left, ant])).toEqual([ant]);
@@ -62,12 +62,12 @@ describe('a flag without a session', () => {
     expect(silent.without([left, ant])).toEqual([left, ant]);
   });
 
-  test('is not silent where there is nothing for it', () => {
+  test('is not silent if there is no state for it', () => {
     const { found } = turns(Array.from({ length: 9 }, () => ({ pair: undefined, available: [] })));
     expect(found.flat()).toEqual([]);
   });
 
-  test('stays silent though others claim its state, until it is taken down', () => {
+  test('stays silent though others claim its state, until it is removed', () => {
     const taken = { pair: 'y.state', available: ['y.state'] };
     const { silent } = turns([waiting, waiting, waiting, taken]);
     expect(silent.without([left, ant])).toEqual([ant]);
@@ -75,7 +75,7 @@ describe('a flag without a session', () => {
     expect(gone.silent.without([left, ant])).toEqual([left, ant]);
   });
 
-  test('says nothing of workers with a session, which a lease tells of', () => {
+  test('is never one of a worker with a session, which has a lease', () => {
     const { silent } = turns(Array.from({ length: 5 }, () => ({ ...waiting, roster: [ant] })));
     expect(silent.without([ant])).toEqual([ant]);
   });

@@ -1,4 +1,4 @@
-/** How many ticks a worker will begin soon, from what it has finished and what it runs. */
+/** How many ticks a worker will begin soon, from its finished and running ticks. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ThroughputEstimator } from '../../../src/volume/phases/throughput.ts';
@@ -9,7 +9,7 @@ function finish(estimator: ThroughputEstimator, count: number, duration = 0): vo
   for (let left = count; left > 0; left -= 1) estimator.finished(duration);
 }
 
-/** Busy from 0 on; finishes one every `interval` ms until `end`. */
+/** Busy from 0 on; finishes a tick every `interval` ms until `end`. */
 function steady(interval: number, end: number): ThroughputEstimator {
   const estimator = new ThroughputEstimator(MEMORY);
   estimator.work(true, 0);
@@ -21,14 +21,14 @@ function steady(interval: number, end: number): ThroughputEstimator {
 }
 
 describe('the rate', () => {
-  test('is nothing before the first is finished', () => {
+  test('is 0 before the first tick is finished', () => {
     const estimator = new ThroughputEstimator(MEMORY);
     expect(500 * estimator.rate(100)).toBe(0);
     estimator.work(true, 100);
     expect(500 * estimator.rate(90_000)).toBe(0);
   });
 
-  test('is what was finished, over the time it took', () => {
+  test('is the number of finished ticks, divided by their time', () => {
     const estimator = new ThroughputEstimator(MEMORY);
     estimator.work(true, 0);
     finish(estimator, 3);
@@ -36,14 +36,14 @@ describe('the rate', () => {
     expect(1000 * estimator.rate(600)).toBeCloseTo(5);
   });
 
-  test('of a first finished in no time at all is finite', () => {
+  test('is finite after a first tick of no duration', () => {
     const estimator = new ThroughputEstimator(MEMORY);
     estimator.work(true, 5);
     finish(estimator, 1);
     expect(500 * estimator.rate(5)).toBe(500);
   });
 
-  test('does not count time with nothing in hand', () => {
+  test('does not count time without states', () => {
     const estimator = new ThroughputEstimator(MEMORY);
     estimator.work(true, 0);
     finish(estimator, 4);
@@ -53,7 +53,7 @@ describe('the rate', () => {
     expect(100 * estimator.rate(90_400)).toBeCloseTo(0.5);
   });
 
-  test('counts time once, though it hears twice that there is something to do', () => {
+  test('counts time once, though it is told twice that there are states', () => {
     const estimator = new ThroughputEstimator(MEMORY);
     estimator.work(true, 0);
     estimator.work(true, 200);
@@ -61,7 +61,7 @@ describe('the rate', () => {
     expect(400 * estimator.rate(400)).toBeCloseTo(1);
   });
 
-  test('of steady work is that, from the first on, and however long it goes on', () => {
+  test('of steady work is steady, from the first tick on', () => {
     const inputs = [fc.integer({ min: 1, max: 500 }), fc.integer({ min: 1, max: 200 })] as const;
     fc.assert(
       fc.property(...inputs, (interval, count) => {
@@ -114,7 +114,7 @@ describe('the rate', () => {
 
 const CYCLE = 500;
 
-/** Some ticks of these durations have finished, and nothing else has kept the worker busy. */
+/** An estimator after ticks of these durations only. */
 function finished(...durations: number[]): ThroughputEstimator {
   const estimator = new ThroughputEstimator(MEMORY);
   for (const duration of durations) estimator.finished(duration);
@@ -125,12 +125,12 @@ const several = (count: number, duration: number): number[] =>
   Array.from({ length: count }, () => duration);
 
 describe('the forecast', () => {
-  test('is nothing before the first tick is finished', () => {
+  test('is 0 before the first tick is finished', () => {
     const slots = { ages: [400, 100], idle: 2 };
     expect(finished().forecast(slots, CYCLE, 1000)).toEqual({ mean: 0, deviation: 0 });
   });
 
-  test('of long ticks that ended together is nothing, though two in a second look like a rate', () => {
+  test('of long ticks that ended together is 0, though two in a second look like a rate', () => {
     const estimator = new ThroughputEstimator(MEMORY);
     estimator.work(true, 0);
     finish(estimator, 2, 30_000);
@@ -141,7 +141,7 @@ describe('the forecast', () => {
   test.each([
     ['is old enough to end', 1700, 1],
     ['has just begun', 100, 0],
-    ['is older than any before', 60_000, 0],
+    ['is older than all samples', 60_000, 0],
   ])('of equal ticks counts one that %s', (_what, age, expected) => {
     const estimator = finished(...several(20, 2000));
     const { mean, deviation } = estimator.forecast({ ages: [age], idle: 0 }, CYCLE, 0);
@@ -149,14 +149,14 @@ describe('the forecast', () => {
     expect(deviation).toBeLessThan(0.25);
   });
 
-  test('of short ticks is what all slots begin one after the other', () => {
+  test('of short ticks counts all that each slot begins one after the other', () => {
     const estimator = finished(...several(64, 50));
     const { mean } = estimator.forecast({ ages: [10, 30], idle: 2 }, CYCLE, 0);
     expect(mean).toBeGreaterThan(4 * 9 - 2);
     expect(mean).toBeLessThanOrEqual(4 * 10);
   });
 
-  test('of ticks that take no time is what the rate allows', () => {
+  test('of ticks of no duration is limited by the rate', () => {
     const estimator = new ThroughputEstimator(MEMORY);
     estimator.work(true, 0);
     finish(estimator, 100, 0);
@@ -165,21 +165,21 @@ describe('the forecast', () => {
     expect(mean).toBeLessThanOrEqual(100);
   });
 
-  test('of short ticks falls when those that run turn long', () => {
+  test('of short ticks falls when the running ones become long', () => {
     const estimator = finished(...several(64, 20));
     const at = (age: number): number => estimator.forecast({ ages: [age], idle: 0 }, CYCLE, 0).mean;
     expect(at(0)).toBeGreaterThan(20);
     expect(at(20_000)).toBeLessThan(1);
   });
 
-  test('of mixed ticks counts on no slot that a long one may take', () => {
+  test('of mixed ticks does not count slots that a long one may take', () => {
     const estimator = finished(...several(32, 10), ...several(32, 20_000));
     const { mean, deviation } = estimator.forecast({ ages: [5], idle: 0 }, CYCLE, 0);
     expect(mean).toBeLessThan(1.5);
     expect(deviation).toBeGreaterThan(0.5);
   });
 
-  test('goes by the latest ticks', () => {
+  test('uses the latest ticks', () => {
     const estimator = finished(...several(200, 10), ...several(64, 5000));
     const { mean } = estimator.forecast({ ages: [100], idle: 0 }, CYCLE, 0);
     expect(mean).toBeLessThan(0.1);

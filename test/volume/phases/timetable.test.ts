@@ -8,8 +8,8 @@ const PHASES: PhaseLengths = { assignment: 150, commitment: 150, update: 400, bu
 const at = (earliest: number, width = 0): Interval => ({ earliest, latest: earliest + width });
 const update: PhaseTurn = { phase: 'update', cycle: 0, end: 900 };
 
-describe('each phase is acted in once', () => {
-  test('in a phase that is new, it is its turn; again, it is not', () => {
+describe('a session acts once in each phase', () => {
+  test('a new phase is a turn; the same one again is not', () => {
     const first = nextTurn(PHASES, at(10), undefined);
     expect(first).toEqual({ kind: 'turn', turn: { phase: 'assignment', cycle: 0, end: 150 } });
     const turn = first.kind === 'turn' ? first.turn : undefined;
@@ -17,14 +17,14 @@ describe('each phase is acted in once', () => {
     expect(nextTurn(PHASES, at(1010), turn).kind).toBe('turn');
   });
 
-  test('I4: in a buffer, or when it might be one, nobody acts', () => {
+  test('I4: a buffer, or an interval that may reach into one, is no turn', () => {
     expect(nextTurn(PHASES, at(410), undefined)).toEqual({ kind: 'sleep', ms: 90 });
     expect(nextTurn(PHASES, at(910), undefined)).toEqual({ kind: 'sleep', ms: 90 });
     expect(nextTurn(PHASES, at(390, 20), undefined)).toEqual({ kind: 'sleep', ms: 10 });
     expect(nextTurn(PHASES, at(240, 20), undefined)).toEqual({ kind: 'sleep', ms: 10 });
   });
 
-  test('who is late for Worker Assignment may still read in the buffer after it, once', () => {
+  test('Worker Assignment may be late: once, in the buffer after it', () => {
     const late = nextTurn(PHASES, at(200), undefined);
     expect(late).toEqual({ kind: 'turn', turn: { phase: 'assignment', cycle: 0, end: 250 } });
     expect(nextTurn(PHASES, at(210), late.kind === 'turn' ? late.turn : undefined)).toEqual({
@@ -33,7 +33,7 @@ describe('each phase is acted in once', () => {
     });
   });
 
-  test('every sleep ends by the edge that the earliest possible time comes to', () => {
+  test('every sleep ends when the earliest possible time reaches an edge', () => {
     fc.assert(
       fc.property(
         fc.double({ min: 0, max: 1e12, noNaN: true }),
@@ -61,7 +61,7 @@ describe('I4: the guards of a turn', () => {
     [at(1500), false, false],
     [at(490, 20), false, false],
     [undefined, false, false],
-  ])('at %o: may start %s, may land %s', (now, start, land) => {
+  ])('at %o: can begin %s, can finish %s', (now, start, land) => {
     const guard = guardFor(PHASES, update, () => now, false);
     expect([guard.canBegin(), guard.canFinish()]).toEqual([start, land]);
   });

@@ -26,7 +26,7 @@ function sample(monotonic: number, off: number, took = 2, stampAge = 3): ClockSa
 }
 
 describe('the volume is the common clock', () => {
-  test('before the first sample nothing is known', () => {
+  test('the time is unknown before the first sample', () => {
     expect(intervalAt(startVolumeClock(), START, 0)).toBeUndefined();
     expect(uncertaintyAt(startVolumeClock(), 0)).toBe(Number.POSITIVE_INFINITY);
   });
@@ -45,7 +45,7 @@ describe('the volume is the common clock', () => {
       toStamp: fc.integer({ min: 0, max: 300 }),
       fromStamp: fc.integer({ min: 0, max: 300 }),
       stampAge: fc.integer({ min: 0, max: 9 }),
-      /** Somebody sets the wall clock, unnoticeably or not. */
+      /** The wall clock is set, by a little or by much. */
       set: fc.oneof(fc.constant(0), fc.integer({ min: -60, max: 60 }), fc.integer()),
     });
     fc.assert(
@@ -78,7 +78,7 @@ describe('the volume is the common clock', () => {
     );
   });
 
-  test('more samples make it no less certain', () => {
+  test('more samples never increase the uncertainty', () => {
     const one = feed([sample(0, 0, 40)]);
     const two = feed([sample(0, 0, 40), sample(50, 0, 4)]);
     expect(uncertaintyAt(two, 60)).toBeLessThan(uncertaintyAt(one, 60));
@@ -86,7 +86,7 @@ describe('the volume is the common clock', () => {
     expect(uncertaintyAt(wide, 140)).toBeCloseTo(uncertaintyAt(two, 140));
   });
 
-  test('without news it grows less certain, by 200 ppm of its age on either side', () => {
+  test('without samples the uncertainty grows by 200 ppm of its age on either side', () => {
     const clock = feed([sample(500_000, 0), sample(1_000_000, 0)]);
     const late = 2_000_002;
     expect(uncertaintyAt(clock, late) - uncertaintyAt(clock, 1_000_002)).toBeCloseTo(2 * 200);
@@ -94,7 +94,7 @@ describe('the volume is the common clock', () => {
     const stale = intervalAt(clock, START + late, late)!;
     expect(fresh.earliest + 1_000_000 - stale.earliest).toBeCloseTo(200, 2);
     expect(stale.latest - (fresh.latest + 1_000_000)).toBeCloseTo(200, 2);
-    // The heartbeat's thread may have sampled a moment later than its reader looks.
+    // The heartbeat's thread may have sampled a moment later than its reader asks.
     expect(uncertaintyAt(clock, 0)).toBe(uncertaintyAt(clock, 1_000_002));
   });
 
@@ -110,7 +110,7 @@ describe('the volume is the common clock', () => {
       monotonic: 100,
     });
     expect(uncertaintyAt(fine, 100)).toBeLessThan(20);
-    // One that falls on a second by chance, after a step, says nothing else.
+    // One that is a whole second by chance, after a step, changes nothing.
     const after = START + 90_002;
     const chance = addSample(fine, {
       before: after - 2,
@@ -121,7 +121,7 @@ describe('the volume is the common clock', () => {
     expect(uncertaintyAt(chance, 1000)).toBeLessThan(20);
   });
 
-  test('a step of the wall clock ends what was known, until the next sample', () => {
+  test('after a step of the wall clock the time is unknown until the next sample', () => {
     const clock = feed([sample(0, 0)]);
     expect(intervalAt(clock, START + 10_000, 100)).toBeUndefined();
     const again = addSample(clock, {
@@ -135,7 +135,7 @@ describe('the volume is the common clock', () => {
     expect(now.latest).toBeGreaterThanOrEqual(START + 200);
   });
 
-  test('a wall clock moved a little, either way, makes it less certain by as much', () => {
+  test('a wall clock moved a little, either way, increases the uncertainty by as much', () => {
     const clock = feed([sample(0, 0)]);
     const width = (moved: number): number => {
       const now = intervalAt(clock, START + 100 + moved, 100)!;
@@ -172,12 +172,12 @@ describe('the volume is the common clock', () => {
     ['after before before', { after: START - 10 }],
     ['an infinite local time', { before: Number.NEGATIVE_INFINITY }],
     ['no monotonic time', { monotonic: Number.NaN }],
-  ])('%s is no information', (_what, change) => {
+  ])('%s is ignored', (_what, change) => {
     const clock = feed([sample(0, 0)]);
     expect(addSample(clock, { ...sample(10, 0), ...change })).toBe(clock);
   });
 
-  test('a wall clock that says NaN says nothing', () => {
+  test('the time is unknown if the wall clock is NaN', () => {
     expect(intervalAt(feed([sample(0, 0)]), Number.NaN, 10)).toBeUndefined();
   });
 });

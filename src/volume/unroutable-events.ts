@@ -1,4 +1,4 @@
-/** Events that no open state waits for: their instance is not there yet, has ended, or has failed. */
+/** Rejects events that no open state waits for: their instance does not exist yet, has ended, or has failed. */
 import { parseEvent, parseEventName } from '../machine/event.ts';
 import { originName, parseStateName, stateName } from '../machine/name.ts';
 import { DEFAULT_GRACE_MS, unroutableReason, type LastStep } from '../machine/unroutable.ts';
@@ -12,10 +12,10 @@ import { readEvent } from './inbox.ts';
 import type { SessionContext } from './session-context.ts';
 import { eventStatus } from './outcomes.ts';
 
-export class Orphans {
+export class UnroutableEvents {
   readonly #context: SessionContext;
   readonly #monotonic: () => number;
-  /** Since when each event of theirs is known here. By our own clock: the time in its name may be any other's. */
+  /** When this session first saw each of these events. On our own clock: the time in its name may be from any other. */
   #seen = new Map<string, number>();
 
   constructor(context: SessionContext, monotonic: () => number) {
@@ -24,7 +24,7 @@ export class Orphans {
   }
 
   /** In Update System only (I4). */
-  async answer(guard: PhaseGuard, ownsKey: (instance: string) => boolean): Promise<void> {
+  async rejectUnroutable(guard: PhaseGuard, ownsKey: (instance: string) => boolean): Promise<void> {
     const { orphans, inbox } = this.#context;
     const seen = new Map<string, number>();
     for (const instance of orphans) {
@@ -38,41 +38,41 @@ export class Orphans {
       for (const file of inbox.due.get(instance) ?? []) {
         if (!guard.canBegin()) return;
         await this.#context.passedOver.guard(`events/${file}`, () =>
-          this.#answerOne(instance, file, guard),
+          this.#rejectOne(instance, file, guard),
         );
       }
     }
   }
 
-  async #answerOne(instance: string, file: string, guard: PhaseGuard): Promise<void> {
+  async #rejectOne(instance: string, file: string, guard: PhaseGuard): Promise<void> {
     const context = this.#context;
     const { files, layout } = context;
     const { id } = parseEventName(file)!;
-    const standing = await eventStatus(files, layout, id);
-    if (standing.kind === 'over') return void (await dropEvent(context, file, guard.canFinish));
-    if (standing.kind !== 'free') return;
+    const status = await eventStatus(files, layout, id);
+    if (status.kind === 'over') return void (await dropEvent(context, file, guard.canFinish));
+    if (status.kind !== 'free') return;
     const text = await readEvent(files, layout, file, context.inbox.unreadable);
     if (text === undefined) return;
     const event = parseEvent(text);
     const grace = typeof event === 'string' ? DEFAULT_GRACE_MS : (event.grace ?? DEFAULT_GRACE_MS);
     const isLate = this.#monotonic() - this.#seen.get(file)! >= grace;
-    // I12: somebody waits for it, and whoever does not see him looks through an old cache (I8).
+    // I12: never reject the end of a branch. Its fork is committed, so the join exists even if a stale cache hides it (I8).
     const isAwaited = typeof event !== 'string' && isForkOf(instance, event.branch?.ended);
     const last = await lastStepOf(context, instance);
-    const verdict = unroutableReason(instance, last, isLate && !isAwaited);
-    if (verdict === undefined) return;
+    const reason = unroutableReason(instance, last, isLate && !isAwaited);
+    if (reason === undefined) return;
     const { session, worker } = context.token;
     const record: RejectionRecord = {
       flockwork: 1,
       id,
       file,
-      ...verdict,
+      ...reason,
       session,
       worker,
       at: context.stamp(),
     };
     await context.ensureStaging();
-    const path = layout.outcome(id, standing.generation);
+    const path = layout.outcome(id, status.generation);
     const may = guard.canFinish;
     const temporary = context.staging(`.verdict.${id}`);
     const outcome = await writeAtomically(files, temporary, path, formatRecord(record), { may });
