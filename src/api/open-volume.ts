@@ -104,8 +104,8 @@ function isOnNetwork(directory: string): boolean {
 }
 
 /**
- * Whoever is the first on a volume makes sure that it is fit, before anything on it can be claimed. Throws
- * `unfit-volume`, and what `readVolume` does.
+ * Before a directory becomes a volume it is examined: nothing can be claimed on one that is not fit. Throws `unfit-volume`,
+ * and what `readVolume` does.
  */
 async function refuseUnfit(files: NodeFiles, directory: string, log: Log): Promise<void> {
   if ((await readVolume(files, new Layout(directory))) !== undefined) return;
@@ -125,8 +125,8 @@ async function refuseUnfit(files: NodeFiles, directory: string, log: Log): Promi
   ];
   if (doubts.length === 0) return;
   log.warn(
-    { doubts },
-    `nobody has worked here before, and there are doubts; flockwork doctor ${directory} measures more. ${doubts.join(' ')}`,
+    { warnings: doubts },
+    'first use of this volume, with warnings; flockwork doctor measures more',
   );
 }
 

@@ -491,7 +491,7 @@ describe('an archived state', () => {
     mkdirSync(staging);
     writeFileSync(join(staging, 'a.state'), 'a record');
     volume.pass(LEASE);
-    await volume.bury(one);
+    await volume.expire(one);
     expect(await one.session.countUnfinishedCommits()).toBe(0);
     expect(volume.list('.flockwork/staging')).not.toContain(dead.session.token.session);
     expect(volume.list()).not.toContain('a.state-1');

@@ -257,7 +257,7 @@ describe('I2, I3: a crash in the middle of a group commit', () => {
       await victim.session.settle(left, FOLLOW).catch(() => undefined);
     }
     const survivor = await volume.join('survivor');
-    await volume.bury(survivor);
+    await volume.expire(survivor);
 
     const open = steps
       .map(({ name }) => name)
@@ -271,7 +271,7 @@ describe('I2, I3: a crash in the middle of a group commit', () => {
       expect(volume.read(`${name}-1`)).toBe(successorOf(name).content);
       expect(record!.worker).toBe(open.includes(name) ? 'survivor' : 'victim');
     }
-    await volume.bury(survivor);
+    await volume.expire(survivor);
     expect(volume.list('failed')).toEqual([]);
     expect(volume.list('in_progress')).toEqual([]);
     expect(volume.list('.flockwork/staging').filter((name) => name.startsWith('victim'))).toEqual(

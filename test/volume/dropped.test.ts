@@ -120,7 +120,7 @@ describe('a dropped file', () => {
   test('for an unknown instance gets an outcome like any other event', async () => {
     using volume = await withLamp();
     const ant = await volume.join('ant');
-    drop(volume, { to: 'nobody', event: 'press', id: 'x' });
+    drop(volume, { to: 'nowhere', event: 'press', id: 'x' });
     await update(ant);
     await update(ant);
     volume.pass(15_000);
@@ -289,10 +289,10 @@ describe('I10: after a crash at any point, a dropped file is exactly one event',
     begun = true;
     await ant.session.recover(0, OPEN).catch(() => undefined);
     const bee = await volume.join('bee');
-    await volume.bury(bee);
+    await volume.expire(bee);
     await update(bee);
     await workOff(bee);
-    await volume.bury(bee);
+    await volume.expire(bee);
     await workOff(bee);
     expect(appliedIds(volume)).toHaveLength(1);
     expect(recordsOf(volume)).toHaveLength(1);

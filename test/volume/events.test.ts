@@ -412,10 +412,10 @@ describe('after a crash at any point, another session finishes the commit once',
   async function finish(volume: TestVolume): Promise<void> {
     const survivor = await volume.join('survivor');
     for (let round = 0; round < 2; round += 1) {
-      await volume.bury(survivor);
+      await volume.expire(survivor);
       await workOff(survivor);
     }
-    await volume.bury(survivor);
+    await volume.expire(survivor);
     await expectOnce(volume);
     expectRest(volume, survivor);
   }
@@ -461,7 +461,7 @@ describe('after a crash at any point, another session finishes the commit once',
     // The survivor knows that the lamp waits, and of no events: only the sweep can know these.
     await crashCommitted(volume, () => survivor.session.snapshot());
     expect(volume.list('events')).toHaveLength(2);
-    await volume.bury(survivor);
+    await volume.expire(survivor);
     const emitted = recordsOf(volume).flatMap(({ emit = [] }) => emit.map(({ name }) => name));
     expect(volume.list('events')).toEqual(emitted);
     expect(volume.list('waiting')).toEqual(['bell.state']);
@@ -530,7 +530,7 @@ describe('after a crash at any point, another session finishes the commit once',
         isThrough = calls < limit;
         await workOff(victim);
         await expectOnce(volume);
-        await volume.bury(victim);
+        await volume.expire(victim);
         expectRest(volume, victim);
       }
       expect(limit).toBeGreaterThan(15);

@@ -144,7 +144,7 @@ describe('a fork', () => {
     post(volume, 'end', { to: 'p', branch: { name: 'a', ended: 'p~0~a.state-2' } });
     post(volume, 'foreign', { to: 'p', branch: { name: 'a', ended: 'q~0~a.state-2' } });
     await ant.session.snapshot();
-    await volume.bury(ant);
+    await volume.expire(ant);
     volume.pass(3_600_000);
     ant.beat();
     await ant.session.recover(0, OPEN);
@@ -232,10 +232,10 @@ describe('after a crash at any point, another session finishes the fork once', (
     if (victim !== undefined) await off(victim).catch(() => undefined);
     const survivor = await volume.join('survivor');
     for (let round = 0; round < 3; round += 1) {
-      await volume.bury(survivor);
+      await volume.expire(survivor);
       await off(survivor);
     }
-    await volume.bury(survivor);
+    await volume.expire(survivor);
     expect(joined.at(-1)).toEqual(['o', OUTPUTS]);
     const ends = recordsOf(volume).filter(({ output }) => output !== undefined);
     const instances = ends.map(({ state }) => state.replace(/\.state.*/, ''));
@@ -262,7 +262,7 @@ describe('after a crash at any point, another session finishes the fork once', (
     await victim.session.settle(steps, OPEN);
     expect(volume.list('.')).not.toContain('o~0~pay.state');
     const survivor = await volume.join('survivor');
-    await volume.bury(survivor);
+    await volume.expire(survivor);
     expect(volume.list('.')).toEqual(
       expect.arrayContaining(['o~0~pack.state', 'o~0~pay.state', 'o.state-1']),
     );

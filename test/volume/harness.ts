@@ -128,7 +128,7 @@ export class TestVolume implements Disposable {
   }
 
   /** Lets a lease pass in which only the given sessions beat; recovers until nothing changes. */
-  async bury(survivor: TestSession, ...others: TestSession[]): Promise<void> {
+  async expire(survivor: TestSession, ...others: TestSession[]): Promise<void> {
     for (let cycle = 0; cycle < 12; cycle += 1) {
       this.pass(LEASE / 4);
       for (const one of [survivor, ...others]) one.beat();

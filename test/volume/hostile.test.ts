@@ -1,4 +1,4 @@
-/** Whoever can write to a volume writes anything there: nothing outside of it is made, changed or removed, and nothing waits. */
+/** A user who can write to a volume writes anything there: nothing outside of it is made, changed or removed, and nothing waits. */
 import {
   existsSync,
   mkdirSync,
@@ -67,7 +67,7 @@ const RECORD: CommitRecord = {
   next: { name: 'x.state-1', content: '{}' },
 };
 
-/** Names as somebody would choose them who wants to be elsewhere; and any text at all. */
+/** Names as an attacker would choose them to leave the volume; and any text at all. */
 const hostileName = fc.oneof(
   fc.constantFrom('../x.state', '/etc/passwd', '..', '.', '', 'a/../../x.state', 'x\0.state', '-'),
   fc.constantFrom('../../20260101T000000.000Z~a@x', `${EVENT}/../../../x`, '.../x.state-1', 'a/b'),
@@ -212,7 +212,7 @@ describe('links are not followed', () => {
     }
   });
 
-  test('among the dead’s directories: nothing of what they lead to is removed, and the dead are buried', async () => {
+  test('among the directories of dead sessions: nothing of what they lead to is removed, and the sessions are recovered', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state');
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
@@ -220,7 +220,7 @@ describe('links are not followed', () => {
     volume.put('done/x.state', '');
     symlinkSync(outside, join(volume.dir, '.flockwork/staging/evil.aaaaaaaa'));
     symlinkSync(outside, join(volume.dir, '.flockwork/attempts/x.state'));
-    await volume.bury(ant);
+    await volume.expire(ant);
     expect(existsSync(join(volume.dir, 'in_progress/a.state'))).toBe(false);
     await resetTraces(new NodeFiles(), volume.layout, new Set());
   });
@@ -242,7 +242,7 @@ describe('links are not followed', () => {
       volume.put(`${place}/x.state`, `${JSON.stringify(record)}\n`);
     }
     volume.put('x.state');
-    await volume.bury(ant);
+    await volume.expire(ant);
     await resetDone(new NodeFiles(), volume.layout);
   });
 });
@@ -257,11 +257,11 @@ describe('one bad entry stops one entry', () => {
     rmSync(lease);
     mkdirSync(lease);
     mkdirSync(join(volume.dir, 'in_progress/b.state'));
-    await volume.bury(ant);
+    await volume.expire(ant);
     expect(volume.list('in_progress')).toEqual(['b.state']);
   });
 
-  test('a claim that may not be read is named once, and the claims of the dead are freed', async () => {
+  test('a claim that may not be read is named once, and the claims of dead sessions are released', async () => {
     using volume = await TestVolume.create();
     for (const name of ['a.state', 'b.state']) volume.put(name);
     const bee = await volume.join('bee');

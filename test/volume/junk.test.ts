@@ -49,7 +49,7 @@ describe('junk in the directories of a volume', () => {
     await bee.session.register(OPEN);
     await bee.session.claim('a.state', OPEN);
     litter(volume);
-    await volume.bury(ant);
+    await volume.expire(ant);
     expect(existsSync(join(volume.dir, 'in_progress/a.state'))).toBe(false);
     expect(existsSync(join(volume.dir, 'workers/bee'))).toBe(false);
     const step = bareStep('a.state');

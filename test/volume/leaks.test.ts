@@ -23,7 +23,7 @@ test(`${KILLS} workers that are killed in the middle of their work leave no grow
       canFinish,
     });
   }
-  await volume.bury(ant);
+  await volume.expire(ant);
   const { session } = ant.session.token;
   const left = PLACES.map((place) => volume.list(place).filter((name) => name !== session));
   // Each state that is not done has a lost attempt.

@@ -141,7 +141,7 @@ describe('long', () => {
     volume.put('x.state', order('long'));
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
     await take(ant, machines);
-    await volume.bury(bee);
+    await volume.expire(bee);
     expect(volume.list('in_progress')).toEqual([]);
     await workOff(bee, OPEN, machines);
     expect(volume.list('failed')).toEqual([name]);

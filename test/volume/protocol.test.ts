@@ -106,7 +106,7 @@ describe('I2, I3: after a crash anywhere, the step is completed by others, or re
     armed = true;
     await victim.session.settle([commitStep(victim, 'x.state', NEXT)], OPEN).catch(() => undefined);
     const survivor = await volume.join('survivor');
-    await volume.bury(survivor);
+    await volume.expire(survivor);
 
     expect(placesOf(volume, 'x.state').length).toBe(1);
     if (placesOf(volume, 'x.state')[0] === 'available') {
@@ -117,7 +117,7 @@ describe('I2, I3: after a crash anywhere, the step is completed by others, or re
     expect(placesOf(volume, 'x.state-1')).toEqual(['available']);
     expect(volume.read('x.state-1')).toBe(NEXT.content);
     expect(parseCommitRecord(volume.read('done', 'x.state'), 'x.state')?.next).toEqual(NEXT);
-    await volume.bury(survivor);
+    await volume.expire(survivor);
     expect(volume.list('in_progress')).toEqual([]);
     expect(volume.list('.flockwork', 'leases')).toEqual([survivor.session.token.session]);
     expect(volume.list('.flockwork', 'sessions')).toEqual([survivor.session.token.session]);
@@ -151,11 +151,11 @@ describe('I2, I3: after a crash anywhere, the step is completed by others, or re
     expect(half.progress).toBe('committed');
     expect(volume.list('.')).not.toContain('x.state-1');
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
-    await volume.bury(ant, bee);
+    await volume.expire(ant, bee);
     expect(volume.read('x.state-1')).toBe(NEXT.content);
     expect(() => volume.list('.flockwork', 'staging', staging)).toThrow();
     writeFileSync(join(volume.dir, 'x.state-1.seen'), '');
-    await volume.bury(bee, ant);
+    await volume.expire(bee, ant);
     expect(volume.list('.').filter((name) => name.startsWith('x.state-1'))).toEqual([
       'x.state-1',
       'x.state-1.seen',
@@ -208,7 +208,7 @@ describe('I8: nothing is inferred from absence', () => {
     await victim.session.settle([half], CLOSED);
     const { session } = victim.session.token;
     const survivor = await volume.join('survivor');
-    await volume.bury(survivor);
+    await volume.expire(survivor);
     expect(volume.list('.flockwork', 'staging', session)).toContain('x.state');
     expect(await survivor.session.countUnfinishedCommits()).toBe(1);
     // It was only stopped: its commit comes late, and another session finishes it.
@@ -216,7 +216,7 @@ describe('I8: nothing is inferred from absence', () => {
       join(volume.dir, '.flockwork/staging', session, 'x.state'),
       join(volume.dir, 'done/x.state'),
     );
-    await volume.bury(survivor);
+    await volume.expire(survivor);
     expect(volume.read('x.state-1')).toBe(NEXT.content);
     expect(await survivor.session.countUnfinishedCommits()).toBe(0);
   });
@@ -234,7 +234,7 @@ describe('I8: nothing is inferred from absence', () => {
       join(volume.dir, 'done/x.state'),
     );
     expect(await survivor.session.countUnfinishedCommits()).toBe(1);
-    await volume.bury(survivor);
+    await volume.expire(survivor);
     expect(volume.read('x.state-1')).toBe(NEXT.content);
     expect(await survivor.session.countUnfinishedCommits()).toBe(0);
   });
@@ -249,7 +249,7 @@ describe('I8: nothing is inferred from absence', () => {
     volume.put('failed/x.state', '');
     volume.put('y.state');
     await survivor.session.settle([commitStep(survivor, 'y.state')], OPEN);
-    await volume.bury(survivor);
+    await volume.expire(survivor);
     expect(volume.list('.flockwork/staging', victim.session.token.session)).toHaveLength(1);
     expect(await survivor.session.countUnfinishedCommits()).toBe(0);
   });
@@ -290,7 +290,7 @@ describe('I9: no overwrite', () => {
       const half = commitStep(dead, 'x.state', NEXT);
       await dead.session.settle([half], { ...OPEN, canFinish: () => false });
       expect([volume.list('done'), volume.list('failed')]).toEqual([['x.state'], []]);
-      await volume.bury(ant);
+      await volume.expire(ant);
       expect([volume.list('failed'), isThere()]).toEqual([['x.state-1'], true]);
     });
   });

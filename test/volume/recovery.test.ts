@@ -22,7 +22,7 @@ describe('a dead worker', () => {
     const [dead, ant] = [await volume.join('dead'), await volume.join('ant')];
     await dead.session.register(OPEN);
     await dead.session.claim('x.state', OPEN);
-    await volume.bury(ant);
+    await volume.expire(ant);
     expect(volume.list('workers')).toEqual([]);
     expect(volume.list('in_progress')).toEqual([]);
     expect(volume.list('.flockwork', 'leases')).toEqual([ant.session.token.session]);
@@ -161,7 +161,7 @@ describe('a dead worker', () => {
         linkSync(staged, done);
       }
     });
-    await volume.bury(await volume.join('ant', files));
+    await volume.expire(await volume.join('ant', files));
     expect(volume.read('done', 'x.state')).toBe(record);
     expect(volume.read('x.state-1')).toBe('{}');
   });
@@ -179,7 +179,7 @@ describe('a dead worker', () => {
       if (method === 'read' && path!.includes('/staging/')) throw errno('ENOENT');
       return act();
     });
-    await volume.bury(await volume.join('ant', files));
+    await volume.expire(await volume.join('ant', files));
     expect(volume.read('x.state-1')).toBe('{}');
   });
 
@@ -197,7 +197,7 @@ describe('a dead worker', () => {
       if (method === 'sync' || method === 'link') calls.push(`${method} ${args.at(-1)}`);
       return act();
     });
-    await volume.bury(await volume.join('ant', files));
+    await volume.expire(await volume.join('ant', files));
     const synced = calls.indexOf(`sync ${volume.layout.flags('done')}`);
     expect(synced).toBeGreaterThanOrEqual(0);
     expect(synced).toBeLessThan(calls.indexOf(`link ${volume.layout.state('x.state-1')}`));
@@ -207,7 +207,7 @@ describe('a dead worker', () => {
     using volume = await TestVolume.create();
     const [sleeper, ant] = [await volume.join('sleeper'), await volume.join('ant')];
     expect(await sleeper.session.check()).toBe('alive');
-    await volume.bury(ant);
+    await volume.expire(ant);
     expect(await sleeper.session.check()).toBe('broken');
     await sleeper.session.leave();
     expect(volume.list('.flockwork', 'leases')).toEqual([ant.session.token.session]);
@@ -230,7 +230,7 @@ describe('a dead worker', () => {
     for (const part of ['leases', 'sessions'])
       rmSync(join(volume.dir, '.flockwork', part, session));
     const ant = await volume.join('ant');
-    await volume.bury(ant);
+    await volume.expire(ant);
     expect(volume.list('in_progress')).toEqual([]);
   });
 
@@ -240,7 +240,7 @@ describe('a dead worker', () => {
     const [dead, ant] = [await volume.join('dead'), await volume.join('ant')];
     await dead.session.claim('x.state', OPEN);
     volume.put('done/x.state', '');
-    await volume.bury(ant);
+    await volume.expire(ant);
     expect(volume.list('in_progress')).toEqual([]);
     expect(volume.list('.flockwork', 'attempts')).toEqual([]);
   });
@@ -283,7 +283,7 @@ describe('an unpublished successor of a dead session, whose name is taken', () =
     using volume = await TestVolume.create();
     await commitHalf(volume);
     volume.put(NEXT.name, there);
-    await volume.bury(await volume.join('ant'));
+    await volume.expire(await volume.join('ant'));
     expect(volume.list('.flockwork', 'staging').filter((name) => name.startsWith('dead'))).toEqual(
       [],
     );
@@ -320,7 +320,7 @@ describe('an unpublished successor of a dead session, whose name is taken', () =
         calls.push(`${method} ${path.replace(/ant\.\w+/, 'S')}`);
       return act();
     });
-    await volume.bury(await volume.join('ant', files));
+    await volume.expire(await volume.join('ant', files));
     const written = calls.indexOf('rename /x.state-1');
     expect(calls.slice(written - 1, written + 2)).toEqual([
       'sync /.flockwork/staging/S/.mended.x.state-1',
@@ -336,7 +336,7 @@ describe('flags of others', () => {
     const ant = await volume.join('ant');
     volume.put('in_progress/x.state', '');
     volume.put('in_progress/y.state', 'whatever');
-    await volume.bury(ant);
+    await volume.expire(ant);
     expect(volume.list('in_progress')).toEqual(['x.state', 'y.state']);
   });
 
@@ -469,7 +469,7 @@ describe('two live workers of one name', () => {
     await first.session.register(OPEN);
     const second = await volume.join('ant');
     expect(await second.session.register(OPEN)).toBe(false);
-    await volume.bury(second);
+    await volume.expire(second);
     expect(await second.session.rival()).toBeUndefined();
     expect(await second.session.register(OPEN)).toBe(true);
   });
@@ -506,7 +506,7 @@ describe('leaving', () => {
     });
     await ant.session.leave();
     expect(existsSync(join(volume.dir, 'x.state-1'))).toBe(false);
-    await volume.bury(bee);
+    await volume.expire(bee);
     expect(volume.read('x.state-1')).toBe('{}');
     expect(volume.list('.flockwork', 'staging')).toEqual(
       [bee.session.token.session].filter(() => volume.list('.flockwork', 'staging').length > 0),

@@ -254,7 +254,7 @@ describe('a waiting state', () => {
     volume.put('waiting/gone.state', '');
     expect(volume.list('waiting')).toEqual(['bell.state', 'gone.state', 'lamp.state']);
     await ant.session.snapshot();
-    await volume.bury(ant);
+    await volume.expire(ant);
     expect(volume.list('waiting')).toEqual(['gone.state', 'lamp.state']);
   });
 
@@ -263,10 +263,10 @@ describe('a waiting state', () => {
     putLamp(volume, 'lamp');
     const [ant, bee] = [await volume.join('ant'), await volume.join('bee')];
     await take(ant);
-    await volume.bury(bee);
+    await volume.expire(bee);
     expect(volume.list('in_progress')).toEqual([]);
     await workOff(bee);
-    await volume.bury(bee);
+    await volume.expire(bee);
     expectRest(volume, bee);
   });
 });
