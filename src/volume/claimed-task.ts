@@ -117,7 +117,9 @@ export function classifyState(
 ): StateClass {
   if (read.kind === 'repaired') return { kind: 'change', change: { kind: 'release' } };
   if (read.kind === 'bad') {
-    return { kind: 'change', change: failure(name, context, { ...read, file: read.code }) };
+    // A name stays what it is: no other content would help.
+    const file = read.code !== 'bad-name' && { file: read.code };
+    return { kind: 'change', change: failure(name, context, { ...read, ...file }) };
   }
   if (read.kind === 'unreadable') {
     const why = { ...read, file: read.code };

@@ -343,6 +343,8 @@ export class CycleLoop {
     if (this.queue.isEmpty && this.queue.isIdle) {
       this.#foreign.waitsFor(recovery.foreign, this.#ports.clock.monotonic());
     }
+    // A session that ends would leave them to others, and there may be none.
+    if (this.#isEnding) return;
     await this.#guard('looking at failed states', () => this.queue.bringBack(cycle, guard));
   }
 

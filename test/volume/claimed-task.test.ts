@@ -145,6 +145,14 @@ describe('classifyState', () => {
   });
 });
 
+test('a bad name fails for good: no other content of the file would help', () => {
+  const bad = { kind: 'bad', code: 'bad-name', reason: 'too long' } as const;
+  const found = classifyState('x.state', bad, undefined, context);
+  const record = found.kind === 'change' && found.change.kind === 'fail' && found.change.record;
+  expect(record).toMatchObject({ code: 'bad-name' });
+  expect(record).not.toHaveProperty('file');
+});
+
 describe('changeOf', () => {
   const hold: Hold = { name: 'x.state', session: 'ant.1' };
   const read: ReadState = {

@@ -72,3 +72,20 @@ test('machines that a worker has come to have are announced again until that suc
   expect(token!.machines).toEqual(['second']);
   expect(volume.files.refusals).toBe(0);
 });
+
+test('a session that ends brings no failed state back', async () => {
+  const { time, volume, exercise } = await given(false);
+  await exercise.submit('a', { state: 'no-such-machine' });
+  const session = await exercise.join('ant', { stays: true });
+  const [task] = await exercise.take(session, 1, 0);
+  const refusal = { code: 'unknown-machine', machine: 'no-such-machine', reason: 'r' };
+  expect(
+    await exercise.settle(session, { hold: task!, outcome: { kind: 'refuse', ...refusal } }),
+  ).toEqual(['failed']);
+  while (momentAt(PHASES, time.now).phase !== 'assignment') await time.pass(1);
+  while (momentAt(PHASES, time.now).phase !== 'update') await time.pass(1);
+  await time.pass(10);
+  await volume.files.overwrite('/volume/a.state', JSON.stringify(COUNT));
+  await exercise.until(session.close(0));
+  expect(await exercise.chain('a')).toEqual(['count failed']);
+});
