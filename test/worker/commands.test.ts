@@ -165,7 +165,7 @@ function runInProcess(
   const source = join(import.meta.dirname, '../../src');
   const module = `
     import { createExecute } from '${source}/worker/executor.ts';
-    import { realClock } from '${source}/cli/node-ports.ts';
+    import { realClock } from '${source}/api/node-ports.ts';
     import { commandTask } from '${import.meta.dirname}/task.ts';
     const said = [];
     const line = ({ limit }, message) => void said.push({ message, limit });

@@ -140,7 +140,7 @@ describe('SettledLog', () => {
       ),
       {
         level: 'error',
-        fields: { state: 'x.state' },
+        fields: { state: 'x.state', code: 'unknown-machine', machine: 'magic', reason: 'r' },
         message: 'state failed: no worker knows its machine',
       },
     ],
