@@ -192,7 +192,7 @@ describe('a worker', () => {
         ['vol-1', 'vol-2']
           .flatMap((name) => ['--dir', join(root, name)])
           .concat('--concurrency', '1'),
-      'each of the 2 needs one',
+      'one for each volume, got 1',
     ],
   ])('refuses %s', async (_what, flags, words) => {
     await using volumes = new Volumes(2);
