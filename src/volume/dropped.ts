@@ -79,12 +79,12 @@ export class DroppedEvents {
       const dropped = parseDropped(file, content);
       if (typeof dropped === 'string') return { content, reason: dropped };
       const stat = await files.stat(path);
-      // I8: what a cache has answered may be a file of this name that was taken before, and this one is still being written.
-      if (stat !== undefined && stat.size !== bytes.length) {
-        return { content: `\0${stat.size}`, reason: 'its size does not match its content' };
+      // I8: a cache may have answered with a file of this name that was taken before, while this one is still being written.
+      if (stat?.size !== bytes.length) {
+        return { content: `\0${stat?.size}`, reason: 'its size does not match its content' };
       }
       // The file's mtime, so that a repetition makes the same name.
-      const time = formatInstant(stat?.mtime ?? 0);
+      const time = formatInstant(stat.mtime);
       if (!(await this.#send(dropped, time, guard))) return undefined;
       // If it was overwritten meanwhile, that is another event.
       await removeIfContent(files, path, content, guard.canFinish);

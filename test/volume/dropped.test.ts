@@ -163,17 +163,25 @@ describe('a dropped file', () => {
   });
 });
 
-test('a copy in progress stays, although a cache answers with the file of this name before it', async () => {
-  using volume = await withLamp();
-  const before = JSON.stringify({ ...PRESS, details: 'before' });
-  const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) =>
-    method === 'read' && path!.endsWith('events/a.json') ? Buffer.from(before) : act(),
-  );
-  const ant = await volume.join('ant', files);
-  drop(volume, '{"to":"lamp",');
-  await update(ant);
-  expect(volume.read('events/a.json')).toBe('{"to":"lamp",');
-});
+test.each([
+  ['has no stat of it', async () => undefined],
+  ['has its present stat', async (act: () => Promise<unknown>) => act()],
+])(
+  'a copy in progress stays when a cache answers with the file before it and %s',
+  async (_what, stat) => {
+    using volume = await withLamp();
+    const before = JSON.stringify({ ...PRESS, details: 'before' });
+    const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) => {
+      if (!path!.endsWith('events/a.json')) return act();
+      if (method === 'stat') return stat(act);
+      return method === 'read' ? Buffer.from(before) : act();
+    });
+    const ant = await volume.join('ant', files);
+    drop(volume, '{"to":"lamp",');
+    await update(ant);
+    expect(volume.read('events/a.json')).toBe('{"to":"lamp",');
+  },
+);
 
 describe('an invalid file', () => {
   test('stays in place, and its problem is reported once it is stable', async () => {
