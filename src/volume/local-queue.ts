@@ -380,8 +380,11 @@ export class LocalQueue {
         (one) => one.session !== token.session,
       );
       const sessions = [token, ...others];
+      // The session may have expired meanwhile: the state is no longer its own.
+      if (!this.#tasks.isHeld(task)) return;
       this.#finish(task, refusalChange(task.name, outcome, task.read!, sessions, context));
     } catch (error) {
+      if (!this.#tasks.isHeld(task)) return;
       this.#readLater(task, error);
       this.#tell(task, 'outdated');
     }

@@ -589,3 +589,38 @@ describe('report', () => {
     expect(bench.logged).toEqual([]);
   });
 });
+
+test.each([
+  ['is decided', async () => []],
+  [
+    'meets an error',
+    async () => {
+      throw new Error('EIO');
+    },
+  ],
+])('a refusal that %s after its session has expired settles nothing', async (_what, answer) => {
+  const bench = new QueueBench(1);
+  let go = (): void => undefined;
+  const asked = new Promise<void>((resolve) => (go = resolve));
+  bench.session.sessions = async () => {
+    await asked;
+    return answer();
+  };
+  bench.session.onRead = () => text('{"state":"no-such-machine"}');
+  await bench.fetch(list('a.state'));
+  bench.queue.abandon();
+  go();
+  await bench.pass(0);
+  let reads = 0;
+  bench.session.onRead = () => {
+    reads += 1;
+    return text('{"state":"job"}');
+  };
+  await bench.queue.examine(true);
+  await bench.queue.settle(OPEN);
+  expect({ held: bench.queue.held, finished: bench.queue.hasFinished }).toEqual({
+    held: [],
+    finished: false,
+  });
+  expect({ settled: bench.session.settled, reads }).toEqual({ settled: [], reads: 0 });
+});
