@@ -1,7 +1,6 @@
 /** `flockwork pause` and `flockwork resume`. */
 import { hostname, userInfo } from 'node:os';
-import { ensureDirectory } from '../../volume/directory.ts';
-import { pauseVolume, resumeVolume } from '../../volume/admin.ts';
+import { volumeClient } from '../../volume/engine.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { onEach } from '../volume.ts';
 
@@ -20,10 +19,8 @@ export const pause: Command = {
   options: [...COMMON, 'json'],
   examples: [['$0 pause --dir /mnt/states', 'until resume']],
   run: (settings, _words, io) =>
-    onEach(settings, io, async ({ files, layout }, { print }) => {
-      const note = { by: `${userName()}@${hostname()}`, at: new Date().toISOString() };
-      await ensureDirectory(files, layout.home);
-      await pauseVolume(files, layout, `${JSON.stringify(note)}\n`);
+    onEach(settings, io, async (opened, { print }) => {
+      await volumeClient(opened).pause(`${userName()}@${hostname()}`);
       print(
         settings.json ? JSON.stringify({ paused: true }) : 'paused; flockwork resume continues',
       );
@@ -37,8 +34,8 @@ export const resume: Command = {
   options: [...COMMON, 'json'],
   examples: [['$0 resume --dir /mnt/states', 'workers claim again in the next cycle']],
   run: (settings, _words, io) =>
-    onEach(settings, io, async ({ files, layout }, { print }) => {
-      const was = await resumeVolume(files, layout);
+    onEach(settings, io, async (opened, { print }) => {
+      const was = await volumeClient(opened).resume();
       const text = was ? 'resumed' : 'it was not paused';
       print(settings.json ? JSON.stringify({ paused: false }) : text);
       return EXIT.done;
