@@ -65,7 +65,7 @@ export {
 } from './api/create-client.ts';
 export { transition, type TransitionEvent } from './api/transition.ts';
 export type { Decision } from './machine/decide.ts';
-export type { ChainStep, ClientApi, Engine, Over } from './engine/engine.ts';
+export type { InstanceStep, ClientApi, Engine, EventResult } from './engine/engine.ts';
 export type { Log } from './engine/ports.ts';
 export type { Outcome, Session, Settled, Settlement, Task, WorkerInfo } from './engine/session.ts';
 export type { Summary } from './worker/ports.ts';

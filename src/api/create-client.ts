@@ -1,6 +1,6 @@
 /** A client in a program: submits instances, sends events, looks at what has become of them. */
 import { randomUUID } from 'node:crypto';
-import type { ChainStep, Engine, Over, Submitted } from '../engine/engine.ts';
+import type { InstanceStep, Engine, EventResult, SubmitResult } from '../engine/engine.ts';
 import type { Json } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import { formatStateFile } from '../machine/state-file.ts';
@@ -36,12 +36,12 @@ export interface ListFilter {
   /** NAME of the machine. */
   readonly machine?: string;
   readonly state?: string;
-  readonly status?: ChainStep['flag'];
+  readonly status?: InstanceStep['flag'];
   readonly signal?: AbortSignal;
 }
 
 /** An instance, and where it is. */
-export interface ListedInstance extends ChainStep {
+export interface ListedInstance extends InstanceStep {
   readonly instance: string;
 }
 
@@ -62,7 +62,7 @@ export class Client {
    *
    * @throws UserError `name-taken` if another instance has this name, `bad-state` with all that is wrong.
    */
-  async submit(instance: string, given: NewInstance): Promise<Exclude<Submitted, 'name taken'>> {
+  async submit(instance: string, given: NewInstance): Promise<Exclude<SubmitResult, 'name taken'>> {
     const { machine, state, payload = {}, priority, notBefore } = given;
     const [name = machine] = machine.split(':');
     const file = {
@@ -91,7 +91,7 @@ export class Client {
     instance: string,
     event: string,
     options: SendOptions = {},
-  ): Promise<Over | undefined> {
+  ): Promise<EventResult | undefined> {
     const { id = randomUUID(), details, originator, delayMs, graceMs, wait, signal } = options;
     const sent = await this.#engine.send({
       to: instance,
@@ -110,17 +110,17 @@ export class Client {
   }
 
   /** What has become of an event; undefined while it is pending, or was never sent. */
-  eventResult(id: string): Promise<Over | undefined> {
+  eventResult(id: string): Promise<EventResult | undefined> {
     return this.#engine.eventResult(id);
   }
 
   /** Where an instance is now; undefined where there is none. */
-  get(instance: string): Promise<ChainStep | undefined> {
+  get(instance: string): Promise<InstanceStep | undefined> {
     return this.#engine.get(instance);
   }
 
   /** All its steps, in order. */
-  history(instance: string): Promise<readonly ChainStep[]> {
+  history(instance: string): Promise<readonly InstanceStep[]> {
     return this.#engine.history(instance);
   }
 
@@ -132,7 +132,7 @@ export class Client {
   waitFor(
     instance: string,
     { signal }: { readonly signal?: AbortSignal } = {},
-  ): Promise<ChainStep> {
+  ): Promise<InstanceStep> {
     return poll(async () => {
       const step = await this.#engine.get(instance);
       const isOver = step !== undefined && ['done', 'archived', 'failed'].includes(step.flag);
@@ -169,7 +169,7 @@ export class Client {
 }
 
 /** Without a machine of its own, a state file is of the machine that its state names. */
-function isOfMachine(step: ChainStep, wanted: string | undefined): boolean {
+function isOfMachine(step: InstanceStep, wanted: string | undefined): boolean {
   if (wanted === undefined) return true;
   return (step.machine ?? step.state)?.split(':')[0] === wanted.split(':')[0];
 }

@@ -2,7 +2,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { UserError } from '../machine/errors.ts';
 import { problemsOf, type Candidate } from '../engine/validate.ts';
-import type { Submitted } from '../engine/engine.ts';
+import type { SubmitResult } from '../engine/engine.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { readVolume } from '../volume/open.ts';
@@ -29,7 +29,7 @@ export async function submitAll(
   candidates: readonly Candidate[],
   { unique, dryRun = false }: SubmitOptions,
   { stop, draw }: Pick<Io, 'stop' | 'draw'>,
-): Promise<Map<string, Submitted>> {
+): Promise<Map<string, SubmitResult>> {
   const problems = problemsOf(candidates);
   if (problems.length > 0) {
     throw new UserError('bad-state', `nothing was submitted:\n  ${problems.join('\n  ')}`, {
@@ -66,8 +66,8 @@ async function submitNone(
   layout: Layout,
   candidates: readonly Candidate[],
   stop: AbortSignal,
-): Promise<Map<string, Submitted>> {
-  const outcomes = new Map<string, Submitted>();
+): Promise<Map<string, SubmitResult>> {
+  const outcomes = new Map<string, SubmitResult>();
   for (const candidate of candidates) {
     if (outcomes.size % CANDIDATES_PER_TURN === CANDIDATES_PER_TURN - 1) await breathe();
     if (stop.aborted) break;

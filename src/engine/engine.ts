@@ -20,19 +20,19 @@ export interface ClientApi {
    * Stores a state file: `INSTANCE.state`, or a later one. Atomic: it is stored whole or not at all, and never replaces
    * another. May be repeated: the same bytes are `there already`, done or not. Throws `bad-state`, with all problems.
    */
-  submit(name: string, bytes: Uint8Array): Promise<Submitted>;
+  submit(name: string, bytes: Uint8Array): Promise<SubmitResult>;
   /**
    * Sends an event. Atomic. May be repeated: of all events with one id, for any instance, one is applied or refused, and the
    * others have no effect. Events for one instance are applied in the order of the times at which they are due (without a
    * delay: sent), to the millisecond, then of their ids. Times are the engine's, not the sender's. Throws `bad-event`.
    */
-  send(message: Message): Promise<Sent>;
+  send(message: Message): Promise<SendResult>;
   /** Undefined while the event is pending, or if it was never sent. A result never changes. Only reads. */
-  eventResult(id: string): Promise<Over | undefined>;
+  eventResult(id: string): Promise<EventResult | undefined>;
   /** The last step of an instance: its present state. Undefined if there is no such instance. */
-  get(instance: string): Promise<ChainStep | undefined>;
+  get(instance: string): Promise<InstanceStep | undefined>;
   /** The consecutive steps of an instance, from `INSTANCE.state` on; none if there is no such instance. */
-  history(instance: string): Promise<ChainStep[]>;
+  history(instance: string): Promise<InstanceStep[]>;
   /** Each instance that has a state file, once, in no order. */
   instances(): Promise<string[]>;
   /** State files that have failed, in no order. */
@@ -61,7 +61,7 @@ export interface ConfigurationName {
 }
 
 /** `stored`: by this call, or by another with the same text at the same time. */
-export type Put =
+export type PutResult =
   | { readonly kind: 'stored' | 'there already' }
   /** The stored configuration has another meaning, and stays. `differing`: a line for each difference. */
   | { readonly kind: 'differs'; readonly differing: readonly string[] };
@@ -72,17 +72,17 @@ export interface Configurations {
    * Atomic: of concurrent texts exactly one is stored. May be repeated. Texts that differ only in layout are the same.
    * Throws `bad-configuration-name`.
    */
-  put(key: ConfigurationName, text: string): Promise<Put>;
+  put(key: ConfigurationName, text: string): Promise<PutResult>;
   /** The exact text that was put; undefined if there is none. */
   get(key: ConfigurationName): Promise<string | undefined>;
   /** In no order. */
   list(): Promise<ConfigurationName[]>;
 }
 
-export type Submitted = 'submitted' | 'there already' | 'name taken';
+export type SubmitResult = 'submitted' | 'there already' | 'name taken';
 
 /** One state file of an instance, with its progress or result. */
-export interface ChainStep {
+export interface InstanceStep {
   /** The state file's name. */
   readonly name: string;
   /** `archived`: done, and moved out of the way. */
@@ -117,10 +117,10 @@ export interface Message {
 }
 
 /** `over`: an event with this id already has a result; nothing is sent again. */
-export type Sent = { readonly kind: 'sent'; readonly name: string } | Over;
+export type SendResult = { readonly kind: 'sent'; readonly name: string } | EventResult;
 
 /** The final result of an event: applied in `state`, or rejected. */
-export interface Over {
+export interface EventResult {
   readonly kind: 'over';
   readonly outcome: AppliedEvent | RejectionRecord;
   readonly state?: string;

@@ -7,7 +7,7 @@ import { parseStateName, stateName } from '../machine/name.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import { DEFAULT_GRACE_MS } from '../machine/unroutable.ts';
-import type { Over } from './engine.ts';
+import type { EventResult } from './engine.ts';
 import type { Hold } from './session.ts';
 
 /** A state file, with its progress or result. */
@@ -58,7 +58,7 @@ export class MemoryRows {
   /** Pending events by instance, in their order. */
   readonly events: Map<string, EventRow[]> = new Map();
   readonly #pending = new Map<string, EventRow>();
-  readonly results: Map<string, Over> = new Map();
+  readonly results: Map<string, EventResult> = new Map();
 
   /** Returns undefined if the name is taken. Throws for bytes that are not a state file. */
   add(name: string, bytes: Uint8Array): StateRow | undefined {
@@ -167,7 +167,7 @@ export class MemoryRows {
   }
 
   /** Stores the final result of an event, which is then no longer pending. */
-  conclude(id: string, result: Over): void {
+  conclude(id: string, result: EventResult): void {
     this.results.set(id, result);
     const event = this.#pending.get(id);
     if (event === undefined) return;

@@ -8,12 +8,12 @@ import type { CommitRecord, RejectionRecord } from '../machine/record.ts';
 import { publishedStates } from '../machine/record.ts';
 import { unroutableReason } from '../machine/unroutable.ts';
 import type {
-  ChainStep,
+  InstanceStep,
   ConfigurationName,
   Configurations,
   Engine,
   Message,
-  Sent,
+  SendResult,
 } from './engine.ts';
 import { MemoryRows, type StateRow } from './memory-rows.ts';
 import { MemorySession, workerOf, type HeldRow } from './memory-session.ts';
@@ -89,7 +89,7 @@ function configurationsInMemory(): Configurations {
 const hasFailed = ({ failure, done }: StateRow): boolean =>
   failure !== undefined && done === undefined;
 
-function stepOf(row: StateRow): ChainStep {
+function stepOf(row: StateRow): InstanceStep {
   const { name, file, done, failure, holder, tick } = row;
   const record = done?.record;
   const open = row.isWaiting ? 'waiting' : 'available';
@@ -147,7 +147,7 @@ export class MemoryStore {
     return joined;
   }
 
-  send(message: Message): Sent {
+  send(message: Message): SendResult {
     checkMessage(message);
     const { to, id, file } = message;
     const result = this.rows.results.get(id);

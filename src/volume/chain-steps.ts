@@ -2,7 +2,7 @@
 import { stateName } from '../machine/name.ts';
 import { parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
 import { parseStateFile } from '../machine/state-file.ts';
-import type { ChainStep } from '../engine/engine.ts';
+import type { InstanceStep } from '../engine/engine.ts';
 import { findState, isDone, readDoneFlag } from './archive.ts';
 import { readTried } from './attempts.ts';
 import { lastState } from './chain.ts';
@@ -29,9 +29,9 @@ export async function readChain(
   files: HistoryFiles,
   layout: Layout,
   instance: string,
-): Promise<ChainStep[]> {
+): Promise<InstanceStep[]> {
   const entryOf = journalOf(files, layout, instance);
-  const chain: ChainStep[] = [];
+  const chain: InstanceStep[] = [];
   for (let step = 0; ; step += 1) {
     const name = stateName(instance, step);
     const stat = await files.stat(await findState(files, layout, name));
@@ -46,7 +46,7 @@ export async function readLast(
   files: HistoryFiles,
   layout: Layout,
   instance: string,
-): Promise<ChainStep | undefined> {
+): Promise<InstanceStep | undefined> {
   const last = await lastState(files, layout, instance);
   if (last === undefined) return undefined;
   const stat = await files.stat(await findState(files, layout, last.name));
@@ -60,7 +60,7 @@ async function readStep(
   name: string,
   isFile: boolean,
   entryOf: FindEntry,
-): Promise<ChainStep> {
+): Promise<InstanceStep> {
   const parsed = isFile ? parseStateFile(await readWhole(files, layout, name)) : undefined;
   const inDone = (await files.stat(layout.flag('done', name))) !== undefined;
   const doneText = await readDoneFlag(files, layout, name);
@@ -77,7 +77,7 @@ async function readStep(
     waiting: await readText(files, layout.flag('waiting', name)),
   };
   const flag = (Object.entries(present).find(([, text]) => text !== undefined)?.[0] ??
-    'available') as ChainStep['flag'];
+    'available') as InstanceStep['flag'];
   const token = parseToken(doneText ?? claimText);
   return {
     name,

@@ -13,7 +13,7 @@ import { ATTEMPTS_EXHAUSTED } from '../machine/retry.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import type { PendingEvent } from '../machine/event-batch.ts';
 import type { Outcome, Settled, Settlement } from '../engine/session.ts';
-import type { VolumeOutcome, JournalEntry, StateRead, Step } from './operations.ts';
+import type { VolumeOutcome, JournalEntry, StateRead, VolumeSettlement } from './operations.ts';
 
 /** What did not parse, to be compared with what is there later. */
 export interface PartialFile {
@@ -56,7 +56,7 @@ export interface ClaimedTask {
   partial: PartialFile | undefined;
   read: ReadState | undefined;
   handedOut: HandedOut | undefined;
-  step: Step | undefined;
+  step: VolumeSettlement | undefined;
   entry: JournalEntry | undefined;
   /** It was decided by what is not so any more. */
   isOutdated: boolean;
@@ -79,7 +79,7 @@ export function newClaimedTask(name: string, since: string): ClaimedTask {
   };
 }
 
-export function newStep(name: string, change: VolumeOutcome): Step {
+export function newSettlement(name: string, change: VolumeOutcome): VolumeSettlement {
   return {
     name,
     change,
@@ -217,7 +217,7 @@ function withFile(record: FailureRecord, file: string | undefined): VolumeOutcom
 }
 
 /** What the worker is told of a settled step. */
-export function settledOf({ change, lost }: Step, isOutdated: boolean): Settled {
+export function settledOf({ change, lost }: VolumeSettlement, isOutdated: boolean): Settled {
   if (lost) return 'lost';
   if (change.kind === 'fail') return 'failed';
   return isOutdated ? 'outdated' : 'settled';

@@ -4,7 +4,7 @@
  */
 import type { CommitRecord, FailureRecord, PublishedState } from '../machine/record.ts';
 import { publishedStates, formatRecord, holdsRecord } from '../machine/record.ts';
-import type { Step, PhaseGuard } from './operations.ts';
+import type { VolumeSettlement, PhaseGuard } from './operations.ts';
 import { isArchived, checkArchivedCommit } from './archive.ts';
 import {
   equals,
@@ -27,7 +27,7 @@ const MAX_BYTES_PER_CHARACTER = 3;
 
 export async function commit(
   context: SessionContext,
-  steps: Step[],
+  steps: VolumeSettlement[],
   guard: PhaseGuard,
 ): Promise<void> {
   releaseDuplicateEvents(at(steps, 'new'));
@@ -38,20 +38,22 @@ export async function commit(
   await unstage(context, at(steps, 'published'), guard);
 }
 
-const at = (steps: Step[], progress: Step['progress']): Step[] =>
-  steps.filter((step) => step.progress === progress);
+const at = (
+  steps: VolumeSettlement[],
+  progress: VolumeSettlement['progress'],
+): VolumeSettlement[] => steps.filter((step) => step.progress === progress);
 
-function recordOf(step: Step): CommitRecord | undefined {
+function recordOf(step: VolumeSettlement): CommitRecord | undefined {
   return step.change.kind === 'commit' ? step.change.record : undefined;
 }
 
 /** Releases a state without its outcome, so that it is decided anew. */
-function discard(step: Step): void {
+function discard(step: VolumeSettlement): void {
   [step.lost, step.progress] = [true, 'published'];
 }
 
 /** I10: of two states with the same event, discards one: if their records shared a bundle, both would own the event. */
-function releaseDuplicateEvents(steps: Step[]): void {
+function releaseDuplicateEvents(steps: VolumeSettlement[]): void {
   const seen = new Set<string>();
   for (const step of steps) {
     const ids = (recordOf(step)?.events ?? []).map(({ id }) => id);
@@ -66,7 +68,7 @@ function releaseDuplicateEvents(steps: Step[]): void {
  */
 async function releaseStaleDecisions(
   context: SessionContext,
-  steps: Step[],
+  steps: VolumeSettlement[],
   guard: PhaseGuard,
 ): Promise<void> {
   await each(steps, async (step) => {
@@ -84,11 +86,14 @@ async function releaseStaleDecisions(
 }
 
 /** Runs `act` for each step. One that throws keeps its error and its progress; the others continue. */
-async function each(steps: Step[], act: (step: Step) => Promise<void>): Promise<void> {
+async function each(
+  steps: VolumeSettlement[],
+  act: (step: VolumeSettlement) => Promise<void>,
+): Promise<void> {
   for (const step of steps) await attempt([step], () => act(step));
 }
 
-async function attempt(steps: Step[], act: () => Promise<unknown>): Promise<boolean> {
+async function attempt(steps: VolumeSettlement[], act: () => Promise<unknown>): Promise<boolean> {
   try {
     await act();
     return true;
@@ -98,7 +103,7 @@ async function attempt(steps: Step[], act: () => Promise<unknown>): Promise<bool
   }
 }
 
-async function stage(context: SessionContext, steps: Step[]): Promise<void> {
+async function stage(context: SessionContext, steps: VolumeSettlement[]): Promise<void> {
   const recorded = steps.filter((step) => recordOf(step) !== undefined);
   for (const step of steps) if (recordOf(step) === undefined) step.progress = 'staged';
   if (recorded.length === 0) return;
@@ -125,7 +130,7 @@ async function stage(context: SessionContext, steps: Step[]): Promise<void> {
 }
 
 /** Removes a staged file once all steps that have a record in it are through. */
-async function unstageOne(context: SessionContext, step: Step): Promise<void> {
+async function unstageOne(context: SessionContext, step: VolumeSettlement): Promise<void> {
   const { staged } = step;
   if (staged === undefined) return;
   const waiting = context.staged.get(staged);
@@ -138,11 +143,15 @@ async function unstageOne(context: SessionContext, step: Step): Promise<void> {
 }
 
 /** I10: returns the steps that may be committed. Discards a step whose events belong to another state. */
-async function assign(context: SessionContext, steps: Step[], guard: PhaseGuard): Promise<Step[]> {
-  const hasEvents = (step: Step): boolean => recordOf(step)?.events !== undefined;
+async function assign(
+  context: SessionContext,
+  steps: VolumeSettlement[],
+  guard: PhaseGuard,
+): Promise<VolumeSettlement[]> {
+  const hasEvents = (step: VolumeSettlement): boolean => recordOf(step)?.events !== undefined;
   const receiving = steps.filter(hasEvents);
   if (receiving.length === 0) return steps;
-  const assigned: Step[] = [];
+  const assigned: VolumeSettlement[] = [];
   await each(receiving, async (step) => {
     const record = recordOf(step)!;
     const outcome = await assignEvents(context, record, step.staged!, guard.canBegin);
@@ -153,10 +162,15 @@ async function assign(context: SessionContext, steps: Step[], guard: PhaseGuard)
   return [...steps.filter((step) => !hasEvents(step)), ...(synced ? assigned : [])];
 }
 
-const written = (steps: Step[]): Step[] => steps.filter((step) => step.error === undefined);
+const written = (steps: VolumeSettlement[]): VolumeSettlement[] =>
+  steps.filter((step) => step.error === undefined);
 
 /** I1: the one operation that commits a step. I4: never begun after the phase. */
-async function link(context: SessionContext, steps: Step[], guard: PhaseGuard): Promise<void> {
+async function link(
+  context: SessionContext,
+  steps: VolumeSettlement[],
+  guard: PhaseGuard,
+): Promise<void> {
   const { files, layout } = context;
   let linked = false;
   await each(steps, async (step) => {
@@ -192,7 +206,7 @@ const holding =
 /** Links a record to its flag. At the file's link limit, stages the record again in a file of its own, for the next try. */
 async function linkRecord(
   context: SessionContext,
-  step: Step,
+  step: VolumeSettlement,
   record: CommitRecord,
   flag: string,
 ): Promise<'ours' | 'taken'> {
@@ -215,7 +229,7 @@ async function linkRecord(
  */
 async function recheckOldClaims(
   context: SessionContext,
-  steps: Step[],
+  steps: VolumeSettlement[],
   guard: PhaseGuard,
 ): Promise<void> {
   if (steps.length === 0) return;
@@ -235,13 +249,13 @@ async function recheckOldClaims(
 
 async function publishSuccessors(
   context: SessionContext,
-  steps: Step[],
+  steps: VolumeSettlement[],
   guard: PhaseGuard,
 ): Promise<void> {
   const withEffects = steps.filter((step) => hasEffects(recordOf(step)));
   for (const step of steps) if (!hasEffects(recordOf(step))) step.progress = 'published';
   if (withEffects.length === 0) return;
-  const complete: Step[] = [];
+  const complete: VolumeSettlement[] = [];
   await each(withEffects, async (step) => {
     const record = recordOf(step)!;
     if (!(await emitEvents(context, record, step.staged!, guard.canFinish))) return;
@@ -266,7 +280,7 @@ const hasEffects = (record: CommitRecord | undefined): boolean =>
 /** Publishes a step's successor. False if the phase has ended. */
 async function publishOne(
   context: SessionContext,
-  step: Step,
+  step: VolumeSettlement,
   guard: PhaseGuard,
 ): Promise<boolean> {
   const { files, layout } = context;
@@ -338,7 +352,11 @@ export async function putFailed(
 }
 
 /** Each part is idempotent: all are repeated if the guard closes on the way. */
-async function unstage(context: SessionContext, steps: Step[], guard: PhaseGuard): Promise<void> {
+async function unstage(
+  context: SessionContext,
+  steps: VolumeSettlement[],
+  guard: PhaseGuard,
+): Promise<void> {
   await each(steps, async (step) => {
     const record = recordOf(step);
     // While it is staged: after a crash here, the sweep does the rest.

@@ -23,7 +23,7 @@ import type {
   Recovery,
   VolumeOperations,
   Snapshot,
-  Step,
+  VolumeSettlement,
   PhaseGuard,
 } from './operations.ts';
 import { DroppedEvents } from './dropped.ts';
@@ -336,7 +336,7 @@ export class DirectoryOperations implements VolumeOperations {
     return tokens.filter(({ session }) => !this.#leases.isDead(session));
   }
 
-  settle(steps: readonly Step[], guard: PhaseGuard): Promise<void> {
+  settle(steps: readonly VolumeSettlement[], guard: PhaseGuard): Promise<void> {
     return settle(this.#context, steps, guard);
   }
 

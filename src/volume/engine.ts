@@ -5,7 +5,7 @@ import type {
   ConfigurationName,
   Configurations,
   Engine,
-  Put,
+  PutResult,
 } from '../engine/engine.ts';
 import type { Log } from '../engine/ports.ts';
 import { checkConfigurationName, checkMessage, checkState } from '../engine/validate.ts';
@@ -110,7 +110,7 @@ async function put(
   layout: Layout,
   key: ConfigurationName,
   text: string,
-): Promise<Put> {
+): Promise<PutResult> {
   checkConfigurationName(key);
   const isNew = (await getConfiguration(files, layout, key)) === undefined;
   const stored = await putConfiguration(files, layout, key, text, randomUUID());

@@ -10,7 +10,7 @@ import {
   changeOf,
   classifyState,
   newClaimedTask,
-  newStep,
+  newSettlement,
   readOfSuccessor,
   settledOf,
   type ClaimedTask,
@@ -27,7 +27,7 @@ import type {
   VolumeOutcome,
   JournalEntry,
   PhaseGuard,
-  Step,
+  VolumeSettlement,
   VolumeOperations,
 } from './operations.ts';
 import { PendingTake } from './pending-take.ts';
@@ -403,7 +403,7 @@ export class LocalQueue {
   }
 
   #finish(task: ClaimedTask, change: VolumeOutcome, entry?: JournalEntry): void {
-    task.step = newStep(task.name, change);
+    task.step = newSettlement(task.name, change);
     task.entry = entry;
     this.#tasks.move(task, 'finished');
   }
@@ -448,7 +448,7 @@ export class LocalQueue {
     for (const one of tasks) this.#finish(one, { kind: 'release' });
   }
 
-  #settled(task: ClaimedTask, step: Step): void {
+  #settled(task: ClaimedTask, step: VolumeSettlement): void {
     this.#unwritten.add(settledEntry(task.entry, step));
     this.#tasks.delete(task);
     if (this.#tasks.size === 0) this.#target.work(false);
@@ -459,7 +459,7 @@ export class LocalQueue {
     logUnasked(this.#ports.log, step);
   }
 
-  #takeSuccessor({ change }: Step): void {
+  #takeSuccessor({ change }: VolumeSettlement): void {
     const next = change.kind === 'commit' ? change.record?.next : undefined;
     if (next === undefined) return;
     const task = newClaimedTask(next.name, this.#operations.stamp());

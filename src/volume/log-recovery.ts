@@ -1,6 +1,6 @@
 /** Log lines of a session: expiry, recoveries, and states that become available again. */
 import type { Log } from '../engine/ports.ts';
-import type { Recovery, Step, VolumeOperations } from './operations.ts';
+import type { Recovery, VolumeSettlement, VolumeOperations } from './operations.ts';
 
 /** If there are more states, only their number is logged. */
 const MAX_LINES = 16;
@@ -37,7 +37,7 @@ export function logRetried(log: Log, names: readonly string[]): void {
 }
 
 /** A state that the volume settled without asking its worker. */
-export function logUnasked(log: Log, { change, name }: Step): void {
+export function logUnasked(log: Log, { change, name }: VolumeSettlement): void {
   if (change.kind === 'fail') {
     const { code, reason } = change.record;
     log.error({ state: name, code, reason }, 'failed: cannot be run');

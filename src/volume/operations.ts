@@ -74,7 +74,7 @@ export type VolumeOutcome =
   | { readonly kind: 'release' };
 
 /** The settlement of one claimed state. After an error the next call continues from `progress`. */
-export interface Step {
+export interface VolumeSettlement {
   readonly name: string;
   readonly change: VolumeOutcome;
   progress: 'new' | 'staged' | 'committed' | 'published' | 'settled';
@@ -211,7 +211,7 @@ export interface VolumeOperations {
   sessions(): Promise<readonly Token[]>;
   /** Replaces the machines of this session, as other sessions see them in `sessions()`. */
   announce(known: KnownMachines): Promise<void>;
-  settle(steps: readonly Step[], guard: PhaseGuard): Promise<void>;
+  settle(steps: readonly VolumeSettlement[], guard: PhaseGuard): Promise<void>;
   /** Breaks the leases of dead sessions, drops their claims, finishes their commits. */
   recover(cycle: number, guard: PhaseGuard, how?: Recovering): Promise<Recovery>;
   /**

@@ -4,7 +4,7 @@
  * that flag counts. If another session has committed that state without the event, the next generation of the name is free.
  */
 import { appliedIn, parseCommitRecord, parseRejection, recordOfEvent } from '../machine/record.ts';
-import type { Over } from '../engine/engine.ts';
+import type { EventResult } from '../engine/engine.ts';
 import { readDoneFlag } from './archive.ts';
 import { readText } from './atomic-files.ts';
 import type { Files } from './files.ts';
@@ -15,7 +15,7 @@ export type EventStatus =
   | { readonly kind: 'free'; readonly generation: number }
   /** It is applied if `state` is committed with it. */
   | { readonly kind: 'assigned'; readonly state: string }
-  | Over
+  | EventResult
   /** The outcome cannot be read as one of this event now (I8). */
   | { readonly kind: 'unknown' };
 

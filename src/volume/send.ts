@@ -1,6 +1,6 @@
 /** Sends an event to a volume from outside. */
 import { formatEvent, formatEventName } from '../machine/event.ts';
-import type { Message, Sent } from '../engine/engine.ts';
+import type { Message, SendResult } from '../engine/engine.ts';
 import { ensureDirectory } from './directory.ts';
 import { recreate, linkIfAbsent, remove } from './atomic-files.ts';
 import type { Files } from './files.ts';
@@ -13,7 +13,7 @@ export async function sendEvent(
   layout: Layout,
   { to, id, file }: Message,
   nonce: string,
-): Promise<Sent> {
+): Promise<SendResult> {
   const { delay = 0 } = file;
   const status = await eventStatus(files, layout, id);
   if (status.kind === 'over') return status;

@@ -11,12 +11,12 @@ import { releaseClaim } from './claim.ts';
 import { commit, putFailed } from './commit.ts';
 import { dropOver } from './effects.ts';
 import { markWaiting } from './waiting.ts';
-import type { Step, PhaseGuard } from './operations.ts';
+import type { VolumeSettlement, PhaseGuard } from './operations.ts';
 import type { SessionContext } from './session-context.ts';
 
 export async function settle(
   context: SessionContext,
-  steps: readonly Step[],
+  steps: readonly VolumeSettlement[],
   guard: PhaseGuard,
 ): Promise<void> {
   for (const step of steps) step.error = undefined;
@@ -42,7 +42,7 @@ export async function settle(
 /** False if it is too late for this guard. No session reads the attempts of a state while it is claimed. */
 async function recordOutcome(
   context: SessionContext,
-  { name, change }: Step,
+  { name, change }: VolumeSettlement,
   guard: PhaseGuard,
 ): Promise<boolean> {
   if (change.kind === 'fail') {

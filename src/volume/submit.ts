@@ -1,5 +1,5 @@
 /** Submits state files to a volume from outside: each is published complete, and never replaces a file. */
-import type { Submitted } from '../engine/engine.ts';
+import type { SubmitResult } from '../engine/engine.ts';
 import { isArchived } from './archive.ts';
 import {
   recreate,
@@ -24,7 +24,7 @@ export async function submitState(
   layout: Layout,
   submission: Submission,
   unique: string,
-): Promise<Submitted> {
+): Promise<SubmitResult> {
   const there = await outcomeOfExisting(files, layout, submission);
   if (there !== undefined) return there;
   const { name } = submission;
@@ -61,7 +61,7 @@ export async function submitStates(
   layout: Layout,
   submissions: readonly Submission[],
   batch: Batch,
-): Promise<Map<string, Submitted>> {
+): Promise<Map<string, SubmitResult>> {
   const submitter = new BatchSubmitter(files, layout, batch);
   await files.makeDirectory(submitter.staging);
   try {
@@ -85,7 +85,7 @@ export async function submitStates(
 type Group = ReadonlyMap<string, string>;
 
 class BatchSubmitter {
-  readonly outcomes = new Map<string, Submitted>();
+  readonly outcomes = new Map<string, SubmitResult>();
   readonly staging: string;
   readonly #files: BatchFiles;
   readonly #layout: Layout;
@@ -162,8 +162,8 @@ class BatchSubmitter {
 
 function inOrder(
   submissions: readonly Submission[],
-  outcomes: ReadonlyMap<string, Submitted>,
-): Map<string, Submitted> {
+  outcomes: ReadonlyMap<string, SubmitResult>,
+): Map<string, SubmitResult> {
   return new Map(
     submissions.flatMap(({ name }) => {
       const outcome = outcomes.get(name);
@@ -181,7 +181,7 @@ export async function outcomeOfExisting(
   files: Files,
   layout: Layout,
   { name, bytes }: Submission,
-): Promise<Submitted | undefined> {
+): Promise<SubmitResult | undefined> {
   let path = layout.state(name);
   if ((await files.stat(path)) === undefined) {
     if (!(await isArchived(files, layout, name))) return undefined;
@@ -197,6 +197,6 @@ async function outcomeOfTaken(
   layout: Layout,
   name: string,
   content: string,
-): Promise<Submitted> {
+): Promise<SubmitResult> {
   return (await readText(files, layout.state(name))) === content ? 'there already' : 'name taken';
 }

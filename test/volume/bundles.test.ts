@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { formatRecord, parseCommitRecord, recordedStates } from '../../src/machine/record.ts';
-import type { Step } from '../../src/volume/operations.ts';
+import type { VolumeSettlement } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { toBundles } from '../../src/volume/staging.ts';
 import {
@@ -24,9 +24,9 @@ const successorOf = (name: string): { name: string; content: string } => ({
   content: `{"state":"simple","payload":{"after":"${name}"}}\n`,
 });
 
-const namesOf = (steps: readonly Step[]): string[] => steps.map(({ name }) => name);
+const namesOf = (steps: readonly VolumeSettlement[]): string[] => steps.map(({ name }) => name);
 
-const burst = (session: TestSession, count: number): Step[] =>
+const burst = (session: TestSession, count: number): VolumeSettlement[] =>
   Array.from({ length: count }, (_, index) =>
     commitStep(session, nameOf(index), successorOf(nameOf(index))),
   );
@@ -167,7 +167,7 @@ describe('a volume with a low link limit', () => {
     }).files;
 
   /** Cycles until all steps are settled. */
-  async function settleAll(ant: TestSession, steps: readonly Step[]): Promise<number> {
+  async function settleAll(ant: TestSession, steps: readonly VolumeSettlement[]): Promise<number> {
     for (let cycle = 1; cycle <= 12; cycle += 1) {
       await ant.session.settle(
         steps.filter(({ progress }) => progress !== 'settled'),

@@ -2,7 +2,7 @@
 import { rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Step } from '../../src/volume/operations.ts';
+import type { VolumeSettlement } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
 import {
   errno,
@@ -15,7 +15,7 @@ import {
   type TestSession,
 } from './harness.ts';
 
-const release = (): Step => step('x.state', { kind: 'release' });
+const release = (): VolumeSettlement => step('x.state', { kind: 'release' });
 
 /** `fresh`: listings are never stale. */
 const joined = (

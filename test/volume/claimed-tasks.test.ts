@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { CommitRecord } from '../../src/machine/record.ts';
 import {
   newClaimedTask,
-  newStep,
+  newSettlement,
   type ClaimedTask,
   type ReadState,
 } from '../../src/volume/claimed-task.ts';
@@ -30,7 +30,7 @@ function recordOf(name: string, next: string | undefined): CommitRecord {
 }
 
 const commitTo = (name: string, next: string | undefined): ClaimedTask['step'] =>
-  newStep(name, { kind: 'commit', record: recordOf(name, next) });
+  newSettlement(name, { kind: 'commit', record: recordOf(name, next) });
 
 function hold(tasks: ClaimedTasks, name: string): ClaimedTask {
   const task = newClaimedTask(name, 't');
@@ -122,7 +122,7 @@ function act(action: Action, tasks: ClaimedTasks, model: Model): void {
     task.step = commitTo(name, action.follows ? `${name}-1` : undefined);
     tasks.move(task, 'finished');
   } else if (action.kind === 'release' && task.stage !== 'finished') {
-    task.step = newStep(name, { kind: 'release' });
+    task.step = newSettlement(name, { kind: 'release' });
     tasks.move(task, 'finished');
   } else if (action.kind === 'delete') {
     tasks.delete(task);

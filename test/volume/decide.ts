@@ -1,8 +1,17 @@
 /** What a worker makes of a state that a session has claimed. */
 import type { Settlement, Task } from '../../src/engine/session.ts';
 import type { Registry } from '../../src/machine/registry.ts';
-import { changeOf, classifyState, newStep, type ReadState } from '../../src/volume/claimed-task.ts';
-import type { VolumeOutcome, Step, VolumeOperations } from '../../src/volume/operations.ts';
+import {
+  changeOf,
+  classifyState,
+  newSettlement,
+  type ReadState,
+} from '../../src/volume/claimed-task.ts';
+import type {
+  VolumeOutcome,
+  VolumeSettlement,
+  VolumeOperations,
+} from '../../src/volume/operations.ts';
 import type { DecisionContext } from '../../src/worker/decision-context.ts';
 import { createExecute } from '../../src/worker/executor.ts';
 import { needsTick, plan } from '../../src/worker/plan.ts';
@@ -31,19 +40,22 @@ export async function decide(
   name: string,
   registry: Registry,
   execute: Execute = executeQuietly,
-): Promise<Step> {
+): Promise<VolumeSettlement> {
   const { session, worker } = operations.token;
   const now = operations.stamp();
   const context = { session, worker, now, at: 0, patience: 0 };
   const found = classifyState(name, await operations.readState(name), undefined, context);
   if (found.kind === 'wait') throw new Error(`${name} does not parse`);
-  if (found.kind === 'change') return newStep(name, found.change);
+  if (found.kind === 'change') return newSettlement(name, found.change);
   const newest = new Map<string, string>();
   const decision: DecisionContext = { ...context, engineId: 'volume-id', registry, newest };
   const needsSlot = needsTick(found.read.file, decision);
   const events = needsSlot ? [] : await operations.events(name);
   const read: ReadState = { ...found.read, needsSlot, events };
-  return newStep(name, await changeFor(taskOf(operations, name, read), read, decision, execute));
+  return newSettlement(
+    name,
+    await changeFor(taskOf(operations, name, read), read, decision, execute),
+  );
 }
 
 function taskOf(operations: Operations, name: string, read: ReadState): Task {

@@ -3,7 +3,7 @@ import { mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseEventName } from '../../src/machine/event.ts';
-import type { Step, PhaseGuard } from '../../src/volume/operations.ts';
+import type { VolumeSettlement, PhaseGuard } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { eventStatus } from '../../src/volume/outcomes.ts';
 import { sendEvent } from '../../src/volume/send.ts';
@@ -557,7 +557,7 @@ describe('a low link limit', () => {
       // A session that meets the limit gets an error, and continues in the next cycle.
       for (let cycle = 0; cycle < 12; cycle += 1) {
         const { tasks } = await ant.session.snapshot();
-        const steps: Step[] = [];
+        const steps: VolumeSettlement[] = [];
         for (const name of tasks.names) {
           const outcome = await ant.session.claim(name, OPEN).catch(() => 'not yet');
           if (outcome === 'ours') steps.push(await decideStep(ant, name));

@@ -9,7 +9,7 @@ import type {
   Recovery,
   VolumeOperations,
   Snapshot,
-  Step,
+  VolumeSettlement,
   Token,
   PhaseGuard,
 } from '../../src/volume/operations.ts';
@@ -36,7 +36,7 @@ export class FakeOperations implements VolumeOperations {
   /** All that it was asked to claim, in order. */
   readonly asked: string[] = [];
   /** Changes that were settled, by name. */
-  readonly settled: Step[] = [];
+  readonly settled: VolumeSettlement[] = [];
   /** How many steps each call settled. */
   readonly bursts: number[] = [];
   readonly journaled: JournalEntry[] = [];
@@ -49,7 +49,7 @@ export class FakeOperations implements VolumeOperations {
   onRead: (name: string) => StateRead = () => text('{"state":"job"}');
   onEvents: () => readonly PendingEvent[] = () => [];
   /** An error that this step meets. */
-  onSettle: (step: Step) => unknown = () => undefined;
+  onSettle: (step: VolumeSettlement) => unknown = () => undefined;
   onJournal: () => void = () => undefined;
   readonly #clock: StillClock;
 
@@ -102,7 +102,7 @@ export class FakeOperations implements VolumeOperations {
     return this.onRead(name);
   }
 
-  async settle(steps: readonly Step[], guard: PhaseGuard): Promise<void> {
+  async settle(steps: readonly VolumeSettlement[], guard: PhaseGuard): Promise<void> {
     this.bursts.push(steps.length);
     for (const step of steps) {
       if (!guard.canBegin()) return;

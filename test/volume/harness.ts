@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { CommitRecord } from '../../src/machine/record.ts';
 import type { PhaseLengths } from '../../src/volume/phases/cycle.ts';
 import type { ArchiveRules } from '../../src/volume/archivable.ts';
-import type { Step, PhaseGuard } from '../../src/volume/operations.ts';
+import type { VolumeSettlement, PhaseGuard } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { formatCounter, silenceSince, type HostMoment } from '../../src/volume/pulse.ts';
 import { Layout } from '../../src/volume/layout.ts';
@@ -13,7 +13,7 @@ import { NodeFiles } from '../../src/volume/node-files.ts';
 import { openVolume } from '../../src/volume/open.ts';
 import { openSession, type DirectoryOperations } from '../../src/volume/directory-operations.ts';
 import type { VolumeFile } from '../../src/volume/volume-file.ts';
-import { newStep as step } from '../../src/volume/claimed-task.ts';
+import { newSettlement as step } from '../../src/volume/claimed-task.ts';
 
 export const LEASE = 10_000;
 const PHASES: PhaseLengths = { assignment: 150, commitment: 150, update: 400, buffer: 100 };
@@ -161,7 +161,7 @@ export function commitStep(
   { session }: TestSession,
   name: string,
   next?: { name: string; content: string },
-): Step {
+): VolumeSettlement {
   const { token } = session;
   const record: CommitRecord = {
     flockwork: 1,
@@ -177,7 +177,8 @@ export function commitStep(
 
 export { step };
 
-export const bareStep = (name: string): Step => step(name, { kind: 'commit', record: undefined });
+export const bareStep = (name: string): VolumeSettlement =>
+  step(name, { kind: 'commit', record: undefined });
 
 /** Files whose every call goes through `intercept`, with its number; `act` makes the call. */
 export function interceptFiles(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Log } from '../../src/engine/ports.ts';
 import type { FailureRecord } from '../../src/machine/record.ts';
-import { newStep } from '../../src/volume/claimed-task.ts';
+import { newSettlement } from '../../src/volume/claimed-task.ts';
 import { logExpired, logRecovery, logRetried, logUnasked } from '../../src/volume/log-recovery.ts';
 import type { Recovery, VolumeOperations } from '../../src/volume/operations.ts';
 
@@ -122,7 +122,7 @@ describe('logUnasked', () => {
       code: 'bad-json',
       reason: 'not JSON',
     };
-    const step = newStep('x.state', { kind: 'fail', record });
+    const step = newSettlement('x.state', { kind: 'fail', record });
     expect(linesOf((log) => logUnasked(log, step))).toEqual([
       {
         level: 'error',
@@ -133,7 +133,7 @@ describe('logUnasked', () => {
   });
 
   test('logs a state that was released', () => {
-    const step = newStep('x.state', { kind: 'release' });
+    const step = newSettlement('x.state', { kind: 'release' });
     expect(linesOf((log) => logUnasked(log, step))).toEqual([
       { level: 'info', fields: { state: 'x.state' }, message: 'given back' },
     ]);

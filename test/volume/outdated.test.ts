@@ -1,7 +1,7 @@
 /** I11: a decision that read other instances may only be committed in the same cycle. */
 import { expect, test } from 'vitest';
 import type { Files } from '../../src/volume/files.ts';
-import type { Step, PhaseGuard } from '../../src/volume/operations.ts';
+import type { VolumeSettlement, PhaseGuard } from '../../src/volume/operations.ts';
 import { errno, interceptFiles, OPEN, quickFiles, TestVolume } from './harness.ts';
 import { appliedIds, post, putLamp, take, workOff } from './post.ts';
 
@@ -12,7 +12,7 @@ const inCycle = (cycle: number, canBegin = true): PhaseGuard => ({
 });
 
 /** A step that has read another instance in that cycle. */
-function looked(step: Step, cycle: number): Step {
+function looked(step: VolumeSettlement, cycle: number): VolumeSettlement {
   if (step.change.kind !== 'commit') throw new Error(step.change.kind);
   return { ...step, change: { ...step.change, cycle } };
 }

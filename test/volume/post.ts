@@ -13,7 +13,7 @@ import {
 import { createRegistry, type Registry } from '../../src/machine/registry.ts';
 import { isStateName } from '../../src/machine/name.ts';
 import { same } from '../../src/machine/table.ts';
-import type { Step, PhaseGuard } from '../../src/volume/operations.ts';
+import type { VolumeSettlement, PhaseGuard } from '../../src/volume/operations.ts';
 import { eventStatus } from '../../src/volume/outcomes.ts';
 import { decide } from './decide.ts';
 import { OPEN, quickFiles, type TestSession, type TestVolume } from './harness.ts';
@@ -69,14 +69,14 @@ export function decideStep(
   { session }: TestSession,
   name: string,
   machines: Registry = registry,
-): Promise<Step> {
+): Promise<VolumeSettlement> {
   return decide(session, name, machines);
 }
 
 /** Claims all available states, and decides their outcomes. */
-export async function take(one: TestSession, machines?: Registry): Promise<Step[]> {
+export async function take(one: TestSession, machines?: Registry): Promise<VolumeSettlement[]> {
   const { tasks } = await one.session.snapshot();
-  const steps: Step[] = [];
+  const steps: VolumeSettlement[] = [];
   for (const name of tasks.names) {
     if ((await one.session.claim(name, OPEN)) !== 'ours') continue;
     steps.push(await decideStep(one, name, machines));

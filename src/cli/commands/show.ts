@@ -3,7 +3,7 @@ import { formatDuration } from '../../machine/duration.ts';
 import { UserError } from '../../machine/errors.ts';
 import { instanceProblem, parseStateName } from '../../machine/name.ts';
 import type { AppliedEvent, Attempt } from '../../machine/record.ts';
-import type { ChainStep } from '../../engine/engine.ts';
+import type { InstanceStep } from '../../engine/engine.ts';
 import { placeOf } from '../../volume/overview.ts';
 import { listPending, readPending, stillCounts, type QueuedEvent } from '../../volume/pending.ts';
 import { volumeClient } from '../../volume/engine.ts';
@@ -16,7 +16,7 @@ import { clockTime, paint, table } from '../tables.ts';
 import { openAll, withDirectory, type OpenedVolume } from '../volume.ts';
 
 /** `blockedBy`: the open branches of a join that waits. */
-type ShownStep = Omit<ChainStep, 'join'> & { readonly blockedBy: readonly OpenBranch[] };
+type ShownStep = Omit<InstanceStep, 'join'> & { readonly blockedBy: readonly OpenBranch[] };
 
 /** `in`: milliseconds until the event is due. */
 type ComingEvent = QueuedEvent & { readonly in: number };

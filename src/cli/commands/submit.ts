@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { UserError } from '../../machine/errors.ts';
 import type { Candidate } from '../../engine/validate.ts';
-import type { Submitted } from '../../engine/engine.ts';
+import type { SubmitResult } from '../../engine/engine.ts';
 import { readCandidates } from '../read-state-files.ts';
 import { COMMON, EXIT, LOGGING, type Command, type Io } from '../command.ts';
 import { directoryOf } from '../directories.ts';
@@ -120,8 +120,8 @@ function notNone(candidates: Candidate[], otherwise: string): Candidate[] {
   throw new UserError('nothing', `nothing to submit: there is ${otherwise}`);
 }
 
-function describe(outcomes: ReadonlyMap<string, Submitted>, dryRun: boolean): string[] {
-  const say = (outcome: Submitted): string =>
+function describe(outcomes: ReadonlyMap<string, SubmitResult>, dryRun: boolean): string[] {
+  const say = (outcome: SubmitResult): string =>
     dryRun && outcome === 'submitted' ? 'would be submitted' : outcome;
   const lines =
     outcomes.size > MAX_LISTED_OUTCOMES
@@ -136,7 +136,7 @@ function describe(outcomes: ReadonlyMap<string, Submitted>, dryRun: boolean): st
 }
 
 /** Throws `name-taken`. */
-function refuseTaken(outcomes: ReadonlyMap<string, Submitted>): void {
+function refuseTaken(outcomes: ReadonlyMap<string, SubmitResult>): void {
   const taken = [...outcomes].filter(([, outcome]) => outcome === 'name taken');
   if (taken.length === 0) return;
   const names = taken.slice(0, MAX_LISTED_OUTCOMES).map(([name]) => name);

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../machine/errors.ts';
 import { takeCensus, type Census } from '../../volume/census.ts';
-import type { Submitted } from '../../engine/engine.ts';
+import type { SubmitResult } from '../../engine/engine.ts';
 import type { JournalEntry } from '../../volume/operations.ts';
 import { journalSizes } from '../../volume/history.ts';
 import { Layout } from '../../volume/layout.ts';
@@ -72,7 +72,7 @@ export const up: Command = {
     const unique = randomUUID().slice(0, 8);
     const submitted =
       paths.length === 0
-        ? new Map<string, Submitted>()
+        ? new Map<string, SubmitResult>()
         : await submitAll(
             directoryOf(settings, 'up with PATHS'),
             readCandidates(paths),

@@ -2,7 +2,7 @@
 import { hash } from '../../../src/volume/phases/hash.ts';
 import { claim } from '../../../src/volume/claim.ts';
 import { commit } from '../../../src/volume/commit.ts';
-import type { Step, PhaseGuard } from '../../../src/volume/operations.ts';
+import type { VolumeSettlement, PhaseGuard } from '../../../src/volume/operations.ts';
 import { LeaseWatch } from '../../../src/volume/lease-watch.ts';
 import { Recoverer } from '../../../src/volume/recovery.ts';
 import { AskingFiles, type Ask } from './asking-files.ts';
@@ -14,13 +14,13 @@ interface Place {
   /** Which time it ticks the state. */
   readonly tick: number;
   /** Undefined: it has yet to claim it. */
-  readonly step: Pick<Step, 'progress' | 'staged' | 'lost' | 'followed'> | undefined;
+  readonly step: Pick<VolumeSettlement, 'progress' | 'staged' | 'lost' | 'followed'> | undefined;
   /** The one thing that a `SessionContext` remembers and that matters here. */
   readonly stagingMade: boolean;
 }
 
 /** The phase ends after staging, which makes the pieces small enough; the next one goes on from there. */
-const windowOf = (progress: Step['progress'], follow: boolean): PhaseGuard =>
+const windowOf = (progress: VolumeSettlement['progress'], follow: boolean): PhaseGuard =>
   progress === 'new' ? CLOSED : { ...OPEN, follow };
 
 /**
@@ -39,7 +39,7 @@ export function attempt(session: string, ticks: number, follow: boolean): Progra
       const taken = outcome === 'ours' ? stepOf({ session, number: tick }) : undefined;
       return { tick, step: taken && progressOf(taken), stagingMade };
     }
-    const settled: Step = { ...stepOf({ session, number: tick }), ...step };
+    const settled: VolumeSettlement = { ...stepOf({ session, number: tick }), ...step };
     await commit(context, [settled], windowOf(step.progress, follow));
     let isMade = true;
     current = async () => ((isMade = false), 'ok');
@@ -59,7 +59,7 @@ export function attempt(session: string, ticks: number, follow: boolean): Progra
   };
 }
 
-const progressOf = ({ progress, staged, lost, followed }: Step): Place['step'] => ({
+const progressOf = ({ progress, staged, lost, followed }: VolumeSettlement): Place['step'] => ({
   progress,
   staged,
   lost,

@@ -1,11 +1,11 @@
 /** The volume of the search, and what each session writes to it: one state, which has one successor. */
 import { formatRecord, type CommitRecord } from '../../../src/machine/record.ts';
-import type { Step, PhaseGuard } from '../../../src/volume/operations.ts';
+import type { VolumeSettlement, PhaseGuard } from '../../../src/volume/operations.ts';
 import type { Files } from '../../../src/volume/files.ts';
 import { Layout } from '../../../src/volume/layout.ts';
 import { SessionContext } from '../../../src/volume/session-context.ts';
 import { formatToken, type Token } from '../../../src/volume/token.ts';
-import { newStep } from '../../../src/volume/claimed-task.ts';
+import { newSettlement } from '../../../src/volume/claimed-task.ts';
 import type { Entries } from './memory.ts';
 
 export const LAYOUT: Layout = new Layout('/v');
@@ -84,6 +84,6 @@ export function memberOf(files: Files, session: string): SessionContext {
 }
 
 /** The step that commits a tick's record. */
-export function stepOf(tick: Tick): Step {
-  return newStep(STATE, { kind: 'commit', record: recordOf(tick) });
+export function stepOf(tick: Tick): VolumeSettlement {
+  return newSettlement(STATE, { kind: 'commit', record: recordOf(tick) });
 }

@@ -1,16 +1,20 @@
 /** A volume under test: sessions that a test opens and kills, and what a worker does with them. */
 import { expect } from 'vitest';
-import type { ClientApi, Sent } from '../../../src/engine/engine.ts';
+import type { ClientApi, SendResult } from '../../../src/engine/engine.ts';
 import { done } from '../../../src/index.ts';
 import type { EventFile } from '../../../src/machine/event.ts';
 import { parseStateName } from '../../../src/machine/name.ts';
 import type { CommitRecord, FailureRecord } from '../../../src/machine/record.ts';
 import { machineNames } from '../../../src/machine/registry.ts';
 import { Prng } from '../../../src/sim/prng.ts';
-import { newStep } from '../../../src/volume/claimed-task.ts';
+import { newSettlement } from '../../../src/volume/claimed-task.ts';
 import type { SessionOptions } from '../../../src/volume/directory-operations.ts';
 import { volumeClient } from '../../../src/volume/engine.ts';
-import type { PhaseGuard, Step, VolumeOperations } from '../../../src/volume/operations.ts';
+import type {
+  PhaseGuard,
+  VolumeSettlement,
+  VolumeOperations,
+} from '../../../src/volume/operations.ts';
 import { cycleLength, cycleStart, type PhaseLengths } from '../../../src/volume/phases/cycle.ts';
 import { decide, DECIDED_IN } from '../decide.ts';
 import { DiskVolume } from './disk-volume.ts';
@@ -89,7 +93,7 @@ export class Bench {
     return name;
   }
 
-  send(to: string, id: string, file: Partial<EventFile> = {}): Promise<Sent> {
+  send(to: string, id: string, file: Partial<EventFile> = {}): Promise<SendResult> {
     return this.client.send({ to, id, file: { event: 'press', ...file } });
   }
 
@@ -132,10 +136,10 @@ export class Bench {
   }
 
   /** Claims everything that may be claimed, and decides it. */
-  async claimAll(session: VolumeOperations): Promise<Step[]> {
+  async claimAll(session: VolumeOperations): Promise<VolumeSettlement[]> {
     await session.readRoster();
     const { tasks } = await session.snapshot();
-    const steps: Step[] = [];
+    const steps: VolumeSettlement[] = [];
     for (const name of tasks.names) {
       if ((await session.claim(name, OPEN)) === 'ours') {
         steps.push(await this.decide(session, name));
@@ -145,7 +149,7 @@ export class Bench {
   }
 
   /** A state with an activity ends its instance, with the worker's name as output. */
-  decide(session: VolumeOperations, name: string): Promise<Step> {
+  decide(session: VolumeOperations, name: string): Promise<VolumeSettlement> {
     const answer = done(session.token.worker);
     return decide(session, name, REGISTRY, async () => ({ kind: 'answer', answer }));
   }
@@ -153,7 +157,7 @@ export class Bench {
   /** Settles steps, none of which may meet an error. */
   async settle(
     session: VolumeOperations,
-    steps: readonly Step[],
+    steps: readonly VolumeSettlement[],
     guard: PhaseGuard = OPEN,
   ): Promise<void> {
     await session.settle(steps, guard);
@@ -184,7 +188,7 @@ export class Bench {
       code: 'unknown-machine',
       reason: 'no such thing',
     };
-    await this.settle(session, [newStep(name, { kind: 'fail', record })]);
+    await this.settle(session, [newSettlement(name, { kind: 'fail', record })]);
   }
 
   /** `STATE FLAG` of each step of an instance. */
@@ -210,7 +214,7 @@ export function commitStep(
   name: string,
   more: Pick<CommitRecord, 'output' | 'next' | 'events' | 'emit'>,
   rules: { readonly rests?: boolean; readonly cycle?: number } = {},
-): Step {
+): VolumeSettlement {
   const record: CommitRecord = {
     flockwork: 1,
     state: name,
@@ -220,10 +224,10 @@ export function commitStep(
     finished: session.stamp(),
     ...more,
   };
-  return newStep(name, { kind: 'commit', record, ...rules });
+  return newSettlement(name, { kind: 'commit', record, ...rules });
 }
 
-export { newStep };
+export { newSettlement };
 
 export function bytesOf(file: unknown): Uint8Array {
   return new TextEncoder().encode(typeof file === 'string' ? file : JSON.stringify(file));

@@ -1,6 +1,6 @@
 /** What clients do with a volume on which sessions run. */
 import { describe, expect, test } from 'vitest';
-import { Bench, bytesOf, COUNT, LAMP, newStep, OPEN } from './bench.ts';
+import { Bench, bytesOf, COUNT, LAMP, newSettlement, OPEN } from './bench.ts';
 
 const OVERLONG_NAME = 'x'.repeat(201);
 const ORDERS = { name: 'orders', version: 'v1' };
@@ -138,7 +138,7 @@ test('retry makes a failed state available again, without its attempts', async (
   expect((await ant.snapshot()).tasks.names).toEqual([name]);
   expect(await ant.claim(name, OPEN)).toBe('ours');
   expect(await ant.readState(name)).toMatchObject({ kind: 'text', attempts: [] });
-  await bench.settle(ant, [newStep(name, { kind: 'commit', record: undefined })]);
+  await bench.settle(ant, [newSettlement(name, { kind: 'commit', record: undefined })]);
   expect(await client.retry(name)).toBe(false);
 });
 
@@ -179,7 +179,7 @@ describe('history', () => {
     const name = await bench.submit('one', COUNT);
     const ant = await bench.open('ant');
     expect(await ant.claim(name, OPEN)).toBe('ours');
-    await bench.settle(ant, [newStep(name, { kind: 'commit', record: undefined })]);
+    await bench.settle(ant, [newSettlement(name, { kind: 'commit', record: undefined })]);
     const started = ant.stamp();
     const { session, worker } = ant.token;
     const entry = { started, duration: 12, state: name, machine: 'count', worker, session };

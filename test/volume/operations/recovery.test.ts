@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type {
   PhaseGuard,
   Recovery,
-  Step,
+  VolumeSettlement,
   VolumeOperations,
 } from '../../../src/volume/operations.ts';
 import {
@@ -14,7 +14,7 @@ import {
   FOLLOW,
   LAMP,
   LEASE_MS,
-  newStep,
+  newSettlement,
   NOTHING_LEFT,
   OPEN,
   RECOVERY_CYCLES,
@@ -37,7 +37,7 @@ const next = (worker: string): { name: string; content: string } => ({
 /** All that a session does with two lamps. */
 const LIFECYCLE: readonly [
   string,
-  (bench: Bench, session: VolumeOperations, steps: Step[]) => Promise<unknown>,
+  (bench: Bench, session: VolumeOperations, steps: VolumeSettlement[]) => Promise<unknown>,
 ][] = [
   ['opening', async () => undefined],
   ['register', (_, session) => session.register(OPEN)],
@@ -100,7 +100,7 @@ describe('another session finishes the work of one that crashes', () => {
       const bench = await Bench.create();
       await submitLamps(bench);
       const [ant, bee] = await bench.openPair();
-      const steps: Step[] = [];
+      const steps: VolumeSettlement[] = [];
       for (const [, act] of LIFECYCLE.slice(0, last + 1)) await act(bench, ant, steps);
       await bench.expire(bee, ant);
       expect((await bee.readRoster()).roster).toEqual([]);
@@ -244,7 +244,7 @@ describe('an expired session that comes back', () => {
     ant: VolumeOperations;
     bee: VolumeOperations;
     /** The commit of `ant`, decided before it expired. */
-    stale: Step;
+    stale: VolumeSettlement;
   }> {
     const bench = await Bench.create();
     const name = await bench.submit('one', COUNT);
@@ -286,7 +286,7 @@ describe('an expired session that comes back', () => {
     async (kind) => {
       const { bench, name, ant, bee } = await claimedAnew();
       await bench.settle(bee, [commitStep(bee, name, { output: 'bee' })]);
-      await ant.settle([newStep(name, changeOf(ant, name, kind))], OPEN);
+      await ant.settle([newSettlement(name, changeOf(ant, name, kind))], OPEN);
       expect(await bench.client.get('one')).toMatchObject({
         flag: 'done',
         output: 'bee',
@@ -299,7 +299,7 @@ describe('an expired session that comes back', () => {
 
   test('releases only its own claims', async () => {
     const { bench, name, ant, bee } = await claimedAnew();
-    await ant.settle([newStep(name, { kind: 'release' })], OPEN);
+    await ant.settle([newSettlement(name, { kind: 'release' })], OPEN);
     await ant.leave();
     expect(await bench.chain('one')).toEqual(['count in progress']);
     expect((await bee.snapshot()).inProgress).toBe(1);
@@ -310,7 +310,7 @@ function changeOf(
   session: VolumeOperations,
   name: string,
   kind: 'fail' | 'release' | 'retry' | 'wait' | 'refuse',
-): Step['change'] {
+): VolumeSettlement['change'] {
   const { session: id, worker } = session.token;
   const at = session.stamp();
   const common = { session: id, worker };

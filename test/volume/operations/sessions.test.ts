@@ -12,7 +12,7 @@ import {
   CYCLE_MS,
   FOLLOW,
   LAMP,
-  newStep,
+  newSettlement,
   NOTHING_LEFT,
   OPEN,
 } from './bench.ts';
@@ -128,7 +128,7 @@ describe('a commit', () => {
     expect(step).toMatchObject({ progress: 'settled', lost: true });
     expect(await bench.chain('one')).toEqual(['count available']);
     await ant.claim(name, OPEN);
-    const again = newStep(name, step.change);
+    const again = newSettlement(name, step.change);
     await bench.settle(ant, [again]);
     expect(again).toMatchObject({ progress: 'settled', lost: false });
   });
@@ -142,7 +142,7 @@ describe('settle', () => {
     for (const name of names) await ant.claim(name, OPEN);
     const steps = [
       commitStep(ant, names[0]!, { next: NEXT }),
-      newStep(names[1]!, { kind: 'release' }),
+      newSettlement(names[1]!, { kind: 'release' }),
     ];
     await bench.settle(ant, steps, CLOSED);
     expect(steps.map(({ progress }) => progress)).not.toContain('settled');
@@ -159,7 +159,7 @@ describe('settle', () => {
     const names = [await bench.submit('one', COUNT), await bench.submit('two', COUNT)];
     const [ant, bee] = await bench.openPair();
     for (const name of names) await ant.claim(name, OPEN);
-    const steps = [commitStep(ant, names[0]!, {}), newStep(names[1]!, { kind: 'release' })];
+    const steps = [commitStep(ant, names[0]!, {}), newSettlement(names[1]!, { kind: 'release' })];
     await bench.settle(ant, steps);
     expect(await bee.claim(names[1]!, OPEN)).toBe('ours');
     await bench.settle(ant, steps);
@@ -178,7 +178,7 @@ describe('settle', () => {
     await ant.claim(name, OPEN);
     const notBefore = new Date(Date.parse(ant.stamp()) + 500).toISOString();
     const attempt = failedAttempt(ant, notBefore);
-    await bench.settle(ant, [newStep(name, { kind: 'retry', attempt })]);
+    await bench.settle(ant, [newSettlement(name, { kind: 'retry', attempt })]);
     expect(await bench.counts(ant)).toEqual({ tasks: 0, inProgress: 0, delayed: 1 });
     expect(await ant.claim(name, OPEN)).toBe('delayed');
     expect(await bench.client.get('one')).toMatchObject({
@@ -191,7 +191,7 @@ describe('settle', () => {
     expect((await ant.snapshot()).tasks.names).toEqual([name]);
     expect(await ant.claim(name, OPEN)).toBe('ours');
     expect(await ant.readState(name)).toMatchObject({ attempts: [attempt] });
-    await bench.settle(ant, [newStep(name, { kind: 'commit', record: undefined })]);
+    await bench.settle(ant, [newSettlement(name, { kind: 'commit', record: undefined })]);
     expect((await ant.snapshot()).delayed).toBe(0);
   });
 
@@ -201,7 +201,7 @@ describe('settle', () => {
     const ant = await bench.open('ant');
     await ant.claim(name, OPEN);
     const notBefore = new Date(bench.time.now + 500).toISOString();
-    await bench.settle(ant, [newStep(name, { kind: 'defer', notBefore })]);
+    await bench.settle(ant, [newSettlement(name, { kind: 'defer', notBefore })]);
     await bench.pass(499, ant);
     expect(await bench.counts(ant)).toEqual({ tasks: 0, inProgress: 0, delayed: 1 });
     await bench.passUntilDue(Date.parse(notBefore), ant);
@@ -217,8 +217,8 @@ describe('settle', () => {
     const notBefore = new Date(bench.time.now + CYCLE_MS + 10).toISOString();
     const attempt = failedAttempt(ant, notBefore);
     await bench.settle(ant, [
-      newStep(one, { kind: 'defer', notBefore }),
-      newStep(two, { kind: 'retry', attempt }),
+      newSettlement(one, { kind: 'defer', notBefore }),
+      newSettlement(two, { kind: 'retry', attempt }),
     ]);
     await bench.sendNew('lamp', 'late', { delay: CYCLE_MS + 10 });
     expect(await bee.snapshot()).toMatchObject({ delayed: 3, tasks: { size: 0 } });
@@ -237,7 +237,7 @@ describe('settle', () => {
     const name = await bench.submit('one', COUNT);
     const [ant, bee] = await bench.openPair();
     await ant.claim(name, OPEN);
-    await bench.settle(ant, [newStep(name, { kind: 'refuse', reason: 'no such machine' })]);
+    await bench.settle(ant, [newSettlement(name, { kind: 'refuse', reason: 'no such machine' })]);
     const { tasks } = await bee.snapshot();
     expect(tasks.names).toEqual([name]);
     expect(tasks.refusedBy(name)).toEqual([ant.token.session]);
