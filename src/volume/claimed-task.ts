@@ -14,6 +14,7 @@ import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import type { PendingEvent } from '../machine/event-batch.ts';
 import type { Outcome, Settled, Settlement } from '../engine/session.ts';
 import type { VolumeOutcome, JournalEntry, StateRead, VolumeSettlement } from './operations.ts';
+import type { VolumeTask } from './volume-task.ts';
 
 /** What did not parse, to be compared with what is there later. */
 export interface PartialFile {
@@ -36,17 +37,6 @@ export interface ReadState {
   readonly events: readonly PendingEvent[];
 }
 
-/** Given to a worker. */
-export interface HandedOut {
-  /** Monotonic, ms: when, and when the worker promises an outcome. */
-  readonly began: number;
-  deadline: number;
-  /** Ends the tick. */
-  readonly abort: () => void;
-  /** The cycle in which other instances were read that it has observed. */
-  observedIn: number | undefined;
-}
-
 export interface ClaimedTask {
   readonly name: string;
   /** ISO 8601, volume time: of the claim. */
@@ -55,13 +45,12 @@ export interface ClaimedTask {
   stage: 'claimed' | 'undecided' | 'deciding' | 'ready' | 'running' | 'finished';
   partial: PartialFile | undefined;
   read: ReadState | undefined;
-  handedOut: HandedOut | undefined;
+  /** The task that the worker has last been given. */
+  handedOut: VolumeTask | undefined;
   step: VolumeSettlement | undefined;
   entry: JournalEntry | undefined;
   /** It was decided by what is not so any more. */
   isOutdated: boolean;
-  /** Tells the worker what has come of its settlement. */
-  onSettled: ((settled: Settled) => void) | undefined;
 }
 
 export function newClaimedTask(name: string, since: string): ClaimedTask {
@@ -75,7 +64,6 @@ export function newClaimedTask(name: string, since: string): ClaimedTask {
     step: undefined,
     entry: undefined,
     isOutdated: false,
-    onSettled: undefined,
   };
 }
 
@@ -190,8 +178,9 @@ export function changeOf(
 ): VolumeOutcome {
   switch (outcome.kind) {
     case 'commit': {
-      const { readSet, ...commit } = outcome;
-      return cycle === undefined || readSet === undefined ? commit : { ...commit, cycle };
+      if (cycle === undefined || outcome.readSet === undefined) return outcome;
+      const { kind, record, rests } = outcome;
+      return { kind, record, ...(rests && { rests }), cycle };
     }
     case 'fail':
       return isForItsFile(outcome, tick) ? withFile(outcome.record, read?.fingerprint) : outcome;

@@ -33,7 +33,7 @@ import type {
 import { PendingTake } from './pending-take.ts';
 import { cycleLength } from './phases/cycle.ts';
 import { refusalChange } from './refusal.ts';
-import { VolumeTask, type Observed } from './volume-task.ts';
+import { VolumeTask, type TaskReader } from './volume-task.ts';
 
 interface QueuePorts {
   readonly clock: Clock;
@@ -49,6 +49,7 @@ export interface QueueOptions {
 const BURST = 1024;
 /** Neither the content of a file nor an errno. */
 const UNREAD = '\0 not read';
+const NO_EVENTS: readonly never[] = [];
 const UNKNOWN_MACHINE = '\0 unknown machine';
 
 export class LocalQueue {
@@ -58,13 +59,11 @@ export class LocalQueue {
   readonly #onFinished: () => void;
   #operations!: VolumeOperations;
   readonly #tasks = new ClaimedTasks();
-  /** By what was handed out: a repeated settlement has the same result. */
-  readonly #settling = new WeakMap<Hold, Promise<Settled>>();
-  readonly #handedOut = new WeakMap<Hold, ClaimedTask>();
   /** Claims that met an error: ours or not, the next try tells. */
   readonly #unsure = new Set<string>();
   #target!: ClaimTarget;
   readonly #pending = new PendingTake();
+  readonly #reader: TaskReader;
   #takes = true;
   /** Other workers may have nothing to do: what they could begin is not kept from them. */
   isScarce = false;
@@ -88,6 +87,14 @@ export class LocalQueue {
     this.#worker = worker;
     this.#options = options;
     this.#onFinished = onFinished;
+    const { when } = this;
+    this.#reader = {
+      get seen() {
+        return when.seen;
+      },
+      observe: (instance) => this.#operations.sensor(instance),
+      history: (name) => this.#operations.history(name),
+    };
   }
 
   set operations(operations: VolumeOperations) {
@@ -238,7 +245,7 @@ export class LocalQueue {
     if (found.kind === 'wait') task.partial = found.partial;
     else if (found.kind === 'change') this.#finish(task, found.change);
     else if (this.#worker.needsSlot(found.read.file)) {
-      task.read = { ...found.read, needsSlot: true, events: [] };
+      task.read = { ...found.read, needsSlot: true, events: NO_EVENTS };
       this.#tasks.move(task, 'ready');
     } else {
       const events = await this.#operations.events(task.name);
@@ -284,32 +291,16 @@ export class LocalQueue {
   }
 
   #toTask(one: ClaimedTask, stage: 'deciding' | 'running'): Task {
-    const observed: Observed = {
-      observe: (instance) => this.#observe(one, instance),
-      history: () => this.#operations.history(one.name),
-    };
     const { session } = this.#operations.token;
-    const task = new VolumeTask(one, session, this.when.cycle, observed);
-    one.handedOut = {
-      began: this.#ports.clock.monotonic(),
-      deadline: Number.POSITIVE_INFINITY,
-      abort: () => task.abort(),
-      observedIn: undefined,
-    };
-    this.#handedOut.set(task, one);
+    const now = this.#ports.clock.monotonic();
+    one.handedOut = new VolumeTask(one, session, this.when.cycle, now, this.#reader);
     this.#tasks.move(one, stage);
-    return task;
-  }
-
-  #observe(task: ClaimedTask, instance: string): StateFile | undefined {
-    if (task.handedOut !== undefined) task.handedOut.observedIn ??= this.when.seen;
-    return this.#operations.sensor(instance);
+    return one.handedOut;
   }
 
   /** See `Session.setDeadline`: a tick that blocks the event loop past its timeout stops the heartbeat too. */
   setDeadline(hold: Hold, at: number): void {
-    const task = this.#handedOut.get(hold);
-    if (task?.handedOut !== undefined) task.handedOut.deadline = at;
+    if (hold instanceof VolumeTask) hold.deadline = at;
     this.#tellDeadline();
   }
 
@@ -323,33 +314,36 @@ export class LocalQueue {
 
   /** What a worker has decided: carried out in the next Update System. */
   finish(settlements: readonly Settlement[]): Promise<Settled[]> {
-    const settled = settlements.map((settlement) => {
-      const known = this.#settling.get(settlement.hold);
-      if (known !== undefined) return known;
-      const promise = this.#finishOne(settlement);
-      this.#settling.set(settlement.hold, promise);
-      return promise;
+    return new Promise((resolve) => {
+      const results: Settled[] = [];
+      let left = settlements.length;
+      if (left === 0) resolve(results);
+      for (const [index, settlement] of settlements.entries()) {
+        this.#finishOne(settlement, (settled) => {
+          results[index] = settled;
+          left -= 1;
+          if (left === 0) resolve(results);
+        });
+      }
     });
-    return Promise.all(settled);
   }
 
-  #finishOne(settlement: Settlement): Promise<Settled> {
-    const task = this.#handedOut.get(settlement.hold);
-    if (task === undefined || !this.#tasks.isHeld(task)) return Promise.resolve('unsure');
-    return new Promise((resolve) => {
-      task.onSettled = resolve;
-      const { outcome, tick } = settlement;
-      if (outcome.kind === 'refuse') {
-        void this.#refuse(task, settlement);
-        return;
-      }
-      const change = this.#changeOf(task, settlement);
-      if (tick !== undefined) this.#target.finished(tick.duration);
-      else if (outcome.kind !== 'fail' && outcome.kind !== 'defer') this.#target.finished(0);
-      this.#finish(task, change, entryOf(task.name, change, settlement, this.#operations));
-      this.#tellDeadline();
-      this.#onFinished();
-    });
+  #finishOne(settlement: Settlement, onSettled: (settled: Settled) => void): void {
+    const { hold, outcome, tick } = settlement;
+    if (!(hold instanceof VolumeTask)) return onSettled('unsure');
+    if (!hold.settle(onSettled)) return;
+    const task = hold.claimed;
+    if (!this.#tasks.isHeld(task) || task.handedOut !== hold) return hold.tell('unsure');
+    if (outcome.kind === 'refuse') {
+      void this.#refuse(task, settlement);
+      return;
+    }
+    const change = this.#changeOf(task, settlement);
+    if (tick !== undefined) this.#target.finished(tick.duration);
+    else if (outcome.kind !== 'fail' && outcome.kind !== 'defer') this.#target.finished(0);
+    this.#finish(task, change, entryOf(task.name, change, settlement, this.#operations));
+    this.#tellDeadline();
+    this.#onFinished();
   }
 
   /** I11: what was observed is of this cycle, or the decision is outdated. */
@@ -386,7 +380,7 @@ export class LocalQueue {
     } catch (error) {
       if (!this.#tasks.isHeld(task)) return;
       this.#readLater(task, error);
-      this.#tell(task, 'outdated');
+      task.handedOut?.tell('outdated');
     }
     this.#onFinished();
   }
@@ -394,12 +388,7 @@ export class LocalQueue {
   #askAgain(task: ClaimedTask, partial: ClaimedTask['partial']): void {
     task.partial = partial;
     this.#tasks.move(task, 'claimed');
-    this.#tell(task, 'outdated');
-  }
-
-  #tell(task: ClaimedTask, settled: Settled): void {
-    task.onSettled?.(settled);
-    task.onSettled = undefined;
+    task.handedOut?.tell('outdated');
   }
 
   #finish(task: ClaimedTask, change: VolumeOutcome, entry?: JournalEntry): void {
@@ -453,7 +442,7 @@ export class LocalQueue {
     this.#tasks.delete(task);
     if (this.#tasks.size === 0) this.#target.work(false);
     if (step.followed) this.#takeSuccessor(step);
-    this.#tell(task, settledOf(step, task.isOutdated));
+    task.handedOut?.tell(settledOf(step, task.isOutdated));
     if (task.handedOut !== undefined) return;
     if (step.change.kind === 'fail') this.unreadable += 1;
     logUnasked(this.#ports.log, step);
@@ -507,7 +496,7 @@ export class LocalQueue {
   /** Forgets everything: for a session that has expired. */
   abandon(): void {
     this.abortTicks();
-    for (const task of this.#tasks.all) this.#tell(task, 'unsure');
+    for (const task of this.#tasks.all) task.handedOut?.tell('unsure');
     this.#tasks.clear();
     this.#unsure.clear();
   }

@@ -18,10 +18,10 @@ export interface DecisionContext {
 /** State and payload of another instance's last state file; undefined where there is none. */
 export function readingOf(
   instance: string,
-  { observe }: Pick<Task, 'observe'>,
+  task: Pick<Task, 'observe'>,
   { registry }: Pick<DecisionContext, 'registry'>,
 ): InstanceSnapshot | undefined {
-  const file = observe(instance);
+  const file = task.observe(instance);
   if (file === undefined) return undefined;
   const resolved = resolveState(registry, file);
   return { state: resolved.ok ? resolved.state : file.state, payload: file.payload };

@@ -86,10 +86,11 @@ export class Library {
    * Lists stored configurations, and learns the machines of observed instances. Call it before tasks are planned; it acts
    * once for each look at the store (`asOf`).
    */
-  async look({ asOf, observe }: Pick<Task, 'asOf' | 'observe'>): Promise<void> {
+  async look(task: Pick<Task, 'asOf' | 'observe'>): Promise<void> {
+    const { asOf } = task;
     if (this.#looked?.asOf === asOf) return this.#looked.done;
     this.#renew();
-    const done = this.#look(observe);
+    const done = this.#look(task);
     this.#looked = { asOf, done };
     try {
       await done;
@@ -106,11 +107,11 @@ export class Library {
 
   #isReady = false;
 
-  async #look(observe: Task['observe']): Promise<void> {
+  async #look(task: Pick<Task, 'observe'>): Promise<void> {
     this.#isReady = false;
     await this.#list();
     for (const instance of sensorsOf(this.#own)) {
-      const file = observe(instance);
+      const file = task.observe(instance);
       if (file === undefined) continue;
       const resolved = resolveState(this.#registry, file, this.#newest);
       if (resolved.ok || resolved.code !== 'unknown-machine') continue;

@@ -30,7 +30,7 @@ export type Plan =
 
 export function plan(task: Task, context: DecisionContext): Plan {
   const { name, file, attempts } = task;
-  if (isDeferred(file, context.now)) return outcome({ kind: 'defer', notBefore: file.notBefore! });
+  if (isDeferred(file, context)) return outcome({ kind: 'defer', notBefore: file.notBefore! });
   const resolved = resolveState(context.registry, file, context.newest);
   if (!resolved.ok) {
     const { code, reason } = resolved;
@@ -76,17 +76,18 @@ const outcome = (decided: Outcome, machine?: string): Plan => ({
   ...(machine !== undefined && { machine }),
 });
 
-function isDeferred({ notBefore }: StateFile, now: string): boolean {
-  return notBefore !== undefined && Date.parse(notBefore) > Date.parse(now);
+/** Reads the time only where it matters. */
+function isDeferred({ notBefore }: StateFile, context: { readonly now: string }): boolean {
+  return notBefore !== undefined && Date.parse(notBefore) > Date.parse(context.now);
 }
 
 /** True if the plan would be a tick; false for an unknown machine or state. */
 export function needsTick(
   file: StateFile,
-  { registry, newest, now }: Pick<DecisionContext, 'registry' | 'newest' | 'now'>,
+  context: Pick<DecisionContext, 'registry' | 'newest' | 'now'>,
 ): boolean {
-  if (isDeferred(file, now)) return false;
-  const resolved = resolveState(registry, file, newest);
+  if (isDeferred(file, context)) return false;
+  const resolved = resolveState(context.registry, file, context.newest);
   return resolved.ok && resolved.kind === 'runnable';
 }
 

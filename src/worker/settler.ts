@@ -9,41 +9,47 @@ const MAX_BATCH_CHARACTERS = 1024 * 1024;
 const FIRST_RETRY_MS = 50;
 const MAX_RETRY_MS = 5000;
 
-interface Waiting {
+/** What the worker knows of a settlement besides. */
+export interface DecidedTask {
   readonly settlement: Settlement;
-  readonly onSettled: (settled: Settled) => void;
+  /** Of its tick, if there was one. */
+  readonly maximumAttempts: number | undefined;
+}
+
+export interface SettlerListener {
+  /** The engine has answered. */
+  onSettled(decided: DecidedTask, settled: Settled): void;
+  /** A call has failed, and is repeated unless the error is a `UserError`. */
+  onError(error: unknown): void;
 }
 
 export class Settler {
   readonly #session: Pick<Session, 'settle' | 'concurrentSettles'>;
   readonly #clock: Clock;
-  readonly #onError: (error: unknown) => void;
-  #waiting: Waiting[] = [];
+  readonly #listener: SettlerListener;
+  #waiting: DecidedTask[] = [];
   #underWay = 0;
   #isScheduled = false;
 
-  /** `onError`: a call has failed, and is repeated unless the error is a `UserError`. */
   constructor(
     session: Pick<Session, 'settle' | 'concurrentSettles'>,
     clock: Clock,
-    onError: (error: unknown) => void,
+    listener: SettlerListener,
   ) {
     this.#session = session;
     this.#clock = clock;
-    this.#onError = onError;
+    this.#listener = listener;
   }
 
-  /** Resolves to the engine's answer. */
-  settle(settlement: Settlement): Promise<Settled> {
-    return new Promise((onSettled) => {
-      this.#waiting.push({ settlement, onSettled });
-      if (this.#isScheduled) return;
-      this.#isScheduled = true;
-      // Outcomes of one turn go together.
-      queueMicrotask(() => {
-        this.#isScheduled = false;
-        this.#flush();
-      });
+  /** No promise for each: many wait at a time, and each would be kept until the engine answers. */
+  settle(decided: DecidedTask): void {
+    this.#waiting.push(decided);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    // Outcomes of one turn go together.
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.#flush();
     });
   }
 
@@ -70,17 +76,17 @@ export class Settler {
   }
 
   /** Never rejects. */
-  async #send(batch: readonly Waiting[]): Promise<void> {
+  async #send(batch: readonly DecidedTask[]): Promise<void> {
     const settlements = batch.map(({ settlement }) => settlement);
     for (let pause = FIRST_RETRY_MS; ; pause = Math.min(2 * pause, MAX_RETRY_MS)) {
       try {
         const settled = await this.#session.settle(settlements);
-        for (const [index, { onSettled }] of batch.entries()) onSettled(settled[index]!);
+        for (const [index, one] of batch.entries()) this.#listener.onSettled(one, settled[index]!);
         return;
       } catch (error) {
-        this.#onError(error);
+        this.#listener.onError(error);
         if (error instanceof UserError) {
-          for (const { onSettled } of batch) onSettled('unsure');
+          for (const one of batch) this.#listener.onSettled(one, 'unsure');
           return;
         }
         await this.#clock.sleep(pause);

@@ -6,20 +6,20 @@
  *   stopping        take nothing more; ticks have `drainMs` to end, then their signals abort
  */
 import type { Engine } from '../engine/engine.ts';
-import type { Session, Settlement, Task, WorkerInfo } from '../engine/session.ts';
+import type { Session, Settled, Settlement, Task, WorkerInfo } from '../engine/session.ts';
 import { sensorsOf } from '../machine/registry.ts';
 import type { DecisionContext } from './decision-context.ts';
 import { Library } from './library.ts';
 import { SettledLog } from './log-settled.ts';
 import { needsTick, plan, type Plan, type PlannedTick } from './plan.ts';
 import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
-import { Settler } from './settler.ts';
+import { Settler, type DecidedTask, type SettlerListener } from './settler.ts';
 import { outcomeOfTick } from './tick-outcome.ts';
 import type { SlotUser } from './concurrency-limit.ts';
 
 type WorkerEngine = Pick<Engine, 'id' | 'configurations' | 'join'>;
 
-export class Worker implements SlotUser {
+export class Worker implements SlotUser, SettlerListener {
   readonly #engine: WorkerEngine;
   readonly #ports: WorkerPorts;
   readonly #options: WorkerOptions;
@@ -35,7 +35,7 @@ export class Worker implements SlotUser {
   readonly #active = new Set<Task>();
   /** Tasks that the engine has not answered for. */
   #underWay = 0;
-  #onSettled: (() => void) | undefined;
+  #onAllSettled: (() => void) | undefined;
   #taking: { readonly limit: number; readonly abort: AbortController } | undefined;
   #isRetaking = false;
   #ending: Summary['end'] | undefined;
@@ -91,9 +91,7 @@ export class Worker implements SlotUser {
     this.#session = await this.#engine.join(this.#info());
     this.#hasJoined = true;
     this.#onJoined();
-    this.#settler = new Settler(this.#session, this.#ports.clock, (error) =>
-      this.#ports.log.warn({ err: error }, 'settle failed, will be repeated'),
-    );
+    this.#settler = new Settler(this.#session, this.#ports.clock, this);
     const onStop = (): void => this.stop();
     stop.addEventListener('abort', onStop, { once: true });
     if (stop.aborted) onStop();
@@ -102,7 +100,7 @@ export class Worker implements SlotUser {
     } finally {
       stop.removeEventListener('abort', onStop);
       await (this.#closed ?? this.#session.close(0));
-      if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#onSettled = resolve));
+      if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#onAllSettled = resolve));
     }
     return { ...this.counts, end: this.#ending ?? 'stopped' };
   }
@@ -117,6 +115,7 @@ export class Worker implements SlotUser {
     const { name, concurrency, capacity, stays } = this.#options;
     const { clock, slots, machines } = this.#ports;
     const library = this.#library;
+    const now = (): string => this.#session.now();
     return {
       name,
       concurrency,
@@ -129,7 +128,9 @@ export class Worker implements SlotUser {
         needsTick(file, {
           registry: library.registry,
           newest: library.newest,
-          now: this.#session.now(),
+          get now() {
+            return now();
+          },
         }),
       runs: (file) => library.runs(file, clock.monotonic()),
     };
@@ -142,8 +143,11 @@ export class Worker implements SlotUser {
       this.#taking = { limit, abort };
       const taken = await this.#session.take(limit, abort.signal);
       this.#taking = undefined;
-      if (taken !== 'drained') for (const task of taken) this.#begin(task);
-      else if (this.#ports.moreToCome?.() !== true) this.#end('empty', Number.POSITIVE_INFINITY);
+      if (taken !== 'drained') {
+        for (const task of taken) this.#begin(task);
+        // Ticks that end at once have ended after this: one call of take does for two.
+        await Promise.resolve();
+      } else if (this.#ports.moreToCome?.() !== true) this.#end('empty', Number.POSITIVE_INFINITY);
     }
   }
 
@@ -175,16 +179,16 @@ export class Worker implements SlotUser {
     try {
       if (!this.#library.hasLooked(task)) await this.#library.look(task);
       const first = plan(task, this.#context(task));
-      await this.#carryOut(
-        task,
-        first.kind === 'unknown' ? await this.#lookFor(task, first) : first,
-      );
+      const planned = first.kind === 'unknown' ? await this.#lookFor(task, first) : first;
+      this.#carryOut(task, planned);
     } catch (error) {
-      this.#ports.log.warn({ err: error, state: task.name }, 'cannot decide; state given back');
-      await this.#settle({ hold: task, outcome: { kind: 'release' } }, task);
+      this.#giveBack(task, error);
     }
-    this.#underWay -= 1;
-    if (this.#underWay === 0) this.#onSettled?.();
+  }
+
+  #giveBack(task: Task, error: unknown): void {
+    this.#ports.log.warn({ err: error, state: task.name }, 'cannot decide; state given back');
+    this.#settle({ hold: task, outcome: { kind: 'release' } }, task);
   }
 
   /** Looks for an unknown machine among the stored ones: it may have been stored a moment ago. */
@@ -195,13 +199,17 @@ export class Worker implements SlotUser {
     return { kind: 'unknown', refusal: { ...first.refusal, stored } };
   }
 
-  #carryOut(task: Task, planned: Plan): Promise<void> {
-    if (planned.kind === 'tick') return this.#tickIfRoom(task, planned);
-    if (planned.kind === 'unknown') {
-      return this.#settle({ hold: task, outcome: { kind: 'refuse', ...planned.refusal } }, task);
+  #carryOut(task: Task, planned: Plan): void {
+    if (planned.kind === 'tick') {
+      if (this.#ticks < this.#ports.slots.limit(this)) void this.#tick(task, planned);
+      // Its machine was learned only after it was handed out as needing no slot.
+      else this.#settle({ hold: task, outcome: { kind: 'release' } }, task);
+    } else if (planned.kind === 'unknown') {
+      this.#settle({ hold: task, outcome: { kind: 'refuse', ...planned.refusal } }, task);
+    } else {
+      const { outcome, machine } = planned;
+      this.#settle({ hold: task, outcome, ...(machine !== undefined && { machine }) }, task);
     }
-    const { outcome, machine } = planned;
-    return this.#settle({ hold: task, outcome, ...(machine !== undefined && { machine }) }, task);
   }
 
   #context({ session }: Task): DecisionContext {
@@ -215,14 +223,7 @@ export class Worker implements SlotUser {
     };
   }
 
-  /** Without a free slot, releases the task: its machine was learned only after it was handed out as needing no slot. */
-  #tickIfRoom(task: Task, planned: PlannedTick): Promise<void> {
-    if (this.#ticks >= this.#ports.slots.limit(this)) {
-      return this.#settle({ hold: task, outcome: { kind: 'release' } }, task);
-    }
-    return this.#tick(task, planned);
-  }
-
+  /** Never rejects. */
   async #tick(task: Task, planned: PlannedTick): Promise<void> {
     const { clock, execute, random, log } = this.#ports;
     const { tick } = planned;
@@ -234,17 +235,23 @@ export class Worker implements SlotUser {
     this.#ticks += 1;
     const result = await execute(tick, task.signal);
     this.#ticks -= 1;
-    const outcome = outcomeOfTick(planned, result, started, this.#context(task), random);
-    const duration = Math.round(clock.monotonic() - began);
-    const settlement = { hold: task, outcome, machine, tick: { started, duration, attempt } };
-    await this.#settle(settlement, task, activity.retry.maximumAttempts);
+    try {
+      const outcome = outcomeOfTick(planned, result, started, this.#context(task), random);
+      const duration = Math.round(clock.monotonic() - began);
+      const settlement = { hold: task, outcome, machine, tick: { started, duration, attempt } };
+      this.#settle(settlement, task, activity.retry.maximumAttempts);
+    } catch (error) {
+      this.#giveBack(task, error);
+    }
   }
 
-  async #settle(settlement: Settlement, task: Task, maximumAttempts?: number): Promise<void> {
-    const settling = this.#settler.settle(settlement);
+  #settle(settlement: Settlement, task: Task, maximumAttempts?: number): void {
+    this.#settler.settle({ settlement, maximumAttempts });
     this.#active.delete(task);
     this.#ports.slots.offer();
-    const settled = await settling;
+  }
+
+  onSettled({ settlement, maximumAttempts }: DecidedTask, settled: Settled): void {
     const { hold, outcome, tick } = settlement;
     if (settled === 'settled' && outcome.kind === 'commit') this.#done += 1;
     if (settled === 'failed') this.#failed += 1;
@@ -257,5 +264,11 @@ export class Worker implements SlotUser {
     };
     this.#settledLog.add(step);
     this.#ports.onSettled?.(step);
+    this.#underWay -= 1;
+    if (this.#underWay === 0) this.#onAllSettled?.();
+  }
+
+  onError(error: unknown): void {
+    this.#ports.log.warn({ err: error }, 'settle failed, will be repeated');
   }
 }

@@ -26,14 +26,15 @@ class Bench {
       new Promise((resolve, reject) => {
         this.calls.push({ settlements, resolve, reject });
       });
-    this.settler = new Settler({ settle, concurrentSettles }, this.clock, (error) =>
-      this.errors.push(error),
-    );
+    this.settler = new Settler({ settle, concurrentSettles }, this.clock, {
+      onSettled: ({ settlement }, settled) => (this.results[settlement.hold.name] = settled),
+      onError: (error) => this.errors.push(error),
+    });
   }
 
   async settle(...settlements: readonly Settlement[]): Promise<void> {
-    for (const one of settlements) {
-      void this.settler.settle(one).then((settled) => (this.results[one.hold.name] = settled));
+    for (const settlement of settlements) {
+      this.settler.settle({ settlement, maximumAttempts: undefined });
     }
     await setImmediate();
   }
