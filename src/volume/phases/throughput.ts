@@ -103,12 +103,16 @@ interface End {
   readonly wait: number;
 }
 
-/** The last MAX_SAMPLES durations, and their sums: each claim and each end of a tick makes a forecast. */
+/** Samples in ascending order. `sums`: at index `n`, the sum of the first `n`. */
+interface Order {
+  readonly sorted: readonly number[];
+  readonly sums: readonly number[];
+}
+
+/** The last MAX_SAMPLES durations. They are sorted by the first forecast after one was added: many ticks may end in between. */
 class Durations {
   readonly #latest: number[] = [];
-  #sorted: readonly number[] = [];
-  /** At index `n`: sum of the first `n` of `#sorted`. */
-  #sums: number[] = [0];
+  #order: Order | undefined;
 
   get size(): number {
     return this.#latest.length;
@@ -117,19 +121,26 @@ class Durations {
   add(duration: number): void {
     if (this.#latest.length === MAX_SAMPLES) this.#latest.shift();
     this.#latest.push(duration);
-    this.#sorted = this.#latest.toSorted((a, b) => a - b);
-    this.#sums = [0];
-    for (const one of this.#sorted) this.#sums.push(this.#sums.at(-1)! + one);
+    this.#order = undefined;
+  }
+
+  #inOrder(): Order {
+    if (this.#order !== undefined) return this.#order;
+    const sorted = this.#latest.toSorted((a, b) => a - b);
+    const sums = [0];
+    for (const one of sorted) sums.push(sums.at(-1)! + one);
+    return (this.#order = { sorted, sums });
   }
 
   /** The end of a tick that has run for `age`, within `horizon`. */
   endWithin(age: number, horizon: number): End {
+    const { sorted, sums } = this.#inOrder();
     const ended = this.#countUpTo(age);
     const ending = this.#countUpTo(age + horizon);
     const count = ending - ended;
-    const tail = horizon / (horizon + Math.max(age, this.#sorted[this.size >> 1]!));
+    const tail = horizon / (horizon + Math.max(age, sorted[this.size >> 1]!));
     const weight = count + tail;
-    const rest = this.#sums[ending]! - this.#sums[ended]! - count * age;
+    const rest = sums[ending]! - sums[ended]! - count * age;
     const wait = (rest + (tail * horizon) / 2) / weight;
     return { probability: weight / (this.size - ended + 1), wait };
   }
@@ -137,15 +148,16 @@ class Durations {
   /** The part of the samples that is no longer than `limit`, and their mean. */
   upTo(limit: number): { readonly share: number; readonly mean: number } {
     const count = this.#countUpTo(limit);
-    return { share: count / this.size, mean: this.#sums[count]! / Math.max(1, count) };
+    return { share: count / this.size, mean: this.#inOrder().sums[count]! / Math.max(1, count) };
   }
 
   /** Samples that are no longer than `limit`, by binary search. */
   #countUpTo(limit: number): number {
+    const { sorted } = this.#inOrder();
     let [low, high] = [0, this.size];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#sorted[middle]! <= limit) low = middle + 1;
+      if (sorted[middle]! <= limit) low = middle + 1;
       else high = middle;
     }
     return low;
