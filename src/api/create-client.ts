@@ -1,6 +1,14 @@
 /** A client in a program: submits instances, sends events, looks at what has become of them. */
 import { randomUUID } from 'node:crypto';
-import type { InstanceStep, Engine, EventResult, SubmitResult } from '../engine/engine.ts';
+import type {
+  Engine,
+  EventResult,
+  InstanceFilter,
+  InstanceStep,
+  ListedInstance,
+  Page,
+  SubmitResult,
+} from '../engine/engine.ts';
 import type { Json } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import { formatStateFile } from '../machine/state-file.ts';
@@ -32,19 +40,13 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface ListFilter {
-  /** NAME of the machine. */
-  readonly machine?: string;
-  readonly state?: string;
-  readonly status?: InstanceStep['flag'];
+/** As `InstanceFilter`; and when to end. */
+export interface ListFilter extends InstanceFilter {
   readonly signal?: AbortSignal;
 }
 
-/** An instance, and where it is. */
-export interface ListedInstance extends InstanceStep {
-  readonly instance: string;
-}
-
+/** Instances that are asked for at a time. */
+const PAGE_INSTANCES = 200;
 /** Milliseconds between two looks: at first, and at most. */
 const FIRST_LOOK_MS = 50;
 const MAX_LOOK_MS = 1000;
@@ -72,11 +74,9 @@ export class Client {
       ...(priority !== undefined && { priority }),
       ...(notBefore !== undefined && { notBefore }),
     };
-    const submitted = await this.#engine.submit(
-      `${instance}.state`,
-      encoder.encode(formatStateFile(file)),
-    );
-    if (submitted !== 'name taken') return submitted;
+    const bytes = encoder.encode(formatStateFile(file));
+    const [submitted] = await this.#engine.submit([{ name: `${instance}.state`, bytes }]);
+    if (submitted !== 'name taken') return submitted!;
     const message = `cannot submit ${instance}: another instance has this name; choose another`;
     throw new UserError('name-taken', message, { instance });
   }
@@ -93,19 +93,16 @@ export class Client {
     options: SendOptions = {},
   ): Promise<EventResult | undefined> {
     const { id = randomUUID(), details, originator, delayMs, graceMs, wait, signal } = options;
-    const sent = await this.#engine.send({
-      to: instance,
-      id,
-      file: {
-        event,
-        ...(details !== undefined && { details }),
-        ...(originator !== undefined && { originator }),
-        timestamp: new Date().toISOString(),
-        ...(delayMs !== undefined && { delay: delayMs }),
-        ...(graceMs !== undefined && { grace: graceMs }),
-      },
-    });
-    if (sent.kind === 'over') return sent;
+    const file = {
+      event,
+      ...(details !== undefined && { details }),
+      ...(originator !== undefined && { originator }),
+      timestamp: new Date().toISOString(),
+      ...(delayMs !== undefined && { delay: delayMs }),
+      ...(graceMs !== undefined && { grace: graceMs }),
+    };
+    const [sent] = await this.#engine.send([{ to: instance, id, file }]);
+    if (sent?.kind === 'over') return sent;
     return wait === true ? poll(() => this.#engine.eventResult(id), signal) : undefined;
   }
 
@@ -140,22 +137,28 @@ export class Client {
     }, signal);
   }
 
-  /** Instances with where they are, in no order. Reads each: on a volume, a file or two for each instance. */
-  async *list(filter: ListFilter = {}): AsyncGenerator<ListedInstance, void> {
-    const { state, status, signal } = filter;
-    for (const instance of await this.#engine.instances()) {
+  /**
+   * Instances that match, in the order of their names. On a volume, a filter by machine or state reads a file of each instance.
+   *
+   * @throws what `signal` is aborted with.
+   */
+  async *list({ signal, ...filter }: ListFilter = {}): AsyncGenerator<ListedInstance, void> {
+    let page: Page = { limit: PAGE_INSTANCES };
+    for (;;) {
       signal?.throwIfAborted();
-      const step = await this.#engine.get(instance);
-      if (step === undefined || !isOfMachine(step, filter.machine)) continue;
-      if (state !== undefined && step.state !== state) continue;
-      if (status === undefined || step.flag === status) yield { instance, ...step };
+      const { instances, next } = await this.#engine.list(filter, page);
+      yield* instances;
+      if (next === undefined) return;
+      page = { limit: PAGE_INSTANCES, after: next };
     }
   }
 
   /** Makes what has failed available again. False if it has not failed. */
   async retry(instance: string): Promise<boolean> {
     const step = await this.#engine.get(instance);
-    return step !== undefined && this.#engine.retry(step.name);
+    if (step === undefined) return false;
+    const [retried] = await this.#engine.retry([step.name]);
+    return retried!;
   }
 
   /** No worker takes anything until `resume`. */
@@ -166,12 +169,6 @@ export class Client {
   resume(): Promise<boolean> {
     return this.#engine.resume();
   }
-}
-
-/** Without a machine of its own, a state file is of the machine that its state names. */
-function isOfMachine(step: InstanceStep, wanted: string | undefined): boolean {
-  if (wanted === undefined) return true;
-  return (step.machine ?? step.state)?.split(':')[0] === wanted.split(':')[0];
 }
 
 async function poll<Value>(

@@ -4,23 +4,27 @@
  */
 import { configurationDifferences } from '../machine/config-difference.ts';
 import { formatEvent, formatEventName } from '../machine/event.ts';
+import { compareCodePoints } from '../machine/order.ts';
 import type { CommitRecord, RejectionRecord } from '../machine/record.ts';
 import { publishedStates } from '../machine/record.ts';
 import { unroutableReason } from '../machine/unroutable.ts';
 import type {
-  InstanceStep,
   ConfigurationName,
   Configurations,
   Engine,
-  Message,
+  NewEvent,
+  NewState,
   SendResult,
+  SubmitResult,
+  WorkerView,
 } from './engine.ts';
-import { MemoryRows, type StateRow } from './memory-rows.ts';
+import { MemoryRows, TickLog, type StateRow } from './memory-rows.ts';
 import { MemorySession, workerOf, type HeldRow } from './memory-session.ts';
+import { countRows, hasFailed, listRows, stepOf } from './memory-views.ts';
 import type { Clock, Random } from './ports.ts';
 import { decideRefusal } from './refusal.ts';
 import type { Hold, Outcome, Refusal, Session, Settled, WorkerInfo } from './session.ts';
-import { checkConfigurationName, checkMessage, checkState } from './validate.ts';
+import { checkConfigurationName, checkEvents, checkStates } from './validate.ts';
 
 export interface MemoryOptions {
   /** Part of every idempotency key. Default: `memory`. */
@@ -41,25 +45,19 @@ export function memoryEngine({ id = 'memory', clock, random, leaseMs }: MemoryOp
   return {
     id,
     configurations: configurationsInMemory(),
-    submit: async (name, bytes) => {
-      checkState(name, bytes);
-      if (rows.add(name, bytes.slice()) === undefined) {
-        const isSame = Buffer.compare(rows.states.get(name)!.bytes, bytes) === 0;
-        return isSame ? 'there already' : 'name taken';
-      }
-      store.serve();
-      return 'submitted';
-    },
-    send: async (message) => store.send(message),
+    submit: async (states, signal) => store.submit(states, signal),
+    send: async (events) => store.send(events),
     eventResult: async (event) => rows.results.get(event),
     get: async (instance) => {
       const last = rows.last(instance);
       return last && stepOf(last);
     },
     history: async (instance) => rows.chain(instance).map(stepOf),
-    instances: async () => rows.instances,
-    failed: async () => [...rows.states.values()].filter(hasFailed).map(({ name }) => name),
-    retry: async (state) => store.retry(state),
+    list: async (filter, page) => listRows(rows, filter, page),
+    counts: async () => countRows(rows),
+    workers: async () => store.workers(),
+    ticks: async (since, page) => store.ticks.read(since, page),
+    retry: async (states) => store.retry(states),
     pause: async () => void (store.isPaused = true),
     resume: async () => store.resume(),
     join: async (worker) => store.join(worker),
@@ -86,41 +84,15 @@ function configurationsInMemory(): Configurations {
   };
 }
 
-const hasFailed = ({ failure, done }: StateRow): boolean =>
-  failure !== undefined && done === undefined;
-
-function stepOf(row: StateRow): InstanceStep {
-  const { name, file, done, failure, holder, tick } = row;
-  const record = done?.record;
-  const open = row.isWaiting ? 'waiting' : 'available';
-  const running = holder === undefined ? open : 'in progress';
-  const flag = done !== undefined ? 'done' : failure === undefined ? running : 'failed';
-  return {
-    name,
-    flag,
-    machine: file.machine,
-    state: file.state,
-    payload: file.payload,
-    worker: done?.worker ?? failure?.worker ?? (holder && workerOf(holder)),
-    started: record?.started ?? tick?.started,
-    duration:
-      record === undefined
-        ? tick?.duration
-        : Date.parse(record.finished) - Date.parse(record.started),
-    attempts: record?.attempts ?? failure?.attempts ?? row.attempts,
-    events: record?.events ?? [],
-    output: record?.output,
-    reason: done === undefined ? failure?.reason : undefined,
-    join: file.join,
-  };
-}
-
 export class MemoryStore {
   readonly clock: Clock;
   readonly leaseMs: number;
   readonly rows: MemoryRows = new MemoryRows();
   readonly sessions: Set<MemorySession> = new Set();
+  readonly ticks: TickLog = new TickLog();
   isPaused = false;
+  /** By instance: the time of the last event that was sent to it, ms. */
+  readonly #sent = new Map<string, number>();
   readonly #random: Random;
   #looks = 0;
 
@@ -147,29 +119,55 @@ export class MemoryStore {
     return joined;
   }
 
-  send(message: Message): SendResult {
-    checkMessage(message);
-    const { to, id, file } = message;
+  submit(states: readonly NewState[], signal: AbortSignal | undefined): SubmitResult[] {
+    checkStates(states);
+    signal?.throwIfAborted();
+    const results = states.map(({ name, bytes }): SubmitResult => {
+      if (this.rows.add(name, bytes.slice(), this.now()) !== undefined) return 'submitted';
+      const isSame = Buffer.compare(this.rows.states.get(name)!.bytes, bytes) === 0;
+      return isSame ? 'there already' : 'name taken';
+    });
+    this.serve();
+    return results;
+  }
+
+  send(events: readonly NewEvent[]): SendResult[] {
+    checkEvents(events);
+    const results = events.map((event) => this.#sendOne(event));
+    this.serve();
+    return results;
+  }
+
+  #sendOne({ to, id, file }: NewEvent): SendResult {
     const result = this.rows.results.get(id);
     if (result !== undefined) return result;
     const { delay = 0 } = file;
     const now = this.clock.now();
-    const time = new Date(Math.floor(now) + delay).toISOString();
+    // Strictly increasing, so that the events of an instance stay in the order in which they were sent.
+    const sent = Math.max(Math.floor(now), (this.#sent.get(to) ?? 0) + 1);
+    this.#sent.set(to, sent);
+    const time = new Date(sent + delay).toISOString();
     const name = formatEventName({ time, isDelayed: delay > 0, id, to });
-    const sent = this.rows.post(name, formatEvent(file), now)!;
-    this.serve();
-    return { kind: 'sent', name: sent.name };
+    return { kind: 'sent', name: this.rows.post(name, formatEvent(file), now)!.name };
   }
 
-  retry(state: string): boolean {
-    const row = this.rows.states.get(state);
-    if (row === undefined || !hasFailed(row)) return false;
-    row.failure = undefined;
-    row.notBefore = undefined;
-    row.refusedBy.clear();
-    this.rows.open(row);
+  retry(states: readonly string[]): boolean[] {
+    const results = states.map((state) => {
+      const row = this.rows.states.get(state);
+      if (row === undefined || !hasFailed(row)) return false;
+      row.failure = undefined;
+      row.notBefore = undefined;
+      row.refusedBy.clear();
+      this.rows.open(row);
+      return true;
+    });
     this.serve();
-    return true;
+    return results;
+  }
+
+  workers(): WorkerView[] {
+    const views = Array.from(this.sessions, (session) => session.view());
+    return views.sort((a, b) => compareCodePoints(a.worker, b.worker));
   }
 
   resume(): boolean {
@@ -220,7 +218,7 @@ export class MemoryStore {
   #publish(row: StateRow, record: CommitRecord | undefined, by: Hold, rests: boolean): void {
     for (const { name, content } of publishedStates(record)) {
       const bytes = encoder.encode(content);
-      const added = this.rows.add(name, bytes);
+      const added = this.rows.add(name, bytes, this.now());
       const isNext = name === record?.next?.name;
       if (added !== undefined) added.isWaiting = isNext && rests;
       const there = this.rows.states.get(name)!;
