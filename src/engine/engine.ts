@@ -61,6 +61,21 @@ export interface ClientApi {
   pause(by: string): Promise<void>;
   /** False if it was not paused. May be repeated. */
   resume(): Promise<boolean>;
+  /**
+   * Undoes steps, so that they run again. Throws `workers-alive` while a session might run what is to be undone, and
+   * `not-reset` for a state that cannot be reset on its own, before anything is changed. Not atomic: after an error or `signal`,
+   * what is left is a run that can go on, or be reset again.
+   */
+  reset(what: ResetFilter, signal?: AbortSignal): Promise<ResetResult>;
+  /**
+   * Hints that something may have changed, from the first `next()` on. A hint may be lost, and may come without a change: look
+   * at times without one, too. Ends when `signal` aborts, or the engine is closed.
+   */
+  watch(signal: AbortSignal): AsyncIterable<ChangeHint>;
+  /** What this store, as it is set up, may lose or refuse; what is known without measuring it. */
+  inspect(): Promise<readonly Caution[]>;
+  /** Releases watchers, timers and connections; sessions are closed before. May be repeated. */
+  close(): Promise<void>;
 }
 
 export interface Engine extends ClientApi {
@@ -151,6 +166,39 @@ export interface EventResult {
   readonly kind: 'over';
   readonly outcome: AppliedEvent | RejectionRecord;
   readonly state?: string;
+}
+
+/** What may have changed. */
+export interface ChangeHint {
+  /** Undefined: anything. */
+  readonly instance?: string;
+}
+
+/** Something that a user should know of a store before relying on it. */
+export interface Caution {
+  /** Stable: programs may compare it. */
+  readonly code: 'in-memory' | 'unsynced' | 'file-system' | 'world-writable' | 'short-phases';
+  /** Sentences: what may happen, and what to do. */
+  readonly message: string;
+}
+
+/** What to undo: steps by name, or all states with one of these statuses. */
+export type ResetFilter =
+  /** Done state files, each with all that followed from it. */
+  | { readonly states: readonly string[] }
+  /** `done`: archived ones, too. `in progress`: holds of sessions that are gone. */
+  | { readonly statuses: readonly ('done' | 'failed' | 'in progress')[] };
+
+/** Names of state files. */
+export interface ResetResult {
+  /** Undone; the first steps among them run again, and the others are gone. */
+  readonly done: readonly string[];
+  /** Those of them that were archived. */
+  readonly archived: readonly string[];
+  /** Available again, without their attempts. */
+  readonly failed: readonly string[];
+  /** Given back. */
+  readonly inProgress: readonly string[];
 }
 
 /** Which instances: those to which all that is given applies. */

@@ -104,6 +104,18 @@ export class MemoryRows {
     row.attempts = [];
   }
 
+  /** The state does not exist any more. */
+  remove(name: string): void {
+    const row = this.states.get(name);
+    if (row === undefined) return;
+    this.close(row);
+    this.states.delete(name);
+    const { instance, step } = parseStateName(name)!;
+    const length = Math.min(step, this.#lengths.get(instance) ?? 0);
+    if (length === 0) this.#lengths.delete(instance);
+    else this.#lengths.set(instance, length);
+  }
+
   isOpen(row: StateRow): boolean {
     return this.#open.get(row.file.priority ?? 0)?.has(row) === true;
   }
@@ -174,6 +186,17 @@ export class MemoryRows {
   /** Stores the final result of an event, which is then no longer pending. */
   conclude(id: string, result: EventResult): void {
     this.results.set(id, result);
+    this.#dequeue(id);
+  }
+
+  /** Removes a pending event, as if it had not been sent. `name`: from `post`. */
+  withdraw(name: string): void {
+    const { id } = parseEventName(name)!;
+    if (this.#pending.get(id)?.name !== name) return;
+    this.#dequeue(id);
+  }
+
+  #dequeue(id: string): void {
     const event = this.#pending.get(id);
     if (event === undefined) return;
     this.#pending.delete(id);

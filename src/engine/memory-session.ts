@@ -121,15 +121,19 @@ export class MemorySession implements Session {
     const holds = [...sessions].flatMap((one) => [...one.#holds.values()]);
     const expiry = Math.min(...holds.map(({ deadline }) => deadline + leaseMs));
     const ms = Math.min(time - clock.now(), expiry - clock.monotonic());
-    this.#alarm?.abort();
-    this.#alarm = undefined;
-    if (ms === Number.POSITIVE_INFINITY) return;
+    this.stopAlarm();
+    if (ms === Number.POSITIVE_INFINITY || this.#store.closing.signal.aborted) return;
     const alarm = new AbortController();
     this.#alarm = alarm;
     void clock.sleep(Math.max(1, ms), alarm.signal).then(() => {
       if (!alarm.signal.aborted) this.serve();
       return undefined;
     });
+  }
+
+  stopAlarm(): void {
+    this.#alarm?.abort();
+    this.#alarm = undefined;
   }
 
   #pick(rows: readonly StateRow[], limit: number, now: number): Task[] {
@@ -178,6 +182,7 @@ export class MemorySession implements Session {
       },
     };
     row.holder = task;
+    this.#store.changed(row.instance);
     const deadline = Number.POSITIVE_INFINITY;
     this.#holds.set(task, { row, task, abort, since: this.now(), deadline, observed });
     return task;
@@ -200,6 +205,7 @@ export class MemorySession implements Session {
     if (held !== undefined && tick !== undefined) held.row.tick = tick;
     this.#settled.set(hold, settled);
     this.#note(settlement, settled);
+    if (held !== undefined) this.#store.changed(held.row.instance);
     return settled;
   }
 

@@ -157,6 +157,21 @@ export class Exercise {
   }
 }
 
+interface ThrownError {
+  readonly code?: string;
+  readonly message: string;
+}
+
+/** Undefined if nothing is thrown. */
+export async function errorOf(act: () => Promise<unknown>): Promise<ThrownError | undefined> {
+  try {
+    await act();
+    return undefined;
+  } catch (error) {
+    return error as ThrownError;
+  }
+}
+
 function infoOf(
   name: string,
   clock: Clock,

@@ -1,24 +1,16 @@
 /** Exercise of `ClientApi`. */
 import type { NewState } from '../engine/engine.ts';
 import type { Session } from '../engine/session.ts';
-import { Exercise, newState, type Expect, type MakeEngine, type TestFramework } from './bench.ts';
+import {
+  errorOf,
+  Exercise,
+  newState,
+  type Expect,
+  type MakeEngine,
+  type TestFramework,
+} from './bench.ts';
 
 const COUNT = { state: 'count', payload: { left: 0 } };
-
-interface ThrownError {
-  readonly code?: string;
-  readonly message: string;
-}
-
-/** Undefined if nothing is thrown. */
-async function errorOf(act: () => Promise<unknown>): Promise<ThrownError | undefined> {
-  try {
-    await act();
-    return undefined;
-  } catch (error) {
-    return error as ThrownError;
-  }
-}
 
 export function exerciseClients({ test, expect }: TestFramework, make: MakeEngine): void {
   test('stores a configuration once, to the byte, and reports differences', async () => {

@@ -1,5 +1,6 @@
 /** The exercise that every engine must pass. For tests; not loaded by a worker. */
 import type { MakeEngine, TestFramework } from './bench.ts';
+import { exerciseAdmin } from './exercise-admin.ts';
 import { exerciseClients } from './exercise-clients.ts';
 import { exerciseLists } from './exercise-lists.ts';
 import { exerciseModel } from './exercise-model.ts';
@@ -19,6 +20,7 @@ export function exerciseEngine(name: string, make: MakeEngine, framework: TestFr
   for (const exercise of [
     exerciseClients,
     exerciseLists,
+    exerciseAdmin,
     exerciseSessions,
     exerciseWorkers,
     exerciseModel,

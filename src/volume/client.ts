@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as breathe } from 'node:timers/promises';
 import type {
+  Caution,
   ClientApi,
   ConfigurationName,
   Configurations,
@@ -11,14 +12,18 @@ import type {
   SendResult,
   SubmitResult,
 } from '../engine/engine.ts';
+import { hintsOf, type Subscribe } from '../engine/hints.ts';
 import type { Clock } from '../engine/ports.ts';
 import { checkConfigurationName, checkEvents, checkStates } from '../engine/validate.ts';
 import { configurationDifferences } from '../machine/config-difference.ts';
+import { parseEventName } from '../machine/event.ts';
+import { parseStateName } from '../machine/name.ts';
 import { pauseVolume, resumeVolume, retryState } from './admin.ts';
 import { isDone } from './archive.ts';
 import { readChain, readLast } from './chain-steps.ts';
 import { getConfiguration, listConfigurations, putConfiguration } from './configurations.ts';
 import { countInstances } from './counts.ts';
+import type { Watch } from './cycle-loop.ts';
 import { ensureDirectory } from './directory.ts';
 import type { Files } from './files.ts';
 import type { HistoryFiles } from './history.ts';
@@ -26,6 +31,7 @@ import { InstanceLists } from './instance-lists.ts';
 import { readTicks } from './journal-pages.ts';
 import type { Layout } from './layout.ts';
 import { eventStatus } from './outcomes.ts';
+import { resetVolume } from './reset.ts';
 import { sendEvents } from './send.ts';
 import { submitState, submitStates, type BatchFiles } from './submit.ts';
 import { WorkerViews } from './worker-views.ts';
@@ -38,7 +44,16 @@ export interface VolumeClientOptions {
   readonly ownClock: boolean;
   /** Milliseconds; undefined before the first worker. */
   readonly leaseMs: number | undefined;
+  /** Undefined: changes are only looked for once a cycle. */
+  readonly watch?: Watch | undefined;
+  /** Of the volume; undefined before the first worker. */
+  readonly cycleMs?: number | undefined;
+  /** Default: nothing is known. */
+  readonly inspect?: () => readonly Caution[];
 }
+
+/** Before the first worker there is no cycle. */
+const DEFAULT_CYCLE_MS = 1000;
 
 export function volumeConfigurations(files: Files, layout: Layout): Configurations {
   return {
@@ -63,7 +78,8 @@ async function put(
 }
 
 export function volumeClient(options: VolumeClientOptions): ClientApi {
-  const { files, layout, clock } = options;
+  const { files, layout, clock, inspect = () => [] } = options;
+  const closing = new AbortController();
   const lists = new InstanceLists(files, layout, () => clock.monotonic());
   const workers = new WorkerViews(options);
   return {
@@ -87,6 +103,10 @@ export function volumeClient(options: VolumeClientOptions): ClientApi {
       await pauseVolume(files, layout, `${JSON.stringify(note)}\n`);
     },
     resume: () => resumeVolume(files, layout),
+    reset: (what, signal) => resetVolume(options, what, signal),
+    watch: (signal) => hintsOf(subscribeTo(options), AbortSignal.any([signal, closing.signal])),
+    inspect: async () => inspect(),
+    close: async () => closing.abort(),
   };
 }
 
@@ -110,6 +130,31 @@ async function submit(
   await files.sync(layout.root);
   signal.throwIfAborted();
   return states.map(({ name }) => results.get(name)!);
+}
+
+/** File events do not tell of everything, and may be lost: each cycle has a hint of its own. */
+function subscribeTo({ clock, watch, cycleMs = DEFAULT_CYCLE_MS }: VolumeClientOptions): Subscribe {
+  return async (note) => {
+    const unwatch = await watch?.((name) => note(instanceOf(name)));
+    const over = new AbortController();
+    const tellEachCycle = async (): Promise<void> => {
+      while (!over.signal.aborted) {
+        await clock.sleep(cycleMs, over.signal);
+        note();
+      }
+    };
+    void tellEachCycle();
+    return async () => {
+      over.abort();
+      await unwatch?.();
+    };
+  };
+}
+
+/** `name`: of a state file, or an event in `events/`. */
+function instanceOf(name: string | undefined): string | undefined {
+  if (name?.startsWith('events/') === true) return parseEventName(name.slice('events/'.length))?.to;
+  return name === undefined ? undefined : parseStateName(name)?.instance;
 }
 
 async function send(

@@ -1,5 +1,5 @@
 /** A volume as an engine. */
-import type { Engine } from '../engine/engine.ts';
+import type { Caution, Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/ports.ts';
 import { volumeClient } from './client.ts';
 import type { LoopOptions, Watch } from './cycle-loop.ts';
@@ -7,6 +7,7 @@ import { openSession, type SessionOptions, type SessionPorts } from './directory
 import type { HistoryFiles } from './history.ts';
 import { Layout } from './layout.ts';
 import type { VolumeOperations } from './operations.ts';
+import { cycleLength } from './phases/cycle.ts';
 import { VolumeSession } from './session.ts';
 
 export interface VolumePorts extends SessionPorts {
@@ -14,6 +15,7 @@ export interface VolumePorts extends SessionPorts {
   readonly log: Log;
   /** Undefined: an idle session lists once a cycle. */
   readonly watch?: Watch | undefined;
+  readonly inspect?: () => readonly Caution[];
 }
 
 /** What `WorkerInfo` says itself. */
@@ -24,10 +26,10 @@ export type VolumeOptions = Omit<SessionOptions, OfWorker> & Omit<LoopOptions, '
 /** A volume that a worker has opened: see `openVolume`. */
 export function volumeEngine(ports: VolumePorts, options: VolumeOptions): Engine {
   const { directory, volume, ownClock = false, freshListings = false } = options;
-  const { clock, log, files, watch } = ports;
-  const layout = new Layout(directory);
+  const { clock, log, watch } = ports;
+  const [layout, cycleMs] = [new Layout(directory), cycleLength(volume.phases)];
   return {
-    ...volumeClient({ files, layout, clock, ownClock, leaseMs: volume.lease }),
+    ...volumeClient({ ...ports, layout, ownClock, leaseMs: volume.lease, cycleMs }),
     id: volume.id,
     join: (worker) => {
       const { name, concurrency, capacity, observes: sensors } = worker;

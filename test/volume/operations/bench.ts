@@ -22,7 +22,7 @@ import { REGISTRY } from './machines.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 export const LEASE_MS = 1000;
-const PHASES: PhaseLengths = { assignment: 40, commitment: 60, update: 120, buffer: 30 };
+export const PHASES: PhaseLengths = { assignment: 40, commitment: 60, update: 120, buffer: 30 };
 export const CYCLE_MS: number = cycleLength(PHASES);
 /** How many quarters of a lease it takes, with a margin, until a session has expired and is recovered. */
 export const RECOVERY_CYCLES = 14;

@@ -2,7 +2,21 @@
 import { describe, expect, test } from 'vitest';
 import { parseEventName } from '../../../src/machine/event.ts';
 import { formatInstant } from '../../../src/volume/phases/volume-clock.ts';
-import { Bench, bytesOf, COUNT, LAMP, LEASE_MS, newSettlement, OPEN } from './bench.ts';
+import { volumeClient } from '../../../src/volume/client.ts';
+import type { Watch } from '../../../src/volume/cycle-loop.ts';
+import {
+  Bench,
+  bytesOf,
+  COUNT,
+  CYCLE_MS,
+  LAMP,
+  LEASE_MS,
+  newSettlement,
+  OPEN,
+  PHASES,
+} from './bench.ts';
+import { DiskVolume } from './disk-volume.ts';
+import { VirtualTime } from './virtual-time.ts';
 
 const OVERLONG_NAME = 'x'.repeat(201);
 const ORDERS = { name: 'orders', version: 'v1' };
@@ -263,4 +277,32 @@ describe('workers', () => {
     const left = await bench.client.workers();
     expect(left.filter(({ isAlive }) => isAlive)).toMatchObject([{ worker: 'bee' }]);
   });
+});
+
+test('watch names the instances of file events, and hints once a cycle without any', async () => {
+  const time = new VirtualTime();
+  const { files, layout } = await DiskVolume.create(time, PHASES, LEASE_MS);
+  let tell: (name?: string) => void = () => undefined;
+  let isWatched = false;
+  const watch: Watch = async (hint) => {
+    [tell, isWatched] = [hint, true];
+    return async () => void (isWatched = false);
+  };
+  const base = { files, layout, clock: time.clock, ownClock: true, leaseMs: LEASE_MS };
+  const client = volumeClient({ ...base, watch, cycleMs: CYCLE_MS });
+  const hints = client.watch(new AbortController().signal)[Symbol.asyncIterator]();
+  const first = hints.next();
+  await new Promise(setImmediate);
+  for (const name of ['a.state-3', 'events/20260101T000000.000Z~id@b', 'a.state-4']) tell(name);
+  expect([await first, await hints.next()].map(({ value }) => value as object)).toEqual([
+    { instance: 'a' },
+    { instance: 'b' },
+  ]);
+  const inCycle = hints.next();
+  await time.pass(CYCLE_MS);
+  expect((await inCycle).value).toEqual({});
+  const last = hints.next();
+  await client.close();
+  expect((await last).done).toBe(true);
+  expect(isWatched).toBe(false);
 });
