@@ -58,6 +58,8 @@ export {
 export {
   createClient,
   type Client,
+  type EventOptions,
+  type EventToSend,
   type ListFilter,
   type NewInstance,
   type SendOptions,
@@ -65,6 +67,8 @@ export {
 export { transition, type TransitionEvent } from './api/transition.ts';
 export type { Decision } from './machine/decide.ts';
 export type {
+  Caution,
+  ChangeHint,
   ClientApi,
   Counts,
   Engine,
@@ -78,6 +82,8 @@ export type {
   NewEvent,
   NewState,
   Page,
+  ResetFilter,
+  ResetResult,
   SendResult,
   SubmitResult,
   TickPage,
