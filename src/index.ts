@@ -58,14 +58,37 @@ export {
 export {
   createClient,
   type Client,
-  type ListedInstance,
+  type EventOptions,
+  type EventToSend,
   type ListFilter,
   type NewInstance,
   type SendOptions,
 } from './api/create-client.ts';
 export { transition, type TransitionEvent } from './api/transition.ts';
 export type { Decision } from './machine/decide.ts';
-export type { InstanceStep, ClientApi, Engine, EventResult } from './engine/engine.ts';
+export type {
+  Caution,
+  ChangeHint,
+  ClientApi,
+  Counts,
+  Engine,
+  EventResult,
+  InstanceFilter,
+  InstanceStatus,
+  InstanceStep,
+  JournalEntry,
+  ListedInstance,
+  InstancePage,
+  NewEvent,
+  NewState,
+  Page,
+  ResetFilter,
+  ResetResult,
+  SendResult,
+  SubmitResult,
+  TickPage,
+  WorkerView,
+} from './engine/engine.ts';
 export type { Log } from './engine/ports.ts';
 export type { Outcome, Session, Settled, Settlement, Task, WorkerInfo } from './engine/session.ts';
 export type { Summary } from './worker/ports.ts';

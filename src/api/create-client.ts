@@ -1,10 +1,23 @@
 /** A client in a program: submits instances, sends events, looks at what has become of them. */
 import { randomUUID } from 'node:crypto';
-import type { InstanceStep, Engine, EventResult, SubmitResult } from '../engine/engine.ts';
+import type {
+  ChangeHint,
+  ClientApi,
+  Counts,
+  EventResult,
+  InstanceFilter,
+  InstanceStep,
+  ListedInstance,
+  NewEvent,
+  NewState,
+  Page,
+  SubmitResult,
+  WorkerView,
+} from '../engine/engine.ts';
 import type { Json } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import { formatStateFile } from '../machine/state-file.ts';
-import { realClock } from './node-ports.ts';
+import { InstanceWaits } from './instance-waits.ts';
 
 export interface NewInstance {
   /** NAME, or NAME:VERSION. */
@@ -18,7 +31,7 @@ export interface NewInstance {
   readonly notBefore?: string;
 }
 
-export interface SendOptions {
+export interface EventOptions {
   /** The idempotency key. Default: a new one. */
   readonly id?: string;
   readonly details?: Json;
@@ -27,34 +40,35 @@ export interface SendOptions {
   readonly delayMs?: number;
   /** Milliseconds that it waits for an instance that does not exist yet. Default: 10,000. */
   readonly graceMs?: number;
+}
+
+export interface EventToSend extends EventOptions {
+  readonly instance: string;
+  readonly event: string;
+}
+
+export interface SendOptions extends EventOptions {
   /** Wait until it is decided. */
   readonly wait?: boolean;
   readonly signal?: AbortSignal;
 }
 
-export interface ListFilter {
-  /** NAME of the machine. */
-  readonly machine?: string;
-  readonly state?: string;
-  readonly status?: InstanceStep['flag'];
+/** As `InstanceFilter`; and when to end. */
+export interface ListFilter extends InstanceFilter {
   readonly signal?: AbortSignal;
 }
 
-/** An instance, and where it is. */
-export interface ListedInstance extends InstanceStep {
-  readonly instance: string;
-}
-
-/** Milliseconds between two looks: at first, and at most. */
-const FIRST_LOOK_MS = 50;
-const MAX_LOOK_MS = 1000;
+/** Instances that are asked for at a time. */
+const PAGE_INSTANCES = 200;
 const encoder = new TextEncoder();
 
 export class Client {
-  readonly #engine: Engine;
+  readonly #engine: ClientApi;
+  readonly #waits: InstanceWaits;
 
-  constructor(engine: Engine) {
+  constructor(engine: ClientApi) {
     this.#engine = engine;
+    this.#waits = new InstanceWaits(engine);
   }
 
   /**
@@ -63,22 +77,22 @@ export class Client {
    * @throws UserError `name-taken` if another instance has this name, `bad-state` with all that is wrong.
    */
   async submit(instance: string, given: NewInstance): Promise<Exclude<SubmitResult, 'name taken'>> {
-    const { machine, state, payload = {}, priority, notBefore } = given;
-    const [name = machine] = machine.split(':');
-    const file = {
-      state: state ?? name,
-      ...((state !== undefined || machine !== name) && { machine }),
-      payload,
-      ...(priority !== undefined && { priority }),
-      ...(notBefore !== undefined && { notBefore }),
-    };
-    const submitted = await this.#engine.submit(
-      `${instance}.state`,
-      encoder.encode(formatStateFile(file)),
-    );
-    if (submitted !== 'name taken') return submitted;
+    const [submitted] = await this.#engine.submit([newState({ instance, ...given })]);
+    if (submitted !== 'name taken') return submitted!;
     const message = `cannot submit ${instance}: another instance has this name; choose another`;
     throw new UserError('name-taken', message, { instance });
+  }
+
+  /**
+   * Submits instances: much faster than one by one. Results are in their order.
+   *
+   * @throws UserError `bad-state` with all that is wrong, before any is submitted; with `signal`, its reason.
+   */
+  submitMany(
+    instances: readonly (NewInstance & { readonly instance: string })[],
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<readonly SubmitResult[]> {
+    return this.#engine.submit(instances.map(newState), signal);
   }
 
   /**
@@ -92,21 +106,22 @@ export class Client {
     event: string,
     options: SendOptions = {},
   ): Promise<EventResult | undefined> {
-    const { id = randomUUID(), details, originator, delayMs, graceMs, wait, signal } = options;
-    const sent = await this.#engine.send({
-      to: instance,
-      id,
-      file: {
-        event,
-        ...(details !== undefined && { details }),
-        ...(originator !== undefined && { originator }),
-        timestamp: new Date().toISOString(),
-        ...(delayMs !== undefined && { delay: delayMs }),
-        ...(graceMs !== undefined && { grace: graceMs }),
-      },
-    });
-    if (sent.kind === 'over') return sent;
-    return wait === true ? poll(() => this.#engine.eventResult(id), signal) : undefined;
+    const { wait, signal, ...more } = options;
+    const sending = newEvent({ instance, event, ...more });
+    const [sent] = await this.#engine.send([sending]);
+    if (sent?.kind === 'over') return sent;
+    if (wait !== true) return undefined;
+    return this.#waits.until(instance, () => this.#engine.eventResult(sending.id), signal);
+  }
+
+  /**
+   * Sends events, those for one instance in the order given. Results are in that order, as those of `send` without `wait`.
+   *
+   * @throws UserError `bad-event`, before any is sent.
+   */
+  async sendMany(events: readonly EventToSend[]): Promise<readonly (EventResult | undefined)[]> {
+    const sent = await this.#engine.send(events.map(newEvent));
+    return sent.map((one) => (one.kind === 'over' ? one : undefined));
   }
 
   /** What has become of an event; undefined while it is pending, or was never sent. */
@@ -133,29 +148,51 @@ export class Client {
     instance: string,
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<InstanceStep> {
-    return poll(async () => {
+    const look = async (): Promise<InstanceStep | undefined> => {
       const step = await this.#engine.get(instance);
       const isOver = step !== undefined && ['done', 'archived', 'failed'].includes(step.flag);
       return isOver ? step : undefined;
-    }, signal);
+    };
+    return this.#waits.until(instance, look, signal);
   }
 
-  /** Instances with where they are, in no order. Reads each: on a volume, a file or two for each instance. */
-  async *list(filter: ListFilter = {}): AsyncGenerator<ListedInstance, void> {
-    const { state, status, signal } = filter;
-    for (const instance of await this.#engine.instances()) {
+  /**
+   * Instances that match, in the order of their names. On a volume, a filter by machine or state reads a file of each instance.
+   *
+   * @throws what `signal` is aborted with.
+   */
+  async *list({ signal, ...filter }: ListFilter = {}): AsyncGenerator<ListedInstance, void> {
+    let page: Page = { limit: PAGE_INSTANCES };
+    for (;;) {
       signal?.throwIfAborted();
-      const step = await this.#engine.get(instance);
-      if (step === undefined || !isOfMachine(step, filter.machine)) continue;
-      if (state !== undefined && step.state !== state) continue;
-      if (status === undefined || step.flag === status) yield { instance, ...step };
+      const { instances, next } = await this.#engine.list(filter, page);
+      yield* instances;
+      if (next === undefined) return;
+      page = { limit: PAGE_INSTANCES, after: next };
     }
+  }
+
+  /** Instances by status, machine and state. On a volume, some of it is estimated: see `Counts`. */
+  counts(): Promise<Counts> {
+    return this.#engine.counts();
+  }
+
+  /** The workers that have joined, with what they hold. */
+  workers(): Promise<readonly WorkerView[]> {
+    return this.#engine.workers();
+  }
+
+  /** Hints that something may have changed, until `signal` aborts. A hint may be lost: look at times without one, too. */
+  watch(signal: AbortSignal): AsyncIterable<ChangeHint> {
+    return this.#engine.watch(signal);
   }
 
   /** Makes what has failed available again. False if it has not failed. */
   async retry(instance: string): Promise<boolean> {
     const step = await this.#engine.get(instance);
-    return step !== undefined && this.#engine.retry(step.name);
+    if (step === undefined) return false;
+    const [retried] = await this.#engine.retry([step.name]);
+    return retried!;
   }
 
   /** No worker takes anything until `resume`. */
@@ -168,25 +205,33 @@ export class Client {
   }
 }
 
-/** Without a machine of its own, a state file is of the machine that its state names. */
-function isOfMachine(step: InstanceStep, wanted: string | undefined): boolean {
-  if (wanted === undefined) return true;
-  return (step.machine ?? step.state)?.split(':')[0] === wanted.split(':')[0];
+function newState({ instance, ...given }: NewInstance & { readonly instance: string }): NewState {
+  const { machine, state, payload = {}, priority, notBefore } = given;
+  const [name = machine] = machine.split(':');
+  const file = {
+    state: state ?? name,
+    ...((state !== undefined || machine !== name) && { machine }),
+    payload,
+    ...(priority !== undefined && { priority }),
+    ...(notBefore !== undefined && { notBefore }),
+  };
+  return { name: `${instance}.state`, bytes: encoder.encode(formatStateFile(file)) };
 }
 
-async function poll<Value>(
-  look: () => Promise<Value | undefined>,
-  signal: AbortSignal | undefined,
-): Promise<Value> {
-  for (let pause = FIRST_LOOK_MS; ; pause = Math.min(2 * pause, MAX_LOOK_MS)) {
-    signal?.throwIfAborted();
-    const found = await look();
-    if (found !== undefined) return found;
-    await realClock.sleep(pause, signal);
-  }
+function newEvent({ instance, event, ...given }: EventToSend): NewEvent {
+  const { id = randomUUID(), details, originator, delayMs, graceMs } = given;
+  const file = {
+    event,
+    ...(details !== undefined && { details }),
+    ...(originator !== undefined && { originator }),
+    timestamp: new Date().toISOString(),
+    ...(delayMs !== undefined && { delay: delayMs }),
+    ...(graceMs !== undefined && { grace: graceMs }),
+  };
+  return { to: instance, id, file };
 }
 
 /** For programs: see `Client`. */
-export function createClient(engine: Engine): Client {
+export function createClient(engine: ClientApi): Client {
   return new Client(engine);
 }

@@ -17,6 +17,7 @@ import { NodeFiles } from '../volume/node-files.ts';
 import { openVolume, readVolume, refuseMounts } from '../volume/open.ts';
 import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../volume/phases/cycle.ts';
 import type { VolumeFile } from '../volume/volume-file.ts';
+import { inspectVolume } from './inspect-volume.ts';
 import { isNetworkFileSystem, realClock, realRandom } from './node-ports.ts';
 import { processIdentity } from './process-identity.ts';
 import { watchVolume } from './watch-volume.ts';
@@ -76,6 +77,8 @@ export async function openVolumeEngine(
       log,
       // File events do not cross the network.
       watch: isNetwork ? undefined : watchVolume(directory, log),
+      inspect: () =>
+        inspectVolume(directory, { isSynced: options.fsync ?? true, phases: volume.phases }),
     },
     {
       directory,

@@ -9,27 +9,23 @@ import {
 } from '../volume/overview.ts';
 import { JournalCounter } from '../volume/journal-counts.ts';
 import { listPending, readPending, stillCounts } from '../volume/pending.ts';
-import { readSigns, silencesByClock, silencesByLooks, type Signs } from '../volume/vitals.ts';
+import { newSilenceMemory, silencesOf, type SilenceMemory } from '../volume/vitals.ts';
 import { openBranches } from './describe-join.ts';
-import { isNetworkFileSystem, realClock } from '../api/node-ports.ts';
-import { buildReport, SILENT_AFTER_LEASES, type StatusReport, type WaitingLine } from './report.ts';
+import { realClock } from '../api/node-ports.ts';
+import { buildReport, type StatusReport, type WaitingLine } from './report.ts';
 import type { OpenedVolume } from './volume.ts';
 
 /** Waiting states, and events of each, that are explained. */
 const MAX_EXPLAINED_WAITS = 20;
-/** Milliseconds between two looks at leases. */
-const LOOK_INTERVAL_MS = 200;
 
 /** Kept between two looks of a live view. */
 export interface LookMemory {
   readonly counter: JournalCounter;
-  signs: Signs | undefined;
-  /** On the monotonic clock, ms. */
-  at: number;
+  readonly silences: SilenceMemory;
 }
 
 export function newMemory(): LookMemory {
-  return { counter: new JournalCounter(), signs: undefined, at: 0 };
+  return { counter: new JournalCounter(), silences: newSilenceMemory() };
 }
 
 export async function look(
@@ -37,14 +33,15 @@ export async function look(
   memory: LookMemory,
   stop: AbortSignal,
 ): Promise<{ readonly overview: Overview; readonly report: StatusReport }> {
-  const { files, layout, volume } = opened;
+  const { files, layout, volume, isNetwork } = opened;
+  const ports = { files, layout, clock: realClock, ownClock: !isNetwork, leaseMs: volume?.lease };
   const overview = await readOverview(files, layout, memory.counter);
   const places = await readPlaces(opened, overview);
   const report = buildReport({
     overview,
     phases: volume?.phases,
     lease: volume?.lease,
-    silences: await silencesOf(opened, overview, memory, stop),
+    silences: await silencesOf(ports, overview.signs, memory.silences, stop),
     now: realClock.now(),
     places,
     unrecorded: await machinesOf(opened, await doneWithout(files, layout, overview)),
@@ -93,44 +90,6 @@ async function oldestOf(
     if (since !== undefined && since < (oldest?.since ?? Infinity)) oldest = { state, since };
   }
   return oldest;
-}
-
-/** On a network file system another clock stamps the leases: looks again, up to two heartbeats later, until all have changed. */
-async function silencesOf(
-  { files, layout, volume }: OpenedVolume,
-  { signs }: Overview,
-  memory: LookMemory,
-  stop: AbortSignal,
-): Promise<Map<string, number>> {
-  if (!isNetwork(layout.root) || volume === undefined) {
-    return silencesByClock(signs, realClock.now());
-  }
-  const before = memory.signs ?? signs;
-  if (memory.signs === undefined) memory.at = realClock.monotonic();
-  const until = memory.at + volume.lease * SILENT_AFTER_LEASES;
-  const isStill = (now: Signs): boolean =>
-    [...now].some(([session, { counter }]) => before.get(session)?.counter === counter);
-  let after: Signs = signs;
-  while (isStill(after) && realClock.monotonic() < until && !stop.aborted) {
-    await realClock.sleep(LOOK_INTERVAL_MS, stop);
-    after = await readSigns(files, layout);
-  }
-  const silences = silencesByLooks(
-    before,
-    after,
-    realClock.monotonic() - memory.at,
-    realClock.now(),
-  );
-  [memory.signs, memory.at] = [after, realClock.monotonic()];
-  return silences;
-}
-
-function isNetwork(directory: string): boolean {
-  try {
-    return isNetworkFileSystem(directory);
-  } catch {
-    return true;
-  }
 }
 
 async function readWaits(

@@ -1,9 +1,10 @@
 /** Builds the report of `status` from what was read, and the time. */
 import type { FailureRecord } from '../machine/record.ts';
 import { momentAt, type Moment, type PhaseLengths } from '../volume/phases/cycle.ts';
-import { compareCodePoints } from '../volume/phases/order.ts';
+import { compareCodePoints } from '../machine/order.ts';
 import type { JournalEntry } from '../volume/operations.ts';
 import type { Overview, InstancePlace } from '../volume/overview.ts';
+import { SILENT_AFTER_LEASES } from '../volume/vitals.ts';
 import type { OpenBranch } from './describe-join.ts';
 
 export interface MachineCounts {
@@ -249,9 +250,6 @@ function countWaiting({ overview, places }: ReportInput): WaitingCount[] {
     .map((one) => ({ ...one, count: Math.round(one.count * scale) }))
     .sort((a, b) => compareCodePoints(a.machine, b.machine) || b.count - a.count);
 }
-
-/** Part of a lease after which a worker is called silent: two of five heartbeats missed. */
-export const SILENT_AFTER_LEASES: number = 2 / 5;
 
 function listWorkers(input: ReportInput): WorkerLine[] {
   const { sessions, registered, tails, inProgress } = input.overview;

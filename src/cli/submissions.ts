@@ -1,33 +1,32 @@
 /** Submits the candidates of `submit` and `up` to a volume. */
 import { setImmediate as breathe } from 'node:timers/promises';
-import { UserError } from '../machine/errors.ts';
+import type { ClientApi, SubmitResult } from '../engine/engine.ts';
 import { problemsOf, type Candidate } from '../engine/validate.ts';
-import type { SubmitResult } from '../engine/engine.ts';
-import { Layout } from '../volume/layout.ts';
-import { NodeFiles } from '../volume/node-files.ts';
-import { readVolume } from '../volume/open.ts';
-import { outcomeOfExisting, submitState, submitStates } from '../volume/submit.ts';
+import { UserError } from '../machine/errors.ts';
+import { outcomeOfExisting } from '../volume/submit.ts';
 import type { Io } from './command.ts';
-import { isNetworkFileSystem } from '../api/node-ports.ts';
+import { openExisting, type OpenedVolume } from './volume.ts';
 
 export interface SubmitOptions {
-  /** Distinguishes temporary names, and instances, from all others. */
-  readonly unique: string;
   /** Submits nothing; the outcomes are those that `submitAll` would have. */
   readonly dryRun?: boolean;
 }
 
-/** Candidates between two checks for signals of a dry run; fewer show no progress. */
+/** Candidates of one call. */
+const BATCH_SIZE = 5000;
+/** Calls that are under way at a time: one is written while another is synced. */
+const CONCURRENT_BATCHES = 2;
+/** Candidates between two checks for signals of a dry run. */
 const CANDIDATES_PER_TURN = 1000;
 
 /**
  * Submits all candidates, none if one of them has a problem; ends early after `stop`. Resolves to the outcomes, by
- * name. Throws `bad-state`, with every problem, and what `readVolume` does.
+ * name. Throws `bad-state`, with every problem, and what `openExisting` does.
  */
 export async function submitAll(
   directory: string,
   candidates: readonly Candidate[],
-  { unique, dryRun = false }: SubmitOptions,
+  { dryRun = false }: SubmitOptions,
   { stop, draw }: Pick<Io, 'stop' | 'draw'>,
 ): Promise<Map<string, SubmitResult>> {
   const problems = problemsOf(candidates);
@@ -36,34 +35,54 @@ export async function submitAll(
       problems,
     });
   }
-  const files = new NodeFiles({ network: isOnNetwork(directory) });
-  const layout = new Layout(directory);
-  await readVolume(files, layout);
-  if (dryRun) return submitNone(files, layout, candidates, stop);
+  const opened = await openExisting(directory);
+  if (dryRun) return submitNone(opened, candidates, stop);
+  const outcomes = new Map<string, SubmitResult>();
   const all = candidates.length.toLocaleString('en');
-  const [only] = candidates;
-  if (only === undefined || stop.aborted) return new Map();
-  const outcomes =
-    candidates.length === 1
-      ? new Map([[only.name, await submitState(files, layout, only, unique)]])
-      : await submitStates(files, layout, candidates, {
-          unique,
-          stop,
-          breathe: async (count) => {
-            draw?.(`${count.toLocaleString('en')} of ${all}`);
-            await breathe();
-          },
-        });
-  if (candidates.length >= CANDIDATES_PER_TURN) draw?.('');
-  // A power cut must not undo a submission that was reported.
-  await files.sync(layout.root);
-  return outcomes;
+  let next = 0;
+  const submitBatches = async (): Promise<void> => {
+    while (next < candidates.length && !stop.aborted) {
+      const batch = candidates.slice(next, next + BATCH_SIZE);
+      next += BATCH_SIZE;
+      await submitBatch(opened.client, batch, outcomes, stop);
+      draw?.(`${outcomes.size.toLocaleString('en')} of ${all}`);
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENT_BATCHES }, submitBatches));
+  draw?.('');
+  return inOrder(candidates, outcomes);
+}
+
+/** Adds the outcomes; none after `stop`, though some may be submitted. */
+async function submitBatch(
+  client: ClientApi,
+  batch: readonly Candidate[],
+  outcomes: Map<string, SubmitResult>,
+  stop: AbortSignal,
+): Promise<void> {
+  try {
+    const results = await client.submit(batch, stop);
+    for (const [index, { name }] of batch.entries()) outcomes.set(name, results[index]!);
+  } catch (error) {
+    if (!stop.aborted || error instanceof UserError) throw error;
+  }
+}
+
+function inOrder(
+  candidates: readonly Candidate[],
+  outcomes: ReadonlyMap<string, SubmitResult>,
+): Map<string, SubmitResult> {
+  return new Map(
+    candidates.flatMap(({ name }) => {
+      const outcome = outcomes.get(name);
+      return outcome === undefined ? [] : [[name, outcome]];
+    }),
+  );
 }
 
 /** The outcomes without the submission. */
 async function submitNone(
-  files: NodeFiles,
-  layout: Layout,
+  { files, layout }: OpenedVolume,
   candidates: readonly Candidate[],
   stop: AbortSignal,
 ): Promise<Map<string, SubmitResult>> {
@@ -75,13 +94,4 @@ async function submitNone(
     outcomes.set(candidate.name, there ?? 'submitted');
   }
   return outcomes;
-}
-
-function isOnNetwork(directory: string): boolean {
-  try {
-    return isNetworkFileSystem(directory);
-  } catch {
-    // The directory does not exist; `readVolume` reports that.
-    return false;
-  }
 }

@@ -3,7 +3,10 @@ import { isDroppedName } from '../machine/dropped.ts';
 import { UserError } from '../machine/errors.ts';
 import { parseEventName } from '../machine/event.ts';
 import { isStateName } from '../machine/name.ts';
+import { isNetworkFileSystem, realClock } from '../api/node-ports.ts';
+import type { ClientApi } from '../engine/engine.ts';
 import { listOrNone } from '../volume/atomic-files.ts';
+import { volumeClient } from '../volume/client.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { readVolume } from '../volume/open.ts';
@@ -17,13 +20,34 @@ export interface OpenedVolume {
   readonly layout: Layout;
   /** Undefined before the first worker. */
   readonly volume: VolumeFile | undefined;
+  /** Other hosts can change it, and their clocks may stamp its files. */
+  readonly isNetwork: boolean;
+  readonly client: ClientApi;
 }
 
 /** Throws `no-volume`, `bad-volume`, `unusable-volume`. */
-async function openExisting(directory: string): Promise<OpenedVolume> {
-  const files = new NodeFiles();
+export async function openExisting(directory: string): Promise<OpenedVolume> {
+  const isNetwork = isOnNetwork(directory);
+  const files = new NodeFiles({ network: isNetwork });
   const layout = new Layout(directory);
-  return { files, layout, volume: await readVolume(files, layout) };
+  const volume = await readVolume(files, layout);
+  const client = volumeClient({
+    files,
+    layout,
+    clock: realClock,
+    ownClock: !isNetwork,
+    leaseMs: volume?.lease,
+  });
+  return { files, layout, volume, isNetwork, client };
+}
+
+/** True also for a directory whose file system cannot be told. */
+function isOnNetwork(directory: string): boolean {
+  try {
+    return isNetworkFileSystem(directory);
+  } catch {
+    return true;
+  }
 }
 
 /**

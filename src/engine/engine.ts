@@ -7,7 +7,7 @@
  * again with the same arguments, and has the effect of one call. A list need not be a snapshot of one moment, unless stated.
  */
 import type { Json } from '../machine/definition.ts';
-import type { EventFile } from '../machine/event.ts';
+import type { EventFile, EventOutcome } from '../machine/event.ts';
 import type { AppliedEvent, Attempt, RejectionRecord } from '../machine/record.ts';
 import type { Joins } from '../machine/state-file.ts';
 import type { Session, WorkerInfo } from './session.ts';
@@ -17,35 +17,65 @@ export interface ClientApi {
   /** Stored configurations of machines. */
   readonly configurations: Configurations;
   /**
-   * Stores a state file: `INSTANCE.state`, or a later one. Atomic: it is stored whole or not at all, and never replaces
-   * another. May be repeated: the same bytes are `there already`, done or not. Throws `bad-state`, with all problems.
+   * Stores state files: `INSTANCE.state`, or a later one. Atomic for each: it is stored whole or not at all, and never replaces
+   * another. Results are in the order of the argument. May be repeated: the same bytes are `there already`, done or not. Throws
+   * `bad-state` with all problems of all files, before anything is stored; two files of one name are a problem. After `signal`
+   * aborts it rejects with its reason, and stores nothing more; what is stored stays.
    */
-  submit(name: string, bytes: Uint8Array): Promise<SubmitResult>;
+  submit(states: readonly NewState[], signal?: AbortSignal): Promise<readonly SubmitResult[]>;
   /**
-   * Sends an event. Atomic. May be repeated: of all events with one id, for any instance, one is applied or refused, and the
-   * others have no effect. Events for one instance are applied in the order of the times at which they are due (without a
-   * delay: sent), to the millisecond, then of their ids. Times are the engine's, not the sender's. Throws `bad-event`.
+   * Sends events. Atomic for each; results are in the order of the argument. May be repeated: of all events with one id, for
+   * any instance, one is applied or refused, and the others have no effect. Events for one instance are applied in the order of
+   * the times at which they are due (without a delay: sent), to the millisecond, then of their ids. Times are the engine's, not
+   * the sender's: events of one call for one instance have strictly increasing ones, so without delays they are applied in the
+   * order given; those of a later call are not earlier. Throws `bad-event`, with the first problem, before anything is sent.
    */
-  send(message: Message): Promise<SendResult>;
+  send(events: readonly NewEvent[]): Promise<readonly SendResult[]>;
   /** Undefined while the event is pending, or if it was never sent. A result never changes. Only reads. */
   eventResult(id: string): Promise<EventResult | undefined>;
   /** The last step of an instance: its present state. Undefined if there is no such instance. */
   get(instance: string): Promise<InstanceStep | undefined>;
   /** The consecutive steps of an instance, from `INSTANCE.state` on; none if there is no such instance. */
   history(instance: string): Promise<InstanceStep[]>;
-  /** Each instance that has a state file, once, in no order. */
-  instances(): Promise<string[]>;
-  /** State files that have failed, in no order. */
-  failed(): Promise<string[]>;
   /**
-   * Makes a failed state available again, without its attempts. False if it has not failed. May be repeated; a repetition
-   * may also forget an attempt that was made in between.
+   * A page of the instances that match, in the order of their names' bytes. Instances that match all the time are on exactly
+   * one of the pages; those that are submitted or change meanwhile may be on one or none.
    */
-  retry(state: string): Promise<boolean>;
+  list(filter: InstanceFilter, page: Page): Promise<InstancePage>;
+  /** Of one moment each, not of the same one. */
+  counts(): Promise<Counts>;
+  /** Sessions that have joined and not left, in the order of their names. A session that has expired may still be among them. */
+  workers(): Promise<readonly WorkerView[]>;
+  /**
+   * A page of the steps that workers have settled, nearly in the order of their ends. `since`: ISO 8601, the store's time:
+   * leaves out steps that ended before. An engine may keep the last steps only. Repeated with the same `after`, a page has
+   * the same entries, as far as they are kept.
+   */
+  ticks(since: string | undefined, page: Page): Promise<TickPage>;
+  /**
+   * Makes failed states available again, without their attempts. Results are in the order of the argument: false for a state
+   * that has not failed. Atomic for each. May be repeated; a repetition may also forget an attempt that was made in between.
+   */
+  retry(states: readonly string[]): Promise<readonly boolean[]>;
   /** No session takes anything until `resume`. May be repeated. `by`: the user that has asked for it, to be shown. */
   pause(by: string): Promise<void>;
   /** False if it was not paused. May be repeated. */
   resume(): Promise<boolean>;
+  /**
+   * Undoes steps, so that they run again. Throws `workers-alive` while a session might run what is to be undone, and
+   * `not-reset` for a state that cannot be reset on its own, before anything is changed. Not atomic: after an error or `signal`,
+   * what is left is a run that can go on, or be reset again.
+   */
+  reset(what: ResetFilter, signal?: AbortSignal): Promise<ResetResult>;
+  /**
+   * Hints that something may have changed, from the first `next()` on. A hint may be lost, and may come without a change: look
+   * at times without one, too. Ends when `signal` aborts, or the engine is closed.
+   */
+  watch(signal: AbortSignal): AsyncIterable<ChangeHint>;
+  /** What this store, as it is set up, may lose or refuse; what is known without measuring it. */
+  inspect(): Promise<readonly Caution[]>;
+  /** Releases watchers, timers and connections; sessions are closed before. May be repeated. */
+  close(): Promise<void>;
 }
 
 export interface Engine extends ClientApi {
@@ -79,14 +109,25 @@ export interface Configurations {
   list(): Promise<ConfigurationName[]>;
 }
 
+/** A state file to submit. The engine does not keep `bytes`. */
+export interface NewState {
+  /** `INSTANCE.state`, or `INSTANCE.state-N`. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** `name taken`: other bytes are stored under this name, and stay. */
 export type SubmitResult = 'submitted' | 'there already' | 'name taken';
+
+/** Of a state file, or of an instance's last one. `archived`: done, and moved out of the way. */
+export type InstanceStatus =
+  'done' | 'archived' | 'failed' | 'in progress' | 'waiting' | 'available';
 
 /** One state file of an instance, with its progress or result. */
 export interface InstanceStep {
   /** The state file's name. */
   readonly name: string;
-  /** `archived`: done, and moved out of the way. */
-  readonly flag: 'done' | 'archived' | 'failed' | 'in progress' | 'waiting' | 'available';
+  readonly flag: InstanceStatus;
   /** NAME or NAME:VERSION, where the state file says so; else its state names the machine. */
   readonly machine: string | undefined;
   /** Undefined if the file does not parse. */
@@ -107,7 +148,8 @@ export interface InstanceStep {
   readonly join: Joins | undefined;
 }
 
-export interface Message {
+/** An event to send. */
+export interface NewEvent {
   /** The instance. */
   readonly to: string;
   /** The idempotency key, of all instances together. */
@@ -124,4 +166,158 @@ export interface EventResult {
   readonly kind: 'over';
   readonly outcome: AppliedEvent | RejectionRecord;
   readonly state?: string;
+}
+
+/** What may have changed. */
+export interface ChangeHint {
+  /** Undefined: anything. */
+  readonly instance?: string;
+}
+
+/** Something that a user should know of a store before relying on it. */
+export interface Caution {
+  /** Stable: programs may compare it. */
+  readonly code: 'in-memory' | 'unsynced' | 'file-system' | 'world-writable' | 'short-phases';
+  /** Sentences: what may happen, and what to do. */
+  readonly message: string;
+}
+
+/** What to undo: steps by name, or all states with one of these statuses. */
+export type ResetFilter =
+  /** Done state files, each with all that followed from it. */
+  | { readonly states: readonly string[] }
+  /** `done`: archived ones, too. `in progress`: holds of sessions that are gone. */
+  | { readonly statuses: readonly ('done' | 'failed' | 'in progress')[] };
+
+/** Names of state files. */
+export interface ResetResult {
+  /** Undone; the first steps among them run again, and the others are gone. */
+  readonly done: readonly string[];
+  /** Those of them that were archived. */
+  readonly archived: readonly string[];
+  /** Available again, without their attempts. */
+  readonly failed: readonly string[];
+  /** Given back. */
+  readonly inProgress: readonly string[];
+}
+
+/** Which instances: those to which all that is given applies. */
+export interface InstanceFilter {
+  /** Undefined: any but `archived`. */
+  readonly status?: InstanceStatus;
+  /** NAME: any version; NAME:VERSION. */
+  readonly machine?: string;
+  readonly state?: string;
+  /** The beginning of the instance's name. */
+  readonly prefix?: string;
+}
+
+/** A part of a list. */
+export interface Page {
+  /** `next` of the page before; undefined: the first page. Of a list of instances, any name will do. */
+  readonly after?: string;
+  /** Entries at most; positive. */
+  readonly limit: number;
+}
+
+/** A page of instances. */
+export interface InstancePage {
+  /** May be fewer than the limit, also none, before the last page: an engine bounds what it reads for one. */
+  readonly instances: readonly ListedInstance[];
+  /** Where the next page begins; undefined after the last one. */
+  readonly next?: string;
+}
+
+/** An instance, as of its last state file. */
+export interface ListedInstance {
+  readonly instance: string;
+  /** The state file's name. */
+  readonly name: string;
+  readonly status: InstanceStatus;
+  /** NAME or NAME:VERSION: where the state file names none, its state does. Undefined if the file is gone, or does not parse. */
+  readonly machine: string | undefined;
+  readonly state: string | undefined;
+  /** ISO 8601, the store's time: when the state was entered. */
+  readonly since: string | undefined;
+}
+
+export interface Counts {
+  /** Instances by status. Exact, but for what `isSampled` says. */
+  readonly statuses: Readonly<Record<InstanceStatus, number>>;
+  /** Instances by machine (NAME or NAME:VERSION), state and status, in no order; without archived ones. */
+  readonly places: readonly PlaceCount[];
+  /** `places`, and the number of archived instances, are estimates from some of the instances. */
+  readonly isSampled: boolean;
+}
+
+export interface PlaceCount {
+  /** Undefined, and so is `state`: instances whose last state file cannot be read. */
+  readonly machine: string | undefined;
+  readonly state: string | undefined;
+  readonly status: InstanceStatus;
+  readonly count: number;
+}
+
+/** A session, as others see it. */
+export interface WorkerView {
+  /** The worker's name. */
+  readonly worker: string;
+  /** `NAME.BOOT`. */
+  readonly session: string;
+  /** False: it has expired, and what it holds is handed out to others. */
+  readonly isAlive: boolean;
+  /** Milliseconds since its last sign of life; undefined if that is not known any more. */
+  readonly silentMs: number | undefined;
+  /** Ticks at a time. */
+  readonly concurrency: number;
+  /** NAME, or NAME:VERSION; see `KnownMachines`. */
+  readonly machines: readonly string[];
+  readonly holds: readonly HoldView[];
+}
+
+/** A state that a session holds. What is undefined its worker has not reported yet. */
+export interface HoldView {
+  /** The state file's name. */
+  readonly name: string;
+  /** The machine that decides, NAME or NAME:VERSION. */
+  readonly machine: string | undefined;
+  /** ISO 8601, the store's time. */
+  readonly since: string | undefined;
+  readonly attempt: number | undefined;
+}
+
+export interface TickPage {
+  readonly ticks: readonly JournalEntry[];
+  /**
+   * Where the next page begins: opaque. There always is one; it also goes on after the last entry, with those that come
+   * later. A page without entries: there are no more at present.
+   */
+  readonly next: string;
+}
+
+/** What an event did, in short; the commit record is complete. */
+export interface JournalEvent {
+  readonly event: string;
+  readonly outcome: EventOutcome;
+  readonly from: string;
+  /** Undefined if it was refused. */
+  readonly to?: string;
+}
+
+/** A tick, or a step that was decided without one. */
+export interface JournalEntry {
+  /** ISO 8601, the store's time. */
+  readonly started: string;
+  /** Milliseconds. */
+  readonly duration: number;
+  readonly state: string;
+  readonly machine: string;
+  readonly worker: string;
+  readonly session: string;
+  /** 0 for a step that events or timers decided, without a tick. */
+  readonly attempt: number;
+  /** The first events that such a step applied; empty if it only set timers. */
+  readonly events?: readonly JournalEvent[];
+  /** `lost`: ticked, but another session's commit counts. */
+  readonly result: 'done' | 'failed' | 'retry' | 'lost' | 'released';
 }

@@ -7,7 +7,7 @@ import { parseStateName, stateName } from '../machine/name.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import { DEFAULT_GRACE_MS } from '../machine/unroutable.ts';
-import type { EventResult } from './engine.ts';
+import type { EventResult, JournalEntry, Page, TickPage } from './engine.ts';
 import type { Hold } from './session.ts';
 
 /** A state file, with its progress or result. */
@@ -16,6 +16,8 @@ export interface StateRow {
   readonly instance: string;
   readonly bytes: Uint8Array;
   readonly file: StateFile;
+  /** ISO 8601: when it was stored. */
+  readonly since: string;
   holder: Hold | undefined;
   /** Its one commit; `record` is undefined if none was written. */
   done: { readonly worker: string; readonly record: CommitRecord | undefined } | undefined;
@@ -60,8 +62,8 @@ export class MemoryRows {
   readonly #pending = new Map<string, EventRow>();
   readonly results: Map<string, EventResult> = new Map();
 
-  /** Returns undefined if the name is taken. Throws for bytes that are not a state file. */
-  add(name: string, bytes: Uint8Array): StateRow | undefined {
+  /** Returns undefined if the name is taken. Throws for bytes that are not a state file. `since`: ISO 8601. */
+  add(name: string, bytes: Uint8Array, since: string): StateRow | undefined {
     if (this.states.has(name)) return undefined;
     const parsed = parseStateFile(bytes);
     if (!parsed.ok) throw new Error(`${name}: ${parsed.reason}`);
@@ -71,6 +73,7 @@ export class MemoryRows {
       instance,
       bytes,
       file: parsed.file,
+      since,
       holder: undefined,
       done: undefined,
       failure: undefined,
@@ -101,6 +104,18 @@ export class MemoryRows {
     row.attempts = [];
   }
 
+  /** The state does not exist any more. */
+  remove(name: string): void {
+    const row = this.states.get(name);
+    if (row === undefined) return;
+    this.close(row);
+    this.states.delete(name);
+    const { instance, step } = parseStateName(name)!;
+    const length = Math.min(step, this.#lengths.get(instance) ?? 0);
+    if (length === 0) this.#lengths.delete(instance);
+    else this.#lengths.set(instance, length);
+  }
+
   isOpen(row: StateRow): boolean {
     return this.#open.get(row.file.priority ?? 0)?.has(row) === true;
   }
@@ -116,7 +131,8 @@ export class MemoryRows {
   }
 
   last(instance: string): StateRow | undefined {
-    return this.chain(instance).at(-1);
+    const length = this.#lengths.get(instance) ?? 0;
+    return length === 0 ? undefined : this.states.get(stateName(instance, length - 1));
   }
 
   /** Rows that may be handed out now, higher priorities first. `now`: milliseconds since the epoch. */
@@ -146,12 +162,13 @@ export class MemoryRows {
 
   /** Adds an event, unless its id is pending or has a result (I10). Returns the pending event with this id. */
   post(name: string, content: string, now: number): EventRow | undefined {
-    const { id, to, time } = parseEventName(name)!;
+    const { id, to, time, isDelayed } = parseEventName(name)!;
     const known = this.#pending.get(id);
     if (known !== undefined || this.results.has(id)) return known;
     const parsed = parseEvent(content);
     const grace = typeof parsed === 'string' ? undefined : parsed.grace;
-    const due = Math.max(Date.parse(time), 0);
+    // The time of an event without a delay only orders it.
+    const due = isDelayed ? Date.parse(time) : now;
     const lapses = Math.max(due, now) + (grace ?? DEFAULT_GRACE_MS);
     const event = { name, id, to, content, due, lapses };
     this.#pending.set(id, event);
@@ -169,6 +186,17 @@ export class MemoryRows {
   /** Stores the final result of an event, which is then no longer pending. */
   conclude(id: string, result: EventResult): void {
     this.results.set(id, result);
+    this.#dequeue(id);
+  }
+
+  /** Removes a pending event, as if it had not been sent. `name`: from `post`. */
+  withdraw(name: string): void {
+    const { id } = parseEventName(name)!;
+    if (this.#pending.get(id)?.name !== name) return;
+    this.#dequeue(id);
+  }
+
+  #dequeue(id: string): void {
     const event = this.#pending.get(id);
     if (event === undefined) return;
     this.#pending.delete(id);
@@ -179,5 +207,36 @@ export class MemoryRows {
 
   get pendingEvents(): Iterable<EventRow> {
     return this.#pending.values();
+  }
+}
+
+/** Steps that a memory engine keeps: the last ones. */
+const MAX_TICKS = 10_000;
+
+/** The last steps, numbered from 1. */
+export class TickLog {
+  #ticks: JournalEntry[] = [];
+  /** Number of the last step that is not kept any more. */
+  #dropped = 0;
+
+  add(entries: readonly JournalEntry[]): void {
+    this.#ticks.push(...entries);
+    if (this.#ticks.length < 2 * MAX_TICKS) return;
+    this.#dropped += this.#ticks.length - MAX_TICKS;
+    this.#ticks = this.#ticks.slice(-MAX_TICKS);
+  }
+
+  /** `since`: ISO 8601. The cursor is the number of the last step that was looked at. */
+  read(since: string | undefined, { after, limit }: Page): TickPage {
+    const from = since === undefined ? Number.NEGATIVE_INFINITY : Date.parse(since);
+    const kept = Math.max(this.#dropped, this.#dropped + this.#ticks.length - MAX_TICKS);
+    let number = Math.max(Number(after ?? 0) || 0, kept);
+    const ticks: JournalEntry[] = [];
+    for (; ticks.length < limit; number += 1) {
+      const tick = this.#ticks[number - this.#dropped];
+      if (tick === undefined) break;
+      if (Date.parse(tick.started) + tick.duration >= from) ticks.push(tick);
+    }
+    return { ticks, next: String(number) };
   }
 }

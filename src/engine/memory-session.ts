@@ -1,6 +1,9 @@
 /** A session of a memory engine: its holds, and its pending call of `take`. */
 import { MAX_BATCH_EVENTS } from '../machine/event-batch.ts';
 import { pastStep } from '../machine/past-step.ts';
+import { machineNamed } from '../machine/state-file.ts';
+import type { WorkerView } from './engine.ts';
+import { entryOf, settledEntry } from './journal-entry.ts';
 import type { MemoryStore } from './memory.ts';
 import type { StateRow } from './memory-rows.ts';
 import type { Hold, Outcome, Session, Settled, Settlement, Task, WorkerInfo } from './session.ts';
@@ -10,6 +13,8 @@ export interface HeldRow {
   readonly row: StateRow;
   readonly task: Task;
   readonly abort: AbortController;
+  /** ISO 8601. */
+  readonly since: string;
   /** Monotonic, ms. */
   deadline: number;
   /** By instance: its last state file when it was observed. */
@@ -44,6 +49,27 @@ export class MemorySession implements Session {
 
   now(): string {
     return this.#store.now();
+  }
+
+  /** One process: it gives signs of life as long as there is anything to ask. */
+  view(): WorkerView {
+    const holds = Array.from(this.#holds.values(), ({ row, since }) => ({
+      name: row.name,
+      machine: machineNamed(row.file),
+      since,
+      attempt: row.attempts.length + 1,
+    }));
+    const { name: worker, concurrency } = this.worker;
+    const { machines } = this.worker.machines();
+    return {
+      worker,
+      session: this.name,
+      isAlive: true,
+      silentMs: 0,
+      concurrency,
+      machines,
+      holds,
+    };
   }
 
   take(limit: number, signal: AbortSignal): Promise<readonly Task[] | 'drained'> {
@@ -95,15 +121,19 @@ export class MemorySession implements Session {
     const holds = [...sessions].flatMap((one) => [...one.#holds.values()]);
     const expiry = Math.min(...holds.map(({ deadline }) => deadline + leaseMs));
     const ms = Math.min(time - clock.now(), expiry - clock.monotonic());
-    this.#alarm?.abort();
-    this.#alarm = undefined;
-    if (ms === Number.POSITIVE_INFINITY) return;
+    this.stopAlarm();
+    if (ms === Number.POSITIVE_INFINITY || this.#store.closing.signal.aborted) return;
     const alarm = new AbortController();
     this.#alarm = alarm;
     void clock.sleep(Math.max(1, ms), alarm.signal).then(() => {
       if (!alarm.signal.aborted) this.serve();
       return undefined;
     });
+  }
+
+  stopAlarm(): void {
+    this.#alarm?.abort();
+    this.#alarm = undefined;
   }
 
   #pick(rows: readonly StateRow[], limit: number, now: number): Task[] {
@@ -152,8 +182,9 @@ export class MemorySession implements Session {
       },
     };
     row.holder = task;
+    this.#store.changed(row.instance);
     const deadline = Number.POSITIVE_INFINITY;
-    this.#holds.set(task, { row, task, abort, deadline, observed });
+    this.#holds.set(task, { row, task, abort, since: this.now(), deadline, observed });
     return task;
   }
 
@@ -170,16 +201,25 @@ export class MemorySession implements Session {
     if (before !== undefined) return before;
     const held = this.#holds.get(hold);
     // The fence: a hold that has expired settles nothing.
-    if (held === undefined) return 'lost';
-    this.#release(held);
-    if (tick !== undefined) held.row.tick = tick;
-    const settled = this.#carryOut(held, outcome);
+    const settled = held === undefined ? 'lost' : this.#carryOut(held, outcome);
+    if (held !== undefined && tick !== undefined) held.row.tick = tick;
     this.#settled.set(hold, settled);
+    this.#note(settlement, settled);
+    if (held !== undefined) this.#store.changed(held.row.instance);
     return settled;
+  }
+
+  #note(settlement: Settlement, settled: Settled): void {
+    const { hold, outcome } = settlement;
+    const by = { token: { session: this.name, worker: workerOf(hold) }, stamp: () => this.now() };
+    const entry = entryOf(hold.name, outcome, settlement, by);
+    const lost = settled === 'lost' || settled === 'outdated';
+    this.#store.ticks.add(settledEntry(entry, { lost }));
   }
 
   #carryOut(held: HeldRow, outcome: Outcome): Settled {
     const { row } = held;
+    this.#release(held);
     if (outcome.kind === 'commit') return this.#store.commit(held, outcome);
     if (outcome.kind === 'refuse') return this.#store.refuse(held, outcome);
     if (outcome.kind === 'fail') {

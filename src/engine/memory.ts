@@ -3,24 +3,34 @@
  * the process.
  */
 import { configurationDifferences } from '../machine/config-difference.ts';
+import { UserError } from '../machine/errors.ts';
 import { formatEvent, formatEventName } from '../machine/event.ts';
+import { parseStateName } from '../machine/name.ts';
+import { compareCodePoints } from '../machine/order.ts';
 import type { CommitRecord, RejectionRecord } from '../machine/record.ts';
 import { publishedStates } from '../machine/record.ts';
 import { unroutableReason } from '../machine/unroutable.ts';
 import type {
-  InstanceStep,
   ConfigurationName,
   Configurations,
   Engine,
-  Message,
+  NewEvent,
+  NewState,
+  ResetFilter,
+  ResetResult,
   SendResult,
+  SubmitResult,
+  WorkerView,
 } from './engine.ts';
-import { MemoryRows, type StateRow } from './memory-rows.ts';
+import { hintsOf, type NoteChange } from './hints.ts';
+import { MemoryRows, TickLog, type StateRow } from './memory-rows.ts';
 import { MemorySession, workerOf, type HeldRow } from './memory-session.ts';
+import { countRows, hasFailed, listRows, stepOf } from './memory-views.ts';
 import type { Clock, Random } from './ports.ts';
 import { decideRefusal } from './refusal.ts';
+import { forkingState, resetProblem } from './reset-problem.ts';
 import type { Hold, Outcome, Refusal, Session, Settled, WorkerInfo } from './session.ts';
-import { checkConfigurationName, checkMessage, checkState } from './validate.ts';
+import { checkConfigurationName, checkEvents, checkStates } from './validate.ts';
 
 export interface MemoryOptions {
   /** Part of every idempotency key. Default: `memory`. */
@@ -33,6 +43,8 @@ export interface MemoryOptions {
 
 const DEFAULT_LEASE_MS = 10_000;
 const ID_DIGITS = 8;
+const IN_MEMORY =
+  'Everything is in the memory of this process, and ends with it. Use another engine for what must outlast it.';
 const encoder = new TextEncoder();
 
 export function memoryEngine({ id = 'memory', clock, random, leaseMs }: MemoryOptions): Engine {
@@ -41,27 +53,32 @@ export function memoryEngine({ id = 'memory', clock, random, leaseMs }: MemoryOp
   return {
     id,
     configurations: configurationsInMemory(),
-    submit: async (name, bytes) => {
-      checkState(name, bytes);
-      if (rows.add(name, bytes.slice()) === undefined) {
-        const isSame = Buffer.compare(rows.states.get(name)!.bytes, bytes) === 0;
-        return isSame ? 'there already' : 'name taken';
-      }
-      store.serve();
-      return 'submitted';
-    },
-    send: async (message) => store.send(message),
+    submit: async (states, signal) => store.submit(states, signal),
+    send: async (events) => store.send(events),
     eventResult: async (event) => rows.results.get(event),
     get: async (instance) => {
       const last = rows.last(instance);
       return last && stepOf(last);
     },
     history: async (instance) => rows.chain(instance).map(stepOf),
-    instances: async () => rows.instances,
-    failed: async () => [...rows.states.values()].filter(hasFailed).map(({ name }) => name),
-    retry: async (state) => store.retry(state),
-    pause: async () => void (store.isPaused = true),
+    list: async (filter, page) => listRows(rows, filter, page),
+    counts: async () => countRows(rows),
+    workers: async () => store.workers(),
+    ticks: async (since, page) => store.ticks.read(since, page),
+    retry: async (states) => store.retry(states),
+    pause: async () => store.pause(),
     resume: async () => store.resume(),
+    reset: async (what) => store.reset(what),
+    watch: (signal) =>
+      hintsOf(
+        async (note) => {
+          store.watchers.add(note);
+          return () => store.watchers.delete(note);
+        },
+        AbortSignal.any([signal, store.closing.signal]),
+      ),
+    inspect: async () => [{ code: 'in-memory', message: IN_MEMORY }],
+    close: async () => store.close(),
     join: async (worker) => store.join(worker),
   };
 }
@@ -86,41 +103,17 @@ function configurationsInMemory(): Configurations {
   };
 }
 
-const hasFailed = ({ failure, done }: StateRow): boolean =>
-  failure !== undefined && done === undefined;
-
-function stepOf(row: StateRow): InstanceStep {
-  const { name, file, done, failure, holder, tick } = row;
-  const record = done?.record;
-  const open = row.isWaiting ? 'waiting' : 'available';
-  const running = holder === undefined ? open : 'in progress';
-  const flag = done !== undefined ? 'done' : failure === undefined ? running : 'failed';
-  return {
-    name,
-    flag,
-    machine: file.machine,
-    state: file.state,
-    payload: file.payload,
-    worker: done?.worker ?? failure?.worker ?? (holder && workerOf(holder)),
-    started: record?.started ?? tick?.started,
-    duration:
-      record === undefined
-        ? tick?.duration
-        : Date.parse(record.finished) - Date.parse(record.started),
-    attempts: record?.attempts ?? failure?.attempts ?? row.attempts,
-    events: record?.events ?? [],
-    output: record?.output,
-    reason: done === undefined ? failure?.reason : undefined,
-    join: file.join,
-  };
-}
-
 export class MemoryStore {
   readonly clock: Clock;
   readonly leaseMs: number;
   readonly rows: MemoryRows = new MemoryRows();
   readonly sessions: Set<MemorySession> = new Set();
+  readonly ticks: TickLog = new TickLog();
+  readonly watchers: Set<NoteChange> = new Set();
+  readonly closing: AbortController = new AbortController();
   isPaused = false;
+  /** By instance: the time of the last event that was sent to it, ms. */
+  readonly #sent = new Map<string, number>();
   readonly #random: Random;
   #looks = 0;
 
@@ -147,41 +140,144 @@ export class MemoryStore {
     return joined;
   }
 
-  send(message: Message): SendResult {
-    checkMessage(message);
-    const { to, id, file } = message;
+  submit(states: readonly NewState[], signal: AbortSignal | undefined): SubmitResult[] {
+    checkStates(states);
+    signal?.throwIfAborted();
+    const results = states.map(({ name, bytes }): SubmitResult => {
+      const added = this.rows.add(name, bytes.slice(), this.now());
+      if (added !== undefined) this.changed(added.instance);
+      if (added !== undefined) return 'submitted';
+      const isSame = Buffer.compare(this.rows.states.get(name)!.bytes, bytes) === 0;
+      return isSame ? 'there already' : 'name taken';
+    });
+    this.serve();
+    return results;
+  }
+
+  send(events: readonly NewEvent[]): SendResult[] {
+    checkEvents(events);
+    const results = events.map((event) => this.#sendOne(event));
+    for (const { to } of events) this.changed(to);
+    this.serve();
+    return results;
+  }
+
+  #sendOne({ to, id, file }: NewEvent): SendResult {
     const result = this.rows.results.get(id);
     if (result !== undefined) return result;
     const { delay = 0 } = file;
     const now = this.clock.now();
-    const time = new Date(Math.floor(now) + delay).toISOString();
+    // Strictly increasing, so that the events of an instance stay in the order in which they were sent.
+    const sent = Math.max(Math.floor(now), (this.#sent.get(to) ?? 0) + 1);
+    this.#sent.set(to, sent);
+    const time = new Date(sent + delay).toISOString();
     const name = formatEventName({ time, isDelayed: delay > 0, id, to });
-    const sent = this.rows.post(name, formatEvent(file), now)!;
-    this.serve();
-    return { kind: 'sent', name: sent.name };
+    return { kind: 'sent', name: this.rows.post(name, formatEvent(file), now)!.name };
   }
 
-  retry(state: string): boolean {
-    const row = this.rows.states.get(state);
-    if (row === undefined || !hasFailed(row)) return false;
-    row.failure = undefined;
-    row.notBefore = undefined;
-    row.refusedBy.clear();
-    this.rows.open(row);
+  retry(states: readonly string[]): boolean[] {
+    const results = states.map((state) => {
+      const row = this.rows.states.get(state);
+      if (row === undefined || !hasFailed(row)) return false;
+      row.failure = undefined;
+      row.notBefore = undefined;
+      row.refusedBy.clear();
+      this.rows.open(row);
+      this.changed(row.instance);
+      return true;
+    });
     this.serve();
-    return true;
+    return results;
+  }
+
+  workers(): WorkerView[] {
+    const views = Array.from(this.sessions, (session) => session.view());
+    return views.sort((a, b) => compareCodePoints(a.worker, b.worker));
+  }
+
+  pause(): void {
+    this.isPaused = true;
+    this.changed();
   }
 
   resume(): boolean {
     const was = this.isPaused;
     this.isPaused = false;
     this.serve();
+    this.changed();
     return was;
   }
 
   /** Serves all sessions: something may have become ready. */
   serve(): void {
     for (const session of this.sessions) session.serve();
+  }
+
+  changed(instance?: string): void {
+    for (const note of this.watchers) note(instance);
+  }
+
+  /** See `ClientApi.reset`. Holds of sessions that are gone have expired already. */
+  reset(what: ResetFilter): ResetResult {
+    const states = 'states' in what ? what.states : [];
+    for (const name of states) this.#checkReset(name);
+    const statuses = 'states' in what ? [] : what.statuses;
+    const isUndone = 'states' in what || statuses.includes('done');
+    if (isUndone && this.sessions.size > 0) {
+      const names = Array.from(this.sessions, ({ name }) => name).join(', ');
+      throw new UserError('workers-alive', `workers are running (${names}); stop them first`);
+    }
+    const rows = [...this.rows.states.values()];
+    const failed = statuses.includes('failed') ? rows.filter(hasFailed) : [];
+    this.retry(failed.map(({ name }) => name));
+    const isDone = ({ done }: StateRow): boolean => done !== undefined;
+    const all = statuses.includes('done') ? rows.filter(isDone).map(({ name }) => name) : states;
+    const undone = new Set<string>();
+    for (const name of all) this.#undo(name, undone);
+    this.changed();
+    return {
+      done: [...undone],
+      archived: [],
+      failed: failed.map(({ name }) => name),
+      inProgress: [],
+    };
+  }
+
+  #checkReset(name: string): void {
+    if (parseStateName(name) === undefined) {
+      throw new UserError('bad-name', `"${name}" is not a valid name of a state file`);
+    }
+    const { done } = this.rows.states.get(name) ?? {};
+    const forking = forkingState(name);
+    const hasForked = this.rows.states.get(forking ?? '')?.done !== undefined;
+    const state = { isDone: done !== undefined, record: done?.record, hasForked };
+    const problem = resetProblem(name, state);
+    if (problem === undefined) return;
+    throw new UserError('not-reset', `cannot reset ${name}: ${problem}`, { name });
+  }
+
+  /** Removes what the step has left, and makes its state available again. */
+  #undo(name: string, undone: Set<string>): void {
+    const row = this.rows.states.get(name);
+    if (row?.done === undefined || undone.has(name)) return;
+    undone.add(name);
+    const { record } = row.done;
+    for (const { name: next } of publishedStates(record)) {
+      this.#undo(next, undone);
+      this.rows.remove(next);
+    }
+    for (const event of record?.emit ?? []) this.rows.withdraw(event.name);
+    for (const { id } of record?.events ?? []) this.rows.results.delete(id);
+    row.done = undefined;
+    row.isWaiting = false;
+    row.notBefore = row.file.notBefore;
+    row.refusedBy.clear();
+    this.rows.open(row);
+  }
+
+  close(): void {
+    this.closing.abort();
+    for (const session of this.sessions) session.stopAlarm();
   }
 
   /** I12, I10: an event that no open state waits for is rejected when its instance has ended, or its grace is over. */
@@ -196,6 +292,7 @@ export class MemoryStore {
       const by = { session, worker, at: this.now() };
       const outcome: RejectionRecord = { flockwork: 1, id, file, ...reason, ...by };
       this.rows.conclude(id, { kind: 'over', outcome });
+      this.changed(to);
     }
   }
 
@@ -220,7 +317,7 @@ export class MemoryStore {
   #publish(row: StateRow, record: CommitRecord | undefined, by: Hold, rests: boolean): void {
     for (const { name, content } of publishedStates(record)) {
       const bytes = encoder.encode(content);
-      const added = this.rows.add(name, bytes);
+      const added = this.rows.add(name, bytes, this.now());
       const isNext = name === record?.next?.name;
       if (added !== undefined) added.isWaiting = isNext && rests;
       const there = this.rows.states.get(name)!;

@@ -6,7 +6,7 @@ import { jsonProblem } from '../machine/json-problem.ts';
 import { machineNameProblem } from '../machine/machine.ts';
 import { instanceProblem, parseStateName } from '../machine/name.ts';
 import { parseStateFile, type ParsedStateFile } from '../machine/state-file.ts';
-import type { ConfigurationName, Message } from './engine.ts';
+import type { ConfigurationName, NewEvent, NewState } from './engine.ts';
 
 /** Characters: a file name may have 255 bytes. */
 const LONGEST = 200;
@@ -29,9 +29,9 @@ export interface Candidate {
   readonly bytes: Uint8Array;
 }
 
-/** Throws `bad-state`. */
-export function checkState(name: string, bytes: Uint8Array): void {
-  const problems = problemsOf([{ name, source: name, bytes }]);
+/** Throws `bad-state`, with all problems of all files. */
+export function checkStates(states: readonly NewState[]): void {
+  const problems = problemsOf(states.map(({ name, bytes }) => ({ name, source: name, bytes })));
   if (problems.length > 0) throw new UserError('bad-state', problems.join('\n  '), { problems });
 }
 
@@ -52,7 +52,11 @@ export function problemsOf(candidates: readonly Candidate[]): string[] {
         ? 'the name has to be INSTANCE.state or INSTANCE.state-N'
         : instanceProblem(instance);
     if (badName !== undefined) problems.push(`${source}: ${badName}`);
-    else if (twin !== undefined) problems.push(`${source}: ${twin} has the same name`);
+    else if (twin !== undefined) {
+      problems.push(
+        `${source}: ${twin === source ? 'it is given twice' : `${twin} has the same name`}`,
+      );
+    }
     if (!parsed.ok) {
       const place = parsed.line === undefined ? '' : `:${parsed.line}:${parsed.column ?? 1}`;
       problems.push(`${source}${place}: ${parsed.reason}`);
@@ -61,8 +65,12 @@ export function problemsOf(candidates: readonly Candidate[]): string[] {
   return problems;
 }
 
-/** Throws `bad-event`. */
-export function checkMessage({ to, id, file }: Message): void {
+/** Throws `bad-event`, with the first problem. */
+export function checkEvents(events: readonly NewEvent[]): void {
+  for (const event of events) checkEvent(event);
+}
+
+function checkEvent({ to, id, file }: NewEvent): void {
   const { delay = 0, grace = 0, details = null } = file;
   const badInstance = instanceProblem(to);
   const badDetails = jsonProblem(details, 'details');

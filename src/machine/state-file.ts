@@ -183,6 +183,16 @@ export function formatStateFile(file: StateFile): string {
   return byteLength(indented) <= MAX_STATE_BYTES ? indented : `${JSON.stringify(file)}\n`;
 }
 
+/** NAME or NAME:VERSION. A state file without a machine is of the machine that its state names. */
+export function machineNamed({ machine, state }: Pick<StateFile, 'machine' | 'state'>): string {
+  return machine ?? state;
+}
+
+/** `wanted`: NAME, for any version, or NAME:VERSION. */
+export function isOfMachine(machine: string | undefined, wanted: string): boolean {
+  return machine === wanted || machine?.split(':')[0] === wanted;
+}
+
 /** In UTF-8. */
 export function byteLength(text: string): number {
   return new TextEncoder().encode(text).length;

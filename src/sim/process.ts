@@ -16,7 +16,7 @@ import { ConcurrencyLimit } from '../worker/concurrency-limit.ts';
 import { Worker } from '../worker/worker.ts';
 import { VolumeSession } from '../volume/session.ts';
 import type { Watch } from '../volume/cycle-loop.ts';
-import { volumeConfigurations } from '../volume/engine.ts';
+import { volumeConfigurations } from '../volume/client.ts';
 import { SimFiles, type Caller } from './client.ts';
 import { Prng } from './prng.ts';
 import { Disk, failure } from './disk.ts';

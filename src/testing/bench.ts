@@ -1,5 +1,12 @@
 /** The exercise of an engine: its bench, a session driven by hand, and what it needs of a test framework (such as vitest). */
-import type { Engine } from '../engine/engine.ts';
+import type {
+  Engine,
+  InstanceFilter,
+  ListedInstance,
+  NewState,
+  SendResult,
+  SubmitResult,
+} from '../engine/engine.ts';
 import type { Clock } from '../engine/ports.ts';
 import type { Hold, Session, Settlement, Task, WorkerInfo } from '../engine/session.ts';
 import type { Json } from '../machine/definition.ts';
@@ -42,6 +49,12 @@ const MAX_OPERATION_MS = 120_000;
 const PASS_STEP_MS = 20;
 const encoder = new TextEncoder();
 
+/** The first state of an instance. `file`: its text, or a value. */
+export function newState(instance: string, file: unknown): NewState {
+  const text = typeof file === 'string' ? file : JSON.stringify(file);
+  return { name: `${instance}.state`, bytes: encoder.encode(text) };
+}
+
 /** Plays a worker by hand. */
 export class Exercise {
   readonly bench: EngineBench;
@@ -73,13 +86,34 @@ export class Exercise {
     return this.until(this.engine.join(infoOf(name, this.bench.clock, more)));
   }
 
-  submit(instance: string, file: unknown): Promise<string> {
-    const bytes = encoder.encode(typeof file === 'string' ? file : JSON.stringify(file));
-    return this.until(this.engine.submit(`${instance}.state`, bytes));
+  async submit(instance: string, file: unknown): Promise<SubmitResult> {
+    const [result] = await this.until(this.engine.submit([newState(instance, file)]));
+    return result!;
   }
 
-  send(to: string, id: string, file: Partial<EventFile> = {}): Promise<{ readonly kind: string }> {
-    return this.until(this.engine.send({ to, id, file: { event: 'press', ...file } }));
+  async send(to: string, id: string, file: Partial<EventFile> = {}): Promise<SendResult> {
+    const event = { to, id, file: { event: 'press', ...file } };
+    const [result] = await this.until(this.engine.send([event]));
+    return result!;
+  }
+
+  /** All pages of a list, one after the other. */
+  async list(filter: InstanceFilter = {}, limit: number = 100): Promise<ListedInstance[]> {
+    const all: ListedInstance[] = [];
+    let after: string | undefined;
+    do {
+      const page = { limit, ...(after !== undefined && { after }) };
+      const { instances, next } = await this.until(this.engine.list(filter, page));
+      if (instances.length > limit) throw new Error(`expected at most ${limit} instances`);
+      all.push(...instances);
+      after = next;
+    } while (after !== undefined);
+    return all;
+  }
+
+  /** State files that have failed, in the order of their instances. */
+  async failed(): Promise<string[]> {
+    return (await this.list({ status: 'failed' })).map(({ name }) => name);
   }
 
   /** Takes tasks until there are `count`. Throws if the engine is drained before. */
@@ -120,6 +154,21 @@ export class Exercise {
   async chain(instance: string): Promise<string[]> {
     const steps = await this.engine.history(instance);
     return steps.map(({ state, flag }) => `${state} ${flag}`);
+  }
+}
+
+interface ThrownError {
+  readonly code?: string;
+  readonly message: string;
+}
+
+/** Undefined if nothing is thrown. */
+export async function errorOf(act: () => Promise<unknown>): Promise<ThrownError | undefined> {
+  try {
+    await act();
+    return undefined;
+  } catch (error) {
+    return error as ThrownError;
   }
 }
 

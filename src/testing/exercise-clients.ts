@@ -1,18 +1,16 @@
 /** Exercise of `ClientApi`. */
+import type { NewState } from '../engine/engine.ts';
 import type { Session } from '../engine/session.ts';
-import { Exercise, type Expect, type MakeEngine, type TestFramework } from './bench.ts';
+import {
+  errorOf,
+  Exercise,
+  newState,
+  type Expect,
+  type MakeEngine,
+  type TestFramework,
+} from './bench.ts';
 
-const encoder = new TextEncoder();
-const bytesOf = (file: unknown): Uint8Array => encoder.encode(JSON.stringify(file));
-
-async function codeOf(act: () => Promise<unknown>): Promise<unknown> {
-  try {
-    await act();
-    return undefined;
-  } catch (error) {
-    return (error as { code?: unknown }).code;
-  }
-}
+const COUNT = { state: 'count', payload: { left: 0 } };
 
 export function exerciseClients({ test, expect }: TestFramework, make: MakeEngine): void {
   test('stores a configuration once, to the byte, and reports differences', async () => {
@@ -28,49 +26,127 @@ export function exerciseClients({ test, expect }: TestFramework, make: MakeEngin
     expect(await engine.configurations.get(key)).toBe(text);
     expect(await engine.configurations.list()).toEqual([key]);
     const bad = { name: '../door', version: '1' };
-    expect(await codeOf(() => engine.configurations.put(bad, text))).toBe('bad-configuration-name');
+    const error = await errorOf(() => engine.configurations.put(bad, text));
+    expect(error?.code).toBe('bad-configuration-name');
   });
 
-  test('submits a state file whole, once, and never over another', async () => {
+  test('submits state files whole, once, and never over others', async () => {
     const { engine } = await make();
-    const [one, other] = [bytesOf({ state: 'count', payload: 1 }), bytesOf({ state: 'count' })];
-    expect(await engine.submit('a.state', one)).toBe('submitted');
-    expect(await engine.submit('a.state', one)).toBe('there already');
-    expect(await engine.submit('a.state', other)).toBe('name taken');
+    const [one, other] = [newState('a', { state: 'count', payload: 1 }), newState('a', COUNT)];
+    expect(await engine.submit([])).toEqual([]);
+    expect(await engine.submit([one])).toEqual(['submitted']);
+    expect(await engine.submit([one])).toEqual(['there already']);
+    expect(await engine.submit([newState('b', COUNT), other, newState('c', COUNT)])).toEqual([
+      'submitted',
+      'name taken',
+      'submitted',
+    ]);
+    // Repeated, as if its reply had been lost.
+    expect(await engine.submit([newState('b', COUNT), other, newState('c', COUNT)])).toEqual([
+      'there already',
+      'name taken',
+      'there already',
+    ]);
     expect(await engine.get('a')).toMatchObject({ name: 'a.state', payload: 1 });
-    expect(await codeOf(() => engine.submit('b.state', bytesOf({ colour: 1 })))).toBe('bad-state');
-    expect(await codeOf(() => engine.submit('../b.state', one))).toBe('bad-state');
-    expect(await engine.instances()).toEqual(['a']);
+  });
+
+  test('submits no state of a batch in which one is bad, and names it', async () => {
+    const exercise = new Exercise(await make());
+    const { engine } = exercise;
+    const good = newState('good', COUNT);
+    const bad: NewState[][] = [
+      [good, newState('wrong', { colour: 1 })],
+      [good, newState('../wrong', COUNT)],
+      [good, newState('wrong', COUNT), newState('wrong', COUNT)],
+    ];
+    for (const states of bad) {
+      const error = await errorOf(() => engine.submit(states));
+      expect(error?.code).toBe('bad-state');
+      expect(error?.message.includes('wrong')).toBe(true);
+    }
+    expect(await exercise.list()).toEqual([]);
+  });
+
+  test('submits nothing after its signal, and rejects with its reason', async () => {
+    const exercise = new Exercise(await make());
+    const signal = AbortSignal.abort(new Error('enough'));
+    const states = [newState('a', COUNT), newState('b', COUNT)];
+    const error = await errorOf(() => exercise.engine.submit(states, signal));
+    expect(error?.message).toBe('enough');
+    expect(await exercise.list()).toEqual([]);
   });
 
   test('keeps one of many concurrent submissions of one name', async () => {
     const { engine } = await make();
     const results = await Promise.all(
       Array.from({ length: 8 }, (_, payload) =>
-        engine.submit('a.state', bytesOf({ state: 'count', payload })),
+        engine.submit([newState('a', { state: 'count', payload }), newState(`b${payload}`, COUNT)]),
       ),
     );
-    expect(results.filter((result) => result === 'submitted').length).toBe(1);
-    expect(results.filter((result) => result === 'name taken').length).toBe(7);
+    const ofA = results.map(([result]) => result);
+    expect(ofA.filter((result) => result === 'submitted').length).toBe(1);
+    expect(ofA.filter((result) => result === 'name taken').length).toBe(7);
+    expect(results.every(([, result]) => result === 'submitted')).toBe(true);
   });
 
   test('returns no step, history or result for what does not exist', async () => {
-    const { engine } = await make();
+    const exercise = new Exercise(await make());
+    const { engine } = exercise;
     expect(await engine.get('nothing')).toBe(undefined);
     expect(await engine.history('nothing')).toEqual([]);
     expect(await engine.eventResult('nothing')).toBe(undefined);
-    expect(await engine.instances()).toEqual([]);
-    expect(await engine.failed()).toEqual([]);
-    expect(await engine.retry('nothing.state')).toBe(false);
+    expect(await engine.list({}, { limit: 1 })).toEqual({ instances: [] });
+    expect(await engine.workers()).toEqual([]);
+    expect((await engine.ticks(undefined, { limit: 1 })).ticks).toEqual([]);
+    expect((await engine.counts()).places).toEqual([]);
+    expect(await engine.retry(['nothing.state', 'nothing.state-1'])).toEqual([false, false]);
+    expect(await engine.retry([])).toEqual([]);
     expect(await engine.resume()).toBe(false);
+  });
+
+  test('applies the events of one call in the order given, each once', async () => {
+    const exercise = new Exercise(await make());
+    const { engine } = exercise;
+    for (const name of ['lamp', 'other']) await exercise.submit(name, { state: 'lamp' });
+    const session = await exercise.join('ant', { stays: true });
+    for (const task of await exercise.take(session, 2, 0)) {
+      await exercise.settle(session, { hold: task, outcome: { kind: 'wait' } });
+    }
+    // Ids in another order than the events.
+    const ids = ['z', 'm', 'a', 'y', 'b', 'x'];
+    const events = ids.map((id, index) => ({
+      to: index === 2 ? 'other' : 'lamp',
+      id,
+      file: { event: 'press' },
+    }));
+    const sent = await exercise.until(engine.send(events));
+    expect(sent.map(({ kind }) => kind)).toEqual(ids.map(() => 'sent'));
+    // Repeated, as if its reply had been lost: the first of each id counts.
+    await exercise.until(engine.send(events));
+    await exercise.send('lamp', 'a-last');
+    const tasks = await exercise.take(session, 2, 0);
+    const handedOut = (instance: string): string[] => {
+      const task = tasks.find(({ name }) => name === `${instance}.state`);
+      return [...new Set(task!.events.map(({ id }) => id))];
+    };
+    expect(handedOut('lamp')).toEqual(['z', 'm', 'y', 'b', 'x', 'a-last']);
+    expect(handedOut('other')).toEqual(['a']);
+  });
+
+  test('sends no event of a batch in which one is bad', async () => {
+    const exercise = new Exercise(await make());
+    const { engine } = exercise;
+    const good = { to: 'nowhere', id: 'good', file: { event: 'press', grace: 0 } };
+    const bad = { ...good, to: 'a/b' };
+    expect((await errorOf(() => engine.send([good, bad])))?.code).toBe('bad-event');
+    const session = await exercise.join('ant', { stays: true });
+    await exercise.takeWithin(session, 1, 2000);
+    expect(await engine.eventResult('good')).toBe(undefined);
   });
 
   test('rejects an event without an instance when its grace is over, and sends it once', async () => {
     const exercise = new Exercise(await make());
     const { engine } = exercise;
-    expect(await codeOf(() => engine.send({ to: 'a/b', id: 'x', file: { event: 'press' } }))).toBe(
-      'bad-event',
-    );
     expect((await exercise.send('nowhere', 'x', { grace: 500 })).kind).toBe('sent');
     expect(await engine.eventResult('x')).toBe(undefined);
     const session = await exercise.join('ant', { stays: true });

@@ -2,6 +2,7 @@
  * Random calls of three sessions, compared with a model: which states are done or failed, which attempts were counted. The
  * model does not predict which session takes which state, only what holds afterwards.
  */
+import type { InstanceStatus } from '../engine/engine.ts';
 import type { Session, Settlement, Task } from '../engine/session.ts';
 import { commitOf, Exercise, failureOf, type MakeEngine, type TestFramework } from './bench.ts';
 
@@ -20,6 +21,10 @@ function randomOf(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** A session may take a state at any time. */
+const openOr = (status: InstanceStatus): string =>
+  status === 'available' || status === 'in progress' ? 'open' : status;
 
 interface Model {
   /** Number of commits by instance. */
@@ -71,11 +76,31 @@ export function exerciseModel({ test, expect }: TestFramework, make: MakeEngine)
         } else if (dice < 0.9 && held.size > 0) await settle(pick([...held.keys()]));
         else {
           const state = pick([...model.failed, 'nothing.state']);
-          expect(await exercise.engine.retry(state)).toBe(model.failed.delete(state));
+          const all = [state, 'nothing.state-1'];
+          const results = [model.failed.delete(state), false];
+          expect(await exercise.engine.retry(all)).toEqual(results);
         }
       }
       for (const task of held.keys()) await settle(task);
-      expect((await exercise.engine.failed()).toSorted()).toEqual([...model.failed].toSorted());
+      expect((await exercise.failed()).toSorted()).toEqual([...model.failed].toSorted());
+      const listed = await exercise.list({}, 1 + Math.floor(random() * 4));
+      expect(listed.map(({ instance }) => instance)).toEqual([...model.commits.keys()].toSorted());
+      for (const { instance, name, status } of listed) {
+        const last = await exercise.engine.get(instance);
+        expect({ name, status: openOr(status) }).toEqual({
+          name: last!.name,
+          status: openOr(last!.flag),
+        });
+        expect(status === 'failed').toBe(model.failed.has(name));
+      }
+      const { statuses } = await exercise.engine.counts();
+      expect({ ...statuses, open: statuses.available + statuses['in progress'] }).toMatchObject({
+        done: 0,
+        waiting: 0,
+        archived: 0,
+        failed: model.failed.size,
+        open: model.commits.size - model.failed.size,
+      });
       for (const [instance, commits] of model.commits) {
         const done = (await exercise.engine.history(instance)).filter(
           ({ flag }) => flag === 'done',

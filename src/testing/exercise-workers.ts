@@ -98,7 +98,7 @@ export function exerciseWorkers({ test, expect }: TestFramework, make: MakeEngin
     await exercise.submit('trip', { state: 'team' });
     const running = ['ant', 'bee'].map((name) => start(exercise, name));
     await exercise.until(Promise.all(running.map(({ summary }) => summary)));
-    expect(await exercise.engine.failed()).toEqual([]);
+    expect(await exercise.failed()).toEqual([]);
     expect(await exercise.engine.get('trip')).toMatchObject({
       flag: 'done',
       output: { left: 'worked 0', right: 'worked 1', other: 'counted' },

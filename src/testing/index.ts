@@ -1,6 +1,8 @@
 /** The exercise that every engine must pass. For tests; not loaded by a worker. */
 import type { MakeEngine, TestFramework } from './bench.ts';
+import { exerciseAdmin } from './exercise-admin.ts';
 import { exerciseClients } from './exercise-clients.ts';
+import { exerciseLists } from './exercise-lists.ts';
 import { exerciseModel } from './exercise-model.ts';
 import { exerciseSessions } from './exercise-sessions.ts';
 import { exerciseWorkers } from './exercise-workers.ts';
@@ -15,6 +17,13 @@ export type { EngineBench, Expect, MakeEngine, TestFramework } from './bench.ts'
 export function exerciseEngine(name: string, make: MakeEngine, framework: TestFramework): void {
   const { expect } = framework;
   const test: TestFramework['test'] = (what, body) => framework.test(`${name}: ${what}`, body);
-  for (const exercise of [exerciseClients, exerciseSessions, exerciseWorkers, exerciseModel])
+  for (const exercise of [
+    exerciseClients,
+    exerciseLists,
+    exerciseAdmin,
+    exerciseSessions,
+    exerciseWorkers,
+    exerciseModel,
+  ])
     exercise({ test, expect }, make);
 }

@@ -1,6 +1,7 @@
 /** Operations that a user runs on a volume: retry, reset, pause, resume. */
 import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
 import { publishedStates, parseCommitRecord } from '../machine/record.ts';
+import { forkingState, resetProblem } from '../engine/reset-problem.ts';
 import { isArchived, readDoneFlag } from './archive.ts';
 import { removeAttempts } from './attempts.ts';
 import {
@@ -65,24 +66,18 @@ export async function resetDone(
 }
 
 /** Why this state cannot be reset on its own; undefined if it can. */
-export async function resetProblem(
+export async function resetProblemOf(
   files: Files,
   layout: Layout,
   name: string,
 ): Promise<string | undefined> {
   const text = await readDoneFlag(files, layout, name);
-  if (text === undefined) {
-    return 'it is not done; flockwork show prints its status, and flockwork retry makes a failed state available again';
-  }
-  const { instance, step } = parseStateName(name)!;
-  const forking = originName(stateName(instance, 0));
-  if (forking !== undefined && (await readDoneFlag(files, layout, forking)) !== undefined) {
-    return `it is in a branch, whose end another instance may have applied; reset ${forking}, which forks`;
-  }
-  const { events = [] } = parseCommitRecord(text, name) ?? {};
-  if (step === 0 || events.length === 0) return undefined;
-  const applied = events.map(({ event, id }) => event ?? id).join(', ');
-  return `it applied events that are gone (${applied}); reset ${instance}, and send them again`;
+  const forking = forkingState(name);
+  return resetProblem(name, {
+    isDone: text !== undefined,
+    record: parseCommitRecord(text ?? '', name),
+    hasForked: forking !== undefined && (await readDoneFlag(files, layout, forking)) !== undefined,
+  });
 }
 
 /**

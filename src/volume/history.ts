@@ -3,7 +3,7 @@
  * Memory does not grow with history.
  */
 import { parseStateName } from '../machine/name.ts';
-import { compareCodePoints } from './phases/order.ts';
+import { compareCodePoints } from '../machine/order.ts';
 import type { JournalEntry } from './operations.ts';
 import { listOrNone } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
@@ -27,11 +27,12 @@ const CHUNK_BYTES = 64 * 1024;
 const SORT_WINDOW_ENTRIES = 10_000;
 const LINE_FEED = 10;
 
-interface JournalPath extends JournalFile {
+export interface JournalPath extends JournalFile {
   readonly path: string;
 }
 
-async function findJournals(files: Files, layout: Layout): Promise<JournalPath[]> {
+/** In the order of sessions and parts. */
+export async function findJournals(files: Files, layout: Layout): Promise<JournalPath[]> {
   const found: JournalPath[] = [];
   for (const name of await listOrNone(files, layout.internal('journal'))) {
     const file = parseJournalName(name);
@@ -67,8 +68,8 @@ async function* linesOf(
   }
 }
 
-/** Journals may be moved away at any time. */
-async function readOrNone(
+/** A chunk of a file; empty at its end, and for a file that is gone: journals may be moved away at any time. */
+export async function readOrNone(
   files: HistoryFiles,
   path: string,
   position: number,
@@ -124,7 +125,7 @@ function insert(sources: Source[], source: Source): void {
   sources.splice(low, 0, source);
 }
 
-const byStart = (a: JournalEntry, b: JournalEntry): number =>
+export const byStart = (a: JournalEntry, b: JournalEntry): number =>
   compareCodePoints(a.started, b.started) || compareCodePoints(a.state, b.state);
 
 /**

@@ -1,15 +1,14 @@
-/** Lists instances for users: names and statuses from directory listings alone, more of each from its files. */
+/** Instances and their statuses, from directory listings alone. */
 import { parseStateName, stateName } from '../machine/name.ts';
-import { compareCodePoints } from './phases/order.ts';
-import { findState, isDone } from './archive.ts';
+import { compareCodePoints } from '../machine/order.ts';
+import type { InstanceStatus } from '../engine/engine.ts';
+import { isDone } from './archive.ts';
 import { namesOrNone } from './census.ts';
 import type { HistoryFiles } from './history.ts';
 import type { Layout } from './layout.ts';
-import { listShards } from './admin.ts';
-import { placeOf } from './overview.ts';
 
-/** By the flag of an instance's last state file. */
-export type Status = 'done' | 'failed' | 'in progress' | 'waiting' | 'available';
+/** By the flag of a state file. */
+export type FlagStatus = Exclude<InstanceStatus, 'archived'>;
 
 export interface InstanceName {
   readonly instance: string;
@@ -17,30 +16,7 @@ export interface InstanceName {
   readonly name: string;
 }
 
-export interface InstanceLine extends InstanceName {
-  readonly status: Status;
-  /** Undefined if the state file is gone, or does not parse. */
-  readonly machine: string | undefined;
-  readonly state: string | undefined;
-  /** ISO 8601, volume time: when the state file was written. */
-  readonly since: string | undefined;
-}
-
-/** In order. Without `archived`, only instances with a state file in the root: those of the others are all done. */
-export async function listInstances(
-  files: HistoryFiles,
-  layout: Layout,
-  isWanted: (instance: string) => boolean,
-  archived: boolean,
-): Promise<InstanceName[]> {
-  const last = await lastSteps(files, layout.entries, isWanted);
-  for (const shard of archived ? await listShards(files, layout) : []) {
-    const isNew = (instance: string): boolean => !last.has(instance) && isWanted(instance);
-    for (const [instance, step] of await lastSteps(files, shard, isNew)) last.set(instance, step);
-  }
-  return inOrder(last);
-}
-
+/** In the order of the names. */
 export function inOrder(last: ReadonlyMap<string, number>): InstanceName[] {
   const names = Array.from(last, ([instance, step]) => ({
     instance,
@@ -69,7 +45,7 @@ export async function lastSteps(
 export async function listStatuses(
   files: HistoryFiles,
   layout: Layout,
-): Promise<(name: string) => Status> {
+): Promise<(name: string) => FlagStatus> {
   const of = async (flag: 'done' | 'failed' | 'in_progress' | 'waiting'): Promise<Set<string>> => {
     const names = new Set<string>();
     for await (const name of namesOrNone(files, layout.flags(flag))) names.add(name);
@@ -85,7 +61,11 @@ export async function listStatuses(
 }
 
 /** The status of one state, by its flags. */
-export async function statusOf(files: HistoryFiles, layout: Layout, name: string): Promise<Status> {
+export async function statusOf(
+  files: HistoryFiles,
+  layout: Layout,
+  name: string,
+): Promise<FlagStatus> {
   if (await isDone(files, layout, name)) return 'done';
   for (const [flag, status] of [
     ['failed', 'failed'],
@@ -95,18 +75,4 @@ export async function statusOf(files: HistoryFiles, layout: Layout, name: string
     if ((await files.stat(layout.flag(flag, name))) !== undefined) return status;
   }
   return 'available';
-}
-
-/** Reads the instance's last state file. */
-export async function readInstance(
-  files: HistoryFiles,
-  layout: Layout,
-  { instance, name }: InstanceName,
-  status: Status,
-): Promise<InstanceLine> {
-  const place = await placeOf(files, layout, name).catch(() => undefined);
-  const path = await findState(files, layout, name);
-  const mtime = (await files.stat(path))?.mtime;
-  const since = mtime === undefined ? undefined : new Date(Math.floor(mtime)).toISOString();
-  return { instance, name, status, machine: place?.machine, state: place?.state, since };
 }

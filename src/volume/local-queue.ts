@@ -20,7 +20,7 @@ import {
 import { ClaimTarget } from './claim-target.ts';
 import { ClaimedTasks } from './claimed-tasks.ts';
 import { claimReport } from './claim-report.ts';
-import { entryOf, settledEntry } from './journal-entry.ts';
+import { entryOf, settledEntry } from '../engine/journal-entry.ts';
 import { JournalQueue } from './journal-queue.ts';
 import { logRetried, logUnasked } from './log-recovery.ts';
 import type {

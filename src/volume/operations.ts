@@ -4,17 +4,16 @@
  */
 import type { PendingEvent } from '../machine/event-batch.ts';
 import type { PastStep } from '../machine/definition.ts';
-import type { EventOutcome } from '../machine/event.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
 import type { StateFile } from '../machine/state-file.ts';
 import type { RosterEntry } from './phases/assignment.ts';
 import type { Ring } from './phases/ring.ts';
 import type { Interval, PhaseLengths } from './phases/cycle.ts';
-import type { Configurations } from '../engine/engine.ts';
+import type { Configurations, JournalEntry } from '../engine/engine.ts';
 import type { KnownMachines } from '../engine/session.ts';
 import type { Token } from './token.ts';
 
-export type { ConfigurationName } from '../engine/engine.ts';
+export type { ConfigurationName, JournalEntry } from '../engine/engine.ts';
 export type { Token } from './token.ts';
 
 /** Read in every cycle: the available workers, and whether they are to go on. */
@@ -129,32 +128,6 @@ export interface HeldClaim {
   /** When it was claimed: ISO 8601, volume time. */
   readonly since: string;
   readonly attempt: number;
-}
-
-/** What an event did, in the journal; the commit record is complete. */
-export interface JournalEvent {
-  readonly event: string;
-  readonly outcome: EventOutcome;
-  readonly from: string;
-  /** Undefined if it was refused. */
-  readonly to?: string;
-}
-
-export interface JournalEntry {
-  /** ISO 8601, volume time. */
-  readonly started: string;
-  /** Milliseconds. */
-  readonly duration: number;
-  readonly state: string;
-  readonly machine: string;
-  readonly worker: string;
-  readonly session: string;
-  /** 0 for a step that events or timers decided, without a tick. */
-  readonly attempt: number;
-  /** The first events that such a step applied; empty if it only set timers. */
-  readonly events?: readonly JournalEvent[];
-  /** `lost`: ticked, but another session's commit counts. */
-  readonly result: 'done' | 'failed' | 'retry' | 'lost' | 'released';
 }
 
 export interface VolumeOperations {

@@ -4,7 +4,7 @@ import { subjectOfProblem } from '../machine/dropped.ts';
 import { isStateName } from '../machine/name.ts';
 import { parseFailureRecord, type FailureRecord } from '../machine/record.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
-import { compareCodePoints } from './phases/order.ts';
+import { compareCodePoints } from '../machine/order.ts';
 import { findState } from './archive.ts';
 import { takeCensus, type Census } from './census.ts';
 import type { HeldClaim } from './operations.ts';
@@ -233,13 +233,4 @@ export async function placeOf(
   if (!parsed.ok) return undefined;
   const { file } = parsed;
   return { machine: file.machine ?? file.state, state: file.state, file };
-}
-
-/** The machine that a state file names; undefined for one that does not parse. */
-export async function machineOf(
-  files: Files,
-  layout: Layout,
-  name: string,
-): Promise<string | undefined> {
-  return (await placeOf(files, layout, name))?.machine;
 }

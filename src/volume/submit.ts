@@ -1,5 +1,5 @@
 /** Submits state files to a volume from outside: each is published complete, and never replaces a file. */
-import type { SubmitResult } from '../engine/engine.ts';
+import type { NewState, SubmitResult } from '../engine/engine.ts';
 import { isArchived } from './archive.ts';
 import {
   recreate,
@@ -12,17 +12,11 @@ import {
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 
-/** `name`: of the state file; `bytes`: its content. */
-export interface Submission {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
-
 /** I9. `unique`: part of the names of this submission's temporary files. */
 export async function submitState(
   files: Files,
   layout: Layout,
-  submission: Submission,
+  submission: NewState,
   unique: string,
 ): Promise<SubmitResult> {
   const there = await outcomeOfExisting(files, layout, submission);
@@ -36,15 +30,15 @@ export async function submitState(
 
 export interface BatchFiles extends Files {
   /** Syncs each of `paths`, files in `directory`, at the price of a few syncs; resolves early after `stop`. */
-  syncAll(directory: string, paths: readonly string[], stop: AbortSignal): Promise<void>;
+  syncAll?(directory: string, paths: readonly string[], stop: AbortSignal): Promise<void>;
 }
 
 export interface Batch {
   /** Part of the names of this submission's temporary files. */
   readonly unique: string;
   readonly stop: AbortSignal;
-  /** Called now and then: yields, and reports how many submissions have their outcome. */
-  readonly breathe: (count: number) => Promise<void>;
+  /** Called now and then: yields. */
+  readonly breathe: () => Promise<unknown>;
 }
 
 /** Files that are staged, synced and published together. */
@@ -59,7 +53,7 @@ const STEPS_PER_BREATH = 250;
 export async function submitStates(
   files: BatchFiles,
   layout: Layout,
-  submissions: readonly Submission[],
+  submissions: readonly NewState[],
   batch: Batch,
 ): Promise<Map<string, SubmitResult>> {
   const submitter = new BatchSubmitter(files, layout, batch);
@@ -101,7 +95,7 @@ class BatchSubmitter {
   }
 
   /** Stages the states that do not exist yet; the others get their outcome. */
-  async stage(submissions: readonly Submission[]): Promise<Group> {
+  async stage(submissions: readonly NewState[]): Promise<Group> {
     const group = new Map<string, string>();
     for (const submission of submissions) {
       if (!(await this.#mayGoOn())) break;
@@ -120,7 +114,9 @@ class BatchSubmitter {
 
   async sync(group: Group): Promise<Group> {
     const paths = Array.from(group.keys(), (name) => this.#pathOf(name));
-    await this.#files.syncAll(this.staging, paths, this.#batch.stop);
+    const { stop } = this.#batch;
+    if (this.#files.syncAll === undefined) for (const path of paths) await this.#files.sync(path);
+    else await this.#files.syncAll(this.staging, paths, stop);
     return group;
   }
 
@@ -155,13 +151,13 @@ class BatchSubmitter {
 
   async #mayGoOn(): Promise<boolean> {
     this.#steps += 1;
-    if (this.#steps % STEPS_PER_BREATH === 0) await this.#batch.breathe(this.outcomes.size);
+    if (this.#steps % STEPS_PER_BREATH === 0) await this.#batch.breathe();
     return !this.#batch.stop.aborted;
   }
 }
 
 function inOrder(
-  submissions: readonly Submission[],
+  submissions: readonly NewState[],
   outcomes: ReadonlyMap<string, SubmitResult>,
 ): Map<string, SubmitResult> {
   return new Map(
@@ -180,7 +176,7 @@ const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 export async function outcomeOfExisting(
   files: Files,
   layout: Layout,
-  { name, bytes }: Submission,
+  { name, bytes }: NewState,
 ): Promise<SubmitResult | undefined> {
   let path = layout.state(name);
   if ((await files.stat(path)) === undefined) {

@@ -1,4 +1,5 @@
 /** How long sessions have been silent, from their leases and without joining. */
+import type { Clock } from '../engine/ports.ts';
 import { listOrNone, readText } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
@@ -49,4 +50,56 @@ export function silencesByLooks(
       hasMoved(session, sign) ? 0 : Math.max(watched, time - sign.mtime),
     ]),
   );
+}
+
+/** Part of a lease after which a session is called silent: two of five heartbeats missed. */
+export const SILENT_AFTER_LEASES: number = 2 / 5;
+/** Milliseconds between two looks at leases. */
+const LOOK_INTERVAL_MS = 200;
+
+export interface SilencePorts {
+  readonly files: Files;
+  readonly layout: Layout;
+  readonly clock: Clock;
+  /** This host's clock stamps the volume's files. */
+  readonly ownClock: boolean;
+  /** Undefined before the first worker. */
+  readonly leaseMs: number | undefined;
+}
+
+/** What the last look saw. */
+export interface SilenceMemory {
+  signs: Signs | undefined;
+  /** On the monotonic clock, ms. */
+  at: number;
+}
+
+export function newSilenceMemory(): SilenceMemory {
+  return { signs: undefined, at: 0 };
+}
+
+/**
+ * Silence in milliseconds by session that has a lease. Where another clock stamps the leases it looks again, up to two
+ * heartbeats later, until all have changed. `memory`: kept from one call to the next.
+ */
+export async function silencesOf(
+  { files, layout, clock, ownClock, leaseMs }: SilencePorts,
+  signs: Signs,
+  memory: SilenceMemory,
+  stop: AbortSignal = new AbortController().signal,
+): Promise<Map<string, number>> {
+  if (ownClock || leaseMs === undefined) return silencesByClock(signs, clock.now());
+  const before = memory.signs ?? signs;
+  if (memory.signs === undefined) memory.at = clock.monotonic();
+  const until = memory.at + leaseMs * SILENT_AFTER_LEASES;
+  const isStill = (now: Signs): boolean =>
+    [...now].some(([session, { counter }]) => before.get(session)?.counter === counter);
+  let after: Signs = signs;
+  while (isStill(after) && clock.monotonic() < until && !stop.aborted) {
+    await clock.sleep(LOOK_INTERVAL_MS, stop);
+    after = await readSigns(files, layout);
+  }
+  const silences = silencesByLooks(before, after, clock.monotonic() - memory.at, clock.now());
+  [memory.signs, memory.at] = [after, clock.monotonic()];
+  return silences;
 }

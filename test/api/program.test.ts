@@ -1,5 +1,5 @@
 /** A program with an engine in memory, workers and a client, as docs/embedding.md teaches it: in real time. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   choose,
   createClient,
@@ -11,6 +11,8 @@ import {
   same,
   transition,
   UserError,
+  type ChangeHint,
+  type InstanceStep,
   type SettledStep,
 } from '../../src/index.ts';
 
@@ -112,6 +114,101 @@ describe('a worker and a client', () => {
     await worker.stop();
     await worker.stop();
     await starting;
+  });
+});
+
+test('a client submits and sends many at a time, and counts and lists what became of them', async () => {
+  const engine = memoryEngine();
+  await using worker = createWorker(engine, { machines, name: 'ant' });
+  await worker.start();
+  const client = createClient(engine);
+  const doors = ['a', 'b', 'c'].map((instance) => ({
+    instance,
+    machine: 'door',
+    state: 'shut',
+  }));
+  expect(await client.submitMany(doors)).toEqual(['submitted', 'submitted', 'submitted']);
+  const events = ['open', 'close', 'sing'].map((event, index) => ({
+    instance: 'a',
+    event,
+    id: `${3 - index}`,
+  }));
+  expect(await client.sendMany(events)).toEqual([undefined, undefined, undefined]);
+  await client.send('b', 'close', { wait: true });
+  const results = await Promise.all(['3', '2', '1'].map((id) => client.eventResult(id)));
+  expect(results.map((result) => result?.outcome.outcome)).toEqual(['Ok', 'Ok', 'EventNotAllowed']);
+  expect(await client.counts()).toMatchObject({
+    statuses: { waiting: 3 },
+    places: [{ machine: 'door', state: 'shut', status: 'waiting', count: 3 }],
+  });
+  expect(await client.workers()).toMatchObject([{ worker: 'ant', isAlive: true, holds: [] }]);
+});
+
+test('a client lists more instances than one page has', async () => {
+  const client = createClient(memoryEngine());
+  const names = Array.from({ length: 450 }, (_, index) => `i${1000 + index}`);
+  await client.submitMany(names.map((instance) => ({ instance, machine: 'door' })));
+  const listed = [];
+  for await (const { instance } of client.list()) listed.push(instance);
+  expect(listed).toEqual(names);
+});
+
+describe('waiting for an instance', () => {
+  test('ends at the hint of its end, and leaves no watch behind', async () => {
+    const engine = memoryEngine();
+    let watches = 0;
+    const watch = async function* (signal: AbortSignal): AsyncGenerator<ChangeHint, void> {
+      watches += 1;
+      try {
+        yield* engine.watch(signal);
+      } finally {
+        watches -= 1;
+      }
+    };
+    const client = createClient({ ...engine, watch });
+    const waits = ['one', 'two'].map((instance) => client.waitFor(instance));
+    while (watches === 0) await new Promise(setImmediate);
+    expect(watches).toBe(1);
+    await using worker = createWorker(engine, { machines });
+    await worker.start();
+    for (const instance of ['one', 'two'])
+      await client.submit(instance, { machine: 'greet', payload: { name: instance } });
+    const outputs = (await Promise.all(waits)).map(({ output }) => output);
+    expect(outputs).toEqual(['hello one', 'hello two']);
+    while (watches > 0) await new Promise(setImmediate);
+  });
+
+  test('looks again at once when the engine hints at the instance', async () => {
+    // No timer ends: only the hint can.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const hinted = Promise.withResolvers<void>();
+      let step: InstanceStep | undefined;
+      const watch = async function* (): AsyncGenerator<ChangeHint, void> {
+        await hinted.promise;
+        yield { instance: 'one' };
+      };
+      const client = createClient({ ...memoryEngine(), get: async () => step, watch });
+      const waiting = client.waitFor('one');
+      await new Promise(setImmediate);
+      step = { flag: 'done' } as InstanceStep;
+      hinted.resolve();
+      expect(await waiting).toBe(step);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('goes on by looking if the engine cannot watch', async () => {
+    const engine = memoryEngine();
+    const watch = (): AsyncIterable<ChangeHint> => {
+      throw new Error('no watches left');
+    };
+    const client = createClient({ ...engine, watch });
+    await using worker = createWorker(engine, { machines });
+    await worker.start();
+    await client.submit('one', { machine: 'greet', payload: { name: 'Ada' } });
+    expect(await client.waitFor('one')).toMatchObject({ output: 'hello Ada' });
   });
 });
 

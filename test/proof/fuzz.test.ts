@@ -22,7 +22,9 @@ import { UserError } from '../../src/machine/errors.ts';
 import { listConfigurations, getConfiguration } from '../../src/volume/configurations.ts';
 import { errnoOf } from '../../src/volume/files.ts';
 import { readTails } from '../../src/volume/history.ts';
-import { listInstances, readInstance, statusOf } from '../../src/volume/instances.ts';
+import { countInstances } from '../../src/volume/counts.ts';
+import { InstanceLists } from '../../src/volume/instance-lists.ts';
+import { readTicks } from '../../src/volume/journal-pages.ts';
 import { EVENTS, FLAGS, INTERNAL } from '../../src/volume/layout.ts';
 import { resetDone, resetFailed, resetInProgress, resetTraces } from '../../src/volume/admin.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
@@ -306,10 +308,13 @@ async function look(volume: TestVolume): Promise<void> {
   await survive('overview', () => readOverview(files, layout));
   await survive('tails', () => readTails(files, layout));
   await survive('instances', async () => {
-    for (const one of await listInstances(files, layout, all, true)) {
-      await readInstance(files, layout, one, await statusOf(files, layout, one.name));
+    const lists = new InstanceLists(files, layout, () => 0);
+    for (const status of [undefined, 'failed', 'waiting', 'done', 'archived'] as const) {
+      await lists.list({ ...(status && { status }) }, { limit: 1000 });
     }
   });
+  await survive('counts', () => countInstances(files, layout));
+  await survive('ticks', () => readTicks(files, layout, undefined, { limit: 1000 }));
   await survive('results', async () => {
     for await (const result of readResults(files, layout, all)) JSON.stringify(result);
   });

@@ -3,7 +3,7 @@ import { mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { takeCensus } from '../../src/volume/census.ts';
-import { resetDone, resetProblem, resetState, resetWorkers } from '../../src/volume/admin.ts';
+import { resetDone, resetProblemOf, resetState, resetWorkers } from '../../src/volume/admin.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { readOverview } from '../../src/volume/overview.ts';
 import { submitState } from '../../src/volume/submit.ts';
@@ -187,7 +187,7 @@ describe('resetState', () => {
 
   test('removes the flag and all later steps, and nothing else', async () => {
     using volume = await chain();
-    expect(await resetProblem(files, volume.layout, 'a.state-1')).toBeUndefined();
+    expect(await resetProblemOf(files, volume.layout, 'a.state-1')).toBeUndefined();
     const { done } = (await resetState(files, volume.layout, 'a.state-1'))!;
     expect(done).toEqual(['a.state-2', 'a.state-1']);
     expect(volume.list().filter((name) => name.includes('.state'))).toEqual([
@@ -209,7 +209,7 @@ describe('resetState', () => {
   test('does nothing when the state is not done', async () => {
     using volume = await chain();
     volume.put('c.state', '{"state":"simple"}');
-    expect(await resetProblem(files, volume.layout, 'c.state')).toContain('it is not done');
+    expect(await resetProblemOf(files, volume.layout, 'c.state')).toContain('it is not done');
     expect(await resetState(files, volume.layout, 'c.state')).toBeUndefined();
     expect(volume.list('done')).toEqual(['a.state-1', 'a.state-2', 'b.state']);
   });

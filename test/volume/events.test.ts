@@ -6,7 +6,7 @@ import { parseEventName } from '../../src/machine/event.ts';
 import type { VolumeSettlement, PhaseGuard } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { eventStatus } from '../../src/volume/outcomes.ts';
-import { sendEvent } from '../../src/volume/send.ts';
+import { sendEvents } from '../../src/volume/send.ts';
 import { CLOSED, errno, interceptFiles, OPEN, quickFiles, TestVolume } from './harness.ts';
 import {
   appliedIds,
@@ -213,15 +213,14 @@ describe('a second event with the same id', () => {
     putLamp(volume, 'lamp');
     const ant = await volume.join('ant');
     const message = { to: 'lamp', id: 'a', file: { event: 'press' } };
-    const send = (): ReturnType<typeof sendEvent> =>
-      sendEvent(quickFiles(), volume.layout, message, 'n');
-    expect(await send()).toMatchObject({ kind: 'sent' });
+    const send = (): ReturnType<typeof sendEvents> =>
+      sendEvents(quickFiles(), volume.layout, [message], 'n');
+    expect((await send()).results).toMatchObject([{ kind: 'sent' }]);
     expect(volume.list('events')).toHaveLength(1);
     await workOff(ant);
-    expect(await send()).toMatchObject({
-      kind: 'over',
-      outcome: await outcomeOf(volume, 'a'),
-    });
+    expect((await send()).results).toMatchObject([
+      { kind: 'over', outcome: await outcomeOf(volume, 'a') },
+    ]);
     expectRest(volume, ant);
   });
 
@@ -234,15 +233,15 @@ describe('a second event with the same id', () => {
       return act();
     });
     const message = { to: 'lamp', id: 'a', file: { event: 'press' } };
-    await sendEvent(files, volume.layout, message, 'n');
+    await sendEvents(files, volume.layout, [message], 'n');
     const [name] = volume.list('events');
     expect(made).toEqual(['/events/.a.n', `link /events/${name}`, '/events', '']);
   });
 
   test('does not mix with the first one when both are sent at the same time', async () => {
     using volume = await TestVolume.create();
-    const send = (files: Files, event: string): ReturnType<typeof sendEvent> =>
-      sendEvent(files, volume.layout, { to: 'lamp', id: 'a', file: { event } }, event);
+    const send = (files: Files, event: string): ReturnType<typeof sendEvents> =>
+      sendEvents(files, volume.layout, [{ to: 'lamp', id: 'a', file: { event } }], event);
     // The other process sends before each operation of the first.
     for (let limit = 1; limit < 12; limit += 1) {
       const { files } = interceptFiles(quickFiles(), async (call, _method, _args, act) => {

@@ -17,7 +17,7 @@ import { isEventName } from '../../src/machine/event.ts';
 import { parseCommitRecord, parseRejection, type CommitRecord } from '../../src/machine/record.ts';
 import { fitToken, formatToken, MAX_TOKEN_BYTES, parseToken } from '../../src/volume/token.ts';
 import { getConfiguration, listConfigurations } from '../../src/volume/configurations.ts';
-import { listInstances } from '../../src/volume/instances.ts';
+import { InstanceLists } from '../../src/volume/instance-lists.ts';
 import { Layout } from '../../src/volume/layout.ts';
 import { resetDone, resetTraces } from '../../src/volume/admin.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
@@ -200,7 +200,8 @@ describe('links are not followed', () => {
       volume.put('a.state');
       expect((await readOverview(new NodeFiles(), layout)).census.available).toBe(1);
       volume.put('done/a.state', '');
-      const instances = await listInstances(new NodeFiles(), layout, () => true, true);
+      const lists = new InstanceLists(new NodeFiles(), layout, () => 0);
+      const { instances } = await lists.list({}, { limit: 10 });
       expect(instances.map(({ instance }) => instance)).toEqual(['a']);
       const results: string[] = [];
       for await (const { instance } of readResults(new NodeFiles(), layout, () => true)) {

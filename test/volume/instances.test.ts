@@ -2,13 +2,16 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { formatRecord, type CommitRecord } from '../../src/machine/record.ts';
-import { listInstances, listStatuses, readInstance, statusOf } from '../../src/volume/instances.ts';
+import type { InstanceFilter } from '../../src/engine/engine.ts';
+import { countInstances } from '../../src/volume/counts.ts';
+import { InstanceLists } from '../../src/volume/instance-lists.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { readResults, type Result } from '../../src/volume/results.ts';
 import { bareStep, commitStep, OPEN, TestVolume } from './harness.ts';
 
 const files = new NodeFiles({ durable: false });
 const all = (): boolean => true;
+const SIMPLE = { machine: 'simple', state: 'simple' };
 
 async function resultsOf(
   volume: TestVolume,
@@ -36,7 +39,19 @@ const record = (volume: TestVolume, state: string, more: Partial<CommitRecord>):
   ...more,
 });
 
+async function listed(
+  volume: TestVolume,
+  filter: InstanceFilter = {},
+  monotonic = (): number => 0,
+): Promise<string[]> {
+  const lists = new InstanceLists(files, volume.layout, monotonic);
+  const { instances } = await lists.list(filter, { limit: 100 });
+  return instances.map(({ name, status }) => `${name} ${status}`);
+}
+
 describe('instances', () => {
+  const STATUSES = ['done', 'failed', 'in progress', 'waiting', 'available'] as const;
+
   test('are listed with their last state file and its status', async () => {
     using volume = await TestVolume.create();
     for (const name of ['a.state', 'a.state-1', 'a.state-10', 'a.state-2', 'b.state', 'c.state']) {
@@ -48,57 +63,105 @@ describe('instances', () => {
     }
     volume.put('in_progress/d.state', '');
     volume.put('waiting/a.state-10', '');
-    const names = await listInstances(files, volume.layout, all, false);
-    const statuses = await listStatuses(files, volume.layout);
-    const found = await Promise.all(
-      names.map(async ({ instance, name }) => [
-        instance,
-        name,
-        statuses(name),
-        await statusOf(files, volume.layout, name),
-      ]),
-    );
-    expect(found).toEqual([
-      ['a', 'a.state-10', 'waiting', 'waiting'],
+    const expected = [
+      'a.state-10 waiting',
       // A state with both flags is done.
-      ['b', 'b.state', 'done', 'done'],
-      ['c', 'c.state', 'failed', 'failed'],
-      ['d', 'd.state', 'in progress', 'in progress'],
-      ['e', 'e.state', 'available', 'available'],
-    ]);
+      'b.state done',
+      'c.state failed',
+      'd.state in progress',
+      'e.state available',
+    ];
+    expect(await listed(volume)).toEqual(expected);
+    const filtered = await Promise.all(STATUSES.map((status) => listed(volume, { status })));
+    expect(filtered.flat().sort()).toEqual(expected);
+    const { statuses, places } = await countInstances(files, volume.layout);
+    expect(statuses).toEqual({
+      done: 1,
+      archived: 0,
+      failed: 1,
+      'in progress': 1,
+      waiting: 1,
+      available: 1,
+    });
+    expect(places).toContainEqual({ ...SIMPLE, status: 'failed', count: 1 });
   });
 
-  test('that are archived are listed on request', async () => {
+  test('that have gone on are not listed by the flag of an earlier state', async () => {
+    using volume = await TestVolume.create();
+    for (const name of ['a.state', 'a.state-1', 'in_progress/a.state']) volume.put(name);
+    expect(await listed(volume)).toEqual(['a.state-1 available']);
+    expect(await listed(volume, { status: 'in progress' })).toEqual([]);
+  });
+
+  test('whose state file is gone are listed as failed, so that their flags can be removed', async () => {
+    using volume = await TestVolume.create();
+    volume.put('failed/gone.state', '');
+    expect(await listed(volume, { status: 'failed' })).toEqual(['gone.state failed']);
+    expect(await listed(volume, { status: 'failed', machine: 'simple' })).toEqual([]);
+  });
+
+  test('that are archived are listed and counted by that status', async () => {
     using volume = await TestVolume.create();
     for (const name of ['a.state', 'b.state', 'b.state-1']) volume.put(name);
     for (const name of ['a.state', 'b.state']) {
       volume.put(`done/${name}`, '');
       archive(volume, name);
     }
-    const list = async (archived: boolean): Promise<string[]> =>
-      (await listInstances(files, volume.layout, all, archived)).map(({ name }) => name);
-    expect(await list(false)).toEqual(['b.state-1']);
-    expect(await list(true)).toEqual(['a.state', 'b.state-1']);
-    const line = await readInstance(
-      files,
-      volume.layout,
-      { instance: 'a', name: 'a.state' },
-      await statusOf(files, volume.layout, 'a.state'),
-    );
-    expect(line).toMatchObject({ status: 'done', machine: 'simple', state: 'simple' });
-    expect(line.since).toMatch(/^20/);
+    expect(await listed(volume)).toEqual(['b.state-1 available']);
+    expect(await listed(volume, { status: 'done' })).toEqual([]);
+    expect(await listed(volume, { status: 'archived' })).toEqual(['a.state archived']);
+    expect(await listed(volume, { status: 'archived', prefix: 'b' })).toEqual([]);
+    const { statuses } = await countInstances(files, volume.layout);
+    expect(statuses).toMatchObject({ archived: 1, available: 1, done: 0 });
+    const lists = new InstanceLists(files, volume.layout, () => 0);
+    const { instances } = await lists.list({ status: 'archived' }, { limit: 1 });
+    expect(instances).toMatchObject([{ ...SIMPLE, instance: 'a' }]);
+    expect(instances[0]!.since).toMatch(/^20/);
   });
 
-  test('whose file does not parse, or is gone, have neither machine nor state', async () => {
+  test('whose file does not parse have neither machine nor state', async () => {
     using volume = await TestVolume.create();
     volume.put('a.state', '{');
-    for (const instance of ['a', 'b']) {
-      const one = { instance, name: `${instance}.state` };
-      expect(await readInstance(files, volume.layout, one, 'available')).toMatchObject({
-        machine: undefined,
-        state: undefined,
-      });
-    }
+    const lists = new InstanceLists(files, volume.layout, () => 0);
+    const unknown = { machine: undefined, state: undefined };
+    expect((await lists.list({}, { limit: 1 })).instances).toMatchObject([unknown]);
+    expect((await countInstances(files, volume.layout)).places).toMatchObject([unknown]);
+  });
+
+  test('of a page are those of the listing before, if that page has just been read', async () => {
+    using volume = await TestVolume.create();
+    for (const name of ['a', 'b', 'c']) volume.put(`${name}.state`);
+    let now = 0;
+    const lists = new InstanceLists(files, volume.layout, () => now);
+    const page = async (after?: string, filter: InstanceFilter = {}): Promise<string[]> => {
+      const of = { limit: 1, ...(after !== undefined && { after }) };
+      const { instances } = await lists.list(filter, of);
+      return instances.map(({ instance }) => instance);
+    };
+    expect(await page()).toEqual(['a']);
+    volume.put('aa.state');
+    expect(await page('a')).toEqual(['b']);
+    // Of another filter, or after a while, it is listed again.
+    expect(await page('a', { prefix: 'a' })).toEqual(['aa']);
+    expect(await page()).toEqual(['a']);
+    volume.put('ab.state');
+    now = 6000;
+    expect(await page('aa')).toEqual(['ab']);
+  });
+
+  test('are looked at in bounded numbers for a page', async () => {
+    using volume = await TestVolume.create();
+    for (let index = 0; index < 1500; index += 1) volume.put(`i${index}.state`, '{"state":"x"}');
+    volume.put('j.state');
+    const lists = new InstanceLists(files, volume.layout, () => 0);
+    const first = await lists.list({ machine: 'simple' }, { limit: 1 });
+    expect(first).toMatchObject({ instances: [], next: expect.any(String) });
+    const second = await lists.list({ machine: 'simple' }, { limit: 1, after: first.next! });
+    expect(second).toMatchObject({ instances: [{ instance: 'j' }] });
+    const { places, isSampled } = await countInstances(files, volume.layout);
+    expect(isSampled).toBe(true);
+    expect(places[0]).toMatchObject({ machine: 'x', status: 'available' });
+    expect(places[0]!.count).toBeGreaterThan(1490);
   });
 });
 

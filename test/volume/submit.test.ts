@@ -3,9 +3,11 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Files } from '../../src/volume/files.ts';
 import { Layout } from '../../src/volume/layout.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
-import { submitStates, type Batch, type Submission } from '../../src/volume/submit.ts';
+import type { NewState } from '../../src/engine/engine.ts';
+import { submitStates, type Batch } from '../../src/volume/submit.ts';
 
 let layout: Layout;
 beforeEach(() => {
@@ -13,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(layout.root, { recursive: true, force: true }));
 
-const submission = (name: string, text = `{"state":"${name}"}`): Submission => ({
+const submission = (name: string, text = `{"state":"${name}"}`): NewState => ({
   name,
   bytes: new TextEncoder().encode(text),
 });
@@ -80,11 +82,9 @@ describe('submitStates', () => {
 
   test('publishes nothing more after a stop, and leaves nothing behind', async () => {
     const stop = new AbortController();
-    const counts: number[] = [];
     const all = Array.from({ length: 1000 }, (_, index) => submission(`${index}.state`));
-    const breathe = async (count: number): Promise<void> => {
-      counts.push(count);
-      if (count > 0) stop.abort();
+    const breathe = async (): Promise<void> => {
+      if (readdirSync(layout.root).length > 1) stop.abort();
     };
     const outcomes = await submitStates(
       new NodeFiles({ durable: false }),
@@ -95,6 +95,18 @@ describe('submitStates', () => {
     expect(outcomes.size).toBeGreaterThan(0);
     expect(outcomes.size).toBeLessThan(1000);
     expect(readdirSync(layout.root)).toHaveLength(outcomes.size);
+  });
+
+  test('syncs each file on a volume that cannot sync many at once', async () => {
+    const synced: string[] = [];
+    class Plain extends NodeFiles {
+      override async sync(path: string): Promise<void> {
+        synced.push(path.slice(layout.root.length));
+      }
+    }
+    const files: Files = Object.assign(new Plain(), { syncAll: undefined });
+    await submitStates(files, layout, [submission('a.state'), submission('b.state')], batchOf());
+    expect(synced).toEqual(['/.submit-u/a.state', '/.submit-u/b.state']);
   });
 
   test('publishes nothing that may not be synced, when it is stopped during the sync', async () => {

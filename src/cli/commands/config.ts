@@ -3,16 +3,12 @@ import { dirname } from 'node:path';
 import { parse } from 'yaml';
 import { parseConfiguration } from '../../machine/config.ts';
 import { UserError } from '../../machine/errors.ts';
-import { isStateName } from '../../machine/name.ts';
 import { parseFailureRecord } from '../../machine/record.ts';
 import { compareVersions, fullName } from '../../machine/registry.ts';
 import { unusedStates } from '../../machine/unused-states.ts';
 import type { ConfigurationName, Configurations } from '../../engine/engine.ts';
-import { listOrNone, readText } from '../../volume/atomic-files.ts';
-import { retryState } from '../../volume/admin.ts';
-import { machineOf } from '../../volume/overview.ts';
-import { volumeClient } from '../../volume/engine.ts';
-import { breather } from '../breather.ts';
+import { readText } from '../../volume/atomic-files.ts';
+import { instancesOf } from '../instances.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { readConfiguration } from '../machines.ts';
 import type { Settings } from '../options.ts';
@@ -85,7 +81,7 @@ function readOne(file: string): Given {
 
 function put(all: readonly Given[]): Act {
   return async (opened, { json }, { print, stop }) => {
-    const { configurations } = volumeClient(opened);
+    const { configurations } = opened.client;
     for (const given of all) {
       const { file, text } = given;
       const configuration = fullName(given);
@@ -110,27 +106,23 @@ const describeRetried = (state: string): string => `available again: ${state}`;
 
 /** Retries states that failed because no worker knew this configuration. */
 async function retryWaiting(
-  { files, layout }: Pick<OpenedVolume, 'files' | 'layout'>,
+  { files, layout, client }: OpenedVolume,
   key: ConfigurationName,
   stop: AbortSignal,
 ): Promise<string[]> {
-  const retried: string[] = [];
-  const goesOn = breather(stop);
-  const failed = await listOrNone(files, layout.flags('failed'));
-  for (const state of failed.filter(isStateName)) {
-    if (!(await goesOn())) break;
-    const flag = await readText(files, layout.flag('failed', state));
-    if (parseFailureRecord(flag ?? '', state)?.code !== 'unknown-machine') continue;
-    const machine = await machineOf(files, layout, state);
+  const waiting: string[] = [];
+  for await (const { name, machine } of instancesOf(client, { status: 'failed' }, { stop })) {
     if (machine !== key.name && machine !== fullName(key)) continue;
-    if (await retryState(files, layout, state)) retried.push(state);
+    const flag = await readText(files, layout.flag('failed', name));
+    if (parseFailureRecord(flag ?? '', name)?.code === 'unknown-machine') waiting.push(name);
   }
-  return retried;
+  const retried = await client.retry(waiting);
+  return waiting.filter((_, index) => retried[index]);
 }
 
 function get(word: string): Act {
   return async (opened, { json }, { print, data }) => {
-    const { configurations } = volumeClient(opened);
+    const { configurations } = opened.client;
     const known = await sorted(configurations);
     // Sorted: the last one is the newest.
     const key = known.findLast((one) => one.name === word || fullName(one) === word);
@@ -147,7 +139,7 @@ function get(word: string): Act {
 }
 
 const list: Act = async (opened, { json }, { print }) => {
-  const names = (await sorted(volumeClient(opened).configurations)).map(fullName);
+  const names = (await sorted(opened.client.configurations)).map(fullName);
   if (json) print(JSON.stringify({ configurations: names }));
   else if (names.length === 0) print('no configurations');
   else for (const name of names) print(name);

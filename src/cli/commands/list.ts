@@ -1,13 +1,13 @@
 /** `flockwork list`: lists instances, by machine, state and status. */
 import { formatDuration } from '../../machine/duration.ts';
-import { compareCodePoints } from '../../volume/phases/order.ts';
-import {
-  listInstances,
-  listStatuses,
-  readInstance,
-  statusOf,
-  type InstanceLine,
-} from '../../volume/instances.ts';
+import { compareCodePoints } from '../../machine/order.ts';
+import type {
+  ClientApi,
+  InstanceFilter,
+  InstanceStatus,
+  ListedInstance,
+} from '../../engine/engine.ts';
+import { instancesOf } from '../instances.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import { realClock } from '../../api/node-ports.ts';
@@ -16,8 +16,6 @@ import { onEach, requireVolume, type OpenedVolume } from '../volume.ts';
 
 /** For people; `--json` prints all. */
 const DEFAULT_PAGE_INSTANCES = 100;
-/** State files between two updates of the progress line. */
-const FILES_PER_PROGRESS = 1000;
 
 export const list: Command = {
   name: 'list',
@@ -25,7 +23,7 @@ export const list: Command = {
   options: [...COMMON, 'machine', 'state', 'status', 'prefix', 'after', 'limit', 'all', 'json'],
   optionTexts: {
     machine: { describe: 'Instances of this machine: NAME or NAME:VERSION', group: 'Which' },
-    all: { describe: 'Branches of forks, too', group: 'Which' },
+    all: { describe: 'Archived instances, too', group: 'Which' },
   },
   examples: [
     ['$0 list --status failed', 'what has failed'],
@@ -41,35 +39,17 @@ export const list: Command = {
     }),
 };
 
-async function listOn(opened: OpenedVolume, settings: Settings, io: Io): Promise<void> {
-  const { files, layout } = opened;
-  const { after, prefix = '', machine, state, json } = settings;
+async function listOn({ client }: OpenedVolume, settings: Settings, io: Io): Promise<void> {
+  const { json, all } = settings;
   const limit = settings.limit ?? (json ? Number.POSITIVE_INFINITY : DEFAULT_PAGE_INSTANCES);
-  const isWanted = (instance: string): boolean =>
-    instance.startsWith(prefix) && (after === undefined || compareCodePoints(instance, after) > 0);
-  const names = await listInstances(files, layout, isWanted, settings.all);
-  const wanted = settings.status?.replace('-', ' ');
-  const known = wanted === undefined ? undefined : await listStatuses(files, layout);
-  const candidates =
-    known === undefined ? names : names.filter(({ name }) => known(name) === wanted);
-  const isFiltered = machine !== undefined || state !== undefined;
-  const lines: InstanceLine[] = [];
-  let [read, count, last, hasMore] = [0, 0, '', false];
-  for (const one of candidates) {
+  const lines: ListedInstance[] = [];
+  let [count, last, hasMore] = [0, '', false];
+  // One more than are printed: are there more?
+  for await (const line of matching(client, settings, { archived: all, limit: limit + 1 }, io)) {
+    if (io.stop.aborted) break;
     hasMore = count >= limit;
-    if (io.stop.aborted || (hasMore && !isFiltered)) break;
-    const status = known?.(one.name) ?? (await statusOf(files, layout, one.name));
-    const line = await readInstance(files, layout, one, status);
-    read += 1;
-    if (read % FILES_PER_PROGRESS === 0) {
-      io.draw?.(`reading state files: ${read} of ${candidates.length}`);
-    }
-    if (!fits(line, machine, state)) {
-      hasMore = false;
-      continue;
-    }
     if (hasMore) break;
-    [count, last] = [count + 1, one.instance];
+    [count, last] = [count + 1, line.instance];
     if (!json) lines.push(line);
     else {
       io.print(JSON.stringify(line));
@@ -81,13 +61,47 @@ async function listOn(opened: OpenedVolume, settings: Settings, io: Io): Promise
   if (hasMore) io.say(`… and more: flockwork list --after ${last}`);
 }
 
-function fits(line: InstanceLine, machine: string | undefined, state: string | undefined): boolean {
-  const isOfMachine =
-    machine === undefined || line.machine === machine || line.machine?.split(':')[0] === machine;
-  return isOfMachine && (state === undefined || line.state === state);
+/** Without a status, and with `archived`, of both kinds: in the order of their names. */
+async function* matching(
+  client: ClientApi,
+  { after, prefix, machine, state, status }: Settings,
+  { archived, limit }: { readonly archived: boolean; readonly limit: number },
+  { stop, draw }: Io,
+): AsyncGenerator<ListedInstance, void> {
+  const filter: InstanceFilter = {
+    ...(prefix !== undefined && { prefix }),
+    ...(machine !== undefined && { machine }),
+    ...(state !== undefined && { state }),
+    ...(status !== undefined && { status: status.replace('-', ' ') as InstanceStatus }),
+  };
+  const onPage = (name: string): void => draw?.(`reading state files: at ${name}`);
+  const options = { after, limit, stop, onPage };
+  const instances = instancesOf(client, filter, options);
+  if (archived && (status === undefined || status === 'done')) {
+    yield* merge(instances, instancesOf(client, { ...filter, status: 'archived' }, options));
+  } else yield* instances;
 }
 
-function describe(lines: readonly InstanceLine[]): string {
+/** Archived instances are done. */
+async function* merge(
+  instances: AsyncGenerator<ListedInstance, void>,
+  archived: AsyncGenerator<ListedInstance, void>,
+): AsyncGenerator<ListedInstance, void> {
+  let [one, other] = [await instances.next(), await archived.next()];
+  while (!other.done) {
+    if (!one.done && compareCodePoints(one.value.instance, other.value.instance) < 0) {
+      yield one.value;
+      one = await instances.next();
+    } else {
+      yield { ...other.value, status: 'done' };
+      other = await archived.next();
+    }
+  }
+  if (!one.done) yield one.value;
+  yield* instances;
+}
+
+function describe(lines: readonly ListedInstance[]): string {
   if (lines.length === 0) return 'no such instances';
   const now = realClock.now();
   const rows = lines.map(({ instance, machine, state, status, since }) => [

@@ -2,7 +2,6 @@
 import { eventIdProblem, parseEventName } from '../../machine/event.ts';
 import { UserError } from '../../machine/errors.ts';
 import { listPending } from '../../volume/pending.ts';
-import { volumeClient } from '../../volume/engine.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { describeOutcome, statusOfOutcome } from '../outcome-text.ts';
 import { openAll, requireVolume } from '../volume.ts';
@@ -22,7 +21,7 @@ export const outcome: Command = {
     const volumes = await openAll(settings);
     for (const opened of volumes) {
       await requireVolume(opened);
-      const over = await volumeClient(opened).eventResult(id);
+      const over = await opened.client.eventResult(id);
       if (over !== undefined) {
         io.print(settings.json ? JSON.stringify(over.outcome) : describeOutcome(over.outcome));
         return statusOfOutcome(over.outcome);

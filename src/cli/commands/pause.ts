@@ -1,6 +1,5 @@
 /** `flockwork pause` and `flockwork resume`. */
 import { hostname, userInfo } from 'node:os';
-import { volumeClient } from '../../volume/engine.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { onEach } from '../volume.ts';
 
@@ -19,8 +18,8 @@ export const pause: Command = {
   options: [...COMMON, 'json'],
   examples: [['$0 pause --dir /mnt/states', 'until resume']],
   run: (settings, _words, io) =>
-    onEach(settings, io, async (opened, { print }) => {
-      await volumeClient(opened).pause(`${userName()}@${hostname()}`);
+    onEach(settings, io, async ({ client }, { print }) => {
+      await client.pause(`${userName()}@${hostname()}`);
       print(
         settings.json ? JSON.stringify({ paused: true }) : 'paused; flockwork resume continues',
       );
@@ -34,8 +33,8 @@ export const resume: Command = {
   options: [...COMMON, 'json'],
   examples: [['$0 resume --dir /mnt/states', 'workers claim again in the next cycle']],
   run: (settings, _words, io) =>
-    onEach(settings, io, async (opened, { print }) => {
-      const was = await volumeClient(opened).resume();
+    onEach(settings, io, async ({ client }, { print }) => {
+      const was = await client.resume();
       const text = was ? 'resumed' : 'it was not paused';
       print(settings.json ? JSON.stringify({ paused: false }) : text);
       return EXIT.done;

@@ -1,17 +1,8 @@
 /** `flockwork reset`: removes flags, so that states run again, and those of dead workers. */
 import { UserError } from '../../machine/errors.ts';
 import { parseStateName, stateName } from '../../machine/name.ts';
-import {
-  leftWorkers,
-  readLeases,
-  resetDone,
-  resetFailed,
-  resetInProgress,
-  resetProblem,
-  resetState,
-  resetTraces,
-  resetWorkers,
-} from '../../volume/admin.ts';
+import { leftWorkers, resetProblemOf, resetTraces, resetWorkers } from '../../volume/admin.ts';
+import { findLiving, refuseLiving, resetStates, resetStatuses } from '../../volume/reset.ts';
 import { breather } from '../breather.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
@@ -70,7 +61,7 @@ async function resetVolume(opened: OpenedVolume, settings: Settings, io: Io): Pr
   const inProgress = all || settings['in-progress'];
   const workers = all || settings['worker-flags'];
   const { files, layout } = opened;
-  const living = await findLiving(opened, io.stop);
+  const living = await findLiving(portsOf(opened), io.stop);
   if (done) refuseLiving(living);
   const flags = workers ? [...(await leftWorkers(files, layout, living)).keys()] : [];
   const isOnlyWorkers = workers && !all && !done && !failed && !inProgress;
@@ -80,10 +71,13 @@ async function resetVolume(opened: OpenedVolume, settings: Settings, io: Io): Pr
   const isNothing = isOnlyWorkers && flags.length === 0;
   if (!isNothing && !(await isMeant(question, settings, io))) return EXIT.incomplete;
   const goesOn = breather(io.stop);
+  const statuses = [
+    ...(failed ? (['failed'] as const) : []),
+    ...(inProgress ? (['in progress'] as const) : []),
+    ...(done ? (['done'] as const) : []),
+  ];
   const result = {
-    failed: failed ? await resetFailed(files, layout, goesOn) : [],
-    inProgress: inProgress ? await resetInProgress(files, layout, living) : [],
-    ...(done ? await resetDone(files, layout, goesOn) : { done: [], archived: [] }),
+    ...(await resetStatuses(opened, statuses, living, goesOn)),
     workers: workers ? await resetWorkers(files, layout, living) : [],
   };
   if (io.stop.aborted) io.say('stopped; the volume can be used, or reset again');
@@ -111,18 +105,16 @@ async function resetNames(
 ): Promise<number> {
   const meant: Meant[] = [];
   for (const word of words) meant.push(await find(volumes, word));
-  for (const opened of volumes) refuseLiving(await findLiving(opened, io.stop));
+  for (const opened of volumes) refuseLiving(await findLiving(portsOf(opened), io.stop));
   const names = meant.map(({ name }) => name);
   const question = `Run ${namesOf(names)} again, and remove what followed from it?`;
   if (!(await isMeant(question, settings, io))) return EXIT.incomplete;
-  const removed: string[] = [];
+  const done: string[] = [];
   const goesOn = breather(io.stop);
-  for (const { name, on } of meant) {
-    if (!(await goesOn())) break;
-    removed.push(...((await resetState(on.files, on.layout, name))?.done ?? []));
+  for (const [on, all] of Map.groupBy(meant, (one) => one.on)) {
+    const states = all.map(({ name }) => name);
+    done.push(...(await resetStates(on, states, goesOn)).done);
   }
-  // A state in `words` may follow from another.
-  const done = [...new Set(removed)];
   io.print(
     settings.json
       ? JSON.stringify({ done })
@@ -138,19 +130,11 @@ async function find(volumes: readonly OpenedVolume[], word: string): Promise<Mea
   }
   const problems: string[] = [];
   for (const on of volumes) {
-    const problem = await resetProblem(on.files, on.layout, name);
+    const problem = await resetProblemOf(on.files, on.layout, name);
     if (problem === undefined) return { name, on };
     problems.push(problem);
   }
   throw new UserError('not-reset', `cannot reset ${name}: ${problems.join('; ')}`, { name });
-}
-
-function refuseLiving(living: ReadonlySet<string>): void {
-  if (living.size === 0) return;
-  throw new UserError(
-    'workers-alive',
-    `workers are running on this volume (${[...living].join(', ')}); stop them first`,
-  );
 }
 
 async function isMeant(question: string, { yes }: Settings, io: Io): Promise<boolean> {
@@ -171,19 +155,6 @@ function namesOf(names: readonly string[]): string {
   return names.slice(0, MAX_LISTED_WORKERS).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
-/** Sessions whose lease changes within two heartbeats. Returns at once if there are no leases. */
-async function findLiving(
-  { files, layout, volume }: OpenedVolume,
-  stop: AbortSignal,
-): Promise<Set<string>> {
-  const before = await readLeases(files, layout);
-  if (before.size === 0 || volume === undefined) return new Set();
-  // Two heartbeats; there are five to a lease.
-  await realClock.sleep((volume.lease * 2) / 5, stop);
-  const after = await readLeases(files, layout);
-  return new Set(
-    [...after]
-      .filter(([session, counter]) => before.get(session) !== counter)
-      .map(([session]) => session),
-  );
+function portsOf({ files, layout, volume }: OpenedVolume): Parameters<typeof findLiving>[0] {
+  return { files, layout, clock: realClock, leaseMs: volume?.lease };
 }

@@ -1,16 +1,16 @@
 /** `flockwork retry`: makes failed states available again. */
 import { UserError } from '../../machine/errors.ts';
 import { parseStateName } from '../../machine/name.ts';
-import type { ClientApi } from '../../engine/engine.ts';
-import { volumeClient } from '../../volume/engine.ts';
-import { breather } from '../breather.ts';
+import { instancesOf } from '../instances.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { openAll, type OpenedVolume } from '../volume.ts';
 
+/** States that are retried between two checks for signals. */
+const BATCH_STATES = 100;
+
 interface Failed {
   readonly name: string;
-  readonly on: ClientApi;
-  readonly opened: OpenedVolume;
+  readonly on: OpenedVolume;
 }
 
 export const retry: Command = {
@@ -43,12 +43,15 @@ export const retry: Command = {
       ? failed
       : failed.filter((one) => words.some((word) => isMeant(one, word)));
     const [retried, forgotten]: [string[], string[]] = [[], []];
-    const goesOn = breather(io.stop);
-    for (const { name, on, opened } of meant) {
-      if (!(await goesOn())) break;
-      const isThere = (await opened.files.stat(opened.layout.state(name))) !== undefined;
-      await on.retry(name);
-      (isThere ? retried : forgotten).push(name);
+    for (const [on, all] of Map.groupBy(meant, (one) => one.on)) {
+      for (let start = 0; start < all.length && !io.stop.aborted; start += BATCH_STATES) {
+        const names = all.slice(start, start + BATCH_STATES).map(({ name }) => name);
+        for (const name of names) {
+          const isThere = (await on.files.stat(on.layout.state(name))) !== undefined;
+          (isThere ? retried : forgotten).push(name);
+        }
+        await on.client.retry(names);
+      }
     }
     if (settings.json) io.print(JSON.stringify({ retried, forgotten }));
     else {
@@ -62,7 +65,9 @@ export const retry: Command = {
   },
 };
 
-async function failedOn(opened: OpenedVolume): Promise<Failed[]> {
-  const on = volumeClient(opened);
-  return (await on.failed()).map((name) => ({ name, on, opened }));
+async function failedOn(on: OpenedVolume): Promise<Failed[]> {
+  const failed: Failed[] = [];
+  for await (const { name } of instancesOf(on.client, { status: 'failed' }))
+    failed.push({ name, on });
+  return failed;
 }

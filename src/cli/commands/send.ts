@@ -5,7 +5,6 @@ import { UserError } from '../../machine/errors.ts';
 import { instanceProblem, parseStateName } from '../../machine/name.ts';
 import type { AppliedEvent, RejectionRecord } from '../../machine/record.ts';
 import type { ClientApi } from '../../engine/engine.ts';
-import { volumeClient } from '../../volume/engine.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import { parseJsonOption } from '../json-option.ts';
@@ -38,7 +37,7 @@ export const send: Command = {
     const id = settings.id ?? randomUUID();
     const badDelay = durationProblem(settings.in, 0);
     if (badDelay !== undefined) throw new UserError('bad-event', `--in: ${badDelay}`);
-    const client = volumeClient(await openOnly(settings, 'send'));
+    const { client } = await openOnly(settings, 'send');
     const file = {
       event,
       ...(settings.details !== undefined && {
@@ -49,11 +48,11 @@ export const send: Command = {
       ...(settings.in > 0 && { delay: settings.in }),
       ...(settings.grace !== undefined && { grace: settings.grace }),
     };
-    const sent = await client.send({ to: instance, id, file });
-    if (sent.kind === 'over') return tell(settings, io, sent.outcome);
+    const [sent] = await client.send([{ to: instance, id, file }]);
+    if (sent!.kind === 'over') return tell(settings, io, sent!.outcome);
     if (!settings.wait) {
       const text = `sent ${id}; flockwork outcome ${id} prints the outcome`;
-      io.print(settings.json ? JSON.stringify({ id, sent: sent.name }) : text);
+      io.print(settings.json ? JSON.stringify({ id, sent: sent!.name }) : text);
       return EXIT.done;
     }
     const outcome = await waitFor(client, id, settings.timeout, io);

@@ -6,7 +6,6 @@ import type { AppliedEvent, Attempt } from '../../machine/record.ts';
 import type { InstanceStep } from '../../engine/engine.ts';
 import { placeOf } from '../../volume/overview.ts';
 import { listPending, readPending, stillCounts, type QueuedEvent } from '../../volume/pending.ts';
-import { volumeClient } from '../../volume/engine.ts';
 import { describeBlocked, openBranches, type OpenBranch } from '../describe-join.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { realClock } from '../../api/node-ports.ts';
@@ -63,9 +62,9 @@ export const show: Command = {
 };
 
 async function stepsOf(opened: OpenedVolume, instance: string): Promise<ShownStep[]> {
-  const { files, layout } = opened;
+  const { files, layout, client } = opened;
   const steps: ShownStep[] = [];
-  for (const { join, ...step } of await volumeClient(opened).history(instance)) {
+  for (const { join, ...step } of await client.history(instance)) {
     const isOver = step.flag === 'done' || step.flag === 'archived';
     const blockedBy = isOver ? [] : await openBranches(files, layout, join);
     steps.push({ ...step, blockedBy });

@@ -82,7 +82,7 @@ export const submit: Command = {
     const looked = settings.machine === undefined ? candidates : candidates.slice(0, 1);
     for (const warning of refuseUnknown(looked, knowledge)) io.say(`warning: ${warning}`);
     const dryRun = settings['dry-run'];
-    const outcomes = await submitAll(directory, candidates, { unique, dryRun }, io);
+    const outcomes = await submitAll(directory, candidates, { dryRun }, io);
     if (settings.json) io.print(JSON.stringify(Object.fromEntries(outcomes)));
     else for (const line of describe(outcomes, dryRun)) io.print(line);
     refuseTaken(outcomes);

@@ -1,6 +1,5 @@
 /** `flockwork up`: submits files, and runs several local workers until everything is done. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -69,16 +68,10 @@ export const up: Command = {
     refuseTooFew(settings, directories);
     checkInboxes(settings, directories);
     for (const directory of directories) mkdirSync(directory, { recursive: true });
-    const unique = randomUUID().slice(0, 8);
     const submitted =
       paths.length === 0
         ? new Map<string, SubmitResult>()
-        : await submitAll(
-            directoryOf(settings, 'up with PATHS'),
-            readCandidates(paths),
-            { unique },
-            io,
-          );
+        : await submitAll(directoryOf(settings, 'up with PATHS'), readCandidates(paths), {}, io);
     if (io.stop.aborted) return EXIT.incomplete;
     const taken = [...submitted].filter(([, outcome]) => outcome === 'name taken');
     if (taken.length > 0) {

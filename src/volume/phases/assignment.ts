@@ -11,7 +11,7 @@
  * States that a session refused belong to no slice: they are dealt first, among the sessions that have not refused them.
  */
 import { hash, HASHES, rehash } from './hash.ts';
-import { compareCodePoints } from './order.ts';
+import { compareCodePoints } from '../../machine/order.ts';
 import type { Ring } from './ring.ts';
 import { firstIndex } from './search.ts';
 

@@ -1,6 +1,6 @@
 /** Splits recovery and maintenance among live sessions, so that not all of them do all of it. */
 import { hash } from './hash.ts';
-import { compareCodePoints } from './order.ts';
+import { compareCodePoints } from '../../machine/order.ts';
 
 /**
  * Assigns `key` to one live session, provided all agree on the live set. Rotates with the cycle, so that an undetected dead

@@ -4,7 +4,7 @@
  */
 import { hash } from './hash.ts';
 import { Names } from './names.ts';
-import { compareCodePoints } from './order.ts';
+import { compareCodePoints } from '../../machine/order.ts';
 import { firstIndex } from './search.ts';
 
 export interface RingEntry {

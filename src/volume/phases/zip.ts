@@ -1,6 +1,6 @@
 /** `--assign zip`: the original's pairing, for fleets that mix with it. */
 import type { RosterEntry, Split } from './assignment.ts';
-import { compareCodePoints } from './order.ts';
+import { compareCodePoints } from '../../machine/order.ts';
 import type { Ring } from './ring.ts';
 
 /**

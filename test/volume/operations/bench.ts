@@ -1,6 +1,6 @@
 /** A volume under test: sessions that a test opens and kills, and what a worker does with them. */
 import { expect } from 'vitest';
-import type { ClientApi, SendResult } from '../../../src/engine/engine.ts';
+import type { ClientApi, SendResult, SubmitResult } from '../../../src/engine/engine.ts';
 import { done } from '../../../src/index.ts';
 import type { EventFile } from '../../../src/machine/event.ts';
 import { parseStateName } from '../../../src/machine/name.ts';
@@ -9,7 +9,7 @@ import { machineNames } from '../../../src/machine/registry.ts';
 import { Prng } from '../../../src/sim/prng.ts';
 import { newSettlement } from '../../../src/volume/claimed-task.ts';
 import type { SessionOptions } from '../../../src/volume/directory-operations.ts';
-import { volumeClient } from '../../../src/volume/engine.ts';
+import { volumeClient } from '../../../src/volume/client.ts';
 import type {
   PhaseGuard,
   VolumeSettlement,
@@ -22,7 +22,7 @@ import { REGISTRY } from './machines.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 export const LEASE_MS = 1000;
-const PHASES: PhaseLengths = { assignment: 40, commitment: 60, update: 120, buffer: 30 };
+export const PHASES: PhaseLengths = { assignment: 40, commitment: 60, update: 120, buffer: 30 };
 export const CYCLE_MS: number = cycleLength(PHASES);
 /** How many quarters of a lease it takes, with a margin, until a session has expired and is recovered. */
 export const RECOVERY_CYCLES = 14;
@@ -56,7 +56,9 @@ export class Bench {
   private constructor(time: VirtualTime, volume: DiskVolume) {
     this.time = time;
     this.#volume = volume;
-    this.client = volumeClient(volume);
+    const { files, layout } = volume;
+    const clock = { clock: time.clock, ownClock: true };
+    this.client = volumeClient({ files, layout, ...clock, leaseMs: LEASE_MS });
   }
 
   static async create(): Promise<Bench> {
@@ -89,12 +91,34 @@ export class Bench {
 
   async submit(instance: string, file: unknown): Promise<string> {
     const name = parseStateName(instance) === undefined ? `${instance}.state` : instance;
-    expect(await this.client.submit(name, bytesOf(file))).toBe('submitted');
+    expect(await this.submitState(name, bytesOf(file))).toBe('submitted');
     return name;
   }
 
-  send(to: string, id: string, file: Partial<EventFile> = {}): Promise<SendResult> {
-    return this.client.send({ to, id, file: { event: 'press', ...file } });
+  async submitState(name: string, bytes: Uint8Array): Promise<SubmitResult> {
+    const [result] = await this.client.submit([{ name, bytes }]);
+    return result!;
+  }
+
+  async retry(name: string): Promise<boolean> {
+    const [result] = await this.client.retry([name]);
+    return result!;
+  }
+
+  async instances(): Promise<string[]> {
+    const { instances } = await this.client.list({}, { limit: 1000 });
+    return instances.map(({ instance }) => instance);
+  }
+
+  /** Failed state files. */
+  async failed(): Promise<string[]> {
+    const { instances } = await this.client.list({ status: 'failed' }, { limit: 1000 });
+    return instances.map(({ name }) => name);
+  }
+
+  async send(to: string, id: string, file: Partial<EventFile> = {}): Promise<SendResult> {
+    const [result] = await this.client.send([{ to, id, file: { event: 'press', ...file } }]);
+    return result!;
   }
 
   /** Sends an event that must be new; returns its file's name. */

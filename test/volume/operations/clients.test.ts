@@ -1,6 +1,22 @@
 /** What clients do with a volume on which sessions run. */
 import { describe, expect, test } from 'vitest';
-import { Bench, bytesOf, COUNT, LAMP, newSettlement, OPEN } from './bench.ts';
+import { parseEventName } from '../../../src/machine/event.ts';
+import { formatInstant } from '../../../src/volume/phases/volume-clock.ts';
+import { volumeClient } from '../../../src/volume/client.ts';
+import type { Watch } from '../../../src/volume/cycle-loop.ts';
+import {
+  Bench,
+  bytesOf,
+  COUNT,
+  CYCLE_MS,
+  LAMP,
+  LEASE_MS,
+  newSettlement,
+  OPEN,
+  PHASES,
+} from './bench.ts';
+import { DiskVolume } from './disk-volume.ts';
+import { VirtualTime } from './virtual-time.ts';
 
 const OVERLONG_NAME = 'x'.repeat(201);
 const ORDERS = { name: 'orders', version: 'v1' };
@@ -61,13 +77,13 @@ describe('submit', () => {
     const bench = await Bench.create();
     const { client } = bench;
     expect(await client.get('lamp')).toBeUndefined();
-    expect(await client.instances()).toEqual([]);
+    expect(await bench.instances()).toEqual([]);
     const bytes = bytesOf(LAMP);
-    expect(await client.submit('lamp.state', bytes)).toBe('submitted');
+    expect(await bench.submitState('lamp.state', bytes)).toBe('submitted');
     // The caller may reuse its buffer.
     bytes.fill(0);
-    expect(await client.submit('lamp.state', bytesOf(LAMP))).toBe('there already');
-    expect(await client.submit('lamp.state', bytesOf('{"state":"bell"}'))).toBe('name taken');
+    expect(await bench.submitState('lamp.state', bytesOf(LAMP))).toBe('there already');
+    expect(await bench.submitState('lamp.state', bytesOf('{"state":"bell"}'))).toBe('name taken');
     expect(await client.get('lamp')).toMatchObject({
       name: 'lamp.state',
       flag: 'available',
@@ -75,18 +91,18 @@ describe('submit', () => {
       payload: {},
     });
     await bench.submit('bell', { state: 'bell' });
-    expect((await client.instances()).sort()).toEqual(['bell', 'lamp']);
-    expect(await client.failed()).toEqual([]);
+    expect(await bench.instances()).toEqual(['bell', 'lamp']);
+    expect(await bench.failed()).toEqual([]);
   });
 
   test('accepts one of several files of one name submitted at once', async () => {
-    const { client } = await Bench.create();
+    const bench = await Bench.create();
     const all = await Promise.all(
-      LETTERS.map((state) => client.submit('one.state', bytesOf({ state }))),
+      LETTERS.map((state) => bench.submitState('one.state', bytesOf({ state }))),
     );
     expect(all.filter((one) => one === 'submitted')).toHaveLength(1);
     expect(all.filter((one) => one === 'name taken')).toHaveLength(LETTERS.length - 1);
-    const [step] = await client.history('one');
+    const [step] = await bench.client.history('one');
     expect(step?.state).toBe(LETTERS[all.indexOf('submitted')]);
   });
 
@@ -97,9 +113,9 @@ describe('submit', () => {
     const ant = await bench.open('ant');
     await bench.drain(ant);
     expect(await client.get('one')).toMatchObject({ flag: 'done', output: 'ant' });
-    expect(await client.instances()).toEqual(['one']);
-    expect(await client.submit('one.state', bytesOf(COUNT))).toBe('there already');
-    expect(await client.submit('one.state', bytesOf(LAMP))).toBe('name taken');
+    expect(await bench.instances()).toEqual(['one']);
+    expect(await bench.submitState('one.state', bytesOf(COUNT))).toBe('there already');
+    expect(await bench.submitState('one.state', bytesOf(LAMP))).toBe('name taken');
     expect((await ant.snapshot()).tasks.size).toBe(0);
   });
 
@@ -115,9 +131,11 @@ describe('submit', () => {
     ['lamp.state', '{"state":"lamp","x":1}'],
     ['lamp.state', '{"payload":1}'],
   ])('rejects the name %s with the content %s', async (name, text) => {
-    const { client } = await Bench.create();
-    await expect(client.submit(name, bytesOf(text))).rejects.toMatchObject({ code: 'bad-state' });
-    expect(await client.instances()).toEqual([]);
+    const bench = await Bench.create();
+    await expect(bench.submitState(name, bytesOf(text))).rejects.toMatchObject({
+      code: 'bad-state',
+    });
+    expect(await bench.instances()).toEqual([]);
   });
 });
 
@@ -125,21 +143,21 @@ test('retry makes a failed state available again, without its attempts', async (
   const bench = await Bench.create();
   const { client } = bench;
   const name = await bench.submit('one', { state: 'nothing' });
-  expect(await client.retry(name)).toBe(false);
-  expect(await client.retry('other.state')).toBe(false);
+  expect(await bench.retry(name)).toBe(false);
+  expect(await bench.retry('other.state')).toBe(false);
   const ant = await bench.open('ant');
   await bench.fail(ant, name);
-  expect(await client.failed()).toEqual([name]);
+  expect(await bench.failed()).toEqual([name]);
   expect(await client.get('one')).toMatchObject({ flag: 'failed', reason: 'no such thing' });
   expect((await ant.snapshot()).tasks.size).toBe(0);
-  expect(await client.retry(name)).toBe(true);
-  expect(await client.retry(name)).toBe(false);
-  expect(await client.failed()).toEqual([]);
+  expect(await bench.retry(name)).toBe(true);
+  expect(await bench.retry(name)).toBe(false);
+  expect(await bench.failed()).toEqual([]);
   expect((await ant.snapshot()).tasks.names).toEqual([name]);
   expect(await ant.claim(name, OPEN)).toBe('ours');
   expect(await ant.readState(name)).toMatchObject({ kind: 'text', attempts: [] });
   await bench.settle(ant, [newSettlement(name, { kind: 'commit', record: undefined })]);
-  expect(await client.retry(name)).toBe(false);
+  expect(await bench.retry(name)).toBe(false);
 });
 
 describe('history', () => {
@@ -188,4 +206,103 @@ describe('history', () => {
       { flag: 'done', worker: 'ant', started, duration: 12, output: undefined },
     ]);
   });
+});
+
+describe('send', () => {
+  test('gives the events of one call for one instance strictly increasing times', async () => {
+    const bench = await Bench.create();
+    const ids = ['c', 'b', 'a'];
+    const events = ids.map((id) => ({ to: 'lamp', id, file: { event: 'press' } }));
+    const sending = bench.client.send([...events, { ...events[0]!, to: 'other', id: 'd' }]);
+    // It waits until the volume's time is that of the last one.
+    let isSent = false;
+    void sending.then(() => (isSent = true));
+    await new Promise(setImmediate);
+    expect(isSent).toBe(false);
+    await bench.time.pass(2);
+    const names = (await sending).map((sent) => (sent.kind === 'sent' ? sent.name : ''));
+    const start = bench.time.now - 2;
+    expect(names.map((name) => parseEventName(name))).toEqual(
+      [
+        [0, 'c', 'lamp'],
+        [1, 'b', 'lamp'],
+        [2, 'a', 'lamp'],
+        [0, 'd', 'other'],
+      ].map(([ms, id, to]) => ({
+        time: new Date(start + Number(ms)).toISOString(),
+        isDelayed: false,
+        id,
+        to,
+      })),
+    );
+    const later = parseEventName(await bench.sendNew('lamp', 'later'));
+    expect(later?.time).toBe(formatInstant(start + 2));
+  });
+
+  test('publishes what is not over yet', async () => {
+    const bench = await Bench.create();
+    await bench.submit('lamp', LAMP);
+    const ant = await bench.open('ant');
+    await bench.sendNew('lamp', 'a');
+    await bench.drain(ant);
+    const events = ['a', 'b'].map((id) => ({ to: 'lamp', id, file: { event: 'press' } }));
+    const kinds = (await bench.client.send(events)).map(({ kind }) => kind);
+    expect(kinds).toEqual(['over', 'sent']);
+  });
+});
+
+describe('workers', () => {
+  test('are alive until their lease is over, and show what they hold', async () => {
+    const bench = await Bench.create();
+    const name = await bench.submit('one', COUNT);
+    const [ant, bee] = await bench.openPair();
+    expect(await ant.claim(name, OPEN)).toBe('ours');
+    const since = ant.stamp();
+    await ant.reportClaims([
+      { state: name, machine: 'count', stage: 'running', since, attempt: 2 },
+    ]);
+    const { session } = ant.token;
+    const holds = [{ name, machine: 'count', since, attempt: 2 }];
+    expect(await bench.client.workers()).toMatchObject([
+      { worker: 'ant', session, isAlive: true, concurrency: 2, holds },
+      { worker: 'bee', isAlive: true, holds: [] },
+    ]);
+    bench.kill(ant);
+    await bench.pass(2 * LEASE_MS, bee);
+    const [dead, alive] = await bench.client.workers();
+    expect(dead).toMatchObject({ session, isAlive: false, holds });
+    expect(dead!.silentMs).toBeGreaterThan(LEASE_MS);
+    expect(alive).toMatchObject({ worker: 'bee', isAlive: true });
+    await bench.expire(bee);
+    const left = await bench.client.workers();
+    expect(left.filter(({ isAlive }) => isAlive)).toMatchObject([{ worker: 'bee' }]);
+  });
+});
+
+test('watch names the instances of file events, and hints once a cycle without any', async () => {
+  const time = new VirtualTime();
+  const { files, layout } = await DiskVolume.create(time, PHASES, LEASE_MS);
+  let tell: (name?: string) => void = () => undefined;
+  let isWatched = false;
+  const watch: Watch = async (hint) => {
+    [tell, isWatched] = [hint, true];
+    return async () => void (isWatched = false);
+  };
+  const base = { files, layout, clock: time.clock, ownClock: true, leaseMs: LEASE_MS };
+  const client = volumeClient({ ...base, watch, cycleMs: CYCLE_MS });
+  const hints = client.watch(new AbortController().signal)[Symbol.asyncIterator]();
+  const first = hints.next();
+  await new Promise(setImmediate);
+  for (const name of ['a.state-3', 'events/20260101T000000.000Z~id@b', 'a.state-4']) tell(name);
+  expect([await first, await hints.next()].map(({ value }) => value as object)).toEqual([
+    { instance: 'a' },
+    { instance: 'b' },
+  ]);
+  const inCycle = hints.next();
+  await time.pass(CYCLE_MS);
+  expect((await inCycle).value).toEqual({});
+  const last = hints.next();
+  await client.close();
+  expect((await last).done).toBe(true);
+  expect(isWatched).toBe(false);
 });

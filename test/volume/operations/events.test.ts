@@ -274,7 +274,7 @@ test('an event for a failed instance waits, beyond its grace, until the state is
   await bench.pass(DEFAULT_GRACE_MS, ant);
   await bench.drain(ant);
   expect(await bench.outcome('a')).toBeUndefined();
-  expect(await bench.client.retry(name)).toBe(true);
+  expect(await bench.retry(name)).toBe(true);
   await bench.drain(ant);
   expect(await bench.outcome('a')).toBe('Ok');
 });

@@ -90,7 +90,7 @@ async function expectDone(bench: Bench, survivor: VolumeOperations): Promise<voi
   expect(events.map(({ event }) => String(event)).sort()).toEqual(['end', 'fade', 'press']);
   expect(await bench.counts(survivor)).toEqual(NOTHING_LEFT);
   expect(await survivor.countUnfinishedCommits()).toBe(0);
-  expect(await bench.client.failed()).toEqual([]);
+  expect(await bench.failed()).toEqual([]);
 }
 
 describe('another session finishes the work of one that crashes', () => {
@@ -292,7 +292,7 @@ describe('an expired session that comes back', () => {
         output: 'bee',
         reason: undefined,
       });
-      expect(await bench.client.failed()).toEqual([]);
+      expect(await bench.failed()).toEqual([]);
       expect(await bench.counts(bee)).toEqual(NOTHING_LEFT);
     },
   );

@@ -113,8 +113,8 @@ describe('a commit', () => {
     await ant.claim(name, OPEN);
     await bench.settle(ant, [commitStep(ant, name, { next: NEXT })]);
     expect(await bench.chain('one')).toEqual(['count done', 'lamp done']);
-    expect(await bench.client.failed()).toEqual([]);
-    expect(await bench.client.retry(NEXT.name)).toBe(false);
+    expect(await bench.failed()).toEqual([]);
+    expect(await bench.retry(NEXT.name)).toBe(false);
     expect((await ant.snapshot()).tasks.size).toBe(0);
   });
 

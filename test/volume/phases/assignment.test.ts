@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { assign as assignRing, type RosterEntry } from '../../../src/volume/phases/assignment.ts';
-import { compareCodePoints } from '../../../src/volume/phases/order.ts';
+import { compareCodePoints } from '../../../src/machine/order.ts';
 import { Ring, type RingEntry } from '../../../src/volume/phases/ring.ts';
 import { assignZip as zipRing } from '../../../src/volume/phases/zip.ts';
 import {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { AppliedEvent, CommitRecord } from '../../src/machine/record.ts';
 import type { VolumeOutcome, VolumeOperations } from '../../src/volume/operations.ts';
-import { settledEntry, untickedEntry } from '../../src/volume/journal-entry.ts';
+import { settledEntry, untickedEntry } from '../../src/engine/journal-entry.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
 const BY = {

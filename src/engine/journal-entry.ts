@@ -1,15 +1,9 @@
 /** What the journal says of a step: of a tick, or of events that were applied. */
-import type { Settlement } from '../engine/session.ts';
-import type { AppliedEvent } from '../machine/record.ts';
-import type {
-  VolumeOutcome,
-  JournalEntry,
-  JournalEvent,
-  VolumeOperations,
-  Token,
-} from './operations.ts';
+import type { AppliedEvent, CommitRecord } from '../machine/record.ts';
+import type { JournalEntry, JournalEvent } from './engine.ts';
+import type { Outcome, Settlement } from './session.ts';
 
-const RESULT: Record<VolumeOutcome['kind'], JournalEntry['result']> = {
+const RESULT: Record<Outcome['kind'], JournalEntry['result']> = {
   commit: 'done',
   fail: 'failed',
   retry: 'retry',
@@ -18,6 +12,19 @@ const RESULT: Record<VolumeOutcome['kind'], JournalEntry['result']> = {
   wait: 'released',
   release: 'released',
 };
+
+/** Of an engine's outcome, or of the volume's own form of it. */
+interface SettledOutcome {
+  readonly kind: Outcome['kind'];
+  readonly record?: object | undefined;
+}
+
+/** The session that has settled the step. */
+interface SettledBy {
+  readonly token: Pick<JournalEntry, 'worker' | 'session'>;
+  /** The store's time, ISO 8601. */
+  stamp(): string;
+}
 
 /** `started`: ISO 8601, `duration`: milliseconds. */
 export interface FinishedTick {
@@ -31,8 +38,8 @@ export interface FinishedTick {
 
 function tickEntry(
   { name, machine, attempt, started, duration }: FinishedTick,
-  { worker, session }: Token,
-  change: VolumeOutcome,
+  { worker, session }: SettledBy['token'],
+  change: SettledOutcome,
 ): JournalEntry {
   const result = RESULT[change.kind];
   return { started, duration, state: name, machine, worker, session, attempt, result };
@@ -41,9 +48,9 @@ function tickEntry(
 /** Of what a worker has settled; undefined where there is nothing to say: see `untickedEntry`. */
 export function entryOf(
   name: string,
-  change: VolumeOutcome,
+  change: SettledOutcome,
   { tick, machine }: Pick<Settlement, 'tick' | 'machine'>,
-  by: Pick<VolumeOperations, 'token' | 'stamp'>,
+  by: SettledBy,
 ): JournalEntry | undefined {
   return tick === undefined
     ? untickedEntry(name, machine, change, by)
@@ -61,12 +68,14 @@ const MAX_NAME_LENGTH = 100;
 export function untickedEntry(
   state: string,
   machine: string | undefined,
-  change: VolumeOutcome,
-  by: Pick<VolumeOperations, 'token' | 'stamp'>,
+  change: SettledOutcome,
+  by: SettledBy,
 ): JournalEntry | undefined {
   if (change.kind !== 'commit' || machine === undefined) return undefined;
   const { worker, session } = by.token;
-  const events = (change.record?.events ?? []).slice(0, MAX_EVENTS).map(briefly);
+  const events = ((change.record as CommitRecord | undefined)?.events ?? [])
+    .slice(0, MAX_EVENTS)
+    .map(briefly);
   const [started, duration, attempt, result] = [by.stamp(), 0, 0, 'done'] as const;
   return { started, duration, state, machine, worker, session, attempt, events, result };
 }

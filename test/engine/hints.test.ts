@@ -1,0 +1,72 @@
+/** Hints are gathered until they are asked for, and leave nothing behind. */
+import { describe, expect, test } from 'vitest';
+import { hintsOf, type NoteChange } from '../../src/engine/hints.ts';
+
+class Source {
+  note: NoteChange = () => undefined;
+  isOpen = false;
+
+  readonly subscribe = async (note: NoteChange): Promise<() => void> => {
+    [this.note, this.isOpen] = [note, true];
+    return () => void (this.isOpen = false);
+  };
+}
+
+const turn = (): Promise<void> => new Promise(setImmediate);
+
+describe('hints', () => {
+  test('are given once each, in the order of the changes', async () => {
+    const source = new Source();
+    const hints = hintsOf(source.subscribe, new AbortController().signal);
+    const first = hints.next();
+    await turn();
+    for (const instance of ['b', 'a', 'b']) source.note(instance);
+    expect([await first, await hints.next()].map(({ value }) => value as object)).toEqual([
+      { instance: 'b' },
+      { instance: 'a' },
+    ]);
+    const next = hints.next();
+    await turn();
+    source.note();
+    source.note('a');
+    expect((await next).value).toEqual({});
+  });
+
+  test('of very many changes are one, that anything may have changed', async () => {
+    const source = new Source();
+    const abort = new AbortController();
+    const hints = hintsOf(source.subscribe, abort.signal);
+    const first = hints.next();
+    await turn();
+    for (let index = 0; index < 100_000; index += 1) source.note(`i${index}`);
+    expect((await first).value).toEqual({});
+    const last = hints.next();
+    await turn();
+    abort.abort();
+    expect((await last).done).toBe(true);
+  });
+
+  test('unsubscribe when their reader leaves the loop, or their signal aborts', async () => {
+    const source = new Source();
+    const abort = new AbortController();
+    setImmediate(() => source.note('a'));
+    for await (const hint of hintsOf(source.subscribe, abort.signal)) {
+      expect({ hint, isOpen: source.isOpen }).toEqual({ hint: { instance: 'a' }, isOpen: true });
+      break;
+    }
+    expect(source.isOpen).toBe(false);
+    const last = hintsOf(source.subscribe, abort.signal).next();
+    await turn();
+    expect(source.isOpen).toBe(true);
+    abort.abort();
+    expect((await last).done).toBe(true);
+    expect(source.isOpen).toBe(false);
+  });
+
+  test('subscribe nowhere if their signal has aborted', async () => {
+    const source = new Source();
+    const hints = hintsOf(source.subscribe, AbortSignal.abort());
+    expect((await hints.next()).done).toBe(true);
+    expect(source.isOpen).toBe(false);
+  });
+});
