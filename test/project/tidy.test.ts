@@ -70,7 +70,7 @@ function codeOf(source: string): string {
       .replace(/\/\*[^]*?\*\//g, '')
       .replace(/(^|\s)\/\/.*$/gm, '')
       // A hash is a pure function of its text.
-      .replace("import { createHash } from 'node:crypto';", '')
+      .replace(/import \{ (createHash|hash) \} from 'node:crypto';/, '')
       .replace(/`(?:\\.|[^`\\$]|\$(?!\{))*`/g, '``')
   );
 }
