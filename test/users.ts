@@ -2,14 +2,21 @@
  * Two users of one group: root and an unused uid. `node --import users.ts …` switches to that uid before it loads
  * anything else, on any machine.
  */
-import { chmodSync, chownSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, chownSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import type { Host } from './fleet.ts';
 
 export const USER = 54_320;
 export const GROUP = 54_321;
 const VARIABLE = 'FLOCKWORK_TEST_AS';
+
+/** True if all users may enter the folder. */
+const isReachable = (path: string): boolean =>
+  (statSync(path).mode & 0o001) !== 0 && (path === '/' || isReachable(dirname(path)));
+
+/** Only root can start processes of another user, and only if that user can load the program. */
+export const canBeTwo: boolean = process.getuid?.() === 0 && isReachable(import.meta.dirname);
 
 /** As in `docs/operations.md`: new entries in these directories belong to the group. */
 export function shareWithGroup(directory: string): void {

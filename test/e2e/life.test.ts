@@ -3,7 +3,7 @@ import { parseCommitRecord } from '../../src/machine/record.ts';
 import { mkdirSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { expectCleanVolume } from '../flock.ts';
+import { expectCleanVolume } from '../clean-volume.ts';
 import { Fleet, run } from '../fleet.ts';
 
 const FAST = ['--example-delay', '0'];

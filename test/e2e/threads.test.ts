@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseCommitRecord } from '../../src/machine/record.ts';
-import { expectCleanVolume } from '../flock.ts';
+import { expectCleanVolume } from '../clean-volume.ts';
 import { Fleet, run } from '../fleet.ts';
 
 const INDEX = join(import.meta.dirname, '../../src/index.ts');

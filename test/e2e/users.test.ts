@@ -1,26 +1,13 @@
 /** What SECURITY.md and docs/operations.md say of several users: members of a group, and who may only read. As root only. */
-import {
-  chmodSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { submitChains } from '../chaos.ts';
 import { Fleet, launchHere, type Host, type Ran } from '../fleet.ts';
-import { asOther, GROUP, shareWithGroup, USER } from '../users.ts';
+import { asOther, canBeTwo, GROUP, shareWithGroup, USER } from '../users.ts';
 
 const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
 const FAST = ['--lease', '1s', '--example-delay', '0.05'];
-
-/** True if all users may enter the folder: else another user cannot load the program. */
-const isReachable = (path: string): boolean =>
-  (statSync(path).mode & 0o001) !== 0 && (path === '/' || isReachable(dirname(path)));
-const canBeTwo = process.getuid?.() === 0 && isReachable(import.meta.dirname);
 
 const here = (fleet: Fleet): Host => ({ root: dirname(fleet.dir), launch: launchHere });
 const other = (fleet: Fleet, umask?: number): Host => asOther(here(fleet), umask);

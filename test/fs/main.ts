@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { chaos, recoveryBound, type ChaosResult } from './chaos.ts';
+import { chaos, recoveryBound, type ChaosResult } from '../chaos-run.ts';
 import { measure, type Measured } from './measure.ts';
 import { powerCuts, type PowerResult } from './power.ts';
 import { makeDirectory, sh, type StandKind } from './stand.ts';

@@ -8,7 +8,7 @@ import { parseCommitRecord } from '../../src/machine/record.ts';
 import { parseToken } from '../../src/volume/token.ts';
 import { expectedStates, problemsWith, submitChains } from '../chaos.ts';
 import { Fleet, run, type Running } from '../fleet.ts';
-import { STEP_TIMEOUT_MS, stopAll, tracesIn, workFlags } from './chaos.ts';
+import { STEP_TIMEOUT_MS, stopAll, tracesIn, workFlags } from '../chaos-run.ts';
 import { sh, type Power, type Stand } from './stand.ts';
 
 const CUTS = 4;

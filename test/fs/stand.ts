@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, openSync, closeSync } from 'node:fs';
 import type { Chain } from '../chaos.ts';
-import type { Host } from '../fleet.ts';
+import { launchHere, type Host } from '../fleet.ts';
 
 export interface Stand extends AsyncDisposable {
   /** The volumes' parent directory in this process: on the server, if there is one. */
@@ -56,13 +56,24 @@ export interface StandKind {
   readonly open: (home: string) => Promise<Stand>;
 }
 
-export const LOCAL_PACE: Pace = {
+const LOCAL_PACE: Pace = {
   assignment: 150,
   commitment: 150,
   update: 400,
   buffer: 100,
   lease: 2000,
 };
+
+/** A directory of a file system of this machine. */
+export function localStand(root: string, dispose: () => void = () => undefined): Stand {
+  return {
+    root,
+    hosts: [{ root, launch: launchHere }],
+    pace: LOCAL_PACE,
+    chaos: { rounds: 3, chains: 16, count: 4 },
+    [Symbol.asyncDispose]: async () => dispose(),
+  };
+}
 
 /** Runs a command to its end; throws an error with its output if it fails. */
 export function sh(command: string, ...args: string[]): string {

@@ -1,7 +1,7 @@
 /**
  * Explores all interleavings of two workers with a session each, a reaper that may consider any session dead at any
  * time, lost replies, stale absence and refusals: every state that the project's own claim, commit and
- * recovery can get into. What that leaves out is in docs/protocol.md; larger worlds are in `heavy/`.
+ * recovery can get into. What that leaves out is in docs/protocol.md; larger worlds are in `proof/`.
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';

@@ -1,8 +1,7 @@
 /** ext4, xfs and btrfs in an image file, whose power can be cut while workers write. */
 import { truncateSync, writeFileSync } from 'node:fs';
-import { launchHere } from '../../fleet.ts';
 import {
-  LOCAL_PACE,
+  localStand,
   makeDirectory,
   sh,
   unmount,
@@ -46,18 +45,11 @@ async function open(home: string, kind: string, ...options: string[]): Promise<S
       sh('mount', '-o', 'loop', image, root);
     },
   };
-  const dispose = async (): Promise<void> => {
+  const stand = localStand(root, () => {
     unmount(root);
     unmount(shelf);
-  };
-  return {
-    root,
-    hosts: [{ root, launch: launchHere }],
-    pace: LOCAL_PACE,
-    chaos: { rounds: 3, chains: 16, count: 4 },
-    power,
-    [Symbol.asyncDispose]: dispose,
-  };
+  });
+  return { ...stand, power };
 }
 
 function makeImage(path: string, size: number, kind: string, options: readonly string[]): void {

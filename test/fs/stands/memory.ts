@@ -1,8 +1,7 @@
 /** tmpfs, and overlayfs over a lower layer that already has the volume's directories and state files. */
 import { FLAGS } from '../../../src/volume/layout.ts';
 import { submitChains } from '../../chaos.ts';
-import { launchHere } from '../../fleet.ts';
-import { LOCAL_PACE, makeDirectory, sh, unmount, type Stand, type StandKind } from '../stand.ts';
+import { localStand, makeDirectory, sh, unmount, type StandKind } from '../stand.ts';
 
 export const tmpfs: StandKind = {
   name: 'tmpfs',
@@ -10,7 +9,7 @@ export const tmpfs: StandKind = {
   open: async (home) => {
     const root = makeDirectory(home, 'mount');
     sh('mount', '-t', 'tmpfs', 'tmpfs', root);
-    return stand(root);
+    return localStand(root, () => unmount(root));
   },
 };
 
@@ -26,18 +25,9 @@ export const overlay: StandKind = {
     submitChains(`${lower}/${VOLUME}`, chains);
     const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
     sh('mount', '-t', 'overlay', 'overlay', '-o', layers, root);
-    return { ...stand(root), prepared: { dir: `${root}/${VOLUME}`, chains } };
+    const stand = localStand(root, () => unmount(root));
+    return { ...stand, prepared: { dir: `${root}/${VOLUME}`, chains } };
   },
 };
 
 const VOLUME = 'lower-volume';
-
-function stand(root: string): Stand {
-  return {
-    root,
-    hosts: [{ root, launch: launchHere }],
-    pace: LOCAL_PACE,
-    chaos: { rounds: 3, chains: 16, count: 4 },
-    [Symbol.asyncDispose]: async () => unmount(root),
-  };
-}
