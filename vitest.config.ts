@@ -14,7 +14,7 @@ const SLOW: string[] = [
   'test/e2e/{tables,threads,users,volumes,xstate}.test.ts',
 ];
 
-/** `unit` runs in process; `e2e` runs real worker processes; `slow` is what would hold up these two; `heavy` breaks them; `proof` searches, and makes mistakes to be found (see .ci/run). */
+/** `unit` runs in process; `e2e` runs real worker processes; `slow` is what would hold up these two; `heavy` breaks them; `proof` searches, and makes mistakes to be found (see CONTRIBUTING.md). */
 const config: ViteUserConfig = defineConfig({
   test: {
     // Vitest would leave one core alone, which is half of two.

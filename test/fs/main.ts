@@ -1,5 +1,6 @@
 /**
- * `npm run test:fs [NAME…]`: the chaos run on real file systems, with a table of what was measured on each.
+ * `npm run test:fs [-- NAME… | --date YYYY-MM-DD]`: the chaos run on real file systems (all, those of these names, or
+ * the three of that date), with a table of what was measured on each.
  *
  * All of it runs in namespaces of its own (mounts, network, processes): when this process ends in any way, the kernel
  * removes every mount, daemon and address with them.
@@ -20,6 +21,7 @@ import { join, resolve } from 'node:path';
 import { chaos, recoveryBound, type ChaosResult } from '../chaos-run.ts';
 import { measure, type Measured } from './measure.ts';
 import { powerCuts, type PowerResult } from './power.ts';
+import { selectByDate } from '../selection.ts';
 import { makeDirectory, sh, type StandKind } from './stand.ts';
 import { glusterfs } from './stands/glusterfs.ts';
 import { images } from './stands/images.ts';
@@ -47,18 +49,35 @@ interface Row {
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
-function chosenStands(names: readonly string[]): readonly StandKind[] | undefined {
+/** Undefined after a usage error, which is printed. */
+function chosenStands(args: readonly string[]): readonly StandKind[] | undefined {
+  if (args[0] !== '--date') return standsNamed(args);
+  const [, date = ''] = args;
+  const chosen = selectByDate(STANDS, date);
+  if (chosen === undefined) {
+    process.stderr.write(`expected --date YYYY-MM-DD, got ${args.join(' ')}\n`);
+    return undefined;
+  }
+  const left = STANDS.filter((stand) => !chosen.includes(stand));
+  say(`file systems of ${date}: ${namesOf(chosen)}`);
+  say(`left to the nightly: file systems: ${namesOf(left)}`);
+  return chosen;
+}
+
+const namesOf = (stands: readonly StandKind[]): string =>
+  stands.map((stand) => stand.name).join(', ');
+
+function standsNamed(names: readonly string[]): readonly StandKind[] | undefined {
   const unknown = names.filter((name) => !STANDS.some((stand) => stand.name === name));
   if (unknown.length === 0) {
     return names.length === 0 ? STANDS : STANDS.filter((stand) => names.includes(stand.name));
   }
-  const known = STANDS.map((stand) => stand.name).join(', ');
-  process.stderr.write(`expected names of ${known}; got ${unknown.join(', ')}\n`);
+  process.stderr.write(`expected names of ${namesOf(STANDS)}; got ${unknown.join(', ')}\n`);
   return undefined;
 }
 
 /** Outside: installs packages, starts the namespaces, and removes their directory in the end. */
-async function outside(stands: readonly StandKind[], names: readonly string[]): Promise<number> {
+async function outside(stands: readonly StandKind[]): Promise<number> {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
     process.stderr.write('test:fs mounts file systems: it must run as root, on Linux\n');
     return USAGE_ERROR;
@@ -72,10 +91,11 @@ async function outside(stands: readonly StandKind[], names: readonly string[]): 
     path.startsWith(`${ROOT}/`) ? code + path.slice(ROOT.length) : path;
   const namespaces = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'];
   const script = 'mount --rbind "$1" "$2" && cd "$2" && shift 2 && exec "$@"';
-  const command = [mounted(process.execPath), mounted(import.meta.filename), ...names];
+  const command = [mounted(process.execPath), mounted(import.meta.filename)];
+  const names = stands.map((stand) => stand.name);
   const child = spawn(
     'unshare',
-    [...namespaces, 'sh', '-c', script, 'sh', ROOT, code, ...command],
+    [...namespaces, 'sh', '-c', script, 'sh', ROOT, code, ...command, ...names],
     {
       stdio: 'inherit',
       env: { ...process.env, [HOME_VARIABLE]: home },
@@ -204,10 +224,9 @@ function table(rows: readonly Row[]): string {
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
-const names = process.argv.slice(2);
-const stands = chosenStands(names);
+const stands = chosenStands(process.argv.slice(2));
 const home = process.env[HOME_VARIABLE];
 if (stands === undefined) process.exitCode = USAGE_ERROR;
-else if (home === undefined) process.exitCode = await outside(stands, names);
+else if (home === undefined) process.exitCode = await outside(stands);
 // Immediately: the namespaces and all in them end with this process.
 else process.exit(await inside(stands, home));
