@@ -1,22 +1,14 @@
 /** Checks that sessions leave no traces behind. */
 import { isStateName } from '../machine/name.ts';
 import { recordedStates } from '../machine/record.ts';
+import { TRANSIENT_DIRECTORIES } from '../volume/layout.ts';
 import { sessionOfTokenFile } from '../volume/session-context.ts';
 import type { TrueVolume } from './true-volume.ts';
-
-const EMPTY_IN_THE_END = [
-  'in_progress',
-  'workers',
-  '.flockwork/leases',
-  '.flockwork/sessions',
-  '.flockwork/staging',
-  '.flockwork/attempts',
-];
 
 /** Flags and traces of sessions of other workers than `worker`; undefined if there are none. */
 export function leftOver(volume: TrueVolume, worker?: string): string | undefined {
   const kept = sessionsOfFailed(volume);
-  for (const place of EMPTY_IN_THE_END) {
+  for (const place of TRANSIENT_DIRECTORIES) {
     const left = volume
       .list(place)
       .filter(

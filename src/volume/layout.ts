@@ -12,6 +12,16 @@ export type Internal = (typeof INTERNAL)[number];
 /** Pending events, and their outcomes. */
 export const EVENTS = ['events', 'outcomes'] as const;
 
+/** Relative to the root: what sessions have in these, they remove when they leave. */
+export const TRANSIENT_DIRECTORIES = [
+  'in_progress',
+  'workers',
+  '.flockwork/leases',
+  '.flockwork/sessions',
+  '.flockwork/staging',
+  '.flockwork/attempts',
+] as const;
+
 const ARCHIVE_SHARDS = 256;
 
 /**

@@ -6,20 +6,14 @@ import type { Census } from '../../src/volume/census.ts';
 import type { JournalEntry } from '../../src/volume/operations.ts';
 import type { Token } from '../../src/volume/token.ts';
 import type { Overview, WorkerFlagInfo } from '../../src/volume/overview.ts';
+import { NO_COUNTS } from '../counts.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const LEASE = 10_000;
 
 const CENSUS: Census = {
-  available: 0,
-  delayed: 0,
-  inProgress: 0,
-  waiting: 0,
-  events: 0,
-  done: 0,
-  archived: 0,
+  ...NO_COUNTS,
   isArchiveSampled: false,
-  failed: 0,
   names: { available: [], waiting: [], inProgress: [], failed: [] },
 };
 
@@ -284,16 +278,7 @@ describe('the flags', () => {
   } as const;
 
   test('are counted, with archived states if there are any', () => {
-    const counts = {
-      available: 4,
-      delayed: 1,
-      inProgress: 2,
-      waiting: 0,
-      events: 0,
-      done: 3,
-      archived: 0,
-      failed: 0,
-    };
+    const counts = { ...NO_COUNTS, available: 4, delayed: 1, inProgress: 2, done: 3 };
     expect(flagTable(counts, false, [])).toBe(
       'flags: 3 done, 2 in progress, 4 available (1 of them later), 0 failed',
     );
@@ -302,16 +287,7 @@ describe('the flags', () => {
   });
 
   test('print reasons of failures, and the count of further ones', () => {
-    const counts = {
-      available: 0,
-      delayed: 0,
-      inProgress: 0,
-      waiting: 0,
-      events: 0,
-      done: 0,
-      archived: 0,
-      failed: 1000,
-    };
+    const counts = { ...NO_COUNTS, failed: 1000 };
     expect(flagTable(counts, false, [failure])).toContain('a.state: because\n  … and 999 more');
     expect(flagTable({ ...counts, failed: 1 }, false, [failure])).not.toContain('more');
   });

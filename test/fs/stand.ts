@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, openSync, closeSync } from 'node:fs';
-import type { Chain } from '../chaos.ts';
+import { skewedBy, type Chain } from '../chaos.ts';
 import { launchHere, type Host } from '../fleet.ts';
 
 export interface Stand extends AsyncDisposable {
@@ -122,6 +122,45 @@ export function startDaemon(
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill(signal);
       await ended;
+    },
+  };
+}
+
+/** Milliseconds. */
+const AHEAD_MS = 1_000_000;
+
+/** Mounts at `home`/`name` by a process that stays in the foreground; unmounts and stops it when `owner` is disposed. */
+export type Mount = (
+  name: string,
+  owner: AsyncDisposableStack,
+  env?: NodeJS.ProcessEnv,
+) => Promise<Host>;
+
+/** `argsFor` gives the arguments of `command` for a directory and the log of the process. */
+export function mountWith(
+  home: string,
+  command: string,
+  argsFor: (path: string, log: string) => readonly string[],
+  signal: NodeJS.Signals,
+): Mount {
+  return async (name, owner, env = {}) => {
+    const path = makeDirectory(home, name);
+    const log = `${home}/${name}.log`;
+    const daemon = startDaemon(log, command, argsFor(path, log), env);
+    owner.defer(() => daemon.stop(signal));
+    await eventually(`${name} is mounted`, () => sh('mountpoint', path));
+    owner.defer(() => unmount(path));
+    return { root: path, launch: launchHere };
+  };
+}
+
+/** A mount of its own, by a process whose clock is ahead. */
+export function skewedMount(mount: Mount): Skewed {
+  return {
+    ahead: AHEAD_MS,
+    use: async (act) => {
+      await using own = new AsyncDisposableStack();
+      return await act(await mount('ahead', own, skewedBy(`+${AHEAD_MS / 1000}s`)));
     },
   };
 }

@@ -9,12 +9,15 @@ import { toBundles } from '../../src/volume/staging.ts';
 import {
   CLOSED,
   commitStep,
+  crashingFiles,
   errno,
   FOLLOW,
+  forEachCrash,
   interceptFiles,
   OPEN,
   quickFiles,
   TestVolume,
+  type CrashPoint,
   type TestSession,
 } from './harness.ts';
 
@@ -48,6 +51,12 @@ const recordsStagedBy = (volume: TestVolume, ant: TestSession): string[] =>
     .flatMap((name) =>
       recordedStates(volume.read('.flockwork/staging', ant.session.token.session, name)),
     );
+
+const limited = (maxLinks: number, code = 'EMLINK'): Files =>
+  interceptFiles(quickFiles(), async (_call, method, args, act) => {
+    if (method === 'link' && statSync(args[0]!).nlink >= maxLinks) throw errno(code);
+    return act();
+  }).files;
 
 /** Each state is done with its own record, and its successor is published. */
 function expectDone(volume: TestVolume, names: readonly string[], worker: string): void {
@@ -160,12 +169,6 @@ describe('toBundles', () => {
 });
 
 describe('a volume with a low link limit', () => {
-  const limited = (maxLinks: number, code = 'EMLINK'): Files =>
-    interceptFiles(quickFiles(), async (_call, method, args, act) => {
-      if (method === 'link' && statSync(args[0]!).nlink >= maxLinks) throw errno(code);
-      return act();
-    }).files;
-
   /** Cycles until all steps are settled. */
   async function settleAll(ant: TestSession, steps: readonly VolumeSettlement[]): Promise<number> {
     for (let cycle = 1; cycle <= 12; cycle += 1) {
@@ -229,29 +232,14 @@ describe('a volume with a low link limit', () => {
 });
 
 describe('I2, I3: a crash in the middle of a group commit', () => {
-  /** All calls from the `limit`-th on fail; with `after`, that one takes effect first. */
-  async function crashAt(
-    limit: number,
-    after: boolean,
-    maxLinks: number,
-    count: number,
-  ): Promise<number> {
+  async function crashAt(point: CrashPoint, maxLinks: number, count: number): Promise<number> {
     using volume = await TestVolume.create();
-    let armed = false;
-    let used = 0;
-    const { files } = interceptFiles(quickFiles(), async (_call, method, args, act) => {
-      if (method === 'link' && statSync(args[0]!).nlink >= maxLinks) throw errno('EMLINK');
-      if (!armed) return act();
-      used += 1;
-      if (used < limit) return act();
-      if (used === limit && after) await act();
-      throw errno('EIO');
-    });
+    const { files, arm, used } = crashingFiles(limited(maxLinks), point);
     const victim = await volume.join('victim', files);
     const steps = burst(victim, count);
     for (const { name } of steps) volume.put(name);
     await claimAll(victim, namesOf(steps));
-    armed = true;
+    arm();
     for (let cycle = 0; cycle < 3; cycle += 1) {
       const left = steps.filter(({ progress }) => progress !== 'settled');
       await victim.session.settle(left, FOLLOW).catch(() => undefined);
@@ -277,7 +265,7 @@ describe('I2, I3: a crash in the middle of a group commit', () => {
     expect(volume.list('.flockwork/staging').filter((name) => name.startsWith('victim'))).toEqual(
       [],
     );
-    return used;
+    return used();
   }
 
   test.each([
@@ -286,12 +274,7 @@ describe('I2, I3: a crash in the middle of a group commit', () => {
   ])(
     'leaves each step done once, at any file operation: %s',
     async (_what, maxLinks, count, least) => {
-      let operations = Number.POSITIVE_INFINITY;
-      for (let limit = 1; limit <= operations; limit += 1) {
-        const used = await crashAt(limit, false, maxLinks, count);
-        if (used < limit) operations = limit;
-        await crashAt(limit, true, maxLinks, count);
-      }
+      const operations = await forEachCrash((point) => crashAt(point, maxLinks, count));
       expect(operations).toBeGreaterThan(least);
     },
     240_000,

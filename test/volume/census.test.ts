@@ -7,6 +7,7 @@ import { resetDone, resetProblemOf, resetState, resetWorkers } from '../../src/v
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { readOverview } from '../../src/volume/overview.ts';
 import { submitState } from '../../src/volume/submit.ts';
+import { NO_COUNTS } from '../counts.ts';
 import { bareStep, commitStep, OPEN, TestVolume } from './harness.ts';
 
 const files = new NodeFiles();
@@ -27,23 +28,13 @@ function moveByHand(volume: TestVolume, name: string): void {
 describe('the census', () => {
   test('counts nothing in an empty volume, or one that no worker has used', async () => {
     using volume = await TestVolume.create();
-    const nothing = {
-      available: 0,
-      delayed: 0,
-      inProgress: 0,
-      waiting: 0,
-      events: 0,
-      done: 0,
-      archived: 0,
-      failed: 0,
-    };
-    expect(await takeCensus(files, volume.layout)).toMatchObject(nothing);
+    expect(await takeCensus(files, volume.layout)).toMatchObject(NO_COUNTS);
     const bare = join(volume.dir, 'sub');
     mkdirSync(bare);
     writeFileSync(join(bare, 'a.state'), '');
     const { layout } = volume;
     const census = await takeCensus(files, Object.assign(Object.create(layout), { root: bare }));
-    expect(census).toMatchObject({ ...nothing, available: 1 });
+    expect(census).toMatchObject({ ...NO_COUNTS, available: 1 });
   });
 
   test('counts each state once, by its decisive flag', async () => {

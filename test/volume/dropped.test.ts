@@ -6,11 +6,14 @@ import { parseEventName } from '../../src/machine/event.ts';
 import type { PhaseGuard } from '../../src/volume/operations.ts';
 import {
   CLOSED,
+  crashingFiles,
   errno,
+  forEachCrash,
   interceptFiles,
   OPEN,
   quickFiles,
   TestVolume,
+  type CrashPoint,
   type TestSession,
 } from './harness.ts';
 import { appliedIds, expectRest, outcomeOf, putLamp, recordsOf, workOff } from './post.ts';
@@ -279,22 +282,14 @@ describe('an invalid file', () => {
 });
 
 describe('I10: after a crash at any point, a dropped file is exactly one event', () => {
-  async function crashAt(limit: number, after: boolean): Promise<number> {
+  async function crashAt(point: CrashPoint): Promise<number> {
     using volume = await withLamp();
-    let begun = false;
-    let used = 0;
-    const { files } = interceptFiles(quickFiles(), async (_call, _method, _args, act) => {
-      if (!begun) return act();
-      used += 1;
-      if (used < limit) return act();
-      if (used === limit && after) await act();
-      // Without an errno, so that it is not taken for an error of the volume.
-      throw new Error('crashed');
-    });
+    // Without an errno, so that it is not taken for an error of the volume.
+    const { files, arm, used } = crashingFiles(quickFiles(), point, new Error('crashed'));
     const ant = await volume.join('ant', files);
     drop(volume, PRESS);
     await ant.session.snapshot();
-    begun = true;
+    arm();
     await ant.session.recover(0, OPEN).catch(() => undefined);
     const bee = await volume.join('bee');
     await volume.expire(bee);
@@ -305,16 +300,11 @@ describe('I10: after a crash at any point, a dropped file is exactly one event',
     expect(appliedIds(volume)).toHaveLength(1);
     expect(recordsOf(volume)).toHaveLength(1);
     expectRest(volume, bee);
-    return used;
+    return used();
   }
 
   test('before and after each file operation', async () => {
-    let limit = 1;
-    for (let isThrough = false; !isThrough; limit += 1) {
-      isThrough = (await crashAt(limit, false)) < limit;
-      await crashAt(limit, true);
-    }
-    expect(limit).toBeGreaterThan(10);
+    expect(await forEachCrash(crashAt)).toBeGreaterThan(10);
   }, 120_000);
 
   test('the event, or its outcome, is durable before the file is removed', async () => {

@@ -7,7 +7,16 @@ import type { VolumeSettlement, PhaseGuard } from '../../src/volume/operations.t
 import type { Files } from '../../src/volume/files.ts';
 import { eventStatus } from '../../src/volume/outcomes.ts';
 import { sendEvents } from '../../src/volume/send.ts';
-import { CLOSED, errno, interceptFiles, OPEN, quickFiles, TestVolume } from './harness.ts';
+import {
+  CLOSED,
+  errno,
+  forEachCrash,
+  interceptFiles,
+  OPEN,
+  quickFiles,
+  TestVolume,
+  type CrashPoint,
+} from './harness.ts';
 import {
   appliedIds,
   decideStep,
@@ -419,7 +428,7 @@ describe('after a crash at any point, another session finishes the commit once',
     expectRest(volume, survivor);
   }
 
-  async function crashAt(limit: number, after: boolean): Promise<number> {
+  async function crashAt({ limit, after }: CrashPoint): Promise<number> {
     using volume = await TestVolume.create();
     const { calls } = await meetInCommit(volume, async (call, { act }) => {
       if (call < limit) return act();
@@ -431,13 +440,7 @@ describe('after a crash at any point, another session finishes the commit once',
   }
 
   test('of the committing session, before and after each file operation', async () => {
-    let isThrough = false;
-    let limit = 1;
-    for (; !isThrough; limit += 1) {
-      isThrough = (await crashAt(limit, false)) < limit;
-      await crashAt(limit, true);
-    }
-    expect(limit).toBeGreaterThan(25);
+    expect(await forEachCrash(crashAt)).toBeGreaterThan(25);
   }, 120_000);
 
   /** Crashes after the commit, before anything is published. */

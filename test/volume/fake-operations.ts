@@ -18,7 +18,7 @@ import type { StillClock } from '../still-clock.ts';
 
 type Claimed = Awaited<ReturnType<VolumeOperations['claim']>>;
 
-const NOTHING: Recovery = {
+export const NOTHING_RECOVERED: Recovery = {
   broken: [],
   dropped: [],
   finished: [],
@@ -82,7 +82,7 @@ export class FakeOperations implements VolumeOperations {
     list: async () => [...this.stored.keys()].map(keyOf),
     get: async ({ name, version }) => this.stored.get(`${name}:${version}`),
   };
-  recover = async (): Promise<Recovery> => NOTHING;
+  recover = async (): Promise<Recovery> => NOTHING_RECOVERED;
   bringBack = async (): Promise<readonly string[]> => [];
   leave = async (): Promise<void> => undefined;
   archive = async (): Promise<number> => 0;

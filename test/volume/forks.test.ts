@@ -13,8 +13,17 @@ import { same } from '../../src/machine/table.ts';
 import { isDone } from '../../src/volume/archive.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { resetDone, resetFailed, retryState } from '../../src/volume/admin.ts';
-import { LEASE, OPEN, errno, interceptFiles, quickFiles, TestVolume } from './harness.ts';
-import type { TestSession } from './harness.ts';
+import {
+  crashingFiles,
+  errno,
+  interceptFiles,
+  LEASE,
+  OPEN,
+  quickFiles,
+  TestVolume,
+  type CrashPoint,
+  type TestSession,
+} from './harness.ts';
 import { decideStep, outcomeOf, post, recordsOf, take, workOff } from './post.ts';
 
 /** While true, `pack` fails. */
@@ -219,15 +228,12 @@ describe('a fork', () => {
 });
 
 describe('after a crash at any point, another session finishes the fork once', () => {
-  /** Settles all work on files that fail from the call `limit` on. Returns the number of calls. */
-  async function crashAt(limit: number, after: boolean): Promise<number> {
+  /** Settles all work. Returns the number of file operations. */
+  async function crashAt(point: CrashPoint): Promise<number> {
     const { volume } = await begun();
     using _ = volume;
-    const { files, calls } = interceptFiles(quickFiles(), async (call, _method, _args, act) => {
-      if (call < limit) return act();
-      if (call === limit && after) await act();
-      throw errno('EIO');
-    });
+    const { files, arm, used } = crashingFiles(quickFiles(), point);
+    arm();
     const victim = await volume.join('victim', files).catch(() => undefined);
     if (victim !== undefined) await off(victim).catch(() => undefined);
     const survivor = await volume.join('survivor');
@@ -241,13 +247,13 @@ describe('after a crash at any point, another session finishes the fork once', (
     const instances = ends.map(({ state }) => state.replace(/\.state.*/, ''));
     expect(instances.sort()).toEqual(['o', 'o~0~pack', 'o~0~pay']);
     expectAllDone(volume);
-    return calls();
+    return used();
   }
 
   test('of the session that forks, ends branches and joins, at each file operation', async () => {
-    const all = await crashAt(Number.POSITIVE_INFINITY, false);
+    const all = await crashAt({ limit: Number.POSITIVE_INFINITY, after: false });
     expect(all).toBeGreaterThan(100);
-    for (let limit = 1; limit <= all; limit += 1) await crashAt(limit, limit % 2 === 0);
+    for (let limit = 1; limit <= all; limit += 1) await crashAt({ limit, after: limit % 2 === 0 });
   }, 240_000);
 
   test('the sweep alone begins the branches', async () => {

@@ -205,6 +205,42 @@ export function interceptFiles(
   return { files, calls: () => calls };
 }
 
+/** All file operations from the `limit`-th on fail; with `after`, that one takes effect first. */
+export interface CrashPoint {
+  readonly limit: number;
+  readonly after: boolean;
+}
+
+/** The files of a process that crashes there, counted from `arm` on; `used` is the number of operations since. */
+export function crashingFiles(
+  inner: Files,
+  { limit, after }: CrashPoint,
+  failure: Error = errno('EIO'),
+): { files: Files; arm: () => void; used: () => number } {
+  let isArmed = false;
+  let used = 0;
+  const { files } = interceptFiles(inner, async (_call, _method, _args, act) => {
+    if (!isArmed) return act();
+    used += 1;
+    if (used < limit) return act();
+    if (used === limit && after) await act();
+    throw failure;
+  });
+  return { files, arm: () => void (isArmed = true), used: () => used };
+}
+
+/**
+ * Calls `crash` for each operation in turn, before it and after it. `crash` returns the number of operations that were
+ * begun: fewer than `limit` are all that there are. Returns that limit.
+ */
+export async function forEachCrash(crash: (point: CrashPoint) => Promise<number>): Promise<number> {
+  for (let limit = 1; ; limit += 1) {
+    const used = await crash({ limit, after: false });
+    await crash({ limit, after: true });
+    if (used < limit) return limit;
+  }
+}
+
 export function errno(code: string): Error {
   return Object.assign(new Error(`${code}: injected`), { code });
 }

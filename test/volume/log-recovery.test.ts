@@ -4,6 +4,7 @@ import type { FailureRecord } from '../../src/machine/record.ts';
 import { newSettlement } from '../../src/volume/claimed-task.ts';
 import { logExpired, logRecovery, logRetried, logUnasked } from '../../src/volume/log-recovery.ts';
 import type { Recovery, VolumeOperations } from '../../src/volume/operations.ts';
+import { NOTHING_RECOVERED } from './fake-operations.ts';
 
 interface Line {
   readonly level: string;
@@ -21,15 +22,6 @@ function linesOf(act: (log: Log) => void): Line[] {
   return lines;
 }
 
-const NOTHING: Recovery = {
-  broken: [],
-  dropped: [],
-  finished: [],
-  of: [],
-  foreign: [],
-  passedOver: [],
-};
-
 test('logExpired names the session, its lease in ms, and what was discarded', () => {
   const operations = { token: { session: 'ant.1' }, lease: 10_000 } as VolumeOperations;
   expect(linesOf((log) => logExpired(log, operations, ['a.state']))).toEqual([
@@ -43,7 +35,7 @@ test('logExpired names the session, its lease in ms, and what was discarded', ()
 
 describe('logRecovery', () => {
   const recovered = (recovery: Partial<Recovery>): Line[] =>
-    linesOf((log) => logRecovery(log, { ...NOTHING, ...recovery }));
+    linesOf((log) => logRecovery(log, { ...NOTHING_RECOVERED, ...recovery }));
 
   test('logs nothing when nothing was recovered', () => {
     expect(recovered({})).toEqual([]);
@@ -60,7 +52,7 @@ describe('logRecovery', () => {
       {
         level: 'warn',
         fields: {
-          ...NOTHING,
+          ...NOTHING_RECOVERED,
           ...recovery,
           workers: ['b.1'],
           available: 2,

@@ -10,13 +10,16 @@ import {
   bareStep,
   CLOSED,
   commitStep,
+  crashingFiles,
   errno,
   FOLLOW,
+  forEachCrash,
   interceptFiles,
   LEASE,
   OPEN,
   step,
   TestVolume,
+  type CrashPoint,
   type TestSession,
 } from './harness.ts';
 
@@ -89,21 +92,13 @@ describe('I1: one commit', () => {
 });
 
 describe('I2, I3: after a crash anywhere, the step is completed by others, or repeated, once', () => {
-  async function crashAt(limit: number, after: boolean): Promise<number> {
+  async function crashAt(point: CrashPoint): Promise<number> {
     using volume = await TestVolume.create();
     volume.put('x.state');
-    let armed = false;
-    let used = 0;
-    const { files } = interceptFiles(new NodeFiles(), async (_call, _method, _args, act) => {
-      if (!armed) return act();
-      used += 1;
-      if (used < limit) return act();
-      if (used === limit && after) await act();
-      throw errno('EIO');
-    });
+    const { files, arm, used } = crashingFiles(new NodeFiles(), point);
     const victim = await volume.join('victim', files);
     expect(await victim.session.claim('x.state', OPEN)).toBe('ours');
-    armed = true;
+    arm();
     await victim.session.settle([commitStep(victim, 'x.state', NEXT)], OPEN).catch(() => undefined);
     const survivor = await volume.join('survivor');
     await volume.expire(survivor);
@@ -124,16 +119,11 @@ describe('I2, I3: after a crash anywhere, the step is completed by others, or re
     expect(
       volume.list('.flockwork', 'staging').filter((name) => name.startsWith('victim')),
     ).toEqual([]);
-    return used;
+    return used();
   }
 
   test('at every file operation of a commit, before it and after it', async () => {
-    let operations = Infinity;
-    for (let limit = 1; limit <= operations; limit += 1) {
-      operations = Math.min(operations, (await crashAt(limit, false)) < limit ? limit : Infinity);
-      await crashAt(limit, true);
-    }
-    expect(operations).toBeGreaterThan(15);
+    expect(await forEachCrash(crashAt)).toBeGreaterThan(15);
   }, 120_000);
 
   test('what a dead session staged is published by the sweep, once, however often it runs', async () => {

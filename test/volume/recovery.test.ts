@@ -15,6 +15,14 @@ import {
   type TestSession,
 } from './harness.ts';
 
+/** A session commits, and is cut off before it publishes the successor `x.state-1`. */
+async function commitHalf(volume: TestVolume, content: string = '{}'): Promise<void> {
+  const dead = await volume.join('dead');
+  const half = commitStep(dead, 'x.state', { name: 'x.state-1', content });
+  await dead.session.settle([half], { ...OPEN, canFinish: () => false });
+  expect(half.progress).toBe('committed');
+}
+
 describe('a dead worker', () => {
   test('loses its lease, its flag, its claims and its token; the attempt counts', async () => {
     using volume = await TestVolume.create();
@@ -168,13 +176,7 @@ describe('a dead worker', () => {
 
   test('I8: its successor is published though a stale cache hides its staged record', async () => {
     using volume = await TestVolume.create();
-    const dead = await volume.join('dead');
-    const half = commitStep(dead, 'x.state', { name: 'x.state-1', content: '{}' });
-    await dead.session.settle([half], {
-      canBegin: () => true,
-      canFinish: () => false,
-      follow: false,
-    });
+    await commitHalf(volume);
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, [path], act) => {
       if (method === 'read' && path!.includes('/staging/')) throw errno('ENOENT');
       return act();
@@ -185,13 +187,7 @@ describe('a dead worker', () => {
 
   test('its flag is on the disk before its successor: there may be a power cut in between', async () => {
     using volume = await TestVolume.create();
-    const dead = await volume.join('dead');
-    const half = commitStep(dead, 'x.state', { name: 'x.state-1', content: '{}' });
-    await dead.session.settle([half], {
-      canBegin: () => true,
-      canFinish: () => false,
-      follow: false,
-    });
+    await commitHalf(volume);
     const calls: string[] = [];
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
       if (method === 'sync' || method === 'link') calls.push(`${method} ${args.at(-1)}`);
@@ -270,18 +266,10 @@ describe('an unpublished successor of a dead session, whose name is taken', () =
   const NEXT = { name: 'x.state-1', content: '{"state": "simple", "payload": {}}\n' };
   const LENGTH = NEXT.content.length;
 
-  /** A session commits, and is cut off before it publishes. */
-  async function commitHalf(volume: TestVolume): Promise<void> {
-    const dead = await volume.join('dead');
-    const half = commitStep(dead, 'x.state', NEXT);
-    await dead.session.settle([half], { ...OPEN, canFinish: () => false });
-    expect(half.progress).toBe('committed');
-  }
-
   /** The successor, and failed states, after a sweep. */
   async function sweep(there: string): Promise<{ successor: string; failed: string[] }> {
     using volume = await TestVolume.create();
-    await commitHalf(volume);
+    await commitHalf(volume, NEXT.content);
     volume.put(NEXT.name, there);
     await volume.expire(await volume.join('ant'));
     expect(volume.list('.flockwork', 'staging').filter((name) => name.startsWith('dead'))).toEqual(
@@ -311,7 +299,7 @@ describe('an unpublished successor of a dead session, whose name is taken', () =
 
   test('is on the disk before the directory has its name', async () => {
     using volume = await TestVolume.create();
-    await commitHalf(volume);
+    await commitHalf(volume, NEXT.content);
     volume.put(NEXT.name, '');
     const calls: string[] = [];
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {

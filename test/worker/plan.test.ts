@@ -5,26 +5,12 @@ import { done } from '../../src/machine/answer.ts';
 import type { PendingEvent } from '../../src/machine/event-batch.ts';
 import { parseConfiguration } from '../../src/machine/config.ts';
 import { machine } from '../../src/machine/machine.ts';
-import type { Attempt } from '../../src/machine/record.ts';
 import { createRegistry } from '../../src/machine/registry.ts';
 import type { StateFile } from '../../src/machine/state-file.ts';
 import { same } from '../../src/machine/table.ts';
-import type { DecisionContext } from '../../src/worker/decision-context.ts';
 import { needsTick, plan } from '../../src/worker/plan.ts';
+import { attempt, context, job, NOW } from './decision.ts';
 
-const NOW = '2026-01-01T00:00:00.000Z';
-const job = machine({
-  name: 'job',
-  activities: { job: { tick: () => done(), retry: { maximumAttempts: 2, initialInterval: 1000 } } },
-});
-const context: DecisionContext = {
-  session: 'ant.1',
-  worker: 'ant',
-  now: NOW,
-  engineId: 'v',
-  registry: createRegistry([job]),
-  newest: new Map(),
-};
 const FILE: StateFile = { state: 'job', payload: { n: 1 } };
 
 const taskOf = (file: StateFile, more: Partial<Task> = {}): Task => ({
@@ -38,15 +24,6 @@ const taskOf = (file: StateFile, more: Partial<Task> = {}): Task => ({
   observe: () => undefined,
   history: async () => [],
   ...more,
-});
-const attempt = (result: Attempt['result']): Attempt => ({
-  attempt: 1,
-  session: 's',
-  worker: 'w',
-  started: NOW,
-  ended: NOW,
-  result,
-  error: { message: 'no' },
 });
 
 describe('plan of a state that runs', () => {

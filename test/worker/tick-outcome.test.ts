@@ -2,37 +2,14 @@
 import { describe, expect, test } from 'vitest';
 import type { Task } from '../../src/engine/session.ts';
 import { done, next, wait, type Answer } from '../../src/machine/answer.ts';
-import { machine } from '../../src/machine/machine.ts';
 import type { Attempt } from '../../src/machine/record.ts';
-import { createRegistry } from '../../src/machine/registry.ts';
-import type { DecisionContext } from '../../src/worker/decision-context.ts';
 import { plan, type PlannedTick } from '../../src/worker/plan.ts';
 import type { TickResult } from '../../src/worker/ports.ts';
 import { outcomeOfTick } from '../../src/worker/tick-outcome.ts';
+import { attempt, context, NOW } from './decision.ts';
 
-const NOW = '2026-01-01T00:00:00.000Z';
 const STARTED = '2025-12-31T23:59:59.000Z';
-const job = machine({
-  name: 'job',
-  activities: { job: { tick: () => done(), retry: { maximumAttempts: 2, initialInterval: 1000 } } },
-});
-const context: DecisionContext = {
-  session: 'ant.1',
-  worker: 'ant',
-  now: NOW,
-  engineId: 'v',
-  registry: createRegistry([job]),
-  newest: new Map(),
-};
-const failedAttempt: Attempt = {
-  attempt: 1,
-  session: 's',
-  worker: 'w',
-  started: NOW,
-  ended: NOW,
-  result: 'failed',
-  error: { message: 'no' },
-};
+const failedAttempt = attempt('failed');
 
 function plannedTick(attempts: readonly Attempt[] = []): PlannedTick {
   const file = { state: 'job', payload: { n: 1 } };

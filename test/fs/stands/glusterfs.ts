@@ -1,15 +1,13 @@
 /** GlusterFS: a volume with three replicas and two mounts; one brick's process is killed and restarted during the run. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { skewedBy } from '../../chaos.ts';
-import { launchHere, type Host } from '../../fleet.ts';
 import {
   eventually,
   makeDirectory,
+  mountWith,
   sh,
+  skewedMount,
   startDaemon,
-  unmount,
   useOwn,
-  type Skewed,
   type Stand,
   type StandKind,
 } from '../stand.ts';
@@ -17,7 +15,6 @@ import {
 /** GlusterFS refuses 127.0.0.1; this network is in the test's namespace. */
 const ADDRESS = '10.77.0.1';
 const VOLUME = 'fw-fs';
-const AHEAD_MS = 1_000_000;
 /** Its state directories: replaced by the test's own in this namespace. */
 const OWN_PLACES = ['/var/lib/glusterd', '/var/log/glusterfs'];
 
@@ -39,29 +36,16 @@ export const glusterfs: StandKind = {
     gluster('volume', 'create', VOLUME, 'replica', '3', ...bricks, 'force');
     gluster('volume', 'start', VOLUME);
     stack.defer(() => void gluster('volume', 'stop', VOLUME, 'force'));
-    const mount = async (
-      name: string,
-      owner: AsyncDisposableStack,
-      env: NodeJS.ProcessEnv = {},
-    ): Promise<Host> => {
-      const path = makeDirectory(home, name);
-      const args = ['--no-daemon', `--volfile-server=${ADDRESS}`, `--volfile-id=/${VOLUME}`, path];
-      const log = `${home}/${name}.log`;
-      const daemon = startDaemon(log, 'glusterfs', [`--log-file=${log}`, ...args], env);
-      owner.defer(() => daemon.stop());
-      await eventually(`${name} is mounted`, () => sh('mountpoint', path));
-      owner.defer(() => unmount(path));
-      return { root: path, launch: launchHere };
-    };
+    const server = [`--volfile-server=${ADDRESS}`, `--volfile-id=/${VOLUME}`];
+    const argsFor = (path: string, log: string): readonly string[] => [
+      `--log-file=${log}`,
+      '--no-daemon',
+      ...server,
+      path,
+    ];
+    const mount = mountWith(home, 'glusterfs', argsFor, 'SIGKILL');
     const hosts = [await mount('a', stack), await mount('b', stack)];
     const { root } = await mount('c', stack);
-    const skewed: Skewed = {
-      ahead: AHEAD_MS,
-      use: async (act) => {
-        await using own = new AsyncDisposableStack();
-        return await act(await mount('ahead', own, skewedBy(`+${AHEAD_MS / 1000}s`)));
-      },
-    };
     const resources = stack.move();
     const stand: Stand = {
       root,
@@ -69,7 +53,7 @@ export const glusterfs: StandKind = {
       pace: { assignment: 500, commitment: 500, update: 1500, buffer: 300, lease: 5000 },
       // Enough last steps of chains for one worker to exceed the link limit of a file.
       chaos: { rounds: 3, chains: 36, count: 2 },
-      skewed,
+      skewed: skewedMount(mount),
       disturb: killBrick,
       repair: () => {
         // Two bricks may each miss changes of the other: then only the third is complete.

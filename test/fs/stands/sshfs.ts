@@ -1,20 +1,17 @@
 /** Two sshfs mounts, with default caches, of one directory behind an sshd of its own. */
 import { writeFileSync } from 'node:fs';
-import { launchHere, type Host } from '../../fleet.ts';
-import { skewedBy } from '../../chaos.ts';
 import {
   eventually,
   makeDirectory,
+  mountWith,
   sh,
+  skewedMount,
   startDaemon,
-  unmount,
-  type Skewed,
   type Stand,
   type StandKind,
 } from '../stand.ts';
 
 const PORT = '2222';
-const AHEAD_MS = 1_000_000;
 
 export const sshfs: StandKind = {
   name: 'sshfs',
@@ -34,35 +31,23 @@ export const sshfs: StandKind = {
       `${home}/sshd.conf`,
     ]);
     stack.defer(() => sshd.stop('SIGTERM'));
-    const mount = async (
-      name: string,
-      owner: AsyncDisposableStack,
-      env: NodeJS.ProcessEnv = {},
-    ): Promise<Host> => {
-      const path = makeDirectory(home, name);
-      const options = [
-        'allow_other',
-        `port=${PORT}`,
-        `IdentityFile=${home}/user`,
-        'StrictHostKeyChecking=no',
-        `UserKnownHostsFile=${home}/known`,
-      ].join(',');
-      const args = ['-f', '-o', options, `root@127.0.0.1:${root}`, path];
-      const daemon = startDaemon(`${home}/${name}.log`, 'sshfs', args, env);
-      owner.defer(() => daemon.stop('SIGTERM'));
-      await eventually(`${name} is mounted`, () => sh('mountpoint', path));
-      owner.defer(() => unmount(path));
-      return { root: path, launch: launchHere };
-    };
+    const options = [
+      'allow_other',
+      `port=${PORT}`,
+      `IdentityFile=${home}/user`,
+      'StrictHostKeyChecking=no',
+      `UserKnownHostsFile=${home}/known`,
+    ].join(',');
+    const argsFor = (path: string): readonly string[] => [
+      '-f',
+      '-o',
+      options,
+      `root@127.0.0.1:${root}`,
+      path,
+    ];
+    const mount = mountWith(home, 'sshfs', argsFor, 'SIGTERM');
     await eventually('sshd answers', () => sh('ssh-keyscan', '-p', PORT, '127.0.0.1'));
     const hosts = [await mount('a', stack), await mount('b', stack)];
-    const skewed: Skewed = {
-      ahead: AHEAD_MS,
-      use: async (act) => {
-        await using own = new AsyncDisposableStack();
-        return await act(await mount('ahead', own, skewedBy(`+${AHEAD_MS / 1000}s`)));
-      },
-    };
     const resources = stack.move();
     const stand: Stand = {
       root,
@@ -71,7 +56,7 @@ export const sshfs: StandKind = {
       pace: { assignment: 1000, commitment: 1000, update: 2000, buffer: 1000, lease: 30_000 },
       knowsNoUsers: true,
       chaos: { rounds: 1, chains: 8, count: 3 },
-      skewed,
+      skewed: skewedMount(mount),
       [Symbol.asyncDispose]: () => resources.disposeAsync(),
     };
     return stand;

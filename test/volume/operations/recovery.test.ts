@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import type {
   PhaseGuard,
-  Recovery,
   VolumeSettlement,
   VolumeOperations,
 } from '../../../src/volume/operations.ts';
+import { NOTHING_RECOVERED } from '../fake-operations.ts';
 import {
   Bench,
   CLOSED,
@@ -19,15 +19,6 @@ import {
   OPEN,
   RECOVERY_CYCLES,
 } from './bench.ts';
-
-const NOTHING_RECOVERED: Recovery = {
-  broken: [],
-  dropped: [],
-  finished: [],
-  of: [],
-  foreign: [],
-  passedOver: [],
-};
 
 const next = (worker: string): { name: string; content: string } => ({
   name: 'one.state-1',
