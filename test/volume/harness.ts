@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { CommitRecord } from '../../src/machine/record.ts';
 import type { PhaseLengths } from '../../src/volume/phases/cycle.ts';
 import type { ArchiveRules } from '../../src/volume/archivable.ts';
-import type { VolumeSettlement, PhaseGuard } from '../../src/volume/operations.ts';
+import type { VolumeSettlement } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { formatCounter, silenceSince, type HostMoment } from '../../src/volume/pulse.ts';
 import { Layout } from '../../src/volume/layout.ts';
@@ -14,12 +14,12 @@ import { openVolume } from '../../src/volume/open.ts';
 import { openSession, type DirectoryOperations } from '../../src/volume/directory-operations.ts';
 import type { VolumeFile } from '../../src/volume/volume-file.ts';
 import { newSettlement as step } from '../../src/volume/claimed-task.ts';
+import { CLOSED, FOLLOW, OPEN } from './guards.ts';
+
+export { CLOSED, FOLLOW, OPEN };
 
 export const LEASE = 10_000;
 const PHASES: PhaseLengths = { assignment: 150, commitment: 150, update: 400, buffer: 100 };
-export const OPEN: PhaseGuard = { canBegin: () => true, canFinish: () => true, follow: false };
-export const FOLLOW: PhaseGuard = { ...OPEN, follow: true };
-export const CLOSED: PhaseGuard = { canBegin: () => false, canFinish: () => false, follow: false };
 
 /** Without fsync, which takes most of the time: these tests have no power failures. */
 export const quickFiles = (): Files => new NodeFiles({ durable: false });

@@ -4,7 +4,7 @@ import type { Task, WorkerInfo } from '../../src/engine/session.ts';
 import { LocalQueue } from '../../src/volume/local-queue.ts';
 import { StillClock } from '../still-clock.ts';
 import { FakeOperations } from './fake-operations.ts';
-import { OPEN } from './queue-bench.ts';
+import { OPEN } from './guards.ts';
 
 const ignore = (): void => undefined;
 

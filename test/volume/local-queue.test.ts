@@ -1,7 +1,8 @@
 /** What a session claims, keeps and gives back: a queue on a volume in memory, in virtual time. */
 import { describe, expect, test } from 'vitest';
 import { later, next } from '../../src/machine/answer.ts';
-import { CLOSED, QueueBench, CYCLE, OPEN, openFor } from './queue-bench.ts';
+import { CLOSED, OPEN } from './guards.ts';
+import { QueueBench, CYCLE, openFor } from './queue-bench.ts';
 import { text } from './fake-operations.ts';
 
 const list =

@@ -2,7 +2,6 @@
 import { expect } from 'vitest';
 import type { Json } from '../../src/machine/definition.ts';
 import { formatEvent, formatEventName, type EventFile } from '../../src/machine/event.ts';
-import { machine } from '../../src/machine/machine.ts';
 import {
   appliedIn,
   parseCommitRecord,
@@ -12,33 +11,13 @@ import {
 } from '../../src/machine/record.ts';
 import { createRegistry, type Registry } from '../../src/machine/registry.ts';
 import { isStateName } from '../../src/machine/name.ts';
-import { same } from '../../src/machine/table.ts';
 import type { VolumeSettlement, PhaseGuard } from '../../src/volume/operations.ts';
 import { eventStatus } from '../../src/volume/outcomes.ts';
 import { decide } from './decide.ts';
 import { OPEN, quickFiles, type TestSession, type TestVolume } from './harness.ts';
+import { lampMachine } from './lamp.ts';
 
-/** A lamp: emits the events in `tell` of an event's details. A dying lamp goes out by itself. */
-const LAMP = machine({
-  name: 'lamp',
-  states: ['off', 'on', 'dying', 'broken'],
-  events: ['press', 'fade', 'end', 'smash'],
-  initial: 'off',
-  table: {
-    off: { press: 'on', fade: 'dying', end: same, smash: 'broken' },
-    on: { press: 'off', fade: 'dying', end: same, smash: 'broken' },
-    dying: { press: same, fade: same, end: 'off', smash: 'broken' },
-    broken: { press: same, fade: same, end: same, smash: same },
-  },
-  after: { dying: { '1h': 'end' } },
-  hooks: {
-    after: ({ details }) => {
-      const { tell = [] } = (details ?? {}) as { tell?: string[] };
-      return tell.map((to) => ({ to, event: 'press' }));
-    },
-  },
-});
-const registry = createRegistry([LAMP]);
+const registry = createRegistry([lampMachine('1h')]);
 
 export function putLamp(volume: TestVolume, name: string): void {
   volume.put(`${name}.state`, { state: 'lamp' });

@@ -13,11 +13,11 @@ import type { Session, WorkerInfo } from '../../src/engine/session.ts';
 import { ConcurrencyLimit } from '../../src/worker/concurrency-limit.ts';
 import { StillClock } from '../still-clock.ts';
 import { FakeOperations } from './fake-operations.ts';
+import { OPEN } from './guards.ts';
 
 const PHASES: PhaseLengths = { assignment: 30, commitment: 30, update: 380, buffer: 20 };
 export const CYCLE: number = cycleLength(PHASES);
-export const OPEN: PhaseGuard = { canBegin: () => true, canFinish: () => true, follow: false };
-export const CLOSED: PhaseGuard = { canBegin: () => false, canFinish: () => false, follow: false };
+
 /** A guard that is open for this many calls. */
 export const openFor = (questions: number): PhaseGuard => {
   let left = questions;

@@ -7,7 +7,8 @@ import type { StateFile } from '../../src/machine/state-file.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { done } from '../../src/machine/answer.ts';
 import { Library } from '../../src/worker/library.ts';
-import { QueueBench, OPEN } from '../volume/queue-bench.ts';
+import { OPEN } from '../volume/guards.ts';
+import { QueueBench } from '../volume/queue-bench.ts';
 import { text } from '../volume/fake-operations.ts';
 
 const TABLE = (version: string, to: string): string => `

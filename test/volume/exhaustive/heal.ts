@@ -6,7 +6,8 @@ import { LeaseWatch } from '../../../src/volume/lease-watch.ts';
 import { Recoverer } from '../../../src/volume/recovery.ts';
 import { AskingFiles } from './asking-files.ts';
 import { apply, type Entries } from './memory.ts';
-import { LAYOUT, LEASE, memberOf, OPEN, PATHS, STATE, stepOf } from './scenario.ts';
+import { LAYOUT, LEASE, memberOf, PATHS, STATE, stepOf } from './scenario.ts';
+import { OPEN } from '../guards.ts';
 
 const HEALER = 'healer.1';
 /** In the first cycle it sees the sessions, in the third it knows that they are dead. */

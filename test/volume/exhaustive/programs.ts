@@ -7,7 +7,8 @@ import { LeaseWatch } from '../../../src/volume/lease-watch.ts';
 import { Recoverer } from '../../../src/volume/recovery.ts';
 import { AskingFiles, type Ask } from './asking-files.ts';
 import { OVER, type Program } from './automaton.ts';
-import { CLOSED, LAYOUT, LEASE, memberOf, OPEN, STATE, stepOf } from './scenario.ts';
+import { LAYOUT, LEASE, memberOf, STATE, stepOf } from './scenario.ts';
+import { CLOSED, OPEN } from '../guards.ts';
 
 /** State of a session between two calls of `claim` or `commit`; as JSON, the name of the place. */
 interface Place {

@@ -1,6 +1,6 @@
 /** The volume of the search, and what each session writes to it: one state, which has one successor. */
 import { formatRecord, type CommitRecord } from '../../../src/machine/record.ts';
-import type { VolumeSettlement, PhaseGuard } from '../../../src/volume/operations.ts';
+import type { VolumeSettlement } from '../../../src/volume/operations.ts';
 import type { Files } from '../../../src/volume/files.ts';
 import { Layout } from '../../../src/volume/layout.ts';
 import { SessionContext } from '../../../src/volume/session-context.ts';
@@ -12,8 +12,6 @@ export const LAYOUT: Layout = new Layout('/v');
 export const STATE = 'x.state';
 export const SUCCESSOR = 'x.state-1';
 export const LEASE = 1000;
-export const OPEN: PhaseGuard = { canBegin: () => true, canFinish: () => true, follow: false };
-export const CLOSED: PhaseGuard = { canBegin: () => false, canFinish: () => false, follow: false };
 
 const NOW = '2026-01-01T00:00:00.000Z';
 

@@ -1,26 +1,7 @@
 /** The machines of these tests. */
-import { done, machine, next, same } from '../../../src/index.ts';
+import { done, machine, next } from '../../../src/index.ts';
 import { createRegistry, type Registry } from '../../../src/machine/registry.ts';
-
-/** Sends an event to each instance in the event's details under `tell`. A dying lamp goes out by a timer. */
-const lamp = machine({
-  name: 'lamp',
-  states: ['off', 'on', 'dying'],
-  events: ['press', 'fade', 'end'],
-  initial: 'off',
-  table: {
-    off: { press: 'on', fade: 'dying', end: same },
-    on: { press: 'off', fade: 'dying', end: same },
-    dying: { press: same, fade: same, end: 'off' },
-  },
-  after: { dying: { '2s': 'end' } },
-  hooks: {
-    after: ({ details }) => {
-      const { tell = [] } = (details ?? {}) as { tell?: string[] };
-      return tell.map((to) => ({ to, event: 'press' }));
-    },
-  },
-});
+import { lampMachine } from '../lamp.ts';
 
 const count = machine({
   name: 'count',
@@ -32,4 +13,4 @@ const count = machine({
   },
 });
 
-export const REGISTRY: Registry = createRegistry([lamp, count]);
+export const REGISTRY: Registry = createRegistry([lampMachine('2s'), count]);
