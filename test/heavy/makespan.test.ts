@@ -1,4 +1,4 @@
-/** The property of test/worker/makespan.test.ts, on many more mixes. */
+/** The property of test/volume/makespan.test.ts, on many more mixes. */
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { expectNoWaste, mixes } from '../volume/makespan.ts';
