@@ -24,6 +24,7 @@ export type {
   TickContext,
 } from './machine/definition.ts';
 export { FatalError, UserError, type ErrorCode } from './machine/errors.ts';
+export { InvariantError } from './machine/invariant.ts';
 export type { EventRequest, Transition } from './machine/decide.ts';
 export {
   choose,

@@ -61,7 +61,7 @@ export interface Command {
 
 /** Exit statuses. In addition: 129, 130, 131 after SIGHUP, SIGINT, SIGQUIT, and 143 after a second SIGTERM. */
 export const EXIT = { done: 0, failed: 1, usage: 2, incomplete: 3 } as const;
-/** What `simulate` and `check` found: a violated guarantee, a run that does not end, an error of the program. */
+/** What `simulate` and `check` found: a violated guarantee, a run that does not end, an error of the program. The last also ends workers. */
 export const FOUND = { safety: 10, liveness: 11, crash: 12 } as const;
 
 /** Options of every command that works on a volume. */

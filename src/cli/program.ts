@@ -2,9 +2,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { UserError } from '../machine/errors.ts';
+import { InvariantError } from '../machine/invariant.ts';
 import { errnoOf } from '../volume/files.ts';
 import { parseArguments } from './arguments.ts';
-import { EXIT, type Io } from './command.ts';
+import { EXIT, FOUND, type Io } from './command.ts';
 import { COMMAND_GROUPS, COMMANDS } from './commands/index.ts';
 import { complete, isCompletion } from './completion.ts';
 import { confirm } from './confirm.ts';
@@ -27,7 +28,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return exitStatus(status, signals.received());
   } catch (error) {
     report(error);
-    return EXIT.usage;
+    return error instanceof InvariantError ? FOUND.crash : EXIT.usage;
   } finally {
     signals.close();
   }

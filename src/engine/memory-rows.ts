@@ -3,6 +3,7 @@
  * atomic.
  */
 import { parseEvent, parseEventName } from '../machine/event.ts';
+import { invariant } from '../machine/invariant.ts';
 import { parseStateName, stateName } from '../machine/name.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
@@ -173,7 +174,10 @@ export class MemoryRows {
     const event = { name, id, to, content, due, lapses };
     this.#pending.set(id, event);
     const queue = this.events.get(to) ?? [];
-    queue.splice(queue.findLastIndex((one) => one.name < name) + 1, 0, event);
+    const index = queue.findLastIndex((one) => one.name < name) + 1;
+    queue.splice(index, 0, event);
+    const isOrdered = (queue[index + 1]?.name ?? name) >= name;
+    invariant(isOrdered, 'I10: expected events in the order of their names', name);
     this.events.set(to, queue);
     return event;
   }
@@ -185,6 +189,7 @@ export class MemoryRows {
 
   /** Stores the final result of an event, which is then no longer pending. */
   conclude(id: string, result: EventResult): void {
+    invariant(!this.results.has(id), 'I10: expected one result of an event', id);
     this.results.set(id, result);
     this.#dequeue(id);
   }

@@ -1,5 +1,6 @@
 /** A session of a memory engine: its holds, and its pending call of `take`. */
 import { MAX_BATCH_EVENTS } from '../machine/event-batch.ts';
+import { invariant, InvariantError } from '../machine/invariant.ts';
 import { pastStep } from '../machine/past-step.ts';
 import { machineNamed } from '../machine/state-file.ts';
 import type { WorkerView } from './engine.ts';
@@ -21,6 +22,13 @@ export interface HeldRow {
   readonly observed: Map<string, string | undefined>;
 }
 
+/** The pending call of `take`. */
+interface Taking {
+  readonly limit: number;
+  readonly resolve: (taken: readonly Task[] | 'drained') => void;
+  readonly reject: (reason: InvariantError) => void;
+}
+
 /** The worker of a session, `NAME.BOOT`. */
 export const workerOf = ({ session }: Pick<Hold, 'session'>): string =>
   session.slice(0, session.lastIndexOf('.'));
@@ -33,12 +41,11 @@ export class MemorySession implements Session {
   readonly #store: MemoryStore;
   readonly #holds = new Map<Hold, HeldRow>();
   readonly #settled = new WeakMap<Hold, Settled>();
-  #taking:
-    | { readonly limit: number; readonly resolve: (taken: readonly Task[] | 'drained') => void }
-    | undefined;
+  #taking: Taking | undefined;
   #alarm: AbortController | undefined;
   #onEmpty: (() => void) | undefined;
   #isClosed = false;
+  #bug: InvariantError | undefined;
   isIdle = false;
 
   constructor(store: MemoryStore, name: string, worker: WorkerInfo) {
@@ -73,7 +80,8 @@ export class MemorySession implements Session {
   }
 
   take(limit: number, signal: AbortSignal): Promise<readonly Task[] | 'drained'> {
-    return new Promise((resolve) => {
+    if (this.#bug !== undefined) return Promise.reject(this.#bug);
+    return new Promise((resolve, reject) => {
       const onAbort = (): void => this.#answer([]);
       signal.addEventListener('abort', onAbort);
       this.#taking = {
@@ -82,6 +90,10 @@ export class MemorySession implements Session {
           signal.removeEventListener('abort', onAbort);
           resolve(taken);
         },
+        reject: (reason) => {
+          signal.removeEventListener('abort', onAbort);
+          reject(reason);
+        },
       };
       if (signal.aborted || this.#isClosed) this.#answer([]);
       else this.serve();
@@ -89,15 +101,23 @@ export class MemorySession implements Session {
   }
 
   #answer(taken: readonly Task[] | 'drained'): void {
+    this.#endTake()?.resolve(taken);
+  }
+
+  #endTake(): Taking | undefined {
     const taking = this.#taking;
     this.#taking = undefined;
     this.#alarm?.abort();
     this.#alarm = undefined;
-    taking?.resolve(taken);
+    return taking;
   }
 
   /** Answers the pending call of `take`, if possible; otherwise tries again when a state, event or deadline is due. */
   serve(): void {
+    this.#store.watch(() => this.#serve());
+  }
+
+  #serve(): void {
     const store = this.#store;
     this.#expire();
     store.rejectUnroutable({ session: this.name, worker: this.worker.name });
@@ -125,10 +145,17 @@ export class MemorySession implements Session {
     if (ms === Number.POSITIVE_INFINITY || this.#store.closing.signal.aborted) return;
     const alarm = new AbortController();
     this.#alarm = alarm;
-    void clock.sleep(Math.max(1, ms), alarm.signal).then(() => {
-      if (!alarm.signal.aborted) this.serve();
-      return undefined;
-    });
+    void this.#serveAfter(Math.max(1, ms), alarm.signal);
+  }
+
+  async #serveAfter(ms: number, signal: AbortSignal): Promise<void> {
+    await this.#store.clock.sleep(ms, signal);
+    try {
+      if (!signal.aborted) this.serve();
+    } catch (error) {
+      // The sessions have been told of a bug.
+      if (!(error instanceof InvariantError)) throw error;
+    }
   }
 
   stopAlarm(): void {
@@ -157,6 +184,8 @@ export class MemorySession implements Session {
 
   #hold(row: StateRow, asOf: number, events: Task['events']): Task {
     const { rows } = this.#store;
+    invariant(row.holder === undefined, 'I6: expected one hold of a state', row.name, this.name);
+    invariant(rows.isOpen(row), 'I1: expected to hold an open state', row.name, this.name);
     const abort = new AbortController();
     const observed = new Map<string, string | undefined>();
     const task: Task = {
@@ -189,8 +218,10 @@ export class MemorySession implements Session {
   }
 
   async settle(settlements: readonly Settlement[]): Promise<readonly Settled[]> {
-    const settled = settlements.map((settlement) => this.#settleOne(settlement));
+    if (this.#bug !== undefined) throw this.#bug;
+    const settled = this.#store.watch(() => settlements.map((one) => this.#settleOne(one)));
     this.#store.serve();
+    if (this.#bug !== undefined) throw this.#bug;
     if (this.#holds.size === 0) this.#onEmpty?.();
     return settled;
   }
@@ -201,6 +232,10 @@ export class MemorySession implements Session {
     if (before !== undefined) return before;
     const held = this.#holds.get(hold);
     // The fence: a hold that has expired settles nothing.
+    if (held !== undefined) {
+      const isOwn = hold.session === this.name && held.row.name === hold.name;
+      invariant(isOwn, "I6: expected this session's hold", hold.name, this.name);
+    }
     const settled = held === undefined ? 'lost' : this.#carryOut(held, outcome);
     if (held !== undefined && tick !== undefined) held.row.tick = tick;
     this.#settled.set(hold, settled);
@@ -240,8 +275,10 @@ export class MemorySession implements Session {
   }
 
   #release(held: HeldRow): void {
-    this.#holds.delete(held.task);
-    held.row.holder = undefined;
+    const { row, task } = held;
+    invariant(row.holder === task, 'I6: expected the hold that is released', row.name, this.name);
+    this.#holds.delete(task);
+    row.holder = undefined;
   }
 
   setDeadline(hold: Hold, at: number): void {
@@ -288,7 +325,24 @@ export class MemorySession implements Session {
       await new Promise<void>((resolve) => (this.#onEmpty = resolve));
       drained.abort();
     }
+    if (this.#bug !== undefined) throw this.#bug;
     this.#store.sessions.delete(this);
+    this.#store.serve();
+  }
+
+  /** Other sessions get at once what it holds. */
+  abort(reason: InvariantError): void {
+    if (this.#bug !== undefined) return;
+    this.#bug = reason;
+    this.#isClosed = true;
+    this.#store.sessions.delete(this);
+    this.#endTake()?.reject(reason);
+    for (const held of this.#holds.values()) {
+      this.#holds.delete(held.task);
+      held.row.holder = undefined;
+      this.#lose(held);
+    }
+    this.#onEmpty?.();
     this.#store.serve();
   }
 }

@@ -5,7 +5,8 @@
 import { configurationDifferences } from '../machine/config-difference.ts';
 import { UserError } from '../machine/errors.ts';
 import { formatEvent, formatEventName } from '../machine/event.ts';
-import { parseStateName } from '../machine/name.ts';
+import { invariant, InvariantError } from '../machine/invariant.ts';
+import { parseStateName, successorName } from '../machine/name.ts';
 import { compareCodePoints } from '../machine/order.ts';
 import type { CommitRecord, RejectionRecord } from '../machine/record.ts';
 import { publishedStates } from '../machine/record.ts';
@@ -103,6 +104,21 @@ function configurationsInMemory(): Configurations {
   };
 }
 
+/** I1, I2: one commit of a state, by the session that held it, to the next number. */
+function checkCommit(
+  { name, done }: StateRow,
+  record: CommitRecord | undefined,
+  { session }: Hold,
+): void {
+  invariant(done === undefined, 'I1: expected one commit of a state', name, session);
+  if (record === undefined) return;
+  const isOwn = record.state === name;
+  invariant(isOwn, 'I2: expected the record of the state that is held', name, session);
+  invariant(record.session === session, 'I1: expected a record of the session', name, session);
+  const isNext = record.next === undefined || record.next.name === successorName(name);
+  invariant(isNext, 'I2: expected the next number for the successor', name, session);
+}
+
 export class MemoryStore {
   readonly clock: Clock;
   readonly leaseMs: number;
@@ -116,6 +132,7 @@ export class MemoryStore {
   readonly #sent = new Map<string, number>();
   readonly #random: Random;
   #looks = 0;
+  #bug: InvariantError | undefined;
 
   constructor(clock: Clock, random: Random, leaseMs: number) {
     this.clock = clock;
@@ -133,6 +150,7 @@ export class MemoryStore {
   }
 
   join(worker: WorkerInfo): Session {
+    if (this.#bug !== undefined) throw this.#bug;
     const boot = Math.floor(this.#random() * 10 ** ID_DIGITS);
     const session = `${worker.name}.${String(boot).padStart(ID_DIGITS, '0')}`;
     const joined = new MemorySession(this, session, worker);
@@ -208,8 +226,22 @@ export class MemoryStore {
     return was;
   }
 
+  /** Runs a part of a session's call. A bug in it ends all sessions: they share the rows. */
+  watch<Result>(act: () => Result): Result {
+    try {
+      return act();
+    } catch (error) {
+      if (error instanceof InvariantError && this.#bug === undefined) {
+        this.#bug = error;
+        for (const session of this.sessions) session.abort(error);
+      }
+      throw error;
+    }
+  }
+
   /** Serves all sessions: something may have become ready. */
   serve(): void {
+    if (this.#bug !== undefined) return;
     for (const session of this.sessions) session.serve();
   }
 
@@ -303,6 +335,7 @@ export class MemoryStore {
     if (readSet?.some(hasMoved) === true) return 'outdated';
     // I10: an event is applied by one commit.
     if (record?.events?.some(({ id }) => rows.results.has(id)) === true) return 'outdated';
+    checkCommit(row, record, task);
     row.done = { worker: workerOf(task), record };
     rows.close(row);
     for (const outcome of record?.events ?? []) {

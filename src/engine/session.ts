@@ -7,6 +7,7 @@
  */
 import type { PendingEvent } from '../machine/event-batch.ts';
 import type { PastStep } from '../machine/definition.ts';
+import type { InvariantError } from '../machine/invariant.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
 import type { StateFile } from '../machine/state-file.ts';
 
@@ -150,4 +151,10 @@ export interface Session {
    * that were handed out are settled; after `drainMs` their signals abort. May be repeated.
    */
   close(drainMs: number): Promise<void>;
+  /**
+   * Ends the session at once, for a bug of this program (`InvariantError`): nothing more is handed out or stored, the tasks'
+   * signals abort, and `take`, `settle` and `close` reject with `reason`. What it holds expires. May be repeated: the first
+   * reason counts. An engine that finds such a bug itself does the same.
+   */
+  abort(reason: InvariantError): void;
 }

@@ -1,4 +1,4 @@
-/** Codes of errors that a user can fix. Stable: programs may compare them. */
+/** Codes of errors that a user can fix, and `invariant`, of a bug: see `InvariantError`. Stable: programs may compare them. */
 export type ErrorCode =
   | 'bad-composition'
   | 'bad-details'
@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'bad-trace'
   | 'bad-volume'
   | 'duplicate-machine'
+  | 'invariant'
   | 'machines-changed'
   | 'name-in-use'
   | 'name-taken'

@@ -10,6 +10,7 @@ import {
   type EventOutcome,
   type EventDraft,
 } from './event.ts';
+import { invariant } from './invariant.ts';
 import { successorName } from './name.ts';
 import { MAX_KEPT_DETAILS_BYTES, type AppliedEvent } from './record.ts';
 import { byteLength, MAX_STATE_BYTES, type StateFile } from './state-file.ts';
@@ -103,6 +104,8 @@ function apply(input: EventBatchInput, decide: typeof machineDecides): EventBatc
     ({ state, payload } = decision);
     hasMoved ||= decision.moved;
   }
+  const isWhole = events.length <= seen.size && (events.length > 0 || input.events.length === 0);
+  invariant(isWhole, 'I10: expected an outcome of the first event, and one of each', name);
   const isNew = hasMoved || file.since === undefined;
   const timers = isNew ? timersIn(machine, state, instance, next) : [];
   drafts.push(...timers);

@@ -7,7 +7,8 @@ import {
   type EventBatchInput,
 } from './event-batch.ts';
 import { parseEvent, type EventFile } from './event.ts';
-import { isOpen } from './join.ts';
+import { invariant } from './invariant.ts';
+import { countEnded, isOpen } from './join.ts';
 import { parseStateName, successorName } from './name.ts';
 import type { AppliedEvent } from './record.ts';
 import type { Joins } from './state-file.ts';
@@ -25,6 +26,7 @@ export function applyJoinEvents({
   const seen = new Set<string>();
   let join = file.join!;
   let bytes = 0;
+  let joinedBranches = 0;
   for (const pending of all) {
     if (!isOpen(join)) break;
     if (seen.has(pending.id)) continue;
@@ -40,8 +42,12 @@ export function applyJoinEvents({
     bytes += bytesOf(applied);
     if (events.length > 0 && bytes > MAX_RECORDED_EVENTS_BYTES) break;
     events.push(applied);
-    if (typeof after !== 'string') join = after;
+    if (typeof after === 'string') continue;
+    join = after;
+    joinedBranches += 1;
   }
+  const isCounted = countEnded(join) === countEnded(file.join!) + joinedBranches;
+  invariant(isCounted, 'I12: expected one end of a branch for each event that was applied', name);
   const next = { state, payload: file.payload, join };
   return {
     events,

@@ -7,6 +7,13 @@ export function isOpen(join: Joins | undefined): boolean {
   return Object.values(join ?? {}).some(({ ended }) => ended === undefined);
 }
 
+/** Number of branches that have ended. */
+export function countEnded(join: Joins): number {
+  let count = 0;
+  for (const branch in join) if (join[branch]!.ended !== undefined) count += 1;
+  return count;
+}
+
 /** By branch; null for a branch without an output. */
 export function outputsOf(join: Joins | undefined): Record<string, Json> {
   const outputs = Object.entries(join ?? {}).map(([name, { output = null }]) => [name, output]);

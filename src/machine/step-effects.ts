@@ -4,6 +4,7 @@ import { timersIn } from './event-batch.ts';
 import type { Json, Machine } from './definition.ts';
 import { emittedEvent, type EmittedEvent, type EventDraft } from './event.ts';
 import { endOfBranch, forkOf } from './fork.ts';
+import { invariant } from './invariant.ts';
 import { parseStateName, successorName } from './name.ts';
 import type { PublishedState } from './record.ts';
 import { fullName, resolveState, type Registry } from './registry.ts';
@@ -89,6 +90,8 @@ export function effectsOfAnswer(
     const forked = forkOf(answer, name, file, machine.name);
     if (typeof forked === 'string') return `cannot apply the tick's fork: ${forked}`;
     ({ branches, content } = forked);
+    const distinct = new Set(branches.map((one) => one.name));
+    invariant(distinct.size === branches.length, 'I12: expected distinct names of branches', name);
   } else {
     const told = endOfBranch(file, name, answer.output);
     if (typeof told === 'string') return `the tick's ${told}`;
@@ -97,6 +100,11 @@ export function effectsOfAnswer(
   if (content !== undefined && byteLength(content) > MAX_STATE_BYTES) {
     return `cannot apply the tick's answer: ${successor} would be larger than ${MAX_STATE_BYTES} bytes`;
   }
+  invariant(
+    (content === undefined) === (answer.kind === 'done'),
+    'I2: expected a successor of every step but the last',
+    name,
+  );
   return {
     emit: drafts.map((one, index) => emittedEvent(one, index, { state: name, finished })),
     ...(branches && { branches }),

@@ -1,4 +1,5 @@
 /** The result of a run. */
+import { InvariantError } from '../machine/invariant.ts';
 import type { Violation } from './violation.ts';
 
 export type RunVerdict = 'ok' | 'safety' | 'liveness' | 'crash';
@@ -32,8 +33,12 @@ export function judgeRun(
   crash: unknown,
   violation: Violation | undefined,
 ): Pick<RunOutcome, 'verdict' | 'message'> {
+  // An assertion of the program has failed. One that is made of another error has that as its cause: a crash.
+  if (crash instanceof InvariantError && crash.cause === undefined) {
+    return { verdict: 'safety', message: crash.message };
+  }
   if (crash !== undefined) {
-    const { stack, message } = crash as Error;
+    const { stack, message } = (crash instanceof InvariantError ? crash.cause : crash) as Error;
     return { verdict: 'crash', message: stack ?? message };
   }
   if (violation === undefined) return { verdict: 'ok', message: '' };
@@ -44,5 +49,6 @@ export function judgeRun(
 
 /** A worker may end with an error of its volume or its name. Any other error is a bug. */
 export function isExpectedEnd(error: unknown): boolean {
+  if (error instanceof InvariantError) return false;
   return typeof (error as { code?: unknown }).code === 'string';
 }

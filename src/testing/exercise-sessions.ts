@@ -1,5 +1,6 @@
 /** Exercise of `Session`: holds, settlements, expiry. */
 import type { Settlement, Task } from '../engine/session.ts';
+import { InvariantError } from '../machine/invariant.ts';
 import { machine } from '../machine/machine.ts';
 import { createRegistry } from '../machine/registry.ts';
 import { done } from '../machine/answer.ts';
@@ -295,5 +296,30 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     const bee = await exercise.join('bee');
     const rest = await exercise.take(bee, 2);
     expect(rest.map(({ attempts }) => attempts)).toEqual([[], []]);
+  });
+
+  test('abort ends the session at once: it stores nothing more, and another session gets what it held', async () => {
+    const exercise = new Exercise(await make());
+    for (const name of ['a', 'b']) await exercise.submit(name, COUNT);
+    const ant = await exercise.join('ant');
+    const tasks = await exercise.take(ant, 2);
+    const reason = new InvariantError('I6: expected one hold of a state');
+    const signal = new AbortController().signal;
+    const taking = ant.take(1, signal);
+    ant.abort(reason);
+    const rejections = [taking, ant.take(1, signal), ant.settle([commitOf(tasks[0]!, ant.now())])];
+    for (const one of [...rejections, ant.close(0)]) {
+      expect(await exercise.until(one.catch((error: unknown) => error))).toBe(reason);
+    }
+    expect(tasks.map((task) => task.signal.aborted)).toEqual([true, true]);
+    const bee = await exercise.join('bee');
+    const again = await exercise.take(bee, 2);
+    expect(names(again)).toEqual(['a.state', 'b.state']);
+    expect(again.map(({ attempts }) => attempts.map(({ result }) => result))).toEqual([
+      ['lost'],
+      ['lost'],
+    ]);
+    await exercise.settle(bee, ...again.map((task) => commitOf(task, bee.now())));
+    await exercise.until(bee.close(0));
   });
 }

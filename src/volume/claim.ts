@@ -1,4 +1,5 @@
 /** Makes, releases and drops claims. */
+import { invariant } from '../machine/invariant.ts';
 import { isArchived } from './archive.ts';
 import type { PhaseGuard } from './operations.ts';
 import { readText, remove, removeIfContent } from './atomic-files.ts';
@@ -64,6 +65,8 @@ export async function dropClaim(
   guard: PhaseGuard,
 ): Promise<boolean> {
   const path = context.layout.flag('in_progress', name);
+  const isOther = text !== context.tokenText;
+  invariant(isOther, "I6: expected another session's claim", name, context.token.session);
   if ((await readText(context.files, path)) !== text || !guard.canBegin()) return false;
   try {
     await context.files.unlink(path);

@@ -1,7 +1,18 @@
 /** What a session holds, by name and by stage. A question costs as much as its answer is long. */
+import { invariant } from '../machine/invariant.ts';
 import type { ClaimedTask } from './claimed-task.ts';
 
 type Stage = ClaimedTask['stage'];
+
+/** Where a state may go from a stage: see `ClaimedTask`. What is finished stays so until it is settled. */
+const NEXT_STAGES: Readonly<Record<Stage, readonly Stage[]>> = {
+  claimed: ['claimed', 'undecided', 'ready', 'finished'],
+  undecided: ['deciding', 'finished'],
+  deciding: ['claimed', 'finished'],
+  ready: ['running', 'finished'],
+  running: ['claimed', 'finished'],
+  finished: [],
+};
 
 /** A queue is not moved up for fewer passed places than this. */
 const MIN_PASSED_PLACES = 1024;
@@ -45,13 +56,28 @@ export class ClaimedTasks {
     return this.#byStage[stage];
   }
 
+  /** True if each state that is held is in exactly one stage. */
+  get isConsistent(): boolean {
+    let size = 0;
+    for (const stage in this.#byStage) size += this.#byStage[stage as Stage].size;
+    return size === this.#byName.size;
+  }
+
   add(task: ClaimedTask): void {
+    invariant(!this.#byName.has(task.name), 'I6: expected one hold of a state', task.name);
+    invariant(task.stage === 'claimed', 'I6: expected a new hold to be claimed only', task.name);
     this.#byName.set(task.name, task);
     this.#byStage[task.stage].add(task);
   }
 
   /** `read` and `step` are set before. */
   move(task: ClaimedTask, stage: Stage): void {
+    const { name, step } = task;
+    invariant(this.isHeld(task), 'I6: expected to hold a state that changes its stage', name);
+    const mayFollow = NEXT_STAGES[task.stage].includes(stage);
+    invariant(mayFollow, 'I6: expected a stage that may follow the present one', name);
+    const isDecided = step !== undefined;
+    invariant(isDecided === (stage === 'finished'), 'I1: expected finished = decided', name);
     this.#byStage[task.stage].delete(task);
     task.stage = stage;
     this.#byStage[stage].add(task);
@@ -61,6 +87,7 @@ export class ClaimedTasks {
   }
 
   delete(task: ClaimedTask): void {
+    invariant(this.isHeld(task), 'I6: expected to hold a state that is given up', task.name);
     this.#byName.delete(task.name);
     this.#byStage[task.stage].delete(task);
     this.#following.delete(successorOf(task) ?? '');

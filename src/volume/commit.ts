@@ -2,6 +2,8 @@
  * Group commit: stage → fsync → assign events → fsync → link `done/` → fsync → claim successors → publish → fsync →
  * unstage → release. After a crash at any point, recovery finishes the commit from the staged record (I2, I3).
  */
+import { invariant, throwBug } from '../machine/invariant.ts';
+import { successorName } from '../machine/name.ts';
 import type { CommitRecord, FailureRecord, PublishedState } from '../machine/record.ts';
 import { publishedStates, formatRecord, holdsRecord } from '../machine/record.ts';
 import type { VolumeSettlement, PhaseGuard } from './operations.ts';
@@ -49,6 +51,8 @@ function recordOf(step: VolumeSettlement): CommitRecord | undefined {
 
 /** Releases a state without its outcome, so that it is decided anew. */
 function discard(step: VolumeSettlement): void {
+  const isUncommitted = step.progress === 'new' || step.progress === 'staged';
+  invariant(isUncommitted, 'I1: expected no commit of a step that is discarded', step.name);
   [step.lost, step.progress] = [true, 'published'];
 }
 
@@ -75,6 +79,8 @@ async function releaseStaleDecisions(
     const { change } = step;
     if (change.kind !== 'commit' || change.cycle === undefined) return;
     if (change.cycle === guard.cycle) return;
+    const isPast = guard.cycle === undefined || change.cycle < guard.cycle;
+    invariant(isPast, 'I11: expected a decision of an earlier cycle', step.name);
     if (step.tried) {
       const flag = await readText(context.files, context.layout.flag('done', step.name));
       if (holding(change.record!)(flag ?? '')) return;
@@ -98,6 +104,7 @@ async function attempt(steps: VolumeSettlement[], act: () => Promise<unknown>): 
     await act();
     return true;
   } catch (error) {
+    throwBug(error);
     for (const step of steps) step.error = error;
     return false;
   }
@@ -107,6 +114,7 @@ async function stage(context: SessionContext, steps: VolumeSettlement[]): Promis
   const recorded = steps.filter((step) => recordOf(step) !== undefined);
   for (const step of steps) if (recordOf(step) === undefined) step.progress = 'staged';
   if (recorded.length === 0) return;
+  for (const step of recorded) checkRecord(context, step, recordOf(step)!);
   await attempt(recorded, () => context.ensureStaging());
   // Never replace a staged file: a removal that the network repeats later would hit the new one.
   const unstaged = recorded.filter(({ staged }) => staged === undefined);
@@ -127,6 +135,18 @@ async function stage(context: SessionContext, steps: VolumeSettlement[]): Promis
   const staged = written(recorded);
   const synced = await attempt(staged, () => context.files.sync(context.staging()));
   if (synced) for (const step of staged) step.progress = 'staged';
+}
+
+/** I2: what is staged may be all that other sessions will know of this step. */
+function checkRecord(
+  { token: { session } }: SessionContext,
+  { name }: VolumeSettlement,
+  { state, session: by, next }: CommitRecord,
+): void {
+  invariant(state === name, 'I2: expected the record of the state that is claimed', name, session);
+  invariant(by === session, 'I1: expected a record of the session that commits', name, session);
+  const isNext = next === undefined || next.name === successorName(name);
+  invariant(isNext, 'I2: expected the next number for the successor', name, session);
 }
 
 /** Removes a staged file once all steps that have a record in it are through. */
@@ -176,6 +196,16 @@ async function link(
   await each(steps, async (step) => {
     if (!guard.canBegin()) return;
     const record = recordOf(step);
+    invariant(
+      step.progress === 'staged',
+      'I1: expected progress staged before the link',
+      step.name,
+    );
+    invariant(
+      record === undefined || step.staged !== undefined,
+      'I2: expected a staged record before the link',
+      step.name,
+    );
     const flag = layout.flag('done', step.name);
     const isRetry = step.tried;
     step.tried = true;
@@ -258,6 +288,8 @@ async function publishSuccessors(
   const complete: VolumeSettlement[] = [];
   await each(withEffects, async (step) => {
     const record = recordOf(step)!;
+    const isCommitted = step.tried && !step.lost && step.progress === 'committed';
+    invariant(isCommitted, 'I2: expected a commit before it is published', step.name);
     if (!(await emitEvents(context, record, step.staged!, guard.canFinish))) return;
     for (const branch of record.branches ?? []) {
       if (!(await publishCopy(context, record, branch, guard))) return;
@@ -359,6 +391,8 @@ async function unstage(
 ): Promise<void> {
   await each(steps, async (step) => {
     const record = recordOf(step);
+    const isOver = step.progress === 'published' && (step.lost || step.tried);
+    invariant(isOver, 'I3: expected all to be published before it is unstaged', step.name);
     // While it is staged: after a crash here, the sweep does the rest.
     if (record !== undefined && !step.lost) {
       if (!(await retireEvents(context, record, guard.canFinish))) return;
@@ -378,7 +412,9 @@ export async function publishFromRecord(
   record: CommitRecord,
   guard: PhaseGuard,
 ): Promise<boolean> {
-  const { files, layout } = context;
+  const { files, layout, token } = context;
+  const isOther = record.session !== token.session;
+  invariant(isOther, "I2: expected another session's record", record.state, token.session);
   await context.ensureStaging();
   const source = layout.flag('done', record.state);
   if (!(await emitEvents(context, record, source, guard.canFinish))) return false;

@@ -8,12 +8,14 @@
  *
  *   working ──▶ ending      `close`, or an error that a user must see: claims nothing, hands out nothing
  *   ending  ──▶ finished    all is settled or given back and the flag is down; or the volume has refused that for too long
+ *   any     ──▶ crashed     an assertion has failed: nothing on the volume is changed any more, not even to give back
  *
  * A session whose lease has expired is followed by a new one of the same worker, in the same loop.
  */
 import type { Clock, Log } from '../engine/ports.ts';
 import type { WorkerInfo } from '../engine/session.ts';
 import { UserError } from '../machine/errors.ts';
+import { bugOf, type InvariantError } from '../machine/invariant.ts';
 import { ClaimGate } from './claim-gate.ts';
 import { FileHints } from './file-hints.ts';
 import { ForeignFlagLog } from './foreign-flag-log.ts';
@@ -21,7 +23,7 @@ import { LocalQueue } from './local-queue.ts';
 import { logExpired, logRecovery } from './log-recovery.ts';
 import type { OpenOperations, PhaseGuard, Snapshot, VolumeOperations } from './operations.ts';
 import { ClaimPlan } from './phases/claim-plan.ts';
-import { cycleLength } from './phases/cycle.ts';
+import { cycleLength, type Interval } from './phases/cycle.ts';
 import type { GatheringOptions } from './phases/gathering.ts';
 import { KnownFleet } from './phases/prefetch.ts';
 import { Stillness } from './phases/stillness.ts';
@@ -90,6 +92,7 @@ export class CycleLoop {
   /** The flag is down and nothing is held. */
   #finished = false;
   #problem: unknown;
+  #bug: InvariantError | undefined;
   /** Monotonic, ms: a session that ends aborts its ticks by then. */
   #deadline = Number.POSITIVE_INFINITY;
   #hinted = false;
@@ -122,13 +125,43 @@ export class CycleLoop {
   async run(): Promise<void> {
     const unwatch = await this.#ports.watch?.((name) => this.#hint(name));
     try {
-      while (!this.#finished) await this.#step();
+      while (!this.#finished && this.#bug === undefined) await this.#step();
+    } catch (error) {
+      if (this.crash(error) === undefined) throw error;
     } finally {
       await unwatch?.();
       this.queue.abandon();
-      await this.#operations.leave().catch((error: unknown) => this.#complain(error, 'leaving'));
+      await this.#leave();
     }
+    if (this.#bug !== undefined) throw this.#bug;
     if (this.#problem !== undefined) throw this.#problem;
+  }
+
+  async #leave(): Promise<void> {
+    try {
+      await (this.#bug === undefined ? this.#operations.leave() : this.#operations.halt());
+    } catch (error) {
+      if (this.crash(error) === undefined) this.#complain(error, 'leaving');
+    }
+  }
+
+  /** The failed assertion that has ended this session. */
+  get bug(): InvariantError | undefined {
+    return this.#bug;
+  }
+
+  /**
+   * Ends the session at once if the error is a bug, which it returns. Operations that are under way find that they may neither
+   * begin nor finish anything: see `#act`.
+   */
+  crash(error: unknown): InvariantError | undefined {
+    const bug = bugOf(error);
+    if (bug === undefined || this.#bug !== undefined) return bug;
+    this.#bug = bug;
+    this.queue.abandon();
+    this.queue.fail(bug);
+    this.#wakeup.signal();
+    return bug;
   }
 
   async #begin(): Promise<void> {
@@ -196,7 +229,9 @@ export class CycleLoop {
     const { phases } = this.#operations;
     this.queue.when.cycle = turn.cycle;
     const follow = this.#options.follow && !this.#paused && !this.#isEnding;
-    const guard = guardFor(phases, turn, () => this.#operations.time(), follow);
+    const time = (): Interval | undefined =>
+      this.#bug === undefined ? this.#operations.time() : undefined;
+    const guard = guardFor(phases, turn, time, follow);
     await this.#guard(turn.phase, async () => {
       if (!(await this.#isOurs())) return;
       if (turn.phase === 'assignment') await this.#assign(turn);
@@ -211,7 +246,7 @@ export class CycleLoop {
       await act();
     } catch (error) {
       if (error instanceof UserError) this.#fail(error);
-      else this.#complain(error, where);
+      else if (this.crash(error) === undefined) this.#complain(error, where);
     }
   }
 
@@ -442,6 +477,7 @@ export class CycleLoop {
   /** Until we are to stop, whatever else it is for. */
   #sleep(ms: number, until: () => boolean = () => false): Promise<void> {
     const wasEnding = this.#isEnding;
-    return this.#wakeup.sleep(ms, () => until() || this.#isEnding !== wasEnding);
+    const isOver = (): boolean => this.#isEnding !== wasEnding || this.#bug !== undefined;
+    return this.#wakeup.sleep(ms, () => until() || isOver());
   }
 }

@@ -398,4 +398,8 @@ export class DirectoryOperations implements VolumeOperations {
     });
     await remove(files, this.#context.lease);
   }
+
+  async halt(): Promise<void> {
+    await this.#heartbeat?.stop();
+  }
 }

@@ -2,6 +2,7 @@
 import { isDroppedName, subjectOfProblem } from '../machine/dropped.ts';
 import { parseEvent, parseEventName } from '../machine/event.ts';
 import { MAX_BATCH_EVENTS, type PendingEvent } from '../machine/event-batch.ts';
+import { invariant } from '../machine/invariant.ts';
 import { emittedIn } from '../machine/record.ts';
 import { parseStateName } from '../machine/name.ts';
 import { formatInstant } from './phases/volume-clock.ts';
@@ -153,6 +154,8 @@ export async function takeEvents(context: SessionContext, state: string): Promis
     if (status.kind === 'unknown') break;
     if (status.kind === 'assigned' && status.state !== state) break;
     const content = await readEvent(files, layout, file, inbox.unreadable);
+    const isLater = (arrived.at(-1)?.file ?? '') <= file;
+    invariant(isLater, 'I10: expected events in the order of their names', state);
     if (content !== undefined) arrived.push({ file, id, content });
   }
   return arrived;

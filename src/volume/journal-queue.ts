@@ -1,5 +1,6 @@
 /** Journal entries that are not written yet. Only users read them: a full disk under the journal must not stop work. */
 import type { JournalEntry, VolumeOperations } from './operations.ts';
+import { throwBug } from '../machine/invariant.ts';
 import type { Log } from '../engine/ports.ts';
 
 /** While writing fails, older entries than the last ones are dropped. */
@@ -20,6 +21,7 @@ export class JournalQueue {
       this.#entries = [];
       this.#isFailing = false;
     } catch (error) {
+      throwBug(error);
       if (!this.#isFailing) log.warn({ err: error }, 'cannot write the journal; work goes on');
       this.#isFailing = true;
       this.#entries = this.#entries.slice(-MAX_ENTRIES);

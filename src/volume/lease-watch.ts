@@ -2,6 +2,7 @@
  * Observes the leases of all sessions. A session is dead when its counter has not moved for the lease time on *our* monotonic
  * clock. Content that is not a counter does not move; a failed read says nothing about any session (I8).
  */
+import { invariant } from '../machine/invariant.ts';
 import { isDead, observe, type Observation } from './phases/liveness.ts';
 import { listOrNone, readFlag } from './atomic-files.ts';
 import { isJunkName } from './layout.ts';
@@ -51,7 +52,13 @@ export class LeaseWatch {
   }
 
   async #look(session: string): Promise<void> {
-    const { files, layout } = this.#context;
+    const { files, layout, token } = this.#context;
+    invariant(
+      session !== token.session,
+      "I6: expected another session's lease",
+      undefined,
+      session,
+    );
     const began = this.#monotonic();
     let text: string | undefined;
     try {
@@ -61,6 +68,8 @@ export class LeaseWatch {
     }
     const before = this.#observations.get(session);
     const after = observe(before, parseCounter(text), began, this.#monotonic());
+    const isNewer = before === undefined || after.looked >= before.looked;
+    invariant(isNewer, 'I8: expected looks at a lease in their order', undefined, session);
     if (before !== undefined && after.counter > before.counter) this.#moved.add(session);
     this.#observations.set(session, after);
   }

@@ -5,6 +5,7 @@
  */
 import type { Clock, Log } from '../engine/ports.ts';
 import type { Hold, Settled, Settlement, Task, WorkerInfo } from '../engine/session.ts';
+import { invariant, InvariantError, throwBug } from '../machine/invariant.ts';
 import { copyPatience, type StateFile } from '../machine/state-file.ts';
 import {
   changeOf,
@@ -98,6 +99,8 @@ export class LocalQueue {
   }
 
   set operations(operations: VolumeOperations) {
+    const { session } = operations.token;
+    invariant(this.isEmpty, 'I6: expected a new session to hold nothing', undefined, session);
     this.#operations = operations;
     this.#target = new ClaimTarget(
       this.#ports.clock,
@@ -181,6 +184,8 @@ export class LocalQueue {
       if (!this.#tasks.has(name) && !this.#unsure.has(name))
         await this.#claimOne(name, since, guard);
     }
+    const { session, capacity } = this.#operations.token;
+    invariant(this.#held <= capacity, 'I6: expected held <= capacity', undefined, session);
   }
 
   async #claimOne(name: string, since: string, guard: PhaseGuard): Promise<void> {
@@ -191,6 +196,7 @@ export class LocalQueue {
       if (outcome === 'ours') this.#hold(newClaimedTask(name, since));
       if (outcome !== 'late') this.#unsure.delete(name);
     } catch (error) {
+      throwBug(error);
       this.#ports.log.warn({ err: error, state: name }, 'cannot tell whether the claim stands');
     }
   }
@@ -218,6 +224,8 @@ export class LocalQueue {
         const state = await this.#operations.readState(task.name);
         await this.#apply(task, classifyState(task.name, state, task.partial, this.#context()));
       } catch (error) {
+        // Any other error may be of the file, or of a user's machine: one state must not end worker after worker.
+        if (error instanceof InvariantError) throw error;
         this.#readLater(task, error);
       }
     }
@@ -292,6 +300,7 @@ export class LocalQueue {
 
   #toTask(one: ClaimedTask, stage: 'deciding' | 'running'): Task {
     const { session } = this.#operations.token;
+    invariant(one.step === undefined, 'I1: expected a hold without an outcome', one.name);
     const now = this.#ports.clock.monotonic();
     one.handedOut = new VolumeTask(one, session, this.when.cycle, now, this.#reader);
     this.#tasks.move(one, stage);
@@ -314,28 +323,36 @@ export class LocalQueue {
 
   /** What a worker has decided: carried out in the next Update System. */
   finish(settlements: readonly Settlement[]): Promise<Settled[]> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const results: Settled[] = [];
       let left = settlements.length;
       if (left === 0) resolve(results);
       for (const [index, settlement] of settlements.entries()) {
-        this.#finishOne(settlement, (settled) => {
+        const onSettled = (settled: Settled): void => {
           results[index] = settled;
           left -= 1;
           if (left === 0) resolve(results);
-        });
+        };
+        this.#finishOne(settlement, onSettled, reject);
       }
     });
   }
 
-  #finishOne(settlement: Settlement, onSettled: (settled: Settled) => void): void {
+  /** `onError`: called instead of `onSettled`, with a bug. */
+  #finishOne(
+    settlement: Settlement,
+    onSettled: (settled: Settled) => void,
+    onError: (error: unknown) => void,
+  ): void {
     const { hold, outcome, tick } = settlement;
     if (!(hold instanceof VolumeTask)) return onSettled('unsure');
     if (!hold.settle(onSettled)) return;
     const task = hold.claimed;
     if (!this.#tasks.isHeld(task) || task.handedOut !== hold) return hold.tell('unsure');
+    const isOwn = hold.session === this.#operations.token.session;
+    invariant(isOwn, "I6: expected this session's hold", hold.name, hold.session);
     if (outcome.kind === 'refuse') {
-      void this.#refuse(task, settlement);
+      this.#refuse(task, settlement).catch(onError);
       return;
     }
     const change = this.#changeOf(task, settlement);
@@ -378,6 +395,7 @@ export class LocalQueue {
       if (!this.#tasks.isHeld(task)) return;
       this.#finish(task, refusalChange(task.name, outcome, task.read!, sessions, context));
     } catch (error) {
+      throwBug(error);
       if (!this.#tasks.isHeld(task)) return;
       this.#readLater(task, error);
       task.handedOut?.tell('outdated');
@@ -407,11 +425,14 @@ export class LocalQueue {
       guard,
     );
     for (const task of tasks) {
+      // A bug may have ended the session meanwhile.
+      if (!this.#tasks.isHeld(task)) return;
       const { name, progress, error } = task.step!;
       if (progress === 'settled') this.#settled(task, task.step!);
       if (error === undefined) continue;
       this.#ports.log.warn({ err: error, state: name }, 'not settled yet; trying again');
     }
+    invariant(this.#tasks.isConsistent, 'I3: expected one stage of each held state');
     this.handOut();
     await this.#unwritten.write(this.#operations, this.#ports.log);
   }
@@ -438,6 +459,7 @@ export class LocalQueue {
   }
 
   #settled(task: ClaimedTask, step: VolumeSettlement): void {
+    invariant(!step.followed || !step.lost, 'I1: expected no successor of a lost step', task.name);
     this.#unwritten.add(settledEntry(task.entry, step));
     this.#tasks.delete(task);
     if (this.#tasks.size === 0) this.#target.work(false);
@@ -448,9 +470,9 @@ export class LocalQueue {
     logUnasked(this.#ports.log, step);
   }
 
-  #takeSuccessor({ change }: VolumeSettlement): void {
+  #takeSuccessor({ name, change }: VolumeSettlement): void {
     const next = change.kind === 'commit' ? change.record?.next : undefined;
-    if (next === undefined) return;
+    invariant(next !== undefined, 'I2: expected a record of what is followed', name);
     const task = newClaimedTask(next.name, this.#operations.stamp());
     this.#hold(task);
     const { content } = next;
@@ -470,6 +492,7 @@ export class LocalQueue {
       await this.#operations.reportClaims(held);
       this.#reported = text;
     } catch (error) {
+      throwBug(error);
       this.#ports.log.debug({ err: error }, 'cannot say what is held');
     }
   }

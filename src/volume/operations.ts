@@ -206,6 +206,8 @@ export interface VolumeOperations {
   reportClaims(held: readonly HeldClaim[]): Promise<void>;
   /** Removes the files and flags of this session. */
   leave(): Promise<void>;
+  /** Stops the heartbeat, and changes nothing on the volume: the lease expires, and other sessions recover this one. */
+  halt(): Promise<void>;
 }
 
 export type OpenOperations = () => Promise<VolumeOperations>;

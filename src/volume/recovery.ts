@@ -3,6 +3,7 @@
  * notices if it comes back; then its claims are dropped, and its staged commits are finished from their records (the sweep).
  * Several workers may do this at once, or half of it, and repeat it.
  */
+import { invariant } from '../machine/invariant.ts';
 import { isStateName } from '../machine/name.ts';
 import { parseCommitRecord } from '../machine/record.ts';
 import { hash } from './phases/hash.ts';
@@ -121,6 +122,14 @@ export class Recoverer {
     guard: PhaseGuard,
     report: Report,
   ): Promise<void> {
+    const { session: self } = this.#context.token;
+    invariant(session !== self, 'I6: expected to recover another session', undefined, self);
+    invariant(
+      this.#leases.isDead(session),
+      'I6: expected to break the lease of a dead session only',
+      undefined,
+      session,
+    );
     if (await this.#breakLease(session, guard)) report.broken.push(session);
     await this.#dropClaims(session, isMyPart, guard, report.dropped);
     await this.#sweep(session, isMyPart, guard, report.finished);

@@ -1,4 +1,5 @@
 /** State shared by all operations of one session on the volume: files, paths, token, last snapshot. */
+import { invariant } from '../machine/invariant.ts';
 import { ClaimTimer } from './claim-timer.ts';
 import { ensureDirectory } from './directory.ts';
 import { recreate, equals, linkIfAbsent, remove } from './atomic-files.ts';
@@ -81,6 +82,9 @@ export class SessionContext {
     stamp: () => string,
     isSafe: () => boolean = () => false,
   ) {
+    const isOwn =
+      token.session.startsWith(`${token.worker}.`) && token.session !== `${token.worker}.`;
+    invariant(isOwn, 'I6: expected a session id WORKER.BOOT', undefined, token.session);
     this.isSafe = isSafe;
     this.files = files;
     this.layout = layout;
@@ -100,8 +104,11 @@ export class SessionContext {
    */
   async setFlag(path: string): Promise<'ours' | 'taken'> {
     await this.introduce();
+    const { session } = this.token;
+    const { tokenFile } = this;
+    invariant(tokenFile !== undefined, 'I1: expected a token before its flags', undefined, session);
     try {
-      const outcome = await linkIfAbsent(this.files, this.tokenFile!, path, equals(this.tokenText));
+      const outcome = await linkIfAbsent(this.files, tokenFile, path, equals(this.tokenText));
       if (outcome === 'ours') this.#links += 1;
       return outcome;
     } catch (error) {

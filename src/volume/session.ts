@@ -1,5 +1,6 @@
 /** A session on a volume, as a worker sees it: the local queue hands out and settles, the cycle loop does the rest. */
 import type { Hold, Session, Settled, Settlement, Task, WorkerInfo } from '../engine/session.ts';
+import type { InvariantError } from '../machine/invariant.ts';
 import { CycleLoop, type LoopOptions, type LoopPorts } from './cycle-loop.ts';
 
 export class VolumeSession implements Session {
@@ -7,7 +8,7 @@ export class VolumeSession implements Session {
   readonly concurrentSettles: number = Number.POSITIVE_INFINITY;
   readonly #loop: CycleLoop;
   #ended: Promise<void> = Promise.resolve();
-  #problem: { readonly error: unknown } | undefined;
+  #problem: Error | undefined;
 
   private constructor(loop: CycleLoop) {
     this.#loop = loop;
@@ -23,7 +24,7 @@ export class VolumeSession implements Session {
     await loop.open();
     const session = new VolumeSession(loop);
     session.#ended = loop.run().catch((error: unknown) => {
-      session.#problem = { error };
+      session.#problem = error as Error;
       loop.queue.fail(error);
     });
     return session;
@@ -42,12 +43,21 @@ export class VolumeSession implements Session {
   }
 
   take(limit: number, signal: AbortSignal): Promise<readonly Task[] | 'drained'> {
-    if (this.#problem !== undefined) return Promise.reject(this.#problem.error);
-    return this.#loop.queue.take(limit, signal);
+    const problem = this.#loop.bug ?? this.#problem;
+    if (problem !== undefined) return Promise.reject(problem);
+    try {
+      return this.#loop.queue.take(limit, signal);
+    } catch (error) {
+      this.#loop.crash(error);
+      return Promise.reject(error);
+    }
   }
 
   settle(settlements: readonly Settlement[]): Promise<readonly Settled[]> {
-    return this.#loop.queue.finish(settlements);
+    if (this.#loop.bug !== undefined) return Promise.reject(this.#loop.bug);
+    const settled = this.#loop.queue.finish(settlements);
+    settled.catch((error: unknown) => this.#loop.crash(error));
+    return settled;
   }
 
   setDeadline(hold: Hold, at: number): void {
@@ -57,5 +67,10 @@ export class VolumeSession implements Session {
   async close(drainMs: number): Promise<void> {
     this.#loop.end(drainMs);
     await this.#ended;
+    if (this.#loop.bug !== undefined) throw this.#loop.bug;
+  }
+
+  abort(reason: InvariantError): void {
+    this.#loop.crash(reason);
   }
 }

@@ -1,4 +1,5 @@
 /** Settles claimed states: commits in groups, all other outcomes one by one. */
+import { invariant, throwBug } from '../machine/invariant.ts';
 import { isArchived } from './archive.ts';
 import {
   clearAttempts,
@@ -26,6 +27,8 @@ export async function settle(
     // I6: a settled step has no claim; a claim of its state may be another session's.
     if (step.change.kind === 'commit' || step.progress === 'settled') continue;
     if (!guard.canBegin()) return;
+    const isUndone = step.progress === 'new' || step.progress === 'published';
+    invariant(isUndone, 'I1: expected no commit of a state that is not committed', step.name);
     try {
       // An attempt is counted once, however often releasing the claim is repeated.
       if (step.progress === 'new' && !(await recordOutcome(context, step, guard))) continue;
@@ -33,6 +36,7 @@ export async function settle(
       const released = await releaseClaim(context, step.name, guard.canFinish);
       if (released) step.progress = 'settled';
     } catch (error) {
+      throwBug(error);
       step.error = error;
     }
   }

@@ -14,12 +14,13 @@ export interface SlotUser {
 }
 
 export class ConcurrencyLimit {
-  readonly #total: number;
+  /** Ticks of all users at a time, at most. */
+  readonly total: number;
   readonly #users = new Set<SlotUser>();
 
   /** `total`: at least one for each user. */
   constructor(total: number) {
-    this.#total = total;
+    this.total = total;
   }
 
   join(user: SlotUser): void {
@@ -33,13 +34,13 @@ export class ConcurrencyLimit {
 
   /** Ticks that this user may run at a time, including those that run. */
   limit(user: SlotUser): number {
-    if (this.#users.size === 1) return this.#total;
+    if (this.#users.size === 1) return this.total;
     const all = [...this.#users];
     const active = all.filter((one) => one === user || one.isActive);
-    const part = Math.floor(this.#total / active.length);
-    const isOneMore = active.indexOf(user) < this.#total % active.length;
+    const part = Math.floor(this.total / active.length);
+    const isOneMore = active.indexOf(user) < this.total % active.length;
     // A worker that was the only active one may still run more than its part.
-    const free = this.#total - all.reduce((sum, { running }) => sum + running, 0);
+    const free = this.total - all.reduce((sum, { running }) => sum + running, 0);
     return Math.min(part + (isOneMore ? 1 : 0), user.running + Math.max(0, free));
   }
 

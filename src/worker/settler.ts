@@ -2,6 +2,7 @@
 import type { Clock } from '../engine/ports.ts';
 import type { Session, Settled, Settlement } from '../engine/session.ts';
 import { UserError } from '../machine/errors.ts';
+import { invariant, InvariantError } from '../machine/invariant.ts';
 
 const MAX_BATCH_ITEMS = 128;
 const MAX_BATCH_CHARACTERS = 1024 * 1024;
@@ -19,7 +20,7 @@ export interface DecidedTask {
 export interface SettlerListener {
   /** The engine has answered. */
   onSettled(decided: DecidedTask, settled: Settled): void;
-  /** A call has failed, and is repeated unless the error is a `UserError`. */
+  /** A call has failed, and is repeated unless the error is a `UserError` or an `InvariantError`. */
   onError(error: unknown): void;
 }
 
@@ -81,11 +82,14 @@ export class Settler {
     for (let pause = FIRST_RETRY_MS; ; pause = Math.min(2 * pause, MAX_RETRY_MS)) {
       try {
         const settled = await this.#session.settle(settlements);
+        const isWhole = settled.length === batch.length;
+        const [{ settlement: first }] = batch as [DecidedTask];
+        invariant(isWhole, 'I1: expected an answer for each settlement', first.hold.name);
         for (const [index, one] of batch.entries()) this.#listener.onSettled(one, settled[index]!);
         return;
       } catch (error) {
         this.#listener.onError(error);
-        if (error instanceof UserError) {
+        if (error instanceof UserError || error instanceof InvariantError) {
           for (const one of batch) this.#listener.onSettled(one, 'unsure');
           return;
         }

@@ -4,13 +4,15 @@
  *   running         take as many tasks as there are free slots; plan each; tick it, or settle its outcome at once
  *   a tick ends     settle its outcome; its slot is free for another task
  *   stopping        take nothing more; ticks have `drainMs` to end, then their signals abort
+ *   crashed         an assertion has failed: the session is aborted, and `run` rejects; nothing more is settled
  */
 import type { Engine } from '../engine/engine.ts';
 import type { Session, Settled, Settlement, Task, WorkerInfo } from '../engine/session.ts';
+import { invariant, InvariantError } from '../machine/invariant.ts';
 import { sensorsOf } from '../machine/registry.ts';
 import type { DecisionContext } from './decision-context.ts';
 import { Library } from './library.ts';
-import { SettledLog } from './log-settled.ts';
+import { SettledLog, type SettledStep } from './log-settled.ts';
 import { needsTick, plan, type Plan, type PlannedTick } from './plan.ts';
 import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
 import { Settler, type DecidedTask, type SettlerListener } from './settler.ts';
@@ -40,6 +42,7 @@ export class Worker implements SlotUser, SettlerListener {
   #isRetaking = false;
   #ending: Summary['end'] | undefined;
   #closed: Promise<void> | undefined;
+  #bug: InvariantError | undefined;
   /** Number of running ticks. */
   #ticks = 0;
   #done = 0;
@@ -77,7 +80,10 @@ export class Worker implements SlotUser, SettlerListener {
     return Math.max(0, this.#ports.slots.limit(this) - this.#active.size);
   }
 
-  /** Works until nothing is left, or until `stop` aborts and its ticks are settled. Throws errors of `join` and `take`. */
+  /**
+   * Works until nothing is left, or until `stop` aborts and its ticks are settled. Throws errors of `join` and `take`, and the
+   * `InvariantError` of an assertion that has failed.
+   */
   async run(stop: AbortSignal): Promise<Summary> {
     this.#ports.slots.join(this);
     try {
@@ -97,12 +103,24 @@ export class Worker implements SlotUser, SettlerListener {
     if (stop.aborted) onStop();
     try {
       await this.#take();
+    } catch (error) {
+      if (error instanceof InvariantError) this.#crash(error);
+      throw error;
     } finally {
       stop.removeEventListener('abort', onStop);
       await (this.#closed ?? this.#session.close(0));
-      if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#onAllSettled = resolve));
+      if (this.#underWay > 0 && this.#bug === undefined)
+        await new Promise<void>((resolve) => (this.#onAllSettled = resolve));
     }
+    if (this.#bug !== undefined) throw this.#bug;
+    invariant(this.running === 0 && this.#ticks === 0, 'I3: expected to settle all that was taken');
     return { ...this.counts, end: this.#ending ?? 'stopped' };
+  }
+
+  #crash(bug: InvariantError): void {
+    if (this.#bug !== undefined) return;
+    this.#bug = bug;
+    this.#session.abort(bug);
   }
 
   /** Counts so far. */
@@ -161,6 +179,8 @@ export class Worker implements SlotUser, SettlerListener {
   #end(end: Summary['end'], drainMs: number): void {
     this.#ending = end;
     this.#closed = this.#session.close(drainMs);
+    // It is awaited when `take` has ended.
+    this.#closed.catch(() => undefined);
     this.#endTake();
   }
 
@@ -170,6 +190,7 @@ export class Worker implements SlotUser, SettlerListener {
   }
 
   #begin(task: Task): void {
+    invariant(!this.#active.has(task), 'I6: expected a task once', task.name, task.session);
     this.#active.add(task);
     this.#underWay += 1;
     void this.#handle(task);
@@ -187,6 +208,7 @@ export class Worker implements SlotUser, SettlerListener {
   }
 
   #giveBack(task: Task, error: unknown): void {
+    if (error instanceof InvariantError) return this.#crash(error);
     this.#ports.log.warn({ err: error, state: task.name }, 'cannot decide; state given back');
     this.#settle({ hold: task, outcome: { kind: 'release' } }, task);
   }
@@ -225,17 +247,21 @@ export class Worker implements SlotUser, SettlerListener {
 
   /** Never rejects. */
   async #tick(task: Task, planned: PlannedTick): Promise<void> {
-    const { clock, execute, random, log } = this.#ports;
+    const { clock, execute, random, log, slots } = this.#ports;
     const { tick } = planned;
     const { machine, attempt, activity } = tick;
-    const began = clock.monotonic();
-    const started = this.#session.now();
-    this.#session.setDeadline(task, began + activity.timeout);
-    log.debug({ state: tick.name, machine, attempt }, 'tick');
-    this.#ticks += 1;
-    const result = await execute(tick, task.signal);
-    this.#ticks -= 1;
+    const { name, session } = task;
     try {
+      const began = clock.monotonic();
+      const started = this.#session.now();
+      this.#session.setDeadline(task, began + activity.timeout);
+      log.debug({ state: tick.name, machine, attempt }, 'tick');
+      invariant(this.#active.has(task), 'I6: expected a tick of a held state', name, session);
+      invariant(this.#ticks < slots.total, 'I6: expected ticks <= concurrency', name, session);
+      this.#ticks += 1;
+      const result = await execute(tick, task.signal);
+      this.#ticks -= 1;
+      invariant(this.#ticks >= 0, 'I6: expected an end of each tick once', name, session);
       const outcome = outcomeOfTick(planned, result, started, this.#context(task), random);
       const duration = Math.round(clock.monotonic() - began);
       const settlement = { hold: task, outcome, machine, tick: { started, duration, attempt } };
@@ -246,8 +272,9 @@ export class Worker implements SlotUser, SettlerListener {
   }
 
   #settle(settlement: Settlement, task: Task, maximumAttempts?: number): void {
+    const isFirst = this.#active.delete(task);
+    invariant(isFirst, 'I1: expected one outcome of a task', task.name, task.session);
     this.#settler.settle({ settlement, maximumAttempts });
-    this.#active.delete(task);
     this.#ports.slots.offer();
   }
 
@@ -263,12 +290,22 @@ export class Worker implements SlotUser, SettlerListener {
       ...(maximumAttempts !== undefined && { maximumAttempts }),
     };
     this.#settledLog.add(step);
-    this.#ports.onSettled?.(step);
+    this.#tell(step);
     this.#underWay -= 1;
     if (this.#underWay === 0) this.#onAllSettled?.();
   }
 
+  /** A listener that throws must not make the settlement repeat. */
+  #tell(step: SettledStep): void {
+    try {
+      this.#ports.onSettled?.(step);
+    } catch (error) {
+      this.#ports.log.warn({ err: error, state: step.state }, 'cannot report a settled step');
+    }
+  }
+
   onError(error: unknown): void {
-    this.#ports.log.warn({ err: error }, 'settle failed, will be repeated');
+    if (error instanceof InvariantError) this.#crash(error);
+    else this.#ports.log.warn({ err: error }, 'settle failed, will be repeated');
   }
 }

@@ -3,15 +3,11 @@
  * one pass. With `FLOCKWORK_MUTANTS_SEED`, only those whose files are in `FLOCKWORK_MUTANTS_CHANGED` (separated by white
  * space) and a tenth of the others, drawn by that seed.
  */
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import type { Mutant } from '../mutants/hook.ts';
+import { firstFailure, type Found } from '../mutants/first-failure-of.ts';
 import { MUTANTS } from '../mutants/mutants.ts';
 import { selectMutants } from '../selection.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const SEEDS = Array.from({ length: 2000 }, (_, index) => index + 1);
 const CONCURRENCY = 2;
 /** Generous: most mutants take seconds, but some need a search for a new seed. */
@@ -20,25 +16,6 @@ const TIMEOUT_MS = 3_600_000;
 const SEED = process.env['FLOCKWORK_MUTANTS_SEED'];
 const CHANGED = (process.env['FLOCKWORK_MUTANTS_CHANGED'] ?? '').split(/\s+/);
 const SELECTED = SEED === undefined ? MUTANTS : selectMutants(MUTANTS, CHANGED, SEED);
-
-interface Found {
-  readonly seed: number;
-  readonly verdict: string;
-  readonly message: string;
-}
-
-/** The first failing seed; null if none fails. Rejects with the program's output if that crashes. */
-async function firstFailure(seeds: readonly number[], mutant?: Mutant): Promise<Found | null> {
-  const args = ['./test/mutants/first-failure.ts', ...seeds.map(String)];
-  const env: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: '1' };
-  if (mutant !== undefined) {
-    args.unshift('--import', './test/mutants/hook.ts');
-    const { file, find, replace } = mutant;
-    env['FLOCKWORK_MUTANT'] = JSON.stringify({ file, find, replace });
-  }
-  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: ROOT, env });
-  return JSON.parse(stdout) as Found | null;
-}
 
 const cell = (text: string): string => text.split('\n')[0]!.replaceAll('|', '\\|');
 const rowOf = (name: string, { seed, verdict, message }: Found): string =>

@@ -256,3 +256,44 @@ describe('a name', () => {
     expect(tasks.isFollowing('x.state-1')).toBe(false);
   });
 });
+
+describe('a change that is not allowed', () => {
+  const RULES = {
+    twice: 'I6: expected one hold of a state; state a.state',
+    stage: 'I6: expected a stage that may follow the present one; state a.state',
+    undecided: 'I1: expected finished = decided; state a.state',
+    lost: 'I6: expected to hold a state that changes its stage; state a.state',
+    gone: 'I6: expected to hold a state that is given up; state a.state',
+  };
+
+  test('is a second hold of a state', () => {
+    const tasks = new ClaimedTasks();
+    hold(tasks, 'a.state');
+    expect(() => hold(tasks, 'a.state')).toThrow(RULES.twice);
+  });
+
+  test('is a stage that does not follow', () => {
+    const tasks = new ClaimedTasks();
+    const task = hold(tasks, 'a.state');
+    expect(() => tasks.move(task, 'running')).toThrow(RULES.stage);
+    task.step = commitTo('a.state', undefined);
+    tasks.move(task, 'finished');
+    for (const stage of ['claimed', 'ready', 'running', 'finished'] as const) {
+      expect(() => tasks.move(task, stage)).toThrow(RULES.stage);
+    }
+  });
+
+  test('is an end without an outcome', () => {
+    const tasks = new ClaimedTasks();
+    const task = hold(tasks, 'a.state');
+    expect(() => tasks.move(task, 'finished')).toThrow(RULES.undecided);
+  });
+
+  test('is any of a state that is not held', () => {
+    const tasks = new ClaimedTasks();
+    const task = hold(tasks, 'a.state');
+    tasks.delete(task);
+    expect(() => tasks.move(task, 'ready')).toThrow(RULES.lost);
+    expect(() => tasks.delete(task)).toThrow(RULES.gone);
+  });
+});

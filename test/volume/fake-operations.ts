@@ -85,6 +85,7 @@ export class FakeOperations implements VolumeOperations {
   recover = async (): Promise<Recovery> => NOTHING_RECOVERED;
   bringBack = async (): Promise<readonly string[]> => [];
   leave = async (): Promise<void> => undefined;
+  halt = async (): Promise<void> => undefined;
   archive = async (): Promise<number> => 0;
 
   async snapshot(): Promise<Snapshot> {

@@ -104,6 +104,7 @@ export class QueueBench {
       settle: (settlements) => queue.finish(settlements),
       setDeadline: (hold, at) => queue.setDeadline(hold, at),
       close: async () => undefined,
+      abort: () => undefined,
     };
   }
 

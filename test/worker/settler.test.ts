@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Settled, Settlement } from '../../src/engine/session.ts';
 import { UserError } from '../../src/machine/errors.ts';
+import { InvariantError } from '../../src/machine/invariant.ts';
 import { Settler } from '../../src/worker/settler.ts';
 import { StillClock } from '../still-clock.ts';
 
@@ -196,6 +197,30 @@ describe('Settler when a call fails', () => {
     await bench.fail(3, new Error('EIO'));
     await bench.pass(50);
     expect(bench.batches).toEqual([['a'], ['a'], ['a'], ['b'], ['b']]);
+  });
+
+  test('tells unsure when an assertion has failed, and repeats nothing', async () => {
+    const bench = new Bench();
+    await bench.settle(release('a'));
+    const bug = new InvariantError('I1: expected one commit of a state');
+    await bench.fail(0, bug);
+    await bench.pass(10_000);
+    expect({ results: bench.results, errors: bench.errors, calls: bench.calls.length }).toEqual({
+      results: { a: 'unsure' },
+      errors: [bug],
+      calls: 1,
+    });
+  });
+
+  test('takes too few answers for a bug', async () => {
+    const bench = new Bench();
+    await bench.settle(release('a'));
+    bench.calls[0]!.resolve([]);
+    await bench.pass(10_000);
+    expect(bench.results).toEqual({ a: 'unsure' });
+    expect(bench.errors).toMatchObject([
+      { code: 'invariant', message: 'I1: expected an answer for each settlement; state a' },
+    ]);
   });
 
   test('tells unsure when the session has ended with a UserError, and repeats nothing', async () => {

@@ -5,6 +5,7 @@ import type { Log } from '../../src/engine/ports.ts';
 import type { Session, Settled, Settlement, Task, WorkerInfo } from '../../src/engine/session.ts';
 import { done } from '../../src/machine/answer.ts';
 import { UserError } from '../../src/machine/errors.ts';
+import { InvariantError } from '../../src/machine/invariant.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { parseStateName } from '../../src/machine/name.ts';
 import { createRegistry } from '../../src/machine/registry.ts';
@@ -55,6 +56,8 @@ class FakeSession implements Session {
   readonly limits: number[] = [];
   /** `drainMs` of each call of `close`, in order. */
   readonly closes: number[] = [];
+  /** Argument of each call of `abort`, in order. */
+  readonly aborted: InvariantError[] = [];
   readonly deadlines: Record<string, number> = {};
   readonly settlements: Settlement[] = [];
   onSettle: (settlement: Settlement) => Settled | Promise<Settled> = () => 'settled';
@@ -67,6 +70,10 @@ class FakeSession implements Session {
   }
 
   now = (): string => NOW;
+
+  get handed(): Iterable<Task> {
+    return Array.from(this.#held.values(), ({ task }) => task);
+  }
 
   put(instance: string, state = 'job'): void {
     const name = `${instance}.state`;
@@ -138,8 +145,16 @@ class FakeSession implements Session {
     }
   }
 
-  abort(instance: string): void {
+  abortTask(instance: string): void {
     this.#held.get(`${instance}.state`)!.abort.abort();
+  }
+
+  abort(reason: InvariantError): void {
+    this.aborted.push(reason);
+    this.#taking?.reject(reason);
+    for (const { abort } of this.#held.values()) abort.abort();
+    this.#held.clear();
+    this.#onSettled();
   }
 }
 
@@ -162,7 +177,11 @@ class Bench {
   error: unknown;
   readonly #ticks = new Map<string, (result: TickResult) => void>();
 
-  constructor(concurrency = 2, more: Partial<WorkerOptions> = {}) {
+  constructor(
+    concurrency = 2,
+    more: Partial<WorkerOptions> = {},
+    onSettled: () => void = () => undefined,
+  ) {
     this.slots = new ConcurrencyLimit(concurrency);
     const line: Log['info'] = (fields, message) => void (this.logged[message] = fields);
     this.worker = new Worker(
@@ -188,6 +207,7 @@ class Bench {
         slots: this.slots,
         machines: () => registry,
         moreToCome: () => this.moreToCome,
+        onSettled,
         execute: (task, signal) =>
           new Promise((resolve) => {
             this.begun.push(task.instance);
@@ -372,7 +392,7 @@ describe('ticking', () => {
   test('releases a tick that is aborted by the signal of its task', async () => {
     const bench = new Bench();
     const session = await bench.run('a');
-    session.abort('a');
+    session.abortTask('a');
     await setImmediate();
     expect(bench.outcomes).toEqual(['a release']);
   });
@@ -506,6 +526,77 @@ describe('ending', () => {
     bench.joinError = new UserError('name-in-use', 'the name is in use');
     await expect(bench.worker.run(bench.stop.signal)).rejects.toBe(bench.joinError);
     expect(bench.slots.limit(other)).toBe(2);
+  });
+});
+
+describe('a failed assertion', () => {
+  const bug = new InvariantError('I6: expected one hold of a state');
+
+  test('rejects run and aborts the session when take has met it', async () => {
+    const bench = new Bench();
+    const session = await bench.run('a');
+    session.fail(bug);
+    await setImmediate();
+    expect({ error: bench.error, aborted: session.aborted }).toEqual({
+      error: bug,
+      aborted: [bug],
+    });
+    expect(bench.outcomes).toEqual(['a release']);
+  });
+
+  test('rejects run and aborts the session when settle has met it, and repeats nothing', async () => {
+    const bench = new Bench(2);
+    const session = await bench.run('a', 'b');
+    session.onSettle = () => Promise.reject(bug);
+    await bench.end('a');
+    await bench.end('b');
+    expect({ error: bench.error, aborted: session.aborted }).toEqual({
+      error: bug,
+      aborted: [bug],
+    });
+    bench.clock.pass(10_000);
+    await setImmediate();
+    expect(session.settlements.filter(({ hold }) => hold.name === 'a.state')).toHaveLength(1);
+    expect(bench.logged).not.toHaveProperty('settle failed, will be repeated');
+  });
+
+  test('is one when a task comes twice', async () => {
+    const bench = new Bench(2);
+    const session = await bench.run('a');
+    const [task] = [...session.handed];
+    session.ready.push(task!);
+    session.put('b');
+    await setImmediate();
+    expect(bench.error).toMatchObject({
+      code: 'invariant',
+      message: 'I6: expected a task once; state a.state, session ant.1',
+    });
+    expect(session.aborted).toEqual([bench.error]);
+  });
+
+  test('rejects run when the worker is stopping', async () => {
+    const bench = new Bench();
+    const session = await bench.run('a');
+    bench.stop.abort();
+    session.onSettle = () => Promise.reject(bug);
+    await bench.end('a');
+    expect({ error: bench.error, summary: bench.summary }).toEqual({
+      error: bug,
+      summary: undefined,
+    });
+  });
+
+  test('is none when a listener of a step throws: the step stays settled', async () => {
+    const bench = new Bench(1, {}, () => {
+      throw new Error('listener');
+    });
+    const session = await bench.run('a');
+    await bench.end('a');
+    await bench.drain();
+    expect(bench.outcomes).toEqual(['a commit']);
+    expect(session.aborted).toEqual([]);
+    expect(bench.summary).toMatchObject({ done: 1, end: 'empty' });
+    expect(bench.logged).toMatchObject({ 'cannot report a settled step': { state: 'a.state' } });
   });
 });
 

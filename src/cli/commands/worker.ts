@@ -1,11 +1,12 @@
 /** `flockwork worker`: runs a worker on each of one or more volumes. */
 import { hostname } from 'node:os';
 import { UserError } from '../../machine/errors.ts';
+import { InvariantError } from '../../machine/invariant.ts';
 import type { Registry } from '../../machine/registry.ts';
 import { workerNameProblem } from '../../volume/token.ts';
 import { ConcurrencyLimit } from '../../worker/concurrency-limit.ts';
 import type { Log } from '../../engine/ports.ts';
-import { COMMON, EXIT, LOGGING, type Command } from '../command.ts';
+import { COMMON, EXIT, FOUND, LOGGING, type Command } from '../command.ts';
 import { directoriesOf } from '../directories.ts';
 import { checkInboxes, openInboxes } from '../inbox/inboxes.ts';
 import { MachineFiles } from '../machine-files.ts';
@@ -91,7 +92,7 @@ export const worker: Command = {
       }),
     );
     const volumes = prepared.filter((one) => one !== undefined);
-    if (volumes.length === 0) return EXIT.usage;
+    if (volumes.length === 0) return exit.status;
     const lease = Math.min(...volumes.map(({ leaseMs }) => leaseMs));
     const log = isAlone ? volumes[0]!.log : createLog(settings, { worker: name });
     // All volumes, also those that could not be opened: an instance may be there already.
@@ -99,9 +100,10 @@ export const worker: Command = {
     const ticks = startTicks(settings, { log, print: io.data, machineFiles, lease });
     const slots = new ConcurrencyLimit(settings.concurrency);
     const concurrency = partOf(settings.concurrency, directories);
+    const stop = AbortSignal.any([io.stop, exit.crashed]);
     const capacity = Math.max(concurrency, partOf(settings.capacity, directories));
     const machines = (): Registry => machineFiles.registry;
-    const config = { name, machines, settings, concurrency, capacity, slots, stop: io.stop };
+    const config = { name, machines, settings, concurrency, capacity, slots, stop };
     const unwatch = settings.watch ? watchMachines(machineFiles, log) : undefined;
     try {
       await Promise.all(
@@ -122,24 +124,38 @@ export const worker: Command = {
   },
 };
 
-/** The exit status over all volumes. An error on one volume does not end the workers on the others. */
+const CRASHED =
+  'a bug in flockwork: this worker has stopped and commits nothing more, others recover what it held; ' +
+  'report this line, and start the worker again';
+
+/** The exit status over all volumes. An error on one volume does not end the workers on the others, unless it is a bug. */
 class ExitStatus {
   readonly #isAlone: boolean;
+  readonly #crash = new AbortController();
   status: number = EXIT.done;
+
+  /** Aborts at a bug: what it may have done to the rest of the process is not known. */
+  readonly crashed: AbortSignal = this.#crash.signal;
 
   constructor(isAlone: boolean) {
     this.#isAlone = isAlone;
   }
 
-  /** Resolves to undefined if `act` failed. With a single volume, throws instead. */
+  /** Resolves to undefined if `act` failed. With a single volume, throws instead, unless it was a bug. */
   async of<Result>(log: Log, act: () => Promise<Result>): Promise<Result | undefined> {
     try {
       return await act();
     } catch (error) {
+      if (error instanceof InvariantError) {
+        log.error({ code: error.code, ...error.facts, err: error }, CRASHED);
+        this.status = FOUND.crash;
+        this.#crash.abort();
+        return undefined;
+      }
       if (this.#isAlone) throw error;
       const facts = error instanceof UserError ? { code: error.code } : { err: error };
       log.error(facts, (error as Error).message);
-      this.status = EXIT.usage;
+      this.status = Math.max(this.status, EXIT.usage);
       return undefined;
     }
   }

@@ -10,6 +10,7 @@
  *
  * States that a session refused belong to no slice: they are dealt first, among the sessions that have not refused them.
  */
+import { invariant } from '../../machine/invariant.ts';
 import { hash, HASHES, rehash } from './hash.ts';
 import { compareCodePoints } from '../../machine/order.ts';
 import type { Ring } from './ring.ts';
@@ -51,7 +52,19 @@ export function assign(roster: readonly RosterEntry[], ring: Ring, cycle: number
     else overflow.push(index);
   }
   dealRoundRobin(shares, namesAt(overflow, ring), ring, cycle);
+  checkShares(shares, ring);
   return new Map(shares.map(({ worker, names }) => [worker.session, names]));
+}
+
+/** Disjoint and complete, by counts: each name was dealt at most once, and as many as the fleet can hold. */
+function checkShares(shares: readonly Share[], ring: Ring): void {
+  const dealt = sum(shares, ({ names }) => names.length);
+  const capacity = sum(shares, ({ worker }) => worker.capacity);
+  const most = Math.min(ring.size, capacity);
+  invariant(dealt <= most, 'I5: expected disjoint shares: dealt <= available, capacity');
+  // A refused state may find no room among those that have not refused it.
+  const isComplete = dealt >= most - ring.refused.length;
+  invariant(isComplete, 'I5: expected complete shares: dealt = min(available, capacity)');
 }
 
 /** Lazily: most of a long backlog is not dealt in this cycle. */
@@ -96,13 +109,17 @@ export class SlicePartition {
     const weight = sum(workers, ({ concurrency }) => concurrency);
     let through = 0;
     this.#ends = workers.map(({ concurrency }) => ((through += concurrency) / weight) * HASHES);
+    const isWhole = through === weight && (this.#ends.at(-1) ?? HASHES) === HASHES;
+    invariant(isWhole, 'I5: expected slices that cover the ring');
   }
 
   /** An index into `sessions`; −1 if there are none. The place is hashed again: a slice is not an arc of the ring. */
   ownerOf(place: number): number {
     const position = rehash(place, this.#salt);
     const owner = firstIndex(this.#ends.length, (index) => this.#ends[index]! <= position);
-    return owner < this.#ends.length ? owner : -1;
+    const isFound = owner < this.#ends.length;
+    invariant(isFound || owner === 0, 'I5: expected an owner of each place of the ring');
+    return isFound ? owner : -1;
   }
 }
 
@@ -145,12 +162,16 @@ function fairQuotas(workers: readonly RosterEntry[], total: number, cycle: numbe
   // The shares lie end to end from 0 to `left`. A worker gets one state per whole number in its share, and the
   // cycle shifts all shares, so that no worker is always rounded up.
   let through = Math.floor(rotation(cycle) * weight);
-  return workers.map((worker) => {
+  const quotas = workers.map((worker) => {
     if (!open.has(worker)) return worker.capacity;
     const before = Math.floor(through / weight);
     through += left * worker.concurrency;
     return Math.floor(through / weight) - before;
   });
+  const capacity = sum(workers, (worker) => worker.capacity);
+  const isWhole = sum(quotas, (quota) => quota) === Math.min(total, capacity);
+  invariant(isWhole, 'I5: expected quotas that add up to min(available, capacity)');
+  return quotas;
 }
 
 /** In [0, 1), evenly distributed over any number of successive cycles: multiples of the golden ratio. */

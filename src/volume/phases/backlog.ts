@@ -2,6 +2,7 @@
  * One listing that serves many cycles. While a worker's own slice holds more states than it can tick, only the roster can
  * change what it claims: it continues through its slice, and leaves the rest to the other workers.
  */
+import { invariant } from '../../machine/invariant.ts';
 import { SlicePartition, quotaOf, refusedShare, startOf, type RosterEntry } from './assignment.ts';
 import type { Ring } from './ring.ts';
 import { firstIndex } from './search.ts';
@@ -63,6 +64,8 @@ export class Backlog {
       own[count] = index;
       count += 1;
     }
+    const isPart = cut.sessions.length > 1 || self < 0 || count >= ring.size - ring.refused.length;
+    invariant(isPart, 'I5: expected the whole ring for one worker', undefined, this.#session);
     this.#slice = own.slice(0, count);
     this.#left = count;
   }

@@ -5,6 +5,8 @@
  *
  * Phases are half-open, [start, end), and exact in integer milliseconds.
  */
+import { invariant } from '../../machine/invariant.ts';
+
 export type PhaseName = 'assignment' | 'commitment' | 'update';
 
 /** Integer milliseconds. */
@@ -96,6 +98,8 @@ export function momentOf(lengths: PhaseLengths, now: Interval): Moment | undefin
   const isTime = Math.abs(now.earliest) <= Number.MAX_SAFE_INTEGER && now.earliest <= now.latest;
   if (!isTime) return undefined;
   const moment = momentAt(lengths, now.earliest);
+  const isIn = moment.start <= now.earliest && now.earliest < moment.end;
+  invariant(isIn, 'I4: expected start <= time < end of a phase');
   return now.latest < moment.end ? moment : undefined;
 }
 

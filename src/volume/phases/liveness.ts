@@ -2,6 +2,7 @@
  * A session is dead if its counter has not been seen to move for the lease time, on the observer's own monotonic clock. Time
  * stamps of different hosts are never compared.
  */
+import { invariant } from '../../machine/invariant.ts';
 
 export interface Observation {
   readonly counter: number;
@@ -21,6 +22,7 @@ export function observe(
   before: number,
   after: number = before,
 ): Observation {
+  invariant(before <= after, 'I8: expected before <= after of a look at a lease');
   const known = counter !== undefined && Number.isSafeInteger(counter) && counter >= 0;
   const [since, looked] = [after, before];
   if (previous === undefined) return { counter: known ? counter : -1, since, looked };

@@ -2,6 +2,7 @@
  * The available states on a ring, by the hash of their instance: the order that all workers use. It is stored in a few flat
  * arrays, so that one long listing can serve many cycles.
  */
+import { invariant } from '../../machine/invariant.ts';
 import { hash } from './hash.ts';
 import { Names } from './names.ts';
 import { compareCodePoints } from '../../machine/order.ts';
@@ -100,6 +101,7 @@ export class Ring {
     if (this.#gone[index] !== 0) return;
     this.#gone[index] = 1;
     this.#size -= 1;
+    invariant(this.#size >= 0, 'I5: expected to remove a name from the ring once');
   }
 
   /** All indices, from the first place at or after `start`, once round. */

@@ -9,6 +9,7 @@
  * Difficulty: a tick may be older than all samples, and at first there are few samples. Remedy: one more sample, a Pareto tail
  * with exponent 1: such a tick takes as long again as it has taken, or as the median, with a probability of one half.
  */
+import { invariant } from '../../machine/invariant.ts';
 
 const MAX_SAMPLES = 64;
 
@@ -80,7 +81,10 @@ export class ThroughputEstimator {
       mean += probability * count;
       variance += probability * (1 - probability) * count ** 2;
     }
-    return { mean, deviation: Math.sqrt(variance) };
+    const deviation = Math.sqrt(variance);
+    const isNumber = Number.isFinite(mean) && Number.isFinite(deviation);
+    invariant(isNumber, 'I7: expected a finite number of ticks to begin');
+    return { mean, deviation };
   }
 
   #pass(now: number): void {

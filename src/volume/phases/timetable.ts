@@ -1,4 +1,5 @@
 /** Which phase to act in next, and the guards that keep work inside it (I4). */
+import { invariant } from '../../machine/invariant.ts';
 import {
   isWithin,
   momentAt,
@@ -55,7 +56,12 @@ export function guardFor(
   return {
     follow,
     cycle: turn.cycle,
-    canBegin: () => now((interval) => isWithin(phases, interval, turn.phase, turn.cycle)),
+    canBegin: () =>
+      now((interval) => {
+        const isIn = isWithin(phases, interval, turn.phase, turn.cycle);
+        invariant(!isIn || interval.latest < turn.end, 'I4: expected canFinish wherever canBegin');
+        return isIn;
+      }),
     canFinish: () =>
       now((interval) => {
         const inside = momentAt(phases, interval.earliest);

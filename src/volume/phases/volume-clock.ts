@@ -7,6 +7,7 @@
  * Samples are intersected, each widened by the drift of clocks in its age, and by how far the local wall clock has moved
  * against the monotonic one since: either of the two may be wrong.
  */
+import { invariant } from '../../machine/invariant.ts';
 import type { Interval } from './cycle.ts';
 
 /** Milliseconds; `before` and `after` on the local wall clock. */
@@ -88,6 +89,7 @@ export function intervalAt(
 ): Interval | undefined {
   const known = widen(clock, wall, monotonic);
   if (known === undefined) return undefined;
+  invariant(known.low <= known.high, 'I4: expected earliest <= latest of the time');
   if (isOwn && known.low <= 0 && known.high >= 0) return { earliest: wall, latest: wall + 1 };
   return { earliest: wall + known.low, latest: wall + known.high };
 }

@@ -1,4 +1,5 @@
 /** `--assign zip`: the original's pairing, for fleets that mix with it. */
+import { invariant } from '../../machine/invariant.ts';
 import type { RosterEntry, Split } from './assignment.ts';
 import { compareCodePoints } from '../../machine/order.ts';
 import type { Ring } from './ring.ts';
@@ -22,5 +23,8 @@ export function assignZip(roster: readonly RosterEntry[], ring: Ring): Split {
     free.delete(taker);
     split.get(taker)!.push(name);
   }
+  const pairs = sessions.length - free.size;
+  const isComplete = pairs >= Math.min(split.size, ring.size) - ring.refused.length;
+  invariant(isComplete, 'I5: expected min(workers, available) pairs');
   return split;
 }

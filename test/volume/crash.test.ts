@@ -1,0 +1,174 @@
+/** A session on a volume that has met a bug: it ends at once, changes nothing more, and another session recovers it. */
+import { describe, expect, test } from 'vitest';
+import type { Session, Task } from '../../src/engine/session.ts';
+import { InvariantError } from '../../src/machine/invariant.ts';
+import { Prng } from '../../src/sim/prng.ts';
+import { commitOf, Exercise } from '../../src/testing/bench.ts';
+import { DiskVolume } from './operations/disk-volume.ts';
+import { VirtualTime } from './operations/virtual-time.ts';
+
+const PHASES = { assignment: 40, commitment: 60, update: 120, buffer: 30 };
+const CYCLE_MS = 310;
+const LEASE_MS = 1000;
+const COUNT = { state: 'count', payload: { left: 0 } };
+const NAMES = ['a', 'b', 'c'];
+const BUG = new InvariantError('I6: expected one hold of a state');
+
+interface Given {
+  readonly volume: DiskVolume;
+  readonly exercise: Exercise;
+  readonly session: Session;
+  /** Of the instances `a`, `b` and `c`. */
+  readonly tasks: Task[];
+}
+
+async function given(): Promise<Given> {
+  const time = new VirtualTime();
+  const prng = new Prng('crash');
+  const volume = await DiskVolume.create(time, PHASES, LEASE_MS);
+  const exercise = new Exercise({
+    engine: volume.engine(() => prng.next()),
+    clock: time.clock,
+    expiryMs: 3 * LEASE_MS,
+    pass: (ms) => time.pass(ms),
+    expire: () => undefined,
+  });
+  for (const name of NAMES) await exercise.submit(name, COUNT);
+  const session = await exercise.join('ant', { concurrency: 3 });
+  const tasks = await exercise.take(session, NAMES.length);
+  tasks.sort((one, other) => (one.name < other.name ? -1 : 1));
+  return { volume, exercise, session, tasks };
+}
+
+/** The next link to an entry of `directory` throws `error`, once; the number of links since then. */
+function breakLink({ volume: { files } }: Given, directory: string, error: Error): () => number {
+  const link = files.link.bind(files);
+  let since: number | undefined;
+  files.link = async (existing, name) => {
+    if (since === undefined && name.includes(`/${directory}/`)) {
+      since = 0;
+      throw error;
+    }
+    if (since !== undefined) since += 1;
+    return link(existing, name);
+  };
+  return () => since ?? Number.NaN;
+}
+
+const chains = ({ exercise }: Given): Promise<string[][]> =>
+  Promise.all(NAMES.map((name) => exercise.chain(name)));
+
+/** Settles with whatever the promise comes to. */
+const outcomeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.catch((error: unknown) => error);
+
+async function expectRecovered(at: Given): Promise<void> {
+  const { exercise } = at;
+  const bee = await exercise.join('bee', { concurrency: 3 });
+  const left = (await chains(at)).flat().filter((one) => one !== 'count done').length;
+  const tasks = await exercise.take(bee, left);
+  await exercise.settle(bee, ...tasks.map((task) => commitOf(task, bee.now())));
+  expect(await chains(at)).toEqual(NAMES.map(() => ['count done']));
+  await exercise.until(bee.close(0));
+}
+
+describe('a bug in the loop of a session', () => {
+  test.each([BUG, new TypeError('x'), new ReferenceError('x'), new RangeError('x')])(
+    'ends it at once when the error is %o',
+    async (error) => {
+      const at = await given();
+      const { exercise, session, tasks } = at;
+      const linksSince = breakLink(at, 'done', error);
+      const taking = outcomeOf(session.take(1, new AbortController().signal));
+      const settling = session.settle(
+        tasks.slice(0, 2).map((task) => commitOf(task, session.now())),
+      );
+      expect(await exercise.until(settling)).toEqual(['unsure', 'unsure']);
+      expect(await taking).toMatchObject({ code: 'invariant' });
+      expect(tasks[2]!.signal.aborted).toBe(true);
+      await exercise.bench.pass(2 * CYCLE_MS);
+      expect(linksSince()).toBe(0);
+      expect(await chains(at)).toEqual(NAMES.map(() => ['count in progress']));
+      await expectRecovered(at);
+    },
+  );
+
+  test('makes each later call reject, and close too', async () => {
+    const at = await given();
+    const { exercise, session, tasks } = at;
+    breakLink(at, 'done', BUG);
+    await exercise.settle(session, commitOf(tasks[0]!, session.now()));
+    const calls = [
+      session.take(1, new AbortController().signal),
+      session.settle([commitOf(tasks[1]!, session.now())]),
+      session.close(0),
+    ];
+    for (const call of calls) expect(await exercise.until(outcomeOf(call))).toBe(BUG);
+  });
+
+  test('keeps the lease and the claims: the lease expires', async () => {
+    const at = await given();
+    const { exercise, session, tasks, volume } = at;
+    breakLink(at, 'done', BUG);
+    await exercise.settle(session, commitOf(tasks[0]!, session.now()));
+    await exercise.bench.pass(2 * CYCLE_MS);
+    expect(await volume.files.list(volume.layout.internal('leases'))).toEqual([tasks[0]!.session]);
+    expect(await volume.files.list(volume.layout.flags('in_progress'))).toHaveLength(NAMES.length);
+  });
+
+  test('is none when the error has a code, or is of unknown origin: it tries again', async () => {
+    for (const error of [Object.assign(new Error('EIO'), { code: 'EIO' }), new Error('perhaps')]) {
+      const at = await given();
+      const { exercise, session, tasks } = at;
+      breakLink(at, 'done', error);
+      const commits = tasks.map((task) => commitOf(task, session.now()));
+      expect(await exercise.settle(session, ...commits)).toEqual(commits.map(() => 'settled'));
+      await exercise.until(session.close(0));
+    }
+  });
+});
+
+describe('a bug in a call of the worker', () => {
+  test('ends the session when a record is of another state', async () => {
+    const at = await given();
+    const { exercise, session, tasks } = at;
+    const [first, second] = tasks.map((task) => commitOf(task, session.now(), { output: 1 }));
+    const taking = outcomeOf(session.take(1, new AbortController().signal));
+    await exercise.until(session.settle([{ ...first!, outcome: second!.outcome }]));
+    expect(await taking).toMatchObject({
+      code: 'invariant',
+      message: expect.stringContaining('I2: expected the record of the state that is claimed'),
+    });
+    expect(await chains(at)).toEqual(NAMES.map(() => ['count in progress']));
+    await expectRecovered(at);
+  });
+
+  test('ends it while outcomes are waiting for Update System: none is committed', async () => {
+    const at = await given();
+    const { exercise, session, tasks } = at;
+    const settling = session.settle(tasks.map((task) => commitOf(task, session.now())));
+    session.abort(BUG);
+    session.abort(new InvariantError('another one'));
+    expect(await settling).toEqual(NAMES.map(() => 'unsure'));
+    expect(await outcomeOf(session.take(1, new AbortController().signal))).toBe(BUG);
+    await exercise.bench.pass(2 * CYCLE_MS);
+    expect(await chains(at)).toEqual(NAMES.map(() => ['count in progress']));
+    await expectRecovered(at);
+  });
+
+  test('ends it in the middle of a commit: no step is linked after it', async () => {
+    const at = await given();
+    const { exercise, session, tasks, volume } = at;
+    const { files } = volume;
+    const link = files.link.bind(files);
+    files.link = async (existing, name) => {
+      await link(existing, name);
+      if (name.includes('/done/')) session.abort(BUG);
+    };
+    const settling = session.settle(tasks.map((task) => commitOf(task, session.now())));
+    expect(await exercise.until(settling)).toEqual(NAMES.map(() => 'unsure'));
+    await exercise.bench.pass(2 * CYCLE_MS);
+    expect(await files.list(volume.layout.flags('done'))).toHaveLength(1);
+    await expectRecovered(at);
+  });
+});
