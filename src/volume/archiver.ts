@@ -4,6 +4,7 @@
  * Invariant: the state is done for every session that looks at `done/` first and then into the archive. A session that has it
  * from an older listing finds out after its claim.
  */
+import { throwBug } from '../machine/invariant.ts';
 import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
 import { publishedStates, parseCommitRecord } from '../machine/record.ts';
 import { Names } from './phases/names.ts';
@@ -212,7 +213,7 @@ export class Archiver {
       if (!mayContinue()) break;
       // A state that the volume refuses now is tried again after the next listing.
       const one = await this.#link(this.#done.at(place), this.#knownSince[place]!, inUse).catch(
-        () => undefined,
+        (error: unknown) => void throwBug(error),
       );
       if (one !== undefined) linked.push({ ...one, index: looked });
       looked += 1;
@@ -247,7 +248,8 @@ export class Archiver {
         try {
           for (const path of one.paths) await files.sync(path);
           return [one];
-        } catch {
+        } catch (error) {
+          throwBug(error);
           return [];
         }
       }),

@@ -425,8 +425,6 @@ export class LocalQueue {
       guard,
     );
     for (const task of tasks) {
-      // A bug may have ended the session meanwhile.
-      if (!this.#tasks.isHeld(task)) return;
       const { name, progress, error } = task.step!;
       if (progress === 'settled') this.#settled(task, task.step!);
       if (error === undefined) continue;

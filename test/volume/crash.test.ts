@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Session, Task } from '../../src/engine/session.ts';
 import { InvariantError } from '../../src/machine/invariant.ts';
 import { Prng } from '../../src/sim/prng.ts';
-import { commitOf, Exercise } from '../../src/testing/bench.ts';
+import { commitOf, Exercise, failureOf } from '../../src/testing/bench.ts';
 import { DiskVolume } from './operations/disk-volume.ts';
 import { VirtualTime } from './operations/virtual-time.ts';
 
@@ -40,20 +40,32 @@ async function given(): Promise<Given> {
   return { volume, exercise, session, tasks };
 }
 
-/** The next link to an entry of `directory` throws `error`, once; the number of links since then. */
-function breakLink({ volume: { files } }: Given, directory: string, error: Error): () => number {
-  const link = files.link.bind(files);
+type Method = 'append' | 'create' | 'link' | 'list' | 'read';
+
+/** The next call of `method` for an entry of `directory` throws `error`, once; the number of such calls since then. */
+function breakCall(
+  { volume: { files } }: Given,
+  method: Method,
+  directory: string,
+  error: Error,
+): () => number {
+  const call = files[method].bind(files) as (...args: string[]) => Promise<unknown>;
   let since: number | undefined;
-  files.link = async (existing, name) => {
-    if (since === undefined && name.includes(`/${directory}/`)) {
+  const broken = async (...args: string[]): Promise<unknown> => {
+    const path = method === 'link' ? args[1]! : args[0]!;
+    if (since === undefined && `${path}/`.includes(`/${directory}/`)) {
       since = 0;
       throw error;
     }
     if (since !== undefined) since += 1;
-    return link(existing, name);
+    return call(...args);
   };
+  Object.assign(files, { [method]: broken });
   return () => since ?? Number.NaN;
 }
+
+const breakLink = (at: Given, directory: string, error: Error): (() => number) =>
+  breakCall(at, 'link', directory, error);
 
 const chains = ({ exercise }: Given): Promise<string[][]> =>
   Promise.all(NAMES.map((name) => exercise.chain(name)));
@@ -61,6 +73,17 @@ const chains = ({ exercise }: Given): Promise<string[][]> =>
 /** Settles with whatever the promise comes to. */
 const outcomeOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.catch((error: unknown) => error);
+
+/** What `take` rejects with in the end. */
+async function endOf(session: Session): Promise<unknown> {
+  for (;;) {
+    try {
+      await session.take(1, new AbortController().signal);
+    } catch (error) {
+      return error;
+    }
+  }
+}
 
 async function expectRecovered(at: Given): Promise<void> {
   const { exercise } = at;
@@ -93,6 +116,63 @@ describe('a bug in the loop of a session', () => {
     },
   );
 
+  test.each<[what: string, method: Method, directory: string]>([
+    ['a claim', 'link', 'in_progress'],
+    ['the record of a failure', 'link', 'failed'],
+    ['the journal', 'append', 'journal'],
+    ['what it holds', 'create', 'journal'],
+    ['the sessions that may know a machine', 'list', 'sessions'],
+  ])('ends it when it is met at %s', async (_, method, directory) => {
+    const at = await given();
+    const { exercise, session, tasks } = at;
+    const refusal = { code: 'unknown-machine', machine: 'm', reason: 'r' };
+    const outcome = { kind: 'refuse', ...refusal } as const;
+    await exercise.settle(session, failureOf(tasks[0]!, session.now()));
+    breakCall(at, method, directory, BUG);
+    await exercise.submit('d', COUNT);
+    const tick = { started: session.now(), duration: 1, attempt: 1 };
+    const settling = session.settle([
+      // With a tick: it is journaled.
+      { ...failureOf(tasks[1]!, session.now()), machine: 'count', tick },
+      { hold: tasks[2]!, outcome },
+    ]);
+    settling.catch(() => undefined);
+    expect(await exercise.until(endOf(session))).toBe(BUG);
+  });
+
+  test('ends it when the worker meets a failed assertion while a file is classified', async () => {
+    const { exercise, session } = await given();
+    await exercise
+      .until(
+        session.close(0).catch(() => undefined),
+        1,
+      )
+      .catch(() => undefined);
+    const bee = await exercise.join('bee', {
+      needsSlot: () => {
+        throw BUG;
+      },
+    });
+    await exercise.submit('d', COUNT);
+    const taking = outcomeOf(bee.take(1, new AbortController().signal));
+    expect(await exercise.until(taking)).toBe(BUG);
+  });
+
+  test('is none when a file cannot be classified: it is read again, and others go on', async () => {
+    const { exercise } = await given();
+    let throws = true;
+    const bee = await exercise.join('bee', {
+      needsSlot: () => {
+        if (!throws) return true;
+        throws = false;
+        throw new TypeError('of a machine');
+      },
+    });
+    await exercise.submit('d', COUNT);
+    const [task] = await exercise.take(bee, 1);
+    expect(task!.name).toBe('d.state');
+  });
+
   test('makes each later call reject, and close too', async () => {
     const at = await given();
     const { exercise, session, tasks } = at;
@@ -104,6 +184,22 @@ describe('a bug in the loop of a session', () => {
       session.close(0),
     ];
     for (const call of calls) expect(await exercise.until(outcomeOf(call))).toBe(BUG);
+  });
+
+  test('ends its loop: it asks for the time no more', async () => {
+    const at = await given();
+    const { exercise, session } = at;
+    const { clock } = exercise.bench;
+    const { monotonic } = clock;
+    let looks = 0;
+    const counted = (): number => {
+      looks += 1;
+      return monotonic();
+    };
+    Object.assign(clock, { monotonic: counted });
+    session.abort(BUG);
+    await exercise.bench.pass(10 * CYCLE_MS);
+    expect(looks).toBeLessThan(10);
   });
 
   test('keeps the lease and the claims: the lease expires', async () => {
@@ -154,6 +250,36 @@ describe('a bug in a call of the worker', () => {
     await exercise.bench.pass(2 * CYCLE_MS);
     expect(await chains(at)).toEqual(NAMES.map(() => ['count in progress']));
     await expectRecovered(at);
+  });
+
+  test('ends it at once, though a call of the volume does not return', async () => {
+    const at = await given();
+    const { exercise, session, tasks, volume } = at;
+    let isUnderWay = false;
+    volume.files.link = () => {
+      isUnderWay = true;
+      return new Promise(() => undefined);
+    };
+    const taking = outcomeOf(session.take(1, new AbortController().signal));
+    const settling = session.settle([commitOf(tasks[0]!, session.now())]);
+    while (!isUnderWay) await exercise.bench.pass(10);
+    session.abort(BUG);
+    expect(await taking).toBe(BUG);
+    expect(await settling).toEqual(['unsure']);
+    expect(tasks[1]!.signal.aborted).toBe(true);
+    expect(await outcomeOf(session.take(1, new AbortController().signal))).toBe(BUG);
+  });
+
+  test('ends it when it is a call of take', async () => {
+    const { session, tasks } = await given();
+    const signal = { ...new AbortController().signal };
+    Object.defineProperty(signal, 'aborted', {
+      get: () => {
+        throw BUG;
+      },
+    });
+    expect(await outcomeOf(session.take(1, signal))).toBe(BUG);
+    expect(tasks.map((task) => task.signal.aborted)).toEqual([true, true, true]);
   });
 
   test('ends it in the middle of a commit: no step is linked after it', async () => {

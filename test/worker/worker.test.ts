@@ -560,6 +560,22 @@ describe('a failed assertion', () => {
     expect(bench.logged).not.toHaveProperty('settle failed, will be repeated');
   });
 
+  test('rejects run and settles nothing when the worker meets it', async () => {
+    const bench = new Bench();
+    void bench.run();
+    await setImmediate();
+    const { session } = bench;
+    session.setDeadline = () => {
+      throw bug;
+    };
+    await bench.put('a');
+    expect({ error: bench.error, aborted: session.aborted }).toEqual({
+      error: bug,
+      aborted: [bug],
+    });
+    expect(session.settlements).toEqual([]);
+  });
+
   test('is one when a task comes twice', async () => {
     const bench = new Bench(2);
     const session = await bench.run('a');
