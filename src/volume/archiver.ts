@@ -213,7 +213,10 @@ export class Archiver {
       if (!mayContinue()) break;
       // A state that the volume refuses now is tried again after the next listing.
       const one = await this.#link(this.#done.at(place), this.#knownSince[place]!, inUse).catch(
-        (error: unknown) => void throwBug(error),
+        (error: unknown) => {
+          throwBug(error);
+          return undefined;
+        },
       );
       if (one !== undefined) linked.push({ ...one, index: looked });
       looked += 1;

@@ -190,7 +190,7 @@ describe('a bug in the loop of a session', () => {
     const at = await given();
     const { exercise, session } = at;
     const { clock } = exercise.bench;
-    const { monotonic } = clock;
+    const monotonic = clock.monotonic.bind(clock);
     let looks = 0;
     const counted = (): number => {
       looks += 1;
@@ -255,14 +255,14 @@ describe('a bug in a call of the worker', () => {
   test('ends it at once, though a call of the volume does not return', async () => {
     const at = await given();
     const { exercise, session, tasks, volume } = at;
-    let isUnderWay = false;
+    const begun = Promise.withResolvers<undefined>();
     volume.files.link = () => {
-      isUnderWay = true;
+      begun.resolve(undefined);
       return new Promise(() => undefined);
     };
     const taking = outcomeOf(session.take(1, new AbortController().signal));
     const settling = session.settle([commitOf(tasks[0]!, session.now())]);
-    while (!isUnderWay) await exercise.bench.pass(10);
+    await exercise.until(begun.promise);
     session.abort(BUG);
     expect(await taking).toBe(BUG);
     expect(await settling).toEqual(['unsure']);
