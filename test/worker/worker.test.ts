@@ -105,6 +105,8 @@ class FakeSession implements Session {
 
   take(limit: number, signal: AbortSignal): Promise<Taken> {
     this.limits.push(limit);
+    const [reason] = this.aborted;
+    if (reason !== undefined) return Promise.reject(reason);
     const taken = signal.aborted ? [] : this.#pick(limit);
     if (taken.length > 0 || signal.aborted) return Promise.resolve(taken);
     return new Promise<Taken>((resolve, reject) => {
@@ -143,6 +145,8 @@ class FakeSession implements Session {
     while (this.#held.size > 0) {
       await new Promise<void>((resolve) => (this.#onSettled = resolve));
     }
+    const [reason] = this.aborted;
+    if (reason !== undefined) throw reason;
   }
 
   abortTask(instance: string): void {
