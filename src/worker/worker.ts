@@ -179,8 +179,6 @@ export class Worker implements SlotUser, SettlerListener {
   #end(end: Summary['end'], drainMs: number): void {
     this.#ending = end;
     this.#closed = this.#session.close(drainMs);
-    // It is awaited when `take` has ended.
-    this.#closed.catch(() => undefined);
     this.#endTake();
   }
 

@@ -606,6 +606,22 @@ describe('a failed assertion', () => {
     });
   });
 
+  test('rejects run when the session has closed before', async () => {
+    const bench = new Bench();
+    const session = await bench.run('a');
+    session.close = async () => undefined;
+    bench.stop.abort();
+    session.now = () => {
+      throw bug;
+    };
+    await bench.end('a');
+    expect({ error: bench.error, aborted: session.aborted }).toEqual({
+      error: bug,
+      aborted: [bug],
+    });
+    expect(session.settlements).toEqual([]);
+  });
+
   test('is none when a listener of a step throws: the step stays settled', async () => {
     const bench = new Bench(1, {}, () => {
       throw new Error('listener');
