@@ -16,6 +16,7 @@ export function exercisePlace({ test, expect }: TestFramework, make: MakeEngine)
     await exercise.submit('a', { ...COUNT, priority: 3, 'x-mine': 'kept' });
     const first = await place(exercise, 'a', { state: 'other' });
     expect(first).toEqual({ kind: 'placed', name: 'a.state-1' });
+    expect(await engine.workers()).toEqual([]);
     // Repeated, as if its reply had been lost.
     expect(await place(exercise, 'a', { state: 'other' })).toEqual({
       ...first,

@@ -141,8 +141,7 @@ class Placement {
     if (!guard.canBegin()) return undefined;
     await retryState(files, layout, name);
     const claimed = await operations.claim(name, guard);
-    if (claimed === 'taken') return { kind: 'held' };
-    // Another step has just been committed: look again in the next cycle.
+    // Another session was first: the next cycle shows what it has done.
     if (claimed !== 'ours') return undefined;
     // After the claim: what waits, and what was attempted, is to be cleared with the step.
     await operations.snapshot();
