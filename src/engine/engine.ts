@@ -81,6 +81,12 @@ export interface ClientApi {
 export interface Engine extends ClientApi {
   /** Unique to this store: part of every idempotency key. */
   readonly id: string;
+  /**
+   * An operator's step: leads an instance that no session holds from where it is, waiting, delayed or failed too, to another
+   * state, as if its machine had. Nothing runs for it; the step is in its history, by a session of a worker `operator-…`.
+   * Atomic, as a commit is: a session that takes the instance at the same time is first, or finds the step made. May be repeated.
+   */
+  place(instance: string, to: NewPlace): Promise<PlaceResult>;
   /** Opens a session. Throws a `UserError` for what a user must change; `name-in-use` may come from its `take` as well. */
   join(worker: WorkerInfo): Promise<Session>;
 }
@@ -200,6 +206,22 @@ export interface ResetResult {
   /** Given back. */
   readonly inProgress: readonly string[];
 }
+
+/** Where to put an instance. */
+export interface NewPlace {
+  /** A state of its machine; whether the machine has it, only workers know. */
+  readonly state: string;
+  /** Default: as it is. */
+  readonly payload?: Json;
+}
+
+/**
+ * `name`: the new state file; of `there already`, the present one, which has this state and payload. `held`: by a session, or
+ * one was first. `ended`: nothing follows its last step. `missing`: there is no such instance.
+ */
+export type PlaceResult =
+  | { readonly kind: 'placed' | 'there already'; readonly name: string }
+  | { readonly kind: 'held' | 'ended' | 'missing' };
 
 /** Which instances: those to which all that is given applies. */
 export interface InstanceFilter {

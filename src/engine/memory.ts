@@ -16,18 +16,22 @@ import type {
   Configurations,
   Engine,
   NewEvent,
+  NewPlace,
   NewState,
+  PlaceResult,
   ResetFilter,
   ResetResult,
   SendResult,
   SubmitResult,
   WorkerView,
 } from './engine.ts';
+import { settledEntry, untickedEntry } from './journal-entry.ts';
 import { hintsOf, type NoteChange } from './hints.ts';
 import { MemoryRows, TickLog, type StateRow } from './memory-rows.ts';
 import { MemorySession, workerOf, type HeldRow } from './memory-session.ts';
 import { countRows, hasFailed, listRows, stepOf } from './memory-views.ts';
 import type { Clock, Random } from './ports.ts';
+import { isPlaced, OPERATOR, placementOf } from './placement.ts';
 import { decideRefusal } from './refusal.ts';
 import { forkingState, resetProblem } from './reset-problem.ts';
 import type { Hold, Outcome, Refusal, Session, Settled, WorkerInfo } from './session.ts';
@@ -80,6 +84,7 @@ export function memoryEngine({ id = 'memory', clock, random, leaseMs }: MemoryOp
       ),
     inspect: async () => [{ code: 'in-memory', message: IN_MEMORY }],
     close: async () => store.close(),
+    place: async (instance, to) => store.place(instance, to),
     join: async (worker) => store.join(worker),
   };
 }
@@ -151,9 +156,7 @@ export class MemoryStore {
 
   join(worker: WorkerInfo): Session {
     if (this.#bug !== undefined) throw this.#bug;
-    const boot = Math.floor(this.#random() * 10 ** ID_DIGITS);
-    const session = `${worker.name}.${String(boot).padStart(ID_DIGITS, '0')}`;
-    const joined = new MemorySession(this, session, worker);
+    const joined = new MemorySession(this, `${worker.name}.${this.#boot()}`, worker);
     this.sessions.add(joined);
     return joined;
   }
@@ -273,6 +276,35 @@ export class MemoryStore {
       failed: failed.map(({ name }) => name),
       inProgress: [],
     };
+  }
+
+  /** See `Engine.place`. */
+  place(instance: string, to: NewPlace): PlaceResult {
+    const row = this.rows.last(instance);
+    if (row === undefined) return { kind: 'missing' };
+    const { name, file } = row;
+    if (row.done !== undefined) return { kind: 'ended' };
+    if (!hasFailed(row) && isPlaced(file, to)) return { kind: 'there already', name };
+    if (row.holder !== undefined) return { kind: 'held' };
+    const [worker, stamp] = [OPERATOR, (): string => this.now()];
+    const by = { name, session: `${worker}.${this.#boot()}` };
+    const record = placementOf(by, worker, file, to, stamp());
+    row.failure = undefined;
+    row.done = { worker, record };
+    this.rows.close(row);
+    this.#publish(row, record, by, false);
+    const change = { kind: 'commit', record } as const;
+    const token = { worker, session: by.session };
+    const entry = untickedEntry(name, record.machine, change, { token, stamp });
+    this.ticks.add(settledEntry(entry, { lost: false }));
+    this.serve();
+    this.changed(instance);
+    return { kind: 'placed', name: record.next!.name };
+  }
+
+  #boot(): string {
+    const boot = Math.floor(this.#random() * 10 ** ID_DIGITS);
+    return String(boot).padStart(ID_DIGITS, '0');
   }
 
   #checkReset(name: string): void {

@@ -1,5 +1,7 @@
 /** Exercise of what operators do: reset, watch, inspect, close. */
 import type { Task } from '../engine/session.ts';
+import { emittedEvent } from '../machine/event.ts';
+import type { CommitRecord } from '../machine/record.ts';
 import {
   commitOf,
   errorOf,
@@ -88,6 +90,26 @@ export function exerciseAdmin({ test, expect }: TestFramework, make: MakeEngine)
     expect(await engine.eventResult('a')).toBe(undefined);
     expect((await exercise.send('lamp', 'a')).kind).toBe('sent');
     expect(await exercise.chain('lamp')).toEqual(['lamp available']);
+  });
+
+  test('takes events back that a reset step has emitted, and none has applied', async () => {
+    const exercise = new Exercise(await make());
+    await exercise.submit('a', COUNT);
+    const session = await exercise.join('ant');
+    const [task] = await exercise.take(session, 1);
+    const { hold, outcome } = commitOf(task!, session.now());
+    const { record } = outcome as { readonly record: CommitRecord };
+    const emit = [emittedEvent({ to: 'lamp', event: 'press' }, 0, record)];
+    const commit = { kind: 'commit', record: { ...record, emit } } as const;
+    await exercise.settle(session, { hold, outcome: commit });
+    await exercise.until(session.close(0));
+    await exercise.until(exercise.engine.reset({ states: ['a.state'] }));
+    await exercise.submit('lamp', { state: 'lamp' });
+    const bee = await exercise.join('bee', { stays: true });
+    const [lamp] = await exercise.take(bee, 1, 0);
+    await exercise.settle(bee, { hold: lamp!, outcome: { kind: 'wait' } });
+    expect(lamp!.events).toEqual([]);
+    expect(await exercise.takeWithin(bee, 0, 2000)).toEqual([]);
   });
 
   test('resets nothing that cannot be, and nothing done while a session is alive', async () => {

@@ -3,6 +3,7 @@ import type { MakeEngine, TestFramework } from './bench.ts';
 import { exerciseAdmin } from './exercise-admin.ts';
 import { exerciseClients } from './exercise-clients.ts';
 import { exerciseLists } from './exercise-lists.ts';
+import { exercisePlace } from './exercise-place.ts';
 import { exerciseModel } from './exercise-model.ts';
 import { exerciseSessions } from './exercise-sessions.ts';
 import { exerciseWorkers } from './exercise-workers.ts';
@@ -21,6 +22,7 @@ export function exerciseEngine(name: string, make: MakeEngine, framework: TestFr
     exerciseClients,
     exerciseLists,
     exerciseAdmin,
+    exercisePlace,
     exerciseSessions,
     exerciseWorkers,
     exerciseModel,

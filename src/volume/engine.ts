@@ -1,5 +1,6 @@
 /** A volume as an engine. */
 import type { Caution, Engine } from '../engine/engine.ts';
+import { OPERATOR } from '../engine/placement.ts';
 import type { Log } from '../engine/ports.ts';
 import { volumeClient } from './client.ts';
 import type { LoopOptions, Watch } from './cycle-loop.ts';
@@ -8,6 +9,7 @@ import type { HistoryFiles } from './history.ts';
 import { Layout } from './layout.ts';
 import type { VolumeOperations } from './operations.ts';
 import { cycleLength } from './phases/cycle.ts';
+import { placeInstance } from './place.ts';
 import { VolumeSession } from './session.ts';
 
 export interface VolumePorts extends SessionPorts {
@@ -31,6 +33,12 @@ export function volumeEngine(ports: VolumePorts, options: VolumeOptions): Engine
   return {
     ...volumeClient({ ...ports, layout, ownClock, leaseMs: volume.lease, cycleMs }),
     id: volume.id,
+    place: (instance, to) => {
+      const worker = `${OPERATOR}-${ports.random().toString(36).slice(2, 10)}`;
+      const identity = { worker, concurrency: 1, capacity: 1, machines: [] };
+      const open = (): Promise<VolumeOperations> => openSession(ports, { ...options, ...identity });
+      return placeInstance({ files: ports.files, layout, clock, open }, instance, to);
+    },
     join: (worker) => {
       const { name, concurrency, capacity, observes: sensors } = worker;
       const identity = { worker: name, concurrency, capacity, sensors };

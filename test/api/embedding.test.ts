@@ -11,7 +11,13 @@ beforeAll(() => snippets.open());
 afterAll(() => snippets.close());
 
 test('programs compile', async () => {
-  expect(snippets.sources.map(nameOf)).toEqual(['hello.ts', 'batch.ts', 'events.ts', 'errors.ts']);
+  expect(snippets.sources.map(nameOf)).toEqual([
+    'hello.ts',
+    'batch.ts',
+    'events.ts',
+    'many.ts',
+    'errors.ts',
+  ]);
   expect(await snippets.compile()).toBe('');
 });
 

@@ -156,26 +156,26 @@ test('a client lists more instances than one page has', async () => {
 describe('waiting for an instance', () => {
   test('ends at the hint of its end, and leaves no watch behind', async () => {
     const engine = memoryEngine();
-    let watches = 0;
+    const watches = new Set<AbortSignal>();
     const watch = async function* (signal: AbortSignal): AsyncGenerator<ChangeHint, void> {
-      watches += 1;
+      watches.add(signal);
       try {
         yield* engine.watch(signal);
       } finally {
-        watches -= 1;
+        watches.delete(signal);
       }
     };
     const client = createClient({ ...engine, watch });
     const waits = ['one', 'two'].map((instance) => client.waitFor(instance));
-    while (watches === 0) await new Promise(setImmediate);
-    expect(watches).toBe(1);
+    while (watches.size === 0) await new Promise(setImmediate);
+    expect(watches.size).toBe(1);
     await using worker = createWorker(engine, { machines });
     await worker.start();
     for (const instance of ['one', 'two'])
       await client.submit(instance, { machine: 'greet', payload: { name: instance } });
     const outputs = (await Promise.all(waits)).map(({ output }) => output);
     expect(outputs).toEqual(['hello one', 'hello two']);
-    while (watches > 0) await new Promise(setImmediate);
+    while (watches.size > 0) await new Promise(setImmediate);
   });
 
   test('looks again at once when the engine hints at the instance', async () => {

@@ -208,6 +208,31 @@ describe('history', () => {
   });
 });
 
+test('submit returns when what it has published is on the disk', async () => {
+  const time = new VirtualTime();
+  const { files, layout } = await DiskVolume.create(time, PHASES, LEASE_MS);
+  const calls: string[] = [];
+  const watched = new Proxy(files, {
+    get: (target, key) => {
+      const value = Reflect.get(target, key) as unknown;
+      if (typeof value !== 'function') return value;
+      return (...args: string[]) => {
+        if (key === 'sync' || key === 'link') calls.push(`${key} ${args.at(-1)}`);
+        return (value as (...given: string[]) => unknown).apply(target, args);
+      };
+    },
+  });
+  const base = { layout, clock: time.clock, ownClock: true, leaseMs: LEASE_MS };
+  const client = volumeClient({ ...base, files: watched });
+  const states = ['a', 'b'].map((name) => ({ name: `${name}.state`, bytes: bytesOf(LAMP) }));
+  for (const batch of [states.slice(0, 1), states]) {
+    calls.length = 0;
+    await client.submit(batch);
+    const published = batch.at(-1)!.name;
+    expect(calls.slice(-2)).toEqual([`link ${layout.root}/${published}`, `sync ${layout.root}`]);
+  }
+});
+
 describe('send', () => {
   test('gives the events of one call for one instance strictly increasing times', async () => {
     const bench = await Bench.create();

@@ -54,10 +54,14 @@ export class DiskVolume {
     return made;
   }
 
-  open(random: Random, options: OpenOptions): Promise<VolumeOperations> {
+  open(
+    random: Random,
+    options: OpenOptions,
+    files: DiskFiles = this.files,
+  ): Promise<VolumeOperations> {
     const { clock } = this.#time;
     return openSession(
-      { files: this.files, clock, random, startHeartbeat: this.#startHeartbeat },
+      { files, clock, random, startHeartbeat: this.#startHeartbeat },
       {
         ...options,
         directory: DIRECTORY,

@@ -1,0 +1,90 @@
+/** What only the memory engine promises; test/engine/engines.test.ts has the contract. */
+import { describe, expect, test } from 'vitest';
+import type { JournalEntry, NewState } from '../../src/engine/engine.ts';
+import { memoryEngine } from '../../src/engine/memory.ts';
+import { TickLog } from '../../src/engine/memory-rows.ts';
+import type { Clock } from '../../src/engine/ports.ts';
+import { Exercise, newState } from '../../src/testing/bench.ts';
+import { VirtualTime } from '../volume/operations/virtual-time.ts';
+
+describe('the memory engine', () => {
+  test('hands out all events of one call at once, whatever times order them', async () => {
+    const time = new VirtualTime();
+    const { clock } = time;
+    const engine = memoryEngine({ clock, random: () => 0.5 });
+    const pass = (ms: number): Promise<void> => time.pass(ms);
+    const bench = { engine, clock, expiryMs: 1000, pass, expire: () => undefined };
+    const exercise = new Exercise(bench);
+    await exercise.submit('lamp', { state: 'lamp' });
+    const session = await exercise.join('ant');
+    const ids = ['c', 'b', 'a'];
+    await engine.send(ids.map((id) => ({ to: 'lamp', id, file: { event: 'press' } })));
+    const { signal } = new AbortController();
+    const taken = await session.take(1, signal);
+    if (taken === 'drained') throw new Error('expected a task, got drained');
+    expect(taken[0]!.events.map(({ id }) => id)).toEqual(ids);
+  });
+
+  test('says that its data end with the process', async () => {
+    const { clock } = new VirtualTime();
+    const cautions = await memoryEngine({ clock, random: () => 0.5 }).inspect();
+    expect(cautions.map(({ code }) => code)).toEqual(['in-memory']);
+  });
+
+  test('leaves no timer behind when it is closed', async () => {
+    const time = new VirtualTime();
+    let sleeping = 0;
+    const clock: Clock = {
+      ...time.clock,
+      sleep: async (ms, signal) => {
+        sleeping += 1;
+        await time.clock.sleep(ms, signal);
+        sleeping -= 1;
+      },
+    };
+    const engine = memoryEngine({ clock, random: () => 0.5 });
+    const due = new Date(time.now + 60_000).toISOString();
+    const later = (name: string): NewState => newState(name, { state: 'count', notBefore: due });
+    await engine.submit([later('a')]);
+    const pass = (ms: number): Promise<void> => time.pass(ms);
+    const exercise = new Exercise({ engine, clock, expiryMs: 1000, pass, expire: () => undefined });
+    const session = await exercise.join('ant');
+    void session.take(1, new AbortController().signal);
+    expect(sleeping).toBe(1);
+    await engine.close();
+    await new Promise(setImmediate);
+    expect(sleeping).toBe(0);
+    await engine.submit([later('b')]);
+    expect(sleeping).toBe(0);
+  });
+});
+
+describe('the log of steps', () => {
+  const entries = (from: number, count: number): JournalEntry[] =>
+    Array.from({ length: count }, (_, index) => ({
+      started: '2026-01-01T00:00:00.000Z',
+      duration: 0,
+      state: `s${from + index}`,
+      machine: 'm',
+      worker: 'w',
+      session: 'w.1',
+      attempt: 1,
+      result: 'done',
+    }));
+
+  test('keeps the last ten thousand, however many there were', () => {
+    const log = new TickLog();
+    for (let from = 0; from < 35_000; from += 5000) log.add(entries(from, 5000));
+    const { ticks, next } = log.read(undefined, { limit: 100_000 });
+    expect({ length: ticks.length, first: ticks[0]!.state }).toEqual({
+      length: 10_000,
+      first: 's25000',
+    });
+    log.add(entries(35_000, 1));
+    const later = log.read(undefined, { limit: 10, after: next });
+    expect(later.ticks.map(({ state }) => state)).toEqual(['s35000']);
+    // A cursor of a step that is not kept any more goes on with those that are.
+    expect(log.read(undefined, { limit: 1, after: '3' }).ticks[0]!.state).toBe('s25001');
+    expect(log.read(undefined, { limit: 1, after: 'no number' }).ticks[0]!.state).toBe('s25001');
+  });
+});
