@@ -34,7 +34,7 @@ export class EventChecker {
   /** `content`: of a dropped file, which has a name of its own; an invalid one is no event. */
   sent(file: string, content?: string): void {
     if (content === undefined) {
-      this.#known.set(parseEventName(file)!.id, file);
+      this.#known.set(parseEventName(file)!.key, file);
       return;
     }
     const dropped = parseDropped(file, content);
@@ -71,13 +71,13 @@ export class EventChecker {
       return isDroppedName(name) ? this.#taken(name, before, after) : undefined;
     if (after !== undefined) {
       if (before !== undefined) return `expected events/${name} to stay, got a replacement`;
-      return this.#known.has(event.id)
+      return this.#known.has(event.key)
         ? undefined
         : `expected a commit that emits events/${name}, got none`;
     }
-    if (!this.isOver(event.id))
+    if (!this.isOver(event.key))
       return `expected an outcome before events/${name} is removed, got none`;
-    return this.#isDurable(event.id)
+    return this.#isDurable(event.key)
       ? undefined
       : `expected a durable outcome before events/${name} is removed, got one not synced`;
   }
@@ -91,7 +91,7 @@ export class EventChecker {
       return `expected invalid events/${name} to stay, got a removal`;
     const { id } = dropped;
     const isEvent = this.#list('events').some(
-      (file) => parseEventName(file)?.id === id && this.#volume.isDurable(`events/${file}`),
+      (file) => parseEventName(file)?.key === id && this.#volume.isDurable(`events/${file}`),
     );
     return isEvent || (this.isOver(id) && this.#isDurable(id))
       ? undefined

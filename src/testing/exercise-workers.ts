@@ -47,6 +47,38 @@ function start(
   return { summary: worker.run(stopping.signal), stop: () => stopping.abort() };
 }
 
+/** No file can have most of these names. */
+const ODD_IDS: readonly string[] = [
+  '.',
+  '..',
+  '../../etc/passwd',
+  '.hidden',
+  '-',
+  'a/b',
+  'trailing ',
+  ' leading',
+  'line\nbreak\t',
+  '\u0001\u007f\u2028"\\\'',
+  '100%',
+  'a%2Fb',
+  '%',
+  'TIME~id+1@lamp',
+  'Case',
+  'case',
+  '\u00e9',
+  'e\u0301',
+  '\ufffd',
+  '😀🏳️‍🌈',
+  '😀'.repeat(200),
+  'x'.repeat(36),
+  'x'.repeat(37),
+  'x'.repeat(199),
+  'x'.repeat(200),
+  `%-${'0'.repeat(34)}`,
+];
+
+const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown }).code;
+
 const endsOf = (summaries: readonly Summary[]): string[] => summaries.map(({ end }) => end);
 
 export function exerciseWorkers({ test, expect }: TestFramework, make: MakeEngine): void {
@@ -151,6 +183,42 @@ export function exerciseWorkers({ test, expect }: TestFramework, make: MakeEngin
     for (const { stop } of running) stop();
     const summaries = await exercise.until(Promise.all(running.map(({ summary }) => summary)));
     expect(endsOf(summaries)).toEqual(['stopped', 'stopped', 'stopped']);
+  });
+
+  test('applies an event of any id once, and gives the id back', async () => {
+    const exercise = new Exercise(await make());
+    const { engine, bench } = exercise;
+    await exercise.submit('lamp', { state: 'lamp' });
+    const refused = ['', 'x'.repeat(201), 'a\0', '\ud800'];
+    for (const id of refused) {
+      const sending = engine.send([{ to: 'lamp', id, file: { event: 'press' } }]);
+      const code = await exercise.until(sending.then(() => undefined, codeOf));
+      expect({ id, code }).toEqual({ id, code: 'bad-event' });
+      expect(await engine.eventResult(id)).toBe(undefined);
+    }
+    const running = ['ant', 'bee'].map((name) => start(exercise, name, { stays: true }));
+    for (let copy = 0; copy < 2; copy += 1) {
+      for (const id of ODD_IDS) {
+        await exercise.send('lamp', id);
+        await exercise.send('nowhere', `${id.slice(0, 190)} lost`, { grace: 0 });
+        await bench.pass(1);
+      }
+    }
+    const idOf = async (id: string): Promise<unknown> => (await engine.eventResult(id))?.outcome.id;
+    const last = `${ODD_IDS.at(-1)!.slice(0, 190)} lost`;
+    for (let look = 0; look < 200 && (await idOf(last)) === undefined; look += 1) {
+      await bench.pass(100);
+    }
+    for (const { stop } of running) stop();
+    await exercise.until(Promise.all(running.map(({ summary }) => summary)));
+    for (const id of ODD_IDS) {
+      const lost = `${id.slice(0, 190)} lost`;
+      expect([await idOf(id), await idOf(lost)]).toEqual([id, lost]);
+      expect((await exercise.send('lamp', id)).kind).toBe('over');
+    }
+    const history = await engine.history('lamp');
+    const applied = history.flatMap(({ events }) => events.map((event) => event.id));
+    expect(applied.toSorted()).toEqual(ODD_IDS.toSorted());
   });
 
   test('a stopped worker gives back a state whose tick takes longer than its drain', async () => {

@@ -3,7 +3,7 @@
  * unstage → release. After a crash at any point, recovery finishes the commit from the staged record (I2, I3).
  */
 import type { CommitRecord, FailureRecord, PublishedState } from '../machine/record.ts';
-import { publishedStates, formatRecord, holdsRecord } from '../machine/record.ts';
+import { appliedKeys, publishedStates, formatRecord, holdsRecord } from '../machine/record.ts';
 import type { VolumeSettlement, PhaseGuard } from './operations.ts';
 import { isArchived, checkArchivedCommit } from './archive.ts';
 import {
@@ -56,9 +56,9 @@ function discard(step: VolumeSettlement): void {
 function releaseDuplicateEvents(steps: VolumeSettlement[]): void {
   const seen = new Set<string>();
   for (const step of steps) {
-    const ids = (recordOf(step)?.events ?? []).map(({ id }) => id);
-    if (ids.some((id) => seen.has(id))) discard(step);
-    else for (const id of ids) seen.add(id);
+    const keys = appliedKeys(recordOf(step));
+    if (keys.some((key) => seen.has(key))) discard(step);
+    else for (const key of keys) seen.add(key);
   }
 }
 

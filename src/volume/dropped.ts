@@ -2,6 +2,7 @@
  * Imports the event files that users drop into `events/`, then removes them. Invalid files stay in place next to a
  * `.problem` file; once corrected they are imported.
  */
+import { eventKey } from '../machine/event-id.ts';
 import { formatEvent, formatEventName } from '../machine/event.ts';
 import { parseDropped, problemName, subjectOfProblem, type Dropped } from '../machine/dropped.ts';
 import { copyPatience, decodeText, MAX_STATE_BYTES } from '../machine/state-file.ts';
@@ -101,7 +102,8 @@ export class DroppedEvents {
   async #send({ id, to, file }: Dropped, time: string, guard: PhaseGuard): Promise<boolean> {
     const context = this.#context;
     const { files, layout } = context;
-    if ((await eventStatus(files, layout, id)).kind === 'over') {
+    const key = eventKey(id);
+    if ((await eventStatus(files, layout, key)).kind === 'over') {
       // Another session may have applied it, and not have synced that yet.
       await files.sync(layout.outcomes);
       await files.sync(layout.flags('done'));
@@ -109,11 +111,12 @@ export class DroppedEvents {
     }
     await context.ensureStaging();
     const name = formatEventName({ time, isDelayed: false, id, to });
-    const temporary = context.staging(`.dropped.${id}`);
+    const temporary = context.staging(`.dropped.${key}`);
     const may = guard.canFinish;
     if (
-      (await writeAtomically(files, temporary, layout.event(name), formatEvent(file), { may })) ===
-      'late'
+      (await writeAtomically(files, temporary, layout.event(name), formatEvent(file, id), {
+        may,
+      })) === 'late'
     ) {
       return false;
     }

@@ -1,6 +1,6 @@
 /** Pending events: an index of the names in `events/`, and the content of those for one instance. */
 import { isDroppedName, subjectOfProblem } from '../machine/dropped.ts';
-import { parseEvent, parseEventName } from '../machine/event.ts';
+import { eventIdOf, parseEvent, parseEventName } from '../machine/event.ts';
 import { MAX_BATCH_EVENTS, type PendingEvent } from '../machine/event-batch.ts';
 import { emittedIn } from '../machine/record.ts';
 import { parseStateName } from '../machine/name.ts';
@@ -143,8 +143,8 @@ export async function takeEvents(context: SessionContext, state: string): Promis
   const arrived: PendingEvent[] = [];
   for (const file of inbox.due.get(parseStateName(state)!.instance) ?? []) {
     if (arrived.length === MAX_BATCH_EVENTS) break;
-    const { id } = parseEventName(file)!;
-    const status = await eventStatus(files, layout, id);
+    const { key } = parseEventName(file)!;
+    const status = await eventStatus(files, layout, key);
     if (status.kind === 'over') {
       context.over.add(file);
       continue;
@@ -153,7 +153,7 @@ export async function takeEvents(context: SessionContext, state: string): Promis
     if (status.kind === 'unknown') break;
     if (status.kind === 'assigned' && status.state !== state) break;
     const content = await readEvent(files, layout, file, inbox.unreadable);
-    if (content !== undefined) arrived.push({ file, id, content });
+    if (content !== undefined) arrived.push({ file, id: eventIdOf(key, content), content });
   }
   return arrived;
 }

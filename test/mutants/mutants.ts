@@ -323,7 +323,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     file: `${VOLUME}/outcomes.ts`,
     find: "if (done === undefined) return { kind: 'assigned', state };",
     replace:
-      "if (done === undefined) return { kind: 'over', outcome: appliedIn(recordOfEvent(text, id)!, id)! };",
+      "if (done === undefined) return { kind: 'over', outcome: appliedIn(recordOfEvent(text, key)!, key)! };",
   },
   {
     name: 'an event whose assigned state never commits is never applied',

@@ -2,6 +2,7 @@
 import { mkdirSync, statSync, unlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { eventKey } from '../../src/machine/event-id.ts';
 import { parseEventName } from '../../src/machine/event.ts';
 import type { PhaseGuard } from '../../src/volume/operations.ts';
 import {
@@ -60,6 +61,23 @@ describe('a dropped file', () => {
     expect(await outcomeOf(volume, 'mine')).toMatchObject({ outcome: 'Ok', originator: 'me' });
     expectRest(volume, ant);
   });
+
+  test.each(['../../x', 'a\nb', 'long'.repeat(50), '.', `%-${'0'.repeat(34)}`])(
+    'has the id that it contains: %j',
+    async (id) => {
+      using volume = await withLamp();
+      const ant = await volume.join('ant');
+      drop(volume, { ...PRESS, id });
+      await update(ant);
+      await workOff(ant);
+      drop(volume, { ...PRESS, id }, 'b.json');
+      await update(ant);
+      await workOff(ant);
+      expect(appliedIds(volume)).toEqual([id]);
+      expect(await outcomeOf(volume, eventKey(id))).toMatchObject({ id, outcome: 'Ok' });
+      expectRest(volume, ant);
+    },
+  );
 
   test('counts as delayed work while it is there', async () => {
     using volume = await withLamp();
