@@ -133,6 +133,8 @@ export interface InstanceStep {
   /** Undefined if the file does not parse. */
   readonly state: string | undefined;
   readonly payload: Json | undefined;
+  /** The hook whose activity this step runs; undefined in a step of the state itself. */
+  readonly hook: string | undefined;
   readonly worker: string | undefined;
   /** ISO 8601. */
   readonly started: string | undefined;
