@@ -18,6 +18,11 @@ import { archivedFlag, textOf, type TrueVolume } from './true-volume.ts';
 /** Upper bound of the generations of one outcome: see `volume/outcomes.ts`. */
 const MAX_GENERATIONS = 1000;
 
+/** Has it at least so many names, as counted after the change? */
+function isNamedOtherwise(node: Notice['before'], names: number): boolean {
+  return node !== undefined && node.kind !== 'directory' && node.links >= names;
+}
+
 export class EventChecker {
   readonly #volume: TrueVolume;
   /** File names of all events sent by users or by committed steps, by id. */
@@ -82,8 +87,13 @@ export class EventChecker {
       : `expected a durable outcome before events/${name} is removed, got one not synced`;
   }
 
-  /** A worker may only remove a dropped file, and only when its event or the outcome of that is durable. */
+  /**
+   * A worker may give a dropped file another name. It may only remove its last one, and only when its event or the outcome
+   * of that is durable.
+   */
   #taken(name: string, before: Notice['before'], after: Notice['after']): string | undefined {
+    if (before === undefined && isNamedOtherwise(after, 2)) return undefined;
+    if (after === undefined && isNamedOtherwise(before, 1)) return undefined;
     if (before === undefined || after !== undefined)
       return `expected no write to dropped file events/${name}, got one`;
     const dropped = parseDropped(name, textOf(before));

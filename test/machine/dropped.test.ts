@@ -5,6 +5,7 @@ import {
   parseDropped,
   problemName,
   subjectOfProblem,
+  takenName,
 } from '../../src/machine/dropped.ts';
 import { formatEventName, isCaused, parseEventName } from '../../src/machine/event.ts';
 
@@ -56,6 +57,22 @@ describe('an event without an id', () => {
     const parsed = parseEventName(formatEventName({ ...name, id }))!;
     expect(parsed).toEqual({ ...name, key: id });
     expect(isCaused(parsed)).toBe(false);
+  });
+});
+
+describe('the name of a file that was taken', () => {
+  test('is that of a dropped file, with the same id', () => {
+    const taken = takenName('a.json', 'abc12345-7')!;
+    expect(taken).toBe('a.json~abc12345-7.json');
+    expect(isDroppedName(taken)).toBe(true);
+    expect(idOf(accept, taken)).toBe(idOf(accept, 'a.json'));
+    expect(takenName(taken, 'def-1')).toBe('a.json~def-1.json');
+    expect(idOf(accept, 'a.json~B-1.json')).not.toBe(idOf(accept, 'a.json'));
+  });
+
+  test('is missing when it would be too long', () => {
+    expect(takenName(`${'x'.repeat(236)}.json`, 'abc-1')).toHaveLength(252);
+    expect(takenName(`${'x'.repeat(240)}.json`, 'abc-1')).toBeUndefined();
   });
 });
 

@@ -364,8 +364,8 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'a dropped file is removed before its event is durable',
     seed: 8,
     file: `${VOLUME}/dropped.ts`,
-    find: 'await files.sync(layout.events);',
-    replace: '',
+    find: 'await files.sync(layout.events);\n    return true;',
+    replace: 'return true;',
   },
   {
     name: 'a dropped file becomes another event each time it is read',
