@@ -12,11 +12,14 @@ export type {
   Activity,
   ActivityOptions,
   CommandActivity,
+  HookActivity,
   Hooks,
+  HookTick,
   Json,
   Machine,
   MachineOptions,
   PastStep,
+  PastTransition,
   RetryOptions,
   TableOptions,
   Tick,
@@ -25,7 +28,7 @@ export type {
 } from './machine/definition.ts';
 export { FatalError, UserError, type ErrorCode } from './machine/errors.ts';
 export { InvariantError } from './machine/invariant.ts';
-export type { EventRequest, Transition } from './machine/decide.ts';
+export type { EventRequest, HookRun, Transition } from './machine/decide.ts';
 export {
   choose,
   impossible,

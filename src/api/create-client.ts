@@ -32,7 +32,7 @@ export interface NewInstance {
 }
 
 export interface EventOptions {
-  /** The idempotency key. Default: a new one. */
+  /** The idempotency key: any text of 1 to 200 characters (code points) without NUL. Default: a new one. */
   readonly id?: string;
   readonly details?: Json;
   readonly originator?: string;

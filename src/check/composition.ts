@@ -1,6 +1,6 @@
 /** A composition: machines that work together, and claims about them: `export default composition({ … })`. */
 import type { EventInput } from '../machine/decide.ts';
-import type { Json, Machine } from '../machine/definition.ts';
+import type { Json, Machine, RunnableActivity } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import { isMachine } from '../machine/machine.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
@@ -165,6 +165,12 @@ function partOf(name: string, options: CompositionOptions, problems: string[]): 
       `${name}: cannot check state ${runnable}: it has an activity, whose answers are not declared; ` +
         'use a machine with an event for each answer instead',
     );
+  const unknown = [...rules.activities].find(([, activity]) => !leavesPayload(activity));
+  if (unknown !== undefined)
+    problems.push(
+      `${name}: cannot check hook ${unknown[0]}: it is an activity, whose payload and events are not declared; ` +
+        'use an event for each answer instead, or a command with output: none',
+    );
   const { state = machine.initial, payload = {} } = options.start?.[name] ?? {};
   const inputs = (options.inputs?.[name] ?? []).map((input) =>
     typeof input === 'string'
@@ -197,6 +203,11 @@ function partOf(name: string, options: CompositionOptions, problems: string[]): 
       unreached: new Set(unreached),
     },
   ];
+}
+
+/** True for an activity that can only end: the instance is then as the transition has left it. */
+function leavesPayload(activity: RunnableActivity): boolean {
+  return activity.kind === 'command' && activity.output !== 'json';
 }
 
 function claimsOf(

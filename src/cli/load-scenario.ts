@@ -21,11 +21,14 @@ export async function loadOwn(
     );
   }
   const registry = await loadMachines(machines);
-  for (const { name, activities } of [...registry.values()].flat()) {
-    for (const [state, { kind }] of activities) {
+  for (const { name, activities, rules } of [...registry.values()].flat()) {
+    const all = [...activities].map(([state, { kind }]) => ({ kind, where: `in state ${state}` }));
+    const hooks = [...(rules?.activities ?? [])];
+    all.push(...hooks.map(([run, { kind }]) => ({ kind, where: `in hook ${run}` })));
+    for (const { kind, where } of all) {
       if (kind !== 'command') continue;
-      const message = `machine ${name} runs a command in state ${state}; only modules can be simulated`;
-      throw new UserError('not-simulated', message, { machine: name, state });
+      const message = `machine ${name} runs a command ${where}; only modules can be simulated`;
+      throw new UserError('not-simulated', message, { machine: name });
     }
   }
   const candidates = readCandidates(paths);

@@ -1,7 +1,7 @@
 /** A thread of `--threads`: loads the same machines as its worker, and runs their ticks on request. */
 import { inspect } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { PastStep, RunnableActivity } from '../machine/definition.ts';
+import type { Machine, PastStep, RunnableActivity } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import type { Registry } from '../machine/registry.ts';
 import { Cancellation } from '../worker/cancellation.ts';
@@ -86,12 +86,21 @@ function activityOf(
   registry: Registry,
   task: ThreadTask,
 ): Extract<RunnableActivity, { kind: 'tick' }> {
-  const { machine, version, state } = task;
+  const { machine, version, state, hook } = task;
   const found = registry.get(machine)?.find((one) => one.version === version);
-  const placed = found?.lookup(task);
-  if (placed?.kind === 'runnable' && placed.activity.kind === 'tick') return placed.activity;
+  const activity = found && (hook === undefined ? ofState(found, task) : ofHook(found, hook.run));
+  if (activity?.kind === 'tick') return activity;
   const message = `cannot run state ${state}: the files of machine ${machine} have changed since this worker started; restart the worker`;
   throw new UserError('machines-changed', message, { machine, state });
+}
+
+function ofState(machine: Machine, task: ThreadTask): RunnableActivity | undefined {
+  const placed = machine.lookup(task);
+  return placed.kind === 'runnable' ? placed.activity : undefined;
+}
+
+function ofHook({ rules }: Machine, run: string): RunnableActivity | undefined {
+  return rules?.activities.get(run);
 }
 
 /** Messages become strings: a machine in JavaScript may log anything. */

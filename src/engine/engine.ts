@@ -26,8 +26,8 @@ export interface ClientApi {
   /**
    * Sends events. Atomic for each; results are in the order of the argument. May be repeated: of all events with one id, for
    * any instance, one is applied or refused, and the others have no effect. Events for one instance are applied in the order of
-   * the times at which they are due (without a delay: sent), to the millisecond, then of their ids. Times are the engine's, not
-   * the sender's: events of one call for one instance have strictly increasing ones, so without delays they are applied in the
+   * the times at which they are due (without a delay: sent), to the millisecond, then of the keys of their ids (`eventKey`).
+   * Times are the engine's, not the sender's: events of one call for one instance have strictly increasing ones, so without delays they are applied in the
    * order given; those of a later call are not earlier. Throws `bad-event`, with the first problem, before anything is sent.
    */
   send(events: readonly NewEvent[]): Promise<readonly SendResult[]>;
@@ -139,6 +139,8 @@ export interface InstanceStep {
   /** Undefined if the file does not parse. */
   readonly state: string | undefined;
   readonly payload: Json | undefined;
+  /** The hook whose activity this step runs; undefined in a step of the state itself. */
+  readonly hook: string | undefined;
   readonly worker: string | undefined;
   /** ISO 8601. */
   readonly started: string | undefined;
@@ -158,10 +160,10 @@ export interface InstanceStep {
 export interface NewEvent {
   /** The instance. */
   readonly to: string;
-  /** The idempotency key, of all instances together. */
+  /** The idempotency key, of all instances together: any text of 1 to 200 characters (code points) without NUL. */
   readonly id: string;
   /** `delay`: milliseconds until it is due. `grace`: milliseconds that it then waits for its instance; default 10,000. */
-  readonly file: EventFile;
+  readonly file: Omit<EventFile, 'id'>;
 }
 
 /** `over`: an event with this id already has a result; nothing is sent again. */

@@ -2,7 +2,7 @@
  * The data of a memory engine: state files, events and their results. All methods are synchronous, which makes each of them
  * atomic.
  */
-import { parseEvent, parseEventName } from '../machine/event.ts';
+import { eventIdOf, parseEvent, parseEventName } from '../machine/event.ts';
 import { invariant } from '../machine/invariant.ts';
 import { parseStateName, stateName } from '../machine/name.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
@@ -163,7 +163,8 @@ export class MemoryRows {
 
   /** Adds an event, unless its id is pending or has a result (I10). Returns the pending event with this id. */
   post(name: string, content: string, now: number): EventRow | undefined {
-    const { id, to, time, isDelayed } = parseEventName(name)!;
+    const { key, to, time, isDelayed } = parseEventName(name)!;
+    const id = eventIdOf(key, content);
     const known = this.#pending.get(id);
     if (known !== undefined || this.results.has(id)) return known;
     const parsed = parseEvent(content);
@@ -194,9 +195,10 @@ export class MemoryRows {
     this.#dequeue(id);
   }
 
-  /** Removes a pending event, as if it had not been sent. `name`: from `post`. */
+  /** Removes a pending event that a step has sent, as if it had not been. `name`: as for `post`. */
   withdraw(name: string): void {
-    const { id } = parseEventName(name)!;
+    // Its id is its own key.
+    const { key: id } = parseEventName(name)!;
     if (this.#pending.get(id)?.name !== name) return;
     this.#dequeue(id);
   }

@@ -33,6 +33,7 @@ export function stepOf(row: StateRow): InstanceStep {
     machine: file.machine,
     state: file.state,
     payload: file.payload,
+    hook: file.hook?.run,
     worker: done?.worker ?? failure?.worker ?? (holder && workerOf(holder)),
     started: record?.started ?? tick?.started,
     duration:

@@ -193,7 +193,7 @@ export class MemoryStore {
     this.#sent.set(to, sent);
     const time = new Date(sent + delay).toISOString();
     const name = formatEventName({ time, isDelayed: delay > 0, id, to });
-    return { kind: 'sent', name: this.rows.post(name, formatEvent(file), now)!.name };
+    return { kind: 'sent', name: this.rows.post(name, formatEvent(file, id), now)!.name };
   }
 
   retry(states: readonly string[]): boolean[] {

@@ -1,7 +1,8 @@
 /** Checks of input that are the same for every engine. */
 import { durationProblem } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
-import { eventIdProblem, formatEvent, parseEvent } from '../machine/event.ts';
+import { eventIdProblem } from '../machine/event-id.ts';
+import { formatEvent, parseEvent } from '../machine/event.ts';
 import { jsonProblem } from '../machine/json-problem.ts';
 import { machineNameProblem } from '../machine/machine.ts';
 import { instanceProblem, parseStateName } from '../machine/name.ts';
@@ -73,11 +74,12 @@ export function checkEvents(events: readonly NewEvent[]): void {
 function checkEvent({ to, id, file }: NewEvent): void {
   const { delay = 0, grace = 0, details = null } = file;
   const badInstance = instanceProblem(to);
+  const badId = eventIdProblem(id);
   const badDetails = jsonProblem(details, 'details');
-  const parsed = badDetails === undefined ? parseEvent(formatEvent(file)) : badDetails;
+  const parsed = badDetails ?? (badId === undefined ? parseEvent(formatEvent(file, id)) : badId);
   const problem =
     (badInstance && `"${to}" is no instance: ${badInstance}`) ??
-    eventIdProblem(id) ??
+    badId ??
     (typeof parsed === 'string' ? `this is no event: ${parsed}` : undefined) ??
     durationProblem(delay, 0) ??
     durationProblem(grace, 0);

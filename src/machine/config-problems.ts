@@ -23,7 +23,7 @@ export function meaningProblems(value: unknown): Problem[] {
   return [
     ...keyProblems(value),
     ...textProblems(value),
-    ...('transitions' in value ? tableProblems(part) : missingTable(value)),
+    ...('transitions' in value ? tableProblems(part, hookNames(value)) : missingTable(value)),
     ...stateProblems(value, part.states ?? []),
   ];
 }
@@ -38,17 +38,19 @@ function keyProblems(value: object): Problem[] {
 }
 
 /** Values that the schema would coerce to "null" or "[object Object]". */
-function textProblems({ version, activities }: Partial<Configuration>): Problem[] {
+function textProblems({ version, activities, hooks }: Partial<Configuration>): Problem[] {
   const needsText = (path: readonly string[], text: unknown): Problem[] =>
     typeof text === 'object' ? [problem(path, 'expected text or a number')] : [];
   return [
     ...needsText(['version'], version),
-    ...Object.entries(activities ?? {}).flatMap(([state, activity]) =>
-      Object.entries(activity?.env ?? {}).flatMap(([name, text]) => {
-        const path = ['activities', state, 'env', name];
-        const wrong = variableProblem(name, text);
-        return [...needsText(path, text), ...(wrong === undefined ? [] : [problem(path, wrong)])];
-      }),
+    ...Object.entries({ activities, hooks }).flatMap(([part, commands]) =>
+      Object.entries(commands ?? {}).flatMap(([key, command]) =>
+        Object.entries(command?.env ?? {}).flatMap(([name, text]) => {
+          const path = [part, key, 'env', name];
+          const wrong = variableProblem(name, text);
+          return [...needsText(path, text), ...(wrong === undefined ? [] : [problem(path, wrong)])];
+        }),
+      ),
     ),
   ];
 }
@@ -60,9 +62,9 @@ function variableProblem(name: string, text: unknown): string | undefined {
 }
 
 function missingTable(value: object): Problem[] {
-  const needing = ['after', 'goals'].filter((key) => key in value);
+  const needing = ['after', 'goals', 'hooks'].filter((key) => key in value);
   const problems = needing.map((key) =>
-    problem([key], 'expected transitions too, with the events that are named here'),
+    problem([key], 'expected transitions too, to which these belong'),
   );
   if ('activities' in value) return problems;
   return [...problems, problem([], 'expected activities or transitions; there are neither')];
@@ -95,7 +97,14 @@ function noState(state: string, known: Iterable<string>): string {
   return `there is no state ${state}${suggestion(state, [...known])}`;
 }
 
-function tableProblems({ states, transitions, after = {}, goals = {} }: TablePart): Problem[] {
+function hookNames({ hooks }: { readonly hooks?: unknown }): string[] {
+  return isObject(hooks) ? Object.keys(hooks) : [];
+}
+
+function tableProblems(
+  { states, transitions, after = {}, goals = {} }: TablePart,
+  hooks: readonly string[],
+): Problem[] {
   if (states === undefined) {
     return [problem(['states'], 'transitions need a list of states')];
   }
@@ -103,7 +112,9 @@ function tableProblems({ states, transitions, after = {}, goals = {} }: TablePar
   if (transitions === undefined) return [];
   const events = new Set(transitions.map(({ event }) => event));
   const first = new Map(
-    transitions.map(({ from, event }, index) => [pair(from, event), index] as const).toReversed(),
+    transitions
+      .map(({ from, event }, index) => [pairKey(from, event), index] as const)
+      .toReversed(),
   );
   const known = (path: readonly PropertyKey[], state: string): Problem[] =>
     states.includes(state) ? [] : [problem(path, noState(state, states))];
@@ -113,11 +124,19 @@ function tableProblems({ states, transitions, after = {}, goals = {} }: TablePar
         ? []
         : [problem(['states', index], `state ${state} is listed twice`)],
     ),
-    ...transitions.flatMap(({ from, to, event }, index) => {
-      const earlier = first.get(pair(from, event))!;
+    ...transitions.flatMap(({ from, to, event, run }, index) => {
+      const earlier = first.get(pairKey(from, event))!;
       return [
         ...known(['transitions', index, 'from'], from),
         ...known(['transitions', index, 'to'], to),
+        ...(run === undefined || hooks.includes(run)
+          ? []
+          : [
+              problem(
+                ['transitions', index, 'run'],
+                `there is no hook ${run}${suggestion(run, hooks)}`,
+              ),
+            ]),
         ...(earlier === index
           ? []
           : [
@@ -135,12 +154,15 @@ function tableProblems({ states, transitions, after = {}, goals = {} }: TablePar
         const wrong = durationProblem(duration, 1);
         return [
           ...(wrong === undefined ? [] : [problem(path, wrong)]),
-          ...(first.has(pair(state, event)) || !states.includes(state)
+          ...(first.has(pairKey(state, event)) || !states.includes(state)
             ? []
             : [problem(path, `no transition from ${state} has event ${event}`)]),
         ];
       }),
     ]),
+    ...hooks
+      .filter((hook) => !transitions.some(({ run }) => run === hook))
+      .map((hook) => problem(['hooks', hook], 'no transition runs this hook')),
     ...Object.keys(goals)
       .filter((event) => !events.has(event))
       .map((event) =>
@@ -149,6 +171,7 @@ function tableProblems({ states, transitions, after = {}, goals = {} }: TablePar
   ];
 }
 
-function pair(state: string, event: string): string {
+/** A key of a state and an event. */
+export function pairKey(state: string, event: string): string {
   return JSON.stringify([state, event]);
 }

@@ -33,13 +33,12 @@ const retrySchema = z.strictObject({
     ),
 });
 
-const activitySchema = z.strictObject({
+const hookSchema = z.strictObject({
   run: z
     .string()
     .min(1)
     .refine((line) => line.trim() !== '', 'expected a command line')
     .describe('Command line for /bin/sh -c: the state as JSON on stdin, the answer on stdout'),
-  next: z.string().optional().describe('The state that follows unless the command names one'),
   output: z
     .enum(['json', 'text', 'none'])
     .optional()
@@ -52,9 +51,18 @@ const activitySchema = z.strictObject({
   cwd: z.string().optional().describe("Working directory, relative to this file's folder"),
 });
 
+const activitySchema = hookSchema.extend({
+  next: z.string().optional().describe('The state that follows unless the command names one'),
+});
+
 const named = z.string().min(1);
 
-const transitionSchema = z.strictObject({ from: named, to: named, event: named });
+const transitionSchema = z.strictObject({
+  from: named,
+  to: named,
+  event: named,
+  run: named.optional().describe('The hook that runs after the transition'),
+});
 
 const tableSchemas = {
   states: z.array(named).optional().describe('All of them; required with transitions'),
@@ -85,6 +93,10 @@ const schema = z
     starting_state: z.string(),
     ...tableSchemas,
     activities: z.record(z.string(), activitySchema).optional(),
+    hooks: z
+      .record(z.string(), hookSchema)
+      .optional()
+      .describe('Commands that run after transitions: the instance takes no event until they end'),
   })
   .meta({ title: 'Flockwork machine configuration' });
 
@@ -96,6 +108,8 @@ interface Transition {
   from: string;
   to: string;
   event: string;
+  /** The name of a hook. */
+  run?: string;
 }
 
 /** The transition table of a configuration. */
@@ -112,6 +126,7 @@ export interface Configuration extends TablePart {
   version?: string;
   starting_state: string;
   activities?: Record<string, CommandActivity>;
+  hooks?: Record<string, Omit<CommandActivity, 'next'>>;
 }
 
 /** The keys of the table whose values have the right shape. */
@@ -129,6 +144,8 @@ export function keysAt(path: readonly PropertyKey[]): string[] {
     ? retrySchema
     : path[0] === 'transitions'
       ? transitionSchema
-      : activitySchema;
+      : path[0] === 'hooks'
+        ? hookSchema
+        : activitySchema;
   return Object.keys(part.shape);
 }

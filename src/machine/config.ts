@@ -11,7 +11,7 @@ import {
 } from 'yaml';
 import { asWritten } from './as-written.ts';
 import { useStandardKeys } from './config-keys.ts';
-import { meaningProblems, type Problem } from './config-problems.ts';
+import { meaningProblems, pairKey, type Problem } from './config-problems.ts';
 import { configurationSchema, keysAt, type Configuration } from './config-schema.ts';
 import type { Machine, TableOptions } from './definition.ts';
 import { UserError } from './errors.ts';
@@ -75,9 +75,9 @@ function toValue(document: Document, file: string): unknown {
 }
 
 function environments(document: Document): YAMLMap[] {
-  const activities = mapAt(document, document.get('activities', true));
-  const each = activities?.items.map(({ value }) => mapAt(document, value));
-  return (each ?? [])
+  const parts = ['activities', 'hooks'].map((part) => mapAt(document, document.get(part, true)));
+  return parts
+    .flatMap((part) => part?.items.map(({ value }) => mapAt(document, value)) ?? [])
     .map((activity) => mapAt(document, activity?.get('env', true)))
     .filter((env) => env !== undefined);
 }
@@ -128,26 +128,33 @@ function build(
   { file, folder, ...source }: ConfigurationSource,
 ): Machine {
   const { name, version = source.version, starting_state: initial } = configuration;
-  const activities = Object.fromEntries(
-    Object.entries(configuration.activities ?? {}).map(([state, activity]) => {
-      const cwd = activity.cwd ?? '.';
-      return [state, { ...activity, cwd: isAbsolute(cwd) ? cwd : join(folder, cwd) }];
-    }),
-  );
+  const activities = inFolder(configuration.activities, folder);
   const common = { name, initial, activities, ...(version !== undefined && { version }) };
   try {
-    const table = tableOf(configuration);
+    const table = tableOf(configuration, folder);
     return table === undefined ? machine(common) : machine({ ...common, ...table });
   } catch (error) {
     return refuse(file, [`${file}: ${(error as Error).message}`]);
   }
 }
 
-type TableParts = Pick<TableOptions, 'states' | 'events' | 'table' | 'after' | 'goals'>;
+function inFolder<Command extends { cwd?: string }>(
+  commands: Readonly<Record<string, Command>> = {},
+  folder: string,
+): Record<string, Command> {
+  return Object.fromEntries(
+    Object.entries(commands).map(([key, command]) => {
+      const cwd = command.cwd ?? '.';
+      return [key, { ...command, cwd: isAbsolute(cwd) ? cwd : join(folder, cwd) }];
+    }),
+  );
+}
+
+type TableParts = Pick<TableOptions, 'states' | 'events' | 'table' | 'after' | 'goals' | 'hooks'>;
 
 /** Pairs without a transition are `impossible`, not `same`. */
-function tableOf(configuration: Configuration): TableParts | undefined {
-  const { states = [], transitions, after = {}, goals = {} } = configuration;
+function tableOf(configuration: Configuration, folder: string): TableParts | undefined {
+  const { states = [], transitions, after = {}, goals = {}, hooks } = configuration;
   if (transitions === undefined) return undefined;
   const events = [...new Set(transitions.map(({ event }) => event))];
   const rows = states.map((state) => {
@@ -158,5 +165,17 @@ function tableOf(configuration: Configuration): TableParts | undefined {
     ]);
     return [state, Object.fromEntries(cells)] as const;
   });
-  return { states, events, table: Object.fromEntries(rows), after, goals };
+  const parts = { states, events, table: Object.fromEntries(rows), after, goals };
+  if (hooks === undefined) return parts;
+  const runs = new Map(transitions.map(({ from, event, run }) => [pairKey(from, event), run]));
+  return {
+    ...parts,
+    hooks: {
+      after: ({ state, event }) => {
+        const run = runs.get(pairKey(state, event));
+        return run === undefined ? [] : [{ run }];
+      },
+      activities: inFolder(hooks, folder),
+    },
+  };
 }

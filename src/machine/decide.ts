@@ -1,5 +1,5 @@
 /** Decides what one event does to one instance. Pure: the worker applies the decision, the model checker explores it. */
-import type { Json } from './definition.ts';
+import type { Json, RunnableActivity } from './definition.ts';
 import { areEventRequests } from './event-request.ts';
 import type { EventFile, EventDraft } from './event.ts';
 import { isObject } from './json-text.ts';
@@ -25,6 +25,11 @@ export interface EventRequest {
   readonly details?: Json;
 }
 
+/** An activity that the hook `after` runs, by its name. */
+export interface HookRun<Run extends string = string> {
+  readonly run: Run;
+}
+
 /** A transition that is to be made (`before`), or is made (`after`). */
 export interface Transition<
   State extends string = string,
@@ -40,7 +45,9 @@ export interface Rules {
   readonly goals: Readonly<Record<string, string>>;
   /** Returns the reason for a veto, or undefined. */
   readonly before: ((transition: Transition) => string | undefined) | undefined;
-  readonly after: ((transition: Transition) => readonly EventRequest[]) | undefined;
+  readonly after: ((transition: Transition) => readonly (EventRequest | HookRun)[]) | undefined;
+  /** The activities that `after` may run, by name. */
+  readonly activities: ReadonlyMap<string, RunnableActivity>;
 }
 
 export type Decision =
@@ -51,6 +58,8 @@ export type Decision =
       /** False if the instance stays in its state, whose timers continue. */
       readonly moved: boolean;
       readonly emit: readonly EventDraft[];
+      /** Name of the activity that runs before the next event. */
+      readonly run?: string;
     }
   | {
       readonly outcome: 'EventNotAllowed' | 'TransitionNotAllowed' | 'InternalError';
@@ -101,8 +110,9 @@ export function decide(
     const transition: Transition = { ...situation, to: verdict };
     const veto = rules.before?.(transition);
     if (veto !== undefined) return refuse('TransitionNotAllowed', checkVeto(veto));
-    const emit = checkEventRequests(rules.after?.(transition));
-    return { outcome: 'Ok', state: verdict, payload: held, moved: true, emit };
+    const { emit, run } = checkAfter(rules.after?.(transition), rules.activities);
+    const isRun = run !== undefined && { run };
+    return { outcome: 'Ok', state: verdict, payload: held, moved: true, emit, ...isRun };
   } catch (error) {
     return refuse('InternalError', error instanceof Error ? error.message : String(error));
   }
@@ -133,11 +143,30 @@ function checkVeto(veto: unknown): string {
   throw new Error(`before must return a reason (text) or undefined, got ${verdictName(veto)}`);
 }
 
-/** Undefined means no events. */
-function checkEventRequests(returned: unknown): readonly EventRequest[] {
-  const requests: unknown = returned ?? [];
-  if (areEventRequests(requests)) return requests;
-  throw new Error('after must return a list of events: [{ to, event, details? }]');
+/** Undefined means nothing. */
+function checkAfter(
+  returned: unknown,
+  activities: ReadonlyMap<string, unknown>,
+): { readonly emit: readonly EventRequest[]; readonly run: string | undefined } {
+  const parts: unknown = returned ?? [];
+  const all = Array.isArray(parts) ? (parts as readonly unknown[]) : [parts];
+  const runs = all.filter(isHookRun).map(({ run }) => run);
+  const emit = all.filter((one) => !isHookRun(one));
+  if (!Array.isArray(parts) || !areEventRequests(emit)) {
+    throw new Error(
+      'after must return a list of events, and of an activity to run: [{ to, event, details? }, { run }]',
+    );
+  }
+  if (runs.length > 1)
+    throw new Error(`after must run one activity at most, got ${runs.join(', ')}`);
+  const [run] = runs;
+  if (run === undefined || activities.has(run)) return { emit, run };
+  const known = [...activities.keys()].join(', ') || 'none';
+  throw new Error(`after runs ${run}, which is not in hooks.activities; there are ${known}`);
+}
+
+function isHookRun(value: unknown): value is HookRun {
+  return isObject(value) && typeof value['run'] === 'string' && Object.keys(value).length === 1;
 }
 
 function goalOf(payload: Json): string | undefined {

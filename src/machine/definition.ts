@@ -5,7 +5,7 @@
  * have a timeout and a retry policy of their own. A transition table says where events lead.
  */
 import type { Answer } from './answer.ts';
-import type { Decide, EventRequest, Rules, Transition } from './decide.ts';
+import type { Decide, EventRequest, HookRun, Rules, Transition } from './decide.ts';
 import type { AppliedEvent } from './record.ts';
 import type { InstanceSnapshot, Table } from './table.ts';
 
@@ -26,6 +26,13 @@ export interface PastStep {
   readonly finished: string | undefined;
 }
 
+/** The transition after which a hook's activity runs. */
+export interface PastTransition {
+  readonly from: string;
+  readonly event: string;
+  readonly details: any; // eslint-disable-line -- the user's own shape
+}
+
 /** The argument of a tick. `State`: the states of its machine, if the compiler knows them. */
 export interface TickContext<State extends string = string> {
   readonly instance: string;
@@ -33,6 +40,8 @@ export interface TickContext<State extends string = string> {
   readonly payload: any; // eslint-disable-line -- the user's own shape: validated by the user's machine
   /** In the state of a join: the output of each branch by name; null if it had none. Empty otherwise. */
   readonly outputs: Readonly<Record<string, any>>; // eslint-disable-line -- the user's own shapes
+  /** Undefined in the activity of a state. */
+  readonly transition: PastTransition | undefined;
   /** 1 for the first attempt at this step. */
   readonly attempt: number;
   /** The same for every attempt at this step, on every worker. Makes external effects idempotent. */
@@ -120,6 +129,7 @@ export interface TableOptions<
   State extends string = string,
   Event extends string = string,
   Name extends string = string,
+  Run extends string = string,
 > {
   name: Name;
   version?: string;
@@ -134,19 +144,36 @@ export interface TableOptions<
   sensors?: readonly string[];
   /** State → duration → event: sent to the instance itself unless it has left the state by then. */
   after?: Readonly<Partial<Record<NoInfer<State>, Readonly<Record<string, NoInfer<Event>>>>>>;
-  hooks?: Hooks<NoInfer<State>, NoInfer<Event>>;
+  hooks?: Hooks<NoInfer<State>, NoInfer<Event>, Run>;
   activities?: Readonly<Partial<Record<NoInfer<State>, Activity<NoInfer<State | Name>>>>>;
 }
 
 /**
  * Functions that are called when an instance moves. Kept apart from `after` (timers), which a configuration can have too.
  */
-export interface Hooks<State extends string = string, Event extends string = string> {
+export interface Hooks<
+  State extends string = string,
+  Event extends string = string,
+  Run extends string = string,
+> {
   /** Returns the reason for a veto; undefined lets the transition pass. */
   before?: (transition: Transition<State, Event>) => string | undefined;
-  /** Returns the events to send, in the commit of the transition. */
-  after?: (transition: Transition<State, Event>) => readonly EventRequest[];
+  /**
+   * Returns the events to send, in the commit of the transition, and at most one activity (`{ run }`), which runs after it:
+   * the instance is in its new state, and takes no event until the activity has ended.
+   */
+  after?: (transition: Transition<State, Event>) => readonly (EventRequest | HookRun<Run>)[];
+  /** What `after` may run, by name. */
+  activities?: Readonly<Record<Run, HookActivity>>;
 }
+
+/** Nothing, or `wait(payload?, { emit })`: the instance stays in the state that it has moved to. */
+type HookAnswer = Answer<never> | undefined | void; // eslint-disable-line -- a function without a return statement
+
+export type HookTick = (context: TickContext) => HookAnswer | Promise<HookAnswer>;
+
+export type HookActivity =
+  HookTick | (ActivityOptions & { tick: HookTick }) | Omit<CommandActivity, 'next'>;
 
 /** `RetryOptions` with defaults; intervals in milliseconds. */
 export interface RetryPolicy {

@@ -1,7 +1,8 @@
 /** Dropped events: files `events/NAME.json` that users write, with the instance in their content. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { eventIdProblem, type EventFile } from './event.ts';
+import { eventIdProblem } from './event-id.ts';
+import type { EventFile } from './event.ts';
 import { parsedJson, parseJson } from './json-text.ts';
 import { instanceProblem } from './name.ts';
 import { byteLength, MAX_STATE_BYTES } from './state-file.ts';
@@ -37,6 +38,23 @@ export function isDroppedName(fileName: string): boolean {
   return NAME.test(fileName);
 }
 
+/** `NAME.json~BOOT-N.json`. */
+const TAKEN = /^(.+\.json)~[a-z0-9]+-\d+\.json$/s;
+
+/**
+ * The name under which a session takes a file before it removes it: a dropped file's, too, so that a file that is left under
+ * it is imported. `by`: BOOT-N, unique. Undefined if it would be too long.
+ */
+export function takenName(fileName: string, by: string): string | undefined {
+  const name = `${originalName(fileName)}~${by}.json`;
+  return byteLength(name) <= MAX_FILE_NAME_BYTES ? name : undefined;
+}
+
+/** The name that the user has given: the id is derived from it. */
+function originalName(fileName: string): string {
+  return TAKEN.exec(fileName)?.[1] ?? fileName;
+}
+
 /** The name of the file that says what is wrong with this one; contains a hash if it would be too long. */
 export function problemName(fileName: string): string {
   const name = fileName + PROBLEM;
@@ -65,7 +83,11 @@ export function parseDropped(fileName: string, content: string): Dropped | strin
     return `${where}${issue.message}; expected { "to": …, "event": …, "details"?: …, "id"?: … }`;
   }
   // The parsed value, not zod's copy: a `__proto__` in the details is data.
-  const { id = idOf(fileName, content), to, ...file } = parsed.value as unknown as Read;
+  const {
+    id = idOf(originalName(fileName), content),
+    to,
+    ...file
+  } = parsed.value as unknown as Read;
   const problem = eventIdProblem(id);
   if (problem !== undefined) return `"id": ${problem}`;
   const badInstance = instanceProblem(to);

@@ -13,7 +13,7 @@ import {
 import { invariant } from './invariant.ts';
 import { successorName } from './name.ts';
 import { MAX_KEPT_DETAILS_BYTES, type AppliedEvent } from './record.ts';
-import { byteLength, MAX_STATE_BYTES, type StateFile } from './state-file.ts';
+import { byteLength, MAX_STATE_BYTES, type PendingHook, type StateFile } from './state-file.ts';
 import { formatSuccessor } from './successor.ts';
 import type { InstanceSnapshot } from './table.ts';
 
@@ -60,7 +60,7 @@ const MAX_REASON_LENGTH = 10_000;
 const TOO_LARGE = `the instance's state file would be larger than ${MAX_STATE_BYTES} bytes`;
 
 /**
- * Applies events until one must wait for the next cycle; without events it only sets the timers of the state. After the
+ * Applies events until one must wait for the next cycle, or for the activity of a hook; without events it only sets the timers of the state. After the
  * first event, only events are applied whose decision reads no other instance and emits nothing, since what other instances
  * do in this cycle cannot be seen before the next. This makes a batch equivalent to one event per cycle.
  */
@@ -80,6 +80,7 @@ function apply(input: EventBatchInput, decide: typeof machineDecides): EventBatc
   const seen = new Set<string>();
   let { state, hasMoved }: { state: string; hasMoved: boolean } = { ...input, hasMoved: false };
   let payload: Json = file.payload;
+  let hook: PendingHook | undefined;
   let hasLooked = false;
   let bytes = 0;
   for (const pending of input.events) {
@@ -101,24 +102,39 @@ function apply(input: EventBatchInput, decide: typeof machineDecides): EventBatc
     drafts.push(...decided.drafts);
     events.push(applied);
     if (decision.outcome !== 'Ok') continue;
+    hook = hookOf(decision, state, parsed);
     ({ state, payload } = decision);
     hasMoved ||= decision.moved;
+    // Later events are for the instance as the activity leaves it.
+    if (hook !== undefined) break;
   }
   const isWhole = events.length <= seen.size && (events.length > 0 || input.events.length === 0);
   invariant(isWhole, 'I10: expected an outcome of the first event, and one of each', name);
   const isNew = hasMoved || file.since === undefined;
-  const timers = isNew ? timersIn(machine, state, instance, next) : [];
+  // They start when the activity of a hook has ended.
+  const timers = isNew && hook === undefined ? timersIn(machine, state, instance, next) : [];
   drafts.push(...timers);
   const since = isNew ? timers[0]?.since : file.since;
   const waits = file.waits === true && !hasMoved;
-  const content = formatSuccessor(file, machine.name, { state, payload, since, waits });
+  const content = formatSuccessor(file, machine.name, { state, payload, since, waits, hook });
+  const isWaiting = waits || machine.lookup({ state, payload }).kind === 'waiting';
   return {
-    rests: waits || machine.lookup({ state, payload }).kind === 'waiting',
+    rests: isWaiting && hook === undefined,
     events,
     emit: drafts.map((one, index) => emittedEvent(one, index, { state: name, finished })),
     next: { name: next, content },
     hasLooked,
   };
+}
+
+function hookOf(
+  { run }: Extract<Decision, { outcome: 'Ok' }>,
+  from: string,
+  parsed: EventFile | string,
+): PendingHook | undefined {
+  if (run === undefined || typeof parsed === 'string') return undefined;
+  const { event, details } = parsed;
+  return { run, from, event, ...(details !== undefined && { details }) };
 }
 
 /** The timer events of `state`, which the instance enters with the state file `next`. They lapse when it leaves `state`. */

@@ -1,11 +1,13 @@
 /**
- * Event files and their names: `TIME~ID@INSTANCE`, or `TIME+ID@INSTANCE` for an event that must not be applied before TIME.
- * The order of the names is the order of the events; a listing alone tells the instance and the due time.
+ * Event files and their names: `TIME~KEY@INSTANCE`, or `TIME+KEY@INSTANCE` for an event that must not be applied before TIME.
+ * KEY stands for the event's id (`event-id.ts`). The order of the names is the order of the events; a listing alone tells the
+ * instance and the due time.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { EventRequest } from './decide.ts';
 import type { Json } from './definition.ts';
+import { eventIdProblem, eventKey, idInKey, isHashedKey, MAX_KEY_LENGTH } from './event-id.ts';
 import { parsedJson, parseJson } from './json-text.ts';
 import { byteLength, MAX_STATE_BYTES } from './state-file.ts';
 
@@ -25,6 +27,8 @@ export interface EventFile {
   readonly since?: string;
   /** A branch has ended, with this state file; `details` is its output. Only a step emits it. */
   readonly branch?: { readonly name: string; readonly ended: string };
+  /** Its id, if the key in the file's name is hashed. */
+  readonly id?: string;
 }
 
 /** The parts of an event file's name. */
@@ -32,8 +36,8 @@ export interface EventName {
   /** ISO 8601: position in the order; the due time of a delayed event. */
   readonly time: string;
   readonly isDelayed: boolean;
-  /** Idempotency key: a second event with the same id has the outcome of the first. */
-  readonly id: string;
+  /** Stands for its id, the idempotency key: a second event with the same id has the outcome of the first. */
+  readonly key: string;
   /** The instance. */
   readonly to: string;
 }
@@ -47,24 +51,20 @@ export type EventOutcome =
   | 'InternalError'
   | 'GenericError';
 
-/** What the time and the instance leave of the 255 bytes of a file name. */
-const MAX_ID_LENGTH = 36;
-const ID = new RegExp(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,${MAX_ID_LENGTH - 1}}$`);
 /** Stands for invalid UTF-8 in a listing. */
 const NO_UTF8 = '\ufffd';
-/** The part before the id. */
+/** The part before the key. */
 const HEAD = /^\d{8}T\d{6}\.\d{3}Z[~+]$/;
 const HEAD_LENGTH = '20260101T000000.000Z~'.length;
 
-export function eventIdProblem(id: string): string | undefined {
-  return ID.test(id)
-    ? undefined
-    : `"${id}" is not a valid event id: use up to ${MAX_ID_LENGTH} letters, digits, dots, hyphens and underscores`;
-}
-
-/** `time` is written without hyphens and colons. */
-export function formatEventName({ time, isDelayed, id, to }: EventName): string {
-  return `${time.replaceAll(/[-:]/g, '')}${isDelayed ? '+' : '~'}${id}@${to}`;
+/** `time` is written without hyphens and colons. `id` must be valid. */
+export function formatEventName({
+  time,
+  isDelayed,
+  id,
+  to,
+}: Omit<EventName, 'key'> & { readonly id: string }): string {
+  return `${time.replaceAll(/[-:]/g, '')}${isDelayed ? '+' : '~'}${eventKey(id)}@${to}`;
 }
 
 const MAX_FILE_NAME_BYTES = 255;
@@ -84,12 +84,12 @@ export function parseEventName(fileName: string): EventName | undefined {
   // Without a regular expression for the whole: a listing may have 100,000 names.
   const at = fileName.indexOf('@', HEAD_LENGTH);
   const head = fileName.slice(0, HEAD_LENGTH);
-  const [id, to] = [fileName.slice(HEAD_LENGTH, at), fileName.slice(at + 1)];
-  if (at === -1 || to === '' || to.includes(NO_UTF8) || !HEAD.test(head) || !ID.test(id))
-    return undefined;
+  const [key, to] = [fileName.slice(HEAD_LENGTH, at), fileName.slice(at + 1)];
+  if (at === -1 || to === '' || to.includes(NO_UTF8) || !HEAD.test(head)) return undefined;
+  if (idInKey(key) === undefined && !isHashedKey(key)) return undefined;
   const [year, month, day] = [head.slice(0, 4), head.slice(4, 6), head.slice(6, 11)];
   const time = `${year}-${month}-${day}:${head.slice(11, 13)}:${head.slice(13, -1)}`;
-  return { time, isDelayed: head.endsWith('+'), id, to };
+  return { time, isDelayed: head.endsWith('+'), key, to };
 }
 
 const text = z.string();
@@ -102,11 +102,23 @@ const shape = z.strictObject({
   grace: z.number().min(0).exactOptional(),
   since: text.exactOptional(),
   branch: z.strictObject({ name: text, ended: text }).exactOptional(),
+  id: text.exactOptional(),
 });
 const eventSchema: z.ZodType<EventFile> = shape;
 
-export function formatEvent(file: EventFile): string {
-  return `${JSON.stringify(file)}\n`;
+/** `id`: stored in the file if its name does not have it; none for an event of a step, which has a short one. */
+export function formatEvent(file: EventFile, id?: string): string {
+  const isHashed = id !== undefined && isHashedKey(eventKey(id));
+  return `${JSON.stringify(isHashed ? { ...file, id } : file)}\n`;
+}
+
+/** The id of the event with this key in its file's name. The key itself, if it is hashed and the file has another id. */
+export function eventIdOf(key: string, content: string): string {
+  const inKey = idInKey(key);
+  if (inKey !== undefined) return inKey;
+  const event = parseEvent(content);
+  const id = typeof event === 'string' ? undefined : event.id;
+  return id !== undefined && eventIdProblem(id) === undefined && eventKey(id) === key ? id : key;
 }
 
 /** The event, or a sentence on what is wrong with it. Never throws. */
@@ -133,9 +145,9 @@ export type EventDraft = EventRequest & Pick<EventFile, 'delay' | 'since' | 'bra
 
 const CAUSED = /^\d{3}-[0-9a-f]{32}$/;
 
-/** True if a step has sent it, as its id tells, and not a user. */
-export function isCaused({ id }: EventName): boolean {
-  return CAUSED.test(id);
+/** True if a step has sent it, as its key tells, and not a user. */
+export function isCaused({ key }: EventName): boolean {
+  return CAUSED.test(key);
 }
 
 /** `state` and `finished` are unique to this attempt at this step; the id is derived from them. */
@@ -162,7 +174,7 @@ export function emittedEvent(
     name: formatEventName({
       time,
       isDelayed: delay > 0,
-      id: `${place}-${hash}`.slice(0, MAX_ID_LENGTH),
+      id: `${place}-${hash}`.slice(0, MAX_KEY_LENGTH),
       to,
     }),
     content: formatEvent(file),

@@ -13,6 +13,7 @@ import type {
 } from './definition.ts';
 import { durationProblem, parseDuration } from './duration.ts';
 import { UserError } from './errors.ts';
+import { isObject } from './json-text.ts';
 import { lookupState } from './state-lookup.ts';
 import { listProblems, resolveTable, type ResolvedTable } from './rules.ts';
 
@@ -45,7 +46,8 @@ export function machine<
   const State extends string,
   const Event extends string,
   const Name extends string = string,
->(options: TableOptions<State, Event, Name>): Machine;
+  const Run extends string = string,
+>(options: TableOptions<State, Event, Name, Run>): Machine;
 export function machine(options: MachineOptions | TableOptions): Machine {
   checkKeys(options, [...KEYS.machine, ...KEYS.table], 'the machine');
   const { name, version } = options;
@@ -57,7 +59,7 @@ export function machine(options: MachineOptions | TableOptions): Machine {
     ]),
   );
   const parts = hasTable(options)
-    ? resolveTable(options, activities)
+    ? resolveTable(options, activities, hookActivities(options))
     : withoutTable(options, activities);
   const listed = { name, version, activities, ...parts };
   return finished({
@@ -85,6 +87,20 @@ export function finished(parts: Machine): Machine {
 
 function hasTable(options: MachineOptions | TableOptions): options is TableOptions {
   return KEYS.table.some((key) => (options as Partial<TableOptions>)[key] !== undefined);
+}
+
+function hookActivities({ name, hooks }: TableOptions): Map<string, RunnableActivity> {
+  const { activities = {} } = hooks ?? {};
+  if (!isObject(activities)) refuse(`machine ${name}: hooks.activities must be { name: activity }`);
+  const all = Object.entries(activities);
+  return new Map(
+    all.map(([run, activity]) => {
+      const where = `machine ${name}, hook ${run}`;
+      if (isObject(activity) && 'next' in activity)
+        refuse(`${where}: next is not for hooks; the transition says which state follows`);
+      return [run, runnable(activity as Activity, where)];
+    }),
+  );
 }
 
 function withoutTable(

@@ -1,7 +1,8 @@
 /** The records in `done/`, `failed/`, `attempts/` and `outcomes/`: JSON, one line each. */
 import { z } from 'zod';
 import type { Json } from './definition.ts';
-import { eventIdProblem, isEventName, type EmittedEvent, type EventOutcome } from './event.ts';
+import { eventIdProblem } from './event-id.ts';
+import { isEventName, parseEventName, type EmittedEvent, type EventOutcome } from './event.ts';
 import { parsedJson } from './json-text.ts';
 import { instanceProblem, parseStateName } from './name.ts';
 
@@ -230,13 +231,18 @@ function recordsIn(content: string, mention = ''): CommitRecord[] {
     .flatMap((line) => (line.includes(mention) ? (parseAs(commitSchema, line) ?? []) : []));
 }
 
-/** The record in a flag that has the outcome of an event. */
-export function recordOfEvent(content: string, id: string): CommitRecord | undefined {
-  return recordsIn(content, JSON.stringify(id)).find((record) => appliedIn(record, id));
+/** The keys of the events that a step has applied. */
+export function appliedKeys(record: CommitRecord | undefined): string[] {
+  return (record?.events ?? []).map(({ file }) => parseEventName(file)!.key);
 }
 
-export function appliedIn({ events }: CommitRecord, id: string): AppliedEvent | undefined {
-  return events?.find((one) => one.id === id);
+/** The record in a flag that has the outcome of the event with this key. */
+export function recordOfEvent(content: string, key: string): CommitRecord | undefined {
+  return recordsIn(content, `${key}@`).find((record) => appliedIn(record, key));
+}
+
+export function appliedIn({ events }: CommitRecord, key: string): AppliedEvent | undefined {
+  return events?.find(({ file }) => parseEventName(file)?.key === key);
 }
 
 /** The content of an event that one of the records in a flag has sent. */

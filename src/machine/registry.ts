@@ -71,6 +71,11 @@ export function machineStates(registry: Registry): Record<string, string[]> {
   return states;
 }
 
+/** The activities of a machine's states, and of its hooks. */
+export function activitiesOf({ activities, rules }: Machine): RunnableActivity[] {
+  return [...activities.values(), ...(rules?.activities.values() ?? [])];
+}
+
 /** Instances that any of the machines reads. */
 export function sensorsOf(registry: Registry): string[] {
   return [...new Set([...registry.values()].flat().flatMap(({ sensors }) => sensors))];
@@ -114,6 +119,12 @@ export function resolveState(
   const found = machine.lookup(file);
   const state = found.kind === 'not-found' ? file.state : found.state;
   if (isOpen(file.join)) return { ok: true, kind: 'waiting', machine, state };
+  if (file.hook !== undefined && found.kind !== 'not-found') {
+    const activity = machine.rules?.activities.get(file.hook.run);
+    if (activity !== undefined) return { ok: true, kind: 'runnable', machine, state, activity };
+    const reason = `machine ${fullName(machine)} has no hook activity "${file.hook.run}"`;
+    return { ok: false, code: 'unknown-state', reason };
+  }
   if (file.waits === true && found.kind === 'runnable') {
     if (machine.rules !== undefined) return { ok: true, kind: 'waiting', machine, state };
     const reason = `machine ${fullName(machine)} has no events, so nothing can end its wait`;

@@ -27,7 +27,11 @@ export interface ResolvedTable {
 type Activities = ReadonlyMap<string, RunnableActivity>;
 
 /** Throws `bad-machine`: the message has a line, and `facts.problems` an entry, for each problem. */
-export function resolveTable(options: TableOptions, activities: Activities): ResolvedTable {
+export function resolveTable(
+  options: TableOptions,
+  activities: Activities,
+  hookActivities: Activities,
+): ResolvedTable {
   // JavaScript callers are not checked by the compiler.
   const shape = shapeProblems(options);
   if (shape.length > 0) refuse(options.name, shape);
@@ -55,6 +59,7 @@ export function resolveTable(options: TableOptions, activities: Activities): Res
       goals: Object.freeze({ ...options.goals }) as Record<string, string>,
       before: options.hooks?.before,
       after: options.hooks?.after,
+      activities: hookActivities,
     }),
   };
 }
@@ -82,10 +87,13 @@ function shapeProblems({
     problems.push("after must be { state: { '3s': event } }");
   }
   problems.push(...listProblems('sensor', sensors));
-  if (!isObject(hooks)) return [...problems, 'hooks must be { before, after }'];
+  if (!isObject(hooks)) return [...problems, 'hooks must be { before, after, activities }'];
+  if (hooks['activities'] !== undefined && hooks['after'] === undefined)
+    problems.push('hooks.activities has no hook that runs them; add hooks.after');
   for (const [name, hook] of Object.entries(hooks)) {
+    if (name === 'activities') continue;
     if (name !== 'before' && name !== 'after') {
-      problems.push(`hooks has the unknown key ${name}; expected before, after`);
+      problems.push(`hooks has the unknown key ${name}; expected before, after, activities`);
     } else if (typeof hook !== 'function' && hook !== undefined) {
       problems.push(`hooks.${name} must be a function`);
     }

@@ -53,6 +53,17 @@ const schemaWith = (any: z.ZodType): z.ZodType =>
         .boolean()
         .optional()
         .describe('Written by Flockwork: no tick runs until an event moves the instance'),
+      hook: z
+        .strictObject({
+          run: z.string().describe('Name of the activity'),
+          from: z.string(),
+          event: z.string(),
+          details: any.optional(),
+        })
+        .optional()
+        .describe(
+          'Written by Flockwork: the transition after which an activity runs before the next event',
+        ),
       branch: z
         .strictObject({
           of: z.string().refine((of) => instanceProblem(of) === undefined, 'not a valid instance'),
@@ -87,6 +98,14 @@ export interface Joined {
 /** By branch name. */
 export type Joins = Readonly<Record<string, Joined>>;
 
+/** The activity of a hook that is to run, and its transition. */
+export interface PendingHook {
+  readonly run: string;
+  readonly from: string;
+  readonly event: string;
+  readonly details?: Json;
+}
+
 /** An immutable snapshot of an instance. Keys that begin with `x-` are the user's own. */
 export interface StateFile {
   state: string;
@@ -98,6 +117,8 @@ export interface StateFile {
   since?: string;
   /** The tick has answered `wait`: no tick runs until an event moves the instance. */
   waits?: boolean;
+  /** An activity runs after the transition that has led here, before the next event. */
+  hook?: PendingHook;
   branch?: { readonly of: string; readonly name: string; readonly room: number };
   join?: Joins;
   [extension: `x-${string}`]: Json;
@@ -113,7 +134,7 @@ export type ParsedStateFile =
 
 /** Keys that users write. */
 const OFFERED = ['state', 'payload', 'machine', 'notBefore', 'priority'];
-const KNOWN = [...OFFERED, 'since', 'waits', 'branch', 'join'];
+const KNOWN = [...OFFERED, 'since', 'waits', 'hook', 'branch', 'join'];
 
 /** Never throws, whatever the bytes. */
 export function parseStateFile(bytes: Uint8Array): ParsedStateFile {

@@ -62,6 +62,7 @@ export function effectsOfAnswer(
   step: TickedStep,
   finished: string,
 ): StepEffects | string {
+  if (step.file.hook !== undefined) return effectsOfHook(answer, step, finished);
   const { machine, name, file, state } = step;
   const { instance } = parseStateName(name)!;
   const successor = successorName(name);
@@ -110,5 +111,35 @@ export function effectsOfAnswer(
     ...(branches && { branches }),
     ...(content !== undefined && { next: { name: successor, content } }),
     rests: answer.kind === 'wait' || answer.kind === 'fork',
+  };
+}
+
+/** The instance stays in the state that it has moved to, whose timers start. */
+function effectsOfHook(
+  answer: Answer,
+  { machine, name, file, state }: TickedStep,
+  finished: string,
+): StepEffects | string {
+  // A command that prints no answer goes on in the state.
+  const stays =
+    answer.kind === 'wait' ||
+    (answer.kind === 'next' && answer.state === state && answer.delay === undefined);
+  if (!stays) {
+    return `cannot apply the answer of hook ${file.hook!.run}: expected nothing or wait(), got ${answer.kind}`;
+  }
+  const successor = successorName(name);
+  const { payload = file.payload } = answer;
+  const { instance } = parseStateName(name)!;
+  const timers = timersIn(machine, state, instance, successor);
+  const since = timers[0]?.since;
+  const content = formatSuccessor(file, machine.name, { state, payload, since });
+  if (byteLength(content) > MAX_STATE_BYTES) {
+    return `cannot apply the answer of hook ${file.hook!.run}: ${successor} would be larger than ${MAX_STATE_BYTES} bytes`;
+  }
+  const drafts = [...(answer.emit ?? []), ...timers];
+  return {
+    emit: drafts.map((one, index) => emittedEvent(one, index, { state: name, finished })),
+    next: { name: successor, content },
+    rests: machine.lookup({ state, payload }).kind === 'waiting',
   };
 }

@@ -1,6 +1,6 @@
 /** Writes a successor's state file. */
 import type { Json } from './definition.ts';
-import { formatStateFile, type Joins, type StateFile } from './state-file.ts';
+import { formatStateFile, type Joins, type PendingHook, type StateFile } from './state-file.ts';
 
 /** What differs from the parent. */
 interface Successor {
@@ -11,6 +11,7 @@ interface Successor {
   /** The state file that set the timers of this state. */
   readonly since?: string | undefined;
   readonly waits?: boolean;
+  readonly hook?: PendingHook | undefined;
   readonly join?: Joins;
 }
 
@@ -21,9 +22,9 @@ interface Successor {
 export function formatSuccessor(
   parent: StateFile,
   machineName: string,
-  { state, payload, notBefore, since, waits = false, join }: Successor,
+  { state, payload, notBefore, since, waits = false, hook, join }: Successor,
 ): string {
-  const { notBefore: _1, since: _2, waits: _3, join: _4, machine, ...kept } = parent;
+  const { notBefore: _1, since: _2, waits: _3, hook: _4, join: _5, machine, ...kept } = parent;
   const isImplied = machine === undefined && state === machineName;
   return formatStateFile({
     ...kept,
@@ -33,6 +34,7 @@ export function formatSuccessor(
     ...(notBefore !== undefined && { notBefore }),
     ...(since !== undefined && { since }),
     ...(waits && { waits }),
+    ...(hook !== undefined && { hook }),
     ...(join !== undefined && { join }),
   });
 }

@@ -2,10 +2,13 @@
 import type { Machine } from './definition.ts';
 import { impossible, verdictsOf } from './table.ts';
 
-/** States that are neither the initial one, nor in a transition, nor a command's `next`. In the order of the table. */
+/**
+ * States that are neither in a transition, nor a command's `next`, nor the initial one, unless nothing can happen in that. In
+ * the order of the table.
+ */
 export function unusedStates({ initial, kinds, rules, activities }: Machine): string[] {
   if (rules === undefined) return [];
-  const used = new Set([initial]);
+  const used = new Set(activities.has(initial) ? [initial] : []);
   for (const [state, row] of Object.entries(rules.table)) {
     for (const verdict of Object.values(row).flatMap(verdictsOf)) {
       if (verdict === impossible) continue;

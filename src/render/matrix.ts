@@ -23,10 +23,12 @@ export function matrixOf(machine: Machine): string {
       ({ after, event }) => `${escape(state)}, after ${shortDuration(after)}: ${escape(event)}`,
     ),
   );
+  const runs = [...rules.activities.keys()].map(escape);
   const notes = [
     `Starts in ${escape(initial)}.`,
     ...(goals.length > 0 ? [`Goals: ${goals.join('; ')}.`] : []),
     ...(waits.length > 0 ? [`Timers: ${waits.join('; ')}.`] : []),
+    ...(runs.length > 0 ? [`After transitions, it may run: ${runs.join('; ')}.`] : []),
   ];
   return `${tableOf(['', ...events.map(escape)], rows)}\n\n${notes.join('\n')}`;
 }

@@ -193,17 +193,22 @@ export function formatSql(machine: Machine, statements: readonly Statement[]): s
 
 /** Everything in the machine that a statement on one row cannot express. */
 function machineProblems({ kinds, events, rules }: Machine, dialect: Dialect): string[] {
-  const { table, goals, before, after } = rules!;
+  const { table, goals, before, after, activities } = rules!;
   const states = [...kinds.keys()];
   const choices = states.flatMap((state) =>
     events
       .filter((event) => typeof table[state]![event] === 'object')
       .map((event) => `${state} × ${event} is a choice, which a function makes`),
   );
-  const hooks = Object.entries({ before, after }).filter(([, hook]) => hook !== undefined);
+  const hooks = Object.entries({ before, after }).filter(
+    ([name, hook]) => hook !== undefined && (name === 'before' || activities.size === 0),
+  );
   return [
     ...choices,
     ...hooks.map(([name]) => `hooks.${name} is a function, which the database does not call`),
+    ...[...activities.keys()].map(
+      (run) => `hook ${visible(run)} is an activity, which the database does not run`,
+    ),
     ...Object.keys(goals).map((event) => `${event} sets a goal, for which there is no column`),
     ...states
       .filter((state) => !state.isWellFormed())

@@ -18,6 +18,11 @@ import { archivedFlag, textOf, type TrueVolume } from './true-volume.ts';
 /** Upper bound of the generations of one outcome: see `volume/outcomes.ts`. */
 const MAX_GENERATIONS = 1000;
 
+/** Has it at least so many names, as counted after the change? */
+function isNamedOtherwise(node: Notice['before'], names: number): boolean {
+  return node !== undefined && node.kind !== 'directory' && node.links >= names;
+}
+
 export class EventChecker {
   readonly #volume: TrueVolume;
   /** File names of all events sent by users or by committed steps, by id. */
@@ -34,7 +39,7 @@ export class EventChecker {
   /** `content`: of a dropped file, which has a name of its own; an invalid one is no event. */
   sent(file: string, content?: string): void {
     if (content === undefined) {
-      this.#known.set(parseEventName(file)!.id, file);
+      this.#known.set(parseEventName(file)!.key, file);
       return;
     }
     const dropped = parseDropped(file, content);
@@ -71,19 +76,24 @@ export class EventChecker {
       return isDroppedName(name) ? this.#taken(name, before, after) : undefined;
     if (after !== undefined) {
       if (before !== undefined) return `expected events/${name} to stay, got a replacement`;
-      return this.#known.has(event.id)
+      return this.#known.has(event.key)
         ? undefined
         : `expected a commit that emits events/${name}, got none`;
     }
-    if (!this.isOver(event.id))
+    if (!this.isOver(event.key))
       return `expected an outcome before events/${name} is removed, got none`;
-    return this.#isDurable(event.id)
+    return this.#isDurable(event.key)
       ? undefined
       : `expected a durable outcome before events/${name} is removed, got one not synced`;
   }
 
-  /** A worker may only remove a dropped file, and only when its event or the outcome of that is durable. */
+  /**
+   * A worker may give a dropped file another name. It may only remove its last one, and only when its event or the outcome
+   * of that is durable.
+   */
   #taken(name: string, before: Notice['before'], after: Notice['after']): string | undefined {
+    if (before === undefined && isNamedOtherwise(after, 2)) return undefined;
+    if (after === undefined && isNamedOtherwise(before, 1)) return undefined;
     if (before === undefined || after !== undefined)
       return `expected no write to dropped file events/${name}, got one`;
     const dropped = parseDropped(name, textOf(before));
@@ -91,7 +101,7 @@ export class EventChecker {
       return `expected invalid events/${name} to stay, got a removal`;
     const { id } = dropped;
     const isEvent = this.#list('events').some(
-      (file) => parseEventName(file)?.id === id && this.#volume.isDurable(`events/${file}`),
+      (file) => parseEventName(file)?.key === id && this.#volume.isDurable(`events/${file}`),
     );
     return isEvent || (this.isOver(id) && this.#isDurable(id))
       ? undefined

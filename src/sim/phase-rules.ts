@@ -9,7 +9,7 @@ const ALLOWED_PHASES: Readonly<Record<string, Partial<Record<Method, readonly Ph
   failed: { link: ['update'], unlink: [] },
   workers: { link: ['update'], unlink: ['commitment', 'update'] },
   waiting: { link: ['update'], unlink: ['update'] },
-  events: { link: ['update'], unlink: ['update'] },
+  events: { link: ['update'], rename: ['update'], unlink: ['update'] },
   outcomes: { link: ['update'], unlink: [] },
   '.': { link: ['update'], unlink: ['update'] },
 };
@@ -22,6 +22,7 @@ const LANDS_IN_BUFFER = new Set([
   'waiting/link',
   'waiting/unlink',
   'events/link',
+  'events/rename',
   'events/unlink',
   'outcomes/link',
 ]);

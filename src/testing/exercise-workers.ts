@@ -47,6 +47,38 @@ function start(
   return { summary: worker.run(stopping.signal), stop: () => stopping.abort() };
 }
 
+/** No file can have most of these names. */
+const ODD_IDS: readonly string[] = [
+  '.',
+  '..',
+  '../../etc/passwd',
+  '.hidden',
+  '-',
+  'a/b',
+  'trailing ',
+  ' leading',
+  'line\nbreak\t',
+  '\u0001\u007f\u2028"\\\'',
+  '100%',
+  'a%2Fb',
+  '%',
+  'TIME~id+1@lamp',
+  'Case',
+  'case',
+  '\u00e9',
+  'e\u0301',
+  '\ufffd',
+  '😀🏳️‍🌈',
+  '😀'.repeat(200),
+  'x'.repeat(36),
+  'x'.repeat(37),
+  'x'.repeat(199),
+  'x'.repeat(200),
+  `%-${'0'.repeat(34)}`,
+];
+
+const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown }).code;
+
 const endsOf = (summaries: readonly Summary[]): string[] => summaries.map(({ end }) => end);
 
 export function exerciseWorkers({ test, expect }: TestFramework, make: MakeEngine): void {
@@ -151,6 +183,101 @@ export function exerciseWorkers({ test, expect }: TestFramework, make: MakeEngin
     for (const { stop } of running) stop();
     const summaries = await exercise.until(Promise.all(running.map(({ summary }) => summary)));
     expect(endsOf(summaries)).toEqual(['stopped', 'stopped', 'stopped']);
+  });
+
+  test('keeps the id, time, details and originator of each event in the history', async () => {
+    const exercise = new Exercise(await make());
+    await exercise.submit('lamp', { state: 'lamp' });
+    const sent = { timestamp: '2026-01-01T00:00:00.000Z', details: { by: [1] }, originator: 'me' };
+    await exercise.send('lamp', 'good', sent);
+    await exercise.bench.pass(1);
+    await exercise.send('lamp', 'bad', { ...sent, event: 'fly' });
+    const worker = start(exercise, 'ant');
+    await exercise.until(worker.summary);
+    const history = await exercise.engine.history('lamp');
+    const events = history.flatMap((step) => [...step.events]);
+    expect(events.length).toBe(2);
+    expect(events[0]).toMatchObject({ ...sent, id: 'good', event: 'press', outcome: 'Ok' });
+    expect(events[1]).toMatchObject({ ...sent, id: 'bad', outcome: 'EventNotAllowed' });
+  });
+
+  test('runs the activity of a hook once, before the next event of its instance', async () => {
+    const exercise = new Exercise(await make());
+    const { engine, bench } = exercise;
+    for (const name of ['gate', 'stuck']) await exercise.submit(name, { state: 'gate' });
+    await exercise.submit('bell', { state: 'bell' });
+    const running = ['ant', 'bee'].map((name) => start(exercise, name, { stays: true }));
+    await exercise.send('gate', 'one', { event: 'open' });
+    await exercise.send('stuck', 'two', { event: 'open', details: 'never' });
+    await bench.pass(1);
+    await exercise.send('gate', 'three', { event: 'shut' });
+    await exercise.send('stuck', 'four', { event: 'shut' });
+    const until = async (isOver: () => Promise<boolean>): Promise<void> => {
+      for (let look = 0; look < 200 && !(await isOver()); look += 1) await bench.pass(100);
+    };
+    await until(async () => (await engine.eventResult('three')) !== undefined);
+    await until(async () => (await engine.get('bell'))?.flag === 'done');
+    await until(async () => (await exercise.failed()).length > 0);
+    // The event for the failed state waits until a user retries that.
+    expect(await engine.eventResult('four')).toBe(undefined);
+    expect(await exercise.chain('stuck')).toEqual(['gate done', 'open failed']);
+    const steps = await engine.history('gate');
+    const told = steps.map(({ state, hook, payload, attempts, events }) => {
+      const ids = events.map(({ id }) => id);
+      return {
+        state,
+        ...(hook !== undefined && { hook }),
+        payload,
+        attempts: attempts.length,
+        ids,
+      };
+    });
+    const opened = { opened: 1 };
+    expect(told.slice(0, 4)).toEqual([
+      { state: 'gate', payload: {}, attempts: 0, ids: ['one'] },
+      { state: 'open', hook: 'count', payload: {}, attempts: 1, ids: [] },
+      { state: 'open', payload: opened, attempts: 0, ids: ['three'] },
+      { state: 'shut', payload: opened, attempts: 0, ids: [] },
+    ]);
+    expect(await engine.get('bell')).toMatchObject({ flag: 'done', output: 'rung' });
+    for (const { stop } of running) stop();
+    await exercise.until(Promise.all(running.map(({ summary }) => summary)));
+  });
+
+  test('applies an event of any id once, and gives the id back', async () => {
+    const exercise = new Exercise(await make());
+    const { engine, bench } = exercise;
+    await exercise.submit('lamp', { state: 'lamp' });
+    const refused = ['', 'x'.repeat(201), 'a\0', '\ud800'];
+    for (const id of refused) {
+      const sending = engine.send([{ to: 'lamp', id, file: { event: 'press' } }]);
+      const code = await exercise.until(sending.then(() => undefined, codeOf));
+      expect({ id, code }).toEqual({ id, code: 'bad-event' });
+      expect(await engine.eventResult(id)).toBe(undefined);
+    }
+    const running = ['ant', 'bee'].map((name) => start(exercise, name, { stays: true }));
+    for (let copy = 0; copy < 2; copy += 1) {
+      for (const id of ODD_IDS) {
+        await exercise.send('lamp', id);
+        await exercise.send('nowhere', `${id.slice(0, 190)} lost`, { grace: 0 });
+        await bench.pass(1);
+      }
+    }
+    const idOf = async (id: string): Promise<unknown> => (await engine.eventResult(id))?.outcome.id;
+    const last = `${ODD_IDS.at(-1)!.slice(0, 190)} lost`;
+    for (let look = 0; look < 200 && (await idOf(last)) === undefined; look += 1) {
+      await bench.pass(100);
+    }
+    for (const { stop } of running) stop();
+    await exercise.until(Promise.all(running.map(({ summary }) => summary)));
+    for (const id of ODD_IDS) {
+      const lost = `${id.slice(0, 190)} lost`;
+      expect([await idOf(id), await idOf(lost)]).toEqual([id, lost]);
+      expect((await exercise.send('lamp', id)).kind).toBe('over');
+    }
+    const history = await engine.history('lamp');
+    const applied = history.flatMap(({ events }) => events.map((event) => event.id));
+    expect(applied.toSorted()).toEqual(ODD_IDS.toSorted());
   });
 
   test('a stopped worker gives back a state whose tick takes longer than its drain', async () => {

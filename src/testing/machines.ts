@@ -1,5 +1,15 @@
 /** Small machines of each kind, for the exercise of an engine. */
-import { choose, done, FatalError, fork, machine, next, same, type Machine } from '../index.ts';
+import {
+  choose,
+  done,
+  FatalError,
+  fork,
+  machine,
+  next,
+  same,
+  wait,
+  type Machine,
+} from '../index.ts';
 import { createRegistry, type Registry } from '../machine/registry.ts';
 
 /** An event emits `press` to each instance in its details' `tell`. A dying lamp goes out by a timer. */
@@ -36,6 +46,35 @@ const eye = machine({
       ),
     },
     open: { look: same },
+  },
+});
+
+/** When it opens, an activity counts that, after it has failed once. It shuts by an event, or a timer. */
+const gate = machine({
+  name: 'gate',
+  states: ['shut', 'open'],
+  events: ['open', 'shut', 'time is up'],
+  initial: 'shut',
+  table: {
+    shut: { open: 'open', shut: same, 'time is up': same },
+    open: { open: same, shut: 'shut', 'time is up': 'shut' },
+  },
+  after: { open: { '2s': 'time is up' } },
+  hooks: {
+    after: ({ to }) => (to === 'open' ? [{ run: 'count' }] : []),
+    activities: {
+      count: {
+        tick: ({ payload, attempt, transition }) => {
+          const { details } = transition!;
+          if (details === 'never' || attempt === 1) throw new Error(`attempt ${attempt}`);
+          return wait(
+            { opened: ((payload as { opened?: number }).opened ?? 0) + 1 },
+            { emit: [{ to: 'bell', event: 'ring' }] },
+          );
+        },
+        retry: { maximumAttempts: 2, initialInterval: '1s' },
+      },
+    },
   },
 });
 
@@ -117,5 +156,5 @@ const slow = machine({
   },
 });
 
-const MACHINES: readonly Machine[] = [lamp, eye, bell, count, shaky, doomed, team, slow];
+const MACHINES: readonly Machine[] = [lamp, eye, gate, bell, count, shaky, doomed, team, slow];
 export const REGISTRY: Registry = createRegistry(MACHINES);

@@ -1,6 +1,6 @@
 /** Operations that a user runs on a volume: retry, reset, pause, resume. */
 import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
-import { publishedStates, parseCommitRecord } from '../machine/record.ts';
+import { appliedKeys, publishedStates, parseCommitRecord } from '../machine/record.ts';
 import { forkingState, resetProblem } from '../engine/reset-problem.ts';
 import { isArchived, readDoneFlag } from './archive.ts';
 import { removeAttempts } from './attempts.ts';
@@ -42,7 +42,7 @@ const always: GoesOn = () => Promise.resolve(true);
 interface StepTraces {
   /** State files' names. */
   readonly successors: readonly string[];
-  readonly appliedIds: readonly string[];
+  readonly appliedKeys: readonly string[];
   readonly emittedNames: readonly string[];
 }
 
@@ -107,11 +107,11 @@ export async function resetState(
 
 function tracesOf(name: string, text: string | undefined): StepTraces {
   const record = parseCommitRecord(text ?? '', name);
-  const { events = [], emit = [] } = record ?? {};
+  const { emit = [] } = record ?? {};
   return {
     successors:
       text === '' ? [foreignSuccessor(name)] : publishedStates(record).map((one) => one.name),
-    appliedIds: events.map(({ id }) => id),
+    appliedKeys: appliedKeys(record),
     emittedNames: emit.map((event) => event.name),
   };
 }
@@ -128,9 +128,9 @@ async function undo(
   // Children before parents: after any interruption, the remaining steps are a run that can continue.
   for (const name of [...records.keys()].sort(laterFirst)) {
     if (!(await goesOn())) break;
-    const { successors, appliedIds, emittedNames } = records.get(name)!;
+    const { successors, emittedNames, ...traces } = records.get(name)!;
     for (const event of emittedNames) await remove(files, layout.event(event));
-    for (const id of appliedIds) await removeOutcome(files, layout, id);
+    for (const key of traces.appliedKeys) await removeOutcome(files, layout, key);
     for (const successor of successors) {
       await remove(files, layout.flag('failed', successor));
       // A stale claim.
@@ -151,9 +151,9 @@ async function undo(
 }
 
 /** Removes all versions: the event would wait for a step that is not done. */
-async function removeOutcome(files: Files, layout: Layout, id: string): Promise<void> {
+async function removeOutcome(files: Files, layout: Layout, key: string): Promise<void> {
   for (let version = 0; ; version += 1) {
-    const path = layout.outcome(id, version);
+    const path = layout.outcome(key, version);
     if ((await files.stat(path)) === undefined) return;
     await remove(files, path);
   }

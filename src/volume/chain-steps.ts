@@ -85,6 +85,7 @@ async function readStep(
     machine: parsed?.ok === true ? parsed.file.machine : undefined,
     state: parsed?.ok === true ? parsed.file.state : undefined,
     payload: parsed?.ok === true ? parsed.file.payload : undefined,
+    hook: parsed?.ok === true ? parsed.file.hook?.run : undefined,
     worker: record?.worker ?? failure?.worker ?? token?.worker,
     started: record?.started ?? last?.started,
     duration:

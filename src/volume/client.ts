@@ -16,6 +16,7 @@ import { hintsOf, type Subscribe } from '../engine/hints.ts';
 import type { Clock } from '../engine/ports.ts';
 import { checkConfigurationName, checkEvents, checkStates } from '../engine/validate.ts';
 import { configurationDifferences } from '../machine/config-difference.ts';
+import { eventIdProblem, eventKey } from '../machine/event-id.ts';
 import { parseEventName } from '../machine/event.ts';
 import { parseStateName } from '../machine/name.ts';
 import { pauseVolume, resumeVolume, retryState } from './admin.ts';
@@ -87,7 +88,8 @@ export function volumeClient(options: VolumeClientOptions): ClientApi {
     submit: (states, signal) => submit(options, states, signal),
     send: (events) => send(options, events),
     eventResult: async (id) => {
-      const standing = await eventStatus(files, layout, id);
+      if (eventIdProblem(id) !== undefined) return undefined;
+      const standing = await eventStatus(files, layout, eventKey(id));
       return standing.kind === 'over' ? standing : undefined;
     },
     get: (instance) => readLast(files, layout, instance),

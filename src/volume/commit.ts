@@ -5,7 +5,7 @@
 import { invariant, throwBug } from '../machine/invariant.ts';
 import { successorName } from '../machine/name.ts';
 import type { CommitRecord, FailureRecord, PublishedState } from '../machine/record.ts';
-import { publishedStates, formatRecord, holdsRecord } from '../machine/record.ts';
+import { appliedKeys, publishedStates, formatRecord, holdsRecord } from '../machine/record.ts';
 import type { VolumeSettlement, PhaseGuard } from './operations.ts';
 import { isArchived, checkArchivedCommit } from './archive.ts';
 import {
@@ -60,9 +60,9 @@ function discard(step: VolumeSettlement): void {
 function releaseDuplicateEvents(steps: VolumeSettlement[]): void {
   const seen = new Set<string>();
   for (const step of steps) {
-    const ids = (recordOf(step)?.events ?? []).map(({ id }) => id);
-    if (ids.some((id) => seen.has(id))) discard(step);
-    else for (const id of ids) seen.add(id);
+    const keys = appliedKeys(recordOf(step));
+    if (keys.some((key) => seen.has(key))) discard(step);
+    else for (const key of keys) seen.add(key);
   }
 }
 

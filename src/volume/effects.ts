@@ -1,5 +1,5 @@
 /** Effects of a step on events: assigns, emits and retires them. Each operation is idempotent. */
-import { formatRecord, recordOfEvent, type CommitRecord } from '../machine/record.ts';
+import { appliedKeys, formatRecord, recordOfEvent, type CommitRecord } from '../machine/record.ts';
 import { linkIfAbsent, remove, writeAtomically } from './atomic-files.ts';
 import { isForbidden } from './files.ts';
 import type { SessionContext } from './session-context.ts';
@@ -15,8 +15,8 @@ export async function assignEvents(
   staged: string,
   may: () => boolean,
 ): Promise<'ours' | 'taken' | 'unknown' | 'late'> {
-  for (const { id } of record.events ?? []) {
-    const outcome = await assignOne(context, record, staged, id, may);
+  for (const key of appliedKeys(record)) {
+    const outcome = await assignOne(context, record, staged, key, may);
     if (outcome !== 'ours') return outcome;
   }
   return 'ours';
@@ -26,17 +26,17 @@ async function assignOne(
   context: SessionContext,
   record: CommitRecord,
   staged: string,
-  id: string,
+  key: string,
   may: () => boolean,
 ): Promise<'ours' | 'taken' | 'unknown' | 'late'> {
   const { files, layout } = context;
   for (let version = 0; ;) {
-    const name = layout.outcome(id, version);
-    const isOurs = (text: string): boolean => recordOfEvent(text, id)?.state === record.state;
+    const name = layout.outcome(key, version);
+    const isOurs = (text: string): boolean => recordOfEvent(text, key)?.state === record.state;
     const content = formatRecord(record);
     const outcome = await linkOrCopy(context, { source: staged, content, name, isOurs, may });
     if (outcome !== 'taken') return outcome;
-    const status = await eventStatus(files, layout, id);
+    const status = await eventStatus(files, layout, key);
     if (status.kind === 'unknown') return 'unknown';
     // Even if it is over: perhaps by this very record, whose flag is not durable yet.
     if (status.kind !== 'free') return status.state === record.state ? 'ours' : 'taken';

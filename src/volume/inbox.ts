@@ -1,6 +1,6 @@
 /** Pending events: an index of the names in `events/`, and the content of those for one instance. */
 import { isDroppedName, subjectOfProblem } from '../machine/dropped.ts';
-import { parseEvent, parseEventName } from '../machine/event.ts';
+import { eventIdOf, parseEvent, parseEventName } from '../machine/event.ts';
 import { MAX_BATCH_EVENTS, type PendingEvent } from '../machine/event-batch.ts';
 import { invariant } from '../machine/invariant.ts';
 import { emittedIn } from '../machine/record.ts';
@@ -144,8 +144,8 @@ export async function takeEvents(context: SessionContext, state: string): Promis
   const arrived: PendingEvent[] = [];
   for (const file of inbox.due.get(parseStateName(state)!.instance) ?? []) {
     if (arrived.length === MAX_BATCH_EVENTS) break;
-    const { id } = parseEventName(file)!;
-    const status = await eventStatus(files, layout, id);
+    const { key } = parseEventName(file)!;
+    const status = await eventStatus(files, layout, key);
     if (status.kind === 'over') {
       context.over.add(file);
       continue;
@@ -156,7 +156,7 @@ export async function takeEvents(context: SessionContext, state: string): Promis
     const content = await readEvent(files, layout, file, inbox.unreadable);
     const isLater = (arrived.at(-1)?.file ?? '') <= file;
     invariant(isLater, 'I10: expected events in the order of their names', state);
-    if (content !== undefined) arrived.push({ file, id, content });
+    if (content !== undefined) arrived.push({ file, id: eventIdOf(key, content), content });
   }
   return arrived;
 }

@@ -71,9 +71,9 @@ export class Layout {
     return `${this.root}/outcomes`;
   }
 
-  /** `generation`: see `outcomes.ts`. */
-  outcome(id: string, generation = 0): string {
-    return `${this.outcomes}/${id}${generation === 0 ? '' : `+${generation}`}`;
+  /** `key`: from `eventKey`. `generation`: see `outcomes.ts`. */
+  outcome(key: string, generation = 0): string {
+    return `${this.outcomes}/${key}${generation === 0 ? '' : `+${generation}`}`;
   }
 
   get home(): string {

@@ -12,7 +12,7 @@ import type { SessionContext } from './session-context.ts';
 
 const KEPT_MS = 30 * 86_400_000;
 const LISTING_INTERVAL_MS = 3_600_000;
-const MAX_IDS_PER_CYCLE = 2000;
+const MAX_KEYS_PER_CYCLE = 2000;
 /** Cycles after which another worker owns the removal. */
 const CYCLES_PER_ROUND = 256;
 
@@ -30,8 +30,8 @@ export class OutcomeLimit {
   readonly #ports: OutcomeLimitPorts;
   /** On our monotonic clock, ms. */
   #listed = Number.NEGATIVE_INFINITY;
-  #ids = new Names();
-  /** Ids of the last listing that are still to be checked: the first ones in `#ids`. */
+  #keys = new Names();
+  /** Keys of the last listing that are still to be checked: the first ones in `#keys`. */
   #left = 0;
 
   constructor(context: SessionContext, ports: OutcomeLimitPorts) {
@@ -50,40 +50,40 @@ export class OutcomeLimit {
     if (this.#left === 0) await this.#list();
     if (this.#left === 0) return;
     const pending = await this.#pending();
-    for (let count = 0; count < MAX_IDS_PER_CYCLE && this.#left > 0 && mayGoOn(); count += 1) {
-      const id = this.#ids.at(this.#left - 1);
-      if (!pending.has(id)) {
-        await passedOver.guard(`outcomes/${id}`, () => this.#forget(id, oldest, mayGoOn));
+    for (let count = 0; count < MAX_KEYS_PER_CYCLE && this.#left > 0 && mayGoOn(); count += 1) {
+      const key = this.#keys.at(this.#left - 1);
+      if (!pending.has(key)) {
+        await passedOver.guard(`outcomes/${key}`, () => this.#forget(key, oldest, mayGoOn));
       }
-      // An id whose check was cut short comes first the next time.
+      // A key whose check was cut short comes first the next time.
       if (mayGoOn()) this.#left -= 1;
     }
   }
 
-  /** Lists the ids, at most once an hour. */
+  /** Lists the keys, at most once an hour. */
   async #list(): Promise<void> {
     const now = this.#ports.monotonic();
     if (now - this.#listed < LISTING_INTERVAL_MS) return;
     this.#listed = now;
-    const ids = new Names();
+    const keys = new Names();
     // Later generations are checked with the first.
-    const push = (name: string): void => void (/^\.|\+/.test(name) || ids.push(name));
+    const push = (name: string): void => void (/^\.|\+/.test(name) || keys.push(name));
     await listInto(this.#context.files, this.#context.layout.outcomes, { push });
-    [this.#ids, this.#left] = [ids, ids.size];
+    [this.#keys, this.#left] = [keys, keys.size];
   }
 
   async #pending(): Promise<ReadonlySet<string>> {
     const { files, layout } = this.#context;
     const names = await listOrNone(files, layout.events);
-    return new Set(names.flatMap((name) => parseEventName(name)?.id ?? []));
+    return new Set(names.flatMap((name) => parseEventName(name)?.key ?? []));
   }
 
   /** Removes all generations of an outcome, the last one first, unless one of them is too recent. */
-  async #forget(id: string, oldest: number, mayGoOn: () => boolean): Promise<void> {
+  async #forget(key: string, oldest: number, mayGoOn: () => boolean): Promise<void> {
     const { files, layout } = this.#context;
     const found: { readonly path: string; readonly text: string }[] = [];
     for (let generation = 0; ; generation += 1) {
-      const path = layout.outcome(id, generation);
+      const path = layout.outcome(key, generation);
       const stat = await files.stat(path);
       if (stat === undefined) break;
       const text = stat.kind === 'file' ? await readText(files, path) : undefined;

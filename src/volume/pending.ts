@@ -1,6 +1,12 @@
 /** Pending events for commands: running timers, and events that no step has applied yet. */
 import type { Json } from '../machine/definition.ts';
-import { isCaused, parseEvent, parseEventName, type EventName } from '../machine/event.ts';
+import {
+  eventIdOf,
+  isCaused,
+  parseEvent,
+  parseEventName,
+  type EventName,
+} from '../machine/event.ts';
 import { parseStateName } from '../machine/name.ts';
 import { listOrNone } from './atomic-files.ts';
 import type { Files } from './files.ts';
@@ -46,19 +52,21 @@ export async function readPending(
   layout: Layout,
   name: EventName & { readonly file: string },
 ): Promise<QueuedEvent | undefined> {
-  const { id, to, file, time, isDelayed } = name;
-  const known = { id, to, file, time, isDelayed };
+  const { key, to, file, time, isDelayed } = name;
+  const known = { to, file, time, isDelayed };
   const unreadable = new Set<string>();
   const text = await readEvent(files, layout, file, unreadable).catch(() => undefined);
   if (text === undefined) {
     if ((await files.stat(layout.event(file))) === undefined) return undefined;
-    return { ...known, isTimer: false, event: undefined };
+    return { ...known, id: eventIdOf(key, ''), isTimer: false, event: undefined };
   }
+  const id = eventIdOf(key, text);
   const parsed = parseEvent(text);
-  if (typeof parsed === 'string') return { ...known, isTimer: false, event: undefined };
+  if (typeof parsed === 'string') return { ...known, id, isTimer: false, event: undefined };
   const { event, details, originator, timestamp, since } = parsed;
   return {
     ...known,
+    id,
     isTimer: isDelayed && isCaused(name) && since !== undefined,
     event,
     ...(details !== undefined && { details }),

@@ -1,4 +1,5 @@
 /** Sends events to a volume from outside. */
+import { eventKey } from '../machine/event-id.ts';
 import { formatEvent, formatEventName } from '../machine/event.ts';
 import type { NewEvent, SendResult } from '../engine/engine.ts';
 import { ensureDirectory } from './directory.ts';
@@ -43,14 +44,15 @@ export async function sendEvents(
     try {
       for (const event of events.slice(start, start + GROUP_SIZE)) {
         const index = results.length;
-        const status = await eventStatus(files, layout, event.id);
+        const key = eventKey(event.id);
+        const status = await eventStatus(files, layout, key);
         // A draft's result is its name, which is known when it is published.
         results.push(status.kind === 'over' ? status : { kind: 'sent', name: '' });
         if (status.kind === 'over') continue;
         const suffix = index === 0 ? nonce : `${nonce}.${index}`;
-        const draft = { index, event, temporary: `${layout.events}/.${event.id}.${suffix}` };
+        const draft = { index, event, temporary: `${layout.events}/.${key}.${suffix}` };
         if (drafts.push(draft) === 1) await ensureDirectory(files, layout.events);
-        await recreate(files, draft.temporary, formatEvent(event.file));
+        await recreate(files, draft.temporary, formatEvent(event.file, event.id));
       }
       await Promise.all(drafts.map(({ temporary }) => files.sync(temporary)));
       for (const { index, event, temporary } of drafts) {

@@ -1,5 +1,5 @@
 /** Rejects events that no open state waits for: their instance does not exist yet, has ended, or has failed. */
-import { parseEvent, parseEventName } from '../machine/event.ts';
+import { eventIdOf, parseEvent, parseEventName } from '../machine/event.ts';
 import { originName, parseStateName, stateName } from '../machine/name.ts';
 import { DEFAULT_GRACE_MS, unroutableReason, type LastStep } from '../machine/unroutable.ts';
 import { formatRecord, parseCommitRecord, type RejectionRecord } from '../machine/record.ts';
@@ -47,8 +47,8 @@ export class UnroutableEvents {
   async #rejectOne(instance: string, file: string, guard: PhaseGuard): Promise<void> {
     const context = this.#context;
     const { files, layout } = context;
-    const { id } = parseEventName(file)!;
-    const status = await eventStatus(files, layout, id);
+    const { key } = parseEventName(file)!;
+    const status = await eventStatus(files, layout, key);
     if (status.kind === 'over') return void (await dropEvent(context, file, guard.canFinish));
     if (status.kind !== 'free') return;
     const text = await readEvent(files, layout, file, context.inbox.unreadable);
@@ -64,7 +64,7 @@ export class UnroutableEvents {
     const { session, worker } = context.token;
     const record: RejectionRecord = {
       flockwork: 1,
-      id,
+      id: eventIdOf(key, text),
       file,
       ...reason,
       session,
@@ -72,9 +72,9 @@ export class UnroutableEvents {
       at: context.stamp(),
     };
     await context.ensureStaging();
-    const path = layout.outcome(id, status.generation);
+    const path = layout.outcome(key, status.generation);
     const may = guard.canFinish;
-    const temporary = context.staging(`.verdict.${id}`);
+    const temporary = context.staging(`.verdict.${key}`);
     const outcome = await writeAtomically(files, temporary, path, formatRecord(record), { may });
     if (outcome !== 'ours') return;
     await files.sync(layout.outcomes);

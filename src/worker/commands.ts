@@ -133,7 +133,11 @@ export class Commands {
   ): Promise<TickResult> {
     const cancellation = new Cancellation();
     cancellation.signal.addEventListener('abort', () => running.stop(), { once: true });
-    const attempt = running.ended.then((end) => commandResult(end, command, task.payload));
+    // The state that follows the activity of a hook is the one that the instance has moved to.
+    const next = task.hook === undefined ? command.next : task.state;
+    const attempt = running.ended.then((end) =>
+      commandResult(end, { ...command, next }, task.payload),
+    );
     return supervise(task, attempt, {
       cancellable: cancellation,
       workerSignal,
@@ -185,10 +189,23 @@ function room(limit: CommandLimit, workerSignal: AbortSignal): Promise<void> {
 
 /** The input of a command: the same as that of a tick. */
 function inputOf(task: TickTask): Json {
-  const { instance, state, payload, attempt, idempotencyKey, machine, sensors, outputs } = task;
+  const { instance, state, payload, attempt, idempotencyKey, machine, sensors, outputs, hook } =
+    task;
   const seen = Object.keys(sensors).length > 0 && { sensors: sensors as Json };
   const joined = Object.keys(outputs).length > 0 && { outputs };
-  return { instance, machine, state, payload, attempt, idempotencyKey, ...seen, ...joined };
+  const { from = '', event = '', details = null } = hook ?? {};
+  const moved = hook !== undefined && { transition: { from, event, details } };
+  return {
+    instance,
+    machine,
+    state,
+    payload,
+    attempt,
+    idempotencyKey,
+    ...seen,
+    ...joined,
+    ...moved,
+  };
 }
 
 /** Finds out what is missing: the system's error names the shell in any case. */

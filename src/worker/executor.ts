@@ -1,5 +1,5 @@
 /** Runs one attempt at one step. Always resolves: with an answer, a failure, or `aborted`. */
-import { checkAnswer } from '../machine/answer.ts';
+import { checkAnswer, wait } from '../machine/answer.ts';
 import type { Json, Tick, TickContext } from '../machine/definition.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
 import type { Clock } from '../engine/ports.ts';
@@ -76,8 +76,11 @@ export function startAttempt(
     const context = contextOf(task, cancellation, options);
     const answer: unknown =
       strays === undefined ? tick(context) : strays.run(suspect!, tick, context);
-    if (!isThenable(answer)) return answered(answer);
-    const result = Promise.resolve(answer).then(answered, (error: unknown) => failed(error));
+    if (!isThenable(answer)) return answered(answer, task);
+    const result = Promise.resolve(answer).then(
+      (value) => answered(value, task),
+      (error: unknown) => failed(error),
+    );
     return suspect === undefined ? result : suspect.orStray(result);
   } catch (error) {
     return failed(error);
@@ -106,6 +109,7 @@ function contextOf(
     state: task.state,
     payload: copyOf(task.payload),
     outputs: copyOf(task.outputs) as TickContext['outputs'],
+    transition: transitionOf(task),
     attempt: task.attempt,
     idempotencyKey: task.idempotencyKey,
     history: task.history,
@@ -123,6 +127,12 @@ function contextOf(
   };
 }
 
+function transitionOf({ hook }: TickTask): TickContext['transition'] {
+  if (hook === undefined) return undefined;
+  const { from, event, details = null } = hook;
+  return { from, event, details: copyOf(details) };
+}
+
 function sensorOf({ sensors, machine }: TickTask, instance: string): InstanceSnapshot | undefined {
   const seen = Object.hasOwn(sensors, instance) ? sensors[instance] : undefined;
   if (seen === undefined) {
@@ -138,9 +148,10 @@ function copyOf(payload: Json): Json {
   return Array.isArray(payload) ? [] : {};
 }
 
-function answered(value: unknown): TickResult {
+function answered(value: unknown, { hook }: TickTask): TickResult {
   try {
-    return { kind: 'answer', answer: checkAnswer(value) };
+    const isNothing = value === undefined && hook !== undefined;
+    return { kind: 'answer', answer: isNothing ? wait() : checkAnswer(value) };
   } catch (error) {
     // Not retried: the tick would give the same answer again.
     return { kind: 'failed', error: { message: truncate((error as Error).message), fatal: true } };

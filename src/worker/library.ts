@@ -3,6 +3,7 @@ import { parseConfiguration } from '../machine/config.ts';
 import type { Machine } from '../machine/definition.ts';
 import { machineNameProblem } from '../machine/machine.ts';
 import {
+  activitiesOf,
   compareVersions,
   createRegistry,
   fullName,
@@ -157,7 +158,7 @@ export class Library {
     if (text === undefined) return NOT_STORED;
     const found = readStored(text, key);
     if (typeof found === 'string') return { reason: found, needsTrust: false };
-    const commands = [...found.activities.values()].some(({ kind }) => kind === 'command');
+    const commands = activitiesOf(found).some(({ kind }) => kind === 'command');
     if (commands && !this.#trustsStored) {
       const reason = `cannot run ${fullName(key)}: it is stored on the volume and runs commands; start a worker with --trust-volume`;
       return { reason, needsTrust: true };

@@ -60,6 +60,7 @@ export function plan(task: Task, context: DecisionContext): Plan {
     state,
     payload: file.payload,
     outputs: outputsOf(file.join),
+    ...(file.hook !== undefined && { hook: file.hook }),
     attempt: attempts.length + 1,
     idempotencyKey: `${context.engineId}/${name}`,
     sensors: readingsOf(machine, task, context),

@@ -2,6 +2,7 @@
 import type { Answer } from '../machine/answer.ts';
 import type { Json, PastStep, RunnableActivity } from '../machine/definition.ts';
 import type { Registry } from '../machine/registry.ts';
+import type { PendingHook } from '../machine/state-file.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
 import type { Clock, Log, Random } from '../engine/ports.ts';
 import type { SettledStep } from './log-settled.ts';
@@ -19,6 +20,8 @@ export interface TickTask {
   readonly payload: Json;
   /** By branch, of those that were joined in this state. */
   readonly outputs: Readonly<Record<string, Json>>;
+  /** The activity is that of this hook. */
+  readonly hook?: PendingHook;
   readonly attempt: number;
   readonly idempotencyKey: string;
   readonly sensors: SensorReadings;

@@ -5,7 +5,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { Piscina } from 'piscina';
 import type { RunnableActivity } from '../machine/definition.ts';
-import type { Registry } from '../machine/registry.ts';
+import { activitiesOf, type Registry } from '../machine/registry.ts';
 import { Deadlines } from './deadlines.ts';
 import { createExecute, type ExecutorOptions } from './executor.ts';
 import type { Execute, TickResult, TickTask } from './ports.ts';
@@ -102,9 +102,10 @@ class Versions {
 
   #learn(registry: Registry): void {
     this.#seen = registry;
-    for (const { activities, version } of [...registry.values()].flat()) {
+    for (const machine of [...registry.values()].flat()) {
+      const { version } = machine;
       if (version === undefined) continue;
-      for (const activity of activities.values()) this.#known.set(activity, version);
+      for (const activity of activitiesOf(machine)) this.#known.set(activity, version);
     }
   }
 }

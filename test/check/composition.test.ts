@@ -9,6 +9,7 @@ import {
   type CompositionOptions,
 } from '../../src/check/composition.ts';
 import { done } from '../../src/machine/answer.ts';
+import type { CommandOutput, Machine } from '../../src/machine/definition.ts';
 import { UserError } from '../../src/machine/errors.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { same } from '../../src/machine/table.ts';
@@ -21,6 +22,16 @@ const lamp = machine({
   table: { off: { press: 'on', 'time is up': same }, on: { press: 'off', 'time is up': 'off' } },
   after: { on: { '1m': 'time is up' } },
 });
+
+const hooked = (output: CommandOutput): Machine =>
+  machine({
+    name: 'hooked',
+    states: ['off', 'on'],
+    events: ['press'],
+    initial: 'off',
+    table: { off: { press: 'on' }, on: { press: 'off' } },
+    hooks: { after: () => [{ run: 'tell' }], activities: { tell: { run: 'true', output } } },
+  });
 
 const good: CompositionOptions = { name: 'house', instances: { lamp } };
 
@@ -35,6 +46,12 @@ test('fills in every default', () => {
     waiting: { changes: 8, repeats: 2 },
     parts: [{ name: 'lamp', start: { state: 'off', payload: {} }, inputs: [] }],
   });
+});
+
+test('takes a hook that can only end: its command has no output', () => {
+  for (const output of ['none', 'text'] as const) {
+    expect(alone(hooked(output)).parts).toHaveLength(1);
+  }
 });
 
 test('alone() makes every event but timers an input', () => {
@@ -102,6 +119,11 @@ describe('refuses', () => {
       'a state with an activity',
       { instances: { both } },
       'cannot check state run: it has an activity',
+    ],
+    [
+      'a hook whose payload and events are not declared',
+      { instances: { hooked: hooked('json') } },
+      'cannot check hook tell: it is an activity, whose payload and events are not declared',
     ],
     ['an unknown key', { invariant: [] }, 'unknown key invariant; expected one of name, instances'],
     [

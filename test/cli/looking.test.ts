@@ -141,6 +141,38 @@ describe('an instance that events have moved', () => {
   });
 });
 
+describe('outcome', () => {
+  test.each(['a/b', ' ', 'line\nbreak', '-x', 'x'.repeat(200), '19700101T000000.001Z~good@lamp'])(
+    'takes the id of an event, and the name of its file: %j',
+    async (id) => {
+      using volume = await TestVolume.create();
+      putLamp(volume, 'lamp');
+      const ant = await volume.join('ant');
+      const file = post(volume, id, { at: 1 });
+      for (const word of [id, file]) {
+        const pending = await run(outcome, volume.dir, [word], { json: true });
+        expect(pending).toMatchObject({ status: 3, lines: [expect.stringContaining('"lamp"')] });
+        expect(json(pending)).toMatchObject([{ id, outcome: null }]);
+      }
+      await workOff(ant);
+      for (const word of [id, file]) {
+        const over = await run(outcome, volume.dir, [word], { json: true });
+        expect(json(over)).toMatchObject([{ id, outcome: 'Ok' }]);
+      }
+      const shown = await run(show, volume.dir, ['lamp'], { json: true });
+      expect(JSON.stringify(json(shown))).toContain(`"id":${JSON.stringify(id)}`);
+    },
+  );
+
+  test.each(['', 'x'.repeat(201)])('refuses what is no id: %j', async (word) => {
+    using volume = await TestVolume.create();
+    await expect(run(outcome, volume.dir, [word])).resolves.toMatchObject({
+      status: 2,
+      said: expect.stringContaining('expected 1 to 200 characters'),
+    });
+  });
+});
+
 describe('list', () => {
   test('prints pages, and filters', async () => {
     using volume = await TestVolume.create();

@@ -208,10 +208,16 @@ describe('config', () => {
     const good = folder.write('good.yaml', orders('1'));
     const bad = folder.write('bad.yaml', orders('1').replace('to: b', 'to: c'));
     const unused = folder.write('unused.yaml', orders('1').replace('[a, b]', '[a, b, c, d]'));
+    const begins = orders('1').replace('[a, b]', '[a, b, c]');
+    const stuck = folder.write(
+      'stuck.yaml',
+      begins.replace('starting_state: a', 'starting_state: c'),
+    );
     const long = folder.write('long.yaml', orders('x'.repeat(200)));
     for (const [words, reason] of [
       [['put', good, bad], 'bad.yaml:6:26: '],
       [['put', good, unused], 'unused.yaml: no transition names c, d'],
+      [['put', good, stuck], 'stuck.yaml: no transition names c'],
       [['put', good, long], 'at most 200 characters'],
       [['put', good, join(folder.path, 'gone.yaml')], 'cannot read'],
       [['put'], 'expected config put'],

@@ -12,6 +12,18 @@ starting_state: greet
 activities: { greet: { run: 'echo "\\"$PWD\\""' } }
 `;
 
+const HOOKED = `
+name: letters
+starting_state: written
+states: [written, posted, closed]
+transitions:
+  - { from: written, to: posted, event: post, run: note }
+  - { from: posted, to: closed, event: close }
+hooks:
+  note:
+    run: node -e 'process.stdin.on("data", (text) => console.log(JSON.stringify(JSON.parse(text).transition)))'
+`;
+
 test('a running worker uses a newly stored configuration, and states that failed without it continue', async () => {
   await using fleet = new Fleet();
   fleet.put('early.state', { state: 'orders' });
@@ -42,6 +54,27 @@ test('a running worker uses a newly stored configuration, and states that failed
 
   worker.kill('SIGTERM');
   expect((await worker.ended).status).toBe(1);
+});
+
+test('a hook of a stored configuration runs its command after the transition, before the next event', async () => {
+  await using fleet = new Fleet();
+  const dir = ['--dir', fleet.dir];
+  const file = join(fleet.dir, '.letters.yaml');
+  writeFileSync(file, HOOKED);
+  expect((await run('config', 'put', file, ...dir)).status).toBe(0);
+  expect((await run('submit', '--machine', 'letters', '--name', 'one', ...dir)).status).toBe(0);
+  const ant = fleet.worker('ant', ['--watch', '--trust-volume']);
+  const send = (event: string, details: string): ReturnType<typeof run> =>
+    run('send', 'one', event, '--details', details, '--wait', ...dir);
+  expect((await send('post', '{"by":"air"}')).stdout).toBe('Ok: written → posted\n');
+  // Applied when the command has ended, which has left the payload.
+  expect((await send('close', '{}')).stdout).toBe('Ok: posted → closed\n');
+  const { payload } = JSON.parse(fleet.read('one.state-3')) as { payload: unknown };
+  expect(payload).toEqual({ from: 'written', event: 'post', details: { by: 'air' } });
+  const shown = await run('show', 'one', ...dir);
+  expect(shown.stdout).toMatch(/one\.state-1 .* posted \(hook note\) /);
+  ant.kill('SIGTERM');
+  expect((await ant.ended).status).toBe(0);
 });
 
 test('only workers with --trust-volume run its commands, in their own working directory', async () => {

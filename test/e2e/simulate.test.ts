@@ -158,6 +158,18 @@ describe('simulate refuses', () => {
     );
   });
 
+  test('commands of hooks', async () => {
+    const state = put('lamp.state', '{"state": "lamp"}');
+    const text = `name: lamp
+starting_state: off
+states: [off, on]
+transitions: [{ from: off, to: on, event: press, run: tell }]
+hooks: { tell: { run: 'true' } }
+`;
+    const { stderr } = await refused(state, '--machines', put('lamp.yaml', text));
+    expect(stderr).toContain('machine lamp runs a command in hook tell');
+  });
+
   test('invalid state files', async () => {
     const machines = join(ROOT, 'examples/machines');
     const bad = put('bad.state', '{"state": }');

@@ -223,6 +223,9 @@ after:
 goals: { accept: closed }
 `;
 
+const HOOKED = `${ORDERS.replace('event: ship }', 'event: ship, run: notify }')}hooks: { notify: { run: ./notify.sh, cwd: bin, timeout: 9s, env: { RETRIES: 3.10 } } }
+`;
+
 const problemsOf = (text: string): unknown => {
   try {
     return parse(text);
@@ -256,6 +259,24 @@ describe('parseConfiguration with transitions', () => {
     expect(send('start', 'accept')).toBe('Ok');
     expect(send('start', 'ship')).toBe('EventNotAllowed');
     expect(send('start', 'explode')).toBe('EventNotAllowed');
+  });
+
+  test('accepts hooks: commands that run after transitions', () => {
+    const { rules } = parse(HOOKED);
+    expect([...rules!.activities]).toMatchObject([
+      [
+        'notify',
+        { kind: 'command', timeout: 9000, cwd: '/machines/bin', env: { RETRIES: '3.10' } },
+      ],
+    ]);
+    const runOf = (state: string, event: string): unknown => {
+      const at = { state, payload: {} };
+      const decision = decide(rules!, 'o', at, { event, details: null }, () => undefined);
+      return { run: undefined, ...decision };
+    };
+    expect(runOf('pending', 'ship')).toMatchObject({ outcome: 'Ok', run: 'notify' });
+    expect(runOf('start', 'accept')).toMatchObject({ outcome: 'Ok', run: undefined });
+    expect(runOf('start', 'ship')).toMatchObject({ outcome: 'EventNotAllowed' });
   });
 
   test('accepts activities too', () => {
@@ -373,6 +394,42 @@ describe('parseConfiguration with transitions', () => {
     [
       'timers without transitions',
       'name: a\nstarting_state: s\nafter: {}\nactivities: { s: { run: x } }\n',
+      ['m.yaml:3:1: ', 'expected transitions too'],
+    ],
+    [
+      'an unknown hook',
+      HOOKED.replace('run: notify }', 'run: notfy }'),
+      ['m.yaml:8:48: ', 'there is no hook notfy; did you mean notify?'],
+    ],
+    [
+      'a hook that no transition runs',
+      HOOKED.replace(', run: notify', ''),
+      ['m.yaml:15:10: ', 'no transition runs this hook'],
+    ],
+    [
+      'a hook with a next',
+      HOOKED.replace('cwd: bin', 'next: closed'),
+      ['m.yaml:15:', 'unknown key next; there are run, output, timeout, retry, env, cwd'],
+    ],
+    [
+      'a hook without a command',
+      HOOKED.replace('run: ./notify.sh, ', ''),
+      ['m.yaml:15:10: ', 'hooks.notify.run'],
+    ],
+    [
+      'a hook that is none',
+      HOOKED.replace(/hooks:.*/, 'hooks: { notify: ./notify.sh }'),
+      ['m.yaml:15:10: ', 'hooks.notify'],
+    ],
+    ['hooks that are none', HOOKED.replace(/hooks:.*/, 'hooks: 5'), ['m.yaml:15:1: ', 'hooks: ']],
+    [
+      'a variable of a hook that is none',
+      HOOKED.replace('RETRIES:', '"a=b":'),
+      ['m.yaml:15:', 'is not a valid variable name'],
+    ],
+    [
+      'hooks without transitions',
+      'name: a\nstarting_state: s\nhooks: { a: { run: x } }\nactivities: { s: { run: x } }\n',
       ['m.yaml:3:1: ', 'expected transitions too'],
     ],
     [

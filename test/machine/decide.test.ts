@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decide, type Decision, type Rules } from '../../src/machine/decide.ts';
+import { machine } from '../../src/machine/machine.ts';
 import { choose, impossible, same, type InstanceSnapshot } from '../../src/machine/table.ts';
 
 const RULES: Rules = {
@@ -25,6 +26,7 @@ const RULES: Rules = {
   goals: { push: 'out', wait: 'in', follow: 'out' },
   before: undefined,
   after: undefined,
+  activities: new Map(),
 };
 const noSensor = (): undefined => undefined;
 interface Found extends Partial<InstanceSnapshot> {
@@ -133,6 +135,29 @@ describe('hooks', () => {
     expect(at('push', hooked({ after: (() => undefined) as never }))).toMatchObject({ emit: [] });
   });
 
+  test('after names an activity to run', () => {
+    const job = machine({ name: 'job', activities: { announce: () => undefined as never } });
+    const { activities } = job;
+    const emit = [{ to: 'bay', event: 'knock' }];
+    const after = (): [{ run: string }, (typeof emit)[0]] => [{ run: 'announce' }, emit[0]!];
+    expect(at('push', hooked({ after, activities }))).toEqual({
+      outcome: 'Ok',
+      state: 'open',
+      payload: { n: 1, goal: 'out' },
+      moved: true,
+      emit,
+      run: 'announce',
+    });
+    expect(at('push', hooked({ after }))).toEqual({
+      outcome: 'InternalError',
+      reason: 'after runs announce, which is not in hooks.activities; there are none',
+    });
+    const twice: Rules['after'] = () => [{ run: 'announce' }, { run: 'announce' }];
+    expect(at('push', hooked({ after: twice, activities }))).toMatchObject({
+      reason: 'after must run one activity at most, got announce, announce',
+    });
+  });
+
   test.each([
     ['before', false],
     ['before', Promise.resolve()],
@@ -140,6 +165,9 @@ describe('hooks', () => {
     ['after', { to: 'bay', event: 'knock' }],
     ['after', [{ event: 'knock' }]],
     ['after', [null]],
+    ['after', { run: 'announce' }],
+    ['after', [{ run: 1 }]],
+    ['after', [{ run: 'announce', to: 'bay' }]],
   ])('%s: %o is an InternalError', (hook, answer) => {
     expect(at('push', hooked({ [hook]: () => answer }))).toMatchObject({
       outcome: 'InternalError',

@@ -1,16 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import { eventIdProblem } from '../../src/machine/event-id.ts';
 import {
   isDroppedName,
   parseDropped,
   problemName,
   subjectOfProblem,
+  takenName,
 } from '../../src/machine/dropped.ts';
-import {
-  eventIdProblem,
-  formatEventName,
-  isCaused,
-  parseEventName,
-} from '../../src/machine/event.ts';
+import { formatEventName, isCaused, parseEventName } from '../../src/machine/event.ts';
 
 const accept = { to: 'order-7', event: 'accept' };
 const parse = (value: unknown, name: string = 'a.json'): ReturnType<typeof parseDropped> =>
@@ -56,9 +53,26 @@ describe('an event without an id', () => {
   test('gets a valid id that differs from those of steps', () => {
     const id = idOf(accept);
     expect(eventIdProblem(id)).toBeUndefined();
-    const name = { time: new Date(0).toISOString(), isDelayed: false, id, to: 'x' };
-    expect(parseEventName(formatEventName(name))).toEqual(name);
-    expect(isCaused(name)).toBe(false);
+    const name = { time: new Date(0).toISOString(), isDelayed: false, to: 'x' };
+    const parsed = parseEventName(formatEventName({ ...name, id }))!;
+    expect(parsed).toEqual({ ...name, key: id });
+    expect(isCaused(parsed)).toBe(false);
+  });
+});
+
+describe('the name of a file that was taken', () => {
+  test('is that of a dropped file, with the same id', () => {
+    const taken = takenName('a.json', 'abc12345-7')!;
+    expect(taken).toBe('a.json~abc12345-7.json');
+    expect(isDroppedName(taken)).toBe(true);
+    expect(idOf(accept, taken)).toBe(idOf(accept, 'a.json'));
+    expect(takenName(taken, 'def-1')).toBe('a.json~def-1.json');
+    expect(idOf(accept, 'a.json~B-1.json')).not.toBe(idOf(accept, 'a.json'));
+  });
+
+  test('is missing when it would be too long', () => {
+    expect(takenName(`${'x'.repeat(236)}.json`, 'abc-1')).toHaveLength(252);
+    expect(takenName(`${'x'.repeat(240)}.json`, 'abc-1')).toBeUndefined();
   });
 });
 
@@ -75,8 +89,9 @@ test.each([
   [{ ...accept, to: '../x' }, '"to": not a valid instance'],
   [{ ...accept, to: 'x'.repeat(250) }, '"to": not a valid instance'],
   [{ ...accept, id: '' }, '"id"'],
-  [{ ...accept, id: '../../x' }, '"id"'],
-  [{ ...accept, id: 'x'.repeat(40) }, '"id"'],
+  [{ ...accept, id: 'x'.repeat(201) }, '"id"'],
+  [{ ...accept, id: 'a\0' }, '"id"'],
+  ['{"to":"order-7","event":"accept","id":"\\ud800"}', '"id"'],
   [{ ...accept, when: 'now' }, 'when'],
   [{ ...accept, details: 'x'.repeat(2 ** 20) }, 'larger than'],
   ['['.repeat(1000), 'deep'],

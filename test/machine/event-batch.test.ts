@@ -416,8 +416,8 @@ describe('the events that a step sends', () => {
     const events = [asking({ to: 'lamp', event: 'on' })];
     expect(batch(events)).toEqual(batch(events));
     const later = batch(events, { finished: '2026-11-25T23:49:16.008Z' });
-    expect(later.emit.map(({ name }) => parseEventName(name)!.id)).not.toEqual(
-      batch(events).emit.map(({ name }) => parseEventName(name)!.id),
+    expect(later.emit.map(({ name }) => parseEventName(name)!.key)).not.toEqual(
+      batch(events).emit.map(({ name }) => parseEventName(name)!.key),
     );
   });
 });

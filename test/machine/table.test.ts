@@ -48,7 +48,13 @@ describe('a machine with a table', () => {
     expect(door).toMatchObject({ name: 'door', initial: 'closed', version: undefined });
     expect([...door.kinds.keys()]).toEqual(STATES);
     expect(door.events).toEqual(EVENTS);
-    expect(door.rules).toEqual({ table: TABLE, goals: {}, before: undefined, after: undefined });
+    expect(door.rules).toEqual({
+      table: TABLE,
+      goals: {},
+      before: undefined,
+      after: undefined,
+      activities: new Map(),
+    });
   });
 
   test('tells runnable, waiting and terminal states apart', () => {

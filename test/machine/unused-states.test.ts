@@ -20,6 +20,15 @@ test.each([
   expect(unusedIn(more)).toEqual(expected);
 });
 
+test('the initial state, where it is in no transition and nothing runs', () => {
+  const inB = ', { from: d, to: c, event: go }]';
+  const text = `name: m\nstarting_state: a\nstates: [a, b, c, d]\ntransitions: [{ from: b, to: c, event: go }${inB}`;
+  const of = (more: string): string[] =>
+    unusedStates(parseConfiguration(text + more, { file: 'm.yaml', folder: '.' }));
+  expect(of('')).toEqual(['a']);
+  expect(of('\nactivities: { a: { run: "true", next: b } }')).toEqual([]);
+});
+
 test('returns nothing for a machine without a table', () => {
   const text = 'name: m\nstarting_state: a\nactivities: { a: { run: "true" }, b: { run: "true" } }';
   expect(unusedStates(parseConfiguration(text, { file: 'm.yaml', folder: '.' }))).toEqual([]);

@@ -323,7 +323,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     file: `${VOLUME}/outcomes.ts`,
     find: "if (done === undefined) return { kind: 'assigned', state };",
     replace:
-      "if (done === undefined) return { kind: 'over', outcome: appliedIn(recordOfEvent(text, id)!, id)! };",
+      "if (done === undefined) return { kind: 'over', outcome: appliedIn(recordOfEvent(text, key)!, key)! };",
   },
   {
     name: 'an event whose assigned state never commits is never applied',
@@ -364,8 +364,8 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'a dropped file is removed before its event is durable',
     seed: 8,
     file: `${VOLUME}/dropped.ts`,
-    find: 'await files.sync(layout.events);',
-    replace: '',
+    find: 'await files.sync(layout.events);\n    return true;',
+    replace: 'return true;',
   },
   {
     name: 'a dropped file becomes another event each time it is read',

@@ -126,6 +126,23 @@ Timers: going, after 1.5s: pull.
   );
 });
 
+test('the matrix names the activities of hooks', () => {
+  const gate = machine({
+    name: 'gate',
+    states: ['shut', 'open'],
+    events: ['push'],
+    initial: 'shut',
+    table: { shut: { push: 'open' }, open: { push: 'shut' } },
+    hooks: {
+      after: ({ to }) => [{ run: to === 'open' ? 'tell' : 'note_it' }],
+      activities: { tell: { run: 'true' }, note_it: () => undefined },
+    },
+  });
+  expect(matrixOf(gate)).toMatch(
+    /\n\nStarts in shut.\nAfter transitions, it may run: tell; note_it.$/,
+  );
+});
+
 test('Mermaid', () => {
   expect(mermaidOf(DOOR)).toBe(
     `

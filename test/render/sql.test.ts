@@ -268,6 +268,18 @@ describe('lists all that SQL cannot express', () => {
     ]);
   });
 
+  test('activities of hooks', () => {
+    const one = machine({
+      name: 'door',
+      states: ['shut', 'open'],
+      events: ['push'],
+      initial: 'shut',
+      table: { shut: { push: 'open' }, open: { push: same } },
+      hooks: { after: () => [{ run: 'tell' }], activities: { tell: { run: 'true' } } },
+    });
+    expect(problemsOf(one)).toEqual(['hook tell is an activity, which the database does not run']);
+  });
+
   test.each([
     ['Open', 'open'],
     ['é', 'e'],

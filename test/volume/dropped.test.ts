@@ -2,6 +2,7 @@
 import { mkdirSync, statSync, unlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { eventKey } from '../../src/machine/event-id.ts';
 import { parseEventName } from '../../src/machine/event.ts';
 import type { PhaseGuard } from '../../src/volume/operations.ts';
 import {
@@ -60,6 +61,23 @@ describe('a dropped file', () => {
     expect(await outcomeOf(volume, 'mine')).toMatchObject({ outcome: 'Ok', originator: 'me' });
     expectRest(volume, ant);
   });
+
+  test.each(['../../x', 'a\nb', 'long'.repeat(50), '.', `%-${'0'.repeat(34)}`])(
+    'has the id that it contains: %j',
+    async (id) => {
+      using volume = await withLamp();
+      const ant = await volume.join('ant');
+      drop(volume, { ...PRESS, id });
+      await update(ant);
+      await workOff(ant);
+      drop(volume, { ...PRESS, id }, 'b.json');
+      await update(ant);
+      await workOff(ant);
+      expect(appliedIds(volume)).toEqual([id]);
+      expect(await outcomeOf(volume, eventKey(id))).toMatchObject({ id, outcome: 'Ok' });
+      expectRest(volume, ant);
+    },
+  );
 
   test('counts as delayed work while it is there', async () => {
     using volume = await withLamp();
@@ -166,25 +184,158 @@ describe('a dropped file', () => {
   });
 });
 
-test.each([
-  ['has no stat of it', async () => undefined],
-  ['has its present stat', async (act: () => Promise<unknown>) => act()],
-])(
-  'a copy in progress stays when a cache answers with the file before it and %s',
-  async (_what, stat) => {
-    using volume = await withLamp();
-    const before = JSON.stringify({ ...PRESS, details: 'before' });
-    const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) => {
-      if (!path!.endsWith('events/a.json')) return act();
-      if (method === 'stat') return stat(act);
-      return method === 'read' ? Buffer.from(before) : act();
+describe('I8: a copy in progress, when a cache answers with the file before it,', () => {
+  const OLD = JSON.stringify({ ...PRESS, details: 'before' });
+  const NEW = { ...PRESS, details: 'after' };
+  const HALF = JSON.stringify(NEW).slice(0, 20);
+  const size = OLD.length;
+
+  /** A session whose cache has the old file under this name. `intervene`: for one of its operations. */
+  async function withCache(
+    volume: TestVolume,
+    intervene: Parameters<typeof interceptFiles>[1] = (_call, _method, _args, act) => act(),
+    stat: (act: () => Promise<unknown>) => Promise<unknown> = async () => ({
+      kind: 'file',
+      size,
+      mtime: 5,
+      mode: 0o644,
+    }),
+  ): Promise<TestSession> {
+    const { files } = interceptFiles(quickFiles(), async (call, method, args, act) => {
+      const isCached = args[0]!.endsWith('events/a.json');
+      if (isCached && method === 'stat') return stat(act);
+      if (isCached && method === 'read') return Buffer.from(OLD);
+      return intervene(call, method, args, act);
     });
-    const ant = await volume.join('ant', files);
-    drop(volume, '{"to":"lamp",');
+    return volume.join('ant', files);
+  }
+
+  /** Without a cache: the copy is finished, and all events are applied. */
+  async function finish(volume: TestVolume): Promise<void> {
+    const [file] = volume.list('events').filter((name) => name.startsWith('a.json'));
+    drop(volume, NEW, file);
+    const bee = await volume.join('bee');
+    await volume.expire(bee);
+    await workOff(bee);
+    await volume.expire(bee);
+    await workOff(bee);
+    const details = recordsOf(volume).flatMap(({ events = [] }) =>
+      events.map((one) => one.details),
+    );
+    expect(details.map(String).sort()).toEqual(['after', 'before']);
+    expectRest(volume, bee);
+  }
+
+  test.each([
+    ['has no stat of it', async () => undefined],
+    ['has its present stat', async (act: () => Promise<unknown>) => act()],
+    ['has its stat too', undefined],
+  ])('stays: the cache %s', async (_what, stat) => {
+    using volume = await withLamp();
+    const ant = await withCache(volume, undefined, stat);
+    drop(volume, HALF);
     await update(ant);
-    expect(volume.read('events/a.json')).toBe('{"to":"lamp",');
-  },
-);
+    expect(volume.read('events/a.json')).toBe(HALF);
+    expect(volume.list('events').filter((name) => name.includes('.json'))).toEqual(['a.json']);
+  });
+
+  test('stays under another name when links to it are forbidden, and is imported from there', async () => {
+    using volume = await withLamp();
+    const ant = await withCache(volume, async (_call, method, [from], act) => {
+      if (method === 'link' && from!.includes('a.json~')) throw errno('EPERM');
+      return act();
+    });
+    drop(volume, HALF);
+    await update(ant);
+    const [taken] = volume.list('events').filter((name) => name.includes('.json'));
+    expect(taken).toMatch(/^a\.json~[a-z0-9]{8}-1\.json$/);
+    expect(volume.read(`events/${taken}`)).toBe(HALF);
+    await finish(volume);
+  });
+
+  test('stays under another name when its name is in use again', async () => {
+    using volume = await withLamp();
+    const ant = await withCache(volume, async (_call, method, _args, act) => {
+      const result = await act();
+      if (method === 'rename') drop(volume, { ...PRESS, details: 'third' });
+      return result;
+    });
+    drop(volume, HALF);
+    await update(ant);
+    expect(JSON.parse(volume.read('events/a.json'))).toMatchObject({ details: 'third' });
+    const [taken] = volume.list('events').filter((name) => name.startsWith('a.json~'));
+    expect(volume.read(`events/${taken}`)).toBe(HALF);
+  });
+
+  test('is left when it is taken away in that moment', async () => {
+    using volume = await withLamp();
+    const ant = await withCache(volume, async (_call, method, [, to], act) => {
+      const result = await act();
+      if (method === 'rename') unlinkSync(to!);
+      return result;
+    });
+    drop(volume, HALF);
+    await update(ant);
+    expect(volume.list('events').filter((name) => name.includes('.json'))).toEqual([]);
+  });
+
+  test('is not lost, whatever operation fails, crashes, or has a lost reply', async () => {
+    for (const kind of ['before', 'after', 'refused', 'lost'] as const) {
+      let used = 0;
+      for (let limit = 1; limit <= used + 1; limit += 1) {
+        using volume = await withLamp();
+        let begun = false;
+        used = 0;
+        const ant = await withCache(volume, async (_call, _method, _args, act) => {
+          if (!begun) return act();
+          used += 1;
+          const isCrash = kind === 'before' || kind === 'after';
+          if (used < limit || (used > limit && !isCrash)) return act();
+          if (used === limit && (kind === 'after' || kind === 'lost')) await act();
+          throw isCrash ? new Error('crashed') : errno('EIO');
+        });
+        drop(volume, HALF);
+        await ant.session.snapshot();
+        begun = true;
+        await ant.session.recover(0, OPEN).catch(() => undefined);
+        begun = false;
+        const names = volume.list('events').filter((name) => name.startsWith('a.json'));
+        expect({ kind, limit, there: names.length > 0 }).toEqual({ kind, limit, there: true });
+        for (const name of names) expect(volume.read(`events/${name}`)).toBe(HALF);
+      }
+      expect(used).toBeGreaterThan(8);
+    }
+  }, 120_000);
+});
+
+test('a file that was taken when its phase ended is removed in the next', async () => {
+  using volume = await withLamp();
+  let isOver = false;
+  const { files } = interceptFiles(quickFiles(), async (_call, method, _args, act) => {
+    const result = await act();
+    if (method === 'rename') isOver = true;
+    return result;
+  });
+  const ant = await volume.join('ant', files);
+  drop(volume, PRESS);
+  await update(ant, { ...OPEN, canFinish: () => !isOver });
+  expect(volume.list('events').filter((name) => name.includes('.json'))).toHaveLength(1);
+  await update(ant);
+  await workOff(ant);
+  expect(appliedIds(volume)).toHaveLength(1);
+  expectRest(volume, ant);
+});
+
+test('a file whose name has no room for another one is removed by its name', async () => {
+  using volume = await withLamp();
+  const ant = await volume.join('ant');
+  const name = `${'x'.repeat(250)}.json`;
+  drop(volume, PRESS, name);
+  await update(ant);
+  await workOff(ant);
+  expect(appliedIds(volume)).toHaveLength(1);
+  expectRest(volume, ant);
+});
 
 describe('an invalid file', () => {
   test('stays in place, and its problem is reported once it is stable', async () => {
@@ -241,7 +392,7 @@ describe('an invalid file', () => {
     using volume = await withLamp();
     const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) => {
       if (method === 'read' && path!.endsWith('/secret.json')) throw errno('EACCES');
-      if (method === 'unlink' && path!.endsWith('/stuck.json')) throw errno('EPERM');
+      if (method === 'rename' && path!.endsWith('/stuck.json')) throw errno('EPERM');
       return act();
     });
     const ant = await volume.join('ant', files);
@@ -315,7 +466,8 @@ describe('I10: after a crash at any point, a dropped file is exactly one event',
       async (_call, method, [path = '', to = ''], act) => {
         if (method === 'link' && parseEventName(to.split('/').at(-1)!)) order.push('link');
         if (method === 'sync' && path === volume.layout.events) order.push('sync');
-        if (method === 'unlink' && path.endsWith('a.json')) order.push('unlink');
+        if (method === 'rename' && path.endsWith('a.json')) order.push('rename');
+        if (method === 'unlink' && path.includes('a.json')) order.push('unlink');
         for (const place of ['outcomes', 'done']) {
           if (method === 'sync' && path === join(volume.dir, place)) order.push(place);
         }
@@ -325,11 +477,11 @@ describe('I10: after a crash at any point, a dropped file is exactly one event',
     const ant = await volume.join('ant', files);
     drop(volume, PRESS);
     await update(ant);
-    expect(order).toEqual(['link', 'sync', 'unlink']);
+    expect(order).toEqual(['link', 'sync', 'rename', 'unlink']);
     await workOff(ant);
     order.length = 0;
     drop(volume, PRESS);
     await update(ant);
-    expect(order).toEqual(['outcomes', 'done', 'unlink']);
+    expect(order).toEqual(['outcomes', 'done', 'rename', 'unlink']);
   });
 });

@@ -410,7 +410,7 @@ describe('after a crash at any point, another session finishes the commit once',
     expect(JSON.parse(volume.read('lamp.state-1'))).toMatchObject({ state: 'off' });
     const emitted = recordsOf(volume).flatMap(({ emit = [] }) => emit);
     expect(emitted).toHaveLength(1);
-    const { id } = parseEventName(emitted[0]!.name)!;
+    const { key: id } = parseEventName(emitted[0]!.name)!;
     expect(appliedIds(volume, 'bell')).toEqual([id]);
     for (const one of [...IDS, id]) {
       expect(await outcomeOf(volume, one)).toMatchObject({ outcome: 'Ok' });

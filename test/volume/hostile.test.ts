@@ -13,8 +13,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { eventIdProblem, eventKey } from '../../src/machine/event-id.ts';
 import { isEventName } from '../../src/machine/event.ts';
-import { parseCommitRecord, parseRejection, type CommitRecord } from '../../src/machine/record.ts';
+import {
+  appliedKeys,
+  parseCommitRecord,
+  parseRejection,
+  type CommitRecord,
+} from '../../src/machine/record.ts';
 import { fitToken, formatToken, MAX_TOKEN_BYTES, parseToken } from '../../src/volume/token.ts';
 import { getConfiguration, listConfigurations } from '../../src/volume/configurations.ts';
 import { InstanceLists } from '../../src/volume/instance-lists.ts';
@@ -112,14 +118,16 @@ describe('what is read is a name of its kind, or not taken', () => {
           { branches: [{ name, content: '' }] },
           { emit: [{ name, content: '' }] },
           { events: [{ ...RECORD.events![0], file: name }] },
-          { events: [{ ...RECORD.events![0], id: name }] },
         ]) {
           const record = parseCommitRecord(JSON.stringify({ ...RECORD, ...hostile }), 'x.state');
           expect(record === undefined || isEntry(name)).toBe(true);
+          expect(appliedKeys(record).every(isEntry)).toBe(true);
         }
-        const verdict = { ...RECORD, id: name, file: EVENT, outcome: 'Ok', reason: '', at: '' };
+        const verdict = { ...RECORD, id: 'x', file: name, outcome: 'Ok', reason: '', at: '' };
         expect(parseRejection(JSON.stringify(verdict)) === undefined || isEntry(name)).toBe(true);
         expect(!isEventName(name) || isEntry(name)).toBe(true);
+        // An id is any text: its key is the name.
+        expect(eventIdProblem(name) !== undefined || isEntry(eventKey(name))).toBe(true);
       }),
     );
   });

@@ -60,4 +60,4 @@ describe('a pending event', () => {
   });
 });
 
-const fakeName = { id: 'x', to: 'lamp', time: '', isDelayed: false };
+const fakeName = { key: 'x', to: 'lamp', time: '', isDelayed: false };

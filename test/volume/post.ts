@@ -38,7 +38,7 @@ export function post(
 ): string {
   const time = new Date(at).toISOString();
   const name = formatEventName({ time, isDelayed: more.delay !== undefined, id, to });
-  volume.put(`events/${name}`, formatEvent({ event, ...more }));
+  volume.put(`events/${name}`, formatEvent({ event, ...more }, id));
   return name;
 }
 

@@ -12,6 +12,7 @@ import { commandTask } from './task.ts';
 
 const never = new AbortController().signal;
 const WAIT = { timeout: 60_000 };
+const HOOK = { run: 'announce', from: 'shut', event: 'open' };
 let folder: string;
 let pids: number[];
 beforeEach(() => {
@@ -210,4 +211,29 @@ test('kills commands when the process ends', async () => {
   expect(status).toBe(130);
   const pid = pidIn('pid');
   await vi.waitUntil(() => !isAlive(pid), WAIT);
+});
+
+describe('the command of a hook', () => {
+  test('has its transition in its input', async () => {
+    const { run } = setUp();
+    const copy = { ...commandTask('cat > "$F/input"', WAIT), hook: HOOK };
+    expect(await run(copy)).toMatchObject({ kind: 'answer' });
+    const input = JSON.parse(readFileSync(join(folder, 'input'), 'utf8')) as object;
+    expect(input).toMatchObject({ transition: { from: 'shut', event: 'open', details: null } });
+    await run(commandTask('cat > "$F/input"', WAIT));
+    expect(JSON.parse(readFileSync(join(folder, 'input'), 'utf8'))).not.toHaveProperty(
+      'transition',
+    );
+  });
+
+  test.each([
+    ['nothing', 'true', 'json', { kind: 'next', state: 's', payload: {} }],
+    ['a payload', 'echo 7', 'json', { kind: 'next', state: 's', payload: 7 }],
+    ['text', 'echo said', 'text', { kind: 'next', state: 's', payload: {} }],
+    ['an answer', `echo '{"wait": true}'`, 'json', { kind: 'wait', payload: {} }],
+  ] as const)('goes on in its state when it prints %s', async (_what, line, kind, answer) => {
+    const { run } = setUp();
+    const task = { ...commandTask(line, { ...WAIT, output: kind }), hook: HOOK };
+    expect(await run(task)).toEqual({ kind: 'answer', answer });
+  });
 });

@@ -62,6 +62,34 @@ describe('execute always resolves', () => {
     expect([printed, logged]).toEqual([['data'], ['note']]);
   });
 
+  test('with a wait, when the activity of a hook returns nothing', async () => {
+    const { execute } = setUp();
+    const seen: unknown[] = [];
+    const hook = { run: 'announce', from: 'shut', event: 'open', details: { by: ['me'] } };
+    for (const run of [
+      ({ transition }: TickContext) => void seen.push(transition),
+      async ({ transition }: TickContext) => void seen.push(transition),
+    ]) {
+      const result = await execute(tickTask(run, { hook }), never);
+      expect(result).toEqual({ kind: 'answer', answer: { kind: 'wait' } });
+    }
+    const transition = { from: 'shut', event: 'open', details: { by: ['me'] } };
+    expect(seen).toEqual([transition, transition]);
+    expect(seen[0]).not.toBe(seen[1]);
+    const { details: _none, ...bare } = hook;
+    const look = tickTask((context) => void seen.push(context.transition), { hook: bare });
+    await execute(look, never);
+    expect(seen[2]).toEqual({ ...transition, details: null });
+    const state = tickTask(({ transition: none }) => done(none === undefined));
+    expect(await execute(state, never)).toMatchObject({ answer: { output: true } });
+    expect(
+      await execute(
+        tickTask(() => undefined),
+        never,
+      ),
+    ).toMatchObject({ kind: 'failed' });
+  });
+
   test.each([
     [
       'throws',

@@ -25,6 +25,15 @@ starting_state: make
 activities: { make: { run: 'true' } }
 `;
 
+const HOOKS = `
+name: orders
+version: v1
+starting_state: start
+states: [start, sent]
+transitions: [{ from: start, to: sent, event: go, run: tell }]
+hooks: { tell: { run: 'true' } }
+`;
+
 const emptyRegistry = createRegistry([]);
 const own = (version: string): Registry =>
   createRegistry([machine({ name: 'job', version, activities: { job: () => done() } })]);
@@ -97,6 +106,7 @@ describe('fails a state, and records why, when its stored configuration cannot b
     ['torn', TABLE('v1', 'sent').slice(0, 60), /cannot be used/],
     ['another version', TABLE('v2', 'sent'), /it says that it is orders:v2/],
     ['commands', COMMANDS.replace('build', 'orders'), /runs commands.*--trust-volume/],
+    ['commands of hooks', HOOKS, /runs commands.*--trust-volume/],
   ])('%s', async (_what, content, reason) => {
     const bench = new QueueBench();
     bench.session.stored.set('orders:v1', content);

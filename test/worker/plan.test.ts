@@ -187,6 +187,49 @@ describe('plan of a state that waits for events', () => {
   });
 });
 
+describe('plan of a state after whose transition a hook runs an activity', () => {
+  const gate = machine({
+    name: 'gate',
+    states: ['shut', 'open'],
+    events: ['open'],
+    initial: 'shut',
+    table: { shut: { open: 'open' }, open: { open: 'open' } },
+    hooks: {
+      after: ({ to }) => (to === 'open' ? [{ run: 'announce' }] : []),
+      activities: { announce: { tick: () => undefined, retry: { maximumAttempts: 2 } } },
+    },
+  });
+  const inside = { ...context, registry: createRegistry([gate]) };
+  const hook = { run: 'announce', from: 'shut', event: 'open' };
+  const file: StateFile = { machine: 'gate', state: 'open', payload: {}, hook };
+
+  test('ticks the activity, with its transition', () => {
+    expect(needsTick(file, inside)).toBe(true);
+    const activity = gate.rules!.activities.get('announce')!;
+    const planned = plan(taskOf(file, { name: 'x.state-1' }), inside);
+    expect(planned).toMatchObject({ kind: 'tick', tick: { state: 'open', hook, activity } });
+  });
+
+  test('fails it after its last attempt', () => {
+    const attempts = [attempt('failed'), { ...attempt('lost'), attempt: 2 }];
+    expect(plan(taskOf(file, { attempts }), inside)).toMatchObject({
+      outcome: { kind: 'fail', record: { code: 'attempts-exhausted' } },
+    });
+  });
+
+  test('leaves it to others when this machine has no such activity', () => {
+    const other = { ...file, hook: { ...hook, run: 'sing' } };
+    expect(plan(taskOf(other), inside)).toMatchObject({
+      kind: 'unknown',
+      refusal: {
+        machine: 'gate',
+        state: 'open',
+        reason: 'machine gate has no hook activity "sing"',
+      },
+    });
+  });
+});
+
 describe('plan of a terminal state', () => {
   const ORDERS = `
 name: orders

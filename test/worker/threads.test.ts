@@ -96,6 +96,22 @@ export default machine({ name: 'm', activities: {
 export default machine({ name: 'v', version: '${version}', activities: { v: () => done(${version}) } });`,
     ),
   ),
+  put(
+    'h.ts',
+    `import { machine, same, wait } from '${INDEX}';
+import { isMainThread } from 'node:worker_threads';
+export default machine({
+  name: 'h', version: '1', states: ['a', 'b'], events: ['go'], initial: 'a',
+  table: { a: { go: 'b' }, b: { go: same } },
+  hooks: {
+    after: ({ to }) => (to === 'b' ? [{ run: 'announce' }] : []),
+    activities: {
+      announce: ({ state, transition }) => wait({ state, transition, isMainThread }),
+      quiet: () => undefined,
+    },
+  },
+} as never);`,
+  ),
   put('c.yaml', `name: c\nstarting_state: c\nactivities: { c: { run: 'echo 7' } }\n`),
 ];
 const registry = await loadMachines(machines);
@@ -121,6 +137,14 @@ function taskOf(
     history: async () => HISTORY,
     activity: resolved.activity,
   };
+}
+
+/** The activity of a hook of machine h. */
+function hookTask(run: string): TickTask {
+  const hook = { run, from: 'a', event: 'go' };
+  const resolved = resolveState(registry, { machine: 'h', state: 'b', payload: {}, hook });
+  if (!resolved.ok || resolved.kind !== 'runnable') throw new Error(`${run} does not run`);
+  return { ...taskOf('m', 'see'), machine: 'h', state: 'b', activity: resolved.activity, hook };
 }
 
 const started: Threads[] = [];
@@ -154,6 +178,19 @@ function setUp(threads = 1, paths: readonly string[] = machines) {
   return { clock, printed, logged, pool, run, until, isIn };
 }
 const never = new AbortController().signal;
+test('a thread runs the activity of a hook', async () => {
+  const { pool } = setUp();
+  const transition = { from: 'a', event: 'go', details: null };
+  expect(await pool.execute(hookTask('announce'), never)).toEqual({
+    kind: 'answer',
+    answer: { kind: 'wait', payload: { state: 'b', transition, isMainThread: false } },
+  });
+  expect(await pool.execute(hookTask('quiet'), never)).toEqual({
+    kind: 'answer',
+    answer: { kind: 'wait' },
+  });
+});
+
 /** Now, as far as this thread alone can tell. */
 async function isOver(running: Promise<unknown>): Promise<boolean> {
   let over = false;

@@ -69,7 +69,7 @@ function readOne(file: string): Given {
   const { name, version = FIRST_VERSION } = machine;
   const [unused, ...more] = unusedStates(machine);
   if (unused !== undefined) {
-    const message = `${file}: no transition names ${[unused, ...more].join(', ')}, so no instance would ever enter them; what is stored cannot be changed`;
+    const message = `${file}: no transition names ${[unused, ...more].join(', ')}, so nothing would ever happen in them; what is stored cannot be changed`;
     throw new UserError('unused-state', message, { file, states: [unused, ...more] });
   }
   if (name.length + version.length > MAX_NAME_CHARS) {

@@ -1,7 +1,9 @@
 /** `flockwork outcome ID`: prints the outcome of an event. */
-import { eventIdProblem, parseEventName } from '../../machine/event.ts';
+import { eventIdProblem, eventKey } from '../../machine/event-id.ts';
+import { parseEventName } from '../../machine/event.ts';
 import { UserError } from '../../machine/errors.ts';
-import { listPending } from '../../volume/pending.ts';
+import { eventStatus } from '../../volume/outcomes.ts';
+import { listPending, readPending } from '../../volume/pending.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { describeOutcome, statusOfOutcome } from '../outcome-text.ts';
 import { openAll, requireVolume } from '../volume.ts';
@@ -14,30 +16,41 @@ export const outcome: Command = {
   exits: '0 Ok, 1 any other outcome, 2 wrong usage, 3 pending, 130 stopped by Ctrl-C.',
   examples: [['$0 outcome payment-991', 'of the event that was sent with this --id']],
   run: async (settings, [word = ''], io) => {
-    // Also accept the name of the event's file.
-    const id = parseEventName(word)?.id ?? word;
-    const problem = eventIdProblem(id);
-    if (problem !== undefined) throw new UserError('usage', problem);
+    const keys = keysOf(word);
     const volumes = await openAll(settings);
     for (const opened of volumes) {
       await requireVolume(opened);
-      const over = await opened.client.eventResult(id);
-      if (over !== undefined) {
+      for (const key of keys) {
+        const over = await eventStatus(opened.files, opened.layout, key);
+        if (over.kind !== 'over') continue;
         io.print(settings.json ? JSON.stringify(over.outcome) : describeOutcome(over.outcome));
         return statusOfOutcome(over.outcome);
       }
     }
     for (const { files, layout } of volumes) {
       const pending = [...(await listPending(files, layout)).values()].flat();
-      const event = pending.find((one) => one.id === id);
+      const event = pending.find(({ key }) => keys.includes(key));
       if (event === undefined) continue;
       const { to, time, isDelayed } = event;
+      // The word may be the name of the event's file.
+      const id = (await readPending(files, layout, event))?.id ?? word;
       const when = isDelayed ? `due at ${time}` : `sent at ${time}`;
       const text = `${id} is on its way to ${to}, ${when}`;
       io.print(settings.json ? JSON.stringify({ id, to, time, isDelayed, outcome: null }) : text);
       return EXIT.incomplete;
     }
     const where = volumes.map(({ layout }) => layout.root).join(', ');
-    throw new UserError('no-event', `there is no event ${id} in ${where}`, { id });
+    throw new UserError('no-event', `there is no event ${word} in ${where}`, { id: word });
   },
 };
+
+/** The keys that a word can mean: of an id, or of the name of an event's file. */
+function keysOf(word: string): readonly string[] {
+  const problem = eventIdProblem(word);
+  const named = parseEventName(word)?.key;
+  if (problem !== undefined && named === undefined) throw new UserError('usage', problem);
+  return [
+    ...(problem === undefined ? [eventKey(word)] : []),
+    ...(named === undefined ? [] : [named]),
+  ];
+}

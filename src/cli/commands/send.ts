@@ -8,6 +8,7 @@ import type { ClientApi } from '../../engine/engine.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import { parseJsonOption } from '../json-option.ts';
+import { quoted } from '../flags.ts';
 import { describeOutcome, statusOfOutcome } from '../outcome-text.ts';
 import { realClock } from '../../api/node-ports.ts';
 import { openOnly } from '../volume.ts';
@@ -51,7 +52,7 @@ export const send: Command = {
     const [sent] = await client.send([{ to: instance, id, file }]);
     if (sent!.kind === 'over') return tell(settings, io, sent!.outcome);
     if (!settings.wait) {
-      const text = `sent ${id}; flockwork outcome ${id} prints the outcome`;
+      const text = `sent ${id}; ${lookAt(id)} prints the outcome`;
       io.print(settings.json ? JSON.stringify({ id, sent: sent!.name }) : text);
       return EXIT.done;
     }
@@ -62,7 +63,7 @@ export const send: Command = {
         ? 'yet'
         : `within ${formatDuration(settings.timeout)}`;
     io.say(
-      `${id} was sent and remains pending, but has no outcome ${since}; try flockwork outcome ${id} later`,
+      `${id} was sent and remains pending, but has no outcome ${since}; try ${lookAt(id)} later`,
     );
     return EXIT.incomplete;
   },
@@ -78,6 +79,10 @@ function wordsOf(words: readonly string[]): [instance: string, event: string] {
   if (problem !== undefined)
     throw new UserError('usage', `"${instance}" is not a valid instance: ${problem}`);
   return [name, event];
+}
+
+function lookAt(id: string): string {
+  return `flockwork outcome ${id.startsWith('-') ? '-- ' : ''}${quoted(id)}`;
 }
 
 async function waitFor(

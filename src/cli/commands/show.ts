@@ -123,7 +123,7 @@ function describeChain(chain: readonly ShownStep[]): string[] {
     step.worker ?? '',
     step.started === undefined ? '' : clockTime(step.started),
     step.duration === undefined ? '' : formatDuration(step.duration),
-    step.state ?? '',
+    [step.state ?? '', ...(step.hook === undefined ? [] : [`(hook ${step.hook})`])].join(' '),
     JSON.stringify(step.payload) ?? '',
   ]);
   const parts = [table(['step', 'is', 'worker', 'started', 'took', 'state', 'payload'], rows)];

@@ -256,7 +256,7 @@ describe('send', () => {
       ].map(([ms, id, to]) => ({
         time: new Date(start + Number(ms)).toISOString(),
         isDelayed: false,
-        id,
+        key: id,
         to,
       })),
     );
