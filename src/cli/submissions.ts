@@ -1,9 +1,10 @@
 /** Submits the candidates of `submit` and `up` to a volume. */
+import { randomUUID } from 'node:crypto';
 import { setImmediate as breathe } from 'node:timers/promises';
-import type { ClientApi, SubmitResult } from '../engine/engine.ts';
+import type { SubmitResult } from '../engine/engine.ts';
 import { problemsOf, type Candidate } from '../engine/validate.ts';
 import { UserError } from '../machine/errors.ts';
-import { outcomeOfExisting } from '../volume/submit.ts';
+import { outcomeOfExisting, submitStates } from '../volume/submit.ts';
 import type { Io } from './command.ts';
 import { openExisting, type OpenedVolume } from './volume.ts';
 
@@ -12,11 +13,7 @@ export interface SubmitOptions {
   readonly dryRun?: boolean;
 }
 
-/** Candidates of one call. */
-const BATCH_SIZE = 5000;
-/** Calls that are under way at a time: one is written while another is synced. */
-const CONCURRENT_BATCHES = 2;
-/** Candidates between two checks for signals of a dry run. */
+/** Candidates between two checks for signals of a dry run; fewer show no progress. */
 const CANDIDATES_PER_TURN = 1000;
 
 /**
@@ -37,47 +34,27 @@ export async function submitAll(
   }
   const opened = await openExisting(directory);
   if (dryRun) return submitNone(opened, candidates, stop);
-  const outcomes = new Map<string, SubmitResult>();
-  const all = candidates.length.toLocaleString('en');
-  let next = 0;
-  const submitBatches = async (): Promise<void> => {
-    while (next < candidates.length && !stop.aborted) {
-      const batch = candidates.slice(next, next + BATCH_SIZE);
-      next += BATCH_SIZE;
-      await submitBatch(opened.client, batch, outcomes, stop);
-      draw?.(`${outcomes.size.toLocaleString('en')} of ${all}`);
-    }
-  };
-  await Promise.all(Array.from({ length: CONCURRENT_BATCHES }, submitBatches));
-  draw?.('');
-  return inOrder(candidates, outcomes);
-}
-
-/** Adds the outcomes; none after `stop`, though some may be submitted. */
-async function submitBatch(
-  client: ClientApi,
-  batch: readonly Candidate[],
-  outcomes: Map<string, SubmitResult>,
-  stop: AbortSignal,
-): Promise<void> {
-  try {
-    const results = await client.submit(batch, stop);
-    for (const [index, { name }] of batch.entries()) outcomes.set(name, results[index]!);
-  } catch (error) {
-    if (!stop.aborted || error instanceof UserError) throw error;
+  const [only] = candidates;
+  if (only === undefined || stop.aborted) return new Map();
+  const { files, layout, client } = opened;
+  if (candidates.length === 1) {
+    const [outcome] = await client.submit([only]);
+    return new Map([[only.name, outcome!]]);
   }
-}
-
-function inOrder(
-  candidates: readonly Candidate[],
-  outcomes: ReadonlyMap<string, SubmitResult>,
-): Map<string, SubmitResult> {
-  return new Map(
-    candidates.flatMap(({ name }) => {
-      const outcome = outcomes.get(name);
-      return outcome === undefined ? [] : [[name, outcome]];
-    }),
-  );
+  const all = candidates.length.toLocaleString('en');
+  // As the contract does it, but with progress, and the outcomes of those that were tried before a signal.
+  const outcomes = await submitStates(files, layout, candidates, {
+    unique: randomUUID(),
+    stop,
+    breathe: async (count) => {
+      draw?.(`${count.toLocaleString('en')} of ${all}`);
+      await breathe();
+    },
+  });
+  if (candidates.length >= CANDIDATES_PER_TURN) draw?.('');
+  // A power cut must not undo a submission that was reported.
+  await files.sync(layout.root);
+  return outcomes;
 }
 
 /** The outcomes without the submission. */

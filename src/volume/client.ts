@@ -127,7 +127,11 @@ async function submit(
     await files.sync(layout.root);
     return [submitted];
   }
-  const results = await submitStates(files, layout, states, { unique, stop: signal, breathe });
+  const results = await submitStates(files, layout, states, {
+    unique,
+    stop: signal,
+    breathe: () => breathe(),
+  });
   // A power cut must not undo a submission that was reported.
   await files.sync(layout.root);
   signal.throwIfAborted();

@@ -37,8 +37,8 @@ export interface Batch {
   /** Part of the names of this submission's temporary files. */
   readonly unique: string;
   readonly stop: AbortSignal;
-  /** Called now and then: yields. */
-  readonly breathe: () => Promise<unknown>;
+  /** Called now and then: yields; `count`: how many submissions have their outcome. */
+  readonly breathe: (count: number) => Promise<unknown>;
 }
 
 /** Files that are staged, synced and published together. */
@@ -151,7 +151,7 @@ class BatchSubmitter {
 
   async #mayGoOn(): Promise<boolean> {
     this.#steps += 1;
-    if (this.#steps % STEPS_PER_BREATH === 0) await this.#batch.breathe();
+    if (this.#steps % STEPS_PER_BREATH === 0) await this.#batch.breathe(this.outcomes.size);
     return !this.#batch.stop.aborted;
   }
 }
