@@ -19,8 +19,9 @@ import { watched } from './watched-session.ts';
 import { inject } from './nemesis.ts';
 import { treeMachine } from './fork-workload.ts';
 import { isExpectedEnd, judgeRun, type Injection, type RunOutcome } from './outcome.ts';
-import { MOUNT, type Exit } from './process-options.ts';
-import { type SimProcess } from './process.ts';
+import type { Exit } from './host-process.ts';
+import { MOUNT, type ProcessOptions } from './process-options.ts';
+import { SimProcess } from './process.ts';
 import type { ScheduledFault, Scenario } from './scenario.ts';
 import { User } from './user.ts';
 import type { SimulatedWorld } from './world.ts';
@@ -59,7 +60,7 @@ class Simulation implements SimulatedWorld {
   readonly #prng: Prng;
   readonly #hints: Prng;
   readonly #user: User;
-  readonly #fleet: Fleet;
+  readonly #fleet: Fleet<ProcessOptions, SimProcess>;
   readonly #faults: FaultSource;
   readonly #counts: Record<string, number> = {};
   readonly #injected: Injection[] = [];
@@ -100,8 +101,9 @@ class Simulation implements SimulatedWorld {
       },
       { maxLinks, protectsLinks },
     );
-    this.#fleet = new Fleet(this, this.#prng, scenario, {
-      faults: (...call) => this.#fault(...call),
+    const faults: FaultSource = (...call) => this.#fault(...call);
+    this.#fleet = new Fleet(this, this.#prng, scenario.hosts, {
+      make: (name, clock, process) => new SimProcess(this, name, clock, faults, process),
       registry: (host) => this.#registry(host),
       onTickFault: (kind, act) => this.#onTickFault(kind, act),
       onEnded: (process, exit) => this.#ended(process, exit),
@@ -118,7 +120,8 @@ class Simulation implements SimulatedWorld {
       timeout: chainTimeout(this.#cycle, lease),
       hangs: (scenario.tickFaults.hangs ?? 0) > 0,
       registry: this.#registry({ kill: () => undefined, block: () => undefined }),
-      owner: (session) => this.#fleet.owner(session),
+      owner: (session) =>
+        [...this.#fleet.processes].find((one) => one.session?.token.session === session),
     });
     this.#user = new User({
       disk: this.disk,
