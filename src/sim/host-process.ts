@@ -2,8 +2,12 @@
  * The part of a simulated worker process that is the same on every engine: it can be suspended and continued, blocked by a
  * tick, and killed at any moment; its timers and replies arrive when its code can run.
  */
-import type { Clock } from '../engine/ports.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Clock, Log } from '../engine/ports.ts';
 import type { Registry } from '../machine/registry.ts';
+import { ConcurrencyLimit } from '../worker/concurrency-limit.ts';
+import { createExecute } from '../worker/executor.ts';
+import { Worker } from '../worker/worker.ts';
 import type { HostClock } from './host-clock.ts';
 import { Prng } from './prng.ts';
 
@@ -22,6 +26,10 @@ export interface HostProcessOptions {
   readonly worker: string;
   /** Milliseconds. */
   readonly lease: number;
+  readonly concurrency: number;
+  readonly capacity: number;
+  /** It goes on when nothing is left to do. */
+  readonly watch: boolean;
 }
 
 /** How a process ended. */
@@ -79,6 +87,33 @@ export abstract class HostProcess<Options extends HostProcessOptions = HostProce
       (exit) => this.#end(exit),
       (error: unknown) => this.#end({ kind: 'refused', error }),
     );
+  }
+
+  /** Runs the real worker on this engine until it ends. `onTick`: a tick of the state `name` begins. */
+  protected async work(
+    engine: Pick<Engine, 'id' | 'configurations' | 'join'>,
+    registry: Registry,
+    { clock, log, onTick }: { clock: Clock; log: Log; onTick: (name: string) => void },
+  ): Promise<Exit> {
+    const { worker: name, lease, concurrency, capacity, watch: stays } = this.options;
+    const execute = createExecute({ clock, log, print: () => undefined, pauseScale: 1 });
+    const worker = new Worker(
+      engine,
+      {
+        clock,
+        random: () => this.prng.next(),
+        execute: (task, signal) => {
+          onTick(task.name);
+          return execute(task, signal);
+        },
+        log,
+        slots: new ConcurrencyLimit(concurrency),
+        machines: () => registry,
+      },
+      { name, concurrency, capacity, stays, trustsStored: false, drainMs: 4 * lease },
+    );
+    const { end } = await worker.run(this.stop.signal);
+    return { kind: 'finished', end };
   }
 
   get isAlive(): boolean {

@@ -9,11 +9,8 @@ export const MOUNT = '/volume';
 
 export interface ProcessOptions extends HostProcessOptions {
   readonly phases: PhaseLengths;
-  readonly concurrency: number;
-  readonly capacity: number;
   readonly assign: 'slices' | 'zip';
   readonly follow: boolean;
-  readonly watch: boolean;
   readonly eager: boolean;
   /** Undefined: its first claim waits for no other worker. */
   readonly gathering?: GatheringOptions;

@@ -10,9 +10,6 @@ import { Pulse, silenceSince, type HostMoment } from '../volume/pulse.ts';
 import { openSession, type DirectoryOperations } from '../volume/directory-operations.ts';
 import type { VolumeOperations } from '../volume/operations.ts';
 import type { WorkerInfo } from '../engine/session.ts';
-import { createExecute } from '../worker/executor.ts';
-import { ConcurrencyLimit } from '../worker/concurrency-limit.ts';
-import { Worker } from '../worker/worker.ts';
 import { VolumeSession } from '../volume/session.ts';
 import type { Watch } from '../volume/cycle-loop.ts';
 import { volumeConfigurations } from '../volume/client.ts';
@@ -84,7 +81,6 @@ export class SimProcess extends HostProcess<ProcessOptions> {
     const random = (): number => this.prng.next();
     const ports = { files, clock, random, startHeartbeat: this.#heartbeat };
     const log = traceLog((text) => this.#world.trace(this.name, text));
-    const execute = createExecute({ clock, log, print: () => undefined, pauseScale: 1 });
     const { concurrency, capacity, freshListings } = options;
     const openOperations = async (info: WorkerInfo): Promise<VolumeOperations> => {
       this.session = await openSession(ports, {
@@ -118,30 +114,11 @@ export class SimProcess extends HostProcess<ProcessOptions> {
           { gathering: { expect: undefined, quietMs: 0 }, ...options },
         ),
     };
-    const worker = new Worker(
-      engine,
-      {
-        clock,
-        random,
-        execute: (task, signal) => {
-          this.#world.ticked(this, task.name);
-          return execute(task, signal);
-        },
-        log,
-        slots: new ConcurrencyLimit(concurrency),
-        machines: () => registry,
-      },
-      {
-        name: options.worker,
-        concurrency,
-        capacity,
-        stays: options.watch,
-        trustsStored: false,
-        drainMs: 4 * options.lease,
-      },
-    );
-    const { end } = await worker.run(this.stop.signal);
-    return { kind: 'finished', end };
+    return this.work(engine, registry, {
+      clock,
+      log,
+      onTick: (name) => this.#world.ticked(this, name),
+    });
   }
 
   override resume(): void {

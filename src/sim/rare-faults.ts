@@ -6,7 +6,8 @@ import type { ArchiveRules } from '../volume/archivable.ts';
 import { Prng } from './prng.ts';
 import { MOUNT } from './process-options.ts';
 import type { ScheduledFault, Scenario } from './scenario.ts';
-import { drawTree } from './fork-workload.ts';
+import { drawEvents } from './event-workload.ts';
+import { drawTrees } from './fork-workload.ts';
 
 const ARCHIVE_PROBABILITY = 0.5;
 
@@ -15,7 +16,8 @@ export function withRareFaults(scenario: Scenario, cycle: number): Scenario {
   const failing = withFailures(withRepeats(scenario), prng('failures'));
   const dark = withBlackouts(failing, prng('blackouts'));
   const late = withLateStates(withStaleDone(dark, prng('veil')), prng('late'), cycle);
-  const moved = withTrees(withEvents(late, prng('events')), prng('trees'));
+  const lit = withAll(late, drawEvents(prng('events'), late));
+  const moved = withAll(lit, drawTrees(prng('trees'), lit));
   const dropped = withDropped(withStaleEvents(moved, prng('mislaid')), prng('dropped'), cycle);
   const slept = withSleep(withLitter(dropped, prng('litter')), prng('sleep'));
   return withLastMinute(withArchive(slept, prng('archive'), cycle), prng('last minute'));
@@ -23,6 +25,10 @@ export function withRareFaults(scenario: Scenario, cycle: number): Scenario {
 
 export const inOrder = (scheduled: readonly ScheduledFault[]): ScheduledFault[] =>
   scheduled.toSorted((a, b) => a.at - b.at);
+
+function withAll(scenario: Scenario, more: readonly ScheduledFault[]): Scenario {
+  return { ...scenario, scheduled: inOrder([...scenario.scheduled, ...more]) };
+}
 
 function withRepeats(scenario: Scenario): Scenario {
   const repeats = scenario.rates.duplicate !== undefined;
@@ -136,34 +142,6 @@ function withLateStates(scenario: Scenario, prng: Prng, cycle: number): Scenario
   return { ...scenario, scheduled: inOrder([...scheduled, ...comers, stop]) };
 }
 
-/** Instances moved by events, and their events: some sent twice, some to a missing instance. */
-function withEvents(scenario: Scenario, prng: Prng): Scenario {
-  if (!prng.chance(0.4)) return scenario;
-  const { calm, safety, scheduled } = scenario;
-  const lamps = Array.from({ length: prng.whole(1, 3) }, (_, index) => `lamp${index}`);
-  const at = (latest: number): number => (calm ? 0 : prng.between(0, latest) * safety);
-  const begun = lamps.map((name): ScheduledFault => ({
-    id: `lamp ${name}`,
-    at: at(0.3),
-    kind: 'lamp',
-    name,
-  }));
-  const sent = Array.from({ length: prng.whole(1, 12) }, (_, index) => {
-    const to = prng.pick([...lamps, ...lamps, ...lamps, 'nobody']);
-    const event = prng.pick(['press', 'press', 'press', 'press', 'expire', 'burn out', 'rubbish']);
-    return { kind: 'send', to, event, eventId: `event-${index}`, hops: prng.whole(0, 3) } as const;
-  });
-  const again = sent
-    .filter(() => !calm && prng.chance(0.3))
-    .map((one) => (prng.chance(0.3) ? { ...one, to: prng.pick(lamps) } : one));
-  const sends = [...sent, ...again].map((one, index): ScheduledFault => ({
-    ...one,
-    id: `send ${index}`,
-    at: at(0.9),
-  }));
-  return { ...scenario, scheduled: inOrder([...scheduled, ...begun, ...sends]) };
-}
-
 /**
  * A cache of the entries of `events/` alone, and crashes right after an event was assigned to a state: the next
  * worker may not see the event, and commit the state without it.
@@ -191,17 +169,6 @@ function withStaleEvents(scenario: Scenario, prng: Prng): Scenario {
     limits: { ...limits, cached: `${MOUNT}/events/` },
     scheduled: inOrder([...scheduled, ...mislaid.flat()]),
   };
-}
-
-/** Instances that fork. */
-function withTrees(scenario: Scenario, prng: Prng): Scenario {
-  if (!prng.chance(0.35)) return scenario;
-  const { calm, safety, scheduled } = scenario;
-  const trees = Array.from({ length: prng.whole(1, 2) }, (_, index): ScheduledFault => {
-    const at = calm ? 0 : prng.between(0, 0.5) * safety;
-    return { id: `tree ${index}`, at, kind: 'tree', name: `tree${index}`, tree: drawTree(prng) };
-  });
-  return { ...scenario, scheduled: inOrder([...scheduled, ...trees]) };
 }
 
 /** Dropped event files: whole, slow, truncated, twice; with crashes or a power cut when one is imported. */
