@@ -1,19 +1,19 @@
 /** Loads a user's own machines and state files for `simulate`. */
 import { UserError } from '../machine/errors.ts';
-import type { RunOptions } from '../sim/simulation.ts';
+import type { OwnWork } from '../sim/own-work.ts';
 import { problemsOf } from '../engine/validate.ts';
 import { readCandidates } from './read-state-files.ts';
 import { loadMachines } from './machines.ts';
 
 /**
- * Empty without paths and machines: the simulator uses its own. Throws `usage` for machines without state files,
+ * Undefined without paths and machines: the simulator uses its own. Throws `usage` for machines without state files,
  * `not-simulated` for commands, which do not run in virtual time, and `bad-state`.
  */
 export async function loadOwn(
   machines: readonly string[],
   paths: readonly string[],
-): Promise<Pick<RunOptions, 'registry' | 'stateFiles'>> {
-  if (paths.length === 0 && machines.length === 0) return {};
+): Promise<OwnWork | undefined> {
+  if (paths.length === 0 && machines.length === 0) return undefined;
   if (paths.length === 0) {
     throw new UserError(
       'usage',

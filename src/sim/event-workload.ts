@@ -2,7 +2,9 @@
 import { formatEvent } from '../machine/event.ts';
 import type { Machine } from '../machine/definition.ts';
 import { machine } from '../machine/machine.ts';
-import { same } from '../machine/table.ts';
+import type { CommitRecord } from '../machine/record.ts';
+import type { StateFile } from '../machine/state-file.ts';
+import { choose, same } from '../machine/table.ts';
 import type { Prng } from './prng.ts';
 import type { ScheduledFault, Scenario } from './scenario.ts';
 
@@ -45,6 +47,46 @@ export function lampMachine(cycle: number): Machine {
       },
     },
   });
+}
+
+const EYE = 'eye';
+/** The instance that eyes observe. */
+export const LAMP_SEEN: string = `${LAMP}0`;
+
+/** The state file of a new eye. */
+export const EYE_STATE: string = `${JSON.stringify({ state: EYE })}\n`;
+
+/** Opens at a look if the lamp is lit. */
+export function eyeMachine(): Machine {
+  return machine({
+    name: EYE,
+    states: ['shut', 'open'],
+    events: ['look', 'blink'],
+    initial: 'shut',
+    sensors: [LAMP_SEEN],
+    table: {
+      shut: {
+        look: choose('light', ['open', same], ({ sensor }) =>
+          sensor(LAMP_SEEN)?.state === 'lit' ? 'open' : same,
+        ),
+        blink: same,
+      },
+      open: { look: same, blink: 'shut' },
+    },
+  });
+}
+
+/** An eye's commit that does not fit the lamp, which has not moved since the eye observed it. */
+export function wrongSight(
+  record: CommitRecord | undefined,
+  lamp: StateFile | undefined,
+): string | undefined {
+  const [look, ...more] = record?.events ?? [];
+  if (look?.event !== 'look' || look.from !== 'shut' || more.length > 0) return undefined;
+  const isLit = lamp?.state === 'lit';
+  return isLit === (look.to === 'open')
+    ? undefined
+    : `expected ${record!.state} to see a lamp in ${lamp?.state}, got ${look.to ?? look.outcome}`;
 }
 
 /** Instances moved by events, and their events: some sent twice, some to a missing instance. */

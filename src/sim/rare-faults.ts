@@ -23,8 +23,9 @@ export function withRareFaults(scenario: Scenario, cycle: number): Scenario {
   return withLastMinute(withArchive(slept, prng('archive'), cycle), prng('last minute'));
 }
 
-export const inOrder = (scheduled: readonly ScheduledFault[]): ScheduledFault[] =>
-  scheduled.toSorted((a, b) => a.at - b.at);
+export const inOrder = <Fault extends { readonly at: number }>(
+  scheduled: readonly Fault[],
+): Fault[] => scheduled.toSorted((a, b) => a.at - b.at);
 
 function withAll(scenario: Scenario, more: readonly ScheduledFault[]): Scenario {
   return { ...scenario, scheduled: inOrder([...scenario.scheduled, ...more]) };

@@ -97,9 +97,9 @@ export interface Wishes {
   readonly minutes?: number;
 }
 
-const CALM_PROBABILITY = 0.08;
+export const CALM_PROBABILITY = 0.08;
 const HOUR_MS = 3_600_000;
-const START_MS = 1_700_000_000_000;
+export const START_MS = 1_700_000_000_000;
 
 export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
   const prng = new Prng(`${seed}/scenario`);
@@ -218,7 +218,7 @@ function drawClock(prng: Prng, calm: boolean, isOwn: boolean): ClockTraits {
   };
 }
 
-function drawInstances(prng: Prng, states: number): Instance[] {
+export function drawInstances(prng: Prng, states: number): Instance[] {
   const instances: Instance[] = [];
   for (let left = states; left > 0;) {
     const steps = Math.min(left, prng.pick([1, 1, 1, 2, 3, 5]));
@@ -228,7 +228,7 @@ function drawInstances(prng: Prng, states: number): Instance[] {
   return instances;
 }
 
-function drawTickFaults(prng: Prng): TickFaults {
+export function drawTickFaults(prng: Prng): TickFaults {
   const rate = (): number => (prng.chance(0.35) ? prng.scale(0.05, 0.5) : 0);
   return { throws: rate(), hangs: rate(), rubbish: rate(), blocks: rate(), kills: rate() };
 }

@@ -3,6 +3,7 @@
  * faults stop, and *liveness*: a surviving core must finish.
  */
 import { basename, dirname } from 'node:path/posix';
+import { formatEvent } from '../machine/event.ts';
 import { createRegistry, type Registry } from '../machine/registry.ts';
 import { cycleLength } from '../volume/phases/cycle.ts';
 import type { VolumeOperations } from '../volume/operations.ts';
@@ -20,29 +21,26 @@ import { inject } from './nemesis.ts';
 import { treeMachine } from './fork-workload.ts';
 import { isExpectedEnd, judgeRun, type Injection, type RunOutcome } from './outcome.ts';
 import type { Exit } from './host-process.ts';
+import type { OwnWork } from './own-work.ts';
 import { MOUNT, type ProcessOptions } from './process-options.ts';
 import { SimProcess } from './process.ts';
+import { RunRecord, TICK_FAULTS, type RecordOptions } from './run-record.ts';
 import type { ScheduledFault, Scenario } from './scenario.ts';
 import { User } from './user.ts';
 import type { SimulatedWorld } from './world.ts';
 
-export interface RunOptions {
-  /** Ids of the only faults to inject. Undefined: all. */
-  readonly only?: ReadonlySet<string>;
+export interface RunOptions extends RecordOptions {
   /** Replaces the random source: for tests that fail given operations. */
   readonly faults?: FaultSource;
-  readonly trace?: (line: string) => void;
-  /** A user's machines, instead of the simulator's own. */
-  readonly registry?: Registry;
-  /** Their state files, by name. */
-  readonly stateFiles?: ReadonlyMap<string, string>;
+  /** Replaces the simulator's own machines and instances. */
+  readonly own?: OwnWork;
 }
 
 /** Liveness: all must be done this many leases plus cycles after the last fault. */
 const LIVENESS_LEASES = 30;
 const LIVENESS_CYCLES = 150;
-/** The id of all tick faults together. */
-export const TICK_FAULTS = 'tick faults';
+/** Of the time with faults: when a user's last event is sent. */
+const LAST_EVENT = 0.9;
 /** Of a file event to arrive. */
 const HINT_PROBABILITY = 0.7;
 
@@ -62,8 +60,7 @@ class Simulation implements SimulatedWorld {
   readonly #user: User;
   readonly #fleet: Fleet<ProcessOptions, SimProcess>;
   readonly #faults: FaultSource;
-  readonly #counts: Record<string, number> = {};
-  readonly #injected: Injection[] = [];
+  readonly #record: RunRecord;
   /** State files that must exist in the end. */
   readonly #expected: string[] = [];
   readonly #cycle: number;
@@ -72,8 +69,6 @@ class Simulation implements SimulatedWorld {
   #powers = 0;
   #healing = false;
   #healedAt = 0;
-  #operations = 0;
-  #ticks = 0;
   #crash: unknown;
 
   constructor(scenario: Scenario, options: RunOptions) {
@@ -83,6 +78,7 @@ class Simulation implements SimulatedWorld {
     this.#queue = new EventQueue(scenario.start);
     this.#prng = new Prng(`${this.seed}/world`);
     this.#hints = new Prng(`${this.seed}/hints`);
+    this.#record = new RunRecord(options, () => this.now() - scenario.start);
     const { phases, lease, maxLinks, protectsLinks } = scenario.hosts[0]!.options;
     this.#cycle = cycleLength(phases);
     this.#lease = lease;
@@ -114,7 +110,7 @@ class Simulation implements SimulatedWorld {
       phases,
       lease,
       calm: scenario.calm,
-      ticks: options.registry === undefined ? ticksAllowed(scenario) : Number.POSITIVE_INFINITY,
+      ticks: options.own === undefined ? ticksAllowed(scenario) : Number.POSITIVE_INFINITY,
       cache,
       archiveAge: ageTold(scenario),
       timeout: chainTimeout(this.#cycle, lease),
@@ -153,20 +149,15 @@ class Simulation implements SimulatedWorld {
   }
 
   trace(who: string, text: () => string): void {
-    const { trace } = this.#options;
-    if (trace === undefined) return;
-    const seconds = ((this.now() - this.#scenario.start) / 1000).toFixed(4);
-    trace(`${seconds.padStart(10)}  ${who.padEnd(6)} ${text()}`);
+    this.#record.trace(who, text);
   }
 
   injected(injection: Injection): void {
-    const { kind } = injection;
-    this.#counts[kind] = (this.#counts[kind] ?? 0) + 1;
-    this.#injected.push(injection);
+    this.#record.injected(injection);
   }
 
   asked(process: SimProcess, method: Method, path: string): void {
-    this.#operations += 1;
+    this.#record.operations += 1;
     this.#oracle.asked(process, method, path);
   }
 
@@ -175,7 +166,7 @@ class Simulation implements SimulatedWorld {
   }
 
   ticked(_process: SimProcess, state: string): void {
-    this.#ticks += 1;
+    this.#record.ticks += 1;
     this.#oracle.ticked(state);
   }
 
@@ -194,7 +185,7 @@ class Simulation implements SimulatedWorld {
         this.#fleet.startSoon(host, this.#prng.between(0, this.#cycle));
       }
       for (const fault of scenario.scheduled) {
-        if (!this.#isAllowed(fault.id) || !this.#isKnown(fault)) continue;
+        if (!this.#record.isAllowed(fault.id) || !this.#isKnown(fault)) continue;
         this.at(scenario.start + fault.at, () => this.#inject(fault));
       }
       await this.#queue.run(() => this.#isBad, scenario.start + scenario.safety);
@@ -218,7 +209,14 @@ class Simulation implements SimulatedWorld {
     const own = this.#scenario.instances.map(
       ({ name, steps }) => [`${name}.state`, chainState(steps)] as const,
     );
-    for (const [name, content] of this.#options.stateFiles ?? own) this.#user.submit(name, content);
+    for (const [name, content] of this.#options.own?.stateFiles ?? own)
+      this.#user.submit(name, content);
+    const { start, safety } = this.#scenario;
+    const times = new Prng(`${this.seed}/own events`);
+    for (const { to, id, ...event } of this.#options.own?.events ?? []) {
+      const at = start + times.between(0, LAST_EVENT) * safety;
+      this.at(at, () => this.#user.send(to, id, formatEvent(event)));
+    }
   }
 
   /** File events are hints: some are lost. */
@@ -234,21 +232,21 @@ class Simulation implements SimulatedWorld {
       tickFaults: this.#scenario.tickFaults,
       cycle: this.#cycle,
       lease: this.#lease,
-      mayMisbehave: () => !this.#healing && this.#isAllowed(TICK_FAULTS),
+      mayMisbehave: () => !this.#healing && this.#record.isAllowed(TICK_FAULTS),
       joined: (instance: string, outputs: object) => this.#oracle.joined(instance, { ...outputs }),
     };
     const machines = [chainMachine(options, host), lampMachine(this.#cycle)];
-    return this.#options.registry ?? createRegistry([...machines, treeMachine(options, host)]);
+    return this.#options.own?.registry ?? createRegistry([...machines, treeMachine(options, host)]);
   }
 
   #onTickFault(kind: string, act: () => void): void {
-    this.#counts[kind] = (this.#counts[kind] ?? 0) + 1;
+    this.#record.count(kind);
     act();
   }
 
   #fault(...[process, call, ...what]: Parameters<FaultSource>): ReturnType<FaultSource> {
     const fault = this.#faults(process, call, ...what);
-    if (fault === undefined || !this.#isAllowed(`${process}#${call}`)) return undefined;
+    if (fault === undefined || !this.#record.isAllowed(`${process}#${call}`)) return undefined;
     // Caches remain, unless they are older than a lease: with these, liveness cannot hold.
     const remains = fault.kind === 'stale' && !this.#isTooStale;
     return this.#healing && !remains ? undefined : fault;
@@ -256,11 +254,7 @@ class Simulation implements SimulatedWorld {
 
   /** A user's machines have no lamps and no trees. */
   #isKnown({ kind }: ScheduledFault): boolean {
-    return this.#options.registry === undefined || !['lamp', 'send', 'drop', 'tree'].includes(kind);
-  }
-
-  #isAllowed(id: string): boolean {
-    return this.#options.only?.has(id) ?? true;
+    return this.#options.own === undefined || !['lamp', 'send', 'drop', 'tree'].includes(kind);
   }
 
   #ended(process: SimProcess, exit: Exit): void {
@@ -372,17 +366,18 @@ class Simulation implements SimulatedWorld {
 
   #outcome(): RunOutcome {
     const { violation, commits } = this.#oracle;
+    const { operations, ticks, counts, injections } = this.#record;
     return {
       seed: this.seed,
       ...judgeRun(this.#crash, violation),
       time: this.now() - this.#scenario.start,
       events: this.#queue.events,
-      operations: this.#operations,
+      operations,
       states: this.disk.list(MOUNT).length,
       commits,
-      ticks: this.#ticks,
-      faults: this.#counts,
-      injected: this.#injected,
+      ticks,
+      faults: counts,
+      injected: injections,
     };
   }
 }

@@ -40,6 +40,11 @@ export class StepChecker {
     return times > ticks ? `expected at most ${ticks} ticks of ${name}, got ${times}` : undefined;
   }
 
+  /** A tick of it was cancelled: that is no attempt. */
+  released(name: string): void {
+    this.#ticks.set(name, (this.#ticks.get(name) ?? 0) - 1);
+  }
+
   /** A user made it available again. */
   retried(name: string): void {
     this.#ticks.delete(name);

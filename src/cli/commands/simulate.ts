@@ -1,4 +1,4 @@
-/** `flockwork simulate`: runs the real workers in virtual time, on a volume with injected faults. */
+/** `flockwork simulate`: runs the real workers in virtual time, on an engine with injected faults. */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -6,9 +6,10 @@ import { Worker } from 'node:worker_threads';
 import { UserError } from '../../machine/errors.ts';
 import { addTotals, noTotals, type Totals } from '../../sim/campaign.ts';
 import type { RunOutcome } from '../../sim/outcome.ts';
-import { drawScenario, type Scenario, type Wishes } from '../../sim/scenario.ts';
+import type { RecordOptions } from '../../sim/run-record.ts';
+import { runSeed, type SeedWork } from '../../sim/run-seed.ts';
+import type { Wishes } from '../../sim/scenario.ts';
 import { shrink } from '../../sim/shrink.ts';
-import { simulate, type RunOptions } from '../../sim/simulation.ts';
 import { EXIT, FOUND, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import type { SimulationReport, SimulationTask } from '../simulate-thread.ts';
@@ -24,6 +25,7 @@ export const simulation: Command = {
   describe: 'Run workers in virtual time, with crashes, lost replies, stale caches and power cuts',
   positional: { name: 'paths', describe: 'State files to run, with --machines', many: true },
   options: [
+    'engine',
     'seed',
     'base',
     'seeds',
@@ -53,14 +55,16 @@ export const simulation: Command = {
     ['$0 simulate --seeds 10000', 'ten thousand runs, all of them new'],
     ['$0 simulate --seed 4711 --trace run.log', 'one run again, with a trace of its events'],
     ['$0 simulate --seed 4711 --shrink', 'the fewest faults that still make it fail'],
+    ['$0 simulate --engine memory', 'workers on the engine in memory'],
     ['$0 simulate states/ --machines ./machines --seeds 500', 'your own machines'],
   ],
   run: async (settings, paths, io) => {
     const own = await loadOwn(settings.machines, paths);
-    if (settings.seed !== undefined) return replay(settings.seed, settings, own, io);
+    const work = { engine: settings.engine, wishes: wishesOf(settings), ...(own && { own }) };
+    if (settings.seed !== undefined) return replay(settings.seed, work, settings, io);
     const found = await campaign(settings, paths, io);
     if (found === undefined) return EXIT.done;
-    return settings.shrink ? replay(found.seed, settings, own, io) : exitOf(found);
+    return settings.shrink ? replay(found.seed, work, settings, io) : exitOf(found);
   },
 };
 
@@ -75,12 +79,12 @@ function wishesOf({ workers, states, minutes }: Settings): Wishes {
 }
 
 /** Runs one seed; with `--shrink`, shrinks it if it fails. */
-async function replay(seed: string, settings: Settings, own: RunOptions, io: Io): Promise<number> {
-  const scenario = drawScenario(seed, wishesOf(settings));
-  let outcome = await simulate(scenario, own);
+async function replay(seed: string, work: SeedWork, settings: Settings, io: Io): Promise<number> {
+  const run = (options?: RecordOptions): Promise<RunOutcome> => runSeed(seed, work, options);
+  let outcome = await run();
   let only: ReadonlySet<string> | undefined;
   if (settings.shrink && outcome.verdict !== 'ok') {
-    const shrunk = await shrink(scenario, outcome, own, (left) =>
+    const shrunk = await shrink(run, outcome, (left) =>
       io.draw?.(`shrinking: ${left} faults left`),
     );
     io.draw?.('');
@@ -89,26 +93,24 @@ async function replay(seed: string, settings: Settings, own: RunOptions, io: Io)
     io.say(`after ${shrunk.runs} runs, these faults are enough:`);
     for (const { id, what } of shrunk.only) io.say(`  ${id}: ${what}`);
   }
-  const hash = await traced(scenario, { ...own, ...(only && { only }) }, settings.trace);
+  const hash = await traced((trace) => run({ trace, ...(only && { only }) }), settings.trace);
   if (settings.json) io.print(JSON.stringify({ ...outcome, trace: hash }));
-  else io.print(`${describeOutcome(outcome)}\ntrace ${hash}`);
+  else io.print(`${describeOutcome(outcome, settings)}\ntrace ${hash}`);
   return exitOf(outcome);
 }
 
-/** Runs a scenario with its trace, and returns the hash of the trace, which is reproducible. */
+/** Runs with a trace, and returns the hash of the trace, which is reproducible. */
 async function traced(
-  scenario: Scenario,
-  options: RunOptions,
+  run: (trace: (line: string) => void) => Promise<unknown>,
   file: string | undefined,
 ): Promise<string> {
   const hash = createHash('sha256');
   const fd = file === undefined ? undefined : openTrace(file);
   try {
-    const trace = (line: string): void => {
+    await run((line) => {
       hash.update(`${line}\n`);
       if (fd !== undefined) writeSync(fd, `${line}\n`);
-    };
-    await simulate(scenario, { ...options, trace });
+    });
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
@@ -123,9 +125,12 @@ function openTrace(file: string): number {
   }
 }
 
-function describeOutcome(outcome: RunOutcome): string {
+const operationsOf = ({ engine }: Pick<Settings, 'engine'>): string =>
+  engine === 'volume' ? 'file operations' : 'calls';
+
+function describeOutcome(outcome: RunOutcome, settings: Settings): string {
   const seconds = (outcome.time / 1000).toFixed(1);
-  const sums = `${outcome.commits} commits, ${outcome.operations} file operations in ${seconds} virtual seconds`;
+  const sums = `${outcome.commits} commits, ${outcome.operations} ${operationsOf(settings)} in ${seconds} virtual seconds`;
   const faults = Object.entries(outcome.faults).map(([kind, count]) => `${count} × ${kind}`);
   return [
     `seed ${outcome.seed}: ${outcome.verdict}${outcome.message && `, ${outcome.message}`}`,
@@ -153,6 +158,7 @@ async function campaign(
   const task: SimulationTask = {
     base,
     seeds,
+    engine: settings.engine,
     wishes: wishesOf(settings),
     machines: settings.machines,
     paths,
@@ -176,10 +182,13 @@ async function campaign(
   const seconds = (performance.now() - began) / 1000;
   if (settings.json) io.print(JSON.stringify({ base, seconds, ...totals, found: found ?? null }));
   else {
-    io.print(describeTotals(totals, seconds));
+    io.print(describeTotals(totals, seconds, settings));
     if (found !== undefined) {
-      io.print(describeOutcome(found));
-      io.print(`run it again: flockwork simulate --seed ${found.seed} --shrink --trace run.log`);
+      io.print(describeOutcome(found, settings));
+      const engine = settings.engine === 'volume' ? '' : ` --engine ${settings.engine}`;
+      io.print(
+        `run it again: flockwork simulate${engine} --seed ${found.seed} --shrink --trace run.log`,
+      );
     }
   }
   return found;
@@ -207,11 +216,11 @@ function describeProgress(totals: Totals, seeds: number, ms: number): string {
   return `${totals.runs}/${seeds} runs, ${rate.toFixed(0)}/s, ${left} s left; ${hours} virtual hours, nothing found`;
 }
 
-function describeTotals(totals: Totals, seconds: number): string {
+function describeTotals(totals: Totals, seconds: number, settings: Settings): string {
   const faults = Object.entries(totals.faults).toSorted(([, a], [, b]) => b - a);
   return [
     `${totals.runs} runs in ${seconds.toFixed(0)} s: ${(totals.time / HOUR_MS).toFixed(1)} virtual hours, ` +
-      `${totals.operations} file operations, ${totals.ticks} ticks, ${totals.commits} commits`,
+      `${totals.operations} ${operationsOf(settings)}, ${totals.ticks} ticks, ${totals.commits} commits`,
     `faults: ${faults.map(([kind, count]) => `${count} × ${kind}`).join(', ')}`,
   ].join('\n');
 }
