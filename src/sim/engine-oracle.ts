@@ -134,8 +134,7 @@ export class EngineOracle implements SessionObserver {
   }
 
   #problemOf({ name, file, events }: Task): string | undefined {
-    if (this.#log.isDone(name) || this.#failed.has(name))
-      return `expected no settled state to be handed out, got ${name}`;
+    if (this.#isSettled(name)) return `expected no settled state to be handed out, got ${name}`;
     if (this.#paused < this.#now()) return `expected nothing while paused, got ${name}`;
     const { state, payload } = contentOf(this.#log.states.get(name) ?? '') ?? {};
     if (file.state !== state || JSON.stringify(file.payload) !== JSON.stringify(payload))
@@ -152,7 +151,8 @@ export class EngineOracle implements SessionObserver {
     const now = this.#now();
     const isOlder = (one: string): boolean => (this.#since.get(one) ?? now) < now;
     const names = [...this.#log.states.keys()].filter(isOlder);
-    const open = this.#unsettledOf(names) ?? names.find((name) => this.#holds.isHeld(name));
+    const isHeld = (name: string): boolean => this.#holds.isHeld(name) && !this.#isSettled(name);
+    const open = this.#unsettledOf(names) ?? names.find(isHeld);
     this.#failIf('I8', open && `expected no drained engine, got one: ${open}`);
     for (const id of this.#pendingEvents.filter(isOlder)) {
       const isOver = (await this.#engine.eventResult(id)) !== undefined;
@@ -294,11 +294,13 @@ export class EngineOracle implements SessionObserver {
   }
 
   #unsettledOf(names: readonly string[]): string | undefined {
-    const open = names.find((name) => {
-      const isSettled = this.#log.isDone(name) || this.#failed.has(name);
-      return !isSettled && !this.#steps.waits(this.#log.states.get(name)!);
-    });
+    const waits = (name: string): boolean => this.#steps.waits(this.#log.states.get(name)!);
+    const open = names.find((name) => !this.#isSettled(name) && !waits(name));
     return open && `expected ${open} to be done or failed, got neither`;
+  }
+
+  #isSettled(name: string): boolean {
+    return this.#log.isDone(name) || this.#failed.has(name);
   }
 
   /** An event for a failed instance waits until a user retries that. */

@@ -86,9 +86,9 @@ export class HoldChecker {
     this.#attempts.set(name, attempts === undefined ? undefined : attempts + 1);
   }
 
-  /** No attempt of the state counts any more. */
+  /** No attempt of the state counts any more, unless a hold of it is still to be lost. */
   reset(name: string): void {
-    this.#attempts.set(name, 0);
+    this.#attempts.set(name, this.#holds.has(name) ? undefined : 0);
   }
 
   isHeld(name: string): boolean {

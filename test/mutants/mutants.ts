@@ -1,4 +1,4 @@
-/** Mutants that the simulator must find: each replaces one place of the source. */
+/** Mutants that the simulator must find on a volume: each replaces one place of the source. */
 import type { Mutant } from './hook.ts';
 
 export interface NamedMutant extends Mutant {
