@@ -8,7 +8,7 @@ import type { CallFault } from './call-faults.ts';
 import type { StoreUnderTest } from './engine-under-test.ts';
 
 /** The process that calls. Times are milliseconds. */
-export interface Caller {
+export interface EngineCaller {
   readonly isAlive: boolean;
   /** A call begins: the fault to inject into it. */
   begin(method: string): CallFault | undefined;
@@ -49,12 +49,12 @@ class ConnectionError extends Error {
 export class Connection {
   readonly engine: Pick<Engine, 'id' | 'configurations' | 'join'>;
   readonly #store: StoreUnderTest;
-  readonly #caller: Caller;
+  readonly #caller: EngineCaller;
   readonly #observer: SessionObserver;
   /** What was handed out to each session, and is not settled. */
   readonly #held = new Map<Session, Set<Hold>>();
 
-  constructor(store: StoreUnderTest, caller: Caller, observer: SessionObserver) {
+  constructor(store: StoreUnderTest, caller: EngineCaller, observer: SessionObserver) {
     this.#store = store;
     this.#caller = caller;
     this.#observer = observer;

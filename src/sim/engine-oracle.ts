@@ -154,7 +154,7 @@ export class EngineOracle implements SessionObserver {
     const isHeld = (name: string): boolean => this.#holds.isHeld(name) && !this.#isSettled(name);
     const open = this.#unsettledOf(names) ?? names.find(isHeld);
     this.#failIf('I8', open && `expected no drained engine, got one: ${open}`);
-    for (const id of this.#pendingEvents.filter(isOlder)) {
+    for (const id of this.#pendingEvents.filter((one) => isOlder(one) && this.#isAwaited(one))) {
       const isOver = (await this.#engine.eventResult(id)) !== undefined;
       this.#failIf('I8', isOver ? undefined : `expected no drained engine before ${id} is over`);
     }
@@ -269,18 +269,19 @@ export class EngineOracle implements SessionObserver {
     const { to, time } = parseEventName(this.#events.known.get(id)!)!;
     const since = this.#since.get(stateName(to, 0));
     const existed = since !== undefined && since < Date.parse(time) + DEFAULT_GRACE_MS;
-    const last = this.#lastOf(to);
-    const hasEnded = last !== undefined && this.#hasEnded(last);
+    // A user may have put in another step since.
+    const hasEnded = this.#stepsOf(to).some((name) => this.#hasEnded(name));
     return hasEnded || (outcome === 'FsmNotFound' && !existed)
       ? undefined
       : `expected ${id} to be applied to ${to}, got ${outcome}`;
   }
 
-  #lastOf(instance: string): string | undefined {
-    let last: string | undefined;
-    for (let step = 0; this.#log.hasState(stateName(instance, step)); step += 1)
-      last = stateName(instance, step);
-    return last;
+  /** The consecutive state files of an instance. */
+  #stepsOf(instance: string): string[] {
+    const names: string[] = [];
+    while (this.#log.hasState(stateName(instance, names.length)))
+      names.push(stateName(instance, names.length));
+    return names;
   }
 
   #hasEnded(name: string): boolean {
@@ -290,7 +291,10 @@ export class EngineOracle implements SessionObserver {
   /** What is not over yet; undefined if all is. */
   unsettled(): string | undefined {
     const names = [...this.#log.states.keys()];
-    return this.#unsettledOf(names) ?? this.#undelivered() ?? this.#forks.left(names);
+    const isOpen = (name: string): boolean => !this.#isSettled(name);
+    return (
+      this.#unsettledOf(names) ?? this.#undelivered() ?? this.#forks.left(names.filter(isOpen))
+    );
   }
 
   #unsettledOf(names: readonly string[]): string | undefined {
@@ -303,14 +307,20 @@ export class EngineOracle implements SessionObserver {
     return this.#log.isDone(name) || this.#failed.has(name);
   }
 
-  /** An event for a failed instance waits until a user retries that. */
   #undelivered(): string | undefined {
-    const isOpen = (id: string): boolean => {
-      const last = this.#lastOf(parseEventName(this.#events.known.get(id)!)!.to);
-      return last === undefined || !this.#failed.has(last);
-    };
-    const left = this.#pendingEvents.find(isOpen);
+    const left = this.#pendingEvents.find((id) => this.#isAwaited(id));
     return left && `expected a result of ${left}, got none`;
+  }
+
+  /** False for an event to a failed instance: it waits until a user retries that. */
+  #isAwaited(id: string): boolean {
+    const last = this.#stepsOf(parseEventName(this.#events.known.get(id)!)!.to).at(-1);
+    return last === undefined || !this.#failed.has(last);
+  }
+
+  /** The survivors had their time, and something is left. */
+  isStuck(expected: string): void {
+    this.#failIf('liveness', this.unsettled() ?? `expected ${expected}, got none of it in time`);
   }
 
   /** Liveness, and what the engine tells its clients in the end. */
@@ -353,7 +363,7 @@ export class EngineOracle implements SessionObserver {
       if (ids.join() !== events.map(({ id }) => id).join())
         return `expected events ${ids.join()} in ${name}, got others`;
     }
-    const isWhole = this.#lastOf(instance) === steps.at(-1)?.name;
+    const isWhole = this.#stepsOf(instance).at(-1) === steps.at(-1)?.name;
     return isWhole ? undefined : `expected all steps of ${instance}, got ${steps.length}`;
   }
 

@@ -1,7 +1,7 @@
 /** A simulated worker process on any engine: the real worker, with a connection whose calls can fail. */
 import type { Registry } from '../machine/registry.ts';
 import { describeCallFault, type CallFaultSource } from './call-faults.ts';
-import { Connection, type Caller, type SessionObserver } from './connection.ts';
+import { Connection, type EngineCaller, type SessionObserver } from './connection.ts';
 import type { StoreUnderTest } from './engine-under-test.ts';
 import type { HostClock } from './host-clock.ts';
 import {
@@ -40,7 +40,7 @@ export class EngineProcess extends HostProcess<EngineProcessOptions> {
     this.#world = world;
     const begin = callCounter(world, name);
     const process = this;
-    const caller: Caller = {
+    const caller: EngineCaller = {
       get isAlive() {
         return process.isAlive;
       },
@@ -65,7 +65,7 @@ export class EngineProcess extends HostProcess<EngineProcessOptions> {
 }
 
 /** Numbers the calls of a process, and tells the faults that they meet. */
-export function callCounter(world: EngineWorld, name: string): Caller['begin'] {
+export function callCounter(world: EngineWorld, name: string): EngineCaller['begin'] {
   let calls = 0;
   return (method) => {
     calls += 1;

@@ -270,6 +270,7 @@ class EngineSimulation implements EngineWorld {
     const stays = hosts[0]!.options.watch;
     const isOver = (): boolean => (stays ? this.#isAllDone : this.#fleet.isEmpty);
     await this.#timeline.run(() => this.#isBad || isOver(), limit);
+    if (!isOver()) this.observer.isStuck(stays ? 'all to be done' : 'every worker to end');
     this.#fleet.close();
     await this.#dismissAll();
     if (!this.#isBad) await this.observer.finish();

@@ -255,6 +255,20 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     expect(await exercise.until(Promise.all(ends))).toEqual(['drained', 'drained']);
   });
 
+  test('is drained when events are pending for failed states only, and applies them after a retry', async () => {
+    const exercise = new Exercise(await make());
+    await exercise.submit('a', LAMP);
+    const ant = await exercise.join('ant');
+    const [task] = await exercise.take(ant, 1);
+    await exercise.settle(ant, failureOf(task!, ant.now()));
+    await exercise.send('a', 'e1');
+    expect(await exercise.until(ant.take(1, new AbortController().signal))).toBe('drained');
+    await exercise.until(ant.close(0));
+    expect(await exercise.until(exercise.engine.retry('a.state'))).toBe(true);
+    const [again] = await exercise.take(await exercise.join('bee'), 1);
+    expect(again!.events.map(({ id }) => id)).toEqual(['e1']);
+  });
+
   test('a commit that depends on an instance that has moved since is outdated', async () => {
     const exercise = new Exercise(await make());
     await exercise.submit('lamp', { state: 'count', payload: { left: 1 } });

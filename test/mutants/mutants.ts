@@ -130,8 +130,8 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'the heartbeat runs in the main thread',
     seed: 90,
     file: 'src/sim/process.ts',
-    find: 'const silentUntil = this.#stoppedUntil;',
-    replace: 'const silentUntil = Math.max(this.#stoppedUntil, this.#blockedUntil);',
+    find: 'const silentUntil = this.stoppedUntil;',
+    replace: 'const silentUntil = Math.max(this.stoppedUntil, this.blockedUntil);',
   },
   {
     name: 'a hung tick does not stop the heartbeat',

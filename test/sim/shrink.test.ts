@@ -49,7 +49,10 @@ test('shrink leaves no fault when the failure needs none', async () => {
   const failed = await simulate(SMALL, options);
   expect(failed.verdict).toBe('liveness');
   expect(failed.injected.length).toBeGreaterThan(10);
-  const { only, outcome } = await shrink((record) => simulate(SMALL, { ...options, ...record }), failed);
+  const { only, outcome } = await shrink(
+    (record) => simulate(SMALL, { ...options, ...record }),
+    failed,
+  );
   expect(only).toEqual([]);
   expect([outcome.verdict, outcome.injected]).toEqual(['liveness', []]);
 });
