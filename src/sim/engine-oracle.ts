@@ -65,6 +65,10 @@ export class EngineOracle implements SessionObserver {
     return this.#log.states.size;
   }
 
+  get instances(): ReadonlySet<string> {
+    return new Set([...this.#log.states.keys()].map((name) => parseStateName(name)!.instance));
+  }
+
   get failed(): ReadonlySet<string> {
     return this.#failed;
   }
@@ -327,10 +331,7 @@ export class EngineOracle implements SessionObserver {
   async finish(): Promise<void> {
     await this.poll();
     this.#failIf('liveness', this.unsettled());
-    const instances = new Set(
-      [...this.#log.states.keys()].map((name) => parseStateName(name)!.instance),
-    );
-    for (const instance of instances) {
+    for (const instance of this.instances) {
       const steps = await this.#engine.history(instance);
       this.#failIf('I2', this.#wrongHistory(instance, steps));
       this.#failIf('I2', this.#wrongEnd(await this.#engine.get(instance), steps));

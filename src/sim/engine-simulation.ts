@@ -17,11 +17,15 @@ import type { Exit } from './host-process.ts';
 import { CHAIN_ATTEMPTS, chainMachine, chainState, type Host } from './machines.ts';
 import { isExpectedEnd, judgeRun, type Injection, type RunOutcome } from './outcome.ts';
 import { Prng } from './prng.ts';
+import type { Violation } from './violation.ts';
 import { RunRecord, TICK_FAULTS, type RecordOptions } from './run-record.ts';
-import type { OwnWork } from './own-work.ts';
+import { complaint, type InstanceEnd, type OwnWork } from './own-work.ts';
 
 const LIVENESS_LEASES = 30;
 const LIVENESS_PACES = 150;
+/** What a user's machines have besides: their timers and retries may take long. */
+const OWN_LIVENESS_MS = 86_400_000;
+const MIN_POLL_INTERVAL_MS = 1000;
 /** Of the time with faults: when a user's last event is sent. */
 const LAST_EVENT = 0.9;
 /** Of leases: a thread that a tick blocks goes on some time, and so does the store in it. */
@@ -76,6 +80,8 @@ class EngineSimulation implements EngineWorld {
   #healing = false;
   #healedAt = 0;
   #crash: unknown;
+  /** Of the user's own check. */
+  #complaint: Violation | undefined;
 
   constructor(
     scenario: EngineScenario,
@@ -265,7 +271,8 @@ class EngineSimulation implements EngineWorld {
       if (!core.includes(index)) process?.kill();
       else if (process?.isAlive !== true) this.#fleet.startSoon(index, 0);
     }
-    const limit = this.now() + LIVENESS_LEASES * lease + LIVENESS_PACES * pace + DEFAULT_GRACE_MS;
+    const more = this.#own?.stateFiles === undefined ? DEFAULT_GRACE_MS : OWN_LIVENESS_MS;
+    const limit = this.now() + LIVENESS_LEASES * lease + LIVENESS_PACES * pace + more;
     this.#pollUntil(limit);
     const stays = hosts[0]!.options.watch;
     const isOver = (): boolean => (stays ? this.#isAllDone : this.#fleet.isEmpty);
@@ -274,11 +281,26 @@ class EngineSimulation implements EngineWorld {
     this.#fleet.close();
     await this.#dismissAll();
     if (!this.#isBad) await this.observer.finish();
+    if (!this.#isBad && this.#own !== undefined)
+      this.#complaint = complaint(this.#own, await this.#ends());
+  }
+
+  async #ends(): Promise<Map<string, InstanceEnd>> {
+    const ends = new Map<string, InstanceEnd>();
+    for (const instance of this.observer.instances) {
+      const { name, flag, state, payload, output, reason } =
+        (await this.store.engine.get(instance))!;
+      const settled = flag === 'archived' ? 'done' : flag;
+      const isSettled = settled === 'done' || settled === 'failed';
+      const end = { flag: isSettled ? settled : 'waiting', name, state, payload, output, reason };
+      ends.set(instance, end as InstanceEnd);
+    }
+    return ends;
   }
 
   #pollUntil(limit: number): void {
     this.observer.poll().catch((error: unknown) => void (this.#crash ??= error));
-    const next = this.now() + this.#scenario.lease;
+    const next = this.now() + Math.max(this.#scenario.lease, MIN_POLL_INTERVAL_MS);
     if (next < limit) this.at(next, () => this.#pollUntil(limit));
   }
 
@@ -302,7 +324,7 @@ class EngineSimulation implements EngineWorld {
     const { operations, ticks, counts, injections } = this.#record;
     return {
       seed: this.seed,
-      ...judgeRun(this.#crash, violation),
+      ...judgeRun(this.#crash, violation ?? this.#complaint),
       time: this.now() - this.#scenario.start,
       events: this.#timeline.events,
       operations,

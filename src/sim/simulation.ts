@@ -21,12 +21,15 @@ import { inject } from './nemesis.ts';
 import { treeMachine } from './fork-workload.ts';
 import { isExpectedEnd, judgeRun, type Injection, type RunOutcome } from './outcome.ts';
 import type { Exit } from './host-process.ts';
-import type { OwnWork } from './own-work.ts';
+import { complaint, type OwnWork } from './own-work.ts';
 import { MOUNT, type ProcessOptions } from './process-options.ts';
 import { SimProcess } from './process.ts';
 import { RunRecord, TICK_FAULTS, type RecordOptions } from './run-record.ts';
 import type { ScheduledFault, Scenario } from './scenario.ts';
+import { TrueVolume } from './true-volume.ts';
 import { User } from './user.ts';
+import type { Violation } from './violation.ts';
+import { volumeEnds } from './volume-ends.ts';
 import type { SimulatedWorld } from './world.ts';
 
 export interface RunOptions extends RecordOptions {
@@ -39,8 +42,11 @@ export interface RunOptions extends RecordOptions {
 /** Liveness: all must be done this many leases plus cycles after the last fault. */
 const LIVENESS_LEASES = 30;
 const LIVENESS_CYCLES = 150;
+/** What a user's machines have besides: their timers and retries may take long, and so does each cycle that is simulated. */
+const OWN_LIVENESS_MS = 600_000;
 /** Of the time with faults: when a user's last event is sent. */
 const LAST_EVENT = 0.9;
+const OTHER_INSTANCES = ['submit', 'slow copy', 'copy again', 'junk'];
 /** Of a file event to arrive. */
 const HINT_PROBABILITY = 0.7;
 
@@ -70,6 +76,8 @@ class Simulation implements SimulatedWorld {
   #healing = false;
   #healedAt = 0;
   #crash: unknown;
+  /** Of the user's own check. */
+  #complaint: Violation | undefined;
 
   constructor(scenario: Scenario, options: RunOptions) {
     this.#scenario = scenario;
@@ -252,9 +260,12 @@ class Simulation implements SimulatedWorld {
     return this.#healing && !remains ? undefined : fault;
   }
 
-  /** A user's machines have no lamps and no trees. */
+  /** A user's machines replace the simulator's own, and a user's instances its instances and invalid files. */
   #isKnown({ kind }: ScheduledFault): boolean {
-    return this.#options.own === undefined || !['lamp', 'send', 'drop', 'tree'].includes(kind);
+    const { own } = this.#options;
+    if (own === undefined) return true;
+    const others = own.stateFiles === undefined ? [] : OTHER_INSTANCES;
+    return !['lamp', 'send', 'drop', 'tree', ...others].includes(kind);
   }
 
   #ended(process: SimProcess, exit: Exit): void {
@@ -304,7 +315,8 @@ class Simulation implements SimulatedWorld {
     this.#healedAt = this.now();
     this.trace('', () => 'faults stop');
     this.#startCore();
-    const limit = this.now() + LIVENESS_LEASES * this.#lease + LIVENESS_CYCLES * this.#cycle;
+    const more = this.#options.own?.stateFiles === undefined ? 0 : OWN_LIVENESS_MS;
+    const limit = this.now() + LIVENESS_LEASES * this.#lease + LIVENESS_CYCLES * this.#cycle + more;
     const isWatching = this.#scenario.hosts[0]!.options.watch;
     const isOver = (): boolean => (isWatching ? this.#isAllDone : this.#fleet.isEmpty);
     await this.#queue.run(() => this.#isBad || isOver(), limit);
@@ -315,6 +327,9 @@ class Simulation implements SimulatedWorld {
     const isUndone = wasDone && !this.#isAllDone;
     if (isUndone || this.#oracle.leftOver() !== undefined) await this.#tidyUp();
     if (!this.#isBad) this.#oracle.finish(this.#expected);
+    const { own } = this.#options;
+    if (!this.#isBad && own !== undefined)
+      this.#complaint = complaint(own, volumeEnds(new TrueVolume(this.disk)));
   }
 
   get #isAllDone(): boolean {
@@ -369,7 +384,7 @@ class Simulation implements SimulatedWorld {
     const { operations, ticks, counts, injections } = this.#record;
     return {
       seed: this.seed,
-      ...judgeRun(this.#crash, violation),
+      ...judgeRun(this.#crash, violation ?? this.#complaint),
       time: this.now() - this.#scenario.start,
       events: this.#queue.events,
       operations,
