@@ -264,7 +264,7 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     await exercise.send('a', 'e1');
     expect(await exercise.until(ant.take(1, new AbortController().signal))).toBe('drained');
     await exercise.until(ant.close(0));
-    expect(await exercise.until(exercise.engine.retry('a.state'))).toBe(true);
+    expect(await exercise.until(exercise.engine.retry(['a.state']))).toEqual([true]);
     const [again] = await exercise.take(await exercise.join('bee'), 1);
     expect(again!.events.map(({ id }) => id)).toEqual(['e1']);
   });
@@ -322,14 +322,14 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     const next = { state: 'count', payload: { left: 0 } };
     await exercise.submit('a', COUNT);
     const bytes = new TextEncoder().encode(JSON.stringify({ state: 'shaky', payload: 1 }));
-    await exercise.until(exercise.engine.submit('a.state-1', bytes));
+    await exercise.until(exercise.engine.submit([{ name: 'a.state-1', bytes }]));
     const ant = await exercise.join('ant', { stays: true });
     const tasks = await exercise.take(ant, 2);
     const [first, second] = tasks.toSorted((a, b) => a.name.length - b.name.length);
     expect(await exercise.settle(ant, commitOf(first!, ant.now(), { next }))).toEqual(['settled']);
     expect(await exercise.engine.get('a')).toMatchObject({ flag: 'failed' });
     await exercise.settle(ant, attemptOf(second!, ant.now(), 0));
-    expect(await exercise.until(exercise.engine.retry('a.state-1'))).toBe(true);
+    expect(await exercise.until(exercise.engine.retry(['a.state-1']))).toEqual([true]);
     const [again] = await exercise.take(ant, 1);
     expect(again!.attempts).toEqual([]);
   });

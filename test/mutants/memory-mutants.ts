@@ -101,7 +101,7 @@ export const MEMORY_MUTANTS: readonly NamedMutant[] = [
     name: 'a retried state stays refused',
     seed: 125,
     file: STORE,
-    find: 'row.refusedBy.clear();',
+    find: 'row.notBefore = undefined;\n      row.refusedBy.clear();',
     replace: '',
   },
   {
