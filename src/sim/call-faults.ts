@@ -11,7 +11,7 @@ export type CallFault =
   | { readonly kind: 'slow'; readonly delay: number };
 
 export type CallFaultKind = CallFault['kind'];
-export const CALL_FAULT_KINDS: readonly CallFaultKind[] = ['lost', 'refused', 'slow'];
+const CALL_FAULT_KINDS: readonly CallFaultKind[] = ['lost', 'refused', 'slow'];
 export type CallRates = Readonly<Partial<Record<CallFaultKind, number>>>;
 
 /** Called before each call. `call` counts the calls of a process from 1. */

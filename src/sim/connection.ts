@@ -9,7 +9,7 @@ import type { StoreUnderTest } from './engine-under-test.ts';
 
 /** The process that calls. Times are milliseconds. */
 export interface EngineCaller {
-  readonly isAlive: boolean;
+  isAlive(): boolean;
   /** A call begins: the fault to inject into it. */
   begin(method: string): CallFault | undefined;
   /** Of one way. */
@@ -78,7 +78,7 @@ export class Connection {
   ): Promise<Value> {
     const caller = this.#caller;
     // A process that was killed does nothing more, whatever its code still hears.
-    if (!caller.isAlive) return new Promise(() => undefined);
+    if (!caller.isAlive()) return new Promise(() => undefined);
     const fault = caller.begin(method);
     return new Promise((resolve, reject) => {
       const reply = (answer: () => void): void =>
@@ -93,7 +93,7 @@ export class Connection {
             onLost(value);
             return fail('reply lost');
           },
-          (error: unknown) => reply(() => reject(error as Error)),
+          (error: unknown) => reply(() => reject(error)),
         );
       });
     });
@@ -110,15 +110,15 @@ export class Connection {
   }
 
   async #join(worker: WorkerInfo): Promise<Session> {
-    const inner = await this.call(
-      'join',
-      () => this.#store.engine.join(worker),
-      (lost) => this.#store.kill(lost, []),
-    );
     const held = new Set<Hold>();
-    this.#held.set(inner, held);
-    this.#observer.joined(inner, worker);
-    const connection = this;
+    const join = async (): Promise<Session> => {
+      const session = await this.#store.engine.join(worker);
+      this.#held.set(session, held);
+      this.#observer.joined(session, worker);
+      if (!this.#caller.isAlive()) this.#kill(session, held);
+      return session;
+    };
+    const inner = await this.call('join', join, (lost) => this.#kill(lost, held));
     return {
       get isIdle() {
         return inner.isIdle;
@@ -128,17 +128,17 @@ export class Connection {
       },
       concurrentSettles: inner.concurrentSettles,
       now: () => inner.now(),
-      take: (limit, signal) => connection.#take(inner, held, limit, signal),
-      settle: (settlements) => connection.#settle(inner, held, settlements),
+      take: (limit, signal) => this.#take(inner, held, limit, signal),
+      settle: (settlements) => this.#settle(inner, held, settlements),
       setDeadline: (hold, at) => {
-        if (!connection.#caller.isAlive) return;
-        const time = connection.#caller.engineTime(at);
+        if (!this.#caller.isAlive()) return;
+        const time = this.#caller.engineTime(at);
         inner.setDeadline(hold, time);
-        connection.#observer.promised(hold, time);
+        this.#observer.promised(hold, time);
       },
       close: (drainMs) => {
-        if (connection.#caller.isAlive) connection.#observer.closing(inner);
-        return connection.call('close', () => inner.close(drainMs));
+        if (this.#caller.isAlive()) this.#observer.closing(inner);
+        return this.call('close', () => inner.close(drainMs));
       },
     };
   }
@@ -156,7 +156,7 @@ export class Connection {
       if (taken !== 'drained') for (const task of taken) held.add(task);
       // After what else happens at this moment: a settlement of another session may have caused it.
       this.#caller.later(0, () => this.#observer.taken(inner, taken));
-      if (!this.#caller.isAlive) this.#kill(inner, held);
+      if (!this.#caller.isAlive()) this.#kill(inner, held);
       return taken;
     };
     if (signal.aborted) end();

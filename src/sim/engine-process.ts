@@ -39,11 +39,8 @@ export class EngineProcess extends HostProcess<EngineProcessOptions> {
     super(world, name, clock, options);
     this.#world = world;
     const begin = callCounter(world, name);
-    const process = this;
     const caller: EngineCaller = {
-      get isAlive() {
-        return process.isAlive;
-      },
+      isAlive: () => this.isAlive,
       begin,
       latency: () => options.latency * (0.5 + this.prng.next()),
       later: (ms, act) => void world.at(world.now() + ms, act),

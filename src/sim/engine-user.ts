@@ -24,7 +24,7 @@ export class EngineUser {
     this.#connection = new Connection(
       world.store,
       {
-        isAlive: true,
+        isAlive: () => true,
         begin: callCounter(world, NAME),
         latency: () => latencyMs,
         later: (ms, act) => void world.at(world.now() + ms, act),

@@ -39,7 +39,7 @@ export type Exit =
   /** What a user would read: the volume is gone, the name is in use, … */
   | { readonly kind: 'refused'; readonly error: unknown };
 
-export function describeExit(exit: Exit): string {
+function describeExit(exit: Exit): string {
   if (exit.kind === 'refused') return (exit.error as Error).message;
   return exit.kind === 'finished' ? exit.end : exit.kind;
 }

@@ -23,9 +23,9 @@ export function inject(fault: ScheduledFault, targets: Targets): void {
   switch (fault.kind) {
     case 'power':
       return targets.losePower(fault.keep);
-    case 'junk':
+    case 'invalid file':
       return user.putInvalidFile(fault.what);
-    case 'litter':
+    case 'foreign entry':
       return user.putForeignEntry(fault.what);
     case 'submit':
       return user.submit(fault.name, chainState(fault.steps));

@@ -1,6 +1,6 @@
 /**
  * Situations that random faults rarely cause, set up on purpose. Each is drawn from a PRNG stream of its own, so
- * that a new one leaves the other draws of a seed unchanged.
+ * that a new one leaves the other draws of a seed unchanged. The names of these streams are hashed: they stay.
  */
 import type { ArchiveRules } from '../volume/archivable.ts';
 import { Prng } from './prng.ts';
@@ -19,7 +19,7 @@ export function withRareFaults(scenario: Scenario, cycle: number): Scenario {
   const lit = withAll(late, drawEvents(prng('events'), late));
   const moved = withAll(lit, drawTrees(prng('trees'), lit));
   const dropped = withDropped(withStaleEvents(moved, prng('mislaid')), prng('dropped'), cycle);
-  const slept = withSleep(withLitter(dropped, prng('litter')), prng('sleep'));
+  const slept = withSleep(withForeignEntries(dropped, prng('litter')), prng('sleep'));
   return withLastMinute(withArchive(slept, prng('archive'), cycle), prng('last minute'));
 }
 
@@ -45,14 +45,14 @@ function withFailures(scenario: Scenario, prng: Prng): Scenario {
 }
 
 /** Foreign entries in the volume's directories, early, so that the rest of the run goes on beside them. */
-function withLitter(scenario: Scenario, prng: Prng): Scenario {
+function withForeignEntries(scenario: Scenario, prng: Prng): Scenario {
   const { calm, safety, scheduled } = scenario;
   if (calm || !prng.chance(0.2)) return scenario;
-  const litter = Array.from({ length: prng.whole(1, 12) }, (_, index): ScheduledFault => {
+  const entries = Array.from({ length: prng.whole(1, 12) }, (_, index): ScheduledFault => {
     const at = prng.between(0, 0.7) * safety;
-    return { id: `litter ${index}`, at, kind: 'litter', what: prng.whole(0, 999) };
+    return { id: `foreign entry ${index}`, at, kind: 'foreign entry', what: prng.whole(0, 999) };
   });
-  return { ...scenario, scheduled: inOrder([...scheduled, ...litter]) };
+  return { ...scenario, scheduled: inOrder([...scheduled, ...entries]) };
 }
 
 /** Hosts that are suspended, as a laptop or a virtual machine, for up to five leases. */
@@ -113,7 +113,7 @@ function withLastMinute(scenario: Scenario, prng: Prng): Scenario {
   const isShort = limits.cached === undefined && limits.cache > 0 && limits.cache < lease;
   if (calm || watch || !isShort) return scenario;
   const at = Math.max(0, safety - prng.between(0, 0.5) * limits.cache);
-  const comer: ScheduledFault = {
+  const submission: ScheduledFault = {
     id: 'last minute',
     at,
     kind: 'submit',
@@ -124,7 +124,7 @@ function withLastMinute(scenario: Scenario, prng: Prng): Scenario {
     ...scenario,
     core: scenario.core.slice(0, 1),
     rates: { ...rates, stale: 0.9 },
-    scheduled: inOrder([...scheduled, comer]),
+    scheduled: inOrder([...scheduled, submission]),
   };
 }
 
@@ -152,7 +152,7 @@ function withStaleEvents(scenario: Scenario, prng: Prng): Scenario {
   const lamps = scheduled.flatMap((fault) => (fault.kind === 'lamp' ? [fault.name] : []));
   const isHidden = limits.cached === undefined && limits.cache >= hosts[0]!.options.lease;
   if (calm || lamps.length === 0 || !isHidden) return scenario;
-  const mislaid = Array.from({ length: 3 }, (_, turn): ScheduledFault[] => {
+  const crashes = Array.from({ length: 3 }, (_, turn): ScheduledFault[] => {
     const [at, to] = [prng.between(0.3, 0.6) * safety, prng.pick(lamps)];
     // Each process crashes once: its successor can go on.
     const ambushes = hosts.map((__, host): ScheduledFault => {
@@ -168,7 +168,7 @@ function withStaleEvents(scenario: Scenario, prng: Prng): Scenario {
     ...scenario,
     rates: { ...rates, stale: prng.pick([0.3, 0.6, 0.9]) },
     limits: { ...limits, cached: `${MOUNT}/events/` },
-    scheduled: inOrder([...scheduled, ...mislaid.flat()]),
+    scheduled: inOrder([...scheduled, ...crashes.flat()]),
   };
 }
 

@@ -32,8 +32,8 @@ export type ScheduledFault = {
   | { readonly kind: 'unmount'; readonly host: number; readonly ms: number }
   | { readonly kind: 'twin'; readonly host: number; readonly ms: number }
   | { readonly kind: 'power'; readonly keep: number; readonly restart: number }
-  | { readonly kind: 'junk'; readonly what: number }
-  | { readonly kind: 'litter'; readonly what: number }
+  | { readonly kind: 'invalid file'; readonly what: number }
+  | { readonly kind: 'foreign entry'; readonly what: number }
   | {
       readonly kind: 'slow copy';
       readonly name: string;
@@ -269,7 +269,7 @@ function drawScheduledFaults(
       'unmount',
       'twin',
       'power',
-      'junk',
+      'invalid file',
       'slow copy',
       'submit',
     ] as const)
@@ -300,7 +300,7 @@ function drawScheduledFaults(
           keep: prng.pick([0, 0.5, 0.9, 1]),
           restart: prng.between(0, lease),
         };
-      case 'junk':
+      case 'invalid file':
         return { ...common, kind, what: prng.whole(0, 99) };
       case 'slow copy':
         return {

@@ -46,7 +46,7 @@ const LIVENESS_CYCLES = 150;
 const OWN_LIVENESS_MS = 600_000;
 /** Of the time with faults: when a user's last event is sent. */
 const LAST_EVENT = 0.9;
-const OTHER_INSTANCES = ['submit', 'slow copy', 'copy again', 'junk'];
+const OTHER_INSTANCES = ['submit', 'slow copy', 'copy again', 'invalid file'];
 /** Of a file event to arrive. */
 const HINT_PROBABILITY = 0.7;
 
