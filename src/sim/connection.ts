@@ -17,6 +17,8 @@ export interface EngineCaller {
   later(ms: number, act: () => void): void;
   /** Calls `act` as soon as the process can run. */
   deliver(act: () => void): void;
+  /** The engine has thrown what it must not. */
+  crashed(error: unknown): void;
   /** The engine's clock at `at` of the process's. */
   engineTime(at: number): number;
 }
@@ -106,7 +108,7 @@ export class Connection {
 
   #kill(session: Session, held: ReadonlySet<Hold>): void {
     this.#observer.killed(session);
-    this.#store.kill(session, [...held]);
+    this.#store.kill(session, [...held]).catch((error: unknown) => this.#caller.crashed(error));
   }
 
   async #join(worker: WorkerInfo): Promise<Session> {

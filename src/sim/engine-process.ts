@@ -29,6 +29,8 @@ export interface EngineWorld extends ProcessWorld {
   /** A call of the engine begins. */
   called(): void;
   ticked(process: string, state: string): void;
+  /** The engine has thrown what it must not. */
+  crashed(error: unknown): void;
 }
 
 export class EngineProcess extends HostProcess<EngineProcessOptions> {
@@ -45,6 +47,7 @@ export class EngineProcess extends HostProcess<EngineProcessOptions> {
       latency: () => options.latency * (0.5 + this.prng.next()),
       later: (ms, act) => void world.at(world.now() + ms, act),
       deliver: (act) => this.deliver(act),
+      crashed: (error) => world.crashed(error),
       engineTime: (at) => world.now() + clock.real(at - clock.monotonic()),
     };
     this.#connection = new Connection(world.store, caller, world.observer);

@@ -145,6 +145,10 @@ class EngineSimulation implements EngineWorld {
     this.observer.ticked(state);
   }
 
+  crashed(error: unknown): void {
+    this.#crash ??= error;
+  }
+
   async run(): Promise<RunOutcome> {
     const { start, safety, hosts, scheduled } = this.#scenario;
     try {
@@ -299,7 +303,7 @@ class EngineSimulation implements EngineWorld {
   }
 
   #pollUntil(limit: number): void {
-    this.observer.poll().catch((error: unknown) => void (this.#crash ??= error));
+    this.observer.poll().catch((error: unknown) => this.crashed(error));
     const next = this.now() + Math.max(this.#scenario.lease, MIN_POLL_INTERVAL_MS);
     if (next < limit) this.at(next, () => this.#pollUntil(limit));
   }

@@ -14,8 +14,11 @@ export type Timeline = Pick<EventQueue, 'now' | 'at' | 'run' | 'events'>;
 
 export interface StoreUnderTest {
   readonly engine: Engine;
-  /** The process of this session is killed, or has lost its connection; `holds`: all that were handed out to it. */
-  kill(session: Session, holds: readonly Hold[]): void;
+  /**
+   * The process of this session is killed, or has lost its connection; `holds`: all that were handed out to it. Resolves when
+   * nothing of the session is left; rejects only if the engine has a mistake.
+   */
+  kill(session: Session, holds: readonly Hold[]): Promise<void>;
 }
 
 export interface StorePorts {
@@ -42,7 +45,7 @@ export const MEMORY: EngineUnderTest = {
     engine: memoryEngine(ports),
     kill: (session, holds) => {
       for (const hold of holds) session.setDeadline(hold, ports.clock.monotonic());
-      void session.close(0);
+      return session.close(0);
     },
   }),
 };

@@ -29,6 +29,7 @@ export class EngineUser {
         latency: () => latencyMs,
         later: (ms, act) => void world.at(world.now() + ms, act),
         deliver: (act) => act(),
+        crashed: (error) => world.crashed(error),
         engineTime: (at) => at,
       },
       oracle,

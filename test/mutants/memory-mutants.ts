@@ -87,7 +87,7 @@ export const MEMORY_MUTANTS: readonly NamedMutant[] = [
     name: 'an applied event stays pending',
     seed: 2,
     file: ROWS,
-    find: 'this.#pending.delete(id);',
+    find: 'queue.splice(queue.indexOf(event), 1);',
     replace: '',
   },
   {
