@@ -48,7 +48,7 @@ export class HoldChecker {
     let expected = this.#attempts.has(name) ? this.#attempts.get(name) : 0;
     if (before?.isSettling === true) expected = undefined;
     else if (before !== undefined) {
-      if (!this.#killed.has(before.session) && this.#now() < before.deadline)
+      if (this.#isValid(before))
         return `expected one session to hold ${name}, got it handed out to ${by} as well`;
       if (expected !== undefined) expected += 1;
     }
@@ -71,8 +71,7 @@ export class HoldChecker {
     const held = this.#of(hold);
     if (held !== undefined) held.isSettling = false;
     if (settled === 'lost' || settled === 'unsure') {
-      const isValid =
-        held !== undefined && !this.#killed.has(held.session) && this.#now() < held.deadline;
+      const isValid = held !== undefined && this.#isValid(held);
       return isValid ? `expected the holder of ${name} to settle it, got ${settled}` : undefined;
     }
     if (held !== undefined) this.#holds.delete(name);
@@ -91,11 +90,13 @@ export class HoldChecker {
     this.#attempts.set(name, this.#holds.has(name) ? undefined : 0);
   }
 
+  /** False for a hold that may have expired. */
   isHeld(name: string): boolean {
-    return this.#holds.has(name);
+    const held = this.#holds.get(name);
+    return held !== undefined && this.#isValid(held);
   }
 
-  get held(): string[] {
-    return [...this.#holds.keys()];
+  #isValid({ session, deadline }: KnownHold): boolean {
+    return !this.#killed.has(session) && this.#now() < deadline;
   }
 }
