@@ -138,6 +138,10 @@ export class Connection {
         inner.setDeadline(hold, time);
         this.#observer.promised(hold, time);
       },
+      abort: (reason) => {
+        this.#observer.killed(inner);
+        inner.abort(reason);
+      },
       close: (drainMs) => {
         if (this.#caller.isAlive()) this.#observer.closing(inner);
         return this.call('close', () => inner.close(drainMs));

@@ -82,7 +82,7 @@ export class EngineOracle implements SessionObserver {
 
   /** The engine has stored this event of a user, or had stored it before. */
   sent(file: string): void {
-    const { id } = parseEventName(file)!;
+    const { key: id } = parseEventName(file)!;
     if (this.#events.known.has(id)) return;
     this.#sent.add(id);
     this.#since.set(id, this.#now());
@@ -232,7 +232,7 @@ export class EngineOracle implements SessionObserver {
     }
     this.#events.emitted(record);
     for (const { name } of record.emit ?? [])
-      this.#since.set(parseEventName(name)!.id, this.#now());
+      this.#since.set(parseEventName(name)!.key, this.#now());
     for (const state of publishedStates(record)) {
       const isFree = this.#log.publish(state);
       if (!this.#since.has(state.name)) this.#since.set(state.name, this.#now());
@@ -243,7 +243,7 @@ export class EngineOracle implements SessionObserver {
 
   /** Events of users are applied in the order in which they are due. */
   #orderOf(instance: string, file: string): string | undefined {
-    const { id, time } = parseEventName(file)!;
+    const { key: id, time } = parseEventName(file)!;
     if (!this.#sent.has(id)) return undefined;
     const last = this.#lastApplied.get(instance) ?? '';
     this.#lastApplied.set(instance, time);
