@@ -6,7 +6,7 @@ const MINUTE = 60_000;
 const SLOW: string[] = [
   'test/bench/{cost-model,scale}.test.ts',
   'test/project/{docs,package}.test.ts',
-  'test/sim/{assertions,campaign,kth-call,replay}.test.ts',
+  'test/sim/{assertions,campaign,engines,kth-call,own-machines,replay}.test.ts',
   'test/volume/{bundles,exhaustive,forks}.test.ts',
   'test/doctor/examine.test.ts',
   'test/worker/threads.test.ts',

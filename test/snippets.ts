@@ -50,7 +50,7 @@ export class Snippets {
     symlinkSync(join(ROOT, 'node_modules'), join(this.#folder, 'node_modules'));
     for (const source of this.sources) {
       const text = source.text.replace(
-        /from 'flockwork(\/\w+)?'/,
+        /from 'flockwork(\/\w+)?'/g,
         (_, part = '') => `from ${JSON.stringify(join(ROOT, `src${part}/index.ts`))}`,
       );
       writeFileSync(join(this.#folder, nameOf(source)), text);

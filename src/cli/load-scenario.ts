@@ -1,19 +1,19 @@
 /** Loads a user's own machines and state files for `simulate`. */
 import { UserError } from '../machine/errors.ts';
-import type { RunOptions } from '../sim/simulation.ts';
+import { checkSimulated, type OwnWork } from '../sim/own-work.ts';
 import { problemsOf } from '../engine/validate.ts';
 import { readCandidates } from './read-state-files.ts';
 import { loadMachines } from './machines.ts';
 
 /**
- * Empty without paths and machines: the simulator uses its own. Throws `usage` for machines without state files,
+ * Undefined without paths and machines: the simulator uses its own. Throws `usage` for machines without state files,
  * `not-simulated` for commands, which do not run in virtual time, and `bad-state`.
  */
 export async function loadOwn(
   machines: readonly string[],
   paths: readonly string[],
-): Promise<Pick<RunOptions, 'registry' | 'stateFiles'>> {
-  if (paths.length === 0 && machines.length === 0) return {};
+): Promise<OwnWork | undefined> {
+  if (paths.length === 0 && machines.length === 0) return undefined;
   if (paths.length === 0) {
     throw new UserError(
       'usage',
@@ -21,16 +21,7 @@ export async function loadOwn(
     );
   }
   const registry = await loadMachines(machines);
-  for (const { name, activities, rules } of [...registry.values()].flat()) {
-    const all = [...activities].map(([state, { kind }]) => ({ kind, where: `in state ${state}` }));
-    const hooks = [...(rules?.activities ?? [])];
-    all.push(...hooks.map(([run, { kind }]) => ({ kind, where: `in hook ${run}` })));
-    for (const { kind, where } of all) {
-      if (kind !== 'command') continue;
-      const message = `machine ${name} runs a command ${where}; only modules can be simulated`;
-      throw new UserError('not-simulated', message, { machine: name });
-    }
-  }
+  checkSimulated(registry);
   const candidates = readCandidates(paths);
   const problems = problemsOf(candidates);
   if (problems.length > 0) throw new UserError('bad-state', problems.join('\n'));

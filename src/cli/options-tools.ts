@@ -1,4 +1,5 @@
 /** Options of `list`, `results`, `check`, `graph`, `sql`, `simulate` and `doctor`. */
+import type { SimulatedEngine } from '../sim/run-seed.ts';
 import type { Option } from './option.ts';
 
 export interface ToolSettings {
@@ -8,6 +9,7 @@ export interface ToolSettings {
   after: string | undefined;
   limit: number | undefined;
   jsonl: boolean;
+  engine: SimulatedEngine;
   seed: string | undefined;
   base: number | undefined;
   seeds: number;
@@ -52,6 +54,13 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
     group: 'Output',
     describe: 'The same as --json: one JSON object a line',
     default: false,
+  },
+  engine: {
+    type: 'string',
+    group: 'The runs',
+    describe: 'Engine that the workers share',
+    choices: ['volume', 'memory'],
+    default: 'volume',
   },
   seed: {
     type: 'string',

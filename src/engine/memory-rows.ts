@@ -48,7 +48,8 @@ export interface EventRow {
 /** `wake`: when the next delayed state or event is due (milliseconds since the epoch); infinite if there is none. */
 export interface Ready {
   readonly rows: readonly StateRow[];
-  readonly delayed: number;
+  /** Number of delayed states, and of pending events that do not wait for the retry of a failed state. */
+  readonly pending: number;
   readonly wake: number;
 }
 
@@ -139,26 +140,28 @@ export class MemoryRows {
   /** Rows that may be handed out now, higher priorities first. `now`: milliseconds since the epoch. */
   ready(now: number): Ready {
     const rows: StateRow[] = [];
-    let [delayed, wake] = [0, Number.POSITIVE_INFINITY];
-    const later = (due: number): void => {
-      delayed += 1;
-      wake = Math.min(wake, due);
-    };
+    let [pending, wake] = [0, Number.POSITIVE_INFINITY];
     const due = new Set<string>();
     for (const [instance, queue] of this.events) {
+      const last = this.last(instance);
+      if (last?.failure !== undefined && last.done === undefined) continue;
+      pending += queue.length;
       for (const event of queue) {
         if (event.due <= now) due.add(instance);
-        else later(event.due);
+        else wake = Math.min(wake, event.due);
       }
     }
-    const priorities = [...this.#open.keys()].toSorted((a, b) => b - a);
-    for (const row of priorities.flatMap((priority) => [...this.#open.get(priority)!])) {
-      if (row.holder !== undefined || (row.isWaiting && !due.has(row.instance))) continue;
-      const at = Date.parse(row.notBefore ?? '');
-      if (at > now) later(at);
-      else rows.push(row);
-    }
-    return { rows, delayed, wake };
+    const look = (row: StateRow): void => {
+      if (row.holder !== undefined || (row.isWaiting && !due.has(row.instance))) return;
+      const at = row.notBefore === undefined ? now : Date.parse(row.notBefore);
+      if (at > now) {
+        pending += 1;
+        wake = Math.min(wake, at);
+      } else rows.push(row);
+    };
+    const byPriority = [...this.#open].toSorted(([a], [b]) => b - a);
+    for (const [, open] of byPriority) for (const row of open) look(row);
+    return { rows, pending, wake };
   }
 
   /** Adds an event, unless its id is pending or has a result (I10). Returns the pending event with this id. */

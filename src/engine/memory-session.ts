@@ -3,11 +3,21 @@ import { MAX_BATCH_EVENTS } from '../machine/event-batch.ts';
 import { invariant, InvariantError } from '../machine/invariant.ts';
 import { pastStep } from '../machine/past-step.ts';
 import { machineNamed } from '../machine/state-file.ts';
+import { Alarm } from './alarm.ts';
 import type { WorkerView } from './engine.ts';
 import { entryOf, settledEntry } from './journal-entry.ts';
 import type { MemoryStore } from './memory.ts';
 import type { StateRow } from './memory-rows.ts';
-import type { Hold, Outcome, Session, Settled, Settlement, Task, WorkerInfo } from './session.ts';
+import type {
+  Hold,
+  KnownMachines,
+  Outcome,
+  Session,
+  Settled,
+  Settlement,
+  Task,
+  WorkerInfo,
+} from './session.ts';
 
 /** A hold, as the store knows it. */
 export interface HeldRow {
@@ -42,9 +52,13 @@ export class MemorySession implements Session {
   readonly #holds = new Map<Hold, HeldRow>();
   readonly #settled = new WeakMap<Hold, Settled>();
   #taking: Taking | undefined;
-  #alarm: AbortController | undefined;
-  #onEmpty: (() => void) | undefined;
-  #isClosed = false;
+  readonly #alarm: Alarm;
+  /** Calls of `close` that wait until nothing is held. */
+  #onEmpty: (() => void)[] = [];
+  /** Rows that are known to need a slot, with these machines. */
+  #needing: { readonly machines: KnownMachines; readonly rows: WeakSet<StateRow> } | undefined;
+  /** It takes nothing more. */
+  isClosed = false;
   #bug: InvariantError | undefined;
   isIdle = false;
 
@@ -52,6 +66,7 @@ export class MemorySession implements Session {
     this.#store = store;
     this.name = name;
     this.worker = worker;
+    this.#alarm = new Alarm(store.clock, () => store.unattended(() => this.serve()));
   }
 
   now(): string {
@@ -95,7 +110,7 @@ export class MemorySession implements Session {
           reject(reason);
         },
       };
-      if (signal.aborted || this.#isClosed) this.#answer([]);
+      if (signal.aborted || this.isClosed) this.#answer([]);
       else this.serve();
     });
   }
@@ -107,19 +122,17 @@ export class MemorySession implements Session {
   #endTake(): Taking | undefined {
     const taking = this.#taking;
     this.#taking = undefined;
-    this.#alarm?.abort();
-    this.#alarm = undefined;
+    this.#alarm.clear();
     return taking;
   }
 
-  /** Answers the pending call of `take`, if possible; otherwise tries again when a state, event or deadline is due. */
+  /** Answers the pending call of `take`, if possible; otherwise tries again when a state or event is due. */
   serve(): void {
     this.#store.watch(() => this.#serve());
   }
 
   #serve(): void {
     const store = this.#store;
-    this.#expire();
     store.rejectUnroutable({ session: this.name, worker: this.worker.name });
     if (this.#taking === undefined) return;
     const now = store.clock.now();
@@ -127,40 +140,18 @@ export class MemorySession implements Session {
     const tasks = store.isPaused ? [] : this.#pick(ready.rows, this.#taking.limit, now);
     this.isIdle = ready.rows.length === 0;
     if (tasks.length > 0) return this.#answer(tasks);
-    const pending = [...store.rows.pendingEvents];
-    const isHeldRow = [...store.sessions].some((one) => one.#holds.size > 0);
-    const isLeft = ready.rows.length + ready.delayed + pending.length > 0 || isHeldRow;
+    const isLeft = ready.rows.length + ready.pending + store.held > 0;
     if (!isLeft && !store.isPaused && !this.worker.stays) return this.#answer('drained');
-    const lapses = pending.map((event) => event.lapses).filter((time) => time > now);
-    this.#wakeAt(Math.min(ready.wake, ...lapses));
-  }
-
-  /** Calls `serve` at `time` (milliseconds since the epoch), or earlier when a hold expires. */
-  #wakeAt(time: number): void {
-    const { clock, leaseMs, sessions } = this.#store;
-    const holds = [...sessions].flatMap((one) => [...one.#holds.values()]);
-    const expiry = Math.min(...holds.map(({ deadline }) => deadline + leaseMs));
-    const ms = Math.min(time - clock.now(), expiry - clock.monotonic());
-    this.stopAlarm();
-    if (ms === Number.POSITIVE_INFINITY || this.#store.closing.signal.aborted) return;
-    const alarm = new AbortController();
-    this.#alarm = alarm;
-    void this.#serveAfter(Math.max(1, ms), alarm.signal);
-  }
-
-  async #serveAfter(ms: number, signal: AbortSignal): Promise<void> {
-    await this.#store.clock.sleep(ms, signal);
-    try {
-      if (!signal.aborted) this.serve();
-    } catch (error) {
-      // The sessions have been told of a bug.
-      if (!(error instanceof InvariantError)) throw error;
-    }
+    const lapses = Array.from(store.rows.pendingEvents, (event) => event.lapses).filter(
+      (time) => time > now,
+    );
+    this.#alarm.clear();
+    if (store.closing.signal.aborted) return;
+    this.#alarm.set(store.clock.monotonic() + Math.min(ready.wake, ...lapses) - now);
   }
 
   stopAlarm(): void {
-    this.#alarm?.abort();
-    this.#alarm = undefined;
+    this.#alarm.clear();
   }
 
   #pick(rows: readonly StateRow[], limit: number, now: number): Task[] {
@@ -169,12 +160,21 @@ export class MemorySession implements Session {
     let left = limit;
     for (const row of rows) {
       if (row.refusedBy.has(this.name)) continue;
-      const needsSlot = this.worker.needsSlot(row.file);
+      const needsSlot = this.#needsSlot(row);
       if (needsSlot && left <= 0) continue;
       if (needsSlot) left -= 1;
       tasks.push(this.#hold(row, asOf, needsSlot ? [] : this.#eventsOf(row, now)));
     }
     return tasks;
+  }
+
+  /** Asks the worker once for a row that needs one: it is asked again and again while the row waits for its turn. */
+  #needsSlot(row: StateRow): boolean {
+    const machines = this.worker.machines();
+    if (this.#needing?.machines !== machines) this.#needing = { machines, rows: new WeakSet() };
+    const { rows } = this.#needing;
+    if (!rows.has(row) && this.worker.needsSlot(row.file)) rows.add(row);
+    return rows.has(row);
   }
 
   #eventsOf({ instance }: StateRow, now: number): Task['events'] {
@@ -213,6 +213,7 @@ export class MemorySession implements Session {
     row.holder = task;
     this.#store.changed(row.instance);
     const deadline = Number.POSITIVE_INFINITY;
+    this.#store.held += 1;
     this.#holds.set(task, { row, task, abort, since: this.now(), deadline, observed });
     return task;
   }
@@ -222,7 +223,7 @@ export class MemorySession implements Session {
     const settled = this.#store.watch(() => settlements.map((one) => this.#settleOne(one)));
     this.#store.serve();
     if (this.#bug !== undefined) throw this.#bug;
-    if (this.#holds.size === 0) this.#onEmpty?.();
+    this.#noteEmpty();
     return settled;
   }
 
@@ -279,25 +280,34 @@ export class MemorySession implements Session {
     invariant(row.holder === task, 'I6: expected the hold that is released', row.name, this.name);
     this.#holds.delete(task);
     row.holder = undefined;
+    this.#store.held -= 1;
+    if (this.#store.held === 0) this.#store.expiry.clear();
   }
 
   setDeadline(hold: Hold, at: number): void {
     const held = this.#holds.get(hold);
-    if (held !== undefined) held.deadline = at;
-    if (this.#taking !== undefined) this.serve();
+    if (held === undefined) return;
+    held.deadline = at;
+    this.#store.expiry.set(at + this.#store.leaseMs);
   }
 
-  /** Releases holds whose deadline passed a lease ago; counts lost attempts. */
-  #expire(): void {
-    const { clock, leaseMs, sessions } = this.#store;
+  /**
+   * Releases holds whose deadline passed a lease ago, and counts lost attempts. Returns when the next one expires (monotonic,
+   * ms; infinite if none does).
+   */
+  expire(): number {
+    const { clock, leaseMs } = this.#store;
     const now = clock.monotonic();
-    for (const session of sessions) {
-      for (const held of session.#holds.values()) {
-        if (now < held.deadline + leaseMs) continue;
-        session.#release(held);
-        session.#lose(held);
+    let next = Number.POSITIVE_INFINITY;
+    for (const held of this.#holds.values()) {
+      const expiry = held.deadline + leaseMs;
+      if (now < expiry) next = Math.min(next, expiry);
+      else {
+        this.#release(held);
+        this.#lose(held);
       }
     }
+    return next;
   }
 
   #lose({ row, abort }: HeldRow): void {
@@ -307,12 +317,19 @@ export class MemorySession implements Session {
     const by = { session: this.name, worker: this.worker.name, started: at, ended: at };
     row.attempts = [...row.attempts, { attempt, ...by, result: 'lost', error: { message } }];
     abort.abort();
-    if (this.#holds.size === 0) this.#onEmpty?.();
+    this.#noteEmpty();
+  }
+
+  #noteEmpty(): void {
+    if (this.#holds.size > 0) return;
+    for (const resolve of this.#onEmpty) resolve();
+    this.#onEmpty = [];
   }
 
   async close(drainMs: number): Promise<void> {
-    this.#isClosed = true;
+    this.isClosed = true;
     this.#answer([]);
+    this.#store.reconsiderRefusals();
     const abortAll = (): void => {
       for (const { abort } of this.#holds.values()) abort.abort();
     };
@@ -322,7 +339,7 @@ export class MemorySession implements Session {
       else if (drainMs < Number.POSITIVE_INFINITY) {
         void this.#store.clock.sleep(drainMs, drained.signal).then(abortAll);
       }
-      await new Promise<void>((resolve) => (this.#onEmpty = resolve));
+      await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
       drained.abort();
     }
     if (this.#bug !== undefined) throw this.#bug;
@@ -334,15 +351,16 @@ export class MemorySession implements Session {
   abort(reason: InvariantError): void {
     if (this.#bug !== undefined) return;
     this.#bug = reason;
-    this.#isClosed = true;
+    this.isClosed = true;
     this.#store.sessions.delete(this);
     this.#endTake()?.reject(reason);
     for (const held of this.#holds.values()) {
       this.#holds.delete(held.task);
       held.row.holder = undefined;
+      this.#store.held -= 1;
       this.#lose(held);
     }
-    this.#onEmpty?.();
+    this.#noteEmpty();
     this.#store.serve();
   }
 }

@@ -27,6 +27,7 @@ import type {
 } from './engine.ts';
 import { settledEntry, untickedEntry } from './journal-entry.ts';
 import { hintsOf, type NoteChange } from './hints.ts';
+import { Alarm } from './alarm.ts';
 import { MemoryRows, TickLog, type StateRow } from './memory-rows.ts';
 import { MemorySession, workerOf, type HeldRow } from './memory-session.ts';
 import { countRows, hasFailed, listRows, stepOf } from './memory-views.ts';
@@ -135,6 +136,11 @@ export class MemoryStore {
   isPaused = false;
   /** By instance: the time of the last event that was sent to it, ms. */
   readonly #sent = new Map<string, number>();
+  /** Number of holds of all sessions. */
+  held = 0;
+  readonly expiry: Alarm;
+  /** Rows that were refused, and left to other sessions. */
+  readonly #refused = new Set<StateRow>();
   readonly #random: Random;
   #looks = 0;
   #bug: InvariantError | undefined;
@@ -143,6 +149,7 @@ export class MemoryStore {
     this.clock = clock;
     this.#random = random;
     this.leaseMs = leaseMs;
+    this.expiry = new Alarm(clock, () => this.unattended(() => this.#expire()));
   }
 
   now(): string {
@@ -201,6 +208,7 @@ export class MemoryStore {
       const row = this.rows.states.get(state);
       if (row === undefined || !hasFailed(row)) return false;
       row.failure = undefined;
+      row.attempts = [];
       row.notBefore = undefined;
       row.refusedBy.clear();
       this.rows.open(row);
@@ -240,6 +248,28 @@ export class MemoryStore {
       }
       throw error;
     }
+  }
+
+  /** As `watch`, for an alarm: a bug has been told to the sessions, and no call waits for it. */
+  unattended(act: () => void): void {
+    try {
+      this.watch(act);
+    } catch (error) {
+      if (!(error instanceof InvariantError)) throw error;
+    }
+  }
+
+  /** A session takes nothing more: what was left to it is handed out again, and failed if no other session knows it. */
+  reconsiderRefusals(): void {
+    if (this.#refused.size === 0) return;
+    for (const { refusedBy } of this.#refused) refusedBy.clear();
+    this.#refused.clear();
+    this.serve();
+  }
+
+  #expire(): void {
+    for (const session of this.sessions) this.expiry.set(session.expire());
+    this.serve();
   }
 
   /** Serves all sessions: something may have become ready. */
@@ -341,6 +371,7 @@ export class MemoryStore {
 
   close(): void {
     this.closing.abort();
+    this.expiry.clear();
     for (const session of this.sessions) session.stopAlarm();
   }
 
@@ -406,12 +437,15 @@ export class MemoryStore {
     const { row, task } = held;
     const { session } = task;
     row.refusedBy.add(session);
-    const living = [...this.sessions];
+    const living = [...this.sessions].filter(({ isClosed }) => !isClosed);
     const asked = living.filter((one) => !row.refusedBy.has(one.name));
     const known = (sessions: readonly MemorySession[]): ReturnType<WorkerInfo['machines']>[] =>
       sessions.map(({ worker }) => worker.machines());
     const decided = decideRefusal(refusal, known(asked), known(living));
-    if (decided.kind === 'leave') return 'settled';
+    if (decided.kind === 'leave') {
+      this.#refused.add(row);
+      return 'settled';
+    }
     const { code, reason } = decided;
     const common = { flockwork: 1, state: row.name, session, worker: workerOf(task) } as const;
     const attempts = row.attempts.length > 0 && { attempts: row.attempts };

@@ -1,8 +1,6 @@
 /** Many runs: their seeds, their totals, and those that fail. */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { RunOutcome } from './outcome.ts';
-import { drawScenario, type Wishes } from './scenario.ts';
-import { simulate, type RunOptions } from './simulation.ts';
 
 /** Sums over runs. Times are milliseconds of virtual time. */
 export interface Totals {
@@ -42,8 +40,7 @@ function addCounts(counts: Record<string, number>, more: Readonly<Record<string,
 export interface Campaign {
   /** Takes the next seed; undefined when there is none, or when the campaign is to end. */
   readonly next: () => string | undefined;
-  readonly wishes: Wishes;
-  readonly options: RunOptions;
+  readonly run: (seed: string) => Promise<RunOutcome>;
   /** Called after every few runs, and after the last. */
   readonly report: (totals: Totals) => void;
   readonly onFailure: (outcome: RunOutcome) => void;
@@ -59,7 +56,7 @@ export async function runSeeds(campaign: Campaign): Promise<void> {
     totals = noTotals();
   };
   for (let seed = campaign.next(); seed !== undefined; seed = campaign.next()) {
-    const outcome = await simulate(drawScenario(seed, campaign.wishes), campaign.options);
+    const outcome = await campaign.run(seed);
     addOutcome(totals, outcome);
     if (outcome.verdict !== 'ok') campaign.onFailure(outcome);
     if (totals.runs === RUNS_PER_REPORT) report();

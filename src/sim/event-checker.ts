@@ -1,5 +1,5 @@
 /**
- * Checks I10: each event is applied once, and none is lost. An event file is removed only when its outcome is
+ * Checks I10 on a volume: each event is applied once, and none is lost. An event file is removed only when its outcome is
  * durable.
  */
 import { isDroppedName, parseDropped, problemName } from '../machine/dropped.ts';
@@ -13,6 +13,7 @@ import {
 } from '../machine/record.ts';
 import { isStateName, parseStateName } from '../machine/name.ts';
 import type { Notice } from './disk.ts';
+import { EventLedger } from './event-ledger.ts';
 import { archivedFlag, textOf, type TrueVolume } from './true-volume.ts';
 
 /** Upper bound of the generations of one outcome: see `volume/outcomes.ts`. */
@@ -25,10 +26,9 @@ function isNamedOtherwise(node: Notice['before'], names: number): boolean {
 
 export class EventChecker {
   readonly #volume: TrueVolume;
-  /** File names of all events sent by users or by committed steps, by id. */
-  readonly #known = new Map<string, string>();
-  /** The state that each was applied in. */
-  readonly #applied = new Map<string, string>();
+  readonly #ledger = new EventLedger();
+  readonly #known = this.#ledger.known;
+  readonly #applied = this.#ledger.applied;
   /** Known to have an outcome; cleared by a power cut. */
   readonly #over = new Set<string>();
 
@@ -39,32 +39,28 @@ export class EventChecker {
   /** `content`: of a dropped file, which has a name of its own; an invalid one is no event. */
   sent(file: string, content?: string): void {
     if (content === undefined) {
-      this.#known.set(parseEventName(file)!.key, file);
+      this.#ledger.sent(file);
       return;
     }
     const dropped = parseDropped(file, content);
     if (typeof dropped === 'string') return;
     const { id, to } = dropped;
     const time = new Date(0).toISOString();
-    this.#known.set(id, formatEventName({ time, isDelayed: false, id, to }));
+    this.#ledger.sent(formatEventName({ time, isDelayed: false, id, to }));
   }
 
   /** `record` was committed: returns what is wrong with its events, if anything. */
   committed(record: CommitRecord): string | undefined {
     for (const { id } of record.events ?? []) {
-      const other = this.#applied.get(id);
-      if (other !== undefined && other !== record.state) {
-        return `expected ${id} to be applied once, got ${other} and ${record.state}`;
-      }
-      if (!this.#known.has(id)) return `expected only sent events in ${record.state}, got ${id}`;
+      const problem = this.#ledger.apply(id, record.state);
+      if (problem !== undefined) return problem;
       if (this.#verdictOn(id))
         return `expected rejected event ${id} not to be applied, got ${record.state}`;
       if (!this.#leadsTo(id, record.state)) {
         return `expected an outcome of ${id} that names ${record.state}, got none`;
       }
-      this.#applied.set(id, record.state);
     }
-    for (const { name } of record.emit ?? []) this.sent(name);
+    this.#ledger.emitted(record);
     return undefined;
   }
 

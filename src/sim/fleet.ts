@@ -1,49 +1,59 @@
 /** The simulated hosts and the worker processes on them: who is there, who starts again. */
 import type { Registry } from '../machine/registry.ts';
 import type { Prng } from './prng.ts';
-import type { FaultSource } from './faults.ts';
-import { HostClock } from './host-clock.ts';
+import { HostClock, type ClockTraits } from './host-clock.ts';
+import type { Exit, HostProcess, HostProcessOptions, ProcessWorld } from './host-process.ts';
 import type { Host as TickHost } from './machines.ts';
-import { type Exit, type ProcessOptions } from './process-options.ts';
-import { SimProcess } from './process.ts';
-import type { Scenario } from './scenario.ts';
-import type { SimulatedWorld } from './world.ts';
 
-interface Host {
+/** A host, as a scenario describes it. */
+export interface HostPlan<Options extends HostProcessOptions> {
+  readonly clock: ClockTraits;
+  readonly options: Options;
+}
+
+interface Host<Process, Options> {
   readonly clock: HostClock;
-  readonly options: ProcessOptions;
+  readonly options: Options;
   /** The one that is started again; twins are beside it. */
-  process: SimProcess | undefined;
+  process: Process | undefined;
   starts: number;
 }
 
-export interface FleetOptions {
-  readonly faults: FaultSource;
+export interface FleetOptions<
+  Options extends HostProcessOptions,
+  Process extends HostProcess<Options>,
+> {
+  readonly make: (name: string, clock: HostClock, options: Options) => Process;
   /** The machines of a new process. */
-  readonly registry: (host: TickHost) => Registry;
+  readonly registry: (host: TickHost, options: Options) => Registry;
   readonly onTickFault: (kind: string, act: () => void) => void;
-  readonly onEnded: (process: SimProcess, exit: Exit) => void;
+  readonly onEnded: (process: Process, exit: Exit) => void;
   /** It ends, but began before the last state was put in: its last look may have been before that, too. */
-  readonly mayHaveLookedTooEarly: (process: SimProcess) => boolean;
+  readonly mayHaveLookedTooEarly: (process: Process) => boolean;
   /** Is this host's process to be started again when it ends badly? */
   readonly mayRestart: (host: number) => boolean;
 }
 
-export class Fleet {
-  readonly hosts: readonly Host[];
+export class Fleet<Options extends HostProcessOptions, Process extends HostProcess<Options>> {
+  readonly hosts: readonly Host<Process, Options>[];
   /** All that live, twins included. */
-  readonly processes: Set<SimProcess> = new Set();
-  readonly #world: SimulatedWorld;
+  readonly processes: Set<Process> = new Set();
+  readonly #world: ProcessWorld;
   readonly #prng: Prng;
-  readonly #options: FleetOptions;
+  readonly #options: FleetOptions<Options, Process>;
   #starting = 0;
   #closed = false;
 
-  constructor(world: SimulatedWorld, prng: Prng, scenario: Scenario, options: FleetOptions) {
+  constructor(
+    world: ProcessWorld,
+    prng: Prng,
+    hosts: readonly HostPlan<Options>[],
+    options: FleetOptions<Options, Process>,
+  ) {
     this.#world = world;
     this.#prng = prng;
     this.#options = options;
-    this.hosts = scenario.hosts.map(({ clock, options: process }) => ({
+    this.hosts = hosts.map(({ clock, options: process }) => ({
       clock: new HostClock(
         () => world.now(),
         () => prng.next(),
@@ -60,12 +70,8 @@ export class Fleet {
     return this.processes.size + this.#starting === 0;
   }
 
-  named(client: string): SimProcess | undefined {
+  named(client: string): Process | undefined {
     return [...this.processes].find(({ name }) => name === client);
-  }
-
-  owner(session: string): SimProcess | undefined {
-    return [...this.processes].find((one) => one.session?.token.session === session);
   }
 
   startSoon(host: number, ms: number): void {
@@ -77,21 +83,24 @@ export class Fleet {
   }
 
   /** Starts one more process there. */
-  launch(host: number, options: ProcessOptions = this.hosts[host]!.options): SimProcess {
+  launch(host: number, options: Options = this.hosts[host]!.options): Process {
     const place = this.hosts[host]!;
     place.starts += 1;
     const name = place.starts === 1 ? options.worker : `${options.worker}.${place.starts}`;
-    const { faults, registry, onTickFault } = this.#options;
-    const process = new SimProcess(this.#world, name, place.clock, faults, options);
+    const { make, registry, onTickFault } = this.#options;
+    const process = make(name, place.clock, options);
     if (place.clock.asleep > 0) process.suspend(place.clock.asleep);
     this.processes.add(process);
     this.#world.trace(name, () => 'starts');
     void process.ended.then((exit) => this.#ended(host, process, exit));
     process.start(
-      registry({
-        kill: () => onTickFault('tick that kills', () => process.kill()),
-        block: (ms) => onTickFault('tick that blocks', () => process.block(ms)),
-      }),
+      registry(
+        {
+          kill: () => onTickFault('tick that kills', () => process.kill()),
+          block: (ms) => onTickFault('tick that blocks', () => process.block(ms)),
+        },
+        options,
+      ),
     );
     return process;
   }
@@ -114,7 +123,7 @@ export class Fleet {
   }
 
   /** Starts a worker again that has ended with an error, as a user would. */
-  #ended(host: number, process: SimProcess, exit: Exit): void {
+  #ended(host: number, process: Process, exit: Exit): void {
     this.processes.delete(process);
     this.#options.onEnded(process, exit);
     const isThrough =

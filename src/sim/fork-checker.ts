@@ -1,19 +1,19 @@
 /**
- * Checks I12: a join goes on when all of its branches have ended, and not before, with the output of each; no end
+ * Checks I12, on any engine: a join goes on when all of its branches have ended, and not before, with the output of each; no end
  * of a branch is rejected.
  */
 import { parseEvent } from '../machine/event.ts';
 import { isOpen, outputsOf } from '../machine/join.ts';
 import { parseStateName, stateName } from '../machine/name.ts';
-import { emittedIn, parseCommitRecord, type CommitRecord } from '../machine/record.ts';
+import type { CommitRecord } from '../machine/record.ts';
 import { parseStateFile, type Joins } from '../machine/state-file.ts';
-import type { TrueVolume } from './true-volume.ts';
+import type { TrueSteps } from './true-steps.ts';
 
 export class ForkChecker {
-  readonly #volume: TrueVolume;
+  readonly #steps: TrueSteps;
 
-  constructor(volume: TrueVolume) {
-    this.#volume = volume;
+  constructor(steps: TrueSteps) {
+    this.#steps = steps;
   }
 
   /** `record` was committed: returns what is wrong with its join, if anything. */
@@ -23,8 +23,7 @@ export class ForkChecker {
     if (isOpen(before) && after === undefined)
       return `expected ${record.state} to wait for all of its branches, got a step without them`;
     for (const { file, id, outcome } of record.events ?? []) {
-      const text = this.#volume.text(`events/${file}`) ?? '';
-      const event = parseEvent(emittedIn(text, file) ?? text);
+      const event = parseEvent(this.#steps.eventText(file) ?? '');
       if (typeof event !== 'string' && event.branch !== undefined && outcome !== 'Ok') {
         return `expected outcome Ok of ${id}, the end of a branch of ${record.state}, got ${outcome}`;
       }
@@ -50,7 +49,7 @@ export class ForkChecker {
   /** A join among these that waits for a branch that has ended; undefined if there is none. */
   left(names: readonly string[]): string | undefined {
     for (const name of names) {
-      if (this.#volume.doneText(name) !== undefined) continue;
+      if (this.#steps.isDone(name)) continue;
       for (const { instance, ended } of Object.values(this.#joinOf(name) ?? {})) {
         const last = ended === undefined ? this.#last(instance) : undefined;
         if (last !== undefined && this.#hasEnded(last))
@@ -64,7 +63,7 @@ export class ForkChecker {
   #untrue(name: string, join: Joins | undefined): string | undefined {
     for (const { instance, ended, output } of Object.values(join ?? {})) {
       if (ended === undefined) continue;
-      const record = parseCommitRecord(this.#volume.doneText(ended) ?? '', ended);
+      const record = this.#steps.recordOf(ended);
       if (!this.#hasEnded(ended) || parseStateName(ended)?.instance !== instance) {
         return `expected the last state of ${instance} in ${name}, got ${ended}`;
       }
@@ -76,19 +75,18 @@ export class ForkChecker {
   }
 
   #hasEnded(name: string): boolean {
-    const text = this.#volume.doneText(name);
-    return text !== undefined && parseCommitRecord(text, name)?.next === undefined;
+    return this.#steps.isDone(name) && this.#steps.recordOf(name)?.next === undefined;
   }
 
   #joinOf(name: string): Joins | undefined {
-    return joinIn(this.#volume.follower(name)?.content ?? '');
+    return joinIn(this.#steps.follower(name)?.content ?? '');
   }
 
   #last(instance: string): string | undefined {
     let last: string | undefined;
     for (let step = 0; ; step += 1) {
       const name = stateName(instance, step);
-      if (!this.#volume.hasState(name)) return last;
+      if (!this.#steps.hasState(name)) return last;
       last = name;
     }
   }

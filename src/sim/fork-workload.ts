@@ -4,6 +4,7 @@ import type { Machine, TickContext } from '../machine/definition.ts';
 import type { Branch } from '../machine/fork.ts';
 import { machine } from '../machine/machine.ts';
 import { Prng } from './prng.ts';
+import type { ScheduledFault, Scenario } from './scenario.ts';
 import {
   activityOf,
   CHAIN,
@@ -83,11 +84,23 @@ function forkIn({ depth, width, steps, again }: Tree): Answer {
   });
 }
 
-export function drawTree(prng: Prng): Tree {
+function drawTree(prng: Prng): Tree {
   return {
     depth: prng.pick([1, 1, 2]),
     width: prng.whole(1, 3),
     steps: prng.whole(1, 2),
     again: prng.pick([0, 0, 1]),
   };
+}
+
+/** Instances that fork. */
+export function drawTrees(
+  prng: Prng,
+  { calm, safety }: Pick<Scenario, 'calm' | 'safety'>,
+): ScheduledFault[] {
+  if (!prng.chance(0.35)) return [];
+  return Array.from({ length: prng.whole(1, 2) }, (_, index): ScheduledFault => {
+    const at = calm ? 0 : prng.between(0, 0.5) * safety;
+    return { id: `tree ${index}`, at, kind: 'tree', name: `tree${index}`, tree: drawTree(prng) };
+  });
 }

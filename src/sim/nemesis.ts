@@ -2,12 +2,14 @@
 import type { Fleet } from './fleet.ts';
 import { droppedEvent, LAMP_STATE, lampEvent } from './event-workload.ts';
 import { chainState } from './machines.ts';
+import type { ProcessOptions } from './process-options.ts';
+import type { SimProcess } from './process.ts';
 import type { ScheduledFault } from './scenario.ts';
 import { treeState } from './fork-workload.ts';
 import type { User } from './user.ts';
 
 export interface Targets {
-  readonly fleet: Fleet;
+  readonly fleet: Fleet<ProcessOptions, SimProcess>;
   readonly user: User;
   /** Time after which faults stop. */
   readonly safeAt: number;
@@ -21,9 +23,9 @@ export function inject(fault: ScheduledFault, targets: Targets): void {
   switch (fault.kind) {
     case 'power':
       return targets.losePower(fault.keep);
-    case 'junk':
+    case 'invalid file':
       return user.putInvalidFile(fault.what);
-    case 'litter':
+    case 'foreign entry':
       return user.putForeignEntry(fault.what);
     case 'submit':
       return user.submit(fault.name, chainState(fault.steps));

@@ -1,5 +1,6 @@
 /**
- * Checks the invariants of docs/protocol.md at each change. Unlike workers, it sees the true volume and the true time.
+ * Checks the invariants of docs/protocol.md at each change of a volume. Unlike workers, it sees the true volume and the true
+ * time.
  */
 import { isStateName, originName } from '../machine/name.ts';
 import {
@@ -9,8 +10,6 @@ import {
   parseFailureRecord,
   recordedStates,
 } from '../machine/record.ts';
-import { resolveState, type Registry } from '../machine/registry.ts';
-import { parseStateFile } from '../machine/state-file.ts';
 import { cycleLength, momentAt, type PhaseLengths } from '../volume/phases/cycle.ts';
 import type { Snapshot } from '../volume/operations.ts';
 import { parseToken } from '../volume/token.ts';
@@ -25,19 +24,16 @@ import { isTorn, ArchiveChecker } from './archive-checker.ts';
 import { forbiddenPhase } from './phase-rules.ts';
 import type { SimProcess } from './process.ts';
 import { SplitChecker } from './split-checker.ts';
+import { StepChecker, type StepCheckerOptions } from './step-checker.ts';
 import { twiceCommitted } from './journals.ts';
 import { archivedFlag, placeOf, textOf, TrueVolume } from './true-volume.ts';
 import { Violation } from './violation.ts';
 
-export interface OracleOptions {
+export interface OracleOptions extends StepCheckerOptions {
   readonly phases: PhaseLengths;
   readonly lease: number;
   /** No faults: then no two workers try for the same state (I5). */
   readonly calm: boolean;
-  /** Upper bound of ticks per step (I6). */
-  readonly ticks: number;
-  /** The workers' machines. */
-  readonly registry: Registry;
   /** Some ticks hang: past their deadline, the heartbeat must stop. */
   readonly hangs: boolean;
   /** Of a tick, ms. */
@@ -54,18 +50,14 @@ export class Oracle {
   readonly #volume: TrueVolume;
   readonly #options: OracleOptions;
   readonly #now: () => number;
-  /** Complete text of every state file that a user has put in or is copying. */
-  readonly #submitted = new Map<string, string>();
+  readonly #steps: StepChecker;
   /** True times at which users put them in. */
   readonly #submittedAt = new Map<string, number>();
-  readonly #ticks = new Map<string, number>();
   /** States whose current claim was made after they were done. */
   readonly #claimedDone = new Set<string>();
   readonly #splits = new SplitChecker();
   /** True time of each process's last snapshot. */
   readonly #looked = new WeakMap<SimProcess, number>();
-  /** Whether a state file of this text waits for events: a cache, since it is asked at every turn. */
-  readonly #waiting = new Map<string, boolean>();
   readonly #leases: LeaseChecker;
   readonly #archive: ArchiveChecker;
   readonly #events: EventChecker;
@@ -78,6 +70,7 @@ export class Oracle {
     this.#now = now;
     this.#options = options;
     const { phases, lease, hangs, archiveAge } = options;
+    this.#steps = new StepChecker(options);
     this.#archive = new ArchiveChecker(this.#volume, now, archiveAge);
     this.#events = new EventChecker(this.#volume);
     this.#forks = new ForkChecker(this.#volume);
@@ -89,7 +82,7 @@ export class Oracle {
   }
 
   submitted(name: string, content: string): void {
-    this.#submitted.set(name, content);
+    this.#steps.submitted(name, content);
     this.#submittedAt.set(name, this.#now());
   }
 
@@ -100,10 +93,7 @@ export class Oracle {
 
   ticked(name: string): void {
     this.#failIf('I12', this.#forks.ticked(name));
-    const times = (this.#ticks.get(name) ?? 0) + 1;
-    this.#ticks.set(name, times);
-    if (times > this.#options.ticks)
-      this.#fail('I6', `at most ${this.#options.ticks} ticks of ${name}`, `${times}`);
+    this.#failIf('I6', this.#steps.ticked(name));
     if (this.#claimedDone.has(name) && this.#options.cache === 0) {
       this.#fail('I6', `no tick of ${name}, which was done before it was claimed`, 'one');
     }
@@ -271,23 +261,12 @@ export class Oracle {
       this.#fail('I3', `${next.name} or its staged record when ${name} ${when}`, 'neither');
   }
 
-  /** I3: a valid state fails only by its attempts or a fatal answer. */
+  /** I3. */
   #checkFailed(name: string, after: DiskNode | undefined): void {
     if (after === undefined) return;
     const record = parseFailureRecord(textOf(after), name);
     if (record === undefined) return this.#fail('I3', `a record in failed/${name}`, 'none');
-    const isRightful =
-      record.code === 'successor-taken'
-        ? this.#submitted.has(name)
-        : ['attempts-exhausted', 'fatal'].includes(record.code) || !this.#isValid(name);
-    if (!isRightful) this.#fail('I3', `valid ${name} not to fail`, record.reason);
-  }
-
-  #isValid(name: string): boolean {
-    const content = this.#submitted.get(name);
-    if (content === undefined) return true;
-    const parsed = parseStateFile(new TextEncoder().encode(content));
-    return parsed.ok && resolveState(this.#options.registry, parsed.file).ok;
+    this.#failIf('I3', this.#steps.failed({ ...record, state: name }));
   }
 
   /** I2, I9. */
@@ -362,18 +341,7 @@ export class Oracle {
   #waits(name: string): boolean {
     // The record counts: a torn state file is repaired when it is needed.
     const text = this.#volume.follower(name)?.content ?? this.#volume.text(name) ?? '';
-    const known = this.#waiting.get(text);
-    if (known !== undefined) return known;
-    const isWaiting = this.#isWaiting(text);
-    this.#waiting.set(text, isWaiting);
-    return isWaiting;
-  }
-
-  #isWaiting(text: string): boolean {
-    const parsed = parseStateFile(new TextEncoder().encode(text));
-    if (!parsed.ok) return false;
-    const resolved = resolveState(this.#options.registry, parsed.file);
-    return resolved.ok && resolved.kind === 'waiting';
+    return this.#steps.waits(text);
   }
 
   #isThere(name: string): boolean {

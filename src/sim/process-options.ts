@@ -1,20 +1,16 @@
-/** What a simulated process is started with, and how it can end. */
+/** What a simulated process on a volume is started with. */
 import type { PhaseLengths } from '../volume/phases/cycle.ts';
 import type { ArchiveRules } from '../volume/archivable.ts';
 import type { GatheringOptions } from '../volume/phases/gathering.ts';
+import type { HostProcessOptions } from './host-process.ts';
 
 /** Where the volume is mounted on every simulated host. */
 export const MOUNT = '/volume';
 
-export interface ProcessOptions {
-  readonly worker: string;
+export interface ProcessOptions extends HostProcessOptions {
   readonly phases: PhaseLengths;
-  readonly lease: number;
-  readonly concurrency: number;
-  readonly capacity: number;
   readonly assign: 'slices' | 'zip';
   readonly follow: boolean;
-  readonly watch: boolean;
   readonly eager: boolean;
   /** Undefined: its first claim waits for no other worker. */
   readonly gathering?: GatheringOptions;
@@ -33,16 +29,4 @@ export interface ProcessOptions {
   readonly archive?: ArchiveRules;
   /** Whose clock stamps mtime. */
   readonly stamps: 'volume' | 'client' | 'whole seconds';
-}
-
-/** How a process ended. */
-export type Exit =
-  | { readonly kind: 'killed' }
-  | { readonly kind: 'finished'; readonly end: 'empty' | 'stopped' }
-  /** What a user would read: the volume is gone, the name is in use, … */
-  | { readonly kind: 'refused'; readonly error: unknown };
-
-export function describeExit(exit: Exit): string {
-  if (exit.kind === 'refused') return (exit.error as Error).message;
-  return exit.kind === 'finished' ? exit.end : exit.kind;
 }

@@ -1,9 +1,8 @@
 /**
- * One simulated worker process: the real worker on simulated ports. It can be stopped and continued,
- * blocked by a tick, killed at any operation, and started again under its name.
+ * A simulated worker process on a volume: the real worker on simulated ports. Besides what `HostProcess` can do, it can be
+ * killed at any file operation, and lose its volume.
  */
 import { sensorsOf, type Registry } from '../machine/registry.ts';
-import type { Clock } from '../engine/ports.ts';
 import { Layout } from '../volume/layout.ts';
 import { openVolume } from '../volume/open.ts';
 import type { Heartbeat, StartHeartbeat } from '../volume/heartbeat.ts';
@@ -11,60 +10,38 @@ import { Pulse, silenceSince, type HostMoment } from '../volume/pulse.ts';
 import { openSession, type DirectoryOperations } from '../volume/directory-operations.ts';
 import type { VolumeOperations } from '../volume/operations.ts';
 import type { WorkerInfo } from '../engine/session.ts';
-import { createExecute } from '../worker/executor.ts';
-import { ConcurrencyLimit } from '../worker/concurrency-limit.ts';
-import { Worker } from '../worker/worker.ts';
 import { VolumeSession } from '../volume/session.ts';
 import type { Watch } from '../volume/cycle-loop.ts';
 import { volumeConfigurations } from '../volume/client.ts';
 import { SimFiles, type Caller } from './client.ts';
-import { Prng } from './prng.ts';
 import { Disk, failure } from './disk.ts';
 import { describeFault, type Fault, type FaultSource, type Method } from './faults.ts';
 import type { HostClock } from './host-clock.ts';
-import { describeExit, MOUNT, type Exit, type ProcessOptions } from './process-options.ts';
+import { HostProcess, type Exit } from './host-process.ts';
+import { MOUNT, type ProcessOptions } from './process-options.ts';
 import { shorten, traceLog } from './trace-log.ts';
 import { ArmedFaults } from './armed-faults.ts';
 import type { SimulatedWorld } from './world.ts';
 
-/** Milliseconds: time stamps are from the kernel's last tick, and timers come late. */
+/** Milliseconds: time stamps are from the kernel's last tick. */
 const STAMP_LAG = 8;
-const TIMER_LAG = 2;
 
-export class SimProcess {
-  readonly name: string;
-  readonly options: ProcessOptions;
-  readonly clock: HostClock;
+export class SimProcess extends HostProcess<ProcessOptions> {
   readonly actor: { readonly client: string; readonly stamp: () => number };
-  readonly ended: Promise<Exit>;
-  readonly born: number;
   session: DirectoryOperations | undefined;
   /** True times of the last beat that reached the volume, and of the one before. */
   lastBeat: number = Number.NEGATIVE_INFINITY;
   #beatBefore = Number.NEGATIVE_INFINITY;
-  /** True while something came between deciding and acting: what it does now may be late. */
-  stalled: boolean = false;
   /** Until it finds its lease gone, or is told that it is. */
   beats: boolean = true;
-  exit: Exit | undefined;
   readonly armed: ArmedFaults = new ArmedFaults();
   readonly #world: SimulatedWorld;
   readonly #faults: FaultSource;
-  readonly #prng: Prng;
-  readonly #stop = new AbortController();
   #calls = 0;
-  #resolveEnded!: (exit: Exit) => void;
-  /** True time until which all of it (SIGSTOP), or the main thread (a tick that blocks), does nothing. */
-  #stoppedUntil = 0;
-  #blockedUntil = 0;
-  #blockedSince = 0;
-  #lastBlock = 0;
-  #runningSince: number;
   #unmounted: Disk | undefined;
   #unmountedAt = Number.NaN;
   #openedElsewhere = false;
   #hint: ((name: string) => void) | undefined;
-  readonly #sleepers = new Set<() => void>();
 
   constructor(
     world: SimulatedWorld,
@@ -73,25 +50,12 @@ export class SimProcess {
     faults: FaultSource,
     options: ProcessOptions,
   ) {
+    super(world, name, clock, options);
     this.#world = world;
-    this.name = name;
-    this.clock = clock;
-    this.options = options;
     this.#faults = faults;
-    this.#prng = new Prng(`${world.seed}/process/${name}`);
-    this.born = world.now();
-    this.#runningSince = this.born;
     this.actor = { client: name, stamp: () => this.#stamp() };
-    this.ended = new Promise((resolve) => (this.#resolveEnded = resolve));
   }
 
-  get isAlive(): boolean {
-    return this.exit === undefined;
-  }
-
-  get isStopped(): boolean {
-    return this.#world.now() < this.#stoppedUntil;
-  }
   /** Its heartbeats are recent and regular: no other session has reason to consider it dead. */
   get isLively(): boolean {
     const { lease } = this.options;
@@ -99,48 +63,24 @@ export class SimProcess {
     return now - this.lastBeat < 0.5 * lease && now - this.#beatBefore < 0.75 * lease;
   }
 
-  /** Its volume went away while it was at work: it cannot know of one that was never there. */
-  /** When the volume went from under it; undefined while it has it. */
+  /** True time at which its volume was unmounted under it; undefined while it has it, or if it never had it. */
   get lostVolumeAt(): number | undefined {
     const hasLost = this.#unmounted !== undefined && !this.#openedElsewhere;
     return hasLost ? this.#unmountedAt : undefined;
   }
 
-  /** Milliseconds for which a tick has kept the main thread busy; 0 if none does. */
-  get blockedFor(): number {
-    return this.#world.now() < this.#blockedUntil ? this.#world.now() - this.#blockedSince : 0;
-  }
-
-  /** Milliseconds of its host since the tick that blocks began to do so, whatever blocked it before; 0 if none does. */
-  get lastBlockedFor(): number {
-    return this.blockedFor === 0 ? 0 : this.clock.monotonic() - this.#lastBlock;
-  }
-
-  /** Milliseconds since it was last started, or continued. */
-  get runsFor(): number {
-    return this.#world.now() - this.#runningSince;
-  }
-
-  start(registry: Registry): void {
-    this.#run(registry).then(
-      (exit) => this.#end(exit),
-      (error: unknown) => this.#end({ kind: 'refused', error }),
-    );
-  }
-
-  async #run(registry: Registry): Promise<Exit> {
+  protected async run(registry: Registry): Promise<Exit> {
     const { options } = this;
     const files = new SimFiles(this.#caller());
-    const clock = this.#clockPort();
+    const clock = this.clockPort();
     const volume = await openVolume(files, new Layout(MOUNT), {
       defaults: { phases: options.phases, lease: options.lease },
-      newId: `volume-${Math.floor(this.#prng.next() * 1e9)}`,
+      newId: `volume-${Math.floor(this.prng.next() * 1e9)}`,
       now: this.#world.now(),
     });
-    const random = (): number => this.#prng.next();
+    const random = (): number => this.prng.next();
     const ports = { files, clock, random, startHeartbeat: this.#heartbeat };
     const log = traceLog((text) => this.#world.trace(this.name, text));
-    const execute = createExecute({ clock, log, print: () => undefined, pauseScale: 1 });
     const { concurrency, capacity, freshListings } = options;
     const openOperations = async (info: WorkerInfo): Promise<VolumeOperations> => {
       this.session = await openSession(ports, {
@@ -174,62 +114,16 @@ export class SimProcess {
           { gathering: { expect: undefined, quietMs: 0 }, ...options },
         ),
     };
-    const worker = new Worker(
-      engine,
-      {
-        clock,
-        random,
-        execute: (task, signal) => {
-          this.#world.ticked(this, task.name);
-          return execute(task, signal);
-        },
-        log,
-        slots: new ConcurrencyLimit(concurrency),
-        machines: () => registry,
-      },
-      {
-        name: options.worker,
-        concurrency,
-        capacity,
-        stays: options.watch,
-        trustsStored: false,
-        drainMs: 4 * options.lease,
-      },
-    );
-    const { end } = await worker.run(this.#stop.signal);
-    return { kind: 'finished', end };
+    return this.work(engine, registry, {
+      clock,
+      log,
+      onTick: (name) => this.#world.ticked(this, name),
+    });
   }
 
-  /** SIGTERM. */
-  askToStop(): void {
-    this.deliver(() => this.#stop.abort());
-  }
-
-  /** kill -9, or a crash: nothing of it goes on. What it had asked of the volume may still happen. */
-  kill(): void {
-    this.#end({ kind: 'killed' });
-  }
-
-  /** SIGSTOP, and SIGCONT after `ms`. */
-  suspend(ms: number): void {
-    this.#stoppedUntil = Math.max(this.#stoppedUntil, this.#world.now() + ms);
-    this.#runningSince = this.#stoppedUntil;
-    this.stalled = true;
-  }
-
-  resume(): void {
+  override resume(): void {
     this.armed.clear();
-    this.#stoppedUntil = 0;
-    this.#runningSince = this.#world.now();
-  }
-
-  /** A tick blocks the main thread for `ms`; the heartbeat thread goes on. Other sessions see successive blocks as one. */
-  block(ms: number): void {
-    const now = this.#world.now();
-    this.#lastBlock = this.clock.monotonic();
-    if (now > this.#blockedUntil + this.options.lease) this.#blockedSince = now;
-    this.#blockedUntil = Math.max(this.#blockedUntil, now + ms);
-    this.stalled = true;
+    super.resume();
   }
 
   /** The directory is there, and empty. */
@@ -248,30 +142,10 @@ export class SimProcess {
     this.deliver(() => this.#hint?.(name));
   }
 
-  deliver(act: () => void): void {
-    if (!this.isAlive) return;
-    const until = Math.max(this.#stoppedUntil, this.#blockedUntil);
-    if (this.#world.now() < until) {
-      this.#world.at(until, () => this.deliver(act));
-      return;
-    }
-    this.stalled = false;
-    act();
-  }
-
-  #end(exit: Exit): void {
-    if (this.exit !== undefined) return;
-    this.exit = exit;
-    this.#world.trace(this.name, () => `ends: ${describeExit(exit)}`);
-    // A signal with listeners is never collected, nor is what its listeners refer to.
-    for (const forget of this.#sleepers) forget();
-    this.#resolveEnded(exit);
-  }
-
   #stamp(): number {
     const { stamps } = this.options;
     if (stamps === 'client') return this.clock.wall();
-    const lagging = this.#world.now() - this.#prng.next() * STAMP_LAG;
+    const lagging = this.#world.now() - this.prng.next() * STAMP_LAG;
     return stamps === 'volume' ? lagging : Math.floor(lagging / 1000) * 1000;
   }
 
@@ -282,7 +156,7 @@ export class SimProcess {
       disk: () => this.#unmounted ?? world.disk,
       actor: this.actor,
       taken: this.options.taken,
-      latency: () => this.options.latency * (0.5 + 1.5 * this.#prng.next()) + this.#pending(),
+      latency: () => this.options.latency * (0.5 + 1.5 * this.prng.next()) + this.#pending(),
       later: (ms, act) => world.afterUnlessPowerFails(ms, act),
       deliver: (act) => this.deliver(act),
       end: (method, path, outcome) =>
@@ -290,13 +164,13 @@ export class SimProcess {
       die: () => this.kill(),
       losePower: () => world.losePower(),
       now: () => world.now(),
-      shuffle: (names) => this.#prng.shuffle(names),
+      shuffle: (names) => this.prng.shuffle(names),
     };
   }
 
   /** What it asks for while a tick blocks it, it asks for afterwards. */
   #pending(): number {
-    return Math.max(0, this.#blockedUntil - this.#world.now());
+    return Math.max(0, this.blockedUntil - this.#world.now());
   }
 
   #begin(method: Method, path: string): Fault | undefined {
@@ -315,30 +189,6 @@ export class SimProcess {
     }
     if (this.#unmounted === undefined) this.#world.asked(this, method, path);
     return fault;
-  }
-
-  #clockPort(): Clock {
-    return {
-      now: () => this.clock.wall(),
-      monotonic: () => this.clock.monotonic(),
-      sleep: (ms, signal) =>
-        new Promise((resolve) => {
-          if (signal?.aborted === true) return resolve();
-          const forget = (): void => {
-            cancel();
-            signal?.removeEventListener('abort', wake);
-            this.#sleepers.delete(forget);
-          };
-          const wake = (): void => {
-            forget();
-            resolve();
-          };
-          signal?.addEventListener('abort', wake, { once: true });
-          const due = this.#world.now() + this.clock.real(ms) + this.#prng.next() * TIMER_LAG;
-          const cancel = this.#world.at(due, () => this.deliver(wake));
-          this.#sleepers.add(forget);
-        }),
-    };
   }
 
   /** File events do not cross a network. */
@@ -365,10 +215,10 @@ export class SimProcess {
     this.beats = true;
     const beat = (): void => {
       if (isStopped || isBroken || !this.isAlive) return;
-      const silentUntil = this.#stoppedUntil;
+      const silentUntil = this.stoppedUntil;
       if (world.now() < silentUntil) {
         // A host that sleeps makes nothing overdue: what was left of the interval is left when it wakes.
-        const left = this.clock.asleep > 0 ? this.#prng.next() * options.interval : 0;
+        const left = this.clock.asleep > 0 ? this.prng.next() * options.interval : 0;
         return void world.at(silentUntil + left, beat);
       }
       const result = pulse.beat(deadline);

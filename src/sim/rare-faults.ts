@@ -1,12 +1,13 @@
 /**
  * Situations that random faults rarely cause, set up on purpose. Each is drawn from a PRNG stream of its own, so
- * that a new one leaves the other draws of a seed unchanged.
+ * that a new one leaves the other draws of a seed unchanged. The names of these streams are hashed: they stay.
  */
 import type { ArchiveRules } from '../volume/archivable.ts';
 import { Prng } from './prng.ts';
 import { MOUNT } from './process-options.ts';
 import type { ScheduledFault, Scenario } from './scenario.ts';
-import { drawTree } from './fork-workload.ts';
+import { drawEvents } from './event-workload.ts';
+import { drawTrees } from './fork-workload.ts';
 
 const ARCHIVE_PROBABILITY = 0.5;
 
@@ -15,14 +16,20 @@ export function withRareFaults(scenario: Scenario, cycle: number): Scenario {
   const failing = withFailures(withRepeats(scenario), prng('failures'));
   const dark = withBlackouts(failing, prng('blackouts'));
   const late = withLateStates(withStaleDone(dark, prng('veil')), prng('late'), cycle);
-  const moved = withTrees(withEvents(late, prng('events')), prng('trees'));
+  const lit = withAll(late, drawEvents(prng('events'), late));
+  const moved = withAll(lit, drawTrees(prng('trees'), lit));
   const dropped = withDropped(withStaleEvents(moved, prng('mislaid')), prng('dropped'), cycle);
-  const slept = withSleep(withLitter(dropped, prng('litter')), prng('sleep'));
+  const slept = withSleep(withForeignEntries(dropped, prng('litter')), prng('sleep'));
   return withLastMinute(withArchive(slept, prng('archive'), cycle), prng('last minute'));
 }
 
-export const inOrder = (scheduled: readonly ScheduledFault[]): ScheduledFault[] =>
-  scheduled.toSorted((a, b) => a.at - b.at);
+export const inOrder = <Fault extends { readonly at: number }>(
+  scheduled: readonly Fault[],
+): Fault[] => scheduled.toSorted((a, b) => a.at - b.at);
+
+function withAll(scenario: Scenario, more: readonly ScheduledFault[]): Scenario {
+  return { ...scenario, scheduled: inOrder([...scenario.scheduled, ...more]) };
+}
 
 function withRepeats(scenario: Scenario): Scenario {
   const repeats = scenario.rates.duplicate !== undefined;
@@ -38,14 +45,14 @@ function withFailures(scenario: Scenario, prng: Prng): Scenario {
 }
 
 /** Foreign entries in the volume's directories, early, so that the rest of the run goes on beside them. */
-function withLitter(scenario: Scenario, prng: Prng): Scenario {
+function withForeignEntries(scenario: Scenario, prng: Prng): Scenario {
   const { calm, safety, scheduled } = scenario;
   if (calm || !prng.chance(0.2)) return scenario;
-  const litter = Array.from({ length: prng.whole(1, 12) }, (_, index): ScheduledFault => {
+  const entries = Array.from({ length: prng.whole(1, 12) }, (_, index): ScheduledFault => {
     const at = prng.between(0, 0.7) * safety;
-    return { id: `litter ${index}`, at, kind: 'litter', what: prng.whole(0, 999) };
+    return { id: `foreign entry ${index}`, at, kind: 'foreign entry', what: prng.whole(0, 999) };
   });
-  return { ...scenario, scheduled: inOrder([...scheduled, ...litter]) };
+  return { ...scenario, scheduled: inOrder([...scheduled, ...entries]) };
 }
 
 /** Hosts that are suspended, as a laptop or a virtual machine, for up to five leases. */
@@ -106,7 +113,7 @@ function withLastMinute(scenario: Scenario, prng: Prng): Scenario {
   const isShort = limits.cached === undefined && limits.cache > 0 && limits.cache < lease;
   if (calm || watch || !isShort) return scenario;
   const at = Math.max(0, safety - prng.between(0, 0.5) * limits.cache);
-  const comer: ScheduledFault = {
+  const submission: ScheduledFault = {
     id: 'last minute',
     at,
     kind: 'submit',
@@ -117,7 +124,7 @@ function withLastMinute(scenario: Scenario, prng: Prng): Scenario {
     ...scenario,
     core: scenario.core.slice(0, 1),
     rates: { ...rates, stale: 0.9 },
-    scheduled: inOrder([...scheduled, comer]),
+    scheduled: inOrder([...scheduled, submission]),
   };
 }
 
@@ -136,34 +143,6 @@ function withLateStates(scenario: Scenario, prng: Prng, cycle: number): Scenario
   return { ...scenario, scheduled: inOrder([...scheduled, ...comers, stop]) };
 }
 
-/** Instances moved by events, and their events: some sent twice, some to a missing instance. */
-function withEvents(scenario: Scenario, prng: Prng): Scenario {
-  if (!prng.chance(0.4)) return scenario;
-  const { calm, safety, scheduled } = scenario;
-  const lamps = Array.from({ length: prng.whole(1, 3) }, (_, index) => `lamp${index}`);
-  const at = (latest: number): number => (calm ? 0 : prng.between(0, latest) * safety);
-  const begun = lamps.map((name): ScheduledFault => ({
-    id: `lamp ${name}`,
-    at: at(0.3),
-    kind: 'lamp',
-    name,
-  }));
-  const sent = Array.from({ length: prng.whole(1, 12) }, (_, index) => {
-    const to = prng.pick([...lamps, ...lamps, ...lamps, 'nobody']);
-    const event = prng.pick(['press', 'press', 'press', 'press', 'expire', 'burn out', 'rubbish']);
-    return { kind: 'send', to, event, eventId: `event-${index}`, hops: prng.whole(0, 3) } as const;
-  });
-  const again = sent
-    .filter(() => !calm && prng.chance(0.3))
-    .map((one) => (prng.chance(0.3) ? { ...one, to: prng.pick(lamps) } : one));
-  const sends = [...sent, ...again].map((one, index): ScheduledFault => ({
-    ...one,
-    id: `send ${index}`,
-    at: at(0.9),
-  }));
-  return { ...scenario, scheduled: inOrder([...scheduled, ...begun, ...sends]) };
-}
-
 /**
  * A cache of the entries of `events/` alone, and crashes right after an event was assigned to a state: the next
  * worker may not see the event, and commit the state without it.
@@ -173,7 +152,7 @@ function withStaleEvents(scenario: Scenario, prng: Prng): Scenario {
   const lamps = scheduled.flatMap((fault) => (fault.kind === 'lamp' ? [fault.name] : []));
   const isHidden = limits.cached === undefined && limits.cache >= hosts[0]!.options.lease;
   if (calm || lamps.length === 0 || !isHidden) return scenario;
-  const mislaid = Array.from({ length: 3 }, (_, turn): ScheduledFault[] => {
+  const crashes = Array.from({ length: 3 }, (_, turn): ScheduledFault[] => {
     const [at, to] = [prng.between(0.3, 0.6) * safety, prng.pick(lamps)];
     // Each process crashes once: its successor can go on.
     const ambushes = hosts.map((__, host): ScheduledFault => {
@@ -189,19 +168,8 @@ function withStaleEvents(scenario: Scenario, prng: Prng): Scenario {
     ...scenario,
     rates: { ...rates, stale: prng.pick([0.3, 0.6, 0.9]) },
     limits: { ...limits, cached: `${MOUNT}/events/` },
-    scheduled: inOrder([...scheduled, ...mislaid.flat()]),
+    scheduled: inOrder([...scheduled, ...crashes.flat()]),
   };
-}
-
-/** Instances that fork. */
-function withTrees(scenario: Scenario, prng: Prng): Scenario {
-  if (!prng.chance(0.35)) return scenario;
-  const { calm, safety, scheduled } = scenario;
-  const trees = Array.from({ length: prng.whole(1, 2) }, (_, index): ScheduledFault => {
-    const at = calm ? 0 : prng.between(0, 0.5) * safety;
-    return { id: `tree ${index}`, at, kind: 'tree', name: `tree${index}`, tree: drawTree(prng) };
-  });
-  return { ...scenario, scheduled: inOrder([...scheduled, ...trees]) };
 }
 
 /** Dropped event files: whole, slow, truncated, twice; with crashes or a power cut when one is imported. */

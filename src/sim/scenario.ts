@@ -32,8 +32,8 @@ export type ScheduledFault = {
   | { readonly kind: 'unmount'; readonly host: number; readonly ms: number }
   | { readonly kind: 'twin'; readonly host: number; readonly ms: number }
   | { readonly kind: 'power'; readonly keep: number; readonly restart: number }
-  | { readonly kind: 'junk'; readonly what: number }
-  | { readonly kind: 'litter'; readonly what: number }
+  | { readonly kind: 'invalid file'; readonly what: number }
+  | { readonly kind: 'foreign entry'; readonly what: number }
   | {
       readonly kind: 'slow copy';
       readonly name: string;
@@ -97,9 +97,9 @@ export interface Wishes {
   readonly minutes?: number;
 }
 
-const CALM_PROBABILITY = 0.08;
+export const CALM_PROBABILITY = 0.08;
 const HOUR_MS = 3_600_000;
-const START_MS = 1_700_000_000_000;
+export const START_MS = 1_700_000_000_000;
 
 export function drawScenario(seed: string, wishes: Wishes = {}): Scenario {
   const prng = new Prng(`${seed}/scenario`);
@@ -218,7 +218,7 @@ function drawClock(prng: Prng, calm: boolean, isOwn: boolean): ClockTraits {
   };
 }
 
-function drawInstances(prng: Prng, states: number): Instance[] {
+export function drawInstances(prng: Prng, states: number): Instance[] {
   const instances: Instance[] = [];
   for (let left = states; left > 0;) {
     const steps = Math.min(left, prng.pick([1, 1, 1, 2, 3, 5]));
@@ -228,7 +228,7 @@ function drawInstances(prng: Prng, states: number): Instance[] {
   return instances;
 }
 
-function drawTickFaults(prng: Prng): TickFaults {
+export function drawTickFaults(prng: Prng): TickFaults {
   const rate = (): number => (prng.chance(0.35) ? prng.scale(0.05, 0.5) : 0);
   return { throws: rate(), hangs: rate(), rubbish: rate(), blocks: rate(), kills: rate() };
 }
@@ -269,7 +269,7 @@ function drawScheduledFaults(
       'unmount',
       'twin',
       'power',
-      'junk',
+      'invalid file',
       'slow copy',
       'submit',
     ] as const)
@@ -300,7 +300,7 @@ function drawScheduledFaults(
           keep: prng.pick([0, 0.5, 0.9, 1]),
           restart: prng.between(0, lease),
         };
-      case 'junk':
+      case 'invalid file':
         return { ...common, kind, what: prng.whole(0, 99) };
       case 'slow copy':
         return {

@@ -3,8 +3,7 @@
  * debugging (Zeller's ddmin). Faults are left out by id; a process that does the same as before meets the same faults.
  */
 import type { Injection, RunOutcome } from './outcome.ts';
-import type { Scenario } from './scenario.ts';
-import { TICK_FAULTS, simulate, type RunOptions } from './simulation.ts';
+import { TICK_FAULTS, type RecordOptions } from './run-record.ts';
 
 export interface Shrunk {
   /** The remaining faults. */
@@ -17,14 +16,18 @@ export interface Shrunk {
 const MAX_SHRINK_RUNS = 2000;
 const TICKS: Injection = { id: TICK_FAULTS, kind: 'ticks', what: 'ticks misbehave' };
 
-/** `failed`: the outcome to reproduce. `onProgress` receives the number of remaining faults. */
+type Run = (options: Required<Pick<RecordOptions, 'only'>>) => Promise<RunOutcome>;
+
+/**
+ * `run`: the same run each time, but for the faults left out. `failed`: the outcome to reproduce. `onProgress` receives the
+ * number of remaining faults.
+ */
 export async function shrink(
-  scenario: Scenario,
+  run: Run,
   failed: RunOutcome,
-  options: RunOptions,
   onProgress: (left: number) => void = () => undefined,
 ): Promise<Shrunk> {
-  const search = new Search(scenario, failed, options, onProgress);
+  const search = new Search(run, failed, onProgress);
   for (const kind of new Set(search.only.map((one) => one.kind))) {
     await search.tryWith(search.only.filter((one) => one.kind !== kind));
   }
@@ -42,20 +45,13 @@ class Search {
   only: readonly Injection[];
   outcome: RunOutcome;
   runs = 0;
-  readonly #scenario: Scenario;
-  readonly #options: RunOptions;
+  readonly #run: Run;
   readonly #onProgress: (left: number) => void;
 
-  constructor(
-    scenario: Scenario,
-    failed: RunOutcome,
-    options: RunOptions,
-    onProgress: (left: number) => void,
-  ) {
+  constructor(run: Run, failed: RunOutcome, onProgress: (left: number) => void) {
     this.only = [...failed.injected, TICKS];
     this.outcome = failed;
-    this.#scenario = scenario;
-    this.#options = options;
+    this.#run = run;
     this.#onProgress = onProgress;
   }
 
@@ -77,7 +73,7 @@ class Search {
   async tryWith(candidates: readonly Injection[]): Promise<boolean> {
     this.runs += 1;
     const only = new Set(candidates.map(({ id }) => id));
-    const outcome = await simulate(this.#scenario, { ...this.#options, only });
+    const outcome = await this.#run({ only });
     if (outcome.verdict !== this.outcome.verdict) return false;
     // Without the faults left out, others may not have happened at all.
     const happened = new Set(outcome.injected.map(({ id }) => id).concat(TICK_FAULTS));

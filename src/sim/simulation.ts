@@ -3,6 +3,7 @@
  * faults stop, and *liveness*: a surviving core must finish.
  */
 import { basename, dirname } from 'node:path/posix';
+import { formatEvent } from '../machine/event.ts';
 import { createRegistry, type Registry } from '../machine/registry.ts';
 import { cycleLength } from '../volume/phases/cycle.ts';
 import type { VolumeOperations } from '../volume/operations.ts';
@@ -19,29 +20,33 @@ import { watched } from './watched-session.ts';
 import { inject } from './nemesis.ts';
 import { treeMachine } from './fork-workload.ts';
 import { isExpectedEnd, judgeRun, type Injection, type RunOutcome } from './outcome.ts';
-import { MOUNT, type Exit } from './process-options.ts';
-import { type SimProcess } from './process.ts';
+import type { Exit } from './host-process.ts';
+import { complaint, type OwnWork } from './own-work.ts';
+import { MOUNT, type ProcessOptions } from './process-options.ts';
+import { SimProcess } from './process.ts';
+import { RunRecord, TICK_FAULTS, type RecordOptions } from './run-record.ts';
 import type { ScheduledFault, Scenario } from './scenario.ts';
+import { TrueVolume } from './true-volume.ts';
 import { User } from './user.ts';
+import type { Violation } from './violation.ts';
+import { volumeEnds } from './volume-ends.ts';
 import type { SimulatedWorld } from './world.ts';
 
-export interface RunOptions {
-  /** Ids of the only faults to inject. Undefined: all. */
-  readonly only?: ReadonlySet<string>;
+export interface RunOptions extends RecordOptions {
   /** Replaces the random source: for tests that fail given operations. */
   readonly faults?: FaultSource;
-  readonly trace?: (line: string) => void;
-  /** A user's machines, instead of the simulator's own. */
-  readonly registry?: Registry;
-  /** Their state files, by name. */
-  readonly stateFiles?: ReadonlyMap<string, string>;
+  /** Replaces the simulator's own machines and instances. */
+  readonly own?: OwnWork;
 }
 
 /** Liveness: all must be done this many leases plus cycles after the last fault. */
 const LIVENESS_LEASES = 30;
 const LIVENESS_CYCLES = 150;
-/** The id of all tick faults together. */
-export const TICK_FAULTS = 'tick faults';
+/** What a user's machines have besides: their timers and retries may take long, and so does each cycle that is simulated. */
+const OWN_LIVENESS_MS = 600_000;
+/** Of the time with faults: when a user's last event is sent. */
+const LAST_EVENT = 0.9;
+const OTHER_INSTANCES = ['submit', 'slow copy', 'copy again', 'invalid file'];
 /** Of a file event to arrive. */
 const HINT_PROBABILITY = 0.7;
 
@@ -59,10 +64,9 @@ class Simulation implements SimulatedWorld {
   readonly #prng: Prng;
   readonly #hints: Prng;
   readonly #user: User;
-  readonly #fleet: Fleet;
+  readonly #fleet: Fleet<ProcessOptions, SimProcess>;
   readonly #faults: FaultSource;
-  readonly #counts: Record<string, number> = {};
-  readonly #injected: Injection[] = [];
+  readonly #record: RunRecord;
   /** State files that must exist in the end. */
   readonly #expected: string[] = [];
   readonly #cycle: number;
@@ -71,9 +75,9 @@ class Simulation implements SimulatedWorld {
   #powers = 0;
   #healing = false;
   #healedAt = 0;
-  #operations = 0;
-  #ticks = 0;
   #crash: unknown;
+  /** Of the user's own check. */
+  #complaint: Violation | undefined;
 
   constructor(scenario: Scenario, options: RunOptions) {
     this.#scenario = scenario;
@@ -82,6 +86,7 @@ class Simulation implements SimulatedWorld {
     this.#queue = new EventQueue(scenario.start);
     this.#prng = new Prng(`${this.seed}/world`);
     this.#hints = new Prng(`${this.seed}/hints`);
+    this.#record = new RunRecord(options, () => this.now() - scenario.start);
     const { phases, lease, maxLinks, protectsLinks } = scenario.hosts[0]!.options;
     this.#cycle = cycleLength(phases);
     this.#lease = lease;
@@ -100,8 +105,9 @@ class Simulation implements SimulatedWorld {
       },
       { maxLinks, protectsLinks },
     );
-    this.#fleet = new Fleet(this, this.#prng, scenario, {
-      faults: (...call) => this.#fault(...call),
+    const faults: FaultSource = (...call) => this.#fault(...call);
+    this.#fleet = new Fleet(this, this.#prng, scenario.hosts, {
+      make: (name, clock, process) => new SimProcess(this, name, clock, faults, process),
       registry: (host) => this.#registry(host),
       onTickFault: (kind, act) => this.#onTickFault(kind, act),
       onEnded: (process, exit) => this.#ended(process, exit),
@@ -112,13 +118,14 @@ class Simulation implements SimulatedWorld {
       phases,
       lease,
       calm: scenario.calm,
-      ticks: options.registry === undefined ? ticksAllowed(scenario) : Number.POSITIVE_INFINITY,
+      ticks: options.own === undefined ? ticksAllowed(scenario) : Number.POSITIVE_INFINITY,
       cache,
       archiveAge: ageTold(scenario),
       timeout: chainTimeout(this.#cycle, lease),
       hangs: (scenario.tickFaults.hangs ?? 0) > 0,
       registry: this.#registry({ kill: () => undefined, block: () => undefined }),
-      owner: (session) => this.#fleet.owner(session),
+      owner: (session) =>
+        [...this.#fleet.processes].find((one) => one.session?.token.session === session),
     });
     this.#user = new User({
       disk: this.disk,
@@ -150,20 +157,15 @@ class Simulation implements SimulatedWorld {
   }
 
   trace(who: string, text: () => string): void {
-    const { trace } = this.#options;
-    if (trace === undefined) return;
-    const seconds = ((this.now() - this.#scenario.start) / 1000).toFixed(4);
-    trace(`${seconds.padStart(10)}  ${who.padEnd(6)} ${text()}`);
+    this.#record.trace(who, text);
   }
 
   injected(injection: Injection): void {
-    const { kind } = injection;
-    this.#counts[kind] = (this.#counts[kind] ?? 0) + 1;
-    this.#injected.push(injection);
+    this.#record.injected(injection);
   }
 
   asked(process: SimProcess, method: Method, path: string): void {
-    this.#operations += 1;
+    this.#record.operations += 1;
     this.#oracle.asked(process, method, path);
   }
 
@@ -172,7 +174,7 @@ class Simulation implements SimulatedWorld {
   }
 
   ticked(_process: SimProcess, state: string): void {
-    this.#ticks += 1;
+    this.#record.ticks += 1;
     this.#oracle.ticked(state);
   }
 
@@ -191,7 +193,7 @@ class Simulation implements SimulatedWorld {
         this.#fleet.startSoon(host, this.#prng.between(0, this.#cycle));
       }
       for (const fault of scenario.scheduled) {
-        if (!this.#isAllowed(fault.id) || !this.#isKnown(fault)) continue;
+        if (!this.#record.isAllowed(fault.id) || !this.#isKnown(fault)) continue;
         this.at(scenario.start + fault.at, () => this.#inject(fault));
       }
       await this.#queue.run(() => this.#isBad, scenario.start + scenario.safety);
@@ -215,7 +217,14 @@ class Simulation implements SimulatedWorld {
     const own = this.#scenario.instances.map(
       ({ name, steps }) => [`${name}.state`, chainState(steps)] as const,
     );
-    for (const [name, content] of this.#options.stateFiles ?? own) this.#user.submit(name, content);
+    for (const [name, content] of this.#options.own?.stateFiles ?? own)
+      this.#user.submit(name, content);
+    const { start, safety } = this.#scenario;
+    const times = new Prng(`${this.seed}/own events`);
+    for (const { to, id, ...event } of this.#options.own?.events ?? []) {
+      const at = start + times.between(0, LAST_EVENT) * safety;
+      this.at(at, () => this.#user.send(to, id, formatEvent(event)));
+    }
   }
 
   /** File events are hints: some are lost. */
@@ -231,33 +240,32 @@ class Simulation implements SimulatedWorld {
       tickFaults: this.#scenario.tickFaults,
       cycle: this.#cycle,
       lease: this.#lease,
-      mayMisbehave: () => !this.#healing && this.#isAllowed(TICK_FAULTS),
+      mayMisbehave: () => !this.#healing && this.#record.isAllowed(TICK_FAULTS),
       joined: (instance: string, outputs: object) => this.#oracle.joined(instance, { ...outputs }),
     };
     const machines = [chainMachine(options, host), lampMachine(this.#cycle)];
-    return this.#options.registry ?? createRegistry([...machines, treeMachine(options, host)]);
+    return this.#options.own?.registry ?? createRegistry([...machines, treeMachine(options, host)]);
   }
 
   #onTickFault(kind: string, act: () => void): void {
-    this.#counts[kind] = (this.#counts[kind] ?? 0) + 1;
+    this.#record.count(kind);
     act();
   }
 
   #fault(...[process, call, ...what]: Parameters<FaultSource>): ReturnType<FaultSource> {
     const fault = this.#faults(process, call, ...what);
-    if (fault === undefined || !this.#isAllowed(`${process}#${call}`)) return undefined;
+    if (fault === undefined || !this.#record.isAllowed(`${process}#${call}`)) return undefined;
     // Caches remain, unless they are older than a lease: with these, liveness cannot hold.
     const remains = fault.kind === 'stale' && !this.#isTooStale;
     return this.#healing && !remains ? undefined : fault;
   }
 
-  /** A user's machines have no lamps and no trees. */
+  /** A user's machines replace the simulator's own, and a user's instances its instances and invalid files. */
   #isKnown({ kind }: ScheduledFault): boolean {
-    return this.#options.registry === undefined || !['lamp', 'send', 'drop', 'tree'].includes(kind);
-  }
-
-  #isAllowed(id: string): boolean {
-    return this.#options.only?.has(id) ?? true;
+    const { own } = this.#options;
+    if (own === undefined) return true;
+    const others = own.stateFiles === undefined ? [] : OTHER_INSTANCES;
+    return !['lamp', 'send', 'drop', 'tree', ...others].includes(kind);
   }
 
   #ended(process: SimProcess, exit: Exit): void {
@@ -307,7 +315,8 @@ class Simulation implements SimulatedWorld {
     this.#healedAt = this.now();
     this.trace('', () => 'faults stop');
     this.#startCore();
-    const limit = this.now() + LIVENESS_LEASES * this.#lease + LIVENESS_CYCLES * this.#cycle;
+    const more = this.#options.own?.stateFiles === undefined ? 0 : OWN_LIVENESS_MS;
+    const limit = this.now() + LIVENESS_LEASES * this.#lease + LIVENESS_CYCLES * this.#cycle + more;
     const isWatching = this.#scenario.hosts[0]!.options.watch;
     const isOver = (): boolean => (isWatching ? this.#isAllDone : this.#fleet.isEmpty);
     await this.#queue.run(() => this.#isBad || isOver(), limit);
@@ -318,6 +327,9 @@ class Simulation implements SimulatedWorld {
     const isUndone = wasDone && !this.#isAllDone;
     if (isUndone || this.#oracle.leftOver() !== undefined) await this.#tidyUp();
     if (!this.#isBad) this.#oracle.finish(this.#expected);
+    const { own } = this.#options;
+    if (!this.#isBad && own !== undefined)
+      this.#complaint = complaint(own, volumeEnds(new TrueVolume(this.disk)));
   }
 
   get #isAllDone(): boolean {
@@ -369,17 +381,18 @@ class Simulation implements SimulatedWorld {
 
   #outcome(): RunOutcome {
     const { violation, commits } = this.#oracle;
+    const { operations, ticks, counts, injections } = this.#record;
     return {
       seed: this.seed,
-      ...judgeRun(this.#crash, violation),
+      ...judgeRun(this.#crash, violation ?? this.#complaint),
       time: this.now() - this.#scenario.start,
       events: this.#queue.events,
-      operations: this.#operations,
+      operations,
       states: this.disk.list(MOUNT).length,
       commits,
-      ticks: this.#ticks,
-      faults: this.#counts,
-      injected: this.#injected,
+      ticks,
+      faults: counts,
+      injected: injections,
     };
   }
 }

@@ -1,14 +1,21 @@
 /** The true volume, by the protocol's terms, for the oracle: without caches and foreign entries. */
 import { originName } from '../machine/name.ts';
-import { publishedStates, parseCommitRecord, type PublishedState } from '../machine/record.ts';
+import {
+  emittedIn,
+  parseCommitRecord,
+  publishedStates,
+  type CommitRecord,
+  type PublishedState,
+} from '../machine/record.ts';
 import { Layout } from '../volume/layout.ts';
 import type { Disk, DiskNode } from './disk.ts';
 import { isForeign } from './foreign-entries.ts';
 import { MOUNT } from './process-options.ts';
+import type { TrueSteps } from './true-steps.ts';
 
 const LAYOUT = new Layout('');
 
-export class TrueVolume {
+export class TrueVolume implements TrueSteps {
   readonly disk: Disk;
 
   constructor(disk: Disk) {
@@ -49,11 +56,23 @@ export class TrueVolume {
     return this.text(`done/${name}`) ?? this.text(archivedFlag(name));
   }
 
-  /** The entry for this state file in the record of the step that leads to it, if that is done. */
+  isDone(name: string): boolean {
+    return this.doneText(name) !== undefined;
+  }
+
+  recordOf(name: string): CommitRecord | undefined {
+    return parseCommitRecord(this.doneText(name) ?? '', name);
+  }
+
   follower(name: string): PublishedState | undefined {
-    const origin = originName(name) ?? '';
-    const record = parseCommitRecord(this.doneText(origin) ?? '', origin);
+    const record = this.recordOf(originName(name) ?? '');
     return publishedStates(record).find((one) => one.name === name);
+  }
+
+  /** An event file may contain the whole record of the step that sent it. */
+  eventText(file: string): string | undefined {
+    const text = this.text(`events/${file}`);
+    return text === undefined ? undefined : (emittedIn(text, file) ?? text);
   }
 
   /** Whether the state file exists, in the root or in the archive. */

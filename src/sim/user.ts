@@ -110,7 +110,7 @@ export class User implements Actor {
     if (disk.stat(directory) === undefined || disk.stat(path) !== undefined) return;
     if (kind === 'directory') disk.makeDirectory(path, this);
     else if (kind === 'link') disk.createOther(path, this);
-    else disk.create(path, 'litter', this);
+    else disk.create(path, 'foreign', this);
     disk.sync(path);
     disk.sync(directory);
   }

@@ -202,6 +202,27 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     expect(await exercise.failed()).toEqual(['b.state']);
   });
 
+  test('fails a refused state when the session that it was left to has closed', async () => {
+    const exercise = new Exercise(await make());
+    const paint = createRegistry([machine({ name: 'paint', activities: { paint: () => done() } })]);
+    const ant = await exercise.join('ant', { stays: true });
+    const bee = await exercise.join('bee', { registry: paint, stays: true });
+    await exercise.submit('a', { state: 'paint' });
+    const [task] = await exercise.take(ant, 1);
+    const outcome = {
+      kind: 'refuse',
+      code: 'unknown-machine',
+      machine: 'paint',
+      reason: 'r',
+    } as const;
+    expect(await exercise.settle(ant, { hold: task!, outcome })).toEqual(['settled']);
+    const taking = exercise.take(ant, 1);
+    await exercise.until(bee.close(0));
+    const [again] = await taking;
+    expect(again!.name).toBe('a.state');
+    expect(await exercise.settle(ant, { hold: again!, outcome })).toEqual(['failed']);
+  });
+
   test('is drained only when nothing is ready, held, delayed or due', async () => {
     const exercise = new Exercise(await make());
     await exercise.submit('a', COUNT);
@@ -232,6 +253,20 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     await exercise.settle(by, commitOf(again!, session.now()));
     const ends = [session, other].map((one) => one.take(1, new AbortController().signal));
     expect(await exercise.until(Promise.all(ends))).toEqual(['drained', 'drained']);
+  });
+
+  test('is drained when events are pending for failed states only, and applies them after a retry', async () => {
+    const exercise = new Exercise(await make());
+    await exercise.submit('a', LAMP);
+    const ant = await exercise.join('ant');
+    const [task] = await exercise.take(ant, 1);
+    await exercise.settle(ant, failureOf(task!, ant.now()));
+    await exercise.send('a', 'e1');
+    expect(await exercise.until(ant.take(1, new AbortController().signal))).toBe('drained');
+    await exercise.until(ant.close(0));
+    expect(await exercise.until(exercise.engine.retry(['a.state']))).toEqual([true]);
+    const [again] = await exercise.take(await exercise.join('bee'), 1);
+    expect(again!.events.map(({ id }) => id)).toEqual(['e1']);
   });
 
   test('a commit that depends on an instance that has moved since is outdated', async () => {
@@ -268,8 +303,9 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     const ant = await exercise.join('ant');
     const [task] = await exercise.take(ant, 1);
     const bee = await exercise.join('bee', { stays: true });
+    const taking = exercise.take(bee, 1);
     bench.expire(ant, [task!]);
-    const [again] = await exercise.take(bee, 1);
+    const [again] = await taking;
     expect(again!.attempts).toMatchObject([{ result: 'lost', worker: 'ant' }]);
     expect(task!.signal.aborted).toBe(true);
     const late = exercise.settle(ant, commitOf(task!, bee.now(), { output: 'late' }));
@@ -281,6 +317,23 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     expect(await exercise.engine.get('a')).toMatchObject({ output: 'kept', worker: 'bee' });
   });
 
+  test('retries a state that failed while it was held, without the attempts that were made since', async () => {
+    const exercise = new Exercise(await make());
+    const next = { state: 'count', payload: { left: 0 } };
+    await exercise.submit('a', COUNT);
+    const bytes = new TextEncoder().encode(JSON.stringify({ state: 'shaky', payload: 1 }));
+    await exercise.until(exercise.engine.submit([{ name: 'a.state-1', bytes }]));
+    const ant = await exercise.join('ant', { stays: true });
+    const tasks = await exercise.take(ant, 2);
+    const [first, second] = tasks.toSorted((a, b) => a.name.length - b.name.length);
+    expect(await exercise.settle(ant, commitOf(first!, ant.now(), { next }))).toEqual(['settled']);
+    expect(await exercise.engine.get('a')).toMatchObject({ flag: 'failed' });
+    await exercise.settle(ant, attemptOf(second!, ant.now(), 0));
+    expect(await exercise.until(exercise.engine.retry(['a.state-1']))).toEqual([true]);
+    const [again] = await exercise.take(ant, 1);
+    expect(again!.attempts).toEqual([]);
+  });
+
   test('close waits for tasks that were handed out, aborts them after its drain, and gives the rest back', async () => {
     const exercise = new Exercise(await make());
     for (const name of ['a', 'b', 'c']) await exercise.submit(name, COUNT);
@@ -288,11 +341,12 @@ export function exerciseSessions({ test, expect }: TestFramework, make: MakeEngi
     const tasks = await exercise.take(ant, 2);
     let isClosed = false;
     const closing = ant.close(3000).then(() => (isClosed = true));
+    const again = ant.close(3000);
     await exercise.settle(ant, commitOf(tasks[0]!, ant.now()));
     expect(isClosed).toBe(false);
     while (!tasks[1]!.signal.aborted) await exercise.bench.pass(100);
     await exercise.settle(ant, { hold: tasks[1]!, outcome: { kind: 'release' } });
-    await exercise.until(closing);
+    await exercise.until(Promise.all([closing, again]));
     const bee = await exercise.join('bee');
     const rest = await exercise.take(bee, 2);
     expect(rest.map(({ attempts }) => attempts)).toEqual([[], []]);

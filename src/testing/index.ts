@@ -1,4 +1,4 @@
-/** The exercise that every engine must pass. For tests; not loaded by a worker. */
+/** For tests: the exercise that every engine must pass, and the simulation of a user's machines. Not loaded by a worker. */
 import type { MakeEngine, TestFramework } from './bench.ts';
 import { exerciseAdmin } from './exercise-admin.ts';
 import { exerciseClients } from './exercise-clients.ts';
@@ -8,6 +8,15 @@ import { exerciseModel } from './exercise-model.ts';
 import { exerciseSessions } from './exercise-sessions.ts';
 import { exerciseWorkers } from './exercise-workers.ts';
 
+export {
+  simulate,
+  type SimulatedEvent,
+  type SimulateOptions,
+  type SimulationFinding,
+  type SimulationResult,
+} from './simulate.ts';
+export type { InstanceEnd } from '../sim/own-work.ts';
+export type { SimulatedEngine } from '../sim/run-seed.ts';
 export type { EngineBench, Expect, MakeEngine, TestFramework } from './bench.ts';
 
 /**

@@ -17,6 +17,7 @@ test('programs compile', async () => {
     'events.ts',
     'many.ts',
     'errors.ts',
+    'faults.ts',
   ]);
   expect(await snippets.compile()).toBe('');
 });

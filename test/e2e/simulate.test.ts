@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { launchHere, run, type Ran } from '../fleet.ts';
+import { MEMORY_MUTANTS } from '../mutants/memory-mutants.ts';
 import { MUTANTS } from '../mutants/mutants.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -41,6 +42,18 @@ describe('many runs', () => {
     expect(ran.stderr).toContain('seeds 40 to 42');
     expect(ran.stdout).toMatch(/^3 runs in \d+ s: [\d.]+ virtual hours, \d+ file operations/);
     expect(ran.stdout).toContain('faults: ');
+  });
+
+  test('run on the memory engine', async () => {
+    const flags = ['--engine', 'memory', '--base', '1'];
+    const ran = await run('simulate', '--seeds', '40', ...flags, '--json');
+    expect([ran.status, ran.stderr]).toEqual([0, '']);
+    expect(JSON.parse(ran.stdout)).toMatchObject({ runs: 40, found: null });
+    const printed = await run('simulate', '--seeds', '3', ...flags);
+    expect(printed.stdout).toMatch(/virtual hours, \d+ calls, \d+ ticks/);
+    const one = await run('simulate', '--engine', 'memory', '--seed', '7');
+    expect(one.stdout).toMatch(/^seed 7: ok\n.* commits, \d+ calls in/);
+    expect((await run('simulate', '--engine', 'memory', '--seed', '7')).stdout).toBe(one.stdout);
   });
 
   test('have the requested size', async () => {
@@ -106,6 +119,15 @@ describe('own machines', () => {
     expect(JSON.parse(ran.stdout)).toMatchObject({ runs: 10, found: null });
     const single = await run('simulate', state, '--machines', machines, '--seed', '3');
     expect(single.stdout).toContain('seed 3: ok');
+  });
+
+  test('run on the memory engine', async () => {
+    const machines = put('memory.ts', module(`begin: () => done()`));
+    const state = put('memory.state', '{"state": "mine/begin"}');
+    const flags = ['--engine', 'memory', '--seeds', '10', '--base', '1', '--json'];
+    const ran = await run('simulate', state, '--machines', machines, ...flags);
+    expect([ran.status, ran.stderr]).toEqual([0, '']);
+    expect(JSON.parse(ran.stdout)).toMatchObject({ runs: 10, found: null });
   });
 
   test('with invalid answers fail, which counts as an end', async () => {
@@ -211,6 +233,21 @@ describe('an error in the program', () => {
     expect(small.stderr).toMatch(/after \d+ runs, these faults are enough:/);
     for (const { id } of shrunk.injected) expect(small.stderr).toContain(`${id}: `);
     expect(readFileSync(trace, 'utf8').split('\n').length).toBeGreaterThan(10);
+  });
+
+  test('on the memory engine is found, with the command to repeat it', async () => {
+    const { file, find, replace } = MEMORY_MUTANTS[0]!;
+    const env = { FLOCKWORK_MUTANT: JSON.stringify({ file, find, replace }) };
+    const args = ['--import', HOOK, MAIN, 'simulate', '--engine', 'memory'];
+    const ran = await launchHere([...args, '--seeds', '200', '--base', '1'], env).ended;
+    expect(ran.status).toBe(10);
+    const seed = /^seed (\d+): safety, /m.exec(ran.stdout)![1]!;
+    expect(ran.stdout).toContain(
+      `run it again: flockwork simulate --engine memory --seed ${seed} --shrink`,
+    );
+    const small = await launchHere([...args, '--seed', seed, '--shrink'], env).ended;
+    expect(small.status).toBe(10);
+    expect(small.stderr).toMatch(/after \d+ runs, these faults are enough:/);
   });
 
   test('that keeps a run from ending has its own exit status', async () => {

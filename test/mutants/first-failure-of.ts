@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { SimulatedEngine } from '../../src/sim/run-seed.ts';
 import type { Mutant } from './hook.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -16,8 +17,9 @@ export interface Found {
 export async function firstFailure(
   seeds: readonly number[],
   mutant?: Mutant,
+  engine: SimulatedEngine = 'volume',
 ): Promise<Found | null> {
-  const args = ['./test/mutants/first-failure.ts', ...seeds.map(String)];
+  const args = ['./test/mutants/first-failure.ts', engine, ...seeds.map(String)];
   const env: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: '1' };
   if (mutant !== undefined) {
     args.unshift('--import', './test/mutants/hook.ts');

@@ -1,12 +1,15 @@
-/** Runs seeds in order until one fails: `node … first-failure.ts SEED…` prints its outcome, or null. */
-import { drawScenario } from '../../src/sim/scenario.ts';
-import { simulate } from '../../src/sim/simulation.ts';
+/** Runs seeds in order until one fails: `node … first-failure.ts volume|memory SEED…` prints its outcome, or null. */
+import { runSeed, type SimulatedEngine } from '../../src/sim/run-seed.ts';
 
+const [engine, ...seeds] = process.argv.slice(2);
 let found: object | null = null;
-for (const seed of process.argv.slice(2).map(Number)) {
-  const { verdict, message } = await simulate(drawScenario(String(seed)));
+for (const seed of seeds) {
+  const { verdict, message } = await runSeed(seed, {
+    engine: engine as SimulatedEngine,
+    wishes: {},
+  });
   if (verdict === 'ok') continue;
-  found = { seed, verdict, message };
+  found = { seed: Number(seed), verdict, message };
   break;
 }
 console.log(JSON.stringify(found));

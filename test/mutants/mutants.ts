@@ -1,4 +1,4 @@
-/** Mutants that the simulator must find: each replaces one place of the source. */
+/** Mutants that the simulator must find on a volume: each replaces one place of the source. */
 import type { Mutant } from './hook.ts';
 
 export interface NamedMutant extends Mutant {
@@ -130,8 +130,8 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'the heartbeat runs in the main thread',
     seed: 90,
     file: 'src/sim/process.ts',
-    find: 'const silentUntil = this.#stoppedUntil;',
-    replace: 'const silentUntil = Math.max(this.#stoppedUntil, this.#blockedUntil);',
+    find: 'const silentUntil = this.stoppedUntil;',
+    replace: 'const silentUntil = Math.max(this.stoppedUntil, this.blockedUntil);',
   },
   {
     name: 'a hung tick does not stop the heartbeat',

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ASSERTED } from '../mutants/assertions.ts';
 import type { Mutant } from '../mutants/hook.ts';
+import { MEMORY_MUTANTS } from '../mutants/memory-mutants.ts';
 import { MUTANTS as SIMULATED } from '../mutants/mutants.ts';
 import { MUTANTS as EXPLORED } from '../volume/exhaustive/mutants.ts';
 
@@ -20,7 +21,7 @@ function run(mutant: Mutant, program: string): { stdout: string; stderr: string 
 
 const EXPLORED_TOO = EXPLORED.map(({ what, ...mutant }) => ({ name: what, ...mutant }));
 
-test.each([...SIMULATED, ...ASSERTED, ...EXPLORED_TOO])(
+test.each([...SIMULATED, ...MEMORY_MUTANTS, ...ASSERTED, ...EXPLORED_TOO])(
   '$name: the place to change occurs once',
   ({ file, find }) => {
     expect(readFileSync(join(ROOT, file), 'utf8').split(find)).toHaveLength(2);

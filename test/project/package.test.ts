@@ -131,7 +131,7 @@ test('packs the built code, schemas, docs and examples, and the command runs fro
 
 /** A program of docs/embedding.md, in a project of its own. */
 const PROGRAM = `import { createClient, createWorker, done, machine, openEngine, type Summary } from 'flockwork';
-import { exerciseEngine } from 'flockwork/testing';
+import { exerciseEngine, simulate, type SimulationResult } from 'flockwork/testing';
 
 const job = machine({ name: 'job', activities: { job: ({ payload }) => done(payload) } });
 const engine = await openEngine(\`volume:\${process.argv[2]}\`);
@@ -140,7 +140,12 @@ await client.submit('one', { machine: 'job', payload: [1, 2] });
 const worker = createWorker(engine, { machines: [job], stays: false });
 await worker.start();
 const summary: Summary = await worker.finished;
-console.log(JSON.stringify([summary, (await client.get('one'))?.output, typeof exerciseEngine]));
+const instances = { one: { machine: 'job', payload: 1 } };
+const { findings, runs }: SimulationResult = await simulate({ machines: [job], instances, seeds: 5 });
+const simulated = [findings.length, runs];
+console.log(
+  JSON.stringify([summary, (await client.get('one'))?.output, typeof exerciseEngine, simulated]),
+);
 `;
 const STRICT = {
   compilerOptions: {
@@ -178,6 +183,7 @@ test('the packed tarball works in a fresh strict project, on Node 22 and 24', ()
         { done: 1, failed: 0, end: 'empty' },
         [1, 2],
         'function',
+        [0, 5],
       ]);
     }
   } finally {

@@ -1,11 +1,13 @@
 /**
- * The mutation gate: the simulator must find each mutant within 2,000 seeds. Without a mutant, the seeds that found
- * one pass. With `FLOCKWORK_MUTANTS_SEED`, only those whose files are in `FLOCKWORK_MUTANTS_CHANGED` (separated by white
+ * The mutation gate: the simulator must find each mutant within 2,000 seeds, on a volume or on the memory engine. Without a
+ * mutant, the seeds that found one pass. With `FLOCKWORK_MUTANTS_SEED`, only those whose files are in `FLOCKWORK_MUTANTS_CHANGED` (separated by white
  * space) and a tenth of the others, drawn by that seed.
  */
 import { expect, test } from 'vitest';
+import type { SimulatedEngine } from '../../src/sim/run-seed.ts';
 import { firstFailure, type Found } from '../mutants/first-failure-of.ts';
-import { MUTANTS } from '../mutants/mutants.ts';
+import { MEMORY_MUTANTS } from '../mutants/memory-mutants.ts';
+import { MUTANTS, type NamedMutant } from '../mutants/mutants.ts';
 import { selectMutants } from '../selection.ts';
 
 const SEEDS = Array.from({ length: 2000 }, (_, index) => index + 1);
@@ -15,22 +17,27 @@ const TIMEOUT_MS = 3_600_000;
 
 const SEED = process.env['FLOCKWORK_MUTANTS_SEED'];
 const CHANGED = (process.env['FLOCKWORK_MUTANTS_CHANGED'] ?? '').split(/\s+/);
-const SELECTED = SEED === undefined ? MUTANTS : selectMutants(MUTANTS, CHANGED, SEED);
 
 const cell = (text: string): string => text.split('\n')[0]!.replaceAll('|', '\\|');
 const rowOf = (name: string, { seed, verdict, message }: Found): string =>
   `| ${cell(name)} | ${seed} | ${verdict} | ${cell(message)} |`;
 
-test(
-  `the simulator finds each of ${SELECTED.length} mutants`,
-  async () => {
+test.each<[SimulatedEngine, readonly NamedMutant[]]>([
+  ['volume', MUTANTS],
+  ['memory', MEMORY_MUTANTS],
+])(
+  'the simulator finds each mutant: %s',
+  async (engine, mutants) => {
+    const selected = SEED === undefined ? mutants : selectMutants(mutants, CHANGED, SEED);
     if (SEED !== undefined) {
-      const names = SELECTED.map(({ name }) => name).join('; ');
+      const names = selected.map(({ name }) => name).join('; ');
       console.log(`mutants of FLOCKWORK_MUTANTS_SEED=${SEED}: ${names}`);
-      console.log(`left to the nightly: ${MUTANTS.length - SELECTED.length} mutants`);
+      console.log(
+        `left to the nightly: ${mutants.length - selected.length} mutants of the ${engine}`,
+      );
     }
     const wrong: string[] = [];
-    const left = [...SELECTED];
+    const left = [...selected];
     const shown = new Set<number>();
     console.log('| mutant | seed | verdict | message |\n| --- | ---: | --- | --- |');
     const lane = async (): Promise<void> => {
@@ -39,7 +46,8 @@ test(
         try {
           // The last known seed first: a search takes long.
           const found =
-            (await firstFailure([mutant.seed], mutant)) ?? (await firstFailure(SEEDS, mutant));
+            (await firstFailure([mutant.seed], mutant, engine)) ??
+            (await firstFailure(SEEDS, mutant, engine));
           if (found === null) {
             wrong.push(`${name}: survives`);
             continue;
@@ -55,7 +63,7 @@ test(
     await Promise.all(Array.from({ length: CONCURRENCY }, lane));
     expect(wrong).toEqual([]);
     // The mutants made these seeds fail.
-    expect(await firstFailure([...shown])).toBeNull();
+    expect(await firstFailure([...shown], undefined, engine)).toBeNull();
   },
   TIMEOUT_MS,
 );

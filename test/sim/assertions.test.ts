@@ -1,6 +1,6 @@
 /**
  * Assertions of the program, as the simulator finds them: of each of these, the line that upholds it is taken out. Other seeds
- * may find one after changes of the simulator: `node --import ./test/mutants/hook.ts test/mutants/first-failure.ts SEED…`.
+ * may find one after changes of the simulator: `node --import ./test/mutants/hook.ts test/mutants/first-failure.ts volume SEED…`.
  */
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/machine/invariant.ts';

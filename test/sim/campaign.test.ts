@@ -17,8 +17,7 @@ test('runSeeds runs each seed once, and its reports add up', async () => {
   const sum = noTotals();
   await runSeeds({
     next: () => left.shift(),
-    wishes: {},
-    options: {},
+    run: (seed) => simulate(drawScenario(seed)),
     report: (totals) => {
       reports.push(totals);
       addTotals(sum, totals);
@@ -35,8 +34,10 @@ test('runSeeds reports each failing run, with its seed', async () => {
   const left = ['a', 'b'];
   await runSeeds({
     next: () => left.shift(),
-    wishes: { workers: 1, states: 1 },
-    options: { faults: (_process, call) => (call === 1 ? MISTAKE : undefined) },
+    run: (seed) =>
+      simulate(drawScenario(seed, { workers: 1, states: 1 }), {
+        faults: (_process, call) => (call === 1 ? MISTAKE : undefined),
+      }),
     report: () => undefined,
     onFailure: (outcome) => failed.push(outcome),
   });

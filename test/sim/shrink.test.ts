@@ -23,8 +23,10 @@ test('shrink leaves the one fault that causes the failure', async () => {
   const failed = await simulate(SMALL, { faults: harmful });
   expect(failed.verdict).toBe('crash');
   const left: number[] = [];
-  const { only, outcome, runs } = await shrink(SMALL, failed, { faults: harmful }, (many) =>
-    left.push(many),
+  const { only, outcome, runs } = await shrink(
+    (record) => simulate(SMALL, { faults: harmful, ...record }),
+    failed,
+    (many) => left.push(many),
   );
   expect(failed.injected.length).toBeGreaterThan(only.length);
   expect(only.map(({ id }) => id)).toEqual(['w1#3']);
@@ -43,11 +45,14 @@ test('shrink leaves no fault when the failure needs none', async () => {
   };
   const chain = { tick, retry: { maximumAttempts: 1000, initialInterval: 1e9 } };
   const never = machine({ name: 'chain', activities: { chain } });
-  const options = { faults: harmless, registry: createRegistry([never]) };
+  const options = { faults: harmless, own: { registry: createRegistry([never]) } };
   const failed = await simulate(SMALL, options);
   expect(failed.verdict).toBe('liveness');
   expect(failed.injected.length).toBeGreaterThan(10);
-  const { only, outcome } = await shrink(SMALL, failed, options);
+  const { only, outcome } = await shrink(
+    (record) => simulate(SMALL, { ...options, ...record }),
+    failed,
+  );
   expect(only).toEqual([]);
   expect([outcome.verdict, outcome.injected]).toEqual(['liveness', []]);
 });

@@ -169,13 +169,15 @@ async function runFleet(run: Run): Promise<void> {
     core: [...concurrencies.keys()],
   };
   const { verdict, message } = await simulate(scenario, {
-    registry: createRegistry([job]),
-    stateFiles: new Map(
-      Array.from(run.chains, ([instance, ticks]) => [
-        `${instance}.state`,
-        JSON.stringify({ state: 'job', payload: { ticks }, notBefore }),
-      ]),
-    ),
+    own: {
+      registry: createRegistry([job]),
+      stateFiles: new Map(
+        Array.from(run.chains, ([instance, ticks]) => [
+          `${instance}.state`,
+          JSON.stringify({ state: 'job', payload: { ticks }, notBefore }),
+        ]),
+      ),
+    },
     trace: (line) => {
       const time = Number(line.slice(0, SECONDS)) * 1000;
       const [worker = '', ...text] = line.slice(SECONDS).trim().split(/ +/);

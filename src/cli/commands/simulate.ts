@@ -1,29 +1,12 @@
-/** `flockwork simulate`: runs the real workers in virtual time, on a volume with injected faults. */
-import { createHash } from 'node:crypto';
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
-import { UserError } from '../../machine/errors.ts';
-import { addTotals, noTotals, type Totals } from '../../sim/campaign.ts';
-import type { RunOutcome } from '../../sim/outcome.ts';
-import { drawScenario, type Scenario, type Wishes } from '../../sim/scenario.ts';
-import { shrink } from '../../sim/shrink.ts';
-import { simulate, type RunOptions } from '../../sim/simulation.ts';
-import { EXIT, FOUND, type Command, type Io } from '../command.ts';
-import type { Settings } from '../options.ts';
-import type { SimulationReport, SimulationTask } from '../simulate-thread.ts';
-import { loadOwn } from '../load-scenario.ts';
-
-const MAX_RANDOM_BASE = 1e9;
-const HOUR_MS = 3_600_000;
-/** Between lines of progress without a terminal. */
-const PROGRESS_INTERVAL_MS = 30_000;
+/** `flockwork simulate`: runs the real workers in virtual time, on an engine with injected faults. */
+import type { Command } from '../command.ts';
 
 export const simulation: Command = {
   name: 'simulate',
   describe: 'Run workers in virtual time, with crashes, lost replies, stale caches and power cuts',
   positional: { name: 'paths', describe: 'State files to run, with --machines', many: true },
   options: [
+    'engine',
     'seed',
     'base',
     'seeds',
@@ -53,165 +36,12 @@ export const simulation: Command = {
     ['$0 simulate --seeds 10000', 'ten thousand runs, all of them new'],
     ['$0 simulate --seed 4711 --trace run.log', 'one run again, with a trace of its events'],
     ['$0 simulate --seed 4711 --shrink', 'the fewest faults that still make it fail'],
+    ['$0 simulate --engine memory', 'workers on the engine in memory'],
     ['$0 simulate states/ --machines ./machines --seeds 500', 'your own machines'],
   ],
   run: async (settings, paths, io) => {
-    const own = await loadOwn(settings.machines, paths);
-    if (settings.seed !== undefined) return replay(settings.seed, settings, own, io);
-    const found = await campaign(settings, paths, io);
-    if (found === undefined) return EXIT.done;
-    return settings.shrink ? replay(found.seed, settings, own, io) : exitOf(found);
+    // A worker has no need of the simulator.
+    const { runSimulation } = await import('../simulation.ts');
+    return runSimulation(settings, paths, io);
   },
 };
-
-const exitOf = ({ verdict }: RunOutcome): number => (verdict === 'ok' ? EXIT.done : FOUND[verdict]);
-
-function wishesOf({ workers, states, minutes }: Settings): Wishes {
-  return {
-    ...(workers !== undefined && { workers }),
-    ...(states !== undefined && { states }),
-    ...(minutes !== undefined && { minutes }),
-  };
-}
-
-/** Runs one seed; with `--shrink`, shrinks it if it fails. */
-async function replay(seed: string, settings: Settings, own: RunOptions, io: Io): Promise<number> {
-  const scenario = drawScenario(seed, wishesOf(settings));
-  let outcome = await simulate(scenario, own);
-  let only: ReadonlySet<string> | undefined;
-  if (settings.shrink && outcome.verdict !== 'ok') {
-    const shrunk = await shrink(scenario, outcome, own, (left) =>
-      io.draw?.(`shrinking: ${left} faults left`),
-    );
-    io.draw?.('');
-    outcome = shrunk.outcome;
-    only = new Set(shrunk.only.map(({ id }) => id));
-    io.say(`after ${shrunk.runs} runs, these faults are enough:`);
-    for (const { id, what } of shrunk.only) io.say(`  ${id}: ${what}`);
-  }
-  const hash = await traced(scenario, { ...own, ...(only && { only }) }, settings.trace);
-  if (settings.json) io.print(JSON.stringify({ ...outcome, trace: hash }));
-  else io.print(`${describeOutcome(outcome)}\ntrace ${hash}`);
-  return exitOf(outcome);
-}
-
-/** Runs a scenario with its trace, and returns the hash of the trace, which is reproducible. */
-async function traced(
-  scenario: Scenario,
-  options: RunOptions,
-  file: string | undefined,
-): Promise<string> {
-  const hash = createHash('sha256');
-  const fd = file === undefined ? undefined : openTrace(file);
-  try {
-    const trace = (line: string): void => {
-      hash.update(`${line}\n`);
-      if (fd !== undefined) writeSync(fd, `${line}\n`);
-    };
-    await simulate(scenario, { ...options, trace });
-  } finally {
-    if (fd !== undefined) closeSync(fd);
-  }
-  return hash.digest('hex').slice(0, 16);
-}
-
-function openTrace(file: string): number {
-  try {
-    return openSync(file, 'w');
-  } catch (error) {
-    throw new UserError('bad-trace', `--trace ${file}: ${(error as Error).message}`, { file });
-  }
-}
-
-function describeOutcome(outcome: RunOutcome): string {
-  const seconds = (outcome.time / 1000).toFixed(1);
-  const sums = `${outcome.commits} commits, ${outcome.operations} file operations in ${seconds} virtual seconds`;
-  const faults = Object.entries(outcome.faults).map(([kind, count]) => `${count} × ${kind}`);
-  return [
-    `seed ${outcome.seed}: ${outcome.verdict}${outcome.message && `, ${outcome.message}`}`,
-    `  ${sums}`,
-    `  faults: ${faults.join(', ') || 'none'}`,
-  ].join('\n');
-}
-
-/** Runs many seeds on all cores. Resolves to the first failure, or undefined. */
-async function campaign(
-  settings: Settings,
-  paths: readonly string[],
-  io: Io,
-): Promise<RunOutcome | undefined> {
-  const base = settings.base ?? Math.floor(Math.random() * MAX_RANDOM_BASE);
-  const { seeds } = settings;
-  const totals = noTotals();
-  const began = performance.now();
-  let found: RunOutcome | undefined;
-  let said = began;
-  if (!settings.json) io.say(`seeds ${base} to ${base + seeds - 1}`);
-  const shared = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
-  const enough = (): void => void Atomics.store(new Int32Array(shared), 1, 1);
-  io.stop.addEventListener('abort', enough, { once: true });
-  const task: SimulationTask = {
-    base,
-    seeds,
-    wishes: wishesOf(settings),
-    machines: settings.machines,
-    paths,
-    shared,
-  };
-  const onReport = (report: SimulationReport): void => {
-    if (report.kind === 'failure') found ??= report.outcome;
-    else addTotals(totals, report.totals);
-    const now = performance.now();
-    const text = describeProgress(totals, seeds, now - began);
-    io.draw?.(text);
-    if (io.draw === undefined && !settings.json && now - said > PROGRESS_INTERVAL_MS) {
-      io.say(text);
-      said = now;
-    }
-  };
-  const threads = Math.min(availableParallelism(), seeds);
-  await Promise.all(Array.from({ length: threads }, () => runThread(task, onReport)));
-  io.stop.removeEventListener('abort', enough);
-  io.draw?.('');
-  const seconds = (performance.now() - began) / 1000;
-  if (settings.json) io.print(JSON.stringify({ base, seconds, ...totals, found: found ?? null }));
-  else {
-    io.print(describeTotals(totals, seconds));
-    if (found !== undefined) {
-      io.print(describeOutcome(found));
-      io.print(`run it again: flockwork simulate --seed ${found.seed} --shrink --trace run.log`);
-    }
-  }
-  return found;
-}
-
-function runThread(
-  task: SimulationTask,
-  onReport: (report: SimulationReport) => void,
-): Promise<void> {
-  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
-  const thread = new Worker(new URL(`../simulate-thread${extension}`, import.meta.url), {
-    workerData: task,
-  });
-  return new Promise((resolve, reject) => {
-    thread.on('message', onReport);
-    thread.once('error', reject);
-    thread.once('exit', () => resolve());
-  });
-}
-
-function describeProgress(totals: Totals, seeds: number, ms: number): string {
-  const rate = (totals.runs * 1000) / ms;
-  const left = Math.round((seeds - totals.runs) / Math.max(rate, 1e-9));
-  const hours = (totals.time / HOUR_MS).toFixed(1);
-  return `${totals.runs}/${seeds} runs, ${rate.toFixed(0)}/s, ${left} s left; ${hours} virtual hours, nothing found`;
-}
-
-function describeTotals(totals: Totals, seconds: number): string {
-  const faults = Object.entries(totals.faults).toSorted(([, a], [, b]) => b - a);
-  return [
-    `${totals.runs} runs in ${seconds.toFixed(0)} s: ${(totals.time / HOUR_MS).toFixed(1)} virtual hours, ` +
-      `${totals.operations} file operations, ${totals.ticks} ticks, ${totals.commits} commits`,
-    `faults: ${faults.map(([kind, count]) => `${count} × ${kind}`).join(', ')}`,
-  ].join('\n');
-}
