@@ -1,6 +1,6 @@
 /** The worker's log: lines on standard error, as JSON or readable. A full disk does not stop the worker. */
+import { createRequire } from 'node:module';
 import { pino } from 'pino';
-import { prettyFactory } from 'pino-pretty';
 import type { Log } from '../engine/ports.ts';
 import type { Settings } from './options.ts';
 import { shown, shownPainted } from './shown.ts';
@@ -29,6 +29,10 @@ export function createLog(
   sink.on('error', () => undefined);
   const options = { level: settings['log-level'], base: { ...bindings } };
   if (format === 'json') return pino({ ...options, ...PORTABLE_FIELDS }, sink);
+  // Loaded only where it is used: it takes as long to load as a fifth of the command line.
+  const { prettyFactory } = createRequire(import.meta.url)(
+    'pino-pretty',
+  ) as typeof import('pino-pretty');
   const hasColours =
     process.stderr.isTTY && process.stderr.hasColors() && process.env['NO_COLOR'] === undefined;
   const prettify = prettyFactory({

@@ -5,7 +5,7 @@ import { createExecute } from '../worker/executor.ts';
 import type { Log } from '../engine/ports.ts';
 import type { TickTask } from '../worker/ports.ts';
 import { crashAsNode, StrayErrors } from '../worker/stray-errors.ts';
-import { startThreads, type Threads } from '../worker/threads.ts';
+import type { Threads } from '../worker/threads.ts';
 import type { Settings } from './options.ts';
 import type { MachineFiles } from './machine-files.ts';
 import { inheritedBy } from './inherited.ts';
@@ -23,7 +23,7 @@ interface TickPorts {
 const THREADS_PER_PROCESSOR = 4;
 const MIN_AUTO_THREADS = 16;
 
-export function startTicks(settings: Settings, ports: TickPorts): Threads {
+export async function startTicks(settings: Settings, ports: TickPorts): Promise<Threads> {
   const { threads, concurrency, machines, 'example-delay': pauseScale } = settings;
   const { log, print, machineFiles, lease } = ports;
   const strays = new StrayErrors();
@@ -55,7 +55,7 @@ export function startTicks(settings: Settings, ports: TickPorts): Threads {
     : threads;
   // More threads would always be idle.
   const count = Math.min(max, concurrency);
-  const start = isAuto ? startAutoThreads : startThreads;
+  const start = isAuto ? startAutoThreads : (await import('../worker/threads.ts')).startThreads;
   const pool = start({
     ...options,
     threads: count,

@@ -6,7 +6,7 @@ import type { RunnableActivity } from '../machine/definition.ts';
 import { createExecute } from './executor.ts';
 import type { Log } from '../engine/ports.ts';
 import type { TickTask } from './ports.ts';
-import { startThreads, type Threads, type ThreadsOptions } from './threads.ts';
+import type { Threads, ThreadsOptions } from './threads.ts';
 
 /** A tick that has blocked the thread for so long is a warning. */
 const WARN_BLOCKED_MS = 1000;
@@ -16,9 +16,14 @@ const QUICK_MEAN_MS = 1;
 export function startAutoThreads(options: ThreadsOptions): Threads {
   const moved = new WeakSet<RunnableActivity>();
   const calls = new WeakMap<RunnableActivity, number>();
-  let pool: Threads | undefined;
-  const inThread: Threads['execute'] = (task, signal) =>
-    (pool ??= startThreads(options)).execute(task, signal);
+  let pool: Promise<Threads> | undefined;
+  const start = async (): Promise<Threads> => {
+    // Most workers need no threads, and the module takes long to load.
+    const { startThreads } = await import('./threads.ts');
+    return startThreads(options);
+  };
+  const inThread: Threads['execute'] = async (task, signal) =>
+    (await (pool ??= start())).execute(task, signal);
   const onBlocked = (task: TickTask, ms: number): void => {
     const { activity } = task;
     if (ms / calls.get(activity)! < QUICK_MEAN_MS) return;
@@ -34,7 +39,7 @@ export function startAutoThreads(options: ThreadsOptions): Threads {
       calls.set(activity, (calls.get(activity) ?? 0) + 1);
       return inOwn(task, signal);
     },
-    close: async () => pool?.close(),
+    close: async () => (await pool)?.close(),
   };
 }
 

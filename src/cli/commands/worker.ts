@@ -95,9 +95,9 @@ export const worker: Command = {
     if (volumes.length === 0) return exit.status;
     const lease = Math.min(...volumes.map(({ leaseMs }) => leaseMs));
     const log = isAlone ? volumes[0]!.log : createLog(settings, { worker: name });
+    const ticks = await startTicks(settings, { log, print: io.data, machineFiles, lease });
     // All volumes, also those that could not be opened: an instance may be there already.
     const inboxes = openInboxes(settings.inbox, directories, settings, log);
-    const ticks = startTicks(settings, { log, print: io.data, machineFiles, lease });
     const slots = new ConcurrencyLimit(settings.concurrency);
     const concurrency = partOf(settings.concurrency, directories);
     const stop = AbortSignal.any([io.stop, exit.crashed]);
