@@ -1,6 +1,7 @@
 /** The ports of a real process: clock, random numbers, file system type. */
 import { nodeHost } from '../doctor/node-host.ts';
 import type { Clock, Random } from '../engine/ports.ts';
+import { readFileSync, readlinkSync } from 'node:fs';
 
 /** Limit of setTimeout, 24.8 days: a longer sleep uses several timers. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -43,4 +44,23 @@ export const realRandom: Random = Math.random;
 /** Throws with the errno of statfs. */
 export function isNetworkFileSystem(directory: string): boolean {
   return nodeHost.fileSystem(directory).network;
+}
+
+/** Index in `/proc/PID/stat`, after the command's name, of the start time in clock ticks since boot. */
+const START_TIME_FIELD = 19;
+
+/**
+ * Boot, PID namespace, PID and start time. Distinguishes containers with the same host name, and reused PIDs. Undefined if
+ * the system does not provide it, or the process does not exist in this namespace.
+ */
+export function processIdentity(pid: number): string | undefined {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    const namespace = readlinkSync('/proc/self/ns/pid');
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[START_TIME_FIELD];
+    return `${boot} ${namespace} ${pid} ${started}`;
+  } catch {
+    return undefined;
+  }
 }

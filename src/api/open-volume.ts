@@ -18,8 +18,7 @@ import { openVolume, readVolume, refuseMounts } from '../volume/open.ts';
 import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../volume/phases/cycle.ts';
 import type { VolumeFile } from '../volume/volume-file.ts';
 import { inspectVolume } from './inspect-volume.ts';
-import { isNetworkFileSystem, realClock, realRandom } from './node-ports.ts';
-import { processIdentity } from './process-identity.ts';
+import { isNetworkFileSystem, realClock, realRandom, processIdentity } from './node-ports.ts';
 import { watchVolume } from './watch-volume.ts';
 
 /** What is left out is what most volumes want. Times are milliseconds. */

@@ -2,7 +2,7 @@
 import type { Claim, Composition } from './composition.ts';
 import { explore, isIncomplete, type Hit } from './explore.ts';
 import type { CheckResult, Progress } from './findings.ts';
-import { findLost } from './goals.ts';
+import { findLost } from './transition-graph.ts';
 import { Model } from './model.ts';
 import { traceOf } from './trace.ts';
 

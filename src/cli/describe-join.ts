@@ -3,7 +3,7 @@ import { instanceProblem, stateName } from '../machine/name.ts';
 import { parseFailureRecord } from '../machine/record.ts';
 import { parseStateFile, type Joins } from '../machine/state-file.ts';
 import { findState, readDoneFlag } from '../volume/archive.ts';
-import { lastState } from '../volume/chain.ts';
+import { lastState } from '../volume/chain-steps.ts';
 import { readText } from '../volume/atomic-files.ts';
 import type { Files } from '../volume/files.ts';
 import type { Layout } from '../volume/layout.ts';

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { LOGGING } from './command.ts';
 import { OPTIONS, type OptionName, type Settings } from './options.ts';
-import { PHASES } from './phases.ts';
+import { PHASES } from './settings.ts';
 
 /** All settings in `names` as flags, so that the child does not depend on the configuration file. */
 export function passedOn(settings: Settings, names: readonly OptionName[]): string[] {

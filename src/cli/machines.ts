@@ -10,9 +10,8 @@ import { isMachine } from '../machine/machine.ts';
 import { createRegistry, fullName, machineNames, type Registry } from '../machine/registry.ts';
 import { shippedMachines } from '../machine/shipped.ts';
 import { decodeText } from '../machine/state-file.ts';
-import { placeOf } from './error-place.ts';
-import { withVersion } from './module-url.ts';
-import { installPackageHook } from './own-package.ts';
+import { placeOf } from './stack.ts';
+import { withVersion, installPackageHook } from './own-package.ts';
 
 const MODULES = new Set(['.ts', '.js', '.mts', '.mjs']);
 const CONFIGURATIONS = new Set(['.yaml', '.yml', '.json']);

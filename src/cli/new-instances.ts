@@ -9,7 +9,7 @@ import { parseJson } from '../machine/json-text.ts';
 import { stateName } from '../machine/name.ts';
 import { formatStateFile } from '../machine/state-file.ts';
 import type { Candidate } from '../engine/validate.ts';
-import { parseJsonOption } from './json-option.ts';
+import { parseJsonOption } from './options-tools.ts';
 
 /** Of a file's name in an instance's name. */
 const MAX_STEM_CHARS = 80;

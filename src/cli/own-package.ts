@@ -6,7 +6,6 @@
 import { readFileSync } from 'node:fs';
 import { registerHooks, type ResolveHookSync } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { isModuleSyntax, versionOf, withVersion } from './module-url.ts';
 
 const EXTENSION: string = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
 const PACKAGE_FOLDER: string = new URL('..', import.meta.url).href;
@@ -74,4 +73,28 @@ export function installPackageHook(): void {
       return nextLoad(url, { ...context, format: module });
     },
   });
+}
+
+/** Query parameter. Node caches modules by URL until the process ends: a changed file needs a new URL. */
+const PARAMETER = 'flockwork';
+
+/** The version in a module's URL; undefined for none. */
+export function versionOf(url: string): string | undefined {
+  return new RegExp(`[?&]${PARAMETER}=([^&#]+)`).exec(url)?.[1];
+}
+
+export function withVersion(url: string, version: string): string {
+  if (url.includes('/node_modules/')) return url;
+  return `${url}${url.includes('?') ? '&' : '?'}${PARAMETER}=${version}`;
+}
+
+const COMMENT = /\/\*[^]*?\*\/|(^|\s)\/\/.*$/gm;
+const MODULE_SYNTAX =
+  /^\s*(?:export\s+(?:default\b|const\b|(?:\w+\s+)?function\b|class\b|\{|\*)|import\s*(?:['"{*]|(?!type\b)\w+[\s,][^;]*?from\s*['"]))/m;
+const COMMONJS_SYNTAX = /^\s*(?:module\.exports|exports\.\w+)\b[^=\n]*=(?!=)/m;
+
+/** True if the source imports or exports at the beginning of a line, and does not assign `module.exports`. */
+export function isModuleSyntax(source: string): boolean {
+  const code = source.replace(COMMENT, '$1');
+  return MODULE_SYNTAX.test(code) && !COMMONJS_SYNTAX.test(code);
 }

@@ -15,7 +15,7 @@ import { misspeltVariables, readConfigFile, resolveSettings } from './settings.t
 import { listenForSignals, SIGNALED, type Signals } from './signals.ts';
 import { screenful } from './screen.ts';
 import { oneLine, shown, shownPainted } from './shown.ts';
-import { version } from './version.ts';
+import { readFileSync } from 'node:fs';
 
 const HELP_WIDTH = 110;
 /** Commands whose result is on the volume: lost output does not make them fail. */
@@ -116,4 +116,10 @@ function report(error: unknown): void {
       ? (error.stack ?? error.message)
       : String(error);
   process.stderr.write(`${prefix('red')} ${shown(text)}\n`);
+}
+
+/** The package's version, from its package.json. */
+export function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }

@@ -1,13 +1,14 @@
 /** Resolves settings: flag, else environment, else configuration file, else default. */
 import { readFileSync } from 'node:fs';
 import { isMap, isScalar, isSeq, parseDocument } from 'yaml';
-import { asWritten } from '../machine/as-written.ts';
+import { asWritten } from '../machine/config.ts';
 import { parseDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
 import { nearest } from '../machine/suggest.ts';
 import { flagOf } from './arguments.ts';
 import { environmentName, isAmbient, type Option } from './option.ts';
 import { OPTIONS, type OptionName, type Settings } from './options.ts';
+import type { PhaseLengths } from '../volume/phases/cycle.ts';
 
 export type Layers = {
   readonly flags: Readonly<Record<string, unknown>>;
@@ -177,3 +178,18 @@ export function misspeltVariables(environment: Layers['environment']): Map<strin
 
 const shortVariable = (option: string): string =>
   environmentName(option).slice('FLOCKWORK_'.length);
+
+/** Phases that the user has set. */
+export const PHASES: readonly (keyof PhaseLengths & OptionName)[] = [
+  'assignment',
+  'commitment',
+  'update',
+  'buffer',
+];
+
+/** Phase lengths that the user has set. */
+export function askedPhases(settings: Settings): Partial<PhaseLengths> {
+  return Object.fromEntries(
+    PHASES.map((phase) => [phase, settings[phase]]).filter(([, length]) => length !== undefined),
+  ) as Partial<PhaseLengths>;
+}

@@ -1,4 +1,5 @@
 /** Stops this process on signals, at the end of the parent process, and when the reader of the output closes. */
+import { setImmediate } from 'node:timers/promises';
 
 /** A signal's conventional exit status. */
 export const SIGNALED = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
@@ -51,5 +52,16 @@ export function listenForSignals(): Signals {
     close: () => {
       for (const signal of Object.keys(SIGNALED)) process.off(signal, onSignal);
     },
+  };
+}
+
+const ROUNDS_PER_TURN = 100;
+
+/** Returns a function to await in each round of a loop: it lets signals arrive, and resolves to false after `stop`. */
+export function breather(stop: AbortSignal): () => Promise<boolean> {
+  let rounds = 0;
+  return async () => {
+    if (++rounds % ROUNDS_PER_TURN === 0) await setImmediate();
+    return !stop.aborted;
   };
 }

@@ -2,6 +2,8 @@
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Attempt } from '../machine/record.ts';
+import { spawnSync } from 'node:child_process';
+import { stripVTControlCharacters } from 'node:util';
 
 /** The program's own folder: `src/`, or `dist/`. */
 const OWN_FOLDER = fileURLToPath(new URL('..', import.meta.url));
@@ -41,3 +43,32 @@ export function placeOfFailure(
 ): string | undefined {
   return userPlace(attempts?.at(-1)?.error?.stack, cwd);
 }
+
+const PACKAGE_FOLDER: string = new URL('..', import.meta.url).href;
+
+/** `error`: what the import of `file` threw. Undefined if the place is not known. */
+export function placeOf(error: Error, file: string): string | undefined {
+  const stack = error.stack ?? '';
+  const place = shownPlace(stack) ?? firstFrame(stack, PACKAGE_FOLDER);
+  if (place !== undefined || !(error instanceof SyntaxError)) return place;
+  // For a syntax error in an ES module, Node gives the place only when it prints the error.
+  const { stderr } = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8' });
+  return shownPlace(stripVTControlCharacters(stderr));
+}
+
+/** Parses `FILE:LINE`, the line itself, and a caret below the column; without a caret (end of file), column 1. */
+export function shownPlace(text: string): string | undefined {
+  const [, file, line, indent = ''] = /^([^\n]+):(\d+)\n[^\n]*\n(?:([ \t]*)\^|\n)/.exec(text) ?? [];
+  return file === undefined ? undefined : `${toPath(file)}:${line}:${indent.length + 1}`;
+}
+
+/** The first stack frame of a file outside Node and `packageFolder`. */
+export function firstFrame(stack: string, packageFolder: string): string | undefined {
+  for (const [, url, position] of stack.matchAll(/^ +at .*?(file:\/\/[^\s()]+?):(\d+:\d+)\)?$/gm)) {
+    if (!url!.startsWith(packageFolder)) return `${toPath(url!)}:${position}`;
+  }
+  return undefined;
+}
+
+const toPath = (file: string): string =>
+  file.startsWith('file:') ? fileURLToPath(file.replace(/[?#].*$/, '')) : file;

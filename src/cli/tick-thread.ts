@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Machine, PastStep, RunnableActivity } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import type { Registry } from '../machine/registry.ts';
-import { Cancellation } from '../worker/cancellation.ts';
+import { Cancellation } from '../worker/supervise.ts';
 import { startAttempt } from '../worker/executor.ts';
 import { failed } from '../worker/failure.ts';
 import type { Log } from '../engine/ports.ts';

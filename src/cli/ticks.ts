@@ -6,10 +6,10 @@ import type { Log } from '../engine/ports.ts';
 import type { TickTask } from '../worker/ports.ts';
 import { crashAsNode, StrayErrors } from '../worker/stray-errors.ts';
 import type { Threads } from '../worker/threads.ts';
-import type { Settings } from './options.ts';
+import { OPTIONS, type Settings } from './options.ts';
 import type { MachineFiles } from './machine-files.ts';
-import { inheritedBy } from './inherited.ts';
 import { realClock } from '../api/node-ports.ts';
+import { environmentName } from './option.ts';
 
 interface TickPorts {
   readonly log: Log;
@@ -66,4 +66,12 @@ export async function startTicks(settings: Settings, ports: TickPorts): Promise<
     machines,
   });
   return { execute: pool.execute, close: ended(() => pool.close()) };
+}
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** All variables except the worker's options. */
+function inheritedBy(environment: Variables): Variables {
+  const options = new Set(Object.keys(OPTIONS).map(environmentName));
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !options.has(name)));
 }

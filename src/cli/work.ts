@@ -8,7 +8,7 @@ import type { ConcurrencyLimit } from '../worker/concurrency-limit.ts';
 import type { Execute, Summary } from '../worker/ports.ts';
 import { Worker } from '../worker/worker.ts';
 import type { Settings } from './options.ts';
-import { askedPhases } from './phases.ts';
+import { askedPhases } from './settings.ts';
 
 /** A volume that can be worked on. */
 export interface PreparedVolume extends OpenedEngine {

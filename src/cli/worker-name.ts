@@ -5,7 +5,7 @@ import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { readSessions } from '../volume/overview.ts';
 import { nameInUse } from '../volume/registration.ts';
-import { processIdentity } from '../api/process-identity.ts';
+import { processIdentity } from '../api/node-ports.ts';
 
 /**
  * `wanted`, unless a process that certainly runs on this host uses it on one of the volumes: then `wanted-2`, and so on. If

@@ -1,7 +1,6 @@
 /** Judges measurements: a verdict and a sentence for each property. Pure. */
 import { knownOf } from './file-system.ts';
-import type { Measured } from './measured.ts';
-import type { Judge, PropertyVerdict } from './opinion.ts';
+import type { Measured, Judge, PropertyVerdict } from './measured.ts';
 import { SAFETY } from './safety.ts';
 import { TIMING } from './timing.ts';
 

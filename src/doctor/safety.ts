@@ -1,5 +1,5 @@
 /** Judges what the protocol relies on: exclusive names and unaltered files. Pure. */
-import { counted, type Judge } from './opinion.ts';
+import { counted, type Judge } from './measured.ts';
 
 /** A token has several names at once: the session's file, a claim and one or two flags. */
 const MIN_LINKS = 8;

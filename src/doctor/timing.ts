@@ -1,10 +1,9 @@
 /** Judges timing: visibility of changes, origin of time stamps, speed. Pure. */
 import { formatDuration } from '../machine/duration.ts';
 import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../volume/phases/cycle.ts';
-import { advise, flagsOf } from './advice.ts';
-import { stampedBy, type StampedBy } from './clocks.ts';
+import { advise, flagsOf, stampedBy, type StampedBy } from './advice.ts';
 import type { FileSystem } from './file-system.ts';
-import type { Judge, Opinion } from './opinion.ts';
+import type { Judge, Opinion } from './measured.ts';
 
 const MAX_CLOCK_OFFSET_MS = 1000;
 const KERNEL_TICK_MS = 10;

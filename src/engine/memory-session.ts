@@ -1,7 +1,7 @@
 /** A session of a memory engine: its holds, and its pending call of `take`. */
 import { MAX_BATCH_EVENTS } from '../machine/event-batch.ts';
 import { invariant, InvariantError } from '../machine/invariant.ts';
-import { pastStep } from '../machine/past-step.ts';
+import { pastStep } from '../machine/record.ts';
 import { machineNamed } from '../machine/state-file.ts';
 import { Alarm } from './alarm.ts';
 import type { WorkerView } from './engine.ts';

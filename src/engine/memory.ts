@@ -8,8 +8,7 @@ import { formatEvent, formatEventName } from '../machine/event.ts';
 import { invariant, InvariantError } from '../machine/invariant.ts';
 import { parseStateName, successorName } from '../machine/name.ts';
 import { compareCodePoints } from '../machine/order.ts';
-import type { CommitRecord, RejectionRecord } from '../machine/record.ts';
-import { publishedStates } from '../machine/record.ts';
+import { publishedStates, type CommitRecord, type RejectionRecord } from '../machine/record.ts';
 import { unroutableReason } from '../machine/unroutable.ts';
 import type {
   ConfigurationName,

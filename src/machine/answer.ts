@@ -2,8 +2,7 @@
 import type { EventRequest } from './decide.ts';
 import type { Json } from './definition.ts';
 import { durationOf } from './duration.ts';
-import { areEventRequests, eventRequestsProblem } from './event-request.ts';
-import type { EventDraft } from './event.ts';
+import { areEventRequests, eventRequestsProblem, type EventDraft } from './event.ts';
 import type { Branch, Join } from './fork.ts';
 import { jsonProblem } from './json-problem.ts';
 import { isObject } from './json-text.ts';

@@ -1,6 +1,6 @@
 /** The differences between two configurations of one name and version, regardless of layout. */
 import { parseDocument } from 'yaml';
-import { useStandardKeys } from './config-keys.ts';
+import { useStandardKeys } from './config.ts';
 
 const MAX_SHOWN_LENGTH = 60;
 

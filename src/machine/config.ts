@@ -9,8 +9,6 @@ import {
   type Document,
   type YAMLMap,
 } from 'yaml';
-import { asWritten } from './as-written.ts';
-import { useStandardKeys } from './config-keys.ts';
 import { meaningProblems, pairKey, type Problem } from './config-problems.ts';
 import { configurationSchema, keysAt, type Configuration } from './config-schema.ts';
 import type { Machine, TableOptions } from './definition.ts';
@@ -178,4 +176,21 @@ function tableOf(configuration: Configuration, folder: string): TableParts | und
       activities: inFolder(hooks, folder),
     },
   };
+}
+
+/** Replaces the value of a node that must be text by its source, unless it is null. */
+export function asWritten(node: unknown): void {
+  if (!isScalar(node) || node.value === null || typeof node.value === 'string') return;
+  if (node.source !== undefined) node.value = node.source;
+}
+
+const ALSO: Readonly<Record<string, string>> = { startingState: 'starting_state' };
+
+/** Renames them in the document, keeping positions. A key that is present in both forms is left for the schema to refuse. */
+export function useStandardKeys({ contents }: Document): void {
+  if (!isMap(contents)) return;
+  for (const { key } of contents.items) {
+    const standard = isScalar(key) ? ALSO[String(key.value)] : undefined;
+    if (isScalar(key) && standard !== undefined && !contents.has(standard)) key.value = standard;
+  }
 }

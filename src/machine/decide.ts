@@ -1,7 +1,6 @@
 /** Decides what one event does to one instance. Pure: the worker applies the decision, the model checker explores it. */
 import type { Json, RunnableActivity } from './definition.ts';
-import { areEventRequests } from './event-request.ts';
-import type { EventFile, EventDraft } from './event.ts';
+import { areEventRequests, type EventFile, type EventDraft } from './event.ts';
 import { isObject } from './json-text.ts';
 import {
   impossible,

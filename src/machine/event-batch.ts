@@ -1,8 +1,8 @@
 /** Applies the pending events of one instance, in order, as one step; the step's record has the outcome of each. */
 import type { Decision } from './decide.ts';
 import type { Json, Machine } from './definition.ts';
-import { eventRequestsProblem } from './event-request.ts';
 import {
+  eventRequestsProblem,
   emittedEvent,
   parseEvent,
   type EmittedEvent,

@@ -10,12 +10,13 @@ import type {
   RetryPolicy,
   RunnableActivity,
   TableOptions,
+  StateLookup,
 } from './definition.ts';
 import { durationProblem, parseDuration } from './duration.ts';
 import { UserError } from './errors.ts';
 import { isObject } from './json-text.ts';
-import { lookupState } from './state-lookup.ts';
 import { listProblems, resolveTable, type ResolvedTable } from './rules.ts';
+import { fullName } from './registry.ts';
 
 const MACHINE = Symbol.for('flockwork.machine');
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
@@ -201,4 +202,26 @@ function exitStatuses(statuses: readonly number[], where: string): readonly numb
     Number.isInteger(one) && (one as number) >= 1 && (one as number) <= 255;
   if (Array.isArray(statuses) && statuses.every(isStatus)) return Object.freeze([...statuses]);
   return refuse(`${where}: nonRetryableExitStatuses must be a list of numbers from 1 to 255`);
+}
+
+type Listed = Pick<Machine, 'name' | 'version' | 'initial' | 'activities' | 'kinds' | 'rules'>;
+
+/** The machine's own name stands for its initial state. */
+function lookupState(listed: Listed, named: string): StateLookup {
+  const { name, initial, kinds, activities } = listed;
+  const state = !kinds.has(named) && named === name ? initial : named;
+  const activity = activities.get(state);
+  if (activity !== undefined) return { kind: 'runnable', state, activity };
+  const kind = kinds.get(state);
+  if (kind === 'waiting' || kind === 'terminal') return { kind, state };
+  return { kind: 'not-found', code: 'unknown-state', reason: `machine ${whyNot(listed, state)}` };
+}
+
+function whyNot(listed: Listed, state: string): string {
+  const { activities, kinds, rules } = listed;
+  const name = fullName(listed);
+  if (rules !== undefined && !kinds.has(state)) {
+    return `${name} has no state "${state}"; there are ${[...kinds.keys()].join(', ')}`;
+  }
+  return `${name} has no activity in state "${state}"; there are ${[...activities.keys()].join(', ')}`;
 }

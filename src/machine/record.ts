@@ -1,10 +1,11 @@
 /** The records in `done/`, `failed/`, `attempts/` and `outcomes/`: JSON, one line each. */
 import { z } from 'zod';
-import type { Json } from './definition.ts';
+import type { Json, PastStep } from './definition.ts';
 import { eventIdProblem } from './event-id.ts';
 import { isEventName, parseEventName, type EmittedEvent, type EventOutcome } from './event.ts';
 import { parsedJson } from './json-text.ts';
 import { instanceProblem, parseStateName } from './name.ts';
+import { parseStateFile } from './state-file.ts';
 
 /** Instants are ISO 8601. */
 export interface Attempt {
@@ -271,4 +272,22 @@ export function holdsRecord(content: string, record: CommitRecord): boolean {
 export function parseFailureRecord(content: string, state: string): FailureRecord | undefined {
   const record = parseAs(failureSchema, content);
   return record?.state === state ? record : undefined;
+}
+
+/** `bytes`: content of the state file. Throws an Error if it does not parse. */
+export function pastStep(
+  name: string,
+  bytes: Uint8Array,
+  record: CommitRecord | undefined,
+): PastStep {
+  const parsed = parseStateFile(bytes);
+  if (!parsed.ok) throw new Error(`${name}: ${parsed.reason}`);
+  return {
+    name,
+    state: parsed.file.state,
+    payload: parsed.file.payload,
+    events: record?.events ?? [],
+    attempts: record?.attempts?.length ?? 0,
+    finished: record?.finished,
+  };
 }

@@ -17,7 +17,7 @@ import { LAMP_SEEN, wrongSight } from './event-workload.ts';
 import { ForkChecker } from './fork-checker.ts';
 import { HoldChecker } from './hold-checker.ts';
 import { StepChecker, type StepCheckerOptions } from './step-checker.ts';
-import { Violation } from './violation.ts';
+import { Violation } from './outcome.ts';
 
 const encoder = new TextEncoder();
 

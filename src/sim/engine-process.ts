@@ -11,7 +11,7 @@ import {
   type ProcessWorld,
 } from './host-process.ts';
 import type { Injection } from './outcome.ts';
-import { traceLog } from './trace-log.ts';
+import { traceLog } from './process-options.ts';
 
 export interface EngineProcessOptions extends HostProcessOptions {
   /** Milliseconds that a call takes, about. */

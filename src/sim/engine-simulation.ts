@@ -15,9 +15,14 @@ import { Fleet } from './fleet.ts';
 import { treeMachine, treeState } from './fork-workload.ts';
 import type { Exit } from './host-process.ts';
 import { CHAIN_ATTEMPTS, chainMachine, chainState, type Host } from './machines.ts';
-import { isExpectedEnd, judgeRun, type Injection, type RunOutcome } from './outcome.ts';
+import {
+  isExpectedEnd,
+  judgeRun,
+  type Injection,
+  type RunOutcome,
+  type Violation,
+} from './outcome.ts';
 import { Prng } from './prng.ts';
-import type { Violation } from './violation.ts';
 import { RunRecord, TICK_FAULTS, type RecordOptions } from './run-record.ts';
 import { complaint, type InstanceEnd, type OwnWork } from './own-work.ts';
 

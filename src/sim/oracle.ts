@@ -27,7 +27,7 @@ import { SplitChecker } from './split-checker.ts';
 import { StepChecker, type StepCheckerOptions } from './step-checker.ts';
 import { twiceCommitted } from './journals.ts';
 import { archivedFlag, placeOf, textOf, TrueVolume } from './true-volume.ts';
-import { Violation } from './violation.ts';
+import { Violation } from './outcome.ts';
 
 export interface OracleOptions extends StepCheckerOptions {
   readonly phases: PhaseLengths;

@@ -1,6 +1,5 @@
 /** The result of a run. */
 import { InvariantError } from '../machine/invariant.ts';
-import type { Violation } from './violation.ts';
 
 export type RunVerdict = 'ok' | 'safety' | 'liveness' | 'crash';
 
@@ -51,4 +50,16 @@ export function judgeRun(
 export function isExpectedEnd(error: unknown): boolean {
   if (error instanceof InvariantError) return false;
   return typeof (error as { code?: unknown }).code === 'string';
+}
+
+/** A violated invariant. */
+export class Violation extends Error {
+  override readonly name: string = 'Violation';
+  /** `I1` … `I12`, `liveness`, or `check`: the user's own. */
+  readonly invariant: string;
+
+  constructor(invariant: string, message: string) {
+    super(message);
+    this.invariant = invariant;
+  }
 }

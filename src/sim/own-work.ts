@@ -2,7 +2,7 @@
 import type { Json } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import type { Registry } from '../machine/registry.ts';
-import { Violation } from './violation.ts';
+import { Violation } from './outcome.ts';
 
 export interface OwnWork {
   readonly registry: Registry;

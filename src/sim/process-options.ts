@@ -3,6 +3,7 @@ import type { PhaseLengths } from '../volume/phases/cycle.ts';
 import type { ArchiveRules } from '../volume/archivable.ts';
 import type { GatheringOptions } from '../volume/phases/gathering.ts';
 import type { HostProcessOptions } from './host-process.ts';
+import type { Log } from '../engine/ports.ts';
 
 /** Where the volume is mounted on every simulated host. */
 export const MOUNT = '/volume';
@@ -29,4 +30,23 @@ export interface ProcessOptions extends HostProcessOptions {
   readonly archive?: ArchiveRules;
   /** Whose clock stamps mtime. */
   readonly stamps: 'volume' | 'client' | 'whole seconds';
+}
+
+/** `trace` receives a function: the text is only made if a trace is written. */
+export function traceLog(trace: (text: () => string) => void): Log {
+  const line =
+    (level: string) =>
+    (facts: Record<string, unknown>, message: string): void => {
+      trace(() => `${level}: ${message}${describeError(facts['err'])}`);
+    };
+  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+}
+
+function describeError(error: unknown): string {
+  return error === undefined ? '' : ` (${(error as Error).message})`;
+}
+
+/** A path relative to the volume's root. */
+export function shorten(path: string): string {
+  return path.startsWith(MOUNT) ? path.slice(MOUNT.length + 1) || '.' : path;
 }

@@ -18,8 +18,7 @@ import { Disk, failure } from './disk.ts';
 import { describeFault, type Fault, type FaultSource, type Method } from './faults.ts';
 import type { HostClock } from './host-clock.ts';
 import { HostProcess, type Exit } from './host-process.ts';
-import { MOUNT, type ProcessOptions } from './process-options.ts';
-import { shorten, traceLog } from './trace-log.ts';
+import { MOUNT, shorten, traceLog, type ProcessOptions } from './process-options.ts';
 import { ArmedFaults } from './armed-faults.ts';
 import type { SimulatedWorld } from './world.ts';
 

@@ -19,7 +19,13 @@ import { Oracle } from './oracle.ts';
 import { watched } from './watched-session.ts';
 import { inject } from './nemesis.ts';
 import { treeMachine } from './fork-workload.ts';
-import { isExpectedEnd, judgeRun, type Injection, type RunOutcome } from './outcome.ts';
+import {
+  isExpectedEnd,
+  judgeRun,
+  type Injection,
+  type RunOutcome,
+  type Violation,
+} from './outcome.ts';
 import type { Exit } from './host-process.ts';
 import { complaint, type OwnWork } from './own-work.ts';
 import { MOUNT, type ProcessOptions } from './process-options.ts';
@@ -28,7 +34,6 @@ import { RunRecord, TICK_FAULTS, type RecordOptions } from './run-record.ts';
 import type { ScheduledFault, Scenario } from './scenario.ts';
 import { TrueVolume } from './true-volume.ts';
 import { User } from './user.ts';
-import type { Violation } from './violation.ts';
 import { volumeEnds } from './volume-ends.ts';
 import type { SimulatedWorld } from './world.ts';
 

@@ -1,6 +1,5 @@
 /** Checks I5: workers with the same snapshot compute the same split, in whatever order they listed it. */
-import { assign, type Split } from '../volume/phases/assignment.ts';
-import { assignZip } from '../volume/phases/zip.ts';
+import { assign, assignZip, type Split } from '../volume/phases/assignment.ts';
 import type { Snapshot } from '../volume/operations.ts';
 
 const CYCLES_KEPT = 4;

@@ -1,8 +1,7 @@
 /** A user of the simulated volume: submits and copies state files, sends events, leaves invalid files. */
 import { formatEventName } from '../machine/event.ts';
 import type { Actor, Disk } from './disk.ts';
-import { INVALID_FILES } from './invalid-files.ts';
-import { FOREIGN_ENTRIES } from './foreign-entries.ts';
+import { INVALID_FILES, FOREIGN_ENTRIES } from './foreign-entries.ts';
 import { MOUNT } from './process-options.ts';
 
 export interface InputPlace {

@@ -12,8 +12,13 @@ import type { Hold, Session, Settlement, Task, WorkerInfo } from '../engine/sess
 import type { Json } from '../machine/definition.ts';
 import type { EventFile } from '../machine/event.ts';
 import type { CommitRecord, FailureRecord } from '../machine/record.ts';
-import { machineNames, machineStates, sensorsOf, type Registry } from '../machine/registry.ts';
-import { resolveState } from '../machine/registry.ts';
+import {
+  machineNames,
+  machineStates,
+  sensorsOf,
+  resolveState,
+  type Registry,
+} from '../machine/registry.ts';
 import { needsTick } from '../worker/plan.ts';
 import { REGISTRY } from './machines.ts';
 

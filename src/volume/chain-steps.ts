@@ -1,11 +1,10 @@
 /** Reads the steps of one instance for users: each state file with its flag, record and attempts. */
-import { stateName } from '../machine/name.ts';
-import { parseCommitRecord, parseFailureRecord } from '../machine/record.ts';
+import { stateName, parseStateName } from '../machine/name.ts';
+import { parseCommitRecord, parseFailureRecord, pastStep } from '../machine/record.ts';
 import { parseStateFile } from '../machine/state-file.ts';
 import type { InstanceStep } from '../engine/engine.ts';
-import { findState, isDone, readDoneFlag } from './archive.ts';
+import { findState, isDone, readDoneFlag, isArchived } from './archive.ts';
 import { readTried } from './attempts.ts';
-import { lastState } from './chain.ts';
 import type { JournalEntry } from './operations.ts';
 import { readText } from './atomic-files.ts';
 import type { Files } from './files.ts';
@@ -13,6 +12,7 @@ import { lastEntriesOf, type HistoryFiles } from './history.ts';
 import type { Layout } from './layout.ts';
 import { parseToken } from './token.ts';
 import { wholeOf } from './torn-write.ts';
+import type { PastStep } from '../machine/definition.ts';
 
 type FindEntry = (name: string) => Promise<JournalEntry | undefined>;
 
@@ -106,4 +106,45 @@ async function readWhole(files: Files, layout: Layout, name: string): Promise<Ui
     .read(await findState(files, layout, name))
     .catch(() => new Uint8Array());
   return wholeOf(files, layout, name, bytes);
+}
+
+/** Is there such a state file, in the root or in the archive? */
+async function exists(files: Files, layout: Layout, name: string): Promise<boolean> {
+  if ((await files.stat(layout.state(name))) !== undefined) return true;
+  return isArchived(files, layout, name);
+}
+
+/** The last state file of an instance; undefined if none is visible. `from`: a step that is known to exist. */
+export async function lastState(
+  files: Files,
+  layout: Layout,
+  instance: string,
+  from = -1,
+): Promise<{ readonly name: string; readonly step: number } | undefined> {
+  const has = (step: number): Promise<boolean> => exists(files, layout, stateName(instance, step));
+  // Exponential search, then binary search. Invariant: step `last` exists, unless it is -1.
+  let [last, ahead] = [from, 1];
+  while (await has(last + ahead)) [last, ahead] = [last + ahead, 2 * ahead];
+  for (let gap = Math.floor(ahead / 2); gap >= 1; gap = Math.floor(gap / 2)) {
+    if (await has(last + gap)) last += gap;
+  }
+  return last < 0 ? undefined : { name: stateName(instance, last), step: last };
+}
+
+/** Steps up to the state file `last`. Throws if a file is missing or unreadable. */
+export async function readPastSteps(
+  files: Files,
+  layout: Layout,
+  last: string,
+): Promise<PastStep[]> {
+  const { instance, step } = parseStateName(last)!;
+  const steps: PastStep[] = [];
+  for (let index = 0; index <= step; index += 1) {
+    const name = stateName(instance, index);
+    const bytes = await files.read(await findState(files, layout, name));
+    const whole = await wholeOf(files, layout, name, bytes);
+    const flag = name === last ? undefined : await readDoneFlag(files, layout, name);
+    steps.push(pastStep(name, whole, parseCommitRecord(flag ?? '', name)));
+  }
+  return steps;
 }

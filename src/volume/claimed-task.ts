@@ -12,9 +12,16 @@ import type { Attempt, FailureRecord } from '../machine/record.ts';
 import { ATTEMPTS_EXHAUSTED } from '../machine/retry.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import type { PendingEvent } from '../machine/event-batch.ts';
-import type { Outcome, Settled, Settlement } from '../engine/session.ts';
-import type { VolumeOutcome, JournalEntry, StateRead, VolumeSettlement } from './operations.ts';
+import type { Outcome, Settled, Settlement, Refusal } from '../engine/session.ts';
+import type {
+  VolumeOutcome,
+  JournalEntry,
+  StateRead,
+  VolumeSettlement,
+  Token,
+} from './operations.ts';
 import type { VolumeTask } from './volume-task.ts';
+import { decideRefusal } from '../engine/refusal.ts';
 
 /** What did not parse, to be compared with what is there later. */
 export interface PartialFile {
@@ -148,7 +155,7 @@ interface Reason {
   readonly file?: string;
 }
 
-export function failure(
+function failure(
   name: string,
   { session, worker, now }: Pick<ReadContext, 'session' | 'worker' | 'now'>,
   why: Reason,
@@ -217,4 +224,22 @@ export function readOfSuccessor(content: string): ReadState | undefined {
   const parsed = parseStateFile(new TextEncoder().encode(content));
   if (!parsed.ok) return undefined;
   return { file: parsed.file, attempts: [], refusedBy: [], needsSlot: true, events: [] };
+}
+
+/** `sessions`: all that may be alive, this one included. Those that have refused this state are not asked again. */
+export function refusalChange(
+  name: string,
+  refusal: Refusal,
+  { attempts, refusedBy, ...read }: ReadState,
+  sessions: readonly Token[],
+  context: Pick<ReadContext, 'session' | 'worker' | 'now'>,
+): VolumeOutcome {
+  const others = sessions.filter(
+    ({ session }) => session !== context.session && !refusedBy.includes(session),
+  );
+  const decided = decideRefusal(refusal, others, sessions);
+  if (decided.kind === 'leave') return { kind: 'refuse', reason: decided.reason };
+  const { code, reason } = decided;
+  const file = read.fingerprint !== undefined && { file: read.fingerprint };
+  return failure(name, context, { code, reason, ...file }, attempts);
 }

@@ -1,6 +1,7 @@
 /** What a session holds, by name and by stage. A question costs as much as its answer is long. */
 import { invariant } from '../machine/invariant.ts';
 import type { ClaimedTask } from './claimed-task.ts';
+import type { HeldClaim } from './operations.ts';
 
 type Stage = ClaimedTask['stage'];
 
@@ -141,4 +142,34 @@ function priorityOf({ read }: ClaimedTask): number {
 
 function successorOf({ step }: ClaimedTask): string | undefined {
   return step?.change.kind === 'commit' ? step.change.record?.next?.name : undefined;
+}
+
+const MAX_REPORTED = 256;
+
+const STAGES: readonly (readonly [ClaimedTask['stage'], HeldClaim['stage']])[] = [
+  ['running', 'running'],
+  ['claimed', 'claimed'],
+  ['undecided', 'claimed'],
+  ['deciding', 'claimed'],
+  ['ready', 'ready'],
+  ['finished', 'finished'],
+];
+
+/** What a session holds, for people: claims are links to one file, and have no time of their own. */
+export function claimReport(tasks: ClaimedTasks): HeldClaim[] {
+  const held: HeldClaim[] = [];
+  for (const [of, stage] of STAGES) {
+    for (const { name, since, read } of tasks.in(of)) {
+      if (held.length >= MAX_REPORTED) return held;
+      const machine = read && machineOf(read.file);
+      const attempt = (read?.attempts.length ?? 0) + 1;
+      held.push({ state: name, machine, stage, since, attempt });
+    }
+  }
+  return held;
+}
+
+/** Without its version. A machine of one state has that state's name. */
+function machineOf({ machine, state }: { machine?: string; state: string }): string {
+  return (machine ?? state).split(':')[0]!;
 }

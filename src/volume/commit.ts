@@ -4,8 +4,15 @@
  */
 import { invariant, throwBug } from '../machine/invariant.ts';
 import { successorName } from '../machine/name.ts';
-import type { CommitRecord, FailureRecord, PublishedState } from '../machine/record.ts';
-import { appliedKeys, publishedStates, formatRecord, holdsRecord } from '../machine/record.ts';
+import {
+  appliedKeys,
+  publishedStates,
+  formatRecord,
+  holdsRecord,
+  type CommitRecord,
+  type FailureRecord,
+  type PublishedState,
+} from '../machine/record.ts';
 import type { VolumeSettlement, PhaseGuard } from './operations.ts';
 import { isArchived, checkArchivedCommit } from './archive.ts';
 import {

@@ -17,10 +17,9 @@ import type { WorkerInfo } from '../engine/session.ts';
 import { UserError } from '../machine/errors.ts';
 import { bugOf, type InvariantError } from '../machine/invariant.ts';
 import { ClaimGate } from './claim-gate.ts';
-import { FileHints } from './file-hints.ts';
-import { ForeignFlagLog } from './foreign-flag-log.ts';
+import { FileHints, Wakeup } from './wakeup.ts';
+import { ForeignFlagLog, logExpired, logRecovery } from './log-recovery.ts';
 import { LocalQueue } from './local-queue.ts';
-import { logExpired, logRecovery } from './log-recovery.ts';
 import type { OpenOperations, PhaseGuard, Snapshot, VolumeOperations } from './operations.ts';
 import { ClaimPlan } from './phases/claim-plan.ts';
 import { cycleLength, type Interval } from './phases/cycle.ts';
@@ -29,7 +28,6 @@ import { KnownFleet } from './phases/prefetch.ts';
 import { Stillness } from './phases/stillness.ts';
 import { guardFor, nextTurn, type PhaseTurn } from './phases/timetable.ts';
 import { Registration } from './registration.ts';
-import { Wakeup } from './wakeup.ts';
 
 /**
  * Calls `hint` when something may have changed, with the state file's name where it is known: a wake-up, never the truth.

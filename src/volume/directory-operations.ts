@@ -9,10 +9,9 @@ import type { Clock, Random } from '../engine/ports.ts';
 import { ownsKey } from './phases/ownership.ts';
 import { formatInstant } from './phases/volume-clock.ts';
 import { NO_ARCHIVE, type ArchiveRules } from './archivable.ts';
-import { isRewritten, readTried } from './attempts.ts';
-import { ClaimTimer } from './claim-timer.ts';
+import { isRewritten, readTried, RetryDelays } from './attempts.ts';
+import { ClaimTimer, claim } from './claim.ts';
 import { OpenStates } from './open-states.ts';
-import { claim } from './claim.ts';
 import { getConfiguration, listConfigurations } from './configurations.ts';
 import type {
   ClusterView,
@@ -40,11 +39,10 @@ import { Listings } from './listings.ts';
 import { Maintenance } from './maintenance.ts';
 import { SessionContext } from './session-context.ts';
 import { readSessions } from './overview.ts';
-import { RetryDelays } from './retry-delays.ts';
 import { formatCounter } from './pulse.ts';
 import { UnroutableEvents } from './unroutable-events.ts';
 import { Recoverer } from './recovery.ts';
-import { readPastSteps } from './past-steps.ts';
+import { readPastSteps } from './chain-steps.ts';
 import { Sensors } from './sensors.ts';
 import { settle } from './settle.ts';
 import { readCluster, takeSnapshot, type SnapshotReaders } from './snapshot.ts';

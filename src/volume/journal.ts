@@ -2,9 +2,11 @@
  * The journals: one JSON line per tick, in files of each session: `NAME.BOOT.jsonl`, then `NAME.BOOT.1.jsonl`, … when that
  * has become large.
  */
-import type { JournalEntry } from './operations.ts';
+import type { JournalEntry, VolumeOperations } from './operations.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
+import { throwBug } from '../machine/invariant.ts';
+import type { Log } from '../engine/ports.ts';
 
 /** A file of this size is followed by another. */
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
@@ -84,5 +86,32 @@ export class Journal {
   #shorten(entry: JournalEntry): Partial<JournalEntry> {
     const { worker: _worker, session, ...rest } = entry;
     return session === this.#session ? rest : entry;
+  }
+}
+
+/** While writing fails, older entries than the last ones are dropped. */
+const MAX_ENTRIES = 10_000;
+
+/** Journal entries that are not written yet. Only users read them: a full disk under the journal must not stop work. */
+export class JournalQueue {
+  #entries: JournalEntry[] = [];
+  #isFailing = false;
+
+  add(entries: readonly JournalEntry[]): void {
+    this.#entries.push(...entries);
+  }
+
+  /** After an error, the entries are written again with the next ones. */
+  async write(session: Pick<VolumeOperations, 'journal'>, log: Log): Promise<void> {
+    try {
+      await session.journal(this.#entries);
+      this.#entries = [];
+      this.#isFailing = false;
+    } catch (error) {
+      throwBug(error);
+      if (!this.#isFailing) log.warn({ err: error }, 'cannot write the journal; work goes on');
+      this.#isFailing = true;
+      this.#entries = this.#entries.slice(-MAX_ENTRIES);
+    }
   }
 }

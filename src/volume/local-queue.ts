@@ -14,15 +14,15 @@ import {
   newSettlement,
   readOfSuccessor,
   settledOf,
+  refusalChange,
   type ClaimedTask,
   type ReadContext,
   type StateClass,
 } from './claimed-task.ts';
 import { ClaimTarget } from './claim-target.ts';
-import { ClaimedTasks } from './claimed-tasks.ts';
-import { claimReport } from './claim-report.ts';
+import { ClaimedTasks, claimReport } from './claimed-tasks.ts';
 import { entryOf, settledEntry } from '../engine/journal-entry.ts';
-import { JournalQueue } from './journal-queue.ts';
+import { JournalQueue } from './journal.ts';
 import { logRetried, logUnasked } from './log-recovery.ts';
 import type {
   VolumeOutcome,
@@ -33,7 +33,6 @@ import type {
 } from './operations.ts';
 import { PendingTake } from './pending-take.ts';
 import { cycleLength } from './phases/cycle.ts';
-import { refusalChange } from './refusal.ts';
 import { VolumeTask, type TaskReader } from './volume-task.ts';
 
 interface QueuePorts {

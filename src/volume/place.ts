@@ -10,7 +10,7 @@ import { UserError } from '../machine/errors.ts';
 import { parseStateFile } from '../machine/state-file.ts';
 import { retryState } from './admin.ts';
 import { isDone } from './archive.ts';
-import { lastState } from './chain.ts';
+import { lastState } from './chain-steps.ts';
 import { newSettlement } from './claimed-task.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';

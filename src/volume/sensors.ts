@@ -1,7 +1,7 @@
 /** Reads sensor instances in Worker Assignment, when nothing changes: all workers decide on the same snapshot. */
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import { findState } from './archive.ts';
-import { lastState } from './chain.ts';
+import { lastState } from './chain-steps.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import { wholeOf } from './torn-write.ts';

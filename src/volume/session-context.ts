@@ -1,6 +1,6 @@
 /** State shared by all operations of one session on the volume: files, paths, token, last snapshot. */
 import { invariant } from '../machine/invariant.ts';
-import { ClaimTimer } from './claim-timer.ts';
+import { ClaimTimer } from './claim.ts';
 import { ensureDirectory } from './directory.ts';
 import { recreate, equals, linkIfAbsent, remove } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';

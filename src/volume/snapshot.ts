@@ -5,7 +5,7 @@ import type { RosterEntry } from './phases/assignment.ts';
 import { hash } from './phases/hash.ts';
 import type { Names } from './phases/names.ts';
 import { Ring } from './phases/ring.ts';
-import { isRewritten, readTried } from './attempts.ts';
+import { isRewritten, readTried, type RetryDelays } from './attempts.ts';
 import type { ClusterView, Snapshot } from './operations.ts';
 import type { OpenStates } from './open-states.ts';
 import { listOrNone, readFlag } from './atomic-files.ts';
@@ -13,7 +13,6 @@ import type { Files } from './files.ts';
 import type { Inbox, EventIndex } from './inbox.ts';
 import { isJunkName, type Layout } from './layout.ts';
 import type { Listings } from './listings.ts';
-import type { RetryDelays } from './retry-delays.ts';
 import { MAX_TOKEN_BYTES, parseToken } from './token.ts';
 
 /** The flags in `workers/`. Foreign flags are usually empty: each counts by its name, with room for one state at a time. */

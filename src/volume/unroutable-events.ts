@@ -4,7 +4,7 @@ import { originName, parseStateName, stateName } from '../machine/name.ts';
 import { DEFAULT_GRACE_MS, unroutableReason, type LastStep } from '../machine/unroutable.ts';
 import { formatRecord, parseCommitRecord, type RejectionRecord } from '../machine/record.ts';
 import { readDoneFlag } from './archive.ts';
-import { lastState } from './chain.ts';
+import { lastState } from './chain-steps.ts';
 import type { PhaseGuard } from './operations.ts';
 import { dropEvent } from './effects.ts';
 import { remove, writeAtomically } from './atomic-files.ts';

@@ -2,6 +2,7 @@
  * Limit of commands that run at a time: as many as there are file descriptors for, and fewer for a while after the system
  * has refused to start one. Commands that find no room wait, first come, first served.
  */
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** For how long a refusal lowers the limit. */
 const REFUSAL_MS = 30_000;
@@ -53,5 +54,22 @@ export class CommandLimit {
       const index = this.#waiting.indexOf(onRoom);
       if (index !== -1) this.#waiting.splice(index, 1);
     };
+  }
+}
+
+/** For files that the engine and the worker open. */
+const RESERVED_DESCRIPTORS = 32;
+/** Three pipes, and the input file while it is written. */
+const DESCRIPTORS_PER_COMMAND = 4;
+
+/** Infinity where the system does not tell: `CommandLimit` then adapts to its refusals. */
+export function commandsByDescriptors(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8');
+    const max = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
+    const open = readdirSync('/proc/self/fd').length;
+    return Math.max(1, Math.floor((max - open - RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_COMMAND));
+  } catch {
+    return Number.POSITIVE_INFINITY;
   }
 }

@@ -3,17 +3,15 @@ import { stat } from 'node:fs/promises';
 import { resolve as absolute } from 'node:path';
 import { commandResult } from '../machine/command-result.ts';
 import type { Json } from '../machine/definition.ts';
-import { Cancellation } from './cancellation.ts';
+import { Cancellation, supervise } from './supervise.ts';
 import { commandEnvironment, type Variables } from './command-environment.ts';
 import { CommandInputs } from './command-inputs.ts';
-import { CommandLimit } from './command-limit.ts';
+import { CommandLimit, commandsByDescriptors } from './command-limit.ts';
 import { SHELL, startCommand, type RunnableCommand, type RunningCommand } from './command.ts';
 import type { Deadlines } from './deadlines.ts';
-import { commandsByDescriptors } from './descriptors.ts';
 import type { Log } from '../engine/ports.ts';
 import type { TickResult, TickTask } from './ports.ts';
 import { ProcessGroups } from './process-groups.ts';
-import { supervise } from './supervise.ts';
 
 const RETRY_START_MS = 250;
 /** Between two log lines about a limit of the system. */

@@ -3,15 +3,16 @@ import type { Outcome, Refusal, Task } from '../engine/session.ts';
 import type { Machine } from '../machine/definition.ts';
 import { emittedEvent } from '../machine/event.ts';
 import { endOfBranch } from '../machine/fork.ts';
-import { outputsOf } from '../machine/join.ts';
+import { outputsOf, isOpen } from '../machine/join.ts';
 import { parseStateName } from '../machine/name.ts';
-import type { Attempt, FailureRecord } from '../machine/record.ts';
-import { resolveState } from '../machine/registry.ts';
+import type { Attempt, FailureRecord, CommitRecord } from '../machine/record.ts';
+import { resolveState, type Registry } from '../machine/registry.ts';
 import { ATTEMPTS_EXHAUSTED, retryVerdict } from '../machine/retry.ts';
 import type { StateFile } from '../machine/state-file.ts';
-import { applyPending } from './apply-events.ts';
-import { readingOf, type DecisionContext } from './decision-context.ts';
 import type { TickTask } from './ports.ts';
+import { applyJoinEvents } from '../machine/join-events.ts';
+import { applyEvents } from '../machine/event-batch.ts';
+import type { InstanceSnapshot } from '../machine/table.ts';
 
 /** A tick, with what is needed to make a record of its answer. */
 export interface PlannedTick {
@@ -152,4 +153,59 @@ export function failure(
     ...(attempts.length > 0 && { attempts: [...attempts] }),
   };
   return { kind: 'fail', record };
+}
+
+/** Without events: sets the timers of the state, once. */
+function applyPending(
+  task: Task,
+  { machine, state }: { readonly machine: Machine; readonly state: string },
+  context: DecisionContext,
+): Outcome {
+  const { name, file, events } = task;
+  const isJoining = isOpen(file.join);
+  const hasTimers = !isJoining && machine.timers.has(state) && file.since === undefined;
+  if (events.length === 0 && !hasTimers) return { kind: 'wait' };
+  const { instance } = parseStateName(name)!;
+  const { now: finished, session, worker } = context;
+  const sensor = (other: string): ReturnType<typeof readingOf> => readingOf(other, task, context);
+  const input = { machine, instance, name, file, state, events, finished, sensor };
+  const burst = isJoining ? applyJoinEvents(input) : applyEvents(input);
+  const record: CommitRecord = {
+    flockwork: 1,
+    state: name,
+    session,
+    worker,
+    started: finished,
+    finished,
+    machine: machine.name,
+    ...(burst.events.length > 0 && { events: burst.events }),
+    ...(burst.emit.length > 0 && { emit: burst.emit }),
+    next: burst.next,
+  };
+  const readSet = burst.hasLooked && { readSet: machine.sensors };
+  return { kind: 'commit', record, rests: burst.rests, ...readSet };
+}
+
+/** The session that decides, its time and its machines. */
+export interface DecisionContext {
+  readonly session: string;
+  readonly worker: string;
+  /** ISO 8601, the engine's time. */
+  readonly now: string;
+  readonly engineId: string;
+  readonly registry: Registry;
+  /** Newest version by name of a stored machine: see `resolveState`. */
+  readonly newest: ReadonlyMap<string, string>;
+}
+
+/** State and payload of another instance's last state file; undefined where there is none. */
+function readingOf(
+  instance: string,
+  task: Pick<Task, 'observe'>,
+  { registry }: Pick<DecisionContext, 'registry'>,
+): InstanceSnapshot | undefined {
+  const file = task.observe(instance);
+  if (file === undefined) return undefined;
+  const resolved = resolveState(registry, file);
+  return { state: resolved.ok ? resolved.state : file.state, payload: file.payload };
 }

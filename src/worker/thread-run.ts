@@ -2,7 +2,7 @@
 import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
 import type { PastStep } from '../machine/definition.ts';
-import type { Cancellable, Cause } from './cancellation.ts';
+import type { Cancellable, Cause } from './supervise.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Log } from '../engine/ports.ts';
 import type { TickResult, TickTask } from './ports.ts';

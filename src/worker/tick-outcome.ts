@@ -4,8 +4,7 @@ import type { Json } from '../machine/definition.ts';
 import type { Attempt, CommitRecord } from '../machine/record.ts';
 import { ATTEMPTS_EXHAUSTED, retryVerdict } from '../machine/retry.ts';
 import { effectsOfAnswer, type StepEffects } from '../machine/step-effects.ts';
-import type { DecisionContext } from './decision-context.ts';
-import { failure, type PlannedTick } from './plan.ts';
+import { failure, type DecisionContext, type PlannedTick } from './plan.ts';
 import type { TickResult } from './ports.ts';
 
 export function outcomeOfTick(

@@ -4,7 +4,7 @@ import { battleDeck, type Variant } from '../../examples/battle-deck/battle-deck
 import { rulesFor } from '../../examples/battle-deck/rules.ts';
 import { checkAll } from '../../src/check/check.ts';
 import type { Finding } from '../../src/check/findings.ts';
-import { storyOf } from '../../src/check/story.ts';
+import { storyOf } from '../../src/check/trace.ts';
 import type { Machine, TableOptions } from '../../src/machine/definition.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { choose, impossible, same, type Cell } from '../../src/machine/table.ts';

@@ -11,7 +11,7 @@ import {
   type World,
 } from '../../src/check/composition.ts';
 import type { CheckResult, Finding } from '../../src/check/findings.ts';
-import { storyOf } from '../../src/check/story.ts';
+import { storyOf } from '../../src/check/trace.ts';
 import type { Machine } from '../../src/machine/definition.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { choose, impossible, same } from '../../src/machine/table.ts';

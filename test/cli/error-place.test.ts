@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { firstFrame, placeOf, shownPlace } from '../../src/cli/error-place.ts';
+import { firstFrame, placeOf, shownPlace } from '../../src/cli/stack.ts';
 
 let folder: string;
 beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'flockwork-place-'))));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isModuleSyntax, versionOf, withVersion } from '../../src/cli/module-url.ts';
+import { isModuleSyntax, versionOf, withVersion } from '../../src/cli/own-package.ts';
 
 describe('isModuleSyntax', () => {
   test.each([

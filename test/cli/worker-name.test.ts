@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { processIdentity } from '../../src/api/process-identity.ts';
+import { processIdentity } from '../../src/api/node-ports.ts';
 import { chooseName } from '../../src/cli/worker-name.ts';
 import { formatToken } from '../../src/volume/token.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { findAlteredNumber } from '../../src/machine/exact-number.ts';
+import { findAlteredNumber } from '../../src/machine/json-text.ts';
 
 describe('findAlteredNumber', () => {
   test.each([

@@ -7,12 +7,12 @@ import { formatDuration, parseDuration } from '../../src/machine/duration.ts';
 import { UserError } from '../../src/machine/errors.ts';
 import { isMachine, machine } from '../../src/machine/machine.ts';
 import { createRegistry, machineNames, resolveState } from '../../src/machine/registry.ts';
-import type { Attempt } from '../../src/machine/record.ts';
 import {
   parseAttempt,
   parseCommitRecord,
   parseFailureRecord,
   formatRecord,
+  type Attempt,
 } from '../../src/machine/record.ts';
 import { retryDelay, retryVerdict } from '../../src/machine/retry.ts';
 import { shippedMachines } from '../../src/machine/shipped.ts';

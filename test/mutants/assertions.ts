@@ -176,7 +176,7 @@ export const ASSERTED: readonly AssertedMutant[] = [
     name: 'a worker is paired twice',
     seed: 16,
     message: 'I5: expected min(workers, available) pairs',
-    file: `${VOLUME}/phases/zip.ts`,
+    file: `${VOLUME}/phases/assignment.ts`,
     find: 'free.delete(taker);',
     replace: '',
   },

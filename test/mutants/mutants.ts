@@ -213,7 +213,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'retry delays end by the clock alone',
     seed: 65,
-    file: `${VOLUME}/retry-delays.ts`,
+    file: `${VOLUME}/attempts.ts`,
     find: 'this.#seenFor(name, last) >= pauseAfter(last) + this.#cycle;',
     replace: 'this.#seenFor(name, last) > 1e9 * (pauseAfter(last) + this.#cycle);',
   },

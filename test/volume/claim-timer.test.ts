@@ -1,6 +1,6 @@
 /** A claim is old as soon as one of several clocks says so. */
 import { expect, test } from 'vitest';
-import { ClaimTimer } from '../../src/volume/claim-timer.ts';
+import { ClaimTimer } from '../../src/volume/claim.ts';
 
 test.each([
   ['no time has passed', 0, 0, false],

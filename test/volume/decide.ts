@@ -12,9 +12,8 @@ import type {
   VolumeSettlement,
   VolumeOperations,
 } from '../../src/volume/operations.ts';
-import type { DecisionContext } from '../../src/worker/decision-context.ts';
+import { needsTick, plan, type DecisionContext } from '../../src/worker/plan.ts';
 import { createExecute } from '../../src/worker/executor.ts';
-import { needsTick, plan } from '../../src/worker/plan.ts';
 import type { Execute } from '../../src/worker/ports.ts';
 import { outcomeOfTick } from '../../src/worker/tick-outcome.ts';
 

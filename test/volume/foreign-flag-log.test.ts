@@ -1,6 +1,6 @@
 /** What a worker logs about other programs' flags. */
 import { describe, expect, test } from 'vitest';
-import { ForeignFlagLog } from '../../src/volume/foreign-flag-log.ts';
+import { ForeignFlagLog } from '../../src/volume/log-recovery.ts';
 
 const MINUTE = 60_000;
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { commitStep, OPEN, quickFiles, TestVolume } from './harness.ts';
-import { readPastSteps } from '../../src/volume/past-steps.ts';
+import { readPastSteps } from '../../src/volume/chain-steps.ts';
 
 const content = (count: number): string => JSON.stringify({ state: 'count', payload: count });
 

@@ -1,9 +1,8 @@
 /** Outcomes of a state whose machine, or whose state's name, this worker does not know. */
 import { describe, expect, test } from 'vitest';
 import type { Refusal } from '../../src/engine/session.ts';
-import type { ReadState } from '../../src/volume/claimed-task.ts';
+import { refusalChange, type ReadState } from '../../src/volume/claimed-task.ts';
 import type { VolumeOutcome, Token } from '../../src/volume/operations.ts';
-import { refusalChange } from '../../src/volume/refusal.ts';
 
 const NOW = '2026-01-01T00:00:00.000Z';
 const context = { session: 'ant.1', worker: 'ant', now: NOW };

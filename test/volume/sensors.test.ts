@@ -3,7 +3,7 @@ import { mkdirSync, renameSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { stateName } from '../../src/machine/name.ts';
-import { lastState } from '../../src/volume/chain.ts';
+import { lastState } from '../../src/volume/chain-steps.ts';
 import { Sensors } from '../../src/volume/sensors.ts';
 import { commitStep, interceptFiles, errno, OPEN, quickFiles, TestVolume } from './harness.ts';
 

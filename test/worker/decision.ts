@@ -4,7 +4,7 @@ import type { Machine } from '../../src/machine/definition.ts';
 import { machine } from '../../src/machine/machine.ts';
 import type { Attempt } from '../../src/machine/record.ts';
 import { createRegistry } from '../../src/machine/registry.ts';
-import type { DecisionContext } from '../../src/worker/decision-context.ts';
+import type { DecisionContext } from '../../src/worker/plan.ts';
 
 export const NOW = '2026-01-01T00:00:00.000Z';
 /** Its state `job` may be attempted twice. */

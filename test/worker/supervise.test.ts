@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
 import type { RunnableActivity } from '../../src/machine/definition.ts';
-import { Cancellation } from '../../src/worker/cancellation.ts';
+import { Cancellation, supervise } from '../../src/worker/supervise.ts';
 import { Deadlines } from '../../src/worker/deadlines.ts';
 import type { TickTask } from '../../src/worker/ports.ts';
-import { supervise } from '../../src/worker/supervise.ts';
 import { StillClock } from '../still-clock.ts';
 
 test('cancels an attempt at once when the worker has aborted it already', async () => {

@@ -1,12 +1,12 @@
 /** `flockwork outcome ID`: prints the outcome of an event. */
 import { eventIdProblem, eventKey } from '../../machine/event-id.ts';
-import { parseEventName } from '../../machine/event.ts';
+import { parseEventName, type EventOutcome } from '../../machine/event.ts';
 import { UserError } from '../../machine/errors.ts';
 import { eventStatus } from '../../volume/outcomes.ts';
 import { listPending, readPending } from '../../volume/pending.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { describeOutcome, statusOfOutcome } from '../outcome-text.ts';
 import { openAll, requireVolume } from '../volume.ts';
+import type { AppliedEvent, RejectionRecord } from '../../machine/record.ts';
 
 export const outcome: Command = {
   name: 'outcome',
@@ -53,4 +53,15 @@ function keysOf(word: string): readonly string[] {
     ...(problem === undefined ? [eventKey(word)] : []),
     ...(named === undefined ? [] : [named]),
   ];
+}
+
+/** Formats the outcome of an event for `send --wait` and `outcome`. */
+export function describeOutcome(result: AppliedEvent | RejectionRecord): string {
+  const { outcome: code, reason } = result;
+  const move = 'from' in result && result.to !== undefined ? `: ${result.from} → ${result.to}` : '';
+  return `${code}${move}${reason === undefined ? '' : `: ${reason}`}`;
+}
+
+export function statusOfOutcome({ outcome: code }: AppliedEvent | RejectionRecord): number {
+  return code === ('Ok' satisfies EventOutcome) ? EXIT.done : EXIT.failed;
 }

@@ -3,7 +3,7 @@ import { UserError } from '../../machine/errors.ts';
 import { parseStateName, stateName } from '../../machine/name.ts';
 import { leftWorkers, resetProblemOf, resetTraces, resetWorkers } from '../../volume/admin.ts';
 import { findLiving, refuseLiving, resetStates, resetStatuses } from '../../volume/reset.ts';
-import { breather } from '../breather.ts';
+import { breather } from '../signals.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import { realClock } from '../../api/node-ports.ts';

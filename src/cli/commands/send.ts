@@ -7,9 +7,9 @@ import type { AppliedEvent, RejectionRecord } from '../../machine/record.ts';
 import type { ClientApi } from '../../engine/engine.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
-import { parseJsonOption } from '../json-option.ts';
+import { parseJsonOption } from '../options-tools.ts';
 import { quoted } from '../flags.ts';
-import { describeOutcome, statusOfOutcome } from '../outcome-text.ts';
+import { describeOutcome, statusOfOutcome } from './outcome.ts';
 import { realClock } from '../../api/node-ports.ts';
 import { openOnly } from '../volume.ts';
 

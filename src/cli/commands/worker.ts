@@ -12,7 +12,7 @@ import { checkInboxes, openInboxes } from '../inbox/inboxes.ts';
 import { MachineFiles } from '../machine-files.ts';
 import { watchMachines } from '../machine-watch.ts';
 import type { OptionName, Settings } from '../options.ts';
-import { PHASES } from '../phases.ts';
+import { PHASES } from '../settings.ts';
 import { createLog } from '../log.ts';
 import { startTicks } from '../ticks.ts';
 import { prepare, work } from '../work.ts';

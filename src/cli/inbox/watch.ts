@@ -1,9 +1,8 @@
 /** Runs an inbox: chokidar reports files whose writing has finished; a regular look finds those that it missed. */
 import { basename } from 'node:path';
 import { watch, type FSWatcher } from 'chokidar';
-import type { Clock } from '../../engine/ports.ts';
+import type { Clock, Log } from '../../engine/ports.ts';
 import { Wakeup } from '../../volume/wakeup.ts';
-import type { Log } from '../../engine/ports.ts';
 import type { HotFolder } from './inbox.ts';
 import { isLeft, STABLE_MS, type Mode } from './rules.ts';
 

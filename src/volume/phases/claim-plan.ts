@@ -3,11 +3,10 @@
  * listing is used again; else the directory is listed and split anew.
  */
 import { parseStateName } from '../../machine/name.ts';
-import { assign, SlicePartition, type Split } from './assignment.ts';
+import { assign, SlicePartition, assignZip, type Split } from './assignment.ts';
 import { Backlog } from './backlog.ts';
 import { hash } from './hash.ts';
 import { SilentFlags } from './silent-flags.ts';
-import { assignZip } from './zip.ts';
 import type { ClusterView, Snapshot } from '../operations.ts';
 
 /** A shorter listing is not kept: listing again costs little. */

@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { assign as assignRing, type RosterEntry } from '../../../src/volume/phases/assignment.ts';
+import {
+  assign as assignRing,
+  assignZip as zipRing,
+  type RosterEntry,
+} from '../../../src/volume/phases/assignment.ts';
 import { compareCodePoints } from '../../../src/machine/order.ts';
 import { Ring, type RingEntry } from '../../../src/volume/phases/ring.ts';
-import { assignZip as zipRing } from '../../../src/volume/phases/zip.ts';
 import {
   cycles,
   mixedLists,

@@ -1,8 +1,7 @@
 /** When an earlier listing is used again, and when the directory is listed again. */
 import { describe, expect, test } from 'vitest';
-import { assign, type RosterEntry } from '../../../src/volume/phases/assignment.ts';
+import { assign, assignZip, type RosterEntry } from '../../../src/volume/phases/assignment.ts';
 import { Ring } from '../../../src/volume/phases/ring.ts';
-import { assignZip } from '../../../src/volume/phases/zip.ts';
 import type { Snapshot } from '../../../src/volume/operations.ts';
 import { ClaimPlan } from '../../../src/volume/phases/claim-plan.ts';
 import { tasks, worker } from './given.ts';
