@@ -1,13 +1,5 @@
 /** XState machines on a volume, with real workers. */
-import {
-  existsSync,
-  mkdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-  appendFileSync,
-  existsSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseCommitRecord, type CommitRecord } from '../../src/machine/record.ts';
@@ -17,6 +9,7 @@ const ROOT = join(import.meta.dirname, '../..');
 
 /** Where it says "slow" the promise never comes back; each run of it leaves a line. */
 const crossing = (folder: string, more = ''): string => `
+import { appendFileSync, existsSync } from 'node:fs';
 import { assign, fromPromise, setup } from 'xstate';
 import { fromXState } from '${ROOT}/src/xstate/index.ts';
 const count = fromPromise(({ input, signal }) => {
