@@ -38,7 +38,7 @@ const machines = [
     `import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { spawnSync } from 'node:child_process';
-import { isMainThread, isMainThread } from 'node:worker_threads';
+import { isMainThread } from 'node:worker_threads';
 import { done, FatalError, later, machine, next, wait } from '${INDEX}';
 let calls = 0;
 // Not even a thread that is terminated comes back from this.
@@ -99,6 +99,7 @@ export default machine({ name: 'v', version: '${version}', activities: { v: () =
   put(
     'h.ts',
     `import { machine, same, wait } from '${INDEX}';
+import { isMainThread } from 'node:worker_threads';
 export default machine({
   name: 'h', version: '1', states: ['a', 'b'], events: ['go'], initial: 'a',
   table: { a: { go: 'b' }, b: { go: same } },
