@@ -40,7 +40,9 @@ export function attempt(session: string, ticks: number, follow: boolean): Progra
       const taken = outcome === 'ours' ? stepOf({ session, number: tick }) : undefined;
       return { tick, step: taken && progressOf(taken), stagingMade };
     }
-    const settled: VolumeSettlement = { ...stepOf({ session, number: tick }), ...step };
+    // Its flag was tried, or it would not have come so far.
+    const tried = step.progress === 'committed' || step.progress === 'published';
+    const settled: VolumeSettlement = { ...stepOf({ session, number: tick }), ...step, tried };
     await commit(context, [settled], windowOf(step.progress, follow));
     let isMade = true;
     current = async () => ((isMade = false), 'ok');
@@ -67,7 +69,7 @@ const progressOf = ({ progress, staged, lost, followed }: VolumeSettlement): Pla
   followed,
 });
 
-const REAPER = 'reaper';
+const REAPER = 'reaper.1';
 /** In this cycle the first by name among up to four live sessions, the reaper, owns every key. */
 const CYCLE = 12 - (hash(STATE) % 12);
 
