@@ -45,8 +45,8 @@ export interface QueueOptions {
   readonly freshListings: boolean;
 }
 
-/** Claims, reads and settlements in one go: tasks are handed out in between. */
-const BURST = 1024;
+/** States that are claimed, read or settled in one go: tasks are handed out in between. */
+const MAX_BURST_STATES = 1024;
 /** Neither the content of a file nor an errno. */
 const UNREAD = '\0 not read';
 const NO_EVENTS: readonly never[] = [];
@@ -177,11 +177,15 @@ export class LocalQueue {
   async claim(next: () => string | undefined, guard: PhaseGuard): Promise<void> {
     const since = this.#operations.stamp();
     for (const name of this.#unsure) await this.#claimOne(name, since, guard);
-    for (let left = Math.min(BURST, this.room); left > 0 && guard.canBegin(); left -= 1) {
+    for (
+      let left = Math.min(MAX_BURST_STATES, this.room);
+      left > 0 && guard.canBegin();
+      left -= 1
+    ) {
       const name = next();
       if (name === undefined) return;
-      if (!this.#tasks.has(name) && !this.#unsure.has(name))
-        await this.#claimOne(name, since, guard);
+      // A successor of what is not settled yet is taken with that, or comes with a later split.
+      if (!this.knows(name)) await this.#claimOne(name, since, guard);
     }
     const { session, capacity } = this.#operations.token;
     invariant(this.#held <= capacity, 'I6: expected held <= capacity', undefined, session);
@@ -214,11 +218,8 @@ export class LocalQueue {
 
   /** Reads a burst of what was claimed; in Worker Commitment, again what did not parse. */
   async examine(again: boolean): Promise<void> {
-    let left = BURST;
-    for (const task of this.#tasks.in('claimed')) {
-      if (task.partial !== undefined && !again) continue;
-      if (left === 0) return;
-      left -= 1;
+    for (const task of this.#toRead(again)) {
+      if (!this.#tasks.isHeld(task)) return;
       try {
         const state = await this.#operations.readState(task.name);
         await this.#apply(task, classifyState(task.name, state, task.partial, this.#context()));
@@ -228,6 +229,16 @@ export class LocalQueue {
         this.#readLater(task, error);
       }
     }
+  }
+
+  /** A list of its own: a state that is to be read later is put at the end of those that are claimed. */
+  #toRead(again: boolean): ClaimedTask[] {
+    const tasks: ClaimedTask[] = [];
+    for (const task of this.#tasks.in('claimed')) {
+      if (tasks.length === MAX_BURST_STATES) break;
+      if (task.partial === undefined || again) tasks.push(task);
+    }
+    return tasks;
   }
 
   /** Not at once: in the next Worker Commitment. */
@@ -417,15 +428,16 @@ export class LocalQueue {
   /** Update System: carries out what was decided; what meets an error stays and is tried again. */
   async settle(guard: PhaseGuard): Promise<void> {
     if (guard.canBegin()) this.#giveBack();
-    const tasks = [...this.#tasks.in('finished')].slice(0, BURST);
+    const tasks = [...this.#tasks.in('finished')].slice(0, MAX_BURST_STATES);
     if (tasks.length === 0) return;
     await this.#operations.settle(
       tasks.map(({ step }) => step!),
       guard,
     );
+    const settled = new Set(tasks.map(({ name }) => name));
     for (const task of tasks) {
       const { name, progress, error } = task.step!;
-      if (progress === 'settled') this.#settled(task, task.step!);
+      if (progress === 'settled') this.#settled(task, task.step!, settled);
       if (error === undefined) continue;
       this.#ports.log.warn({ err: error, state: name }, 'not settled yet; trying again');
     }
@@ -455,29 +467,43 @@ export class LocalQueue {
     for (const one of tasks) this.#finish(one, { kind: 'release' });
   }
 
-  #settled(task: ClaimedTask, step: VolumeSettlement): void {
+  /** `together`: the names of all that the same call has settled, or tried to. */
+  #settled(task: ClaimedTask, step: VolumeSettlement, together: ReadonlySet<string>): void {
     invariant(!step.followed || !step.lost, 'I1: expected no successor of a lost step', task.name);
     this.#unwritten.add(settledEntry(task.entry, step));
     this.#tasks.delete(task);
     if (this.#tasks.size === 0) this.#target.work(false);
-    if (step.followed) this.#takeSuccessor(step);
+    if (step.followed) this.#takeSuccessor(step, together);
     task.handedOut?.tell(settledOf(step, task.isOutdated));
     if (task.handedOut !== undefined) return;
     if (step.change.kind === 'fail') this.unreadable += 1;
     logUnasked(this.#ports.log, step);
   }
 
-  #takeSuccessor({ name, change }: VolumeSettlement): void {
+  #takeSuccessor({ name, change }: VolumeSettlement, together: ReadonlySet<string>): void {
     const next = change.kind === 'commit' ? change.record?.next : undefined;
     invariant(next !== undefined, 'I2: expected a record of what is followed', name);
+    // Both files were there before the commit, with this content: the successor has a hold of its own, or had one.
+    if (this.#tasks.has(next.name) || together.has(next.name)) return;
+    this.#unsure.delete(next.name);
     const task = newClaimedTask(next.name, this.#operations.stamp());
     this.#hold(task);
     const { content } = next;
     const read = readOfSuccessor(content);
     // What cannot be run at once is read like any other state in the next Worker Commitment.
-    if (read === undefined || !this.#worker.needsSlot(read.file)) return;
+    if (read === undefined || !this.#needsSlot(read.file)) return;
     task.read = read;
     this.#tasks.move(task, 'ready');
+  }
+
+  /** False where a user's machine throws: `examine` asks it again, and logs that. */
+  #needsSlot(file: StateFile): boolean {
+    try {
+      return this.#worker.needsSlot(file);
+    } catch (error) {
+      if (error instanceof InvariantError) throw error;
+      return false;
+    }
   }
 
   /** For people: what is held, and since when. Work does not wait for it. */
@@ -496,7 +522,16 @@ export class LocalQueue {
 
   /** Update System: failed states whose files have changed, or whose machine a worker has by now. */
   async bringBack(cycle: number, guard: PhaseGuard): Promise<void> {
-    const runs = (file: StateFile): Promise<boolean> => this.#worker.runs(file);
+    const runs = async (file: StateFile): Promise<boolean> => {
+      try {
+        return await this.#worker.runs(file);
+      } catch (error) {
+        // Of a user's machine: the state stays failed.
+        if (error instanceof InvariantError) throw error;
+        this.#ports.log.warn({ err: error }, 'cannot tell whether a failed state runs here');
+        return false;
+      }
+    };
     logRetried(this.#ports.log, await this.#operations.bringBack(cycle, guard, runs));
   }
 

@@ -17,8 +17,8 @@ export const ASSERTED: readonly AssertedMutant[] = [
     seed: 95,
     message: 'I6: expected one hold of a state',
     file: `${VOLUME}/local-queue.ts`,
-    find: 'if (!this.#tasks.has(name) && !this.#unsure.has(name))',
-    replace: 'if (!this.#unsure.has(name))',
+    find: 'if (!this.knows(name)) await',
+    replace: 'if (!this.#unsure.has(name)) await',
   },
   {
     name: 'what is finished is given back too',

@@ -83,7 +83,7 @@ export class FakeOperations implements VolumeOperations {
     get: async ({ name, version }) => this.stored.get(`${name}:${version}`),
   };
   recover = async (): Promise<Recovery> => NOTHING_RECOVERED;
-  bringBack = async (): Promise<readonly string[]> => [];
+  bringBack: VolumeOperations['bringBack'] = async () => [];
   leave = async (): Promise<void> => undefined;
   halt = async (): Promise<void> => undefined;
   archive = async (): Promise<number> => 0;

@@ -1,6 +1,7 @@
 /** What a session claims, keeps and gives back: a queue on a volume in memory, in virtual time. */
 import { describe, expect, test } from 'vitest';
-import { later, next } from '../../src/machine/answer.ts';
+import { done, later, next } from '../../src/machine/answer.ts';
+import { InvariantError } from '../../src/machine/invariant.ts';
 import { CLOSED, OPEN } from './guards.ts';
 import { QueueBench, CYCLE, openFor } from './queue-bench.ts';
 import { text } from './fake-operations.ts';
@@ -296,6 +297,31 @@ describe('a file that cannot be read', () => {
     expect(looks).toBe(2);
   });
 
+  test('is read once in one go, also when that meets an error', async () => {
+    const { queue, session } = new QueueBench();
+    const read: string[] = [];
+    session.onRead = (name) => {
+      read.push(name);
+      throw new Error('EIO');
+    };
+    await queue.claim(list('a.state', 'b.state'), OPEN);
+    await queue.examine(true);
+    expect(read).toEqual(['a.state', 'b.state']);
+  });
+
+  test('is read no more once the queue is abandoned', async () => {
+    const { queue, session } = new QueueBench();
+    const read: string[] = [];
+    session.onRead = (name) => {
+      read.push(name);
+      queue.abandon();
+      throw new Error('EIO');
+    };
+    await queue.claim(list('a.state', 'b.state'), OPEN);
+    await queue.examine(true).catch(() => undefined);
+    expect(read).toEqual(['a.state']);
+  });
+
   test('is read again after an error of the volume, however long that lasts', async () => {
     const bench = new QueueBench();
     bench.session.onRead = () => {
@@ -426,11 +452,77 @@ describe('a successor', () => {
     expect(bench.session.settled.at(-1)!.change.kind).toBe('fail');
   });
 
+  test('stays claimed, to be read, when its machine cannot tell whether it needs a slot', async () => {
+    let asked = 0;
+    const needsSlot = (): boolean => {
+      if ((asked += 1) === 2) throw new TypeError('of a machine');
+      return true;
+    };
+    const bench = new QueueBench(4, 1000, undefined, { info: { needsSlot } });
+    bench.answer = ({ name }) => (name === 'a.state' ? next('job') : done());
+    await bench.fetch(list('a.state'));
+    await settle(bench, FOLLOW);
+    expect({ held: bench.queue.held, hasUnread: bench.queue.hasUnread }).toEqual({
+      held: ['a.state-1'],
+      hasUnread: true,
+    });
+    await bench.fetch(list());
+    expect(bench.begun).toEqual(['a.state', 'a.state-1']);
+  });
+
   test('is a failed attempt when the machine has no such state', async () => {
     const bench = await chain('elsewhere');
     await bench.queue.settle(FOLLOW);
     const { change } = bench.session.settled.at(-1)!;
     expect(change).toMatchObject({ kind: expect.stringMatching(/^(retry|fail)$/) });
+  });
+
+  test('keeps its own hold when its file was there, and claimed, before the commit', async () => {
+    const bench = new QueueBench();
+    bench.answer = () => next('job');
+    bench.duration = 100;
+    await bench.fetch(list('a.state'));
+    await bench.pass(50);
+    await bench.fetch(list('a.state-1'));
+    await bench.pass(50);
+    await settle(bench, FOLLOW);
+    expect({ begun: bench.begun, held: bench.queue.held }).toEqual({
+      begun: ['a.state', 'a.state-1'],
+      held: ['a.state-1'],
+    });
+  });
+
+  test.each([
+    ['before', ['a.state-1', 'a.state']],
+    ['after', ['a.state', 'a.state-1']],
+  ])('is not held when it is settled in the same call, %s its predecessor', async (_, names) => {
+    const bench = new QueueBench();
+    bench.answer = ({ name }) => (name === 'a.state' ? next('job') : done());
+    await bench.fetch(list(...names));
+    await settle(bench, FOLLOW);
+    expect({ begun: bench.begun, held: bench.queue.held }).toEqual({ begun: names, held: [] });
+  });
+
+  test('takes no room twice when its claim was uncertain', async () => {
+    const bench = await chain('job');
+    const [first] = bench.queue.held;
+    bench.queue.abandon();
+    bench.session.onClaim = (name) => {
+      if (name === 'a.state-1') throw new Error('EIO');
+      return 'ours';
+    };
+    await bench.fetch(list('a.state-1', first!));
+    await settle(bench, FOLLOW);
+    expect(bench.queue.held).toEqual(['a.state-1']);
+    expect(bench.queue.room).toBe(bench.queue.target - 1);
+  });
+
+  test('is not claimed on its own while its predecessor is not settled', async () => {
+    const bench = await chain('job');
+    await bench.queue.claim(list('a.state-1'), OPEN);
+    expect(bench.session.asked).toEqual(['a.state']);
+    await settle(bench, FOLLOW);
+    expect(bench.begun).toEqual(['a.state', 'a.state-1']);
   });
 
   test('is left to all sessions when its claim is not taken with the commit', async () => {
@@ -440,6 +532,28 @@ describe('a successor', () => {
       isEmpty: true,
       knows: false,
     });
+  });
+});
+
+describe('bringBack', () => {
+  const bringBack = async (error: Error): Promise<unknown> => {
+    const runs = (): Promise<boolean> => Promise.reject(error);
+    const bench = new QueueBench(4, 1000, undefined, { info: { runs } });
+    const verdicts: boolean[] = [];
+    bench.session.bringBack = async (_cycle, _guard, mayRun) => {
+      verdicts.push(await mayRun({ state: 'job', payload: {} }));
+      return [];
+    };
+    await bench.queue.bringBack(1, OPEN);
+    return verdicts;
+  };
+
+  test('leaves a state failed when its machine throws', async () => {
+    expect(await bringBack(new TypeError('of a machine'))).toEqual([false]);
+  });
+
+  test('rejects for a failed assertion', async () => {
+    await expect(bringBack(new InvariantError('I6: x'))).rejects.toThrow('I6: x');
   });
 });
 

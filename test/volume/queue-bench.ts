@@ -47,7 +47,11 @@ export class QueueBench {
     concurrency: number = 4,
     capacity: number = 1000,
     phases: PhaseLengths = PHASES,
-    more: { readonly trustVolume?: boolean; readonly freshListings?: boolean } = {},
+    more: {
+      readonly trustVolume?: boolean;
+      readonly freshListings?: boolean;
+      readonly info?: Partial<WorkerInfo>;
+    } = {},
   ) {
     this.session = new FakeOperations(this.clock, phases, concurrency, capacity);
     const line = (_facts: object, message: string): void => void this.logged.push(message);
@@ -57,7 +61,8 @@ export class QueueBench {
       {
         id: 'v',
         configurations: { ...this.session.configurations, put: async () => ({ kind: 'stored' }) },
-        join: async (info) => this.#join(info, log, more.freshListings ?? true),
+        join: async (info) =>
+          this.#join({ ...info, ...more.info }, log, more.freshListings ?? true),
       },
       {
         clock,
