@@ -5,6 +5,7 @@ import {
   eventRequestsProblem,
   emittedEvent,
   parseEvent,
+  parseEventName,
   type EmittedEvent,
   type EventFile,
   type EventOutcome,
@@ -60,9 +61,10 @@ const MAX_REASON_LENGTH = 10_000;
 const TOO_LARGE = `the instance's state file would be larger than ${MAX_STATE_BYTES} bytes`;
 
 /**
- * Applies events until one must wait for the next cycle, or for the activity of a hook; without events it only sets the timers of the state. After the
- * first event, only events are applied whose decision reads no other instance and emits nothing, since what other instances
- * do in this cycle cannot be seen before the next. This makes a batch equivalent to one event per cycle.
+ * Applies events until one must wait for the next cycle, or for the activity of a hook; without events it only sets the
+ * timers of the state. After the first event, only events are applied whose decision reads no other instance and emits
+ * nothing, since what other instances do in this cycle cannot be seen before the next. This makes a batch equivalent to one
+ * event per cycle.
  */
 export function applyEvents(input: EventBatchInput): EventBatch {
   const batch = apply(input, machineDecides);
@@ -77,6 +79,7 @@ function apply(input: EventBatchInput, decide: typeof machineDecides): EventBatc
   const next = successorName(name);
   const events: AppliedEvent[] = [];
   const drafts: EventDraft[] = [];
+  /** Keys, as in `appliedKeys`: the id of a long one is in the content, which may be missing or damaged. */
   const seen = new Set<string>();
   let { state, hasMoved }: { state: string; hasMoved: boolean } = { ...input, hasMoved: false };
   let payload: Json = file.payload;
@@ -84,8 +87,9 @@ function apply(input: EventBatchInput, decide: typeof machineDecides): EventBatc
   let hasLooked = false;
   let bytes = 0;
   for (const pending of input.events) {
-    if (seen.has(pending.id)) continue;
-    seen.add(pending.id);
+    const { key } = parseEventName(pending.file)!;
+    if (seen.has(key)) continue;
+    seen.add(key);
     const parsed = parseEvent(pending.content);
     const since = hasMoved ? next : file.since;
     let looks = false;

@@ -6,7 +6,7 @@ import {
   type EventBatch,
   type EventBatchInput,
 } from './event-batch.ts';
-import { parseEvent, type EventFile } from './event.ts';
+import { parseEvent, parseEventName, type EventFile } from './event.ts';
 import { invariant } from './invariant.ts';
 import { countEnded, isOpen } from './join.ts';
 import { parseStateName, successorName } from './name.ts';
@@ -23,14 +23,16 @@ export function applyJoinEvents({
   events: all,
 }: EventBatchInput): EventBatch {
   const events: AppliedEvent[] = [];
+  /** Keys: see `applyEvents`. */
   const seen = new Set<string>();
   let join = file.join!;
   let bytes = 0;
   let joinedBranches = 0;
   for (const pending of all) {
     if (!isOpen(join)) break;
-    if (seen.has(pending.id)) continue;
-    seen.add(pending.id);
+    const { key } = parseEventName(pending.file)!;
+    if (seen.has(key)) continue;
+    seen.add(key);
     const parsed = parseEvent(pending.content);
     const after = typeof parsed === 'string' ? parsed : joined(join, parsed);
     const refusal = typeof parsed === 'string' ? 'GenericError' : 'EventNotAllowed';

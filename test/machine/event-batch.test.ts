@@ -6,7 +6,14 @@ import {
   type EventBatchInput,
 } from '../../src/machine/event-batch.ts';
 import type { Json } from '../../src/machine/definition.ts';
-import { parseEvent, parseEventName, type EventFile } from '../../src/machine/event.ts';
+import {
+  eventIdOf,
+  formatEvent,
+  formatEventName,
+  parseEvent,
+  parseEventName,
+  type EventFile,
+} from '../../src/machine/event.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { MAX_KEPT_DETAILS_BYTES } from '../../src/machine/record.ts';
 import { MAX_STATE_BYTES, parseStateFile, type StateFile } from '../../src/machine/state-file.ts';
@@ -132,6 +139,19 @@ describe('applyEvents', () => {
       ['b', 'look'],
     ]);
     expect(nextOf(step).state).toBe('opening');
+  });
+
+  test('skips a second file of an event with a long id, of which one file has lost its content', () => {
+    const id = 'x'.repeat(60);
+    const files = ['2026-01-01T00:00:00.000Z', '2026-01-01T00:00:01.000Z'].map((time) =>
+      formatEventName({ time, isDelayed: false, id, to: 'door' }),
+    );
+    const contents = ['', formatEvent({ event: 'ask' }, id)];
+    const all = files.map((file, index): PendingEvent => {
+      const content = contents[index]!;
+      return { file, content, id: eventIdOf(parseEventName(file)!.key, content) };
+    });
+    expect(batch(all).events.map(({ file }) => file)).toEqual([files[0]]);
   });
 
   test('records a refused event and goes on with the next', () => {

@@ -279,6 +279,12 @@ describe('a join', () => {
     expect(outputsOf(joined.join)).toEqual({ a: null, b: 5 });
   });
 
+  test('skips a second file of an event whose id was lost with the content of one', () => {
+    const [first, second] = [pending(''), pending({ event: 'go' })];
+    const [{ events }] = join([first, { ...second, file: first.file.replace('916', '917') }]);
+    expect(events).toMatchObject([{ id: first.id, outcome: 'GenericError' }]);
+  });
+
   test('leaves events after the last end to the state in which it continues', () => {
     const all = [end('a', 'o~3~a.state'), end('b', 'o~3~b.state'), pending({ event: 'go' })];
     const [{ events }] = join(all);
