@@ -41,7 +41,7 @@ export async function commit(
 ): Promise<void> {
   releaseDuplicateEvents(at(steps, 'new'));
   await releaseStaleDecisions(context, [...at(steps, 'new'), ...at(steps, 'staged')], guard);
-  await stage(context, at(steps, 'new'));
+  await stage(context, at(steps, 'new'), guard);
   await link(context, await assign(context, at(steps, 'staged'), guard), guard);
   await publishSuccessors(context, at(steps, 'committed'), guard);
   await unstage(context, at(steps, 'published'), guard);
@@ -116,7 +116,13 @@ async function attempt(steps: VolumeSettlement[], act: () => Promise<unknown>): 
   }
 }
 
-async function stage(context: SessionContext, steps: VolumeSettlement[]): Promise<void> {
+/** In any phase: no other session sees what is staged. */
+async function stage(
+  context: SessionContext,
+  steps: VolumeSettlement[],
+  guard: PhaseGuard,
+): Promise<void> {
+  if (guard.hasCrashed?.() === true) return;
   const recorded = steps.filter((step) => recordOf(step) !== undefined);
   for (const step of steps) if (recordOf(step) === undefined) step.progress = 'staged';
   if (recorded.length === 0) return;
@@ -137,6 +143,7 @@ async function stage(context: SessionContext, steps: VolumeSettlement[]): Promis
       }),
     ),
   );
+  if (guard.hasCrashed?.() === true) return;
   await each(written(recorded), (step) => stageSuccessor(context, recordOf(step)!));
   const staged = written(recorded);
   const synced = await attempt(staged, () => context.files.sync(context.staging()));

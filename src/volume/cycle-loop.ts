@@ -229,7 +229,8 @@ export class CycleLoop {
     const follow = this.#options.follow && !this.#paused && !this.#isEnding;
     const time = (): Interval | undefined =>
       this.#bug === undefined ? this.#operations.time() : undefined;
-    const guard = guardFor(phases, turn, time, follow);
+    const hasCrashed = (): boolean => this.#bug !== undefined;
+    const guard = { ...guardFor(phases, turn, time, follow), hasCrashed };
     await this.#guard(turn.phase, async () => {
       if (!(await this.#isOurs())) return;
       if (turn.phase === 'assignment') await this.#assign(turn);
@@ -250,7 +251,8 @@ export class CycleLoop {
 
   /** Is the volume still there, and are we alive to the others? If not, a new session begins. */
   async #isOurs(): Promise<boolean> {
-    if ((await this.#operations.check()) === 'alive') return true;
+    const isAlive = (await this.#operations.check()) === 'alive';
+    if (isAlive || this.#bug !== undefined) return isAlive && this.#bug === undefined;
     await this.#beginAgain();
     return false;
   }
@@ -288,7 +290,7 @@ export class CycleLoop {
   /** Others know of the worker's machines by the session's token. */
   async #announce(): Promise<void> {
     const machines = this.#worker.machines();
-    if (machines === this.#announced) return;
+    if (machines === this.#announced || this.#bug !== undefined) return;
     await this.#operations.announce(machines);
     this.#announced = machines;
   }

@@ -65,6 +65,8 @@ export class LocalQueue {
   readonly #pending = new PendingTake();
   readonly #reader: TaskReader;
   #takes = true;
+  /** Nothing is written any more. */
+  #hasFailed = false;
   /** Other workers may have nothing to do: what they could begin is not kept from them. */
   isScarce = false;
   /** Cycles since the epoch: this one, and the one in which other instances were read. */
@@ -294,6 +296,7 @@ export class LocalQueue {
 
   /** The session cannot go on. */
   fail(error: unknown): void {
+    this.#hasFailed = true;
     this.#pending.fail(error as Error);
   }
 
@@ -434,6 +437,7 @@ export class LocalQueue {
       tasks.map(({ step }) => step!),
       guard,
     );
+    if (this.#hasFailed) return;
     const settled = new Set(tasks.map(({ name }) => name));
     for (const task of tasks) {
       const { name, progress, error } = task.step!;
@@ -508,6 +512,7 @@ export class LocalQueue {
 
   /** For people: what is held, and since when. Work does not wait for it. */
   async report(): Promise<void> {
+    if (this.#hasFailed) return;
     const held = claimReport(this.#tasks);
     const text = JSON.stringify(held);
     if (text === this.#reported) return;

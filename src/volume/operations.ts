@@ -93,6 +93,8 @@ export interface VolumeSettlement {
 export interface PhaseGuard {
   readonly canBegin: () => boolean;
   readonly canFinish: () => boolean;
+  /** True after a bug of this session: it changes nothing any more, not even files that no other session looks at. */
+  readonly hasCrashed?: () => boolean;
   /** Cycles since the epoch. */
   readonly cycle?: number;
   /** Claim each successor before it is published. */

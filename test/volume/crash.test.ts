@@ -4,6 +4,7 @@ import type { Session, Task } from '../../src/engine/session.ts';
 import { InvariantError } from '../../src/machine/invariant.ts';
 import { Prng } from '../../src/sim/prng.ts';
 import { commitOf, Exercise, failureOf } from '../../src/testing/bench.ts';
+import { momentAt } from '../../src/volume/phases/cycle.ts';
 import { DiskVolume } from './operations/disk-volume.ts';
 import { VirtualTime } from './operations/virtual-time.ts';
 
@@ -39,6 +40,17 @@ async function given(): Promise<Given> {
   tasks.sort((one, other) => (one.name < other.name ? -1 : 1));
   return { volume, exercise, session, tasks };
 }
+
+const CHANGING = [
+  'append',
+  'create',
+  'link',
+  'makeDirectory',
+  'overwrite',
+  'removeDirectory',
+  'rename',
+  'unlink',
+] as const;
 
 type Method = 'append' | 'create' | 'link' | 'list' | 'read';
 
@@ -221,6 +233,90 @@ describe('a bug in the loop of a session', () => {
       expect(await exercise.settle(session, ...commits)).toEqual(commits.map(() => 'settled'));
       await exercise.until(session.close(0));
     }
+  });
+});
+
+/** Changes of the volume from now on, the heartbeat's apart. */
+function changesOf({ volume: { files } }: Given): string[] {
+  const changes: string[] = [];
+  for (const method of CHANGING) {
+    const call = files[method].bind(files) as (...args: string[]) => Promise<void>;
+    const noted = (...args: string[]): Promise<void> => {
+      changes.push(`${method} ${args.at(method === 'link' ? 1 : 0)!}`);
+      return call(...args);
+    };
+    Object.assign(files, { [method]: noted });
+  }
+  return changes;
+}
+
+describe('after a bug nothing on the volume is changed any more', () => {
+  test('when it is met in the middle of Update System', async () => {
+    const at = await given();
+    const { exercise, session, tasks, volume } = at;
+    const { files } = volume;
+    const link = files.link.bind(files);
+    let changes: string[] | undefined;
+    files.link = async (existing, name) => {
+      await link(existing, name);
+      if (changes !== undefined || !name.includes('/done/')) return;
+      session.abort(BUG);
+      changes = changesOf(at);
+    };
+    const settling = session.settle(tasks.map((task) => commitOf(task, session.now())));
+    expect(await exercise.until(settling)).toEqual(NAMES.map(() => 'unsure'));
+    await exercise.bench.pass(2 * CYCLE_MS);
+    expect(changes).toEqual([]);
+  });
+
+  /** Until the end of the next Update System; `act`: called when it has begun. */
+  async function passUpdate({ bench }: Exercise, act?: () => Promise<void>): Promise<void> {
+    const phase = (): string | undefined => momentAt(PHASES, bench.clock.now()).phase;
+    while (phase() !== 'update') await bench.pass(1);
+    await bench.pass(1);
+    await act?.();
+    while (phase() === 'update') await bench.pass(1);
+  }
+
+  /** Ends the session as soon as the next such call has returned; the changes since then. */
+  function abortAfter(at: Given, session: Session, method: Method, where: string): () => string[] {
+    const { files } = at.volume;
+    const call = files[method].bind(files) as (...args: string[]) => Promise<unknown>;
+    let changes: string[] | undefined;
+    const watched = async (...args: string[]): Promise<unknown> => {
+      const result = await call(...args);
+      if (changes === undefined && args[0]!.endsWith(where)) {
+        session.abort(BUG);
+        changes = changesOf(at);
+      }
+      return result;
+    };
+    Object.assign(files, { [method]: watched });
+    return () => changes ?? ['none: the call was not made'];
+  }
+
+  test('when it is met before other machines are announced', async () => {
+    const at = await given();
+    const { exercise, session } = at;
+    let machines = { machines: ['first'] };
+    await exercise.until(session.close(0));
+    const bee = await exercise.join('bee', { stays: true, machines: () => machines });
+    await passUpdate(exercise);
+    machines = { machines: ['second'] };
+    const changes = abortAfter(at, bee, 'list', '/attempts');
+    await exercise.bench.pass(3 * CYCLE_MS);
+    expect(changes()).toEqual([]);
+  });
+
+  test('when it is met as the lease is found broken', async () => {
+    const at = await given();
+    const { exercise, session, tasks, volume } = at;
+    await passUpdate(exercise, () =>
+      volume.files.unlink(`${volume.layout.internal('leases')}/${tasks[0]!.session}`),
+    );
+    const changes = abortAfter(at, session, 'read', '/volume.json');
+    await exercise.bench.pass(3 * CYCLE_MS);
+    expect(changes()).toEqual([]);
   });
 });
 

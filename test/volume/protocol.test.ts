@@ -1,6 +1,15 @@
 /** The invariants of docs/protocol.md, tested one by one on a real directory. */
 import { execFileSync } from 'node:child_process';
-import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseCommitRecord } from '../../src/machine/record.ts';
@@ -187,6 +196,27 @@ describe('I4: outside the phase', () => {
     expect(steps[2]!.progress).toBe('staged');
     await ant.session.settle([steps[2]!], OPEN);
     expect(volume.list('done')).toEqual(['a.state', 'b.state', 'c.state']);
+  });
+});
+
+describe('a session that has met a bug', () => {
+  test.each([
+    ['before it stages', 0],
+    ['while it stages', 1],
+  ])('stages nothing more: %s', async (_, looks) => {
+    using volume = await TestVolume.create();
+    const ant = await volume.join('ant');
+    const step = commitStep(ant, 'x.state', NEXT);
+    let left = looks;
+    await ant.session.settle([step], { ...CLOSED, hasCrashed: () => left-- <= 0 });
+    expect(step.progress).toBe('new');
+    const staged = looks === 0 ? [] : ['x.state'];
+    const { session } = ant.session.token;
+    const directory = join(volume.dir, '.flockwork/staging', session);
+    const names = existsSync(directory) ? readdirSync(directory) : [];
+    expect(names.filter((name) => !name.startsWith('.alone'))).toEqual(staged);
+    await ant.session.settle([step], OPEN);
+    expect(step.progress).toBe('settled');
   });
 });
 
