@@ -38,8 +38,8 @@ export function isDroppedName(fileName: string): boolean {
   return NAME.test(fileName);
 }
 
-/** `NAME.json~BOOT-N.json`. */
-const TAKEN = /^(.+\.json)~[a-z0-9]+-\d+\.json$/s;
+/** `NAME.json~BOOT-N.json`, with a BOOT of 8 letters and digits: any other suffix is of the user's own name. */
+const TAKEN = /^(.+\.json)~[a-z0-9]{8}-[1-9]\d*\.json$/s;
 
 /**
  * The name under which a session takes a file before it removes it: a dropped file's, too, so that a file that is left under

@@ -1,4 +1,4 @@
-/** Events whose instance does not exist yet, has ended, or has failed. */
+/** Events whose instance does not exist yet, or has ended. */
 import type { RejectionRecord } from './record.ts';
 
 /** How long an event waits for its instance, unless its sender specifies it. */

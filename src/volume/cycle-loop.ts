@@ -15,7 +15,7 @@
 import type { Clock, Log } from '../engine/ports.ts';
 import type { WorkerInfo } from '../engine/session.ts';
 import { UserError } from '../machine/errors.ts';
-import { bugOf, type InvariantError } from '../machine/invariant.ts';
+import { bugOf, throwBug, type InvariantError } from '../machine/invariant.ts';
 import { ClaimGate } from './claim-gate.ts';
 import { FileHints, Wakeup } from './wakeup.ts';
 import { ForeignFlagLog, logExpired, logRecovery } from './log-recovery.ts';
@@ -93,6 +93,7 @@ export class CycleLoop {
   #bug: InvariantError | undefined;
   /** Monotonic, ms: a session that ends aborts its ticks by then. */
   #deadline = Number.POSITIVE_INFINITY;
+  #isWatching = false;
   #hinted = false;
   /** Something has come that is to be claimed before this Update System is over. */
   #again = false;
@@ -121,25 +122,42 @@ export class CycleLoop {
 
   /** After `open`: until `end`, or an error that a user must see, which it throws when all is settled or given back. */
   async run(): Promise<void> {
-    const unwatch = await this.#ports.watch?.((name) => this.#hint(name));
+    let unwatch: (() => Promise<void>) | undefined;
     try {
+      unwatch = await this.#watch();
       while (!this.#finished && this.#bug === undefined) await this.#step();
     } catch (error) {
       if (this.crash(error) === undefined) throw error;
     } finally {
-      await unwatch?.();
       this.queue.abandon();
-      await this.#leave();
+      await this.#release('watching no more', unwatch);
+      await this.#release('leaving', () =>
+        this.#bug === undefined ? this.#operations.leave() : this.#operations.halt(),
+      );
     }
     if (this.#bug !== undefined) throw this.#bug;
     if (this.#problem !== undefined) throw this.#problem;
   }
 
-  async #leave(): Promise<void> {
+  /** File events only save time: where they cannot be had, the session lists once a cycle. */
+  async #watch(): Promise<(() => Promise<void>) | undefined> {
     try {
-      await (this.#bug === undefined ? this.#operations.leave() : this.#operations.halt());
+      const unwatch = await this.#ports.watch?.((name) => this.#hint(name));
+      this.#isWatching = unwatch !== undefined;
+      return unwatch;
     } catch (error) {
-      if (this.crash(error) === undefined) this.#complain(error, 'leaving');
+      throwBug(error);
+      this.#complain(error, 'beginning to watch');
+      return undefined;
+    }
+  }
+
+  /** An error in one must not keep the loop from the next. */
+  async #release(what: string, act: (() => Promise<void>) | undefined): Promise<void> {
+    try {
+      await act?.();
+    } catch (error) {
+      if (this.crash(error) === undefined) this.#complain(error, what);
     }
   }
 
@@ -214,7 +232,7 @@ export class CycleLoop {
   /** Only after Update System: it has registered by then, and recovered dead sessions. */
   #mayNap(): boolean {
     const afterUpdate = this.#turn?.phase === 'update';
-    return this.#idle && afterUpdate && !this.#hinted && this.#ports.watch !== undefined;
+    return this.#idle && afterUpdate && !this.#hinted && this.#isWatching;
   }
 
   /** The volume does not let us settle: the others will take what we hold when our lease runs out. */
@@ -297,7 +315,7 @@ export class CycleLoop {
 
   /** Undefined without file events. */
   #arrived(): ReadonlySet<string> | undefined {
-    return this.#ports.watch === undefined ? undefined : this.#hints.take();
+    return this.#isWatching ? this.#hints.take() : undefined;
   }
 
   async #tellIfDrained(snapshot: Snapshot): Promise<void> {
@@ -308,7 +326,7 @@ export class CycleLoop {
     const isOver = this.#stillness.hasLasted(isNothingLeft, this.#options.freshListings, now);
     if (!isOver || stays || this.#isEnding) return;
     // File events may have been lost.
-    const all = this.#ports.watch === undefined ? snapshot : await this.#operations.snapshot();
+    const all = this.#isWatching ? await this.#operations.snapshot() : snapshot;
     // A volume that was unmounted in the middle of this looks empty too.
     const isEmpty = openIn(all) === 0 && (await this.#operations.check()) === 'alive';
     if (isEmpty && (await this.#operations.countUnfinishedCommits()) === 0)

@@ -1,4 +1,4 @@
-/** Rejects events that no open state waits for: their instance does not exist yet, has ended, or has failed. */
+/** Rejects events that no open state waits for: their instance does not exist yet, or has ended. */
 import { eventIdOf, parseEvent, parseEventName } from '../machine/event.ts';
 import { originName, parseStateName, stateName } from '../machine/name.ts';
 import { DEFAULT_GRACE_MS, unroutableReason, type LastStep } from '../machine/unroutable.ts';

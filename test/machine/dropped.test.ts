@@ -67,8 +67,16 @@ describe('the name of a file that was taken', () => {
     expect(isDroppedName(taken)).toBe(true);
     expect(idOf(accept, taken)).toBe(idOf(accept, 'a.json'));
     expect(takenName(taken, 'def-1')).toBe('a.json~def-1.json');
-    expect(idOf(accept, 'a.json~B-1.json')).not.toBe(idOf(accept, 'a.json'));
   });
+
+  test.each(['v2-1', 'B-1', 'ABC12345-1', 'abc123456-1', 'abc12345-0', 'abc12345-01', 'abc12345'])(
+    'is not one that ends with ~%s.json: a user may have chosen that',
+    (suffix) => {
+      const chosen = `a.json~${suffix}.json`;
+      expect(idOf(accept, chosen)).not.toBe(idOf(accept, 'a.json'));
+      expect(takenName(chosen, 'abc12345-7')).toBe(`${chosen}~abc12345-7.json`);
+    },
+  );
 
   test('is missing when it would be too long', () => {
     expect(takenName(`${'x'.repeat(236)}.json`, 'abc-1')).toHaveLength(252);

@@ -2,8 +2,10 @@
 import { expect, test } from 'vitest';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { KnownMachines } from '../../src/engine/session.ts';
+import { InvariantError } from '../../src/machine/invariant.ts';
 import { Prng } from '../../src/sim/prng.ts';
 import { commitOf, Exercise } from '../../src/testing/bench.ts';
+import type { Watch } from '../../src/volume/cycle-loop.ts';
 import { momentAt } from '../../src/volume/phases/cycle.ts';
 import { readSessions } from '../../src/volume/overview.ts';
 import { DiskVolume } from './operations/disk-volume.ts';
@@ -20,17 +22,19 @@ interface Given {
   readonly hint: (name: string) => void;
 }
 
-async function given(eager: boolean): Promise<Given> {
+async function given(eager: boolean, asked?: Watch): Promise<Given> {
   const time = new VirtualTime();
   const prng = new Prng('loop');
   const volume = await DiskVolume.create(time, PHASES, LEASE_MS);
   let onHint: (name?: string) => void = () => undefined;
   const engine: Engine = volume.engine(() => prng.next(), {
     eager,
-    watch: async (hint) => {
-      onHint = hint;
-      return async () => undefined;
-    },
+    watch:
+      asked ??
+      (async (hint) => {
+        onHint = hint;
+        return async () => undefined;
+      }),
   });
   const exercise = new Exercise({
     engine,
@@ -88,4 +92,40 @@ test('a session that ends brings no failed state back', async () => {
   await volume.files.overwrite('/volume/a.state', JSON.stringify(COUNT));
   await exercise.until(session.close(0));
   expect(await exercise.chain('a')).toEqual(['count failed']);
+});
+
+const refused = async (): Promise<never> => {
+  throw new Error('EMFILE');
+};
+
+test.each<[string, Watch]>([
+  ['cannot watch', refused],
+  ['cannot stop to watch', async () => refused],
+])('a session that %s works as without file events, and leaves', async (_, watch) => {
+  const { volume, exercise } = await given(false, watch);
+  const session = await exercise.join('ant', { stays: true });
+  await exercise.bench.pass(1000);
+  await exercise.submit('a', COUNT);
+  if (watch === refused) {
+    const [task] = await exercise.take(session, 1);
+    expect(await exercise.settle(session, commitOf(task!, session.now()))).toEqual(['settled']);
+  }
+  await exercise.until(session.close(0));
+  expect(await readSessions(volume.files, volume.layout)).toEqual([]);
+  expect(await volume.files.list(volume.layout.internal('leases'))).toEqual([]);
+});
+
+test('a session that has met a bug stops its heartbeat, though it cannot stop to watch', async () => {
+  const { volume, exercise } = await given(false, async () => refused);
+  const session = await exercise.join('ant', { stays: true });
+  await exercise.bench.pass(1000);
+  session.abort(new InvariantError('I6: x'));
+  await exercise.bench.pass(1);
+  const lease = async (): Promise<unknown> => {
+    const [name] = await volume.files.list(volume.layout.internal('leases'));
+    return volume.files.read(`${volume.layout.internal('leases')}/${name!}`);
+  };
+  const before = await lease();
+  await exercise.bench.pass(2 * LEASE_MS);
+  expect(await lease()).toEqual(before);
 });
