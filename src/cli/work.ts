@@ -69,17 +69,17 @@ export async function work(
     moreToCome,
   }: WorkerConfig,
 ): Promise<Summary> {
-  const absolute = resolve(directory);
   const worker = new Worker(
     engine,
     {
       clock: realClock,
       random: realRandom,
-      execute: (task, signal) => execute({ ...task, directory: absolute }, signal),
+      execute,
       log,
       slots,
       machines,
       moreToCome,
+      directory: resolve(directory),
     },
     {
       name,

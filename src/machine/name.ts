@@ -15,6 +15,8 @@ export interface StateName {
 
 /** Undefined for other files in the directory: they are ignored, and never touched. */
 export function parseStateName(fileName: string): StateName | undefined {
+  // Most other files have no such part, and the expression would try each of their characters.
+  if (!fileName.includes('.state')) return undefined;
   const match = NAME.exec(fileName);
   if (match === null || FORBIDDEN.test(fileName)) return undefined;
   const step = match[2] === undefined ? 0 : Number(match[2]);

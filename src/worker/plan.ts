@@ -57,6 +57,7 @@ export function plan(task: Task, context: DecisionContext): Plan {
   const tick: TickTask = {
     instance: parseStateName(name)!.instance,
     name,
+    ...(context.directory !== undefined && { directory: context.directory }),
     machine: machine.name,
     state,
     payload: file.payload,
@@ -169,7 +170,7 @@ function applyPending(
   const { now: finished, session, worker } = context;
   const sensor = (other: string): ReturnType<typeof readingOf> => readingOf(other, task, context);
   const input = { machine, instance, name, file, state, events, finished, sensor };
-  const burst = isJoining ? applyJoinEvents(input) : applyEvents(input);
+  const batch = isJoining ? applyJoinEvents(input) : applyEvents(input);
   const record: CommitRecord = {
     flockwork: 1,
     state: name,
@@ -178,12 +179,12 @@ function applyPending(
     started: finished,
     finished,
     machine: machine.name,
-    ...(burst.events.length > 0 && { events: burst.events }),
-    ...(burst.emit.length > 0 && { emit: burst.emit }),
-    next: burst.next,
+    ...(batch.events.length > 0 && { events: batch.events }),
+    ...(batch.emit.length > 0 && { emit: batch.emit }),
+    next: batch.next,
   };
-  const readSet = burst.hasLooked && { readSet: machine.sensors };
-  return { kind: 'commit', record, rests: burst.rests, ...readSet };
+  const readSet = batch.hasLooked && { readSet: machine.sensors };
+  return { kind: 'commit', record, rests: batch.rests, ...readSet };
 }
 
 /** The session that decides, its time and its machines. */
@@ -193,6 +194,8 @@ export interface DecisionContext {
   /** ISO 8601, the engine's time. */
   readonly now: string;
   readonly engineId: string;
+  /** See `TickTask`. */
+  readonly directory?: string | undefined;
   readonly registry: Registry;
   /** Newest version by name of a stored machine: see `resolveState`. */
   readonly newest: ReadonlyMap<string, string>;

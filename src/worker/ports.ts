@@ -55,6 +55,8 @@ export interface WorkerPorts {
   readonly slots: ConcurrencyLimit;
   /** The worker's own machines, as of now: another object when they have changed. */
   readonly machines: () => Registry;
+  /** The volume's absolute path, for ticks: see `TickTask`. */
+  readonly directory?: string;
   /** Called for each step that the engine has answered for. */
   readonly onSettled?: (step: SettledStep) => void;
   /** True while states may still be submitted from elsewhere: a drained engine is then not the end. */

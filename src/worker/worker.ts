@@ -237,6 +237,7 @@ export class Worker implements SlotUser, SettlerListener {
       worker: this.#options.name,
       now: this.#session.now(),
       engineId: this.#engine.id,
+      directory: this.#ports.directory,
       registry: this.#library.registry,
       newest: this.#library.newest,
     };

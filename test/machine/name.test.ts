@@ -62,6 +62,24 @@ describe('state file names', () => {
     );
   });
 
+  test('parseStateName finds what one regular expression would', () => {
+    const pattern = /^(?!\.)([^/\u0000-\u001f\u007f-\u009f\ufffd]+)\.state(?:-([1-9]\d*))?$/s;
+    const names = fc
+      .array(
+        fc.constantFrom('a', '.', '-', '~', '/', '\n', '0', '7', '99', '.state', 'state', '.stat'),
+        { maxLength: 8 },
+      )
+      .map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(names, (name) => {
+        const [, instance, step] = pattern.exec(name) ?? [];
+        const expected = instance === undefined ? undefined : { instance, step: Number(step ?? 0) };
+        expect(parseStateName(name)).toEqual(expected);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   test('originName inverts successorName', () => {
     fc.assert(
       fc.property(fc.nat(), (step) => {

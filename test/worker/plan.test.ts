@@ -45,6 +45,15 @@ describe('plan of a state that runs', () => {
     });
   });
 
+  test('gives it the directory of a volume, and none on other engines', () => {
+    const tickIn = (directory?: string): unknown => {
+      const planned = plan(taskOf(FILE), { ...context, directory });
+      return planned.kind === 'tick' && planned.tick;
+    };
+    expect(tickIn('/volume')).toMatchObject({ directory: '/volume' });
+    expect(tickIn()).not.toHaveProperty('directory');
+  });
+
   test('gives every attempt the same idempotency key', () => {
     const attempts = [attempt('failed')];
     expect(plan(taskOf(FILE, { attempts }), context)).toMatchObject({

@@ -170,6 +170,8 @@ class Bench {
   readonly logged: Record<string, unknown> = {};
   /** Instances whose ticks have begun, in order. */
   readonly begun: string[] = [];
+  /** What the last tick was told of the volume. */
+  directory: string | undefined;
   readonly stored = new Map<string, string>();
   listError: Error | undefined;
   joinError: Error | undefined;
@@ -212,9 +214,11 @@ class Bench {
         machines: () => registry,
         moreToCome: () => this.moreToCome,
         onSettled,
+        directory: '/volume',
         execute: (task, signal) =>
           new Promise((resolve) => {
             this.begun.push(task.instance);
+            this.directory = task.directory;
             this.#ticks.set(task.instance, resolve);
             signal.addEventListener('abort', () => resolve({ kind: 'aborted' }), { once: true });
           }),
@@ -279,6 +283,12 @@ describe('taking', () => {
     await bench.end('a');
     expect(bench.begun).toEqual(['a', 'b', 'c']);
     expect(session.limits).toEqual([2, 1, 0, 1, 0]);
+  });
+
+  test('tells a tick the directory of the volume', async () => {
+    const bench = new Bench(1);
+    await bench.run('a');
+    expect(bench.directory).toBe('/volume');
   });
 
   test('ends a pending take and repeats it with more room when a tick ends', async () => {
