@@ -58,7 +58,7 @@ export function listenForSignals(): Signals {
 const ROUNDS_PER_TURN = 100;
 
 /** Returns a function to await in each round of a loop: it lets signals arrive, and resolves to false after `stop`. */
-export function breather(stop: AbortSignal): () => Promise<boolean> {
+export function yieldingUntil(stop: AbortSignal): () => Promise<boolean> {
   let rounds = 0;
   return async () => {
     if (++rounds % ROUNDS_PER_TURN === 0) await setImmediate();

@@ -1,6 +1,6 @@
 /** Submits the candidates of `submit` and `up` to a volume. */
 import { randomUUID } from 'node:crypto';
-import { setImmediate as breathe } from 'node:timers/promises';
+import { setImmediate as yieldToSignals } from 'node:timers/promises';
 import type { SubmitResult } from '../engine/engine.ts';
 import { problemsOf, type Candidate } from '../engine/validate.ts';
 import { UserError } from '../machine/errors.ts';
@@ -46,9 +46,9 @@ export async function submitAll(
   const outcomes = await submitStates(files, layout, candidates, {
     unique: randomUUID(),
     stop,
-    breathe: async (count) => {
+    yieldToSignals: async (count) => {
       draw?.(`${count.toLocaleString('en')} of ${all}`);
-      await breathe();
+      await yieldToSignals();
     },
   });
   if (candidates.length >= CANDIDATES_PER_TURN) draw?.('');
@@ -65,7 +65,7 @@ async function submitNone(
 ): Promise<Map<string, SubmitResult>> {
   const outcomes = new Map<string, SubmitResult>();
   for (const candidate of candidates) {
-    if (outcomes.size % CANDIDATES_PER_TURN === CANDIDATES_PER_TURN - 1) await breathe();
+    if (outcomes.size % CANDIDATES_PER_TURN === CANDIDATES_PER_TURN - 1) await yieldToSignals();
     if (stop.aborted) break;
     const there = await outcomeOfExisting(files, layout, candidate);
     outcomes.set(candidate.name, there ?? 'submitted');

@@ -142,24 +142,32 @@ function checkVeto(veto: unknown): string {
   throw new Error(`before must return a reason (text) or undefined, got ${verdictName(veto)}`);
 }
 
-/** Undefined means nothing. */
+/** What `after` has returned, as events and an activity. Undefined means nothing. */
 function checkAfter(
   returned: unknown,
   activities: ReadonlyMap<string, unknown>,
 ): { readonly emit: readonly EventRequest[]; readonly run: string | undefined } {
   const parts: unknown = returned ?? [];
-  const all = Array.isArray(parts) ? (parts as readonly unknown[]) : [parts];
-  const runs = all.filter(isHookRun).map(({ run }) => run);
-  const emit = all.filter((one) => !isHookRun(one));
-  if (!Array.isArray(parts) || !areEventRequests(emit)) {
-    throw new Error(
-      'after must return a list of events, and of an activity to run: [{ to, event, details? }, { run }]',
-    );
+  if (!Array.isArray(parts)) throw new Error(AFTER_SHAPE);
+  const emit = parts.filter((one) => !isHookRun(one));
+  if (!areEventRequests(emit)) throw new Error(AFTER_SHAPE);
+  return { emit, run: checkRuns(parts.filter(isHookRun), activities) };
+}
+
+const AFTER_SHAPE =
+  'after must return a list of events, and of an activity to run: [{ to, event, details? }, { run }]';
+
+/** The name of the activity to run, if any. */
+function checkRuns(
+  runs: readonly HookRun[],
+  activities: ReadonlyMap<string, unknown>,
+): string | undefined {
+  if (runs.length > 1) {
+    const names = runs.map(({ run }) => run).join(', ');
+    throw new Error(`after must run one activity at most, got ${names}`);
   }
-  if (runs.length > 1)
-    throw new Error(`after must run one activity at most, got ${runs.join(', ')}`);
-  const [run] = runs;
-  if (run === undefined || activities.has(run)) return { emit, run };
+  const run = runs[0]?.run;
+  if (run === undefined || activities.has(run)) return run;
   const known = [...activities.keys()].join(', ') || 'none';
   throw new Error(`after runs ${run}, which is not in hooks.activities; there are ${known}`);
 }

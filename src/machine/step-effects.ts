@@ -94,23 +94,35 @@ export function effectsOfAnswer(
     const distinct = new Set(branches.map((one) => one.name));
     invariant(distinct.size === branches.length, 'I12: expected distinct names of branches', name);
   } else {
-    const told = endOfBranch(file, name, answer.output);
-    if (typeof told === 'string') return `the tick's ${told}`;
-    drafts.push(...told);
-  }
-  if (content !== undefined && byteLength(content) > MAX_STATE_BYTES) {
-    return `cannot apply the tick's answer: ${successor} would be larger than ${MAX_STATE_BYTES} bytes`;
+    const endEvents = endOfBranch(file, name, answer.output);
+    if (typeof endEvents === 'string') return `the tick's ${endEvents}`;
+    drafts.push(...endEvents);
   }
   invariant(
     (content === undefined) === (answer.kind === 'done'),
     'I2: expected a successor of every step but the last',
     name,
   );
+  const effects = effectsOf(name, content, drafts, finished);
+  if (typeof effects === 'string') return `cannot apply the tick's answer: ${effects}`;
+  const rests = answer.kind === 'wait' || answer.kind === 'fork';
+  return { ...effects, ...(branches && { branches }), rests };
+}
+
+/** The successor with this content, if any, and the events. Text says why there can be no such successor. */
+function effectsOf(
+  name: string,
+  content: string | undefined,
+  drafts: readonly EventDraft[],
+  finished: string,
+): Pick<StepEffects, 'emit' | 'next'> | string {
+  const successor = successorName(name);
+  if (content !== undefined && byteLength(content) > MAX_STATE_BYTES) {
+    return `${successor} would be larger than ${MAX_STATE_BYTES} bytes`;
+  }
   return {
     emit: drafts.map((one, index) => emittedEvent(one, index, { state: name, finished })),
-    ...(branches && { branches }),
     ...(content !== undefined && { next: { name: successor, content } }),
-    rests: answer.kind === 'wait' || answer.kind === 'fork',
   };
 }
 
@@ -133,13 +145,9 @@ function effectsOfHook(
   const timers = timersIn(machine, state, instance, successor);
   const since = timers[0]?.since;
   const content = formatSuccessor(file, machine.name, { state, payload, since });
-  if (byteLength(content) > MAX_STATE_BYTES) {
-    return `cannot apply the answer of hook ${file.hook!.run}: ${successor} would be larger than ${MAX_STATE_BYTES} bytes`;
+  const effects = effectsOf(name, content, [...(answer.emit ?? []), ...timers], finished);
+  if (typeof effects === 'string') {
+    return `cannot apply the answer of hook ${file.hook!.run}: ${effects}`;
   }
-  const drafts = [...(answer.emit ?? []), ...timers];
-  return {
-    emit: drafts.map((one, index) => emittedEvent(one, index, { state: name, finished })),
-    next: { name: successor, content },
-    rests: machine.lookup({ state, payload }).kind === 'waiting',
-  };
+  return { ...effects, rests: machine.lookup({ state, payload }).kind === 'waiting' };
 }

@@ -1,9 +1,12 @@
 /**
  * A state that this session has claimed, from claim to settlement:
  *
- *   claimed ──▶ ready ──▶ running ──▶ finished ──▶ (settled: gone from here)
- *     │ ▲ does not parse: read again      ▲
- *     └─┴─────────────────────────────────┘ cannot run at all
+ *   claimed ──▶ ready ───────▶ running ───▶ finished ──▶ (settled: gone from here)
+ *    ▲ │ └────▶ undecided ──▶ deciding ──────▲ ▲
+ *    │ └──────────────────────────────────────┘ cannot run at all, or is given back unstarted from any stage
+ *    └── does not parse; or refused, and asked again later: from `claimed`, `running` and `deciding`
+ *
+ * `ready` and `running` are of what takes a slot of the worker, `undecided` and `deciding` of what it decides at once.
  *
  * What a file that was read means is decided here; `local-queue.ts` carries it out.
  */
@@ -48,7 +51,7 @@ export interface ClaimedTask {
   readonly name: string;
   /** ISO 8601, volume time: of the claim. */
   readonly since: string;
-  /** `undecided`, then `deciding`: like `ready` and `running`, of what needs no slot. */
+  /** See the diagram above. */
   stage: 'claimed' | 'undecided' | 'deciding' | 'ready' | 'running' | 'finished';
   partial: PartialFile | undefined;
   read: ReadState | undefined;
@@ -177,15 +180,15 @@ function failure(
   return { kind: 'fail', record };
 }
 
-/** A worker's outcome, with what only the volume knows. */
+/** A worker's outcome, with what only the volume knows. `cycle`: the only one in which it may commit what it has observed. */
 export function changeOf(
   { outcome, tick }: Settlement,
   read: ReadState | undefined,
-  cycle: number | undefined,
+  cycle: number,
 ): VolumeOutcome {
   switch (outcome.kind) {
     case 'commit': {
-      if (cycle === undefined || outcome.readSet === undefined) return outcome;
+      if (outcome.readSet === undefined) return outcome;
       const { kind, record, rests } = outcome;
       return { kind, record, ...(rests && { rests }), cycle };
     }

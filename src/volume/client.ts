@@ -1,6 +1,6 @@
 /** What clients do with a volume. It makes the directories that it needs where they are missing. */
 import { randomUUID } from 'node:crypto';
-import { setImmediate as breathe } from 'node:timers/promises';
+import { setImmediate as yieldToSignals } from 'node:timers/promises';
 import type {
   Caution,
   ClientApi,
@@ -130,7 +130,7 @@ async function submit(
   const results = await submitStates(files, layout, states, {
     unique,
     stop: signal,
-    breathe: () => breathe(),
+    yieldToSignals: () => yieldToSignals(),
   });
   // A power cut must not undo a submission that was reported.
   await files.sync(layout.root);
@@ -179,7 +179,7 @@ async function retry(
 ): Promise<boolean[]> {
   const results: boolean[] = [];
   for (const [index, state] of states.entries()) {
-    if (index % STATES_PER_BREATH === STATES_PER_BREATH - 1) await breathe();
+    if (index % STATES_PER_YIELD === STATES_PER_YIELD - 1) await yieldToSignals();
     // done beats failed where both exist.
     const isOver = await isDone(files, layout, state);
     results.push(!isOver && (await retryState(files, layout, state)));
@@ -188,4 +188,4 @@ async function retry(
 }
 
 /** File calls are synchronous: other work of this process gets its turn. */
-const STATES_PER_BREATH = 100;
+const STATES_PER_YIELD = 100;

@@ -94,8 +94,9 @@ export class CycleLoop {
   /** Monotonic, ms: a session that ends aborts its ticks by then. */
   #deadline = Number.POSITIVE_INFINITY;
   #isWatching = false;
+  /** See `#update`. */
   #hinted = false;
-  /** Something has come that is to be claimed before this Update System is over. */
+  /** See `#update`. */
   #again = false;
   #uncertain = false;
   #registration!: Registration;
@@ -345,14 +346,29 @@ export class CycleLoop {
   /** Claims of this cycle's share what there is room for, and reads it. */
   async #fetch({ phase, cycle }: PhaseTurn, guard: PhaseGuard): Promise<void> {
     if (this.#isEnding) return this.#plan.forgetOffers();
-    const again = phase === 'commitment' || this.#plan.hasOffers;
+    // Once a cycle, and when files have arrived: what did not parse may be whole by now.
+    const readsAgain = phase === 'commitment' || this.#plan.hasOffers;
     const next = (): string | undefined => (this.#paused ? undefined : this.#plan.next(cycle));
     await this.queue.claim(next, guard);
     // Names that are not claimed now must not wake the loop: they would do so at once, again and again.
     if (this.queue.room <= 0 || this.#paused) this.#plan.forgetOffers();
-    await this.queue.examine(again);
+    await this.queue.examine(readsAgain);
   }
 
+  /**
+   * Update System, in this order:
+   *
+   *   settle     what finished, first: successors are claimed with it, and it makes room
+   *   register   before the other workers' next split, if there is room
+   *   recover    other sessions' claims and commits; then failed states that may run again
+   *   fetch      claims from this session's own slice or share, reads and hands out
+   *   archive    until something finishes
+   *   wait       while ticks run: settle, fetch and register as they end or as files arrive, until the phase ends
+   *   look again late, when idle: all of what other sessions have left
+   *
+   * `#again`: this phase is to run once more, since a file has arrived that only this session may claim now, or since it is
+   * to end. `#hinted`: something has changed, so an idle session must not nap; Worker Assignment looks.
+   */
   async #update(turn: PhaseTurn, guard: PhaseGuard): Promise<void> {
     if (this.#deadline !== Number.POSITIVE_INFINITY) this.#letGoInTime(turn);
     await this.queue.settle(guard);

@@ -2,6 +2,16 @@
  * What this session has claimed and the worker has not finished: read, handed out to `take`, and settled in Update System.
  * Named after graphile-worker's LocalQueue. It claims more than its slots can begin only where no other worker is kept
  * waiting by that: see `phases/prefetch.ts`.
+ *
+ * A settlement is answered once, in one of these ways:
+ *
+ *   settled, failed, lost   Update System has carried it out, or found another session's commit
+ *   outdated                its decision has read what is not of this cycle, or a refused state is asked for again later:
+ *                           the state is decided anew
+ *   unsure                  its hold is not of this session any more, which has expired, or met a bug
+ *   rejected                a bug in the refusal of a state
+ *
+ * A hold that is settled twice has its first outcome, and both are answered with that.
  */
 import type { Clock, Log } from '../engine/ports.ts';
 import type { Hold, Settled, Settlement, Task, WorkerInfo } from '../engine/session.ts';
@@ -381,8 +391,7 @@ export class LocalQueue {
     const { outcome } = settlement;
     const { cycle, seen } = this.when;
     const hasRead = outcome.kind === 'commit' && outcome.readSet !== undefined;
-    if (!hasRead) return changeOf(settlement, task.read, undefined);
-    task.isOutdated = seen !== cycle || task.handedOut?.observedIn !== cycle;
+    task.isOutdated = hasRead && (seen !== cycle || task.handedOut?.observedIn !== cycle);
     return task.isOutdated ? { kind: 'release' } : changeOf(settlement, task.read, cycle);
   }
 

@@ -38,12 +38,12 @@ export interface Batch {
   readonly unique: string;
   readonly stop: AbortSignal;
   /** Called now and then: yields; `count`: how many submissions have their outcome. */
-  readonly breathe: (count: number) => Promise<unknown>;
+  readonly yieldToSignals: (count: number) => Promise<unknown>;
 }
 
 /** Files that are staged, synced and published together. */
 const GROUP_SIZE = 5000;
-const STEPS_PER_BREATH = 250;
+const STEPS_PER_YIELD = 250;
 
 /**
  * Submits many states, each as `submitState` does, but files are synced once per group, before any file of the group is
@@ -151,7 +151,7 @@ class BatchSubmitter {
 
   async #mayGoOn(): Promise<boolean> {
     this.#steps += 1;
-    if (this.#steps % STEPS_PER_BREATH === 0) await this.#batch.breathe(this.outcomes.size);
+    if (this.#steps % STEPS_PER_YIELD === 0) await this.#batch.yieldToSignals(this.outcomes.size);
     return !this.#batch.stop.aborted;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The mutation gate: the simulator must find each mutant within 2,000 seeds, on a volume or on the memory engine. Without a
- * mutant, the seeds that found one pass. With `FLOCKWORK_MUTANTS_SEED`, only those whose files are in `FLOCKWORK_MUTANTS_CHANGED` (separated by white
- * space) and a tenth of the others, drawn by that seed.
+ * mutant, the seeds that found one pass. With `FLOCKWORK_MUTANTS_SEED`, only those whose files are in
+ * `FLOCKWORK_MUTANTS_CHANGED` (separated by white space) and a tenth of the others, drawn by that seed.
  */
 import { expect, test } from 'vitest';
 import type { SimulatedEngine } from '../../src/sim/run-seed.ts';

@@ -178,11 +178,7 @@ describe('changeOf', () => {
   };
 
   test('adds the fingerprint to a failure without a tick: its cause may be in the file', () => {
-    const change = changeOf(
-      settlement({ kind: 'fail', record: recordOf('no-events') }),
-      read,
-      undefined,
-    );
+    const change = changeOf(settlement({ kind: 'fail', record: recordOf('no-events') }), read, 7);
     expect(change).toEqual({ kind: 'fail', record: { ...recordOf('no-events'), file: 'f1' } });
   });
 
@@ -191,18 +187,18 @@ describe('changeOf', () => {
     ['its attempts are used up', 'attempts-exhausted', {}],
   ])('adds no fingerprint when %s', (_why, code, more) => {
     const outcome: Outcome = { kind: 'fail', record: recordOf(code) };
-    expect(changeOf(settlement(outcome, more), read, undefined)).toEqual(outcome);
+    expect(changeOf(settlement(outcome, more), read, 7)).toEqual(outcome);
   });
 
   test('adds no fingerprint to a failure of a successor that was never read', () => {
     const { fingerprint: _, ...successor } = read;
     const outcome: Outcome = { kind: 'fail', record: recordOf('no-events') };
-    expect(changeOf(settlement(outcome), successor, undefined)).toEqual(outcome);
+    expect(changeOf(settlement(outcome), successor, 7)).toEqual(outcome);
   });
 
   test('adds to a deferral when the file was written that asks for it', () => {
     const outcome: Outcome = { kind: 'defer', notBefore: '2026-01-01T00:00:01Z' };
-    expect(changeOf(settlement(outcome), read, undefined)).toEqual({ ...outcome, written: 'w1' });
+    expect(changeOf(settlement(outcome), read, 7)).toEqual({ ...outcome, written: 'w1' });
   });
 
   test('binds a commit that has read other instances to the cycle (I11)', () => {
@@ -211,7 +207,7 @@ describe('changeOf', () => {
   });
 
   test('binds a commit that has read nothing to no cycle', () => {
-    expect(changeOf(settlement(commit), read, 7)).toEqual(commit);
+    expect(changeOf(settlement(commit), read, 7)).toBe(commit);
   });
 
   test.each([
@@ -223,14 +219,14 @@ describe('changeOf', () => {
     (stored, reason) => {
       const refusal = { code: 'unknown-machine', machine: 'magic', reason: 'unknown here' };
       const outcome: Outcome = { kind: 'refuse', ...refusal, ...(stored && { stored }) };
-      expect(changeOf(settlement(outcome), read, undefined)).toEqual({ kind: 'refuse', reason });
+      expect(changeOf(settlement(outcome), read, 7)).toEqual({ kind: 'refuse', reason });
     },
   );
 
   test.each<Outcome>([{ kind: 'wait' }, { kind: 'release' }, { kind: 'retry', attempt: lost }])(
     'leaves an outcome as it is: $kind',
     (outcome) => {
-      expect(changeOf(settlement(outcome), read, undefined)).toEqual(outcome);
+      expect(changeOf(settlement(outcome), read, 7)).toEqual(outcome);
     },
   );
 });

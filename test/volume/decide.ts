@@ -91,5 +91,5 @@ async function changeFor(
     machine,
     tick: { started: context.now, duration: 0, attempt },
   };
-  return changeOf(settlement, read, undefined);
+  return changeOf(settlement, read, DECIDED_IN);
 }

@@ -22,7 +22,7 @@ const submission = (name: string, text = `{"state":"${name}"}`): NewState => ({
 const batchOf = (more: Partial<Batch> = {}): Batch => ({
   unique: 'u',
   stop: new AbortController().signal,
-  breathe: () => Promise.resolve(),
+  yieldToSignals: () => Promise.resolve(),
   ...more,
 });
 const read = (name: string): string => readFileSync(layout.state(name), 'utf8');
@@ -83,14 +83,14 @@ describe('submitStates', () => {
   test('publishes nothing more after a stop, and leaves nothing behind', async () => {
     const stop = new AbortController();
     const all = Array.from({ length: 1000 }, (_, index) => submission(`${index}.state`));
-    const breathe = async (): Promise<void> => {
+    const yieldToSignals = async (): Promise<void> => {
       if (readdirSync(layout.root).length > 1) stop.abort();
     };
     const outcomes = await submitStates(
       new NodeFiles({ durable: false }),
       layout,
       all,
-      batchOf({ stop: stop.signal, breathe }),
+      batchOf({ stop: stop.signal, yieldToSignals }),
     );
     expect(outcomes.size).toBeGreaterThan(0);
     expect(outcomes.size).toBeLessThan(1000);

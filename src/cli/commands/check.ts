@@ -1,5 +1,5 @@
 /** `flockwork check`: explores every state that machines can reach, alone or together. */
-import { setImmediate as breathe } from 'node:timers/promises';
+import { setImmediate as yieldToSignals } from 'node:timers/promises';
 import { check } from '../../check/check.ts';
 import type { Composition } from '../../check/composition.ts';
 import type { CheckResult, Finding, Progress } from '../../check/findings.ts';
@@ -82,7 +82,7 @@ async function run(composition: Composition, settings: Settings, io: Io): Promis
       io.say(text);
       said = now;
     }
-    await breathe();
+    await yieldToSignals();
     if (io.stop.aborted) {
       io.draw?.('');
       io.say(`stopped: ${text}`);

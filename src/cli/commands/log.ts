@@ -1,5 +1,5 @@
 /** `flockwork log`: merges all workers' journals: ticks, and steps that events decided. */
-import { setImmediate as breathe } from 'node:timers/promises';
+import { setImmediate as yieldToSignals } from 'node:timers/promises';
 import type { JournalEntry } from '../../volume/operations.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { entriesOfAll, type PlacedEntry } from '../multi-volume.ts';
@@ -42,7 +42,7 @@ export const log: Command = {
     for await (const entries of entriesOfAll(volumes)) {
       if (entries.length > 0) io.print(entries.map(describe).join('\n'));
       await io.printed();
-      await breathe();
+      await yieldToSignals();
       // A signal, or EPIPE: the reader has closed.
       if (io.stop.aborted) return EXIT.done;
     }

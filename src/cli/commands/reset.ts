@@ -3,7 +3,7 @@ import { UserError } from '../../machine/errors.ts';
 import { parseStateName, stateName } from '../../machine/name.ts';
 import { leftWorkers, resetProblemOf, resetTraces, resetWorkers } from '../../volume/admin.ts';
 import { findLiving, refuseLiving, resetStates, resetStatuses } from '../../volume/reset.ts';
-import { breather } from '../signals.ts';
+import { yieldingUntil } from '../signals.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import { realClock } from '../../api/node-ports.ts';
@@ -70,7 +70,7 @@ async function resetVolume(opened: OpenedVolume, settings: Settings, io: Io): Pr
     : `Remove flags in ${layout.root}, so that its states run again?`;
   const isNothing = isOnlyWorkers && flags.length === 0;
   if (!isNothing && !(await isMeant(question, settings, io))) return EXIT.incomplete;
-  const goesOn = breather(io.stop);
+  const goesOn = yieldingUntil(io.stop);
   const statuses = [
     ...(failed ? (['failed'] as const) : []),
     ...(inProgress ? (['in progress'] as const) : []),
@@ -110,7 +110,7 @@ async function resetNames(
   const question = `Run ${namesOf(names)} again, and remove what followed from it?`;
   if (!(await isMeant(question, settings, io))) return EXIT.incomplete;
   const done: string[] = [];
-  const goesOn = breather(io.stop);
+  const goesOn = yieldingUntil(io.stop);
   for (const [on, all] of Map.groupBy(meant, (one) => one.on)) {
     const states = all.map(({ name }) => name);
     done.push(...(await resetStates(on, states, goesOn)).done);

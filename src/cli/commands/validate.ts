@@ -1,7 +1,7 @@
 /** `flockwork validate`: checks state files and machines before a worker runs them. */
 import { lstatSync, readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { basename, join } from 'node:path';
-import { setImmediate as breathe } from 'node:timers/promises';
+import { setImmediate as yieldToSignals } from 'node:timers/promises';
 import type { Machine } from '../../machine/definition.ts';
 import { UserError } from '../../machine/errors.ts';
 import { locate } from '../../machine/json-text.ts';
@@ -142,7 +142,7 @@ async function checkStates(
   const problems: string[] = [];
   const candidates: Candidate[] = [];
   for (const [index, { path, kind }] of found.entries()) {
-    if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await breathe();
+    if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await yieldToSignals();
     if (stop.aborted) return [];
     if (kind !== 'state') continue;
     const reason = unreadable(lstatSync(path));
