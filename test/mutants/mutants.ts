@@ -406,7 +406,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'the end of a branch is not reported',
     seed: 1,
     file: 'src/machine/step-effects.ts',
-    find: 'drafts.push(...told);',
+    find: 'drafts.push(...endEvents);',
     replace: '',
   },
   {
