@@ -113,8 +113,8 @@ export const ASSERTED: readonly AssertedMutant[] = [
     seed: 1,
     message: 'I2: expected the next number for the successor',
     file: 'src/machine/step-effects.ts',
-    find: 'const successor = successorName(name);\n  const drafts',
-    replace: 'const successor = name;\n  const drafts',
+    find: 'const successor = successorName(name);\n  if (content',
+    replace: 'const successor = name;\n  if (content',
   },
   {
     name: 'events lead to a state with the same number',
