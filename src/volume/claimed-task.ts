@@ -1,12 +1,15 @@
 /**
  * A state that this session has claimed, from claim to settlement:
  *
- *   claimed ──▶ ready ───────▶ running ───▶ finished ──▶ (settled: gone from here)
- *    ▲ │ └────▶ undecided ──▶ deciding ──────▲ ▲
- *    │ └──────────────────────────────────────┘ cannot run at all, or is given back unstarted from any stage
- *    └── does not parse; or refused, and asked again later: from `claimed`, `running` and `deciding`
+ *   claimed ─┬─▶ ready ─────▶ running ──┬─▶ finished ──▶ (settled: gone from here)
+ *            └─▶ undecided ─▶ deciding ─┘
  *
- * `ready` and `running` are of what takes a slot of the worker, `undecided` and `deciding` of what it decides at once.
+ *   claimed                        ──▶ claimed    does not parse: read again
+ *   running, deciding              ──▶ claimed    refused: asked again later
+ *   claimed                        ──▶ finished   cannot run at all
+ *   claimed, undecided, ready      ──▶ finished   given back
+ *
+ * What takes a slot of the worker is `ready`, then `running`; what it decides at once is `undecided`, then `deciding`.
  *
  * What a file that was read means is decided here; `local-queue.ts` carries it out.
  */

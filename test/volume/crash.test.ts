@@ -240,8 +240,8 @@ describe('a bug in the loop of a session', () => {
 function changesOf({ volume: { files } }: Given): string[] {
   const changes: string[] = [];
   for (const method of CHANGING) {
-    const call = files[method].bind(files) as (...args: string[]) => Promise<void>;
-    const noted = (...args: string[]): Promise<void> => {
+    const call: (...args: [string, string]) => Promise<void> = files[method].bind(files);
+    const noted = (...args: [string, string]): Promise<void> => {
       changes.push(`${method} ${args.at(method === 'link' ? 1 : 0)!}`);
       return call(...args);
     };

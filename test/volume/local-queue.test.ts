@@ -372,6 +372,22 @@ describe('settle', () => {
     });
   });
 
+  test('writes nothing more when the session meets a bug meanwhile', async () => {
+    const bench = new QueueBench();
+    const { queue, session } = bench;
+    await bench.fetch(list('a.state'));
+    session.onSettle = () => {
+      queue.abandon();
+      queue.fail(new InvariantError('I6: x'));
+    };
+    let journals = 0;
+    session.onJournal = () => void (journals += 1);
+    const ended = expect(bench.ended).rejects.toThrow('I6: x');
+    await queue.settle(OPEN);
+    await ended;
+    expect(journals).toBe(0);
+  });
+
   test('does not count what another session had committed', async () => {
     const bench = new QueueBench();
     await bench.fetch(many(1));
@@ -537,7 +553,9 @@ describe('a successor', () => {
 
 describe('bringBack', () => {
   const bringBack = async (error: Error): Promise<unknown> => {
-    const runs = (): Promise<boolean> => Promise.reject(error);
+    const runs = async (): Promise<boolean> => {
+      throw error;
+    };
     const bench = new QueueBench(4, 1000, undefined, { info: { runs } });
     const verdicts: boolean[] = [];
     bench.session.bringBack = async (_cycle, _guard, mayRun) => {

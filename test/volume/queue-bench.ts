@@ -34,6 +34,8 @@ export class QueueBench {
   /** The session, without I/O. */
   queue!: LocalQueue;
   readonly worker: Worker;
+  /** Of the worker. */
+  readonly ended: Promise<unknown>;
   readonly logged: string[] = [];
   /** Duration of each tick from now on, ms. */
   duration = 0;
@@ -88,7 +90,7 @@ export class QueueBench {
         drainMs: 0,
       },
     );
-    void this.worker.run(new AbortController().signal);
+    this.ended = this.worker.run(new AbortController().signal);
   }
 
   #join(info: WorkerInfo, log: Log, freshListings: boolean): Session {
