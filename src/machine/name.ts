@@ -1,6 +1,8 @@
 /** Names of state files: `INSTANCE.state`, then `INSTANCE.state-1`, `INSTANCE.state-2`, … */
 
-const NAME = /^(.+)\.state(?:-([1-9]\d*))?$/s;
+const SUFFIX = '.state';
+/** After the suffix, from the second state file of an instance on. */
+const STEP = /^-[1-9]\d*$/;
 /** Hidden files, separators, control characters, and U+FFFD, which stands for invalid UTF-8. */
 const FORBIDDEN = /^\.|[/\u0000-\u001f\u007f-\u009f\ufffd]/;
 
@@ -15,12 +17,13 @@ export interface StateName {
 
 /** Undefined for other files in the directory: they are ignored, and never touched. */
 export function parseStateName(fileName: string): StateName | undefined {
-  // Most other files have no such part, and the expression would try each of their characters.
-  if (!fileName.includes('.state')) return undefined;
-  const match = NAME.exec(fileName);
-  if (match === null || FORBIDDEN.test(fileName)) return undefined;
-  const step = match[2] === undefined ? 0 : Number(match[2]);
-  return Number.isSafeInteger(step) ? { instance: match[1]!, step } : undefined;
+  const end = fileName.lastIndexOf(SUFFIX);
+  if (end < 1 || FORBIDDEN.test(fileName)) return undefined;
+  const instance = fileName.slice(0, end);
+  const rest = fileName.slice(end + SUFFIX.length);
+  if (rest === '') return { instance, step: 0 };
+  const step = STEP.test(rest) ? Number(rest.slice(1)) : Number.NaN;
+  return Number.isSafeInteger(step) ? { instance, step } : undefined;
 }
 
 export function isStateName(fileName: string): boolean {
