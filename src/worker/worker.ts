@@ -291,6 +291,8 @@ export class Worker implements SlotUser, SettlerListener {
     this.#tell(step);
     this.#underWay -= 1;
     if (this.#underWay === 0) this.#onAllSettled?.();
+    // A session may be idle only now; its part of the slots is then for other workers.
+    this.#ports.slots.offer();
   }
 
   /** A listener that throws must not make the settlement repeat. */
