@@ -100,6 +100,19 @@ describe('instances', () => {
     expect(await listed(volume, { status: 'failed', machine: 'simple' })).toEqual([]);
   });
 
+  test('in a folder of a user in the archive are not counted', async () => {
+    using volume = await TestVolume.create();
+    volume.put('a.state');
+    volume.put('done/a.state', '');
+    archive(volume, 'a.state');
+    for (const path of ['mine/b.state', 'mine/done/b.state']) {
+      mkdirSync(`${volume.layout.archive}/mine/done`, { recursive: true });
+      writeFileSync(`${volume.layout.archive}/${path}`, '{"state":"simple"}');
+    }
+    const { statuses, isSampled } = await countInstances(files, volume.layout);
+    expect({ archived: statuses.archived, isSampled }).toEqual({ archived: 1, isSampled: false });
+  });
+
   test('that are archived are listed and counted by that status', async () => {
     using volume = await TestVolume.create();
     for (const name of ['a.state', 'b.state', 'b.state-1']) volume.put(name);

@@ -736,6 +736,24 @@ describe('what it tells the engine', () => {
     expect(info.slots()).toBe(2);
   });
 
+  test('offers its slots to other workers when its engine is idle only after it has settled', async () => {
+    const bench = new Bench(4);
+    const session = await bench.run('a');
+    let wasActive: boolean | undefined;
+    const other = {
+      running: 0,
+      isActive: true,
+      onRoom: () => void (wasActive = bench.worker.isActive),
+    };
+    bench.slots.join(other);
+    session.onSettle = () => {
+      session.isIdle = true;
+      return 'settled';
+    };
+    await bench.end('a');
+    expect({ wasActive, limit: bench.slots.limit(other) }).toEqual({ wasActive: false, limit: 4 });
+  });
+
   test('is active until its engine is idle and nothing runs', async () => {
     const bench = new Bench();
     expect(bench.worker.isActive).toBe(true);
