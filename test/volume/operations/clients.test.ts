@@ -17,6 +17,7 @@ import {
   OPEN,
   PHASES,
 } from './bench.ts';
+import { findLiving } from '../../../src/volume/reset.ts';
 import { DiskVolume } from './disk-volume.ts';
 import { VirtualTime } from './virtual-time.ts';
 
@@ -88,6 +89,20 @@ describe('reset', () => {
     abort.abort(reason);
     await rejected;
     expect(await bench.chain('one')).toEqual(['count in progress']);
+  });
+
+  test('finds no session when it is aborted before the second look', async () => {
+    const time = new VirtualTime();
+    const { clock } = time;
+    const { files, layout } = await DiskVolume.create(time, PHASES, LEASE_MS);
+    await ensureDirectory(files, layout.internal('leases'));
+    await files.create(layout.internal('leases', 'ant.1'), '1');
+    const abort = new AbortController();
+    const finding = findLiving({ files, layout, clock, leaseMs: LEASE_MS }, abort.signal);
+    const rejected = expect(finding).rejects.toBe('no more');
+    await time.pass(1);
+    abort.abort('no more');
+    await rejected;
   });
 
   test('removes no more claims after it was aborted', async () => {
