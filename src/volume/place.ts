@@ -13,7 +13,7 @@ import { instanceProblem } from '../machine/name.ts';
 import { MAX_STATE_BYTES, parseStateFile, type StateFile } from '../machine/state-file.ts';
 import { retryState } from './admin.ts';
 import { findState, isDone } from './archive.ts';
-import { readFlag } from './atomic-files.ts';
+import { readIfAllowed } from './atomic-files.ts';
 import { lastState } from './chain-steps.ts';
 import { newSettlement } from './claimed-task.ts';
 import { errnoOf, type Files } from './files.ts';
@@ -92,7 +92,9 @@ async function lookAt(
   const flag = layout.flag('in_progress', name);
   const isHeld = (await files.stat(flag)) !== undefined;
   const isOwn =
-    isHeld && session !== undefined && parseToken(await readFlag(files, flag))?.session === session;
+    isHeld &&
+    session !== undefined &&
+    parseToken(await readIfAllowed(files, flag))?.session === session;
   if (isHeld && !isOwn) return resultOf({ kind: 'held' });
   const error = file === undefined ? unreadable(instance, name) : placeProblem(to, file);
   return error === undefined ? { kind: 'open', name, isOwn } : { kind: 'problem', error };
