@@ -139,7 +139,7 @@ describe("an operator's step", () => {
 
   test('tries once in each of twenty cycles, and leaves what it may have committed to others', async () => {
     const cycles: number[] = [];
-    const { error, volume, time } = await placeOnce({
+    const { error, flags, volume, time } = await placeOnce({
       onFlag: async (method, flag, at) => {
         if (method !== 'link' || !flag.includes('/done/')) return;
         cycles.push(momentAt(PHASES, at.time.now).cycle);
@@ -147,6 +147,7 @@ describe("an operator's step", () => {
       },
     });
     expect(error).toMatchObject({ message: 'cannot place a in 20 cycles', cause: { code: 'EIO' } });
+    expect(flags).not.toContain('unlink in_progress');
     expect(cycles).toHaveLength(20);
     expect(new Set(cycles).size).toBe(20);
     const bee = await new Exercise(benchOf(volume, time)).join('bee', { stays: true });
@@ -211,17 +212,20 @@ describe("an operator's step", () => {
     expect(await volume.files.list(volume.layout.internal('leases'))).toHaveLength(1);
   });
 
-  test('leaves no lease behind when it ends before it has claimed anything', async () => {
-    let reads = 0;
+  test.each([
+    { error: new Error('no code'), leases: 0 },
+    { error: new InvariantError('bug'), leases: 1 },
+  ])('leaves $leases leases after $error before it has claimed anything', async (given) => {
+    let hasSession = false;
     const { error, volume } = await placeOnce({
       onCall: (method, path) => {
-        if (method !== 'read' || !path.endsWith('/volume/a.state')) return;
-        reads += 1;
-        if (reads === 2) throw new Error('no code');
+        hasSession ||= method === 'create' && path.includes('/leases/');
+        if (hasSession && method === 'read' && path === '/volume/a.state') throw given.error;
       },
     });
-    expect(error).toMatchObject({ message: 'no code' });
-    expect(await volume.files.list(volume.layout.internal('leases'))).toEqual([]);
+    expect(error).toBe(given.error);
+    const leases = await volume.files.list(volume.layout.internal('leases'));
+    expect(leases).toHaveLength(given.leases);
   });
 
   test('changes nothing of a failed state that cannot be read', async () => {
