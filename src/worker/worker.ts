@@ -140,7 +140,11 @@ export class Worker implements SlotUser, SettlerListener {
       stays,
       observes: sensorsOf(machines()),
       machines: () => library.known,
-      slots: () => slots.limit(this),
+      // Engines ask once a cycle. The session of another worker may have become idle since: nothing else tells.
+      slots: () => {
+        slots.offer();
+        return slots.limit(this);
+      },
       needsSlot: (file) =>
         needsTick(file, {
           registry: library.registry,
