@@ -140,7 +140,7 @@ export class Worker implements SlotUser, SettlerListener {
       stays,
       observes: sensorsOf(machines()),
       machines: () => library.known,
-      // Engines ask once a cycle. The session of another worker may have become idle since: nothing else tells.
+      // Engines ask again and again. The session of another worker may have become idle since: nothing else tells.
       slots: () => {
         slots.offer();
         return slots.limit(this);

@@ -306,17 +306,18 @@ async function placeOnce({ offset = 0, before, onFlag, onCall }: OnePlace): Prom
     get: (target, key) => {
       const value = Reflect.get(target, key) as unknown;
       if (typeof value !== 'function') return value;
-      return async (...args: string[]) => {
-        const flag = args.at(-1) ?? '';
+      return async (...args: unknown[]) => {
+        const last = args.at(-1);
+        const flag = typeof last === 'string' ? last : '';
         const isFlag = /\/(in_progress|done)\/a\.state$/.test(flag);
         const method = String(key);
         if (isFlag && ['link', 'unlink'].includes(method)) {
           await onFlag?.(method, flag, { time, files });
           flags.push(`${method} ${flag.split('/').at(-2)}`);
         }
-        const path = ['read', 'list', 'create'].includes(method) ? args[0]! : String(flag);
+        const path = ['read', 'list', 'create'].includes(method) ? String(args[0]) : flag;
         onCall?.(method, path, false);
-        const returned = await (value as (...given: string[]) => unknown).apply(target, args);
+        const returned = await (value as (...given: unknown[]) => unknown).apply(target, args);
         onCall?.(method, path, true);
         return returned;
       };
