@@ -17,6 +17,7 @@ import {
   OPEN,
   PHASES,
 } from './bench.ts';
+import { formatCounter } from '../../../src/volume/pulse.ts';
 import { findLiving } from '../../../src/volume/reset.ts';
 import { DiskVolume } from './disk-volume.ts';
 import { VirtualTime } from './virtual-time.ts';
@@ -96,7 +97,7 @@ describe('reset', () => {
     const { clock } = time;
     const { files, layout } = await DiskVolume.create(time, PHASES, LEASE_MS);
     await ensureDirectory(files, layout.internal('leases'));
-    await files.create(layout.internal('leases', 'ant.1'), '1');
+    await files.create(layout.internal('leases', 'ant.1'), formatCounter(1));
     const abort = new AbortController();
     const finding = findLiving({ files, layout, clock, leaseMs: LEASE_MS }, abort.signal);
     const rejected = expect(finding).rejects.toBe('no more');
