@@ -75,6 +75,8 @@ export function exercisePlace({ test, expect }: TestFramework, make: MakeEngine)
       expect(error?.code).toBe('bad-state');
     }
     expect(await exercise.chain('a')).toEqual(['count failed']);
+    const ofNone = await errorOf(() => place(exercise, 'nothing', { state: '' }));
+    expect(ofNone?.code).toBe('bad-state');
     expect(await kindOf(place(exercise, 'a', { state: 'other' }))).toBe('placed');
     expect(await exercise.chain('a')).toEqual(['count done', 'other available']);
   });
