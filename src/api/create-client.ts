@@ -16,6 +16,7 @@ import type {
 } from '../engine/engine.ts';
 import type { Json } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
+import { jsonProblem } from '../machine/json-problem.ts';
 import { formatStateFile } from '../machine/state-file.ts';
 import { InstanceWaits } from './instance-waits.ts';
 
@@ -88,7 +89,7 @@ export class Client {
    *
    * @throws UserError `bad-state` with all that is wrong, before any is submitted; with `signal`, its reason.
    */
-  submitMany(
+  async submitMany(
     instances: readonly (NewInstance & { readonly instance: string })[],
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<readonly SubmitResult[]> {
@@ -207,6 +208,9 @@ export class Client {
 
 function newState({ instance, ...given }: NewInstance & { readonly instance: string }): NewState {
   const { machine, state, payload = {}, priority, notBefore } = given;
+  const problem = jsonProblem(payload, 'payload');
+  if (problem !== undefined)
+    throw new UserError('bad-state', `cannot submit ${instance}: ${problem}`);
   const [name = machine] = machine.split(':');
   const file = {
     state: state ?? name,

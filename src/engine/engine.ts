@@ -25,10 +25,11 @@ export interface ClientApi {
   submit(states: readonly NewState[], signal?: AbortSignal): Promise<readonly SubmitResult[]>;
   /**
    * Sends events. Atomic for each; results are in the order of the argument. May be repeated: of all events with one id, for
-   * any instance, one is applied or refused, and the others have no effect. Events for one instance are applied in the order of
-   * the times at which they are due (without a delay: sent), to the millisecond, then of the keys of their ids (`eventKey`).
-   * Times are the engine's, not the sender's: events of one call for one instance have strictly increasing ones, so without delays they are applied in the
-   * order given; those of a later call are not earlier. Throws `bad-event`, with the first problem, before anything is sent.
+   * any instance, one is applied or refused, and the others have no effect. The events for one instance are applied in the order
+   * of the times at which they are due, in milliseconds; those of one millisecond in the order of `eventKey` of their ids. An
+   * event without a delay is due when it is sent. The engine's clock gives the time of sending: for one instance it strictly
+   * increases from event to event of one call, and is not earlier in a later call. Events without delays are therefore applied
+   * in the order given. Throws `bad-event`, with the first problem, before anything is sent.
    */
   send(events: readonly NewEvent[]): Promise<readonly SendResult[]>;
   /** Undefined while the event is pending, or if it was never sent. A result never changes. Only reads. */
@@ -38,18 +39,18 @@ export interface ClientApi {
   /** The consecutive steps of an instance, from `INSTANCE.state` on; none if there is no such instance. */
   history(instance: string): Promise<InstanceStep[]>;
   /**
-   * A page of the instances that match, in the order of their names' bytes. Instances that match all the time are on exactly
-   * one of the pages; those that are submitted or change meanwhile may be on one or none.
+   * A page of the instances that match, in the order of their names' bytes. An instance that matches while all pages are read
+   * is on exactly one of them. An instance that is submitted or changes meanwhile is on one page at most. Throws `bad-page`.
    */
   list(filter: InstanceFilter, page: Page): Promise<InstancePage>;
-  /** Of one moment each, not of the same one. */
+  /** Counts instances. Each count is of one moment, but not all counts are of the same moment. */
   counts(): Promise<Counts>;
   /** Sessions that have joined and not left, in the order of their names. A session that has expired may still be among them. */
   workers(): Promise<readonly WorkerView[]>;
   /**
-   * A page of the steps that workers have settled, nearly in the order of their ends. `since`: ISO 8601, the store's time:
-   * leaves out steps that ended before. An engine may keep the last steps only. Repeated with the same `after`, a page has
-   * the same entries, as far as they are kept.
+   * A page of the steps that workers have settled, nearly in the order of their ends. `since` leaves out steps that ended
+   * before; it is ISO 8601, the store's time. An engine may keep the last steps only. A page that is read again with the same
+   * `after` has the same entries, as far as they are kept, and those that have come since, up to its limit. Throws `bad-page`.
    */
   ticks(since: string | undefined, page: Page): Promise<TickPage>;
   /**
@@ -84,7 +85,10 @@ export interface Engine extends ClientApi {
   /**
    * An operator's step: leads an instance that no session holds from where it is, waiting, delayed or failed too, to another
    * state, as if its machine had. Nothing runs for it; the step is in its history, by a session of a worker `operator-…`.
-   * Atomic, as a commit is: a session that takes the instance at the same time is first, or finds the step made. May be repeated.
+   * Atomic, as a commit is: a session that takes the instance at the same time is first, or finds the step made. May be
+   * repeated: the instance is `there already`. Repeated after its state has run, it places again. Throws `bad-state`, before
+   * anything changes, if the state and payload would not be a state file, and `unreadable` for a present state file that does
+   * not parse. After any other error a failed instance may be left available.
    */
   place(instance: string, to: NewPlace): Promise<PlaceResult>;
   /** Opens a session. Throws a `UserError` for what a user must change; `name-in-use` may come from its `take` as well. */

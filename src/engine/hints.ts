@@ -22,7 +22,14 @@ export async function* hintsOf(
     gathered.add(gathered.size < MAX_GATHERED_HINTS ? instance : undefined);
     wake.resolve();
   });
-  const onAbort = (): void => wake.resolve();
+  let unsubscribed: Promise<unknown> | undefined;
+  const end = async (): Promise<unknown> => (unsubscribed ??= Promise.resolve(unsubscribe()));
+  // At once: a reader that has aborted need not ask again.
+  const onAbort = (): void => {
+    // The reader is told by the next call.
+    end().catch(() => undefined);
+    wake.resolve();
+  };
   signal.addEventListener('abort', onAbort);
   try {
     while (!signal.aborted) {
@@ -37,6 +44,6 @@ export async function* hintsOf(
     }
   } finally {
     signal.removeEventListener('abort', onAbort);
-    await unsubscribe();
+    await end();
   }
 }

@@ -45,7 +45,7 @@ export interface EventRow {
   readonly lapses: number;
 }
 
-/** `wake`: when the next delayed state or event is due (milliseconds since the epoch); infinite if there is none. */
+/** `wake`: when the next delayed state or event is due, or the grace of one is over (ms since the epoch); else infinite. */
 export interface Ready {
   readonly rows: readonly StateRow[];
   /** Number of delayed states, and of pending events that do not wait for the retry of a failed state. */
@@ -143,6 +143,7 @@ export class MemoryRows {
     let [pending, wake] = [0, Number.POSITIVE_INFINITY];
     const due = new Set<string>();
     for (const [instance, queue] of this.events) {
+      for (const { lapses } of queue) if (lapses > now) wake = Math.min(wake, lapses);
       const last = this.last(instance);
       if (last?.failure !== undefined && last.done === undefined) continue;
       pending += queue.length;

@@ -128,7 +128,7 @@ export class MemorySession implements Session {
 
   /** Answers the pending call of `take`, if possible; otherwise tries again when a state or event is due. */
   serve(): void {
-    this.#store.watch(() => this.#serve());
+    this.#store.guarded(() => this.#serve());
   }
 
   #serve(): void {
@@ -142,12 +142,9 @@ export class MemorySession implements Session {
     if (tasks.length > 0) return this.#answer(tasks);
     const isLeft = ready.rows.length + ready.pending + store.held > 0;
     if (!isLeft && !store.isPaused && !this.worker.stays) return this.#answer('drained');
-    const lapses = Array.from(store.rows.pendingEvents, (event) => event.lapses).filter(
-      (time) => time > now,
-    );
     this.#alarm.clear();
     if (store.closing.signal.aborted) return;
-    this.#alarm.set(store.clock.monotonic() + Math.min(ready.wake, ...lapses) - now);
+    this.#alarm.set(store.clock.monotonic() + ready.wake - now);
   }
 
   stopAlarm(): void {
@@ -160,7 +157,7 @@ export class MemorySession implements Session {
     let left = limit;
     for (const row of rows) {
       if (row.refusedBy.has(this.name)) continue;
-      const needsSlot = this.#needsSlot(row);
+      const needsSlot = this.#needsSlot(row, left);
       if (needsSlot && left <= 0) continue;
       if (needsSlot) left -= 1;
       tasks.push(this.#hold(row, asOf, needsSlot ? [] : this.#eventsOf(row, now)));
@@ -168,13 +165,19 @@ export class MemorySession implements Session {
     return tasks;
   }
 
-  /** Asks the worker once for a row that needs one: it is asked again and again while the row waits for its turn. */
-  #needsSlot(row: StateRow): boolean {
+  /**
+   * Asks the worker, which may decide otherwise after it has learned a stored machine. While no slot is left, it is not asked
+   * again for a row that needed one: that would be each time that something changes.
+   */
+  #needsSlot(row: StateRow, left: number): boolean {
     const machines = this.worker.machines();
     if (this.#needing?.machines !== machines) this.#needing = { machines, rows: new WeakSet() };
     const { rows } = this.#needing;
-    if (!rows.has(row) && this.worker.needsSlot(row.file)) rows.add(row);
-    return rows.has(row);
+    if (left <= 0 && rows.has(row)) return true;
+    const needsSlot = this.worker.needsSlot(row.file);
+    if (needsSlot) rows.add(row);
+    else rows.delete(row);
+    return needsSlot;
   }
 
   #eventsOf({ instance }: StateRow, now: number): Task['events'] {
@@ -220,7 +223,7 @@ export class MemorySession implements Session {
 
   async settle(settlements: readonly Settlement[]): Promise<readonly Settled[]> {
     if (this.#bug !== undefined) throw this.#bug;
-    const settled = this.#store.watch(() => settlements.map((one) => this.#settleOne(one)));
+    const settled = this.#store.guarded(() => settlements.map((one) => this.#settleOne(one)));
     this.#store.serve();
     if (this.#bug !== undefined) throw this.#bug;
     this.#noteEmpty();
@@ -361,6 +364,7 @@ export class MemorySession implements Session {
       this.#lose(held);
     }
     this.#noteEmpty();
+    this.#store.reconsiderRefusals();
     this.#store.serve();
   }
 }

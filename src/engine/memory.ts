@@ -9,6 +9,7 @@ import { invariant, InvariantError } from '../machine/invariant.ts';
 import { parseStateName, successorName } from '../machine/name.ts';
 import { compareCodePoints } from '../machine/order.ts';
 import { publishedStates, type CommitRecord, type RejectionRecord } from '../machine/record.ts';
+import { parseStateFile } from '../machine/state-file.ts';
 import { unroutableReason } from '../machine/unroutable.ts';
 import type {
   ConfigurationName,
@@ -31,11 +32,18 @@ import { MemoryRows, TickLog, type StateRow } from './memory-rows.ts';
 import { MemorySession, workerOf, type HeldRow } from './memory-session.ts';
 import { countRows, hasFailed, listRows, stepOf } from './memory-views.ts';
 import type { Clock, Random } from './ports.ts';
-import { isPlaced, OPERATOR, placementOf } from './placement.ts';
+import { isPlaced, operatorName, placementOf } from './placement.ts';
 import { decideRefusal } from './refusal.ts';
 import { forkingState, resetProblem } from './reset-problem.ts';
 import type { Hold, Outcome, Refusal, Session, Settled, WorkerInfo } from './session.ts';
-import { checkConfigurationName, checkEvents, checkStates } from './validate.ts';
+import {
+  checkConfigurationName,
+  checkEvents,
+  checkPage,
+  checkPlace,
+  checkStates,
+  checkTime,
+} from './validate.ts';
 
 export interface MemoryOptions {
   /** Part of every idempotency key. Default: `memory`. */
@@ -66,14 +74,21 @@ export function memoryEngine({ id = 'memory', clock, random, leaseMs }: MemoryOp
       return last && stepOf(last);
     },
     history: async (instance) => rows.chain(instance).map(stepOf),
-    list: async (filter, page) => listRows(rows, filter, page),
+    list: async (filter, page) => {
+      checkPage(page);
+      return listRows(rows, filter, page);
+    },
     counts: async () => countRows(rows),
     workers: async () => store.workers(),
-    ticks: async (since, page) => store.ticks.read(since, page),
+    ticks: async (since, page) => {
+      checkTime(since);
+      checkPage(page);
+      return store.ticks.read(since, page);
+    },
     retry: async (states) => store.retry(states),
     pause: async () => store.pause(),
     resume: async () => store.resume(),
-    reset: async (what) => store.reset(what),
+    reset: async (what, signal) => store.reset(what, signal),
     watch: (signal) =>
       hintsOf(
         async (note) => {
@@ -120,6 +135,10 @@ function checkCommit(
   const isOwn = record.state === name;
   invariant(isOwn, 'I2: expected the record of the state that is held', name, session);
   invariant(record.session === session, 'I1: expected a record of the session', name, session);
+  const isReadable = publishedStates(record).every(
+    ({ content }) => parseStateFile(encoder.encode(content)).ok,
+  );
+  invariant(isReadable, 'I2: expected successors that are state files', name, session);
   const isNext = record.next === undefined || record.next.name === successorName(name);
   invariant(isNext, 'I2: expected the next number for the successor', name, session);
 }
@@ -171,7 +190,7 @@ export class MemoryStore {
     checkStates(states);
     signal?.throwIfAborted();
     const results = states.map(({ name, bytes }): SubmitResult => {
-      const added = this.rows.add(name, bytes.slice(), this.now());
+      const added = this.rows.add(name, Uint8Array.from(bytes), this.now());
       if (added !== undefined) this.changed(added.instance);
       if (added !== undefined) return 'submitted';
       const isSame = Buffer.compare(this.rows.states.get(name)!.bytes, bytes) === 0;
@@ -220,7 +239,7 @@ export class MemoryStore {
 
   workers(): WorkerView[] {
     const views = Array.from(this.sessions, (session) => session.view());
-    return views.sort((a, b) => compareCodePoints(a.worker, b.worker));
+    return views.sort((a, b) => compareCodePoints(a.session, b.session));
   }
 
   pause(): void {
@@ -237,7 +256,7 @@ export class MemoryStore {
   }
 
   /** Runs a part of a session's call. A bug in it ends all sessions: they share the rows. */
-  watch<Result>(act: () => Result): Result {
+  guarded<Result>(act: () => Result): Result {
     try {
       return act();
     } catch (error) {
@@ -249,10 +268,10 @@ export class MemoryStore {
     }
   }
 
-  /** As `watch`, for an alarm: a bug has been told to the sessions, and no call waits for it. */
+  /** As `guarded`, for an alarm: a bug has been told to the sessions, and no call waits for it. */
   unattended(act: () => void): void {
     try {
-      this.watch(act);
+      this.guarded(act);
     } catch (error) {
       if (!(error instanceof InvariantError)) throw error;
     }
@@ -282,7 +301,7 @@ export class MemoryStore {
   }
 
   /** See `ClientApi.reset`. Holds of sessions that are gone have expired already. */
-  reset(what: ResetFilter): ResetResult {
+  reset(what: ResetFilter, signal: AbortSignal | undefined): ResetResult {
     const states = 'states' in what ? what.states : [];
     for (const name of states) this.#checkReset(name);
     const statuses = 'states' in what ? [] : what.statuses;
@@ -291,6 +310,7 @@ export class MemoryStore {
       const names = Array.from(this.sessions, ({ name }) => name).join(', ');
       throw new UserError('workers-alive', `workers are running (${names}); stop them first`);
     }
+    signal?.throwIfAborted();
     const rows = [...this.rows.states.values()];
     const failed = statuses.includes('failed') ? rows.filter(hasFailed) : [];
     this.retry(failed.map(({ name }) => name));
@@ -309,13 +329,15 @@ export class MemoryStore {
 
   /** See `Engine.place`. */
   place(instance: string, to: NewPlace): PlaceResult {
+    checkPlace(to);
     const row = this.rows.last(instance);
     if (row === undefined) return { kind: 'missing' };
     const { name, file } = row;
     if (row.done !== undefined) return { kind: 'ended' };
     if (!hasFailed(row) && isPlaced(file, to)) return { kind: 'there already', name };
     if (row.holder !== undefined) return { kind: 'held' };
-    const [worker, stamp] = [OPERATOR, (): string => this.now()];
+    checkPlace(to, file);
+    const [worker, stamp] = [operatorName(this.#random), (): string => this.now()];
     const by = { name, session: `${worker}.${this.#boot()}` };
     const record = placementOf(by, worker, file, to, stamp());
     row.failure = undefined;
@@ -349,16 +371,25 @@ export class MemoryStore {
     throw new UserError('not-reset', `cannot reset ${name}: ${problem}`, { name });
   }
 
-  /** Removes what the step has left, and makes its state available again. */
+  /** Removes all that the step has led to, and makes its state available again. */
   #undo(name: string, undone: Set<string>): void {
-    const row = this.rows.states.get(name);
-    if (row?.done === undefined || undone.has(name)) return;
-    undone.add(name);
-    const { record } = row.done;
-    for (const { name: next } of publishedStates(record)) {
-      this.#undo(next, undone);
-      this.rows.remove(next);
+    const steps = [name];
+    const published: string[] = [];
+    for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
+      const row = this.rows.states.get(step);
+      if (row?.done === undefined || undone.has(step)) continue;
+      undone.add(step);
+      const next = publishedStates(row.done.record).map((one) => one.name);
+      this.#undoStep(row);
+      steps.push(...next);
+      published.push(...next);
     }
+    // The last ones first: `remove` shortens a chain from its end.
+    for (const next of published.toReversed()) this.rows.remove(next);
+  }
+
+  #undoStep(row: StateRow): void {
+    const record = row.done?.record;
     for (const event of record?.emit ?? []) this.rows.withdraw(event.name);
     for (const { id } of record?.events ?? []) this.rows.results.delete(id);
     row.done = undefined;

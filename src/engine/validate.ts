@@ -6,22 +6,30 @@ import { formatEvent, parseEvent } from '../machine/event.ts';
 import { jsonProblem } from '../machine/json-problem.ts';
 import { machineNameProblem } from '../machine/machine.ts';
 import { instanceProblem, parseStateName } from '../machine/name.ts';
-import { parseStateFile, type ParsedStateFile } from '../machine/state-file.ts';
-import type { ConfigurationName, NewEvent, NewState } from './engine.ts';
+import {
+  machineNamed,
+  parseStateFile,
+  type ParsedStateFile,
+  type StateFile,
+} from '../machine/state-file.ts';
+import { formatSuccessor } from '../machine/successor.ts';
+import type { ConfigurationName, NewEvent, NewPlace, NewState, Page } from './engine.ts';
 
-/** Characters: a file name may have 255 bytes. */
-const LONGEST = 200;
+/** Name and version together: a file name may have 255 bytes. */
+const MAX_CONFIGURATION_NAME_LENGTH = 200;
 
 /** Throws `bad-configuration-name`. */
 export function checkConfigurationName({ name, version }: ConfigurationName): void {
   const problem =
     machineNameProblem(name) ??
-    (machineNameProblem(version) && `"${version}" is no version; write it like 1.2`) ??
-    (name.length + version.length > LONGEST
-      ? `name and version have more than ${LONGEST} characters`
+    (machineNameProblem(version) && `"${version}" is not a version; write it like 1.2`) ??
+    (name.length + version.length > MAX_CONFIGURATION_NAME_LENGTH
+      ? `name and version have more than ${MAX_CONFIGURATION_NAME_LENGTH} characters`
       : undefined);
   if (problem !== undefined) throw new UserError('bad-configuration-name', problem);
 }
+
+const encoder = new TextEncoder();
 
 export interface Candidate {
   readonly name: string;
@@ -50,7 +58,7 @@ export function problemsOf(candidates: readonly Candidate[]): string[] {
     const instance = parseStateName(name)?.instance;
     const badName =
       instance === undefined
-        ? 'the name has to be INSTANCE.state or INSTANCE.state-N'
+        ? 'the name must be INSTANCE.state or INSTANCE.state-N'
         : instanceProblem(instance);
     if (badName !== undefined) problems.push(`${source}: ${badName}`);
     else if (twin !== undefined) {
@@ -64,6 +72,36 @@ export function problemsOf(candidates: readonly Candidate[]): string[] {
     }
   }
   return problems;
+}
+
+/** Any state file: what of a place is wrong without one is wrong with every one. */
+const ANY_STATE: StateFile = { state: 'any', payload: {} };
+
+/** Throws `bad-state` if the successor of `parent` would not be a state file. */
+export function checkPlace(to: NewPlace, parent: StateFile = ANY_STATE): void {
+  const { state, payload = parent.payload } = to;
+  const badPayload = to.payload === undefined ? undefined : jsonProblem(to.payload, 'payload');
+  const parsed =
+    badPayload === undefined
+      ? parseStateFile(
+          encoder.encode(formatSuccessor(parent, machineNamed(parent), { state, payload })),
+        )
+      : { ok: false as const, reason: badPayload };
+  if (!parsed.ok) throw new UserError('bad-state', `cannot place in this state: ${parsed.reason}`);
+}
+
+/** Throws `bad-page`. */
+export function checkPage({ after, limit }: Page): void {
+  if (!Number.isSafeInteger(limit) || limit < 1)
+    throw new UserError('bad-page', `expected a positive whole number as limit, got ${limit}`);
+  if (after !== undefined && typeof after !== 'string')
+    throw new UserError('bad-page', `expected a text as after, got ${typeof after}`);
+}
+
+/** ISO 8601. Throws `bad-page`. */
+export function checkTime(since: string | undefined): void {
+  if (since !== undefined && Number.isNaN(Date.parse(since)))
+    throw new UserError('bad-page', `expected a time in ISO 8601 as since, got "${since}"`);
 }
 
 /** Throws `bad-event`, with the first problem. */

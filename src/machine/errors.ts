@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'bad-inbox'
   | 'bad-machine'
   | 'bad-name'
+  | 'bad-page'
   | 'bad-payload'
   | 'bad-phases'
   | 'bad-setting'

@@ -129,6 +129,20 @@ export function exerciseAdmin({ test, expect }: TestFramework, make: MakeEngine)
     expect(await exercise.chain('a')).toEqual(['count done', 'count done']);
   });
 
+  test('resets nothing after its signal has aborted', async () => {
+    const exercise = new Exercise(await make());
+    const { engine } = exercise;
+    await runTwoSteps(exercise, 'a');
+    const reason = new Error('no more');
+    for (const what of [{ states: ['a.state'] }, { statuses: ['done', 'in progress'] }] as const) {
+      const error = await errorOf(() =>
+        exercise.until(engine.reset(what, AbortSignal.abort(reason))),
+      );
+      expect(error).toBe(reason);
+    }
+    expect(await exercise.chain('a')).toEqual(['count done', 'count done']);
+  });
+
   test('watch hints at changes, and ends with its signal', async () => {
     const exercise = new Exercise(await make());
     const abort = new AbortController();

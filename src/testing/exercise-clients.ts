@@ -30,6 +30,36 @@ export function exerciseClients({ test, expect }: TestFramework, make: MakeEngin
     expect(error?.code).toBe('bad-configuration-name');
   });
 
+  test('knows no instance by a name that none can have', async () => {
+    const exercise = new Exercise(await make());
+    const { engine } = exercise;
+    await exercise.submit('a', COUNT);
+    for (const name of ['../a', './a', 'b/../a', '', '.', '.a', 'a\0', 'a\n', 'x'.repeat(5000)]) {
+      expect(await engine.get(name)).toBe(undefined);
+      expect(await engine.history(name)).toEqual([]);
+      const placed = await exercise.until(engine.place(name, { state: 'other' }));
+      expect(placed).toEqual({ kind: 'missing' });
+      expect(await engine.retry([`${name}.state`, name])).toEqual([false, false]);
+    }
+    expect(await exercise.chain('a')).toEqual(['count available']);
+  });
+
+  test('does not keep the bytes of a state file that was submitted', async () => {
+    const { engine } = await make();
+    const copies = {
+      array: (from: Uint8Array) => Uint8Array.from(from),
+      // A slice of a Buffer is a view of it.
+      buffer: (from: Uint8Array) => Buffer.from(from),
+    };
+    for (const [name, copyOf] of Object.entries(copies)) {
+      const state = newState(name, COUNT);
+      const bytes = copyOf(state.bytes);
+      expect(await engine.submit([{ ...state, bytes }])).toEqual(['submitted']);
+      bytes.fill(0);
+      expect(await engine.submit([state])).toEqual(['there already']);
+    }
+  });
+
   test('submits state files whole, once, and never over others', async () => {
     const { engine } = await make();
     const [one, other] = [newState('a', { state: 'count', payload: 1 }), newState('a', COUNT)];

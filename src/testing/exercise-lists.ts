@@ -3,6 +3,7 @@ import type { JournalEntry } from '../engine/engine.ts';
 import type { Settlement, Task } from '../engine/session.ts';
 import {
   commitOf,
+  errorOf,
   Exercise,
   failureOf,
   newState,
@@ -38,6 +39,44 @@ export function exerciseLists({ test, expect }: TestFramework, make: MakeEngine)
       const page = await exercise.engine.list({ prefix: 'b' }, { after: 'aa', limit: 1 });
       expect(page.instances.map(({ instance }) => instance)).toEqual(['b']);
     }
+  });
+
+  test('refuses a page without entries, and a time that is none', async () => {
+    const exercise = new Exercise(await make());
+    const { engine } = exercise;
+    await exercise.submit('a', COUNT);
+    for (const limit of [
+      0,
+      -1,
+      1.5,
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      '2' as unknown as number,
+    ]) {
+      for (const read of [
+        () => engine.list({}, { limit }),
+        () => engine.ticks(undefined, { limit }),
+      ])
+        expect((await errorOf(read))?.code).toBe('bad-page');
+    }
+    for (const since of ['yesterday', '']) {
+      const error = await errorOf(() => engine.ticks(since, { limit: 1 }));
+      expect(error?.code).toBe('bad-page');
+    }
+    const after = 7 as unknown as string;
+    expect((await errorOf(() => engine.list({}, { after, limit: 1 })))?.code).toBe('bad-page');
+  });
+
+  test('lists workers in the order of their sessions', async () => {
+    const exercise = new Exercise(await make());
+    const names = ['a', 'b', 'a-b'];
+    for (const name of names) {
+      const session = await exercise.join(name, { stays: true });
+      await exercise.takeWithin(session, 1, 1000);
+    }
+    const sessions = (await exercise.engine.workers()).map(({ session }) => session);
+    expect(sessions).toEqual(sessions.toSorted());
+    expect(sessions.map((session) => session.split('.')[0])).toEqual(['a-b', 'a', 'b']);
   });
 
   test('lists each instance once while others are submitted', async () => {

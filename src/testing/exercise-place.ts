@@ -1,7 +1,14 @@
 /** Exercise of `place`: an operator's step, alone and against sessions that take the same instances. */
 import type { NewPlace, PlaceResult } from '../engine/engine.ts';
 import type { Session, Task } from '../engine/session.ts';
-import { commitOf, Exercise, failureOf, type MakeEngine, type TestFramework } from './bench.ts';
+import {
+  commitOf,
+  errorOf,
+  Exercise,
+  failureOf,
+  type MakeEngine,
+  type TestFramework,
+} from './bench.ts';
 
 const COUNT = { state: 'count', payload: { left: 1 } };
 
@@ -28,7 +35,7 @@ export function exercisePlace({ test, expect }: TestFramework, make: MakeEngine)
     });
     expect(await exercise.chain('a')).toEqual(['count done', 'other done', 'other available']);
     const steps = await engine.history('a');
-    expect(steps[0]!.worker!.startsWith('operator')).toBe(true);
+    expect(/^operator-[0-9a-z]{8}$/.test(steps[0]!.worker!)).toBe(true);
     expect(steps.map(({ payload }) => payload)).toEqual([{ left: 1 }, { left: 1 }, 7]);
     expect(await exercise.list({ machine: 'count' })).toMatchObject([{ state: 'other' }]);
     const { ticks } = await engine.ticks(undefined, { limit: 10 });
@@ -44,6 +51,42 @@ export function exercisePlace({ test, expect }: TestFramework, make: MakeEngine)
     await exercise.settle(session, commitOf(task!, session.now()));
     expect(await kindOf(place(exercise, 'a', { state: 'other' }))).toBe('ended');
     expect(await kindOf(place(exercise, 'nothing', { state: 'other' }))).toBe('missing');
+  });
+
+  test('refuses to place an instance where it would have no state file, and changes nothing', async () => {
+    const exercise = new Exercise(await make());
+    await exercise.submit('a', { ...COUNT, 'x-mine': 'x'.repeat(600_000) });
+    const session = await exercise.join('ant', { stays: true });
+    const [task] = await exercise.take(session, 1);
+    await exercise.settle(session, failureOf(task!, session.now()));
+    const bad: readonly object[] = [
+      {},
+      { state: '' },
+      { state: 7 },
+      { state: 'other', payload: Number.NaN },
+      { state: 'other', payload: { n: 1n } },
+      { state: 'other', payload: new Map() },
+      { state: 'other', payload: 'x'.repeat(1_100_000) },
+      // Together with the user's own keys.
+      { state: 'other', payload: 'x'.repeat(600_000) },
+    ];
+    for (const to of bad) {
+      const error = await errorOf(() => place(exercise, 'a', to as NewPlace));
+      expect(error?.code).toBe('bad-state');
+    }
+    expect(await exercise.chain('a')).toEqual(['count failed']);
+    const ofNone = await errorOf(() => place(exercise, 'nothing', { state: '' }));
+    expect(ofNone?.code).toBe('bad-state');
+    expect(await kindOf(place(exercise, 'a', { state: 'other' }))).toBe('placed');
+    expect(await exercise.chain('a')).toEqual(['count done', 'other available']);
+  });
+
+  test('finds an instance there already whose payload has keys that JSON omits', async () => {
+    const exercise = new Exercise(await make());
+    await exercise.submit('a', COUNT);
+    const to = { state: 'other', payload: { left: 1, right: undefined } };
+    for (const kind of ['placed', 'there already'])
+      expect(await kindOf(place(exercise, 'a', to as unknown as NewPlace))).toBe(kind);
   });
 
   test('places waiting, failed and delayed instances, and none that is held', async () => {

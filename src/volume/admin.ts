@@ -231,10 +231,12 @@ export async function resetInProgress(
   files: Files,
   layout: Layout,
   living: ReadonlySet<string>,
+  goesOn: GoesOn = always,
 ): Promise<string[]> {
   const dropped: string[] = [];
   for (const name of await listOrNone(files, layout.flags('in_progress'))) {
     if (!isStateName(name)) continue;
+    if (!(await goesOn())) break;
     const flag = layout.flag('in_progress', name);
     const text = await readFlag(files, flag);
     if (text === undefined || living.has(parseToken(text)?.session ?? '')) continue;

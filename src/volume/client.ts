@@ -14,11 +14,17 @@ import type {
 } from '../engine/engine.ts';
 import { hintsOf, type Subscribe } from '../engine/hints.ts';
 import type { Clock } from '../engine/ports.ts';
-import { checkConfigurationName, checkEvents, checkStates } from '../engine/validate.ts';
+import {
+  checkConfigurationName,
+  checkEvents,
+  checkPage,
+  checkStates,
+  checkTime,
+} from '../engine/validate.ts';
 import { configurationDifferences } from '../machine/config-difference.ts';
 import { eventIdProblem, eventKey } from '../machine/event-id.ts';
 import { parseEventName } from '../machine/event.ts';
-import { parseStateName } from '../machine/name.ts';
+import { instanceProblem, isStateName, parseStateName } from '../machine/name.ts';
 import { pauseVolume, resumeVolume, retryState } from './admin.ts';
 import { isDone } from './archive.ts';
 import { readChain, readLast } from './chain-steps.ts';
@@ -89,15 +95,24 @@ export function volumeClient(options: VolumeClientOptions): ClientApi {
     send: (events) => send(options, events),
     eventResult: async (id) => {
       if (eventIdProblem(id) !== undefined) return undefined;
-      const standing = await eventStatus(files, layout, eventKey(id));
-      return standing.kind === 'over' ? standing : undefined;
+      const status = await eventStatus(files, layout, eventKey(id));
+      return status.kind === 'over' ? status : undefined;
     },
-    get: (instance) => readLast(files, layout, instance),
-    history: (instance) => readChain(files, layout, instance),
-    list: (filter, page) => lists.list(filter, page),
+    get: async (instance) =>
+      instanceProblem(instance) === undefined ? readLast(files, layout, instance) : undefined,
+    history: async (instance) =>
+      instanceProblem(instance) === undefined ? readChain(files, layout, instance) : [],
+    list: async (filter, page) => {
+      checkPage(page);
+      return lists.list(filter, page);
+    },
     counts: () => countInstances(files, layout),
     workers: () => workers.read(),
-    ticks: (since, page) => readTicks(files, layout, since, page),
+    ticks: async (since, page) => {
+      checkTime(since);
+      checkPage(page);
+      return readTicks(files, layout, since, page);
+    },
     retry: (states) => retry(options, states),
     pause: async (by) => {
       await ensureDirectory(files, layout.home);
@@ -181,7 +196,7 @@ async function retry(
   for (const [index, state] of states.entries()) {
     if (index % STATES_PER_YIELD === STATES_PER_YIELD - 1) await yieldToSignals();
     // done beats failed where both exist.
-    const isOver = await isDone(files, layout, state);
+    const isOver = !isStateName(state) || (await isDone(files, layout, state));
     results.push(!isOver && (await retryState(files, layout, state)));
   }
   return results;

@@ -1,6 +1,6 @@
 /** Counts instances by status, from listings, and by machine and state, from some of their state files. */
 import type { Counts, InstanceStatus, PlaceCount } from '../engine/engine.ts';
-import { namesOrNone } from './census.ts';
+import { listShards } from './admin.ts';
 import type { HistoryFiles } from './history.ts';
 import { inOrder, lastSteps, listStatuses } from './instances.ts';
 import type { Layout } from './layout.ts';
@@ -72,12 +72,11 @@ async function countArchived(
   layout: Layout,
   inRoot: ReadonlyMap<string, number>,
 ): Promise<{ readonly count: number; readonly isSampled: boolean }> {
-  const shards: string[] = [];
-  for await (const shard of namesOrNone(files, layout.archive)) shards.push(shard);
+  const shards = await listShards(files, layout);
   let [counted, sampled] = [0, 0];
   for (const shard of shards) {
     const isArchived = (instance: string): boolean => !inRoot.has(instance);
-    counted += (await lastSteps(files, `${layout.archive}/${shard}`, isArchived)).size;
+    counted += (await lastSteps(files, shard, isArchived)).size;
     sampled += 1;
     if (counted >= SAMPLED_INSTANCES) break;
   }

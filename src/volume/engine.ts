@@ -1,6 +1,6 @@
 /** A volume as an engine. */
 import type { Caution, Engine } from '../engine/engine.ts';
-import { OPERATOR } from '../engine/placement.ts';
+import { operatorName } from '../engine/placement.ts';
 import type { Log } from '../engine/ports.ts';
 import { volumeClient } from './client.ts';
 import type { LoopOptions, Watch } from './cycle-loop.ts';
@@ -34,7 +34,7 @@ export function volumeEngine(ports: VolumePorts, options: VolumeOptions): Engine
     ...volumeClient({ ...ports, layout, ownClock, leaseMs: volume.lease, cycleMs }),
     id: volume.id,
     place: (instance, to) => {
-      const worker = `${OPERATOR}-${ports.random().toString(36).slice(2, 10)}`;
+      const worker = operatorName(ports.random);
       const identity = { worker, concurrency: 1, capacity: 1, machines: [] };
       const open = (): Promise<VolumeOperations> => openSession(ports, { ...options, ...identity });
       return placeInstance({ files: ports.files, layout, clock, open }, instance, to);

@@ -125,7 +125,7 @@ function insert(sources: Source[], source: Source): void {
   sources.splice(low, 0, source);
 }
 
-export const byStart = (a: JournalEntry, b: JournalEntry): number =>
+const byStart = (a: JournalEntry, b: JournalEntry): number =>
   compareCodePoints(a.started, b.started) || compareCodePoints(a.state, b.state);
 
 /**

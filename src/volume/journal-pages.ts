@@ -3,13 +3,7 @@
  * the clock of their session says.
  */
 import type { JournalEntry, Page, TickPage } from '../engine/engine.ts';
-import {
-  byStart,
-  findJournals,
-  readOrNone,
-  type HistoryFiles,
-  type JournalPath,
-} from './history.ts';
+import { findJournals, readOrNone, type HistoryFiles, type JournalPath } from './history.ts';
 import { parseJournalLine } from './journal.ts';
 import type { Layout } from './layout.ts';
 
@@ -63,7 +57,7 @@ export async function readTicks(
     sources = sources.filter((one) => one !== source);
     if (next !== undefined) sources.push(next);
   }
-  return { ticks: ticks.sort(byStart), next: JSON.stringify([...positions]) };
+  return { ticks, next: JSON.stringify([...positions]) };
 }
 
 const nameOf = ({ path }: JournalPath): string => path.slice(path.lastIndexOf('/') + 1);

@@ -23,7 +23,7 @@ export interface ResetPorts {
   readonly leaseMs: number | undefined;
 }
 
-/** Sessions whose lease changes within two heartbeats. Returns at once if there are no leases. */
+/** Sessions whose lease changes within two heartbeats. Returns at once if there are no leases. Throws the reason of `stop`. */
 export async function findLiving(
   { files, layout, clock, leaseMs }: ResetPorts,
   stop: AbortSignal,
@@ -32,6 +32,8 @@ export async function findLiving(
   if (before.size === 0 || leaseMs === undefined) return new Set();
   // Two heartbeats; there are five to a lease.
   await clock.sleep((leaseMs * 2) / 5, stop);
+  // A sleep that was cut short has seen no heartbeat of a living session.
+  stop.throwIfAborted();
   const after = await readLeases(files, layout);
   return new Set(
     [...after]
@@ -90,7 +92,7 @@ export async function resetStatuses(
   const has = (status: (typeof statuses)[number]): boolean => statuses.includes(status);
   return {
     failed: has('failed') ? await resetFailed(files, layout, goesOn) : [],
-    inProgress: has('in progress') ? await resetInProgress(files, layout, living) : [],
+    inProgress: has('in progress') ? await resetInProgress(files, layout, living, goesOn) : [],
     ...(has('done') ? await resetDone(files, layout, goesOn) : { done: [], archived: [] }),
   };
 }

@@ -42,7 +42,7 @@ export class Library {
   #registry: Registry;
   #newest: ReadonlyMap<string, string> = new Map();
   /** The last look. */
-  #looked: { readonly asOf: number; readonly done: Promise<void> } | undefined;
+  #looked: { readonly asOf: number; readonly done: Promise<void>; isReady: boolean } | undefined;
   /** Machines that were not found since `since` (monotonic, ms). */
   #missed = { since: Number.NEGATIVE_INFINITY, machines: new Set<string>() };
 
@@ -91,25 +91,24 @@ export class Library {
     const { asOf } = task;
     if (this.#looked?.asOf === asOf) return this.#looked.done;
     this.#renew();
-    const done = this.#look(task);
-    this.#looked = { asOf, done };
+    const looked = { asOf, done: this.#look(task), isReady: false };
+    this.#looked = looked;
     try {
-      await done;
+      await looked.done;
+      looked.isReady = true;
     } catch (error) {
-      this.#looked = undefined;
+      // A look for a later task may have begun meanwhile.
+      if (this.#looked === looked) this.#looked = undefined;
       throw error;
     }
   }
 
   /** True if `look` for this task has already succeeded. */
   hasLooked({ asOf }: Pick<Task, 'asOf'>): boolean {
-    return this.#looked?.asOf === asOf && this.#isReady;
+    return this.#looked?.asOf === asOf && this.#looked.isReady;
   }
 
-  #isReady = false;
-
   async #look(task: Pick<Task, 'observe'>): Promise<void> {
-    this.#isReady = false;
     await this.#list();
     for (const instance of sensorsOf(this.#own)) {
       const file = task.observe(instance);
@@ -118,7 +117,6 @@ export class Library {
       if (resolved.ok || resolved.code !== 'unknown-machine') continue;
       await this.learn(file.machine ?? file.state);
     }
-    this.#isReady = true;
   }
 
   /** True if this worker could run this state file, or let it wait. `now`: monotonic, ms. */

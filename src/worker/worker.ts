@@ -140,7 +140,11 @@ export class Worker implements SlotUser, SettlerListener {
       stays,
       observes: sensorsOf(machines()),
       machines: () => library.known,
-      slots: () => slots.limit(this),
+      // Engines ask again and again. The session of another worker may have become idle since: nothing else tells.
+      slots: () => {
+        slots.offer();
+        return slots.limit(this);
+      },
       needsSlot: (file) =>
         needsTick(file, {
           registry: library.registry,
@@ -291,6 +295,8 @@ export class Worker implements SlotUser, SettlerListener {
     this.#tell(step);
     this.#underWay -= 1;
     if (this.#underWay === 0) this.#onAllSettled?.();
+    // A session may be idle only now; its part of the slots is then for other workers.
+    this.#ports.slots.offer();
   }
 
   /** A listener that throws must not make the settlement repeat. */

@@ -47,6 +47,22 @@ const forever = machine({
 });
 const machines = [greet, door, forever];
 
+describe('a client', () => {
+  test.each([Number.NaN, 1n, new Map()])(
+    'rejects the payload %s, which JSON cannot hold',
+    async (given) => {
+      const client = createClient(memoryEngine());
+      const instance = { instance: 'a', machine: 'greet', payload: { given } as never };
+      const submitting = client.submit('a', instance);
+      await expect(submitting).rejects.toMatchObject({ code: 'bad-state' });
+      // It rejects, and does not throw.
+      const all = client.submitMany([instance]);
+      await expect(all).rejects.toMatchObject({ code: 'bad-state' });
+      expect(await client.get('a')).toBeUndefined();
+    },
+  );
+});
+
 describe('a worker and a client', () => {
   test('run an instance to its end, and tell of each step', async () => {
     const engine = memoryEngine();

@@ -63,6 +63,20 @@ describe('hints', () => {
     expect(source.isOpen).toBe(false);
   });
 
+  test('unsubscribe as soon as their signal aborts, while their reader does something else', async () => {
+    const source = new Source();
+    const abort = new AbortController();
+    const hints = hintsOf(source.subscribe, abort.signal);
+    const first = hints.next();
+    await turn();
+    source.note('a');
+    expect((await first).value).toEqual({ instance: 'a' });
+    source.note('b');
+    abort.abort();
+    expect(source.isOpen).toBe(false);
+    expect((await hints.next()).done).toBe(true);
+  });
+
   test('subscribe nowhere if their signal has aborted', async () => {
     const source = new Source();
     const hints = hintsOf(source.subscribe, AbortSignal.abort());

@@ -30,6 +30,16 @@ describe('a bug in an engine in memory', () => {
       'I2: expected the next number for the successor; state a.state',
       { next: { name: 'a.state-7', content: '{"state":"count"}' } },
     ],
+    [
+      'a successor that is no state file',
+      'I2: expected successors that are state files; state a.state',
+      { next: { name: 'a.state-1', content: '{"state":""}' } },
+    ],
+    [
+      'a branch that is no state file',
+      'I2: expected successors that are state files; state a.state',
+      { branches: [{ name: 'a~0~b.state', content: '[]' }] },
+    ],
   ])('ends all its sessions, and stores nothing: a record of %s', async (_, message, wrong) => {
     const exercise = given();
     for (const name of ['a', 'b']) await exercise.submit(name, COUNT);

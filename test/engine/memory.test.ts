@@ -4,8 +4,18 @@ import type { JournalEntry, NewState } from '../../src/engine/engine.ts';
 import { memoryEngine } from '../../src/engine/memory.ts';
 import { TickLog } from '../../src/engine/memory-rows.ts';
 import type { Clock } from '../../src/engine/ports.ts';
-import { Exercise, newState } from '../../src/testing/bench.ts';
+import type { Task } from '../../src/engine/session.ts';
+import { InvariantError } from '../../src/machine/invariant.ts';
+import { commitOf, Exercise, newState } from '../../src/testing/bench.ts';
 import { VirtualTime } from '../volume/operations/virtual-time.ts';
+
+function given(): Exercise {
+  const time = new VirtualTime();
+  const { clock } = time;
+  const engine = memoryEngine({ clock, random: () => 0.5 });
+  const pass = (ms: number): Promise<void> => time.pass(ms);
+  return new Exercise({ engine, clock, expiryMs: 1000, pass, expire: () => undefined });
+}
 
 describe('the memory engine', () => {
   test('hands out all events of one call at once, whatever times order them', async () => {
@@ -23,6 +33,65 @@ describe('the memory engine', () => {
     const taken = await session.take(1, signal);
     if (taken === 'drained') throw new Error('expected a task, got drained');
     expect(taken[0]!.events.map(({ id }) => id)).toEqual(ids);
+  });
+
+  test('resets a long chain', async () => {
+    const exercise = given();
+    const { engine } = exercise;
+    await exercise.submit('a', { state: 'count' });
+    const session = await exercise.join('ant');
+    const { signal } = new AbortController();
+    for (let step = 0; step < 12_000; step += 1) {
+      const [task] = (await session.take(1, signal)) as readonly Task[];
+      await session.settle([commitOf(task!, session.now(), { next: { state: 'count' } })]);
+    }
+    await session.close(0);
+    const { done } = await engine.reset({ states: ['a.state'] });
+    expect(done).toHaveLength(12_000);
+    expect(await exercise.chain('a')).toEqual(['count available']);
+  });
+
+  test('waits for as many events as there may be', async () => {
+    const exercise = given();
+    const { engine } = exercise;
+    const session = await exercise.join('ant', { stays: true });
+    const events = Array.from({ length: 150_000 }, (_, index) => ({
+      to: `i${index}`,
+      id: `${index}`,
+      file: { event: 'press' },
+    }));
+    await engine.send(events);
+    expect(await exercise.takeWithin(session, 1, 100)).toEqual([]);
+    // Their grace is over.
+    expect(await exercise.takeWithin(session, 1, 10_000)).toEqual([]);
+    expect((await engine.eventResult('7'))?.outcome.outcome).toBe('FsmNotFound');
+  });
+
+  test('hands out what was left to a session that has met a bug', async () => {
+    const exercise = given();
+    const ant = await exercise.join('ant', { stays: true });
+    const known = { machines: ['other'] };
+    const bee = await exercise.join('bee', { machines: () => known });
+    await exercise.submit('a', { state: 'other' });
+    const [task] = await exercise.take(ant, 1);
+    const refusal = { code: 'unknown-machine', machine: 'other', reason: 'unknown' };
+    await exercise.settle(ant, { hold: task!, outcome: { kind: 'refuse', ...refusal } });
+    expect(await exercise.takeWithin(ant, 1, 100)).toEqual([]);
+    bee.abort(new InvariantError('bug'));
+    expect(await exercise.takeWithin(ant, 1, 100)).toMatchObject([{ name: 'a.state' }]);
+  });
+
+  test('asks again whether a state needs a slot when there is one for it', async () => {
+    const exercise = given();
+    let needsSlot = true;
+    const session = await exercise.join('ant', { needsSlot: () => needsSlot });
+    await exercise.submit('lamp', { state: 'lamp' });
+    await exercise.send('lamp', 'a');
+    expect(await exercise.takeWithin(session, 0, 100)).toEqual([]);
+    // It has learned a newer version of the machine.
+    needsSlot = false;
+    const [task] = await exercise.take(session, 1);
+    expect(task!.events.map(({ id }) => id)).toEqual(['a']);
   });
 
   test('says that its data end with the process', async () => {

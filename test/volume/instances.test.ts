@@ -3,10 +3,12 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { formatRecord, type CommitRecord } from '../../src/machine/record.ts';
 import type { InstanceFilter } from '../../src/engine/engine.ts';
+import { volumeClient } from '../../src/volume/client.ts';
 import { countInstances } from '../../src/volume/counts.ts';
 import { InstanceLists } from '../../src/volume/instance-lists.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { readResults, type Result } from '../../src/volume/results.ts';
+import { StillClock } from '../still-clock.ts';
 import { bareStep, commitStep, OPEN, TestVolume } from './harness.ts';
 
 const files = new NodeFiles({ durable: false });
@@ -98,6 +100,27 @@ describe('instances', () => {
     volume.put('failed/gone.state', '');
     expect(await listed(volume, { status: 'failed' })).toEqual(['gone.state failed']);
     expect(await listed(volume, { status: 'failed', machine: 'simple' })).toEqual([]);
+  });
+
+  test('are not retried by a name that no state file can have', async () => {
+    using volume = await TestVolume.create();
+    const { layout } = volume;
+    const clock = new StillClock();
+    const client = volumeClient({ files, layout, clock, ownClock: true, leaseMs: undefined });
+    expect(await client.retry(['a\0.state', '../failed/a.state'])).toEqual([false, false]);
+  });
+
+  test('in a folder of a user in the archive are not counted', async () => {
+    using volume = await TestVolume.create();
+    volume.put('a.state');
+    volume.put('done/a.state', '');
+    archive(volume, 'a.state');
+    for (const path of ['mine/b.state', 'mine/done/b.state']) {
+      mkdirSync(`${volume.layout.archive}/mine/done`, { recursive: true });
+      writeFileSync(`${volume.layout.archive}/${path}`, '{"state":"simple"}');
+    }
+    const { statuses, isSampled } = await countInstances(files, volume.layout);
+    expect({ archived: statuses.archived, isSampled }).toEqual({ archived: 1, isSampled: false });
   });
 
   test('that are archived are listed and counted by that status', async () => {

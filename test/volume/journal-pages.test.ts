@@ -63,6 +63,13 @@ describe('pages of the journals', () => {
     },
   );
 
+  test('are in the order of the ends of the steps', async () => {
+    const long = JSON.stringify({ ...JSON.parse(line('long', 1)), duration: 9000 });
+    writeFileSync(pathOf(ANT), `${long}\n`);
+    writeFileSync(pathOf(BEE), line('b', 2) + line('c', 3));
+    for (const limit of [1, 3]) expect((await readAll(limit)).states).toEqual(['b', 'c', 'long']);
+  });
+
   test('wait for the end of a line, and pass over what is no entry', async () => {
     const entire = line('é', 1);
     writeFileSync(pathOf(ANT), Buffer.concat([Buffer.from([0xff, 10]), Buffer.from('{}\n')]));

@@ -187,6 +187,51 @@ describe('look', () => {
     });
   });
 
+  test('has not looked for a task before the look of that task has ended', async () => {
+    const lists: PromiseWithResolvers<void>[] = [];
+    const stored = {
+      list: async () => {
+        const listing = Promise.withResolvers<void>();
+        lists.push(listing);
+        await listing.promise;
+        return [];
+      },
+      get: async () => undefined,
+    };
+    const library = new Library(() => emptyRegistry, stored, false);
+    const taskOf = (asOf: number): Parameters<Library['look']>[0] => ({
+      asOf,
+      observe: () => undefined,
+    });
+    const first = library.look(taskOf(1));
+    const second = library.look(taskOf(2));
+    lists[0]!.resolve();
+    await first;
+    expect(library.hasLooked(taskOf(2))).toBe(false);
+    lists[1]!.resolve();
+    await second;
+    expect(library.hasLooked(taskOf(2))).toBe(true);
+  });
+
+  test('keeps a look that is under way when an earlier one fails', async () => {
+    const lists: PromiseWithResolvers<never[]>[] = [];
+    const stored = {
+      list: () => {
+        const listing = Promise.withResolvers<never[]>();
+        lists.push(listing);
+        return listing.promise;
+      },
+      get: async () => undefined,
+    };
+    const library = new Library(() => emptyRegistry, stored, false);
+    const looks = [1, 2].map((asOf) => library.look({ asOf, observe: () => undefined }));
+    lists[0]!.reject(new Error('EIO'));
+    await expect(looks[0]).rejects.toThrow('EIO');
+    lists[1]!.resolve([]);
+    await looks[1];
+    expect(library.hasLooked({ asOf: 2 })).toBe(true);
+  });
+
   test('rejects when the configurations cannot be listed, and looks again then', async () => {
     let isBroken = true;
     const stored = {

@@ -736,6 +736,38 @@ describe('what it tells the engine', () => {
     expect(info.slots()).toBe(2);
   });
 
+  test('offers its slots to other workers when its engine is idle only after it has settled', async () => {
+    const bench = new Bench(4);
+    const session = await bench.run('a');
+    let wasActive: boolean | undefined;
+    const other = {
+      running: 0,
+      isActive: true,
+      onRoom: () => void (wasActive = bench.worker.isActive),
+    };
+    bench.slots.join(other);
+    session.onSettle = () => {
+      session.isIdle = true;
+      return 'settled';
+    };
+    await bench.end('a');
+    expect({ wasActive, limit: bench.slots.limit(other) }).toEqual({ wasActive: false, limit: 4 });
+  });
+
+  test('takes with the slots of a worker that has become idle when it is asked for its own', async () => {
+    const bench = new Bench(2);
+    const other = { running: 0, isActive: true, onRoom: () => undefined };
+    bench.slots.join(other);
+    const session = await bench.run('a');
+    session.put('b');
+    await setImmediate();
+    expect(bench.begun).toEqual(['a']);
+    other.isActive = false;
+    expect(session.info.slots()).toBe(2);
+    await setImmediate();
+    expect(bench.begun).toEqual(['a', 'b']);
+  });
+
   test('is active until its engine is idle and nothing runs', async () => {
     const bench = new Bench();
     expect(bench.worker.isActive).toBe(true);

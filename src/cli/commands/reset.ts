@@ -61,7 +61,8 @@ async function resetVolume(opened: OpenedVolume, settings: Settings, io: Io): Pr
   const inProgress = all || settings['in-progress'];
   const workers = all || settings['worker-flags'];
   const { files, layout } = opened;
-  const living = await findLiving(portsOf(opened), io.stop);
+  const living = await livingOn(opened, io);
+  if (living === undefined) return EXIT.incomplete;
   if (done) refuseLiving(living);
   const flags = workers ? [...(await leftWorkers(files, layout, living)).keys()] : [];
   const isOnlyWorkers = workers && !all && !done && !failed && !inProgress;
@@ -105,7 +106,11 @@ async function resetNames(
 ): Promise<number> {
   const meant: Meant[] = [];
   for (const word of words) meant.push(await find(volumes, word));
-  for (const opened of volumes) refuseLiving(await findLiving(portsOf(opened), io.stop));
+  for (const opened of volumes) {
+    const living = await livingOn(opened, io);
+    if (living === undefined) return EXIT.incomplete;
+    refuseLiving(living);
+  }
   const names = meant.map(({ name }) => name);
   const question = `Run ${namesOf(names)} again, and remove what followed from it?`;
   if (!(await isMeant(question, settings, io))) return EXIT.incomplete;
@@ -155,6 +160,16 @@ function namesOf(names: readonly string[]): string {
   return names.slice(0, MAX_LISTED_WORKERS).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
-function portsOf({ files, layout, volume }: OpenedVolume): Parameters<typeof findLiving>[0] {
-  return { files, layout, clock: realClock, leaseMs: volume?.lease };
+/** Undefined if the user has stopped the command. */
+async function livingOn(
+  { files, layout, volume }: OpenedVolume,
+  { stop }: Io,
+): Promise<ReadonlySet<string> | undefined> {
+  const ports = { files, layout, clock: realClock, leaseMs: volume?.lease };
+  try {
+    return await findLiving(ports, stop);
+  } catch (error) {
+    if (stop.aborted) return undefined;
+    throw error;
+  }
 }

@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { parseEventName } from '../../../src/machine/event.ts';
 import { formatInstant } from '../../../src/volume/phases/volume-clock.ts';
+import { resetInProgress } from '../../../src/volume/admin.ts';
 import { volumeClient } from '../../../src/volume/client.ts';
+import { ensureDirectory } from '../../../src/volume/directory.ts';
 import type { Watch } from '../../../src/volume/cycle-loop.ts';
 import {
   Bench,
@@ -15,6 +17,8 @@ import {
   OPEN,
   PHASES,
 } from './bench.ts';
+import { formatCounter } from '../../../src/volume/pulse.ts';
+import { findLiving } from '../../../src/volume/reset.ts';
 import { DiskVolume } from './disk-volume.ts';
 import { VirtualTime } from './virtual-time.ts';
 
@@ -69,6 +73,48 @@ describe('configurations', () => {
       code: 'bad-configuration-name',
     });
     expect(await configurations.list()).toEqual([]);
+  });
+});
+
+describe('reset', () => {
+  test('leaves the claims of living sessions when it is aborted before it knows them', async () => {
+    const bench = await Bench.create();
+    await bench.submit('one', COUNT);
+    const ant = await bench.open('ant');
+    await bench.claimAll(ant);
+    const abort = new AbortController();
+    const reason = new Error('no more');
+    const resetting = bench.client.reset({ statuses: ['in progress'] }, abort.signal);
+    const rejected = expect(resetting).rejects.toBe(reason);
+    await bench.pass(10, ant);
+    abort.abort(reason);
+    await rejected;
+    expect(await bench.chain('one')).toEqual(['count in progress']);
+  });
+
+  test('finds no session when it is aborted before the second look', async () => {
+    const time = new VirtualTime();
+    const { clock } = time;
+    const { files, layout } = await DiskVolume.create(time, PHASES, LEASE_MS);
+    await ensureDirectory(files, layout.internal('leases'));
+    await files.create(layout.internal('leases', 'ant.1'), formatCounter(1));
+    const abort = new AbortController();
+    const finding = findLiving({ files, layout, clock, leaseMs: LEASE_MS }, abort.signal);
+    const rejected = expect(finding).rejects.toBe('no more');
+    await time.pass(1);
+    abort.abort('no more');
+    await rejected;
+  });
+
+  test('removes no more claims after it was aborted', async () => {
+    const { files, layout } = await DiskVolume.create(new VirtualTime(), PHASES, LEASE_MS);
+    await ensureDirectory(files, layout.flags('in_progress'));
+    for (const name of ['a.state', 'b.state'])
+      await files.create(layout.flag('in_progress', name), 'theirs');
+    let steps = 0;
+    const goesOn = async (): Promise<boolean> => (steps += 1) < 2;
+    expect(await resetInProgress(files, layout, new Set(), goesOn)).toEqual(['a.state']);
+    expect(await files.list(layout.flags('in_progress'))).toEqual(['b.state']);
   });
 });
 

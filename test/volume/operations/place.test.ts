@@ -1,6 +1,7 @@
 /** An operator's step whose process crashes at any of its changes: it is made by others, or not begun. */
 import { describe, expect, test } from 'vitest';
 import type { PlaceResult } from '../../../src/engine/engine.ts';
+import { InvariantError } from '../../../src/machine/invariant.ts';
 import { Prng } from '../../../src/sim/prng.ts';
 import { commitOf, Exercise, newState } from '../../../src/testing/bench.ts';
 import { ensureDirectory } from '../../../src/volume/directory.ts';
@@ -109,7 +110,7 @@ describe("an operator's step", () => {
           phases.push(`${method} ${momentAt(PHASES, time.now).phase}`);
         },
       });
-      expect(result.kind).toBe('placed');
+      expect(result?.kind).toBe('placed');
       expect(phases).toEqual(['link update', 'link update', 'unlink update']);
     }
   });
@@ -133,7 +134,112 @@ describe("an operator's step", () => {
         throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
       },
     });
-    expect({ kind: result.kind, errors }).toEqual({ kind: 'placed', errors: 0 });
+    expect({ kind: result?.kind, errors }).toEqual({ kind: 'placed', errors: 0 });
+  });
+
+  test('tries once in each of twenty cycles, and leaves what it may have committed to others', async () => {
+    const cycles: number[] = [];
+    const { error, flags, volume, time } = await placeOnce({
+      onFlag: async (method, flag, at) => {
+        if (method !== 'link' || !flag.includes('/done/')) return;
+        cycles.push(momentAt(PHASES, at.time.now).cycle);
+        throw ioError();
+      },
+    });
+    expect(error).toMatchObject({ message: 'cannot place a in 20 cycles', cause: { code: 'EIO' } });
+    expect(flags).not.toContain('unlink in_progress');
+    expect(cycles).toHaveLength(20);
+    expect(new Set(cycles).size).toBe(20);
+    const bee = await new Exercise(benchOf(volume, time)).join('bee', { stays: true });
+    const taking = new Exercise(benchOf(volume, time)).take(bee, 1);
+    expect(await taking).toMatchObject([{ name: 'a.state', file: COUNT }]);
+  });
+
+  test('releases its claim when it gives up before it has committed', async () => {
+    const { error, volume } = await placeOnce({
+      onCall: (method, path) => {
+        if (method === 'create' && path.includes('/staging/')) throw ioError();
+      },
+    });
+    expect(error).toMatchObject({ message: 'cannot place a in 20 cycles' });
+    const { files, layout } = volume;
+    expect(await files.list(layout.flags('in_progress'))).toEqual([]);
+    expect(await files.list(layout.internal('leases'))).toEqual([]);
+  });
+
+  test.each(['list', 'read'])(
+    'goes on from its own claim after an error of %s',
+    async (failing) => {
+      let [isClaimed, errors] = [false, 0];
+      const { result, flags } = await placeOnce({
+        onCall: (method, path, isAfter) => {
+          if (method === 'link' && isAfter && path.includes('/in_progress/')) isClaimed = true;
+          if (!isClaimed || method !== failing || errors === 1) return;
+          if (failing === 'read' && !path.endsWith('/a.state')) return;
+          errors += 1;
+          throw ioError();
+        },
+      });
+      expect({ kind: result?.kind, errors }).toEqual({ kind: 'placed', errors: 1 });
+      // One claim, which is not released in between.
+      expect(flags).toEqual(['link in_progress', 'link done', 'unlink in_progress']);
+    },
+  );
+
+  test('goes on from its own claim when the reply of claiming was lost', async () => {
+    let lost = 0;
+    const { result } = await placeOnce({
+      onCall: (method, path, isAfter) => {
+        if (!path.endsWith('/in_progress/a.state')) return;
+        // Neither the reply, nor what it reads to make sure.
+        if ((method === 'link' && isAfter && lost === 0) || (method === 'read' && lost === 1)) {
+          lost += 1;
+          throw ioError();
+        }
+      },
+    });
+    expect({ kind: result?.kind, lost }).toEqual({ kind: 'placed', lost: 2 });
+  });
+
+  test('changes nothing more after a bug, and leaves its lease to expire', async () => {
+    const bug = new InvariantError('bug');
+    const { error, volume } = await placeOnce({
+      onFlag: async (method) => {
+        if (method === 'link') throw bug;
+      },
+    });
+    expect(error).toBe(bug);
+    expect(await volume.files.list(volume.layout.internal('leases'))).toHaveLength(1);
+  });
+
+  test.each([
+    { error: new Error('no code'), leases: 0 },
+    { error: new InvariantError('bug'), leases: 1 },
+  ])('leaves $leases leases after $error before it has claimed anything', async (given) => {
+    let hasSession = false;
+    const { error, volume } = await placeOnce({
+      onCall: (method, path) => {
+        hasSession ||= method === 'create' && path.includes('/leases/');
+        if (hasSession && method === 'read' && path === '/volume/a.state') throw given.error;
+      },
+    });
+    expect(error).toBe(given.error);
+    const leases = await volume.files.list(volume.layout.internal('leases'));
+    expect(leases).toHaveLength(given.leases);
+  });
+
+  test('changes nothing of a failed state that cannot be read', async () => {
+    const { error, volume } = await placeOnce({
+      before: async ({ files, layout }) => {
+        await ensureDirectory(files, layout.flags('failed'));
+        await files.unlink(layout.state('a.state'));
+        await files.create(layout.state('a.state'), '{"state"');
+        await files.create(layout.flag('failed', 'a.state'), '');
+      },
+    });
+    expect(error).toMatchObject({ code: 'unreadable' });
+    const { files, layout } = volume;
+    expect(await files.list(layout.flags('failed'))).toEqual(['a.state']);
   });
 
   test('leaves neither the flag nor the attempts of the state that it ends', async () => {
@@ -153,6 +259,19 @@ describe("an operator's step", () => {
   });
 });
 
+const ioError = (): Error => Object.assign(new Error('EIO'), { code: 'EIO' });
+
+function benchOf(volume: DiskVolume, time: VirtualTime): ConstructorParameters<typeof Exercise>[0] {
+  const prng = new Prng('place');
+  return {
+    engine: volume.engine(() => prng.next()),
+    clock: time.clock,
+    expiryMs: 3 * LEASE_MS,
+    pass: (ms) => time.pass(ms),
+    expire: () => undefined,
+  };
+}
+
 interface OnePlace {
   /** Milliseconds after the beginning of a cycle. */
   readonly offset?: number;
@@ -163,29 +282,44 @@ interface OnePlace {
     flag: string,
     at: { readonly time: VirtualTime; readonly files: DiskFiles },
   ) => Promise<void>;
+  /** Before and after each call of the placement's files; an error that it throws is the call's. */
+  readonly onCall?: (method: string, path: string, isAfter: boolean) => void;
 }
 
-async function placeOnce({ offset = 0, before, onFlag }: OnePlace): Promise<{
-  readonly result: PlaceResult;
+/** `result` or `error`. `flags`: changes of the flags of a.state, in order. */
+interface Placed {
+  readonly result?: PlaceResult;
+  readonly error?: unknown;
+  readonly flags: readonly string[];
   readonly volume: DiskVolume;
-}> {
+  readonly time: VirtualTime;
+}
+
+async function placeOnce({ offset = 0, before, onFlag, onCall }: OnePlace): Promise<Placed> {
   const time = new VirtualTime();
   const volume = await DiskVolume.create(time, PHASES, LEASE_MS);
   const { files } = volume;
   await volume.engine(() => 0.5).submit([newState('a', COUNT)]);
   await before?.(volume);
+  const flags: string[] = [];
   const watched = new Proxy(files, {
     get: (target, key) => {
       const value = Reflect.get(target, key) as unknown;
       if (typeof value !== 'function') return value;
-      return async (...args: string[]) => {
-        const flag = args.at(-1) ?? '';
+      return async (...args: unknown[]) => {
+        const last = args.at(-1);
+        const flag = typeof last === 'string' ? last : '';
         const isFlag = /\/(in_progress|done)\/a\.state$/.test(flag);
         const method = String(key);
         if (isFlag && ['link', 'unlink'].includes(method)) {
           await onFlag?.(method, flag, { time, files });
+          flags.push(`${method} ${flag.split('/').at(-2)}`);
         }
-        return (value as (...given: string[]) => unknown).apply(target, args);
+        const path = ['read', 'list', 'create'].includes(method) ? String(args[0]) : flag;
+        onCall?.(method, path, false);
+        const returned = await (value as (...given: unknown[]) => unknown).apply(target, args);
+        onCall?.(method, path, true);
+        return returned;
       };
     },
   });
@@ -193,8 +327,11 @@ async function placeOnce({ offset = 0, before, onFlag }: OnePlace): Promise<{
   const open = (): ReturnType<DiskVolume['open']> =>
     volume.open(() => 0.5, { ...OPERATOR, machines: [] }, watched);
   const ports = { files: watched, layout: volume.layout, clock: time.clock, open };
-  const results: PlaceResult[] = [];
-  void placeInstance(ports, 'a', PLACED).then((placed) => results.push(placed));
-  while (results.length === 0) await time.pass(10);
-  return { result: results[0]!, volume };
+  const ends: Pick<Placed, 'result' | 'error'>[] = [];
+  void placeInstance(ports, 'a', PLACED).then(
+    (result) => ends.push({ result }),
+    (error: unknown) => ends.push({ error }),
+  );
+  while (ends.length === 0) await time.pass(10);
+  return { ...ends[0], flags, volume, time };
 }
