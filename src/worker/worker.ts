@@ -140,9 +140,9 @@ export class Worker implements SlotUser, SettlerListener {
       stays,
       observes: sensorsOf(machines()),
       machines: () => library.known,
-      // Engines ask again and again. The session of another worker may have become idle since: nothing else tells.
       slots: () => {
-        slots.offer();
+        // Engines ask again and again. Its part may have risen since it last took: another worker's session has become idle.
+        this.onRoom();
         return slots.limit(this);
       },
       needsSlot: (file) =>
