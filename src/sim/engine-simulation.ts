@@ -83,7 +83,8 @@ class EngineSimulation implements EngineWorld {
   readonly #user: EngineUser;
   readonly #fleet: Fleet<EngineProcessOptions, EngineProcess>;
   #healing = false;
-  #healedAt = 0;
+  /** The user's last call had arrived: a worker that was started before may have found nothing left to do, and have ended. */
+  #quietSince = Number.POSITIVE_INFINITY;
   #crash: unknown;
   /** Of the user's own check. */
   #complaint: Violation | undefined;
@@ -120,7 +121,7 @@ class EngineSimulation implements EngineWorld {
         act();
       },
       onEnded: (_process, exit) => this.#ended(exit),
-      mayHaveLookedTooEarly: ({ born }) => this.#healing && born < this.#healedAt,
+      mayHaveLookedTooEarly: ({ born }) => this.#healing && born < this.#quietSince,
       mayRestart: (host) => !this.#healing || scenario.core.includes(host),
     });
   }
@@ -272,7 +273,6 @@ class EngineSimulation implements EngineWorld {
   async #heal(): Promise<void> {
     const { lease, pace, core, hosts } = this.#scenario;
     this.#healing = true;
-    this.#healedAt = this.now();
     this.trace('', () => 'faults stop');
     this.#user.resume();
     for (const [index, { process }] of this.#fleet.hosts.entries()) {
@@ -283,6 +283,8 @@ class EngineSimulation implements EngineWorld {
     const more = this.#own?.stateFiles === undefined ? DEFAULT_GRACE_MS : OWN_LIVENESS_MS;
     const limit = this.now() + LIVENESS_LEASES * lease + LIVENESS_PACES * pace + more;
     this.#pollUntil(limit);
+    await this.#timeline.run(() => this.#isBad || this.#user.pending === 0, limit);
+    this.#quietSince = this.now();
     const stays = hosts[0]!.options.watch;
     const isOver = (): boolean => (stays ? this.#isAllDone : this.#fleet.isEmpty);
     await this.#timeline.run(() => this.#isBad || isOver(), limit);

@@ -34,6 +34,10 @@ describe('runs on the memory engine', () => {
     expect([...kinds].toSorted()).toEqual([...calls, ...processes, ...users].toSorted());
   });
 
+  test('go on with a worker that looked before the user had submitted anything', async () => {
+    expect(await runSeed('146445732', WORK)).toMatchObject({ verdict: 'ok' });
+  });
+
   test('are the same each time, traced or not', async () => {
     const traces = new Set<string>();
     for (const seed of SEEDS.slice(0, 20)) {
