@@ -179,7 +179,6 @@ export function misspeltVariables(environment: Layers['environment']): Map<strin
 const shortVariable = (option: string): string =>
   environmentName(option).slice('FLOCKWORK_'.length);
 
-/** Phases that the user has set. */
 export const PHASES: readonly (keyof PhaseLengths & OptionName)[] = [
   'assignment',
   'commitment',

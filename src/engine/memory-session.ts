@@ -4,6 +4,7 @@ import { invariant, InvariantError } from '../machine/invariant.ts';
 import { pastStep } from '../machine/record.ts';
 import { machineNamed } from '../machine/state-file.ts';
 import { Alarm } from './alarm.ts';
+import { PendingTake } from './pending-take.ts';
 import type { WorkerView } from './engine.ts';
 import { entryOf, settledEntry } from './journal-entry.ts';
 import type { MemoryStore } from './memory.ts';
@@ -33,12 +34,6 @@ export interface HeldRow {
 }
 
 /** The pending call of `take`. */
-interface Taking {
-  readonly limit: number;
-  readonly resolve: (taken: readonly Task[] | 'drained') => void;
-  readonly reject: (reason: InvariantError) => void;
-}
-
 /** The worker of a session, `NAME.BOOT`. */
 export const workerOf = ({ session }: Pick<Hold, 'session'>): string =>
   session.slice(0, session.lastIndexOf('.'));
@@ -51,7 +46,7 @@ export class MemorySession implements Session {
   readonly #store: MemoryStore;
   readonly #holds = new Map<Hold, HeldRow>();
   readonly #settled = new WeakMap<Hold, Settled>();
-  #taking: Taking | undefined;
+  readonly #pending: PendingTake;
   readonly #alarm: Alarm;
   /** Calls of `close` that wait until nothing is held. */
   #onEmpty: (() => void)[] = [];
@@ -67,6 +62,7 @@ export class MemorySession implements Session {
     this.name = name;
     this.worker = worker;
     this.#alarm = new Alarm(store.clock, () => store.unattended(() => this.serve()));
+    this.#pending = new PendingTake(() => this.#alarm.clear());
   }
 
   now(): string {
@@ -96,34 +92,14 @@ export class MemorySession implements Session {
 
   take(limit: number, signal: AbortSignal): Promise<readonly Task[] | 'drained'> {
     if (this.#bug !== undefined) return Promise.reject(this.#bug);
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => this.#answer([]);
-      signal.addEventListener('abort', onAbort);
-      this.#taking = {
-        limit,
-        resolve: (taken) => {
-          signal.removeEventListener('abort', onAbort);
-          resolve(taken);
-        },
-        reject: (reason) => {
-          signal.removeEventListener('abort', onAbort);
-          reject(reason);
-        },
-      };
-      if (signal.aborted || this.isClosed) this.#answer([]);
-      else this.serve();
-    });
-  }
-
-  #answer(taken: readonly Task[] | 'drained'): void {
-    this.#endTake()?.resolve(taken);
-  }
-
-  #endTake(): Taking | undefined {
-    const taking = this.#taking;
-    this.#taking = undefined;
-    this.#alarm.clear();
-    return taking;
+    if (signal.aborted || this.isClosed) return Promise.resolve([]);
+    const taken = this.#pending.wait(limit, signal);
+    try {
+      this.serve();
+    } catch (error) {
+      this.#pending.fail(error as Error);
+    }
+    return taken;
   }
 
   /** Answers the pending call of `take`, if possible; otherwise tries again when a state or event is due. */
@@ -134,14 +110,15 @@ export class MemorySession implements Session {
   #serve(): void {
     const store = this.#store;
     store.rejectUnroutable({ session: this.name, worker: this.worker.name });
-    if (this.#taking === undefined) return;
+    const { limit } = this.#pending;
+    if (limit === undefined) return;
     const now = store.clock.now();
     const ready = store.rows.ready(now);
-    const tasks = store.isPaused ? [] : this.#pick(ready.rows, this.#taking.limit, now);
+    const tasks = store.isPaused ? [] : this.#pick(ready.rows, limit, now);
     this.isIdle = ready.rows.length === 0;
-    if (tasks.length > 0) return this.#answer(tasks);
+    if (tasks.length > 0) return this.#pending.answer(tasks);
     const isLeft = ready.rows.length + ready.pending + store.held > 0;
-    if (!isLeft && !store.isPaused && !this.worker.stays) return this.#answer('drained');
+    if (!isLeft && !store.isPaused && !this.worker.stays) return this.#pending.answer('drained');
     this.#alarm.clear();
     if (store.closing.signal.aborted) return;
     this.#alarm.set(store.clock.monotonic() + ready.wake - now);
@@ -331,7 +308,7 @@ export class MemorySession implements Session {
 
   async close(drainMs: number): Promise<void> {
     this.isClosed = true;
-    this.#answer([]);
+    this.#pending.answer([]);
     this.#store.reconsiderRefusals();
     const abortAll = (): void => {
       for (const { abort } of this.#holds.values()) abort.abort();
@@ -356,7 +333,7 @@ export class MemorySession implements Session {
     this.#bug = reason;
     this.isClosed = true;
     this.#store.sessions.delete(this);
-    this.#endTake()?.reject(reason);
+    this.#pending.fail(reason);
     for (const held of this.#holds.values()) {
       this.#holds.delete(held.task);
       held.row.holder = undefined;

@@ -123,7 +123,7 @@ const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/gs;
 const PARTS = /^-?(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?$/;
 const MAX_SHOWN_LENGTH = 40;
 
-/** Finds numbers in a JSON text that a double cannot represent, and that parsing would alter. */
+/** A number in a JSON text that a double cannot represent: parsing would alter it. */
 export interface AlteredNumber {
   readonly offset: number;
   readonly reason: string;

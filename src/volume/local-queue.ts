@@ -41,7 +41,7 @@ import type {
   VolumeSettlement,
   VolumeOperations,
 } from './operations.ts';
-import { PendingTake } from './pending-take.ts';
+import { PendingTake } from '../engine/pending-take.ts';
 import { cycleLength } from './phases/cycle.ts';
 import { VolumeTask, type TaskReader } from './volume-task.ts';
 

@@ -66,8 +66,8 @@ export const MEMORY_MUTANTS: readonly NamedMutant[] = [
     name: 'what was left to a session stays with it when it leaves',
     seed: 535,
     file: SESSION,
-    find: 'this.#answer([]);\n    this.#store.reconsiderRefusals();',
-    replace: 'this.#answer([]);',
+    find: 'this.#pending.answer([]);\n    this.#store.reconsiderRefusals();',
+    replace: 'this.#pending.answer([]);',
   },
   {
     name: 'a commit is not compared with what it has observed',

@@ -1,5 +1,5 @@
 /** A call of `take` that waits for tasks: one at a time. */
-import type { Task } from '../engine/session.ts';
+import type { Task } from './session.ts';
 
 type Taken = readonly Task[] | 'drained';
 
@@ -10,7 +10,13 @@ interface Waiting {
 }
 
 export class PendingTake {
+  readonly #onEnded: () => void;
   #waiting: Waiting | undefined;
+
+  /** `onEnded`: called when a call has its answer, before its caller is told. */
+  constructor(onEnded: () => void = () => undefined) {
+    this.#onEnded = onEnded;
+  }
 
   /** Tasks that need a slot and that it would take; undefined if no call waits. */
   get limit(): number | undefined {
@@ -23,6 +29,7 @@ export class PendingTake {
       const end = (): void => {
         signal.removeEventListener('abort', onAbort);
         this.#waiting = undefined;
+        this.#onEnded();
       };
       const onAbort = (): void => this.answer([]);
       signal.addEventListener('abort', onAbort);
