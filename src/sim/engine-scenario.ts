@@ -4,7 +4,7 @@ import type { EngineProcessOptions } from './engine-process.ts';
 import { drawEvents, EYE_STATE } from './event-workload.ts';
 import type { HostPlan } from './fleet.ts';
 import { drawTrees } from './fork-workload.ts';
-import { chainState, type TickFaults } from './machines.ts';
+import { chainState } from './machines.ts';
 import { Prng } from './prng.ts';
 import { inOrder } from './rare-faults.ts';
 import {
@@ -12,9 +12,9 @@ import {
   drawInstances,
   drawTickFaults,
   START_MS,
-  type Instance,
   type ScheduledFault,
   type Wishes,
+  type RunPlan,
 } from './scenario.ts';
 
 /** Durations are milliseconds. */
@@ -30,27 +30,17 @@ export type EngineFault =
       | { readonly kind: 'pause'; readonly ms: number }
     ));
 
-export interface EngineScenario {
-  readonly seed: string;
-  /** No faults. */
-  readonly calm: boolean;
-  readonly start: number;
+export interface EngineScenario extends RunPlan {
   /** Milliseconds: the unit of pauses, timeouts and retries. */
   readonly pace: number;
   /** Milliseconds. */
   readonly lease: number;
   /** `begin`: milliseconds after the start. */
   readonly hosts: readonly (HostPlan<EngineProcessOptions> & { readonly begin: number })[];
-  readonly instances: readonly Instance[];
-  readonly tickFaults: TickFaults;
   readonly rates: CallRates;
   /** Of a slow call, ms. */
   readonly maxDelay: number;
   readonly scheduled: readonly EngineFault[];
-  /** Milliseconds after which faults stop and the core must finish. */
-  readonly safety: number;
-  /** Hosts whose processes run to the end. */
-  readonly core: readonly number[];
 }
 
 const EXACT = { offset: 0, drift: 0, jitter: 0 };

@@ -24,7 +24,7 @@ import {
 } from './outcome.ts';
 import { Prng } from './prng.ts';
 import { RunRecord, TICK_FAULTS, type RecordOptions } from './run-record.ts';
-import { complaint, type InstanceEnd, type OwnWork } from './own-work.ts';
+import { complaint, firstStates, type InstanceEnd, type OwnWork } from './own-work.ts';
 
 const LIVENESS_LEASES = 30;
 const LIVENESS_PACES = 150;
@@ -179,10 +179,8 @@ class EngineSimulation implements EngineWorld {
 
   #submitAll(): void {
     const { instances, start, safety } = this.#scenario;
-    const chains = instances.map(
-      ({ name, steps }) => [`${name}.state`, chainState(steps)] as const,
-    );
-    for (const [name, content] of this.#own?.stateFiles ?? chains) this.#user.submit(name, content);
+    for (const [name, content] of firstStates(this.#own, instances))
+      this.#user.submit(name, content);
     for (const event of this.#own?.events ?? []) {
       const at = start + this.#prng.between(0, LAST_EVENT) * safety;
       this.at(at, () => this.#user.send(event));

@@ -2,7 +2,9 @@
 import type { Json } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import type { Registry } from '../machine/registry.ts';
+import { chainState } from './machines.ts';
 import { Violation } from './outcome.ts';
+import type { Instance } from './scenario.ts';
 
 export interface OwnWork {
   readonly registry: Registry;
@@ -34,6 +36,17 @@ export interface InstanceEnd {
   readonly output: Json | undefined;
   /** Of a failure. */
   readonly reason: string | undefined;
+}
+
+/** The state files that a run begins with, by name: the user's, or the simulator's chains. */
+export function firstStates(
+  own: OwnWork | undefined,
+  instances: readonly Instance[],
+): Iterable<readonly [name: string, content: string]> {
+  return (
+    own?.stateFiles ??
+    instances.map(({ name, steps }) => [`${name}.state`, chainState(steps)] as const)
+  );
 }
 
 /** What a user's `check` says against a run that is over. */

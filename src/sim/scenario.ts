@@ -72,21 +72,25 @@ export interface Instance {
   readonly steps: number;
 }
 
-export interface Scenario {
+/** What a seed draws for a run on any engine. */
+export interface RunPlan {
   readonly seed: string;
   /** No faults. */
   readonly calm: boolean;
   readonly start: number;
-  readonly hosts: readonly { readonly clock: ClockTraits; readonly options: ProcessOptions }[];
   readonly instances: readonly Instance[];
   readonly tickFaults: TickFaults;
-  readonly rates: Rates;
-  readonly limits: FaultLimits;
-  readonly scheduled: readonly ScheduledFault[];
   /** Milliseconds after which faults stop and the core must finish. */
   readonly safety: number;
   /** Hosts whose processes run to the end. */
   readonly core: readonly number[];
+}
+
+export interface Scenario extends RunPlan {
+  readonly hosts: readonly { readonly clock: ClockTraits; readonly options: ProcessOptions }[];
+  readonly rates: Rates;
+  readonly limits: FaultLimits;
+  readonly scheduled: readonly ScheduledFault[];
 }
 
 /** What the command line fixes; the seed draws the rest. */

@@ -13,7 +13,7 @@ import { Prng } from './prng.ts';
 import { Disk, type FileNode } from './disk.ts';
 import { randomFaults, type FaultSource, type Method } from './faults.ts';
 import { Fleet } from './fleet.ts';
-import { CHAIN_ATTEMPTS, chainMachine, chainState, chainTimeout, type Host } from './machines.ts';
+import { CHAIN_ATTEMPTS, chainMachine, chainTimeout, type Host } from './machines.ts';
 import { lampMachine } from './event-workload.ts';
 import { Oracle } from './oracle.ts';
 import { watched } from './watched-session.ts';
@@ -27,7 +27,7 @@ import {
   type Violation,
 } from './outcome.ts';
 import type { Exit } from './host-process.ts';
-import { complaint, type OwnWork } from './own-work.ts';
+import { complaint, firstStates, type OwnWork } from './own-work.ts';
 import { MOUNT, type ProcessOptions } from './process-options.ts';
 import { SimProcess } from './process.ts';
 import { RunRecord, TICK_FAULTS, type RecordOptions } from './run-record.ts';
@@ -219,12 +219,9 @@ class Simulation implements SimulatedWorld {
   }
 
   #submitAll(): void {
-    const own = this.#scenario.instances.map(
-      ({ name, steps }) => [`${name}.state`, chainState(steps)] as const,
-    );
-    for (const [name, content] of this.#options.own?.stateFiles ?? own)
+    const { instances, start, safety } = this.#scenario;
+    for (const [name, content] of firstStates(this.#options.own, instances))
       this.#user.submit(name, content);
-    const { start, safety } = this.#scenario;
     const times = new Prng(`${this.seed}/own events`);
     for (const { to, id, ...event } of this.#options.own?.events ?? []) {
       const at = start + times.between(0, LAST_EVENT) * safety;
