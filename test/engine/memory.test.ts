@@ -7,6 +7,7 @@ import type { Clock } from '../../src/engine/ports.ts';
 import type { Task } from '../../src/engine/session.ts';
 import { InvariantError } from '../../src/machine/invariant.ts';
 import { commitOf, Exercise, newState } from '../../src/testing/bench.ts';
+import { StillClock } from '../still-clock.ts';
 import { VirtualTime } from '../volume/operations/virtual-time.ts';
 
 function given(): Exercise {
@@ -33,6 +34,26 @@ describe('the memory engine', () => {
     const taken = await session.take(1, signal);
     if (taken === 'drained') throw new Error('expected a task, got drained');
     expect(taken[0]!.events.map(({ id }) => id)).toEqual(ids);
+  });
+
+  test('sets no timer for a call of take that has ended', async () => {
+    const clock = new StillClock();
+    const engine = memoryEngine({ clock, random: () => 0.5 });
+    const pass = async (ms: number): Promise<void> => {
+      clock.pass(ms);
+      await new Promise(setImmediate);
+    };
+    const bench = { engine, clock, expiryMs: 1000, pass, expire: () => undefined };
+    const exercise = new Exercise(bench);
+    const notBefore = new Date(clock.now() + 3_600_000).toISOString();
+    await exercise.submit('a', { state: 'count', notBefore });
+    const session = await exercise.join('ant');
+    const abort = new AbortController();
+    const taking = session.take(1, abort.signal);
+    expect(clock.timers).toBe(1);
+    abort.abort();
+    expect(await taking).toEqual([]);
+    expect(clock.timers).toBe(0);
   });
 
   test('resets a long chain', async () => {
