@@ -1,23 +1,27 @@
 /** Checks that sessions leave no traces behind. */
 import { isStateName } from '../machine/name.ts';
 import { recordedStates } from '../machine/record.ts';
+import { parseJournalName } from '../volume/journal.ts';
 import { TRANSIENT_DIRECTORIES } from '../volume/layout.ts';
 import { sessionOfTokenFile } from '../volume/session-context.ts';
 import type { TrueVolume } from './true-volume.ts';
 
+const JOURNAL = '.flockwork/journal';
+
 /** Flags and traces of sessions of other workers than `worker`; undefined if there are none. */
 export function leftOver(volume: TrueVolume, worker?: string): string | undefined {
   const kept = sessionsOfFailed(volume);
+  const isLeft = (name: string): boolean =>
+    !kept.has(sessionOfTokenFile(name)) && name !== worker && !name.startsWith(`${worker}.`);
   for (const place of TRANSIENT_DIRECTORIES) {
-    const left = volume
-      .list(place)
-      .filter(
-        (name) =>
-          !kept.has(sessionOfTokenFile(name)) && name !== worker && !name.startsWith(`${worker}.`),
-      );
+    const left = volume.list(place).filter(isLeft);
     if (left.length > 0) return `expected ${place}/ to be empty, got ${left.join(', ')}`;
   }
-  return undefined;
+  const isJournal = (name: string): boolean => parseJournalName(name) !== undefined;
+  const others = volume.list(JOURNAL).filter((name) => !isJournal(name) && isLeft(name));
+  return others.length === 0
+    ? undefined
+    : `expected journals only in ${JOURNAL}/, got ${others.join(', ')}`;
 }
 
 /** Sessions with a staged record of a failed state, which may still be brought back and committed. */

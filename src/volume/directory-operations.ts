@@ -46,7 +46,7 @@ import { readPastSteps } from './chain-steps.ts';
 import { Sensors } from './sensors.ts';
 import { settle } from './settle.ts';
 import { readCluster, takeSnapshot, type SnapshotReaders } from './snapshot.ts';
-import { removeStaging } from './staging.ts';
+import { claimReportPath, removeStaging } from './staging.ts';
 import type { KnownMachines } from '../engine/session.ts';
 import { fitToken, newSessionId, type Token } from './token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
@@ -365,13 +365,14 @@ export class DirectoryOperations implements VolumeOperations {
   async reportClaims(held: readonly HeldClaim[]): Promise<void> {
     const { files } = this.#ports;
     if (held.length === 0) return void (await remove(files, this.#claimReport));
-    const temporary = this.#layout.internal('journal', `.${this.token.session}`);
+    await this.#context.ensureStaging();
+    const temporary = `${this.#claimReport}~`;
     await recreate(files, temporary, JSON.stringify(held));
     await files.rename(temporary, this.#claimReport);
   }
 
   get #claimReport(): string {
-    return this.#layout.internal('journal', `${this.token.session}.held`);
+    return claimReportPath(this.#layout, this.token.session);
   }
 
   /** I4: true in a phase in which this session may not remove its flag; recovery does it then. */
@@ -388,7 +389,6 @@ export class DirectoryOperations implements VolumeOperations {
     const { passedOver, ownTokenFiles } = this.#context;
     await this.#heartbeat?.stop();
     await this.#flag.takeDown(() => !this.#isFrozen());
-    await remove(files, this.#claimReport);
     // NFS keeps a file that is open somewhere as `.nfsXXXX`, and so its directory: recovery removes these.
     await passedOver.guard('.flockwork/staging', async () => {
       if (!(await removeStaging(files, this.#layout, this.token.session))) return;

@@ -14,6 +14,7 @@ import { readTails, type HistoryFiles, type Tails } from './history.ts';
 import { JournalCounter } from './journal-counts.ts';
 import type { Layout } from './layout.ts';
 import { numberOfTokenFile } from './session-context.ts';
+import { claimReportPath } from './staging.ts';
 import { readRoster } from './snapshot.ts';
 import { MAX_TOKEN_BYTES, parseToken, type Token } from './token.ts';
 import { readSigns, type Signs } from './vitals.ts';
@@ -136,7 +137,7 @@ async function readHeld(
   layout: Layout,
   session: string,
 ): Promise<Map<string, HeldClaim>> {
-  const text = await readIfAllowed(files, layout.internal('journal', `${session}.held`));
+  const text = await readIfAllowed(files, claimReportPath(layout, session));
   const held = heldSchema.safeParse(parseOr(text));
   return new Map((held.data ?? []).map((one) => [one.state, { machine: undefined, ...one }]));
 }

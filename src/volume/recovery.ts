@@ -313,7 +313,6 @@ export class Recoverer {
     if (this.#claims.some((claim) => claim.token.session === session)) return;
     // Records are left, or it has come back and staged more: the sweep goes on.
     if (!(await removeStaging(files, layout, session))) return;
-    await remove(files, layout.internal('journal', `${session}.held`));
     for (const name of await listOrNone(files, layout.internal('sessions'))) {
       if (sessionOfTokenFile(name) === session) {
         await remove(files, layout.internal('sessions', name));

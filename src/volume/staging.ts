@@ -16,6 +16,10 @@ const MAX_BUNDLE_BYTES = 32 * 1024;
 export const successorFile = (context: SessionContext, name: string): string =>
   context.staging(`.${name}`);
 
+/** Path of the list of what a session holds, for people: it goes with the session's staging directory. */
+export const claimReportPath = (layout: Layout, session: string): string =>
+  layout.internal('staging', session, '.held');
+
 /** Splits `items` into pieces of at most `size` items and MAX_BUNDLE_BYTES (a single item may be larger). */
 export function toBundles<Item>(
   items: readonly Item[],

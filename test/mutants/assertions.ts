@@ -14,7 +14,7 @@ const VOLUME = 'src/volume';
 export const ASSERTED: readonly AssertedMutant[] = [
   {
     name: 'a held name is claimed again',
-    seed: 95,
+    seed: 431,
     message: 'I6: expected one hold of a state',
     file: `${VOLUME}/local-queue.ts`,
     find: 'if (!this.knows(name)) await',
@@ -182,7 +182,7 @@ export const ASSERTED: readonly AssertedMutant[] = [
   },
   {
     name: 'a turn goes on in the same phase of later cycles',
-    seed: 9,
+    seed: 3,
     message: 'I4: expected canFinish wherever canBegin',
     file: `${VOLUME}/phases/timetable.ts`,
     find: 'isWithin(phases, interval, turn.phase, turn.cycle)',
@@ -206,7 +206,7 @@ export const ASSERTED: readonly AssertedMutant[] = [
   },
   {
     name: 'a session that has come back is recovered',
-    seed: 97,
+    seed: 106,
     message: 'I6: expected to break the lease of a dead session only',
     file: `${VOLUME}/recovery.ts`,
     find: 'if (!isStill) continue;',

@@ -50,7 +50,7 @@ const NAMES = [
   'c.state-9007199254740991',
   SESSION,
   `${SESSION}~2`,
-  `${SESSION}.held`,
+  '.held',
   `${SESSION}.jsonl`,
   'worker',
   'i0.state+3',

@@ -52,7 +52,7 @@ const CHANGING = [
   'unlink',
 ] as const;
 
-type Method = 'append' | 'create' | 'link' | 'list' | 'read';
+type Method = 'append' | 'create' | 'link' | 'list' | 'read' | 'rename';
 
 /** The next call of `method` for an entry of `directory` throws `error`, once; the number of such calls since then. */
 function breakCall(
@@ -132,7 +132,7 @@ describe('a bug in the loop of a session', () => {
     ['a claim', 'link', 'in_progress'],
     ['the record of a failure', 'link', 'failed'],
     ['the journal', 'append', 'journal'],
-    ['what it holds', 'create', 'journal'],
+    ['what it holds', 'rename', 'staging'],
     ['the sessions that may know a machine', 'list', 'sessions'],
   ])('ends it when it is met at %s', async (_, method, directory) => {
     const at = await given();
