@@ -26,7 +26,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: "another user's record is linked, and never copied",
-    seed: 1052,
+    seed: 792,
     file: `${VOLUME}/effects.ts`,
     find: 'const isCopied = context.meetsBundleLimit(error) || isForbidden(error);',
     replace: 'const isCopied = context.meetsBundleLimit(error);',
@@ -47,7 +47,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'sweep acts on absence',
-    seed: 64,
+    seed: 190,
     file: `${VOLUME}/recovery.ts`,
     find: "return (await canNeverCommit(files, layout, name, staged ?? '')) ? 'over' : 'unseen';",
     replace: "return 'over';",
@@ -84,21 +84,21 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'successors are not synced before they are unstaged',
-    seed: 61,
+    seed: 74,
     file: `${VOLUME}/commit.ts`,
     find: 'await files.sync(layout.root);\n    if (emits)',
     replace: 'if (emits)',
   },
   {
     name: 'the directory of staged records is not synced',
-    seed: 43,
+    seed: 149,
     file: `${VOLUME}/session-context.ts`,
     find: "await this.files.sync(this.layout.internal('staging'));",
     replace: '',
   },
   {
     name: 'the sweep publishes what a power cut can undo',
-    seed: 35,
+    seed: 64,
     file: `${VOLUME}/recovery.ts`,
     find: "await files.sync(layout.flags('done'));",
     replace: '',
@@ -205,7 +205,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'a worker ends at its first empty snapshot, despite caches',
-    seed: 69,
+    seed: 688,
     file: 'src/volume/phases/stillness.ts',
     find: 'return isFresh || now - this.#since >= this.#leaseMs;',
     replace: 'return now >= this.#since;',
@@ -233,7 +233,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'states are archived before their successors are done',
-    seed: 9,
+    seed: 10,
     file: `${VOLUME}/archivable.ts`,
     find: ' && !isOpen',
     replace: '',
@@ -262,7 +262,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'the sweep takes the first record of a bundle for the one it looks for',
-    seed: 35,
+    seed: 18,
     file: `${VOLUME}/recovery.ts`,
     find: 'const record = parseCommitRecord(doneText, name);',
     replace:
@@ -277,7 +277,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'a bundle is removed with records that are not seen',
-    seed: 64,
+    seed: 190,
     file: `${VOLUME}/recovery.ts`,
     find: 'if (names.length > 0 && left === 0)',
     replace: 'if (names.length > 0)',
@@ -327,7 +327,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'an event whose assigned state never commits is never applied',
-    seed: 120,
+    seed: 174,
     file: `${VOLUME}/effects.ts`,
     find: 'version = status.generation;',
     replace: "return 'taken';",
@@ -355,7 +355,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'events that a step emits are not synced before it is unstaged',
-    seed: 1000,
+    seed: 450,
     file: `${VOLUME}/commit.ts`,
     find: 'if (emits) await files.sync(layout.events);',
     replace: '',
@@ -390,7 +390,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'the sweep begins no branches',
-    seed: 64,
+    seed: 161,
     file: `${VOLUME}/commit.ts`,
     find: 'for (const state of publishedStates(record)) {',
     replace: 'for (const state of record.next === undefined ? [] : [record.next]) {',
