@@ -3,8 +3,6 @@ import { invariant } from '../machine/invariant.ts';
 import { isArchived } from './archive.ts';
 import type { PhaseGuard } from './operations.ts';
 import { readText, remove, removeIfContent } from './atomic-files.ts';
-import type { Files } from './files.ts';
-import type { Layout } from './layout.ts';
 import type { SessionContext } from './session-context.ts';
 
 /**
@@ -16,7 +14,7 @@ export async function claim(
   name: string,
   guard: PhaseGuard,
 ): Promise<'ours' | 'taken' | 'finished' | 'late'> {
-  const { files, layout } = context;
+  const { layout } = context;
   const flag = layout.flag('in_progress', name);
   context.claims.begin(name);
   // After an error the owner is unknown: `releaseClaim` must read the flag.
@@ -24,18 +22,35 @@ export async function claim(
   const outcome = await context.setFlag(flag);
   context.doubtful.delete(name);
   if (outcome === 'taken') return 'taken';
-  if (!(await isSettled(files, layout, name))) return 'ours';
-  if (await isArchived(files, layout, name)) context.reappeared.add(name);
+  if (!(await isSettled(context, name))) return 'ours';
+  if (await isArchived(context.files, layout, name)) context.reappeared.add(name);
   return (await releaseClaim(context, name, guard.canFinish)) ? 'finished' : 'late';
 }
 
 /** Is this state done, wherever its flag is by now, or has it failed? */
-export async function isSettled(files: Files, layout: Layout, name: string): Promise<boolean> {
+export async function isSettled(context: SessionContext, name: string): Promise<boolean> {
+  const { files, layout } = context;
   const done = await files.stat(layout.flag('done', name));
   if (done !== undefined) return true;
   // After `done/`: a flag is in the archive long before it leaves `done/`.
-  if (await isArchived(files, layout, name)) return true;
+  if (await mayBeArchived(context, name)) return true;
   return (await files.stat(layout.flag('failed', name))) !== undefined;
+}
+
+/**
+ * Is this state in the archive, and has its flag perhaps left `done/`? Asked only if there was an archive at the last look:
+ * of a state archived since, the flag stays in `done/` for the rest of the pause.
+ */
+export async function mayBeArchived(context: SessionContext, name: string): Promise<boolean> {
+  const { files, layout, noArchive } = context;
+  return noArchive.isOld(layout.archive) && isArchived(files, layout, name);
+}
+
+/** Where listings are fresh (I8), remembers that there is no archive. */
+export async function lookForArchive(context: SessionContext): Promise<void> {
+  const { files, layout, noArchive } = context;
+  noArchive.begin(layout.archive);
+  if ((await files.stat(layout.archive)) !== undefined) noArchive.end(layout.archive);
 }
 
 /** Removes the claim if this session holds it. False if it is too late (I4). */
@@ -77,22 +92,25 @@ export async function dropClaim(
   }
 }
 
-/** Age of this session's claims. A commit whose claim is older than a limit is verified against the archive before it counts. */
-export class ClaimTimer {
+/**
+ * Ages of what a session knows. A commit whose claim is older than a limit is verified against the archive before it counts;
+ * that there is no archive is not known for longer.
+ */
+export class AgeTimer {
   readonly #now: () => readonly number[];
   readonly #limitMs: number;
   readonly #since = new Map<string, readonly number[]>();
 
   /**
    * `now`: several clocks, ms. A monotonic clock stands still while its host sleeps, and the wall clock may be set, so a
-   * claim is old as soon as one of them says so.
+   * name is old as soon as one of them says so.
    */
   constructor(now: () => readonly number[], limitMs: number) {
     this.#now = now;
     this.#limitMs = limitMs;
   }
 
-  /** Called before the link that makes the claim. */
+  /** Called before the link that makes the claim, and before a look. */
   begin(name: string): void {
     this.#since.set(name, this.#now());
   }
@@ -101,7 +119,7 @@ export class ClaimTimer {
     this.#since.delete(name);
   }
 
-  /** True for an unknown claim, too. */
+  /** True for an unknown name, too. */
   isOld(name: string): boolean {
     const since = this.#since.get(name);
     if (since === undefined) return true;

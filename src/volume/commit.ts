@@ -24,7 +24,7 @@ import {
   remove,
 } from './atomic-files.ts';
 import { clearAttempts } from './attempts.ts';
-import { releaseClaim } from './claim.ts';
+import { mayBeArchived, releaseClaim } from './claim.ts';
 import { assignEvents, emitEvents, retireEvents } from './effects.ts';
 import type { SessionContext } from './session-context.ts';
 import { repairTornWrite } from './torn-write.ts';
@@ -331,7 +331,7 @@ async function publishOne(
   const { files, layout } = context;
   const next = recordOf(step)!.next!;
   // A user's file of that name is done: like one in the root, it stays as it is.
-  if (await isArchived(files, layout, next.name)) return true;
+  if (await mayBeArchived(context, next.name)) return true;
   const rests = step.change.kind === 'commit' && step.change.rests === true;
   if (rests && !guard.canFinish()) return false;
   if (rests) await markWaiting(context, next.name);

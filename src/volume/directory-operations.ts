@@ -10,7 +10,7 @@ import { ownsKey } from './phases/ownership.ts';
 import { formatInstant } from './phases/volume-clock.ts';
 import { NO_ARCHIVE, type ArchiveRules } from './archivable.ts';
 import { isRewritten, readTried, RetryDelays } from './attempts.ts';
-import { ClaimTimer, claim } from './claim.ts';
+import { AgeTimer, claim, lookForArchive } from './claim.ts';
 import { OpenStates } from './open-states.ts';
 import { getConfiguration, listConfigurations } from './configurations.ts';
 import type {
@@ -170,7 +170,9 @@ export class DirectoryOperations implements VolumeOperations {
     this.#recoverer = new Recoverer(this.#context, this.#leases, this.lease, monotonic);
     this.#flag = new WorkerFlag(this.#context, this.#leases);
     const rules = options.archive ?? NO_ARCHIVE;
-    this.#context.claims = new ClaimTimer(() => [clock.monotonic(), clock.now()], rules.pause / 2);
+    const clocks = (): number[] => [clock.monotonic(), clock.now()];
+    this.#context.claims = new AgeTimer(clocks, rules.pause / 2);
+    this.#context.noArchive = new AgeTimer(clocks, rules.pause / 2);
     this.#maintenance = new Maintenance(this.#context, rules, {
       monotonic,
       living: () => this.#leases.living(),
@@ -277,6 +279,7 @@ export class DirectoryOperations implements VolumeOperations {
 
   async readRoster(): Promise<ClusterView> {
     const view = await readCluster(this.#ports.files, this.#layout);
+    if (this.#freshListings) await lookForArchive(this.#context);
     await this.#sensors.look();
     const attempted = await this.#listings.list(this.#layout.internal('attempts'), isStateName);
     this.#context.attempted = new Set(attempted);

@@ -79,15 +79,18 @@ function withFile<T>(path: string, flags: number | string, use: (fd: number) => 
   }
 }
 
-/** Reads at most the size that the file has when it is opened: what is appended meanwhile is incomplete. */
-function readAll(fd: number, limit: number): Uint8Array {
+/**
+ * Reads at most the size that the file has when it is opened: what is appended meanwhile is incomplete. `isShort`: less than
+ * was asked for may come before the end.
+ */
+function readAll(fd: number, limit: number, isShort: boolean): Uint8Array {
   const size = limit < SMALL_READ_BYTES ? limit + 1 : Math.min(fstatSync(fd).size, limit + 1);
   const buffer = Buffer.allocUnsafe(size);
   let length = 0;
   while (length < size) {
     const got = readSync(fd, buffer, length, size - length, null);
-    if (got === 0) break;
     length += got;
+    if (got === 0 || !isShort) break;
   }
   return buffer.subarray(0, length);
 }
@@ -183,7 +186,7 @@ export class NodeFiles implements HistoryFiles {
   }
 
   async read(path: string, limit: number = DEFAULT_READ_BYTES): Promise<Uint8Array> {
-    return withFile(path, READ_FLAGS, (fd) => readAll(fd, limit));
+    return withFile(path, READ_FLAGS, (fd) => readAll(fd, limit, this.#network));
   }
 
   async readAt(path: string, position: number, length: number): Promise<Uint8Array> {

@@ -194,7 +194,7 @@ export class Recoverer {
     for (const name of await listOrNone(files, layout.internal('attempts'))) {
       if (!isStateName(name) || !isMyPart(name)) continue;
       // A state that waits was not tried: the lost session only read it.
-      const isOver = this.#context.waiting.has(name) || (await isSettled(files, layout, name));
+      const isOver = this.#context.waiting.has(name) || (await isSettled(this.#context, name));
       if (!isOver) continue;
       if (!guard.canBegin()) return;
       await this.#context.passedOver.guard(`.flockwork/attempts/${name}`, () =>
@@ -242,7 +242,7 @@ export class Recoverer {
   async #countLost(claim: Claim): Promise<void> {
     const { files, layout } = this.#context;
     const exists = await files.stat(layout.state(claim.name));
-    if (exists === undefined || (await isSettled(files, layout, claim.name))) return;
+    if (exists === undefined || (await isSettled(this.#context, claim.name))) return;
     // A state that waits has no tick.
     if ((await files.stat(layout.flag('waiting', claim.name))) !== undefined) return;
     await countAttempt(this.#context, claim.name, {

@@ -1,6 +1,6 @@
 /** State shared by all operations of one session on the volume: files, paths, token, last snapshot. */
 import { invariant } from '../machine/invariant.ts';
-import { ClaimTimer } from './claim.ts';
+import { AgeTimer } from './claim.ts';
 import { ensureDirectory } from './directory.ts';
 import { recreate, equals, linkIfAbsent, remove } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
@@ -60,7 +60,9 @@ export class SessionContext {
   /** Archived states that were claimed: a file of that name was put into the root again. */
   readonly reappeared: Set<string> = new Set();
   /** The default has no clock, and no old claims. */
-  claims: ClaimTimer = new ClaimTimer(() => [], Number.POSITIVE_INFINITY);
+  claims: AgeTimer = new AgeTimer(() => [], Number.POSITIVE_INFINITY);
+  /** When `archive/` was found absent; unknown where listings may be stale. */
+  noArchive: AgeTimer = new AgeTimer(() => [], Number.POSITIVE_INFINITY);
   readonly passedOver: PassedOver = new PassedOver();
   /** States whose claim may or may not exist: making or releasing it ended with an error. */
   readonly doubtful: Set<string> = new Set();

@@ -35,7 +35,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'claim without a look at done/',
     seed: 77,
     file: `${VOLUME}/claim.ts`,
-    find: "if (!(await isSettled(files, layout, name))) return 'ours';",
+    find: "if (!(await isSettled(context, name))) return 'ours';",
     replace: "if (name !== '') return 'ours';",
   },
   {
@@ -221,7 +221,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'an archived state is claimed like a new one',
     seed: 77,
     file: `${VOLUME}/claim.ts`,
-    find: 'if (await isArchived(files, layout, name)) return true;',
+    find: 'if (await mayBeArchived(context, name)) return true;',
     replace: '',
   },
   {
@@ -257,7 +257,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'successors are published although they are archived',
     seed: 37,
     file: `${VOLUME}/commit.ts`,
-    find: '  if (await isArchived(files, layout, next.name)) return true;',
+    find: '  if (await mayBeArchived(context, next.name)) return true;',
     replace: '',
   },
   {
