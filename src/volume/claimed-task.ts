@@ -105,8 +105,10 @@ export interface ReadContext {
   readonly patience: number;
 }
 
+export type ParsedRead = Omit<ReadState, 'needsSlot' | 'events'>;
+
 export type StateClass =
-  | { readonly kind: 'parsed'; readonly read: Omit<ReadState, 'needsSlot' | 'events'> }
+  | { readonly kind: 'parsed'; readonly read: ParsedRead }
   | { readonly kind: 'wait'; readonly partial: PartialFile }
   | { readonly kind: 'change'; readonly change: VolumeOutcome };
 

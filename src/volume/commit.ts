@@ -82,14 +82,13 @@ async function releaseStaleDecisions(
   steps: VolumeSettlement[],
   guard: PhaseGuard,
 ): Promise<void> {
-  await each(steps, async (step) => {
-    const { change } = step;
-    if (change.kind !== 'commit' || change.cycle === undefined) return;
-    // A later cycle too: the clock may have been set back.
-    if (change.cycle === guard.cycle) return;
+  // A later cycle too: the clock may have been set back.
+  const isStale = ({ change }: VolumeSettlement): boolean =>
+    change.kind === 'commit' && change.cycle !== undefined && change.cycle !== guard.cycle;
+  await each(steps.filter(isStale), async (step) => {
     if (step.tried) {
       const flag = await readText(context.files, context.layout.flag('done', step.name));
-      if (holding(change.record!)(flag ?? '')) return;
+      if (holding(recordOf(step)!)(flag ?? '')) return;
       step.staged = undefined;
       context.restagings += 1;
     }
@@ -102,9 +101,17 @@ async function each(
   steps: VolumeSettlement[],
   act: (step: VolumeSettlement) => Promise<void>,
 ): Promise<void> {
-  for (const step of steps) await attempt([step], () => act(step));
+  for (const step of steps) {
+    try {
+      await act(step);
+    } catch (error) {
+      throwBug(error);
+      step.error = error;
+    }
+  }
 }
 
+/** As `each`, of what is done for all of them at once. False after an error. */
 async function attempt(steps: VolumeSettlement[], act: () => Promise<unknown>): Promise<boolean> {
   try {
     await act();
@@ -164,8 +171,7 @@ function checkRecord(
 
 /** Removes a staged file once all steps that have a record in it are through. */
 async function unstageOne(context: SessionContext, step: VolumeSettlement): Promise<void> {
-  const { staged } = step;
-  if (staged === undefined) return;
+  const staged = step.staged!;
   const waiting = context.staged.get(staged);
   waiting?.delete(step.name);
   if (waiting === undefined || waiting.size === 0) {
@@ -277,9 +283,9 @@ async function recheckOldClaims(
 ): Promise<void> {
   if (steps.length === 0) return;
   const lease = await context.files.stat(context.lease).catch(() => undefined);
-  const isBroken = lease === undefined;
-  await each(steps, async (step) => {
-    if (!isBroken && !context.claims.isOld(step.name)) return;
+  const isUnsure = ({ name }: VolumeSettlement): boolean =>
+    lease === undefined || context.claims.isOld(name);
+  await each(steps.filter(isUnsure), async (step) => {
     const record = recordOf(step);
     const isOurs = record === undefined ? equals(context.tokenText) : holding(record);
     // After an error, the step is linked and checked again.
@@ -411,10 +417,10 @@ async function unstage(
       if (!(await retireEvents(context, record, guard.canFinish))) return;
       if (context.waiting.has(step.name)) await clearWaiting(context, step.name);
     }
-    await unstageOne(context, step);
+    if (step.staged !== undefined) await unstageOne(context, step);
     if (record?.next !== undefined) await remove(context.files, successorFile(context, step.name));
     if (!guard.canFinish()) return;
-    await clearAttempts(context, step.name);
+    if (context.attempted.has(step.name)) await clearAttempts(context, step.name);
     if (await releaseClaim(context, step.name, guard.canFinish)) step.progress = 'settled';
   });
 }

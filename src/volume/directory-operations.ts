@@ -300,15 +300,18 @@ export class DirectoryOperations implements VolumeOperations {
     return this.#recoverer.countUnfinishedCommits();
   }
 
-  async claim(name: string, guard: PhaseGuard): ReturnType<VolumeOperations['claim']> {
-    // An attempt may have been counted since the listing.
-    if (this.#context.attempted.has(name)) {
-      const tried = await readTried(this.#ports.files, this.#layout, name);
-      const isDue =
-        this.#retryDelays.isOver(name, tried, this.time()?.earliest) ||
-        (await isRewritten(this.#ports.files, this.#layout, name, tried));
-      if (!isDue || !guard.canBegin()) return 'delayed';
-    }
+  claim(name: string, guard: PhaseGuard): ReturnType<VolumeOperations['claim']> {
+    const isTried = this.#context.attempted.has(name);
+    return isTried ? this.#claimAgain(name, guard) : claim(this.#context, name, guard);
+  }
+
+  /** An attempt may have been counted since the listing. */
+  async #claimAgain(name: string, guard: PhaseGuard): ReturnType<VolumeOperations['claim']> {
+    const tried = await readTried(this.#ports.files, this.#layout, name);
+    const isDue =
+      this.#retryDelays.isOver(name, tried, this.time()?.earliest) ||
+      (await isRewritten(this.#ports.files, this.#layout, name, tried));
+    if (!isDue || !guard.canBegin()) return 'delayed';
     return claim(this.#context, name, guard);
   }
 

@@ -27,7 +27,7 @@ import {
   refusalChange,
   type ClaimedTask,
   type ReadContext,
-  type StateClass,
+  type ParsedRead,
 } from './claimed-task.ts';
 import { ClaimTarget } from './claim-target.ts';
 import { ClaimedTasks, claimReport } from './claimed-tasks.ts';
@@ -234,7 +234,10 @@ export class LocalQueue {
       if (!this.#tasks.isHeld(task)) return;
       try {
         const state = await this.#operations.readState(task.name);
-        await this.#apply(task, classifyState(task.name, state, task.partial, this.#context()));
+        const found = classifyState(task.name, state, task.partial, this.#context());
+        if (found.kind === 'wait') task.partial = found.partial;
+        else if (found.kind === 'change') this.#finish(task, found.change);
+        else await this.#keep(task, found.read);
       } catch (error) {
         // Any other error may be of the file, or of a user's machine: one state must not end worker after worker.
         if (error instanceof InvariantError) throw error;
@@ -271,17 +274,18 @@ export class LocalQueue {
     };
   }
 
-  async #apply(task: ClaimedTask, found: StateClass): Promise<void> {
-    if (found.kind === 'wait') task.partial = found.partial;
-    else if (found.kind === 'change') this.#finish(task, found.change);
-    else if (this.#worker.needsSlot(found.read.file)) {
-      task.read = { ...found.read, needsSlot: true, events: NO_EVENTS };
-      this.#tasks.move(task, 'ready');
-    } else {
-      const events = await this.#operations.events(task.name);
-      task.read = { ...found.read, needsSlot: false, events };
-      this.#tasks.move(task, 'undecided');
-    }
+  /** With its events, if it is decided without a tick. */
+  #keep(task: ClaimedTask, read: ParsedRead): Promise<void> | undefined {
+    if (!this.#worker.needsSlot(read.file)) return this.#keepWithEvents(task, read);
+    task.read = { ...read, needsSlot: true, events: NO_EVENTS };
+    this.#tasks.move(task, 'ready');
+    return undefined;
+  }
+
+  async #keepWithEvents(task: ClaimedTask, read: ParsedRead): Promise<void> {
+    const events = await this.#operations.events(task.name);
+    task.read = { ...read, needsSlot: false, events };
+    this.#tasks.move(task, 'undecided');
   }
 
   /** Resolves as `Session.take` does; one call at a time. */

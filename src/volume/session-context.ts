@@ -105,7 +105,7 @@ export class SessionContext {
    * nothing comes between the caller's reading of the clock and the link (I4).
    */
   async setFlag(path: string): Promise<'ours' | 'taken'> {
-    await this.introduce();
+    if (this.tokenFile === undefined) await this.introduce();
     const { session } = this.token;
     const { tokenFile } = this;
     invariant(tokenFile !== undefined, 'I1: expected a token before its flags', undefined, session);
