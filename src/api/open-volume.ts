@@ -1,12 +1,15 @@
 /** Opens a directory as an engine: the first worker makes it a volume, if it is fit to be one. */
 import { randomUUID } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { examineQuickly } from '../doctor/examine.ts';
+import type { FileSystem } from '../doctor/file-system.ts';
 import { judge, sentenceOf } from '../doctor/judge.ts';
 import { nodeHost } from '../doctor/node-host.ts';
 import { scratchName } from '../doctor/scratch.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, Caution } from '../engine/engine.ts';
 import type { Log } from '../engine/ports.ts';
+import { formatDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
 import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../volume/archivable.ts';
 import type { LoopOptions } from '../volume/cycle-loop.ts';
@@ -15,9 +18,13 @@ import { startHeartbeatThread } from '../volume/heartbeat.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { openVolume, readVolume, refuseMounts } from '../volume/open.ts';
-import { LOCAL_PHASES, NETWORK_PHASES, type PhaseLengths } from '../volume/phases/cycle.ts';
+import {
+  LOCAL_PHASES,
+  NETWORK_PHASES,
+  cycleLength,
+  type PhaseLengths,
+} from '../volume/phases/cycle.ts';
 import type { VolumeFile } from '../volume/volume-file.ts';
-import { inspectVolume } from './inspect-volume.ts';
 import { isNetworkFileSystem, realClock, realRandom, processIdentity } from './node-ports.ts';
 import { watchVolume } from './watch-volume.ts';
 
@@ -148,4 +155,68 @@ async function openForWork(
   });
   await refuseMounts(files, layout);
   return volume;
+}
+
+const OTHERS_WRITE = 0o002;
+const IN_MEMORY: readonly string[] = ['tmpfs', 'ramfs'];
+
+export interface InspectedVolume {
+  readonly fileSystem: FileSystem;
+  /** Of the directory. */
+  readonly mode: number;
+  /** Commits wait for the disk. */
+  readonly isSynced: boolean;
+  /** Undefined before the first worker. */
+  readonly phases: PhaseLengths | undefined;
+}
+
+/** What is known of a volume without measuring it. Throws with the errno of stat and statfs. */
+function inspectVolume(
+  directory: string,
+  more: Pick<InspectedVolume, 'isSynced' | 'phases'>,
+): Caution[] {
+  const fileSystem = nodeHost.fileSystem(directory);
+  return cautionsOf({ ...more, fileSystem, mode: statSync(directory).mode });
+}
+
+export function cautionsOf({ fileSystem, mode, isSynced, phases }: InspectedVolume): Caution[] {
+  const cautions: Caution[] = [];
+  if (IN_MEMORY.includes(fileSystem.type)) {
+    cautions.push({
+      code: 'in-memory',
+      message: `The file system is in memory (${fileSystem.type}): everything ends with this host. Use a disk for what must outlast it.`,
+    });
+  }
+  if (!isSynced) {
+    cautions.push({
+      code: 'unsynced',
+      message:
+        'Commits do not wait for the disk: a power cut may undo steps that have run. Leave out --no-fsync to keep them.',
+    });
+  }
+  const doubts = judge({ fileSystem }).filter(({ verdict }) => verdict !== 'good');
+  for (const doubt of doubts)
+    cautions.push({ code: 'file-system', message: capital(sentenceOf(doubt)) });
+  if ((mode & OTHERS_WRITE) !== 0) {
+    cautions.push({
+      code: 'world-writable',
+      message:
+        'Every user of a host that mounts it may write to it, and have workers run any of their machines. Take the permission away: chmod o-w.',
+    });
+  }
+  if (fileSystem.network && phases !== undefined && isShort(phases)) {
+    const [used, usual] = [phases, NETWORK_PHASES].map((one) => formatDuration(cycleLength(one)));
+    cautions.push({
+      code: 'short-phases',
+      message: `A cycle takes ${used}, and ${usual} by default on a network file system, whose caches may hide changes. flockwork doctor measures which phases are long enough.`,
+    });
+  }
+  return cautions;
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+function isShort(phases: PhaseLengths): boolean {
+  const names = Object.keys(NETWORK_PHASES) as (keyof PhaseLengths)[];
+  return names.some((name) => phases[name] < NETWORK_PHASES[name]);
 }

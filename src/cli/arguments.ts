@@ -1,9 +1,9 @@
-/** Parses the command line into a command, its options and its words. */
+/** Parses the command line into a command, its options and its words; completes it in bash and zsh. */
 import { Parser } from 'yargs/helpers';
 import { UserError } from '../machine/errors.ts';
 import { nearest } from '../machine/suggest.ts';
 import { positionalsOf, type Command, type Positional } from './command.ts';
-import { OPTIONS, type OptionName } from './options.ts';
+import { flagOf, OPTIONS, type OptionName } from './options.ts';
 
 export interface Arguments {
   /** Undefined if none is named. */
@@ -70,11 +70,6 @@ function commandOf(name: string, commands: readonly Command[]): Command {
   const hint =
     near === undefined ? 'flockwork --help lists what there is' : `did you mean ${near}?`;
   throw new UserError('usage', `there is no command ${name}; ${hint}`);
-}
-
-/** The name on the command line. */
-export function flagOf(option: OptionName): string {
-  return OPTIONS[option].flag ?? option;
 }
 
 function parse(args: readonly string[], options: readonly OptionName[]): Parsed {
@@ -212,4 +207,53 @@ function refuseTogether(
     if (!isGiven(one) || needed.some(isGiven)) continue;
     throw usage(`${say(one)} needs ${needed.map(say).join(' or ')}`, command);
   }
+}
+
+const COMPLETION_HELP = `flockwork completion
+
+Print the completion script for the shell that $SHELL names: bash or zsh.
+
+To install it:
+  flockwork completion >> ~/.bashrc       bash
+  flockwork completion >> ~/.zshrc        zsh
+
+Then open a new terminal. The script calls flockwork, which must be on the PATH.`;
+
+/** What the completion script passes when Tab is pressed. */
+const ASKED = '--get-yargs-completions';
+
+/** True for `flockwork completion`, and for a request of its script. */
+export function isCompletion(args: readonly string[]): boolean {
+  return args[0] === 'completion' || args.includes(ASKED);
+}
+
+/** Prints the script or, for a request of the script, the possible next words. */
+export async function complete(
+  args: readonly string[],
+  commands: readonly Command[],
+  print: (text: string) => void,
+): Promise<void> {
+  if (!args.includes(ASKED) && args.some((arg) => arg === '--help' || arg === '-h')) {
+    return print(COMPLETION_HELP);
+  }
+  // Loaded for this only: parsing needs a small part of it.
+  const { default: yargs } = await import('yargs');
+  const parser = yargs([...args])
+    .scriptName('flockwork')
+    .exitProcess(false)
+    .version(false)
+    .completion('completion', 'Completion for bash and zsh');
+  for (const { name, describe, options, optionTexts } of commands) {
+    parser.command(name, describe, (scope) => {
+      for (const option of options) {
+        const { type, describe: text, choices } = { ...OPTIONS[option], ...optionTexts?.[option] };
+        scope.option(flagOf(option), {
+          type: type === 'boolean' ? 'boolean' : 'string',
+          describe: text,
+          ...(choices !== undefined && { choices }),
+        });
+      }
+    });
+  }
+  await parser.parseAsync();
 }

@@ -1,6 +1,6 @@
 /** A command: a table entry for the parser and the help, and a function from settings to an exit status. */
-import type { Option } from './option.ts';
-import type { OptionName, Settings } from './options.ts';
+import { hostname } from 'node:os';
+import type { Option, OptionName, Settings } from './options.ts';
 
 /** What a command may use of the process it runs in. */
 export interface Io {
@@ -73,4 +73,9 @@ export function positionalsOf({ positional }: Command): readonly Positional[] {
   return Array.isArray(positional)
     ? (positional as readonly Positional[])
     : [positional as Positional];
+}
+
+/** Where none is given: in a container, HOSTNAME is the name that its orchestrator knows. */
+export function defaultWorkerName({ environment }: Pick<Io, 'environment'>): string {
+  return environment['HOSTNAME'] || hostname();
 }

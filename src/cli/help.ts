@@ -1,8 +1,15 @@
 /** The text of `--help`. Pure. */
-import { flagOf, wordOf } from './arguments.ts';
+import { wordOf } from './arguments.ts';
 import { positionalsOf, type Command, type Positional } from './command.ts';
-import { environmentName, GROUPS, isAmbient, type Option } from './option.ts';
-import { OPTIONS, type OptionName } from './options.ts';
+import {
+  environmentName,
+  flagOf,
+  GROUPS,
+  isAmbient,
+  OPTIONS,
+  type Option,
+  type OptionName,
+} from './options.ts';
 
 const MAX_LEFT_CHARS = 30;
 

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { pino } from 'pino';
 import type { Log } from '../engine/ports.ts';
 import type { Settings } from './options.ts';
-import { shown, shownPainted } from './shown.ts';
+import { shown, shownPainted } from './terminal.ts';
 
 const STANDARD_ERROR = 2;
 /** Lines that cannot be written are buffered up to this size; more are dropped. */

@@ -1,14 +1,22 @@
 /**
- * The machines of `--machines`, file by file, so that a file can be reloaded while a worker runs. A file that cannot be
- * loaded, or is removed, keeps its last good version.
+ * The machines of `--machines`, file by file, so that a file can be reloaded while a worker runs, when its writing has finished.
+ * A file that cannot be loaded, or is removed, keeps its last good version.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { resolve } from 'node:path';
+import { resolve, basename, dirname, extname } from 'node:path';
+import { isNetworkFileSystem } from '../api/node-ports.ts';
+import type { Log } from '../engine/ports.ts';
 import type { Machine } from '../machine/definition.ts';
-import { createRegistry, fullName, sensorsOf, type Registry } from '../machine/registry.ts';
+import {
+  createRegistry,
+  fullName,
+  sensorsOf,
+  machineNames,
+  type Registry,
+} from '../machine/registry.ts';
 import { shippedMachines } from '../machine/shipped.ts';
-import { filesIn, loadMachine } from './machines.ts';
+import { filesIn, loadMachine, isMachineName } from './machines.ts';
 
 export interface Reloaded {
   readonly file: string;
@@ -105,4 +113,72 @@ function forgetRequired(folders: readonly string[]): void {
     const isOurs = folders.some((folder) => path === folder || path.startsWith(`${folder}/`));
     if (isOurs && !path.includes('/node_modules/')) delete cache[path];
   }
+}
+
+/** Time without a change after which a file counts as written. */
+const STABLE_MS = 300;
+const POLL_MS = 100;
+
+/** Reloads files that have changed. Returns a function that stops watching. */
+export async function watchMachines(files: MachineFiles, log: Log): Promise<() => Promise<void>> {
+  const { paths } = files;
+  if (paths.length === 0) return () => Promise.resolve();
+  // Threads load the machines, too, and watch nothing.
+  const { watch } = await import('chokidar');
+  const folders = paths.filter((path) => statSync(path).isDirectory());
+  const isMachine = (path: string): boolean =>
+    paths.includes(path) || (folders.includes(dirname(path)) && isMachineName(basename(path)));
+  let changed = new Set<string>();
+  let reloading: Promise<void> = Promise.resolve();
+  const watcher = watch([...paths], {
+    ignored: (path) => isIgnored(path, paths),
+    ignoreInitial: true,
+    awaitWriteFinish: { stabilityThreshold: STABLE_MS, pollInterval: POLL_MS },
+    backend: paths.some(isNetworkFileSystem) ? 'polling' : 'native',
+    pollingInterval: POLL_MS * 10,
+    persistent: false,
+  });
+  const reload = async (): Promise<void> => {
+    const written = [...changed];
+    changed = new Set();
+    if (written.length === 0) return;
+    const before = files.registry;
+    // A module that is not a machine may be imported by any of them: reload all.
+    const wanted = written.every((path) => isMachine(path)) ? written : undefined;
+    for (const one of await files.reload(files.version + 1, wanted)) report(one, log);
+    if (files.registry === before) return;
+    log.info({ machines: machineNames(files.registry) }, 'reloaded machines');
+  };
+  const note = (path: string): void => {
+    changed.add(path);
+    reloading = reloading.then(reload);
+  };
+  watcher.on('add', note).on('change', note);
+  watcher.on('unlink', (path) => {
+    if (!isMachine(path)) return;
+    log.warn({ file: path }, 'machine file removed; its machine stays until a restart');
+  });
+  watcher.on('error', (error) =>
+    log.warn({ err: error }, 'cannot watch --machines; changes need a restart'),
+  );
+  return async () => {
+    await watcher.close();
+    await reloading;
+  };
+}
+
+function report({ file, problem }: Reloaded, log: Log): void {
+  if (problem === undefined) return;
+  log.error({ file, err: problem }, 'cannot reload machine file; its last good version stays');
+}
+
+const MODULE = /^\.[cm]?[jt]s$/;
+
+/** True for dot files, installed packages, and files other than modules (machines may import those) and machines. */
+function isIgnored(path: string, paths: readonly string[]): boolean {
+  if (paths.includes(path)) return false;
+  const name = basename(path);
+  if (name.startsWith('.') || name.endsWith('~') || name === 'node_modules') return true;
+  const extension = extname(name);
+  return extension !== '' && !MODULE.test(extension) && !isMachineName(name);
 }

@@ -10,7 +10,7 @@ if (major > MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor >= MINIMUM_NO
   // Must precede the other imports, so that the next start is faster.
   nodeModule.enableCompileCache();
   const args = process.argv.slice(2);
-  const health = args[0] === 'health' ? await import('./quick-health.ts') : undefined;
+  const health = args[0] === 'health' ? await import('./commands/health.ts') : undefined;
   const print = (text: string): void => void process.stdout.write(`${text}\n`);
   const status = await health?.quickHealth(args.slice(1), process.env, print);
   process.exitCode = status ?? (await (await import('./program.ts')).main(args));

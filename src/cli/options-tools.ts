@@ -1,9 +1,6 @@
 /** Options of `list`, `results`, `check`, `graph`, `sql`, `simulate` and `doctor`. */
 import type { SimulatedEngine } from '../sim/run-seed.ts';
-import type { Option } from './option.ts';
-import type { Json } from '../machine/definition.ts';
-import { UserError, type ErrorCode } from '../machine/errors.ts';
-import { parseJson } from '../machine/json-text.ts';
+import type { Option } from './options.ts';
 
 export interface ToolSettings {
   state: string | undefined;
@@ -164,11 +161,3 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
     default: 'state',
   },
 };
-
-/** Throws `code`, with line and column. */
-export function parseJsonOption(text: string, option: string, code: ErrorCode): Json {
-  const parsed = parseJson(text);
-  if (parsed.ok) return parsed.value;
-  const { line, column, reason } = parsed;
-  throw new UserError(code, `cannot use ${option}: line ${line}, column ${column}: ${reason}`);
-}

@@ -1,14 +1,27 @@
-/** Resolves settings: flag, else environment, else configuration file, else default. */
+/**
+ * Resolves settings: flag, else environment, else configuration file, else default. Formats them as flags again, for the
+ * workers that `up` starts, and for the commands that messages suggest.
+ */
 import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import { asWritten } from '../machine/config.ts';
+import type { Json } from '../machine/definition.ts';
 import { parseDuration } from '../machine/duration.ts';
-import { UserError } from '../machine/errors.ts';
+import { UserError, type ErrorCode } from '../machine/errors.ts';
+import { parseJson } from '../machine/json-text.ts';
 import { nearest } from '../machine/suggest.ts';
-import { flagOf } from './arguments.ts';
-import { environmentName, isAmbient, type Option } from './option.ts';
-import { OPTIONS, type OptionName, type Settings } from './options.ts';
 import type { PhaseLengths } from '../volume/phases/cycle.ts';
+import { LOGGING } from './command.ts';
+import {
+  environmentName,
+  flagOf,
+  isAmbient,
+  OPTIONS,
+  type Option,
+  type OptionName,
+  type Settings,
+} from './options.ts';
 
 export type Layers = {
   readonly flags: Readonly<Record<string, unknown>>;
@@ -191,4 +204,47 @@ export function askedPhases(settings: Settings): Partial<PhaseLengths> {
   return Object.fromEntries(
     PHASES.map((phase) => [phase, settings[phase]]).filter(([, length]) => length !== undefined),
   ) as Partial<PhaseLengths>;
+}
+
+/** The value of an option that takes JSON. Throws `code`, with line and column. */
+export function parseJsonOption(text: string, option: string, code: ErrorCode): Json {
+  const parsed = parseJson(text);
+  if (parsed.ok) return parsed.value;
+  const { line, column, reason } = parsed;
+  throw new UserError(code, `cannot use ${option}: line ${line}, column ${column}: ${reason}`);
+}
+
+/** All settings in `names` as flags, so that the child does not depend on the configuration file. */
+export function passedOn(settings: Settings, names: readonly OptionName[]): string[] {
+  return names.flatMap((name) =>
+    name === 'log-format' && settings[name] === undefined
+      ? ['--log-format=pretty']
+      : asFlags(name, settings[name]),
+  );
+}
+
+function asFlags(name: OptionName, value: Settings[OptionName]): string[] {
+  if (value === undefined) return [];
+  if (typeof value === 'boolean') return [value ? `--${name}` : `--no-${name}`];
+  const unit = OPTIONS[name].type === 'duration' ? 'ms' : '';
+  return [value].flat().map((one) => `--${name}=${one}${unit}`);
+}
+
+/** Flags to repeat for the same run: settings that differ from the default, without those that the volume stores. */
+export function repeated(settings: Settings, work: readonly OptionName[]): string[] {
+  const kept: readonly OptionName[] = [...PHASES, 'lease', ...LOGGING];
+  const names = [...work, 'workers', 'name'] as const;
+  return names
+    .filter((name) => !kept.includes(name))
+    .filter((name) => !isDeepStrictEqual(settings[name], OPTIONS[name].default))
+    .flatMap((name) => asFlags(name, settings[name]))
+    .map((flag) => {
+      const [, head = flag, value] = /^(--[a-z-]+)=([^-][^]*)$/.exec(flag) ?? [];
+      return value === undefined ? head : `${head} ${quoted(value)}`;
+    });
+}
+
+/** Quoted for a shell as one word, if needed. */
+export function quoted(word: string): string {
+  return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

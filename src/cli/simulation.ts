@@ -3,22 +3,39 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { problemsOf } from '../engine/validate.ts';
 import { UserError } from '../machine/errors.ts';
 import { addTotals, noTotals, type Totals } from '../sim/campaign.ts';
 import type { RunOutcome } from '../sim/outcome.ts';
+import { checkSimulated, type OwnWork } from '../sim/own-work.ts';
 import type { RecordOptions } from '../sim/run-record.ts';
 import { runSeed, type SeedWork } from '../sim/run-seed.ts';
 import type { Wishes } from '../sim/scenario.ts';
 import { shrink } from '../sim/shrink.ts';
+import { readCandidates } from './candidates.ts';
 import { EXIT, FOUND, type Io } from './command.ts';
+import { loadMachines } from './machines.ts';
 import type { Settings } from './options.ts';
-import type { SimulationReport, SimulationTask } from './simulate-thread.ts';
-import { loadOwn } from './load-scenario.ts';
 
 const MAX_RANDOM_BASE = 1e9;
 const HOUR_MS = 3_600_000;
 /** Between lines of progress without a terminal. */
 const PROGRESS_INTERVAL_MS = 30_000;
+
+/** For a thread. */
+export interface SimulationTask extends Pick<SeedWork, 'engine' | 'wishes'> {
+  readonly base: number;
+  readonly seeds: number;
+  readonly machines: readonly string[];
+  readonly paths: readonly string[];
+  /** Shared by all threads: [runs begun, 1 to stop]. */
+  readonly shared: SharedArrayBuffer;
+}
+
+/** Of a thread. */
+export type SimulationReport =
+  | { readonly kind: 'totals'; readonly totals: Totals }
+  | { readonly kind: 'failure'; readonly outcome: RunOutcome };
 
 /** Resolves to the exit status. */
 export async function runSimulation(
@@ -189,4 +206,31 @@ function describeTotals(totals: Totals, seconds: number, settings: Settings): st
       `${totals.operations} ${operationsOf(settings)}, ${totals.ticks} ticks, ${totals.commits} commits`,
     `faults: ${faults.map(([kind, count]) => `${count} × ${kind}`).join(', ')}`,
   ].join('\n');
+}
+
+/**
+ * The user's own machines and state files. Undefined without paths and machines: the simulator uses its own. Throws `usage` for machines without state files,
+ * `not-simulated` for commands, which do not run in virtual time, and `bad-state`.
+ */
+export async function loadOwn(
+  machines: readonly string[],
+  paths: readonly string[],
+): Promise<OwnWork | undefined> {
+  if (paths.length === 0 && machines.length === 0) return undefined;
+  if (paths.length === 0) {
+    throw new UserError(
+      'usage',
+      'cannot simulate machines without state files; name them: simulate --machines DIR PATHS…',
+    );
+  }
+  const registry = await loadMachines(machines);
+  checkSimulated(registry);
+  const candidates = readCandidates(paths);
+  const problems = problemsOf(candidates);
+  if (problems.length > 0) throw new UserError('bad-state', problems.join('\n'));
+  const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+  return {
+    registry,
+    stateFiles: new Map(candidates.map(({ name, bytes }) => [name, text(bytes)])),
+  };
 }

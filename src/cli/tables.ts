@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 import { formatDuration } from '../machine/duration.ts';
 import type { JournalEntry } from '../volume/operations.ts';
 import type { FailureRecord } from '../machine/record.ts';
-import { oneLine, shown } from './shown.ts';
+import { oneLine, shown } from './terminal.ts';
 import { placeOfFailure } from './stack.ts';
 import type { Census } from '../volume/census.ts';
 import type { ClaimInfo } from '../volume/overview.ts';

@@ -1,13 +1,19 @@
-/** A worker on one volume: what `flockwork worker` runs on each of those it is given. */
+/** The work of `flockwork worker`: one worker on each volume, and the ticks of all of them, in one thread or in many. */
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { realClock, realRandom } from '../api/node-ports.ts';
 import { openVolumeEngine, type OpenedEngine } from '../api/open-volume.ts';
 import type { Log } from '../engine/ports.ts';
 import type { Registry } from '../machine/registry.ts';
+import { logBlocked, startAutoThreads } from '../worker/auto-threads.ts';
 import type { ConcurrencyLimit } from '../worker/concurrency-limit.ts';
-import type { Execute, Summary } from '../worker/ports.ts';
+import { createExecute } from '../worker/executor.ts';
+import type { Execute, Summary, TickTask } from '../worker/ports.ts';
+import { crashAsNode, StrayErrors } from '../worker/stray-errors.ts';
+import type { Threads } from '../worker/threads.ts';
 import { Worker } from '../worker/worker.ts';
-import type { Settings } from './options.ts';
+import type { MachineFiles } from './machine-files.ts';
+import { OPTIONS, environmentName, type Settings } from './options.ts';
 import { askedPhases } from './settings.ts';
 
 /** A volume that can be worked on. */
@@ -93,4 +99,70 @@ export async function work(
   const { end, ...counts } = await worker.run(stop);
   log.info(counts, end === 'empty' ? 'nothing left to do' : 'stopped');
   return { end, ...counts };
+}
+
+interface TickPorts {
+  readonly log: Log;
+  readonly print: (line: string) => void;
+  readonly machineFiles: MachineFiles;
+  /** Milliseconds. */
+  readonly lease: number;
+}
+
+/** Pool size with `--threads auto`: ticks there may compute briefly and wait for long. */
+const THREADS_PER_PROCESSOR = 4;
+const MIN_AUTO_THREADS = 16;
+
+/** Runs ticks in this thread, in a pool of threads, or (`--threads auto`) in a pool if they block. */
+export async function startTicks(settings: Settings, ports: TickPorts): Promise<Threads> {
+  const { threads, concurrency, machines, 'example-delay': pauseScale } = settings;
+  const { log, print, machineFiles, lease } = ports;
+  const strays = new StrayErrors();
+  const endCatch = strays.catch({ log, crash: crashAsNode });
+  const options = {
+    clock: realClock,
+    log,
+    print,
+    pauseScale,
+    strays,
+    inherited: inheritedBy(process.env),
+    // A hold expires a lease after the deadline set at hand-over, and the timeout begins only with the tick.
+    maxWaitMs: lease / 2,
+  };
+  const ended = (close: () => Promise<void>) => async (): Promise<void> => {
+    await close();
+    endCatch();
+  };
+  if (threads === 0) {
+    const onBlocked = (task: TickTask, ms: number): void =>
+      logBlocked(log, task, ms, 'with --threads auto it would run in a separate thread');
+    const execute = createExecute({ ...options, onBlocked });
+    return { execute, close: ended(() => Promise.resolve()) };
+  }
+  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
+  const isAuto = threads === 'auto';
+  const max = isAuto
+    ? Math.max(MIN_AUTO_THREADS, THREADS_PER_PROCESSOR * availableParallelism())
+    : threads;
+  // More threads would always be idle.
+  const count = Math.min(max, concurrency);
+  const start = isAuto ? startAutoThreads : (await import('../worker/threads.ts')).startThreads;
+  const pool = start({
+    ...options,
+    threads: count,
+    minThreads: isAuto ? 1 : count,
+    entry: new URL(`./tick-thread${extension}`, import.meta.url),
+    registry: () => machineFiles.registry,
+    machinesVersion: () => machineFiles.version,
+    machines,
+  });
+  return { execute: pool.execute, close: ended(() => pool.close()) };
+}
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** All variables except the worker's options. */
+function inheritedBy(environment: Variables): Variables {
+  const options = new Set(Object.keys(OPTIONS).map(environmentName));
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !options.has(name)));
 }

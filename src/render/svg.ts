@@ -1,6 +1,6 @@
 /** A machine as an SVG picture. */
 import type { Machine } from '../machine/definition.ts';
-import { drawingOf, type Node } from './arrows.ts';
+import { drawingOf, type Node } from './diagram.ts';
 import { layOut, type DiagramLayout, type Point, type Size } from './layout.ts';
 
 /** Of DejaVu Sans Mono, and nearly of other monospace fonts. */

@@ -5,8 +5,7 @@ import type { ActivityOptions, Json, Machine, StateLookup } from '../machine/def
 import { checkNames, finished, runnable } from '../machine/machine.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
 import { define, type Definition } from './definition.ts';
-import { storedSnapshotIn, stateText } from './snapshot.ts';
-import { react, restore } from './react.ts';
+import { storedSnapshotIn, stateText, react, restore } from './snapshot.ts';
 import { tickOf } from './tick.ts';
 
 /** `timeout` and `retry` apply to the promises that the machine invokes. */

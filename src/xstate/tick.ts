@@ -4,8 +4,14 @@ import { done, type Answer } from '../machine/answer.ts';
 import type { Json, Tick } from '../machine/definition.ts';
 import { FatalError } from '../machine/errors.ts';
 import type { Definition } from './definition.ts';
-import { storedSnapshotIn, stateText, type StoredSnapshot } from './snapshot.ts';
-import { begin, react, type Reaction } from './react.ts';
+import {
+  storedSnapshotIn,
+  stateText,
+  begin,
+  react,
+  type StoredSnapshot,
+  type Reaction,
+} from './snapshot.ts';
 
 export function tickOf(definition: Definition): Tick {
   return async ({ instance, payload, signal }) => {

@@ -1,10 +1,8 @@
 /** `--help`: complete, grouped, with types. */
 import { describe, expect, test } from 'vitest';
-import { flagOf } from '../../src/cli/arguments.ts';
 import { COMMAND_GROUPS, COMMANDS } from '../../src/cli/commands/index.ts';
 import { commandHelp, programHelp } from '../../src/cli/help.ts';
-import { environmentName, isAmbient } from '../../src/cli/option.ts';
-import { OPTIONS } from '../../src/cli/options.ts';
+import { environmentName, flagOf, isAmbient, OPTIONS } from '../../src/cli/options.ts';
 
 const WIDTH = 100;
 

@@ -1,7 +1,9 @@
 /** The line of a stack that is the user's own. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { userPlace } from '../../src/cli/stack.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { firstFrame, placeOf, shownPlace, userPlace } from '../../src/cli/stack.ts';
 
 const SRC = join(import.meta.dirname, '../../src');
 
@@ -42,4 +44,47 @@ describe('userPlace', () => {
       expect(userPlace(stack, '/')).toBe(undefined);
     },
   );
+});
+
+let folder: string;
+beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'flockwork-place-'))));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('placeOf', () => {
+  test('reads the place that Node prints above the line', () => {
+    const shown =
+      'file:///m/b.ts?flockwork=9:3\n  a: 1,\n     ^\n\nSyntaxError: Expression expected';
+    expect(shownPlace(shown)).toBe('/m/b.ts:3:6');
+    expect(shownPlace('/m/d.mjs:3\n  b: = 2 };\n     ^\n')).toBe('/m/d.mjs:3:6');
+    expect(shownPlace('/m/e.mjs:2\n\n\n\nSyntaxError: Unexpected end of input')).toBe(
+      '/m/e.mjs:2:1',
+    );
+    expect(shownPlace("SyntaxError: Unexpected token '='\n    at x")).toBeUndefined();
+  });
+
+  test('returns the first frame outside the package', () => {
+    const stack = [
+      'UserError: machine door: no states',
+      '    at refuse (file:///app/dist/machine/machine.js:12:9)',
+      '    at machine (file:///app/dist/machine/machine.js:40:3)',
+      '    at file:///m/my%20door.ts?flockwork=2:5:16',
+      '    at ModuleJob.run (node:internal/modules/esm/module_job:430:25)',
+    ].join('\n');
+    expect(firstFrame(stack, 'file:///app/dist/')).toBe('/m/my door.ts:5:16');
+    expect(firstFrame('Error: x\n    at node:internal/x:1:2', 'file:///app/')).toBeUndefined();
+  });
+
+  test('finds a syntax error in an ES module, whose stack lacks the place', () => {
+    const file = join(folder, 'bad.mjs');
+    writeFileSync(file, 'export default {\n  a: = 1,\n};\n');
+    const error = new SyntaxError("Unexpected token '='");
+    error.stack = "SyntaxError: Unexpected token '='\n    at node:internal/x:1:2";
+    expect(placeOf(error, file)).toBe(`${file}:2:6`);
+  });
+
+  test('returns undefined when Node reports no place', () => {
+    const error = new Error('x');
+    error.stack = 'Error: x';
+    expect(placeOf(error, join(folder, 'none.mjs'))).toBeUndefined();
+  });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { processIdentity } from '../../src/api/node-ports.ts';
-import { chooseName } from '../../src/cli/worker-name.ts';
+import { chooseName } from '../../src/cli/commands/worker.ts';
 import { formatToken } from '../../src/volume/token.ts';
 
 let volume = '';

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { WORK } from '../../src/cli/commands/worker.ts';
-import { environmentName } from '../../src/cli/option.ts';
+import { environmentName } from '../../src/cli/options.ts';
 
 const text = readFileSync(resolve(import.meta.dirname, '../../compose.yaml'), 'utf8');
 /** As a user with machines would edit it. */

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { renderSchemas } from '../../src/cli/schemas.ts';
+import { renderSchemas } from './schemas.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const run = (command: string, args: string[], cwd = ROOT): string =>

@@ -43,7 +43,6 @@ const PURE: readonly string[] = [
   'xstate/definition.ts',
   'xstate/snapshot.ts',
   'xstate/index.ts',
-  'xstate/react.ts',
 ];
 
 /** Effects that must come in through a port. Types are erased, so `Promise<…>` as a type is allowed. */

@@ -4,9 +4,8 @@ import type { Machine } from '../../src/machine/definition.ts';
 import { done } from '../../src/machine/answer.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { choose, impossible, same } from '../../src/machine/table.ts';
-import { dotOf } from '../../src/render/dot.ts';
+import { dotOf, mermaidOf } from '../../src/render/diagram.ts';
 import { matrixOf } from '../../src/render/matrix.ts';
-import { mermaidOf } from '../../src/render/mermaid.ts';
 import { svgOf } from '../../src/render/svg.ts';
 import { shortDuration, visible } from '../../src/render/text.ts';
 

@@ -1,6 +1,6 @@
 /** The vitality of a worker, as health checks ask for it. */
 import { expect, test } from 'vitest';
-import { quickHealth } from '../../src/cli/quick-health.ts';
+import { quickHealth } from '../../src/cli/commands/health.ts';
 import { vitalityOf } from '../../src/volume/vitality.ts';
 import { OPEN, quickFiles, TestVolume, type TestSession } from './harness.ts';
 

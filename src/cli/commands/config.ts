@@ -8,11 +8,11 @@ import { compareVersions, fullName } from '../../machine/registry.ts';
 import { unusedStates } from '../../machine/config-problems.ts';
 import type { ConfigurationName, Configurations } from '../../engine/engine.ts';
 import { readText } from '../../volume/atomic-files.ts';
-import { instancesOf } from '../instances.ts';
+import { instancesOf } from './list.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import { readConfiguration } from '../machines.ts';
 import type { Settings } from '../options.ts';
-import { onEach, type OpenedVolume } from '../volume.ts';
+import { onEach, type OpenedVolume } from '../volumes.ts';
 
 type Act = (opened: OpenedVolume, settings: Settings, io: Io) => Promise<void>;
 

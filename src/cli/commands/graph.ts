@@ -1,9 +1,8 @@
 /** `flockwork graph`: draws a machine, or prints its matrix. */
 import type { Machine } from '../../machine/definition.ts';
 import { UserError } from '../../machine/errors.ts';
-import { dotOf } from '../../render/dot.ts';
+import { dotOf, mermaidOf } from '../../render/diagram.ts';
 import { matrixOf } from '../../render/matrix.ts';
-import { mermaidOf } from '../../render/mermaid.ts';
 import { svgOf } from '../../render/svg.ts';
 import { EXIT, type Command } from '../command.ts';
 import { loadOne } from '../machines.ts';

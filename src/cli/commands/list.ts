@@ -7,12 +7,11 @@ import type {
   InstanceStatus,
   ListedInstance,
 } from '../../engine/engine.ts';
-import { instancesOf } from '../instances.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import { realClock } from '../../api/node-ports.ts';
 import { table } from '../tables.ts';
-import { onEach, requireVolume, type OpenedVolume } from '../volume.ts';
+import { onEach, requireVolume, type OpenedVolume } from '../volumes.ts';
 
 /** For people; `--json` prints all. */
 const DEFAULT_PAGE_INSTANCES = 100;
@@ -112,4 +111,35 @@ function describe(lines: readonly ListedInstance[]): string {
     since === undefined ? '' : formatDuration(Math.max(0, now - Date.parse(since))),
   ]);
   return table(['instance', 'machine', 'state', 'is', 'for'], rows);
+}
+
+const PAGE_INSTANCES = 1000;
+
+interface ListOptions {
+  readonly after?: string | undefined;
+  /** Instances that are needed at most. */
+  readonly limit?: number;
+  /** Ends the list early. */
+  readonly stop?: AbortSignal;
+  /** Called after each page. */
+  readonly onPage?: (last: string) => void;
+}
+
+/** Pages through the instances of an engine: in the order of their names, after `after`. */
+export async function* instancesOf(
+  client: ClientApi,
+  filter: InstanceFilter,
+  { after, limit = PAGE_INSTANCES, stop, onPage }: ListOptions = {},
+): AsyncGenerator<ListedInstance, void> {
+  for (let next = after; ;) {
+    const page = {
+      limit: Math.min(PAGE_INSTANCES, limit),
+      ...(next !== undefined && { after: next }),
+    };
+    const listing = await client.list(filter, page);
+    yield* listing.instances;
+    next = listing.next;
+    if (next === undefined || stop?.aborted === true) return;
+    onPage?.(next);
+  }
 }

@@ -2,10 +2,9 @@
 import { setImmediate as yieldToSignals } from 'node:timers/promises';
 import type { JournalEntry } from '../../volume/operations.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { entriesOfAll, type PlacedEntry } from '../multi-volume.ts';
-import { oneLine } from '../shown.ts';
+import { entriesOfAll, openAll, type PlacedEntry } from '../volumes.ts';
+import { oneLine } from '../terminal.ts';
 import { eventsText } from '../tables.ts';
-import { openAll } from '../volume.ts';
 
 const COLUMNS = [
   'started',

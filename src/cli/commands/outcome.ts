@@ -5,7 +5,7 @@ import { UserError } from '../../machine/errors.ts';
 import { eventStatus } from '../../volume/outcomes.ts';
 import { listPending, readPending } from '../../volume/pending.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { openAll, requireVolume } from '../volume.ts';
+import { openAll, requireVolume } from '../volumes.ts';
 import type { AppliedEvent, RejectionRecord } from '../../machine/record.ts';
 
 export const outcome: Command = {

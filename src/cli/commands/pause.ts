@@ -1,7 +1,7 @@
 /** `flockwork pause` and `flockwork resume`. */
 import { hostname, userInfo } from 'node:os';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { onEach } from '../volume.ts';
+import { onEach } from '../volumes.ts';
 
 /** A container's user may have a number only. */
 function userName(): string {

@@ -7,7 +7,7 @@ import { yieldingUntil } from '../signals.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import { realClock } from '../../api/node-ports.ts';
-import { onEach, openAll, type OpenedVolume } from '../volume.ts';
+import { onEach, openAll, type OpenedVolume } from '../volumes.ts';
 
 /** Names that a question lists. */
 const MAX_LISTED_WORKERS = 10;

@@ -4,7 +4,7 @@ import { readResults, type Result } from '../../volume/results.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import { clockTime, table } from '../tables.ts';
-import { onEach, requireVolume, type OpenedVolume } from '../volume.ts';
+import { onEach, requireVolume, type OpenedVolume } from '../volumes.ts';
 
 /** For people; `--json` prints all. */
 const DEFAULT_PAGE_RESULTS = 100;

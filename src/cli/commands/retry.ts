@@ -1,9 +1,9 @@
 /** `flockwork retry`: makes failed states available again. */
 import { UserError } from '../../machine/errors.ts';
 import { parseStateName } from '../../machine/name.ts';
-import { instancesOf } from '../instances.ts';
+import { instancesOf } from './list.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { openAll, type OpenedVolume } from '../volume.ts';
+import { openAll, type OpenedVolume } from '../volumes.ts';
 
 /** States that are retried between two checks for signals. */
 const BATCH_STATES = 100;

@@ -7,11 +7,10 @@ import type { AppliedEvent, RejectionRecord } from '../../machine/record.ts';
 import type { ClientApi } from '../../engine/engine.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
-import { parseJsonOption } from '../options-tools.ts';
-import { quoted } from '../flags.ts';
+import { parseJsonOption, quoted } from '../settings.ts';
 import { describeOutcome, statusOfOutcome } from './outcome.ts';
 import { realClock } from '../../api/node-ports.ts';
-import { openOnly } from '../volume.ts';
+import { directoryOf, openExisting } from '../volumes.ts';
 
 const LOOK_INTERVAL_MS = 50;
 
@@ -38,7 +37,7 @@ export const send: Command = {
     const id = settings.id ?? randomUUID();
     const badDelay = durationProblem(settings.in, 0);
     if (badDelay !== undefined) throw new UserError('bad-event', `--in: ${badDelay}`);
-    const { client } = await openOnly(settings, 'send');
+    const { client } = await openExisting(directoryOf(settings, 'send'));
     const file = {
       event,
       ...(settings.details !== undefined && {

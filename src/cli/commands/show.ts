@@ -5,20 +5,22 @@ import { instanceProblem, parseStateName } from '../../machine/name.ts';
 import type { AppliedEvent, Attempt } from '../../machine/record.ts';
 import type { InstanceStep } from '../../engine/engine.ts';
 import { placeOf } from '../../volume/overview.ts';
-import { listPending, readPending, stillCounts, type QueuedEvent } from '../../volume/pending.ts';
-import { describeBlocked, openBranches, type OpenBranch } from '../describe-join.ts';
+import { listPending } from '../../volume/pending.ts';
+import {
+  comingEvents,
+  describeBlocked,
+  openBranches,
+  type ComingEvent,
+  type OpenBranch,
+} from '../waits.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
-import { realClock } from '../../api/node-ports.ts';
-import { oneLine } from '../shown.ts';
+import { oneLine } from '../terminal.ts';
 import { userPlace } from '../stack.ts';
 import { clockTime, paint, table } from '../tables.ts';
-import { openAll, withDirectory, type OpenedVolume } from '../volume.ts';
+import { openAll, withDirectory, type OpenedVolume } from '../volumes.ts';
 
 /** `blockedBy`: the open branches of a join that waits. */
 type ShownStep = Omit<InstanceStep, 'join'> & { readonly blockedBy: readonly OpenBranch[] };
-
-/** `in`: milliseconds until the event is due. */
-type ComingEvent = QueuedEvent & { readonly in: number };
 
 export const show: Command = {
   name: 'show',
@@ -79,14 +81,8 @@ async function eventsFor(
   last: string | undefined,
 ): Promise<ComingEvent[]> {
   const place = last === undefined ? undefined : await placeOf(files, layout, last);
-  const coming: ComingEvent[] = [];
-  for (const name of (await listPending(files, layout)).get(instance) ?? []) {
-    const event = await readPending(files, layout, name);
-    if (event === undefined || !stillCounts(event, place?.file.since)) continue;
-    const left = Math.max(0, Math.round(Date.parse(event.time) - realClock.now()));
-    coming.push({ ...event, in: event.isDelayed ? left : 0 });
-  }
-  return coming;
+  const names = (await listPending(files, layout)).get(instance) ?? [];
+  return comingEvents(files, layout, names, place?.file.since);
 }
 
 type SentEvent = Partial<

@@ -1,16 +1,26 @@
-/** `flockwork submit`: puts state files into a volume. */
+/** `flockwork submit`: puts state files into a volume: those of its arguments, or those dropped into folders. */
 import { randomUUID } from 'node:crypto';
-import { UserError } from '../../machine/errors.ts';
-import type { Candidate } from '../../engine/validate.ts';
+import { once } from 'node:events';
+import { setImmediate as yieldToSignals } from 'node:timers/promises';
 import type { SubmitResult } from '../../engine/engine.ts';
-import { readCandidates } from '../read-state-files.ts';
+import { problemsOf, type Candidate } from '../../engine/validate.ts';
+import { UserError } from '../../machine/errors.ts';
+import { Layout } from '../../volume/layout.ts';
+import { NodeFiles } from '../../volume/node-files.ts';
+import { readVolume } from '../../volume/open.ts';
+import { outcomeOfExisting, submitStates } from '../../volume/submit.ts';
+import {
+  readCandidates,
+  countedInstances,
+  instancesOfFiles,
+  instancesOfLines,
+} from '../candidates.ts';
 import { COMMON, EXIT, LOGGING, type Command, type Io } from '../command.ts';
-import { directoryOf } from '../directories.ts';
+import { checkInboxes, openInboxes } from '../inbox/inboxes.ts';
 import { gatherKnowledge, refuseUnknown } from '../known-machines.ts';
-import { countedInstances, instancesOfFiles, instancesOfLines } from '../new-instances.ts';
+import { createLog } from '../log.ts';
 import type { Settings } from '../options.ts';
-import { submitAll } from '../submissions.ts';
-import { submitFromInboxes } from './submit-watch.ts';
+import { directoryOf, openExisting, type OpenedVolume } from '../volumes.ts';
 
 /** More outcomes are printed as a summary. */
 const MAX_LISTED_OUTCOMES = 20;
@@ -81,10 +91,9 @@ export const submit: Command = {
     // New instances all have the same machine and state.
     const looked = settings.machine === undefined ? candidates : candidates.slice(0, 1);
     for (const warning of refuseUnknown(looked, knowledge)) io.say(`warning: ${warning}`);
-    const dryRun = settings['dry-run'];
-    const outcomes = await submitAll(directory, candidates, { dryRun }, io);
+    const outcomes = await submitAll(directory, candidates, settings, io);
     if (settings.json) io.print(JSON.stringify(Object.fromEntries(outcomes)));
-    else for (const line of describe(outcomes, dryRun)) io.print(line);
+    else for (const line of describe(outcomes, settings['dry-run'])) io.print(line);
     refuseTaken(outcomes);
     if (outcomes.size === candidates.length) return EXIT.done;
     io.say(`stopped after ${outcomes.size} of ${candidates.length}`);
@@ -146,4 +155,82 @@ function refuseTaken(outcomes: ReadonlyMap<string, SubmitResult>): void {
     'name-taken',
     `kept as they are, because other files have these names: ${names.join(', ')}; submit them under other names`,
   );
+}
+
+/** Candidates between two checks for signals of a dry run; fewer show no progress. */
+const CANDIDATES_PER_TURN = 1000;
+
+/**
+ * Submits all candidates, none if one of them has a problem; ends early after `stop`. Resolves to the outcomes, by
+ * name; with `--dry-run`, to those that it would have. Throws `bad-state`, with every problem, and what `openExisting` does.
+ */
+export async function submitAll(
+  directory: string,
+  candidates: readonly Candidate[],
+  { 'dry-run': dryRun }: Pick<Settings, 'dry-run'>,
+  { stop, draw }: Pick<Io, 'stop' | 'draw'>,
+): Promise<Map<string, SubmitResult>> {
+  const problems = problemsOf(candidates);
+  if (problems.length > 0) {
+    throw new UserError('bad-state', `nothing was submitted:\n  ${problems.join('\n  ')}`, {
+      problems,
+    });
+  }
+  const opened = await openExisting(directory);
+  if (dryRun) return submitNone(opened, candidates, stop);
+  const [only] = candidates;
+  if (only === undefined || stop.aborted) return new Map();
+  const { files, layout, client } = opened;
+  if (candidates.length === 1) {
+    const [outcome] = await client.submit([only]);
+    return new Map([[only.name, outcome!]]);
+  }
+  const all = candidates.length.toLocaleString('en');
+  // As the contract does it, but with progress, and the outcomes of those that were tried before a signal.
+  const outcomes = await submitStates(files, layout, candidates, {
+    unique: randomUUID(),
+    stop,
+    yieldToSignals: async (count) => {
+      draw?.(`${count.toLocaleString('en')} of ${all}`);
+      await yieldToSignals();
+    },
+  });
+  if (candidates.length >= CANDIDATES_PER_TURN) draw?.('');
+  // A power cut must not undo a submission that was reported.
+  await files.sync(layout.root);
+  return outcomes;
+}
+
+/** The outcomes without the submission. */
+async function submitNone(
+  { files, layout }: OpenedVolume,
+  candidates: readonly Candidate[],
+  stop: AbortSignal,
+): Promise<Map<string, SubmitResult>> {
+  const outcomes = new Map<string, SubmitResult>();
+  for (const candidate of candidates) {
+    if (outcomes.size % CANDIDATES_PER_TURN === CANDIDATES_PER_TURN - 1) await yieldToSignals();
+    if (stop.aborted) break;
+    const there = await outcomeOfExisting(files, layout, candidate);
+    outcomes.set(candidate.name, there ?? 'submitted');
+  }
+  return outcomes;
+}
+
+/** With `--watch`: submits files that are dropped into folders, until stopped. Throws `usage`, `no-inbox`, `bad-inbox`, and what `readVolume` does. */
+async function submitFromInboxes(
+  settings: Settings,
+  paths: readonly string[],
+  io: Io,
+): Promise<number> {
+  if (paths.length === 0) {
+    throw new UserError('usage', 'expected folders to watch: submit --watch DIR…');
+  }
+  const volume = directoryOf(settings, 'submit');
+  checkInboxes({ ...settings, inbox: [...paths] }, [volume]);
+  await readVolume(new NodeFiles(), new Layout(volume));
+  const inboxes = openInboxes(paths, [volume], settings, createLog(settings, {}));
+  if (!io.stop.aborted) await once(io.stop, 'abort');
+  await inboxes.close();
+  return EXIT.done;
 }

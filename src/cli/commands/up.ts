@@ -2,7 +2,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../machine/errors.ts';
@@ -13,19 +12,16 @@ import { journalSizes } from '../../volume/history.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { readClaims, readOverview, type Overview } from '../../volume/overview.ts';
-import { readCandidates } from '../read-state-files.ts';
-import { COMMON, EXIT, type Command, type Io } from '../command.ts';
-import { directoriesOf, directoryOf } from '../directories.ts';
-import { passedOn, quoted, repeated } from '../flags.ts';
+import { readCandidates } from '../candidates.ts';
+import { COMMON, defaultWorkerName, EXIT, type Command, type Io } from '../command.ts';
+import { directoriesOf, directoryOf, entriesOfAll, sumOf, type OpenedVolume } from '../volumes.ts';
+import { passedOn, quoted, repeated } from '../settings.ts';
 import { checkInboxes } from '../inbox/inboxes.ts';
-import { entriesOfAll, sumOf } from '../multi-volume.ts';
 import type { Settings } from '../options.ts';
-import { submitAll } from '../submissions.ts';
+import { submitAll } from './submit.ts';
 import { realClock } from '../../api/node-ports.ts';
-import { hostName } from '../worker-name.ts';
-import { flagTable, progressLine, workTable } from '../tables.ts';
-import type { OpenedVolume } from '../volume.ts';
 import { INBOX_TEXTS, refuseTooFew, WORK } from './worker.ts';
+import { flagTable, progressLine, workTable } from '../tables.ts';
 
 /** Between looks at the flags; at least `LOOK_PAUSE_FACTOR` times what the last look took. */
 const LOOK_INTERVAL_MS = 300;
@@ -71,7 +67,12 @@ export const up: Command = {
     const submitted =
       paths.length === 0
         ? new Map<string, SubmitResult>()
-        : await submitAll(directoryOf(settings, 'up with PATHS'), readCandidates(paths), {}, io);
+        : await submitAll(
+            directoryOf(settings, 'up with PATHS'),
+            readCandidates(paths),
+            settings,
+            io,
+          );
     if (io.stop.aborted) return EXIT.incomplete;
     const taken = [...submitted].filter(([, outcome]) => outcome === 'name taken');
     if (taken.length > 0) {
@@ -126,7 +127,7 @@ interface LocalWorkers {
 function startWorkers(settings: Settings, directories: readonly string[], io: Io): LocalWorkers {
   const statuses: number[] = [];
   const places = directories.map((directory) => `--dir=${directory}`);
-  const base = settings.name ?? hostName(io, hostname());
+  const base = settings.name ?? defaultWorkerName(io);
   const count = settings.workers ?? DEFAULT_WORKERS;
   const passed = passedOn({ ...settings, expect: settings.expect ?? count }, WORK);
   const children = Array.from({ length: count }, (_, index) => {

@@ -1,22 +1,23 @@
 /** `flockwork worker`: runs a worker on each of one or more volumes. */
-import { hostname } from 'node:os';
+import { processIdentity } from '../../api/node-ports.ts';
+import type { Log } from '../../engine/ports.ts';
 import { UserError } from '../../machine/errors.ts';
 import { InvariantError } from '../../machine/invariant.ts';
 import type { Registry } from '../../machine/registry.ts';
-import { workerNameProblem } from '../../volume/token.ts';
+import { Layout } from '../../volume/layout.ts';
+import { NodeFiles } from '../../volume/node-files.ts';
+import { readSessions } from '../../volume/overview.ts';
+import { nameInUse } from '../../volume/registration.ts';
+import { workerNameProblem, type Token } from '../../volume/token.ts';
 import { ConcurrencyLimit } from '../../worker/concurrency-limit.ts';
-import type { Log } from '../../engine/ports.ts';
-import { COMMON, EXIT, FOUND, LOGGING, type Command } from '../command.ts';
-import { directoriesOf } from '../directories.ts';
+import { COMMON, defaultWorkerName, EXIT, FOUND, LOGGING, type Command } from '../command.ts';
 import { checkInboxes, openInboxes } from '../inbox/inboxes.ts';
-import { MachineFiles } from '../machine-files.ts';
-import { watchMachines } from '../machine-watch.ts';
+import { createLog } from '../log.ts';
+import { MachineFiles, watchMachines } from '../machine-files.ts';
 import type { OptionName, Settings } from '../options.ts';
 import { PHASES } from '../settings.ts';
-import { createLog } from '../log.ts';
-import { startTicks } from '../ticks.ts';
-import { prepare, work } from '../work.ts';
-import { chooseName, hostName } from '../worker-name.ts';
+import { directoriesOf } from '../volumes.ts';
+import { startTicks, prepare, work } from '../work.ts';
 
 /** Descriptions of `--machine` and `--each` for inboxes. */
 export const INBOX_TEXTS: NonNullable<Command['optionTexts']> = {
@@ -74,7 +75,7 @@ export const worker: Command = {
     ],
   ],
   run: async (settings, _words, io) => {
-    const wanted = settings.name ?? hostName(io, hostname());
+    const wanted = settings.name ?? defaultWorkerName(io);
     const problem = workerNameProblem(wanted);
     if (problem !== undefined) throw new UserError('bad-name', problem, { name: wanted });
     const directories = directoriesOf(settings);
@@ -104,7 +105,7 @@ export const worker: Command = {
     const capacity = Math.max(concurrency, partOf(settings.capacity, directories));
     const machines = (): Registry => machineFiles.registry;
     const config = { name, machines, settings, concurrency, capacity, slots, stop };
-    const unwatch = settings.watch ? watchMachines(machineFiles, log) : undefined;
+    const unwatch = settings.watch ? await watchMachines(machineFiles, log) : undefined;
     try {
       await Promise.all(
         volumes.map((one) =>
@@ -172,4 +173,40 @@ export function refuseTooFew({ concurrency }: Settings, directories: readonly st
     `expected a --concurrency of at least ${length}, one for each volume, got ${concurrency}; ` +
     'raise it, or give this worker fewer volumes';
   throw new UserError('too-few-ticks', message, { concurrency, directories });
+}
+
+/**
+ * The worker's name: a second worker on the same host learns at once that a name is taken. `wanted`, unless a process that certainly runs on this host uses it on one of the volumes: then `wanted-2`, and so on. If
+ * the user has given the name (`isGiven`), throws `name-in-use` instead. Workers of other hosts and containers are detected
+ * later, by their leases.
+ */
+export async function chooseName(
+  directories: readonly string[],
+  wanted: string,
+  isGiven: boolean,
+): Promise<string> {
+  for (let number = 1; ; number += 1) {
+    const name = number === 1 ? wanted : `${wanted}-${number}`;
+    const rival = await runningRival(directories, name);
+    if (rival === undefined) return name;
+    if (isGiven) throw nameInUse(rival);
+  }
+}
+
+async function runningRival(
+  directories: readonly string[],
+  name: string,
+): Promise<Token | undefined> {
+  const files = new NodeFiles();
+  for (const directory of directories) {
+    // Problems of the volume are reported when it is opened.
+    const tokens = await readSessions(files, new Layout(directory), `${name}.`).catch(() => []);
+    const rival = tokens.find((token) => token.worker === name && isRunning(token));
+    if (rival !== undefined) return rival;
+  }
+  return undefined;
+}
+
+function isRunning({ pid, process: identity }: Token): boolean {
+  return identity !== undefined && identity === processIdentity(pid);
 }

@@ -1,18 +1,20 @@
-/** `--inbox`: checks and opens hot folders. */
+/** `--inbox`: checks, opens and watches hot folders. */
 import { randomUUID } from 'node:crypto';
 import { realpathSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { resolve, basename } from 'node:path';
+import { watch, type FSWatcher } from 'chokidar';
+import { isNetworkFileSystem, realClock } from '../../api/node-ports.ts';
+import type { Log, Clock } from '../../engine/ports.ts';
 import { UserError } from '../../machine/errors.ts';
 import { listOrNone } from '../../volume/atomic-files.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { submitState } from '../../volume/submit.ts';
-import type { Log } from '../../engine/ports.ts';
-import { directoryOf } from '../directories.ts';
+import { Wakeup } from '../../volume/wakeup.ts';
 import type { Settings } from '../options.ts';
-import { isNetworkFileSystem, realClock } from '../../api/node-ports.ts';
+import { directoryOf } from '../volumes.ts';
 import { HotFolder, type Submitter } from './inbox.ts';
-import { InboxWatch } from './watch.ts';
+import { isLeft, STABLE_MS, type Mode } from './rules.ts';
 
 /** Absolute paths. Throws `no-inbox`, `bad-inbox`. */
 function inboxesOf(paths: readonly string[], volumes: readonly string[]): string[] {
@@ -135,4 +137,126 @@ function volumeSubmitter(volume: string): Submitter {
     },
     list: async () => new Set(await listOrNone(files, layout.entries)),
   };
+}
+
+/** Milliseconds between looks while a file is being written, and while nothing is. */
+const BUSY_MS = 250;
+const IDLE_MS = 30_000;
+/** If chokidar cannot watch, for example without free inotify watches. */
+const BLIND_MS = 2000;
+/** Interval of chokidar's polling, on network file systems. */
+const POLLING_MS = 1000;
+
+interface WatchPorts {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Watches one inbox: chokidar reports files whose writing has finished; a regular look finds those that it missed. */
+class InboxWatch {
+  readonly #inbox: HotFolder;
+  readonly #ports: WatchPorts;
+  readonly #alarm: Wakeup;
+  readonly #watcher: FSWatcher;
+  readonly #running: Promise<void>;
+  #written = new Set<string>();
+  #isClosed = false;
+  /** The last look, with a recovery, had no error. */
+  #isSettled = false;
+  #isBlind = false;
+  #isLooking = false;
+  #complaint: string | undefined;
+
+  /** `isNetwork`: the kernel does not report changes by other hosts. */
+  constructor(inbox: HotFolder, mode: Mode, isNetwork: boolean, ports: WatchPorts) {
+    this.#inbox = inbox;
+    this.#ports = ports;
+    this.#alarm = new Wakeup(ports.clock);
+    const { directory } = inbox;
+    this.#watcher = watch(directory, {
+      depth: 0,
+      ignored: (path) => path !== directory && isLeft(basename(path), mode),
+      // `awaitWriteFinish` does not wait for files that exist at the start.
+      ignoreInitial: true,
+      followSymlinks: false,
+      awaitWriteFinish: { stabilityThreshold: STABLE_MS, pollInterval: BUSY_MS },
+      backend: isNetwork ? 'polling' : 'native',
+      pollingInterval: POLLING_MS,
+      pollingBinaryInterval: POLLING_MS,
+      persistent: false,
+    });
+    const note = (path: string): void => {
+      this.#written.add(basename(path));
+      this.#alarm.signal();
+    };
+    this.#watcher.on('add', note).on('change', note);
+    this.#watcher.on('error', (error) => {
+      this.#isBlind = true;
+      this.#complain(error, 'cannot watch inbox; polling instead');
+    });
+    this.#running = this.#run();
+  }
+
+  /** True if the last look left nothing to take. */
+  get isEmpty(): boolean {
+    const isIdle = !this.#isLooking && this.#written.size === 0;
+    return this.#isSettled && isIdle && !this.#inbox.isPending;
+  }
+
+  get taken(): number {
+    return this.#inbox.taken;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#alarm.signal();
+    await this.#watcher.close();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#ports;
+    let recovered = Number.NEGATIVE_INFINITY;
+    while (!this.#isClosed) {
+      const now = clock.monotonic();
+      const isDue =
+        now - recovered >= (this.#isSettled && !this.#inbox.isPending ? IDLE_MS : BLIND_MS);
+      const isSettled = await this.#pass(isDue);
+      if (isDue) recovered = now;
+      this.#isSettled = isSettled && (isDue || this.#isSettled);
+      await this.#alarm.sleep(this.#pause(), () => this.#isClosed || this.#written.size > 0);
+    }
+  }
+
+  #pause(): number {
+    if (!this.#isSettled || this.#inbox.isPending) return BUSY_MS;
+    return this.#isBlind ? BLIND_MS : IDLE_MS;
+  }
+
+  async #pass(recovers: boolean): Promise<boolean> {
+    const written = [...this.#written];
+    this.#written.clear();
+    this.#isLooking = true;
+    try {
+      for (const name of written) await this.#inbox.noteWritten(name);
+      await this.#inbox.look();
+      if (recovers) await this.#inbox.recover();
+      this.#complaint = undefined;
+      return true;
+    } catch (error) {
+      this.#complain(error, 'cannot process inbox; will retry');
+      return false;
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  /** Logs an error once, until a look succeeds. */
+  #complain(error: unknown, what: string): void {
+    const complaint = `${what}: ${(error as Error).message}`;
+    if (complaint !== this.#complaint) {
+      this.#ports.log.warn({ inbox: this.#inbox.directory, err: error }, what);
+    }
+    this.#complaint = complaint;
+  }
 }

@@ -3,11 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  countedInstances,
-  instancesOfFiles,
-  instancesOfLines,
-} from '../../src/cli/new-instances.ts';
+import { countedInstances, instancesOfFiles, instancesOfLines } from '../../src/cli/candidates.ts';
 import type { Candidate } from '../../src/engine/validate.ts';
 
 let folder: string;

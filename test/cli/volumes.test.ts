@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { directoriesOf, directoryOf } from '../../src/cli/directories.ts';
+import { directoriesOf, directoryOf } from '../../src/cli/volumes.ts';
 
 let root: string;
 beforeAll(() => {

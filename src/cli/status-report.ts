@@ -5,7 +5,7 @@ import { compareCodePoints } from '../machine/order.ts';
 import type { JournalEntry } from '../volume/operations.ts';
 import type { Overview, InstancePlace } from '../volume/overview.ts';
 import { SILENT_AFTER_LEASES } from '../volume/vitals.ts';
-import type { OpenBranch } from './describe-join.ts';
+import type { OpenBranch } from './waits.ts';
 
 export interface MachineCounts {
   available: number;

@@ -1,6 +1,6 @@
 /** What `status` says of what it was given, and how it says that it has not seen everything. */
 import { describe, expect, test } from 'vitest';
-import { buildReport, type ReportInput, type StatusReport } from '../../src/cli/report.ts';
+import { buildReport, type ReportInput, type StatusReport } from '../../src/cli/status-report.ts';
 import { flagTable, progressLine } from '../../src/cli/tables.ts';
 import type { Census } from '../../src/volume/census.ts';
 import type { JournalEntry } from '../../src/volume/operations.ts';

@@ -1,6 +1,6 @@
 /** The last paragraph of `flockwork doctor`: what to do with the directory. */
 import { expect, test } from 'vitest';
-import { describe as textOf, type Findings } from '../../src/cli/doctor-text.ts';
+import { describe as textOf, type Findings } from '../../src/cli/commands/doctor.ts';
 import { advise } from '../../src/doctor/advice.ts';
 import { judge } from '../../src/doctor/judge.ts';
 import type { Measured } from '../../src/doctor/measured.ts';

@@ -1,15 +1,41 @@
-/** Creates instances for `submit --machine`: with one payload, for files, or from lines. */
+/** What is submitted: state files, by name or in folders, and new instances, with one payload, for files, or from lines. */
 import { createHash } from 'node:crypto';
-import { createReadStream, readdirSync, statSync } from 'node:fs';
-import { basename, extname, join, resolve } from 'node:path';
+import { readdirSync, readFileSync, statSync, createReadStream } from 'node:fs';
+import { basename, join, extname, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { UserError } from '../machine/errors.ts';
-import type { Json } from '../machine/definition.ts';
-import { parseJson } from '../machine/json-text.ts';
-import { stateName } from '../machine/name.ts';
-import { formatStateFile } from '../machine/state-file.ts';
 import type { Candidate } from '../engine/validate.ts';
-import { parseJsonOption } from './options-tools.ts';
+import type { Json } from '../machine/definition.ts';
+import { UserError } from '../machine/errors.ts';
+import { parseJson } from '../machine/json-text.ts';
+import { isStateName, stateName } from '../machine/name.ts';
+import { MAX_STATE_BYTES, formatStateFile } from '../machine/state-file.ts';
+import { parseJsonOption } from './settings.ts';
+
+/** Files in any case; of folders, the files with a state file's name. Throws `unreadable`, `too-large`. */
+export function readCandidates(paths: readonly string[]): Candidate[] {
+  return paths.flatMap((path) => {
+    try {
+      if (!statSync(path).isDirectory()) return [readCandidate(path)];
+      const names = readdirSync(path).filter(isStateName);
+      return names.sort().map((name) => readCandidate(join(path, name)));
+    } catch (error) {
+      if (error instanceof UserError) throw error;
+      throw new UserError('unreadable', `cannot read ${path}: ${(error as Error).message}`, {
+        path,
+      });
+    }
+  });
+}
+
+function readCandidate(path: string): Candidate {
+  const stats = statSync(path);
+  if (!stats.isFile()) throw new UserError('unreadable', `${path} is not a regular file`, { path });
+  if (stats.size > MAX_STATE_BYTES) {
+    const reason = `${path} has ${stats.size} bytes; ${MAX_STATE_BYTES} are allowed`;
+    throw new UserError('too-large', reason, { path });
+  }
+  return { name: basename(path), source: path, bytes: readFileSync(path) };
+}
 
 /** Of a file's name in an instance's name. */
 const MAX_STEM_CHARS = 80;

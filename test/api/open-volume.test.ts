@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { cautionsOf, type InspectedVolume } from '../../src/api/inspect-volume.ts';
+import { cautionsOf, type InspectedVolume } from '../../src/api/open-volume.ts';
 import { openEngine } from '../../src/index.ts';
 import { LOCAL_PHASES, NETWORK_PHASES } from '../../src/volume/phases/cycle.ts';
 

@@ -1,8 +1,8 @@
 /** Writes `schemas/`: the formats of state files and configurations, from the definitions that check them. */
 import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
-import { configurationSchema } from '../machine/config-schema.ts';
-import { stateFileSchema } from '../machine/state-file.ts';
+import { configurationSchema } from '../../src/machine/config-schema.ts';
+import { stateFileSchema } from '../../src/machine/state-file.ts';
 
 const SCHEMAS = {
   'state-file': stateFileSchema,

@@ -1,12 +1,14 @@
-/** Describes what a join waits for: its open branches, and the last state of each. */
+/** What a state waits for: open branches of a join, with the last state of each, and pending events. */
+import { realClock } from '../api/node-ports.ts';
 import { instanceProblem, stateName } from '../machine/name.ts';
 import { parseFailureRecord } from '../machine/record.ts';
 import { parseStateFile, type Joins } from '../machine/state-file.ts';
 import { findState, readDoneFlag } from '../volume/archive.ts';
-import { lastState } from '../volume/chain-steps.ts';
 import { readText } from '../volume/atomic-files.ts';
+import { lastState } from '../volume/chain-steps.ts';
 import type { Files } from '../volume/files.ts';
 import type { Layout } from '../volume/layout.ts';
+import { readPending, stillCounts, type QueuedEvent } from '../volume/pending.ts';
 import { parseToken } from '../volume/token.ts';
 
 /** A branch that has not ended, as far as the join knows. */
@@ -88,4 +90,27 @@ export function describeBlocked(branches: readonly OpenBranch[], indent = ''): s
       ...describeBlocked(blockedBy, `${indent}  `),
     ];
   });
+}
+
+/** `in`: milliseconds until the event is due. */
+export type ComingEvent = QueuedEvent & { readonly in: number };
+
+/**
+ * Reads those of the pending events `names` that apply to an instance in a state that it has been in `since`: not those of timers
+ * of earlier states.
+ */
+export async function comingEvents(
+  files: Files,
+  layout: Layout,
+  names: readonly Parameters<typeof readPending>[2][],
+  since: string | undefined,
+): Promise<ComingEvent[]> {
+  const coming: ComingEvent[] = [];
+  for (const name of names) {
+    const event = await readPending(files, layout, name);
+    if (event === undefined || !stillCounts(event, since)) continue;
+    const left = Math.max(0, Math.round(Date.parse(event.time) - realClock.now()));
+    coming.push({ ...event, in: event.isDelayed ? left : 0 });
+  }
+  return coming;
 }
