@@ -41,9 +41,13 @@ export const realClock: Clock = {
 
 export const realRandom: Random = Math.random;
 
-/** Throws with the errno of statfs. */
+/** True also for a directory whose file system cannot be told: other hosts may change what is in it. */
 export function isNetworkFileSystem(directory: string): boolean {
-  return nodeHost.fileSystem(directory).network;
+  try {
+    return nodeHost.fileSystem(directory).network;
+  } catch {
+    return true;
+  }
 }
 
 /** Index in `/proc/PID/stat`, after the command's name, of the start time in clock ticks since boot. */

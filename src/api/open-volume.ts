@@ -67,7 +67,7 @@ export async function openVolumeEngine(
   options: OpenVolumeOptions,
   log: Log,
 ): Promise<OpenedEngine> {
-  const isNetwork = isOnNetwork(directory);
+  const isNetwork = isNetworkFileSystem(directory);
   const files = new NodeFiles({ durable: options.fsync ?? true, network: isNetwork });
   await refuseUnfit(files, directory, log);
   const volume = await openForWork(files, directory, isNetwork, options);
@@ -102,14 +102,6 @@ export async function openVolumeEngine(
     },
   );
   return { engine, directory, leaseMs: volume.lease };
-}
-
-function isOnNetwork(directory: string): boolean {
-  try {
-    return isNetworkFileSystem(directory);
-  } catch {
-    return false;
-  }
 }
 
 /**

@@ -42,7 +42,7 @@ const MAX_STEM_CHARS = 80;
 const PATH_HASH_CHARS = 8;
 
 /** The first state of an instance of a machine (`NAME` or `NAME:VERSION`). */
-function firstState(machine: string, payload: Json): Uint8Array {
+export function firstState(machine: string, payload: Json): Uint8Array {
   const [state = machine] = machine.split(':');
   const isVersioned = machine.includes(':');
   const file = { state, ...(isVersioned && { machine }), payload };

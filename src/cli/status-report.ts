@@ -193,6 +193,8 @@ function rateOf({ tails }: Overview, now: number): number {
 }
 
 const UNKNOWN = '(unknown)';
+/** In place of a worker's name: a flag of the original program, or one left behind. */
+export const FOREIGN = '(foreign)';
 
 /** Journals do not record versions. */
 const nameOf = (reference: string): string => reference.replace(/:.*$/s, '');
@@ -309,7 +311,7 @@ function listHeld({ overview, now, lease = 0, silences }: ReportInput): HeldLine
     const began = held === undefined ? since : Date.parse(held.since);
     return {
       state,
-      worker: token?.worker ?? '(foreign)',
+      worker: token?.worker ?? FOREIGN,
       stage: held?.stage ?? 'claimed',
       attempt: held?.attempt,
       held: began === undefined ? undefined : Math.max(0, Math.round(now - began)),

@@ -88,7 +88,7 @@ export interface OpenedVolume {
 
 /** Throws `no-volume`, `bad-volume`, `unusable-volume`. */
 export async function openExisting(directory: string): Promise<OpenedVolume> {
-  const isNetwork = isOnNetwork(directory);
+  const isNetwork = isNetworkFileSystem(directory);
   const files = new NodeFiles({ network: isNetwork });
   const layout = new Layout(directory);
   const volume = await readVolume(files, layout);
@@ -100,15 +100,6 @@ export async function openExisting(directory: string): Promise<OpenedVolume> {
     leaseMs: volume?.lease,
   });
   return { files, layout, volume, isNetwork, client };
-}
-
-/** True also for a directory whose file system cannot be told. */
-function isOnNetwork(directory: string): boolean {
-  try {
-    return isNetworkFileSystem(directory);
-  } catch {
-    return true;
-  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { realClock } from '../../src/api/node-ports.ts';
+import { isNetworkFileSystem, realClock } from '../../src/api/node-ports.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -24,4 +24,8 @@ test('ends a long sleep when the signal aborts', async () => {
   await vi.advanceTimersByTimeAsync(0);
   expect(isOver).toBe(true);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test('isNetworkFileSystem returns true when the file system cannot be told', () => {
+  expect(isNetworkFileSystem('/there/is/no/such/directory')).toBe(true);
 });

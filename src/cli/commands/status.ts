@@ -16,6 +16,7 @@ import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import {
   buildReport,
+  FOREIGN,
   type StatusReport,
   type WaitingLine,
   type HeldLine,
@@ -261,7 +262,6 @@ function warnings({ isAbandoned, phase, paused, workers, held }: StatusReport): 
   return lines.map((line) => paint('yellow', line)).join('\n');
 }
 
-const FOREIGN = '(foreign)';
 const flags = (count: number): string => (count === 1 ? 'flag' : 'flags');
 
 function listed(names: readonly string[]): string {

@@ -21,10 +21,11 @@ import {
   stat,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { formatStateFile, MAX_STATE_BYTES } from '../../machine/state-file.ts';
+import { MAX_STATE_BYTES } from '../../machine/state-file.ts';
 import { problemsOf } from '../../engine/validate.ts';
 import { errnoOf } from '../../volume/files.ts';
 import type { Log } from '../../engine/ports.ts';
+import { firstState } from '../candidates.ts';
 import {
   claimName,
   cleanName,
@@ -247,14 +248,7 @@ export class HotFolder {
         await file.close();
       }
     }
-    const machine = this.#machine;
-    const [state = machine] = machine.split(':');
-    const text = formatStateFile({
-      state,
-      ...(machine.includes(':') && { machine }),
-      payload: { path },
-    });
-    return new TextEncoder().encode(text);
+    return firstState(this.#machine, { path });
   }
 
   /**
