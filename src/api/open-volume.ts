@@ -118,7 +118,11 @@ async function refuseUnfit(files: NodeFiles, directory: string, log: Log): Promi
   const judgements = judge(measured);
   const bad = judgements.filter(({ verdict }) => verdict === 'bad');
   if (bad.length > 0) {
-    throw new UserError('unfit-volume', `${directory}: ${bad.map(sentenceOf).join(' ')}`, { bad });
+    throw new UserError(
+      'unfit-volume',
+      `cannot use ${directory} as a volume: ${bad.map(sentenceOf).join(' ')}`,
+      { bad },
+    );
   }
   const doubts = [
     ...judgements.filter(({ verdict }) => verdict === 'warning').map(sentenceOf),
@@ -183,7 +187,7 @@ export function cautionsOf({ fileSystem, mode, isSynced, phases }: InspectedVolu
     cautions.push({
       code: 'unsynced',
       message:
-        'Commits do not wait for the disk: a power cut may undo steps that have run. Leave out --no-fsync to keep them.',
+        'Commits do not wait for the disk: a power cut may undo steps that have run. Leave out --no-fsync (in a program, fsync: false) to keep them.',
     });
   }
   const doubts = judge({ fileSystem }).filter(({ verdict }) => verdict !== 'good');

@@ -175,7 +175,7 @@ function refuseWords(words: readonly string[], command: Command): void {
   if (!isBounded || words.length <= positionals.length) return;
   const taken =
     positionals.length === 0
-      ? 'takes no words, only options'
+      ? 'takes no arguments, only options'
       : `takes ${positionals.map(wordOf).join(' and ')}`;
   const surplus = words.slice(positionals.length).map((word) => JSON.stringify(word));
   const quote = positionals.length === 0 ? '' : ' (quote what has spaces)';
@@ -242,7 +242,7 @@ export async function complete(
     .scriptName('flockwork')
     .exitProcess(false)
     .version(false)
-    .completion('completion', 'Completion for bash and zsh');
+    .completion('completion', 'Print the completion script for bash or zsh');
   for (const { name, describe, options, optionTexts } of commands) {
     parser.command(name, describe, (scope) => {
       for (const option of options) {

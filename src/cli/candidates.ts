@@ -29,9 +29,10 @@ export function readCandidates(paths: readonly string[]): Candidate[] {
 
 function readCandidate(path: string): Candidate {
   const stats = statSync(path);
-  if (!stats.isFile()) throw new UserError('unreadable', `${path} is not a regular file`, { path });
+  if (!stats.isFile())
+    throw new UserError('unreadable', `cannot read ${path}: it is not a regular file`, { path });
   if (stats.size > MAX_STATE_BYTES) {
-    const reason = `${path} has ${stats.size} bytes; ${MAX_STATE_BYTES} are allowed`;
+    const reason = `cannot read ${path}: it has ${stats.size} bytes; ${MAX_STATE_BYTES} are allowed`;
     throw new UserError('too-large', reason, { path });
   }
   return { name: basename(path), source: path, bytes: readFileSync(path) };

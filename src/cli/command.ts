@@ -53,7 +53,7 @@ export interface Command {
   /** By the name of a removed option: what to use instead. */
   readonly removed?: Readonly<Record<string, string>>;
   readonly examples: readonly (readonly [command: string, what: string])[];
-  /** Exit statuses, if they differ from the default ones. */
+  /** Exit statuses; default: `EXITS`. */
   readonly exits?: string;
   /** `words`: the positional arguments. Resolves to the exit status; throws UserError for 2. */
   readonly run: (settings: Settings, words: readonly string[], io: Io) => Promise<number>;
@@ -64,8 +64,18 @@ export const EXIT = { done: 0, failed: 1, usage: 2, incomplete: 3 } as const;
 /** What `simulate` and `check` found: a violated guarantee, a run that does not end, an error of the program. The last also ends workers. */
 export const FOUND = { safety: 10, liveness: 11, crash: 12 } as const;
 
+/** Exit statuses of most commands, for `--help`. */
+export const EXITS = '0 done, 2 wrong usage or unusable volume, 130 stopped by Ctrl-C.';
+/** Those of commands that work until nothing is left. */
+export const WORK_EXITS =
+  '0 all done, 1 some failed, 2 wrong usage or unusable volume, 3 incomplete, 12 a bug in flockwork, 130 stopped by Ctrl-C.';
+
 /** Options of every command that works on a volume. */
 export const COMMON: readonly OptionName[] = ['dir', 'config'];
+/** Overrides the help of `--dir`. */
+export const ONE_VOLUME: NonNullable<Command['optionTexts']> = {
+  dir: { describe: 'The volume: a directory that all workers share' },
+};
 export const LOGGING: readonly OptionName[] = ['log-format', 'log-level'];
 
 export function positionalsOf({ positional }: Command): readonly Positional[] {

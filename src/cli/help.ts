@@ -1,6 +1,6 @@
 /** The text of `--help`. Pure. */
 import { wordOf } from './arguments.ts';
-import { positionalsOf, type Command, type Positional } from './command.ts';
+import { EXITS, positionalsOf, WORK_EXITS, type Command, type Positional } from './command.ts';
 import {
   environmentName,
   flagOf,
@@ -21,8 +21,8 @@ export interface CommandGroup {
 /** `flockwork --help`. */
 export function programHelp(groups: readonly CommandGroup[], width: number): string {
   const others: [string, string][] = [
-    ['completion', 'Completion for bash and zsh'],
-    ['help [COMMAND]', 'This text, or that of COMMAND --help'],
+    ['completion', 'Print the completion script for bash or zsh'],
+    ['help [COMMAND]', 'Print this text, or that of COMMAND --help'],
   ];
   const sections = groups.map(({ title, commands }, index) => {
     const rows = commands.map((command): [string, string] => [command.name, command.describe]);
@@ -37,16 +37,13 @@ export function programHelp(groups: readonly CommandGroup[], width: number): str
     ),
     ...sections,
     wrap(OPTION_SOURCES, width),
-    wrap(`Exit status: ${DEFAULT_EXITS}`, width),
+    wrap(`Exit status: ${WORK_EXITS} Some commands have others.`, width),
   ].join('\n\n');
 }
 
 const OPTION_SOURCES =
   'An option is read from the command line, else from its environment variable (--log-level: FLOCKWORK_LOG_LEVEL), ' +
   'else from the configuration file (log-level: info). Arguments after -- are not options.';
-
-const DEFAULT_EXITS =
-  '0 all done, 1 some failed, 2 wrong usage or unusable volume, 3 incomplete, 130 stopped by Ctrl-C.';
 
 /** `flockwork COMMAND --help`. */
 export function commandHelp(command: Command, width: number): string {
@@ -76,7 +73,7 @@ export function commandHelp(command: Command, width: number): string {
     ),
     ...groups,
     examplesOf(command, width),
-    wrap(`Exit status: ${command.exits ?? DEFAULT_EXITS}`, width),
+    wrap(`Exit status: ${command.exits ?? EXITS}`, width),
     wrap(`${OPTION_SOURCES} Variables: ${variables}.`, width),
   ]
     .filter((part) => part !== '')
@@ -92,7 +89,8 @@ function leftOf(name: OptionName, option: Option): string {
   const flag = flagOf(name);
   if (option.type === 'boolean') return option.default === true ? `--[no-]${flag}` : `--${flag}`;
   const type = option.type === 'string' || option.type === 'list' ? 'text' : option.type;
-  return `--${flag} <${option.choices?.join('|') ?? option.value ?? type}>`;
+  const value = option.choices?.join('|') ?? option.value ?? type;
+  return `--${flag} <${value}${option.or === undefined ? '' : `|${option.or}`}>`;
 }
 
 function rightOf(option: Option): string {

@@ -63,7 +63,9 @@ export function filesIn(path: string): string[] {
     const names = readdirSync(path).filter(isMachineName).sort();
     if (names.length > 0) return names.map((name) => join(path, name));
   } catch (error) {
-    throw new UserError('no-machines', `${path}: ${(error as Error).message}`, { path });
+    throw new UserError('no-machines', `cannot read ${path}: ${(error as Error).message}`, {
+      path,
+    });
   }
   throw new UserError(
     'no-machines',

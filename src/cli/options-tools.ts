@@ -44,7 +44,7 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
   limit: {
     type: 'number',
     group: 'Which',
-    describe: 'Maximum count',
+    describe: 'Maximum number of lines',
     defaultText: '100; with --json all',
     minimum: 1,
     integer: true,
@@ -65,13 +65,13 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
   seed: {
     type: 'string',
     group: 'The runs',
-    describe: 'Replay one run',
+    describe: 'Replay the run of this seed',
     defaultText: 'many, starting with --base',
   },
   base: {
     type: 'number',
     group: 'The runs',
-    describe: 'The first of the seeds, a whole number',
+    describe: 'The first of the seeds',
     defaultText: 'random',
     minimum: 0,
     integer: true,
@@ -79,7 +79,7 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
   seeds: {
     type: 'number',
     group: 'The runs',
-    describe: 'Count of runs',
+    describe: 'Number of runs',
     default: 1000,
     minimum: 1,
     integer: true,
@@ -87,7 +87,7 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
   states: {
     type: 'number',
     group: 'The runs',
-    describe: 'State files in each run',
+    describe: 'Number of state files in each run',
     defaultText: 'as the seed says',
     minimum: 1,
     integer: true,
@@ -103,12 +103,12 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
     type: 'string',
     group: 'The runs',
     value: 'path',
-    describe: 'File for the trace of the run, one line for each event',
+    describe: 'With --seed or --shrink: file for the trace of the run, one line for each event',
   },
   shrink: {
     type: 'boolean',
     group: 'The runs',
-    describe: 'Search for the fewest faults with which the run still fails',
+    describe: 'Search for the fewest faults with which a failed run still fails',
     default: false,
   },
   through: {
@@ -128,7 +128,7 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
   'max-states': {
     type: 'number',
     group: 'Pace and limits',
-    describe: 'Give up after finding so many states',
+    describe: 'Give up after finding this many states',
     defaultText: 'no limit',
     minimum: 1,
     integer: true,
@@ -150,7 +150,7 @@ export const TOOL_OPTIONS: Readonly<Record<keyof ToolSettings, Option>> = {
     type: 'string',
     group: 'What',
     value: 'name',
-    describe: 'The table, with a column id',
+    describe: 'The table; it has a column id',
     defaultText: "the machine's name",
   },
   column: {

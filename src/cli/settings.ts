@@ -127,7 +127,11 @@ export function readConfigFile(named: string | undefined): Record<string, unknow
     throw new UserError('bad-config', `${path}: ${(error as Error).message}`, { file: path });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UserError('bad-config', `${path} must contain settings by name`, { file: path });
+    throw new UserError(
+      'bad-config',
+      `${path}: expected settings by name, such as log-level: info`,
+      { file: path },
+    );
   }
   const known = Object.keys(OPTIONS).filter((name) => name !== 'config');
   for (const key of Object.keys(value)) {

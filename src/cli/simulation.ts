@@ -104,7 +104,9 @@ function openTrace(file: string): number {
   try {
     return openSync(file, 'w');
   } catch (error) {
-    throw new UserError('bad-trace', `--trace ${file}: ${(error as Error).message}`, { file });
+    throw new UserError('bad-trace', `cannot write --trace ${file}: ${(error as Error).message}`, {
+      file,
+    });
   }
 }
 

@@ -32,6 +32,12 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [paint('bold', line(head)), ...all.slice(1).map(line)].join('\n');
 }
 
+/** The first `max` names on one line, and how many more there are. */
+export function namesText(names: readonly string[], max: number): string {
+  const more = names.length - max;
+  return names.slice(0, max).map(oneLine).join(', ') + (more > 0 ? ` and ${more} more` : '');
+}
+
 const RESULT_STYLE: Record<JournalEntry['result'], Style> = {
   done: 'green',
   failed: 'red',
@@ -84,7 +90,7 @@ export function flagTable(
     failed > 0 ? paint('red', `${failed} failed`) : '0 failed',
   ];
   if (waiting > 0) parts.push(`${waiting} waiting`);
-  if (events > 0) parts.push(`${events} ${events === 1 ? 'event' : 'events'} on the way`);
+  if (events > 0) parts.push(`${events} pending ${events === 1 ? 'event' : 'events'}`);
   if (archived > 0) parts.push(`${isArchiveSampled ? 'about ' : ''}${archived} archived`);
   const reasons = failures.map(({ state, reason, line, column, attempts }) => {
     const place = line === undefined ? '' : `:${line}:${column ?? 1}`;
@@ -93,7 +99,7 @@ export function flagTable(
     return `  ${paint('red', state)}${place}: ${indented(reason)}${where}`;
   });
   const more = failed - failures.length;
-  if (more > 0) reasons.push(`  … and ${more} more: ls failed`);
+  if (more > 0) reasons.push(`  … and ${more} more: flockwork list --status failed`);
   return [`flags: ${parts.join(', ')}`, ...reasons].join('\n');
 }
 

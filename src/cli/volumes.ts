@@ -30,7 +30,7 @@ const PATTERN = /[*?[{]/;
  */
 export function directoriesOf({ dir }: Pick<Settings, 'dir'>): string[] {
   if (dir.length === 0) {
-    throw new UserError('usage', 'no volume is named; say --dir DIRECTORY');
+    throw new UserError('usage', 'expected a volume, got none; name it with --dir');
   }
   const seen = new Map<string, string>();
   for (const path of dir) {

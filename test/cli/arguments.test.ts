@@ -68,7 +68,7 @@ describe('parseArguments throws with a remedy', () => {
     ['send', 'send needs INSTANCE and EVENT; see flockwork send --help'],
     ['send door', 'send needs INSTANCE and EVENT'],
     ['send door open now', 'send takes INSTANCE and EVENT; unexpected "now"'],
-    ['pause now', 'pause takes no words, only options; unexpected "now"'],
+    ['pause now', 'pause takes no arguments, only options; unexpected "now"'],
     ['graph', 'graph needs MACHINE-FILE'],
     ['config', 'config needs put FILE… | get NAME[:VERSION] | list'],
     ['worker --conccurency 3', 'worker has no option --conccurency; did you mean --concurrency?'],

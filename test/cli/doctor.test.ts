@@ -20,7 +20,7 @@ test.each<[string, Partial<Measured>, string]>([
   [
     'slow: the command that a first worker needs',
     { latency: latency(70) },
-    `${USABLE} For what was measured, the first worker should say:
+    `${USABLE} For what was measured, start the first worker with:
 flockwork worker --dir /mnt/states --assignment 600ms --commitment 1.3s --update 12s --buffer 140ms --lease 36s`,
   ],
   ['too little is known: no flags', { stamps: stamps({ uncertainty: Infinity }) }, USABLE],

@@ -71,7 +71,7 @@ describe('a directory that is not a volume', () => {
       rmSync(join(volume.dir, '.flockwork'), { recursive: true });
       const ran = await run(status, volume.dir);
       expect(ran).toMatchObject({ status: 3, said: '' });
-      expect(ran.lines.join('\n')).toContain('no worker has been here yet');
+      expect(ran.lines.join('\n')).toContain('no worker has used this volume yet');
     }
   });
 });
@@ -89,7 +89,7 @@ describe('an instance that events have moved', () => {
     const text = lines.join('\n');
     expect(text).toContain('lamp.state event press from me {"by":"hand"}: Ok: off → on');
     expect(text).toMatch(/^timer: end in /m);
-    expect(text).toContain('event smash is on its way from you');
+    expect(text).toContain('event smash is pending from you');
     const [told] = json(await run(show, volume.dir, ['lamp'], { json: true }));
     expect(told).toMatchObject({
       events: [
@@ -133,7 +133,7 @@ describe('an instance that events have moved', () => {
       lines: ['EventNotAllowed: there is no event fly'],
     });
     const coming = await run(outcome, volume.dir, ['coming']);
-    expect(coming).toMatchObject({ status: 3, lines: [expect.stringContaining('on its way')] });
+    expect(coming).toMatchObject({ status: 3, lines: [expect.stringContaining('pending')] });
     expect(await run(outcome, volume.dir, ['none'])).toMatchObject({
       status: 2,
       said: expect.stringContaining('there is no event none'),

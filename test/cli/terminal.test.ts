@@ -2,7 +2,7 @@
 import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { flagTable, paint, table, workTable } from '../../src/cli/tables.ts';
+import { flagTable, namesText, paint, table, workTable } from '../../src/cli/tables.ts';
 import { confirm, oneLine, screenful, shown, shownPainted } from '../../src/cli/terminal.ts';
 
 const EVIL = '\u001b]0;title\u0007\u001b[2J\u001b[31mred\u009b1m\u007f\r\b';
@@ -32,6 +32,11 @@ describe('shown', () => {
 });
 
 describe('tables and reasons', () => {
+  test('namesText lists the first names, escaped, and counts the rest', () => {
+    expect(namesText(['a\n', 'b', 'c'], 2)).toBe('a\\n, b and 1 more');
+    expect(namesText(['a', 'b'], 2)).toBe('a, b');
+  });
+
   const failure = { flockwork: 1, session: '', worker: '', at: '', code: 'x' } as const;
   const counts = { available: 0, delayed: 0, inProgress: 0, waiting: 0, events: 0 };
   const entry = { started: '', duration: 1, session: '', attempt: 1, result: 'done' } as const;

@@ -38,7 +38,7 @@ describe('--dir', () => {
     [['vol-1', 'vol-1'], 'vol-1 is given twice'],
     [['none-yet', './none-yet'], 'none-yet is given twice'],
     [['vol-1', 'link'], 'are one directory; give each volume once'],
-    [[], 'say --dir'],
+    [[], 'expected a volume, got none'],
   ])('refuses %j', (names, words) => expect(() => given(...names)).toThrow(words));
 
   test('refuses several volumes for a command that takes one', () => {

@@ -94,6 +94,6 @@ test('a read-only directory: exit 2 with the reason, and workers refuse it', asy
   expect(json.recommended).toBeUndefined();
   expect(await run('worker', '--dir', READ_ONLY, '--name', 'ant')).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining(`${READ_ONLY}: writable: E`),
+    stderr: expect.stringContaining(`cannot use ${READ_ONLY} as a volume: writable: E`),
   });
 });

@@ -25,9 +25,9 @@ export const checking: Command = {
   excludes: { mermaid: ['json'] },
   exits:
     '0 proved, 2 wrong usage, 3 not proved (--max-states, or more events than are distinguished), ' +
-    '10 an error was found, 11 a goal cannot be reached, 130 stopped by Ctrl-C.',
+    '10 a violation was found, 11 livelocks only (a goal that cannot be reached), 130 stopped by Ctrl-C.',
   examples: [
-    ['$0 check machines/together.ts', 'proved, or the shortest trace to an error'],
+    ['$0 check machines/together.ts', 'proved, or the shortest trace to a violation'],
     ['$0 check machines/door.ts', 'one machine: is every state reached, can it always end?'],
     ['$0 check machines/together.ts --mermaid', 'the trace as a sequence diagram'],
   ],

@@ -69,11 +69,11 @@ function readOne(file: string): Given {
   const { name, version = FIRST_VERSION } = machine;
   const [unused, ...more] = unusedStates(machine);
   if (unused !== undefined) {
-    const message = `${file}: no transition names ${[unused, ...more].join(', ')}, so nothing would ever happen in them; what is stored cannot be changed`;
+    const message = `${file}: no transition names ${[unused, ...more].join(', ')}, so nothing would ever happen in them; remove them, or add transitions, for what is stored cannot be changed`;
     throw new UserError('unused-state', message, { file, states: [unused, ...more] });
   }
   if (name.length + version.length > MAX_NAME_CHARS) {
-    const message = `${file}: its name and version must have at most ${MAX_NAME_CHARS} characters together`;
+    const message = `${file}: expected a name and a version of at most ${MAX_NAME_CHARS} characters together, got ${name.length + version.length}`;
     throw new UserError('bad-name', message, { file });
   }
   return { file, name, version, text };

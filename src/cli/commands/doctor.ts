@@ -12,7 +12,7 @@ import { formatDuration } from '../../machine/duration.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { readVolume } from '../../volume/open.ts';
-import { COMMON, EXIT, type Command, type Io } from '../command.ts';
+import { COMMON, EXIT, ONE_VOLUME, type Command, type Io } from '../command.ts';
 import { quoted } from '../settings.ts';
 import { paint, table } from '../tables.ts';
 import { directoryOf } from '../volumes.ts';
@@ -20,9 +20,11 @@ import { directoryOf } from '../volumes.ts';
 export const doctor: Command = {
   name: 'doctor',
   describe: 'Measure whether a directory is fit to be a volume, and which phases it needs',
-  positional: { name: 'directory', describe: 'The directory; default: the one of --dir' },
+  positional: { name: 'directory', describe: 'The directory [default: that of --dir]' },
   options: [...COMMON, 'through', 'json'],
-  exits: '0 fit to be a volume, 2 not fit or wrong usage, 3 stopped before the end, 130 by Ctrl-C.',
+  optionTexts: ONE_VOLUME,
+  exits:
+    '0 fit to be a volume, 2 not fit or wrong usage, 3 stopped before the end, 130 stopped by Ctrl-C.',
   examples: [
     ['$0 doctor /mnt/states', 'takes a few seconds; safe on a volume in use'],
     [
@@ -137,5 +139,5 @@ function conclusion(directory: string, findings: Findings): string {
   if (advice === undefined) return usable;
   const usual = defaultTiming(measured.fileSystem.network);
   if (flagsOf(advice) === flagsOf(usual)) return `${usable} The defaults will do.`;
-  return `${usable} For what was measured, the first worker should say:\nflockwork worker --dir ${quoted(directory)} ${flagsOf(advice)}`;
+  return `${usable} For what was measured, start the first worker with:\nflockwork worker --dir ${quoted(directory)} ${flagsOf(advice)}`;
 }

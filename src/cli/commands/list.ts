@@ -18,11 +18,11 @@ const DEFAULT_PAGE_INSTANCES = 100;
 
 export const list: Command = {
   name: 'list',
-  describe: 'Instances, with machine, state and status',
+  describe: 'List instances, with machine, state and status',
   options: [...COMMON, 'machine', 'state', 'status', 'prefix', 'after', 'limit', 'all', 'json'],
   optionTexts: {
     machine: { describe: 'Instances of this machine: NAME or NAME:VERSION', group: 'Which' },
-    all: { describe: 'Archived instances, too', group: 'Which' },
+    all: { describe: 'List archived instances, too', group: 'Which' },
   },
   examples: [
     ['$0 list --status failed', 'what has failed'],

@@ -20,7 +20,7 @@ const COLUMNS = [
 export const log: Command = {
   name: 'log',
   describe:
-    'Every step of every instance in the order of time, tab-separated, like parallel --joblog',
+    'Print every step of every instance in the order of time, tab-separated, like parallel --joblog',
   options: [...COMMON, 'json'],
   examples: [
     [

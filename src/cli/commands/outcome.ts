@@ -35,12 +35,16 @@ export const outcome: Command = {
       // The word may be the name of the event's file.
       const id = (await readPending(files, layout, event))?.id ?? word;
       const when = isDelayed ? `due at ${time}` : `sent at ${time}`;
-      const text = `${id} is on its way to ${to}, ${when}`;
+      const text = `${id} is pending for ${to}, ${when}`;
       io.print(settings.json ? JSON.stringify({ id, to, time, isDelayed, outcome: null }) : text);
       return EXIT.incomplete;
     }
     const where = volumes.map(({ layout }) => layout.root).join(', ');
-    throw new UserError('no-event', `there is no event ${word} in ${where}`, { id: word });
+    throw new UserError(
+      'no-event',
+      `there is no event ${word} in ${where}; outcomes are kept for thirty days`,
+      { id: word },
+    );
   },
 };
 

@@ -29,7 +29,7 @@ export const pause: Command = {
 
 export const resume: Command = {
   name: 'resume',
-  describe: 'Continue after pause',
+  describe: 'Let the workers of the volume claim again, after pause',
   options: [...COMMON, 'json'],
   examples: [['$0 resume --dir /mnt/states', 'workers claim again in the next cycle']],
   run: (settings, _words, io) =>

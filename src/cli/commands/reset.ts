@@ -7,10 +7,11 @@ import { yieldingUntil } from '../signals.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import { realClock } from '../../api/node-ports.ts';
+import { namesText } from '../tables.ts';
 import { onEach, openAll, type OpenedVolume } from '../volumes.ts';
 
 /** Names that a question lists. */
-const MAX_LISTED_WORKERS = 10;
+const MAX_NAMES = 10;
 
 export const reset: Command = {
   name: 'reset',
@@ -28,6 +29,8 @@ export const reset: Command = {
     names: ['done', 'in-progress', 'failed', 'worker-flags', 'all'],
     all: ['done', 'in-progress', 'failed', 'worker-flags'],
   },
+  exits:
+    '0 done, 2 wrong usage or unusable volume, 3 stopped before the end, or answered no, 130 stopped by Ctrl-C.',
   examples: [
     ['$0 reset --all', 'all flags, successors and journals: the volume is as it was submitted'],
     ['$0 reset --done', 'run done and archived states again'],
@@ -67,7 +70,7 @@ async function resetVolume(opened: OpenedVolume, settings: Settings, io: Io): Pr
   const flags = workers ? [...(await leftWorkers(files, layout, living)).keys()] : [];
   const isOnlyWorkers = workers && !all && !done && !failed && !inProgress;
   const question = isOnlyWorkers
-    ? `Remove the flags of ${namesOf(flags)} in ${layout.root}/workers?`
+    ? `Remove the flags of ${namesText(flags, MAX_NAMES)} in ${layout.root}/workers?`
     : `Remove flags in ${layout.root}, so that its states run again?`;
   const isNothing = isOnlyWorkers && flags.length === 0;
   if (!isNothing && !(await isMeant(question, settings, io))) return EXIT.incomplete;
@@ -112,7 +115,7 @@ async function resetNames(
     refuseLiving(living);
   }
   const names = meant.map(({ name }) => name);
-  const question = `Run ${namesOf(names)} again, and remove what followed from it?`;
+  const question = `Run ${namesText(names, MAX_NAMES)} again, and remove what followed from it?`;
   if (!(await isMeant(question, settings, io))) return EXIT.incomplete;
   const done: string[] = [];
   const goesOn = yieldingUntil(io.stop);
@@ -153,11 +156,6 @@ async function isMeant(question: string, { yes }: Settings, io: Io): Promise<boo
   if (yes || (await io.confirm(question))) return true;
   io.say('nothing was changed');
   return false;
-}
-
-function namesOf(names: readonly string[]): string {
-  const more = names.length - MAX_LISTED_WORKERS;
-  return names.slice(0, MAX_LISTED_WORKERS).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 /** Undefined if the user has stopped the command. */

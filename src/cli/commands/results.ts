@@ -12,17 +12,17 @@ const RESULTS_PER_PROGRESS = 1000;
 
 export const results: Command = {
   name: 'results',
-  describe: 'Outputs of finished instances',
+  describe: 'Print the outputs of finished instances',
   positional: { name: 'instances', describe: 'Only these instances', many: true },
   options: [...COMMON, 'machine', 'prefix', 'limit', 'all', 'jsonl', 'json'],
   optionTexts: {
     machine: { describe: 'Instances of this machine: NAME or NAME:VERSION', group: 'Which' },
-    all: { describe: 'Branches of forks, too', group: 'Which' },
+    all: { describe: 'Print those of branches, too', group: 'Which' },
   },
   examples: [
     ['$0 results --dir /mnt/states', 'a table of the first hundred'],
     ['$0 results --jsonl | jq .output', 'all of them, one JSON object a line'],
-    ['$0 results --machine thumbnails --all', 'of one machine, with the branches of forks'],
+    ['$0 results --machine thumbnails --all', 'of one machine, with those of branches'],
   ],
   run: (settings, words, io) =>
     onEach(asJson(settings), io, async (opened, each) => {

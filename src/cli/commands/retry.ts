@@ -3,10 +3,13 @@ import { UserError } from '../../machine/errors.ts';
 import { parseStateName } from '../../machine/name.ts';
 import { instancesOf } from './list.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
+import { namesText } from '../tables.ts';
 import { openAll, type OpenedVolume } from '../volumes.ts';
 
 /** States that are retried between two checks for signals. */
 const BATCH_STATES = 100;
+/** Failed states that an error lists. */
+const MAX_NAMES = 10;
 
 interface Failed {
   readonly name: string;
@@ -15,8 +18,8 @@ interface Failed {
 
 export const retry: Command = {
   name: 'retry',
-  describe: 'Make failed states available again, with no attempts',
-  positional: { name: 'names', describe: 'State files or instances', many: true },
+  describe: 'Make failed states available again, as if they had never been attempted',
+  positional: { name: 'names', describe: 'Failed states, or instances', many: true },
   options: [...COMMON, 'all', 'json'],
   optionTexts: { all: { describe: 'All failed states' } },
   excludes: { all: ['names'] },
@@ -33,11 +36,13 @@ export const retry: Command = {
       name === word || parseStateName(name)?.instance === word;
     const unknown = words.filter((word) => !failed.some((one) => isMeant(one, word)));
     if (unknown.length > 0) {
-      const all = failed.map(({ name }) => name).join(', ') || 'none';
-      throw new UserError(
-        'not-failed',
-        `${unknown.join(', ')}: not among the failed states (${all})`,
-      );
+      const all =
+        namesText(
+          failed.map(({ name }) => name),
+          MAX_NAMES,
+        ) || 'none';
+      const message = `cannot retry ${unknown.join(', ')}: expected failed states or their instances, and failed are: ${all}`;
+      throw new UserError('not-failed', message);
     }
     const meant = settings.all
       ? failed

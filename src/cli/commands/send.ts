@@ -5,7 +5,7 @@ import { UserError } from '../../machine/errors.ts';
 import { instanceProblem, parseStateName } from '../../machine/name.ts';
 import type { AppliedEvent, RejectionRecord } from '../../machine/record.ts';
 import type { ClientApi } from '../../engine/engine.ts';
-import { COMMON, EXIT, type Command, type Io } from '../command.ts';
+import { COMMON, EXIT, ONE_VOLUME, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import { parseJsonOption, quoted } from '../settings.ts';
 import { describeOutcome, statusOfOutcome } from './outcome.ts';
@@ -22,9 +22,11 @@ export const send: Command = {
     { name: 'event', describe: 'The name of the event', required: true },
   ],
   options: [...COMMON, 'details', 'id', 'in', 'grace', 'originator', 'wait', 'timeout', 'json'],
+  optionTexts: ONE_VOLUME,
   needs: { timeout: ['wait'] },
   exits:
-    '0 sent, or with --wait applied (Ok), 1 refused, 2 wrong usage, 3 no outcome within --timeout, 130 stopped by Ctrl-C.',
+    '0 sent, or with --wait applied (Ok), 1 any other outcome, 2 wrong usage or unusable volume, 3 pending, ' +
+    '130 stopped by Ctrl-C.',
   examples: [
     ['$0 send door "open requested"', 'an event for the instance door'],
     [
@@ -36,7 +38,7 @@ export const send: Command = {
     const [instance, event] = wordsOf(words);
     const id = settings.id ?? randomUUID();
     const badDelay = durationProblem(settings.in, 0);
-    if (badDelay !== undefined) throw new UserError('bad-event', `--in: ${badDelay}`);
+    if (badDelay !== undefined) throw new UserError('bad-event', `cannot use --in: ${badDelay}`);
     const { client } = await openExisting(directoryOf(settings, 'send'));
     const file = {
       event,

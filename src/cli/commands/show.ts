@@ -25,7 +25,7 @@ type ShownStep = Omit<InstanceStep, 'join'> & { readonly blockedBy: readonly Ope
 export const show: Command = {
   name: 'show',
   describe:
-    "An instance's whole chain: states, workers, times, attempts, events, output, and pending events",
+    "Print an instance's whole chain: states, workers, times, attempts, events, output, and pending events",
   positional: { name: 'instance', describe: 'Its name: the part before .state', required: true },
   options: [...COMMON, 'json'],
   examples: [
@@ -101,7 +101,7 @@ function describeSent({ originator, timestamp, details, detailsBytes }: SentEven
 
 function describeComing({ event, id, in: left, isTimer, ...sent }: ComingEvent): string {
   const what = event ?? `an event that cannot be read (${id})`;
-  const when = left > 0 ? `in ${formatDuration(left)}` : 'is on its way';
+  const when = left > 0 ? `in ${formatDuration(left)}` : 'is pending';
   return isTimer ? `timer: ${what} ${when}` : `event ${what} ${when}${describeSent(sent)}`;
 }
 

@@ -4,7 +4,11 @@ import type { Command } from '../command.ts';
 export const simulation: Command = {
   name: 'simulate',
   describe: 'Run workers in virtual time, with crashes, lost replies, stale caches and power cuts',
-  positional: { name: 'paths', describe: 'State files to run, with --machines', many: true },
+  positional: {
+    name: 'paths',
+    describe: 'State files of your own to run; their machines: --machines',
+    many: true,
+  },
   options: [
     'engine',
     'seed',
@@ -21,7 +25,7 @@ export const simulation: Command = {
   ],
   optionTexts: {
     workers: {
-      describe: 'Worker processes in each run',
+      describe: 'Number of workers in each run',
       group: 'The runs',
       defaultText: 'as the seed says',
     },
@@ -30,7 +34,7 @@ export const simulation: Command = {
   needs: { trace: ['seed', 'shrink'] },
   removed: { scale: 'in a checkout, run npm run bench -- scale' },
   exits:
-    '0 every run was right, 2 wrong usage, 10 a guarantee was violated, 11 a run did not end, ' +
+    '0 nothing was found, 2 wrong usage, 10 a guarantee was violated, 11 a run did not end, ' +
     '12 the program itself failed, 130 stopped by Ctrl-C.',
   examples: [
     ['$0 simulate --seeds 10000', 'ten thousand runs, all of them new'],

@@ -5,7 +5,8 @@ import { loadOne } from '../machines.ts';
 
 export const sql: Command = {
   name: 'sql',
-  describe: 'SQL for a machine with a table: CREATE TABLE, INSERT, SELECT, and an UPDATE per event',
+  describe:
+    'Print SQL for a machine with a table: CREATE TABLE, INSERT, SELECT, and an UPDATE per event',
   positional: {
     name: 'machine-file',
     describe: 'A machine with a table (.ts, .js, .yaml, .json), or a folder of them',

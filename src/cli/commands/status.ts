@@ -22,7 +22,7 @@ import {
   type HeldLine,
   type WorkerLine,
 } from '../status-report.ts';
-import { paint, bar, flagTable, table } from '../tables.ts';
+import { bar, flagTable, namesText, paint, table } from '../tables.ts';
 import { oneLine } from '../terminal.ts';
 import { directoriesOf, onEach, requireVolume, type OpenedVolume } from '../volumes.ts';
 import { comingEvents, describeBlocked, openBranches } from '../waits.ts';
@@ -34,9 +34,11 @@ export const status: Command = {
   describe: 'Print progress, workers, what waits for what, and reasons of failures',
   options: [...COMMON, 'watch', 'all', 'json'],
   optionTexts: {
-    all: { describe: 'All workers that are gone, too', group: 'Output' },
+    all: { describe: 'List all workers that are gone, not only the last ones', group: 'Output' },
     watch: { describe: 'Repeat until everything is done', group: 'Output' },
   },
+  exits:
+    '0 all done, 1 some failed, 2 wrong usage or unusable volume, 3 incomplete, 130 stopped by Ctrl-C.',
   examples: [
     ['$0 status --dir /mnt/states', 'once'],
     ['$0 status --watch', 'a live view, until everything is done or Ctrl-C'],
@@ -209,6 +211,8 @@ const MAX_LISTED_LINES = 20;
 /** Workers that are gone are listed for so long after their last step. */
 const GONE_LISTED_MS = 3_600_000;
 const MAX_GONE_WORKERS = 8;
+/** On one line. */
+const MAX_NAMES = 3;
 
 interface StatusView {
   /** List all workers that are gone. */
@@ -248,14 +252,17 @@ function warnings({ isAbandoned, phase, paused, workers, held }: StatusReport): 
   const foreign = workers.filter(({ state }) => state === 'foreign').map(({ worker }) => worker);
   if (foreign.length > 0) {
     lines.push(
-      `foreign ${flags(foreign.length)} in workers/ (${listed(foreign)}): made by the original program; ` +
+      `foreign ${flags(foreign.length)} in workers/ (${namesText(foreign, MAX_NAMES)}): made by the original program; ` +
         'if it does not run any more, flockwork reset --workers removes them',
     );
   }
   const claims = held.filter(({ worker }) => worker === FOREIGN);
   if (claims.length > 0) {
     lines.push(
-      `foreign ${flags(claims.length)} in in_progress/ (${listed(claims.map(({ state }) => state))}): ` +
+      `foreign ${flags(claims.length)} in in_progress/ (${namesText(
+        claims.map(({ state }) => state),
+        MAX_NAMES,
+      )}): ` +
         'no worker ends while they are there; if the original program does not run any more, flockwork reset --in-progress removes them',
     );
   }
@@ -263,11 +270,6 @@ function warnings({ isAbandoned, phase, paused, workers, held }: StatusReport): 
 }
 
 const flags = (count: number): string => (count === 1 ? 'flag' : 'flags');
-
-function listed(names: readonly string[]): string {
-  const some = names.slice(0, 3).map(oneLine).join(', ');
-  return names.length > 3 ? `${some} and ${names.length - 3} more` : some;
-}
 
 function problemsOf({ problems }: StatusReport): string {
   if (problems.length === 0) return '';
@@ -279,7 +281,7 @@ function problemsOf({ problems }: StatusReport): string {
 
 function timing({ phase, rate, eta, oldest, counts }: StatusReport, looks: number): string {
   const lines: string[] = [];
-  if (phase === undefined) lines.push('no worker has been here yet');
+  if (phase === undefined) lines.push('no worker has used this volume yet');
   if (rate > 0) {
     const left = eta === undefined ? '' : `, about ${formatDuration(eta)} for what is known now`;
     lines.push(`rate: ${rate.toFixed(1)} steps/s${left}`);
@@ -324,9 +326,10 @@ function workersTable({ workers }: StatusReport, { all, now }: StatusView): stri
       stateOf(one),
       one.isCut ? `${one.done} or more` : String(one.done),
       one.isCut ? `${one.failed} or more` : String(one.failed),
-      listed(one.holding),
+      namesText(one.holding, MAX_NAMES),
     ]);
-  const more = hidden.size > 0 ? `${hidden.size} workers that have gone: status --all` : '';
+  const more =
+    hidden.size > 0 ? `${hidden.size} workers that are gone: flockwork status --all` : '';
   if (rows.length === 0) return more;
   const text = table(['worker', 'is', 'done', 'failed', 'holds'], rows);
   return more === '' ? text : `${text}\n… and ${more}`;
@@ -383,7 +386,7 @@ function reasonsOf({ blockedBy, events }: WaitingLine): string[] {
   const branches = describeBlocked(blockedBy).map((line) => line.replace('waits for ', ''));
   if (events.length === 0) return branches;
   const coming = events.map(({ event, in: left }) =>
-    left > 0 ? `${event} in ${formatDuration(left)}` : `${event} is on its way`,
+    left > 0 ? `${event} in ${formatDuration(left)}` : `${event} is pending`,
   );
   return [...branches, `an event: ${coming.join(', ')}`];
 }

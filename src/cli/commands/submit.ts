@@ -15,11 +15,12 @@ import {
   instancesOfFiles,
   instancesOfLines,
 } from '../candidates.ts';
-import { COMMON, EXIT, LOGGING, type Command, type Io } from '../command.ts';
+import { COMMON, EXIT, LOGGING, ONE_VOLUME, type Command, type Io } from '../command.ts';
 import { checkInboxes, openInboxes } from '../inbox/inboxes.ts';
 import { gatherKnowledge, refuseUnknown } from '../known-machines.ts';
 import { createLog } from '../log.ts';
 import type { Settings } from '../options.ts';
+import { namesText } from '../tables.ts';
 import { directoryOf, openExisting, type OpenedVolume } from '../volumes.ts';
 
 /** More outcomes are printed as a summary. */
@@ -48,11 +49,17 @@ export const submit: Command = {
     ...LOGGING,
   ],
   optionTexts: {
-    watch: { describe: 'Submit files that are dropped into the folders PATHS, until stopped' },
-    machine: { describe: 'Make new instances of this machine: NAME or NAME:VERSION' },
+    ...ONE_VOLUME,
+    watch: {
+      describe: 'Submit files that are dropped into the folders PATHS, until stopped',
+      group: 'What runs',
+    },
+    'log-format': { describe: 'With --watch: format of the log on standard error' },
+    'log-level': { describe: 'With --watch: lowest level that is logged' },
+    machine: { describe: 'Submit new instances of this machine: NAME or NAME:VERSION' },
     machines: {
       describe:
-        'Check against the machines in this folder or file only, not those of workers; may be repeated',
+        'Folder of machines, or one such file: check against these only, not those of workers; may be repeated',
     },
   },
   excludes: { from: ['paths', 'each', 'payload', 'count'], each: ['payload', 'count'] },
@@ -63,6 +70,9 @@ export const submit: Command = {
     each: ['machine'],
     from: ['machine'],
   },
+  exits:
+    '0 submitted, or there already, 2 wrong usage, unusable volume, or a name is taken, ' +
+    '3 stopped before the end, 130 stopped by Ctrl-C.',
   examples: [
     [
       '$0 submit simpleStates interestingStates --dir /mnt/states',
@@ -148,12 +158,13 @@ function describe(outcomes: ReadonlyMap<string, SubmitResult>, dryRun: boolean):
 function refuseTaken(outcomes: ReadonlyMap<string, SubmitResult>): void {
   const taken = [...outcomes].filter(([, outcome]) => outcome === 'name taken');
   if (taken.length === 0) return;
-  const names = taken.slice(0, MAX_LISTED_OUTCOMES).map(([name]) => name);
-  if (taken.length > MAX_LISTED_OUTCOMES)
-    names.push(`and ${taken.length - MAX_LISTED_OUTCOMES} more`);
+  const names = namesText(
+    taken.map(([name]) => name),
+    MAX_LISTED_OUTCOMES,
+  );
   throw new UserError(
     'name-taken',
-    `kept as they are, because other files have these names: ${names.join(', ')}; submit them under other names`,
+    `cannot submit ${names}: other instances have these names; choose others`,
   );
 }
 
@@ -224,7 +235,10 @@ async function submitFromInboxes(
   io: Io,
 ): Promise<number> {
   if (paths.length === 0) {
-    throw new UserError('usage', 'expected folders to watch: submit --watch DIR…');
+    throw new UserError(
+      'usage',
+      'submit --watch needs PATHS, the folders to watch; see flockwork submit --help',
+    );
   }
   const volume = directoryOf(settings, 'submit');
   checkInboxes({ ...settings, inbox: [...paths] }, [volume]);

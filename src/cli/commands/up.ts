@@ -13,7 +13,7 @@ import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { readClaims, readOverview, type Overview } from '../../volume/overview.ts';
 import { readCandidates } from '../candidates.ts';
-import { COMMON, defaultWorkerName, EXIT, type Command, type Io } from '../command.ts';
+import { COMMON, defaultWorkerName, EXIT, WORK_EXITS, type Command, type Io } from '../command.ts';
 import { directoriesOf, directoryOf, entriesOfAll, sumOf, type OpenedVolume } from '../volumes.ts';
 import { passedOn, quoted, repeated } from '../settings.ts';
 import { checkInboxes } from '../inbox/inboxes.ts';
@@ -21,7 +21,7 @@ import type { Settings } from '../options.ts';
 import { submitAll } from './submit.ts';
 import { realClock } from '../../api/node-ports.ts';
 import { INBOX_TEXTS, refuseTooFew, WORK } from './worker.ts';
-import { flagTable, progressLine, workTable } from '../tables.ts';
+import { flagTable, namesText, progressLine, workTable } from '../tables.ts';
 
 /** Between looks at the flags; at least `LOOK_PAUSE_FACTOR` times what the last look took. */
 const LOOK_INTERVAL_MS = 300;
@@ -31,11 +31,14 @@ const MAX_SHOWN_CLAIMS = 8;
 /** In the final table; `flockwork log` prints all. */
 const MAX_LISTED_TICKS = 1000;
 
+/** Names of instances that an error lists. */
+const MAX_LISTED_TAKEN = 20;
+
 const DEFAULT_WORKERS = 4;
 
 export const up: Command = {
   name: 'up',
-  describe: 'Submit state files, and run several workers here until everything is done',
+  describe: 'Submit state files, and run several workers here until nothing is left',
   positional: {
     name: 'paths',
     describe: 'State files, or folders of them, to submit first',
@@ -45,13 +48,20 @@ export const up: Command = {
   optionTexts: {
     ...INBOX_TEXTS,
     name: {
-      describe: 'Prefix of the workers’ names: NAME-1, NAME-2, …',
-      defaultText: 'HOSTNAME',
+      describe: "Prefix of the workers' names: NAME-1, NAME-2, …",
     },
-    concurrency: { describe: 'Ticks at the same time in each worker' },
-    expect: { defaultText: 'the number of workers started here' },
+    concurrency: { describe: 'Ticks at a time in each worker, over all volumes' },
+    capacity: {
+      describe: 'Maximum number of states held at a time by each worker, over all volumes',
+    },
+    dir: {
+      describe:
+        'The volume: a directory that all workers share; may be repeated, but not with PATHS',
+    },
+    expect: { defaultText: '--workers' },
     'log-format': { defaultText: 'pretty' },
   },
+  exits: WORK_EXITS,
   examples: [
     ['$0 up simpleStates interestingStates', 'the examples, in ./stateFiles'],
     [
@@ -76,10 +86,13 @@ export const up: Command = {
     if (io.stop.aborted) return EXIT.incomplete;
     const taken = [...submitted].filter(([, outcome]) => outcome === 'name taken');
     if (taken.length > 0) {
-      const names = taken.map(([name]) => name).join(', ');
+      const names = namesText(
+        taken.map(([name]) => name),
+        MAX_LISTED_TAKEN,
+      );
       throw new UserError(
         'name-taken',
-        `other files have these names on the volume: ${names}; nothing was started`,
+        `cannot submit ${names}: other instances have these names; choose others (no worker was started)`,
       );
     }
     const files = new NodeFiles();

@@ -10,7 +10,15 @@ import { readSessions } from '../../volume/overview.ts';
 import { nameInUse } from '../../volume/registration.ts';
 import { workerNameProblem, type Token } from '../../volume/token.ts';
 import { ConcurrencyLimit } from '../../worker/concurrency-limit.ts';
-import { COMMON, defaultWorkerName, EXIT, FOUND, LOGGING, type Command } from '../command.ts';
+import {
+  COMMON,
+  defaultWorkerName,
+  EXIT,
+  FOUND,
+  LOGGING,
+  WORK_EXITS,
+  type Command,
+} from '../command.ts';
 import { checkInboxes, openInboxes } from '../inbox/inboxes.ts';
 import { createLog } from '../log.ts';
 import { MachineFiles, watchMachines } from '../machine-files.ts';
@@ -21,8 +29,13 @@ import { startTicks, prepare, work } from '../work.ts';
 
 /** Descriptions of `--machine` and `--each` for inboxes. */
 export const INBOX_TEXTS: NonNullable<Command['optionTexts']> = {
-  machine: { describe: 'With --each: the machine of the instances, NAME or NAME:VERSION' },
-  each: { describe: 'An instance for each file in an inbox, with {"path": …} as its payload' },
+  machine: {
+    describe: 'With --inbox and --each: machine of the new instances, NAME or NAME:VERSION',
+  },
+  each: {
+    describe:
+      'With --inbox and --machine: an instance for each file, with {"path": …} as its payload',
+  },
 };
 
 const INBOX_OPTIONS: readonly OptionName[] = ['inbox', 'machine', 'each'];
@@ -52,18 +65,16 @@ export const WORK: readonly OptionName[] = [
 
 export const worker: Command = {
   name: 'worker',
-  describe: 'Work on volumes until nothing is left, or for ever with --watch',
+  describe: 'Work on volumes until nothing is left; with --watch, until stopped',
   options: [...COMMON, 'name', ...WORK],
   optionTexts: INBOX_TEXTS,
+  exits: WORK_EXITS,
   examples: [
     ['$0 worker --dir /mnt/states', 'work until nothing is left anywhere'],
-    [
-      '$0 worker --dir /mnt/vol-1 --dir /mnt/vol-2',
-      'the same on several volumes; --concurrency is for all of them together',
-    ],
+    ['$0 worker --dir /mnt/vol-1 --dir /mnt/vol-2', 'the same on several volumes'],
     [
       '$0 worker --dir /mnt/states --watch --machines ./machines',
-      'go on for ever, with your own machines',
+      'run until stopped, with your own machines',
     ],
     [
       '$0 worker --dir /mnt/states --watch --inbox /data/scans --machine scan --each',
