@@ -25,8 +25,13 @@ import {
   type PhaseLengths,
 } from '../volume/phases/cycle.ts';
 import type { VolumeFile } from '../volume/volume-file.ts';
-import { isNetworkFileSystem, realClock, realRandom, processIdentity } from './node-ports.ts';
-import { watchVolume } from './watch-volume.ts';
+import {
+  isNetworkFileSystem,
+  realClock,
+  realRandom,
+  processIdentity,
+  watchVolume,
+} from './node-ports.ts';
 
 /** What is left out is what most volumes want. Times are milliseconds. */
 export interface OpenVolumeOptions extends Partial<Omit<LoopOptions, 'freshListings'>> {

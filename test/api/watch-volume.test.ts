@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { watchVolume } from '../../src/api/watch-volume.ts';
+import { watchVolume } from '../../src/api/node-ports.ts';
 import type { Log } from '../../src/engine/ports.ts';
 
 let root: string;
