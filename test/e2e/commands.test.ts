@@ -83,6 +83,13 @@ test('the whole story: up, status, show, log, again, reset, again', async () => 
   expect(fleet.list('done')).toEqual(SHIPPED);
 });
 
+test('up on an empty directory says that there is nothing yet', async () => {
+  await using fleet = new Fleet();
+  const { status, stdout } = await run('up', '--dir', fleet.dir, '--workers', '1');
+  expect(status).toBe(0);
+  expect(stdout).toContain('There are no states yet');
+});
+
 test('archived states are counted, shown, not run again, and restored by reset', async () => {
   await using fleet = new Fleet();
   const dir = ['--dir', fleet.dir];

@@ -12,12 +12,19 @@ const LEASE_MS = 1000;
 describe('a worker that is told to stop', () => {
   test('finishes running ticks and releases the rest at SIGTERM: exit 0', async () => {
     await using fleet = new Fleet();
-    for (let index = 0; index < 6; index += 1) {
-      fleet.put(`s${index}.state`, { state: 'simple', payload: { target: `${index}` } });
-    }
-    const worker = fleet.worker('ant', ['--concurrency', '2', '--example-delay', '0.5']);
-    await fleet.until('two run', () => fleet.list('in_progress').length === 2);
+    const line =
+      ': > "$FLOCKWORK_DIR/.begun-$$"; ' +
+      'until [ -e "$FLOCKWORK_DIR/.end" ]; do sleep 0.05; done';
+    const folder = machines(fleet, {
+      'held.yaml': `name: held\nstarting_state: go\nactivities: { go: { run: '${line}' } }\n`,
+    });
+    for (let index = 0; index < 6; index += 1) fleet.put(`s${index}.state`, { state: 'held' });
+    const worker = fleet.worker('ant', ['--concurrency', '2', '--machines', folder]);
+    const begun = (): number => fleet.list('.').filter((name) => name.startsWith('.begun-')).length;
+    await fleet.until('two run', () => begun() === 2);
     worker.kill('SIGTERM');
+    await fleet.until('it has heard', () => worker.stderr.includes('stopping'));
+    fleet.put('.end', '');
     expect((await worker.ended).status).toBe(0);
     expect(fleet.list('done').length).toBe(2);
     expectCleanVolume(fleet);
@@ -59,7 +66,7 @@ describe('up that is told to stop', () => {
     '%s: its workers settle, and leave nothing',
     async (signal) => {
       await using fleet = new Fleet();
-      fleet.put('slow.state', { state: 'slow-countdown', payload: { count: 3 } });
+      fleet.put('slow.state', { state: 'slow-countdown', payload: { count: 100 } });
       const up = fleet.command('up', '--workers', '2', '--example-delay', '0.1', '--drain', '20s');
       await fleet.until('it runs', () => fleet.list('in_progress').length === 1);
       up.kill(signal);

@@ -262,7 +262,7 @@ function summarize(
     }
     if (ticks > 0) io.print('');
     io.print(flagTable(census, census.isArchiveSampled, failed));
-    io.print(closing(nothingToDo, left, census.failed, settings));
+    io.print(closing(census, nothingToDo, settings));
   }
   const broken = statuses.find((status) => status !== EXIT.done && status !== EXIT.failed);
   if (broken !== undefined && broken < 128) return broken;
@@ -270,14 +270,22 @@ function summarize(
   return left > 0 ? EXIT.incomplete : EXIT.done;
 }
 
-function closing(nothingToDo: boolean, left: number, failed: number, settings: Settings): string {
+function closing(
+  { available, inProgress, waiting, failed, done }: Census,
+  nothingToDo: boolean,
+  settings: Settings,
+): string {
   const volume = placesOf(settings);
+  const left = available + inProgress;
   if (left > 0) {
     const again = ['flockwork up', volume, ...repeated(settings, WORK)].join(' ');
     return `\n${left} states are left: ${again} continues.`;
   }
   if (failed > 0) {
     return `\n${failed} failed: flockwork status ${volume} prints the reasons, flockwork retry --all ${volume} makes them available again.`;
+  }
+  if (done + waiting === 0) {
+    return `\nThere are no states yet: flockwork submit FILE ${volume} adds one, or copy .state files there, then run this command again.`;
   }
   const intro = nothingToDo ? 'Everything was done already.' : 'Everything is done.';
   return (
