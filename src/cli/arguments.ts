@@ -8,7 +8,7 @@ import { flagOf, OPTIONS, type OptionName } from './options.ts';
 export interface Arguments {
   /** Undefined if none is named. */
   readonly command: Command | undefined;
-  readonly wants: 'run' | 'help' | 'version';
+  readonly wants: 'run' | 'help';
   /** By option name, not converted: texts, true or false, lists. */
   readonly flags: Readonly<Partial<Record<OptionName, unknown>>>;
   readonly words: readonly string[];
@@ -33,19 +33,24 @@ interface Parsed {
   readonly error: Error | null;
 }
 
+/** What is called, before any command is loaded: the first word, if there is one. */
+export function called(args: readonly string[]): { word: string | undefined; isVersion: boolean } {
+  const { words, values } = parse(args, Object.keys(OPTIONS) as OptionName[]);
+  return { word: words[0], isVersion: values['version'] === true };
+}
+
 /** Throws `usage`; the message says what is accepted. */
 export function parseArguments(args: readonly string[], commands: readonly Command[]): Arguments {
   const everything = parse(args, Object.keys(OPTIONS) as OptionName[]);
   const [name, ...others] = everything.words;
   const isHelp = HELP.some((key) => everything.values[key] === true);
-  if (everything.values['version'] === true) return simple('version');
   if (name === undefined) {
     if (!isHelp) refuseUnknown(args, everything, undefined);
-    return simple('help');
+    return help();
   }
-  if (name === 'help') return simple('help', others[0] && commandOf(others[0], commands));
+  if (name === 'help') return help(others[0] && commandOf(others[0], commands));
   const command = commandOf(name, commands);
-  if (isHelp) return simple('help', command);
+  if (isHelp) return help(command);
   const parsed = parse(args, command.options);
   refuseUnknown(args, parsed, command);
   if (parsed.error !== null) throw usage(inOurWords(parsed.error.message), command);
@@ -59,8 +64,8 @@ export function parseArguments(args: readonly string[], commands: readonly Comma
   return { command, wants: 'run', flags, words };
 }
 
-function simple(wants: 'help' | 'version', command?: Command | ''): Arguments {
-  return { command: command || undefined, wants, flags: {}, words: [] };
+function help(command?: Command | ''): Arguments {
+  return { command: command || undefined, wants: 'help', flags: {}, words: [] };
 }
 
 function commandOf(name: string, commands: readonly Command[]): Command {

@@ -4,11 +4,11 @@ import { styleText } from 'node:util';
 import { UserError } from '../machine/errors.ts';
 import { InvariantError } from '../machine/invariant.ts';
 import { errnoOf } from '../volume/files.ts';
-import { parseArguments, complete, isCompletion } from './arguments.ts';
-import { EXIT, FOUND, type Io } from './command.ts';
-import { COMMAND_GROUPS, COMMANDS } from './commands/index.ts';
+import { called, parseArguments, complete, isCompletion } from './arguments.ts';
+import { EXIT, FOUND, type Command, type Io } from './command.ts';
+import { loadCommands } from './commands/index.ts';
 import { confirm, screenful, oneLine, shown, shownPainted } from './terminal.ts';
-import { commandHelp, programHelp } from './help.ts';
+import { commandHelp, programHelp, type CommandGroup } from './help.ts';
 import { environmentName } from './options.ts';
 import { misspeltVariables, readConfigFile, resolveSettings } from './settings.ts';
 import { listenForSignals, SIGNALED, type Signals } from './signals.ts';
@@ -38,19 +38,19 @@ function exitStatus(status: number, signal: ReturnType<Signals['received']>): nu
 
 async function dispatch(args: readonly string[], io: Io, { lost }: Signals): Promise<number> {
   if (isCompletion(args)) {
-    await complete(args, COMMANDS, io.print);
+    await complete(args, commandsOf(await loadCommands()), io.print);
     return EXIT.done;
   }
-  const { command, wants, flags, words } = parseArguments(args, COMMANDS);
-  if (wants === 'version') {
+  const { word, isVersion } = called(args);
+  if (isVersion) {
     io.print(version());
     return EXIT.done;
   }
+  const groups = await loadCommands(word);
+  const { command, wants, flags, words } = parseArguments(args, commandsOf(groups));
   if (wants === 'help' || command === undefined) {
     const width = Math.min(HELP_WIDTH, process.stdout.columns ?? HELP_WIDTH);
-    io.print(
-      command === undefined ? programHelp(COMMAND_GROUPS, width) : commandHelp(command, width),
-    );
+    io.print(command === undefined ? programHelp(groups, width) : commandHelp(command, width));
     // Without arguments nothing was done, which a script must notice.
     return args.length === 0 ? EXIT.usage : EXIT.done;
   }
@@ -66,6 +66,9 @@ async function dispatch(args: readonly string[], io: Io, { lost }: Signals): Pro
   const isWhole = lost() === undefined || LIVE_WITHOUT_OUTPUT.includes(command.name);
   return isWhole || status !== EXIT.done ? status : EXIT.usage;
 }
+
+const commandsOf = (groups: readonly CommandGroup[]): Command[] =>
+  groups.flatMap(({ commands }) => commands);
 
 /** Keeps colours if the stream shows them, as `styleText` decides. */
 function shownOn(stream: NodeJS.WriteStream, text: string): string {

@@ -1,12 +1,32 @@
 /** Command lines as they are typed, right and wrong. */
 import { describe, expect, test } from 'vitest';
-import { parseArguments, type Arguments } from '../../src/cli/arguments.ts';
+import { called, parseArguments, type Arguments } from '../../src/cli/arguments.ts';
 import { positionalsOf } from '../../src/cli/command.ts';
-import { COMMANDS } from '../../src/cli/commands/index.ts';
+import { loadCommands } from '../../src/cli/commands/index.ts';
 import { OPTIONS } from '../../src/cli/options.ts';
+
+const COMMANDS = (await loadCommands()).flatMap(({ commands }) => commands);
 
 const parse = (line: string): Arguments =>
   parseArguments(line.split(' ').filter(Boolean), COMMANDS);
+
+test.each([
+  ['status --json', 'status', false],
+  ['--dir worker status', 'status', false],
+  ['help send', 'help', false],
+  ['--help', undefined, false],
+  ['--version', undefined, true],
+  ['worker --version', 'worker', true],
+])('called finds the command in: %s', (line, word, isVersion) => {
+  expect(called(line.split(' '))).toEqual({ word, isVersion });
+});
+
+test('loadCommands loads only the one that is called', async () => {
+  for (const { name } of COMMANDS) {
+    const loaded = (await loadCommands(name)).flatMap(({ commands }) => commands);
+    expect(loaded.map((one) => one.name)).toEqual([name]);
+  }
+});
 
 describe('parseArguments returns command, options and words', () => {
   test.each([
@@ -45,7 +65,7 @@ describe('parseArguments takes all arguments after -- as words', () => {
   });
 });
 
-describe('parseArguments recognises requests for help and version', () => {
+describe('parseArguments recognises requests for help', () => {
   test.each([
     ['', 'help', undefined],
     ['--help', 'help', undefined],
@@ -54,7 +74,6 @@ describe('parseArguments recognises requests for help and version', () => {
     ['send --help', 'help', 'send'],
     ['send -h', 'help', 'send'],
     ['send --nonsense --help', 'help', 'send'],
-    ['--version', 'version', undefined],
   ])('%j', (line, wants, name) => {
     const parsed = parse(line);
     expect({ wants: parsed.wants, name: parsed.command?.name }).toEqual({ wants, name });

@@ -1,10 +1,12 @@
 /** `--help`: complete, grouped, with types. */
 import { describe, expect, test } from 'vitest';
-import { COMMAND_GROUPS, COMMANDS } from '../../src/cli/commands/index.ts';
+import { loadCommands } from '../../src/cli/commands/index.ts';
 import { commandHelp, programHelp } from '../../src/cli/help.ts';
 import { environmentName, flagOf, isAmbient, OPTIONS } from '../../src/cli/options.ts';
 
 const WIDTH = 100;
+const GROUPS = await loadCommands();
+const COMMANDS = GROUPS.flatMap(({ commands }) => commands);
 
 describe.each(COMMANDS.map((command) => [command.name, command] as const))(
   '%s --help',
@@ -60,7 +62,7 @@ test('--help shows types, choices and defaults, under headings', () => {
 });
 
 test('flockwork --help lists every command once', () => {
-  const text = programHelp(COMMAND_GROUPS, WIDTH);
+  const text = programHelp(GROUPS, WIDTH);
   for (const { name } of COMMANDS) {
     expect(text.match(new RegExp(`^  ${name} `, 'gm'))).toHaveLength(1);
   }
