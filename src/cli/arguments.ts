@@ -1,7 +1,6 @@
 /** Parses the command line into a command, its options and its words; completes it in bash and zsh. */
 import { Parser } from 'yargs/helpers';
-import { UserError } from '../machine/errors.ts';
-import { nearest } from '../machine/suggest.ts';
+import { UserError, nearest } from '../machine/errors.ts';
 import { positionalsOf, type Command, type Positional } from './command.ts';
 import { flagOf, OPTIONS, type OptionName } from './options.ts';
 

@@ -1,6 +1,6 @@
 /** Checks that the machine, version and state of what is submitted are known to this command, the volume or its workers. */
 import { statSync } from 'node:fs';
-import { UserError } from '../machine/errors.ts';
+import { UserError, suggestion } from '../machine/errors.ts';
 import type { Machine } from '../machine/definition.ts';
 import {
   createRegistry,
@@ -10,7 +10,6 @@ import {
   type Registry,
 } from '../machine/registry.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
-import { suggestion } from '../machine/suggest.ts';
 import type { Candidate } from '../engine/validate.ts';
 import { parseConfiguration, type ConfigurationSource } from '../machine/config.ts';
 import { getConfiguration, listConfigurations } from '../volume/configurations.ts';

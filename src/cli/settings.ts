@@ -8,9 +8,8 @@ import { isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import { asWritten } from '../machine/config.ts';
 import type { Json } from '../machine/definition.ts';
 import { parseDuration } from '../machine/duration.ts';
-import { UserError, type ErrorCode } from '../machine/errors.ts';
+import { UserError, nearest, type ErrorCode } from '../machine/errors.ts';
 import { parseJson } from '../machine/json-text.ts';
-import { nearest } from '../machine/suggest.ts';
 import type { PhaseLengths } from '../volume/phases/cycle.ts';
 import { LOGGING } from './command.ts';
 import {

@@ -1,7 +1,7 @@
 /** Builds the report of `status` from what was read, and the time. */
 import type { FailureRecord } from '../machine/record.ts';
 import { momentAt, type Moment, type PhaseLengths } from '../volume/phases/cycle.ts';
-import { compareCodePoints } from '../machine/order.ts';
+import { compareCodePoints } from '../machine/name.ts';
 import type { JournalEntry } from '../volume/operations.ts';
 import type { Overview, InstancePlace } from '../volume/overview.ts';
 import { SILENT_AFTER_LEASES } from '../volume/vitals.ts';

@@ -7,7 +7,7 @@ import { invariant } from '../machine/invariant.ts';
 import { parseStateName, stateName } from '../machine/name.ts';
 import type { Attempt, CommitRecord, FailureRecord } from '../machine/record.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
-import { DEFAULT_GRACE_MS } from '../machine/unroutable.ts';
+import { DEFAULT_GRACE_MS } from '../machine/decide.ts';
 import type { EventResult, JournalEntry, Page, TickPage } from './engine.ts';
 import type { Hold } from './session.ts';
 

@@ -9,7 +9,7 @@ import type {
   Page,
   PlaceCount,
 } from './engine.ts';
-import { compareCodePoints } from '../machine/order.ts';
+import { compareCodePoints } from '../machine/name.ts';
 import { isOfMachine, machineNamed } from '../machine/state-file.ts';
 import type { MemoryRows, StateRow } from './memory-rows.ts';
 import { workerOf } from './memory-session.ts';

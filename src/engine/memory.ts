@@ -2,15 +2,14 @@
  * An engine in the memory of one process, for programs that run their own workers and for tests of machines. Its data end with
  * the process.
  */
-import { configurationDifferences } from '../machine/config-difference.ts';
+import { configurationDifferences } from '../machine/config.ts';
 import { UserError } from '../machine/errors.ts';
 import { formatEvent, formatEventName } from '../machine/event.ts';
 import { invariant, InvariantError } from '../machine/invariant.ts';
-import { parseStateName, successorName } from '../machine/name.ts';
-import { compareCodePoints } from '../machine/order.ts';
+import { parseStateName, successorName, compareCodePoints } from '../machine/name.ts';
 import { publishedStates, type CommitRecord, type RejectionRecord } from '../machine/record.ts';
 import { parseStateFile } from '../machine/state-file.ts';
-import { unroutableReason } from '../machine/unroutable.ts';
+import { unroutableReason } from '../machine/decide.ts';
 import type {
   ConfigurationName,
   Configurations,
@@ -26,15 +25,13 @@ import type {
   WorkerView,
 } from './engine.ts';
 import { settledEntry, untickedEntry } from './journal-entry.ts';
-import { hintsOf, type NoteChange } from './hints.ts';
-import { Alarm } from './alarm.ts';
+import { hintsOf, Alarm, type NoteChange } from './waits.ts';
 import { MemoryRows, TickLog, type StateRow } from './memory-rows.ts';
 import { MemorySession, workerOf, type HeldRow } from './memory-session.ts';
 import { countRows, hasFailed, listRows, stepOf } from './memory-views.ts';
 import type { Clock, Random } from './ports.ts';
-import { isPlaced, operatorName, placementOf } from './placement.ts';
+import { isPlaced, operatorName, placementOf, forkingState, resetProblem } from './operator.ts';
 import { decideRefusal } from './refusal.ts';
-import { forkingState, resetProblem } from './reset-problem.ts';
 import type { Hold, Outcome, Refusal, Session, Settled, WorkerInfo } from './session.ts';
 import {
   checkConfigurationName,

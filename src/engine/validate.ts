@@ -1,8 +1,7 @@
 /** Checks of input that are the same for every engine. */
 import { durationProblem } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
-import { eventIdProblem } from '../machine/event-id.ts';
-import { formatEvent, parseEvent } from '../machine/event.ts';
+import { eventIdProblem, formatEvent, parseEvent } from '../machine/event.ts';
 import { jsonProblem } from '../machine/json-problem.ts';
 import { machineNameProblem } from '../machine/machine.ts';
 import { instanceProblem, parseStateName } from '../machine/name.ts';

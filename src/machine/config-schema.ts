@@ -1,8 +1,11 @@
-/** The JSON Schema of a configuration. `config-problems.ts` has the other checks. */
+/** The JSON Schema of a configuration, and the checks that it cannot express, which report every problem with its path. */
 import { z } from 'zod';
-import type { CommandActivity } from './definition.ts';
+import type { CommandActivity, Machine } from './definition.ts';
 import { durationProblem } from './duration.ts';
 import { machineNameProblem } from './machine.ts';
+import { isObject } from './json-text.ts';
+import { suggestion } from './errors.ts';
+import { impossible, verdictsOf } from './table.ts';
 
 /** Checks of `machine()`, repeated here so that every problem is reported with its position. */
 function mustHave<T>(
@@ -102,7 +105,7 @@ const schema = z
 
 export const configurationSchema: z.ZodType = schema;
 
-export const KNOWN_KEYS: readonly string[] = Object.keys(schema.shape);
+const KNOWN_KEYS: readonly string[] = Object.keys(schema.shape);
 
 interface Transition {
   from: string;
@@ -130,7 +133,7 @@ export interface Configuration extends TablePart {
 }
 
 /** The keys of the table whose values have the right shape. */
-export function tablePart(value: Readonly<Record<string, unknown>>): TablePart {
+function tablePart(value: Readonly<Record<string, unknown>>): TablePart {
   const parts = Object.entries(tableSchemas).map(([key, part]) => {
     const checked = part.safeParse(value[key]);
     return [key, checked.success ? checked.data : undefined] as const;
@@ -148,4 +151,196 @@ export function keysAt(path: readonly PropertyKey[]): string[] {
         ? hookSchema
         : activitySchema;
   return Object.keys(part.shape);
+}
+
+export interface Problem {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** Puts the path into the message: the position that is printed may be that of an enclosing key. */
+function problem(path: readonly PropertyKey[], message: string): Problem {
+  return {
+    path,
+    message: path.length === 0 ? message : `${path.map(String).join('.')}: ${message}`,
+  };
+}
+
+export function meaningProblems(value: unknown): Problem[] {
+  if (!isObject(value)) return [];
+  const part = tablePart(value);
+  return [
+    ...keyProblems(value),
+    ...textProblems(value),
+    ...('transitions' in value ? tableProblems(part, hookNames(value)) : missingTable(value)),
+    ...stateProblems(value, part.states ?? []),
+  ];
+}
+
+function keyProblems(value: object): Problem[] {
+  return Object.keys(value)
+    .filter((key) => !KNOWN_KEYS.includes(key) && !key.startsWith('x-'))
+    .map((key) => ({
+      path: [key],
+      message: `unknown key ${key}${suggestion(key, KNOWN_KEYS)}; your own begin with x-`,
+    }));
+}
+
+/** Values that the schema would coerce to "null" or "[object Object]". */
+function textProblems({ version, activities, hooks }: Partial<Configuration>): Problem[] {
+  const needsText = (path: readonly string[], text: unknown): Problem[] =>
+    typeof text === 'object' ? [problem(path, 'expected text or a number')] : [];
+  return [
+    ...needsText(['version'], version),
+    ...Object.entries({ activities, hooks }).flatMap(([part, commands]) =>
+      Object.entries(commands ?? {}).flatMap(([key, command]) =>
+        Object.entries(command?.env ?? {}).flatMap(([name, text]) => {
+          const path = [part, key, 'env', name];
+          const wrong = variableProblem(name, text);
+          return [...needsText(path, text), ...(wrong === undefined ? [] : [problem(path, wrong)])];
+        }),
+      ),
+    ),
+  ];
+}
+
+/** Rejects what cannot be an environment variable. */
+function variableProblem(name: string, text: unknown): string | undefined {
+  if (/[=\0]/.test(name) || name === '') return `"${name}" is not a valid variable name`;
+  return String(text).includes('\0') ? 'a variable cannot contain a null character' : undefined;
+}
+
+function missingTable(value: object): Problem[] {
+  const needing = ['after', 'goals', 'hooks'].filter((key) => key in value);
+  const problems = needing.map((key) =>
+    problem([key], 'expected transitions too, to which these belong'),
+  );
+  if ('activities' in value) return problems;
+  return [...problems, problem([], 'expected activities or transitions; there are neither')];
+}
+
+/** Named states must exist and, in a machine without events, have an activity. */
+function stateProblems(
+  { starting_state: start, activities, ...value }: Partial<Configuration>,
+  states: readonly string[],
+): Problem[] {
+  const runnable = Object.keys(activities ?? {});
+  const hasTable = 'transitions' in value;
+  const known = new Set(hasTable ? states : [...runnable, ...states]);
+  const needs = (path: readonly string[], state: unknown): Problem[] => {
+    if (typeof state !== 'string' || runnable.includes(state) || (hasTable && known.has(state))) {
+      return [];
+    }
+    const message = known.has(state) ? `state ${state} has no activity` : noState(state, known);
+    return [problem(path, message)];
+  };
+  const strangers = hasTable ? runnable.filter((state) => !known.has(state)) : [];
+  return [
+    ...needs(['starting_state'], start),
+    ...strangers.map((state) => problem(['activities', state], noState(state, known))),
+    ...runnable.flatMap((state) => needs(['activities', state, 'next'], activities![state]?.next)),
+  ];
+}
+
+function noState(state: string, known: Iterable<string>): string {
+  return `there is no state ${state}${suggestion(state, [...known])}`;
+}
+
+function hookNames({ hooks }: { readonly hooks?: unknown }): string[] {
+  return isObject(hooks) ? Object.keys(hooks) : [];
+}
+
+function tableProblems(
+  { states, transitions, after = {}, goals = {} }: TablePart,
+  hooks: readonly string[],
+): Problem[] {
+  if (states === undefined) {
+    return [problem(['states'], 'transitions need a list of states')];
+  }
+  // Its shape is wrong, which is reported already.
+  if (transitions === undefined) return [];
+  const events = new Set(transitions.map(({ event }) => event));
+  const first = new Map(
+    transitions
+      .map(({ from, event }, index) => [pairKey(from, event), index] as const)
+      .toReversed(),
+  );
+  const known = (path: readonly PropertyKey[], state: string): Problem[] =>
+    states.includes(state) ? [] : [problem(path, noState(state, states))];
+  return [
+    ...states.flatMap((state, index) =>
+      states.indexOf(state) === index
+        ? []
+        : [problem(['states', index], `state ${state} is listed twice`)],
+    ),
+    ...transitions.flatMap(({ from, to, event, run }, index) => {
+      const earlier = first.get(pairKey(from, event))!;
+      return [
+        ...known(['transitions', index, 'from'], from),
+        ...known(['transitions', index, 'to'], to),
+        ...(run === undefined || hooks.includes(run)
+          ? []
+          : [
+              problem(
+                ['transitions', index, 'run'],
+                `there is no hook ${run}${suggestion(run, hooks)}`,
+              ),
+            ]),
+        ...(earlier === index
+          ? []
+          : [
+              problem(
+                ['transitions', index],
+                `transitions.${earlier} has ${event} from ${from} already`,
+              ),
+            ]),
+      ];
+    }),
+    ...Object.entries(after).flatMap(([state, timers]) => [
+      ...known(['after', state], state),
+      ...Object.entries(timers).flatMap(([delay, event]) => {
+        const path = ['after', state, delay];
+        const wrong = durationProblem(delay, 1);
+        return [
+          ...(wrong === undefined ? [] : [problem(path, wrong)]),
+          ...(first.has(pairKey(state, event)) || !states.includes(state)
+            ? []
+            : [problem(path, `no transition from ${state} has event ${event}`)]),
+        ];
+      }),
+    ]),
+    ...hooks
+      .filter((hook) => !transitions.some(({ run }) => run === hook))
+      .map((hook) => problem(['hooks', hook], 'no transition runs this hook')),
+    ...Object.keys(goals)
+      .filter((event) => !events.has(event))
+      .map((event) =>
+        problem(['goals', event], `there is no event ${event}${suggestion(event, [...events])}`),
+      ),
+  ];
+}
+
+/** A key of a state and an event. */
+export function pairKey(state: string, event: string): string {
+  return JSON.stringify([state, event]);
+}
+
+/**
+ * States that are neither in a transition, nor a command's `next`, nor the initial one, unless nothing can happen in that. In
+ * the order of the table.
+ */
+export function unusedStates({ initial, kinds, rules, activities }: Machine): string[] {
+  if (rules === undefined) return [];
+  const used = new Set(activities.has(initial) ? [initial] : []);
+  for (const [state, row] of Object.entries(rules.table)) {
+    for (const verdict of Object.values(row).flatMap(verdictsOf)) {
+      if (verdict === impossible) continue;
+      used.add(state);
+      if (typeof verdict === 'string') used.add(verdict);
+    }
+  }
+  for (const activity of activities.values()) {
+    if (activity.kind === 'command' && activity.next !== undefined) used.add(activity.next);
+  }
+  return [...kinds.keys()].filter((state) => !used.has(state));
 }

@@ -1,4 +1,4 @@
-/** Parses machine configurations, JSON or YAML: transitions, and activities that are commands. */
+/** Parses machine configurations, JSON or YAML: transitions, and activities that are commands. Compares two of one name. */
 import { isAbsolute, join } from 'node:path/posix';
 import {
   isAlias,
@@ -9,13 +9,18 @@ import {
   type Document,
   type YAMLMap,
 } from 'yaml';
-import { meaningProblems, pairKey, type Problem } from './config-problems.ts';
-import { configurationSchema, keysAt, type Configuration } from './config-schema.ts';
+import {
+  meaningProblems,
+  pairKey,
+  configurationSchema,
+  keysAt,
+  type Problem,
+  type Configuration,
+} from './config-schema.ts';
 import type { Machine, TableOptions } from './definition.ts';
-import { UserError } from './errors.ts';
+import { UserError, suggestion } from './errors.ts';
 import { parseJson } from './json-text.ts';
 import { machine } from './machine.ts';
-import { suggestion } from './suggest.ts';
 import { impossible, type Cell } from './table.ts';
 
 export interface ConfigurationSource {
@@ -187,10 +192,58 @@ export function asWritten(node: unknown): void {
 const ALSO: Readonly<Record<string, string>> = { startingState: 'starting_state' };
 
 /** Renames them in the document, keeping positions. A key that is present in both forms is left for the schema to refuse. */
-export function useStandardKeys({ contents }: Document): void {
+function useStandardKeys({ contents }: Document): void {
   if (!isMap(contents)) return;
   for (const { key } of contents.items) {
     const standard = isScalar(key) ? ALSO[String(key.value)] : undefined;
     if (isScalar(key) && standard !== undefined && !contents.has(standard)) key.value = standard;
   }
+}
+
+const MAX_SHOWN_LENGTH = 60;
+
+/** Equal in both, though perhaps written differently: 1.10 or "1.10". */
+const KEY: readonly string[] = ['name', 'version'];
+
+/** One line for each difference; empty if only comments and the order of keys differ. */
+export function configurationDifferences(stored: string, given: string): string[] {
+  return stored === given ? [] : differences(valueOf(stored), valueOf(given), []);
+}
+
+function valueOf(text: string): unknown {
+  const document = parseDocument(text);
+  if (document.errors.length > 0) return text;
+  try {
+    useStandardKeys(document);
+    return document.toJS();
+  } catch {
+    // An alias without an anchor, or too many aliases.
+    return text;
+  }
+}
+
+function differences(stored: unknown, given: unknown, path: readonly string[]): string[] {
+  if (isPart(stored) && isPart(given) && Array.isArray(stored) === Array.isArray(given)) {
+    const keys = new Set([...Object.keys(stored), ...Object.keys(given)]);
+    const telling = [...keys].filter((key) => path.length > 0 || !KEY.includes(key));
+    return telling.flatMap((key) =>
+      differences(ownValue(stored, key), ownValue(given, key), [...path, key]),
+    );
+  }
+  if (Object.is(stored, given)) return [];
+  const where = path.length === 0 ? 'the configuration' : path.join('.');
+  return [`${where}: ${show(stored)} is stored, not ${show(given)}`];
+}
+
+function isPart(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function ownValue(value: Readonly<Record<string, unknown>>, key: string): unknown {
+  return Object.hasOwn(value, key) ? value[key] : undefined;
+}
+
+function show(value: unknown): string {
+  const text = value === undefined ? 'nothing' : JSON.stringify(value);
+  return text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH)}…` : text;
 }

@@ -1,4 +1,7 @@
-/** Decides what one event does to one instance. Pure: the worker applies the decision, the model checker explores it. */
+/**
+ * Decides what one event does to one instance, or to none. Pure: the worker applies the decision, the model checker explores
+ * it.
+ */
 import type { Json, RunnableActivity } from './definition.ts';
 import { areEventRequests, type EventFile, type EventDraft } from './event.ts';
 import { isObject } from './json-text.ts';
@@ -11,6 +14,7 @@ import {
   type GuardContext,
   type Verdict,
 } from './table.ts';
+import type { RejectionRecord } from './record.ts';
 
 export interface EventInput {
   readonly event: string;
@@ -184,4 +188,27 @@ function withGoal(payload: Json, goal: string | undefined): Json {
   if (goal === undefined || goal === goalOf(payload)) return payload;
   if (isObject(payload)) return { ...payload, goal };
   throw new Error('cannot keep the goal: the payload is not an object');
+}
+
+/** How long an event waits for its instance, unless its sender specifies it. */
+export const DEFAULT_GRACE_MS = 10_000;
+
+/** The instance's last state file. */
+export interface LastStep {
+  readonly name: string;
+  readonly hasEnded: boolean;
+}
+
+/** Why the event is rejected; undefined while it waits. `isLate`: its grace period is over. */
+export function unroutableReason(
+  instance: string,
+  last: LastStep | undefined,
+  isLate: boolean,
+): Pick<RejectionRecord, 'outcome' | 'reason'> | undefined {
+  if (last === undefined) {
+    if (!isLate) return undefined;
+    return { outcome: 'FsmNotFound', reason: `there is no instance ${instance}` };
+  }
+  if (!last.hasEnded) return undefined;
+  return { outcome: 'EventNotAllowed', reason: `${instance} has ended with ${last.name}` };
 }

@@ -1,8 +1,7 @@
 /** Dropped events: files `events/NAME.json` that users write, with the instance in their content. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { eventIdProblem } from './event-id.ts';
-import type { EventFile } from './event.ts';
+import { eventIdProblem, type EventFile } from './event.ts';
 import { parsedJson, parseJson } from './json-text.ts';
 import { instanceProblem } from './name.ts';
 import { byteLength, MAX_STATE_BYTES } from './state-file.ts';

@@ -1,13 +1,28 @@
 /**
- * Fork and join: an instance starts several others, its branches, and continues when all have ended. A branch is named after
- * the step that forks, so that an instance may fork repeatedly, and a branch may fork too.
+ * Fork and join: an instance starts several others, its branches, and continues when all have ended, with their outputs. A
+ * branch is named after the step that forks, so that an instance may fork repeatedly, and a branch may fork too.
  */
 import type { Json } from './definition.ts';
-import type { EventDraft } from './event.ts';
+import { parseEvent, parseEventName, type EventDraft, type EventFile } from './event.ts';
 import { jsonProblem } from './json-problem.ts';
-import { branchName, instanceProblem, parseStateName, stateName } from './name.ts';
-import { byteLength, MAX_STATE_BYTES, type Joined, type StateFile } from './state-file.ts';
+import { branchName, instanceProblem, parseStateName, stateName, successorName } from './name.ts';
+import {
+  byteLength,
+  MAX_STATE_BYTES,
+  type Joined,
+  type StateFile,
+  type Joins,
+} from './state-file.ts';
 import { formatSuccessor } from './successor.ts';
+import {
+  appliedOf,
+  bytesOf,
+  MAX_RECORDED_EVENTS_BYTES,
+  type EventBatch,
+  type EventBatchInput,
+} from './event-batch.ts';
+import { invariant } from './invariant.ts';
+import type { AppliedEvent } from './record.ts';
 
 /** The start of a branch. `payload` and `machine` default to those of the instance that forks. */
 export interface Branch {
@@ -100,4 +115,83 @@ export function endOfBranch(
   return byteLength(JSON.stringify(output)) > branch.room
     ? `output is larger than ${branch.room} bytes, the limit for each branch of this fork`
     : [{ ...told, details: output }];
+}
+
+/** True while a branch that the state file records has not ended; no tick runs until then. */
+export function isOpen(join: Joins | undefined): boolean {
+  return Object.values(join ?? {}).some(({ ended }) => ended === undefined);
+}
+
+/** Number of branches that have ended. */
+function countEnded(join: Joins): number {
+  let count = 0;
+  for (const branch in join) if (join[branch]!.ended !== undefined) count += 1;
+  return count;
+}
+
+/** By branch; null for a branch without an output. */
+export function outputsOf(join: Joins | undefined): Record<string, Json> {
+  const outputs = Object.entries(join ?? {}).map(([name, { output = null }]) => [name, output]);
+  return Object.fromEntries(outputs) as Record<string, Json>;
+}
+
+/**
+ * Applies the events of an instance that waits for its branches: one step, with the outputs of those that have ended. Stops
+ * after the end of the last branch (I12): later events are for the state in which the instance continues.
+ */
+export function applyJoinEvents({
+  machine,
+  name,
+  file,
+  state,
+  events: all,
+}: EventBatchInput): EventBatch {
+  const events: AppliedEvent[] = [];
+  /** Keys: see `applyEvents`. */
+  const seen = new Set<string>();
+  let join = file.join!;
+  let bytes = 0;
+  let joinedBranches = 0;
+  for (const pending of all) {
+    if (!isOpen(join)) break;
+    const { key } = parseEventName(pending.file)!;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const parsed = parseEvent(pending.content);
+    const after = typeof parsed === 'string' ? parsed : joined(join, parsed);
+    const refusal = typeof parsed === 'string' ? 'GenericError' : 'EventNotAllowed';
+    const decision =
+      typeof after === 'string'
+        ? ({ outcome: refusal, reason: after } as const)
+        : ({ outcome: 'Ok', state } as const);
+    const applied = appliedOf(pending, parsed, state, decision);
+    bytes += bytesOf(applied);
+    if (events.length > 0 && bytes > MAX_RECORDED_EVENTS_BYTES) break;
+    events.push(applied);
+    if (typeof after === 'string') continue;
+    join = after;
+    joinedBranches += 1;
+  }
+  const isCounted = countEnded(join) === countEnded(file.join!) + joinedBranches;
+  invariant(isCounted, 'I12: expected one end of a branch for each event that was applied', name);
+  const next = { state, payload: file.payload, join };
+  return {
+    events,
+    emit: [],
+    next: { name: successorName(name), content: formatSuccessor(file, machine.name, next) },
+    rests: isOpen(join),
+    hasLooked: false,
+  };
+}
+
+/** The join with this branch's end recorded, or the reason why the event is refused. */
+function joined(join: Joins, { branch, details }: EventFile): Joins | string {
+  if (branch === undefined) return 'the instance waits for its branches';
+  const { name, ended } = branch;
+  const one = Object.hasOwn(join, name) ? join[name]! : undefined;
+  if (one === undefined || one.instance !== parseStateName(ended)?.instance) {
+    return `the instance has no branch ${name} that ends with ${ended}`;
+  }
+  if (one.ended !== undefined) return `branch ${name} has ended with ${one.ended}`;
+  return { ...join, [name]: { ...one, ended, ...(details !== undefined && { output: details }) } };
 }

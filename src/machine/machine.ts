@@ -15,7 +15,7 @@ import type {
 import { durationProblem, parseDuration } from './duration.ts';
 import { UserError } from './errors.ts';
 import { isObject } from './json-text.ts';
-import { listProblems, resolveTable, type ResolvedTable } from './rules.ts';
+import { listProblems, resolveTable, type ResolvedTable } from './table.ts';
 import { fullName } from './registry.ts';
 
 const MACHINE = Symbol.for('flockwork.machine');

@@ -1,4 +1,4 @@
-/** Names of state files: `INSTANCE.state`, then `INSTANCE.state-1`, `INSTANCE.state-2`, … */
+/** Names of state files, `INSTANCE.state`, then `INSTANCE.state-1`, `INSTANCE.state-2`, …, and the order of names. */
 
 const SUFFIX = '.state';
 /** After the suffix, from the second state file of an instance on. */
@@ -85,4 +85,22 @@ export function instanceProblem(instance: string): string | undefined {
   return instance.isWellFormed() && parseStateName(first)?.instance === instance
     ? nameProblem(first)
     : 'expected the part of a file name before .state, without control characters';
+}
+
+/**
+ * The order of all lists that several workers sort: by code points, like the original. UTF-16 code units would put U+10000
+ * before U+E000.
+ */
+export function compareCodePoints(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index += 1) {
+    const [left, right] = [a.charCodeAt(index), b.charCodeAt(index)];
+    if (left === right) continue;
+    const isLeftSurrogate = left >= 0xd800 && left < 0xe000;
+    const isRightSurrogate = right >= 0xd800 && right < 0xe000;
+    // A surrogate stands for a code point above all others.
+    if (isLeftSurrogate !== isRightSurrogate) return isLeftSurrogate ? 1 : -1;
+    return left - right;
+  }
+  return a.length - b.length;
 }

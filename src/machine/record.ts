@@ -1,8 +1,13 @@
 /** The records in `done/`, `failed/`, `attempts/` and `outcomes/`: JSON, one line each. */
 import { z } from 'zod';
 import type { Json, PastStep } from './definition.ts';
-import { eventIdProblem } from './event-id.ts';
-import { isEventName, parseEventName, type EmittedEvent, type EventOutcome } from './event.ts';
+import {
+  eventIdProblem,
+  isEventName,
+  parseEventName,
+  type EmittedEvent,
+  type EventOutcome,
+} from './event.ts';
 import { parsedJson } from './json-text.ts';
 import { instanceProblem, parseStateName } from './name.ts';
 import { parseStateFile } from './state-file.ts';

@@ -1,7 +1,7 @@
 /** The machines of a worker, and how a state file's machine and state are resolved. */
 import type { Machine, RunnableActivity } from './definition.ts';
 import { UserError } from './errors.ts';
-import { isOpen } from './join.ts';
+import { isOpen } from './fork.ts';
 import type { StateFile } from './state-file.ts';
 
 /** By name; the newest version first. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Json } from './definition.ts';
 import { isObject, locate, parseJson, type TextPosition } from './json-text.ts';
 import { instanceProblem } from './name.ts';
-import { suggestion } from './suggest.ts';
+import { suggestion } from './errors.ts';
 
 export const MAX_STATE_BYTES: number = 1024 * 1024;
 

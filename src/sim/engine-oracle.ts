@@ -9,7 +9,7 @@ import { parseEventName } from '../machine/event.ts';
 import { parseStateName, stateName } from '../machine/name.ts';
 import { publishedStates, type CommitRecord } from '../machine/record.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
-import { DEFAULT_GRACE_MS } from '../machine/unroutable.ts';
+import { DEFAULT_GRACE_MS } from '../machine/decide.ts';
 import { CommitLog } from './commit-log.ts';
 import type { SessionObserver } from './connection.ts';
 import { EventLedger } from './event-ledger.ts';

@@ -3,7 +3,7 @@
  * then faults stop, and *liveness*: a surviving core must finish.
  */
 import { createRegistry, type Registry } from '../machine/registry.ts';
-import { DEFAULT_GRACE_MS } from '../machine/unroutable.ts';
+import { DEFAULT_GRACE_MS } from '../machine/decide.ts';
 import { randomCallFaults, type CallFaultSource } from './call-faults.ts';
 import { EngineOracle } from './engine-oracle.ts';
 import { EngineProcess, type EngineProcessOptions, type EngineWorld } from './engine-process.ts';

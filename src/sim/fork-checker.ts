@@ -3,7 +3,7 @@
  * of a branch is rejected.
  */
 import { parseEvent } from '../machine/event.ts';
-import { isOpen, outputsOf } from '../machine/join.ts';
+import { isOpen, outputsOf } from '../machine/fork.ts';
 import { parseStateName, stateName } from '../machine/name.ts';
 import type { CommitRecord } from '../machine/record.ts';
 import { parseStateFile, type Joins } from '../machine/state-file.ts';

@@ -1,7 +1,7 @@
 /** Operations that a user runs on a volume: retry, reset, pause, resume. */
 import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
 import { appliedKeys, publishedStates, parseCommitRecord } from '../machine/record.ts';
-import { forkingState, resetProblem } from '../engine/reset-problem.ts';
+import { forkingState, resetProblem } from '../engine/operator.ts';
 import { isArchived, readDoneFlag } from './archive.ts';
 import { removeAttempts } from './attempts.ts';
 import {

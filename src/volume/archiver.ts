@@ -8,7 +8,7 @@ import { throwBug } from '../machine/invariant.ts';
 import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
 import { publishedStates, parseCommitRecord } from '../machine/record.ts';
 import { Names } from './phases/names.ts';
-import { ownsKey } from './phases/ownership.ts';
+import { ownsKey } from './phases/liveness.ts';
 import { limitOf, mayBeArchived, placeOf, surplus, type ArchiveRules } from './archivable.ts';
 import { restoreDoneFlag, isArchived, isDone } from './archive.ts';
 import type { PhaseGuard } from './operations.ts';

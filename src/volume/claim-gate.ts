@@ -1,6 +1,6 @@
 /** Decides whether a worker may claim: not while the volume is paused, nor before its fleet has gathered. Logs it once. */
 import type { ClusterView } from './operations.ts';
-import { Gathering, type GatheringOptions, type RosterLook } from './phases/gathering.ts';
+import { Gathering, type GatheringOptions, type RosterLook } from './phases/fleet.ts';
 import type { Log } from '../engine/ports.ts';
 
 export class ClaimGate {

@@ -13,7 +13,7 @@
  *
  * What a file that was read means is decided here; `local-queue.ts` carries it out.
  */
-import { fingerprint } from '../machine/fingerprint.ts';
+import { fingerprint } from './failed-files.ts';
 import type { Attempt, FailureRecord } from '../machine/record.ts';
 import { ATTEMPTS_EXHAUSTED } from '../machine/retry.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';

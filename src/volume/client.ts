@@ -12,7 +12,7 @@ import type {
   SendResult,
   SubmitResult,
 } from '../engine/engine.ts';
-import { hintsOf, type Subscribe } from '../engine/hints.ts';
+import { hintsOf, type Subscribe } from '../engine/waits.ts';
 import type { Clock } from '../engine/ports.ts';
 import {
   checkConfigurationName,
@@ -21,9 +21,8 @@ import {
   checkStates,
   checkTime,
 } from '../engine/validate.ts';
-import { configurationDifferences } from '../machine/config-difference.ts';
-import { eventIdProblem, eventKey } from '../machine/event-id.ts';
-import { parseEventName } from '../machine/event.ts';
+import { configurationDifferences } from '../machine/config.ts';
+import { eventIdProblem, eventKey, parseEventName } from '../machine/event.ts';
 import { instanceProblem, isStateName, parseStateName } from '../machine/name.ts';
 import { pauseVolume, resumeVolume, retryState } from './admin.ts';
 import { isDone } from './archive.ts';

@@ -17,16 +17,14 @@ import type { WorkerInfo } from '../engine/session.ts';
 import { UserError } from '../machine/errors.ts';
 import { bugOf, throwBug, type InvariantError } from '../machine/invariant.ts';
 import { ClaimGate } from './claim-gate.ts';
-import { FileHints, Wakeup } from './wakeup.ts';
+import { Wakeup } from '../engine/waits.ts';
+import { FileHints } from './file-hints.ts';
 import { ForeignFlagLog, logExpired, logRecovery } from './log-recovery.ts';
 import { LocalQueue } from './local-queue.ts';
 import type { OpenOperations, PhaseGuard, Snapshot, VolumeOperations } from './operations.ts';
 import { ClaimPlan } from './phases/claim-plan.ts';
-import { cycleLength, type Interval } from './phases/cycle.ts';
-import type { GatheringOptions } from './phases/gathering.ts';
-import { KnownFleet } from './phases/prefetch.ts';
-import { Stillness } from './phases/stillness.ts';
-import { guardFor, nextTurn, type PhaseTurn } from './phases/timetable.ts';
+import { cycleLength, guardFor, nextTurn, type Interval, type PhaseTurn } from './phases/cycle.ts';
+import { KnownFleet, Stillness, type GatheringOptions } from './phases/fleet.ts';
 import { Registration } from './registration.ts';
 
 /**

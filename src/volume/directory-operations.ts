@@ -6,8 +6,8 @@ import { isStateName } from '../machine/name.ts';
 import type { StateFile } from '../machine/state-file.ts';
 import { cycleLength, momentOf, type Interval, type PhaseLengths } from './phases/cycle.ts';
 import type { Clock, Random } from '../engine/ports.ts';
-import { ownsKey } from './phases/ownership.ts';
-import { formatInstant } from './phases/volume-clock.ts';
+import { ownsKey } from './phases/liveness.ts';
+import { formatInstant, VolumeTime } from './phases/volume-clock.ts';
 import { NO_ARCHIVE, type ArchiveRules } from './archivable.ts';
 import { isRewritten, readTried, RetryDelays } from './attempts.ts';
 import { AgeTimer, claim, lookForArchive } from './claim.ts';
@@ -50,7 +50,6 @@ import { claimReportPath, removeStaging } from './staging.ts';
 import type { KnownMachines } from '../engine/session.ts';
 import { fitToken, newSessionId, type Token } from './token.ts';
 import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
-import { VolumeTime } from './volume-time.ts';
 import { WorkerFlag } from './worker-flag.ts';
 
 export interface SessionOptions {

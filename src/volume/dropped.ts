@@ -7,8 +7,7 @@
  * that no cache answers; it is read by that name, and removed if it is what was imported. If not, it gets its name back. After
  * a crash in between, another session finds a dropped file, whose name tells the id.
  */
-import { eventKey } from '../machine/event-id.ts';
-import { formatEvent, formatEventName } from '../machine/event.ts';
+import { eventKey, formatEvent, formatEventName } from '../machine/event.ts';
 import {
   parseDropped,
   problemName,

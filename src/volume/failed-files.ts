@@ -2,7 +2,6 @@
  * Retries states that failed before anything ran: their file did not parse, could not be read, or named something that no
  * worker knew. Once the file has changed, or a worker knows it, the state is available again, as by `flockwork retry`.
  */
-import { fingerprint } from '../machine/fingerprint.ts';
 import { isStateName } from '../machine/name.ts';
 import { parseFailureRecord, type FailureRecord } from '../machine/record.ts';
 import { MAX_STATE_BYTES, parseStateFile, type StateFile } from '../machine/state-file.ts';
@@ -13,6 +12,7 @@ import { removeAttempts } from './attempts.ts';
 import { readFlag, remove } from './atomic-files.ts';
 import { errnoOf, type Stat } from './files.ts';
 import type { SessionContext } from './session-context.ts';
+import { hash } from 'node:crypto';
 
 /** In one cycle: names that are visited, and states whose files are checked. */
 const NAMES_PER_CYCLE = 1024;
@@ -115,4 +115,12 @@ export class FailedFiles {
 
 function described({ size, mtime, ctime, mode }: Stat): string {
   return [size, mtime, ctime, mode].join(' ');
+}
+
+/** 64 bits: enough for the contents of one file. */
+const HEX_DIGITS = 16;
+
+/** A hash of a file's content, kept in the failure record of an invalid file to notice when the file changes. */
+export function fingerprint(bytes: Uint8Array): string {
+  return hash('sha256', bytes).slice(0, HEX_DIGITS);
 }

@@ -2,8 +2,7 @@
  * Reads the journals: all entries in the order of time, their ends, and the entries of one instance.
  * Memory does not grow with history.
  */
-import { parseStateName } from '../machine/name.ts';
-import { compareCodePoints } from '../machine/order.ts';
+import { parseStateName, compareCodePoints } from '../machine/name.ts';
 import type { JournalEntry } from './operations.ts';
 import { listOrNone } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';

@@ -12,8 +12,7 @@ import type {
   InstancePage,
   Page,
 } from '../engine/engine.ts';
-import { compareCodePoints } from '../machine/order.ts';
-import { parseStateName, stateName } from '../machine/name.ts';
+import { compareCodePoints, parseStateName, stateName } from '../machine/name.ts';
 import { isOfMachine } from '../machine/state-file.ts';
 import { listShards } from './admin.ts';
 import { findState } from './archive.ts';

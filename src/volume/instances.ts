@@ -1,6 +1,5 @@
 /** Instances and their statuses, from directory listings alone. */
-import { parseStateName, stateName } from '../machine/name.ts';
-import { compareCodePoints } from '../machine/order.ts';
+import { parseStateName, stateName, compareCodePoints } from '../machine/name.ts';
 import type { InstanceStatus } from '../engine/engine.ts';
 import { isDone } from './archive.ts';
 import { namesOrNone } from './census.ts';

@@ -2,7 +2,7 @@
  * Size limit of the journals, which only users read. An idle worker removes the oldest files beyond it, except those that a
  * live session still writes to.
  */
-import { ownsKey } from './phases/ownership.ts';
+import { ownsKey } from './phases/liveness.ts';
 import type { PhaseGuard } from './operations.ts';
 import { listOrNone, remove } from './atomic-files.ts';
 import { parseJournalName } from './journal.ts';

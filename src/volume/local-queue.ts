@@ -29,7 +29,7 @@ import {
   type ReadContext,
   type ParsedRead,
 } from './claimed-task.ts';
-import { ClaimTarget } from './claim-target.ts';
+import { ClaimTarget } from './phases/prefetch.ts';
 import { ClaimedTasks, claimReport } from './claimed-tasks.ts';
 import { entryOf, settledEntry } from '../engine/journal-entry.ts';
 import { JournalQueue } from './journal.ts';
@@ -41,7 +41,7 @@ import type {
   VolumeSettlement,
   VolumeOperations,
 } from './operations.ts';
-import { PendingTake } from '../engine/pending-take.ts';
+import { PendingTake } from '../engine/waits.ts';
 import { cycleLength } from './phases/cycle.ts';
 import { VolumeTask, type TaskReader } from './volume-task.ts';
 

@@ -5,7 +5,7 @@
  */
 import { parseEventName } from '../machine/event.ts';
 import { Names } from './phases/names.ts';
-import { ownsKey } from './phases/ownership.ts';
+import { ownsKey } from './phases/liveness.ts';
 import type { PhaseGuard } from './operations.ts';
 import { listInto, listOrNone, readText, removeIfContent } from './atomic-files.ts';
 import type { SessionContext } from './session-context.ts';

@@ -2,7 +2,7 @@
  * I10: each event is applied once. The file `outcomes/KEY` is created once and never changes: it is the record of the state in
  * which the event is to be applied, linked *before* that state is committed. It says which flag in `done/` to read, and only
  * that flag counts. If another session has committed that state without the event, the next generation of the name is free.
- * KEY stands for the event's id: see `machine/event-id.ts`.
+ * KEY stands for the event's id: see `machine/event.ts`.
  */
 import {
   appliedIn,

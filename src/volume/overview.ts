@@ -1,10 +1,9 @@
 /** The volume as status commands show it: read without joining, changing nothing. */
 import { z } from 'zod';
 import { subjectOfProblem } from '../machine/dropped.ts';
-import { isStateName } from '../machine/name.ts';
+import { isStateName, compareCodePoints } from '../machine/name.ts';
 import { parseFailureRecord, type FailureRecord } from '../machine/record.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
-import { compareCodePoints } from '../machine/order.ts';
 import { findState } from './archive.ts';
 import { takeCensus, type Census } from './census.ts';
 import type { HeldClaim } from './operations.ts';

@@ -4,7 +4,7 @@
  */
 import type { NewPlace, PlaceResult } from '../engine/engine.ts';
 import { untickedEntry } from '../engine/journal-entry.ts';
-import { isPlaced, placementOf } from '../engine/placement.ts';
+import { isPlaced, placementOf } from '../engine/operator.ts';
 import type { Clock } from '../engine/ports.ts';
 import { checkPlace } from '../engine/validate.ts';
 import { UserError } from '../machine/errors.ts';
@@ -24,7 +24,7 @@ import type {
   VolumeOperations,
   VolumeSettlement,
 } from './operations.ts';
-import { guardFor, nextTurn, type PhaseTurn } from './phases/timetable.ts';
+import { guardFor, nextTurn, type PhaseTurn } from './phases/cycle.ts';
 import { parseToken } from './token.ts';
 import { wholeOf } from './torn-write.ts';
 

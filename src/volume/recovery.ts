@@ -7,7 +7,7 @@ import { invariant } from '../machine/invariant.ts';
 import { isStateName } from '../machine/name.ts';
 import { parseCommitRecord } from '../machine/record.ts';
 import { hash } from './phases/hash.ts';
-import { ownsKey } from './phases/ownership.ts';
+import { ownsKey } from './phases/liveness.ts';
 import { isArchived } from './archive.ts';
 import { clearAttempts, countAttempt, removeAttempts } from './attempts.ts';
 import { dropClaim, isSettled, releaseClaim } from './claim.ts';

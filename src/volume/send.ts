@@ -1,6 +1,5 @@
 /** Sends events to a volume from outside. */
-import { eventKey } from '../machine/event-id.ts';
-import { formatEvent, formatEventName } from '../machine/event.ts';
+import { eventKey, formatEvent, formatEventName } from '../machine/event.ts';
 import type { NewEvent, SendResult } from '../engine/engine.ts';
 import { ensureDirectory } from './directory.ts';
 import { recreate, linkIfAbsent, remove } from './atomic-files.ts';

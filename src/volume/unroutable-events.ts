@@ -1,7 +1,7 @@
 /** Rejects events that no open state waits for: their instance does not exist yet, or has ended. */
 import { eventIdOf, parseEvent, parseEventName } from '../machine/event.ts';
 import { originName, parseStateName, stateName } from '../machine/name.ts';
-import { DEFAULT_GRACE_MS, unroutableReason, type LastStep } from '../machine/unroutable.ts';
+import { DEFAULT_GRACE_MS, unroutableReason, type LastStep } from '../machine/decide.ts';
 import { formatRecord, parseCommitRecord, type RejectionRecord } from '../machine/record.ts';
 import { readDoneFlag } from './archive.ts';
 import { lastState } from './chain-steps.ts';

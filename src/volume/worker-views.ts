@@ -1,8 +1,7 @@
 /** The sessions of a volume as others see them: from their tokens, leases, claims and reports. */
 import type { WorkerView } from '../engine/engine.ts';
 import type { Clock } from '../engine/ports.ts';
-import { isStateName } from '../machine/name.ts';
-import { compareCodePoints } from '../machine/order.ts';
+import { isStateName, compareCodePoints } from '../machine/name.ts';
 import { listOrNone } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';

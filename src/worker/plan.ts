@@ -2,15 +2,13 @@
 import type { Outcome, Refusal, Task } from '../engine/session.ts';
 import type { Machine } from '../machine/definition.ts';
 import { emittedEvent } from '../machine/event.ts';
-import { endOfBranch } from '../machine/fork.ts';
-import { outputsOf, isOpen } from '../machine/join.ts';
+import { endOfBranch, outputsOf, isOpen, applyJoinEvents } from '../machine/fork.ts';
 import { parseStateName } from '../machine/name.ts';
 import type { Attempt, FailureRecord, CommitRecord } from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { ATTEMPTS_EXHAUSTED, retryVerdict } from '../machine/retry.ts';
 import type { StateFile } from '../machine/state-file.ts';
 import type { TickTask } from './ports.ts';
-import { applyJoinEvents } from '../machine/join-events.ts';
 import { applyEvents } from '../machine/event-batch.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
 

@@ -8,7 +8,7 @@ import {
   type Answer,
   type AnswerOptions,
 } from '../../src/machine/answer.ts';
-import { commandAnswer } from '../../src/machine/command-answer.ts';
+import { commandAnswer } from '../../src/machine/command-result.ts';
 
 const CENTURY = 36_525 * 24 * 3_600_000;
 const emit = [{ to: 'bell', event: 'ring', details: { times: 2 } }];

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { eventIdProblem } from '../../src/machine/event-id.ts';
+import {
+  eventIdProblem,
+  formatEventName,
+  isCaused,
+  parseEventName,
+} from '../../src/machine/event.ts';
 import {
   isDroppedName,
   parseDropped,
@@ -7,7 +12,6 @@ import {
   subjectOfProblem,
   takenName,
 } from '../../src/machine/dropped.ts';
-import { formatEventName, isCaused, parseEventName } from '../../src/machine/event.ts';
 
 const accept = { to: 'order-7', event: 'accept' };
 const parse = (value: unknown, name: string = 'a.json'): ReturnType<typeof parseDropped> =>

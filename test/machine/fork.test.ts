@@ -1,12 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkAnswer, done, fork, wait, type Answer } from '../../src/machine/answer.ts';
-import { applyJoinEvents } from '../../src/machine/join-events.ts';
+import { applyJoinEvents, isOpen, outputsOf } from '../../src/machine/fork.ts';
 import type { PendingEvent, EventBatch } from '../../src/machine/event-batch.ts';
-import { commandAnswer } from '../../src/machine/command-answer.ts';
+import { commandAnswer } from '../../src/machine/command-result.ts';
 import type { Json } from '../../src/machine/definition.ts';
 import { parseEvent, parseEventName } from '../../src/machine/event.ts';
-import { isOpen, outputsOf } from '../../src/machine/join.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { branchName, originName, stateName } from '../../src/machine/name.ts';
 import { createRegistry, resolveState } from '../../src/machine/registry.ts';

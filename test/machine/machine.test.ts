@@ -2,7 +2,7 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkAnswer, done, next } from '../../src/machine/answer.ts';
-import { commandAnswer } from '../../src/machine/command-answer.ts';
+import { commandAnswer } from '../../src/machine/command-result.ts';
 import { formatDuration, parseDuration } from '../../src/machine/duration.ts';
 import { UserError } from '../../src/machine/errors.ts';
 import { isMachine, machine } from '../../src/machine/machine.ts';

@@ -1,7 +1,7 @@
 /** States of a table that no instance can be in. */
 import { expect, test } from 'vitest';
 import { parseConfiguration } from '../../src/machine/config.ts';
-import { unusedStates } from '../../src/machine/config-problems.ts';
+import { unusedStates } from '../../src/machine/config-schema.ts';
 
 const unusedIn = (more: string): string[] =>
   unusedStates(

@@ -206,7 +206,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'a worker ends at its first empty snapshot, despite caches',
     seed: 688,
-    file: 'src/volume/phases/stillness.ts',
+    file: 'src/volume/phases/fleet.ts',
     find: 'return isFresh || now - this.#since >= this.#leaseMs;',
     replace: 'return now >= this.#since;',
   },
@@ -398,7 +398,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'a join goes on before the last branch',
     seed: 10,
-    file: 'src/machine/join.ts',
+    file: 'src/machine/fork.ts',
     find: '.some(({ ended }) => ended === undefined);',
     replace: '.filter(({ ended }) => ended === undefined).length > 1;',
   },
@@ -412,7 +412,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'the output of a branch is lost',
     seed: 1,
-    file: 'src/machine/join-events.ts',
+    file: 'src/machine/fork.ts',
     find: ', ...(details !== undefined && { output: details })',
     replace: '',
   },

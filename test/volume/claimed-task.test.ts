@@ -1,7 +1,7 @@
 /** What a claimed file means, and what a worker's outcome becomes on a volume: no clock, no files. */
 import { describe, expect, test } from 'vitest';
 import type { Hold, Outcome, Settlement } from '../../src/engine/session.ts';
-import { fingerprint } from '../../src/machine/fingerprint.ts';
+import { fingerprint } from '../../src/volume/failed-files.ts';
 import type { Attempt, FailureRecord } from '../../src/machine/record.ts';
 import {
   changeOf,

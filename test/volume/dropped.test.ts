@@ -2,8 +2,7 @@
 import { mkdirSync, statSync, unlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { eventKey } from '../../src/machine/event-id.ts';
-import { parseEventName } from '../../src/machine/event.ts';
+import { eventKey, parseEventName } from '../../src/machine/event.ts';
 import type { PhaseGuard } from '../../src/volume/operations.ts';
 import {
   CLOSED,

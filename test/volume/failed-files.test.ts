@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync, rmdirSync, rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { fingerprint } from '../../src/machine/fingerprint.ts';
+import { fingerprint } from '../../src/volume/failed-files.ts';
 import type { FailureRecord } from '../../src/machine/record.ts';
 import type { StateFile } from '../../src/machine/state-file.ts';
 import {

@@ -13,8 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { eventIdProblem, eventKey } from '../../src/machine/event-id.ts';
-import { isEventName } from '../../src/machine/event.ts';
+import { eventIdProblem, eventKey, isEventName } from '../../src/machine/event.ts';
 import {
   appliedKeys,
   parseCommitRecord,

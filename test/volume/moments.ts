@@ -6,7 +6,7 @@ import { createRegistry } from '../../src/machine/registry.ts';
 import { LOCAL_PHASES, type PhaseLengths } from '../../src/volume/phases/cycle.ts';
 import type { ScheduledFault } from '../../src/sim/scenario.ts';
 import { simulate } from '../../src/sim/simulation.ts';
-import type { GatheringOptions } from '../../src/volume/phases/gathering.ts';
+import type { GatheringOptions } from '../../src/volume/phases/fleet.ts';
 
 /** Milliseconds since the epoch. */
 const START = 1_700_000_000_000;

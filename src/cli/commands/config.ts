@@ -5,7 +5,7 @@ import { parseConfiguration } from '../../machine/config.ts';
 import { UserError } from '../../machine/errors.ts';
 import { parseFailureRecord } from '../../machine/record.ts';
 import { compareVersions, fullName } from '../../machine/registry.ts';
-import { unusedStates } from '../../machine/config-problems.ts';
+import { unusedStates } from '../../machine/config-schema.ts';
 import type { ConfigurationName, Configurations } from '../../engine/engine.ts';
 import { readText } from '../../volume/atomic-files.ts';
 import { instancesOf } from './list.ts';

@@ -1,6 +1,6 @@
 /** `flockwork list`: lists instances, by machine, state and status. */
 import { formatDuration } from '../../machine/duration.ts';
-import { compareCodePoints } from '../../machine/order.ts';
+import { compareCodePoints } from '../../machine/name.ts';
 import type {
   ClientApi,
   InstanceFilter,

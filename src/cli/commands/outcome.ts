@@ -1,6 +1,10 @@
 /** `flockwork outcome ID`: prints the outcome of an event. */
-import { eventIdProblem, eventKey } from '../../machine/event-id.ts';
-import { parseEventName, type EventOutcome } from '../../machine/event.ts';
+import {
+  eventIdProblem,
+  eventKey,
+  parseEventName,
+  type EventOutcome,
+} from '../../machine/event.ts';
 import { UserError } from '../../machine/errors.ts';
 import { eventStatus } from '../../volume/outcomes.ts';
 import { listPending, readPending } from '../../volume/pending.ts';

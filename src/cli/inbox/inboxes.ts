@@ -10,7 +10,7 @@ import { listOrNone } from '../../volume/atomic-files.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
 import { submitState } from '../../volume/submit.ts';
-import { Wakeup } from '../../volume/wakeup.ts';
+import { Wakeup } from '../../engine/waits.ts';
 import type { Settings } from '../options.ts';
 import { directoryOf } from '../volumes.ts';
 import { HotFolder, type Submitter } from './inbox.ts';

@@ -12,9 +12,8 @@
  */
 import { invariant } from '../../machine/invariant.ts';
 import { hash, HASHES, rehash } from './hash.ts';
-import { compareCodePoints } from '../../machine/order.ts';
-import type { Ring } from './ring.ts';
-import { firstIndex } from './search.ts';
+import { compareCodePoints } from '../../machine/name.ts';
+import { firstIndex, type Ring } from './ring.ts';
 
 export interface RosterEntry {
   readonly session: string;

@@ -5,8 +5,7 @@
 import { invariant } from '../../machine/invariant.ts';
 import { hash } from './hash.ts';
 import { Names } from './names.ts';
-import { compareCodePoints } from '../../machine/order.ts';
-import { firstIndex } from './search.ts';
+import { compareCodePoints } from '../../machine/name.ts';
 
 export interface RingEntry {
   /** The state file's name. */
@@ -133,4 +132,15 @@ function sortedOrder(names: Names, places: Uint32Array): Uint32Array {
     from = to;
   }
   return order;
+}
+
+/** The first index below `count` for which `before` is false; `count` if there is none. `before` must be true, then false. */
+export function firstIndex(count: number, before: (index: number) => boolean): number {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (before(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -5,7 +5,7 @@ import {
   assignZip as zipRing,
   type RosterEntry,
 } from '../../../src/volume/phases/assignment.ts';
-import { compareCodePoints } from '../../../src/machine/order.ts';
+import { compareCodePoints } from '../../../src/machine/name.ts';
 import { Ring, type RingEntry } from '../../../src/volume/phases/ring.ts';
 import {
   cycles,

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Names } from '../../../src/volume/phases/names.ts';
-import { compareCodePoints } from '../../../src/machine/order.ts';
+import { compareCodePoints } from '../../../src/machine/name.ts';
 
 /** One to four bytes per character; few letters, so that names are prefixes of each other. */
 const name: fc.Arbitrary<string> = fc.string({

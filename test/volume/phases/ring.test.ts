@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hash } from '../../../src/volume/phases/hash.ts';
 import { Names } from '../../../src/volume/phases/names.ts';
-import { compareCodePoints } from '../../../src/machine/order.ts';
+import { compareCodePoints } from '../../../src/machine/name.ts';
 import { Ring, type RingEntry } from '../../../src/volume/phases/ring.ts';
 import { collectGarbage } from '../../garbage.ts';
 import { mixedLists, shuffled, task, tasks } from './given.ts';

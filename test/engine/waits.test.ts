@@ -1,6 +1,7 @@
-/** Hints are gathered until they are asked for, and leave nothing behind. */
+/** What ends each way to wait, and what is left behind: hints, timers. */
 import { describe, expect, test } from 'vitest';
-import { hintsOf, type NoteChange } from '../../src/engine/hints.ts';
+import { hintsOf, Alarm, type NoteChange } from '../../src/engine/waits.ts';
+import { VirtualTime } from '../volume/operations/virtual-time.ts';
 
 class Source {
   note: NoteChange = () => undefined;
@@ -82,5 +83,44 @@ describe('hints', () => {
     const hints = hintsOf(source.subscribe, AbortSignal.abort());
     expect((await hints.next()).done).toBe(true);
     expect(source.isOpen).toBe(false);
+  });
+});
+
+describe('Alarm', () => {
+  const start = (): { time: VirtualTime; alarm: Alarm; rung: number[]; from: number } => {
+    const time = new VirtualTime();
+    const from = time.clock.monotonic();
+    const rung: number[] = [];
+    const alarm = new Alarm(time.clock, () => rung.push(time.clock.monotonic() - from));
+    return { time, alarm, rung, from };
+  };
+
+  test('rings once, at the earliest of its times', async () => {
+    const { time, alarm, rung, from } = start();
+    alarm.set(from + 300);
+    alarm.set(from + 100);
+    alarm.set(from + 200);
+    await time.pass(1000);
+    expect(rung).toEqual([100]);
+    alarm.set(from + 1100);
+    await time.pass(1000);
+    expect(rung).toEqual([100, 1100]);
+  });
+
+  test('does not ring when it was cleared, and never for an infinite time', async () => {
+    const { time, alarm, rung, from } = start();
+    alarm.set(from + 100);
+    alarm.clear();
+    alarm.set(Number.POSITIVE_INFINITY);
+    await time.pass(1000);
+    expect(rung).toEqual([]);
+  });
+
+  test('rings for a time that is past, but not at once', async () => {
+    const { time, alarm, rung } = start();
+    alarm.set(Number.NEGATIVE_INFINITY);
+    expect(rung).toEqual([]);
+    await time.pass(10);
+    expect(rung).toHaveLength(1);
   });
 });

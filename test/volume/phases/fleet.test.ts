@@ -1,7 +1,7 @@
-/** Which other workers the first claim waits for, and for how long. */
+/** Which other workers the first claim waits for, and for how long; and which of them may need more states. */
 import { describe, expect, test } from 'vitest';
 import { ClaimGate } from '../../../src/volume/claim-gate.ts';
-import { Gathering, type GatheringOptions } from '../../../src/volume/phases/gathering.ts';
+import { KnownFleet, Gathering, type GatheringOptions } from '../../../src/volume/phases/fleet.ts';
 import { worker } from './given.ts';
 import { schedule } from '../moments.ts';
 
@@ -165,5 +165,38 @@ describe('a fleet that has gathered', () => {
     const began = Math.min(...ticks.map((tick) => tick.began));
     expect(began).toBeGreaterThan(5000);
     expect(began).toBeLessThan(5000 + 4 * CYCLE);
+  });
+});
+
+const MEMORY = 10_000;
+
+describe('available states', () => {
+  const known = (): KnownFleet => new KnownFleet('a.boot', MEMORY);
+  const [own, other] = [worker('a', 4), worker('b', 2)];
+
+  test('are never scarce for a worker that is alone', () => {
+    const fleet = known();
+    fleet.see([own], 0);
+    expect(fleet.isScarce(0)).toBe(false);
+  });
+
+  test('are scarce if there are fewer than two for each slot', () => {
+    const fleet = known();
+    fleet.see([own, other], 0);
+    expect([fleet.isScarce(11), fleet.isScarce(12)]).toEqual([true, false]);
+  });
+
+  test('are scarce also while another worker has no room', () => {
+    const fleet = known();
+    fleet.see([own, other], 0);
+    fleet.see([own], MEMORY);
+    expect(fleet.isScarce(3)).toBe(true);
+  });
+
+  test('are not scarce because of a worker that has not been seen for long', () => {
+    const fleet = known();
+    fleet.see([own, other], 0);
+    fleet.see([own], MEMORY + 1);
+    expect(fleet.isScarce(3)).toBe(false);
   });
 });

@@ -1,6 +1,6 @@
 /** The nearest known name, by edit distance. */
 import { describe, expect, test } from 'vitest';
-import { editDistance, nearest, suggestion } from '../../src/machine/suggest.ts';
+import { editDistance, nearest, suggestion } from '../../src/machine/errors.ts';
 
 describe('editDistance', () => {
   test.each([

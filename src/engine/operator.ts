@@ -1,7 +1,7 @@
-/** The record of an operator's step, and its worker's name. Pure. */
+/** What operators do to instances: the record of a step that puts one elsewhere, and which states can be reset. Pure. */
 import { isDeepStrictEqual } from 'node:util';
 import type { CommitRecord } from '../machine/record.ts';
-import { successorName } from '../machine/name.ts';
+import { successorName, originName, parseStateName, stateName } from '../machine/name.ts';
 import { machineNamed, type StateFile } from '../machine/state-file.ts';
 import { formatSuccessor } from '../machine/successor.ts';
 import type { NewPlace } from './engine.ts';
@@ -35,4 +35,35 @@ export function placementOf(
   const content = formatSuccessor(file, machine, { state, payload });
   const next = { name: successorName(name), content };
   return { flockwork: 1, state: name, session, worker, machine, started: at, finished: at, next };
+}
+
+/** The state that forks, for a state of a branch; else undefined. */
+export function forkingState(name: string): string | undefined {
+  return originName(stateName(parseStateName(name)!.instance, 0));
+}
+
+export interface ResetCandidate {
+  readonly isDone: boolean;
+  /** Undefined if it is not done, or has no record. */
+  readonly record: CommitRecord | undefined;
+  /** The state that forks is done. */
+  readonly hasForked: boolean;
+}
+
+/** Why this state cannot be reset on its own; undefined if it can. */
+export function resetProblem(
+  name: string,
+  { isDone, record, hasForked }: ResetCandidate,
+): string | undefined {
+  if (!isDone) {
+    return 'it is not done; flockwork show prints its status, and flockwork retry makes a failed state available again';
+  }
+  const { instance, step } = parseStateName(name)!;
+  if (hasForked) {
+    return `it is in a branch, whose end another instance may have applied; reset ${forkingState(name)}, which forks`;
+  }
+  const { events = [] } = record ?? {};
+  if (step === 0 || events.length === 0) return undefined;
+  const applied = events.map(({ event, id }) => event ?? id).join(', ');
+  return `it applied events that are gone (${applied}); reset ${instance}, and send them again`;
 }
