@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { formatStateFile } from '../src/machine/state-file.ts';
 import { cycleLength } from '../src/volume/phases/cycle.ts';
-import { parseVolumeFile } from '../src/volume/volume-file.ts';
+import { parseVolumeFile } from '../src/volume/open.ts';
 import { WORKERS, type Job, type Rig, type Site, type System } from './model.ts';
 import { Child, pause, run, until } from './processes.ts';
 

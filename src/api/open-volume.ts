@@ -11,20 +11,19 @@ import type { Engine, Caution } from '../engine/engine.ts';
 import type { Log } from '../engine/ports.ts';
 import { formatDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
-import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../volume/archivable.ts';
+import { ARCHIVE_AGE, ARCHIVE_PAUSE } from '../volume/archiver.ts';
 import type { LoopOptions } from '../volume/cycle-loop.ts';
 import { volumeEngine } from '../volume/engine.ts';
 import { startHeartbeatThread } from '../volume/heartbeat.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
-import { openVolume, readVolume, refuseMounts } from '../volume/open.ts';
+import { openVolume, readVolume, refuseMounts, type VolumeFile } from '../volume/open.ts';
 import {
   LOCAL_PHASES,
   NETWORK_PHASES,
   cycleLength,
   type PhaseLengths,
 } from '../volume/phases/cycle.ts';
-import type { VolumeFile } from '../volume/volume-file.ts';
 import {
   isNetworkFileSystem,
   realClock,

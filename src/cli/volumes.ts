@@ -16,9 +16,8 @@ import { volumeClient } from '../volume/client.ts';
 import { entriesInOrder } from '../volume/history.ts';
 import { Layout } from '../volume/layout.ts';
 import { NodeFiles } from '../volume/node-files.ts';
-import { readVolume } from '../volume/open.ts';
+import { readVolume, type VolumeFile } from '../volume/open.ts';
 import type { JournalEntry } from '../volume/operations.ts';
-import type { VolumeFile } from '../volume/volume-file.ts';
 import { EXIT, type Io } from './command.ts';
 import type { Settings } from './options.ts';
 

@@ -8,7 +8,7 @@ import { readText } from '../volume/atomic-files.ts';
 import { lastState } from '../volume/chain-steps.ts';
 import type { Files } from '../volume/files.ts';
 import type { Layout } from '../volume/layout.ts';
-import { readPending, stillCounts, type QueuedEvent } from '../volume/pending.ts';
+import { readPending, stillCounts, type QueuedEvent } from '../volume/inbox.ts';
 import { parseToken } from '../volume/token.ts';
 
 /** A branch that has not ended, as far as the join knows. */

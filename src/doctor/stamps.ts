@@ -5,7 +5,7 @@ import {
   uncertaintyAt,
   type VolumeClock,
 } from '../volume/phases/volume-clock.ts';
-import { formatCounter } from '../volume/pulse.ts';
+import { formatCounter } from '../volume/heartbeat.ts';
 import type { Stamps } from './measured.ts';
 import type { Bench } from './ports.ts';
 

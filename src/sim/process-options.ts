@@ -1,6 +1,6 @@
 /** What a simulated process on a volume is started with. */
 import type { PhaseLengths } from '../volume/phases/cycle.ts';
-import type { ArchiveRules } from '../volume/archivable.ts';
+import type { ArchiveRules } from '../volume/archiver.ts';
 import type { GatheringOptions } from '../volume/phases/fleet.ts';
 import type { HostProcessOptions } from './host-process.ts';
 import type { Log } from '../engine/ports.ts';

@@ -5,8 +5,13 @@
 import { sensorsOf, type Registry } from '../machine/registry.ts';
 import { Layout } from '../volume/layout.ts';
 import { openVolume } from '../volume/open.ts';
-import type { Heartbeat, StartHeartbeat } from '../volume/heartbeat.ts';
-import { Pulse, silenceSince, type HostMoment } from '../volume/pulse.ts';
+import {
+  Pulse,
+  silenceSince,
+  type Heartbeat,
+  type StartHeartbeat,
+  type HostMoment,
+} from '../volume/heartbeat.ts';
 import { openSession, type DirectoryOperations } from '../volume/directory-operations.ts';
 import type { VolumeOperations } from '../volume/operations.ts';
 import type { WorkerInfo } from '../engine/session.ts';

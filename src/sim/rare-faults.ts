@@ -2,7 +2,7 @@
  * Situations that random faults rarely cause, set up on purpose. Each is drawn from a PRNG stream of its own, so
  * that a new one leaves the other draws of a seed unchanged. The names of these streams are hashed: they stay.
  */
-import type { ArchiveRules } from '../volume/archivable.ts';
+import type { ArchiveRules } from '../volume/archiver.ts';
 import { Prng } from './prng.ts';
 import { MOUNT } from './process-options.ts';
 import type { ScheduledFault, Scenario } from './scenario.ts';

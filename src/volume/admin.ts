@@ -1,4 +1,4 @@
-/** Operations that a user runs on a volume: retry, reset, pause, resume. */
+/** Operations that a user runs on a volume: retry, reset, pause, resume. A reset of done states is refused while workers live. */
 import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
 import { appliedKeys, publishedStates, parseCommitRecord } from '../machine/record.ts';
 import { forkingState, resetProblem } from '../engine/operator.ts';
@@ -14,8 +14,11 @@ import {
 } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
 import { isJunkName, type Layout } from './layout.ts';
-import { parseCounter } from './pulse.ts';
 import { parseToken } from './token.ts';
+import { readSigns, SILENT_AFTER_LEASES } from './vitals.ts';
+import type { ResetFilter, ResetResult } from '../engine/engine.ts';
+import type { Clock } from '../engine/ports.ts';
+import { UserError } from '../machine/errors.ts';
 
 /** Removes the failed flag and all attempts, so that the state is available again. False if it has not failed. */
 export async function retryState(files: Files, layout: Layout, name: string): Promise<boolean> {
@@ -310,16 +313,6 @@ export async function resetWorkers(
   return [...left.keys()];
 }
 
-/** The counter of each lease, by session: one that changes between two reads belongs to a live session. */
-export async function readLeases(files: Files, layout: Layout): Promise<Map<string, number>> {
-  const leases = new Map<string, number>();
-  for (const session of await listOrNone(files, layout.internal('leases'))) {
-    const counter = parseCounter(await readFlag(files, layout.internal('leases', session)));
-    if (counter !== undefined) leases.set(session, counter);
-  }
-  return leases;
-}
-
 /** Creates the marker on which workers stop claiming. Ticks that run are settled. */
 export async function pauseVolume(files: Files, layout: Layout, note: string): Promise<void> {
   try {
@@ -334,4 +327,102 @@ export async function resumeVolume(files: Files, layout: Layout): Promise<boolea
   const paused = (await files.stat(layout.paused)) !== undefined;
   await remove(files, layout.paused);
   return paused;
+}
+
+export interface ResetPorts {
+  readonly files: Files;
+  readonly layout: Layout;
+  readonly clock: Clock;
+  /** Undefined before the first worker. */
+  readonly leaseMs: number | undefined;
+}
+
+/** Sessions whose lease changes within two heartbeats. Returns at once if there are no leases. Throws the reason of `stop`. */
+export async function findLiving(
+  { files, layout, clock, leaseMs }: ResetPorts,
+  stop: AbortSignal,
+): Promise<Set<string>> {
+  const before = await readSigns(files, layout);
+  if (before.size === 0 || leaseMs === undefined) return new Set();
+  await clock.sleep(leaseMs * SILENT_AFTER_LEASES, stop);
+  // A sleep that was cut short has seen no heartbeat of a living session.
+  stop.throwIfAborted();
+  const after = await readSigns(files, layout);
+  return new Set(
+    [...after]
+      .filter(([session, { counter }]) => before.get(session)?.counter !== counter)
+      .map(([session]) => session),
+  );
+}
+
+/** Throws `workers-alive`. */
+export function refuseLiving(living: ReadonlySet<string>): void {
+  if (living.size === 0) return;
+  throw new UserError(
+    'workers-alive',
+    `workers are running on this volume (${[...living].join(', ')}); stop them first`,
+  );
+}
+
+/** Throws `not-reset` for the first state that cannot be reset on its own, `bad-name` for no name of a state file. */
+async function checkResets(
+  { files, layout }: Pick<ResetPorts, 'files' | 'layout'>,
+  states: readonly string[],
+): Promise<void> {
+  for (const name of states) {
+    if (parseStateName(name) === undefined) {
+      throw new UserError('bad-name', `"${name}" is not a valid name of a state file`);
+    }
+    const problem = await resetProblemOf(files, layout, name);
+    if (problem === undefined) continue;
+    throw new UserError('not-reset', `cannot reset ${name}: ${problem}`, { name });
+  }
+}
+
+/** Each state with all that followed from it. Returns the names of all that were undone; a state may follow from another. */
+export async function resetStates(
+  { files, layout }: Pick<ResetPorts, 'files' | 'layout'>,
+  states: readonly string[],
+  goesOn: GoesOn,
+): Promise<ResetResult> {
+  const [done, archived] = [new Set<string>(), new Set<string>()];
+  for (const name of states) {
+    if (!(await goesOn())) break;
+    const undone = await resetState(files, layout, name);
+    for (const one of undone?.done ?? []) done.add(one);
+    for (const one of undone?.archived ?? []) archived.add(one);
+  }
+  return { done: [...done], archived: [...archived], failed: [], inProgress: [] };
+}
+
+/** `living`: from `findLiving`; for done states there must be none. */
+export async function resetStatuses(
+  { files, layout }: Pick<ResetPorts, 'files' | 'layout'>,
+  statuses: readonly ('done' | 'failed' | 'in progress')[],
+  living: ReadonlySet<string>,
+  goesOn: GoesOn,
+): Promise<ResetResult> {
+  const has = (status: (typeof statuses)[number]): boolean => statuses.includes(status);
+  return {
+    failed: has('failed') ? await resetFailed(files, layout, goesOn) : [],
+    inProgress: has('in progress') ? await resetInProgress(files, layout, living, goesOn) : [],
+    ...(has('done') ? await resetDone(files, layout, goesOn) : { done: [], archived: [] }),
+  };
+}
+
+/** See `ClientApi.reset`. */
+export async function resetVolume(
+  ports: ResetPorts,
+  what: ResetFilter,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<ResetResult> {
+  const goesOn: GoesOn = async () => {
+    signal.throwIfAborted();
+    return true;
+  };
+  if ('states' in what) await checkResets(ports, what.states);
+  const living = await findLiving(ports, signal);
+  if ('states' in what || what.statuses.includes('done')) refuseLiving(living);
+  if ('states' in what) return resetStates(ports, what.states, goesOn);
+  return resetStatuses(ports, what.statuses, living, goesOn);
 }

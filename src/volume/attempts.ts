@@ -3,8 +3,7 @@
  * machine (`refused.SESSION`), when it may run (`not-before`), and of which state file that is (`written`).
  */
 import { formatRecord, parseAttempt, type Attempt } from '../machine/record.ts';
-import { ensureDirectory } from './directory.ts';
-import { listEntry, writeAtomically, readFlag, remove } from './atomic-files.ts';
+import { ensureDirectory, listEntry, writeAtomically, readFlag, remove } from './atomic-files.ts';
 import { errnoOf, type Files, type Stat } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { SessionContext } from './session-context.ts';

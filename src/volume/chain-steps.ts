@@ -1,7 +1,6 @@
 /** Reads the steps of one instance for users: each state file with its flag, record and attempts. */
 import { stateName, parseStateName } from '../machine/name.ts';
 import { parseCommitRecord, parseFailureRecord, pastStep } from '../machine/record.ts';
-import { parseStateFile } from '../machine/state-file.ts';
 import type { InstanceStep } from '../engine/engine.ts';
 import { findState, isDone, readDoneFlag, isArchived } from './archive.ts';
 import { readTried } from './attempts.ts';
@@ -11,7 +10,7 @@ import type { Files } from './files.ts';
 import { lastEntriesOf, type HistoryFiles } from './history.ts';
 import type { Layout } from './layout.ts';
 import { parseToken } from './token.ts';
-import { wholeOf } from './torn-write.ts';
+import { readStateFile, wholeOf } from './torn-write.ts';
 import type { PastStep } from '../machine/definition.ts';
 
 type FindEntry = (name: string) => Promise<JournalEntry | undefined>;
@@ -34,10 +33,9 @@ export async function readChain(
   const chain: InstanceStep[] = [];
   for (let step = 0; ; step += 1) {
     const name = stateName(instance, step);
-    const stat = await files.stat(await findState(files, layout, name));
     // A user may have deleted a state file; its flag says that it existed.
-    if (stat === undefined && !(await isDone(files, layout, name))) return chain;
-    chain.push(await readStep(files, layout, name, stat?.kind === 'file', entryOf));
+    if (!(await exists(files, layout, name)) && !(await isDone(files, layout, name))) return chain;
+    chain.push(await readStep(files, layout, name, entryOf));
   }
 }
 
@@ -49,19 +47,17 @@ export async function readLast(
 ): Promise<InstanceStep | undefined> {
   const last = await lastState(files, layout, instance);
   if (last === undefined) return undefined;
-  const stat = await files.stat(await findState(files, layout, last.name));
-  const entryOf = journalOf(files, layout, instance);
-  return readStep(files, layout, last.name, stat?.kind === 'file', entryOf);
+  return readStep(files, layout, last.name, journalOf(files, layout, instance));
 }
 
 async function readStep(
   files: Files,
   layout: Layout,
   name: string,
-  isFile: boolean,
   entryOf: FindEntry,
 ): Promise<InstanceStep> {
-  const parsed = isFile ? parseStateFile(await readWhole(files, layout, name)) : undefined;
+  // A step is shown with a state file that cannot be read, too.
+  const file = await readStateFile(files, layout, name).catch(() => undefined);
   const inDone = (await files.stat(layout.flag('done', name))) !== undefined;
   const doneText = await readDoneFlag(files, layout, name);
   const failedText = await readText(files, layout.flag('failed', name));
@@ -82,10 +78,10 @@ async function readStep(
   return {
     name,
     flag,
-    machine: parsed?.ok === true ? parsed.file.machine : undefined,
-    state: parsed?.ok === true ? parsed.file.state : undefined,
-    payload: parsed?.ok === true ? parsed.file.payload : undefined,
-    hook: parsed?.ok === true ? parsed.file.hook?.run : undefined,
+    machine: file?.machine,
+    state: file?.state,
+    payload: file?.payload,
+    hook: file?.hook?.run,
     worker: record?.worker ?? failure?.worker ?? token?.worker,
     started: record?.started ?? last?.started,
     duration:
@@ -97,15 +93,8 @@ async function readStep(
     events: record?.events ?? [],
     output: record?.output,
     reason: doneText === undefined ? failure?.reason : undefined,
-    join: parsed?.ok === true ? parsed.file.join : undefined,
+    join: file?.join,
   };
-}
-
-async function readWhole(files: Files, layout: Layout, name: string): Promise<Uint8Array> {
-  const bytes = await files
-    .read(await findState(files, layout, name))
-    .catch(() => new Uint8Array());
-  return wholeOf(files, layout, name, bytes);
 }
 
 /** Is there such a state file, in the root or in the archive? */

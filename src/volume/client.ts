@@ -24,23 +24,20 @@ import {
 import { configurationDifferences } from '../machine/config.ts';
 import { eventIdProblem, eventKey, parseEventName } from '../machine/event.ts';
 import { instanceProblem, isStateName, parseStateName } from '../machine/name.ts';
-import { pauseVolume, resumeVolume, retryState } from './admin.ts';
+import { pauseVolume, resumeVolume, retryState, resetVolume } from './admin.ts';
 import { isDone } from './archive.ts';
 import { readChain, readLast } from './chain-steps.ts';
 import { getConfiguration, listConfigurations, putConfiguration } from './configurations.ts';
-import { countInstances } from './counts.ts';
+import { countInstances, InstanceLists } from './instances.ts';
 import type { Watch } from './cycle-loop.ts';
-import { ensureDirectory } from './directory.ts';
+import { ensureDirectory } from './atomic-files.ts';
 import type { Files } from './files.ts';
-import type { HistoryFiles } from './history.ts';
-import { InstanceLists } from './instance-lists.ts';
-import { readTicks } from './journal-pages.ts';
+import { readTicks, type HistoryFiles } from './history.ts';
 import type { Layout } from './layout.ts';
 import { eventStatus } from './outcomes.ts';
-import { resetVolume } from './reset.ts';
 import { sendEvents } from './send.ts';
 import { submitState, submitStates, type BatchFiles } from './submit.ts';
-import { WorkerViews } from './worker-views.ts';
+import { WorkerViews } from './overview.ts';
 
 export interface VolumeClientOptions {
   readonly files: HistoryFiles & BatchFiles;

@@ -1,8 +1,7 @@
 /** Configurations on a volume: each NAME:VERSION once, whole, and never changed. */
 import { machineNameProblem } from '../machine/machine.ts';
 import type { ConfigurationName } from '../engine/engine.ts';
-import { ensureDirectory } from './directory.ts';
-import { listOrNone, readText, writeAtomically } from './atomic-files.ts';
+import { ensureDirectory, listOrNone, readText, writeAtomically } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 

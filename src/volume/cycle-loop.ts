@@ -18,7 +18,7 @@ import { UserError } from '../machine/errors.ts';
 import { bugOf, throwBug, type InvariantError } from '../machine/invariant.ts';
 import { ClaimGate } from './claim-gate.ts';
 import { Wakeup } from '../engine/waits.ts';
-import { FileHints } from './file-hints.ts';
+import { FileHints } from './listings.ts';
 import { ForeignFlagLog, logExpired, logRecovery } from './log-recovery.ts';
 import { LocalQueue } from './local-queue.ts';
 import type { OpenOperations, PhaseGuard, Snapshot, VolumeOperations } from './operations.ts';

@@ -8,10 +8,10 @@ import { cycleLength, momentOf, type Interval, type PhaseLengths } from './phase
 import type { Clock, Random } from '../engine/ports.ts';
 import { ownsKey } from './phases/liveness.ts';
 import { formatInstant, VolumeTime } from './phases/volume-clock.ts';
-import { NO_ARCHIVE, type ArchiveRules } from './archivable.ts';
+import { NO_ARCHIVE, type ArchiveRules } from './archiver.ts';
 import { isRewritten, readTried, RetryDelays } from './attempts.ts';
 import { AgeTimer, claim, lookForArchive } from './claim.ts';
-import { OpenStates } from './open-states.ts';
+import { OpenStates, Listings } from './listings.ts';
 import { getConfiguration, listConfigurations } from './configurations.ts';
 import type {
   ClusterView,
@@ -29,28 +29,25 @@ import { DroppedEvents } from './dropped.ts';
 import { recreate, readText, remove } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import { FailedFiles } from './failed-files.ts';
-import type { Heartbeat, StartHeartbeat } from './heartbeat.ts';
+import { formatCounter, type Heartbeat, type StartHeartbeat } from './heartbeat.ts';
 import { EventIndex, takeEvents } from './inbox.ts';
 import { readState } from './read-state.ts';
 import { Journal } from './journal.ts';
 import { Layout } from './layout.ts';
 import { LeaseWatch } from './lease-watch.ts';
-import { Listings } from './listings.ts';
 import { Maintenance } from './maintenance.ts';
 import { SessionContext } from './session-context.ts';
 import { readSessions } from './overview.ts';
-import { formatCounter } from './pulse.ts';
 import { UnroutableEvents } from './unroutable-events.ts';
 import { Recoverer } from './recovery.ts';
 import { readPastSteps } from './chain-steps.ts';
-import { Sensors } from './sensors.ts';
+import { Sensors, readCluster, takeSnapshot, type SnapshotReaders } from './snapshot.ts';
 import { settle } from './settle.ts';
-import { readCluster, takeSnapshot, type SnapshotReaders } from './snapshot.ts';
 import { claimReportPath, removeStaging } from './staging.ts';
 import type { KnownMachines } from '../engine/session.ts';
 import { fitToken, newSessionId, type Token } from './token.ts';
-import { parseVolumeFile, type VolumeFile } from './volume-file.ts';
-import { WorkerFlag } from './worker-flag.ts';
+import { parseVolumeFile, type VolumeFile } from './open.ts';
+import { WorkerFlag } from './registration.ts';
 
 export interface SessionOptions {
   readonly directory: string;

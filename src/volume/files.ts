@@ -1,5 +1,5 @@
 /**
- * The file port: all that Flockwork needs from a volume. The real one is `node-files.ts`; the
+ * The file port: all that Flockwork needs from a volume, and what its errors mean. The real one is `node-files.ts`; the
  * simulator has its own. Every method may fail with an errno in `code`; an error of `link`, `rename`
  * or `unlink` never says whether the change happened (a lost reply repeats as EEXIST or ENOENT, sshfs
  * answers EPERM), so callers read what is there and decide by that: see `atomic-files.ts`.
@@ -59,4 +59,50 @@ export function errnoOf(error: unknown): string | undefined {
 /** Is access forbidden, as to another user's file? Hard links to one are, too, with `fs.protected_hardlinks`. */
 export function isForbidden(error: unknown): boolean {
   return ['EACCES', 'EPERM'].includes(errnoOf(error) ?? '');
+}
+
+const ENTRY_ERRNOS = new Set([
+  'EACCES',
+  'EPERM',
+  'ELOOP',
+  'ENOTDIR',
+  'EISDIR',
+  'ENXIO',
+  'ENOTEMPTY',
+  'EEXIST',
+  'EXDEV',
+  'ENAMETOOLONG',
+  'EINVAL',
+  'EBUSY',
+]);
+
+/**
+ * One bad entry stops one entry. An entry that other programs or users have put into our directories, or made unreadable (a
+ * directory in a flag's place, a link, another user's file), is passed over and reported, and everything else goes on. Errors
+ * of the volume itself (EIO, ENOSPC, ESTALE) are thrown: then nothing is known of any entry (I8). Each entry is reported once
+ * while its error stays the same.
+ */
+export class PassedOver {
+  readonly #known = new Map<string, string>();
+  #unreported: string[] = [];
+
+  /** `entry`: its path below the volume, for the log. False if it was passed over; throws errors that are not of this entry. */
+  async guard(entry: string, act: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await act();
+      this.#known.delete(entry);
+      return true;
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code === undefined || !ENTRY_ERRNOS.has(code)) throw error;
+      if (this.#known.get(entry) !== code) this.#unreported.push(`${entry} (${code})`);
+      this.#known.set(entry, code);
+      return false;
+    }
+  }
+
+  /** Entries that were passed over since the last call. */
+  take(): readonly string[] {
+    return this.#unreported.splice(0);
+  }
 }

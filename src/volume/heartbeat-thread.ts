@@ -1,9 +1,8 @@
 /** The thread of `heartbeat.ts`: beats until the lease is gone or the process ends. */
 import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { HeartbeatData, HeartbeatMessage } from './heartbeat.ts';
+import { Pulse, type HeartbeatData, type HeartbeatMessage } from './heartbeat.ts';
 import { OVERWRITE_FLAGS } from './node-files.ts';
-import { Pulse } from './pulse.ts';
 
 const { lease, interval, shared, counter } = workerData as HeartbeatData;
 const times = new Float64Array(shared);

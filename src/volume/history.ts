@@ -1,14 +1,14 @@
 /**
- * Reads the journals: all entries in the order of time, their ends, and the entries of one instance.
- * Memory does not grow with history.
+ * Reads the journals: all entries in the order of time, pages of them, their ends, the entries of one instance, and counts of
+ * results. Memory does not grow with history.
  */
 import { parseStateName, compareCodePoints } from '../machine/name.ts';
-import type { JournalEntry } from './operations.ts';
 import { listOrNone } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
 import { parseJournalLine, parseJournalName, type JournalFile } from './journal.ts';
-import { JournalCounter, type ResultCounts } from './journal-counts.ts';
 import type { Layout } from './layout.ts';
+import { firstIndex } from './phases/ring.ts';
+import type { JournalEntry, Page, TickPage } from '../engine/engine.ts';
 
 /** `Files`, and what reading large volumes needs. */
 export interface HistoryFiles extends Files {
@@ -26,12 +26,12 @@ const CHUNK_BYTES = 64 * 1024;
 const SORT_WINDOW_ENTRIES = 10_000;
 const LINE_FEED = 10;
 
-export interface JournalPath extends JournalFile {
+interface JournalPath extends JournalFile {
   readonly path: string;
 }
 
 /** In the order of sessions and parts. */
-export async function findJournals(files: Files, layout: Layout): Promise<JournalPath[]> {
+async function findJournals(files: Files, layout: Layout): Promise<JournalPath[]> {
   const found: JournalPath[] = [];
   for (const name of await listOrNone(files, layout.internal('journal'))) {
     const file = parseJournalName(name);
@@ -49,26 +49,37 @@ export async function journalSizes(files: Files, layout: Layout): Promise<Map<st
   return sizes;
 }
 
+interface Line {
+  readonly text: string;
+  /** Position of the byte after it. */
+  readonly end: number;
+}
+
 /** Whole lines, a chunk's at a time. Skips a last line without its line feed: it is being written, or was cut short. */
 async function* linesOf(
   files: HistoryFiles,
   path: string,
   from: number,
-): AsyncGenerator<string[], void> {
+): AsyncGenerator<Line[], void> {
   let rest = Buffer.alloc(0);
-  for (let position = from; ;) {
-    const bytes = await readOrNone(files, path, position);
+  for (let start = from; ;) {
+    const bytes = await readOrNone(files, path, start + rest.length);
     if (bytes.length === 0) return;
-    position += bytes.length;
     const all = Buffer.concat([rest, bytes]);
-    const end = all.lastIndexOf(LINE_FEED) + 1;
-    rest = all.subarray(end);
-    if (end > 0) yield all.toString('utf8', 0, end - 1).split('\n');
+    const lines: Line[] = [];
+    let at = 0;
+    for (let end = all.indexOf(LINE_FEED); end !== -1; end = all.indexOf(LINE_FEED, at)) {
+      lines.push({ text: all.toString('utf8', at, end), end: start + end + 1 });
+      at = end + 1;
+    }
+    start += at;
+    rest = all.subarray(at);
+    if (lines.length > 0) yield lines;
   }
 }
 
 /** A chunk of a file; empty at its end, and for a file that is gone: journals may be moved away at any time. */
-export async function readOrNone(
+async function readOrNone(
   files: HistoryFiles,
   path: string,
   position: number,
@@ -81,47 +92,63 @@ export async function readOrNone(
   }
 }
 
+interface PlacedEntry {
+  readonly entry: JournalEntry;
+  /** Of its journal. */
+  readonly path: string;
+  /** Position of the byte after its line. */
+  readonly end: number;
+}
+
 async function* entriesOfSession(
   files: HistoryFiles,
   parts: readonly JournalPath[],
   from: ReadonlyMap<string, number>,
-): AsyncGenerator<JournalEntry, void> {
+): AsyncGenerator<PlacedEntry, void> {
   for (const part of parts) {
     for await (const lines of linesOf(files, part.path, from.get(part.path) ?? 0)) {
-      for (const line of lines) {
-        const entry = parseJournalLine(line, part);
-        if (entry !== undefined) yield entry;
+      for (const { text, end } of lines) {
+        const entry = parseJournalLine(text, part);
+        if (entry !== undefined) yield { entry, path: part.path, end };
       }
     }
   }
 }
 
-/** A session's journal while it is read: the next entry, and when it ended, ms. */
+/** A session's journal while it is read: its next entry. */
 interface Source {
-  readonly rest: AsyncGenerator<JournalEntry, void>;
-  readonly entry: JournalEntry;
+  readonly rest: AsyncGenerator<PlacedEntry, void>;
+  readonly next: PlacedEntry;
+  /** When the entry ended, ms; not less than those before it. */
   readonly ended: number;
 }
 
-/** Lines are written when ticks are settled, nearly in the order of their ends: `ended` is made monotonic here. */
-async function nextOf(
-  rest: AsyncGenerator<JournalEntry, void>,
-  before: number,
-): Promise<Source | undefined> {
-  const { value: entry } = await rest.next();
-  if (entry === undefined) return undefined;
-  return { rest, entry, ended: Math.max(before, Date.parse(entry.started) + entry.duration) };
+const endOf = ({ started, duration }: JournalEntry): number => Date.parse(started) + duration;
+
+/** Invariant: sorted, the latest first, so that `pop` takes the earliest. `from`: bytes to skip of each file, by path. */
+async function sourcesOf(
+  files: HistoryFiles,
+  journals: readonly JournalPath[],
+  from: ReadonlyMap<string, number>,
+): Promise<Source[]> {
+  const sources: Source[] = [];
+  for (const parts of Map.groupBy(journals, ({ session }) => session).values()) {
+    const rest = entriesOfSession(files, parts, from);
+    await insertNext(sources, rest, Number.NEGATIVE_INFINITY);
+  }
+  return sources;
 }
 
-/** Invariant: sorted, the latest first, so that `pop` takes the earliest. */
-function insert(sources: Source[], source: Source): void {
-  let [low, high] = [0, sources.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sources[middle]!.ended > source.ended) low = middle + 1;
-    else high = middle;
-  }
-  sources.splice(low, 0, source);
+/**
+ * Inserts a source with its next entry, unless there is none. Lines are written when ticks are settled, nearly in the order of
+ * their ends: `ended` is made monotonic here. `before`: of the entry before.
+ */
+async function insertNext(sources: Source[], rest: Source['rest'], before: number): Promise<void> {
+  const { value: next } = await rest.next();
+  if (next === undefined) return;
+  const ended = Math.max(before, endOf(next.entry));
+  const index = firstIndex(sources.length, (one) => sources[one]!.ended > ended);
+  sources.splice(index, 0, { rest, next, ended });
 }
 
 const byStart = (a: JournalEntry, b: JournalEntry): number =>
@@ -137,17 +164,11 @@ export async function* entriesInOrder(
   from: ReadonlyMap<string, number> = new Map(),
   window: number = SORT_WINDOW_ENTRIES,
 ): AsyncGenerator<JournalEntry[], void> {
-  const sources: Source[] = [];
-  const parts = Map.groupBy(await findJournals(files, layout), ({ session }) => session);
-  for (const one of parts.values()) {
-    const source = await nextOf(entriesOfSession(files, one, from), Number.NEGATIVE_INFINITY);
-    if (source !== undefined) insert(sources, source);
-  }
+  const sources = await sourcesOf(files, await findJournals(files, layout), from);
   let held: JournalEntry[] = [];
   for (let first = sources.pop(); first !== undefined; first = sources.pop()) {
-    held.push(first.entry);
-    const next = await nextOf(first.rest, first.ended);
-    if (next !== undefined) insert(sources, next);
+    held.push(first.next.entry);
+    await insertNext(sources, first.rest, first.ended);
     if (held.length < 2 * window) continue;
     held.sort(byStart);
     yield held.slice(0, window);
@@ -167,8 +188,8 @@ export async function lastEntriesOf(
   const written = JSON.stringify(instance).slice(1, -1);
   for (const file of await findJournals(files, layout)) {
     for await (const lines of linesOf(files, file.path, 0)) {
-      for (const line of lines) {
-        const entry = line.includes(written) ? parseJournalLine(line, file) : undefined;
+      for (const { text } of lines) {
+        const entry = text.includes(written) ? parseJournalLine(text, file) : undefined;
         if (entry === undefined || parseStateName(entry.state)?.instance !== instance) continue;
         const other = last.get(entry.state);
         if (other === undefined || other.started <= entry.started) last.set(entry.state, entry);
@@ -219,8 +240,8 @@ export async function readTails(
     }
     if (wanted === 0) continue;
     for await (const lines of linesOf(files, path, start)) {
-      for (const line of lines) {
-        const entry = parseJournalLine(line, owner);
+      for (const { text } of lines) {
+        const entry = parseJournalLine(text, owner);
         if (entry !== undefined) entries.push(entry);
       }
     }
@@ -240,5 +261,118 @@ async function lineStart(files: HistoryFiles, path: string, position: number): P
     const end = bytes.indexOf(LINE_FEED);
     if (end !== -1) return at + end + 1;
     at += bytes.length;
+  }
+}
+
+export interface ResultCounts {
+  readonly done: number;
+  readonly failed: number;
+}
+
+/*
+ * Done and failed steps are counted without parsing their lines.
+ */
+
+/** How a line ends: `result` is an entry's last key, and quotes inside of texts are escaped. */
+const ENDS = {
+  done: Buffer.from('"result":"done"}\n'),
+  failed: Buffer.from('"result":"failed"}\n'),
+};
+const MAX_END_BYTES = Math.max(ENDS.done.length, ENDS.failed.length);
+const COUNTED_CHUNK_BYTES = 1024 * 1024;
+/** Limit of one call: about half a second of reading. */
+const MAX_COUNTED_BYTES = 256 * 1024 * 1024;
+
+/** Keeps its counts between calls: journals only grow. */
+export class JournalCounter {
+  readonly #known = new Map<string, ResultCounts & { readonly end: number }>();
+  readonly #maxBytes: number;
+
+  constructor(maxBytes: number = MAX_COUNTED_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Counts the lines that end before the byte `end`. Undefined if more than `maxBytes` would have to be read. */
+  async count(files: HistoryFiles, path: string, end: number): Promise<ResultCounts | undefined> {
+    let { done, failed, end: position } = this.#known.get(path) ?? { done: 0, failed: 0, end: 0 };
+    if (end - position > this.#maxBytes) return undefined;
+    let rest = await files.readAt(
+      path,
+      Math.max(0, position - MAX_END_BYTES),
+      Math.min(position, MAX_END_BYTES),
+    );
+    while (position < end) {
+      const bytes = await files.readAt(
+        path,
+        position,
+        Math.min(COUNTED_CHUNK_BYTES, end - position),
+      );
+      if (bytes.length === 0) break;
+      const chunk = Buffer.concat([rest, bytes]);
+      done += countOf(chunk, ENDS.done, rest.length);
+      failed += countOf(chunk, ENDS.failed, rest.length);
+      position += bytes.length;
+      rest = chunk.subarray(-MAX_END_BYTES);
+    }
+    this.#known.set(path, { done, failed, end: position });
+    return { done, failed };
+  }
+}
+
+/** Counts only lines that end after `from`: the others were counted before. */
+function countOf(chunk: Buffer, end: Buffer, from: number): number {
+  let count = 0;
+  for (let at = chunk.indexOf(end); at !== -1; at = chunk.indexOf(end, at + end.length)) {
+    if (at + end.length > from) count += 1;
+  }
+  return count;
+}
+
+/** By name of the file, bytes. */
+type Positions = Map<string, number>;
+
+/**
+ * A page of all journals' entries. A cursor is how many bytes of each journal were read: entries that come later are after it,
+ * whatever the clock of their session says. `since`: ISO 8601, volume time. An unknown cursor is that of the first page.
+ */
+export async function readTicks(
+  files: HistoryFiles,
+  layout: Layout,
+  since: string | undefined,
+  { after, limit }: Page,
+): Promise<TickPage> {
+  const from = since === undefined ? Number.NEGATIVE_INFINITY : Date.parse(since);
+  const positions = parseCursor(after);
+  const starts = new Map<string, number>();
+  const unread: JournalPath[] = [];
+  for (const journal of await findJournals(files, layout)) {
+    const stat = await files.stat(journal.path);
+    const position = positions.get(nameOf(journal.path)) ?? 0;
+    starts.set(journal.path, position);
+    if (stat !== undefined && stat.size > position && stat.mtime >= from) unread.push(journal);
+  }
+  const sources = await sourcesOf(files, unread, starts);
+  const ticks: JournalEntry[] = [];
+  while (ticks.length < limit) {
+    const source = sources.pop();
+    if (source === undefined) break;
+    const { entry, path, end } = source.next;
+    if (endOf(entry) >= from) ticks.push(entry);
+    positions.set(nameOf(path), end);
+    await insertNext(sources, source.rest, source.ended);
+  }
+  return { ticks, next: JSON.stringify([...positions]) };
+}
+
+const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+function parseCursor(cursor: string | undefined): Positions {
+  try {
+    const pairs = JSON.parse(cursor ?? '[]') as [unknown, unknown][];
+    const isPosition = ([name, bytes]: [unknown, unknown]): boolean =>
+      typeof name === 'string' && Number.isSafeInteger(bytes);
+    return new Map(pairs.filter(isPosition) as [string, number][]);
+  } catch {
+    return new Map();
   }
 }

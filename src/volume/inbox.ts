@@ -1,16 +1,23 @@
-/** Pending events: an index of the names in `events/`, and the content of those for one instance. */
+/** Pending events: an index of the names in `events/`, the content of those for one instance, and what commands show of them. */
 import { isDroppedName, subjectOfProblem } from '../machine/dropped.ts';
-import { eventIdOf, parseEvent, parseEventName } from '../machine/event.ts';
+import {
+  eventIdOf,
+  parseEvent,
+  parseEventName,
+  isCaused,
+  type EventName,
+} from '../machine/event.ts';
 import { MAX_BATCH_EVENTS, type PendingEvent } from '../machine/event-batch.ts';
 import { invariant } from '../machine/invariant.ts';
 import { emittedIn } from '../machine/record.ts';
 import { parseStateName } from '../machine/name.ts';
 import { formatInstant } from './phases/volume-clock.ts';
-import { readText } from './atomic-files.ts';
+import { readText, listOrNone } from './atomic-files.ts';
 import { isForbidden, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { SessionContext } from './session-context.ts';
 import { eventStatus } from './outcomes.ts';
+import type { Json } from '../machine/definition.ts';
 
 const UNREADABLE_CHECKS_PER_CYCLE = 64;
 
@@ -159,4 +166,75 @@ export async function takeEvents(context: SessionContext, state: string): Promis
     if (content !== undefined) arrived.push({ file, id: eventIdOf(key, content), content });
   }
   return arrived;
+}
+
+/** A pending event for commands: a running timer, or an event that no step has applied yet. */
+export interface QueuedEvent {
+  /** The idempotency key. */
+  readonly id: string;
+  /** The instance. */
+  readonly to: string;
+  /** Its file's name in `events/`. */
+  readonly file: string;
+  /** ISO 8601, volume time: when it was sent, or when a delayed one is due. */
+  readonly time: string;
+  readonly isDelayed: boolean;
+  /** Set by a machine for as long as its instance stays in a state. */
+  readonly isTimer: boolean;
+  /** Undefined if its file cannot be read or does not parse. */
+  readonly event: string | undefined;
+  readonly details?: Json;
+  readonly originator?: string;
+  readonly timestamp?: string;
+  /** The state file that it counts for; undefined if it counts in any state. */
+  readonly since?: string;
+}
+
+/** Events in a listing by instance, in order. */
+export async function listPending(
+  files: Files,
+  layout: Layout,
+): Promise<Map<string, (EventName & { readonly file: string })[]>> {
+  const found = (await listOrNone(files, layout.events)).sort().flatMap((file) => {
+    const name = parseEventName(file);
+    return name === undefined ? [] : [{ ...name, file }];
+  });
+  return Map.groupBy(found, ({ to }) => to);
+}
+
+/** Undefined for an event that was applied or removed meanwhile. */
+export async function readPending(
+  files: Files,
+  layout: Layout,
+  name: EventName & { readonly file: string },
+): Promise<QueuedEvent | undefined> {
+  const { key, to, file, time, isDelayed } = name;
+  const known = { to, file, time, isDelayed };
+  const unreadable = new Set<string>();
+  const text = await readEvent(files, layout, file, unreadable).catch(() => undefined);
+  if (text === undefined) {
+    if ((await files.stat(layout.event(file))) === undefined) return undefined;
+    return { ...known, id: eventIdOf(key, ''), isTimer: false, event: undefined };
+  }
+  const id = eventIdOf(key, text);
+  const parsed = parseEvent(text);
+  if (typeof parsed === 'string') return { ...known, id, isTimer: false, event: undefined };
+  const { event, details, originator, timestamp, since } = parsed;
+  return {
+    ...known,
+    id,
+    isTimer: isDelayed && isCaused(name) && since !== undefined,
+    event,
+    ...(details !== undefined && { details }),
+    ...(originator !== undefined && { originator }),
+    ...(timestamp !== undefined && { timestamp }),
+    ...(since !== undefined && { since }),
+  };
+}
+
+/** False for a timer that was set in a state that its instance has left: it will be ignored. */
+export function stillCounts({ since, to }: QueuedEvent, at: string | undefined): boolean {
+  // In XState machines `since` names a timer, not a state file.
+  const isStateFile = since !== undefined && parseStateName(since)?.instance === to;
+  return !isStateFile || since === at;
 }

@@ -1,10 +1,25 @@
-/** Instances and their statuses, from directory listings alone. */
+/**
+ * Instances: their names and statuses, from directory listings alone; pages of them; and counts, by machine and state, too,
+ * from some of their state files.
+ */
 import { parseStateName, stateName, compareCodePoints } from '../machine/name.ts';
-import type { InstanceStatus } from '../engine/engine.ts';
-import { isDone } from './archive.ts';
+import type {
+  InstanceStatus,
+  InstanceFilter,
+  ListedInstance,
+  InstancePage,
+  Page,
+  Counts,
+  PlaceCount,
+} from '../engine/engine.ts';
+import { isDone, findState } from './archive.ts';
 import { namesOrNone } from './census.ts';
 import type { HistoryFiles } from './history.ts';
 import type { Layout } from './layout.ts';
+import { isOfMachine } from '../machine/state-file.ts';
+import { listShards } from './admin.ts';
+import { placeOf } from './overview.ts';
+import { firstIndex } from './phases/ring.ts';
 
 /** By the flag of a state file. */
 export type FlagStatus = Exclude<InstanceStatus, 'archived'>;
@@ -41,7 +56,7 @@ export async function lastSteps(
 }
 
 /** A lookup of any state's status, from four listings: for a filter. */
-export async function listStatuses(
+async function listStatuses(
   files: HistoryFiles,
   layout: Layout,
 ): Promise<(name: string) => FlagStatus> {
@@ -60,11 +75,7 @@ export async function listStatuses(
 }
 
 /** The status of one state, by its flags. */
-export async function statusOf(
-  files: HistoryFiles,
-  layout: Layout,
-  name: string,
-): Promise<FlagStatus> {
+async function statusOf(files: HistoryFiles, layout: Layout, name: string): Promise<FlagStatus> {
   if (await isDone(files, layout, name)) return 'done';
   for (const [flag, status] of [
     ['failed', 'failed'],
@@ -74,4 +85,223 @@ export async function statusOf(
     if ((await files.stat(layout.flag(flag, name))) !== undefined) return status;
   }
   return 'available';
+}
+
+/** Candidates that one page looks at. */
+const MAX_LOOKS_PER_PAGE = 1000;
+/** Time between two pages in which the names of a listing are kept. */
+const KEPT_MS = 5000;
+
+/** Flags of which few states have one, compared with the number of instances. */
+const RARE = { failed: 'failed', 'in progress': 'in_progress', waiting: 'waiting' } as const;
+
+interface KeptNames {
+  /** Of status and prefix. */
+  readonly key: string;
+  readonly names: readonly InstanceName[];
+  /** Monotonic, ms: of its last page. */
+  usedAt: number;
+}
+
+/**
+ * Pages of instances. Names and statuses come from directory listings; of each entry, and of each candidate that is filtered
+ * by machine or state, the last state file is read.
+ *
+ * Problem: each page would list the volume again, so that all pages together cost the square of one listing. Remedy: the
+ * names of the last listing are kept, and a page that follows soon goes on in them.
+ */
+export class InstanceLists {
+  readonly #files: HistoryFiles;
+  readonly #layout: Layout;
+  readonly #monotonic: () => number;
+  #kept: KeptNames | undefined;
+
+  constructor(files: HistoryFiles, layout: Layout, monotonic: () => number) {
+    this.#files = files;
+    this.#layout = layout;
+    this.#monotonic = monotonic;
+  }
+
+  async list(filter: InstanceFilter, { after = '', limit }: Page): Promise<InstancePage> {
+    const names = await this.#names(filter, after);
+    const instances: ListedInstance[] = [];
+    let examined = after;
+    let looks = 0;
+    for (let index = indexAfter(names, after); index < names.length; index += 1) {
+      if (instances.length === limit || looks === MAX_LOOKS_PER_PAGE) {
+        return { instances, next: examined };
+      }
+      const name = names[index]!;
+      const one = await this.#read(name, filter);
+      if (one !== undefined) instances.push(one);
+      examined = name.instance;
+      looks += 1;
+    }
+    this.#kept = undefined;
+    return { instances };
+  }
+
+  /** All candidates by name. */
+  async #names(
+    { status, prefix = '' }: InstanceFilter,
+    after: string,
+  ): Promise<KeptNames['names']> {
+    const key = JSON.stringify([status, prefix]);
+    const now = this.#monotonic();
+    const kept = this.#kept;
+    if (after !== '' && kept?.key === key && now - kept.usedAt < KEPT_MS) {
+      kept.usedAt = now;
+      return kept.names;
+    }
+    const isWanted = (instance: string): boolean => instance.startsWith(prefix);
+    const names = inOrder(await this.#lastSteps(status, isWanted));
+    const ofStatus = await this.#filterBy(status, names);
+    this.#kept = { key, names: ofStatus, usedAt: this.#monotonic() };
+    return ofStatus;
+  }
+
+  async #lastSteps(
+    status: InstanceStatus | undefined,
+    isWanted: (instance: string) => boolean,
+  ): Promise<Map<string, number>> {
+    const [files, layout] = [this.#files, this.#layout];
+    if (isRare(status)) return lastSteps(files, layout.flags(RARE[status]), isWanted);
+    if (status !== 'archived') return lastSteps(files, layout.entries, isWanted);
+    const continued = new Set<string>();
+    for await (const name of namesOrNone(files, layout.entries)) {
+      const instance = parseStateName(name)?.instance;
+      if (instance !== undefined) continued.add(instance);
+    }
+    const last = new Map<string, number>();
+    for (const shard of await listShards(files, layout)) {
+      const isNew = (instance: string): boolean => !continued.has(instance) && isWanted(instance);
+      for (const [instance, step] of await lastSteps(files, shard, isNew)) last.set(instance, step);
+    }
+    return last;
+  }
+
+  async #filterBy(
+    status: InstanceStatus | undefined,
+    names: InstanceName[],
+  ): Promise<InstanceName[]> {
+    if (status !== 'done' && status !== 'available') return names;
+    const statusFrom = await listStatuses(this.#files, this.#layout);
+    return names.filter(({ name }) => statusFrom(name) === status);
+  }
+
+  /** Undefined if it does not match. */
+  async #read(
+    { instance, name }: InstanceName,
+    { status: wanted, machine, state }: InstanceFilter,
+  ): Promise<ListedInstance | undefined> {
+    const [files, layout] = [this.#files, this.#layout];
+    // Those of other statuses are known from the listing.
+    const isListed = wanted !== undefined && !isRare(wanted);
+    const status = isListed ? wanted : await statusOf(files, layout, name);
+    if (isRare(wanted) && (status !== wanted || (await this.#hasContinued(name)))) return undefined;
+    const place = await placeOf(files, layout, name).catch(() => undefined);
+    if (machine !== undefined && !isOfMachine(place?.machine, machine)) return undefined;
+    if (state !== undefined && place?.state !== state) return undefined;
+    const mtime = (await files.stat(await findState(files, layout, name)))?.mtime;
+    const since = mtime === undefined ? undefined : new Date(Math.floor(mtime)).toISOString();
+    return { instance, name, status, machine: place?.machine, state: place?.state, since };
+  }
+
+  /** Is a later step there? A flag may be a moment older than the successor of its state. */
+  async #hasContinued(name: string): Promise<boolean> {
+    const { instance, step } = parseStateName(name)!;
+    const next = this.#layout.state(stateName(instance, step + 1));
+    return (await this.#files.stat(next)) !== undefined;
+  }
+}
+
+function isRare(status: InstanceStatus | undefined): status is keyof typeof RARE {
+  return status !== undefined && status in RARE;
+}
+
+/** Index of the first name after `after`. `names` are in order. */
+function indexAfter(names: readonly InstanceName[], after: string): number {
+  return firstIndex(names.length, (at) => compareCodePoints(names[at]!.instance, after) <= 0);
+}
+
+/** State files that are read of each status. */
+const MAX_READ_STATES = 400;
+/** Shards of the archive are counted up to this sum; the others have about as many each. */
+const SAMPLED_INSTANCES = 20_000;
+
+/** Counts instances by status, from listings, and by machine and state, from some of their state files. */
+export async function countInstances(files: HistoryFiles, layout: Layout): Promise<Counts> {
+  const last = await lastSteps(files, layout.entries, () => true);
+  const statusFrom = await listStatuses(files, layout);
+  const names = Map.groupBy(
+    inOrder(last).map(({ name }) => name),
+    statusFrom,
+  );
+  const archived = await countArchived(files, layout, last);
+  const places: PlaceCount[] = [];
+  let { isSampled } = archived;
+  for (const [status, all] of names) {
+    const sample = sampleOf(all);
+    isSampled ||= sample.length < all.length;
+    places.push(...(await placesOf(files, layout, status, sample, all.length / sample.length)));
+  }
+  const of = (status: InstanceStatus): number =>
+    status === 'archived' ? archived.count : (names.get(status)?.length ?? 0);
+  return {
+    statuses: {
+      done: of('done'),
+      archived: of('archived'),
+      failed: of('failed'),
+      'in progress': of('in progress'),
+      waiting: of('waiting'),
+      available: of('available'),
+    },
+    places,
+    isSampled,
+  };
+}
+
+/** Evenly spread: instances of one machine often have names that begin alike. */
+function sampleOf(names: readonly string[]): readonly string[] {
+  if (names.length <= MAX_READ_STATES) return names;
+  const step = names.length / MAX_READ_STATES;
+  return Array.from({ length: MAX_READ_STATES }, (_, index) => names[Math.floor(index * step)]!);
+}
+
+async function placesOf(
+  files: HistoryFiles,
+  layout: Layout,
+  status: InstanceStatus,
+  names: readonly string[],
+  scale: number,
+): Promise<PlaceCount[]> {
+  const counts = new Map<string, PlaceCount>();
+  for (const name of names) {
+    const place = await placeOf(files, layout, name).catch(() => undefined);
+    const { machine, state } = place ?? { machine: undefined, state: undefined };
+    const key = JSON.stringify([machine, state]);
+    counts.set(key, { machine, state, status, count: (counts.get(key)?.count ?? 0) + 1 });
+  }
+  return Array.from(counts.values(), (one) => ({ ...one, count: Math.round(one.count * scale) }));
+}
+
+/** Instances that have a state file in the root have continued, and are not counted. */
+async function countArchived(
+  files: HistoryFiles,
+  layout: Layout,
+  inRoot: ReadonlyMap<string, number>,
+): Promise<{ readonly count: number; readonly isSampled: boolean }> {
+  const shards = await listShards(files, layout);
+  let [counted, sampled] = [0, 0];
+  for (const shard of shards) {
+    const isArchived = (instance: string): boolean => !inRoot.has(instance);
+    counted += (await lastSteps(files, shard, isArchived)).size;
+    sampled += 1;
+    if (counted >= SAMPLED_INSTANCES) break;
+  }
+  const isSampled = sampled < shards.length;
+  return {
+    count: isSampled ? Math.round((counted / sampled) * shards.length) : counted,
+    isSampled,
+  };
 }

@@ -7,7 +7,7 @@ import { isDead, observe, type Observation } from './phases/liveness.ts';
 import { listOrNone, readFlag } from './atomic-files.ts';
 import { isJunkName } from './layout.ts';
 import { sessionOfTokenFile, type SessionContext } from './session-context.ts';
-import { COUNTER_BYTES, parseCounter } from './pulse.ts';
+import { COUNTER_BYTES, parseCounter } from './heartbeat.ts';
 
 /** Leases are read this many times per lease: a death is seen that much later at most. */
 const READS_PER_LEASE = 8;

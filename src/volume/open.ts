@@ -1,12 +1,11 @@
-/** Opens a directory as a volume. The first worker writes `volume.json`, which all workers must agree on. */
+/** Opens a directory as a volume. The first worker writes `.flockwork/volume.json`, which all workers must agree on. */
 import { writeDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
 import { checkPhaseLengths, type PhaseLengths } from './phases/cycle.ts';
-import { ensureDirectory } from './directory.ts';
-import { readText, writeAtomically, remove } from './atomic-files.ts';
+import { ensureDirectory, readText, writeAtomically, remove } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
 import { EVENTS, FLAGS, INTERNAL, type Layout } from './layout.ts';
-import { formatVolumeFile, parseVolumeFile, type VolumeFile } from './volume-file.ts';
+import { z } from 'zod';
 
 export interface OpenOptions {
   /** Set on the command line: must equal what the volume already uses. */
@@ -195,4 +194,42 @@ function explain(error: unknown, at: Layout): unknown {
   const code = errnoOf(error);
   if (code === undefined || advice[code] === undefined) return error;
   return new UserError('unusable-volume', `${at.root} ${advice[code]} (${code})`, { code });
+}
+
+/** `volume.json`: makes a directory a volume, and has the settings that its workers must agree on. */
+export interface VolumeFile {
+  readonly flockwork: 1;
+  /** Random: tells this volume from the empty directory that remains when it is unmounted. */
+  readonly id: string;
+  /** ISO 8601. */
+  readonly created: string;
+  readonly phases: PhaseLengths;
+  /** Milliseconds without a sign of life after which a session counts as dead. */
+  readonly lease: number;
+}
+
+const volumeSchema: z.ZodType<VolumeFile> = z.object({
+  flockwork: z.literal(1),
+  id: z.string().min(1),
+  created: z.string(),
+  phases: z.object({
+    assignment: z.int().positive(),
+    commitment: z.int().positive(),
+    update: z.int().positive(),
+    buffer: z.int().nonnegative(),
+  }),
+  lease: z.int().positive(),
+});
+
+function formatVolumeFile(file: VolumeFile): string {
+  return `${JSON.stringify(file, null, 2)}\n`;
+}
+
+/** Undefined for content that this version cannot have written. */
+export function parseVolumeFile(text: string): VolumeFile | undefined {
+  try {
+    return volumeSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
 }

@@ -3,20 +3,27 @@ import { z } from 'zod';
 import { subjectOfProblem } from '../machine/dropped.ts';
 import { isStateName, compareCodePoints } from '../machine/name.ts';
 import { parseFailureRecord, type FailureRecord } from '../machine/record.ts';
-import { parseStateFile, type StateFile } from '../machine/state-file.ts';
-import { findState } from './archive.ts';
+import { machineNamed, type StateFile } from '../machine/state-file.ts';
 import { takeCensus, type Census } from './census.ts';
 import type { HeldClaim } from './operations.ts';
 import { listOrNone, readIfAllowed } from './atomic-files.ts';
 import type { Files } from './files.ts';
-import { readTails, type HistoryFiles, type Tails } from './history.ts';
-import { JournalCounter } from './journal-counts.ts';
+import { readTails, JournalCounter, type HistoryFiles, type Tails } from './history.ts';
 import type { Layout } from './layout.ts';
 import { numberOfTokenFile } from './session-context.ts';
 import { claimReportPath } from './staging.ts';
 import { readRoster } from './snapshot.ts';
 import { MAX_TOKEN_BYTES, parseToken, type Token } from './token.ts';
-import { readSigns, type Signs } from './vitals.ts';
+import { readStateFile } from './torn-write.ts';
+import {
+  readSigns,
+  newSilenceMemory,
+  silencesOf,
+  type Signs,
+  type SilenceMemory,
+} from './vitals.ts';
+import type { WorkerView } from '../engine/engine.ts';
+import type { Clock } from '../engine/ports.ts';
 
 export interface ClaimInfo {
   readonly state: string;
@@ -227,10 +234,50 @@ export async function placeOf(
   layout: Layout,
   name: string,
 ): Promise<InstancePlace | undefined> {
-  const path = await findState(files, layout, name);
-  if ((await files.stat(path))?.kind !== 'file') return undefined;
-  const parsed = parseStateFile(await files.read(path));
-  if (!parsed.ok) return undefined;
-  const { file } = parsed;
-  return { machine: file.machine ?? file.state, state: file.state, file };
+  const file = await readStateFile(files, layout, name);
+  return file && { machine: machineNamed(file), state: file.state, file };
+}
+
+export interface WorkerViewsPorts {
+  readonly files: Files;
+  readonly layout: Layout;
+  readonly clock: Clock;
+  readonly ownClock: boolean;
+  /** Undefined before the first worker. */
+  readonly leaseMs: number | undefined;
+}
+
+/** The sessions of a volume as others see them: from their tokens, leases, claims and reports. */
+export class WorkerViews {
+  readonly #ports: WorkerViewsPorts;
+  readonly #memory: SilenceMemory = newSilenceMemory();
+
+  constructor(ports: WorkerViewsPorts) {
+    this.#ports = ports;
+  }
+
+  async read(): Promise<WorkerView[]> {
+    const { files, layout, leaseMs = 0 } = this.#ports;
+    const claimed = (await listOrNone(files, layout.flags('in_progress'))).filter(isStateName);
+    const claims = Map.groupBy(
+      await readClaims(files, layout, claimed),
+      ({ token }) => token?.session,
+    );
+    const tokens = await readSessions(files, layout);
+    const signs = await readSigns(files, layout);
+    const silences = await silencesOf(this.#ports, signs, this.#memory);
+    const views = tokens.map(({ worker, session, concurrency, machines }): WorkerView => {
+      // Without a lease: other sessions have removed it.
+      const silentMs = silences.get(session);
+      const holds = (claims.get(session) ?? []).map(({ state: name, held }) => ({
+        name,
+        machine: held?.machine,
+        since: held?.since,
+        attempt: held?.attempt,
+      }));
+      const isAlive = silentMs !== undefined && silentMs <= leaseMs;
+      return { worker, session, isAlive, silentMs, concurrency, machines, holds };
+    });
+    return views.sort((a, b) => compareCodePoints(a.session, b.session));
+  }
 }

@@ -10,9 +10,9 @@ import { checkPlace } from '../engine/validate.ts';
 import { UserError } from '../machine/errors.ts';
 import { bugOf, invariant } from '../machine/invariant.ts';
 import { instanceProblem } from '../machine/name.ts';
-import { MAX_STATE_BYTES, parseStateFile, type StateFile } from '../machine/state-file.ts';
+import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import { retryState } from './admin.ts';
-import { findState, isDone } from './archive.ts';
+import { isDone } from './archive.ts';
 import { readIfAllowed } from './atomic-files.ts';
 import { lastState } from './chain-steps.ts';
 import { newSettlement } from './claimed-task.ts';
@@ -26,7 +26,7 @@ import type {
 } from './operations.ts';
 import { guardFor, nextTurn, type PhaseTurn } from './phases/cycle.ts';
 import { parseToken } from './token.ts';
-import { wholeOf } from './torn-write.ts';
+import { readStateFile } from './torn-write.ts';
 
 /** Update Systems after which it gives up: the volume fails each time. */
 const MAX_TURNS = 20;
@@ -85,7 +85,7 @@ async function lookAt(
   const { name } = last;
   if (await isDone(files, layout, name)) return resultOf({ kind: 'ended' });
   const hasFailed = (await files.stat(layout.flag('failed', name))) !== undefined;
-  const file = await readWhole(files, layout, name);
+  const file = await readStateFile(files, layout, name);
   if (file !== undefined && !hasFailed && isPlaced(file, to)) {
     return resultOf({ kind: 'there already', name });
   }
@@ -113,19 +113,6 @@ function placeProblem(to: NewPlace, file: StateFile): UserError | undefined {
 function unreadable(instance: string, name: string): UserError {
   const message = `cannot place ${instance}: ${name} cannot be read; flockwork show prints why`;
   return new UserError('unreadable', message, { instance });
-}
-
-/** As it will be once a torn write is repaired; undefined if it does not parse. */
-async function readWhole(
-  files: Files,
-  layout: Layout,
-  name: string,
-): Promise<StateFile | undefined> {
-  const path = await findState(files, layout, name);
-  const stat = await files.stat(path);
-  if (stat?.kind !== 'file' || stat.size > MAX_STATE_BYTES) return undefined;
-  const parsed = parseStateFile(await wholeOf(files, layout, name, await files.read(path)));
-  return parsed.ok ? parsed.file : undefined;
 }
 
 /** Result of one try to claim. `again`: in the next Update System. */

@@ -1,8 +1,7 @@
 /** Sends events to a volume from outside. */
 import { eventKey, formatEvent, formatEventName } from '../machine/event.ts';
 import type { NewEvent, SendResult } from '../engine/engine.ts';
-import { ensureDirectory } from './directory.ts';
-import { recreate, linkIfAbsent, remove } from './atomic-files.ts';
+import { ensureDirectory, recreate, linkIfAbsent, remove } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import { eventStatus } from './outcomes.ts';

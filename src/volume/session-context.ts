@@ -1,14 +1,12 @@
 /** State shared by all operations of one session on the volume: files, paths, token, last snapshot. */
 import { invariant } from '../machine/invariant.ts';
 import { AgeTimer } from './claim.ts';
-import { ensureDirectory } from './directory.ts';
-import { recreate, equals, linkIfAbsent, remove } from './atomic-files.ts';
-import { errnoOf, type Files } from './files.ts';
+import { ensureDirectory, recreate, equals, linkIfAbsent, remove } from './atomic-files.ts';
+import { errnoOf, PassedOver, type Files } from './files.ts';
 import { NO_EVENTS, type Inbox } from './inbox.ts';
 import { hash } from './phases/hash.ts';
 import { Names } from './phases/names.ts';
 import type { Layout } from './layout.ts';
-import { PassedOver } from './pass-over.ts';
 import type { KnownMachines } from '../engine/session.ts';
 import { fitToken, formatToken, type Token } from './token.ts';
 

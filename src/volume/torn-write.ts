@@ -1,7 +1,8 @@
-/** Repairs torn writes: state files that a power cut has left half on the disk. */
+/** Torn writes: state files that a power cut has left half on the disk. They are read as they were meant, and repaired. */
 import { originName } from '../machine/name.ts';
 import { publishedStates, parseCommitRecord, type PublishedState } from '../machine/record.ts';
-import { readDoneFlag } from './archive.ts';
+import { MAX_STATE_BYTES, parseStateFile, type StateFile } from '../machine/state-file.ts';
+import { findState, readDoneFlag } from './archive.ts';
 import { replaceWhole } from './atomic-files.ts';
 import type { Files } from './files.ts';
 import type { Layout } from './layout.ts';
@@ -32,6 +33,22 @@ export async function wholeOf(
 ): Promise<Uint8Array> {
   const torn = await tornSuccessor(files, layout, name, there);
   return torn === undefined ? there : new TextEncoder().encode(torn.content);
+}
+
+/**
+ * A state file, in the root or in the archive, as it will be once a torn write is repaired. Undefined if there is none, or it
+ * does not parse.
+ */
+export async function readStateFile(
+  files: Files,
+  layout: Layout,
+  name: string,
+): Promise<StateFile | undefined> {
+  const path = await findState(files, layout, name);
+  const stat = await files.stat(path);
+  if (stat?.kind !== 'file' || stat.size > MAX_STATE_BYTES) return undefined;
+  const parsed = parseStateFile(await wholeOf(files, layout, name, await files.read(path)));
+  return parsed.ok ? parsed.file : undefined;
 }
 
 /** A prefix of a JSON object is not JSON itself. */

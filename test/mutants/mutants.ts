@@ -20,7 +20,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'an unusable entry stops the work on all others',
     seed: 87,
-    file: `${VOLUME}/pass-over.ts`,
+    file: `${VOLUME}/files.ts`,
     find: 'if (code === undefined || !ENTRY_ERRNOS.has(code)) throw error;',
     replace: 'throw error;',
   },
@@ -136,7 +136,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'a hung tick does not stop the heartbeat',
     seed: 59,
-    file: `${VOLUME}/pulse.ts`,
+    file: `${VOLUME}/heartbeat.ts`,
     find: "if (began.monotonic > deadline) return { kind: 'silent' };",
     replace: '',
   },
@@ -227,14 +227,14 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'states are archived at any age',
     seed: 10,
-    file: `${VOLUME}/archivable.ts`,
+    file: `${VOLUME}/archiver.ts`,
     find: 'known >= age && ',
     replace: '',
   },
   {
     name: 'states are archived before their successors are done',
     seed: 10,
-    file: `${VOLUME}/archivable.ts`,
+    file: `${VOLUME}/archiver.ts`,
     find: ' && !isOpen',
     replace: '',
   },

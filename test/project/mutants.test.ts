@@ -30,11 +30,11 @@ test.each([...SIMULATED, ...MEMORY_MUTANTS, ...ASSERTED, ...EXPLORED_TOO])(
 
 test('loads the module with the change, types included', () => {
   const mutant = {
-    file: 'src/volume/pulse.ts',
+    file: 'src/volume/heartbeat.ts',
     find: "padStart(15, '0')",
     replace: "padStart(3 as number, '0')",
   };
-  const program = `import { formatCounter } from './src/volume/pulse.ts';
+  const program = `import { formatCounter } from './src/volume/heartbeat.ts';
     process.stdout.write(formatCounter(7));`;
   expect(run(mutant, program)).toMatchObject({ stdout: '007\n', stderr: '' });
 });
@@ -55,7 +55,7 @@ test('loads it so in a thread that is started without flags and environment', ()
       };
       const heartbeat = startHeartbeatThread({ lease, counter: 5, interval: 1e6, onSample });`;
     const mutant = {
-      file: 'src/volume/pulse.ts',
+      file: 'src/volume/heartbeat.ts',
       find: 'this.#counter += 1',
       replace: 'this.#counter += 1000',
     };
@@ -70,9 +70,9 @@ test.each([
   ['occurs twice', 'counter'],
 ])('fails when the place %s', (_, find) => {
   const { stdout, stderr } = run(
-    { file: 'src/volume/pulse.ts', find, replace: '' },
+    { file: 'src/volume/heartbeat.ts', find, replace: '' },
     `process.stdout.write('ran');`,
   );
   expect(stdout).toBe('');
-  expect(stderr).toMatch(/expected one place in src\/volume\/pulse\.ts, got \d+/);
+  expect(stderr).toMatch(/expected one place in src\/volume\/heartbeat\.ts, got \d+/);
 });

@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { ArchiveRules } from '../../src/volume/archivable.ts';
+import type { ArchiveRules } from '../../src/volume/archiver.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { submitState } from '../../src/volume/submit.ts';

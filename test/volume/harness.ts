@@ -4,15 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CommitRecord } from '../../src/machine/record.ts';
 import type { PhaseLengths } from '../../src/volume/phases/cycle.ts';
-import type { ArchiveRules } from '../../src/volume/archivable.ts';
+import type { ArchiveRules } from '../../src/volume/archiver.ts';
 import type { VolumeSettlement } from '../../src/volume/operations.ts';
 import type { Files } from '../../src/volume/files.ts';
-import { formatCounter, silenceSince, type HostMoment } from '../../src/volume/pulse.ts';
+import { formatCounter, silenceSince, type HostMoment } from '../../src/volume/heartbeat.ts';
 import { Layout } from '../../src/volume/layout.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
-import { openVolume } from '../../src/volume/open.ts';
+import { openVolume, type VolumeFile } from '../../src/volume/open.ts';
 import { openSession, type DirectoryOperations } from '../../src/volume/directory-operations.ts';
-import type { VolumeFile } from '../../src/volume/volume-file.ts';
 import { newSettlement as step } from '../../src/volume/claimed-task.ts';
 import { CLOSED, FOLLOW, OPEN } from './guards.ts';
 

@@ -1,8 +1,15 @@
-/** Silence of sessions, from their leases and without joining. */
+/** Signs of life from leases, without joining: silence of sessions, and the vitality of a worker, as health checks ask for it. */
 import { utimesSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { readSigns, silencesByClock, silencesByLooks, type Sign } from '../../src/volume/vitals.ts';
-import { quickFiles, TestVolume } from './harness.ts';
+import {
+  readSigns,
+  silencesByClock,
+  silencesByLooks,
+  vitalityOf,
+  type Sign,
+} from '../../src/volume/vitals.ts';
+import { quickFiles, TestVolume, OPEN, type TestSession } from './harness.ts';
+import { quickHealth } from '../../src/cli/commands/health.ts';
 
 const signs = (...all: [string, number, number][]): Map<string, Sign> =>
   new Map(all.map(([session, counter, mtime]) => [session, { counter, mtime }]));
@@ -54,4 +61,56 @@ describe('silence by two reads', () => {
   test('a new lease is alive', () => {
     expect(silencesByLooks(signs(), signs(['a', 1, 5]), 4000, 1e9)).toEqual(new Map([['a', 0]]));
   });
+});
+
+function look(
+  volume: TestVolume,
+  worker: string,
+  between: () => void,
+): ReturnType<typeof vitalityOf> {
+  let now = 0;
+  return vitalityOf(quickFiles(), volume.layout, worker, {
+    patience: 5000,
+    stop: new AbortController().signal,
+    monotonic: () => now,
+    sleep: async (ms) => {
+      now += ms;
+      between();
+    },
+  });
+}
+
+async function sessionsOf(volume: TestVolume, ...names: string[]): Promise<TestSession[]> {
+  const joined: TestSession[] = [];
+  for (const name of names) joined.push(await volume.join(name));
+  return joined;
+}
+
+test('a worker that beats is alive; one whose lease stands still is silent; another one is absent', async () => {
+  using volume = await TestVolume.create();
+  const [ant] = await sessionsOf(volume, 'ant', 'ant.hill');
+  await ant!.session.register(OPEN);
+  expect(await look(volume, 'ant', () => ant!.beat())).toBe('alive');
+  expect(await look(volume, 'ant.hill', () => ant!.beat())).toBe('silent');
+  expect(await look(volume, 'an', () => ant!.beat())).toBe('absent');
+});
+
+test('the quick check prints what the command would, and leaves other options to it', async () => {
+  using volume = await TestVolume.create();
+  const [ant] = await sessionsOf(volume, 'ant');
+  const said: string[] = [];
+  const check = (name: string, args: string[] = []): Promise<number | undefined> =>
+    quickHealth(args, { FLOCKWORK_DIR: volume.dir, HOSTNAME: name }, (text) => said.push(text));
+  const beating = setInterval(() => ant!.beat(), 20);
+  try {
+    expect(await check('ant')).toBe(0);
+  } finally {
+    clearInterval(beating);
+  }
+  expect(await check('bee')).toBe(1);
+  expect(await check('ant', ['--json'])).toBeUndefined();
+  expect(said).toEqual([
+    'worker ant is alive',
+    'worker bee gives no sign of life: it is not at work here',
+  ]);
 });

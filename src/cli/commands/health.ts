@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readFlag } from '../../volume/atomic-files.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
-import { VITALITY_TEXT, vitalityOf, type Vitality } from '../../volume/vitality.ts';
+import { VITALITY_TEXT, vitalityOf, type Vitality } from '../../volume/vitals.ts';
 import { COMMON, defaultWorkerName, EXIT, type Command, type Io } from '../command.ts';
 
 export const health: Command = {

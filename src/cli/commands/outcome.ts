@@ -7,7 +7,7 @@ import {
 } from '../../machine/event.ts';
 import { UserError } from '../../machine/errors.ts';
 import { eventStatus } from '../../volume/outcomes.ts';
-import { listPending, readPending } from '../../volume/pending.ts';
+import { listPending, readPending } from '../../volume/inbox.ts';
 import { COMMON, EXIT, type Command } from '../command.ts';
 import { openAll, requireVolume } from '../volumes.ts';
 import type { AppliedEvent, RejectionRecord } from '../../machine/record.ts';

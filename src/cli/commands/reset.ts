@@ -1,8 +1,16 @@
 /** `flockwork reset`: removes flags, so that states run again, and those of dead workers. */
 import { UserError } from '../../machine/errors.ts';
 import { parseStateName, stateName } from '../../machine/name.ts';
-import { leftWorkers, resetProblemOf, resetTraces, resetWorkers } from '../../volume/admin.ts';
-import { findLiving, refuseLiving, resetStates, resetStatuses } from '../../volume/reset.ts';
+import {
+  leftWorkers,
+  resetProblemOf,
+  resetTraces,
+  resetWorkers,
+  findLiving,
+  refuseLiving,
+  resetStates,
+  resetStatuses,
+} from '../../volume/admin.ts';
 import { yieldingUntil } from '../signals.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';

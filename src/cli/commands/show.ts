@@ -5,7 +5,7 @@ import { instanceProblem, parseStateName } from '../../machine/name.ts';
 import type { AppliedEvent, Attempt } from '../../machine/record.ts';
 import type { InstanceStep } from '../../engine/engine.ts';
 import { placeOf } from '../../volume/overview.ts';
-import { listPending } from '../../volume/pending.ts';
+import { listPending } from '../../volume/inbox.ts';
 import {
   comingEvents,
   describeBlocked,

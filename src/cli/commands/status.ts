@@ -2,7 +2,7 @@
 import { realClock } from '../../api/node-ports.ts';
 import { formatDuration } from '../../machine/duration.ts';
 import { parseStateName } from '../../machine/name.ts';
-import { JournalCounter } from '../../volume/journal-counts.ts';
+import { JournalCounter } from '../../volume/history.ts';
 import {
   doneWithout,
   placeOf,
@@ -10,7 +10,7 @@ import {
   type Overview,
   type InstancePlace,
 } from '../../volume/overview.ts';
-import { listPending } from '../../volume/pending.ts';
+import { listPending } from '../../volume/inbox.ts';
 import { newSilenceMemory, silencesOf, type SilenceMemory } from '../../volume/vitals.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';

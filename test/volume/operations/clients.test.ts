@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { parseEventName } from '../../../src/machine/event.ts';
 import { formatInstant } from '../../../src/volume/phases/volume-clock.ts';
-import { resetInProgress } from '../../../src/volume/admin.ts';
+import { resetInProgress, findLiving } from '../../../src/volume/admin.ts';
 import { volumeClient } from '../../../src/volume/client.ts';
-import { ensureDirectory } from '../../../src/volume/directory.ts';
+import { ensureDirectory } from '../../../src/volume/atomic-files.ts';
 import type { Watch } from '../../../src/volume/cycle-loop.ts';
 import {
   Bench,
@@ -17,8 +17,7 @@ import {
   OPEN,
   PHASES,
 } from './bench.ts';
-import { formatCounter } from '../../../src/volume/pulse.ts';
-import { findLiving } from '../../../src/volume/reset.ts';
+import { formatCounter } from '../../../src/volume/heartbeat.ts';
 import { DiskVolume } from './disk-volume.ts';
 import { VirtualTime } from './virtual-time.ts';
 

@@ -3,15 +3,13 @@ import { Disk } from '../../../src/sim/disk.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
 import type { Random } from '../../../src/engine/ports.ts';
 import { openSession, type SessionOptions } from '../../../src/volume/directory-operations.ts';
-import type { StartHeartbeat } from '../../../src/volume/heartbeat.ts';
+import { Pulse, type StartHeartbeat } from '../../../src/volume/heartbeat.ts';
 import type { Watch } from '../../../src/volume/cycle-loop.ts';
 import { volumeEngine } from '../../../src/volume/engine.ts';
 import { Layout } from '../../../src/volume/layout.ts';
-import { openVolume } from '../../../src/volume/open.ts';
+import { openVolume, type VolumeFile } from '../../../src/volume/open.ts';
 import type { VolumeOperations } from '../../../src/volume/operations.ts';
 import type { PhaseLengths } from '../../../src/volume/phases/cycle.ts';
-import { Pulse } from '../../../src/volume/pulse.ts';
-import type { VolumeFile } from '../../../src/volume/volume-file.ts';
 import { DiskFiles } from './disk-files.ts';
 import type { VirtualTime } from './virtual-time.ts';
 

@@ -4,7 +4,7 @@ import type { PlaceResult } from '../../../src/engine/engine.ts';
 import { InvariantError } from '../../../src/machine/invariant.ts';
 import { Prng } from '../../../src/sim/prng.ts';
 import { commitOf, Exercise, newState } from '../../../src/testing/bench.ts';
-import { ensureDirectory } from '../../../src/volume/directory.ts';
+import { ensureDirectory } from '../../../src/volume/atomic-files.ts';
 import { placeInstance } from '../../../src/volume/place.ts';
 import { momentAt } from '../../../src/volume/phases/cycle.ts';
 import { CYCLE_MS, LEASE_MS, PHASES } from './bench.ts';

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ensureDirectory } from '../../src/volume/directory.ts';
+import { ensureDirectory } from '../../src/volume/atomic-files.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { errno, interceptFiles, quickFiles } from './harness.ts';
 

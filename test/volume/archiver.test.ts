@@ -7,7 +7,7 @@ import {
   placeOf,
   surplus,
   type DoneState,
-} from '../../src/volume/archivable.ts';
+} from '../../src/volume/archiver.ts';
 
 const RULES = { keep: 0, age: 1000, pause: 100 };
 const OLD: DoneState = {

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Files, Sink } from '../../src/volume/files.ts';
 import { Layout } from '../../src/volume/layout.ts';
-import { Listings } from '../../src/volume/listings.ts';
-import { OpenStates } from '../../src/volume/open-states.ts';
+import { Listings, OpenStates } from '../../src/volume/listings.ts';
 
 const LEASE = 10_000;
 

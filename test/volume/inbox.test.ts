@@ -1,12 +1,7 @@
 /** Pending events, on a real directory. */
 import { describe, expect, test } from 'vitest';
 import { placeOf } from '../../src/volume/overview.ts';
-import {
-  listPending,
-  readPending,
-  stillCounts,
-  type QueuedEvent,
-} from '../../src/volume/pending.ts';
+import { listPending, readPending, stillCounts, type QueuedEvent } from '../../src/volume/inbox.ts';
 import { quickFiles, TestVolume } from './harness.ts';
 import { post, putLamp, workOff } from './post.ts';
 
