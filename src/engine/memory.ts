@@ -30,8 +30,14 @@ import { MemoryRows, TickLog, type StateRow } from './memory-rows.ts';
 import { MemorySession, workerOf, type HeldRow } from './memory-session.ts';
 import { countRows, hasFailed, listRows, stepOf } from './memory-views.ts';
 import type { Clock, Random } from './ports.ts';
-import { isPlaced, operatorName, placementOf, forkingState, resetProblem } from './operator.ts';
-import { decideRefusal } from './refusal.ts';
+import {
+  isPlaced,
+  operatorName,
+  placementOf,
+  forkingState,
+  resetProblem,
+  decideRefusal,
+} from './decisions.ts';
 import type { Hold, Outcome, Refusal, Session, Settled, WorkerInfo } from './session.ts';
 import {
   checkConfigurationName,

@@ -131,7 +131,10 @@ export type NoteChange = (instance?: string) => void;
 /** Calls `note` for each change until the function that it resolves to is called. */
 export type Subscribe = (note: NoteChange) => Promise<() => unknown>;
 
-/** The hints of `watch`, gathered until they are asked for. Subscribes with the first `next()`, and unsubscribes when it ends: by `signal`, or when its reader leaves the loop. */
+/**
+ * The hints of `watch`, gathered until they are asked for. Subscribes with the first `next()`, and unsubscribes when it ends: by
+ * `signal`, or when its reader leaves the loop.
+ */
 export async function* hintsOf(
   subscribe: Subscribe,
   signal: AbortSignal,

@@ -1,7 +1,10 @@
-/** Operations that a user runs on a volume: retry, reset, pause, resume. A reset of done states is refused while workers live. */
+/**
+ * Operations that a user runs on a volume: retry, reset, pause, resume. A reset of done states is refused while a worker might
+ * run what is undone.
+ */
 import { isStateName, originName, parseStateName, stateName } from '../machine/name.ts';
 import { appliedKeys, publishedStates, parseCommitRecord } from '../machine/record.ts';
-import { forkingState, resetProblem } from '../engine/operator.ts';
+import { forkingState, resetProblem } from '../engine/decisions.ts';
 import { isArchived, readDoneFlag } from './archive.ts';
 import { removeAttempts } from './attempts.ts';
 import {

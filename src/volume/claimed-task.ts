@@ -27,7 +27,7 @@ import type {
   Token,
 } from './operations.ts';
 import type { VolumeTask } from './volume-task.ts';
-import { decideRefusal } from '../engine/refusal.ts';
+import { decideRefusal } from '../engine/decisions.ts';
 
 /** What did not parse, to be compared with what is there later. */
 export interface PartialFile {

@@ -1,6 +1,6 @@
 /** A volume as an engine. */
 import type { Caution, Engine } from '../engine/engine.ts';
-import { operatorName } from '../engine/operator.ts';
+import { operatorName } from '../engine/decisions.ts';
 import type { Log } from '../engine/ports.ts';
 import { volumeClient } from './client.ts';
 import type { LoopOptions, Watch } from './cycle-loop.ts';

@@ -1,4 +1,4 @@
-/** Pending events: an index of the names in `events/`, the content of those for one instance, and what commands show of them. */
+/** Pending events: an index of the names in `events/`, the content of those for one instance, and what commands show. */
 import { isDroppedName, subjectOfProblem } from '../machine/dropped.ts';
 import {
   eventIdOf,

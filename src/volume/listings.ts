@@ -1,4 +1,4 @@
-/** What is in the directories, without listing them in each cycle: cached listings, names that arrived, states that are open. */
+/** What is in the directories without listing them in each cycle: cached listings, names that arrived, open states. */
 import { Names } from './phases/names.ts';
 import { listInto } from './atomic-files.ts';
 import type { Files } from './files.ts';

@@ -4,7 +4,7 @@
  */
 import type { NewPlace, PlaceResult } from '../engine/engine.ts';
 import { untickedEntry } from '../engine/journal-entry.ts';
-import { isPlaced, placementOf } from '../engine/operator.ts';
+import { isPlaced, placementOf } from '../engine/decisions.ts';
 import type { Clock } from '../engine/ports.ts';
 import { checkPlace } from '../engine/validate.ts';
 import { UserError } from '../machine/errors.ts';

@@ -1,4 +1,7 @@
-/** What operators do to instances: the record of a step that puts one elsewhere, and which states can be reset. Pure. */
+/**
+ * Decisions that all engines make alike: the step by which an operator puts an instance elsewhere (placement), which states
+ * can be reset, and what becomes of a state that its worker refuses. Pure.
+ */
 import { isDeepStrictEqual } from 'node:util';
 import type { CommitRecord } from '../machine/record.ts';
 import { successorName, originName, parseStateName, stateName } from '../machine/name.ts';
@@ -6,7 +9,7 @@ import { machineNamed, type StateFile } from '../machine/state-file.ts';
 import { formatSuccessor } from '../machine/successor.ts';
 import type { NewPlace } from './engine.ts';
 import type { Random } from './ports.ts';
-import type { Hold } from './session.ts';
+import type { Hold, KnownMachines, Refusal } from './session.ts';
 
 const SUFFIX_DIGITS = 8;
 
@@ -66,4 +69,52 @@ export function resetProblem(
   if (step === 0 || events.length === 0) return undefined;
   const applied = events.map(({ event, id }) => event ?? id).join(', ');
   return `it applied events that are gone (${applied}); reset ${instance}, and send them again`;
+}
+
+/** Among a session's machines: it also runs commands of configurations that the engine stores. */
+const TRUSTS_STORED = '*';
+
+/**
+ * Decides on a state whose machine or name its worker does not know. It is left to another session that may know it. If no
+ * session does, it is failed, with the names that they know, so that a fleet can drain. `others`: live sessions that have not
+ * refused the state yet. `all`: every live session, including this one.
+ */
+export function decideRefusal(
+  { code, machine, state, reason, stored }: Refusal,
+  others: readonly KnownMachines[],
+  all: readonly KnownMachines[],
+):
+  | { readonly kind: 'leave'; readonly reason: string }
+  | { readonly kind: 'fail'; readonly code: string; readonly reason: string } {
+  const trusts = ({ machines }: KnownMachines): boolean => machines.includes(TRUSTS_STORED);
+  const mayKnow = (one: KnownMachines): boolean => knows(one, machine, state);
+  if (others.some(mayKnow) || (stored?.needsTrust === true && others.some(trusts))) {
+    return { kind: 'leave', reason: stored?.reason ?? reason };
+  }
+  const unknown =
+    state === undefined
+      ? `no worker here knows machine ${machine}; they know ${namesOf(all)}`
+      : reason;
+  return { kind: 'fail', code, reason: stored?.reason ?? unknown };
+}
+
+function namesOf(all: readonly KnownMachines[]): string {
+  const names = new Set(all.flatMap(({ machines }) => machines));
+  names.delete(TRUSTS_STORED);
+  return [...names].sort().join(', ') || 'none';
+}
+
+/** True also for a session that does not announce the states of the machine: it may know this one. */
+function knows(
+  { machines, states }: KnownMachines,
+  machine: string,
+  state: string | undefined,
+): boolean {
+  const isMeant = (one: string): boolean =>
+    one === machine || (!machine.includes(':') && one.split(':')[0] === machine);
+  return machines.some((one) => {
+    if (!isMeant(one)) return false;
+    const known = states?.[one];
+    return state === undefined || known === undefined || known.includes(state);
+  });
 }
