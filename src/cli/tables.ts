@@ -5,8 +5,7 @@ import type { JournalEntry } from '../volume/operations.ts';
 import type { FailureRecord } from '../machine/record.ts';
 import { oneLine, shown } from './terminal.ts';
 import { placeOfFailure } from './stack.ts';
-import type { Census } from '../volume/census.ts';
-import type { ClaimInfo } from '../volume/overview.ts';
+import type { Census, ClaimInfo } from '../volume/overview.ts';
 
 type Style = Parameters<typeof styleText>[0];
 

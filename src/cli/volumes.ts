@@ -11,7 +11,7 @@ import { UserError } from '../machine/errors.ts';
 import { parseEventName } from '../machine/event.ts';
 import { isStateName } from '../machine/name.ts';
 import { listOrNone } from '../volume/atomic-files.ts';
-import type { Census } from '../volume/census.ts';
+import type { Census } from '../volume/overview.ts';
 import { volumeClient } from '../volume/client.ts';
 import { entriesInOrder } from '../volume/history.ts';
 import { Layout } from '../volume/layout.ts';

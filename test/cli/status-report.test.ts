@@ -2,10 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { buildReport, type ReportInput, type StatusReport } from '../../src/cli/status-report.ts';
 import { flagTable, progressLine } from '../../src/cli/tables.ts';
-import type { Census } from '../../src/volume/census.ts';
+import type { Census, Overview, WorkerFlagInfo } from '../../src/volume/overview.ts';
 import type { JournalEntry } from '../../src/volume/operations.ts';
 import type { Token } from '../../src/volume/token.ts';
-import type { Overview, WorkerFlagInfo } from '../../src/volume/overview.ts';
 import { NO_COUNTS } from '../counts.ts';
 
 const NOW = Date.UTC(2026, 0, 1);

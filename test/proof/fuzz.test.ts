@@ -22,14 +22,13 @@ import { UserError } from '../../src/machine/errors.ts';
 import { listConfigurations, getConfiguration } from '../../src/volume/configurations.ts';
 import { errnoOf } from '../../src/volume/files.ts';
 import { readTails, readTicks } from '../../src/volume/history.ts';
-import { countInstances, InstanceLists } from '../../src/volume/instances.ts';
+import { countInstances, InstanceLists, readResults } from '../../src/volume/instances.ts';
 import { EVENTS, FLAGS, INTERNAL } from '../../src/volume/layout.ts';
 import { resetDone, resetFailed, resetInProgress, resetTraces } from '../../src/volume/admin.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { eventStatus } from '../../src/volume/outcomes.ts';
 import { readOverview } from '../../src/volume/overview.ts';
 import { listPending, readPending } from '../../src/volume/inbox.ts';
-import { readResults } from '../../src/volume/results.ts';
 import { bareStep, OPEN, TestVolume, type TestSession } from '../volume/harness.ts';
 
 const SECONDS = Number(process.env['FLOCKWORK_FUZZ_SECONDS'] ?? 60);

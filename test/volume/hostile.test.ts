@@ -22,13 +22,12 @@ import {
 } from '../../src/machine/record.ts';
 import { fitToken, formatToken, MAX_TOKEN_BYTES, parseToken } from '../../src/volume/token.ts';
 import { getConfiguration, listConfigurations } from '../../src/volume/configurations.ts';
-import { InstanceLists } from '../../src/volume/instances.ts';
+import { InstanceLists, readResults } from '../../src/volume/instances.ts';
 import { Layout } from '../../src/volume/layout.ts';
 import { resetDone, resetTraces } from '../../src/volume/admin.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { readOverview } from '../../src/volume/overview.ts';
 import { Pulse } from '../../src/volume/heartbeat.ts';
-import { readResults } from '../../src/volume/results.ts';
 import { errno, interceptFiles, OPEN, quickFiles, TestVolume } from './harness.ts';
 
 let outside: string;

@@ -4,9 +4,13 @@ import { describe, expect, test } from 'vitest';
 import { formatRecord, type CommitRecord } from '../../src/machine/record.ts';
 import type { InstanceFilter } from '../../src/engine/engine.ts';
 import { volumeClient } from '../../src/volume/client.ts';
-import { countInstances, InstanceLists } from '../../src/volume/instances.ts';
+import {
+  countInstances,
+  InstanceLists,
+  readResults,
+  type Result,
+} from '../../src/volume/instances.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
-import { readResults, type Result } from '../../src/volume/results.ts';
 import { StillClock } from '../still-clock.ts';
 import { bareStep, commitStep, OPEN, TestVolume } from './harness.ts';
 

@@ -2,11 +2,10 @@
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { takeCensus } from '../../src/volume/census.ts';
+import { takeCensus, readOverview } from '../../src/volume/overview.ts';
 import { EVENTS, FLAGS, INTERNAL } from '../../src/volume/layout.ts';
 import { resetInProgress, resetTraces } from '../../src/volume/admin.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
-import { readOverview } from '../../src/volume/overview.ts';
 import { bareStep, OPEN, TestVolume } from './harness.ts';
 
 const DIRECTORIES = [...FLAGS, ...EVENTS, ...INTERNAL.map((part) => `.flockwork/${part}`)];

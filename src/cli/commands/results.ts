@@ -1,6 +1,6 @@
 /** `flockwork results`: prints the outputs of finished instances. */
 import { parseStateName } from '../../machine/name.ts';
-import { readResults, type Result } from '../../volume/results.ts';
+import { readResults, type Result } from '../../volume/instances.ts';
 import { COMMON, EXIT, type Command, type Io } from '../command.ts';
 import type { Settings } from '../options.ts';
 import { clockTime, table } from '../tables.ts';

@@ -5,13 +5,18 @@ import { mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../machine/errors.ts';
-import { takeCensus, type Census } from '../../volume/census.ts';
+import {
+  takeCensus,
+  readClaims,
+  readOverview,
+  type Census,
+  type Overview,
+} from '../../volume/overview.ts';
 import type { SubmitResult } from '../../engine/engine.ts';
 import type { JournalEntry } from '../../volume/operations.ts';
 import { journalSizes } from '../../volume/history.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';
-import { readClaims, readOverview, type Overview } from '../../volume/overview.ts';
 import { readCandidates } from '../candidates.ts';
 import { COMMON, defaultWorkerName, EXIT, WORK_EXITS, type Command, type Io } from '../command.ts';
 import { directoriesOf, directoryOf, entriesOfAll, sumOf, type OpenedVolume } from '../volumes.ts';

@@ -2,10 +2,9 @@
 import { mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { takeCensus } from '../../src/volume/census.ts';
+import { takeCensus, readOverview } from '../../src/volume/overview.ts';
 import { resetDone, resetProblemOf, resetState, resetWorkers } from '../../src/volume/admin.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
-import { readOverview } from '../../src/volume/overview.ts';
 import { submitState } from '../../src/volume/submit.ts';
 import { NO_COUNTS } from '../counts.ts';
 import { bareStep, commitStep, OPEN, TestVolume } from './harness.ts';
