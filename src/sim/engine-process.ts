@@ -16,8 +16,6 @@ import { traceLog } from './process-options.ts';
 export interface EngineProcessOptions extends HostProcessOptions {
   /** Milliseconds that a call takes, about. */
   readonly latency: number;
-  /** Machines that it does not know. */
-  readonly lacks: readonly string[];
 }
 
 /** The simulation's interface to processes on an engine. */

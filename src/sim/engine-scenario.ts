@@ -12,6 +12,7 @@ import {
   drawInstances,
   drawTickFaults,
   START_MS,
+  type CommonFault,
   type ScheduledFault,
   type Wishes,
   type RunPlan,
@@ -19,10 +20,8 @@ import {
 
 /** Durations are milliseconds. */
 export type EngineFault =
-  | Extract<
-      ScheduledFault,
-      { kind: 'kill' | 'stop' | 'suspend' | 'twin' | 'submit' | 'lamp' | 'tree' | 'send' }
-    >
+  | CommonFault
+  | Extract<ScheduledFault, { kind: 'send' }>
   | ({ readonly id: string; readonly at: number } & (
       | { readonly kind: 'submit file'; readonly name: string; readonly content: string }
       /** Of all states that have failed by then. */

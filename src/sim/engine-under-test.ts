@@ -8,9 +8,7 @@ import type { Clock, Random } from '../engine/ports.ts';
 import type { Hold, Session } from '../engine/session.ts';
 import type { CallFaultKind } from './call-faults.ts';
 import { EventQueue } from './event-queue.ts';
-
-/** The time of a run: virtual, or for a real server real. */
-export type Timeline = Pick<EventQueue, 'now' | 'at' | 'run' | 'events'>;
+import type { Timeline } from './run.ts';
 
 export interface StoreUnderTest {
   readonly engine: Engine;

@@ -30,6 +30,8 @@ export interface HostProcessOptions {
   readonly capacity: number;
   /** It goes on when nothing is left to do. */
   readonly watch: boolean;
+  /** Machines that it does not know. */
+  readonly lacks?: readonly string[];
 }
 
 /** How a process ended. */

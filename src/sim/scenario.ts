@@ -66,6 +66,12 @@ export type ScheduledFault = {
   | { readonly kind: 'copy again'; readonly name: string; readonly steps: number }
 );
 
+/** Those that are the same on every engine. */
+export type CommonFault = Extract<
+  ScheduledFault,
+  { kind: 'kill' | 'stop' | 'suspend' | 'twin' | 'submit' | 'lamp' | 'tree' }
+>;
+
 export interface Instance {
   readonly name: string;
   /** State files in its chain. */
