@@ -1,10 +1,8 @@
 /** Draws a run on any engine from its seed: workers, instances, timing and faults. */
-import type { CallFaultKind, CallRates } from './call-faults.ts';
-import type { EngineProcessOptions } from './engine-process.ts';
-import { drawEvents, EYE_STATE } from './event-workload.ts';
+import type { CallFaultKind, CallRates } from './faults.ts';
+import type { EngineProcessOptions } from './engine-callers.ts';
+import { drawEvents, EYE_STATE, chainState, drawTrees } from './workloads.ts';
 import type { HostPlan } from './fleet.ts';
-import { drawTrees } from './fork-workload.ts';
-import { chainState } from './machines.ts';
 import { Prng } from './prng.ts';
 import { inOrder } from './rare-faults.ts';
 import {

@@ -1,14 +1,17 @@
 /** One run on an engine under test, through connections that fail. */
 import { DEFAULT_GRACE_MS } from '../machine/unroutable.ts';
-import { randomCallFaults, type CallFaultSource } from './call-faults.ts';
+import { randomCallFaults, type CallFaultSource } from './faults.ts';
 import { EngineOracle } from './engine-oracle.ts';
-import { EngineProcess, type EngineProcessOptions, type EngineWorld } from './engine-process.ts';
+import {
+  EngineProcess,
+  EngineUser,
+  type EngineProcessOptions,
+  type EngineWorld,
+} from './engine-callers.ts';
 import type { EngineFault, EngineScenario } from './engine-scenario.ts';
 import type { EngineUnderTest, StoreUnderTest } from './engine-under-test.ts';
-import { EngineUser } from './engine-user.ts';
-import { eyeMachine } from './event-workload.ts';
-import type { HostClock } from './host-clock.ts';
-import { CHAIN_ATTEMPTS } from './machines.ts';
+import { eyeMachine, CHAIN_ATTEMPTS } from './workloads.ts';
+import type { HostClock } from './virtual-time.ts';
 import type { RunOutcome } from './outcome.ts';
 import type { InstanceEnd, InstanceEnds, OwnEvent } from './own-work.ts';
 import { Prng } from './prng.ts';

@@ -4,19 +4,27 @@
  */
 import type { Machine } from '../machine/definition.ts';
 import { createRegistry, type Registry } from '../machine/registry.ts';
-import { LAMP_STATE, lampMachine } from './event-workload.ts';
-import type { EventQueue } from './event-queue.ts';
+import {
+  LAMP_STATE,
+  lampMachine,
+  chainMachine,
+  chainState,
+  treeMachine,
+  treeState,
+  type Host,
+} from './workloads.ts';
+import type { EventQueue, HostClock } from './virtual-time.ts';
 import { Fleet, type HostPlan } from './fleet.ts';
-import { treeMachine, treeState } from './fork-workload.ts';
-import type { HostClock } from './host-clock.ts';
 import type { Exit, HostProcess, HostProcessOptions, ProcessWorld } from './host-process.ts';
-import { chainMachine, chainState, type Host } from './machines.ts';
 import {
   isExpectedEnd,
   judgeRun,
+  RunRecord,
+  TICK_FAULTS,
   type Injection,
   type RunOutcome,
   type Violation,
+  type RecordOptions,
 } from './outcome.ts';
 import {
   complaint,
@@ -26,7 +34,6 @@ import {
   type OwnWork,
 } from './own-work.ts';
 import { Prng } from './prng.ts';
-import { RunRecord, TICK_FAULTS, type RecordOptions } from './run-record.ts';
 import type { CommonFault, RunPlan } from './scenario.ts';
 
 /** Liveness: all must be done this many leases plus paces after the last fault. */

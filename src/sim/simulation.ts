@@ -4,26 +4,20 @@ import { formatEvent } from '../machine/event.ts';
 import { cycleLength } from '../volume/phases/cycle.ts';
 import type { VolumeOperations } from '../volume/operations.ts';
 import type { DirectoryOperations } from '../volume/directory-operations.ts';
-import { EventQueue } from './event-queue.ts';
+import { EventQueue, type HostClock } from './virtual-time.ts';
 import { Prng } from './prng.ts';
-import { Disk, type FileNode } from './disk.ts';
+import { Disk, MOUNT, type FileNode } from './disk.ts';
 import { randomFaults, type FaultSource, type Method } from './faults.ts';
-import type { HostClock } from './host-clock.ts';
-import { CHAIN_ATTEMPTS, chainState, chainTimeout } from './machines.ts';
-import { droppedEvent, lampEvent } from './event-workload.ts';
+import { CHAIN_ATTEMPTS, chainState, chainTimeout, droppedEvent, lampEvent } from './workloads.ts';
 import { Oracle } from './oracle.ts';
-import { watched } from './watched-session.ts';
+import { watched, SimProcess, type ProcessOptions, type SimulatedWorld } from './process.ts';
 import type { RunOutcome } from './outcome.ts';
 import type { Exit } from './host-process.ts';
 import type { InstanceEnds, OwnEvent, OwnWork } from './own-work.ts';
-import { MOUNT, type ProcessOptions } from './process-options.ts';
-import { SimProcess } from './process.ts';
 import { LIVENESS_LEASES, LIVENESS_PACES, SimulatedRun, type RunOptions } from './run.ts';
 import type { ScheduledFault, Scenario } from './scenario.ts';
-import { TrueVolume } from './true-volume.ts';
+import { TrueVolume, volumeEnds } from './true-volume.ts';
 import { User } from './user.ts';
-import { volumeEnds } from './volume-ends.ts';
-import type { SimulatedWorld } from './world.ts';
 
 export interface VolumeRunOptions extends RunOptions {
   /** Replaces the random source: for tests that fail given operations. */

@@ -16,7 +16,7 @@ export {
   type SimulationResult,
 } from './simulate.ts';
 export type { InstanceEnd } from '../sim/own-work.ts';
-export type { SimulatedEngine } from '../sim/run-seed.ts';
+export type { SimulatedEngine } from '../sim/campaign.ts';
 export type { EngineBench, Expect, MakeEngine, TestFramework } from './bench.ts';
 
 /**
