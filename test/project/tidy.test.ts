@@ -36,8 +36,6 @@ const PURE: readonly string[] = [
   'doctor/advice.ts',
   'doctor/file-system.ts',
   'doctor/judge.ts',
-  'doctor/safety.ts',
-  'doctor/timing.ts',
   'render',
   'check',
   'xstate/definition.ts',
