@@ -4,7 +4,13 @@ import type { Json, Machine, NewInstance } from '../index.ts';
 import { UserError } from '../machine/errors.ts';
 import { createRegistry } from '../machine/registry.ts';
 import { formatStateFile } from '../machine/state-file.ts';
-import { addOutcome, noTotals, runSeed, type Totals, type SimulatedEngine } from '../sim/campaign.ts';
+import {
+  addOutcome,
+  noTotals,
+  runSeed,
+  type Totals,
+  type SimulatedEngine,
+} from '../sim/campaign.ts';
 import { checkSimulated, type InstanceEnd, type OwnWork } from '../sim/own-work.ts';
 
 /** An event, sent at a random time of a run. */
