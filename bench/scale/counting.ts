@@ -9,16 +9,13 @@ import { cycleLength, type PhaseLengths } from '../../src/volume/phases/cycle.ts
 import { SMALL_BACKLOG_STATES } from '../../src/volume/phases/claim-plan.ts';
 import type { VolumeOperations } from '../../src/volume/operations.ts';
 import type { DirectoryOperations } from '../../src/volume/directory-operations.ts';
-import { EventQueue } from '../../src/sim/event-queue.ts';
+import { EventQueue, HostClock } from '../../src/sim/virtual-time.ts';
 import { tallyKey, type Count } from './cost-model.ts';
 import { Prng } from '../../src/sim/prng.ts';
-import { Disk } from '../../src/sim/disk.ts';
+import { Disk, MOUNT } from '../../src/sim/disk.ts';
 import type { Method } from '../../src/sim/faults.ts';
-import { HostClock } from '../../src/sim/host-clock.ts';
-import { MOUNT, type ProcessOptions } from '../../src/sim/process-options.ts';
-import { SimProcess } from '../../src/sim/process.ts';
+import { SimProcess, type ProcessOptions, type SimulatedWorld } from '../../src/sim/process.ts';
 import { User } from '../../src/sim/user.ts';
-import type { SimulatedWorld } from '../../src/sim/world.ts';
 
 /** What a step leaves besides its flag; an output or a successor has a record too. */
 export type Leaves = 'nothing' | 'output' | 'successor';

@@ -6,7 +6,7 @@ import { examineQuickly } from '../doctor/examine.ts';
 import type { FileSystem } from '../doctor/file-system.ts';
 import { judge, sentenceOf } from '../doctor/judge.ts';
 import { nodeHost } from '../doctor/node-host.ts';
-import { scratchName } from '../doctor/scratch.ts';
+import { scratchName } from '../doctor/bench.ts';
 import type { Engine, Caution } from '../engine/engine.ts';
 import type { Log } from '../engine/ports.ts';
 import { formatDuration } from '../machine/duration.ts';

@@ -1,8 +1,7 @@
 /** Check of one composition: explores all worlds, tests its claims, and finds a trace to each violation. */
 import type { Claim, Composition } from './composition.ts';
-import { explore, isIncomplete, type Hit } from './explore.ts';
+import { explore, findLost, isIncomplete, type Hit } from './explore.ts';
 import type { CheckResult, Progress } from './findings.ts';
-import { findLost } from './transition-graph.ts';
 import { Model } from './model.ts';
 import { traceOf } from './trace.ts';
 

@@ -1,10 +1,12 @@
-/** Breadth-first search of all reachable worlds: the first trace to a world is a shortest one. */
-import { emptyTree, type DecisionTree } from './decision-tree.ts';
+/**
+ * Breadth-first search of all reachable worlds: the first trace to a world is a shortest one. Then, for each goal, whether it
+ * can be reached from every world.
+ */
+import { emptyTree, type DecisionTree } from './rule-evaluator.ts';
 import type { Claim } from './composition.ts';
-import { TransitionGraph } from './transition-graph.ts';
+import { TransitionGraph, StateTable } from './state-graph.ts';
 import type { Bound, Finding, Progress } from './findings.ts';
 import type { StepFault, Model, ModelStep } from './model.ts';
-import { StateTable } from './state-table.ts';
 import { Successors } from './successors.ts';
 import { normalise } from './symmetry.ts';
 
@@ -198,4 +200,44 @@ function keyOf({ kind, message }: StepFault): string {
 
 function isLike(one: StepFault, other: StepFault): boolean {
   return keyOf(one) === keyOf(other);
+}
+
+/** The first world, in the order of the table, from which the goal cannot be reached; undefined if there is none. */
+export function* findLost(
+  model: Model,
+  table: StateTable,
+  graph: TransitionGraph,
+  goal: Claim,
+): Generator<Progress, number | undefined> {
+  const withInputs = goal.kind === 'possible';
+  const isGood = new Uint8Array(table.size);
+  let left = table.size - markGoal(model, table, goal, isGood);
+  // Backward and forward in turn: most predecessors of a world were found before it, some after it.
+  for (let isForward = false, added = 1; added > 0 && left > 0; isForward = !isForward) {
+    yield { stage: 'goals', states: table.size, transitions: 0, left };
+    added = 0;
+    for (let count = 0; count < table.size; count += 1) {
+      const at = isForward ? count : table.size - 1 - count;
+      if (isGood[at] === 1 || !graph.leadsTo(at, isGood, withInputs)) continue;
+      isGood[at] = 1;
+      added += 1;
+    }
+    left -= added;
+  }
+  return left === 0 ? undefined : isGood.indexOf(0);
+}
+
+function markGoal(model: Model, table: StateTable, goal: Claim, isGood: Uint8Array): number {
+  const reads = emptyTree<boolean>();
+  const readings = new Int32Array(model.width);
+  const world = new Uint16Array(model.width);
+  let marked = 0;
+  for (let at = 0; at < table.size; at += 1) {
+    table.read(at, world);
+    model.readings(world, readings);
+    if (!model.test(goal, reads, readings)) continue;
+    isGood[at] = 1;
+    marked += 1;
+  }
+  return marked;
 }

@@ -5,12 +5,86 @@
 import type { Decision, EventRequest, EventInput } from '../machine/decide.ts';
 import { UserError } from '../machine/errors.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
-import { RuleEvaluator, type Evaluation } from './rule-evaluator.ts';
-import { InternTable } from './intern-table.ts';
+import {
+  RuleEvaluator,
+  addAnswer,
+  findAnswer,
+  emptyTree,
+  canonical,
+  type Evaluation,
+  type DecisionTree,
+} from './rule-evaluator.ts';
 import type { StepCause } from './findings.ts';
 import type { Claim, Composition, Part } from './composition.ts';
-import { EMPTY_QUEUE, Queues } from './queues.ts';
-import { addAnswer, findAnswer, emptyTree, type DecisionTree } from './decision-tree.ts';
+import type { Json } from '../machine/definition.ts';
+
+/** Maps values to small integers: values of equal content have the same integer. */
+class InternTable<Value> {
+  readonly #known = new Map<string, number>();
+  readonly values: Value[] = [];
+
+  intern(value: Value): number {
+    const key = canonical(value as Json);
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    this.#known.set(key, this.values.length);
+    return this.values.push(value) - 1;
+  }
+}
+
+/** Equal events in a row. */
+interface Run {
+  readonly message: number;
+  readonly count: number;
+}
+
+export const EMPTY_QUEUE = 0;
+
+/**
+ * Queues of waiting events. Up to `repeats` equal events in a row are counted; one more stands for any larger number of
+ * them.
+ */
+export class Queues {
+  readonly #changes: number;
+  readonly #repeats: number;
+  readonly #runs = new InternTable<readonly Run[]>();
+  /** Some queue has had more than `repeats` equal events in a row. */
+  isSaturated = false;
+
+  constructor({ changes, repeats }: { changes: number; repeats: number }) {
+    this.#changes = changes;
+    this.#repeats = repeats;
+    this.#runs.intern([]);
+  }
+
+  /** The first message; undefined if the queue is empty. */
+  front(queue: number): number | undefined {
+    return this.#runs.values[queue]![0]?.message;
+  }
+
+  /** Undefined if the queue is full. */
+  push(queue: number, message: number): number | undefined {
+    const runs = this.#runs.values[queue]!;
+    const last = runs.at(-1);
+    if (last?.message !== message) {
+      return runs.length === this.#changes
+        ? undefined
+        : this.#runs.intern([...runs, { message, count: 1 }]);
+    }
+    if (last.count > this.#repeats) return queue;
+    this.isSaturated ||= last.count === this.#repeats;
+    return this.#runs.intern([...runs.slice(0, -1), { message, count: last.count + 1 }]);
+  }
+
+  /** The possible queues without the first event: a saturated run may stay saturated or shrink to `repeats`. */
+  pop(queue: number): readonly number[] {
+    const [first, ...others] = this.#runs.values[queue]!;
+    if (first === undefined) return [];
+    const { message, count } = first;
+    const less = this.#runs.intern(count > 1 ? [{ message, count: count - 1 }, ...others] : others);
+    return count > this.#repeats ? [less, queue] : [less];
+  }
+}
 
 export interface InstanceConfiguration {
   readonly reading: number;

@@ -3,7 +3,7 @@ import type { Json } from '../machine/definition.ts';
 import type { Trace, TracedStep, StepCause, Finding } from './findings.ts';
 import type { Hit } from './explore.ts';
 import type { Model, ModelStep } from './model.ts';
-import type { StateTable } from './state-table.ts';
+import type { StateTable } from './state-graph.ts';
 import { Successors } from './successors.ts';
 import { normalise } from './symmetry.ts';
 

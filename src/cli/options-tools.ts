@@ -1,5 +1,5 @@
 /** Options of `list`, `results`, `check`, `graph`, `sql`, `simulate` and `doctor`. */
-import type { SimulatedEngine } from '../sim/run-seed.ts';
+import type { SimulatedEngine } from '../sim/campaign.ts';
 import type { Option } from './options.ts';
 
 export interface ToolSettings {

@@ -1,7 +1,6 @@
 /** A thread of `flockwork simulate`: runs seeds until none are left, or a thread finds a failure. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { runSeeds } from '../sim/campaign.ts';
-import { runSeed } from '../sim/run-seed.ts';
+import { runSeed, runSeeds } from '../sim/campaign.ts';
 import { loadOwn, type SimulationReport, type SimulationTask } from './simulation.ts';
 
 const task = workerData as SimulationTask;

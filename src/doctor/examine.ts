@@ -1,9 +1,7 @@
 /** Runs all probes one after the other, or the quick ones only, and removes everything that they created. */
 import { errnoOf } from '../volume/files.ts';
-import { probeLatency } from './latency.ts';
-import type { Measured } from './measured.ts';
-import type { Bench, Peer, Ports, PeerRequest } from './ports.ts';
 import {
+  probeLatency,
   errnoFrom,
   probeDurable,
   probeLinkLimit,
@@ -12,11 +10,13 @@ import {
   probeModes,
   probeNames,
   probeReplacing,
-} from './probes.ts';
-import { probeRace, RACE_FOLDER } from './race.ts';
-import { awaitPlace, removeScratch } from './scratch.ts';
-import { probeStamps } from './stamps.ts';
-import { probeVisibility, visibilityFolders } from './visibility.ts';
+  probeStamps,
+} from './local-probes.ts';
+import type { Measured } from './measured.ts';
+import type { Bench, Ports } from './bench.ts';
+import type { Peer, PeerRequest } from './peer.ts';
+import { probeRace, RACE_FOLDER, probeVisibility, visibilityFolders } from './peer-probes.ts';
+import { awaitPlace, removeScratch } from './bench.ts';
 
 export interface Subject {
   readonly directory: string;

@@ -3,7 +3,8 @@ import { fork } from 'node:child_process';
 import { lstatSync, readFileSync, realpathSync, statfsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describeFileSystem } from './file-system.ts';
-import type { PeerAnswer, HostPorts, Peer, PeerQuestion, PeerReply } from './ports.ts';
+import type { HostPorts } from './bench.ts';
+import type { PeerAnswer, Peer, PeerQuestion, PeerReply } from './peer.ts';
 
 export const nodeHost: HostPorts = {
   fileSystem: (directory) =>

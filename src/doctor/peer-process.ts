@@ -2,7 +2,7 @@
 import { errnoOf } from '../volume/files.ts';
 import { NodeFiles } from '../volume/node-files.ts';
 import { answer, type PeerPorts } from './peer.ts';
-import type { PeerAnswer, PeerQuestion, PeerReply } from './ports.ts';
+import type { PeerAnswer, PeerQuestion, PeerReply } from './peer.ts';
 
 const monotonic = (): number => Number(process.hrtime.bigint()) / 1e6;
 const never = new Int32Array(new SharedArrayBuffer(4));

@@ -1,6 +1,32 @@
-/** Many runs: their seeds, their totals, and those that fail. */
+/** Runs by their seeds: one on any engine that can be simulated, or many with their totals and those that fail. */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { RunOutcome } from './outcome.ts';
+import type { RunOutcome, RecordOptions } from './outcome.ts';
+import { drawEngineScenario } from './engine-scenario.ts';
+import { simulateEngine } from './engine-simulation.ts';
+import { MEMORY } from './engine-under-test.ts';
+import type { OwnWork } from './own-work.ts';
+import { drawScenario, type Wishes } from './scenario.ts';
+import { simulate } from './simulation.ts';
+
+export type SimulatedEngine = 'volume' | 'memory';
+
+/** What a seed is run with: the same seed, with the same work, gives the same run. */
+export interface SeedWork {
+  readonly engine: SimulatedEngine;
+  readonly wishes: Wishes;
+  /** Replaces the simulator's own machines and instances. */
+  readonly own?: OwnWork;
+}
+
+export function runSeed(
+  seed: string,
+  { engine, wishes, own }: SeedWork,
+  record: RecordOptions = {},
+): Promise<RunOutcome> {
+  const options = { ...record, ...(own && { own }) };
+  if (engine === 'volume') return simulate(drawScenario(seed, wishes), options);
+  return simulateEngine(drawEngineScenario(seed, wishes, MEMORY.callFaults), MEMORY, options);
+}
 
 /** Sums over runs. Times are milliseconds of virtual time. */
 export interface Totals {

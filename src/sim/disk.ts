@@ -4,6 +4,9 @@
  */
 import type { Stat } from '../volume/files.ts';
 
+/** Where the volume is mounted on every simulated host. */
+export const MOUNT = '/volume';
+
 /** An errno error without a stack: the worker's code causes thousands of them. */
 export function failure(code: string, what: string): Error {
   return Object.assign(Object.create(Error.prototype) as Error, {

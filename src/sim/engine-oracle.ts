@@ -7,19 +7,63 @@ import type { Engine, InstanceStep } from '../engine/engine.ts';
 import type { Session, Settled, Settlement, Task, WorkerInfo } from '../engine/session.ts';
 import { parseEventName } from '../machine/event.ts';
 import { parseStateName, stateName } from '../machine/name.ts';
-import { publishedStates, type CommitRecord } from '../machine/record.ts';
+import { publishedStates, type CommitRecord, type PublishedState } from '../machine/record.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import { DEFAULT_GRACE_MS } from '../machine/decide.ts';
-import { CommitLog } from './commit-log.ts';
-import type { SessionObserver } from './connection.ts';
-import { EventLedger } from './event-ledger.ts';
-import { LAMP_SEEN, wrongSight } from './event-workload.ts';
-import { ForkChecker } from './fork-checker.ts';
+import type { SessionObserver } from './engine-under-test.ts';
+import {
+  EventLedger,
+  StepChecker,
+  ForkChecker,
+  type StepCheckerOptions,
+  TrueSteps,
+} from './common-checkers.ts';
+import { LAMP_SEEN, wrongSight } from './workloads.ts';
 import { HoldChecker } from './hold-checker.ts';
-import { StepChecker, type StepCheckerOptions } from './step-checker.ts';
 import { Violation } from './outcome.ts';
 
 const encoder = new TextEncoder();
+
+/** What an engine has committed, as its settlements were answered. */
+class CommitLog extends TrueSteps {
+  readonly #done = new Map<string, CommitRecord | undefined>();
+  /** Contents by name: what users submitted, and what commits published. The first counts. */
+  readonly states: Map<string, string> = new Map();
+  readonly #events = new Map<string, string>();
+
+  get commits(): number {
+    return this.#done.size;
+  }
+
+  /** The events that it sends are known by their contents. */
+  commit(name: string, record: CommitRecord | undefined): void {
+    this.#done.set(name, record);
+    for (const event of record?.emit ?? []) this.#events.set(event.name, event.content);
+  }
+
+  /** Returns false if another content has this name. */
+  publish({ name, content }: PublishedState): boolean {
+    const known = this.states.get(name);
+    if (known === undefined) this.states.set(name, content);
+    return known === undefined || known === content;
+  }
+
+  isDone(name: string): boolean {
+    return this.#done.has(name);
+  }
+
+  recordOf(name: string): CommitRecord | undefined {
+    return this.#done.get(name);
+  }
+
+  hasState(name: string): boolean {
+    return this.states.has(name);
+  }
+
+  eventText(file: string): string | undefined {
+    return this.#events.get(file);
+  }
+}
 
 export class EngineOracle implements SessionObserver {
   readonly #now: () => number;
@@ -274,22 +318,10 @@ export class EngineOracle implements SessionObserver {
     const since = this.#since.get(stateName(to, 0));
     const existed = since !== undefined && since < Date.parse(time) + DEFAULT_GRACE_MS;
     // A user may have put in another step since.
-    const hasEnded = this.#stepsOf(to).some((name) => this.#hasEnded(name));
+    const hasEnded = this.#log.stepsOf(to).some((name) => this.#log.hasEnded(name));
     return hasEnded || (outcome === 'FsmNotFound' && !existed)
       ? undefined
       : `expected ${id} to be applied to ${to}, got ${outcome}`;
-  }
-
-  /** The consecutive state files of an instance. */
-  #stepsOf(instance: string): string[] {
-    const names: string[] = [];
-    while (this.#log.hasState(stateName(instance, names.length)))
-      names.push(stateName(instance, names.length));
-    return names;
-  }
-
-  #hasEnded(name: string): boolean {
-    return this.#log.isDone(name) && this.#log.recordOf(name)?.next === undefined;
   }
 
   /** What is not over yet; undefined if all is. */
@@ -318,7 +350,7 @@ export class EngineOracle implements SessionObserver {
 
   /** False for an event to a failed instance: it waits until a user retries that. */
   #isAwaited(id: string): boolean {
-    const last = this.#stepsOf(parseEventName(this.#events.known.get(id)!)!.to).at(-1);
+    const last = this.#log.stepsOf(parseEventName(this.#events.known.get(id)!)!.to).at(-1);
     return last === undefined || !this.#failed.has(last);
   }
 
@@ -364,7 +396,7 @@ export class EngineOracle implements SessionObserver {
       if (ids.join() !== events.map(({ id }) => id).join())
         return `expected events ${ids.join()} in ${name}, got others`;
     }
-    const isWhole = this.#stepsOf(instance).at(-1) === steps.at(-1)?.name;
+    const isWhole = this.#log.stepsOf(instance).at(-1) === steps.at(-1)?.name;
     return isWhole ? undefined : `expected all steps of ${instance}, got ${steps.length}`;
   }
 

@@ -1,10 +1,8 @@
 /** Draws a run on any engine from its seed: workers, instances, timing and faults. */
-import type { CallFaultKind, CallRates } from './call-faults.ts';
-import type { EngineProcessOptions } from './engine-process.ts';
-import { drawEvents, EYE_STATE } from './event-workload.ts';
+import type { CallFaultKind, CallRates } from './faults.ts';
+import type { EngineProcessOptions } from './engine-callers.ts';
+import { drawEvents, EYE_STATE, chainState, drawTrees } from './workloads.ts';
 import type { HostPlan } from './fleet.ts';
-import { drawTrees } from './fork-workload.ts';
-import { chainState } from './machines.ts';
 import { Prng } from './prng.ts';
 import { inOrder } from './rare-faults.ts';
 import {
@@ -12,6 +10,7 @@ import {
   drawInstances,
   drawTickFaults,
   START_MS,
+  type CommonFault,
   type ScheduledFault,
   type Wishes,
   type RunPlan,
@@ -19,10 +18,8 @@ import {
 
 /** Durations are milliseconds. */
 export type EngineFault =
-  | Extract<
-      ScheduledFault,
-      { kind: 'kill' | 'stop' | 'suspend' | 'twin' | 'submit' | 'lamp' | 'tree' | 'send' }
-    >
+  | CommonFault
+  | Extract<ScheduledFault, { kind: 'send' }>
   | ({ readonly id: string; readonly at: number } & (
       | { readonly kind: 'submit file'; readonly name: string; readonly content: string }
       /** Of all states that have failed by then. */

@@ -13,7 +13,7 @@ import {
 } from '../machine/record.ts';
 import { isStateName, parseStateName } from '../machine/name.ts';
 import type { Notice } from './disk.ts';
-import { EventLedger } from './event-ledger.ts';
+import { EventLedger } from './common-checkers.ts';
 import { archivedFlag, textOf, type TrueVolume } from './true-volume.ts';
 
 /** Upper bound of the generations of one outcome: see `volume/outcomes.ts`. */

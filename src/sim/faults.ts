@@ -1,6 +1,8 @@
-/** The faults of a single file operation, and the random source that injects them. */
+/** The faults of a single operation, of files or of an engine, and the sources that inject them. */
 import { hash, HASHES } from '../volume/phases/hash.ts';
 import type { Files } from '../volume/files.ts';
+import { dirname, join } from 'node:path/posix';
+import { MOUNT } from './disk.ts';
 
 export type Method = keyof Files;
 
@@ -90,18 +92,28 @@ export function randomFaults(seed: string, rates: Rates, limits: FaultLimits): F
   if (kinds.length === 0) return () => undefined;
   const isCached = (path: string): boolean => path.startsWith(limits.cached ?? '');
   return (process, call, method, path) => {
-    const own = hash(process, salt);
-    let roll = hash(String(call), own) / HASHES;
-    for (const kind of kinds) {
-      const rate = rates[kind] ?? 0;
-      if (roll < rate) {
-        if (!APPLIES[kind](method) || (kind === 'stale' && !isCached(path))) return undefined;
-        return make(kind, hash(String(call), own ^ 0x5bd1e995) / HASHES, limits);
-      }
-      roll -= rate;
-    }
-    return undefined;
+    const drawn = draw(kinds, rates, call, hash(process, salt));
+    if (drawn === undefined) return undefined;
+    const { kind, u } = drawn;
+    if (!APPLIES[kind](method) || (kind === 'stale' && !isCached(path))) return undefined;
+    return make(kind, u, limits);
   };
+}
+
+/** The kind of the fault of this call, if there is one. `u`: uniform in [0, 1), for the rest of it. */
+function draw<Kind extends string>(
+  kinds: readonly Kind[],
+  rates: Readonly<Partial<Record<Kind, number>>>,
+  call: number,
+  salt: number,
+): { readonly kind: Kind; readonly u: number } | undefined {
+  let roll = hash(String(call), salt) / HASHES;
+  for (const kind of kinds) {
+    const rate = rates[kind] ?? 0;
+    if (roll < rate) return { kind, u: hash(String(call), salt ^ 0x5bd1e995) / HASHES };
+    roll -= rate;
+  }
+  return undefined;
 }
 
 /** `u`: uniform in [0, 1). */
@@ -141,5 +153,93 @@ export function describeFault(fault: Fault): string {
       return 'the process crashes after it';
     default:
       return 'the power fails before it';
+  }
+}
+
+/** A fault of a call of an engine. `delay`: milliseconds. */
+export type CallFault =
+  /** Takes effect, but the reply is lost: the caller gets an error. */
+  | { readonly kind: 'lost' }
+  /** Has no effect: the caller gets an error. */
+  | { readonly kind: 'refused' }
+  /** Takes effect that much later. */
+  | { readonly kind: 'slow'; readonly delay: number };
+
+export type CallFaultKind = CallFault['kind'];
+const CALL_FAULT_KINDS: readonly CallFaultKind[] = ['lost', 'refused', 'slow'];
+export type CallRates = Readonly<Partial<Record<CallFaultKind, number>>>;
+
+/** Called before each call. `call` counts the calls of a process from 1. */
+export type CallFaultSource = (process: string, call: number) => CallFault | undefined;
+
+/** Each call is decided by a hash of its own, as in `randomFaults`. `maxDelay`: of slow calls, ms. */
+export function randomCallFaults(
+  seed: string,
+  rates: CallRates,
+  maxDelay: number,
+): CallFaultSource {
+  const salt = hash(seed);
+  return (process, call) => {
+    const drawn = draw(CALL_FAULT_KINDS, rates, call, hash(process, salt));
+    if (drawn === undefined) return undefined;
+    const { kind, u } = drawn;
+    return kind === 'slow' ? { kind, delay: u * u * maxDelay } : { kind };
+  };
+}
+
+/** For traces. */
+export function describeCallFault(fault: CallFault): string {
+  if (fault.kind === 'slow') return `${Math.round(fault.delay)} ms late`;
+  return fault.kind === 'lost' ? 'reply lost' : 'refused';
+}
+
+export interface Freeze {
+  /** Before a link into the directory, or a sync of it. */
+  readonly before: 'link' | 'sync';
+  readonly place: string;
+  readonly ms: number;
+  readonly until: number;
+}
+
+/** Faults that wait for a process's next operation on a directory of the volume. */
+export class ArmedFaults {
+  #ambush: string | undefined;
+  #blackout: string | undefined;
+  #isDark = false;
+  #freeze: Freeze | undefined;
+
+  /** The process crashes right after its next link into `place`. */
+  ambush(place: string): void {
+    this.#ambush = join(MOUNT, place);
+  }
+
+  /** The power fails right after its next link into `place`, before its next operation. */
+  blackout(place: string): void {
+    this.#blackout = join(MOUNT, place);
+  }
+
+  /** The process is stopped right before that operation, for `ms` but not beyond `until`, and does it then. */
+  freeze({ place, ...rest }: Freeze): void {
+    this.#freeze = { ...rest, place: join(MOUNT, place) };
+  }
+
+  clear(): void {
+    this.#ambush = undefined;
+    this.#blackout = undefined;
+    this.#isDark = false;
+    this.#freeze = undefined;
+  }
+
+  /** The fault for this operation; `slow` means that the process is stopped for `delay`. */
+  fire(method: Method, path: string, now: number): Fault | undefined {
+    if (this.#isDark) return { kind: 'power' };
+    if (method !== 'link' && method !== 'sync') return undefined;
+    const directory = method === 'link' ? dirname(path) : path;
+    if (method === 'link' && directory === this.#ambush) return { kind: 'crash-after' };
+    this.#isDark = method === 'link' && directory === this.#blackout;
+    const freeze = this.#freeze;
+    if (method !== freeze?.before || directory !== freeze.place) return undefined;
+    this.#freeze = undefined;
+    return { kind: 'slow', delay: Math.max(0, Math.min(freeze.ms, freeze.until - now)) };
   }
 }

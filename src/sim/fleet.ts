@@ -1,9 +1,9 @@
 /** The simulated hosts and the worker processes on them: who is there, who starts again. */
 import type { Registry } from '../machine/registry.ts';
 import type { Prng } from './prng.ts';
-import { HostClock, type ClockTraits } from './host-clock.ts';
+import { HostClock, type ClockTraits } from './virtual-time.ts';
 import type { Exit, HostProcess, HostProcessOptions, ProcessWorld } from './host-process.ts';
-import type { Host as TickHost } from './machines.ts';
+import type { Host as TickHost } from './workloads.ts';
 
 /** A host, as a scenario describes it. */
 export interface HostPlan<Options extends HostProcessOptions> {

@@ -8,7 +8,7 @@ import type { Registry } from '../machine/registry.ts';
 import { ConcurrencyLimit } from '../worker/concurrency-limit.ts';
 import { createExecute } from '../worker/executor.ts';
 import { Worker } from '../worker/worker.ts';
-import type { HostClock } from './host-clock.ts';
+import type { HostClock } from './virtual-time.ts';
 import { Prng } from './prng.ts';
 
 /** The simulation's interface to processes on any engine. */
@@ -30,6 +30,8 @@ export interface HostProcessOptions {
   readonly capacity: number;
   /** It goes on when nothing is left to do. */
   readonly watch: boolean;
+  /** Machines that it does not know. */
+  readonly lacks?: readonly string[];
 }
 
 /** How a process ended. */
@@ -214,4 +216,18 @@ export abstract class HostProcess<Options extends HostProcessOptions = HostProce
         }),
     };
   }
+}
+
+/** `trace` receives a function: the text is only made if a trace is written. */
+export function traceLog(trace: (text: () => string) => void): Log {
+  const line =
+    (level: string) =>
+    (facts: Record<string, unknown>, message: string): void => {
+      trace(() => `${level}: ${message}${describeError(facts['err'])}`);
+    };
+  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+}
+
+function describeError(error: unknown): string {
+  return error === undefined ? '' : ` (${(error as Error).message})`;
 }

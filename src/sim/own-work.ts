@@ -2,7 +2,7 @@
 import type { Json } from '../machine/definition.ts';
 import { UserError } from '../machine/errors.ts';
 import type { Registry } from '../machine/registry.ts';
-import { chainState } from './machines.ts';
+import { chainState } from './workloads.ts';
 import { Violation } from './outcome.ts';
 import type { Instance } from './scenario.ts';
 

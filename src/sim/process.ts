@@ -13,19 +13,66 @@ import {
   type HostMoment,
 } from '../volume/heartbeat.ts';
 import { openSession, type DirectoryOperations } from '../volume/directory-operations.ts';
-import type { VolumeOperations } from '../volume/operations.ts';
+import type { VolumeOperations, Snapshot } from '../volume/operations.ts';
 import type { WorkerInfo } from '../engine/session.ts';
 import { VolumeSession } from '../volume/session.ts';
 import type { Watch } from '../volume/cycle-loop.ts';
 import { volumeConfigurations } from '../volume/client.ts';
 import { SimFiles, type Caller } from './client.ts';
-import { Disk, failure } from './disk.ts';
-import { describeFault, type Fault, type FaultSource, type Method } from './faults.ts';
-import type { HostClock } from './host-clock.ts';
-import { HostProcess, type Exit } from './host-process.ts';
-import { MOUNT, shorten, traceLog, type ProcessOptions } from './process-options.ts';
-import { ArmedFaults } from './armed-faults.ts';
-import type { SimulatedWorld } from './world.ts';
+import { Disk, failure, MOUNT } from './disk.ts';
+import { describeFault, ArmedFaults, type Fault, type FaultSource, type Method } from './faults.ts';
+import type { HostClock } from './virtual-time.ts';
+import {
+  HostProcess,
+  traceLog,
+  type Exit,
+  type HostProcessOptions,
+  type ProcessWorld,
+} from './host-process.ts';
+import type { ArchiveRules } from '../volume/archiver.ts';
+import type { GatheringOptions } from '../volume/phases/fleet.ts';
+import type { PhaseLengths } from '../volume/phases/cycle.ts';
+import type { Injection } from './outcome.ts';
+
+/** What a simulated process on a volume is started with. */
+export interface ProcessOptions extends HostProcessOptions {
+  readonly phases: PhaseLengths;
+  readonly assign: 'slices' | 'zip';
+  readonly follow: boolean;
+  readonly eager: boolean;
+  /** Undefined: its first claim waits for no other worker. */
+  readonly gathering?: GatheringOptions;
+  readonly freshListings: boolean;
+  /** What it asks for may happen twice: so it is on networks, and on no local file system. */
+  readonly repeats: boolean;
+  /** Milliseconds that one file operation takes, about. */
+  readonly latency: number;
+  /** What the volume says of a name that is taken. */
+  readonly taken: 'EEXIST' | 'EPERM';
+  /** Names that the volume lets one file have. */
+  readonly maxLinks: number;
+  /** Each worker is another user, and may not give the others' files a name. */
+  readonly protectsLinks: boolean;
+  /** Undefined: nothing is archived. */
+  readonly archive?: ArchiveRules;
+  /** Whose clock stamps mtime. */
+  readonly stamps: 'volume' | 'client' | 'whole seconds';
+}
+
+/** The simulation's interface to processes on a volume. */
+export interface SimulatedWorld extends ProcessWorld {
+  readonly disk: Disk;
+  afterUnlessPowerFails(ms: number, act: () => void): void;
+  losePower(): void;
+  injected(injection: Injection): void;
+  /** A process begins a file operation. */
+  asked(process: SimProcess, method: Method, path: string): void;
+  /** A process's heartbeat reached the volume. */
+  beats(process: SimProcess): void;
+  ticked(process: SimProcess, state: string): void;
+  /** Wraps a session, to observe its snapshots and claims. */
+  observe(process: SimProcess, session: DirectoryOperations): VolumeOperations;
+}
 
 /** Milliseconds: time stamps are from the kernel's last tick. */
 const STAMP_LAG = 8;
@@ -264,4 +311,37 @@ export class SimProcess extends HostProcess<ProcessOptions> {
     this.#world.beats(this);
     return disk.stat(lease)?.mtime ?? Number.NaN;
   }
+}
+
+/** A path relative to the volume's root. */
+function shorten(path: string): string {
+  return path.startsWith(MOUNT) ? path.slice(MOUNT.length + 1) || '.' : path;
+}
+
+interface Watcher {
+  onSnapshot(snapshot: Snapshot): void;
+  onClaim(name: string, outcome: Awaited<ReturnType<VolumeOperations['claim']>>): void;
+}
+
+/** A session that tells of what it has seen, and of what came of its claims. */
+export function watched(session: VolumeOperations, watcher: Watcher): VolumeOperations {
+  const own: Partial<VolumeOperations> = {
+    snapshot: async (...args) => {
+      const snapshot = await session.snapshot(...args);
+      watcher.onSnapshot(snapshot);
+      return snapshot;
+    },
+    claim: async (...args) => {
+      const outcome = await session.claim(...args);
+      watcher.onClaim(args[0], outcome);
+      return outcome;
+    },
+  };
+  return new Proxy(session, {
+    get: (target, property) => {
+      const value: unknown =
+        Reflect.get(own, property) ?? (Reflect.get(target, property, target) as unknown);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 }

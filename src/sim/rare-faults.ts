@@ -4,10 +4,9 @@
  */
 import type { ArchiveRules } from '../volume/archiver.ts';
 import { Prng } from './prng.ts';
-import { MOUNT } from './process-options.ts';
+import { MOUNT } from './disk.ts';
 import type { ScheduledFault, Scenario } from './scenario.ts';
-import { drawEvents } from './event-workload.ts';
-import { drawTrees } from './fork-workload.ts';
+import { drawEvents, drawTrees } from './workloads.ts';
 
 const ARCHIVE_PROBABILITY = 0.5;
 

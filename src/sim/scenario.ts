@@ -1,13 +1,11 @@
 /** Draws a run from its seed: workers, states, timing, volume, and the faults. */
 import { cycleLength, type PhaseLengths } from '../volume/phases/cycle.ts';
 import { Prng } from './prng.ts';
-import type { FaultKind, FaultLimits, Rates } from './faults.ts';
-import type { ClockTraits } from './host-clock.ts';
-import type { TickFaults } from './machines.ts';
+import type { FaultKind, FaultLimits, Rates, Freeze } from './faults.ts';
+import type { ClockTraits } from './virtual-time.ts';
+import type { TickFaults, Tree } from './workloads.ts';
 import { inOrder, withRareFaults } from './rare-faults.ts';
-import type { ProcessOptions } from './process-options.ts';
-import type { Freeze } from './armed-faults.ts';
-import type { Tree } from './fork-workload.ts';
+import type { ProcessOptions } from './process.ts';
 
 /** A fault, or an action of a user, at a given time. Durations are milliseconds. */
 export type ScheduledFault = {
@@ -65,6 +63,12 @@ export type ScheduledFault = {
   /** A first state file is copied again, if it has left the root. */
   | { readonly kind: 'copy again'; readonly name: string; readonly steps: number }
 );
+
+/** Those that are the same on every engine. */
+export type CommonFault = Extract<
+  ScheduledFault,
+  { kind: 'kill' | 'stop' | 'suspend' | 'twin' | 'submit' | 'lamp' | 'tree' }
+>;
 
 export interface Instance {
   readonly name: string;

@@ -2,8 +2,7 @@
  * Searches for the fewest faults that still make a run fail: leaves out whole kinds first, then applies delta
  * debugging (Zeller's ddmin). Faults are left out by id; a process that does the same as before meets the same faults.
  */
-import type { Injection, RunOutcome } from './outcome.ts';
-import { TICK_FAULTS, type RecordOptions } from './run-record.ts';
+import { TICK_FAULTS, type Injection, type RunOutcome, type RecordOptions } from './outcome.ts';
 
 export interface Shrunk {
   /** The remaining faults. */

@@ -1,24 +1,25 @@
 /** The true volume, by the protocol's terms, for the oracle: without caches and foreign entries. */
-import { originName } from '../machine/name.ts';
+import { isStateName, parseStateName, stateName } from '../machine/name.ts';
 import {
   emittedIn,
   parseCommitRecord,
-  publishedStates,
+  parseFailureRecord,
   type CommitRecord,
-  type PublishedState,
 } from '../machine/record.ts';
 import { Layout } from '../volume/layout.ts';
-import type { Disk, DiskNode } from './disk.ts';
-import { isForeign } from './foreign-entries.ts';
-import { MOUNT } from './process-options.ts';
-import type { TrueSteps } from './true-steps.ts';
+import { MOUNT, type Disk, type DiskNode } from './disk.ts';
+import { isForeign } from './user.ts';
+import { TrueSteps } from './common-checkers.ts';
+import { parseStateFile } from '../machine/state-file.ts';
+import type { InstanceEnd, InstanceEnds } from './own-work.ts';
 
 const LAYOUT = new Layout('');
 
-export class TrueVolume implements TrueSteps {
+export class TrueVolume extends TrueSteps {
   readonly disk: Disk;
 
   constructor(disk: Disk) {
+    super();
     this.disk = disk;
   }
 
@@ -64,11 +65,6 @@ export class TrueVolume implements TrueSteps {
     return parseCommitRecord(this.doneText(name) ?? '', name);
   }
 
-  follower(name: string): PublishedState | undefined {
-    const record = this.recordOf(originName(name) ?? '');
-    return publishedStates(record).find((one) => one.name === name);
-  }
-
   /** An event file may contain the whole record of the step that sent it. */
   eventText(file: string): string | undefined {
     const text = this.text(`events/${file}`);
@@ -101,4 +97,38 @@ export function placeOf(path: string): [place: string, name: string] {
 
 export function textOf(node: DiskNode): string {
   return node.kind === 'directory' ? '' : node.content;
+}
+
+/** Where the instances are when a run is over. */
+export function volumeEnds(volume: TrueVolume): InstanceEnds {
+  const last = new Map<string, number>();
+  for (const name of namesOf(volume)) {
+    const { instance, step } = parseStateName(name)!;
+    last.set(instance, Math.max(step, last.get(instance) ?? 0));
+  }
+  return new Map(
+    Array.from(last, ([instance, step]) => [instance, endOf(volume, stateName(instance, step))]),
+  );
+}
+
+function namesOf(volume: TrueVolume): string[] {
+  const shards = volume.exists('archive') ? volume.list('archive') : [];
+  return ['', ...shards.map((shard) => `archive/${shard}`)]
+    .flatMap((directory) => volume.list(directory))
+    .filter(isStateName);
+}
+
+function endOf(volume: TrueVolume, name: string): InstanceEnd {
+  const content = volume.text(name) ?? volume.text(archivedState(name)) ?? '';
+  const parsed = parseStateFile(new TextEncoder().encode(content));
+  const failure = parseFailureRecord(volume.text(`failed/${name}`) ?? '', name);
+  const open = failure === undefined ? 'waiting' : 'failed';
+  return {
+    name,
+    flag: volume.isDone(name) ? 'done' : open,
+    state: parsed.ok ? parsed.file.state : undefined,
+    payload: parsed.ok ? parsed.file.payload : undefined,
+    output: volume.recordOf(name)?.output,
+    reason: failure?.reason,
+  };
 }

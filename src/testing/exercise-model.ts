@@ -5,11 +5,11 @@
 import type { InstanceStatus } from '../engine/engine.ts';
 import type { Session, Settlement, Task } from '../engine/session.ts';
 import { commitOf, Exercise, failureOf, type MakeEngine, type TestFramework } from './bench.ts';
+import { COUNT } from './machines.ts';
 
 const SEEDS = 6;
 const CALLS_PER_SEED = 40;
 const WORKERS = ['ant', 'bee', 'cow'];
-const COUNT = { state: 'count', payload: { left: 0 } };
 
 /** Uniform in [0, 1): mulberry32, repeatable from its seed. */
 function randomOf(seed: number): () => number {

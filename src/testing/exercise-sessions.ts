@@ -12,8 +12,8 @@ import {
   type MakeEngine,
   type TestFramework,
 } from './bench.ts';
+import { COUNT } from './machines.ts';
 
-const COUNT = { state: 'count', payload: { left: 0 } };
 const LAMP = { state: 'lamp' };
 
 const names = (tasks: readonly { readonly name: string }[]): string[] =>

@@ -1,9 +1,7 @@
 /** For tests: the exercise that every engine must pass, and the simulation of a user's machines. Not loaded by a worker. */
 import type { MakeEngine, TestFramework } from './bench.ts';
-import { exerciseAdmin } from './exercise-admin.ts';
-import { exerciseClients } from './exercise-clients.ts';
-import { exerciseLists } from './exercise-lists.ts';
-import { exercisePlace } from './exercise-place.ts';
+import { exerciseOperators, exercisePlace } from './exercise-operators.ts';
+import { exerciseClients, exerciseLists } from './exercise-clients.ts';
 import { exerciseModel } from './exercise-model.ts';
 import { exerciseSessions } from './exercise-sessions.ts';
 import { exerciseWorkers } from './exercise-workers.ts';
@@ -16,7 +14,7 @@ export {
   type SimulationResult,
 } from './simulate.ts';
 export type { InstanceEnd } from '../sim/own-work.ts';
-export type { SimulatedEngine } from '../sim/run-seed.ts';
+export type { SimulatedEngine } from '../sim/campaign.ts';
 export type { EngineBench, Expect, MakeEngine, TestFramework } from './bench.ts';
 
 /**
@@ -30,7 +28,7 @@ export function exerciseEngine(name: string, make: MakeEngine, framework: TestFr
   for (const exercise of [
     exerciseClients,
     exerciseLists,
-    exerciseAdmin,
+    exerciseOperators,
     exercisePlace,
     exerciseSessions,
     exerciseWorkers,

@@ -98,6 +98,9 @@ const count = machine({
   },
 });
 
+/** A first state file of it that is its last. */
+export const COUNT = { state: 'count', payload: { left: 0 } };
+
 /** Fails as often as its payload says; then it is done, without output. */
 const shaky = machine({
   name: 'shaky',

@@ -4,9 +4,14 @@ import type { Json, Machine, NewInstance } from '../index.ts';
 import { UserError } from '../machine/errors.ts';
 import { createRegistry } from '../machine/registry.ts';
 import { formatStateFile } from '../machine/state-file.ts';
-import { addOutcome, noTotals, type Totals } from '../sim/campaign.ts';
+import {
+  addOutcome,
+  noTotals,
+  runSeed,
+  type Totals,
+  type SimulatedEngine,
+} from '../sim/campaign.ts';
 import { checkSimulated, type InstanceEnd, type OwnWork } from '../sim/own-work.ts';
-import { runSeed, type SimulatedEngine } from '../sim/run-seed.ts';
 
 /** An event, sent at a random time of a run. */
 export interface SimulatedEvent {

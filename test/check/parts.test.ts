@@ -1,10 +1,9 @@
 /** The data structures of the search. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { TransitionGraph } from '../../src/check/transition-graph.ts';
-import { EMPTY_QUEUE, Queues } from '../../src/check/queues.ts';
-import { addAnswer, findAnswer, emptyTree } from '../../src/check/decision-tree.ts';
-import { StateTable } from '../../src/check/state-table.ts';
+import { TransitionGraph, StateTable } from '../../src/check/state-graph.ts';
+import { EMPTY_QUEUE, Queues } from '../../src/check/model.ts';
+import { addAnswer, findAnswer, emptyTree } from '../../src/check/rule-evaluator.ts';
 import { exchangesOf, normalise } from '../../src/check/symmetry.ts';
 
 test('the state table has each world once, in the order of insertion', () => {

@@ -4,7 +4,7 @@
  */
 import type { Composition } from '../../src/check/composition.ts';
 import { canonicalText } from './text.ts';
-import { EMPTY_QUEUE, Queues } from '../../src/check/queues.ts';
+import { EMPTY_QUEUE, Queues } from '../../src/check/model.ts';
 import { decide, type EventInput } from '../../src/machine/decide.ts';
 import type { Json } from '../../src/machine/definition.ts';
 

@@ -7,9 +7,10 @@ import { examine, examineQuickly, type Subject } from '../../src/doctor/examine.
 import { isFit, judge } from '../../src/doctor/judge.ts';
 import { nodeHost, startPeerProcess } from '../../src/doctor/node-host.ts';
 import { answer } from '../../src/doctor/peer.ts';
-import type { LinkAttempt, HostPorts, Peer } from '../../src/doctor/ports.ts';
-import { tally } from '../../src/doctor/race.ts';
-import { scratchName } from '../../src/doctor/scratch.ts';
+import type { HostPorts } from '../../src/doctor/bench.ts';
+import type { LinkAttempt, Peer } from '../../src/doctor/peer.ts';
+import { tally } from '../../src/doctor/peer-probes.ts';
+import { scratchName } from '../../src/doctor/bench.ts';
 import type { Clock } from '../../src/engine/ports.ts';
 import type { Files } from '../../src/volume/files.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';

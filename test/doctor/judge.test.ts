@@ -1,8 +1,14 @@
 /** Judgements, as a table: measurement → verdict and words of the sentence. */
 import { describe, expect, test } from 'vitest';
 import { advise, flagsOf, stampedBy } from '../../src/doctor/advice.ts';
-import { isFit, judge, sentenceOf, type Judgement } from '../../src/doctor/judge.ts';
-import type { Measured, PropertyVerdict } from '../../src/doctor/measured.ts';
+import {
+  isFit,
+  judge,
+  sentenceOf,
+  type Judgement,
+  type PropertyVerdict,
+} from '../../src/doctor/judge.ts';
+import type { Measured } from '../../src/doctor/measured.ts';
 import { LOCAL_PHASES, NETWORK_PHASES } from '../../src/volume/phases/cycle.ts';
 import { FINE, GLUSTER, latency, LOCAL, NFS, race, stamps, visibility } from './fine.ts';
 

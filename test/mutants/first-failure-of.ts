@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { SimulatedEngine } from '../../src/sim/run-seed.ts';
+import type { SimulatedEngine } from '../../src/sim/campaign.ts';
 import type { Mutant } from './hook.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

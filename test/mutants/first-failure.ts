@@ -1,5 +1,5 @@
 /** Runs seeds in order until one fails: `node … first-failure.ts volume|memory SEED…` prints its outcome, or null. */
-import { runSeed, type SimulatedEngine } from '../../src/sim/run-seed.ts';
+import { runSeed, type SimulatedEngine } from '../../src/sim/campaign.ts';
 
 const [engine, ...seeds] = process.argv.slice(2);
 let found: object | null = null;

@@ -4,7 +4,7 @@
  * `FLOCKWORK_MUTANTS_CHANGED` (separated by white space) and a tenth of the others, drawn by that seed.
  */
 import { expect, test } from 'vitest';
-import type { SimulatedEngine } from '../../src/sim/run-seed.ts';
+import type { SimulatedEngine } from '../../src/sim/campaign.ts';
 import { firstFailure, type Found } from '../mutants/first-failure-of.ts';
 import { MEMORY_MUTANTS } from '../mutants/memory-mutants.ts';
 import { MUTANTS, type NamedMutant } from '../mutants/mutants.ts';

@@ -4,7 +4,7 @@ import { drawEngineScenario } from '../../src/sim/engine-scenario.ts';
 import { simulateEngine } from '../../src/sim/engine-simulation.ts';
 import { MEMORY } from '../../src/sim/engine-under-test.ts';
 import type { RunOutcome } from '../../src/sim/outcome.ts';
-import { runSeed, type SeedWork } from '../../src/sim/run-seed.ts';
+import { runSeed, type SeedWork } from '../../src/sim/campaign.ts';
 import { shrink } from '../../src/sim/shrink.ts';
 
 const WORK: SeedWork = { engine: 'memory', wishes: {} };

@@ -7,7 +7,7 @@ import { examine, type Examination, type Subject } from '../../doctor/examine.ts
 import { isFit, judge, type Judgement } from '../../doctor/judge.ts';
 import type { Measured, Latency } from '../../doctor/measured.ts';
 import { nodeHost, startPeerProcess } from '../../doctor/node-host.ts';
-import { scratchName } from '../../doctor/scratch.ts';
+import { scratchName } from '../../doctor/bench.ts';
 import { formatDuration } from '../../machine/duration.ts';
 import { Layout } from '../../volume/layout.ts';
 import { NodeFiles } from '../../volume/node-files.ts';

@@ -1,5 +1,5 @@
 /** Virtual time for tests: a clock, shared by all sessions, that only moves when a test calls `pass`. */
-import { EventQueue } from '../../../src/sim/event-queue.ts';
+import { EventQueue } from '../../../src/sim/virtual-time.ts';
 import type { Clock } from '../../../src/engine/ports.ts';
 
 /** Not a whole second: a volume with only whole seconds in its time stamps would count as one with coarse stamps. */

@@ -1,10 +1,11 @@
-/**
- * Table of all worlds that were found, in that order, and a hash table with open addressing to find them by content.
- * Worlds are stored whole, 16 bits per instance, and compared whole: equal hashes never make two worlds one.
- */
+/** The graph of all worlds that were found: the worlds, in that order, and which leads to which. */
 
 const INITIAL_CAPACITY_WORLDS = 1 << 12;
 
+/**
+ * The worlds, and a hash table with open addressing to find them by content. Worlds are stored whole, 16 bits per instance, and
+ * compared whole: equal hashes never make two worlds one.
+ */
 export class StateTable {
   readonly width: number;
   size = 0;
@@ -102,4 +103,52 @@ function hash(world: Uint16Array, width: number): number {
   }
   sum = Math.imul(sum, 0xc2b2ae35);
   return (sum ^ (sum >>> 16)) >>> 0;
+}
+
+const CHUNK_BITS = 20;
+const CHUNK_LENGTH = 1 << CHUNK_BITS;
+/** Marks a transition taken by an input. Invariant: there are fewer worlds than this. */
+const INPUT_FLAG = 0x80000000;
+
+/** One array with the successors of each world, in the order of the worlds. */
+export class TransitionGraph {
+  readonly #chunks: Uint32Array[] = [];
+  readonly #ends: Uint32Array[] = [];
+  #worlds = 0;
+  #size = 0;
+
+  get bytes(): number {
+    return 4 * CHUNK_LENGTH * (this.#chunks.length + this.#ends.length);
+  }
+
+  add(to: number, isInput: boolean): void {
+    const at = this.#size;
+    if ((at & (CHUNK_LENGTH - 1)) === 0) this.#chunks.push(new Uint32Array(CHUNK_LENGTH));
+    this.#chunks[at >>> CHUNK_BITS]![at & (CHUNK_LENGTH - 1)] = isInput ? to | INPUT_FLAG : to;
+    this.#size += 1;
+  }
+
+  /** Ends the successors of the current world: those added next belong to the next world. */
+  endWorld(): void {
+    const at = this.#worlds;
+    if ((at & (CHUNK_LENGTH - 1)) === 0) this.#ends.push(new Uint32Array(CHUNK_LENGTH));
+    this.#ends[at >>> CHUNK_BITS]![at & (CHUNK_LENGTH - 1)] = this.#size;
+    this.#worlds += 1;
+  }
+
+  /** Whether the world has a marked successor. */
+  leadsTo(world: number, marks: Uint8Array, withInputs: boolean): boolean {
+    const end = this.#endOf(world);
+    for (let at = world === 0 ? 0 : this.#endOf(world - 1); at < end; at += 1) {
+      const edge = this.#chunks[at >>> CHUNK_BITS]![at & (CHUNK_LENGTH - 1)]!;
+      const isInput = edge >= INPUT_FLAG;
+      if (isInput && !withInputs) continue;
+      if (marks[isInput ? edge - INPUT_FLAG : edge] === 1) return true;
+    }
+    return false;
+  }
+
+  #endOf(world: number): number {
+    return this.#ends[world >>> CHUNK_BITS]![world & (CHUNK_LENGTH - 1)]!;
+  }
 }

@@ -1,8 +1,32 @@
-/** The doctor's directory in a volume. Workers ignore its name, which starts with a dot; it is always removed. */
+/** Where probes work: their ports, and the doctor's directory in a volume, which is always removed. */
 import { UserError } from '../machine/errors.ts';
 import type { Clock, Random } from '../engine/ports.ts';
 import { errnoOf, type Files } from '../volume/files.ts';
+import type { FileSystem } from './file-system.ts';
+import type { Peer } from './peer.ts';
 
+export interface HostPorts {
+  /** Throws with the errno of statfs. */
+  fileSystem(directory: string): FileSystem;
+  /** Link count of stat. */
+  linkCount(path: string): number;
+}
+
+export interface Ports {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly host: HostPorts;
+}
+
+/** Environment of a probe. `places`: the doctor's directory through each mount; the first is in `directory`. */
+export interface Bench extends Ports {
+  readonly directory: string;
+  readonly places: readonly string[];
+  readonly peers: readonly Peer[];
+  readonly stop: AbortSignal;
+}
+
+/** Workers ignore names that start with a dot. */
 const SCRATCH_PREFIX = '.flockwork-doctor-';
 /** A mount cannot remove files that its cached listing still hides. */
 const CACHE_TIMEOUT_MS = 25_000;
