@@ -15,7 +15,7 @@ import {
 import { openSession, type DirectoryOperations } from '../volume/directory-operations.ts';
 import type { VolumeOperations, Snapshot } from '../volume/operations.ts';
 import type { WorkerInfo } from '../engine/session.ts';
-import { VolumeSession } from '../volume/session.ts';
+import { VolumeSession } from '../volume/engine.ts';
 import type { Watch } from '../volume/cycle-loop.ts';
 import { volumeConfigurations } from '../volume/client.ts';
 import { SimFiles, type Caller } from './client.ts';

@@ -25,7 +25,7 @@ import {
 import type { SessionContext } from './session-context.ts';
 import { stagedFiles, stagedStates } from './staging.ts';
 import { parseToken } from './token.ts';
-import { repairTornWrite, tornSuccessor } from './torn-write.ts';
+import { repairTornWrite, tornSuccessor } from './read-state.ts';
 import { hash, HASHES } from './phases/hash.ts';
 
 export interface ArchiveRules {

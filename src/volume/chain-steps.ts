@@ -10,7 +10,7 @@ import type { Files } from './files.ts';
 import { lastEntriesOf, type HistoryFiles } from './history.ts';
 import type { Layout } from './layout.ts';
 import { parseToken } from './token.ts';
-import { readStateFile, wholeOf } from './torn-write.ts';
+import { readStateFile, wholeOf } from './read-state.ts';
 import type { PastStep } from '../machine/definition.ts';
 
 type FindEntry = (name: string) => Promise<JournalEntry | undefined>;

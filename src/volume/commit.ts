@@ -27,7 +27,7 @@ import { clearAttempts } from './attempts.ts';
 import { mayBeArchived, releaseClaim } from './claim.ts';
 import { assignEvents, emitEvents, retireEvents } from './effects.ts';
 import type { SessionContext } from './session-context.ts';
-import { repairTornWrite } from './torn-write.ts';
+import { repairTornWrite } from './read-state.ts';
 import { stageAlone, stageBundle, stageSuccessor, successorFile, toBundles } from './staging.ts';
 import { clearWaiting, markWaiting } from './waiting.ts';
 

@@ -25,11 +25,13 @@ import {
   readOfSuccessor,
   settledOf,
   refusalChange,
+  VolumeTask,
   type ClaimedTask,
   type ReadContext,
   type ParsedRead,
+  type TaskReader,
 } from './claimed-task.ts';
-import { ClaimTarget } from './phases/prefetch.ts';
+import { ClaimTarget } from './claim-target.ts';
 import { ClaimedTasks, claimReport } from './claimed-tasks.ts';
 import { entryOf, settledEntry } from '../engine/journal-entry.ts';
 import { JournalQueue } from './journal.ts';
@@ -43,7 +45,6 @@ import type {
 } from './operations.ts';
 import { PendingTake } from '../engine/waits.ts';
 import { cycleLength } from './phases/cycle.ts';
-import { VolumeTask, type TaskReader } from './volume-task.ts';
 
 interface QueuePorts {
   readonly clock: Clock;

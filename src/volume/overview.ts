@@ -13,7 +13,7 @@ import { numberOfTokenFile } from './session-context.ts';
 import { claimReportPath } from './staging.ts';
 import { readRoster } from './snapshot.ts';
 import { MAX_TOKEN_BYTES, parseToken, type Token } from './token.ts';
-import { readStateFile } from './torn-write.ts';
+import { readStateFile } from './read-state.ts';
 import {
   readSigns,
   newSilenceMemory,

@@ -26,7 +26,7 @@ import type {
 } from './operations.ts';
 import { guardFor, nextTurn, type PhaseTurn } from './phases/cycle.ts';
 import { parseToken } from './token.ts';
-import { readStateFile } from './torn-write.ts';
+import { readStateFile } from './read-state.ts';
 
 /** Update Systems after which it gives up: the volume fails each time. */
 const MAX_TURNS = 20;

@@ -16,7 +16,7 @@ import { MAX_TOKEN_BYTES, parseToken } from './token.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import { findState } from './archive.ts';
 import { lastState } from './chain-steps.ts';
-import { wholeOf } from './torn-write.ts';
+import { wholeOf } from './read-state.ts';
 
 /** The flags in `workers/`. Foreign flags are usually empty: each counts by its name, with room for one state at a time. */
 export async function readRoster(files: Files, layout: Layout): Promise<RosterEntry[]> {

@@ -32,7 +32,7 @@ export const ASSERTED: readonly AssertedMutant[] = [
     name: 'more is claimed than fits',
     seed: 4,
     message: 'I6: expected held <= capacity',
-    file: `${VOLUME}/phases/prefetch.ts`,
+    file: `${VOLUME}/claim-target.ts`,
     find: 'return Math.min(this.#capacity, this.#worker.slots() + prefetch);',
     replace: 'return this.#capacity + prefetch + 1;',
   },

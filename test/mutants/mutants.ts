@@ -292,7 +292,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'torn successors count as foreign files',
     seed: 27,
-    file: `${VOLUME}/torn-write.ts`,
+    file: `${VOLUME}/read-state.ts`,
     find: 'if (!isTorn(there, next.content)) return false;',
     replace: 'if (isTorn(there, next.content)) return false;',
   },
@@ -426,7 +426,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   {
     name: 'torn branches count as foreign files',
     seed: 61,
-    file: `${VOLUME}/torn-write.ts`,
+    file: `${VOLUME}/read-state.ts`,
     find: 'const origin = originName(name);',
     replace: 'const origin = /state-/.test(name) ? originName(name) : undefined;',
   },

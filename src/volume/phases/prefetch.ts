@@ -12,8 +12,6 @@
  * with exponent 1: such a tick takes as long again as it has taken, or as the median, with a probability of one half.
  */
 import { invariant } from '../../machine/invariant.ts';
-import type { Clock } from '../../engine/ports.ts';
-import type { WorkerInfo } from '../../engine/session.ts';
 import { firstIndex } from './ring.ts';
 
 const MAX_SAMPLES = 64;
@@ -182,47 +180,4 @@ export function unstartedToKeep({ mean, deviation }: Forecast, isScarce: boolean
   return isScarce
     ? Math.round(Math.max(0, mean - KEPT_DEVIATIONS * deviation))
     : TOLERANCE_FACTOR * Math.round(mean);
-}
-
-/** How many states a session is to hold, by how fast its worker gets through them. Times are milliseconds. */
-export class ClaimTarget {
-  readonly #clock: Clock;
-  readonly #worker: Pick<WorkerInfo, 'slots'>;
-  readonly #cycle: number;
-  readonly #capacity: number;
-  readonly #throughput: ThroughputEstimator;
-
-  constructor(clock: Clock, worker: Pick<WorkerInfo, 'slots'>, cycle: number, capacity: number) {
-    this.#clock = clock;
-    this.#worker = worker;
-    this.#cycle = cycle;
-    this.#capacity = capacity;
-    this.#throughput = new ThroughputEstimator(2 * cycle);
-  }
-
-  /** From now on the session holds something, or nothing. */
-  work(isBusy: boolean): void {
-    this.#throughput.work(isBusy, this.#clock.monotonic());
-  }
-
-  finished(duration: number): void {
-    this.#throughput.finished(duration);
-  }
-
-  /** Ticks that begin within so many cycles from now. `ages`: for how long each has run that runs now. */
-  forecast(cycles: number, ages: readonly number[]): Forecast {
-    const idle = Math.max(0, this.#worker.slots() - ages.length);
-    return this.#throughput.forecast({ ages, idle }, cycles * this.#cycle, this.#clock.monotonic());
-  }
-
-  /** States to hold, for so many cycles. */
-  within(cycles: number, ages: readonly number[], isScarce: boolean): number {
-    const prefetch = prefetchTarget(this.forecast(cycles, ages), isScarce);
-    return Math.min(this.#capacity, this.#worker.slots() + prefetch);
-  }
-
-  /** Claims to keep whose ticks have not begun. */
-  toKeep(ages: readonly number[], isScarce: boolean): number {
-    return unstartedToKeep(this.forecast(1, ages), isScarce);
-  }
 }
