@@ -5,8 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CommitRecord } from '../machine/record.ts';
 import { successorName, originName, parseStateName, stateName } from '../machine/name.ts';
-import { machineNamed, type StateFile } from '../machine/state-file.ts';
-import { formatSuccessor } from '../machine/successor.ts';
+import { machineNamed, formatSuccessor, type StateFile } from '../machine/state-file.ts';
 import type { NewPlace } from './engine.ts';
 import type { Random } from './ports.ts';
 import type { Hold, KnownMachines, Refusal } from './session.ts';

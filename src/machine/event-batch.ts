@@ -14,8 +14,13 @@ import {
 import { invariant } from './invariant.ts';
 import { successorName } from './name.ts';
 import { MAX_KEPT_DETAILS_BYTES, type AppliedEvent } from './record.ts';
-import { byteLength, MAX_STATE_BYTES, type PendingHook, type StateFile } from './state-file.ts';
-import { formatSuccessor } from './successor.ts';
+import {
+  byteLength,
+  MAX_STATE_BYTES,
+  formatSuccessor,
+  type PendingHook,
+  type StateFile,
+} from './state-file.ts';
 import type { InstanceSnapshot } from './table.ts';
 
 /** An event as read from `events/`. */

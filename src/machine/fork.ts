@@ -9,11 +9,11 @@ import { branchName, instanceProblem, parseStateName, stateName, successorName }
 import {
   byteLength,
   MAX_STATE_BYTES,
+  formatSuccessor,
   type Joined,
   type StateFile,
   type Joins,
 } from './state-file.ts';
-import { formatSuccessor } from './successor.ts';
 import {
   appliedOf,
   bytesOf,

@@ -1,4 +1,4 @@
-/** The format of state files: size limit, parsing, and validation with line and column. */
+/** The format of state files: size limit, parsing, validation with line and column, and the file of a successor. */
 import { z } from 'zod';
 import type { Json } from './definition.ts';
 import { isObject, locate, parseJson, type TextPosition } from './json-text.ts';
@@ -217,4 +217,41 @@ export function isOfMachine(machine: string | undefined, wanted: string): boolea
 /** In UTF-8. */
 export function byteLength(text: string): number {
   return new TextEncoder().encode(text).length;
+}
+
+/** What differs from the parent. */
+interface Successor {
+  readonly state: string;
+  readonly payload: Json;
+  /** ISO 8601. */
+  readonly notBefore?: string | undefined;
+  /** The state file that set the timers of this state. */
+  readonly since?: string | undefined;
+  readonly waits?: boolean;
+  readonly hook?: PendingHook | undefined;
+  readonly join?: Joins;
+}
+
+/**
+ * Names the machine as the parent does: a successor of `{"state": "countdown"}` has no `machine` either, unless its state is
+ * no longer the machine's name. Copies the user's `x-` keys, the priority and `branch`.
+ */
+export function formatSuccessor(
+  parent: StateFile,
+  machineName: string,
+  { state, payload, notBefore, since, waits = false, hook, join }: Successor,
+): string {
+  const { notBefore: _1, since: _2, waits: _3, hook: _4, join: _5, machine, ...kept } = parent;
+  const isImplied = machine === undefined && state === machineName;
+  return formatStateFile({
+    ...kept,
+    state,
+    payload,
+    ...(!isImplied && { machine: machine ?? machineName }),
+    ...(notBefore !== undefined && { notBefore }),
+    ...(since !== undefined && { since }),
+    ...(waits && { waits }),
+    ...(hook !== undefined && { hook }),
+    ...(join !== undefined && { join }),
+  });
 }

@@ -8,8 +8,7 @@ import { invariant } from './invariant.ts';
 import { parseStateName, successorName } from './name.ts';
 import type { PublishedState } from './record.ts';
 import { fullName, resolveState, type Registry } from './registry.ts';
-import { byteLength, MAX_STATE_BYTES, type StateFile } from './state-file.ts';
-import { formatSuccessor } from './successor.ts';
+import { byteLength, MAX_STATE_BYTES, formatSuccessor, type StateFile } from './state-file.ts';
 
 export interface TickedStep {
   readonly machine: Machine;

@@ -16,8 +16,7 @@ import {
 } from '../../src/machine/record.ts';
 import { retryDelay, retryVerdict } from '../../src/machine/retry.ts';
 import { shippedMachines } from '../../src/machine/shipped.ts';
-import { parseStateFile } from '../../src/machine/state-file.ts';
-import { formatSuccessor } from '../../src/machine/successor.ts';
+import { parseStateFile, formatSuccessor } from '../../src/machine/state-file.ts';
 
 const tick = () => done();
 
