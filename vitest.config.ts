@@ -9,7 +9,7 @@ const SLOW: string[] = [
   'test/sim/{assertions,campaign,engines,kth-call,own-machines,replay}.test.ts',
   'test/volume/{bundles,exhaustive,forks}.test.ts',
   'test/doctor/examine.test.ts',
-  'test/worker/threads.test.ts',
+  'test/worker/thread-pool.test.ts',
   'test/e2e/{check,configurations,doctor,dropped,forks,inputs,scheduling,simulate}.test.ts',
   'test/e2e/{tables,threads,users,volumes,xstate}.test.ts',
 ];

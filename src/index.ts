@@ -98,4 +98,4 @@ export type {
 export type { Log } from './engine/ports.ts';
 export type { Outcome, Session, Settled, Settlement, Task, WorkerInfo } from './engine/session.ts';
 export type { Summary } from './worker/ports.ts';
-export type { SettledStep } from './worker/log-settled.ts';
+export type { SettledStep } from './worker/settler.ts';

@@ -7,7 +7,7 @@ import type { Machine } from '../machine/definition.ts';
 import { createRegistry } from '../machine/registry.ts';
 import { ConcurrencyLimit } from '../worker/concurrency-limit.ts';
 import { createExecute } from '../worker/executor.ts';
-import type { SettledStep } from '../worker/log-settled.ts';
+import type { SettledStep } from '../worker/settler.ts';
 import type { Summary } from '../worker/ports.ts';
 import { Worker } from '../worker/worker.ts';
 import { realClock, realRandom } from './node-ports.ts';

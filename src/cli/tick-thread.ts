@@ -6,10 +6,9 @@ import { UserError } from '../machine/errors.ts';
 import type { Registry } from '../machine/registry.ts';
 import { Cancellation } from '../worker/supervise.ts';
 import { startAttempt } from '../worker/executor.ts';
-import { failed } from '../worker/failure.ts';
+import { failed, crashAsNode, StrayErrors } from '../worker/tick-errors.ts';
 import type { Log } from '../engine/ports.ts';
 import type { TickResult } from '../worker/ports.ts';
-import { crashAsNode, StrayErrors } from '../worker/stray-errors.ts';
 import type {
   ThreadCall,
   ThreadData,
@@ -17,7 +16,7 @@ import type {
   ThreadNote,
   ThreadReport,
   ThreadTask,
-} from '../worker/thread-run.ts';
+} from '../worker/thread-pool.ts';
 import { MachineFiles } from './machine-files.ts';
 import { realClock } from '../api/node-ports.ts';
 

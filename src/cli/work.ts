@@ -5,12 +5,11 @@ import { realClock, realRandom } from '../api/node-ports.ts';
 import { openVolumeEngine, type OpenedEngine } from '../api/open-volume.ts';
 import type { Log } from '../engine/ports.ts';
 import type { Registry } from '../machine/registry.ts';
-import { logBlocked, startAutoThreads } from '../worker/auto-threads.ts';
+import { logBlocked, startAutoThreads, type Threads } from '../worker/threads.ts';
 import type { ConcurrencyLimit } from '../worker/concurrency-limit.ts';
 import { createExecute } from '../worker/executor.ts';
 import type { Execute, Summary, TickTask } from '../worker/ports.ts';
-import { crashAsNode, StrayErrors } from '../worker/stray-errors.ts';
-import type { Threads } from '../worker/threads.ts';
+import { crashAsNode, StrayErrors } from '../worker/tick-errors.ts';
 import { Worker } from '../worker/worker.ts';
 import type { MachineFiles } from './machine-files.ts';
 import { OPTIONS, environmentName, type Settings } from './options.ts';
@@ -146,7 +145,7 @@ export async function startTicks(settings: Settings, ports: TickPorts): Promise<
     : threads;
   // More threads would always be idle.
   const count = Math.min(max, concurrency);
-  const start = isAuto ? startAutoThreads : (await import('../worker/threads.ts')).startThreads;
+  const start = isAuto ? startAutoThreads : (await import('../worker/thread-pool.ts')).startThreads;
   const pool = start({
     ...options,
     threads: count,

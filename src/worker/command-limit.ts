@@ -8,6 +8,18 @@ import { readdirSync, readFileSync } from 'node:fs';
 const REFUSAL_MS = 30_000;
 /** New limit after a refusal, as a part of the commands that ran then: the worker itself needs some resources. */
 const PART_AFTER_REFUSAL = 0.75;
+/** A command that waits for room tries again so often. */
+const RETRY_START_MS = 250;
+
+/** Errors that may pass, with the name of the limit that was reached. */
+export const SYSTEM_LIMITS: Readonly<Record<string, string>> = {
+  EMFILE: 'open files of this process (ulimit -n)',
+  ENFILE: 'open files of this system (fs.file-max)',
+  EAGAIN: 'processes (ulimit -u, or the pids limit of the container)',
+  ENOMEM: 'memory',
+  ENOSPC: 'space for temporary files (TMPDIR)',
+  EDQUOT: 'space for temporary files (TMPDIR)',
+};
 
 export class CommandLimit {
   readonly #usual: number;
@@ -55,6 +67,21 @@ export class CommandLimit {
       if (index !== -1) this.#waiting.splice(index, 1);
     };
   }
+}
+
+/** Waits until another command has left, the worker stops, or it is time to try again. */
+export function room(limit: CommandLimit, workerSignal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const goOn = (): void => {
+      clearTimeout(timer);
+      stopWaiting();
+      workerSignal.removeEventListener('abort', goOn);
+      resolve();
+    };
+    const timer = setTimeout(goOn, RETRY_START_MS);
+    const stopWaiting = limit.wait(goOn);
+    workerSignal.addEventListener('abort', goOn, { once: true });
+  });
 }
 
 /** For files that the engine and the worker open. */

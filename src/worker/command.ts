@@ -8,8 +8,6 @@ import { once } from 'node:events';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { MAX_OUTPUT_BYTES, type CommandEnd } from '../machine/command-result.ts';
 import type { RunnableActivity } from '../machine/definition.ts';
-import { LogLines } from './log-lines.ts';
-import { signalGroup, type ProcessGroups } from './process-groups.ts';
 
 export type RunnableCommand = Extract<RunnableActivity, { kind: 'command' }>;
 
@@ -26,6 +24,9 @@ const DRAIN_PIPES_MS = 200;
 const MAX_DRAIN_PIPES_MS = 2000;
 const MAX_LAST_LINES = 5;
 const MAX_LAST_LINE_LENGTH = 1000;
+/** Further bytes of a line are counted and dropped. */
+const MAX_LINE_BYTES = 16 * 1024;
+const LINE_FEED = 10;
 
 interface CommandPorts {
   readonly groups: ProcessGroups;
@@ -171,6 +172,84 @@ export class RunningCommand {
       // One turn of the event loop reads what there is; timers come before it.
       await setImmediate();
       await setImmediate();
+    }
+  }
+}
+
+/** The process groups of running commands. They are killed when this process ends, except by SIGKILL. */
+export class ProcessGroups {
+  readonly #leaders = new Set<number>();
+  readonly #killAll = (): void => {
+    for (const leader of this.#leaders) signalGroup(leader, 'SIGKILL');
+  };
+
+  add(leader: number): void {
+    if (this.#leaders.size === 0) process.on('exit', this.#killAll);
+    this.#leaders.add(leader);
+  }
+
+  delete(leader: number): void {
+    this.#leaders.delete(leader);
+    if (this.#leaders.size === 0) process.off('exit', this.#killAll);
+  }
+}
+
+/** Returns false if no process of the group is left. */
+function signalGroup(leader: number, signal: 'SIGTERM' | 'SIGKILL' | 0): boolean {
+  try {
+    return process.kill(-leader, signal);
+  } catch (error) {
+    // EPERM: the process exists, but belongs to another user.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Splits a byte stream into lines for a log, with bounded memory. */
+export class LogLines {
+  readonly #onLine: (line: string) => void;
+  #pieces: Buffer[] = [];
+  #length = 0;
+  #dropped = 0;
+
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine;
+  }
+
+  add(chunk: Buffer): void {
+    let start = 0;
+    for (;;) {
+      const end = chunk.indexOf(LINE_FEED, start);
+      this.#keep(chunk.subarray(start, end === -1 ? chunk.length : end));
+      if (end === -1) return;
+      this.#flush();
+      start = end + 1;
+    }
+  }
+
+  /** Flushes a last line that has no line feed. */
+  end(): void {
+    if (this.#length > 0) this.#flush();
+  }
+
+  #keep(piece: Buffer): void {
+    const kept = piece.subarray(0, MAX_LINE_BYTES - this.#length);
+    this.#dropped += piece.length - kept.length;
+    if (kept.length === 0) return;
+    // A copy: the piece would keep its whole chunk in memory.
+    this.#pieces.push(Buffer.from(kept));
+    this.#length += kept.length;
+  }
+
+  /** A carriage return ends a line too: progress bars write it. */
+  #flush(): void {
+    const text = Buffer.concat(this.#pieces).toString('utf8');
+    const cut = this.#dropped > 0 ? `… (cut: ${this.#dropped} more bytes)` : '';
+    this.#pieces = [];
+    this.#length = 0;
+    this.#dropped = 0;
+    const lines = `${text}${cut}`.replace(/\r$/, '').split('\r');
+    for (const line of lines.length === 1 ? lines : lines.filter((one) => one !== '')) {
+      this.#onLine(line);
     }
   }
 }

@@ -2,30 +2,21 @@
 import { stat } from 'node:fs/promises';
 import { resolve as absolute } from 'node:path';
 import { commandResult } from '../machine/command-result.ts';
-import type { Json } from '../machine/definition.ts';
-import { Cancellation, supervise } from './supervise.ts';
-import { commandEnvironment, type Variables } from './command-environment.ts';
-import { CommandInputs } from './command-inputs.ts';
-import { CommandLimit, commandsByDescriptors } from './command-limit.ts';
-import { SHELL, startCommand, type RunnableCommand, type RunningCommand } from './command.ts';
-import type { Deadlines } from './deadlines.ts';
 import type { Log } from '../engine/ports.ts';
+import { Cancellation, supervise, type Deadlines } from './supervise.ts';
+import { CommandInputs, commandEnvironment, inputOf, type Variables } from './command-input.ts';
+import { CommandLimit, commandsByDescriptors, room, SYSTEM_LIMITS } from './command-limit.ts';
+import {
+  SHELL,
+  startCommand,
+  ProcessGroups,
+  type RunnableCommand,
+  type RunningCommand,
+} from './command.ts';
 import type { TickResult, TickTask } from './ports.ts';
-import { ProcessGroups } from './process-groups.ts';
 
-const RETRY_START_MS = 250;
 /** Between two log lines about a limit of the system. */
 const LOG_LIMIT_INTERVAL_MS = 60_000;
-
-/** Errors that may pass, with the name of the limit that was reached. */
-const SYSTEM_LIMITS: Readonly<Record<string, string>> = {
-  EMFILE: 'open files of this process (ulimit -n)',
-  ENFILE: 'open files of this system (fs.file-max)',
-  EAGAIN: 'processes (ulimit -u, or the pids limit of the container)',
-  ENOMEM: 'memory',
-  ENOSPC: 'space for temporary files (TMPDIR)',
-  EDQUOT: 'space for temporary files (TMPDIR)',
-};
 
 /** One directory for each process. */
 const INPUT_FILES = new CommandInputs();
@@ -168,42 +159,6 @@ export class Commands {
       'cannot start more commands at a time; states wait or are given back, no attempt is counted';
     log.warn({ code, limit: SYSTEM_LIMITS[code], ...fields }, message);
   }
-}
-
-/** Waits until another command has left, the worker stops, or it is time to try again. */
-function room(limit: CommandLimit, workerSignal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const goOn = (): void => {
-      clearTimeout(timer);
-      stopWaiting();
-      workerSignal.removeEventListener('abort', goOn);
-      resolve();
-    };
-    const timer = setTimeout(goOn, RETRY_START_MS);
-    const stopWaiting = limit.wait(goOn);
-    workerSignal.addEventListener('abort', goOn, { once: true });
-  });
-}
-
-/** The input of a command: the same as that of a tick. */
-function inputOf(task: TickTask): Json {
-  const { instance, state, payload, attempt, idempotencyKey, machine, sensors, outputs, hook } =
-    task;
-  const seen = Object.keys(sensors).length > 0 && { sensors: sensors as Json };
-  const joined = Object.keys(outputs).length > 0 && { outputs };
-  const { from = '', event = '', details = null } = hook ?? {};
-  const moved = hook !== undefined && { transition: { from, event, details } };
-  return {
-    instance,
-    machine,
-    state,
-    payload,
-    attempt,
-    idempotencyKey,
-    ...seen,
-    ...joined,
-    ...moved,
-  };
 }
 
 /** Finds out what is missing: the system's error names the shell in any case. */

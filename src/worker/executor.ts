@@ -3,13 +3,11 @@ import { checkAnswer, wait } from '../machine/answer.ts';
 import type { Json, Tick, TickContext } from '../machine/definition.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
 import type { Clock, Log } from '../engine/ports.ts';
-import { Cancellation, supervise } from './supervise.ts';
-import type { Variables } from './command-environment.ts';
+import { Cancellation, supervise, Deadlines } from './supervise.ts';
+import type { Variables } from './command-input.ts';
 import { Commands } from './commands.ts';
-import { Deadlines } from './deadlines.ts';
-import { failed, truncate } from './failure.ts';
+import { failed, truncate, type StrayErrors } from './tick-errors.ts';
 import type { Execute, TickResult, TickTask } from './ports.ts';
-import type { StrayErrors } from './stray-errors.ts';
 
 /** A tick that keeps its thread from other work for longer is reported to `onBlocked`. */
 const MAX_BLOCKED_MS = 50;

@@ -1,6 +1,9 @@
-/** Plans a task: it is ticked, or its outcome is decided at once. Pure. */
+/**
+ * Decides about a task: before its tick, whether it is ticked at all or its outcome is known at once (`plan`); after its
+ * tick, what the result means for its state (`outcomeOfTick`). Pure.
+ */
 import type { Outcome, Refusal, Task } from '../engine/session.ts';
-import type { Machine } from '../machine/definition.ts';
+import type { Machine, Json } from '../machine/definition.ts';
 import { emittedEvent } from '../machine/event.ts';
 import { endOfBranch, outputsOf, isOpen, applyJoinEvents } from '../machine/fork.ts';
 import { parseStateName } from '../machine/name.ts';
@@ -8,9 +11,24 @@ import type { Attempt, FailureRecord, CommitRecord } from '../machine/record.ts'
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { ATTEMPTS_EXHAUSTED, retryVerdict } from '../machine/retry.ts';
 import type { StateFile } from '../machine/state-file.ts';
-import type { TickTask } from './ports.ts';
 import { applyEvents } from '../machine/event-batch.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
+import { effectsOfAnswer, type StepEffects } from '../machine/step-effects.ts';
+import type { TickTask, TickResult } from './ports.ts';
+
+/** The session that decides, its time and its machines. */
+export interface DecisionContext {
+  readonly session: string;
+  readonly worker: string;
+  /** ISO 8601, the engine's time. */
+  readonly now: string;
+  readonly engineId: string;
+  /** See `TickTask`. */
+  readonly directory?: string | undefined;
+  readonly registry: Registry;
+  /** Newest version by name of a stored machine: see `resolveState`. */
+  readonly newest: ReadonlyMap<string, string>;
+}
 
 /** A tick, with what is needed to make a record of its answer. */
 export interface PlannedTick {
@@ -27,6 +45,7 @@ export type Plan =
   /** This worker does not know the machine or state. There may be a stored configuration of the machine. */
   | { readonly kind: 'unknown'; readonly refusal: Refusal };
 
+/** Decides whether a task is ticked; if not, its outcome, unless this worker does not know its machine. */
 export function plan(task: Task, context: DecisionContext): Plan {
   const { name, file, attempts } = task;
   if (isDeferred(file, context)) return outcome({ kind: 'defer', notBefore: file.notBefore! });
@@ -135,25 +154,6 @@ function endOutcome(task: Task, machine: Machine, context: DecisionContext): Out
   return { kind: 'commit', record: { ...common, machine: machine.name, emit } };
 }
 
-export function failure(
-  { name }: Pick<Task, 'name'>,
-  { session, worker, now }: Pick<DecisionContext, 'session' | 'worker' | 'now'>,
-  { code, reason }: { readonly code: string; readonly reason: string },
-  attempts: readonly Attempt[] = [],
-): Outcome {
-  const record: FailureRecord = {
-    flockwork: 1,
-    state: name,
-    session,
-    worker,
-    at: now,
-    code,
-    reason,
-    ...(attempts.length > 0 && { attempts: [...attempts] }),
-  };
-  return { kind: 'fail', record };
-}
-
 /** Without events: sets the timers of the state, once. */
 function applyPending(
   task: Task,
@@ -185,20 +185,6 @@ function applyPending(
   return { kind: 'commit', record, rests: batch.rests, ...readSet };
 }
 
-/** The session that decides, its time and its machines. */
-export interface DecisionContext {
-  readonly session: string;
-  readonly worker: string;
-  /** ISO 8601, the engine's time. */
-  readonly now: string;
-  readonly engineId: string;
-  /** See `TickTask`. */
-  readonly directory?: string | undefined;
-  readonly registry: Registry;
-  /** Newest version by name of a stored machine: see `resolveState`. */
-  readonly newest: ReadonlyMap<string, string>;
-}
-
 /** State and payload of another instance's last state file; undefined where there is none. */
 function readingOf(
   instance: string,
@@ -209,4 +195,104 @@ function readingOf(
   if (file === undefined) return undefined;
   const resolved = resolveState(registry, file);
   return { state: resolved.ok ? resolved.state : file.state, payload: file.payload };
+}
+
+/** Turns the result of a tick into the outcome of its state. `started`: ISO 8601, the engine's time. */
+export function outcomeOfTick(
+  planned: PlannedTick,
+  result: TickResult,
+  started: string,
+  context: DecisionContext,
+  random: () => number,
+): Outcome {
+  if (result.kind === 'aborted') return { kind: 'release' };
+  if (result.kind === 'failed') return retryOrFail(planned, result.error, started, context, random);
+  const { answer } = result;
+  const { name, state } = planned.tick;
+  const { registry, newest } = context;
+  const effects = effectsOfAnswer(
+    answer,
+    { ...planned, name, state, registry, newest },
+    context.now,
+  );
+  if (typeof effects === 'string') {
+    // Not retried: the tick would give the same answer again.
+    return retryOrFail(planned, { message: effects, fatal: true }, started, context, random);
+  }
+  const output = answer.kind === 'done' ? answer.output : undefined;
+  const record = recordOf(planned, effects, output, started, context);
+  return { kind: 'commit', record, ...(effects.rests && { rests: true }) };
+}
+
+/** Retries, or fails if this was the last attempt. */
+function retryOrFail(
+  planned: PlannedTick,
+  error: Extract<TickResult, { kind: 'failed' }>['error'],
+  started: string,
+  context: DecisionContext,
+  random: () => number,
+): Outcome {
+  const attempt: Attempt = {
+    attempt: planned.tick.attempt,
+    session: context.session,
+    worker: context.worker,
+    started,
+    ended: context.now,
+    result: 'failed',
+    error,
+  };
+  const attempts = [...planned.attempts, attempt];
+  const verdict = retryVerdict(planned.tick.activity.retry, attempts, random);
+  if (verdict.kind === 'give-up') {
+    const code = error.fatal === true ? 'fatal' : ATTEMPTS_EXHAUSTED;
+    return failure(planned.tick, context, { code, reason: verdict.reason }, attempts);
+  }
+  const notBefore = new Date(Date.parse(context.now) + verdict.after).toISOString();
+  return { kind: 'retry', attempt: { ...attempt, notBefore } };
+}
+
+/** Returns undefined for a terminal step without output, events or failed attempts: it needs no record. */
+function recordOf(
+  { tick, attempts }: PlannedTick,
+  { emit, branches, next }: StepEffects,
+  output: Json | undefined,
+  started: string,
+  context: DecisionContext,
+): CommitRecord | undefined {
+  const isNeeded =
+    next !== undefined || emit.length > 0 || output !== undefined || attempts.length > 0;
+  if (!isNeeded) return undefined;
+  return {
+    flockwork: 1,
+    state: tick.name,
+    session: context.session,
+    worker: context.worker,
+    started,
+    finished: context.now,
+    machine: tick.machine,
+    ...(output !== undefined && { output }),
+    ...(emit.length > 0 && { emit }),
+    ...(branches && { branches }),
+    ...(next && { next }),
+    ...(attempts.length > 0 && { attempts: [...attempts] }),
+  };
+}
+
+function failure(
+  { name }: Pick<Task, 'name'>,
+  { session, worker, now }: Pick<DecisionContext, 'session' | 'worker' | 'now'>,
+  { code, reason }: { readonly code: string; readonly reason: string },
+  attempts: readonly Attempt[] = [],
+): Outcome {
+  const record: FailureRecord = {
+    flockwork: 1,
+    state: name,
+    session,
+    worker,
+    at: now,
+    code,
+    reason,
+    ...(attempts.length > 0 && { attempts: [...attempts] }),
+  };
+  return { kind: 'fail', record };
 }

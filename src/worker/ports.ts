@@ -5,7 +5,7 @@ import type { Registry } from '../machine/registry.ts';
 import type { PendingHook } from '../machine/state-file.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
 import type { Clock, Log, Random } from '../engine/ports.ts';
-import type { SettledStep } from './log-settled.ts';
+import type { SettledStep } from './settler.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
 
 /** One attempt at one step. */

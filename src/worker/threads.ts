@@ -1,16 +1,14 @@
-/**
- * `--threads`: ticks of modules run in threads, one at a time in each, so that they use several cores and cannot block the
- * worker's own event loop. A tick that does not end when it is cancelled ends with its thread, and the pool starts another.
- */
-import { setFlagsFromString } from 'node:v8';
-import { Piscina } from 'piscina';
+/** `--threads`: the interface of the pool of threads (thread-pool.ts), and `auto`, which starts the pool when it is first needed. */
 import type { RunnableActivity } from '../machine/definition.ts';
-import { activitiesOf, type Registry } from '../machine/registry.ts';
-import { Deadlines } from './deadlines.ts';
+import type { Registry } from '../machine/registry.ts';
+import type { Log } from '../engine/ports.ts';
 import { createExecute, type ExecutorOptions } from './executor.ts';
-import type { Execute, TickResult, TickTask } from './ports.ts';
-import { supervise } from './supervise.ts';
-import { ThreadRun, type ThreadData, type ThreadReport } from './thread-run.ts';
+import type { Execute, TickTask } from './ports.ts';
+
+/** A tick that has blocked the thread for so long is a warning. */
+const WARN_BLOCKED_MS = 1000;
+/** Mean per call: below it the activity is quick, and the slow call was itself delayed, by a full processor say. */
+const QUICK_MEAN_MS = 1;
 
 export interface ThreadsOptions extends ExecutorOptions {
   readonly threads: number;
@@ -38,105 +36,46 @@ export interface Threads {
 }
 
 /**
- * Node strips types with WebAssembly, whose compiled code all threads share. If one thread frees unused code while another
- * thread ends, V8 may abort the process ("Check failed: jit_page.has_value()", Node 24.21). Without this collection the
- * code stays in memory while a thread uses it: a few MB.
+ * `--threads auto`: ticks run in the worker's own thread. An activity that has blocked it runs in separate threads from then
+ * on; these are started when they are first needed.
  */
-const KEEP_SHARED_CODE = '--no-wasm-code-gc';
-
-export function startThreads(options: ThreadsOptions): Threads {
-  setFlagsFromString(KEEP_SHARED_CODE);
-  const pool = new Piscina({
-    filename: options.entry.href,
-    minThreads: options.minThreads,
-    maxThreads: options.threads,
-    workerData: {
-      machines: options.machines,
-      pauseScale: options.pauseScale,
-    } satisfies ThreadData,
-    // Timers and promises that a tick left behind go on while its thread waits for the next tick, as without threads.
-    atomics: 'disabled',
-    idleTimeout: Number.POSITIVE_INFINITY,
-    recordTiming: false,
-  });
-  pool.on('error', (error) =>
-    options.log.error({ err: error }, 'a thread without a tick has ended'),
-  );
-  pool.on('message', ({ facts, message }: ThreadReport) => options.log.error(facts, message));
-  const versions = new Versions(options.registry);
-  const deadlines = new Deadlines(options.clock);
-  const inMainThread = createExecute(options);
+export function startAutoThreads(options: ThreadsOptions): Threads {
+  const moved = new WeakSet<RunnableActivity>();
+  const calls = new WeakMap<RunnableActivity, number>();
+  let pool: Promise<Threads> | undefined;
+  const start = async (): Promise<Threads> => {
+    // Most workers need no threads, and the module takes long to load.
+    const { startThreads } = await import('./thread-pool.ts');
+    return startThreads(options);
+  };
+  const inThread: Threads['execute'] = async (task, signal) =>
+    (await (pool ??= start())).execute(task, signal);
+  const onBlocked = (task: TickTask, ms: number): void => {
+    const { activity } = task;
+    if (ms / calls.get(activity)! < QUICK_MEAN_MS) return;
+    moved.add(activity);
+    logBlocked(options.log, task, ms, 'its activity runs in a separate thread from now on');
+  };
+  const inOwn = createExecute({ ...options, onBlocked });
   return {
-    execute: async (task, workerSignal) => {
-      const { activity, history, ...rest } = task;
-      if (activity.kind === 'command') return inMainThread(task, workerSignal);
-      if (workerSignal.aborted) return { kind: 'aborted' };
-      const version = versions.of(activity);
-      const machinesVersion = options.machinesVersion();
-      const run = new ThreadRun(
-        pool,
-        { ...rest, version, machinesVersion },
-        { ...options, deadlines, history },
-      );
-      return runToEnd(task, run, workerSignal, { ...options, deadlines });
+    execute: (task, signal) => {
+      const { activity } = task;
+      if (activity.kind === 'command') return inOwn(task, signal);
+      if (task.isSuspect === true || moved.has(activity)) return inThread(task, signal);
+      calls.set(activity, (calls.get(activity) ?? 0) + 1);
+      return inOwn(task, signal);
     },
-    close: () => pool.destroy(),
+    close: async () => (await pool)?.close(),
   };
 }
 
-/** Finds the version of the machine that an activity belongs to, also of machines that were replaced meanwhile. */
-class Versions {
-  readonly #registry: () => Registry;
-  readonly #known = new WeakMap<RunnableActivity, string>();
-  #seen: Registry | undefined;
-
-  constructor(registry: () => Registry) {
-    this.#registry = registry;
-  }
-
-  of(activity: RunnableActivity): string | undefined {
-    const registry = this.#registry();
-    if (registry !== this.#seen) this.#learn(registry);
-    return this.#known.get(activity);
-  }
-
-  #learn(registry: Registry): void {
-    this.#seen = registry;
-    for (const machine of [...registry.values()].flat()) {
-      const { version } = machine;
-      if (version === undefined) continue;
-      for (const activity of activitiesOf(machine)) this.#known.set(activity, version);
-    }
-  }
-}
-
-async function runToEnd(
-  task: TickTask,
-  run: ThreadRun,
-  workerSignal: AbortSignal,
-  options: Pick<ThreadsOptions, 'log' | 'maxWaitMs'> & { readonly deadlines: Deadlines },
-): Promise<TickResult> {
-  const { log, maxWaitMs, deadlines } = options;
-  const waiting = Promise.withResolvers<'no thread'>();
-  const giveUp = (): void => waiting.resolve('no thread');
-  const endWait = deadlines.add(maxWaitMs, giveUp);
-  workerSignal.addEventListener('abort', giveUp);
-  const first = await Promise.race([run.begun, run.over, waiting.promise]);
-  endWait();
-  workerSignal.removeEventListener('abort', giveUp);
-  if (first === 'begun') {
-    return supervise(task, run.over, {
-      cancellable: run,
-      workerSignal,
-      deadlines,
-      mayBeAbandoned: false,
-    });
-  }
-  if (typeof first === 'object') return first;
-  await run.kill();
-  if (!workerSignal.aborted) {
-    const fields = { state: task.name, machine: task.machine, waitedMs: maxWaitMs };
-    log.info(fields, 'no free thread, state given back; raise --threads or lower --concurrency');
-  }
-  return { kind: 'aborted' };
+/** `remedy`: a fixed text. */
+export function logBlocked(log: Log, task: TickTask, ms: number, remedy: string): void {
+  const { name, machine, state: activity } = task;
+  const late = ms > task.activity.timeout && { timeoutMs: task.activity.timeout };
+  const fields = { state: name, machine, activity, blockedMs: Math.round(ms), ...late };
+  log[ms < WARN_BLOCKED_MS ? 'info' : 'warn'](
+    fields,
+    `tick blocked this worker's thread; ${remedy}`,
+  );
 }

@@ -10,12 +10,23 @@ import type { Engine } from '../engine/engine.ts';
 import type { Session, Settled, Settlement, Task, WorkerInfo } from '../engine/session.ts';
 import { invariant, InvariantError } from '../machine/invariant.ts';
 import { sensorsOf } from '../machine/registry.ts';
-import { needsTick, plan, type DecisionContext, type Plan, type PlannedTick } from './plan.ts';
+import {
+  needsTick,
+  plan,
+  outcomeOfTick,
+  type DecisionContext,
+  type Plan,
+  type PlannedTick,
+} from './plan.ts';
 import { Library } from './library.ts';
-import { SettledLog, type SettledStep } from './log-settled.ts';
+import {
+  SettledLog,
+  Settler,
+  type SettledStep,
+  type DecidedTask,
+  type SettlerListener,
+} from './settler.ts';
 import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
-import { Settler, type DecidedTask, type SettlerListener } from './settler.ts';
-import { outcomeOfTick } from './tick-outcome.ts';
 import type { SlotUser } from './concurrency-limit.ts';
 
 type WorkerEngine = Pick<Engine, 'id' | 'configurations' | 'join'>;

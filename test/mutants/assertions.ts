@@ -92,7 +92,7 @@ export const ASSERTED: readonly AssertedMutant[] = [
     name: 'a record names another state',
     seed: 1,
     message: 'I2: expected the record of the state that is claimed',
-    file: 'src/worker/tick-outcome.ts',
+    file: 'src/worker/plan.ts',
     find: 'state: tick.name,\n    session',
     replace: 'state: `${tick.instance}.state`,\n    session',
   },

@@ -31,7 +31,6 @@ const PURE: readonly string[] = [
   'machine',
   'volume/phases',
   'worker/plan.ts',
-  'worker/tick-outcome.ts',
   'cli/inbox/rules.ts',
   'doctor/advice.ts',
   'doctor/file-system.ts',

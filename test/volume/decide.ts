@@ -12,10 +12,9 @@ import type {
   VolumeSettlement,
   VolumeOperations,
 } from '../../src/volume/operations.ts';
-import { needsTick, plan, type DecisionContext } from '../../src/worker/plan.ts';
+import { needsTick, plan, outcomeOfTick, type DecisionContext } from '../../src/worker/plan.ts';
 import { createExecute } from '../../src/worker/executor.ts';
 import type { Execute } from '../../src/worker/ports.ts';
-import { outcomeOfTick } from '../../src/worker/tick-outcome.ts';
 
 /** The cycle that decisions which have observed others are bound to. */
 export const DECIDED_IN = 7;

@@ -2,8 +2,7 @@
 import { expect, test } from 'vitest';
 import { checkAnswer } from '../../src/machine/answer.ts';
 import { parseEvent, parseEventName } from '../../src/machine/event.ts';
-import type { DecisionContext, PlannedTick } from '../../src/worker/plan.ts';
-import { outcomeOfTick } from '../../src/worker/tick-outcome.ts';
+import { outcomeOfTick, type DecisionContext, type PlannedTick } from '../../src/worker/plan.ts';
 import { LIGHT, ticked } from './machines.ts';
 
 test('commits the first timers with the first state', async () => {

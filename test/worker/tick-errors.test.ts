@@ -4,7 +4,7 @@ import type { TickContext } from '../../src/machine/definition.ts';
 import { createExecute } from '../../src/worker/executor.ts';
 import type { Log } from '../../src/engine/ports.ts';
 import type { Execute } from '../../src/worker/ports.ts';
-import { StrayErrors } from '../../src/worker/stray-errors.ts';
+import { StrayErrors, failed } from '../../src/worker/tick-errors.ts';
 import { StillClock } from '../still-clock.ts';
 import { tickTask } from './task.ts';
 
@@ -73,11 +73,11 @@ describe('an error that nothing awaits', () => {
   ])('%s fails the tick that caused it, and no other', async (_what, cause) => {
     const release = Promise.withResolvers<Answer>();
     const other = run('other', () => release.promise);
-    const failed = await run('x', () => {
+    const result = await run('x', () => {
       cause();
       return new Promise(() => undefined);
     });
-    expect(failed).toMatchObject({
+    expect(result).toMatchObject({
       kind: 'failed',
       error: { message: 'not awaited by the tick: stray' },
     });
@@ -130,5 +130,36 @@ describe('an error that nothing awaits', () => {
     process.emit('uncaughtException', error);
     expect([crashed, logged]).toEqual([[error], []]);
     expect(EVENTS.flatMap((event) => process.listeners(event as 'exit'))).toEqual([]);
+  });
+});
+
+const home = new URL('../../src/', import.meta.url).href;
+
+function stackOf(stack: string): string | undefined {
+  const result = failed(Object.assign(new Error('no'), { stack }));
+  return result.kind === 'failed' ? result.error.stack : undefined;
+}
+
+describe('failed', () => {
+  test('keeps the stack lines of the user’s own files', () => {
+    const own = [
+      'Error: no',
+      'and so on',
+      '    at count (file:///home/ant/word count.ts:12:20)',
+      '    at async file:///home/ant/main.js:3:1',
+      '    at C:\\ant\\main.js:3:1',
+    ];
+    const others = [
+      `    at startAttempt (${home}worker/executor.ts:1:2)`,
+      '    at parse (/home/ant/node_modules/csv/index.js:4:5)',
+      '    at process.processTimers (node:internal/timers:618:7)',
+      '    at JSON.parse (<anonymous>)',
+    ];
+    expect(stackOf([...own, ...others].join('\n'))).toBe(own.join('\n'));
+  });
+
+  test('keeps a stack without such lines as it is', () => {
+    const stack = `Error: no\n    at a (${home}worker/worker.ts:1:2)\n    at b (node:fs:1:2)`;
+    expect(stackOf(stack)).toBe(stack);
   });
 });

@@ -1,11 +1,121 @@
-/** The worker's side of one tick in a thread: its messages, its cancellation, its end. */
+/**
+ * A pool of threads: ticks of modules run one at a time in each, so that they use several cores and cannot block the worker's
+ * own event loop. A tick that does not end when it is cancelled ends with its thread, and the pool starts another.
+ */
+import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
-import type { Piscina } from 'piscina';
-import type { PastStep } from '../machine/definition.ts';
-import type { Cancellable, Cause } from './supervise.ts';
-import type { Deadlines } from './deadlines.ts';
+import { Piscina } from 'piscina';
+import type { RunnableActivity, PastStep } from '../machine/definition.ts';
+import { activitiesOf, type Registry } from '../machine/registry.ts';
 import type { Log } from '../engine/ports.ts';
+import type { Threads, ThreadsOptions } from './threads.ts';
+import { Deadlines, supervise, type Cancellable, type Cause } from './supervise.ts';
+import { createExecute } from './executor.ts';
 import type { TickResult, TickTask } from './ports.ts';
+
+/**
+ * Node strips types with WebAssembly, whose compiled code all threads share. If one thread frees unused code while another
+ * thread ends, V8 may abort the process ("Check failed: jit_page.has_value()", Node 24.21). Without this collection the
+ * code stays in memory while a thread uses it: a few MB.
+ */
+const KEEP_SHARED_CODE = '--no-wasm-code-gc';
+
+export function startThreads(options: ThreadsOptions): Threads {
+  setFlagsFromString(KEEP_SHARED_CODE);
+  const pool = new Piscina({
+    filename: options.entry.href,
+    minThreads: options.minThreads,
+    maxThreads: options.threads,
+    workerData: {
+      machines: options.machines,
+      pauseScale: options.pauseScale,
+    } satisfies ThreadData,
+    // Timers and promises that a tick left behind go on while its thread waits for the next tick, as without threads.
+    atomics: 'disabled',
+    idleTimeout: Number.POSITIVE_INFINITY,
+    recordTiming: false,
+  });
+  pool.on('error', (error) =>
+    options.log.error({ err: error }, 'a thread without a tick has ended'),
+  );
+  pool.on('message', ({ facts, message }: ThreadReport) => options.log.error(facts, message));
+  const versions = new Versions(options.registry);
+  const deadlines = new Deadlines(options.clock);
+  const inMainThread = createExecute(options);
+  return {
+    execute: async (task, workerSignal) => {
+      const { activity, history, ...rest } = task;
+      if (activity.kind === 'command') return inMainThread(task, workerSignal);
+      if (workerSignal.aborted) return { kind: 'aborted' };
+      const version = versions.of(activity);
+      const machinesVersion = options.machinesVersion();
+      const run = new ThreadRun(
+        pool,
+        { ...rest, version, machinesVersion },
+        { ...options, deadlines, history },
+      );
+      return runToEnd(task, run, workerSignal, { ...options, deadlines });
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+/** Finds the version of the machine that an activity belongs to, also of machines that were replaced meanwhile. */
+class Versions {
+  readonly #registry: () => Registry;
+  readonly #known = new WeakMap<RunnableActivity, string>();
+  #seen: Registry | undefined;
+
+  constructor(registry: () => Registry) {
+    this.#registry = registry;
+  }
+
+  of(activity: RunnableActivity): string | undefined {
+    const registry = this.#registry();
+    if (registry !== this.#seen) this.#learn(registry);
+    return this.#known.get(activity);
+  }
+
+  #learn(registry: Registry): void {
+    this.#seen = registry;
+    for (const machine of [...registry.values()].flat()) {
+      const { version } = machine;
+      if (version === undefined) continue;
+      for (const activity of activitiesOf(machine)) this.#known.set(activity, version);
+    }
+  }
+}
+
+async function runToEnd(
+  task: TickTask,
+  run: ThreadRun,
+  workerSignal: AbortSignal,
+  options: Pick<ThreadsOptions, 'log' | 'maxWaitMs'> & { readonly deadlines: Deadlines },
+): Promise<TickResult> {
+  const { log, maxWaitMs, deadlines } = options;
+  const waiting = Promise.withResolvers<'no thread'>();
+  const giveUp = (): void => waiting.resolve('no thread');
+  const endWait = deadlines.add(maxWaitMs, giveUp);
+  workerSignal.addEventListener('abort', giveUp);
+  const first = await Promise.race([run.begun, run.over, waiting.promise]);
+  endWait();
+  workerSignal.removeEventListener('abort', giveUp);
+  if (first === 'begun') {
+    return supervise(task, run.over, {
+      cancellable: run,
+      workerSignal,
+      deadlines,
+      mayBeAbandoned: false,
+    });
+  }
+  if (typeof first === 'object') return first;
+  await run.kill();
+  if (!workerSignal.aborted) {
+    const fields = { state: task.name, machine: task.machine, waitedMs: maxWaitMs };
+    log.info(fields, 'no free thread, state given back; raise --threads or lower --concurrency');
+  }
+  return { kind: 'aborted' };
+}
 
 /** The `workerData` of every thread. */
 export interface ThreadData {
@@ -58,7 +168,8 @@ interface RunPorts {
   readonly history: () => Promise<readonly PastStep[]>;
 }
 
-export class ThreadRun implements Cancellable {
+/** The worker's side of one tick in a thread: its messages, its cancellation, its end. */
+class ThreadRun implements Cancellable {
   /** The thread has called the tick. */
   readonly begun: Promise<'begun'>;
   /** Never rejects. Resolves when the tick has ended, or its thread has. */

@@ -1,7 +1,78 @@
-/** The environment variables of a command, limited to what the system accepts. Pure. */
+/**
+ * What a command is given about its step: JSON for its standard input (`inputOf`), a file with the same (`CommandInputs`), and
+ * environment variables.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Json } from '../machine/definition.ts';
 import { byteLength } from '../machine/state-file.ts';
 import type { TickTask } from './ports.ts';
+
+/** The input of a command: the same as that of a tick. */
+export function inputOf(task: TickTask): Json {
+  const { instance, state, payload, attempt, idempotencyKey, machine, sensors, outputs, hook } =
+    task;
+  const seen = Object.keys(sensors).length > 0 && { sensors: sensors as Json };
+  const joined = Object.keys(outputs).length > 0 && { outputs };
+  const { from = '', event = '', details = null } = hook ?? {};
+  const moved = hook !== undefined && { transition: { from, event, details } };
+  return {
+    instance,
+    machine,
+    state,
+    payload,
+    attempt,
+    idempotencyKey,
+    ...seen,
+    ...joined,
+    ...moved,
+  };
+}
+
+/** Input files of running commands, in a temporary directory that only this user can read. */
+export class CommandInputs {
+  #directory: string | undefined;
+  #count = 0;
+  readonly #removeAll = (): void => {
+    if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true });
+  };
+
+  /** Resolves to the file's path. Rejects with the error of the file system. */
+  async write(text: string): Promise<string> {
+    try {
+      return await this.#write(text);
+    } catch (error) {
+      // A service that cleans up temporary directories may have removed this one.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      this.#directory = undefined;
+      return this.#write(text);
+    }
+  }
+
+  async #write(text: string): Promise<string> {
+    if (this.#directory === undefined) {
+      this.#directory = mkdtempSync(join(tmpdir(), 'flockwork-'));
+      process.off('exit', this.#removeAll);
+      process.on('exit', this.#removeAll);
+    }
+    this.#count += 1;
+    const path = join(this.#directory, `${this.#count}.json`);
+    try {
+      await writeFile(path, text, { mode: 0o600, flag: 'wx' });
+    } catch (error) {
+      await this.remove(path);
+      throw error;
+    }
+    return path;
+  }
+
+  /** Never rejects: a file that is left is removed with the directory. */
+  async remove(path: string): Promise<void> {
+    await rm(path, { force: true }).catch(() => undefined);
+  }
+}
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -23,6 +94,8 @@ export interface Environment {
 }
 
 /**
+ * The environment variables of a command, limited to what the system accepts. Pure.
+ *
  * Always contains the variables that identify the step; the payload and its values only as far as they fit, in bytes.
  * `isMinimal`: without these, for a system whose limit is lower than usual.
  */

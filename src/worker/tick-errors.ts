@@ -1,11 +1,67 @@
 /**
- * Errors that nothing awaits: a promise that rejects, a callback that throws. Node would end the process. Here the tick
- * that caused the error fails, and the worker goes on.
+ * Errors of ticks: what of an error is stored with the failed attempt (`failed`), and which tick an error belongs to that
+ * nothing awaits (`StrayErrors`).
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { failed, hasUserFrame } from './failure.ts';
+import { fileURLToPath } from 'node:url';
 import type { Log } from '../engine/ports.ts';
+import { FatalError } from '../machine/errors.ts';
 import type { TickResult, TickTask } from './ports.ts';
+
+/** Of an error's message, and of its stack. */
+const MAX_CHARACTERS = 10_000;
+/** The folder of Flockwork's own code. */
+const OWN_FOLDER = fileURLToPath(new URL('../', import.meta.url));
+const STACK_FRAME = /^ {4}at /;
+const FRAME_PATH = /[\s(](?:file:\/\/)?(\/[^()\n]*|[A-Za-z]:[\\/][^()\n]*):\d+:\d+\)?$/;
+
+/** The result of an attempt that threw `error`. `about`: a prefix of the message. */
+export function failed(error: unknown, about = ''): TickResult {
+  const isError = error instanceof Error;
+  // By name too: a user's module may have been loaded with another copy of this package.
+  const fatal = error instanceof FatalError || (isError && error.name === 'FatalError');
+  const message = isError ? error.message || error.name : `the tick threw ${show(error)}`;
+  return {
+    kind: 'failed',
+    error: {
+      message: truncate(about + message),
+      ...(isError && error.stack !== undefined && { stack: truncate(userFrames(error.stack)) }),
+      ...(fatal && { fatal }),
+    },
+  };
+}
+
+export function truncate(text: string): string {
+  return text.length <= MAX_CHARACTERS ? text : `${text.slice(0, MAX_CHARACTERS)}…`;
+}
+
+function show(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return 'a value that cannot be shown';
+  }
+}
+
+/** Keeps only the lines of the user's own files, if there are any. */
+function userFrames(stack: string): string {
+  if (!hasUserFrame(stack)) return stack;
+  return stack
+    .split('\n')
+    .filter((line) => !STACK_FRAME.test(line) || isUserFrame(line))
+    .join('\n');
+}
+
+/** True if a line of the stack is in the user's own files. */
+function hasUserFrame(stack: string): boolean {
+  return stack.split('\n').some((line) => STACK_FRAME.test(line) && isUserFrame(line));
+}
+
+/** Neither in Flockwork, nor in a package, nor in Node. */
+function isUserFrame(frame: string): boolean {
+  const path = FRAME_PATH.exec(frame)?.[1];
+  return path !== undefined && !path.startsWith(OWN_FOLDER) && !/[\\/]node_modules[\\/]/.test(path);
+}
 
 type Named = Pick<TickTask, 'name' | 'machine'>;
 
@@ -44,6 +100,10 @@ export class Suspect {
   }
 }
 
+/**
+ * Errors that nothing awaits: a promise that rejects, a callback that throws. Node would end the process. Here the tick
+ * that caused the error fails, and the worker goes on.
+ */
 export class StrayErrors {
   readonly running: Set<Suspect> = new Set();
   readonly #suspects = new AsyncLocalStorage<Suspect>();
