@@ -5,7 +5,13 @@ import { eventIdProblem, formatEvent, parseEvent } from '../machine/event.ts';
 import { jsonProblem } from '../machine/json-problem.ts';
 import { machineNameProblem } from '../machine/machine.ts';
 import { instanceProblem, parseStateName } from '../machine/name.ts';
-import { machineNamed, parseStateFile, formatSuccessor, type ParsedStateFile, type StateFile } from '../machine/state-file.ts';
+import {
+  machineNamed,
+  parseStateFile,
+  formatSuccessor,
+  type ParsedStateFile,
+  type StateFile,
+} from '../machine/state-file.ts';
 import type { ConfigurationName, NewEvent, NewPlace, NewState, Page } from './engine.ts';
 
 /** Name and version together: a file name may have 255 bytes. */
