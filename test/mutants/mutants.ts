@@ -84,14 +84,14 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'successors are not synced before they are unstaged',
-    seed: 74,
+    seed: 92,
     file: `${VOLUME}/commit.ts`,
     find: 'await files.sync(layout.root);\n    if (emits)',
     replace: 'if (emits)',
   },
   {
     name: 'the directory of staged records is not synced',
-    seed: 149,
+    seed: 186,
     file: `${VOLUME}/session-context.ts`,
     find: "await this.files.sync(this.layout.internal('staging'));",
     replace: '',
@@ -128,14 +128,14 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'the heartbeat runs in the main thread',
-    seed: 380,
+    seed: 445,
     file: 'src/sim/process.ts',
     find: 'const silentUntil = this.stoppedUntil;',
     replace: 'const silentUntil = Math.max(this.stoppedUntil, this.blockedUntil);',
   },
   {
     name: 'a hung tick does not stop the heartbeat',
-    seed: 59,
+    seed: 66,
     file: `${VOLUME}/heartbeat.ts`,
     find: "if (began.monotonic > deadline) return { kind: 'silent' };",
     replace: '',
@@ -341,7 +341,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'event files are removed before their outcome is durable',
-    seed: 226,
+    seed: 60,
     file: `${VOLUME}/effects.ts`,
     find: "await files.sync(layout.flags('done'));",
     replace: '',
