@@ -30,7 +30,7 @@ import type { Sink, Stat } from './files.ts';
 import type { HistoryFiles } from './history.ts';
 
 const LIST_BUFFER_NAMES = 1024;
-const NAMES_PER_YIELD = 8 * LIST_BUFFER_NAMES;
+const NAMES_PER_PAUSE = 8 * LIST_BUFFER_NAMES;
 /** With a smaller limit, a read does not ask for the file's size first. */
 const SMALL_READ_BYTES = 4096;
 const DEFAULT_READ_BYTES = 16 * 1024 * 1024;
@@ -103,15 +103,12 @@ function refuseLink(directory: string): void {
   });
 }
 
-/** A third cheaper than promises; yields now and then, so that ticks go on. */
-async function listSync(directory: string, into: Sink): Promise<void> {
-  let count = 0;
+/** Several times cheaper than promises. The caller pauses every NAMES_PER_PAUSE names, so that ticks go on. */
+function* namesSync(directory: string): Generator<string, void> {
   const entries = opendirSync(directory, { bufferSize: LIST_BUFFER_NAMES });
   try {
     for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
-      into.push(entry.name);
-      count += 1;
-      if (count % NAMES_PER_YIELD === 0) await setImmediate();
+      yield entry.name;
     }
   } finally {
     entries.closeSync();
@@ -164,16 +161,33 @@ export class NodeFiles implements HistoryFiles {
   list(directory: string): Promise<string[]>;
   list<Into extends Sink>(directory: string, into: Into): Promise<Into>;
   async list(directory: string, into: Sink = []): Promise<Sink> {
+    if (this.#network) {
+      for await (const name of this.names(directory)) into.push(name);
+      return into;
+    }
     refuseLink(directory);
-    if (!this.#network) await listSync(directory, into);
-    else for await (const name of this.names(directory)) into.push(name);
+    let count = 0;
+    for (const name of namesSync(directory)) {
+      into.push(name);
+      count += 1;
+      if (count % NAMES_PER_PAUSE === 0) await setImmediate();
+    }
     return into;
   }
 
   async *names(directory: string): AsyncGenerator<string, void> {
     refuseLink(directory);
-    for await (const entry of await opendir(directory, { bufferSize: LIST_BUFFER_NAMES })) {
-      yield entry.name;
+    if (this.#network) {
+      for await (const entry of await opendir(directory, { bufferSize: LIST_BUFFER_NAMES })) {
+        yield entry.name;
+      }
+      return;
+    }
+    let count = 0;
+    for (const name of namesSync(directory)) {
+      yield name;
+      count += 1;
+      if (count % NAMES_PER_PAUSE === 0) await setImmediate();
     }
   }
 

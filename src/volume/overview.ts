@@ -5,7 +5,8 @@ import { isStateName, compareCodePoints } from '../machine/name.ts';
 import { parseFailureRecord, type FailureRecord } from '../machine/record.ts';
 import { machineNamed, type StateFile } from '../machine/state-file.ts';
 import type { HeldClaim } from './operations.ts';
-import { listOrNone, readIfAllowed } from './atomic-files.ts';
+import { listInto, listOrNone, readIfAllowed } from './atomic-files.ts';
+import { Names } from './phases/names.ts';
 import { errnoOf, type Files } from './files.ts';
 import { readTails, JournalCounter, type HistoryFiles, type Tails } from './history.ts';
 import type { Layout } from './layout.ts';
@@ -314,36 +315,26 @@ const MAX_READ_STATES = 2000;
 /** Shards are counted up to this sum; the others have about as many each. */
 const SAMPLED_FLAGS = 20_000;
 
-/** Counts states of each kind. Memory: the names in the root. */
+/** Counts states of each kind. Memory: the names in the root and in `done/`, packed. */
 export async function takeCensus(
   files: HistoryFiles,
   layout: Layout,
   sampledFlags: number = SAMPLED_FLAGS,
 ): Promise<Census> {
+  const states = (directory: string): Promise<Names> => statesIn(files, directory);
   // Claims first, as in `snapshot.ts`: a state that is settled meanwhile is counted twice rather than never.
-  const inProgress = (await listOrNone(files, layout.flags('in_progress'))).filter(isStateName);
-  const claimed = new Set(inProgress);
-  const open = new Set<string>();
-  for await (const name of files.names(layout.entries)) {
-    if (isStateName(name) && !claimed.has(name)) open.add(name);
-  }
-  let done = 0;
-  for await (const name of namesOrNone(files, layout.flags('done'))) {
-    if (open.delete(name) || isStateName(name)) done += 1;
-  }
+  const inProgress = await states(layout.flags('in_progress'));
+  const root = await files.list(layout.entries, new StateNames());
+  const done = await states(layout.flags('done'));
+  const withFlag = await states(layout.flags('failed'));
+  const undone = root.without(inProgress).without(done).without(withFlag);
   const failed: string[] = [];
-  for (const name of (await listOrNone(files, layout.flags('failed'))).filter(isStateName)) {
-    open.delete(name);
+  for (const name of withFlag) {
     // A state with both flags is done.
     if (!(await isDone(files, layout, name))) failed.push(name);
   }
-  let waiting = 0;
-  const someWaiting: string[] = [];
-  for await (const name of namesOrNone(files, layout.flags('waiting'))) {
-    if (!open.delete(name)) continue;
-    waiting += 1;
-    if (waiting <= MAX_READ_STATES) someWaiting.push(name);
-  }
+  const flags = await states(layout.flags('waiting'));
+  const open = undone.without(flags);
   let events = 0;
   for await (const name of namesOrNone(files, layout.events)) {
     if (parseEventName(name) !== undefined || isDroppedName(name)) events += 1;
@@ -352,29 +343,40 @@ export async function takeCensus(
   return {
     available: open.size,
     delayed: await countDelayed(files, layout, open),
-    inProgress: inProgress.length,
-    waiting,
+    inProgress: inProgress.size,
+    waiting: undone.size - open.size,
     events: Math.max(0, events),
-    done,
+    done: done.size,
     ...(await countArchived(files, layout, sampledFlags)),
     failed: failed.length,
     names: {
-      available: [...firstOf(open)],
-      waiting: someWaiting.sort(),
-      inProgress,
+      available: firstOf(open),
+      waiting: undone.size === open.size ? [] : firstOf(undone.without(open)).sort(),
+      inProgress: [...inProgress],
       failed: failed.sort(),
     },
   };
 }
 
-function* firstOf(names: ReadonlySet<string>): Generator<string> {
-  let count = 0;
-  for (const name of names) {
-    if (count === MAX_READ_STATES) return;
-    count += 1;
-    yield name;
+/** Of a listing, the names of states. */
+class StateNames extends Names {
+  override push(name: string): void {
+    if (isStateName(name)) super.push(name);
   }
 }
+
+/** Empty if there is no such directory. */
+async function statesIn(files: Files, directory: string): Promise<Names> {
+  try {
+    return await listInto(files, directory, new StateNames());
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOTDIR') throw error;
+    return new Names();
+  }
+}
+
+const firstOf = (names: Names): string[] =>
+  Array.from({ length: Math.min(names.size, MAX_READ_STATES) }, (_, index) => names.at(index));
 
 export async function* namesOrNone(files: HistoryFiles, directory: string): AsyncGenerator<string> {
   try {
@@ -384,17 +386,12 @@ export async function* namesOrNone(files: HistoryFiles, directory: string): Asyn
   }
 }
 
-async function countDelayed(
-  files: HistoryFiles,
-  layout: Layout,
-  open: ReadonlySet<string>,
-): Promise<number> {
-  let [delayed, read] = [0, 0];
-  for await (const name of namesOrNone(files, layout.internal('attempts'))) {
-    if (!open.has(name)) continue;
+async function countDelayed(files: Files, layout: Layout, open: Names): Promise<number> {
+  const tried = await statesIn(files, layout.internal('attempts'));
+  if (tried.size === 0) return 0;
+  let delayed = 0;
+  for (const name of firstOf(tried.without(tried.without(open)))) {
     if ((await readTried(files, layout, name)).notBefore !== undefined) delayed += 1;
-    read += 1;
-    if (read === MAX_READ_STATES) break;
   }
   return delayed;
 }
