@@ -10,12 +10,20 @@ if (major > MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor >= MINIMUM_NO
   // Must precede the other imports, so that the next start is faster.
   nodeModule.enableCompileCache();
   const args = process.argv.slice(2);
-  const health = args[0] === 'health' ? await import('./commands/health.ts') : undefined;
-  const print = (text: string): void => void process.stdout.write(`${text}\n`);
-  const status = await health?.quickHealth(args.slice(1), process.env, print);
-  process.exitCode = status ?? (await (await import('./program.ts')).main(args));
+  process.exitCode = (await quick(args)) ?? (await (await import('./program.ts')).main(args));
 } else {
   const needed = MINIMUM_NODE.join('.');
   process.stderr.write(`flockwork needs Node ${needed} or newer; this is ${process.version}\n`);
   process.exitCode = 2;
+}
+
+/** The exit status of what is asked often, and needs little of the program; undefined for all else. */
+async function quick([name, ...others]: readonly string[]): Promise<number | undefined> {
+  const print = (text: string): void => void process.stdout.write(`${text}\n`);
+  if (name === 'health') {
+    return (await import('./commands/health.ts')).quickHealth(others, process.env, print);
+  }
+  if (name !== '--version' || others.length > 0) return undefined;
+  print((await import('./own-package.ts')).version());
+  return 0;
 }

@@ -98,3 +98,9 @@ export function isModuleSyntax(source: string): boolean {
   const code = source.replace(COMMENT, '$1');
   return MODULE_SYNTAX.test(code) && !COMMONJS_SYNTAX.test(code);
 }
+
+/** The package's version, from its package.json. */
+export function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

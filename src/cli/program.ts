@@ -10,9 +10,9 @@ import { loadCommands } from './commands/index.ts';
 import { confirm, screenful, oneLine, shown, shownPainted } from './terminal.ts';
 import { commandHelp, programHelp, type CommandGroup } from './help.ts';
 import { environmentName } from './options.ts';
+import { version } from './own-package.ts';
 import { misspeltVariables, readConfigFile, resolveSettings } from './settings.ts';
 import { listenForSignals, SIGNALED, type Signals } from './signals.ts';
-import { readFileSync } from 'node:fs';
 
 const HELP_WIDTH = 110;
 /** Commands whose result is on the volume: lost output does not make them fail. */
@@ -116,10 +116,4 @@ function report(error: unknown): void {
       ? (error.stack ?? error.message)
       : String(error);
   process.stderr.write(`${prefix('red')} ${shown(text)}\n`);
-}
-
-/** The package's version, from its package.json. */
-export function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
