@@ -176,8 +176,8 @@ async function conclude(
   for (const one of stillThere) one.kill('SIGCONT');
   const remaining = [...keepers, ...stillThere];
   await fleet.until(
-    'all workers are registered, and dead sessions are recovered',
-    () => isTidy(fleet, remaining.length),
+    'all workers beat, and dead sessions are recovered',
+    allBeat(fleet, remaining.length),
     MINUTE_MS,
   );
   check();
@@ -204,17 +204,23 @@ async function conclude(
   ];
 }
 
-/** Every lease belongs to a registered session, and there is one for each running worker. */
-function isTidy(fleet: Fleet, remaining: number): boolean {
-  const registered = fleet.list('workers').flatMap((name) => {
+/** True as soon as all leases beat, and there is one for each running worker. A full worker is not registered. */
+function allBeat(fleet: Fleet, remaining: number): () => boolean {
+  const before = new Map<string, string>();
+  const beats = (session: string): boolean => {
+    const counter = fleet.read('.flockwork/leases', session);
+    if (!before.has(session)) before.set(session, counter);
+    return before.get(session) !== counter;
+  };
+  return () => {
+    const leases = fleet.list('.flockwork/leases');
     try {
-      return [(JSON.parse(fleet.read('workers', name)) as { session: string }).session];
+      return leases.filter(beats).length === remaining && leases.length === remaining;
     } catch {
-      return [];
+      // One was removed meanwhile.
+      return false;
     }
-  });
-  const leases = fleet.list('.flockwork/leases');
-  return leases.length === remaining && leases.every((session) => registered.includes(session));
+  };
 }
 
 function judge(usage: Usage): string[] {
