@@ -8,6 +8,8 @@ const FORBIDDEN = /^\.|[/\u0000-\u001f\u007f-\u009f\ufffd]/;
 
 /** Leaves room within 255 bytes for the step numbers of successors and for temporary names. */
 export const MAX_NAME_BYTES = 200;
+/** Most bytes of UTF-8 that a UTF-16 code unit takes. */
+const BYTES_PER_UNIT = 3;
 
 export interface StateName {
   readonly instance: string;
@@ -66,6 +68,8 @@ function requireName(fileName: string): StateName {
 
 /** Why this name is not valid, or undefined. */
 export function nameProblem(fileName: string): string | undefined {
+  // Most names are short: they need not be encoded.
+  if (fileName.length * BYTES_PER_UNIT <= MAX_NAME_BYTES) return undefined;
   const bytes = new TextEncoder().encode(fileName).length;
   return bytes <= MAX_NAME_BYTES
     ? undefined
