@@ -24,6 +24,6 @@ async function quick([name, ...others]: readonly string[]): Promise<number | und
     return (await import('./commands/health.ts')).quickHealth(others, process.env, print);
   }
   if (name !== '--version' || others.length > 0) return undefined;
-  print((await import('./own-package.ts')).version());
+  print((await import('./own-package.ts')).packageVersion());
   return 0;
 }

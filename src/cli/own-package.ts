@@ -100,7 +100,7 @@ export function isModuleSyntax(source: string): boolean {
 }
 
 /** The package's version, from its package.json. */
-export function version(): string {
+export function packageVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }

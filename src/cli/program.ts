@@ -10,7 +10,7 @@ import { loadCommands } from './commands/index.ts';
 import { confirm, screenful, oneLine, shown, shownPainted } from './terminal.ts';
 import { commandHelp, programHelp, type CommandGroup } from './help.ts';
 import { environmentName } from './options.ts';
-import { version } from './own-package.ts';
+import { packageVersion } from './own-package.ts';
 import { misspeltVariables, readConfigFile, resolveSettings } from './settings.ts';
 import { listenForSignals, SIGNALED, type Signals } from './signals.ts';
 
@@ -43,7 +43,7 @@ async function dispatch(args: readonly string[], io: Io, { lost }: Signals): Pro
   }
   const { word, isVersion } = called(args);
   if (isVersion) {
-    io.print(version());
+    io.print(packageVersion());
     return EXIT.done;
   }
   const groups = await loadCommands(word);

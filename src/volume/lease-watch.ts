@@ -19,6 +19,8 @@ export class LeaseWatch {
   readonly #observations = new Map<string, Observation>();
   /** Sessions whose counters were seen to move. */
   readonly #moved = new Set<string>();
+  /** Sessions that were recovered, and are still listed: a stale listing, or an entry that is not a lease. */
+  readonly #recovered = new Set<string>();
   #looked = Number.NEGATIVE_INFINITY;
 
   constructor(context: SessionContext, lease: number, monotonic: () => number) {
@@ -48,6 +50,9 @@ export class LeaseWatch {
     }
     for (const session of this.#observations.keys()) {
       if (!named.has(session) && this.isDead(session)) this.#observations.delete(session);
+    }
+    for (const session of this.#recovered) {
+      if (!named.has(session)) this.#recovered.delete(session);
     }
   }
 
@@ -91,8 +96,12 @@ export class LeaseWatch {
     return this.#moved.has(session) && !this.isDead(session);
   }
 
+  /** A session that was recovered counts again once its counter moves: what sessions share must not change hands each lease. */
   living(): string[] {
-    return [...this.#observations.keys()].filter((session) => !this.isDead(session));
+    return [...this.#observations.keys()].filter(
+      (session) =>
+        !this.isDead(session) && (this.#moved.has(session) || !this.#recovered.has(session)),
+    );
   }
 
   dead(): string[] {
@@ -108,5 +117,6 @@ export class LeaseWatch {
   forget(session: string): void {
     this.#observations.delete(session);
     this.#moved.delete(session);
+    this.#recovered.add(session);
   }
 }
