@@ -55,7 +55,7 @@ export class SplitChecker {
   compare(
     worker: string,
     how: 'slices' | 'zip',
-    { roster, tasks }: Snapshot,
+    { roster, tasks, woken }: Snapshot,
     cycle: number,
   ): string | undefined {
     const sameCycle =
@@ -65,8 +65,11 @@ export class SplitChecker {
     const key = JSON.stringify([
       roster.map((entry) => JSON.stringify(entry)).toSorted(),
       tasks.names.map((name) => [name, ...tasks.refusedBy(name).toSorted()].join(' ')).toSorted(),
+      how === 'zip' ? [...woken].toSorted() : [],
     ]);
-    const split = describe((how === 'zip' ? assignZip : assign)(roster, tasks, cycle));
+    const split = describe(
+      how === 'zip' ? assignZip(roster, tasks, woken, cycle) : assign(roster, tasks, cycle),
+    );
     const other = sameCycle.get(key);
     sameCycle.set(key, { split, worker });
     if (other === undefined || other.split === split) return undefined;

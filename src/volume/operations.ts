@@ -27,6 +27,8 @@ export interface ClusterView {
 export interface Snapshot extends ClusterView {
   /** States that may be claimed: neither in progress, nor done, nor failed, nor waiting, nor backing off. */
   readonly tasks: Ring;
+  /** Tasks that wait for events, some of which are due: perhaps none of them can be applied yet. */
+  readonly woken: ReadonlySet<string>;
   /** Claims of all sessions. */
   readonly inProgress: number;
   /** States whose next attempt or `notBefore` is in the future, and events that are not due or have no open state. */

@@ -93,6 +93,7 @@ export async function takeSnapshot(
   const attempted = new Set(await list(layout.internal('attempts')));
   const [indices, places] = [new Uint32Array(open.size), new Uint32Array(open.size)];
   let available = 0;
+  const woken = new Set<string>();
   const refused = new Map<string, readonly string[]>();
   // An entry is removed when its open state is found.
   const [overdue, orphans] = [new Set(waiting), new Set(inbox.due.keys())];
@@ -117,6 +118,7 @@ export async function takeSnapshot(
       }
       if (tried.refusedBy.length > 0) refused.set(name, tried.refusedBy);
     }
+    if (waiting.has(name)) woken.add(name);
     indices[available] = index;
     places[available] = hash(instance);
     available += 1;
@@ -124,6 +126,7 @@ export async function takeSnapshot(
   retryDelays.keep(attempted);
   return {
     tasks: Ring.from(open.select(indices.subarray(0, available)), places, refused),
+    woken,
     roster,
     inProgress: claimed.size,
     delayed: delayed + orphans.size,

@@ -89,7 +89,8 @@ export class FakeOperations implements VolumeOperations {
   archive = async (): Promise<number> => 0;
 
   async snapshot(): Promise<Snapshot> {
-    return { roster: [], paused: false, tasks: Ring.of([]), inProgress: 0, delayed: 0 };
+    const tasks = Ring.of([]);
+    return { roster: [], paused: false, tasks, woken: new Set(), inProgress: 0, delayed: 0 };
   }
 
   async claim(name: string): Promise<Claimed> {

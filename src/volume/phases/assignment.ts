@@ -223,16 +223,27 @@ function sum<Item>(items: readonly Item[], of: (item: Item) => number): number {
 }
 
 /**
- * Pairs sorted workers with sorted states, one each, first with first, independent of the cycle. Only a state that the paired
- * worker refused goes to the next that has not, or the same pair would meet in every cycle for ever (I7).
+ * Pairs sorted workers with sorted states, one each, first with first, independent of the cycle. A state that the paired
+ * worker refused goes to the next that has not, or the same pair would meet in every cycle for ever (I7). So would states that
+ * wait for events which cannot be applied yet: `woken` come last, in an order that rotates with the cycle.
  */
-export function assignZip(roster: readonly RosterEntry[], ring: Ring): Split {
+export function assignZip(
+  roster: readonly RosterEntry[],
+  ring: Ring,
+  woken: ReadonlySet<string>,
+  cycle: number,
+): Split {
   const sessions = roster
     .toSorted((a, b) => compareCodePoints(a.name, b.name))
     .map(({ session }) => session);
   const split: Split = new Map(sessions.map((session) => [session, []]));
   const free = new Set(sessions);
+  const [plain, others] = [[], []] as [string[], string[]];
   for (const name of ring.names.sort(compareCodePoints)) {
+    (woken.has(name) ? others : plain).push(name);
+  }
+  const first = others.length === 0 ? 0 : cycle % others.length;
+  for (const name of [...plain, ...others.slice(first), ...others.slice(0, first)]) {
     const refusedBy = ring.refusedBy(name);
     const refuses = (session: string): boolean => refusedBy.includes(session);
     const isHopeless = sessions.every(refuses);

@@ -75,8 +75,8 @@ export class ClaimPlan {
   }
 
   /** The original's pairing, without flags that claim nothing. */
-  #pair({ roster, tasks }: Snapshot, cycle: number): Split {
-    const all = assignZip(roster, tasks);
+  #pair({ roster, tasks, woken }: Snapshot, cycle: number): Split {
+    const all = assignZip(roster, tasks, woken, cycle);
     const available = new Set(tasks.names);
     const found = this.#silent.look(
       roster,
@@ -85,7 +85,7 @@ export class ClaimPlan {
       cycle,
     );
     for (const flag of found) this.#onSilent(flag);
-    return assignZip(this.#silent.without(roster), tasks);
+    return assignZip(this.#silent.without(roster), tasks, woken, cycle);
   }
 
   /** Plans no more claims in this cycle. */

@@ -251,7 +251,10 @@ describe('settle', () => {
     expect(await bench.chain('lamp')).toEqual(['lamp waiting']);
     expect(await bench.counts(bee)).toEqual(NOTHING_LEFT);
     await bench.sendNew('lamp', 'a');
-    expect((await bee.snapshot()).tasks.names).toEqual(['lamp.state']);
+    await bench.submit('other', COUNT);
+    const { tasks, woken } = await bee.snapshot();
+    expect(tasks.names.toSorted()).toEqual(['lamp.state', 'other.state']);
+    expect([...woken]).toEqual(['lamp.state']);
   });
 
   test('fail takes the state out of the tasks', async () => {

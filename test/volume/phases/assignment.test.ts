@@ -21,8 +21,12 @@ import {
 
 const assign = (roster: RosterEntry[], list: RingEntry[], cycle: number): Map<string, string[]> =>
   assignRing(roster, Ring.of(list), cycle);
-const assignZip = (roster: RosterEntry[], list: RingEntry[]): Map<string, string[]> =>
-  zipRing(roster, Ring.of(list));
+const assignZip = (
+  roster: RosterEntry[],
+  list: RingEntry[],
+  cycle = 0,
+  woken: readonly string[] = [],
+): Map<string, string[]> => zipRing(roster, Ring.of(list), new Set(woken), cycle);
 
 const shares = (split: Map<string, string[]>): number[] =>
   [...split.values()].map((given) => given.length);
@@ -301,6 +305,18 @@ test('a hundred thousand states among 64 workers are split in a fraction of a se
 describe('edges', () => {
   test('no worker, no split', () => expect(assign([], tasks(3), 0).size).toBe(0));
   test('no task, empty hands', () => expect(shares(assign([worker('a')], [], 0))).toEqual([0]));
+  test('I7: what waits for events comes after all else, each of it first in turn', () => {
+    const list = [task('a'), task('b'), task('c')];
+    const given = (cycle: number, woken: string[]): (string | undefined)[] => {
+      const split = assignZip([worker('w1'), worker('w2')], list, cycle, woken);
+      return ['w1.boot', 'w2.boot'].map((session) => split.get(session)![0]);
+    };
+    expect(given(0, ['a.state', 'b.state'])).toEqual(['c.state', 'a.state']);
+    expect(given(1, ['a.state', 'b.state'])).toEqual(['c.state', 'b.state']);
+    expect(given(2, ['a.state', 'b.state'])).toEqual(['c.state', 'a.state']);
+    expect(given(1, [])).toEqual(['a.state', 'b.state']);
+  });
+
   test('one session twice is one worker', () => {
     const copy = { ...worker('a'), name: 'z' };
     expect(shares(assign([worker('a'), worker('m'), copy], tasks(4), 0))).toEqual([2, 2]);

@@ -23,6 +23,7 @@ const PAIR = [worker('a', 4, 100), worker('b', 4, 100)];
 const snapshotOf = (roster: readonly RosterEntry[], count: number): Snapshot => ({
   roster,
   tasks: Ring.of(tasks(count)),
+  woken: new Set(),
   paused: false,
   inProgress: 0,
   delayed: 0,
@@ -75,7 +76,9 @@ describe('a listing', () => {
   test('of the original’s pairing is one name a cycle, and is never used again', () => {
     const plan = planOf('zip');
     plan.split(snapshotOf(PAIR, MANY), CYCLE, 1, 0, 0);
-    expect(take(plan)).toEqual(assignZip(PAIR, Ring.of(tasks(MANY))).get('a.boot'));
+    expect(take(plan)).toEqual(
+      assignZip(PAIR, Ring.of(tasks(MANY)), new Set(), CYCLE).get('a.boot'),
+    );
     expect(plan.isSufficient({ roster: PAIR, paused: false }, 1, 1)).toBe(false);
   });
 
