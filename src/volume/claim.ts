@@ -49,8 +49,10 @@ export async function mayBeArchived(context: SessionContext, name: string): Prom
 /** Where listings are fresh (I8), remembers that there is no archive. */
 export async function lookForArchive(context: SessionContext): Promise<void> {
   const { files, layout, noArchive } = context;
-  noArchive.begin(layout.archive);
-  if ((await files.stat(layout.archive)) !== undefined) noArchive.end(layout.archive);
+  // After an error nothing is known.
+  noArchive.end(layout.archive);
+  const since = noArchive.now();
+  if ((await files.stat(layout.archive)) === undefined) noArchive.begin(layout.archive, since);
 }
 
 /** Removes the claim if this session holds it. False if it is too late (I4). */
@@ -97,7 +99,8 @@ export async function dropClaim(
  * that there is no archive is not known for longer.
  */
 export class AgeTimer {
-  readonly #now: () => readonly number[];
+  /** Readings of all clocks, ms. */
+  readonly now: () => readonly number[];
   readonly #limitMs: number;
   readonly #since = new Map<string, readonly number[]>();
 
@@ -106,13 +109,13 @@ export class AgeTimer {
    * name is old as soon as one of them says so.
    */
   constructor(now: () => readonly number[], limitMs: number) {
-    this.#now = now;
+    this.now = now;
     this.#limitMs = limitMs;
   }
 
-  /** Called before the link that makes the claim, and before a look. */
-  begin(name: string): void {
-    this.#since.set(name, this.#now());
+  /** `since`: readings from before the link that makes the claim, or before the look. */
+  begin(name: string, since: readonly number[] = this.now()): void {
+    this.#since.set(name, since);
   }
 
   end(name: string): void {
@@ -123,6 +126,6 @@ export class AgeTimer {
   isOld(name: string): boolean {
     const since = this.#since.get(name);
     if (since === undefined) return true;
-    return this.#now().some((now, index) => Math.abs(now - since[index]!) >= this.#limitMs);
+    return this.now().some((now, index) => Math.abs(now - since[index]!) >= this.#limitMs);
   }
 }

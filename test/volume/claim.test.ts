@@ -1,8 +1,9 @@
 /** Releasing a claim: the session reads the flag first, unless no other session can have expired its lease. */
-import { rmSync, unlinkSync } from 'node:fs';
+import { mkdirSync, rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { VolumeSettlement } from '../../src/volume/operations.ts';
+import { ARCHIVE_PAUSE } from '../../src/volume/archiver.ts';
 import type { Files } from '../../src/volume/files.ts';
 import {
   errno,
@@ -128,4 +129,54 @@ test('a claim that met an error is released only if it is this session’s', asy
   expect(await bee.session.claim('x.state', OPEN)).toBe('ours');
   await ant.session.settle([release()], OPEN);
   expect(volume.list('in_progress')).toEqual(['x.state']);
+});
+
+describe('a claim looks into the archive', () => {
+  /** After the roster was read: `look` is what the look at `archive/` came to. */
+  async function asksArchive(
+    fresh: boolean,
+    look: 'absent' | 'there' | 'failed',
+    before: (volume: TestVolume) => void = () => undefined,
+  ): Promise<boolean> {
+    using volume = await TestVolume.create();
+    let [asked, fails] = [false, false];
+    const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) => {
+      if (fails && path!.endsWith('/archive')) throw errno('EIO');
+      asked ||= method === 'stat' && path!.includes('/archive/');
+      return act();
+    });
+    const ant = await joined(volume, 'ant', fresh, files);
+    await ant.session.readRoster();
+    if (look === 'there') mkdirSync(join(volume.dir, 'archive'));
+    fails = look === 'failed';
+    if (look !== 'absent') await ant.session.readRoster().catch(() => undefined);
+    fails = false;
+    before(volume);
+    expect(await ant.session.claim('x.state', OPEN)).toBe('ours');
+    return asked;
+  }
+
+  test('unless there is none', async () => {
+    expect(await asksArchive(true, 'absent')).toBe(false);
+  });
+
+  test.each([
+    ['there is one', true, 'there', () => undefined],
+    ['the last look met an error', true, 'failed', () => undefined],
+    ['listings may be stale', false, 'absent', () => undefined],
+    [
+      'the last look is as old as half the pause',
+      true,
+      'absent',
+      (volume: TestVolume) => volume.pass(ARCHIVE_PAUSE / 2),
+    ],
+    [
+      'its host has slept since',
+      true,
+      'absent',
+      (volume: TestVolume) => volume.sleep(ARCHIVE_PAUSE / 2),
+    ],
+  ] as const)('when %s', async (_what, fresh, look, before) => {
+    expect(await asksArchive(fresh, look, before)).toBe(true);
+  });
 });
