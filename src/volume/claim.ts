@@ -61,11 +61,11 @@ export async function releaseClaim(
   name: string,
   may: () => boolean,
 ): Promise<boolean> {
-  context.claims.end(name);
   const { files, layout, tokenText } = context;
   const flag = layout.flag('in_progress', name);
-  // After an error, the flag may be gone, and another session's by now.
-  const isSure = context.isSafe() && !context.doubtful.has(name);
+  // After an error, the flag may be gone, and another session's by now; or this session has never set one.
+  const isSure = context.isSafe() && !context.doubtful.has(name) && !context.claims.isOld(name);
+  context.claims.end(name);
   if (!isSure) return removeIfContent(files, flag, tokenText, may);
   if (!may()) return false;
   context.doubtful.add(name);

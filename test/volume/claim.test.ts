@@ -116,6 +116,17 @@ test.each([true, false])(
   },
 );
 
+test('a state that was never claimed is released without removing another session’s claim', async () => {
+  using volume = await TestVolume.create();
+  const [ant, bee] = [await joined(volume, 'ant', true), await joined(volume, 'bee', true)];
+  expect(await bee.session.claim('x.state', OPEN)).toBe('ours');
+  // It has met an error before the link, and is given back when its worker stops.
+  const one = release();
+  await ant.session.settle([one], OPEN);
+  expect(one.progress).toBe('settled');
+  expect(volume.read('in_progress/x.state')).toContain(bee.session.token.session);
+});
+
 test('a claim that met an error is released only if it is this session’s', async () => {
   using volume = await TestVolume.create();
   let refused = false;
