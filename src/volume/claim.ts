@@ -41,7 +41,7 @@ export async function isSettled(context: SessionContext, name: string): Promise<
  * Is this state in the archive, and has its flag perhaps left `done/`? Asked only if there was an archive at the last look:
  * of a state archived since, the flag stays in `done/` for the rest of the pause.
  */
-export async function mayBeArchived(context: SessionContext, name: string): Promise<boolean> {
+async function mayBeArchived(context: SessionContext, name: string): Promise<boolean> {
   const { files, layout, noArchive } = context;
   return noArchive.isOld(layout.archive) && isArchived(files, layout, name);
 }

@@ -24,7 +24,7 @@ import {
   remove,
 } from './atomic-files.ts';
 import { clearAttempts } from './attempts.ts';
-import { mayBeArchived, releaseClaim } from './claim.ts';
+import { releaseClaim } from './claim.ts';
 import { assignEvents, emitEvents, retireEvents } from './effects.ts';
 import type { SessionContext } from './session-context.ts';
 import { repairTornWrite } from './read-state.ts';
@@ -336,8 +336,9 @@ async function publishOne(
 ): Promise<boolean> {
   const { files, layout } = context;
   const next = recordOf(step)!.next!;
-  // A user's file of that name is done: like one in the root, it stays as it is.
-  if (await mayBeArchived(context, next.name)) return true;
+  // A user's file of that name is done: like one in the root, it stays as it is. Asked each time: what is followed is not
+  // looked for in `done/`.
+  if (await isArchived(files, layout, next.name)) return true;
   const rests = step.change.kind === 'commit' && step.change.rests === true;
   if (rests && !guard.canFinish()) return false;
   if (rests) await markWaiting(context, next.name);

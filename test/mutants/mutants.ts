@@ -257,7 +257,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'successors are published although they are archived',
     seed: 37,
     file: `${VOLUME}/commit.ts`,
-    find: '  if (await mayBeArchived(context, next.name)) return true;',
+    find: '  if (await isArchived(files, layout, next.name)) return true;',
     replace: '',
   },
   {
