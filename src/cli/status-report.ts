@@ -3,7 +3,7 @@ import type { FailureRecord } from '../machine/record.ts';
 import { momentAt, type Moment, type PhaseLengths } from '../volume/phases/cycle.ts';
 import { compareCodePoints } from '../machine/name.ts';
 import type { JournalEntry } from '../volume/operations.ts';
-import type { Overview, InstancePlace } from '../volume/overview.ts';
+import type { FlagCounts, InstancePlace, Overview } from '../volume/overview.ts';
 import { SILENT_AFTER_LEASES } from '../volume/vitals.ts';
 import type { OpenBranch } from './waits.ts';
 
@@ -67,20 +67,7 @@ export interface StatusReport {
   /** Work is left, and no worker is alive. */
   readonly isAbandoned: boolean;
   readonly paused: boolean;
-  readonly counts: {
-    readonly available: number;
-    readonly delayed: number;
-    readonly inProgress: number;
-    /** Waiting for events. */
-    readonly waiting: number;
-    /** Pending. */
-    readonly events: number;
-    /** In `done/`. */
-    readonly done: number;
-    readonly failed: number;
-    /** In `archive/`. */
-    readonly archived: number;
-  };
+  readonly counts: FlagCounts;
   /** `counts.archived` is an estimate from some of the shards. */
   readonly isArchiveSampled: boolean;
   readonly phase:

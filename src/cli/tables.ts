@@ -5,7 +5,7 @@ import type { JournalEntry } from '../volume/operations.ts';
 import type { FailureRecord } from '../machine/record.ts';
 import { oneLine, shown } from './terminal.ts';
 import { placeOfFailure } from './stack.ts';
-import type { Census, ClaimInfo } from '../volume/overview.ts';
+import type { ClaimInfo, FlagCounts } from '../volume/overview.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -77,7 +77,7 @@ export function workTable(journal: readonly JournalEntry[]): string {
 
 /** Counts of flags, and the reasons of failures as far as they were read. */
 export function flagTable(
-  counts: Omit<Census, 'names' | 'isArchiveSampled'>,
+  counts: FlagCounts,
   isArchiveSampled: boolean,
   failures: readonly FailureRecord[],
 ): string {
@@ -114,7 +114,7 @@ export function bar(part: number, whole: number): string {
 
 /** One line of progress. The whole counts the known states only: chains may still grow. */
 export function progressLine(
-  { available, inProgress, done, failed }: Census,
+  { available, inProgress, done, failed }: FlagCounts,
   held: readonly ClaimInfo[],
   elapsed: number,
   columns: number | undefined,

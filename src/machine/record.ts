@@ -106,6 +106,31 @@ export interface FailureRecord {
   readonly attempts?: readonly Attempt[];
 }
 
+/** Why a state has failed; of an invalid or unreadable state file, also where, and what was read. */
+export type FailureReason = Pick<FailureRecord, 'code' | 'reason' | 'line' | 'column' | 'file'>;
+
+/** `at`: ISO 8601. */
+export function failureRecord(
+  state: string,
+  { session, worker, at }: Pick<FailureRecord, 'session' | 'worker' | 'at'>,
+  { code, reason, line, column, file }: FailureReason,
+  attempts: readonly Attempt[] = [],
+): FailureRecord {
+  return {
+    flockwork: 1,
+    state,
+    session,
+    worker,
+    at,
+    code,
+    reason,
+    ...(line !== undefined && { line }),
+    ...(column !== undefined && { column }),
+    ...(file !== undefined && { file }),
+    ...(attempts.length > 0 && { attempts: [...attempts] }),
+  };
+}
+
 const text = z.string();
 /** Names that become part of a path are validated, so that a forged record cannot lead out of the volume. */
 const stateFile = text.refine((name) => {

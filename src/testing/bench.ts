@@ -11,7 +11,7 @@ import type { Clock } from '../engine/ports.ts';
 import type { Hold, Session, Settlement, Task, WorkerInfo } from '../engine/session.ts';
 import type { Json } from '../machine/definition.ts';
 import type { EventFile } from '../machine/event.ts';
-import type { CommitRecord, FailureRecord } from '../machine/record.ts';
+import { failureRecord, type CommitRecord } from '../machine/record.ts';
 import {
   machineNames,
   machineStates,
@@ -235,14 +235,7 @@ export function commitOf(
 }
 
 export function failureOf(task: Task, now: string): Settlement {
-  const record: FailureRecord = {
-    flockwork: 1,
-    state: task.name,
-    session: task.session,
-    worker: workerOf(task),
-    at: now,
-    code: 'no-use',
-    reason: 'exercise',
-  };
+  const by = { session: task.session, worker: workerOf(task), at: now };
+  const record = failureRecord(task.name, by, { code: 'no-use', reason: 'exercise' });
   return { hold: task, outcome: { kind: 'fail', record } };
 }

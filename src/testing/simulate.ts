@@ -2,6 +2,7 @@
 import { problemsOf } from '../engine/validate.ts';
 import type { Json, Machine, NewInstance } from '../index.ts';
 import { UserError } from '../machine/errors.ts';
+import { jsonProblem } from '../machine/json-problem.ts';
 import { createRegistry } from '../machine/registry.ts';
 import { formatStateFile } from '../machine/state-file.ts';
 import {
@@ -88,6 +89,10 @@ function workOf({ machines, instances, events = [], check }: SimulateOptions): O
   const stateFiles = new Map(
     Object.entries(instances).map(([instance, file]) => {
       const state = file.state ?? file.machine.split(':')[0]!;
+      const problem = jsonProblem(file.payload ?? {}, 'payload');
+      if (problem !== undefined) {
+        throw new UserError('bad-state', `cannot submit ${instance}: ${problem}`);
+      }
       return [`${instance}.state`, formatStateFile({ payload: {}, ...file, state })];
     }),
   );

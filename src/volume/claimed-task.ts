@@ -14,7 +14,12 @@
  * What a file that was read means is decided here; `local-queue.ts` carries it out.
  */
 import { fingerprint } from './failed-files.ts';
-import type { Attempt, FailureRecord } from '../machine/record.ts';
+import {
+  failureRecord,
+  type Attempt,
+  type FailureReason,
+  type FailureRecord,
+} from '../machine/record.ts';
 import { ATTEMPTS_EXHAUSTED } from '../machine/retry.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import type { PendingEvent } from '../machine/event-batch.ts';
@@ -155,34 +160,13 @@ function waitFor(
     : { kind: 'wait', partial: { content, since } };
 }
 
-interface Reason {
-  readonly code: string;
-  readonly reason: string;
-  readonly line?: number;
-  readonly column?: number;
-  readonly file?: string;
-}
-
 function failure(
   name: string,
   { session, worker, now }: Pick<ReadContext, 'session' | 'worker' | 'now'>,
-  why: Reason,
+  why: FailureReason,
   attempts: readonly Attempt[] = [],
 ): VolumeOutcome {
-  const record: FailureRecord = {
-    flockwork: 1,
-    state: name,
-    session,
-    worker,
-    at: now,
-    code: why.code,
-    reason: why.reason,
-    ...(why.line !== undefined && { line: why.line }),
-    ...(why.column !== undefined && { column: why.column }),
-    ...(why.file !== undefined && { file: why.file }),
-    ...(attempts.length > 0 && { attempts: [...attempts] }),
-  };
-  return { kind: 'fail', record };
+  return { kind: 'fail', record: failureRecord(name, { session, worker, at: now }, why, attempts) };
 }
 
 /** A worker's outcome, with what only the volume knows. `cycle`: the only one in which it may commit what it has observed. */

@@ -6,6 +6,7 @@ import { invariant, throwBug } from '../machine/invariant.ts';
 import { successorName } from '../machine/name.ts';
 import {
   appliedKeys,
+  failureRecord,
   publishedStates,
   formatRecord,
   holdsRecord,
@@ -369,17 +370,12 @@ async function failConflict(
   next: PublishedState,
   guard: PhaseGuard,
 ): Promise<boolean> {
-  const failure: FailureRecord = {
-    flockwork: 1,
-    state: next.name,
-    session: context.token.session,
-    worker: context.token.worker,
-    at: context.stamp(),
-    code: 'successor-taken',
-    reason:
-      `${record.state} leads to ${next.name}, but something else has that name; it is kept as it is, ` +
-      `and was to be: ${next.content}`,
-  };
+  const { session, worker } = context.token;
+  const reason =
+    `${record.state} leads to ${next.name}, but something else has that name; it is kept as it is, ` +
+    `and was to be: ${next.content}`;
+  const why = { code: 'successor-taken', reason };
+  const failure = failureRecord(next.name, { session, worker, at: context.stamp() }, why);
   return putFailed(context, failure, guard);
 }
 

@@ -1,5 +1,6 @@
 /**
- * Maintenance by idle workers, which share it out: removes old journals and outcomes, and moves done states to the archive.
+ * Maintenance by idle workers, which share it out: removes old journals, old outcomes and what killed clients have left, and
+ * moves done states to the archive.
  */
 import type { PhaseGuard } from './operations.ts';
 import { Archiver, type ArchiveRules, type ArchiverPorts } from './archiver.ts';
@@ -22,7 +23,11 @@ export class Maintenance {
     rules: ArchiveRules,
     ports: ArchiverPorts & OutcomeLimitPorts,
   ) {
-    this.#limits = [new JournalLimit(context, ports), new OutcomeLimit(context, ports)];
+    this.#limits = [
+      new JournalLimit(context, ports),
+      new OutcomeLimit(context, ports),
+      new TemporaryLimit(context, ports),
+    ];
     this.#archiver = new Archiver(context, rules, ports);
   }
 
@@ -205,5 +210,62 @@ export class OutcomeLimit {
     for (const { path, text } of found.toReversed()) {
       if (!mayGoOn() || !(await removeIfContent(files, path, text, mayGoOn))) return;
     }
+  }
+}
+
+const ABANDONED_MS = 86_400_000;
+/** A file of `send`, or the directory (of a single state: the file) of `submit`; the last part is a UUID. */
+const TEMPORARY = /^\.(?:submit-|.+\.)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.\d+)?$/;
+
+export type TemporaryLimitPorts = Pick<OutcomeLimitPorts, 'monotonic' | 'volumeTime' | 'living'>;
+
+/**
+ * Removes the hidden temporary files of `submit` and `send` that were killed: those that did not change for a day. A client
+ * that is suspended for longer finds its file gone, and reports an error.
+ */
+export class TemporaryLimit {
+  readonly #context: SessionContext;
+  readonly #ports: TemporaryLimitPorts;
+  /** On our monotonic clock, ms. Most sessions end before the first listing. */
+  #listed: number;
+
+  constructor(context: SessionContext, ports: TemporaryLimitPorts) {
+    this.#context = context;
+    this.#ports = ports;
+    this.#listed = ports.monotonic();
+  }
+
+  /** In Update System only, until `isBusy`. */
+  async keep(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<void> {
+    const { files, layout, token, passedOver } = this.#context;
+    const mayGoOn = (): boolean => !isBusy() && guard.canBegin();
+    const [now, time] = [this.#ports.monotonic(), this.#ports.volumeTime()];
+    const round = Math.floor(cycle / CYCLES_PER_ROUND);
+    const isOurs = ownsKey('temporaries', token.session, this.#ports.living(), round);
+    const isDue = now - this.#listed >= LISTING_INTERVAL_MS;
+    if (!isDue || !isOurs || time === undefined || !mayGoOn()) return;
+    this.#listed = now;
+    for (const directory of [layout.root, layout.events]) {
+      const names: string[] = [];
+      const push = (name: string): void => void (TEMPORARY.test(name) && names.push(name));
+      await listInto(files, directory, { push });
+      for (const name of names) {
+        if (!mayGoOn()) return;
+        await passedOver.guard(name, () => this.#remove(`${directory}/${name}`, time, mayGoOn));
+      }
+    }
+  }
+
+  async #remove(path: string, time: number, mayGoOn: () => boolean): Promise<void> {
+    const { files } = this.#context;
+    const stat = await files.stat(path);
+    if (stat === undefined || time - stat.mtime < ABANDONED_MS) return;
+    if (stat.kind === 'file') return void (await remove(files, path));
+    if (stat.kind !== 'directory') return;
+    for (const name of await listOrNone(files, path)) {
+      if (!mayGoOn()) return;
+      await remove(files, `${path}/${name}`);
+    }
+    await files.removeDirectory(path);
   }
 }

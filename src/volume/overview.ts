@@ -310,6 +310,9 @@ export interface Census {
   };
 }
 
+/** Numbers of states by their flags, and of pending events. */
+export type FlagCounts = Omit<Census, 'names' | 'isArchiveSampled'>;
+
 /** Available, waiting and tried states that are named, or read. */
 const MAX_READ_STATES = 2000;
 /** Shards are counted up to this sum; the others have about as many each. */

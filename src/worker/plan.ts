@@ -7,7 +7,12 @@ import type { Machine, Json } from '../machine/definition.ts';
 import { emittedEvent } from '../machine/event.ts';
 import { endOfBranch, outputsOf, isOpen, applyJoinEvents } from '../machine/fork.ts';
 import { parseStateName } from '../machine/name.ts';
-import type { Attempt, FailureRecord, CommitRecord } from '../machine/record.ts';
+import {
+  failureRecord,
+  type Attempt,
+  type CommitRecord,
+  type FailureReason,
+} from '../machine/record.ts';
 import { resolveState, type Registry } from '../machine/registry.ts';
 import { ATTEMPTS_EXHAUSTED, retryVerdict } from '../machine/retry.ts';
 import type { StateFile } from '../machine/state-file.ts';
@@ -281,18 +286,8 @@ function recordOf(
 function failure(
   { name }: Pick<Task, 'name'>,
   { session, worker, now }: Pick<DecisionContext, 'session' | 'worker' | 'now'>,
-  { code, reason }: { readonly code: string; readonly reason: string },
+  why: FailureReason,
   attempts: readonly Attempt[] = [],
 ): Outcome {
-  const record: FailureRecord = {
-    flockwork: 1,
-    state: name,
-    session,
-    worker,
-    at: now,
-    code,
-    reason,
-    ...(attempts.length > 0 && { attempts: [...attempts] }),
-  };
-  return { kind: 'fail', record };
+  return { kind: 'fail', record: failureRecord(name, { session, worker, at: now }, why, attempts) };
 }

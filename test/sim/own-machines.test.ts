@@ -136,4 +136,13 @@ describe('simulate refuses', () => {
     const refused = simulate({ machines: [count], instances, seeds: 1 });
     await expect(refused).rejects.toMatchObject({ code: 'bad-state' });
   });
+
+  test('payloads that JSON cannot hold', async () => {
+    const instances = { a: { machine: 'count', payload: { left: Number.NaN } } };
+    const refused = simulate({ machines: [count], instances, seeds: 1 });
+    await expect(refused).rejects.toMatchObject({
+      code: 'bad-state',
+      message: expect.stringContaining('payload.left'),
+    });
+  });
 });

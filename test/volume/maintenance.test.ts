@@ -1,12 +1,14 @@
 /** What idle workers remove: outcomes after thirty days, unless the event is still there, and the oldest journals beyond a limit. */
-import { mkdirSync, utimesSync, writeFileSync, truncateSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, utimesSync, writeFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { formatRecord } from '../../src/machine/record.ts';
 import { SessionContext } from '../../src/volume/session-context.ts';
 import {
-  OutcomeLimit,
   JournalLimit,
+  OutcomeLimit,
+  TemporaryLimit,
   type OutcomeLimitPorts,
 } from '../../src/volume/maintenance.ts';
 import { CLOSED, interceptFiles, OPEN, quickFiles, TestVolume } from './harness.ts';
@@ -254,4 +256,63 @@ test('an idle worker keeps the journals of a volume within a gibibyte', async ()
   }
   await session.archive(0, OPEN, idle);
   expect(volume.list('.flockwork/journal')).toEqual([newer]);
+});
+
+/** Temporary files of clients, last touched `days` ago. */
+function leaveTemporaries(volume: TestVolume, days: number): string[] {
+  const batch = join(volume.dir, `.submit-${randomUUID()}`);
+  mkdirSync(batch);
+  mkdirSync(join(volume.dir, 'events'), { recursive: true });
+  const files = [
+    join(batch, 'a.state'),
+    join(volume.dir, `.submit-${randomUUID()}`),
+    join(volume.dir, `events/.id-1.${randomUUID()}`),
+    join(volume.dir, `events/.a.b.${randomUUID()}.12`),
+  ];
+  const seconds = (NOW - days * DAY) / 1000;
+  for (const file of files) writeFileSync(file, '{}');
+  for (const path of [...files, batch]) utimesSync(path, seconds, seconds);
+  return [...files, batch];
+}
+
+/** An hour after its session has begun. */
+async function temporaryLimitOf(
+  volume: TestVolume,
+  volumeTime: number | undefined,
+  age: number = HOUR,
+): Promise<TemporaryLimit> {
+  const { token } = (await volume.join('ant')).session;
+  const context = new SessionContext(quickFiles(), volume.layout, token, () => '');
+  let now = 0;
+  const ports = { monotonic: () => now, volumeTime: () => volumeTime, living: () => [] };
+  const limit = new TemporaryLimit(context, ports);
+  now = age;
+  return limit;
+}
+
+test('removes temporary files of clients that did not change for a day, and no others', async () => {
+  using volume = await TestVolume.create();
+  const old = leaveTemporaries(volume, 1.01);
+  const young = leaveTemporaries(volume, 0.99);
+  const others = ['.submit-notes', '.nfs0000012', 'events/.swp', 'a.state'].map((name) => {
+    const path = join(volume.dir, name);
+    writeFileSync(path, '{}');
+    utimesSync(path, 1, 1);
+    return path;
+  });
+  await (await temporaryLimitOf(volume, NOW)).keep(0, OPEN, idle);
+  expect(old.filter(existsSync)).toEqual([]);
+  expect([...young, ...others].filter((path) => !existsSync(path))).toEqual([]);
+});
+
+test.each([
+  ['while there is work', NOW, OPEN, busy, HOUR],
+  ['in another phase', NOW, CLOSED, idle, HOUR],
+  ['while the time is uncertain', undefined, OPEN, idle, HOUR],
+  ['in the first hour of a session', NOW, OPEN, idle, HOUR - 1],
+] as const)('keeps temporary files %s', async (_when, time, guard, isBusy, age) => {
+  using volume = await TestVolume.create();
+  const old = leaveTemporaries(volume, 2);
+  await (await temporaryLimitOf(volume, time, age)).keep(0, guard, isBusy);
+  expect(old.filter((path) => !existsSync(path))).toEqual([]);
 });
