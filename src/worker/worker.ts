@@ -193,6 +193,8 @@ export class Worker implements SlotUser, SettlerListener {
   #end(end: Summary['end'], drainMs: number): void {
     this.#ending = end;
     this.#closed = this.#session.close(drainMs);
+    // Awaited when take has ended, which may be later: its error must not count as unhandled until then.
+    this.#closed.catch(() => undefined);
     this.#endTake();
   }
 

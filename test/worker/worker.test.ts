@@ -533,6 +533,23 @@ describe('ending', () => {
     });
   });
 
+  test('throws an error of close, though take ends later', async () => {
+    const bench = new Bench();
+    const session = await bench.run('a');
+    const { promise, resolve } = Promise.withResolvers<readonly Task[]>();
+    session.take = () => promise;
+    const error = new Error('close: refused');
+    session.close = async () => Promise.reject(error);
+    await bench.end('a');
+    bench.stop.abort();
+    // A turn of the event loop: an unhandled rejection would be one now.
+    await setImmediate();
+    expect(bench.error).toBeUndefined();
+    resolve([]);
+    await setImmediate();
+    expect(bench.error).toBe(error);
+  });
+
   test('throws an error of join, and leaves its slots', async () => {
     const bench = new Bench(2);
     const other = { running: 0, isActive: true, onRoom: () => undefined };
