@@ -150,7 +150,7 @@ async function openForWork(
     ...(phases && { phases }),
     ...(lease !== undefined && { lease }),
     defaults: defaultTiming(isNetwork),
-    newId: randomUUID(),
+    newId: randomUUID,
     now: Date.now(),
   });
   await refuseMounts(files, layout);

@@ -6,6 +6,7 @@ import { machineNameProblem } from './machine.ts';
 import { isObject } from './json-text.ts';
 import { suggestion } from './errors.ts';
 import { impossible, verdictsOf } from './table.ts';
+import { lazy } from './lazy.ts';
 
 /** Checks of `machine()`, repeated here so that every problem is reported with its position. */
 function mustHave<T>(
@@ -23,89 +24,97 @@ const duration = (least: number): z.ZodType<number | string> =>
     .superRefine(mustHave((value) => durationProblem(value, least)))
     .describe('Milliseconds, or 150ms, 1.5s, 2m, 1h');
 
-const retrySchema = z.strictObject({
-  maximumAttempts: z.int().min(1).optional(),
-  initialInterval: duration(0).optional(),
-  backoffCoefficient: z.number().min(1).optional(),
-  maximumInterval: duration(0).optional(),
-  nonRetryableExitStatuses: z
-    .array(z.int().min(1).max(255))
-    .optional()
-    .describe(
-      'An exit status of the command that is listed here is not retried; nor are 126 and 127',
-    ),
-});
-
-const hookSchema = z.strictObject({
-  run: z
-    .string()
-    .min(1)
-    .refine((line) => line.trim() !== '', 'expected a command line')
-    .describe('Command line for /bin/sh -c: the state as JSON on stdin, the answer on stdout'),
-  output: z
-    .enum(['json', 'text', 'none'])
-    .optional()
-    .describe(
-      'Meaning of standard output: json (default), an answer; text, the output of a last step, otherwise logged; none, ignored',
-    ),
-  timeout: duration(1).optional(),
-  retry: retrySchema.optional(),
-  env: z.record(z.string(), z.coerce.string()).optional(),
-  cwd: z.string().optional().describe("Working directory, relative to this file's folder"),
-});
-
-const activitySchema = hookSchema.extend({
-  next: z.string().optional().describe('The state that follows unless the command names one'),
-});
-
-const named = z.string().min(1);
-
-const transitionSchema = z.strictObject({
-  from: named,
-  to: named,
-  event: named,
-  run: named.optional().describe('The hook that runs after the transition'),
-});
-
-const tableSchemas = {
-  states: z.array(named).optional().describe('All of them; required with transitions'),
-  transitions: z
-    .array(transitionSchema)
-    .min(1)
-    .optional()
-    .describe('An event without a transition from a state is not allowed there'),
-  after: z
-    .record(z.string(), z.record(z.string(), named))
-    .optional()
-    .describe(
-      'State, duration, event: sent to the instance itself unless it has left the state by then',
-    ),
-  goals: z
-    .record(z.string(), named)
-    .optional()
-    .describe(
-      'Event, goal: what the instance works toward from that event on, kept as payload.goal',
-    ),
-};
-
-const schema = z
-  .object({
-    $schema: z.string().optional(),
-    name: z.string().min(1).superRefine(mustHave(machineNameProblem)),
-    version: z.coerce.string().optional(),
-    starting_state: z.string(),
-    ...tableSchemas,
-    activities: z.record(z.string(), activitySchema).optional(),
-    hooks: z
-      .record(z.string(), hookSchema)
+/** The parts of a configuration, and the whole. */
+const schemas = lazy(() => {
+  const retry = z.strictObject({
+    maximumAttempts: z.int().min(1).optional(),
+    initialInterval: duration(0).optional(),
+    backoffCoefficient: z.number().min(1).optional(),
+    maximumInterval: duration(0).optional(),
+    nonRetryableExitStatuses: z
+      .array(z.int().min(1).max(255))
       .optional()
-      .describe('Commands that run after transitions: the instance takes no event until they end'),
-  })
-  .meta({ title: 'Flockwork machine configuration' });
+      .describe(
+        'An exit status of the command that is listed here is not retried; nor are 126 and 127',
+      ),
+  });
 
-export const configurationSchema: z.ZodType = schema;
+  const hook = z.strictObject({
+    run: z
+      .string()
+      .min(1)
+      .refine((line) => line.trim() !== '', 'expected a command line')
+      .describe('Command line for /bin/sh -c: the state as JSON on stdin, the answer on stdout'),
+    output: z
+      .enum(['json', 'text', 'none'])
+      .optional()
+      .describe(
+        'Meaning of standard output: json (default), an answer; text, the output of a last step, otherwise logged; none, ignored',
+      ),
+    timeout: duration(1).optional(),
+    retry: retry.optional(),
+    env: z.record(z.string(), z.coerce.string()).optional(),
+    cwd: z.string().optional().describe("Working directory, relative to this file's folder"),
+  });
 
-const KNOWN_KEYS: readonly string[] = Object.keys(schema.shape);
+  const activity = hook.extend({
+    next: z.string().optional().describe('The state that follows unless the command names one'),
+  });
+
+  const named = z.string().min(1);
+
+  const transition = z.strictObject({
+    from: named,
+    to: named,
+    event: named,
+    run: named.optional().describe('The hook that runs after the transition'),
+  });
+
+  const table = {
+    states: z.array(named).optional().describe('All of them; required with transitions'),
+    transitions: z
+      .array(transition)
+      .min(1)
+      .optional()
+      .describe('An event without a transition from a state is not allowed there'),
+    after: z
+      .record(z.string(), z.record(z.string(), named))
+      .optional()
+      .describe(
+        'State, duration, event: sent to the instance itself unless it has left the state by then',
+      ),
+    goals: z
+      .record(z.string(), named)
+      .optional()
+      .describe(
+        'Event, goal: what the instance works toward from that event on, kept as payload.goal',
+      ),
+  };
+
+  const configuration = z
+    .object({
+      $schema: z.string().optional(),
+      name: z.string().min(1).superRefine(mustHave(machineNameProblem)),
+      version: z.coerce.string().optional(),
+      starting_state: z.string(),
+      ...table,
+      activities: z.record(z.string(), activity).optional(),
+      hooks: z
+        .record(z.string(), hook)
+        .optional()
+        .describe(
+          'Commands that run after transitions: the instance takes no event until they end',
+        ),
+    })
+    .meta({ title: 'Flockwork machine configuration' });
+
+  return { retry, hook, activity, transition, table, configuration };
+});
+
+/** @internal */
+export const configurationSchema = (): z.ZodType => schemas().configuration;
+
+const knownKeys = (): string[] => Object.keys(schemas().configuration.shape);
 
 interface Transition {
   from: string;
@@ -134,7 +143,7 @@ export interface Configuration extends TablePart {
 
 /** The keys of the table whose values have the right shape. */
 function tablePart(value: Readonly<Record<string, unknown>>): TablePart {
-  const parts = Object.entries(tableSchemas).map(([key, part]) => {
+  const parts = Object.entries(schemas().table).map(([key, part]) => {
     const checked = part.safeParse(value[key]);
     return [key, checked.success ? checked.data : undefined] as const;
   });
@@ -143,13 +152,14 @@ function tablePart(value: Readonly<Record<string, unknown>>): TablePart {
 
 /** The known keys of the object at `path`. */
 export function keysAt(path: readonly PropertyKey[]): string[] {
+  const { retry, transition, hook, activity } = schemas();
   const part = path.includes('retry')
-    ? retrySchema
+    ? retry
     : path[0] === 'transitions'
-      ? transitionSchema
+      ? transition
       : path[0] === 'hooks'
-        ? hookSchema
-        : activitySchema;
+        ? hook
+        : activity;
   return Object.keys(part.shape);
 }
 
@@ -179,10 +189,10 @@ export function meaningProblems(value: unknown): Problem[] {
 
 function keyProblems(value: object): Problem[] {
   return Object.keys(value)
-    .filter((key) => !KNOWN_KEYS.includes(key) && !key.startsWith('x-'))
+    .filter((key) => !knownKeys().includes(key) && !key.startsWith('x-'))
     .map((key) => ({
       path: [key],
-      message: `unknown key ${key}${suggestion(key, KNOWN_KEYS)}; your own begin with x-`,
+      message: `unknown key ${key}${suggestion(key, knownKeys())}; your own begin with x-`,
     }));
 }
 

@@ -55,7 +55,7 @@ export function parseConfiguration(text: string, source: ConfigurationSource): M
       problems.map(({ path, message }) => `${at(offsetOf(document, path))}: ${message}`),
     );
   }
-  return build(configurationSchema.parse(value) as Configuration, source);
+  return build(configurationSchema().parse(value) as Configuration, source);
 }
 
 /** Throws `bad-configuration` for an alias without an anchor, and for an excessive number of aliases. */
@@ -91,7 +91,7 @@ function mapAt(document: Document, node: unknown): YAMLMap | undefined {
 }
 
 function shapeProblems(value: unknown): Problem[] {
-  const checked = configurationSchema.safeParse(value);
+  const checked = configurationSchema().safeParse(value);
   const issues = checked.success ? [] : checked.error.issues;
   return issues.flatMap((issue): Problem[] => {
     const where = issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;

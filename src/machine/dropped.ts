@@ -5,6 +5,7 @@ import { eventIdProblem, type EventFile } from './event.ts';
 import { parsedJson, parseJson } from './json-text.ts';
 import { instanceProblem } from './name.ts';
 import { byteLength, MAX_STATE_BYTES } from './state-file.ts';
+import { lazy } from './lazy.ts';
 
 export interface Dropped {
   readonly id: string;
@@ -20,17 +21,19 @@ const MAX_FILE_NAME_BYTES = 255;
 /** Of a generated id: enough to avoid collisions, short enough for a file name. */
 const ID_HASH_DIGITS = 30;
 
-const text = z.string();
-const shape = z.strictObject({
-  id: text.exactOptional(),
-  to: text,
-  event: text.min(1),
-  details: parsedJson.exactOptional(),
-  originator: text.exactOptional(),
-  timestamp: text.exactOptional(),
+const shape = lazy(() => {
+  const text = z.string();
+  return z.strictObject({
+    id: text.exactOptional(),
+    to: text,
+    event: text.min(1),
+    details: parsedJson().exactOptional(),
+    originator: text.exactOptional(),
+    timestamp: text.exactOptional(),
+  });
 });
 
-type Read = z.infer<typeof shape>;
+type Read = z.infer<ReturnType<typeof shape>>;
 
 /** Other files in the directory that are not events by their names are ignored, and never touched. */
 export function isDroppedName(fileName: string): boolean {
@@ -75,7 +78,7 @@ export function parseDropped(fileName: string, content: string): Dropped | strin
   if (byteLength(content) > MAX_STATE_BYTES) return `larger than ${MAX_STATE_BYTES} bytes`;
   const parsed = parseJson(content);
   if (!parsed.ok) return parsed.reason;
-  const checked = shape.safeParse(parsed.value);
+  const checked = shape().safeParse(parsed.value);
   if (!checked.success) {
     const issue = checked.error.issues[0]!;
     const where = issue.path.length === 0 ? '' : `"${issue.path.join('.')}": `;

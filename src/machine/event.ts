@@ -12,6 +12,7 @@ import { byteLength, MAX_STATE_BYTES } from './state-file.ts';
 import { durationProblem } from './duration.ts';
 import { jsonProblem } from './json-problem.ts';
 import { instanceProblem } from './name.ts';
+import { lazy } from './lazy.ts';
 
 /** The content of an event file. */
 export interface EventFile {
@@ -94,19 +95,21 @@ export function parseEventName(fileName: string): EventName | undefined {
   return { time, isDelayed: head.endsWith('+'), key, to };
 }
 
-const text = z.string();
-const shape = z.strictObject({
-  event: text.min(1),
-  details: parsedJson.exactOptional(),
-  originator: text.exactOptional(),
-  timestamp: text.exactOptional(),
-  delay: z.number().min(0).exactOptional(),
-  grace: z.number().min(0).exactOptional(),
-  since: text.exactOptional(),
-  branch: z.strictObject({ name: text, ended: text }).exactOptional(),
-  id: text.exactOptional(),
+const shape = lazy(() => {
+  const text = z.string();
+  return z.strictObject({
+    event: text.min(1),
+    details: parsedJson().exactOptional(),
+    originator: text.exactOptional(),
+    timestamp: text.exactOptional(),
+    delay: z.number().min(0).exactOptional(),
+    grace: z.number().min(0).exactOptional(),
+    since: text.exactOptional(),
+    branch: z.strictObject({ name: text, ended: text }).exactOptional(),
+    id: text.exactOptional(),
+  });
 });
-const eventSchema: z.ZodType<EventFile> = shape;
+const eventSchema: () => z.ZodType<EventFile> = shape;
 
 /** `id`: stored in the file if its name does not have it; none for an event of a step, which has a short one. */
 export function formatEvent(file: EventFile, id?: string): string {
@@ -128,7 +131,7 @@ export function parseEvent(content: string): EventFile | string {
   if (byteLength(content) > MAX_STATE_BYTES) return `larger than ${MAX_STATE_BYTES} bytes`;
   const parsed = parseJson(content);
   if (!parsed.ok) return parsed.reason;
-  const checked = eventSchema.safeParse(parsed.value);
+  const checked = eventSchema().safeParse(parsed.value);
   if (checked.success) return parsed.value as unknown as EventFile;
   const issue = checked.error.issues[0]!;
   const where = issue.path.length === 0 ? '' : `"${issue.path.join('.')}": `;

@@ -2,6 +2,7 @@
 import { findNodeAtLocation, parseTree, visit } from 'jsonc-parser';
 import { z } from 'zod';
 import type { Json } from './definition.ts';
+import { lazy } from './lazy.ts';
 
 /** 1-based. */
 export interface TextPosition {
@@ -15,18 +16,23 @@ export type ParsedJson =
 
 export const MAX_DEPTH = 200;
 
-const anyJson = z.json();
+const anyJson = lazy(() => z.json());
 
 /**
  * A part of what `JSON.parse` returned: JSON, unless a number in it is infinite. An absent value passes at once, since
  * `z.json()` would try each alternative.
+ *
+ * @internal
  */
-export const parsedJson: z.ZodType<Json> = z
-  .unknown()
-  .refine(
-    (value) => value === undefined || anyJson.safeParse(value).success,
-    'a number in it is too large',
-  ) as z.ZodType<Json>;
+export const parsedJson: () => z.ZodType<Json> = lazy(
+  () =>
+    z
+      .unknown()
+      .refine(
+        (value) => value === undefined || anyJson().safeParse(value).success,
+        'a number in it is too large',
+      ) as z.ZodType<Json>,
+);
 
 /** True for `{ … }`, not for a list. */
 export function isObject(value: unknown): value is Record<string, unknown> {

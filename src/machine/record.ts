@@ -9,6 +9,7 @@ import {
   type EventOutcome,
 } from './event.ts';
 import { parsedJson } from './json-text.ts';
+import { lazy } from './lazy.ts';
 import { instanceProblem, parseStateName } from './name.ts';
 import { parseStateFile } from './state-file.ts';
 
@@ -131,89 +132,112 @@ export function failureRecord(
   };
 }
 
-const text = z.string();
-/** Names that become part of a path are validated, so that a forged record cannot lead out of the volume. */
-const stateFile = text.refine((name) => {
-  const parsed = parseStateName(name);
-  return parsed !== undefined && instanceProblem(parsed.instance) === undefined;
-}, 'not the name of a state file');
-const eventFile = text.refine(isEventName, 'not the name of an event');
-const eventId = text.refine((id) => eventIdProblem(id) === undefined, 'not the id of an event');
 /** Keeps the arithmetic on attempts exact, whatever a record contains. */
 const MAX_ATTEMPT = 1_000_000_000;
-const attemptSchema: z.ZodType<Attempt> = z.object({
-  attempt: z.int().min(0).max(MAX_ATTEMPT),
-  session: text,
-  worker: text,
-  started: text,
-  ended: text,
-  result: z.enum(['failed', 'lost']),
-  error: z
-    .object({ message: text, stack: text.exactOptional(), fatal: z.boolean().exactOptional() })
-    .exactOptional(),
-  notBefore: text.exactOptional(),
+
+/** Names that become part of a path are validated, so that a forged record cannot lead out of the volume. */
+const stateFileName = (): z.ZodString =>
+  z.string().refine((name) => {
+    const parsed = parseStateName(name);
+    return parsed !== undefined && instanceProblem(parsed.instance) === undefined;
+  }, 'not the name of a state file');
+const eventFileName = (): z.ZodString => z.string().refine(isEventName, 'not the name of an event');
+const eventId = (): z.ZodString =>
+  z.string().refine((id) => eventIdProblem(id) === undefined, 'not the id of an event');
+const outcomeName = (): z.ZodType<EventOutcome> =>
+  z.enum([
+    'Ok',
+    'EventNotAllowed',
+    'TransitionNotAllowed',
+    'FsmNotFound',
+    'MissingDestination',
+    'InternalError',
+    'GenericError',
+  ]);
+
+const attemptSchema: () => z.ZodType<Attempt> = lazy(() => {
+  const text = z.string();
+  return z.object({
+    attempt: z.int().min(0).max(MAX_ATTEMPT),
+    session: text,
+    worker: text,
+    started: text,
+    ended: text,
+    result: z.enum(['failed', 'lost']),
+    error: z
+      .object({ message: text, stack: text.exactOptional(), fatal: z.boolean().exactOptional() })
+      .exactOptional(),
+    notBefore: text.exactOptional(),
+  });
 });
-const outcome: z.ZodType<EventOutcome> = z.enum([
-  'Ok',
-  'EventNotAllowed',
-  'TransitionNotAllowed',
-  'FsmNotFound',
-  'MissingDestination',
-  'InternalError',
-  'GenericError',
-]);
-const appliedSchema: z.ZodType<AppliedEvent> = z.object({
-  file: eventFile,
-  id: eventId,
-  event: text.exactOptional(),
-  originator: text.exactOptional(),
-  timestamp: text.exactOptional(),
-  details: parsedJson.exactOptional(),
-  detailsBytes: z.int().exactOptional(),
-  outcome,
-  from: text,
-  to: text.exactOptional(),
-  reason: text.exactOptional(),
+
+const appliedSchema: () => z.ZodType<AppliedEvent> = lazy(() => {
+  const text = z.string();
+  return z.object({
+    file: eventFileName(),
+    id: eventId(),
+    event: text.exactOptional(),
+    originator: text.exactOptional(),
+    timestamp: text.exactOptional(),
+    details: parsedJson().exactOptional(),
+    detailsBytes: z.int().exactOptional(),
+    outcome: outcomeName(),
+    from: text,
+    to: text.exactOptional(),
+    reason: text.exactOptional(),
+  });
 });
-const common = {
-  flockwork: z.literal(1),
-  state: stateFile,
-  session: text,
-  worker: text,
-  attempts: z.array(attemptSchema).exactOptional(),
-};
-const publishedState = z.object({ name: stateFile, content: text });
-const commitSchema: z.ZodType<CommitRecord> = z.object({
-  ...common,
-  started: text,
-  finished: text,
-  machine: text.exactOptional(),
-  output: parsedJson.exactOptional(),
-  events: z.array(appliedSchema).exactOptional(),
-  emit: z.array(z.object({ name: eventFile, content: text })).exactOptional(),
-  branches: z.array(publishedState).exactOptional(),
-  next: publishedState.exactOptional(),
+
+const commitSchema: () => z.ZodType<CommitRecord> = lazy(() => {
+  const text = z.string();
+  const published = z.object({ name: stateFileName(), content: text });
+  return z.object({
+    flockwork: z.literal(1),
+    state: stateFileName(),
+    session: text,
+    worker: text,
+    attempts: z.array(attemptSchema()).exactOptional(),
+    started: text,
+    finished: text,
+    machine: text.exactOptional(),
+    output: parsedJson().exactOptional(),
+    events: z.array(appliedSchema()).exactOptional(),
+    emit: z.array(z.object({ name: eventFileName(), content: text })).exactOptional(),
+    branches: z.array(published).exactOptional(),
+    next: published.exactOptional(),
+  });
 });
-const rejectionSchema: z.ZodType<RejectionRecord> = z.object({
-  flockwork: z.literal(1),
-  id: eventId,
-  file: eventFile,
-  outcome,
-  reason: text,
-  session: text,
-  worker: text,
-  at: text,
+
+const rejectionSchema: () => z.ZodType<RejectionRecord> = lazy(() => {
+  const text = z.string();
+  return z.object({
+    flockwork: z.literal(1),
+    id: eventId(),
+    file: eventFileName(),
+    outcome: outcomeName(),
+    reason: text,
+    session: text,
+    worker: text,
+    at: text,
+  });
 });
-const failureSchema: z.ZodType<FailureRecord> = z.object({
-  ...common,
-  // May be too long, if that is the failure; compared with the name of the flag.
-  state: text,
-  at: text,
-  code: text,
-  reason: text,
-  line: z.int().exactOptional(),
-  column: z.int().exactOptional(),
-  file: text.exactOptional(),
+
+const failureSchema: () => z.ZodType<FailureRecord> = lazy(() => {
+  const text = z.string();
+  return z.object({
+    flockwork: z.literal(1),
+    // May be too long, if that is the failure; compared with the name of the flag.
+    state: text,
+    session: text,
+    worker: text,
+    attempts: z.array(attemptSchema()).exactOptional(),
+    at: text,
+    code: text,
+    reason: text,
+    line: z.int().exactOptional(),
+    column: z.int().exactOptional(),
+    file: text.exactOptional(),
+  });
 });
 
 /** Deterministic: records are compared by their text. */
@@ -224,11 +248,11 @@ export function formatRecord(
 }
 
 /** Undefined for other content: a token, a foreign flag, garbage. Never throws. */
-function parseAs<T>(schema: z.ZodType<T>, content: string): T | undefined {
+function parseAs<T>(schema: () => z.ZodType<T>, content: string): T | undefined {
   try {
     const value: unknown = JSON.parse(content);
     // The parsed value, not zod's copy: keys keep their order, and `__proto__` stays data.
-    return schema.safeParse(value).success ? (value as T) : undefined;
+    return schema().safeParse(value).success ? (value as T) : undefined;
   } catch {
     return undefined;
   }

@@ -4,6 +4,7 @@ import type { Json } from './definition.ts';
 import { isObject, locate, parseJson, type TextPosition } from './json-text.ts';
 import { instanceProblem } from './name.ts';
 import { suggestion } from './errors.ts';
+import { lazy } from './lazy.ts';
 
 export const MAX_STATE_BYTES: number = 1024 * 1024;
 
@@ -79,13 +80,14 @@ const schemaWith = (any: z.ZodType): z.ZodType =>
     })
     .catchall(any);
 
-export const stateFileSchema: z.ZodType<StateFile> = schemaWith(z.json()).meta({
-  title: 'Flockwork state file',
-}) as z.ZodType<StateFile>;
+/** @internal */
+export const stateFileSchema: () => z.ZodType<StateFile> = lazy(
+  () => schemaWith(z.json()).meta({ title: 'Flockwork state file' }) as z.ZodType<StateFile>,
+);
 
 /** Does not descend into the payload, which can be large. For values that `JSON.parse` returned. */
-const shallowSchema = schemaWith(z.unknown());
-const shallowJoined = joinedWith(z.unknown());
+const shallowSchema = lazy(() => schemaWith(z.unknown()));
+const shallowJoined = lazy(() => joinedWith(z.unknown()));
 
 /** A branch, as recorded by the join. */
 export interface Joined {
@@ -178,7 +180,7 @@ function checkValue(text: string, value: Json): ParsedStateFile {
   // A branch may have this name, which zod skips.
   const joins = isObject(value) && isObject(value['join']) ? Object.entries(value['join']) : [];
   const [, joined] = joins.find(([branch]) => branch === '__proto__') ?? [];
-  if (joined !== undefined && !shallowJoined.safeParse(joined).success) {
+  if (joined !== undefined && !shallowJoined().safeParse(joined).success) {
     const reason = '"join.__proto__": expected { "instance": …, "ended"?: …, "output"?: … }';
     return { ok: false, code: 'bad-state-file', reason, ...locate(text, ['join', '__proto__']) };
   }
@@ -187,8 +189,8 @@ function checkValue(text: string, value: Json): ParsedStateFile {
     ok: true,
     file: { payload: {}, ...(value as object) } as StateFile,
   });
-  if (shallowSchema.safeParse(value).success) return accept();
-  const checked = stateFileSchema.safeParse(value);
+  if (shallowSchema().safeParse(value).success) return accept();
+  const checked = stateFileSchema().safeParse(value);
   if (checked.success) return accept();
   const issue = checked.error.issues[0]!;
   const where = issue.path.length === 0 ? '' : `"${issue.path.join('.')}": `;

@@ -124,9 +124,11 @@ export class SimProcess extends HostProcess<ProcessOptions> {
     const { options } = this;
     const files = new SimFiles(this.#caller());
     const clock = this.clockPort();
+    // Drawn whether the volume has an id or not: later draws are the same.
+    const newId = `volume-${Math.floor(this.prng.next() * 1e9)}`;
     const volume = await openVolume(files, new Layout(MOUNT), {
       defaults: { phases: options.phases, lease: options.lease },
-      newId: `volume-${Math.floor(this.prng.next() * 1e9)}`,
+      newId: () => newId,
       now: this.#world.now(),
     });
     const random = (): number => this.prng.next();

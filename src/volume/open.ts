@@ -1,6 +1,7 @@
 /** Opens a directory as a volume. The first worker writes `.flockwork/volume.json`, which all workers must agree on. */
 import { writeDuration } from '../machine/duration.ts';
 import { UserError } from '../machine/errors.ts';
+import { lazy } from '../machine/lazy.ts';
 import { checkPhaseLengths, type PhaseLengths } from './phases/cycle.ts';
 import { ensureDirectory, readText, writeAtomically, remove } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
@@ -14,7 +15,7 @@ export interface OpenOptions {
   /** Written by the first worker for what is not set. */
   readonly defaults: { readonly phases: PhaseLengths; readonly lease: number };
   /** Random, for a volume that has no id yet. */
-  readonly newId: string;
+  readonly newId: () => string;
   readonly now: number;
 }
 
@@ -143,12 +144,12 @@ async function createVolume(files: Files, at: Layout, options: OpenOptions): Pro
   if (problem !== undefined) throw new UserError('bad-phases', problem, { phases });
   const file: VolumeFile = {
     flockwork: 1,
-    id: options.newId,
+    id: options.newId(),
     created: new Date(options.now).toISOString(),
     phases,
     lease: options.lease ?? options.defaults.lease,
   };
-  const temporary = `${at.home}/.volume-${options.newId}`;
+  const temporary = `${at.home}/.volume-${file.id}`;
   const outcome = await writeAtomically(files, temporary, at.volumeFile, formatVolumeFile(file));
   if (outcome === 'ours') return file;
   const winner = await readVolume(files, at);
@@ -208,18 +209,20 @@ export interface VolumeFile {
   readonly lease: number;
 }
 
-const volumeSchema: z.ZodType<VolumeFile> = z.object({
-  flockwork: z.literal(1),
-  id: z.string().min(1),
-  created: z.string(),
-  phases: z.object({
-    assignment: z.int().positive(),
-    commitment: z.int().positive(),
-    update: z.int().positive(),
-    buffer: z.int().nonnegative(),
+const volumeSchema: () => z.ZodType<VolumeFile> = lazy(() =>
+  z.object({
+    flockwork: z.literal(1),
+    id: z.string().min(1),
+    created: z.string(),
+    phases: z.object({
+      assignment: z.int().positive(),
+      commitment: z.int().positive(),
+      update: z.int().positive(),
+      buffer: z.int().nonnegative(),
+    }),
+    lease: z.int().positive(),
   }),
-  lease: z.int().positive(),
-});
+);
 
 function formatVolumeFile(file: VolumeFile): string {
   return `${JSON.stringify(file, null, 2)}\n`;
@@ -228,7 +231,7 @@ function formatVolumeFile(file: VolumeFile): string {
 /** Undefined for content that this version cannot have written. */
 export function parseVolumeFile(text: string): VolumeFile | undefined {
   try {
-    return volumeSchema.parse(JSON.parse(text));
+    return volumeSchema().parse(JSON.parse(text));
   } catch {
     return undefined;
   }

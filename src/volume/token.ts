@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { UserError } from '../machine/errors.ts';
+import { lazy } from '../machine/lazy.ts';
 
 export interface Token {
   readonly flockwork: 1;
@@ -35,22 +36,23 @@ const fileName = (longest: number): z.ZodString =>
   z.string().regex(new RegExp(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,${longest - 1}}$`));
 const MAX_WORKER_NAME = 100;
 const BOOT_LENGTH = 8;
-const sessionName = fileName(MAX_WORKER_NAME + 1 + BOOT_LENGTH);
-const workerName = fileName(MAX_WORKER_NAME);
+const workerName = lazy(() => fileName(MAX_WORKER_NAME));
 
-const tokenSchema: z.ZodType<Token> = z.object({
-  flockwork: z.literal(1),
-  session: sessionName,
-  worker: workerName,
-  host: z.string(),
-  pid: z.int(),
-  process: z.string().exactOptional(),
-  started: z.string(),
-  concurrency: z.int().positive().max(MAX_CONCURRENCY),
-  capacity: z.int().positive().max(MAX_CAPACITY),
-  machines: z.array(z.string()),
-  states: z.record(z.string(), z.array(z.string())).exactOptional(),
-});
+const tokenSchema: () => z.ZodType<Token> = lazy(() =>
+  z.object({
+    flockwork: z.literal(1),
+    session: fileName(MAX_WORKER_NAME + 1 + BOOT_LENGTH),
+    worker: workerName(),
+    host: z.string(),
+    pid: z.int(),
+    process: z.string().exactOptional(),
+    started: z.string(),
+    concurrency: z.int().positive().max(MAX_CONCURRENCY),
+    capacity: z.int().positive().max(MAX_CAPACITY),
+    machines: z.array(z.string()),
+    states: z.record(z.string(), z.array(z.string())).exactOptional(),
+  }),
+);
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789';
 
@@ -65,7 +67,7 @@ export function newSessionId(worker: string, random: () => number): string {
 
 /** The problem of a worker's name, as a sentence, or undefined. It must be a file name with room for BOOT. */
 export function workerNameProblem(name: string): string | undefined {
-  if (workerName.safeParse(name).success) return undefined;
+  if (workerName().safeParse(name).success) return undefined;
   return `"${name}" is not a valid worker name: use at most ${MAX_WORKER_NAME} letters, digits, dots, hyphens and underscores, not beginning with a dot or hyphen`;
 }
 
@@ -93,7 +95,7 @@ export function fitToken(token: Token): Token {
 export function parseToken(text: string | undefined): Token | undefined {
   if (text === undefined || text === '' || text.length > MAX_TOKEN_BYTES) return undefined;
   try {
-    return tokenSchema.parse(JSON.parse(text));
+    return tokenSchema().parse(JSON.parse(text));
   } catch {
     return undefined;
   }

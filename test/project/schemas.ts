@@ -5,8 +5,8 @@ import { configurationSchema } from '../../src/machine/config-schema.ts';
 import { stateFileSchema } from '../../src/machine/state-file.ts';
 
 const SCHEMAS = {
-  'state-file': stateFileSchema,
-  configuration: configurationSchema,
+  'state-file': stateFileSchema(),
+  configuration: configurationSchema(),
 };
 
 export function renderSchemas(): [file: string, text: string][] {

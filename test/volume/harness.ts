@@ -45,7 +45,7 @@ export class TestVolume implements Disposable {
         phases,
         lease: LEASE,
       },
-      newId: 'volume-id',
+      newId: () => 'volume-id',
       now: Date.now(),
     });
     return made;

@@ -10,7 +10,7 @@ import { errno, interceptFiles, TestVolume } from './harness.ts';
 const PHASES = { assignment: 150, commitment: 150, update: 400, buffer: 100 };
 const options = (more: Partial<OpenOptions> = {}): OpenOptions => ({
   defaults: { phases: PHASES, lease: 10_000 },
-  newId: 'another-id',
+  newId: () => 'another-id',
   now: 0,
   ...more,
 });
@@ -96,7 +96,7 @@ describe('opening a volume', () => {
     const layout = new Layout(fresh);
     const opened = await Promise.all(
       [1, 2, 3].map((number) =>
-        openVolume(new NodeFiles(), layout, options({ newId: `id-${number}` })),
+        openVolume(new NodeFiles(), layout, options({ newId: () => `id-${number}` })),
       ),
     );
     expect(new Set(opened.map(({ id }) => id)).size).toBe(1);

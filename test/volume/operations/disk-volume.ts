@@ -46,7 +46,7 @@ export class DiskVolume {
     await made.files.makeDirectory(DIRECTORY);
     made.#volume = await openVolume(made.files, made.layout, {
       defaults: { phases, lease: leaseMs },
-      newId: 'volume-id',
+      newId: () => 'volume-id',
       now: time.now,
     });
     return made;
