@@ -243,7 +243,7 @@ async function submitFromInboxes(
   const volume = directoryOf(settings, 'submit');
   checkInboxes({ ...settings, inbox: [...paths] }, [volume]);
   await readVolume(new NodeFiles(), new Layout(volume));
-  const inboxes = openInboxes(paths, [volume], settings, createLog(settings, {}));
+  const inboxes = await openInboxes(paths, [volume], settings, createLog(settings, {}));
   if (!io.stop.aborted) await once(io.stop, 'abort');
   await inboxes.close();
   return EXIT.done;

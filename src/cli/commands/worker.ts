@@ -109,7 +109,7 @@ export const worker: Command = {
     const log = isAlone ? volumes[0]!.log : createLog(settings, { worker: name });
     const ticks = await startTicks(settings, { log, print: io.data, machineFiles, lease });
     // All volumes, also those that could not be opened: an instance may be there already.
-    const inboxes = openInboxes(settings.inbox, directories, settings, log);
+    const inboxes = await openInboxes(settings.inbox, directories, settings, log);
     const slots = new ConcurrencyLimit(settings.concurrency);
     const concurrency = partOf(settings.concurrency, directories);
     const stop = AbortSignal.any([io.stop, exit.crashed]);

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { realpathSync, statSync } from 'node:fs';
 import { resolve, basename } from 'node:path';
-import { watch, type FSWatcher } from 'chokidar';
+import type { FSWatcher, watch } from 'chokidar';
 import { isNetworkFileSystem, realClock } from '../../api/node-ports.ts';
 import type { Log, Clock } from '../../engine/ports.ts';
 import { UserError } from '../../machine/errors.ts';
@@ -83,24 +83,31 @@ export function checkInboxes(
   inboxesOf(inbox, volumes);
 }
 
-/** Begins at once. `volumes`: one, unless `paths` is empty. Throws what `inboxesOf` does. */
-export function openInboxes(
+/** Resolves when all are watched. `volumes`: one, unless `paths` is empty. Throws what `inboxesOf` does. */
+export async function openInboxes(
   paths: readonly string[],
   volumes: readonly string[],
   { machine, each }: Pick<Settings, 'machine' | 'each'>,
   log: Log,
-): Inboxes {
+): Promise<Inboxes> {
   refuseUnclear(machine, each);
   const submitter = volumeSubmitter(volumes[0]!);
   const now = (): number => realClock.monotonic();
-  const watches = inboxesOf(paths, volumes).map((directory) => {
+  const directories = inboxesOf(paths, volumes);
+  // Most workers have no inbox.
+  const chokidar = directories.length === 0 ? undefined : await import('chokidar');
+  const watches = directories.map((directory) => {
     const inbox = new HotFolder(
       { directory, machine: each ? machine : undefined },
       { submitter, log, now },
     );
     const isNetwork = isNetworkFileSystem(directory);
     log.info({ inbox: directory, polling: isNetwork }, 'watching inbox');
-    return new InboxWatch(inbox, each ? 'each' : 'states', isNetwork, { clock: realClock, log });
+    return new InboxWatch(inbox, each ? 'each' : 'states', isNetwork, {
+      watch: chokidar!.watch,
+      clock: realClock,
+      log,
+    });
   });
   const taken = (): number => watches.reduce((sum, one) => sum + one.taken, 0);
   return {
@@ -148,6 +155,7 @@ const BLIND_MS = 2000;
 const POLLING_MS = 1000;
 
 interface WatchPorts {
+  readonly watch: typeof watch;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -173,7 +181,7 @@ class InboxWatch {
     this.#ports = ports;
     this.#alarm = new Wakeup(ports.clock);
     const { directory } = inbox;
-    this.#watcher = watch(directory, {
+    this.#watcher = ports.watch(directory, {
       depth: 0,
       ignored: (path) => path !== directory && isLeft(basename(path), mode),
       // `awaitWriteFinish` does not wait for files that exist at the start.

@@ -22,14 +22,14 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 test('moreToCome is false at the first call without inboxes', async () => {
-  const inboxes = openInboxes([], [volume], STATES, log);
+  const inboxes = await openInboxes([], [volume], STATES, log);
   expect(inboxes.moreToCome()()).toBe(false);
   await inboxes.close();
 });
 
 test('moreToCome is true until all files are taken, and once more after that', async () => {
   writeFileSync(join(inbox, 'job.state'), '{ "state": "simple" }');
-  const inboxes = openInboxes([inbox], [volume], STATES, log);
+  const inboxes = await openInboxes([inbox], [volume], STATES, log);
   const early = inboxes.moreToCome();
   const late = inboxes.moreToCome();
   // Nothing was looked at yet.
