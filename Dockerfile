@@ -1,10 +1,10 @@
-# Build: compile to JavaScript, then leave only what the program needs at run time.
+# Build: bundle the program, then leave only what the program needs at run time.
 FROM node:24-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
 # Without install scripts: the only one would fetch a Node 24, and this image is one.
 RUN npm ci --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json tsconfig.build.json build.ts ./
 COPY src ./src
 RUN npm run build && npm prune --omit=dev --ignore-scripts
 

@@ -1,5 +1,5 @@
 /** Parses the command line into a command, its options and its words; completes it in bash and zsh. */
-import { Parser } from 'yargs/helpers';
+import Parser from 'yargs-parser';
 import { UserError, nearest } from '../machine/errors.ts';
 import { positionalsOf, type Command, type Positional } from './command.ts';
 import { flagOf, OPTIONS, type OptionName } from './options.ts';

@@ -3,11 +3,22 @@ import { createRequire } from 'node:module';
 import { pino } from 'pino';
 import type { Log } from '../engine/ports.ts';
 import type { Settings } from './options.ts';
+import { withSourcePlaces } from './source-places.ts';
 import { shown, shownPainted } from './terminal.ts';
 
 const STANDARD_ERROR = 2;
 /** Lines that cannot be written are buffered up to this size; more are dropped. */
 const MAX_BUFFERED_BYTES = 256 * 1024;
+
+/** Errors as pino logs them, with places in the source. */
+const SERIALIZERS = {
+  err: (error: Error): unknown => {
+    const serialized = pino.stdSerializers.err(error);
+    return error instanceof Error
+      ? Object.assign(serialized, { stack: withSourcePlaces(serialized.stack) })
+      : serialized;
+  },
+};
 
 /** Levels by name and times in ISO 8601, which log readers understand. */
 const PORTABLE_FIELDS = {
@@ -27,7 +38,11 @@ export function createLog(
   });
   // The error cannot be reported anywhere. Buffered lines are written with the next line that succeeds.
   sink.on('error', () => undefined);
-  const options = { level: settings['log-level'], base: { ...bindings } };
+  const options = {
+    level: settings['log-level'],
+    base: { ...bindings },
+    serializers: SERIALIZERS,
+  };
   if (format === 'json') return pino({ ...options, ...PORTABLE_FIELDS }, sink);
   // Loaded only where it is used: it takes as long to load as a fifth of the command line.
   const { prettyFactory } = createRequire(import.meta.url)(

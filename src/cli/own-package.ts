@@ -7,6 +7,10 @@ import { readFileSync } from 'node:fs';
 import { registerHooks, type ResolveHookSync } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
+/**
+ * Of the source, or of the bundle. All modules that ask for their own URL are one folder below `src/`, as the chunks of the
+ * bundle are below `dist/`, and name other files by paths that begin with `../`: these are right in both.
+ */
 const EXTENSION: string = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
 const PACKAGE_FOLDER: string = new URL('..', import.meta.url).href;
 
@@ -97,6 +101,11 @@ const COMMONJS_SYNTAX = /^\s*(?:module\.exports|exports\.\w+)\b[^=\n]*=(?!=)/m;
 export function isModuleSyntax(source: string): boolean {
   const code = source.replace(COMMENT, '$1');
   return MODULE_SYNTAX.test(code) && !COMMONJS_SYNTAX.test(code);
+}
+
+/** The path of this program's entry point, to start another process of it. */
+export function entryPoint(): string {
+  return fileURLToPath(new URL(`../cli/main${EXTENSION}`, import.meta.url));
 }
 
 /** The package's version, from its package.json. */

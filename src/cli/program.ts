@@ -13,6 +13,7 @@ import { environmentName } from './options.ts';
 import { packageVersion } from './own-package.ts';
 import { misspeltVariables, readConfigFile, resolveSettings } from './settings.ts';
 import { listenForSignals, SIGNALED, type Signals } from './signals.ts';
+import { withSourcePlaces } from './source-places.ts';
 
 const HELP_WIDTH = 110;
 /** Commands whose result is on the volume: lost output does not make them fail. */
@@ -113,7 +114,7 @@ function report(error: unknown): void {
   const text = known
     ? (error as Error).message
     : error instanceof Error
-      ? (error.stack ?? error.message)
+      ? withSourcePlaces(error.stack ?? error.message)
       : String(error);
   process.stderr.write(`${prefix('red')} ${shown(text)}\n`);
 }

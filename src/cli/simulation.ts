@@ -182,7 +182,7 @@ function runThread(
   onReport: (report: SimulationReport) => void,
 ): Promise<void> {
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
-  const thread = new Worker(new URL(`./simulate-thread${extension}`, import.meta.url), {
+  const thread = new Worker(new URL(`../cli/simulate-thread${extension}`, import.meta.url), {
     workerData: task,
   });
   return new Promise((resolve, reject) => {

@@ -150,7 +150,7 @@ export async function startTicks(settings: Settings, ports: TickPorts): Promise<
     ...options,
     threads: count,
     minThreads: isAuto ? 1 : count,
-    entry: new URL(`./tick-thread${extension}`, import.meta.url),
+    entry: new URL(`../cli/tick-thread${extension}`, import.meta.url),
     registry: () => machineFiles.registry,
     machinesVersion: () => machineFiles.version,
     machines,

@@ -23,7 +23,7 @@ function mountinfo(): string {
 
 export function startPeerProcess(): Peer {
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
-  const script = fileURLToPath(new URL(`./peer-process${extension}`, import.meta.url));
+  const script = fileURLToPath(new URL(`../doctor/peer-process${extension}`, import.meta.url));
   // Detached, so that Ctrl-C reaches only the doctor, which stops its peers.
   const child = fork(script, { execArgv: [], detached: true, stdio: 'ignore' });
   const ended = new Promise<never>((_, reject) => {

@@ -59,7 +59,7 @@ export const startHeartbeatThread: StartHeartbeat = (options) => {
   let broken = false;
 
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
-  const thread = new Worker(new URL(`./heartbeat-thread${extension}`, import.meta.url), {
+  const thread = new Worker(new URL(`../volume/heartbeat-thread${extension}`, import.meta.url), {
     workerData: {
       lease: options.lease,
       counter: options.counter,

@@ -1,9 +1,10 @@
 /** The published package: built from scratch, listed, and run. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
+  copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -11,18 +12,24 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { renderSchemas } from './schemas.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const run = (command: string, args: string[], cwd = ROOT): string =>
   execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 
-/** Links the checkout's dependencies, without XState, which is not a dependency of the package. */
+const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+  version: string;
+  dependencies: Record<string, string>;
+};
+
+/** Links the package's dependencies only. */
 function linkDependencies(folder: string): void {
-  mkdirSync(folder);
-  for (const name of readdirSync(join(ROOT, 'node_modules'))) {
-    if (name !== 'xstate') symlinkSync(join(ROOT, 'node_modules', name), join(folder, name));
+  for (const name of Object.keys(dependencies)) {
+    mkdirSync(join(folder, name, '..'), { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules', name), join(folder, name));
   }
 }
 
@@ -69,13 +76,14 @@ test('packs the built code, schemas, docs and examples, and the command runs fro
     ];
     const paths = packed.files.map(({ path }) => path);
     const outside = paths
-      .filter((path) => !/^dist\/.*\.(js|d\.ts)$|^(docs|examples)\//.test(path))
+      .filter((path) => !/^dist\/.*\.(js|js\.map|d\.ts)$|^(docs|examples)\//.test(path))
       .sort();
     expect(outside).toEqual([
       'CHANGELOG.md',
       'LICENSE',
       'README.md',
       'SECURITY.md',
+      'dist/LICENSES.txt',
       'package.json',
       'schemas/configuration.schema.json',
       'schemas/state-file.schema.json',
@@ -99,9 +107,6 @@ test('packs the built code, schemas, docs and examples, and the command runs fro
     run('tar', ['-xzf', packed.filename, '-C', folder], folder);
     linkDependencies(join(folder, 'package/node_modules'));
     const main = join(folder, 'package/dist/cli/main.js');
-    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
-      version: string;
-    };
     expect(run(main, ['--version']).trim()).toBe(version);
     const states = [
       'up',
@@ -127,6 +132,116 @@ test('packs the built code, schemas, docs and examples, and the command runs fro
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+/** A machine that uses the package: tells whether its exports are those of the running program. */
+const TYPED_MACHINE = `import { done, FatalError, machine, UserError, type Tick } from 'flockwork';
+const refuse: Tick = () => { throw new FatalError('no use'); };
+const is: Tick = async () => {
+  const index = await import(process.env['FLOCKWORK_TEST_INDEX'] as string);
+  return done(index.UserError === UserError && index.FatalError === FatalError);
+};
+export default machine({ name: 'typed', activities: { is, refuse } });
+`;
+
+describe('the built command', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'flockwork-built-'));
+  const main = join(folder, 'dist/cli/main.js');
+  beforeAll(() => {
+    run('npm', ['run', '-s', 'build']);
+    cpSync(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
+    copyFileSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
+    linkDependencies(join(folder, 'node_modules'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('loads few files to print its version, and no package', () => {
+    const hook = `data:text/javascript,import { registerHooks } from 'node:module'; import { writeSync } from 'node:fs';
+      registerHooks({ load: (url, context, next) => { if (url.startsWith('file:')) writeSync(1, url + '\\n'); return next(url, context); } });`;
+    const loaded = run(process.execPath, ['--import', hook, main, '--version']).trim().split('\n');
+    expect(loaded.pop()).toBe(version);
+    expect(loaded.length).toBeLessThanOrEqual(4);
+    expect(loaded.filter((url) => url.includes('node_modules'))).toEqual([]);
+  });
+
+  test('loads neither many files nor the slow modules of Node to look at a volume', () => {
+    const states = join(folder, 'empty');
+    mkdirSync(states);
+    run(process.execPath, [main, 'worker', '--dir', states]);
+    const hook = `data:text/javascript,import { registerHooks } from 'node:module';
+      const files = [];
+      registerHooks({ load: (url, context, next) => { files.push(url); return next(url, context); } });
+      process.on('exit', () => {
+        console.log(JSON.stringify({ files: files.filter((url) => url.startsWith('file:')), builtin: process.moduleLoadList }));
+      });`;
+    const out = run(process.execPath, ['--import', hook, main, 'status', '--dir', states]);
+    const { files, builtin } = JSON.parse(out.trim().split('\n').at(-1)!) as Record<
+      string,
+      string[]
+    >;
+    expect(files!.length).toBeLessThan(40);
+    expect(files!.filter((url) => url.includes('node_modules'))).toEqual([]);
+    expect(builtin).not.toContain('NativeModule crypto');
+    expect(builtin).not.toContain('NativeModule child_process');
+  });
+
+  test('prints the help of all commands', () => {
+    expect(run(main, ['--help'])).toMatch(/ worker .* simulate /s);
+  });
+
+  test.each(['0', '2'])(
+    'runs a TypeScript machine that imports the package, with %s threads',
+    (threads) => {
+      const states = join(folder, `states-${threads}`);
+      const machines = join(folder, `machines-${threads}`);
+      mkdirSync(states);
+      mkdirSync(machines);
+      writeFileSync(join(machines, 'typed.ts'), TYPED_MACHINE);
+      for (const state of ['is', 'refuse']) {
+        writeFileSync(join(states, `${state}.state`), JSON.stringify({ state, machine: 'typed' }));
+      }
+      const worker = [
+        main,
+        'worker',
+        '--dir',
+        states,
+        '--machines',
+        machines,
+        '--threads',
+        threads,
+      ];
+      const index = pathToFileURL(join(folder, 'dist/index.js')).href;
+      const env = { ...process.env, FLOCKWORK_TEST_INDEX: index };
+      const { status } = spawnSync(process.execPath, worker, { env, stdio: 'ignore' });
+      expect(status).toBe(1);
+      expect(readFileSync(join(states, 'done/is.state'), 'utf8')).toContain('"output":true');
+      const { attempts, code } = JSON.parse(
+        readFileSync(join(states, 'failed/refuse.state'), 'utf8'),
+      ) as { code: string; attempts: { error: { message: string; fatal: boolean } }[] };
+      expect({ code, errors: attempts.map(({ error }) => error) }).toMatchObject({
+        code: 'fatal',
+        errors: [{ message: 'no use', fatal: true }],
+      });
+    },
+  );
+
+  test('prints the stack of an error of its own with places in the source', () => {
+    const breakHostname = `data:text/javascript,import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module';
+      const { hostname } = os;
+      os.hostname = () => {
+        if (!/default[W]orkerName/.test(new Error().stack)) return hostname();
+        throw new Error('no host');
+      }; syncBuiltinESMExports();`;
+    const { HOSTNAME: _, ...env } = process.env;
+    const { stderr } = spawnSync(
+      process.execPath,
+      ['--import', breakHostname, main, 'worker', '--dir', folder],
+      { env, encoding: 'utf8' },
+    );
+    expect(stderr).toMatch(
+      /no host\n[^]* \(src\/cli\/command\.ts:\d+:\d+\)\n[^]*src\/cli\/commands\/worker\.ts:/,
+    );
+  });
 });
 
 /** A program of docs/embedding.md, in a project of its own. */

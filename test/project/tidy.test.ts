@@ -93,6 +93,12 @@ function violations({ path, text }: SourceFile): string[] {
   if (folder !== 'xstate' && /\bfrom 'xstate'/.test(text)) {
     found.push(`${path} may not import xstate, an optional dependency`);
   }
+  if (
+    text.includes('import.meta.url') &&
+    (path.split('/').length !== 2 || /URL\([`'"](?!\.\.)/.test(text))
+  ) {
+    found.push(`${path} asks for its own URL, which is another one in the bundle: see build.ts`);
+  }
   return [...found, ...shapeProblems({ path, text })];
 }
 
@@ -268,6 +274,9 @@ describe('violations', () => {
       'may not import volume/phases/cycle.ts',
     ],
     ['worker/a.ts', 'const isWithin = cycle;', 'says "cycle"'],
+    ['a.ts', 'const own = import.meta.url;', 'asks for its own URL'],
+    ['cli/commands/a.ts', "new URL('../main.ts', import.meta.url);", 'asks for its own URL'],
+    ['volume/a.ts', 'new URL(`./b${extension}`, import.meta.url);', 'asks for its own URL'],
     ['volume/a.ts', "import { x } from '../worker/worker.ts';", 'may not import worker/worker.ts'],
     ['engine/a.ts', "import { x } from '../volume/claim.ts';", 'may not import volume/claim.ts'],
     ['worker/a.ts', "import { x } from '../volume/claim.ts';", 'may not import volume/claim.ts'],

@@ -3,7 +3,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { UserError } from '../../machine/errors.ts';
 import {
   takeCensus,
@@ -23,6 +22,7 @@ import { directoriesOf, directoryOf, entriesOfAll, sumOf, type OpenedVolume } fr
 import { passedOn, quoted, repeated } from '../settings.ts';
 import { checkInboxes } from '../inbox/inboxes.ts';
 import type { Settings } from '../options.ts';
+import { entryPoint } from '../own-package.ts';
 import { submitAll } from './submit.ts';
 import { realClock } from '../../api/node-ports.ts';
 import { INBOX_TEXTS, refuseTooFew, WORK } from './worker.ts';
@@ -177,11 +177,6 @@ function startWorkers(settings: Settings, directories: readonly string[], io: Io
     process.off('exit', stopAll);
   });
   return { statuses, ended };
-}
-
-function entryPoint(): string {
-  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
-  return fileURLToPath(new URL(`../main${extension}`, import.meta.url));
 }
 
 function relay(child: ChildProcess, name: string, io: Io): void {
