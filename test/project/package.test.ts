@@ -242,6 +242,21 @@ describe('the built command', () => {
       /no host\n[^]* \(src\/cli\/command\.ts:\d+:\d+\)\n[^]*src\/cli\/commands\/worker\.ts:/,
     );
   });
+
+  test('logs the stack of an error of its own with places in the source', () => {
+    const breakWatch = `data:text/javascript,import fs from 'node:fs/promises'; import { syncBuiltinESMExports } from 'node:module';
+      fs.opendir = () => { throw new Error('no watch'); }; syncBuiltinESMExports();`;
+    const states = join(folder, 'unwatched');
+    mkdirSync(states);
+    const { stderr } = spawnSync(
+      process.execPath,
+      ['--import', breakWatch, main, 'worker', '--dir', states],
+      { encoding: 'utf8' },
+    );
+    const line = stderr.split('\n').find((one) => one.includes('no watch'))!;
+    const { err } = JSON.parse(line) as { err: { stack: string } };
+    expect(err.stack).toMatch(/no watch\n[^]* \(src\/api\/node-ports\.ts:\d+:\d+\)/);
+  });
 });
 
 /** A program of docs/embedding.md, in a project of its own. */
