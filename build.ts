@@ -7,7 +7,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { rolldown, type Plugin } from 'rolldown';
 
 const ROOT = import.meta.dirname;
@@ -76,6 +76,9 @@ async function bundle(): Promise<string[]> {
     chunkFileNames: 'chunks/[name].js',
     sourcemap: true,
     sourcemapExcludeSources: true,
+    // Below dist/, where nothing is: with --enable-source-maps, frames must still be told apart from a user's.
+    sourcemapPathTransform: (source, map) =>
+      join(relative(dirname(map), OUT), source.replace(/^(\.\.\/)+/, '')),
   });
   await build.close();
   const modules = output.flatMap((one) => (one.type === 'chunk' ? one.moduleIds : []));

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   cpSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -224,6 +225,19 @@ describe('the built command', () => {
       });
     },
   );
+
+  test('has source maps that name only files below its own folder, as stack frames must', () => {
+    const dist = join(folder, 'dist');
+    const maps = globSync('**/*.map', { cwd: dist });
+    expect(maps.length).toBeGreaterThan(20);
+    const outside = maps.flatMap((map) => {
+      const { sources } = JSON.parse(readFileSync(join(dist, map), 'utf8')) as {
+        sources: string[];
+      };
+      return sources.filter((one) => !join(dist, map, '..', one).startsWith(`${dist}/`));
+    });
+    expect(outside).toEqual([]);
+  });
 
   test('prints the stack of an error of its own with places in the source', () => {
     const breakHostname = `data:text/javascript,import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module';
