@@ -5,13 +5,8 @@
 import { sensorsOf, type Registry } from '../machine/registry.ts';
 import { Layout } from '../volume/layout.ts';
 import { openVolume } from '../volume/open.ts';
-import {
-  Pulse,
-  silenceSince,
-  type Heartbeat,
-  type StartHeartbeat,
-  type HostMoment,
-} from '../volume/heartbeat.ts';
+import { Pulse, silenceSince, type Heartbeat, type StartHeartbeat } from '../volume/heartbeat.ts';
+import type { HostMoment } from '../volume/phases/volume-clock.ts';
 import { openSession, type DirectoryOperations } from '../volume/directory-operations.ts';
 import type { VolumeOperations, Snapshot } from '../volume/operations.ts';
 import type { WorkerInfo } from '../engine/session.ts';

@@ -202,8 +202,8 @@ export class CycleLoop {
     const now = this.#operations.time();
     if (now === undefined) {
       if (!this.#uncertain) {
-        const uncertainty = Math.round(this.#operations.uncertainty());
-        log.warn({ uncertainty }, 'volume time too uncertain to act; still measuring');
+        const doubt = this.#operations.timeDoubt();
+        log.warn({ ...doubt }, 'volume time too uncertain to act; still measuring');
       }
       this.#uncertain = true;
       await this.#guard('measuring', () => this.#isOurs());

@@ -7,7 +7,7 @@ import type { StateFile } from '../machine/state-file.ts';
 import { cycleLength, momentOf, type Interval, type PhaseLengths } from './phases/cycle.ts';
 import type { Clock, Random } from '../engine/ports.ts';
 import { ownsKey } from './phases/liveness.ts';
-import { formatInstant } from './phases/volume-clock.ts';
+import { formatInstant, readClocks } from './phases/volume-clock.ts';
 import { VolumeTime } from './volume-time.ts';
 import { NO_ARCHIVE, type ArchiveRules } from './archiver.ts';
 import { isRewritten, readTried, RetryDelays } from './attempts.ts';
@@ -23,6 +23,7 @@ import type {
   Recovery,
   VolumeOperations,
   Snapshot,
+  TimeDoubt,
   VolumeSettlement,
   PhaseGuard,
 } from './operations.ts';
@@ -202,9 +203,12 @@ export class DirectoryOperations implements VolumeOperations {
     for (let counter = 1; counter <= FIRST_SAMPLES; counter += 1) {
       const before = Math.floor(clock.now());
       await files.overwrite(lease, formatCounter(counter));
-      const after = Math.floor(clock.now()) + 1;
+      const { wall, monotonic } = readClocks(
+        () => clock.monotonic(),
+        () => clock.now(),
+      );
       const mtime = (await files.stat(lease))?.mtime ?? Number.NaN;
-      this.#time.add({ before, after, mtime, monotonic: clock.monotonic() });
+      this.#time.add({ before, after: Math.floor(wall) + 1, mtime, monotonic });
     }
     this.#heartbeat = this.#ports.startHeartbeat({
       lease,
@@ -221,8 +225,8 @@ export class DirectoryOperations implements VolumeOperations {
     return this.#time.interval();
   }
 
-  uncertainty(): number {
-    return this.#time.uncertainty();
+  timeDoubt(): TimeDoubt {
+    return this.#time.doubt;
   }
 
   stamp(): string {

@@ -4,7 +4,7 @@
  * another session has expired it.
  */
 import { Worker } from 'node:worker_threads';
-import type { ClockSample } from './phases/volume-clock.ts';
+import { readClocks, type ClockSample, type HostMoment } from './phases/volume-clock.ts';
 import { NOT_A_FILE } from './atomic-files.ts';
 import { errnoOf } from './files.ts';
 
@@ -35,10 +35,7 @@ export type StartHeartbeat = (options: HeartbeatOptions) => Heartbeat;
 /** Shared with the thread: [deadline, last beat] in milliseconds of `process.hrtime`, and that beat in those of `Date.now`. */
 const SHARED_BYTES = 24;
 
-const moment = (): HostMoment => ({
-  monotonic: Number(process.hrtime.bigint()) / 1e6,
-  wall: Date.now(),
-});
+const moment = (): HostMoment => readClocks(() => Number(process.hrtime.bigint()) / 1e6, Date.now);
 
 export interface HeartbeatData {
   readonly lease: string;
@@ -94,16 +91,10 @@ export const startHeartbeatThread: StartHeartbeat = (options) => {
 
 /** Times are milliseconds. */
 export interface PulsePorts {
-  now(): number;
-  monotonic(): number;
+  readonly now: () => number;
+  readonly monotonic: () => number;
   /** Writes the lease in place; returns the mtime that the volume gave it. Throws like `Files.overwrite`. */
   rewrite(content: string): number;
-}
-
-/** One moment, on both clocks of a host, ms. */
-export interface HostMoment {
-  readonly monotonic: number;
-  readonly wall: number;
 }
 
 /**
@@ -137,13 +128,14 @@ export class Pulse {
   /** `deadline`: on the monotonic clock; a hung worker must not hold its states for ever. */
   beat(deadline: number): Beat {
     const ports = this.#ports;
-    const began = { monotonic: ports.monotonic(), wall: ports.now() };
+    const now = (): HostMoment => readClocks(ports.monotonic, ports.now);
+    const began = now();
     if (began.monotonic > deadline) return { kind: 'silent' };
     try {
       const before = Math.floor(ports.now());
       const mtime = ports.rewrite(formatCounter((this.#counter += 1)));
-      const after = Math.floor(ports.now()) + 1;
-      const sample = { before, after, mtime, monotonic: ports.monotonic() };
+      const { wall, monotonic } = now();
+      const sample = { before, after: Math.floor(wall) + 1, mtime, monotonic };
       return { kind: 'beat', began, sample };
     } catch (error) {
       // Only a lease that is gone or replaced ends the session; a failing volume may come back.

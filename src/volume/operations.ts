@@ -134,6 +134,17 @@ export interface HeldClaim {
   readonly attempt: number;
 }
 
+/**
+ * The figures that were compared, whole ms: the width of the interval of the volume's time with a buffer, or how far the wall clock
+ * has moved against the monotonic one with what a sample may be off. None before the first sample.
+ */
+export interface TimeDoubt {
+  readonly uncertainty?: number;
+  readonly buffer?: number;
+  readonly clockStep?: number;
+  readonly maxClockStep?: number;
+}
+
 export interface VolumeOperations {
   readonly token: Token;
   readonly phases: PhaseLengths;
@@ -141,8 +152,8 @@ export interface VolumeOperations {
   readonly lease: number;
   /** The volume's time; undefined while it is too uncertain to act on. */
   time(): Interval | undefined;
-  /** Uncertainty of the volume's time, ms. */
-  uncertainty(): number;
+  /** Why `time` returned undefined. */
+  timeDoubt(): TimeDoubt;
   /** Best estimate of the volume's time, ISO 8601: for records, logs and pauses. */
   stamp(): string;
   /**

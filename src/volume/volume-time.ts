@@ -6,23 +6,32 @@ import {
   estimateAt,
   formatInstant,
   intervalAt,
+  MAX_STEP_MS,
+  readClocks,
   startVolumeClock,
+  stepSince,
   uncertaintyAt,
   type ClockSample,
+  type HostMoment,
   type VolumeClock,
 } from './phases/volume-clock.ts';
+import type { TimeDoubt } from './operations.ts';
 
 export class VolumeTime {
-  readonly #clock: Clock;
+  readonly #monotonic: () => number;
+  readonly #wall: () => number;
   readonly #phases: PhaseLengths;
   readonly #isOwn: boolean;
   #known: VolumeClock = startVolumeClock();
+  /** Of the last `interval`. */
+  #doubt: TimeDoubt = {};
   /** The last stamp: a group commit asks for many in a millisecond. */
   #stamped = { time: Number.NaN, text: formatInstant(Number.NaN) };
 
   /** The time must be known to within a buffer. `isOwn`: this host's kernel stamps the files. */
   constructor(clock: Clock, phases: PhaseLengths, isOwn: boolean) {
-    this.#clock = clock;
+    this.#monotonic = () => clock.monotonic();
+    this.#wall = () => clock.now();
     this.#phases = phases;
     this.#isOwn = isOwn;
   }
@@ -33,11 +42,21 @@ export class VolumeTime {
 
   /** Undefined while it is too uncertain to act on. */
   interval(): Interval | undefined {
-    const clock = this.#clock;
-    const interval = intervalAt(this.#known, clock.now(), clock.monotonic(), this.#isOwn);
-    if (interval === undefined) return undefined;
+    const now = readClocks(this.#monotonic, this.#wall);
+    const interval = intervalAt(this.#known, now.wall, now.monotonic, this.#isOwn);
+    if (interval === undefined) return this.#refuse(now);
     const isExact = interval.latest - interval.earliest <= 1;
-    return isExact || this.uncertainty() <= this.#phases.buffer ? interval : undefined;
+    const uncertainty = uncertaintyAt(this.#known, now.monotonic);
+    if (isExact || uncertainty <= this.#phases.buffer) return interval;
+    this.#doubt = { uncertainty: Math.ceil(uncertainty), buffer: this.#phases.buffer };
+    return undefined;
+  }
+
+  /** Before the first sample, nothing was compared. */
+  #refuse(now: HostMoment): undefined {
+    const clockStep = Math.ceil(Math.abs(stepSince(this.#known, now)));
+    this.#doubt = Number.isNaN(clockStep) ? {} : { clockStep, maxClockStep: MAX_STEP_MS };
+    return undefined;
   }
 
   /** Start of the last cycle that has certainly begun, ms: the same for all sessions that ask in one phase. */
@@ -46,14 +65,14 @@ export class VolumeTime {
     return interval && cycleStart(this.#phases, interval.earliest);
   }
 
-  /** Milliseconds. */
-  uncertainty(): number {
-    return uncertaintyAt(this.#known, this.#clock.monotonic());
+  /** Why the last `interval` was undefined. */
+  get doubt(): TimeDoubt {
+    return this.#doubt;
   }
 
   /** Best estimate, ISO 8601. */
   stamp(): string {
-    const time = Math.floor(estimateAt(this.#known, this.#clock.monotonic()));
+    const time = Math.floor(estimateAt(this.#known, this.#monotonic()));
     if (time !== this.#stamped.time) this.#stamped = { time, text: formatInstant(time) };
     return this.#stamped.text;
   }

@@ -64,7 +64,7 @@ export class FakeOperations implements VolumeOperations {
     const now = this.#clock.now();
     return { earliest: now, latest: now };
   };
-  uncertainty = (): number => 0;
+  timeDoubt = (): {} => ({});
   sensor = (): undefined => undefined;
   history = async (): Promise<readonly PastStep[]> => [];
   events = async (): Promise<readonly PendingEvent[]> => this.onEvents();

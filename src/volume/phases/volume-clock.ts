@@ -10,6 +10,36 @@
 import { invariant } from '../../machine/invariant.ts';
 import type { Interval } from './cycle.ts';
 
+/** One moment, on both clocks of a host, ms. */
+export interface HostMoment {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
+/** Two readings of a clock lie closer together, unless the thread was preempted between them. */
+const MAX_READING_GAP_MS = 1;
+/** On a host that is too busy for a pair of close readings, the closest of so many counts. */
+const MAX_READINGS = 8;
+
+/**
+ * Reads both clocks of a host at one moment. A pause of the thread between two readings would pass for a step of a clock, so
+ * the wall clock is read between two readings of the monotonic one, and again if those lie apart.
+ */
+export function readClocks(monotonic: () => number, wall: () => number): HostMoment {
+  let closest: HostMoment | undefined;
+  let closestGap = Number.POSITIVE_INFINITY;
+  for (let reading = 1; ; reading += 1) {
+    const before = monotonic();
+    const now = wall();
+    const after = monotonic();
+    const gap = after - before;
+    const moment = { monotonic: before + gap / 2, wall: now };
+    if (gap <= MAX_READING_GAP_MS) return moment;
+    if (gap < closestGap) [closest, closestGap] = [moment, gap];
+    if (reading === MAX_READINGS) return closest ?? moment;
+  }
+}
+
 /** Milliseconds; `before` and `after` on the local wall clock. */
 export interface ClockSample {
   readonly before: number;
@@ -38,7 +68,7 @@ const WHOLE_SECOND_MS = 1000;
 /** Milliseconds per millisecond by which quartz clocks drift apart, generously. */
 const DRIFT_RATE = 200e-6;
 /** If wall and monotonic clock move further against each other, earlier samples no longer count. */
-const MAX_STEP_MS = 50;
+export const MAX_STEP_MS = 50;
 const YEAR_9998_MS = 253_370_764_800_000;
 
 /** An estimate that knows nothing. */
@@ -112,13 +142,18 @@ export function uncertaintyAt(clock: VolumeClock, monotonic: number): number {
   return clock.high - clock.low + 2 * drift(clock, monotonic);
 }
 
+/** How far the wall clock has moved against the monotonic one since the last sample, ms; NaN before the first. */
+export function stepSince(clock: VolumeClock, { wall, monotonic }: HostMoment): number {
+  return wall - monotonic - clock.wallOrigin;
+}
+
 /** The bounds now; undefined before the first sample, and after a step of a clock. */
 function widen(
   clock: VolumeClock,
   wall: number,
   monotonic: number,
 ): { low: number; high: number } | undefined {
-  const moved = wall - monotonic - clock.wallOrigin;
+  const moved = stepSince(clock, { wall, monotonic });
   if (!(Math.abs(moved) <= MAX_STEP_MS)) return undefined;
   const apart = drift(clock, monotonic);
   return {

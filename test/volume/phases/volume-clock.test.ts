@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   addSample,
   intervalAt,
+  readClocks,
   startVolumeClock,
   uncertaintyAt,
   type ClockSample,
@@ -24,6 +25,39 @@ function sample(monotonic: number, off: number, took = 2, stampAge = 3): ClockSa
     monotonic: monotonic + took,
   };
 }
+
+/** A monotonic clock that reads this, one after the other; the wall clock shows `START` more than the last reading. */
+function clocks(...readings: readonly number[]): { monotonic: () => number; wall: () => number } {
+  let taken = 0;
+  return { monotonic: () => readings[taken++]!, wall: () => START + readings[taken - 1]! };
+}
+
+describe('readClocks', () => {
+  test('reads both clocks once when the readings lie together', () => {
+    const { monotonic, wall } = clocks(100, 100.5, 900);
+    expect(readClocks(monotonic, wall)).toEqual({ monotonic: 100.25, wall: START + 100 });
+  });
+
+  test('reads again when the thread was preempted in between', () => {
+    const { monotonic, wall } = clocks(100, 180, 181, 181);
+    expect(readClocks(monotonic, wall)).toEqual({ monotonic: 181, wall: START + 181 });
+  });
+
+  test('takes the closest readings when none lie together', () => {
+    const gaps = [80, 70, 8, 60, 90, 50, 40, 30, 2, 1];
+    const { monotonic, wall } = clocks(...gaps.flatMap((gap, at) => [1000 * at, 1000 * at + gap]));
+    expect(readClocks(monotonic, wall)).toEqual({ monotonic: 2004, wall: START + 2000 });
+  });
+
+  test('a preempted thread does not make a known time unknown', () => {
+    const clock = feed([sample(0, 5000), sample(100, 5000)]);
+    const { monotonic, wall } = clocks(200, 400, 401, 401);
+    const now = readClocks(monotonic, wall);
+    expect(intervalAt(clock, now.wall, now.monotonic)).toBeDefined();
+    // As it was: one reading after the other.
+    expect(intervalAt(clock, START + 400, 200)).toBeUndefined();
+  });
+});
 
 describe('the volume is the common clock', () => {
   test('the time is unknown before the first sample', () => {
