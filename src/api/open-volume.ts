@@ -39,6 +39,8 @@ export interface OpenVolumeOptions extends Partial<Omit<LoopOptions, 'freshListi
   readonly lease?: number;
   /** Done states that stay before the rest is archived. Default: 100,000. */
   readonly keep?: number;
+  /** How long the outcome of an event stays, and its id counts once. Default: seven days. */
+  readonly keepOutcomesMs?: number;
   /** Wait for the disk at each commit. Default: true. */
   readonly fsync?: boolean;
 }
@@ -99,6 +101,7 @@ export async function openVolumeEngine(
       ownClock: !isNetwork,
       freshListings: !isNetwork,
       archive: { keep, age: ARCHIVE_AGE, pause },
+      ...(options.keepOutcomesMs !== undefined && { keepOutcomesMs: options.keepOutcomesMs }),
       assign,
       follow,
       eager,

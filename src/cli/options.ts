@@ -62,6 +62,7 @@ export interface Settings extends ToolSettings {
   gather: number;
   drain: number;
   keep: number;
+  'keep-outcomes': number;
   machines: string[];
   'trust-volume': boolean;
   'example-delay': number;
@@ -221,6 +222,15 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     default: 100_000,
     minimum: 0,
     integer: true,
+  },
+  'keep-outcomes': {
+    type: 'duration',
+    group: 'Pace and limits',
+    describe:
+      "How long outcomes of events stay: for that time, an event's id counts once; at least an hour",
+    default: 7 * 86_400_000,
+    defaultText: '168h',
+    minimum: 3_600_000,
   },
   machines: {
     type: 'list',

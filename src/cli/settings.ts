@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import { asWritten } from '../machine/config.ts';
 import type { Json } from '../machine/definition.ts';
-import { parseDuration } from '../machine/duration.ts';
+import { parseDuration, writeDuration } from '../machine/duration.ts';
 import { UserError, nearest, type ErrorCode } from '../machine/errors.ts';
 import { parseJson } from '../machine/json-text.ts';
 import type { PhaseLengths } from '../volume/phases/cycle.ts';
@@ -97,7 +97,8 @@ function convert(option: Option, value: unknown, source: string): unknown {
   }
   if (option.integer === true && !Number.isInteger(converted)) throw refuse('a whole number');
   if (option.minimum !== undefined && (converted as number) < option.minimum) {
-    throw refuse(`at least ${option.minimum}`);
+    const { minimum } = option;
+    throw refuse(`at least ${option.type === 'duration' ? writeDuration(minimum) : minimum}`);
   }
   if (option.maximum !== undefined && (converted as number) > option.maximum) {
     throw refuse(`at most ${option.maximum}`);

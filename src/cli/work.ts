@@ -49,6 +49,7 @@ export async function prepare(
       ...(lease !== undefined && { lease }),
       gathering: { expect, quietMs: gather },
       keep,
+      keepOutcomesMs: settings['keep-outcomes'],
       fsync,
       assign,
       follow,

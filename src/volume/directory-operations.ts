@@ -37,7 +37,7 @@ import { readState } from './read-state.ts';
 import { Journal } from './journal.ts';
 import { Layout } from './layout.ts';
 import { LeaseWatch } from './lease-watch.ts';
-import { Maintenance } from './maintenance.ts';
+import { Maintenance, OUTCOMES_KEPT_MS } from './maintenance.ts';
 import { SessionContext } from './session-context.ts';
 import { readSessions } from './overview.ts';
 import { UnroutableEvents } from './unroutable-events.ts';
@@ -72,6 +72,8 @@ export interface SessionOptions {
   readonly freshListings?: boolean;
   /** Undefined: this session archives nothing. */
   readonly archive?: ArchiveRules;
+  /** Milliseconds for which the outcome of an event stays, so that its id counts once. Undefined: seven days. */
+  readonly keepOutcomesMs?: number;
 }
 
 export interface SessionPorts {
@@ -177,6 +179,7 @@ export class DirectoryOperations implements VolumeOperations {
       // After a lease without a sample, a bad clock may be off by more than a flag's age.
       volumeTime: () => (this.#silence < this.lease ? this.time()?.earliest : undefined),
       created: Date.parse(options.volume.created),
+      keepOutcomesMs: options.keepOutcomesMs ?? OUTCOMES_KEPT_MS,
     });
     this.#listings = new Listings(files, Math.max(this.lease, MAX_STAMP_RESOLUTION_MS), monotonic);
     this.#journal = new Journal(files, this.#layout, this.token.session);

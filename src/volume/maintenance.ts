@@ -125,7 +125,8 @@ function oldestBeyond(found: readonly Found[], maxBytes: number): string[] {
   return gone;
 }
 
-const KEPT_MS = 30 * 86_400_000;
+/** Unless `--keep-outcomes` says otherwise. */
+export const OUTCOMES_KEPT_MS: number = 7 * 86_400_000;
 const LISTING_INTERVAL_MS = 3_600_000;
 const MAX_KEYS_PER_CYCLE = 2000;
 
@@ -136,11 +137,13 @@ export interface OutcomeLimitPorts {
   readonly living: () => readonly string[];
   /** The volume's time when it was created, ms: nothing in it is older. */
   readonly created: number;
+  /** Milliseconds for which an outcome stays. */
+  readonly keepOutcomesMs: number;
 }
 
 /**
- * Removes outcomes that are older than thirty days, so that `outcomes/` does not grow for ever: I10 holds for that time after
- * the outcome of an event. Outcomes of events that are still in `events/` stay: those events would be applied again.
+ * Removes outcomes that are older than `keepOutcomesMs`, so that `outcomes/` does not grow for ever: I10 holds for that time
+ * after the outcome of an event. Outcomes of events that are still in `events/` stay: those events would be applied again.
  */
 export class OutcomeLimit {
   readonly #context: SessionContext;
@@ -160,7 +163,8 @@ export class OutcomeLimit {
   async keep(cycle: number, guard: PhaseGuard, isBusy: () => boolean): Promise<void> {
     const { token, passedOver } = this.#context;
     const mayGoOn = (): boolean => !isBusy() && guard.canBegin();
-    const oldest = (this.#ports.volumeTime() ?? Number.NEGATIVE_INFINITY) - KEPT_MS;
+    const { keepOutcomesMs } = this.#ports;
+    const oldest = (this.#ports.volumeTime() ?? Number.NEGATIVE_INFINITY) - keepOutcomesMs;
     const round = Math.floor(cycle / CYCLES_PER_ROUND);
     const isOurs = ownsKey('outcomes', token.session, this.#ports.living(), round);
     if (!isOurs || oldest < this.#ports.created || !mayGoOn()) return;

@@ -65,6 +65,7 @@ describe('resolveSettings', () => {
     [{ environment: { FLOCKWORK_CONCURRENCY: 'many' } }, 'a number'],
     [{ environment: { FLOCKWORK_CONCURRENCY: '1.5' } }, 'a whole number'],
     [{ flags: { workers: '0' } }, '--workers is "0"; it must be at least 1'],
+    [{ flags: { 'keep-outcomes': '1m' } }, '--keep-outcomes is "1m"; it must be at least 3600s'],
     [{ flags: { lease: '-1s' } }, 'a duration'],
     [
       { file: { assign: 'dice' } },

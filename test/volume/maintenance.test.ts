@@ -1,4 +1,4 @@
-/** What idle workers remove: outcomes after thirty days, unless the event is still there, and the oldest journals beyond a limit. */
+/** What idle workers remove: outcomes after seven days, unless the event is still there, and the oldest journals beyond a limit. */
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, utimesSync, writeFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { SessionContext } from '../../src/volume/session-context.ts';
 import {
   JournalLimit,
   OutcomeLimit,
+  OUTCOMES_KEPT_MS,
   TemporaryLimit,
   type OutcomeLimitPorts,
 } from '../../src/volume/maintenance.ts';
@@ -48,15 +49,33 @@ async function limitOf(
 ): Promise<OutcomeLimit> {
   const { token } = (await volume.join('ant')).session;
   const context = new SessionContext(files, volume.layout, token, () => '');
-  const usual = { monotonic: () => 0, volumeTime: () => NOW, living: () => [], created: 0 };
-  return new OutcomeLimit(context, { ...usual, ...ports });
+  const usual = { monotonic: () => 0, volumeTime: () => NOW, living: () => [] };
+  const lasting = { created: 0, keepOutcomesMs: OUTCOMES_KEPT_MS };
+  return new OutcomeLimit(context, { ...usual, ...lasting, ...ports });
 }
 
-test('removes outcomes older than thirty days, and no others', async () => {
+test('removes outcomes older than seven days, and no others', async () => {
   using volume = await TestVolume.create();
-  put(volume, { old: 31, 'just-old': 30.001, young: 29.9, new: 0 });
+  put(volume, { old: 8, 'just-old': 7.001, young: 6.9, new: 0 });
   await (await limitOf(volume)).keep(0, OPEN, idle);
   expect(volume.list('outcomes')).toEqual(['new', 'young']);
+});
+
+test('keeps outcomes for as long as it was told', async () => {
+  using volume = await TestVolume.create();
+  put(volume, { old: 2.1, young: 1.9 });
+  await (await limitOf(volume, { keepOutcomesMs: 2 * DAY })).keep(0, OPEN, idle);
+  expect(volume.list('outcomes')).toEqual(['young']);
+});
+
+test('checks 2,000 outcomes in a cycle', async () => {
+  using volume = await TestVolume.create();
+  put(volume, Object.fromEntries(Array.from({ length: 2003 }, (_, at) => [`id${at}`, 8])));
+  const limit = await limitOf(volume);
+  await limit.keep(0, OPEN, idle);
+  expect(volume.list('outcomes')).toHaveLength(3);
+  await limit.keep(1, OPEN, idle);
+  expect(volume.list('outcomes')).toHaveLength(0);
 });
 
 test('keeps the outcome of an event that is still there: it would be applied again', async () => {
@@ -100,7 +119,7 @@ test.each([
   ['while there is work', {}, OPEN, busy],
   ['in another phase', {}, CLOSED, idle],
   ['while the time is uncertain', { volumeTime: () => undefined }, OPEN, idle],
-  ['on a volume that is not so old', { created: NOW - 20 * DAY }, OPEN, idle],
+  ['on a volume that is not so old', { created: NOW - 6 * DAY }, OPEN, idle],
 ] as const)('nothing is done, nor listed, %s', async (_when, ports, guard, isBusy) => {
   using volume = await TestVolume.create();
   put(volume, { old: 31 });
@@ -144,11 +163,17 @@ test('idle workers remove old outcomes', async () => {
   using volume = await TestVolume.create();
   volume.volume = { ...volume.volume, created: '2020-01-01T00:00:00.000Z' };
   const { session } = await volume.join('ant');
-  const path = join(volume.dir, 'outcomes/old');
-  writeFileSync(path, verdict('old'));
-  utimesSync(path, 1_600_000_000, 1_600_000_000);
+  for (const [name, days] of [
+    ['old', 8],
+    ['young', 6],
+  ] as const) {
+    const path = join(volume.dir, 'outcomes', name);
+    writeFileSync(path, verdict(name));
+    const seconds = (Date.now() - days * DAY) / 1000;
+    utimesSync(path, seconds, seconds);
+  }
   await session.archive(0, OPEN, idle);
-  expect(volume.list('outcomes')).toEqual([]);
+  expect(volume.list('outcomes')).toEqual(['young']);
 });
 
 const MAX_BYTES = 100;

@@ -46,7 +46,7 @@ export const outcome: Command = {
     const where = volumes.map(({ layout }) => layout.root).join(', ');
     throw new UserError(
       'no-event',
-      `there is no event ${word} in ${where}; outcomes are kept for thirty days`,
+      `there is no event ${word} in ${where}; outcomes are kept for seven days, or for --keep-outcomes of the workers`,
       { id: word },
     );
   },

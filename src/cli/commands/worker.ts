@@ -56,6 +56,7 @@ export const WORK: readonly OptionName[] = [
   'gather',
   'drain',
   'keep',
+  'keep-outcomes',
   'machines',
   ...INBOX_OPTIONS,
   'trust-volume',
