@@ -1,10 +1,11 @@
 /** The ports of a real process: clock, random numbers, file system type, file events. */
 import { readFileSync, readlinkSync, watch as watchNatively } from 'node:fs';
 import { opendir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { nodeHost } from '../doctor/node-host.ts';
 import type { Clock, Random, Log } from '../engine/ports.ts';
 import type { Watch } from '../volume/cycle-loop.ts';
+import { Layout } from '../volume/layout.ts';
 
 /** Limit of setTimeout, 24.8 days: a longer sleep uses several timers. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -93,8 +94,8 @@ interface WatchSinks {
 }
 
 /**
- * Watches the volume for changes of state files and events. A hint is not proof of a change, and may be missing. Costs one
- * inotify watch for each directory; no listing for an event.
+ * Watches the volume for changes of state files and events, and for the marker of `pause`. A hint is not proof of a change,
+ * and may be missing. Costs one inotify watch for each directory; no listing for an event.
  */
 export function watchVolume(
   root: string,
@@ -105,12 +106,20 @@ export function watchVolume(
     const complain = (error: unknown): void =>
       log.warn({ err: error }, 'cannot watch the volume; polling instead');
     const watchers: Close[] = [];
-    for (const prefix of ['', 'events/']) {
+    const sinks = { hint, complain };
+    const watchState = async (prefix: string): Promise<Close> => {
+      const place = { directory: join(root, prefix), prefix };
+      const isLarge = await hasMoreEntries(place.directory, maxChokidarEntries);
+      return isLarge ? withNode(place, sinks) : withChokidar(place, sinks);
+    };
+    const starts = [
+      () => watchState(''),
+      () => watchState('events/'),
+      () => watchPaused(root, sinks),
+    ];
+    for (const start of starts) {
       try {
-        const place = { directory: join(root, prefix), prefix };
-        const isLarge = await hasMoreEntries(place.directory, maxChokidarEntries);
-        const watch = isLarge ? withNode : withChokidar;
-        watchers.push(await watch(place, { hint, complain }));
+        watchers.push(await start());
       } catch (error) {
         // For example, the user's limit of inotify instances.
         complain(error);
@@ -154,6 +163,13 @@ async function withNode(
   );
   watcher.on('error', complain);
   return async () => watcher.close();
+}
+
+/** Sessions that sleep while the volume is paused continue at once when the marker is removed. */
+function watchPaused(root: string, { hint, complain }: WatchSinks): Promise<Close> {
+  const { home, paused } = new Layout(root);
+  const tell = (path?: string): void => void (path === paused && hint(relative(root, path)));
+  return withNode({ directory: home, prefix: `${home}/` }, { hint: tell, complain });
 }
 
 /** Stops reading at the limit. */

@@ -23,7 +23,14 @@ import { ForeignFlagLog, logExpired, logRecovery } from './log-recovery.ts';
 import { LocalQueue } from './local-queue.ts';
 import type { OpenOperations, PhaseGuard, Snapshot, VolumeOperations } from './operations.ts';
 import { ClaimPlan } from './phases/claim-plan.ts';
-import { cycleLength, guardFor, nextTurn, type Interval, type PhaseTurn } from './phases/cycle.ts';
+import {
+  cycleLength,
+  guardFor,
+  nextTurn,
+  untilNextLook,
+  type Interval,
+  type PhaseTurn,
+} from './phases/cycle.ts';
 import { KnownFleet, Stillness, type GatheringOptions } from './phases/fleet.ts';
 import { Registration } from './registration.ts';
 
@@ -82,6 +89,10 @@ export class CycleLoop {
   #paused = false;
   /** Nothing to do until something changes. */
   #idle = false;
+  /** A user has paused the volume, and this session holds nothing. */
+  #halted = false;
+  /** Claims of all sessions, as of the last Update System. */
+  #claims = 0;
   #stillness!: Stillness;
   readonly #foreign: ForeignFlagLog;
   #isEnding = false;
@@ -216,8 +227,10 @@ export class CycleLoop {
       this.#again = false;
       await this.#act(wait.turn);
     } else if (this.#mayNap()) {
-      await this.#sleep(this.#operations.lease / IDLE_LOOKS_PER_LEASE, () => this.#hinted);
-      this.#idle = false;
+      const { phases, lease, token } = this.#operations;
+      const ms = untilNextLook(phases, now, lease / IDLE_LOOKS_PER_LEASE, token.session);
+      await this.#sleep(ms, () => this.#hinted);
+      [this.#idle, this.#halted] = [false, false];
     } else if (this.queue.hasUnread) {
       // Reading changes nothing, so any phase will do: what Update System had no time for is read now.
       await this.queue.examine(false);
@@ -231,7 +244,12 @@ export class CycleLoop {
   /** Only after Update System: it has registered by then, and recovered dead sessions. */
   #mayNap(): boolean {
     const afterUpdate = this.#turn?.phase === 'update';
-    return this.#idle && afterUpdate && !this.#hinted && this.#isWatching;
+    return this.#isResting && afterUpdate && !this.#hinted && this.#isWatching;
+  }
+
+  /** While the volume is paused, claims that may be a dead session's are still to be recovered in time. */
+  get #isResting(): boolean {
+    return this.#idle || (this.#halted && this.#claims === 0);
   }
 
   /** The volume does not let us settle: the others will take what we hold when our lease runs out. */
@@ -287,6 +305,7 @@ export class CycleLoop {
     const demand = this.queue.demand;
     const isOnRoster = view.roster.some((entry) => entry.session === session);
     this.#idle = false;
+    this.#halted = view.paused && this.queue.isEmpty;
     if (this.#plan.isSufficient(view, demand, began)) {
       this.queue.isScarce = false;
       return this.#plan.reuse(view, turn.cycle);
@@ -406,6 +425,7 @@ export class CycleLoop {
   async #recover({ cycle }: PhaseTurn, guard: PhaseGuard, all: boolean): Promise<void> {
     const isHeld = (name: string): boolean => this.queue.knows(name);
     const recovery = await this.#operations.recover(cycle, guard, { isHeld, all });
+    this.#claims = recovery.claims;
     logRecovery(this.#ports.log, recovery);
     if (this.queue.isEmpty && this.queue.isIdle) {
       this.#foreign.waitsFor(recovery.foreign, this.#ports.clock.monotonic());
@@ -422,7 +442,7 @@ export class CycleLoop {
   async #lookAgain(turn: PhaseTurn, guard: PhaseGuard): Promise<void> {
     const now = this.#operations.time();
     const { freshListings } = this.#options;
-    if (this.#idle || !this.queue.isEmpty || now === undefined) return;
+    if (this.#isResting || !this.queue.isEmpty || now === undefined) return;
     await this.#sleep((turn.end - now.latest) * LOOK_LATE, () => this.#again);
     if (this.#isEnding || this.#again || !guard.canBegin()) return;
     await this.#recover(turn, guard, true);
@@ -496,7 +516,7 @@ export class CycleLoop {
     this.#hinted = true;
     this.#hints.note(name);
     if (this.#options.eager && name !== undefined) this.#offer(name);
-    if (this.#idle) this.#wakeup.signal();
+    if (this.#isResting) this.#wakeup.signal();
   }
 
   /** If this Update System has run already, it runs again. */

@@ -43,7 +43,8 @@ import { readSessions } from './overview.ts';
 import { UnroutableEvents } from './unroutable-events.ts';
 import { Recoverer } from './recovery.ts';
 import { readPastSteps } from './chain-steps.ts';
-import { Sensors, readCluster, takeSnapshot, type SnapshotReaders } from './snapshot.ts';
+import { RosterReader } from './roster-reader.ts';
+import { Sensors, takeSnapshot, type SnapshotReaders } from './snapshot.ts';
 import { settle } from './settle.ts';
 import { claimReportPath, removeStaging } from './staging.ts';
 import type { KnownMachines } from '../engine/session.ts';
@@ -120,6 +121,7 @@ export class DirectoryOperations implements VolumeOperations {
   readonly #flag: WorkerFlag;
   readonly #maintenance: Maintenance;
   readonly #listings: Listings;
+  readonly #roster: RosterReader;
   readonly #freshListings: boolean;
   readonly #retryDelays: RetryDelays;
   readonly #snapshotReaders: SnapshotReaders;
@@ -181,7 +183,10 @@ export class DirectoryOperations implements VolumeOperations {
       created: Date.parse(options.volume.created),
       keepOutcomesMs: options.keepOutcomesMs ?? OUTCOMES_KEPT_MS,
     });
-    this.#listings = new Listings(files, Math.max(this.lease, MAX_STAMP_RESOLUTION_MS), monotonic);
+    const settledMs = Math.max(this.lease, MAX_STAMP_RESOLUTION_MS);
+    this.#listings = new Listings(files, settledMs, monotonic);
+    const keepsRoster = this.#freshListings ? settledMs : Number.POSITIVE_INFINITY;
+    this.#roster = new RosterReader(files, this.#layout, keepsRoster, monotonic);
     this.#journal = new Journal(files, this.#layout, this.token.session);
     this.#unroutable = new UnroutableEvents(this.#context, monotonic);
     this.#dropped = new DroppedEvents(this.#context, monotonic, cycle);
@@ -282,7 +287,7 @@ export class DirectoryOperations implements VolumeOperations {
   }
 
   async readRoster(): Promise<ClusterView> {
-    const view = await readCluster(this.#ports.files, this.#layout);
+    const view = await this.#roster.read();
     if (this.#freshListings) await lookForArchive(this.#context);
     await this.#sensors.look();
     const attempted = await this.#listings.list(this.#layout.internal('attempts'), isStateName);

@@ -113,6 +113,8 @@ export interface Recovering {
 export interface Recovery {
   /** Sessions found dead just now. */
   readonly broken: readonly string[];
+  /** Number of claims of all sessions when they were last listed, at least four times per lease. */
+  readonly claims: number;
   /** States whose claim was dropped. */
   readonly dropped: readonly string[];
   /** States whose commit was finished for a dead session. */

@@ -88,8 +88,17 @@ export class Recoverer {
   async recover(
     cycle: number,
     guard: PhaseGuard,
-    { isHeld = () => true, all = false }: Recovering = {},
+    how: Recovering = {},
   ): Promise<Omit<Recovery, 'passedOver'>> {
+    const report = await this.#recover(cycle, guard, how);
+    return { ...report, claims: this.#listed.size };
+  }
+
+  async #recover(
+    cycle: number,
+    guard: PhaseGuard,
+    { isHeld = () => true, all = false }: Recovering,
+  ): Promise<Report> {
     const { session: self } = this.#context.token;
     const leases = this.#leases;
     const isMyPart = (key: string): boolean => all || ownsKey(key, self, leases.living(), cycle);

@@ -52,6 +52,7 @@ function watches(): number {
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'flockwork-wake-'));
   mkdirSync(join(root, 'events'));
+  mkdirSync(join(root, '.flockwork'));
   hints = [];
   warnings = [];
 });
@@ -62,18 +63,31 @@ afterEach(async () => {
 });
 
 describe('watchVolume', () => {
-  test('reports new files in the root and in events/ with one inotify watch each', async () => {
+  test('reports new files in the root and in events/ with one inotify watch for each directory', async () => {
     const before = watches();
     for (let index = 0; index < 300; index += 1) writeFileSync(join(root, `s${index}.state`), '');
     await start();
     // Both directories say when they are being watched.
     await until('it watches', () => hints.filter((name) => name === undefined).length === 2);
-    expect(watches() - before).toBe(2);
+    expect(watches() - before).toBe(3);
     writeFileSync(join(root, 'new.state'), '{}');
     writeFileSync(join(root, 'events', 'one'), '{}');
     await until('both are told', () => hints.includes('new.state') && hints.includes('events/one'));
     expect(hints.filter((name) => name?.startsWith('s'))).toEqual([]);
-    expect(watches() - before).toBe(2);
+    expect(watches() - before).toBe(3);
+  });
+
+  test('reports when the volume is paused and resumed, and nothing else of .flockwork/', async () => {
+    await start();
+    const marker = join(root, '.flockwork/paused');
+    const told = (): number => hints.filter((name) => name === '.flockwork/paused').length;
+    writeFileSync(join(root, '.flockwork/volume.json'), '{}');
+    writeFileSync(marker, '');
+    await until('the pause is told', () => told() > 0);
+    const before = told();
+    rmSync(marker);
+    await until('the end of the pause is told', () => told() > before);
+    expect(hints.filter((name) => name?.includes('volume.json'))).toEqual([]);
   });
 
   test('continues when a directory is replaced', async () => {
@@ -94,7 +108,7 @@ describe('watchVolume', () => {
     await start(19);
     // `events/` is small.
     await until('it watches events/', () => hints.length === 1);
-    expect(watches() - before).toBe(2);
+    expect(watches() - before).toBe(3);
     writeFileSync(join(root, 'new.state'), '{}');
     await until('it is told', () => hints.includes('new.state'));
   });

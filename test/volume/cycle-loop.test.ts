@@ -1,12 +1,12 @@
 /** The loop of a session that no other test of the volume reaches: on a disk in virtual time. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { KnownMachines } from '../../src/engine/session.ts';
 import { InvariantError } from '../../src/machine/invariant.ts';
 import { Prng } from '../../src/sim/prng.ts';
 import { commitOf, Exercise } from '../../src/testing/bench.ts';
 import type { Watch } from '../../src/volume/cycle-loop.ts';
-import { momentAt } from '../../src/volume/phases/cycle.ts';
+import { cycleLength, momentAt } from '../../src/volume/phases/cycle.ts';
 import { readSessions } from '../../src/volume/overview.ts';
 import { DiskVolume } from './operations/disk-volume.ts';
 import { VirtualTime } from './operations/virtual-time.ts';
@@ -22,10 +22,10 @@ interface Given {
   readonly hint: (name: string) => void;
 }
 
-async function given(eager: boolean, asked?: Watch): Promise<Given> {
+async function given(eager: boolean, asked?: Watch, leaseMs = LEASE_MS): Promise<Given> {
   const time = new VirtualTime();
   const prng = new Prng('loop');
-  const volume = await DiskVolume.create(time, PHASES, LEASE_MS);
+  const volume = await DiskVolume.create(time, PHASES, leaseMs);
   let onHint: (name?: string) => void = () => undefined;
   const engine: Engine = volume.engine(() => prng.next(), {
     eager,
@@ -39,7 +39,7 @@ async function given(eager: boolean, asked?: Watch): Promise<Given> {
   const exercise = new Exercise({
     engine,
     clock: time.clock,
-    expiryMs: 3 * LEASE_MS,
+    expiryMs: 3 * leaseMs,
     pass: (ms) => time.pass(ms),
     expire: () => undefined,
   });
@@ -128,4 +128,68 @@ test('a session that has met a bug stops its heartbeat, though it cannot stop to
   const before = await lease();
   await exercise.bench.pass(2 * LEASE_MS);
   expect(await lease()).toEqual(before);
+});
+
+const CYCLE_MS = cycleLength(PHASES);
+const LONG_LEASE_MS = 40 * CYCLE_MS;
+
+/** On a paused volume with one state. `looks`: how often the marker of the pause was looked for. */
+async function paused(): Promise<Given & { looks: () => number }> {
+  const made = await given(false, undefined, LONG_LEASE_MS);
+  const { volume, exercise } = made;
+  const stat = volume.files.stat.bind(volume.files);
+  let looks = 0;
+  volume.files.stat = async (path) => {
+    if (path === volume.layout.paused) looks += 1;
+    return stat(path);
+  };
+  await exercise.submit('a', COUNT);
+  return { ...made, looks: () => looks };
+}
+
+describe('while the volume is paused', () => {
+  test('a session that holds nothing looks twice a lease, and goes on when the pause ends', async () => {
+    const { exercise, hint, looks } = await paused();
+    await exercise.engine.pause('user');
+    const session = await exercise.join('ant', { stays: true });
+    await exercise.bench.pass(LONG_LEASE_MS);
+    const before = looks();
+    await exercise.bench.pass(LONG_LEASE_MS);
+    expect(looks() - before).toBe(2);
+    await exercise.engine.resume();
+    hint('.flockwork/paused');
+    const taking = session.take(1, new AbortController().signal);
+    await exercise.until(taking, 2 * CYCLE_MS);
+    expect(await taking).toHaveLength(1);
+  });
+
+  test.each([2, 5, 8])('a session settles what it holds at once (%d)', async (cycles) => {
+    const { exercise } = await paused();
+    const session = await exercise.join('ant', { stays: true });
+    const [task] = await exercise.take(session, 1);
+    await exercise.engine.pause('user');
+    await exercise.bench.pass(cycles * CYCLE_MS);
+    const settling = session.settle([commitOf(task!, session.now())]);
+    await exercise.until(settling, 2 * CYCLE_MS);
+    expect(await settling).toEqual(['settled']);
+  });
+
+  test.each([0, 5, 10, 15])(
+    'the claim of a session that dies is recovered in time (%d)',
+    async (cycles) => {
+      const { volume, exercise } = await paused();
+      const bee = await exercise.join('bee', { stays: true });
+      await exercise.take(bee, 1);
+      await exercise.engine.pause('user');
+      await exercise.join('ant', { stays: true });
+      await exercise.bench.pass(LONG_LEASE_MS + cycles * CYCLE_MS);
+      expect(await volume.files.list(volume.layout.flags('in_progress'))).toEqual(['a.state']);
+      const sessions = await readSessions(volume.files, volume.layout);
+      volume.silence(sessions.find(({ worker }) => worker === 'bee')!.session);
+      bee.abort(new InvariantError('I6: x'));
+      // Leases are read eight times per lease.
+      await exercise.bench.pass(1.25 * LONG_LEASE_MS + 2 * CYCLE_MS);
+      expect(await volume.files.list(volume.layout.flags('in_progress'))).toEqual([]);
+    },
+  );
 });

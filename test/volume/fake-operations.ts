@@ -25,6 +25,7 @@ export const NOTHING_RECOVERED: Recovery = {
   of: [],
   foreign: [],
   passedOver: [],
+  claims: 0,
 };
 
 export class FakeOperations implements VolumeOperations {

@@ -8,6 +8,7 @@
  */
 import { invariant } from '../../machine/invariant.ts';
 import type { PhaseGuard } from '../operations.ts';
+import { hash } from './hash.ts';
 
 export type PhaseName = 'assignment' | 'commitment' | 'update';
 
@@ -136,6 +137,23 @@ export function nextTurn(phases: PhaseLengths, now: Interval, last: PhaseTurn | 
   // Until the earliest possible time is past the end: only then is the whole interval in the next part.
   const { end } = moment ?? momentAt(phases, now.earliest);
   return { kind: 'sleep', ms: Math.max(1, Math.ceil(end - now.earliest)) };
+}
+
+/**
+ * Milliseconds until the cycle in which an idle session looks again: one of the cycles that fit into `interval` (ms), chosen
+ * by a hash of the session, so that the sessions of an idle fleet do not all look at once.
+ */
+export function untilNextLook(
+  phases: PhaseLengths,
+  now: Interval,
+  interval: number,
+  session: string,
+): number {
+  const length = cycleLength(phases);
+  const cycles = Math.max(1, Math.floor(interval / length));
+  const { cycle } = momentAt(phases, now.earliest);
+  const left = cycles - ((cycle + hash(session)) % cycles);
+  return Math.ceil((cycle + left) * length - now.earliest);
 }
 
 /** Worker Assignment only reads, and nothing changes before Worker Commitment: it may be late, in its buffer. */

@@ -3,12 +3,14 @@ import { describe, expect, test } from 'vitest';
 import {
   checkPhaseLengths,
   cycleLength,
+  cycleStart,
   isWithin,
   LOCAL_PHASES,
   momentAt,
   momentOf,
   NETWORK_PHASES,
   nextTurn,
+  untilNextLook,
   guardFor,
   type PhaseLengths,
   type Interval,
@@ -192,5 +194,34 @@ describe('I4: the guards of a turn', () => {
   ])('at %o: can begin %s, can finish %s', (now, start, land) => {
     const guard = guardFor(PHASES, update, () => now, false);
     expect([guard.canBegin(), guard.canFinish()]).toEqual([start, land]);
+  });
+});
+
+describe('untilNextLook', () => {
+  const LENGTH = cycleLength(LOCAL_PHASES);
+  const at = (now: number): Interval => ({ earliest: now, latest: now });
+  const next = (now: number, session: string): number =>
+    now + untilNextLook(LOCAL_PHASES, at(now), 10 * LENGTH + 1, session);
+
+  test('ends at the beginning of a cycle, within the interval', () => {
+    fc.assert(
+      fc.property(lengths, time, fc.integer({ min: 1, max: 200_000 }), fc.string(), (...given) => {
+        const [phases, now, interval, session] = given;
+        const end = now + untilNextLook(phases, at(now), interval, session);
+        expect(cycleStart(phases, end)).toBe(end);
+        expect(end).toBeGreaterThan(now);
+        expect(end - now).toBeLessThanOrEqual(Math.max(interval, cycleLength(phases)));
+      }),
+    );
+  });
+
+  test('comes in every tenth cycle when ten cycles fit', () => {
+    const first = next(1_700_000_000_123, 'ant.aaaaaaaa');
+    expect(next(first + 450, 'ant.aaaaaaaa')).toBe(first + 10 * LENGTH);
+  });
+
+  test('differs by session', () => {
+    const ends = Array.from({ length: 64 }, (_, index) => next(1_700_000_000_123, `w${index}.x`));
+    expect(new Set(ends).size).toBe(10);
   });
 });
