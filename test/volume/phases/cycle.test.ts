@@ -45,8 +45,8 @@ describe('phases from the epoch', () => {
   test('at 1652942715.10 s the 12 s cycle is 3.10 s in, and Update System begins in 4.90 s', () => {
     const now = 1_652_942_715_100;
     const moment = momentAt(NETWORK_PHASES, now);
-    const cycleStart = moment.cycle * cycleLength(NETWORK_PHASES);
-    expect(now - cycleStart).toBe(3100);
+    const start = moment.cycle * cycleLength(NETWORK_PHASES);
+    expect(now - start).toBe(3100);
     expect(moment).toMatchObject({ phase: 'buffer', after: 'assignment' });
     expect(momentAt(NETWORK_PHASES, now + 4899).phase).not.toBe('update');
     expect(momentAt(NETWORK_PHASES, now + 4900)).toMatchObject({
@@ -199,15 +199,15 @@ describe('I4: the guards of a turn', () => {
 
 describe('untilNextLook', () => {
   const LENGTH = cycleLength(LOCAL_PHASES);
-  const at = (now: number): Interval => ({ earliest: now, latest: now });
+  const exactly = (now: number): Interval => ({ earliest: now, latest: now });
   const next = (now: number, session: string): number =>
-    now + untilNextLook(LOCAL_PHASES, at(now), 10 * LENGTH + 1, session);
+    now + untilNextLook(LOCAL_PHASES, exactly(now), 10 * LENGTH + 1, session);
 
   test('ends at the beginning of a cycle, within the interval', () => {
     fc.assert(
       fc.property(lengths, time, fc.integer({ min: 1, max: 200_000 }), fc.string(), (...given) => {
         const [phases, now, interval, session] = given;
-        const end = now + untilNextLook(phases, at(now), interval, session);
+        const end = now + untilNextLook(phases, exactly(now), interval, session);
         expect(cycleStart(phases, end)).toBe(end);
         expect(end).toBeGreaterThan(now);
         expect(end - now).toBeLessThanOrEqual(Math.max(interval, cycleLength(phases)));
