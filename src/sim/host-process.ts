@@ -104,9 +104,9 @@ export abstract class HostProcess<Options extends HostProcessOptions = HostProce
       {
         clock,
         random: () => this.prng.next(),
-        execute: (task, signal) => {
+        execute: (task, source) => {
           onTick(task.name);
-          return execute(task, signal);
+          return execute(task, source);
         },
         log,
         slots: new ConcurrencyLimit(concurrency),

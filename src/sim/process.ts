@@ -328,6 +328,11 @@ export function watched(session: VolumeOperations, watcher: Watcher): VolumeOper
       watcher.onSnapshot(snapshot);
       return snapshot;
     },
+    claimMany: async (...args) => {
+      const claims = await session.claimMany(...args);
+      for (const name of claims.ours) watcher.onClaim(name, 'ours');
+      return claims;
+    },
     claim: async (...args) => {
       const outcome = await session.claim(...args);
       watcher.onClaim(args[0], outcome);

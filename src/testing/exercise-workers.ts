@@ -34,9 +34,9 @@ function start(
     {
       clock,
       random: () => 0.5,
-      execute: (task, signal) => {
+      execute: (task, source) => {
         onTick?.(task);
-        return execute(task, signal);
+        return execute(task, source);
       },
       log: SILENT,
       slots: new ConcurrencyLimit(CONCURRENCY),

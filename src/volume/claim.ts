@@ -99,18 +99,22 @@ export async function dropClaim(
  * that there is no archive is not known for longer.
  */
 export class AgeTimer {
-  /** Readings of all clocks, ms. */
-  readonly now: () => readonly number[];
+  readonly #clocks: readonly (() => number)[];
   readonly #limitMs: number;
   readonly #since = new Map<string, readonly number[]>();
 
   /**
-   * `now`: several clocks, ms. A monotonic clock stands still while its host sleeps, and the wall clock may be set, so a
-   * name is old as soon as one of them says so.
+   * `clocks`: ms. A monotonic clock stands still while its host sleeps, and the wall clock may be set, so a name is old as soon
+   * as one of them says so.
    */
-  constructor(now: () => readonly number[], limitMs: number) {
-    this.now = now;
+  constructor(clocks: readonly (() => number)[], limitMs: number) {
+    this.#clocks = clocks;
     this.#limitMs = limitMs;
+  }
+
+  /** Readings of all clocks, ms. */
+  now(): readonly number[] {
+    return this.#clocks.map((clock) => clock());
   }
 
   /** `since`: readings from before the link that makes the claim, or before the look. */
@@ -126,6 +130,9 @@ export class AgeTimer {
   isOld(name: string): boolean {
     const since = this.#since.get(name);
     if (since === undefined) return true;
-    return this.now().some((now, index) => Math.abs(now - since[index]!) >= this.#limitMs);
+    for (const [index, clock] of this.#clocks.entries()) {
+      if (Math.abs(clock() - since[index]!) >= this.#limitMs) return true;
+    }
+    return false;
   }
 }

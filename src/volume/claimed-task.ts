@@ -211,6 +211,14 @@ export function settledOf({ change, lost }: VolumeSettlement, isOutdated: boolea
   return isOutdated ? 'outdated' : 'settled';
 }
 
+/** A state file that needs nothing but a slot. Undefined for any other, and for what does not parse. */
+export function readPlainState(bytes: Uint8Array): ReadState | undefined {
+  const parsed = parseStateFile(bytes);
+  if (!parsed.ok || parsed.file.notBefore !== undefined) return undefined;
+  const fingerprinted = { fingerprint: fingerprint(bytes), needsSlot: true, events: [] };
+  return { file: parsed.file, attempts: [], refusedBy: [], ...fingerprinted };
+}
+
 /** A successor that this session has published and claimed: its content need not be read. */
 export function readOfSuccessor(content: string): ReadState | undefined {
   const parsed = parseStateFile(new TextEncoder().encode(content));

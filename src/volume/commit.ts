@@ -25,6 +25,8 @@ import {
   remove,
 } from './atomic-files.ts';
 import { clearAttempts } from './attempts.ts';
+import { linkPlain, releasePlain } from './burst.ts';
+import { drive } from './calls.ts';
 import { releaseClaim } from './claim.ts';
 import { assignEvents, emitEvents, retireEvents } from './effects.ts';
 import type { SessionContext } from './session-context.ts';
@@ -212,15 +214,18 @@ async function link(
   guard: PhaseGuard,
 ): Promise<void> {
   const { files, layout } = context;
-  let linked = false;
-  await each(steps, async (step) => {
-    if (!guard.canBegin()) return;
-    const record = recordOf(step);
+  for (const step of steps) {
     invariant(
       step.progress === 'staged',
       'I1: expected progress staged before the link',
       step.name,
     );
+  }
+  await drive(files, linkPlain(context, steps, guard));
+  let linked = steps.some((step) => step.progress === 'committed');
+  await each(at(steps, 'staged'), async (step) => {
+    if (!guard.canBegin()) return;
+    const record = recordOf(step);
     invariant(
       record === undefined || step.staged !== undefined,
       'I2: expected a staged record before the link',
@@ -405,7 +410,8 @@ async function unstage(
   steps: VolumeSettlement[],
   guard: PhaseGuard,
 ): Promise<void> {
-  await each(steps, async (step) => {
+  await drive(context.files, releasePlain(context, steps, guard));
+  await each(at(steps, 'published'), async (step) => {
     const record = recordOf(step);
     const isOver = step.progress === 'published' && (step.lost || step.tried);
     invariant(isOver, 'I3: expected all to be published before it is unstaged', step.name);

@@ -11,10 +11,13 @@ import { formatInstant, readClocks } from './phases/volume-clock.ts';
 import { VolumeTime } from './volume-time.ts';
 import { NO_ARCHIVE, type ArchiveRules } from './archiver.ts';
 import { isRewritten, readTried, RetryDelays } from './attempts.ts';
+import { claimPlain, readPlain } from './burst.ts';
+import { drive } from './calls.ts';
 import { AgeTimer, claim, lookForArchive } from './claim.ts';
 import { OpenStates, Listings } from './listings.ts';
 import { getConfiguration, listConfigurations } from './configurations.ts';
 import type {
+  Claims,
   ClusterView,
   HeldClaim,
   StateRead,
@@ -172,7 +175,7 @@ export class DirectoryOperations implements VolumeOperations {
     this.#recoverer = new Recoverer(this.#context, this.#leases, this.lease, monotonic);
     this.#flag = new WorkerFlag(this.#context, this.#leases);
     const rules = options.archive ?? NO_ARCHIVE;
-    const clocks = (): number[] => [clock.monotonic(), clock.now()];
+    const clocks = [monotonic, (): number => clock.now()];
     this.#context.claims = new AgeTimer(clocks, rules.pause / 2);
     this.#context.noArchive = new AgeTimer(clocks, rules.pause / 2);
     this.#maintenance = new Maintenance(this.#context, rules, {
@@ -307,6 +310,15 @@ export class DirectoryOperations implements VolumeOperations {
 
   countUnfinishedCommits(): Promise<number> {
     return this.#recoverer.countUnfinishedCommits();
+  }
+
+  claimMany(...[next, limit, guard]: Parameters<VolumeOperations['claimMany']>): Promise<Claims> {
+    const names = { next, limit, isFresh: this.#freshListings };
+    return drive(this.#ports.files, claimPlain(this.#context, names, guard));
+  }
+
+  readMany(...[names, onRead]: Parameters<VolumeOperations['readMany']>): Promise<void> {
+    return drive(this.#ports.files, readPlain(this.#context, names, onRead));
   }
 
   claim(name: string, guard: PhaseGuard): ReturnType<VolumeOperations['claim']> {

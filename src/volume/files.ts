@@ -21,7 +21,19 @@ export interface Sink {
   push(name: string): unknown;
 }
 
+/** Calls that answer at once: on a local file system they wait for nothing but the kernel. As those of `Files`. */
+export interface DirectFiles {
+  link(existing: string, name: string): void;
+  read(path: string, limit: number): Uint8Array;
+  stat(path: string): Stat | undefined;
+  unlink(path: string): void;
+  /** Gives the event loop its turn, if it has had none for a while. */
+  pause(): Promise<void> | undefined;
+}
+
 export interface Files {
+  /** Undefined where a call may wait for a server: it would stop the whole process. */
+  readonly direct?: DirectFiles | undefined;
   /**
    * Names in a directory, in no order; follows a link only if the path ends with a slash. May be stale on network volumes,
    * in both directions (I8). There may be a million: with `into`, no other copy is held.

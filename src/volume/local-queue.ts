@@ -23,6 +23,7 @@ import {
   newClaimedTask,
   newSettlement,
   readOfSuccessor,
+  readPlainState,
   settledOf,
   refusalChange,
   VolumeTask,
@@ -58,6 +59,8 @@ export interface QueueOptions {
 
 /** States that are claimed, read or settled in one go: tasks are handed out in between. */
 const MAX_BURST_STATES = 1024;
+/** Names that are taken from a plan before it is known whether the phase lasts for all of them. */
+const MAX_CLAIMS = 128;
 /** Neither the content of a file nor an errno. */
 const UNREAD = '\0 not read';
 const NO_EVENTS: readonly never[] = [];
@@ -190,15 +193,24 @@ export class LocalQueue {
   async claim(next: () => string | undefined, guard: PhaseGuard): Promise<void> {
     const since = this.#operations.stamp();
     for (const name of this.#unsure) await this.#claimOne(name, since, guard);
+    let isOver = false;
+    // A successor of what is not settled yet is taken with that, or comes with a later split.
+    const nextNew = (): string | undefined => {
+      for (let name = next(); name !== undefined; name = next()) if (!this.knows(name)) return name;
+      isOver = true;
+      return undefined;
+    };
     for (
       let left = Math.min(MAX_BURST_STATES, this.room);
-      left > 0 && guard.canBegin();
-      left -= 1
+      left > 0 && !isOver && guard.canBegin();
     ) {
-      const name = next();
-      if (name === undefined) return;
-      // A successor of what is not settled yet is taken with that, or comes with a later split.
-      if (!this.knows(name)) await this.#claimOne(name, since, guard);
+      const limit = Math.min(left, this.#options.freshListings ? MAX_CLAIMS : 1);
+      const { ours, others } = await this.#operations.claimMany(nextNew, limit, guard);
+      for (const name of ours) this.#hold(newClaimedTask(name, since));
+      for (const name of others) {
+        if (!this.knows(name)) await this.#claimOne(name, since, guard);
+      }
+      left -= ours.length + others.length;
     }
     const { session, capacity } = this.#operations.token;
     invariant(this.#held <= capacity, 'I6: expected held <= capacity', undefined, session);
@@ -231,6 +243,7 @@ export class LocalQueue {
 
   /** Reads a burst of what was claimed; in Worker Commitment, again what did not parse. */
   async examine(again: boolean): Promise<void> {
+    await this.#readPlain(this.#toRead(false));
     for (const task of this.#toRead(again)) {
       if (!this.#tasks.isHeld(task)) return;
       try {
@@ -245,6 +258,19 @@ export class LocalQueue {
         this.#readLater(task, error);
       }
     }
+  }
+
+  /** What is in order, and needs a slot; the rest is read again, as if this had not been tried. */
+  async #readPlain(tasks: readonly ClaimedTask[]): Promise<void> {
+    const byName = new Map(tasks.map((task) => [task.name, task]));
+    await this.#operations.readMany([...byName.keys()], (name, bytes) => {
+      const task = byName.get(name)!;
+      const read = readPlainState(bytes);
+      // The session may have expired meanwhile: the state is no longer its own.
+      if (read === undefined || !this.#tasks.isHeld(task) || !this.#needsSlot(read.file)) return;
+      task.read = read;
+      this.#tasks.move(task, 'ready');
+    });
   }
 
   /** A list of its own: a state that is to be read later is put at the end of those that are claimed. */

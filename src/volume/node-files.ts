@@ -26,7 +26,7 @@ import { open, opendir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { spawn } from 'node:child_process';
-import type { Sink, Stat } from './files.ts';
+import type { DirectFiles, Sink, Stat } from './files.ts';
 import type { HistoryFiles } from './history.ts';
 
 const LIST_BUFFER_NAMES = 1024;
@@ -95,6 +95,34 @@ function readAll(fd: number, limit: number, isShort: boolean): Uint8Array {
   return buffer.subarray(0, length);
 }
 
+/** Receives small files, so that no buffer of their possible size is made for each. */
+const scratch = Buffer.allocUnsafe(SMALL_READ_BYTES);
+
+/** Of a local file, at most `limit` + 1 bytes, which fit into `scratch`. */
+function readSmall(fd: number, limit: number): Uint8Array {
+  const length = readSync(fd, scratch, 0, limit + 1, null);
+  return Uint8Array.prototype.slice.call(scratch, 0, length);
+}
+
+/** Milliseconds for which calls that answer at once may keep the event loop from its turn. */
+const MAX_DIRECT_MS = 10;
+
+const DIRECT: Omit<DirectFiles, 'pause'> = {
+  link: linkSync,
+  unlink: unlinkSync,
+  stat: (path) => {
+    // Most paths do not exist, and an exception would cost more.
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return undefined;
+    const { size, mode, mtimeMs: mtime, ctimeMs: ctime, dev: device } = stats;
+    return { kind: kindOf(stats), size, mtime, ctime, mode, device };
+  },
+  read: (path, limit) =>
+    withFile(path, READ_FLAGS, (fd) =>
+      limit < SMALL_READ_BYTES ? readSmall(fd, limit) : readAll(fd, limit, false),
+    ),
+};
+
 /** Throws ENOTDIR for a symbolic link: its target is not part of the volume. */
 function refuseLink(directory: string): void {
   if (lstatSync(directory, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return;
@@ -153,9 +181,19 @@ export class NodeFiles implements HistoryFiles {
   /** By directory: mode bits that the umask takes away, and that its files must have. */
   readonly #maskedBits = new Map<string, number>();
 
+  readonly direct: DirectFiles | undefined;
+  /** When the event loop has last had its turn between direct calls. */
+  #paused = performance.now();
+
   constructor({ durable = true, network = false }: NodeFilesOptions = {}) {
     this.#durable = durable;
     this.#network = network;
+    this.direct = network ? undefined : { ...DIRECT, pause: () => this.#pause() };
+  }
+
+  #pause(): Promise<void> | undefined {
+    if (performance.now() - this.#paused < MAX_DIRECT_MS) return undefined;
+    return setImmediate().then(() => void (this.#paused = performance.now()));
   }
 
   list(directory: string): Promise<string[]>;
@@ -192,11 +230,7 @@ export class NodeFiles implements HistoryFiles {
   }
 
   async stat(path: string): Promise<Stat | undefined> {
-    // Most paths do not exist, and an exception would cost more.
-    const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (stats === undefined) return undefined;
-    const { size, mode, mtimeMs: mtime, ctimeMs: ctime, dev: device } = stats;
-    return { kind: kindOf(stats), size, mtime, ctime, mode, device };
+    return DIRECT.stat(path);
   }
 
   async read(path: string, limit: number = DEFAULT_READ_BYTES): Promise<Uint8Array> {

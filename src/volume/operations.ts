@@ -147,6 +147,13 @@ export interface TimeDoubt {
   readonly maxClockStep?: number;
 }
 
+/** What came of claiming many names. */
+export interface Claims {
+  readonly ours: readonly string[];
+  /** Not claimed, or not known to be: to be claimed one by one. */
+  readonly others: readonly string[];
+}
+
 export interface VolumeOperations {
   readonly token: Token;
   readonly phases: PhaseLengths;
@@ -188,7 +195,14 @@ export interface VolumeOperations {
     name: string,
     guard: PhaseGuard,
   ): Promise<'ours' | 'taken' | 'finished' | 'late' | 'delayed'>;
+  /** Claims the names that `next` gives, up to `limit` of them. */
+  claimMany(next: () => string | undefined, limit: number, guard: PhaseGuard): Promise<Claims>;
   readState(name: string): Promise<StateRead>;
+  /** Reads claimed states; calls `onRead` with the content of each that has nothing unusual, and was never tried. */
+  readMany(
+    names: readonly string[],
+    onRead: (name: string, bytes: Uint8Array) => void,
+  ): Promise<void>;
   /** The last state file of an instance in Worker Assignment. Throws if no machine names the instance as a sensor. */
   sensor(instance: string): StateFile | undefined;
   /** The steps of its instance, up to this state file. */

@@ -58,9 +58,9 @@ export class SessionContext {
   /** Archived states that were claimed: a file of that name was put into the root again. */
   readonly reappeared: Set<string> = new Set();
   /** The default has no clock, and no old claims. */
-  claims: AgeTimer = new AgeTimer(() => [], Number.POSITIVE_INFINITY);
+  claims: AgeTimer = new AgeTimer([], Number.POSITIVE_INFINITY);
   /** When `archive/` was found absent; unknown where listings may be stale. */
-  noArchive: AgeTimer = new AgeTimer(() => [], Number.POSITIVE_INFINITY);
+  noArchive: AgeTimer = new AgeTimer([], Number.POSITIVE_INFINITY);
   readonly passedOver: PassedOver = new PassedOver();
   /** States whose claim may or may not exist: making or releasing it ended with an error. */
   readonly doubtful: Set<string> = new Set();
@@ -117,6 +117,15 @@ export class SessionContext {
     } finally {
       if (this.#links >= this.#maxLinks) await this.#addTokenFile();
     }
+  }
+
+  /** The file that the next flag is to be a link to, without `setFlag`; undefined at its link limit. Then: `countFlag`. */
+  get spareFlag(): string | undefined {
+    return this.#links < this.#maxLinks - 1 ? this.tokenFile : undefined;
+  }
+
+  countFlag(): void {
+    this.#links += 1;
   }
 
   /** An error at the same link count twice in a row is a link limit; errors at varying counts are a full disk. */

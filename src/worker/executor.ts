@@ -1,4 +1,4 @@
-/** Runs one attempt at one step. Always resolves: with an answer, a failure, or `aborted`. */
+/** Runs one attempt at one step. Always has a result: an answer, a failure, or `aborted`. */
 import { checkAnswer, wait } from '../machine/answer.ts';
 import type { Json, Tick, TickContext } from '../machine/definition.ts';
 import type { InstanceSnapshot } from '../machine/table.ts';
@@ -41,16 +41,15 @@ export function createExecute(options: ExecutorOptions): Execute {
     inherited,
     maxWaitMs,
   });
-  return (task, workerSignal) => {
-    if (workerSignal.aborted) return Promise.resolve({ kind: 'aborted' });
+  return (task, source) => {
     const { activity } = task;
-    if (activity.kind === 'command') return commands.execute(task, activity, workerSignal);
+    if (activity.kind === 'command') return commands.execute(task, activity, source.signal);
     const cancellation = new Cancellation();
     const attempt = startAttempt(task, activity.tick, cancellation, options);
-    if (!(attempt instanceof Promise)) return Promise.resolve(attempt);
+    if (!(attempt instanceof Promise)) return attempt;
     return supervise(task, attempt, {
       cancellable: cancellation,
-      workerSignal,
+      workerSignal: source.signal,
       deadlines,
       // It may ignore its signal.
       mayBeAbandoned: true,

@@ -43,8 +43,16 @@ export type TickResult =
   /** Cancelled by the worker: no attempt is counted. */
   | { readonly kind: 'aborted' };
 
-/** Never rejects. Resolves by the activity's timeout, or soon after `signal` aborts. */
-export type Execute = (task: TickTask, signal: AbortSignal) => Promise<TickResult>;
+/** What may abort a tick. The signal is read for ticks that do not end at once: making it costs more than a quick tick. */
+export interface AbortSource {
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Neither throws nor rejects. The result of a tick that ended at once, aborted or not; or a promise of it, by the activity's
+ * timeout, or soon after the signal aborts.
+ */
+export type Execute = (task: TickTask, source: AbortSource) => TickResult | Promise<TickResult>;
 
 export interface WorkerPorts {
   readonly clock: Clock;

@@ -43,9 +43,10 @@ export function startThreads(options: ThreadsOptions): Threads {
   const deadlines = new Deadlines(options.clock);
   const inMainThread = createExecute(options);
   return {
-    execute: async (task, workerSignal) => {
+    execute: async (task, source) => {
       const { activity, history, ...rest } = task;
-      if (activity.kind === 'command') return inMainThread(task, workerSignal);
+      if (activity.kind === 'command') return inMainThread(task, source);
+      const workerSignal = source.signal;
       if (workerSignal.aborted) return { kind: 'aborted' };
       const version = versions.of(activity);
       const machinesVersion = options.machinesVersion();

@@ -48,8 +48,8 @@ export function startAutoThreads(options: ThreadsOptions): Threads {
     const { startThreads } = await import('./thread-pool.ts');
     return startThreads(options);
   };
-  const inThread: Threads['execute'] = async (task, signal) =>
-    (await (pool ??= start())).execute(task, signal);
+  const inThread: Threads['execute'] = async (task, source) =>
+    (await (pool ??= start())).execute(task, source);
   const onBlocked = (task: TickTask, ms: number): void => {
     const { activity } = task;
     if (ms / calls.get(activity)! < QUICK_MEAN_MS) return;
@@ -58,12 +58,12 @@ export function startAutoThreads(options: ThreadsOptions): Threads {
   };
   const inOwn = createExecute({ ...options, onBlocked });
   return {
-    execute: (task, signal) => {
+    execute: (task, source) => {
       const { activity } = task;
-      if (activity.kind === 'command') return inOwn(task, signal);
-      if (task.isSuspect === true || moved.has(activity)) return inThread(task, signal);
+      if (activity.kind === 'command') return inOwn(task, source);
+      if (task.isSuspect === true || moved.has(activity)) return inThread(task, source);
       calls.set(activity, (calls.get(activity) ?? 0) + 1);
-      return inOwn(task, signal);
+      return inOwn(task, source);
     },
     close: async () => (await pool)?.close(),
   };

@@ -26,10 +26,19 @@ import {
   type DecidedTask,
   type SettlerListener,
 } from './settler.ts';
-import type { Summary, WorkerOptions, WorkerPorts } from './ports.ts';
+import type { Summary, TickResult, WorkerOptions, WorkerPorts } from './ports.ts';
 import type { SlotUser } from './concurrency-limit.ts';
 
 type WorkerEngine = Pick<Engine, 'id' | 'configurations' | 'join'>;
+
+interface RunningTick {
+  readonly task: Task;
+  readonly planned: PlannedTick;
+  /** On the monotonic clock, ms. */
+  readonly began: number;
+  /** ISO 8601, the engine's time. */
+  readonly started: string;
+}
 
 export class Worker implements SlotUser, SettlerListener {
   readonly #engine: WorkerEngine;
@@ -207,15 +216,23 @@ export class Worker implements SlotUser, SettlerListener {
     invariant(!this.#active.has(task), 'I6: expected a task once', task.name, task.session);
     this.#active.add(task);
     this.#underWay += 1;
-    void this.#handle(task);
+    try {
+      const first = this.#library.hasLooked(task) ? plan(task, this.#context(task)) : undefined;
+      if (first === undefined || first.kind === 'unknown') void this.#look(task, first);
+      else this.#carryOut(task, first);
+    } catch (error) {
+      this.#giveBack(task, error);
+    }
   }
 
-  async #handle(task: Task): Promise<void> {
+  /** Plans with the machines that the engine stores. */
+  async #look(task: Task, before: Plan | undefined): Promise<void> {
     try {
-      if (!this.#library.hasLooked(task)) await this.#library.look(task);
-      const first = plan(task, this.#context(task));
+      if (before === undefined) await this.#library.look(task);
+      const first = before ?? plan(task, this.#context(task));
       const planned = first.kind === 'unknown' ? await this.#lookFor(task, first) : first;
-      this.#carryOut(task, planned);
+      if (task.signal.aborted) this.#settle({ hold: task, outcome: { kind: 'release' } }, task);
+      else this.#carryOut(task, planned);
     } catch (error) {
       this.#giveBack(task, error);
     }
@@ -237,7 +254,7 @@ export class Worker implements SlotUser, SettlerListener {
 
   #carryOut(task: Task, planned: Plan): void {
     if (planned.kind === 'tick') {
-      if (this.#ticks < this.#ports.slots.limit(this)) void this.#tick(task, planned);
+      if (this.#ticks < this.#ports.slots.limit(this)) this.#tick(task, planned);
       // Its machine was learned only after it was handed out as needing no slot.
       else this.#settle({ hold: task, outcome: { kind: 'release' } }, task);
     } else if (planned.kind === 'unknown') {
@@ -260,30 +277,41 @@ export class Worker implements SlotUser, SettlerListener {
     };
   }
 
-  /** Never rejects. */
-  async #tick(task: Task, planned: PlannedTick): Promise<void> {
-    const { clock, execute, random, log, slots } = this.#ports;
+  #tick(task: Task, planned: PlannedTick): void {
+    const { clock, execute, log, slots } = this.#ports;
     const { tick } = planned;
     const { machine, attempt, activity } = tick;
     const { name, session } = task;
+    const began = clock.monotonic();
+    const started = this.#session.now();
+    this.#session.setDeadline(task, began + activity.timeout);
+    log.debug({ state: tick.name, machine, attempt }, 'tick');
+    invariant(this.#active.has(task), 'I6: expected a tick of a held state', name, session);
+    invariant(this.#ticks < slots.total, 'I6: expected ticks <= concurrency', name, session);
+    this.#ticks += 1;
+    const result = execute(tick, task);
+    const running = { task, planned, began, started };
+    if (result instanceof Promise) void this.#await(running, result);
+    else this.#tickEnded(running, result);
+  }
+
+  async #await(running: RunningTick, result: Promise<TickResult>): Promise<void> {
     try {
-      const began = clock.monotonic();
-      const started = this.#session.now();
-      this.#session.setDeadline(task, began + activity.timeout);
-      log.debug({ state: tick.name, machine, attempt }, 'tick');
-      invariant(this.#active.has(task), 'I6: expected a tick of a held state', name, session);
-      invariant(this.#ticks < slots.total, 'I6: expected ticks <= concurrency', name, session);
-      this.#ticks += 1;
-      const result = await execute(tick, task.signal);
-      this.#ticks -= 1;
-      invariant(this.#ticks >= 0, 'I6: expected an end of each tick once', name, session);
-      const outcome = outcomeOfTick(planned, result, started, this.#context(task), random);
-      const duration = Math.round(clock.monotonic() - began);
-      const settlement = { hold: task, outcome, machine, tick: { started, duration, attempt } };
-      this.#settle(settlement, task, activity.retry.maximumAttempts);
+      this.#tickEnded(running, await result);
     } catch (error) {
-      this.#giveBack(task, error);
+      this.#giveBack(running.task, error);
     }
+  }
+
+  #tickEnded({ task, planned, began, started }: RunningTick, result: TickResult): void {
+    const { clock, random } = this.#ports;
+    const { machine, attempt, activity } = planned.tick;
+    this.#ticks -= 1;
+    invariant(this.#ticks >= 0, 'I6: expected an end of each tick once', task.name, task.session);
+    const outcome = outcomeOfTick(planned, result, started, this.#context(task), random);
+    const duration = Math.round(clock.monotonic() - began);
+    const settlement = { hold: task, outcome, machine, tick: { started, duration, attempt } };
+    this.#settle(settlement, task, activity.retry.maximumAttempts);
   }
 
   #settle(settlement: Settlement, task: Task, maximumAttempts?: number): void {

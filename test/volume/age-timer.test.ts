@@ -11,14 +11,14 @@ test.each([
   ['the wall clock was set back', 5, -3_600_000, true],
 ])('%s', (_, monotonic, wall, isOld) => {
   let now = [1000, 5_000_000];
-  const timer = new AgeTimer(() => now, 100);
+  const timer = new AgeTimer([() => now[0]!, () => now[1]!], 100);
   timer.begin('x.state');
   now = [1000 + monotonic, 5_000_000 + wall];
   expect(timer.isOld('x.state')).toBe(isOld);
 });
 
 test('a claim is old when it is unknown, or was released', () => {
-  const timer = new AgeTimer(() => [0], 100);
+  const timer = new AgeTimer([() => 0], 100);
   expect(timer.isOld('x.state')).toBe(true);
   timer.begin('x.state');
   expect(timer.isOld('x.state')).toBe(false);

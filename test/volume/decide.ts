@@ -81,7 +81,7 @@ async function changeFor(
   if (planned.kind === 'outcome') {
     return changeOf({ hold: task, outcome: planned.outcome }, read, DECIDED_IN);
   }
-  const result = await execute(planned.tick, task.signal);
+  const result = await execute(planned.tick, task);
   const outcome = outcomeOfTick(planned, result, context.now, context, () => 0.5);
   const { machine, attempt } = planned.tick;
   const settlement: Settlement = {

@@ -3,6 +3,7 @@ import type { PendingEvent } from '../../src/machine/event-batch.ts';
 import type { PastStep } from '../../src/machine/definition.ts';
 import type { PhaseLengths } from '../../src/volume/phases/cycle.ts';
 import type {
+  Claims,
   ConfigurationName,
   StateRead,
   JournalEntry,
@@ -100,6 +101,33 @@ export class FakeOperations implements VolumeOperations {
     if (outcome === 'ours') this.claims.add(name);
     return outcome;
   }
+
+  /** As on a volume, all but what is unusual. */
+  async claimMany(
+    next: () => string | undefined,
+    limit: number,
+    guard: PhaseGuard,
+  ): Promise<Claims> {
+    const [ours, others]: [string[], string[]] = [[], []];
+    while (ours.length + others.length < limit && guard.canBegin()) {
+      const name = next();
+      if (name === undefined) break;
+      const isPlain = !ours.includes(name) && this.#isPlain(name);
+      if (isPlain) await this.claim(name);
+      (isPlain ? ours : others).push(name);
+    }
+    return { ours, others };
+  }
+
+  #isPlain(name: string): boolean {
+    try {
+      return this.onClaim(name) === 'ours';
+    } catch {
+      return false;
+    }
+  }
+
+  async readMany(): Promise<void> {}
 
   async readState(name: string): Promise<StateRead> {
     return this.onRead(name);

@@ -160,8 +160,8 @@ describe('claim', () => {
   test('ends with the guard, and draws no name that it does not claim', async () => {
     const { queue, session } = new QueueBench();
     const names = many(5);
-    // One question before a name is drawn, one before it is claimed.
-    await queue.claim(names, openFor(4));
+    // One question before the burst, one before each name.
+    await queue.claim(names, openFor(3));
     expect(session.asked).toEqual(['n0.state', 'n1.state']);
     expect(names()).toBe('n2.state');
   });

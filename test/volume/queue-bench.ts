@@ -72,7 +72,7 @@ export class QueueBench {
         log,
         slots: new ConcurrencyLimit(concurrency),
         machines: () => registry,
-        execute: async (task, signal) => {
+        execute: async (task, { signal }) => {
           this.begun.push(task.name);
           this.running += 1;
           if (this.duration > 0) await clock.sleep(this.duration, signal);

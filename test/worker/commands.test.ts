@@ -7,10 +7,10 @@ import { realClock } from '../../src/api/node-ports.ts';
 import type { RunnableActivity } from '../../src/machine/definition.ts';
 import { createExecute } from '../../src/worker/executor.ts';
 import type { Log } from '../../src/engine/ports.ts';
-import type { TickTask } from '../../src/worker/ports.ts';
+import type { AbortSource, TickTask } from '../../src/worker/ports.ts';
 import { commandTask } from './task.ts';
 
-const never = new AbortController().signal;
+const never = new AbortController();
 const WAIT = { timeout: 60_000 };
 const HOOK = { run: 'announce', from: 'shut', event: 'open' };
 let folder: string;
@@ -39,7 +39,7 @@ function pidIn(name: string): number {
 }
 
 function setUp(): {
-  run: (task: TickTask, signal?: AbortSignal) => Promise<unknown>;
+  run: (task: TickTask, source?: AbortSource) => Promise<unknown>;
   logged: string[];
 } {
   const logged: string[] = [];
@@ -53,7 +53,7 @@ function setUp(): {
     pauseScale: 1,
     inherited,
   });
-  return { run: (task, signal = never) => execute(task, signal), logged };
+  return { run: async (task, source = never) => execute(task, source), logged };
 }
 const command = (
   run: string,
@@ -86,7 +86,7 @@ describe('a command has ended when its process has', () => {
     const { run } = setUp();
     const child = `trap 'sleep 0.2; echo > $F/clean; exit' TERM; echo > $F/ready; while :; do sleep 0.05; done`;
     const worker = new AbortController();
-    const running = run(command(`sh -c '${child.replaceAll("'", `'\\''`)}' & wait`), worker.signal);
+    const running = run(command(`sh -c '${child.replaceAll("'", `'\\''`)}' & wait`), worker);
     await vi.waitUntil(() => existsSync(join(folder, 'ready')), WAIT);
     worker.abort();
     expect(await running).toEqual({ kind: 'aborted' });
@@ -173,7 +173,7 @@ function runInProcess(
     const log = { debug: line, info: line, warn: line, error: line };
     const options = { clock: realClock, log, print: () => undefined, pauseScale: 1, maxWaitMs: 60_000 };
     const execute = createExecute(options);
-    const never = new AbortController().signal;
+    const never = new AbortController();
     ${script}`;
   const line = `${limit}; exec "$NODE" --input-type=module -e "$SCRIPT"`;
   const child = spawn('/bin/sh', ['-c', line], {

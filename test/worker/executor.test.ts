@@ -23,7 +23,7 @@ function setUp(pauseScale = 1) {
   const execute = createExecute({ clock, log, print: (text) => printed.push(text), pauseScale });
   return { clock, printed, logged, execute };
 }
-const never = new AbortController().signal;
+const never = new AbortController();
 
 describe('what a tick observes of other instances', () => {
   test('is as of its start, and a copy', async () => {
@@ -185,7 +185,7 @@ describe('execute always resolves', () => {
     const worker = new AbortController();
     const running = execute(
       tick(({ pause }) => pause(500).then(() => done())),
-      worker.signal,
+      worker,
     );
     worker.abort();
     expect(await running).toEqual({ kind: 'aborted' });
@@ -196,19 +196,42 @@ describe('execute always resolves', () => {
     const worker = new AbortController();
     const running = execute(
       tick(() => new Promise(() => undefined)),
-      worker.signal,
+      worker,
     );
     worker.abort();
     expect(await running).toEqual({ kind: 'aborted' });
   });
 
-  test('as aborted, without starting the tick, when the worker has aborted it already', async () => {
-    const { execute, printed } = setUp();
-    const result = await execute(
-      tick(({ print }) => (print('begun'), done())),
-      AbortSignal.abort(),
-    );
-    expect([result, printed]).toEqual([{ kind: 'aborted' }, []]);
+  test('as aborted at once when the worker has aborted it already, unless it ends at once', async () => {
+    const { execute } = setUp();
+    const source = { signal: AbortSignal.abort() };
+    const hangs = tick(() => new Promise(() => undefined));
+    expect(await execute(hangs, source)).toEqual({ kind: 'aborted' });
+    expect(
+      execute(
+        tick(() => done()),
+        source,
+      ),
+    ).toMatchObject({ kind: 'answer' });
+  });
+
+  test('without a promise, and without a signal, when it ends at once', () => {
+    const { execute } = setUp();
+    const source = {
+      get signal(): AbortSignal {
+        throw new Error('expected the signal not to be read');
+      },
+    };
+    expect(
+      execute(
+        tick(() => done(1)),
+        source,
+      ),
+    ).toMatchObject({ answer: { output: 1 } });
+    const fails = tick(() => {
+      throw new Error('no');
+    });
+    expect(execute(fails, source)).toMatchObject({ kind: 'failed', error: { message: 'no' } });
   });
 
   test('as aborted, and aborts the tick’s signal with the worker’s', async () => {
@@ -217,7 +240,7 @@ describe('execute always resolves', () => {
     let signal!: AbortSignal;
     const running = execute(
       tick((context) => (({ signal } = { ...context }), new Promise(() => undefined))),
-      worker.signal,
+      worker,
     );
     expect(signal.aborted).toBe(false);
     worker.abort();
@@ -277,7 +300,7 @@ describe('a command has ended when its processes have', () => {
   test('when the worker aborts it, even after its timeout', async () => {
     const { execute, clock, logged } = setUp();
     const worker = new AbortController();
-    const running = execute(hanging(), worker.signal);
+    const running = execute(hanging(), worker);
     await vi.waitUntil(() => logged.length === 1, { timeout: 30_000 });
     clock.pass(1000);
     worker.abort();

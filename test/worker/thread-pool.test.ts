@@ -171,13 +171,13 @@ function setUp(threads = 1, paths: readonly string[] = machines) {
     maxWaitMs: MAX_WAIT_MS,
   });
   started.push(pool);
-  const run = (state: string, payload: Json = {}, signal = never) =>
-    pool.execute(taskOf('m', state, payload), signal);
+  const run = async (state: string, payload: Json = {}, source = never) =>
+    pool.execute(taskOf('m', state, payload), source);
   const until = (holds: () => boolean) => vi.waitUntil(holds, { timeout: 50_000 });
   const isIn = (): Promise<unknown> => until(() => printed.includes('in'));
   return { clock, printed, logged, pool, run, until, isIn };
 }
-const never = new AbortController().signal;
+const never = new AbortController();
 test('a thread runs the activity of a hook', async () => {
   const { pool } = setUp();
   const transition = { from: 'a', event: 'go', details: null };
@@ -331,27 +331,27 @@ describe('cancelled', () => {
   test('when the worker aborts it, whether it listens or not', async () => {
     const { run, clock, printed, isIn } = setUp();
     const listening = new AbortController();
-    const first = run('listen', {}, listening.signal);
+    const first = run('listen', {}, listening);
     await isIn();
     listening.abort();
     expect(await first).toEqual({ kind: 'aborted' });
     expect(printed.splice(0)).toEqual(['in', 'AbortError: This operation was aborted']);
     const hanging = new AbortController();
-    const second = run('hang', { file: fresh('let-go') }, hanging.signal);
+    const second = run('hang', { file: fresh('let-go') }, hanging);
     await isIn();
     hanging.abort();
     await Promise.resolve();
     clock.pass(CANCEL_GRACE_MS);
     expect(await second).toEqual({ kind: 'aborted' });
     const untouched = join(folder, 'untouched');
-    expect(await run('touch', { file: untouched }, hanging.signal)).toEqual({ kind: 'aborted' });
+    expect(await run('touch', { file: untouched }, hanging)).toEqual({ kind: 'aborted' });
     expect(existsSync(untouched)).toBe(false);
   });
 
   test('after its timeout too', async () => {
     const { run, clock, isIn } = setUp();
     const worker = new AbortController();
-    const running = run('listen', {}, worker.signal);
+    const running = run('listen', {}, worker);
     await isIn();
     clock.pass(1000);
     await Promise.resolve();
@@ -431,7 +431,7 @@ describe('without a free thread', () => {
     const first = run('spin', { file });
     await isIn();
     const worker = new AbortController();
-    const second = run('count', {}, worker.signal);
+    const second = run('count', {}, worker);
     worker.abort();
     expect(await second).toEqual({ kind: 'aborted' });
     expect(logged).toEqual([]);

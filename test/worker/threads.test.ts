@@ -26,7 +26,7 @@ export default machine({ name: 'm', activities: {
 } });`,
 );
 const registry = await loadMachines([file]);
-const never = new AbortController().signal;
+const never = new AbortController();
 const started: Threads[] = [];
 afterEach(async () => {
   await Promise.all(started.splice(0).map((threads) => threads.close()));

@@ -9,7 +9,7 @@ import { StillClock } from '../still-clock.ts';
 import { tickTask } from './task.ts';
 
 const EVENTS = ['uncaughtException', 'unhandledRejection'] as const;
-const never = new AbortController().signal;
+const never = new AbortController();
 
 /** Listeners of the test runner, which would fail. */
 const theirs = new Map<string, ((error: unknown) => void)[]>();

@@ -215,7 +215,7 @@ class Bench {
         moreToCome: () => this.moreToCome,
         onSettled,
         directory: '/volume',
-        execute: (task, signal) =>
+        execute: (task, { signal }) =>
           new Promise((resolve) => {
             this.begun.push(task.instance);
             this.directory = task.directory;
