@@ -27,7 +27,8 @@ export interface Caller {
   shuffle(names: string[]): string[];
 }
 
-type Effect<T> = (disk: Disk, view: View | undefined) => T;
+/** `isCut`: the process crashes on the way. */
+type Effect<T> = (disk: Disk, view: View | undefined, isCut: boolean) => T;
 
 const encoder = new TextEncoder();
 
@@ -60,7 +61,10 @@ export class SimFiles implements Files {
   }
 
   create(path: string, content: string): Promise<void> {
-    return this.#change('create', path, (disk, actor) => disk.create(path, content, actor));
+    return this.#call('create', path, (disk, _view, isCut) => {
+      const written = isCut ? content.slice(0, Math.floor(content.length / 2)) : content;
+      disk.create(path, written, this.#caller.actor);
+    });
   }
 
   overwrite(path: string, content: string): Promise<void> {
@@ -137,7 +141,7 @@ export class SimFiles implements Files {
         : undefined;
     let reply: { value?: T; error?: Error };
     try {
-      reply = { value: effect(disk, view) };
+      reply = { value: effect(disk, view, fault?.kind === 'crash-after') };
     } catch (error) {
       reply = { error: error as Error };
     }
@@ -150,7 +154,7 @@ export class SimFiles implements Files {
     if (fault?.kind === 'duplicate') {
       caller.later(fault.delay, () => {
         try {
-          effect(disk, undefined);
+          effect(disk, undefined, false);
           caller.end(method, path, 'ok, repeated');
         } catch {
           // The first request took effect, so its repetition fails (EEXIST, ENOENT).

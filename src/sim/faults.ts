@@ -16,7 +16,7 @@ export type Fault =
   | { readonly kind: 'slow'; readonly delay: number }
   /** Answered by a cache that was filled `age` ago. */
   | { readonly kind: 'stale'; readonly age: number }
-  /** The process crashes before it, or after it took effect. */
+  /** The process crashes before it, or after it took effect; a new file is half written then. */
   | { readonly kind: 'crash-before' }
   | { readonly kind: 'crash-after' }
   /** The power fails just before it. */
@@ -55,7 +55,14 @@ const REPEATED_METHODS: readonly Method[] = [
 ];
 
 /** Where a crash differs visibly: a crash before a read equals one after the last of these. */
-const CRASH_METHODS: readonly Method[] = ['link', 'rename', 'unlink', 'sync', 'overwrite'];
+const CRASH_METHODS: readonly Method[] = [
+  'create',
+  'link',
+  'rename',
+  'unlink',
+  'sync',
+  'overwrite',
+];
 
 const isRead = (method: Method): boolean => READ_METHODS.includes(method);
 

@@ -57,6 +57,8 @@ export class Oracle {
   readonly #archive: ArchiveChecker;
   readonly #events: EventChecker;
   readonly #forks: ForkChecker;
+  /** Processes that have half written a state file, and its name: they must have crashed. */
+  readonly #cut = new WeakMap<SimProcess, string>();
   #violation: Violation | undefined;
   commits = 0;
 
@@ -107,6 +109,8 @@ export class Oracle {
 
   asked(process: SimProcess, method: Method, path: string): void {
     const [place, name] = placeOf(path);
+    const cut = this.#cut.get(process);
+    if (cut !== undefined) this.#fail('I2', `whole ${cut}`, `half of it by ${process.name}`);
     if (place === 'in_progress' && method === 'unlink') this.#checkClaim(name, process);
     if (this.#options.cache === 0) this.#checkLife(process, method, place, name);
     this.#checkPhase(process, method, place, name);
@@ -283,7 +287,11 @@ export class Oracle {
       return this.#fail('I9', `whole ${name} to stay`, `${client} replacing it`);
     }
     const parent = originName(name) ?? '';
-    if (this.#volume.follower(name)?.content !== text) {
+    const whole = this.#volume.follower(name)?.content;
+    if (whole !== text) {
+      // Its record is durable, and any session repairs it.
+      const isCut = before === undefined && whole !== undefined && isTorn(text, whole);
+      if (isCut) return void this.#cut.set(process, name);
       return this.#fail('I2', `${name} as in done/${parent}`, `other content by ${client}`);
     }
     const flags = [`done/${parent}`, archivedFlag(parent)];

@@ -130,8 +130,8 @@ export class AgeTimer {
   isOld(name: string): boolean {
     const since = this.#since.get(name);
     if (since === undefined) return true;
-    for (const [index, clock] of this.#clocks.entries()) {
-      if (Math.abs(clock() - since[index]!) >= this.#limitMs) return true;
+    for (let index = 0; index < since.length; index += 1) {
+      if (Math.abs(this.#clocks[index]!() - since[index]!) >= this.#limitMs) return true;
     }
     return false;
   }

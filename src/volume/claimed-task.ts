@@ -45,8 +45,8 @@ export interface PartialFile {
 export interface ReadState {
   readonly file: StateFile;
   readonly attempts: readonly Attempt[];
-  /** Of the file's bytes: undefined for a successor that this session has published itself. */
-  readonly fingerprint?: string;
+  /** Of the file's bytes, for a failure record. Undefined for a successor that this session has published itself. */
+  readonly fingerprint?: () => string;
   /** See `StateRead`. */
   readonly written?: string;
   /** Sessions that have refused it. */
@@ -143,7 +143,7 @@ export function classifyState(
       failure(name, context, { ...parsed, file }, attempts),
     );
   }
-  const known = { file: parsed.file, attempts, refusedBy, fingerprint: file };
+  const known = { file: parsed.file, attempts, refusedBy, fingerprint: () => file };
   return { kind: 'parsed', read: { ...known, ...(written !== undefined && { written }) } };
 }
 
@@ -182,7 +182,9 @@ export function changeOf(
       return { kind, record, ...(rests && { rests }), cycle };
     }
     case 'fail':
-      return isForItsFile(outcome, tick) ? withFile(outcome.record, read?.fingerprint) : outcome;
+      return isForItsFile(outcome, tick)
+        ? withFile(outcome.record, read?.fingerprint?.())
+        : outcome;
     case 'defer':
       return { ...outcome, ...(read?.written !== undefined && { written: read.written }) };
     case 'refuse':
@@ -215,8 +217,14 @@ export function settledOf({ change, lost }: VolumeSettlement, isOutdated: boolea
 export function readPlainState(bytes: Uint8Array): ReadState | undefined {
   const parsed = parseStateFile(bytes);
   if (!parsed.ok || parsed.file.notBefore !== undefined) return undefined;
-  const fingerprinted = { fingerprint: fingerprint(bytes), needsSlot: true, events: [] };
-  return { file: parsed.file, attempts: [], refusedBy: [], ...fingerprinted };
+  return {
+    file: parsed.file,
+    attempts: [],
+    refusedBy: [],
+    fingerprint: () => fingerprint(bytes),
+    needsSlot: true,
+    events: [],
+  };
 }
 
 /** A successor that this session has published and claimed: its content need not be read. */
@@ -240,7 +248,7 @@ export function refusalChange(
   const decided = decideRefusal(refusal, others, sessions);
   if (decided.kind === 'leave') return { kind: 'refuse', reason: decided.reason };
   const { code, reason } = decided;
-  const file = read.fingerprint !== undefined && { file: read.fingerprint };
+  const file = read.fingerprint !== undefined && { file: read.fingerprint() };
   return failure(name, context, { code, reason, ...file }, attempts);
 }
 

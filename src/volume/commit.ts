@@ -31,7 +31,7 @@ import { releaseClaim } from './claim.ts';
 import { assignEvents, emitEvents, retireEvents } from './effects.ts';
 import type { SessionContext } from './session-context.ts';
 import { repairTornWrite } from './read-state.ts';
-import { stageAlone, stageBundle, stageSuccessor, successorFile, toBundles } from './staging.ts';
+import { stageAlone, stageBundle, toBundles } from './staging.ts';
 import { clearWaiting, markWaiting } from './waiting.ts';
 
 /** Of UTF-8, per UTF-16 code unit. */
@@ -140,21 +140,22 @@ async function stage(
   await attempt(recorded, () => context.ensureStaging());
   // Never replace a staged file: a removal that the network repeats later would hit the new one.
   const unstaged = recorded.filter(({ staged }) => staged === undefined);
-  const bundles = toBundles(unstaged, (step) => formatRecord(recordOf(step)!), context.bundleSize);
+  const texts = unstaged.map((step) => ({
+    step,
+    state: step.name,
+    text: formatRecord(recordOf(step)!),
+  }));
   await Promise.all(
-    bundles.map((bundle) =>
-      attempt(bundle, async () => {
-        const path = await stageBundle(
-          context,
-          bundle.map((step) => recordOf(step)!),
-        );
-        context.staged.set(path, new Set(bundle.map(({ name }) => name)));
-        for (const step of bundle) step.staged = path;
-      }),
-    ),
+    toBundles(texts, context.bundleSize).map((bundle) => {
+      const steps = bundle.map(({ step }) => step);
+      return attempt(steps, async () => {
+        const path = await stageBundle(context, bundle);
+        context.staged.set(path, new Set(steps.map(({ name }) => name)));
+        for (const step of steps) step.staged = path;
+      });
+    }),
   );
   if (guard.hasCrashed?.() === true) return;
-  await each(written(recorded), (step) => stageSuccessor(context, recordOf(step)!));
   const staged = written(recorded);
   const synced = await attempt(staged, () => context.files.sync(context.staging()));
   if (synced) for (const step of staged) step.progress = 'staged';
@@ -317,7 +318,7 @@ async function publishSuccessors(
     invariant(isCommitted, 'I2: expected a commit before it is published', step.name);
     if (!(await emitEvents(context, record, step.staged!, guard.canFinish))) return;
     for (const branch of record.branches ?? []) {
-      if (!(await publishCopy(context, record, branch, guard))) return;
+      if ((await publishCopy(context, record, branch, guard)) === 'late') return;
     }
     const isComplete = record.next === undefined || (await publishOne(context, step, guard));
     if (isComplete) complete.push(step);
@@ -341,7 +342,8 @@ async function publishOne(
   guard: PhaseGuard,
 ): Promise<boolean> {
   const { files, layout } = context;
-  const next = recordOf(step)!.next!;
+  const record = recordOf(step)!;
+  const next = record.next!;
   // A user's file of that name is done: like one in the root, it stays as it is. Asked each time: what is followed is not
   // looked for in `done/`.
   if (await isArchived(files, layout, next.name)) return true;
@@ -355,17 +357,33 @@ async function publishOne(
     step.followed = (await context.setFlag(flag)) === 'ours';
   }
   if (!guard.canFinish()) return false;
-  const outcome = await linkIfAbsent(
-    files,
-    successorFile(context, step.name),
-    layout.state(next.name),
-    equals(next.content),
-  );
-  if (outcome === 'ours') return true;
-  if (!(await failConflict(context, recordOf(step)!, next, guard))) return false;
+  const outcome = step.followed
+    ? await publishClaimed(context, record, next, guard)
+    : await publishCopy(context, record, next, guard);
+  if (outcome !== 'taken') return outcome === 'published';
   if (step.followed && !(await releaseClaim(context, next.name, guard.canFinish))) return false;
   step.followed = false;
   return true;
+}
+
+/**
+ * Publishes a state that this session has claimed under its own name: no other session reads it before it is whole, and what
+ * is left of it after a crash is repaired from the record.
+ */
+async function publishClaimed(
+  context: SessionContext,
+  record: CommitRecord,
+  state: PublishedState,
+  guard: PhaseGuard,
+): Promise<'published' | 'taken' | 'late'> {
+  try {
+    await context.files.create(context.layout.state(state.name), state.content);
+    return 'published';
+  } catch (error) {
+    throwBug(error);
+    // There is such a file, perhaps this one; or a part of it.
+    return publishCopy(context, record, state, guard);
+  }
 }
 
 /** I9: the name is taken by another file. Fails the state; the file stays, and the reason has the intended content. */
@@ -421,7 +439,6 @@ async function unstage(
       if (context.waiting.has(step.name)) await clearWaiting(context, step.name);
     }
     if (step.staged !== undefined) await unstageOne(context, step);
-    if (record?.next !== undefined) await remove(context.files, successorFile(context, step.name));
     if (!guard.canFinish()) return;
     if (context.attempted.has(step.name)) await clearAttempts(context, step.name);
     if (await releaseClaim(context, step.name, guard.canFinish)) step.progress = 'settled';
@@ -444,30 +461,32 @@ export async function publishFromRecord(
   if (!(await retireEvents(context, record, guard.canFinish))) return false;
   if (context.waiting.has(record.state)) await clearWaiting(context, record.state);
   for (const state of publishedStates(record)) {
-    if (!(await publishCopy(context, record, state, guard))) return false;
+    if ((await publishCopy(context, record, state, guard)) === 'late') return false;
   }
   await files.sync(layout.root);
   return true;
 }
 
-/** Publishes a state from a private copy. Repairs one torn by a power failure. False if the phase has ended. */
+/**
+ * Publishes a state from a private copy. Repairs one torn by a power failure or a crash. `taken`: the name is another file's,
+ * and the state has failed; `late`: the phase has ended.
+ */
 async function publishCopy(
   context: SessionContext,
   record: CommitRecord,
   state: PublishedState,
   guard: PhaseGuard,
-): Promise<boolean> {
+): Promise<'published' | 'taken' | 'late'> {
   const { files, layout } = context;
   const { name, content } = state;
-  if (await isArchived(files, layout, name)) return true;
+  if (await isArchived(files, layout, name)) return 'published';
   const temporary = context.draft('begun', name);
   const publishing = { may: guard.canFinish, durable: false };
   const outcome = await writeAtomically(files, temporary, layout.state(name), content, publishing);
-  if (outcome !== 'taken') return outcome === 'ours';
-  if (await isNoFile(files, layout.state(name))) {
-    return failConflict(context, record, state, guard);
+  if (outcome !== 'taken') return outcome === 'ours' ? 'published' : 'late';
+  if (!(await isNoFile(files, layout.state(name)))) {
+    const there = await files.read(layout.state(name), content.length * MAX_BYTES_PER_CHARACTER);
+    if (await repairTornWrite(context, state, there)) return 'published';
   }
-  const there = await files.read(layout.state(name), content.length * MAX_BYTES_PER_CHARACTER);
-  if (await repairTornWrite(context, state, there)) return true;
-  return failConflict(context, record, state, guard);
+  return (await failConflict(context, record, state, guard)) ? 'taken' : 'late';
 }

@@ -12,30 +12,31 @@ import type { SessionContext } from './session-context.ts';
 /** Size limit of one file: to read one record, a session reads all of it. */
 const MAX_BUNDLE_BYTES = 32 * 1024;
 
-/** Path of a staged successor: `name` is the state before it. */
-export const successorFile = (context: SessionContext, name: string): string =>
-  context.staging(`.${name}`);
-
 /** Path of the list of what a session holds, for people: it goes with the session's staging directory. */
 export const claimReportPath = (layout: Layout, session: string): string =>
   layout.internal('staging', session, '.held');
 
-/** Splits `items` into pieces of at most `size` items and MAX_BUNDLE_BYTES (a single item may be larger). */
-export function toBundles<Item>(
-  items: readonly Item[],
-  textOf: (item: Item) => string,
+/** A record, and what is written of it. */
+export interface RecordText {
+  readonly state: string;
+  readonly text: string;
+}
+
+/** Splits `records` into pieces of at most `size` of them and MAX_BUNDLE_BYTES (a single one may be larger). */
+export function toBundles<Item extends RecordText>(
+  records: readonly Item[],
   size: number,
 ): Item[][] {
   const bundles: Item[][] = [];
   let bytes = 0;
-  for (const item of items) {
-    const { length } = textOf(item);
+  for (const record of records) {
+    const { length } = record.text;
     const last = bundles.at(-1);
     if (last === undefined || last.length >= size || bytes + length > MAX_BUNDLE_BYTES) {
-      bundles.push([item]);
+      bundles.push([record]);
       bytes = length;
     } else {
-      last.push(item);
+      last.push(record);
       bytes += length;
     }
   }
@@ -50,7 +51,7 @@ export function toBundles<Item>(
  */
 export async function stageBundle(
   context: SessionContext,
-  records: readonly CommitRecord[],
+  records: readonly RecordText[],
 ): Promise<string> {
   const { files, restagings } = context;
   const first = records[0]!.state;
@@ -58,7 +59,10 @@ export async function stageBundle(
   const suffix = restagings === 0 ? '' : `~${restagings}`;
   const name = isPlain ? first : `${first}+${records.length - 1}${suffix}`;
   const path = context.staging(name);
-  const [temporary, content] = [context.staging(`.${name}`), records.map(formatRecord).join('')];
+  const [temporary, content] = [
+    context.staging(`.${name}`),
+    records.map(({ text }) => text).join(''),
+  ];
   try {
     if (isPlain) {
       await files.create(path, content);
@@ -76,7 +80,7 @@ export async function stageBundle(
 /** Stages a record, already staged with others, in a file of its own, which is on the disk when this returns. */
 export async function stageAlone(context: SessionContext, record: CommitRecord): Promise<string> {
   context.restagings += 1;
-  const path = await stageBundle(context, [record]);
+  const path = await stageBundle(context, [{ state: record.state, text: formatRecord(record) }]);
   await context.files.sync(context.staging());
   return path;
 }
@@ -123,10 +127,4 @@ export async function removeStaging(
     return errnoOf(error) === 'ENOENT';
   }
   return true;
-}
-
-/** Not synced: if a power cut takes its content, it is written again from its parent's record. */
-export async function stageSuccessor(context: SessionContext, record: CommitRecord): Promise<void> {
-  if (record.next === undefined) return;
-  await recreate(context.files, successorFile(context, record.state), record.next.content);
 }

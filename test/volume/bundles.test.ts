@@ -155,7 +155,10 @@ test('a staged file is not replaced when the rest of staging fails', async () =>
 
 describe('toBundles', () => {
   const bundled = (lengths: readonly number[], size: number): number[][] =>
-    toBundles(lengths, (length) => 'x'.repeat(length), size);
+    toBundles(
+      lengths.map((length) => ({ state: 'x.state', text: 'x'.repeat(length) })),
+      size,
+    ).map((bundle) => bundle.map(({ text }) => text.length));
 
   test.each([
     ['nothing', [], 3, []],

@@ -193,6 +193,8 @@ export function interceptFiles(
   let calls = 0;
   const files = new Proxy(inner, {
     get(target, property) {
+      // Each call is intercepted.
+      if (property === 'direct') return undefined;
       const method = property as keyof Files;
       return (...args: string[]) => {
         calls += 1;

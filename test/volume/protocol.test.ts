@@ -479,9 +479,9 @@ describe('group commit', () => {
       'link /done/x.state',
       'sync /done',
       'link /x.state-1',
+      'unlink /.flockwork/staging/S/.begun.x.state-1',
       'sync ',
       'unlink /.flockwork/staging/S/x.state',
-      'unlink /.flockwork/staging/S/.x.state',
       'unlink /in_progress/x.state',
     ]);
   });
@@ -512,11 +512,7 @@ describe('claims', () => {
     using volume = await TestVolume.create();
     let claimedFirst = false;
     const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
-      if (
-        method === 'link' &&
-        args[1]!.endsWith('/x.state-1') &&
-        !args[1]!.includes('in_progress')
-      ) {
+      if (method === 'create' && args[0] === join(volume.dir, 'x.state-1')) {
         claimedFirst = volume.list('in_progress').includes('x.state-1');
       }
       return act();

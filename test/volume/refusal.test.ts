@@ -26,7 +26,7 @@ const other = (more: Partial<Token>): Token => ({
 const read: ReadState = {
   file: { state: 'job', payload: {} },
   attempts: [],
-  fingerprint: 'f1',
+  fingerprint: () => 'f1',
   refusedBy: [],
   needsSlot: false,
   events: [],
