@@ -16,7 +16,7 @@ const MAX_FAILED_NAMES = 256;
 /** Names that have no problem for sure: nothing but these is in most volumes. */
 const PLAIN_NAME = /^[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,59}\.state(?:-[1-9]\d{0,8})?$/;
 /** A longer state file is read after its size is known. */
-export const PLAIN_STATE_BYTES = 4000;
+const PLAIN_STATE_BYTES = 4000;
 
 interface Candidates {
   readonly next: () => string | undefined;

@@ -147,11 +147,11 @@ async function stage(
   }));
   await Promise.all(
     toBundles(texts, context.bundleSize).map((bundle) => {
-      const steps = bundle.map(({ step }) => step);
-      return attempt(steps, async () => {
+      const ofBundle = bundle.map(({ step }) => step);
+      return attempt(ofBundle, async () => {
         const path = await stageBundle(context, bundle);
-        context.staged.set(path, new Set(steps.map(({ name }) => name)));
-        for (const step of steps) step.staged = path;
+        context.staged.set(path, new Set(ofBundle.map(({ name }) => name)));
+        for (const step of ofBundle) step.staged = path;
       });
     }),
   );

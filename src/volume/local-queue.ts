@@ -13,25 +13,21 @@
  *
  * A hold that is settled twice has its first outcome, and both are answered with that.
  */
-import type { Clock, Log } from '../engine/ports.ts';
 import type { Hold, Settled, Settlement, Task, WorkerInfo } from '../engine/session.ts';
 import { invariant, InvariantError, throwBug } from '../machine/invariant.ts';
-import { copyPatience, type StateFile } from '../machine/state-file.ts';
+import type { StateFile } from '../machine/state-file.ts';
 import {
   changeOf,
-  classifyState,
   newClaimedTask,
   newSettlement,
   readOfSuccessor,
-  readPlainState,
   settledOf,
   refusalChange,
   VolumeTask,
   type ClaimedTask,
-  type ReadContext,
-  type ParsedRead,
   type TaskReader,
 } from './claimed-task.ts';
+import { ClaimReader, MAX_BURST_STATES, type QueuePorts } from './claim-reader.ts';
 import { ClaimTarget } from './claim-target.ts';
 import { ClaimedTasks, claimReport } from './claimed-tasks.ts';
 import { entryOf, settledEntry } from '../engine/journal-entry.ts';
@@ -47,23 +43,13 @@ import type {
 import { PendingTake } from '../engine/waits.ts';
 import { cycleLength } from './phases/cycle.ts';
 
-interface QueuePorts {
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
 export interface QueueOptions {
   /** Listings show what was done a moment ago. Where they do not, a stored machine may take a while to be seen (I8). */
   readonly freshListings: boolean;
 }
 
-/** States that are claimed, read or settled in one go: tasks are handed out in between. */
-const MAX_BURST_STATES = 1024;
 /** Names that are taken from a plan before it is known whether the phase lasts for all of them. */
 const MAX_CLAIMS = 128;
-/** Neither the content of a file nor an errno. */
-const UNREAD = '\0 not read';
-const NO_EVENTS: readonly never[] = [];
 const UNKNOWN_MACHINE = '\0 unknown machine';
 
 export class LocalQueue {
@@ -73,6 +59,7 @@ export class LocalQueue {
   readonly #onFinished: () => void;
   #operations!: VolumeOperations;
   readonly #tasks = new ClaimedTasks();
+  readonly #claimReader: ClaimReader;
   /** Claims that met an error: ours or not, the next try tells. */
   readonly #unsure = new Set<string>();
   #target!: ClaimTarget;
@@ -103,6 +90,7 @@ export class LocalQueue {
     this.#worker = worker;
     this.#options = options;
     this.#onFinished = onFinished;
+    this.#claimReader = new ClaimReader(ports, worker, this.#tasks);
     const { when } = this;
     this.#reader = {
       get seen() {
@@ -193,24 +181,20 @@ export class LocalQueue {
   async claim(next: () => string | undefined, guard: PhaseGuard): Promise<void> {
     const since = this.#operations.stamp();
     for (const name of this.#unsure) await this.#claimOne(name, since, guard);
-    let isOver = false;
     // A successor of what is not settled yet is taken with that, or comes with a later split.
     const nextNew = (): string | undefined => {
       for (let name = next(); name !== undefined; name = next()) if (!this.knows(name)) return name;
-      isOver = true;
       return undefined;
     };
-    for (
-      let left = Math.min(MAX_BURST_STATES, this.room);
-      left > 0 && !isOver && guard.canBegin();
-    ) {
+    for (let left = Math.min(MAX_BURST_STATES, this.room); left > 0 && guard.canBegin();) {
       const limit = Math.min(left, this.#options.freshListings ? MAX_CLAIMS : 1);
       const { ours, others } = await this.#operations.claimMany(nextNew, limit, guard);
       for (const name of ours) this.#hold(newClaimedTask(name, since));
       for (const name of others) {
         if (!this.knows(name)) await this.#claimOne(name, since, guard);
       }
-      left -= ours.length + others.length;
+      left -= limit;
+      if (ours.length + others.length < limit) break;
     }
     const { session, capacity } = this.#operations.token;
     invariant(this.#held <= capacity, 'I6: expected held <= capacity', undefined, session);
@@ -242,77 +226,10 @@ export class LocalQueue {
   }
 
   /** Reads a burst of what was claimed; in Worker Commitment, again what did not parse. */
-  async examine(again: boolean): Promise<void> {
-    await this.#readPlain(this.#toRead(false));
-    for (const task of this.#toRead(again)) {
-      if (!this.#tasks.isHeld(task)) return;
-      try {
-        const state = await this.#operations.readState(task.name);
-        const found = classifyState(task.name, state, task.partial, this.#context());
-        if (found.kind === 'wait') task.partial = found.partial;
-        else if (found.kind === 'change') this.#finish(task, found.change);
-        else await this.#keep(task, found.read);
-      } catch (error) {
-        // Any other error may be of the file, or of a user's machine: one state must not end worker after worker.
-        if (error instanceof InvariantError) throw error;
-        this.#readLater(task, error);
-      }
-    }
-  }
-
-  /** What is in order, and needs a slot; the rest is read again, as if this had not been tried. */
-  async #readPlain(tasks: readonly ClaimedTask[]): Promise<void> {
-    const byName = new Map(tasks.map((task) => [task.name, task]));
-    await this.#operations.readMany([...byName.keys()], (name, bytes) => {
-      const task = byName.get(name)!;
-      const read = readPlainState(bytes);
-      // The session may have expired meanwhile: the state is no longer its own.
-      if (read === undefined || !this.#tasks.isHeld(task) || !this.#needsSlot(read.file)) return;
-      task.read = read;
-      this.#tasks.move(task, 'ready');
-    });
-  }
-
-  /** A list of its own: a state that is to be read later is put at the end of those that are claimed. */
-  #toRead(again: boolean): ClaimedTask[] {
-    const tasks: ClaimedTask[] = [];
-    for (const task of this.#tasks.in('claimed')) {
-      if (tasks.length === MAX_BURST_STATES) break;
-      if (task.partial === undefined || again) tasks.push(task);
-    }
-    return tasks;
-  }
-
-  /** Not at once: in the next Worker Commitment. */
-  #readLater(task: ClaimedTask, error: unknown): void {
-    this.#ports.log.warn({ err: error, state: task.name }, 'cannot read; trying again');
-    task.partial = { content: UNREAD, since: this.#ports.clock.monotonic() };
-    this.#tasks.move(task, 'claimed');
-  }
-
-  #context(): ReadContext {
-    const { token, phases } = this.#operations;
-    return {
-      session: token.session,
-      worker: token.worker,
-      now: this.#operations.stamp(),
-      at: this.#ports.clock.monotonic(),
-      patience: copyPatience(cycleLength(phases)),
-    };
-  }
-
-  /** With its events, if it is decided without a tick. */
-  #keep(task: ClaimedTask, read: ParsedRead): Promise<void> | undefined {
-    if (!this.#worker.needsSlot(read.file)) return this.#keepWithEvents(task, read);
-    task.read = { ...read, needsSlot: true, events: NO_EVENTS };
-    this.#tasks.move(task, 'ready');
-    return undefined;
-  }
-
-  async #keepWithEvents(task: ClaimedTask, read: ParsedRead): Promise<void> {
-    const events = await this.#operations.events(task.name);
-    task.read = { ...read, needsSlot: false, events };
-    this.#tasks.move(task, 'undecided');
+  examine(again: boolean): Promise<void> {
+    return this.#claimReader.examine(this.#operations, again, (task, change) =>
+      this.#finish(task, change),
+    );
   }
 
   /** Resolves as `Session.take` does; one call at a time. */
@@ -430,7 +347,7 @@ export class LocalQueue {
   async #refuse(task: ClaimedTask, { outcome }: Settlement): Promise<void> {
     if (outcome.kind !== 'refuse') return;
     try {
-      const { at, patience, ...context } = this.#context();
+      const { at, patience, ...context } = this.#claimReader.context(this.#operations);
       if (outcome.stored !== undefined && !this.#options.freshListings) {
         const { content, since } = task.partial ?? { content: '', since: at };
         const partial = {
@@ -450,7 +367,7 @@ export class LocalQueue {
     } catch (error) {
       throwBug(error);
       if (!this.#tasks.isHeld(task)) return;
-      this.#readLater(task, error);
+      this.#claimReader.readLater(task, error);
       task.handedOut?.tell('outdated');
     }
     this.#onFinished();
@@ -535,19 +452,9 @@ export class LocalQueue {
     const { content } = next;
     const read = readOfSuccessor(content);
     // What cannot be run at once is read like any other state in the next Worker Commitment.
-    if (read === undefined || !this.#needsSlot(read.file)) return;
+    if (read === undefined || !this.#claimReader.needsSlot(read.file)) return;
     task.read = read;
     this.#tasks.move(task, 'ready');
-  }
-
-  /** False where a user's machine throws: `examine` asks it again, and logs that. */
-  #needsSlot(file: StateFile): boolean {
-    try {
-      return this.#worker.needsSlot(file);
-    } catch (error) {
-      if (error instanceof InvariantError) throw error;
-      return false;
-    }
   }
 
   /** For people: what is held, and since when. Work does not wait for it. */

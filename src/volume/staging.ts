@@ -4,7 +4,7 @@
  */
 import { isStateName } from '../machine/name.ts';
 import { formatRecord, recordedStates, type CommitRecord } from '../machine/record.ts';
-import { recreate, listEntry, readFlag, remove, replaceWhole } from './atomic-files.ts';
+import { listEntry, readFlag, remove, replaceWhole } from './atomic-files.ts';
 import { errnoOf, type Files } from './files.ts';
 import type { Layout } from './layout.ts';
 import type { SessionContext } from './session-context.ts';

@@ -59,7 +59,7 @@ export const ASSERTED: readonly AssertedMutant[] = [
     seed: 1,
     message: 'I2: expected a staged record before the link',
     file: `${VOLUME}/commit.ts`,
-    find: 'for (const step of bundle) step.staged = path;',
+    find: 'for (const step of ofBundle) step.staged = path;',
     replace: '',
   },
   {

@@ -155,7 +155,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     replace: `  for (const step of at(steps, 'staged')) {
     const next = recordOf(step)?.next;
     if (next === undefined || !guard.canBegin()) continue;
-    await linkIfAbsent(context.files, successorFile(context, step.name), context.layout.state(next.name), next.content);
+    await context.files.create(context.layout.state(next.name), next.content).catch(() => undefined);
   }
   await link(context, await assign(context, at(steps, 'staged'), guard), guard);`,
   },
@@ -429,5 +429,33 @@ export const MUTANTS: readonly NamedMutant[] = [
     file: `${VOLUME}/read-state.ts`,
     find: 'const origin = originName(name);',
     replace: 'const origin = /state-/.test(name) ? originName(name) : undefined;',
+  },
+  {
+    name: 'many states are claimed without a look at done/',
+    seed: 1,
+    file: `${VOLUME}/burst.ts`,
+    find: "isSettled ||= (yield ['stat', layout.flag('done', name)]) !== undefined;",
+    replace: '',
+  },
+  {
+    name: 'many states are claimed without a look at failed/',
+    seed: 1,
+    file: `${VOLUME}/burst.ts`,
+    find: 'let isSettled = failed?.has(name) === true;',
+    replace: 'let isSettled = false;',
+  },
+  {
+    name: 'commits without a record in any phase',
+    seed: 1,
+    file: `${VOLUME}/burst.ts`,
+    find: 'if (context.spareFlag === undefined || !guard.canBegin()) return;',
+    replace: 'if (context.spareFlag === undefined) return;',
+  },
+  {
+    name: 'many claims are released by name, even if another session holds them',
+    seed: 1,
+    file: `${VOLUME}/burst.ts`,
+    find: 'if (!context.isSafe() || doubtful.has(name) || claims.isOld(name)) continue;',
+    replace: '',
   },
 ];
