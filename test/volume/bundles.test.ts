@@ -140,7 +140,7 @@ test('a staged file is not replaced when the rest of staging fails', async () =>
   const removed: string[] = [];
   const { files } = interceptFiles(quickFiles(), async (_call, method, [path], act) => {
     if (method === 'unlink' && volume.list('done').length === 0) removed.push(path!);
-    if (method !== 'create' || refused || !path!.endsWith('.s0.state')) return act();
+    if (method !== 'sync' || refused || !/\/staging\/ant\.[^/]+$/.test(path!)) return act();
     refused = true;
     throw errno('ETIMEDOUT');
   });

@@ -282,7 +282,11 @@ describe('drive', () => {
     using volume = await TestVolume.create();
     let pauses = 0;
     const real = new NodeFiles({ durable: false }).direct!;
-    const direct = { ...real, pause: () => void (pauses += 1) as undefined };
+    const pause = (): undefined => {
+      pauses += 1;
+      return undefined;
+    };
+    const direct = { ...real, pause };
     const files = { ...quickFiles(), direct } as unknown as Files;
     const errors = await drive(
       files,

@@ -50,8 +50,8 @@ export function apply(entries: Entries, op: Op): Applied {
       if (namesIn(entries, path).length > 0) return same('ENOTEMPTY');
       return changed((copy) => copy.delete(path));
     case 'fill':
-      // Of a file that was removed meanwhile nothing is left.
-      return isThere ? changed((copy) => copy.set(path, argument)) : same('ok');
+      // What was removed or replaced meanwhile is another file.
+      return entries.get(path) === '' ? changed((copy) => copy.set(path, argument)) : same('ok');
     default:
   }
   if (!entries.has(parentOf(path))) return same('ENOENT');

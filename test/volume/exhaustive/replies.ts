@@ -26,6 +26,9 @@ const REPLIES: Partial<Record<Op[0], readonly string[]>> = {
   removeDirectory: ['ok', 'ENOENT', 'ENOTEMPTY'],
 };
 
+/** Private copies of the successor: to be linked, and to be renamed. */
+const COPIES = [`.begun.${SUCCESSOR}`, `.mended.${SUCCESSOR}`];
+
 /**
  * A superset of the real replies does no harm; a subset is detected: the search stops at a reply that is not
  * among these.
@@ -42,13 +45,13 @@ export function repliesFor(
     add(PATHS.claim, tokenText(tick.session));
     add(PATHS.nextClaim, tokenText(tick.session));
     add(PATHS.done, recordText(tick));
-    add(PATHS.successor, successorText(tick));
+    add(PATHS.successor, '', successorText(tick));
     const staging = LAYOUT.internal('staging', tick.session);
     add(`${staging}/${STATE}`, '', recordText(tick));
-    add(`${staging}/.${STATE}`, successorText(tick));
+    for (const copy of COPIES) add(`${staging}/${copy}`, successorText(tick));
   }
   const claims = subsets(follow ? [STATE, SUCCESSOR] : [STATE]);
-  const staged = ['ENOENT', ...subsets([STATE, `.${STATE}`])];
+  const staged = ['ENOENT', ...subsets([STATE, ...COPIES])];
   const usual = ([method, path]: Op): readonly string[] => {
     switch (method) {
       case 'list':

@@ -72,7 +72,10 @@ export class Volumes {
   #judge(before: Entries, after: Entries): string | undefined {
     for (const path of [PATHS.done, PATHS.successor]) {
       const text = before.get(path);
-      if (text !== undefined && after.get(path) !== text) return `${path} was replaced or removed`;
+      // A successor that is half written is filled, or repaired.
+      const isHalf = path === PATHS.successor && text === '' && after.has(path);
+      if (text === undefined || isHalf) continue;
+      if (after.get(path) !== text) return `${path} was replaced or removed`;
     }
     const done = after.get(PATHS.done);
     const successor = after.get(PATHS.successor);
@@ -80,7 +83,7 @@ export class Volumes {
     if (done !== undefined && committer === undefined)
       return 'the flag in done/ is no whole record';
     if (successor !== undefined && committer === undefined) return 'a successor without a commit';
-    if (successor !== undefined && successor !== successorText(committer!)) {
+    if (successor !== undefined && !['', successorText(committer!)].includes(successor)) {
       return 'the successor is not that of the committing record';
     }
     const isAside = [...after.keys()].some((path) => path.startsWith(`${LAYOUT.flags('failed')}/`));
