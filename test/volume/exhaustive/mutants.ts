@@ -91,7 +91,10 @@ export const MUTANTS: readonly Wrong[] = [
     file: 'src/volume/commit.ts',
     find: "await link(context, await assign(context, at(steps, 'staged'), guard), guard);",
     replace:
-      "await each(at(steps, 'staged'), (step) => publishOne(context, step, guard));\n" +
+      "await each(at(steps, 'staged'), async (step) => {\n" +
+      '    const { name, content } = recordOf(step)!.next!;\n' +
+      '    await context.files.create(context.layout.state(name), content);\n' +
+      '  });\n' +
       "  await link(context, await assign(context, at(steps, 'staged'), guard), guard);",
     problem: /^a successor without a commit$/,
   },
