@@ -246,7 +246,10 @@ export class NodeFiles implements HistoryFiles {
 
   async create(path: string, content: string): Promise<void> {
     const bits = this.#maskedBitsFor(path);
-    if (bits === 0) return writeFileSync(path, content, { flag: 'wx' });
+    if (bits === 0) {
+      // With the encoding, Node opens, writes and closes the file in one call.
+      return writeFileSync(path, content, { flag: 'wx', encoding: 'utf8' });
+    }
     withFile(path, 'wx', (fd) => {
       share(fd, bits);
       writeFileSync(fd, content);

@@ -25,7 +25,7 @@ export async function submitState(
   const content = textOf(submission.bytes);
   const temporary = temporaryOf(layout, unique);
   const outcome = await writeAtomically(files, temporary, layout.state(name), content);
-  return outcome === 'ours' ? 'submitted' : outcomeOfTaken(files, layout, name, content);
+  return outcome === 'ours' ? 'submitted' : outcomeOfTaken(files, layout.state(name), content);
 }
 
 export interface BatchFiles extends Files {
@@ -59,7 +59,7 @@ export async function submitStates(
   const submitter = new BatchSubmitter(files, layout, batch);
   await files.makeDirectory(submitter.staging);
   try {
-    let syncing: Promise<Group> | undefined;
+    let syncing: Promise<readonly Tried[]> | undefined;
     for (let start = 0; start < submissions.length && !batch.stop.aborted; start += GROUP_SIZE) {
       const group = await submitter.stage(submissions.slice(start, start + GROUP_SIZE));
       const before = syncing;
@@ -69,22 +69,29 @@ export async function submitStates(
       if (before !== undefined) await submitter.publish(await before);
     }
     if (syncing !== undefined) await submitter.publish(await syncing);
-    return inOrder(submissions, submitter.outcomes);
+    return submitter.outcomes;
   } finally {
     await submitter.close();
   }
 }
 
-/** Staged files: name of the state file → content. */
-type Group = ReadonlyMap<string, string>;
+/** A state of a group: staged, or found to exist. */
+interface Tried {
+  readonly name: string;
+  readonly content: string;
+  /** Its outcome if it exists. */
+  readonly there: SubmitResult | undefined;
+}
 
 class BatchSubmitter {
+  /** In the order of the submissions. */
   readonly outcomes = new Map<string, SubmitResult>();
   readonly staging: string;
   readonly #files: BatchFiles;
   readonly #layout: Layout;
   readonly #batch: Batch;
   readonly #staged = new Set<string>();
+  #hasArchive = false;
   #steps = 0;
 
   constructor(files: BatchFiles, layout: Layout, batch: Batch) {
@@ -94,45 +101,68 @@ class BatchSubmitter {
     this.staging = temporaryOf(layout, batch.unique);
   }
 
-  /** Stages the states that do not exist yet; the others get their outcome. */
-  async stage(submissions: readonly NewState[]): Promise<Group> {
-    const group = new Map<string, string>();
-    for (const submission of submissions) {
+  /**
+   * Stages the states that do not exist yet. No state is looked for in `archive/` before there is one, which is asked after
+   * the last look into the root: a state that is archived meanwhile is in one of them.
+   */
+  async stage(submissions: readonly NewState[]): Promise<readonly Tried[]> {
+    const group = await this.#stageNew(submissions);
+    if (this.#hasArchive) return group;
+    this.#hasArchive = (await this.#files.stat(this.#layout.archive)) !== undefined;
+    return this.#hasArchive ? this.#stageNew(submissions) : group;
+  }
+
+  async #stageNew(submissions: readonly NewState[]): Promise<Tried[]> {
+    const group: Tried[] = [];
+    let last: { readonly bytes: Uint8Array; readonly content: string } | undefined;
+    for (const { name, bytes } of submissions) {
       if (!(await this.#mayGoOn())) break;
-      const { name } = submission;
-      const there = await outcomeOfExisting(this.#files, this.#layout, submission);
-      if (there !== undefined) this.outcomes.set(name, there);
-      else {
-        const content = textOf(submission.bytes);
+      // New instances of a machine share their bytes.
+      if (last?.bytes !== bytes) last = { bytes, content: textOf(bytes) };
+      const { content } = last;
+      const there = await this.#outcomeOfExisting(name, content);
+      if (there === undefined) {
         this.#staged.add(name);
         await recreate(this.#files, this.#pathOf(name), content);
-        group.set(name, content);
       }
+      group.push({ name, content, there });
     }
     return group;
   }
 
-  async sync(group: Group): Promise<Group> {
-    const paths = Array.from(group.keys(), (name) => this.#pathOf(name));
+  async #outcomeOfExisting(name: string, content: string): Promise<SubmitResult | undefined> {
+    const [files, layout] = [this.#files, this.#layout];
+    const path = this.#hasArchive
+      ? await pathOfExisting(files, layout, name)
+      : await pathInRoot(files, layout, name);
+    return path === undefined ? undefined : outcomeOfTaken(files, path, content);
+  }
+
+  async sync(group: readonly Tried[]): Promise<readonly Tried[]> {
+    const staged = group.filter(({ there }) => there === undefined);
+    const paths = staged.map(({ name }) => this.#pathOf(name));
     const { stop } = this.#batch;
     if (this.#files.syncAll === undefined) for (const path of paths) await this.#files.sync(path);
     else await this.#files.syncAll(this.staging, paths, stop);
     return group;
   }
 
-  async publish(group: Group): Promise<void> {
-    for (const [name, content] of group) {
-      if (!(await this.#mayGoOn())) return;
-      const staged = this.#pathOf(name);
-      const state = this.#layout.state(name);
-      const taken = await linkIfAbsent(this.#files, staged, state, equals(content));
-      const outcome =
-        taken === 'ours'
-          ? 'submitted'
-          : await outcomeOfTaken(this.#files, this.#layout, name, content);
-      this.outcomes.set(name, outcome);
-      await this.#unstage(name);
+  /** After a stop, only outcomes of states that exist. */
+  async publish(group: readonly Tried[]): Promise<void> {
+    for (const { name, content, there } of group) {
+      if (there !== undefined) this.outcomes.set(name, there);
+      else if (await this.#mayGoOn()) this.outcomes.set(name, await this.#link(name, content));
     }
+  }
+
+  async #link(name: string, content: string): Promise<SubmitResult> {
+    const staged = this.#pathOf(name);
+    const state = this.#layout.state(name);
+    const taken = await linkIfAbsent(this.#files, staged, state, equals(content));
+    const outcome =
+      taken === 'ours' ? 'submitted' : await outcomeOfTaken(this.#files, state, content);
+    await this.#unstage(name);
+    return outcome;
   }
 
   async close(): Promise<void> {
@@ -156,18 +186,6 @@ class BatchSubmitter {
   }
 }
 
-function inOrder(
-  submissions: readonly NewState[],
-  outcomes: ReadonlyMap<string, SubmitResult>,
-): Map<string, SubmitResult> {
-  return new Map(
-    submissions.flatMap(({ name }) => {
-      const outcome = outcomes.get(name);
-      return outcome === undefined ? [] : [[name, outcome]];
-    }),
-  );
-}
-
 const temporaryOf = (layout: Layout, unique: string): string => `${layout.root}/.submit-${unique}`;
 
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
@@ -178,21 +196,26 @@ export async function outcomeOfExisting(
   layout: Layout,
   { name, bytes }: NewState,
 ): Promise<SubmitResult | undefined> {
-  let path = layout.state(name);
-  if ((await files.stat(path)) === undefined) {
-    if (!(await isArchived(files, layout, name))) return undefined;
-    path = layout.archivedState(name);
-  }
-  const content = textOf(bytes);
-  // An archived state has its name for ever: it is done, and does not run again.
-  return (await readText(files, path)) === content ? 'there already' : 'name taken';
+  const path = await pathOfExisting(files, layout, name);
+  return path === undefined ? undefined : outcomeOfTaken(files, path, textOf(bytes));
 }
 
-async function outcomeOfTaken(
+/** An archived state has its name for ever: it is done, and does not run again. */
+async function pathOfExisting(
   files: Files,
   layout: Layout,
   name: string,
-  content: string,
-): Promise<SubmitResult> {
-  return (await readText(files, layout.state(name))) === content ? 'there already' : 'name taken';
+): Promise<string | undefined> {
+  const path = await pathInRoot(files, layout, name);
+  if (path !== undefined) return path;
+  return (await isArchived(files, layout, name)) ? layout.archivedState(name) : undefined;
+}
+
+async function pathInRoot(files: Files, layout: Layout, name: string): Promise<string | undefined> {
+  const path = layout.state(name);
+  return (await files.stat(path)) === undefined ? undefined : path;
+}
+
+async function outcomeOfTaken(files: Files, path: string, content: string): Promise<SubmitResult> {
+  return (await readText(files, path)) === content ? 'there already' : 'name taken';
 }

@@ -1,5 +1,13 @@
 /** Submitting many state files at a time: complete, never replacing a file, and synced before they are visible. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -66,6 +74,40 @@ describe('submitStates', () => {
     await submitStates(new Watched(), layout, all, batchOf());
     expect(seen).toEqual([[...all.map(({ name }) => `{"state":"${name}"}`), '.submit-u']]);
     expect(readdirSync(layout.root)).toHaveLength(300);
+  });
+
+  test('asks once for an archive when there is none', async () => {
+    const asked: string[] = [];
+    class Watched extends NodeFiles {
+      override stat(path: string): ReturnType<NodeFiles['stat']> {
+        if (path.startsWith(layout.archive)) asked.push(path);
+        return super.stat(path);
+      }
+    }
+    const all = Array.from({ length: 300 }, (_, index) => submission(`${index}.state`));
+    await submitStates(new Watched(), layout, all, batchOf());
+    expect(asked).toEqual([layout.archive]);
+  });
+
+  test('finds a state that is archived while its group is staged, as the first one ever', async () => {
+    writeFileSync(layout.state('old.state'), '{"state":"old.state"}');
+    class Archiving extends NodeFiles {
+      override async create(path: string, content: string): Promise<void> {
+        await super.create(path, content);
+        if (!path.endsWith('/new.state')) return;
+        mkdirSync(`${layout.archiveShard('old.state')}/done`, { recursive: true });
+        renameSync(layout.state('old.state'), layout.archivedState('old.state'));
+        writeFileSync(layout.archivedFlag('old.state'), '');
+      }
+    }
+    const all = ['new.state', 'old.state', 'last.state'].map((name) => submission(name));
+    const outcomes = await submitStates(new Archiving(), layout, all, batchOf());
+    expect(Object.fromEntries(outcomes)).toEqual({
+      'new.state': 'submitted',
+      'old.state': 'there already',
+      'last.state': 'submitted',
+    });
+    expect(readdirSync(layout.root).sort()).toEqual(['archive', 'last.state', 'new.state']);
   });
 
   test('keeps a file that another process links first, between the stat and the link', async () => {
