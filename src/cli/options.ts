@@ -270,8 +270,9 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     type: 'number',
     ambient: ['up'],
     group: 'What runs',
-    describe: 'Number of worker processes to run here',
-    defaultText: '4',
+    describe:
+      'Number of worker processes to run here; more than CPUs make it slower: raise --concurrency or --threads instead',
+    defaultText: 'CPUs',
     minimum: 1,
     integer: true,
   },

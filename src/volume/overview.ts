@@ -98,7 +98,7 @@ export async function readOverview(
     paused: (await files.stat(layout.paused)) !== undefined,
     census,
     inProgress: await readClaims(files, layout, census.names.inProgress),
-    failed: await readFailures(files, layout, census.names.failed.slice(0, MAX_REASONS)),
+    failed: await readFailures(files, layout, census),
     problems: await readProblems(files, layout),
     registered: await readRegistered(files, layout),
     sessions: await readSessions(files, layout),
@@ -159,13 +159,14 @@ function parseOr(text: string | undefined): unknown {
   }
 }
 
-async function readFailures(
+/** Of the first MAX_REASONS failed states, by name. */
+export async function readFailures(
   files: Files,
   layout: Layout,
-  names: readonly string[],
+  { names }: Pick<Census, 'names'>,
 ): Promise<FailureRecord[]> {
   const failures: FailureRecord[] = [];
-  for (const state of names) {
+  for (const state of names.failed.slice(0, MAX_REASONS)) {
     const text = await readIfAllowed(files, layout.flag('failed', state));
     const unknown = { flockwork: 1 as const, session: '', worker: '', at: '', code: 'unknown' };
     failures.push(
@@ -359,6 +360,32 @@ export async function takeCensus(
       failed: failed.sort(),
     },
   };
+}
+
+/** States that `seesOpenState` looks at. */
+const MAX_PROBED_STATES = 100;
+
+/**
+ * Is one of the first states of the root neither done nor failed nor waiting? False says nothing of the others. For a caller
+ * that would count a million pending states only to learn that there are some.
+ */
+export async function seesOpenState(files: HistoryFiles, layout: Layout): Promise<boolean> {
+  let probed = 0;
+  for await (const name of files.names(layout.entries)) {
+    if (!isStateName(name)) continue;
+    if (await isOpen(files, layout, name)) return true;
+    probed += 1;
+    if (probed === MAX_PROBED_STATES) break;
+  }
+  return false;
+}
+
+async function isOpen(files: Files, layout: Layout, name: string): Promise<boolean> {
+  if (await isDone(files, layout, name)) return false;
+  for (const flag of ['failed', 'waiting'] as const) {
+    if ((await files.stat(layout.flag(flag, name))) !== undefined) return false;
+  }
+  return true;
 }
 
 /** Of a listing, the names of states. */

@@ -1,5 +1,6 @@
 /** The commands around a run, as a user types them. */
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Layout } from '../../src/volume/layout.ts';
@@ -22,6 +23,20 @@ const SHIPPED = [
   'slowcountdown.state-3',
   'slowcountdown.state-4',
 ];
+
+test('up runs as many workers as there are CPUs, and warns of more', async () => {
+  await using fleet = new Fleet();
+  const cpus = availableParallelism();
+  const up = ['up', join(ROOT, 'simpleStates'), '--dir', fleet.dir, '--example-delay', '0'];
+  const warning = `more workers than processors`;
+  const first = await run(...up, '--name', 'w', '--log-format', 'json');
+  expect(first).toMatchObject({ status: 0, stderr: expect.not.stringContaining(warning) });
+  const workers = new Set(first.stderr.match(/"worker":"w-\d+"/g));
+  expect(workers.size).toBe(cpus);
+  expect((await run('reset', '--done', '--yes', '--dir', fleet.dir)).status).toBe(0);
+  const second = await run(...up, '--workers', String(cpus + 1));
+  expect(second).toMatchObject({ status: 0, stderr: expect.stringContaining(warning) });
+});
 
 test('the whole story: up, status, show, log, again, reset, again', async () => {
   await using fleet = new Fleet();

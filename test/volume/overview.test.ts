@@ -2,7 +2,7 @@
 import { mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { takeCensus, readOverview } from '../../src/volume/overview.ts';
+import { readOverview, seesOpenState, takeCensus } from '../../src/volume/overview.ts';
 import { resetDone, resetProblemOf, resetState, resetWorkers } from '../../src/volume/admin.ts';
 import { NodeFiles } from '../../src/volume/node-files.ts';
 import { submitState } from '../../src/volume/submit.ts';
@@ -23,6 +23,46 @@ function moveByHand(volume: TestVolume, name: string): void {
   writeFileSync(volume.layout.archivedState(name), volume.read(name));
   for (const path of [name, `done/${name}`]) unlinkSync(join(volume.dir, path));
 }
+
+describe('seesOpenState', () => {
+  test.each([
+    ['open.state', [], true],
+    ['held.state', ['in_progress'], true],
+    ['done.state', ['done'], false],
+    ['failed.state', ['failed'], false],
+    ['waiting.state', ['waiting'], false],
+    ['notes.txt', [], false],
+  ])('looks at %s with the flags %j', async (name, flags, isSeen) => {
+    using volume = await TestVolume.create();
+    volume.put(name);
+    for (const flag of flags) volume.put(`${flag}/${name}`, '');
+    expect(await seesOpenState(files, volume.layout)).toBe(isSeen);
+  });
+
+  test('does not see a state in the root that is archived', async () => {
+    using volume = await TestVolume.create();
+    volume.put('again.state');
+    putArchived(volume, 'again.state');
+    expect(await seesOpenState(files, volume.layout)).toBe(false);
+  });
+
+  test('looks at a few states only', async () => {
+    using volume = await TestVolume.create();
+    for (let index = 0; index < 300; index += 1) {
+      volume.put(`${index}.state`);
+      volume.put(`done/${index}.state`, '');
+    }
+    const looked: string[] = [];
+    class Watched extends NodeFiles {
+      override stat(path: string): ReturnType<NodeFiles['stat']> {
+        looked.push(path);
+        return super.stat(path);
+      }
+    }
+    expect(await seesOpenState(new Watched(), volume.layout)).toBe(false);
+    expect(looked).toHaveLength(100);
+  });
+});
 
 describe('the census', () => {
   test('counts nothing in an empty volume, or one that no worker has used', async () => {

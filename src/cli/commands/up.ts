@@ -2,12 +2,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 import { UserError } from '../../machine/errors.ts';
 import {
   takeCensus,
   readClaims,
-  readOverview,
+  readFailures,
+  seesOpenState,
   type Census,
   type Overview,
 } from '../../volume/overview.ts';
@@ -21,6 +23,7 @@ import { COMMON, defaultWorkerName, EXIT, WORK_EXITS, type Command, type Io } fr
 import { directoriesOf, directoryOf, entriesOfAll, sumOf, type OpenedVolume } from '../volumes.ts';
 import { passedOn, quoted, repeated } from '../settings.ts';
 import { checkInboxes } from '../inbox/inboxes.ts';
+import { createLog } from '../log.ts';
 import type { Settings } from '../options.ts';
 import { entryPoint } from '../own-package.ts';
 import { submitAll } from './submit.ts';
@@ -39,7 +42,8 @@ const MAX_LISTED_TICKS = 1000;
 /** Names of instances that an error lists. */
 const MAX_LISTED_TAKEN = 20;
 
-const DEFAULT_WORKERS = 4;
+/** Processors that this process may use: its affinity and the limit of its container count. */
+const PROCESSORS = availableParallelism();
 
 export const up: Command = {
   name: 'up',
@@ -102,22 +106,20 @@ export const up: Command = {
     }
     const files = new NodeFiles();
     const volumes = directories.map((directory) => ({ files, layout: new Layout(directory) }));
-    const before = await takeSum(volumes);
     const sizes = await each(volumes, journalSizes);
-
-    const open = before.available + before.inProgress + before.events;
-    const nothingToDo = open === 0 && settings.inbox.length === 0;
+    const idle = settings.inbox.length === 0 ? await censusesIfIdle(volumes) : undefined;
+    const nothingToDo = idle !== undefined;
     const statuses: number[] = [];
     if (settings.watch || !nothingToDo) {
       const workers = startWorkers(settings, directories, io);
       await showProgress(workers, volumes, io);
       statuses.push(...workers.statuses);
     }
-    const overviews = await Promise.all(volumes.map(({ layout }) => readOverview(files, layout)));
-    const after = {
-      census: sumOf(overviews.map(({ census }) => census)),
-      failed: overviews.flatMap(({ failed }) => failed),
-    };
+    const censuses = idle === undefined || settings.watch ? await takeCensuses(volumes) : idle;
+    const failed = await each(volumes, (_, layout, index) =>
+      readFailures(files, layout, censuses[index]!),
+    );
+    const after = { census: sumOf(censuses), failed: failed.flat() };
     const ticked = await readTicks(volumes, sizes);
     return summarize({ after, ticked, nothingToDo, statuses }, settings, io);
   },
@@ -132,8 +134,15 @@ function each<Found>(
   return Promise.all(volumes.map(({ files, layout }, index) => read(files, layout, index)));
 }
 
-async function takeSum(volumes: Volumes): Promise<Census> {
-  return sumOf(await each(volumes, (files, layout) => takeCensus(files, layout)));
+const takeCensuses = (volumes: Volumes): Promise<Census[]> =>
+  each(volumes, (files, layout) => takeCensus(files, layout));
+
+/** Undefined if there is something to do: then a look at a few states is mostly enough, and not all are counted. */
+async function censusesIfIdle(volumes: Volumes): Promise<Census[] | undefined> {
+  if ((await each(volumes, seesOpenState)).includes(true)) return undefined;
+  const censuses = await takeCensuses(volumes);
+  const { available, inProgress, events } = sumOf(censuses);
+  return available + inProgress + events === 0 ? censuses : undefined;
 }
 
 interface LocalWorkers {
@@ -146,7 +155,8 @@ function startWorkers(settings: Settings, directories: readonly string[], io: Io
   const statuses: number[] = [];
   const places = directories.map((directory) => `--dir=${directory}`);
   const base = settings.name ?? defaultWorkerName(io);
-  const count = settings.workers ?? DEFAULT_WORKERS;
+  const count = settings.workers ?? PROCESSORS;
+  if (count > PROCESSORS) warnOfProcesses(settings, count);
   const passed = passedOn({ ...settings, expect: settings.expect ?? count }, WORK);
   const children = Array.from({ length: count }, (_, index) => {
     const name = `${base}-${index + 1}`;
@@ -179,6 +189,15 @@ function startWorkers(settings: Settings, directories: readonly string[], io: Io
   return { statuses, ended };
 }
 
+/** Each process compiles the program for itself: a second of processor time, of which others cannot make use. */
+function warnOfProcesses(settings: Settings, workers: number): void {
+  const format = settings['log-format'] ?? 'pretty';
+  createLog({ ...settings, 'log-format': format }, {}).warn(
+    { workers, processors: PROCESSORS },
+    'more workers than processors: each costs a second of processor time to start; raise --concurrency for ticks that wait, --threads for ticks that compute',
+  );
+}
+
 function relay(child: ChildProcess, name: string, io: Io): void {
   for (const [stream, write] of [
     [child.stdout, io.print],
@@ -197,7 +216,7 @@ async function showProgress(workers: LocalWorkers, volumes: Volumes, io: Io): Pr
   const started = realClock.monotonic();
   while (io.draw !== undefined && !over.signal.aborted) {
     const began = realClock.monotonic();
-    const censuses = await each(volumes, (files, layout) => takeCensus(files, layout));
+    const censuses = await takeCensuses(volumes);
     const held = await each(volumes, (files, layout, index) =>
       readClaims(files, layout, censuses[index]!.names.inProgress.slice(0, MAX_SHOWN_CLAIMS)),
     );

@@ -1,4 +1,5 @@
 /** `flockwork worker`: runs a worker on each of one or more volumes. */
+import { setFlagsFromString } from 'node:v8';
 import { processIdentity } from '../../api/node-ports.ts';
 import type { Log } from '../../engine/ports.ts';
 import { UserError } from '../../machine/errors.ts';
@@ -26,6 +27,14 @@ import type { OptionName, Settings } from '../options.ts';
 import { PHASES } from '../settings.ts';
 import { directoriesOf } from '../volumes.ts';
 import { startTicks, prepare, work } from '../work.ts';
+
+/**
+ * Keeps V8's young generation at its first size. In a worker that gets through quick ticks it grows to 128 MB of garbage, and
+ * costs as much processor time as with 32 MB (measured).
+ */
+function limitYoungGeneration(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
+}
 
 /** Descriptions of `--machine` and `--each` for inboxes. */
 export const INBOX_TEXTS: NonNullable<Command['optionTexts']> = {
@@ -87,6 +96,7 @@ export const worker: Command = {
     ],
   ],
   run: async (settings, _words, io) => {
+    limitYoungGeneration();
     const wanted = settings.name ?? defaultWorkerName(io);
     const problem = workerNameProblem(wanted);
     if (problem !== undefined) throw new UserError('bad-name', problem, { name: wanted });
