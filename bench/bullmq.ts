@@ -1,4 +1,4 @@
-/** BullMQ on its own redis-server, without persistence. */
+/** BullMQ on its own redis-server: without persistence, and with an append-only file that is fsynced each second or always. */
 import { connect } from 'node:net';
 import { installDebian, installPeer, loadPeer } from './install.ts';
 import { WORKERS, type Job, type Rig, type Site, type System } from './model.ts';
@@ -94,10 +94,17 @@ class BullRig implements Rig {
   }
 }
 
-async function open(site: Site): Promise<Rig> {
+/** Redis' `appendfsync`; undefined for no append-only file. */
+type AppendFsync = 'everysec' | 'always' | undefined;
+
+async function open(site: Site, appendFsync: AppendFsync): Promise<Rig> {
   const port = await freePort();
   const place = ['--bind', '127.0.0.1', '--port', String(port), '--dir', site.directory];
-  const server = new Child(SERVER, [...place, '--save', '', '--appendonly', 'no']);
+  const persistence =
+    appendFsync === undefined
+      ? ['--appendonly', 'no']
+      : ['--appendonly', 'yes', '--appendfsync', appendFsync];
+  const server = new Child(SERVER, [...place, '--save', '', ...persistence]);
   await until('redis answers', () => {
     server.assertAlive();
     return answers(port);
@@ -119,15 +126,36 @@ function answers(port: number): Promise<boolean> {
   });
 }
 
-export const bullmq: System = {
-  name: 'bullmq',
-  title: 'BullMQ',
-  settings:
-    '2 workers, concurrency 50 (10 for 50 ms jobs); redis-server without snapshots or append-only file: nothing is durable',
-  rows: ['drain', 'chains', 'sleep', 'latency', 'million'],
+const bullmq = (appendFsync: AppendFsync, settings: string, rows: System['rows']): System => ({
+  name: appendFsync === undefined ? 'bullmq' : `bullmq-${appendFsync}`,
+  title: appendFsync === undefined ? 'BullMQ' : `BullMQ, AOF ${appendFsync}`,
+  settings: `2 workers, concurrency 50 (10 for 50 ms jobs); redis-server ${settings}`,
+  rows,
   prepare: async () => {
     const redis = await installDebian('redis-server', SERVER);
     return { version: `${await installPeer('bullmq')}, Redis ${redis}` };
   },
-  open,
-};
+  open: (site) => open(site, appendFsync),
+});
+
+export const bullmqs: readonly System[] = [
+  bullmq(undefined, 'without snapshots or append-only file: nothing is durable', [
+    'drain',
+    'chains',
+    'sleep',
+    'latency',
+    'million',
+  ]),
+  bullmq('everysec', 'with appendfsync everysec: a power cut may lose a second', [
+    'drain',
+    'chains',
+    'latency',
+  ]),
+  bullmq('always', 'with appendfsync always: durable', [
+    'drain',
+    'chains',
+    'sleep',
+    'latency',
+    'million',
+  ]),
+];

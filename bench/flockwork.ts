@@ -10,10 +10,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { openEngine } from '../src/index.ts';
 import { formatStateFile } from '../src/machine/state-file.ts';
 import { cycleLength } from '../src/volume/phases/cycle.ts';
 import { parseVolumeFile } from '../src/volume/open.ts';
-import { WORKERS, type Job, type Rig, type Site, type System } from './model.ts';
+import { ROW_NAMES, WORKERS, type Job, type Rig, type Site, type System } from './model.ts';
 import { Child, pause, run, until } from './processes.ts';
 
 /** Additional flags for every measured worker, for experiments. */
@@ -31,8 +32,13 @@ const SHORTEST_CYCLE = [
   '3ms',
 ];
 
-const MAIN = join(import.meta.dirname, '../dist/cli/main.js');
-const MACHINES = join(import.meta.dirname, 'machines');
+const ROOT = join(import.meta.dirname, '..');
+const { bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+  bin: { flockwork: string };
+};
+/** The built command line, which an installation runs. */
+export const MAIN: string = join(ROOT, bin.flockwork);
+export const MACHINES: string = join(import.meta.dirname, 'machines');
 /** Minimum interval of looks for the end. */
 const LOOK_INTERVAL_MS = 100;
 /** Time without a change before a listing, which would slow down the workers. */
@@ -50,6 +56,8 @@ export class FlockworkRig implements Rig {
   readonly #site: Site;
   readonly #flags: readonly string[];
   readonly #workers: Child[] = [];
+  /** Calls of `put`. */
+  #batches = 0;
   #dropped = 0;
 
   constructor(site: Site, flags: readonly string[]) {
@@ -57,6 +65,11 @@ export class FlockworkRig implements Rig {
     this.#flags = flags;
     this.volume = join(site.directory, 'volume');
     mkdirSync(join(this.volume, '.flockwork'), { recursive: true });
+    this.hold();
+  }
+
+  /** Pauses the volume: workers see it in their next cycle. */
+  hold(): void {
     writeFileSync(this.#paused, '{}\n');
   }
 
@@ -89,7 +102,7 @@ export class FlockworkRig implements Rig {
     }
     await until('the workers are registered', () => {
       this.#assertAlive();
-      return readNames(join(this.volume, 'workers')).length === workers;
+      return namesIn(join(this.volume, 'workers')).length === workers;
     });
   }
 
@@ -99,8 +112,10 @@ export class FlockworkRig implements Rig {
 
   async put(job: Job & { milliseconds?: number }, count: number): Promise<void> {
     const text = stateText(job);
+    this.#batches += 1;
+    const prefix = `${job.kind}-${this.#batches}`;
     for (let index = 0; index < count; index += 1) {
-      writeFileSync(join(this.volume, `${job.kind}-${index}.state`), text);
+      writeFileSync(join(this.volume, `${prefix}-${index}.state`), text);
     }
   }
 
@@ -134,12 +149,13 @@ export class FlockworkRig implements Rig {
   }
 
   /**
-   * The moment when all flags existed and the last claim was released, from the directories' time stamps: listings would
-   * disturb the workers.
+   * The moment when all flags (or, with `of`, all of these) existed and the last claim was released, from the directories'
+   * time stamps: listings would disturb the workers.
    */
-  async finished(steps: number): Promise<number> {
+  async finished(steps: number, of: 'done' | 'outcomes' = 'done'): Promise<number> {
     const stamp = (): number =>
-      Math.max(...['done', 'in_progress'].map((flag) => statSync(join(this.volume, flag)).mtimeMs));
+      Math.max(...[of, 'in_progress'].map((directory) => this.#changedAt(directory)));
+    const count = (): number => namesIn(join(this.volume, of)).length;
     for (let since = performance.now(), seen = 0; ;) {
       await pause(LOOK_INTERVAL_MS);
       this.#assertAlive();
@@ -147,14 +163,18 @@ export class FlockworkRig implements Rig {
       const still = performance.now() - since;
       if (last !== seen) [since, seen] = [performance.now(), last];
       else if (still > STUCK_AFTER_MS)
-        throw new Error(`no state is done any more, ${await this.countDone()} of ${steps} are`);
-      else if (still > UNCHANGED_MS && (await this.countDone()) >= steps && this.#held === 0)
-        return last;
+        throw new Error(`nothing is done any more, ${count()} of ${steps} are`);
+      else if (still > UNCHANGED_MS && count() >= steps && this.#held === 0) return last;
     }
   }
 
+  /** 0 if it does not exist yet. */
+  #changedAt(directory: string): number {
+    return statSync(join(this.volume, directory), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  }
+
   get #held(): number {
-    return readNames(join(this.volume, 'in_progress')).length;
+    return namesIn(join(this.volume, 'in_progress')).length;
   }
 
   async firstBegan(): Promise<number> {
@@ -171,7 +191,7 @@ export class FlockworkRig implements Rig {
   }
 
   async countDone(): Promise<number> {
-    return readNames(join(this.volume, 'done')).length;
+    return namesIn(join(this.volume, 'done')).length;
   }
 
   async drop(job: Job): Promise<void> {
@@ -186,8 +206,15 @@ export class FlockworkRig implements Rig {
   }
 }
 
+/** Makes the directory, and a volume of it; resolves with its path. */
+export async function makeVolume(directory: string): Promise<string> {
+  mkdirSync(directory, { recursive: true });
+  await (await openEngine(`volume:${directory}`)).close();
+  return directory;
+}
+
 /** Empty if the directory does not exist yet. */
-function readNames(directory: string): string[] {
+export function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch {
@@ -220,7 +247,7 @@ export const flockwork: System = {
   name: 'flockwork',
   title: 'Flockwork',
   settings: `2 workers, ${WORK}, the default cycle; every commit fsynced`,
-  rows: ['drain', 'chains', 'sleep', 'latency', 'million', 'idle'],
+  rows: ROW_NAMES.filter((name) => name !== 'pure'),
   prepare: () => prepare(),
   open: async (site) => new FlockworkRig(site, []),
 };
@@ -245,7 +272,7 @@ export const flockworkNoFsync: System = variant(
   'flockwork-no-fsync',
   'Flockwork --no-fsync',
   ['--no-fsync'],
-  ['drain', 'chains', 'sleep', 'million'],
+  ['drain', 'chains', 'sleep', 'events', 'million'],
   ': what the disk gets late, a power cut may lose',
 );
 

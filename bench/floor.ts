@@ -12,11 +12,20 @@ export interface FloorSettings {
   readonly processes: number;
 }
 
-class FloorRig implements Rig {
+/** Message to `peers/floor.ts`: work off the states whose names begin so. */
+export interface FloorBatch {
+  readonly prefix: string;
+}
+
+export class FloorRig implements Rig {
   readonly serverPids: readonly number[] = [];
   readonly #site: Site;
   readonly #settings: readonly FloorSettings[];
   readonly #group = new WorkerGroup();
+  /** Calls of `put`. */
+  #batches = 0;
+  /** With what the names of the last batch begin. */
+  #prefix = '';
 
   constructor(site: Site, processes: number, durable: boolean) {
     this.#site = site;
@@ -39,13 +48,16 @@ class FloorRig implements Rig {
 
   async put(job: Job, count: number): Promise<void> {
     const text = JSON.stringify(job);
+    this.#batches += 1;
+    this.#prefix = `${job.kind}-${this.#batches}-`;
     for (let index = 0; index < count; index += 1) {
-      writeFileSync(join(this.#site.directory, `${job.kind}-${index}.state`), text);
+      writeFileSync(join(this.#site.directory, `${this.#prefix}${index}.state`), text);
     }
   }
 
   async release(): Promise<number> {
-    this.#group.tell({ go: true });
+    const message: FloorBatch = { prefix: this.#prefix };
+    this.#group.tell(message);
     return Date.now();
   }
 

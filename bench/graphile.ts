@@ -4,6 +4,12 @@ import { installPeer, loadPeer } from './install.ts';
 import type { Site, System } from './model.ts';
 import { installPostgres, Postgres } from './postgres.ts';
 
+/** Jobs to one statement. */
+const JOBS_PER_STATEMENT = 5000;
+const INSERT = `select count(*) from graphile_worker.add_jobs(array(
+  select row('bench', $1::json, null, null, null, null, null, null)::graphile_worker.job_spec
+  from generate_series(1, $2)))`;
+
 interface GraphileWorker {
   readonly runMigrations: (options: { connectionString: string }) => Promise<void>;
 }
@@ -16,10 +22,10 @@ async function open(site: Site, batched: boolean): Promise<DatabaseRig> {
     program: 'graphile.ts',
     batched,
     put: async (client, job, count) => {
-      await client.query(
-        "select count(graphile_worker.add_job('bench', $1::json)) from generate_series(1, $2)",
-        [JSON.stringify(job), count],
-      );
+      for (let there = 0; there < count; there += JOBS_PER_STATEMENT) {
+        const length = Math.min(JOBS_PER_STATEMENT, count - there);
+        await client.query(INSERT, [JSON.stringify(job), length]);
+      }
     },
     isAnyLeft: 'select from graphile_worker._private_jobs limit 1',
     close: () => Promise.resolve(),

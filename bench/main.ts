@@ -4,9 +4,11 @@ import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError } from '../src/machine/errors.ts';
 import { measureAll } from './campaign.ts';
+import { check } from './check/check.ts';
+import { holdLock } from './exclusive.ts';
 import type { System } from './model.ts';
 import { helpText, parseOptions, type Options } from './options.ts';
-import { close, stopAll } from './processes.ts';
+import { close, run, stopAll } from './processes.ts';
 import { measurePure } from './pure.ts';
 import { describeMachine, publishFigures, publishPage } from './publish.ts';
 import { renderPage, type Report, type SystemFacts } from './report.ts';
@@ -17,10 +19,12 @@ import { SYSTEMS } from './systems.ts';
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 
-async function bench(options: Options, directory: string): Promise<void> {
+/** Resolves with the exit status. */
+async function bench(options: Options, directory: string): Promise<number> {
+  await run('npm', ['run', '-s', 'build']);
+  if (options.check) return (await check({ directory, say, store: options.json })) ? 0 : 1;
   const { rounds, amounts, json, out } = options;
   const rows = ROWS.filter(({ name }) => options.rows.includes(name));
-  mkdirSync(directory, { recursive: true });
   const machine = await describeMachine(directory);
   const { systems, facts, missing } = await prepare(options);
   const pure = options.rows.includes('pure') ? await measurePure() : [];
@@ -41,6 +45,7 @@ async function bench(options: Options, directory: string): Promise<void> {
   say(`\n${renderPage(report, rows, 'performance')}`);
   if (json !== undefined) await publishFigures(report, json);
   if (out !== undefined) await publishPage(report, rows, out);
+  return 0;
 }
 
 /** Installs the wanted systems; reports and skips those that cannot be measured here. */
@@ -73,7 +78,7 @@ async function main(): Promise<void> {
   const names = SYSTEMS.map(({ name }) => name);
   const options = parseOptions(process.argv.slice(2), names);
   if (options.help) return say(helpText(names));
-  const directory = resolve(options.directory, `run-${process.pid}`);
+  const directory = resolve(options.directory, `flockwork-bench-${process.pid}`);
   let ending: Promise<void> | undefined;
   const end = (): Promise<void> => (ending ??= cleanUp(directory));
   const leave = async (status: number): Promise<void> => {
@@ -92,8 +97,10 @@ async function main(): Promise<void> {
     if (ending === undefined) complain(error);
     void leave(1);
   });
+  await holdLock();
+  mkdirSync(directory, { recursive: true });
   try {
-    await bench(options, directory);
+    process.exitCode = await bench(options, directory);
   } finally {
     if (ending === undefined) say('removing what was measured');
     await end();

@@ -52,9 +52,14 @@ export const ROW_NAMES = [
   'drain',
   'chains',
   'sleep',
+  'events',
   'latency',
   'million',
+  'bulk',
+  'many',
+  'start',
   'idle',
+  'watchers',
 ] as const;
 export type RowName = (typeof ROW_NAMES)[number];
 
@@ -75,15 +80,20 @@ export interface Amounts {
   readonly states: number;
   readonly chains: number;
   readonly sleeps: number;
+  readonly events: number;
   readonly drops: number;
+  /** States of the rows `million` and `bulk`. */
   readonly million: number;
+  readonly many: number;
+  readonly starts: number;
   readonly done: number;
-  /** Seconds that the rows `million` and `idle` watch. */
+  readonly watchers: number;
+  /** Seconds that the rows `idle` and `watchers` watch, and that `million` adds states. */
   readonly seconds: number;
 }
 
-/** Metric → value, of one round. */
-export type Measured = Readonly<Record<string, number>>;
+/** Metric → value, of one round; `foreign`: cores that something else kept busy meanwhile (see `foreign.ts`). */
+export type Measured = Readonly<Record<string, number>> & { readonly foreign: number };
 
 export interface Metric {
   readonly name: string;
@@ -95,7 +105,10 @@ export interface Row {
   readonly name: RowName;
   /** With the amounts in it. */
   title(amounts: Amounts): string;
+  /** Of the first one, less is better. */
   readonly metrics: readonly Metric[];
+  /** What bounds the figures: a sentence, for the page. */
+  readonly bound: string;
   /** Metrics that are drawn. */
   readonly charts: readonly string[];
   /** Notes for the page. */

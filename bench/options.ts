@@ -5,6 +5,7 @@ import { ROW_NAMES, type Amounts, type RowName } from './model.ts';
 
 export interface Options {
   readonly help: boolean;
+  readonly check: boolean;
   readonly rows: readonly RowName[];
   /** Names or prefixes; undefined for all. */
   readonly systems: readonly string[] | undefined;
@@ -16,15 +17,25 @@ export interface Options {
   readonly out: string | undefined;
 }
 
+/** No disk, and no file system that searches for free inodes: only processor time is left. */
+const MEMORY_DIRECTORY = '/dev/shm';
+
 const NUMBERS = {
   rounds: { default: 5, describe: 'rounds of each row, the systems in turn in each' },
   states: { default: 50_000, describe: 'states of the drain' },
   chains: { default: 10_000, describe: 'chains, of 5 steps each' },
   sleeps: { default: 2000, describe: 'tasks of 50 ms' },
+  events: { default: 20_000, describe: 'events' },
   drops: { default: 100, describe: 'items whose latency is taken' },
-  million: { default: 1_000_000, describe: 'pending states of the row "million"' },
+  million: { default: 1_000_000, describe: 'states of the rows "million" and "bulk"' },
+  many: { default: 500_000, describe: 'states of the row "many"' },
+  starts: { default: 10, describe: 'starts of each command' },
   done: { default: 100_000, describe: 'done states of the row "idle"' },
-  seconds: { default: 20, describe: 'how long "million" and "idle" watch' },
+  watchers: { default: 64, describe: 'workers of the row "watchers"' },
+  seconds: {
+    default: 20,
+    describe: 'how long "idle" and "watchers" watch, and "million" gets more',
+  },
 } as const;
 type NumberName = keyof typeof NUMBERS;
 const NUMBER_NAMES = Object.keys(NUMBERS) as NumberName[];
@@ -36,14 +47,20 @@ export function helpText(systems: readonly string[]): string {
     '',
     'Runs the same work on Flockwork and on others, in turn, and writes docs/performance.md. Installs what it needs.',
     'npm run bench -- scale [OPTIONS] predicts the file operations of larger fleets instead (docs/scale.md).',
+    'npm run bench -- --check compares ratios of processor time with those of bench/check.json, in two minutes (CI).',
+    'One benchmark at a time runs on a machine. A measurement beside more than half a core of foreign load is repeated.',
     '',
+    line('--check', 'compare only; with --json FILE also store the ratios there'),
     line('--only ROWS', `rows, with commas: ${ROW_NAMES.join(', ')}`),
     line('--systems SYSTEMS', 'systems, with commas, by what their names begin with:'),
     line('', systems.join(', ')),
     ...NUMBER_NAMES.map((name) =>
       line(`--${name} N`, `${NUMBERS[name].describe} (${NUMBERS[name].default})`),
     ),
-    line('--bench-dir DIR', 'where volumes and databases are made (bench/.run)'),
+    line(
+      '--bench-dir DIR',
+      `where volumes and databases are made (bench/.run; --check: ${MEMORY_DIRECTORY})`,
+    ),
     line('--json FILE', 'the figures (docs/performance.json; of a part: nowhere)'),
     line('--out FILE', 'the page, charts beside it (docs/performance.md; of a part: nowhere)'),
   ].join('\n');
@@ -62,9 +79,10 @@ export function parseOptions(words: readonly string[], systems: readonly string[
     (one) => systems.some((name) => name.startsWith(one)),
     systems,
   );
-  const isPart = rows !== undefined || wanted !== undefined;
+  const isPart = rows !== undefined || wanted !== undefined || values.check === true;
   return {
     help: values.help === true,
+    check: values.check === true,
     rows: (rows as RowName[] | undefined) ?? ROW_NAMES,
     systems: wanted,
     rounds: number('rounds'),
@@ -72,12 +90,16 @@ export function parseOptions(words: readonly string[], systems: readonly string[
       states: number('states'),
       chains: number('chains'),
       sleeps: number('sleeps'),
+      events: number('events'),
       drops: number('drops'),
       million: number('million'),
+      many: number('many'),
+      starts: number('starts'),
       done: number('done'),
+      watchers: number('watchers'),
       seconds: number('seconds'),
     },
-    directory: values['bench-dir'] ?? 'bench/.run',
+    directory: values['bench-dir'] ?? (values.check === true ? MEMORY_DIRECTORY : 'bench/.run'),
     json: values.json ?? (isPart ? undefined : 'docs/performance.json'),
     out: values.out ?? (isPart ? undefined : 'docs/performance.md'),
   };
@@ -86,6 +108,7 @@ export function parseOptions(words: readonly string[], systems: readonly string[
 const text = { type: 'string' } as const;
 const DECLARED = {
   help: { type: 'boolean' },
+  check: { type: 'boolean' },
   only: text,
   systems: text,
   'bench-dir': text,
@@ -95,9 +118,13 @@ const DECLARED = {
   states: text,
   chains: text,
   sleeps: text,
+  events: text,
   drops: text,
   million: text,
+  many: text,
+  starts: text,
   done: text,
+  watchers: text,
   seconds: text,
 } as const;
 

@@ -1,5 +1,6 @@
 /** What a run found, and how it reads: the page, from the figures alone. */
 import { chartFile } from './chart.ts';
+import { MAX_FOREIGN_CORES } from './foreign.ts';
 import type { Amounts, Measured, Metric, Row } from './model.ts';
 import type { PureResult } from './pure.ts';
 import { summarize, type Summary } from './statistics.ts';
@@ -39,12 +40,19 @@ larger fleets.
 
 \`npm run bench\` writes this page. It runs the same work on Flockwork and on other systems, on one machine, in one run. The
 systems take turns in every round, so that other load on the machine affects all of them alike. Figures are medians, with
-the smallest and the largest in brackets. Rows where another system wins stay in. \`npm run bench -- --help\` says how to run
-a part of it, and [performance.json](performance.json) has every round.
+the smallest and the largest in brackets. \`npm run bench -- --help\` says how to run a part of it, and
+[performance.json](performance.json) has every round.
 
-Queues on Redis keep everything in memory; Flockwork and the queues on PostgreSQL are measured durable, as they are by
-default. The _floor_ is the time of the fewest file system calls that a state needs, without claims by other workers, decisions
-or recovery.`;
+Processor time comes first: that of all processes of a system, servers included, user and system time. It is what a state
+costs on a machine that has other work, and other load distorts it least. The rate beside it also depends on how much of
+the machine a system can use at a time.
+
+Foreign load is what everything else on the machine took in a round. A round with more than ${MAX_FOREIGN_CORES} cores of it is
+repeated. Threads of the kernel count to neither side: they write for all.
+
+BullMQ is measured on Redis without persistence (nothing is durable), and on an append-only file that is fsynced each second or always. Flockwork and the queues on PostgreSQL are durable, as they are by
+default, so \`always\` is the fair comparison. The _floor_ is a loop of the fewest file system calls that a state needs,
+without claims by other workers, decisions or recovery.`;
 
 export function summaryOf(
   { results }: Pick<Report, 'results'>,
@@ -62,6 +70,7 @@ export function renderPage(report: Report, rows: readonly Row[], base: string): 
   const parts = [
     INTRO,
     renderTargets(report),
+    renderLosses(report, rows),
     ...rows.map((row) => renderRow(report, row, base)),
     renderPure(report),
     renderConditions(report),
@@ -81,6 +90,29 @@ function renderTargets(report: Report): string {
   return `## Targets\n\n${renderTable(['', 'target', 'measured', ''], lines)}`;
 }
 
+/** Rows in which other systems take less of the first metric than Flockwork as it comes. */
+function renderLosses(report: Report, rows: readonly Row[]): string {
+  const lines = rows.flatMap((row): string[][] => {
+    const [metric] = row.metrics;
+    if (metric === undefined) return [];
+    const median = (name: string): number =>
+      summaryOf(report, row.name, name, metric.name)?.median ?? Number.POSITIVE_INFINITY;
+    const winners = report.systems
+      .filter(({ name }) => isPeer(name) && median(name) < median('flockwork'))
+      .toSorted((a, b) => median(a.name) - median(b.name))
+      .map(({ name, title }) => `${title} (${numberText(median(name), metric)})`);
+    const own = numberText(median('flockwork'), metric);
+    return winners.length === 0 ? [] : [[row.name, metric.unit, own, winners.join(', ')]];
+  });
+  if (lines.length === 0) return '';
+  return `## Where others take less\n\n${renderTable(['', '', 'Flockwork', 'others'], lines)}`;
+}
+
+/** Another system that does the same work: not a floor. */
+function isPeer(name: string): boolean {
+  return !name.startsWith('flockwork') && !name.startsWith('floor');
+}
+
 function renderRow(report: Report, row: Row, base: string): string {
   const systems = report.systems.filter(({ name }) =>
     report.results.some((one) => one.row === row.name && one.system === name),
@@ -97,13 +129,20 @@ function renderRow(report: Report, row: Row, base: string): string {
     .filter(({ name }) => row.charts.includes(name))
     .map(({ name, unit }) => `![${unit}](${chartFile(base, row.name, name)})`);
   const table = renderTable(['', ...metrics.map(({ unit }) => unit)], lines);
-  return [`## ${row.title(report.amounts)}`, table, ...charts, ...row.notes].join('\n\n');
+  const bound = `Bounded by ${row.bound}`;
+  return [`## ${row.title(report.amounts)}`, table, bound, ...charts, ...row.notes].join('\n\n');
 }
 
-function renderCell(summary: Summary | undefined, { digits }: Metric): string {
+function numberText(value: number, { digits }: Metric): string {
+  return value.toLocaleString('en', {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+}
+
+function renderCell(summary: Summary | undefined, metric: Metric): string {
   if (summary === undefined) return '–';
-  const text = (value: number): string =>
-    value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const text = (value: number): string => numberText(value, metric);
   const { median, min, max, rounds } = summary;
   return rounds === 1 ? text(median) : `${text(median)} (${text(min)}–${text(max)})`;
 }
@@ -114,8 +153,13 @@ function renderPure({ pure }: Report): string {
   return `## The pure parts\n\n${renderTable(['', 'µs a call, p50', 'p99'], lines)}`;
 }
 
-function renderConditions({ date, machine, systems, missing }: Report): string {
-  const facts = Object.entries({ ...machine, date: date.slice(0, 10) });
+function renderConditions(report: Report): string {
+  const { date, machine, systems, missing } = report;
+  const facts = Object.entries({
+    ...machine,
+    date: date.slice(0, 10),
+    'foreign load': foreignText(report),
+  });
   const settings = systems.map(({ title, version, settings: text }) => [title, version, text]);
   return [
     '## Conditions',
@@ -123,6 +167,20 @@ function renderConditions({ date, machine, systems, missing }: Report): string {
     renderTable(['system', 'version', 'settings'], settings),
     ...missing.map((one) => `Not measured: ${one}.`),
   ].join('\n\n');
+}
+
+/** In the rounds that count. */
+function foreignText({ results }: Report): string {
+  const rounds = results.flatMap((result) =>
+    result.rounds.map(({ foreign }) => ({ ...result, foreign })),
+  );
+  if (rounds.length === 0) return 'not measured';
+  const { median, max } = summarize(rounds.map(({ foreign }) => foreign));
+  const above = rounds.filter(({ foreign }) => foreign > MAX_FOREIGN_CORES);
+  const places = new Set(above.map(({ row, system }) => `${row} of ${system}`));
+  const exceptions =
+    places.size === 0 ? '' : `; above ${MAX_FOREIGN_CORES} in every try: ${[...places].join(', ')}`;
+  return `median ${median.toFixed(2)}, at most ${max.toFixed(2)} cores${exceptions}`;
 }
 
 function renderTable(head: readonly string[], lines: readonly (readonly string[])[]): string {

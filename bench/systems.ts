@@ -1,5 +1,5 @@
 /** All systems, in the order in which they take turns and appear. */
-import { bullmq } from './bullmq.ts';
+import { bullmqs } from './bullmq.ts';
 import { flockwork, flockworkEager, flockworkNoFsync, flockworkShortest } from './flockwork.ts';
 import { floors } from './floor.ts';
 import { graphiles } from './graphile.ts';
@@ -12,7 +12,7 @@ export const SYSTEMS: readonly System[] = [
   flockworkNoFsync,
   flockworkShortest,
   flockworkEager,
-  bullmq,
+  ...bullmqs,
   ...graphiles,
   ...pgBosses,
   ...parallels,

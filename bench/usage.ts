@@ -1,15 +1,20 @@
 /** Processor time and memory of the benchmark's processes, from /proc. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { WORKERS } from './model.ts';
 import { pause, until } from './processes.ts';
 
-/** Clock ticks of /proc/PID/stat: always 100 a second, for programs. */
-const TICK_MS = 10;
+/** Clock ticks of /proc: always 100 a second, for programs. */
+export const TICK_MS = 10;
 const QUIET_WINDOW_MS = 300;
-const QUIET_SHARE = 0.1;
+/** Of a core, for each process. */
+const QUIET_SHARE = 0.05;
+/** PF_KTHREAD of the kernel's include/linux/sched.h. */
+const KERNEL_THREAD_FLAG = 0x00200000;
 
 interface Stat {
   readonly pid: number;
   readonly parent: number;
+  readonly isKernelThread: boolean;
   /** Its own, ms. */
   readonly own: number;
   /** Of its children that have ended, ms. */
@@ -25,6 +30,7 @@ function statOf(pid: number | string): Stat | undefined {
     return {
       pid: Number(pid),
       parent: Number(fields[1]),
+      isKernelThread: (Number(fields[6]) & KERNEL_THREAD_FLAG) !== 0,
       own: ticks(11) + ticks(12),
       ended: ticks(13) + ticks(14),
     };
@@ -33,11 +39,15 @@ function statOf(pid: number | string): Stat | undefined {
   }
 }
 
-/** This process' children, theirs, and so on. */
-function descendants(): Stat[] {
-  const all = readdirSync('/proc')
+function allProcesses(): Stat[] {
+  return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => statOf(name) ?? []);
+}
+
+/** This process' children, theirs, and so on. */
+function descendants(): Stat[] {
+  const all = allProcesses();
   const found: Stat[] = [];
   let parents = new Set([process.pid]);
   while (parents.size > 0) {
@@ -54,9 +64,20 @@ export function cpuOfChildren(): number {
   return times.reduce((sum, one) => sum + one, statOf(process.pid)!.ended);
 }
 
-/** Of one process, all its threads, ms. */
-export function cpuOf(pid: number): number {
-  return statOf(pid)?.own ?? 0;
+/** Of the kernel's own threads, ms. */
+export function cpuOfKernelThreads(): number {
+  const threads = allProcesses().filter(({ isKernelThread }) => isKernelThread);
+  return threads.reduce((sum, { own }) => sum + own, 0);
+}
+
+/**
+ * Of these processes, all threads that still run, ms. Unlike the ticks of the others it is exact to nanoseconds.
+ */
+export function exactCpuOf(pids: readonly number[]): number {
+  const nanoseconds = pids
+    .flatMap((pid) => readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}`))
+    .map((thread) => Number(readFileSync(`${thread}/schedstat`, 'utf8').split(' ')[0]));
+  return nanoseconds.reduce((sum, one) => sum + one, 0) / 1e6;
 }
 
 /** Peak resident memory of the largest of these processes, MB. */
@@ -81,10 +102,10 @@ function field(path: string, name: string): number {
 }
 
 /** Waits until all processes are idle, so that the effects of filling are not measured. */
-export async function untilQuiet(): Promise<void> {
+export async function untilQuiet(processes: number = WORKERS): Promise<void> {
   await until('the processes are idle', async () => {
     const before = cpuOfChildren();
     await pause(QUIET_WINDOW_MS);
-    return cpuOfChildren() - before <= QUIET_WINDOW_MS * QUIET_SHARE;
+    return cpuOfChildren() - before <= QUIET_WINDOW_MS * QUIET_SHARE * processes;
   });
 }

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { stateName } from '../../src/machine/name.ts';
-import type { FloorSettings } from '../floor.ts';
+import type { FloorBatch, FloorSettings } from '../floor.ts';
 import type { Job } from '../model.ts';
 import { Tally } from '../tally.ts';
 
@@ -117,11 +117,11 @@ function follow(chains: readonly string[]): number {
   return steps;
 }
 
-process.once('message', () => {
-  const names = readdirSync(directory).filter((name) => name.endsWith('.state'));
+process.on('message', ({ prefix }: FloorBatch) => {
+  const names = readdirSync(directory).filter((name) => name.startsWith(prefix));
   const mine = names.sort().filter((_, at) => at % processes === index);
   tally.begin();
-  if (names[0]?.startsWith('chain') === true) {
+  if (prefix.startsWith('chain')) {
     tally.finish(follow(mine.map((name) => name.slice(0, -'.state'.length))));
   } else {
     drain(mine);

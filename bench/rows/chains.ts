@@ -10,10 +10,13 @@ export const chains: Row = {
   title: ({ chains: count }) =>
     `Chains: ${count} of ${STEPS} steps, each committed before the next`,
   metrics: [
-    { name: 'rate', unit: 'steps/s', digits: 0 },
     { name: 'cpu', unit: 'µs CPU a step', digits: 0 },
+    { name: 'rate', unit: 'steps/s', digits: 0 },
+    { name: 'cores', unit: 'cores busy', digits: 2 },
   ],
-  charts: ['rate'],
+  bound:
+    'processor time, as in the drain, and the commits that a step waits for: a step begins only when the one before it is committed.',
+  charts: ['cpu', 'rate'],
   notes: [
     'In the job queues the handler of each step adds the job of the next, and is then done: two writes, between which a crash runs the ' +
       'step again. In Flockwork both are one commit.',

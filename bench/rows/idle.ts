@@ -1,8 +1,8 @@
 /** What waiting costs: a worker with nothing to do, and one that has to look each cycle and finds nothing. */
-import type { Row } from '../model.ts';
 import { FlockworkRig } from '../flockwork.ts';
+import { watchLoad } from '../foreign.ts';
+import type { Row } from '../model.ts';
 import { pause } from '../processes.ts';
-import { cpuOf } from '../usage.ts';
 
 /** A listing is kept once it has rested for a lease (10 s). */
 const SETTLE = 12_000;
@@ -19,12 +19,14 @@ export const idle: Row = {
     { name: 'full', unit: '% of a core, many done', digits: 2 },
     { name: 'cycle', unit: 'ms CPU a cycle, many done', digits: 2 },
   ],
+  bound: 'timers: the heartbeat, the leases of the others, and a look at the volume in each cycle.',
   charts: [],
   notes: [
     'The last column measures a worker with one tick that waits: the tick keeps it from sleeping, so that it goes through every phase of every cycle.',
   ],
   maxRounds: 3,
   measure: async ({ amounts, site }) => {
+    const loads: number[] = [];
     /** The share of a core, and of a cycle in ms. */
     const watch = async (done: number, isHeld: boolean): Promise<{ share: number; ms: number }> => {
       await using rig = new FlockworkRig(site(), []);
@@ -33,16 +35,18 @@ export const idle: Row = {
       await rig.release();
       await rig.start(CONCURRENCY, 1);
       await pause(SETTLE);
-      const pid = rig.workerPids[0]!;
-      const [before, begin] = [cpuOf(pid), performance.now()];
+      const endSpan = watchLoad();
       await pause(amounts.seconds * 1000);
-      const share = (cpuOf(pid) - before) / (performance.now() - begin);
+      const { cpu, seconds, foreign } = endSpan();
+      loads.push(foreign);
+      const share = cpu / 1000 / seconds;
       return { share, ms: share * rig.cycle };
     };
-    return {
+    const found = {
       empty: 100 * (await watch(0, false)).share,
       full: 100 * (await watch(amounts.done, false)).share,
       cycle: (await watch(amounts.done, true)).ms,
     };
+    return { ...found, foreign: Math.max(...loads) };
   },
 };

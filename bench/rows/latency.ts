@@ -1,5 +1,6 @@
 /** Latency of an item that arrives when all workers are idle. */
 import { existsSync, readFileSync } from 'node:fs';
+import { watchLoad } from '../foreign.ts';
 import type { Row, Site } from '../model.ts';
 import { pause, until } from '../processes.ts';
 import { quantile } from '../statistics.ts';
@@ -21,6 +22,9 @@ export const latency: Row = {
     { name: 'cycles50', unit: 'cycles p50', digits: 2 },
     { name: 'cycles99', unit: 'cycles p99', digits: 2 },
   ],
+  bound:
+    'the phase of the cycle in which an item arrives, for Flockwork: only Update System takes work in, and with --eager there are ' +
+    '60 ms of each cycle in which nothing may be claimed. For the queues, a message to an idle client.',
   charts: ['p50'],
   notes: [
     'Time is measured from just before the item is submitted until its handler reads the clock, on the monotonic clock that all processes share. The pause between items is ' +
@@ -33,6 +37,7 @@ export const latency: Row = {
     await rig.start(CONCURRENCY);
     await rig.release();
     await untilQuiet();
+    const endSpan = watchLoad();
     const dropped = new Map<number, bigint>();
     for (let id = 0; id < amounts.drops; id += 1) {
       await pause(SHORTEST_GAP + Math.random() * (LONGEST_GAP - SHORTEST_GAP));
@@ -47,6 +52,7 @@ export const latency: Row = {
     return {
       p50,
       p99,
+      foreign: endSpan().foreign,
       ...(cycle !== undefined && { cycles50: p50 / cycle, cycles99: p99 / cycle }),
     };
   },

@@ -2,9 +2,9 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { measureAll } from '../../bench/campaign.ts';
-import type { Amounts, Measuring, Row, RowName, System } from '../../bench/model.ts';
+import type { Amounts, Measured, Measuring, Row, RowName, System } from '../../bench/model.ts';
 
 const amounts = { states: 3 } as Amounts;
 
@@ -21,6 +21,7 @@ const row = (name: RowName, measure: Row['measure'], maxRounds?: number): Row =>
   name,
   title: () => name,
   metrics: [{ name: 'rate', unit: 'a second', digits: 1 }],
+  bound: 'nothing.',
   charts: [],
   notes: [],
   ...(maxRounds !== undefined && { maxRounds }),
@@ -44,10 +45,10 @@ async function campaign(
 
 test('row by row, and in each round each system once', async () => {
   const order: string[] = [];
-  const measure = ({ system: { name }, site }: Measuring): Promise<{ rate: number }> => {
+  const measure = ({ system: { name }, site }: Measuring): Promise<Measured> => {
     order.push(name);
     site();
-    return Promise.resolve({ rate: order.length });
+    return Promise.resolve({ rate: order.length, foreign: 0.1 });
   };
   const both = await campaign(
     [row('drain', measure), row('idle', measure, 1)],
@@ -55,9 +56,25 @@ test('row by row, and in each round each system once', async () => {
   );
   expect(order.join('')).toBe('abababa');
   expect(both.results).toEqual([
-    { row: 'drain', system: 'a', rounds: [{ rate: 1 }, { rate: 3 }, { rate: 5 }] },
-    { row: 'drain', system: 'b', rounds: [{ rate: 2 }, { rate: 4 }, { rate: 6 }] },
-    { row: 'idle', system: 'a', rounds: [{ rate: 7 }] },
+    {
+      row: 'drain',
+      system: 'a',
+      rounds: [
+        { rate: 1, foreign: 0.1 },
+        { rate: 3, foreign: 0.1 },
+        { rate: 5, foreign: 0.1 },
+      ],
+    },
+    {
+      row: 'drain',
+      system: 'b',
+      rounds: [
+        { rate: 2, foreign: 0.1 },
+        { rate: 4, foreign: 0.1 },
+        { rate: 6, foreign: 0.1 },
+      ],
+    },
+    { row: 'idle', system: 'a', rounds: [{ rate: 7, foreign: 0.1 }] },
   ]);
   expect(both).toMatchObject({ failures: [], sites: 7 });
   expect(both.said).toContain('6.0 a second');
@@ -65,10 +82,12 @@ test('row by row, and in each round each system once', async () => {
 
 test('one that fails is left out of this row, and it is said', async () => {
   let round = 0;
-  const measure = ({ system: { name } }: Measuring): Promise<{ rate: number }> => {
-    if (name === 'b') return Promise.resolve({ rate: 1 });
+  const measure = ({ system: { name } }: Measuring): Promise<Measured> => {
+    if (name === 'b') return Promise.resolve({ rate: 1, foreign: 0 });
     round += 1;
-    return round === 2 ? Promise.reject(new Error('it broke')) : Promise.resolve({ rate: 0 });
+    return round === 2
+      ? Promise.reject(new Error('it broke'))
+      : Promise.resolve({ rate: 0, foreign: 0 });
   };
   const { results, failures } = await campaign(
     [row('drain', measure)],
@@ -77,4 +96,29 @@ test('one that fails is left out of this row, and it is said', async () => {
   expect(round).toBe(2);
   expect(results.map((one) => `${one.system} ${one.rounds.length}`)).toEqual(['b 3']);
   expect(failures).toEqual(['drain of A: it broke']);
+});
+
+describe('foreign load', () => {
+  const measured = async (...loads: readonly number[]): ReturnType<typeof campaign> => {
+    let calls = 0;
+    const measure = (): Promise<Measured> => {
+      const foreign = loads[calls] ?? 0;
+      calls += 1;
+      return Promise.resolve({ rate: calls, foreign });
+    };
+    return campaign([row('drain', measure, 1)], [system('a', ['drain'])]);
+  };
+
+  test('repeats a measurement when it was more than half a core', async () => {
+    const { results, said } = await measured(0.51, 0.5);
+    expect(results[0]!.rounds).toEqual([{ rate: 2, foreign: 0.5 }]);
+    expect(said).toContain('foreign load 0.51 cores: repeated');
+    expect(said).toMatch(/foreign load 0\.50 cores$/m);
+  });
+
+  test('keeps the one with the least when no try was quiet', async () => {
+    const { results, said } = await measured(0.9, 0.7, 0.8, 1.2);
+    expect(results[0]!.rounds).toEqual([{ rate: 2, foreign: 0.7 }]);
+    expect(said).toContain('foreign load 1.20 cores: given up');
+  });
 });

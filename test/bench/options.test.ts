@@ -25,6 +25,16 @@ test.each([
   expect(parse(...words, '--out', 'a.md').out).toBe('a.md');
 });
 
+test('a check is a part', () => {
+  expect(parse('--check')).toMatchObject({
+    check: true,
+    directory: '/dev/shm',
+    json: undefined,
+    out: undefined,
+  });
+  expect(parse()).toMatchObject({ check: false, directory: 'bench/.run' });
+});
+
 test('numbers', () => {
   const options = parse('--rounds', '2', '--states', '300', '--seconds', '4');
   expect(options).toMatchObject({ rounds: 2, amounts: { states: 300, seconds: 4 } });
