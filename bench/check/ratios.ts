@@ -10,15 +10,6 @@ export interface RoundPair {
 /** Name → processor time of Flockwork over that of the floor. */
 export type Ratios = Readonly<Record<string, number>>;
 
-export interface Compared {
-  readonly name: string;
-  readonly ratio: number;
-  readonly stored: number;
-  /** `ratio` / `stored`. */
-  readonly change: number;
-  readonly isSlower: boolean;
-}
-
 /** A change by this factor is a slow-down. */
 export const MAX_CHANGE = 1.15;
 
@@ -31,15 +22,14 @@ export function ratioOf(rounds: readonly RoundPair[]): number {
   return least('flockwork') / least('floor');
 }
 
-/** @throws UserError `usage` if one that was measured is not stored. */
-export function compareRatios(measured: Ratios, stored: Ratios): Compared[] {
-  return Object.entries(measured).map(([name, ratio]) => {
-    const before = stored[name];
-    if (before === undefined) {
-      const message = `expected a ratio "${name}" in bench/check.json, got ${Object.keys(stored).join(', ')}`;
-      throw new UserError('usage', message);
-    }
-    const change = ratio / before;
-    return { name, ratio, stored: before, change, isSlower: change > MAX_CHANGE };
-  });
+/**
+ * The ratio over the stored one.
+ *
+ * @throws UserError `usage` if it is not stored.
+ */
+export function changeOf(name: string, ratio: number, stored: Ratios): number {
+  const before = stored[name];
+  if (before !== undefined) return ratio / before;
+  const message = `expected a ratio "${name}" in bench/check.json, got ${Object.keys(stored).join(', ')}`;
+  throw new UserError('usage', message);
 }
