@@ -47,12 +47,13 @@ Processor time comes first: that of all processes of a system, servers included,
 costs on a machine that has other work, and other load distorts it least. The rate beside it also depends on how much of
 the machine a system can use at a time.
 
-Foreign load is what everything else on the machine took in a round. A round with more than ${MAX_FOREIGN_CORES} cores of it is
-repeated. Threads of the kernel count to neither side: they write for all.
+Foreign load is what everything else on the machine took in a round. A round with more than ${MAX_FOREIGN_CORES} cores of it is repeated.
+The kernel's own threads count to neither side, since they write for all.
 
-BullMQ is measured on Redis without persistence (nothing is durable), and on an append-only file that is fsynced each second or always. Flockwork and the queues on PostgreSQL are durable, as they are by
-default, so \`always\` is the fair comparison. The _floor_ is a loop of the fewest file system calls that a state needs,
-without claims by other workers, decisions or recovery.`;
+BullMQ is measured on Redis without persistence, where nothing is durable, and on an append-only file that is fsynced each
+second or always. Flockwork and the queues on PostgreSQL are durable, as they are by default, so \`always\` is the fair
+comparison. The _floor_ is a loop of the fewest file system calls that a state needs, without claims by other workers,
+decisions or recovery.`;
 
 export function summaryOf(
   { results }: Pick<Report, 'results'>,

@@ -18,7 +18,7 @@ export const bulk: Row = {
   bound:
     'system calls: a state that is submitted is created, written, synced and published. `status` and `up` list the directories.',
   charts: [],
-  notes: ['`up` starts workers that find nothing to do, and ends.'],
+  notes: ['`up` finds nothing to do, and ends.'],
   maxRounds: 1,
   measure: async ({ amounts, site }) => {
     const pending = site();

@@ -46,7 +46,8 @@ export async function timed({ system, site }: Measuring, load: Load): Promise<Me
   const place = site();
   await using rig = await system.open(place);
   await rig.start(load.concurrency);
-  return timedOn(rig, place, load);
+  // Otherwise the rig would be disposed of at once.
+  return await timedOn(rig, place, load);
 }
 
 /** With idle workers: µs of processor time a step, steps a second, cores busy, memory, how long it took, foreign load. */

@@ -29,7 +29,7 @@ export const many: Row = {
       const place = site();
       await using rig = new FlockworkRig(place, []);
       await rig.start(CONCURRENCY, workers);
-      return timedOn(rig, place, { ...load, concurrency: CONCURRENCY }, workers);
+      return await timedOn(rig, place, { ...load, concurrency: CONCURRENCY }, workers);
     };
     const [few, more] = [await drain(WORKERS), await drain(MANY_WORKERS)];
     return {
