@@ -68,6 +68,10 @@ export class LocalQueue {
   #takes = true;
   /** Nothing is written any more. */
   #hasFailed = false;
+  /** The least deadline of the running ticks (monotonic, ms), as the session knows it. */
+  #firstDeadline = Number.POSITIVE_INFINITY;
+  /** Number of running ticks that have a deadline. */
+  #promised = 0;
   /** Other workers may have nothing to do: what they could begin is not kept from them. */
   isScarce = false;
   /** Cycles since the epoch: this one, and the one in which other instances were read. */
@@ -105,6 +109,7 @@ export class LocalQueue {
     const { session } = operations.token;
     invariant(this.isEmpty, 'I6: expected a new session to hold nothing', undefined, session);
     this.#operations = operations;
+    [this.#firstDeadline, this.#promised] = [Number.POSITIVE_INFINITY, 0];
     this.#target = new ClaimTarget(
       this.#ports.clock,
       this.#worker,
@@ -280,15 +285,27 @@ export class LocalQueue {
 
   /** See `Session.setDeadline`: a tick that blocks the event loop past its timeout stops the heartbeat too. */
   setDeadline(hold: Hold, at: number): void {
-    if (hold instanceof VolumeTask) hold.deadline = at;
-    this.#tellDeadline();
+    if (!(hold instanceof VolumeTask)) return;
+    const before = hold.deadline;
+    hold.deadline = at;
+    this.#promised += 1;
+    if (at < this.#firstDeadline) this.#tellDeadline(at);
+    this.#endDeadline(before);
   }
 
-  #tellDeadline(): void {
+  /** Of thousands of running ticks, one that ends is rarely the one with the first deadline. */
+  #endDeadline(at: number): void {
+    if (at === Number.POSITIVE_INFINITY) return;
+    this.#promised -= 1;
+    if (at > this.#firstDeadline) return;
     let first = Number.POSITIVE_INFINITY;
-    for (const { handedOut } of this.#tasks.in('running')) {
-      first = Math.min(first, handedOut!.deadline);
-    }
+    const running = this.#promised > 0 ? this.#tasks.in('running') : [];
+    for (const { handedOut } of running) first = Math.min(first, handedOut!.deadline);
+    this.#tellDeadline(first);
+  }
+
+  #tellDeadline(first: number): void {
+    this.#firstDeadline = first;
     this.#operations.setDeadline(first + this.#operations.lease);
   }
 
@@ -330,7 +347,7 @@ export class LocalQueue {
     if (tick !== undefined) this.#target.finished(tick.duration);
     else if (outcome.kind !== 'fail' && outcome.kind !== 'defer') this.#target.finished(0);
     this.#finish(task, change, entryOf(task.name, change, settlement, this.#operations));
-    this.#tellDeadline();
+    this.#endDeadline(hold.deadline);
     this.#onFinished();
   }
 

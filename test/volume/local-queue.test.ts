@@ -5,6 +5,8 @@ import { InvariantError } from '../../src/machine/invariant.ts';
 import { CLOSED, OPEN } from './guards.ts';
 import { QueueBench, CYCLE, openFor } from './queue-bench.ts';
 import { text } from './fake-operations.ts';
+import type { Task, WorkerInfo } from '../../src/engine/session.ts';
+import { LocalQueue } from '../../src/volume/local-queue.ts';
 
 const list =
   (...names: string[]): (() => string | undefined) =>
@@ -683,6 +685,8 @@ describe('knows', () => {
   });
 });
 
+const ignore = (): undefined => undefined;
+
 describe('the heartbeat deadline', () => {
   test('is a lease after the first deadline of a tick', async () => {
     const bench = new QueueBench(2);
@@ -696,6 +700,40 @@ describe('the heartbeat deadline', () => {
     expect(bench.session.deadline).toBe(1000 + timeout + bench.session.lease);
     await bench.pass(1000);
     expect(bench.session.deadline).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('follows a deadline that is moved, and forgets those of a session that has expired', async () => {
+    const { clock, session } = new QueueBench(2);
+    const info: WorkerInfo = {
+      name: 'ant',
+      concurrency: 2,
+      capacity: 10,
+      stays: false,
+      observes: [],
+      machines: () => ({ machines: [] }),
+      slots: () => 2,
+      needsSlot: () => true,
+      runs: async () => true,
+    };
+    const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+    const queue = new LocalQueue({ clock, log }, info, { freshListings: true }, ignore);
+    queue.operations = session;
+    const take = async (): Promise<readonly Task[]> => {
+      await queue.claim(list('a.state', 'b.state'), OPEN);
+      await queue.examine(false);
+      return (await queue.take(2, new AbortController().signal)) as readonly Task[];
+    };
+    const [a, b] = await take();
+    queue.setDeadline(a!, 100);
+    queue.setDeadline(b!, 200);
+    expect(session.deadline).toBe(100 + session.lease);
+    queue.setDeadline(a!, 300);
+    expect(session.deadline).toBe(200 + session.lease);
+    queue.abandon();
+    queue.operations = session;
+    const [again] = await take();
+    queue.setDeadline(again!, 400);
+    expect(session.deadline).toBe(400 + session.lease);
   });
 });
 
