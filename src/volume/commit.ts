@@ -55,6 +55,9 @@ const at = (
   progress: VolumeSettlement['progress'],
 ): VolumeSettlement[] => steps.filter((step) => step.progress === progress);
 
+const unsettled = (steps: VolumeSettlement[]): VolumeSettlement[] =>
+  steps.filter((step) => step.progress !== 'settled');
+
 function recordOf(step: VolumeSettlement): CommitRecord | undefined {
   return step.change.kind === 'commit' ? step.change.record : undefined;
 }
@@ -429,7 +432,7 @@ async function unstage(
   guard: PhaseGuard,
 ): Promise<void> {
   await drive(context.files, releasePlain(context, steps, guard));
-  await each(at(steps, 'published'), async (step) => {
+  await each(unsettled(steps), async (step) => {
     const record = recordOf(step);
     const isOver = step.progress === 'published' && (step.lost || step.tried);
     invariant(isOver, 'I3: expected all to be published before it is unstaged', step.name);

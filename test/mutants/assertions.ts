@@ -13,14 +13,6 @@ const VOLUME = 'src/volume';
 
 export const ASSERTED: readonly AssertedMutant[] = [
   {
-    name: 'a held name is claimed again',
-    seed: 431,
-    message: 'I6: expected one hold of a state',
-    file: `${VOLUME}/local-queue.ts`,
-    find: 'if (!this.knows(name)) await',
-    replace: 'if (!this.#unsure.has(name)) await',
-  },
-  {
     name: 'what is finished is given back too',
     seed: 27,
     message: 'I6: expected a stage that may follow the present one',

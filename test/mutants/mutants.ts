@@ -26,7 +26,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: "another user's record is linked, and never copied",
-    seed: 792,
+    seed: 262,
     file: `${VOLUME}/effects.ts`,
     find: 'const isCopied = context.meetsBundleLimit(error) || isForbidden(error);',
     replace: 'const isCopied = context.meetsBundleLimit(error);',
@@ -40,14 +40,14 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'sweep left out',
-    seed: 3,
+    seed: 2,
     file: `${VOLUME}/recovery.ts`,
     find: 'await this.#sweep(session, isMyPart, guard, report.finished);',
     replace: '',
   },
   {
     name: 'sweep acts on absence',
-    seed: 190,
+    seed: 42,
     file: `${VOLUME}/recovery.ts`,
     find: "return (await canNeverCommit(files, layout, name, staged ?? '')) ? 'over' : 'unseen';",
     replace: "return 'over';",
@@ -84,14 +84,14 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'successors are not synced before they are unstaged',
-    seed: 92,
+    seed: 74,
     file: `${VOLUME}/commit.ts`,
     find: 'await files.sync(layout.root);\n    if (emits)',
     replace: 'if (emits)',
   },
   {
     name: 'the directory of staged records is not synced',
-    seed: 186,
+    seed: 161,
     file: `${VOLUME}/session-context.ts`,
     find: "await this.files.sync(this.layout.internal('staging'));",
     replace: '',
@@ -128,7 +128,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'the heartbeat runs in the main thread',
-    seed: 445,
+    seed: 155,
     file: 'src/sim/process.ts',
     find: 'const silentUntil = this.stoppedUntil;',
     replace: 'const silentUntil = Math.max(this.stoppedUntil, this.blockedUntil);',
@@ -175,7 +175,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'commits in any phase',
-    seed: 31,
+    seed: 71,
     file: `${VOLUME}/commit.ts`,
     find: `    if (!guard.canBegin()) return;
     const record = recordOf(step);`,
@@ -212,7 +212,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'retry delays end by the clock alone',
-    seed: 65,
+    seed: 269,
     file: `${VOLUME}/attempts.ts`,
     find: 'this.#seenFor(name, last) >= pauseAfter(last) + this.#cycle;',
     replace: 'this.#seenFor(name, last) > 1e9 * (pauseAfter(last) + this.#cycle);',
@@ -262,7 +262,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'the sweep takes the first record of a bundle for the one it looks for',
-    seed: 18,
+    seed: 31,
     file: `${VOLUME}/recovery.ts`,
     find: 'const record = parseCommitRecord(doneText, name);',
     replace:
@@ -277,7 +277,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'a bundle is removed with records that are not seen',
-    seed: 190,
+    seed: 42,
     file: `${VOLUME}/recovery.ts`,
     find: 'if (names.length > 0 && left === 0)',
     replace: 'if (names.length > 0)',
@@ -319,7 +319,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'an event counts as applied before its state is committed',
-    seed: 32,
+    seed: 43,
     file: `${VOLUME}/outcomes.ts`,
     find: "if (done === undefined) return { kind: 'assigned', state };",
     replace:
@@ -327,7 +327,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'an event whose assigned state never commits is never applied',
-    seed: 174,
+    seed: 217,
     file: `${VOLUME}/effects.ts`,
     find: 'version = status.generation;',
     replace: "return 'taken';",
@@ -341,7 +341,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'event files are removed before their outcome is durable',
-    seed: 60,
+    seed: 29,
     file: `${VOLUME}/effects.ts`,
     find: "await files.sync(layout.flags('done'));",
     replace: '',
@@ -355,7 +355,7 @@ export const MUTANTS: readonly NamedMutant[] = [
   },
   {
     name: 'events that a step emits are not synced before it is unstaged',
-    seed: 450,
+    seed: 61,
     file: `${VOLUME}/commit.ts`,
     find: 'if (emits) await files.sync(layout.events);',
     replace: '',
