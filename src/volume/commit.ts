@@ -369,6 +369,8 @@ async function publishOne(
   return true;
 }
 
+type Published = 'published' | 'taken' | 'late';
+
 /**
  * Publishes a state that this session has claimed under its own name: no other session reads it before it is whole, and what
  * is left of it after a crash is repaired from the record.
@@ -378,14 +380,13 @@ async function publishClaimed(
   record: CommitRecord,
   state: PublishedState,
   guard: PhaseGuard,
-): Promise<'published' | 'taken' | 'late'> {
+): Promise<Published> {
   try {
     await context.files.create(context.layout.state(state.name), state.content);
     return 'published';
   } catch (error) {
     throwBug(error);
-    // There is such a file, perhaps this one; or a part of it.
-    return publishCopy(context, record, state, guard);
+    return whatIsThere(context, record, state, guard);
   }
 }
 
@@ -470,23 +471,35 @@ export async function publishFromRecord(
   return true;
 }
 
-/**
- * Publishes a state from a private copy. Repairs one torn by a power failure or a crash. `taken`: the name is another file's,
- * and the state has failed; `late`: the phase has ended.
- */
+/** Publishes a state from a private copy. */
 async function publishCopy(
   context: SessionContext,
   record: CommitRecord,
   state: PublishedState,
   guard: PhaseGuard,
-): Promise<'published' | 'taken' | 'late'> {
+): Promise<Published> {
   const { files, layout } = context;
   const { name, content } = state;
   if (await isArchived(files, layout, name)) return 'published';
   const temporary = context.draft('begun', name);
   const publishing = { may: guard.canFinish, durable: false };
   const outcome = await writeAtomically(files, temporary, layout.state(name), content, publishing);
-  if (outcome !== 'taken') return outcome === 'ours' ? 'published' : 'late';
+  if (outcome === 'taken') return whatIsThere(context, record, state, guard);
+  return outcome === 'ours' ? 'published' : 'late';
+}
+
+/**
+ * The state's name is in use, or its file could not be created. Repairs one that a power failure or a crash has torn.
+ * `taken`: it is another's file, and the state has failed; `late`: the phase has ended. Throws if there is none.
+ */
+async function whatIsThere(
+  context: SessionContext,
+  record: CommitRecord,
+  state: PublishedState,
+  guard: PhaseGuard,
+): Promise<Published> {
+  const { files, layout } = context;
+  const { name, content } = state;
   if (!(await isNoFile(files, layout.state(name)))) {
     const there = await files.read(layout.state(name), content.length * MAX_BYTES_PER_CHARACTER);
     if (await repairTornWrite(context, state, there)) return 'published';
