@@ -22,7 +22,10 @@ const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 /** Resolves with the exit status. */
 async function bench(options: Options, directory: string): Promise<number> {
   await run('npm', ['run', '-s', 'build']);
-  if (options.check) return (await check({ directory, say, store: options.json })) ? 0 : 1;
+  if (options.check) {
+    const { json: store, elsewhere } = options;
+    return (await check({ directory, say, store, elsewhere })) ? 0 : 1;
+  }
   const { rounds, amounts, json, out } = options;
   const rows = ROWS.filter(({ name }) => options.rows.includes(name));
   const machine = await describeMachine(directory);

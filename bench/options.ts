@@ -6,6 +6,8 @@ import { ROW_NAMES, type Amounts, type RowName } from './model.ts';
 export interface Options {
   readonly help: boolean;
   readonly check: boolean;
+  /** Not on the machine whose ratios are stored. */
+  readonly elsewhere: boolean;
   readonly rows: readonly RowName[];
   /** Names or prefixes; undefined for all. */
   readonly systems: readonly string[] | undefined;
@@ -51,6 +53,10 @@ export function helpText(systems: readonly string[]): string {
     'One benchmark at a time runs on a machine. A measurement beside more than half a core of foreign load is repeated.',
     '',
     line('--check', 'compare only; with --json FILE also store the ratios there'),
+    line(
+      '--elsewhere',
+      'with --check: not on the machine of bench/check.json, so with a wide margin',
+    ),
     line('--only ROWS', `rows, with commas: ${ROW_NAMES.join(', ')}`),
     line('--systems SYSTEMS', 'systems, with commas, by what their names begin with:'),
     line('', systems.join(', ')),
@@ -83,6 +89,7 @@ export function parseOptions(words: readonly string[], systems: readonly string[
   return {
     help: values.help === true,
     check: values.check === true,
+    elsewhere: values.elsewhere === true,
     rows: (rows as RowName[] | undefined) ?? ROW_NAMES,
     systems: wanted,
     rounds: number('rounds'),
@@ -109,6 +116,7 @@ const text = { type: 'string' } as const;
 const DECLARED = {
   help: { type: 'boolean' },
   check: { type: 'boolean' },
+  elsewhere: { type: 'boolean' },
   only: text,
   systems: text,
   'bench-dir': text,

@@ -9,6 +9,7 @@
  * commits smaller. Remedy: a file system in memory.
  */
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { timeCommand } from '../command-time.ts';
 import { FlockworkRig, MACHINES, makeVolume } from '../flockwork.ts';
@@ -17,7 +18,7 @@ import { watchLoad } from '../foreign.ts';
 import type { JobKind, Rig, Site } from '../model.ts';
 import { pause, run } from '../processes.ts';
 import { exactCpuOf, untilQuiet } from '../usage.ts';
-import { changeOf, MAX_CHANGE, ratioOf, type Ratios, type RoundPair } from './ratios.ts';
+import { changeOf, limitOf, ratioOf, type RoundPair, type Stored } from './ratios.ts';
 
 const STORED = join(import.meta.dirname, '../check.json');
 const CONCURRENCY = 50;
@@ -45,6 +46,8 @@ interface Checking {
   readonly say: (text: string) => void;
   /** Where the ratios are stored, instead of being compared; undefined: compare. */
   readonly store: string | undefined;
+  /** Whatever its processor is called, this machine may differ. */
+  readonly elsewhere: boolean;
 }
 
 /** One ratio, and the rounds that it follows from. */
@@ -56,17 +59,20 @@ interface Gauge {
 }
 
 /** False if it is slower. */
-export async function check({ directory, say, store }: Checking): Promise<boolean> {
+export async function check(checking: Checking): Promise<boolean> {
+  const { directory, say, store, elsewhere } = checking;
+  const processor = elsewhere ? 'another' : (cpus()[0]?.model ?? 'unknown');
   const stored =
-    store === undefined ? (JSON.parse(readFileSync(STORED, 'utf8')) as Ratios) : undefined;
+    store === undefined ? (JSON.parse(readFileSync(STORED, 'utf8')) as Stored) : undefined;
+  const measuring = { stored, processor, say };
   const site = (): Site => {
     const place = mkdtempSync(join(directory, 'check-'));
     return { directory: place, stamps: join(place, 'stamps') };
   };
-  const ratios: Record<string, number> = {
-    start: await read({ name: 'start', rounds: 3, once: () => timeStart(site) }, stored, say),
-    submit: await read({ name: 'submit', rounds: 3, once: () => timeSubmit(site) }, stored, say),
-  };
+  const results = [
+    await read({ name: 'start', rounds: 3, once: () => timeStart(site) }, measuring),
+    await read({ name: 'submit', rounds: 3, once: () => timeSubmit(site) }, measuring),
+  ];
   for (const [name, kind] of KINDS) {
     const place = site();
     // With fsyncs, the file system would decide how many states go into one commit.
@@ -76,41 +82,59 @@ export async function check({ directory, say, store }: Checking): Promise<boolea
     await floor.start();
     const turns = new Turns(kind, place, workers, floor);
     await turns.run(WARM_UP_STATES);
-    ratios[name] = await read({ name, rounds: 5, once: () => turns.run(STATES) }, stored, say);
+    results.push(await read({ name, rounds: 5, once: () => turns.run(STATES) }, measuring));
   }
-  if (store !== undefined) writeFileSync(store, `${JSON.stringify(ratios, null, 2)}\n`);
-  if (stored === undefined) return true;
-  const isOk = Object.entries(ratios).every(
-    ([name, ratio]) => changeOf(name, ratio, stored) <= MAX_CHANGE,
-  );
-  if (!isOk) {
-    say('Slower. If this is meant: npm run bench -- --check --json bench/check.json');
+  if (store !== undefined) {
+    const ratios = Object.fromEntries(results.map(({ name, ratio }) => [name, ratio]));
+    writeFileSync(store, `${JSON.stringify({ processor, ratios } satisfies Stored, null, 2)}\n`);
   }
+  const isOk = results.every(({ isSlower }) => !isSlower);
+  if (!isOk) say('Slower. If this is meant: npm run bench -- --check --json bench/check.json');
   return isOk;
 }
 
-/** Measures until it is not slower, or `MAX_BATCHES` times; what is to be stored, twice. Resolves with the ratio. */
+interface Measuring {
+  /** Undefined: nothing to compare with. */
+  readonly stored: Stored | undefined;
+  readonly processor: string;
+  readonly say: (text: string) => void;
+}
+
+interface Result {
+  readonly name: string;
+  readonly ratio: number;
+  readonly isSlower: boolean;
+}
+
+/** Measures until it is not slower, or `MAX_BATCHES` times; what is to be stored, twice. */
 async function read(
   { name, rounds, once }: Gauge,
-  stored: Ratios | undefined,
-  say: (text: string) => void,
-): Promise<number> {
+  { stored, processor, say }: Measuring,
+): Promise<Result> {
   const pairs: RoundPair[] = [];
+  let least = Number.POSITIVE_INFINITY;
   for (let batch = 1; ; batch += 1) {
     const endSpan = watchLoad();
     for (let round = 0; round < rounds; round += 1) pairs.push(await once());
     const { foreign } = endSpan();
+    least = Math.min(least, foreign);
     const ratio = ratioOf(pairs);
-    const change = stored === undefined ? undefined : changeOf(name, ratio, stored);
     const texts = pairs.map(
       ({ flockwork, floor }) => `${flockwork.toFixed(1)}/${floor.toFixed(1)}`,
     );
+    const rest = `${texts.join(' ')}; foreign load ${foreign.toFixed(2)} cores`;
+    if (stored === undefined) {
+      say(`${name}: ${ratio.toFixed(3)}; ${rest}`);
+      if (batch === 2) return { name, ratio, isSlower: false };
+      continue;
+    }
+    const change = changeOf(name, ratio, stored);
+    const limit = limitOf(stored, processor, least);
     say(
-      `${name}: ${ratio.toFixed(3)}${change === undefined ? '' : `, ${change.toFixed(3)}× the stored one`}; ` +
-        `${texts.join(' ')}; foreign load ${foreign.toFixed(2)} cores`,
+      `${name}: ${ratio.toFixed(3)}, ${change.toFixed(3)}× the stored one (at most ${limit}×); ${rest}`,
     );
-    const isEnough = change === undefined ? batch === 2 : change <= MAX_CHANGE;
-    if (isEnough || batch === MAX_BATCHES) return ratio;
+    const isSlower = change > limit;
+    if (!isSlower || batch === MAX_BATCHES) return { name, ratio, isSlower };
   }
 }
 

@@ -10,8 +10,25 @@ export interface RoundPair {
 /** Name → processor time of Flockwork over that of the floor. */
 export type Ratios = Readonly<Record<string, number>>;
 
-/** A change by this factor is a slow-down. */
-export const MAX_CHANGE = 1.15;
+/** What `bench/check.json` holds. */
+export interface Stored {
+  /** The processor on which the ratios were measured, as the kernel calls it. */
+  readonly processor: string;
+  readonly ratios: Ratios;
+}
+
+/** A change by more than this factor is a slow-down. */
+export const MAX_CHANGE = 1.2;
+/** On another processor, whose system calls may cost more or less beside its other work, and beside foreign load. */
+export const MAX_CHANGE_ELSEWHERE = 1.6;
+/** In cores. */
+const MAX_FOREIGN = 0.5;
+
+/** `foreign`: the least of the rounds that were measured, in cores. */
+export function limitOf(stored: Stored, processor: string, foreign: number): number {
+  const isAlike = stored.processor === processor && foreign <= MAX_FOREIGN;
+  return isAlike ? MAX_CHANGE : MAX_CHANGE_ELSEWHERE;
+}
 
 /**
  * The least of Flockwork over the least of the floor: what disturbs a round only adds to its processor time, so that the
@@ -27,9 +44,9 @@ export function ratioOf(rounds: readonly RoundPair[]): number {
  *
  * @throws UserError `usage` if it is not stored.
  */
-export function changeOf(name: string, ratio: number, stored: Ratios): number {
-  const before = stored[name];
+export function changeOf(name: string, ratio: number, { ratios }: Stored): number {
+  const before = ratios[name];
   if (before !== undefined) return ratio / before;
-  const message = `expected a ratio "${name}" in bench/check.json, got ${Object.keys(stored).join(', ')}`;
+  const message = `expected a ratio "${name}" in bench/check.json, got ${Object.keys(ratios).join(', ')}`;
   throw new UserError('usage', message);
 }
