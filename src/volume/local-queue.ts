@@ -285,10 +285,11 @@ export class LocalQueue {
 
   /** See `Session.setDeadline`: a tick that blocks the event loop past its timeout stops the heartbeat too. */
   setDeadline(hold: Hold, at: number): void {
-    if (!(hold instanceof VolumeTask)) return;
+    const isRunning = hold instanceof VolumeTask && this.#tasks.in('running').has(hold.claimed);
+    if (!isRunning || hold.claimed.handedOut !== hold) return;
     const before = hold.deadline;
     hold.deadline = at;
-    this.#promised += 1;
+    if (at !== Number.POSITIVE_INFINITY) this.#promised += 1;
     if (at < this.#firstDeadline) this.#tellDeadline(at);
     this.#endDeadline(before);
   }
@@ -339,6 +340,9 @@ export class LocalQueue {
     if (!this.#tasks.isHeld(task) || task.handedOut !== hold) return hold.tell('unsure');
     const isOwn = hold.session === this.#operations.token.session;
     invariant(isOwn, "I6: expected this session's hold", hold.name, hold.session);
+    const { deadline } = hold;
+    hold.deadline = Number.POSITIVE_INFINITY;
+    this.#endDeadline(deadline);
     if (outcome.kind === 'refuse') {
       this.#refuse(task, settlement).catch(onError);
       return;
@@ -347,7 +351,6 @@ export class LocalQueue {
     if (tick !== undefined) this.#target.finished(tick.duration);
     else if (outcome.kind !== 'fail' && outcome.kind !== 'defer') this.#target.finished(0);
     this.#finish(task, change, entryOf(task.name, change, settlement, this.#operations));
-    this.#endDeadline(hold.deadline);
     this.#onFinished();
   }
 

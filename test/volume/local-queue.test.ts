@@ -1,4 +1,5 @@
 /** What a session claims, keeps and gives back: a queue on a volume in memory, in virtual time. */
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { done, later, next } from '../../src/machine/answer.ts';
 import { InvariantError } from '../../src/machine/invariant.ts';
@@ -734,6 +735,13 @@ describe('the heartbeat deadline', () => {
     const [again] = await take();
     queue.setDeadline(again!, 400);
     expect(session.deadline).toBe(400 + session.lease);
+    const refusal = { kind: 'refuse', code: 'unknown-machine', machine: 'm', reason: 'r' } as const;
+    void queue.finish([{ hold: again!, outcome: refusal }]);
+    expect(session.deadline).toBe(Number.POSITIVE_INFINITY);
+    await setImmediate();
+    // It is not running any more.
+    queue.setDeadline(again!, 500);
+    expect(session.deadline).toBe(Number.POSITIVE_INFINITY);
   });
 });
 
