@@ -271,7 +271,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
     ambient: ['up'],
     group: 'What runs',
     describe:
-      'Number of worker processes to run here; more than CPUs make it slower: raise --concurrency or --threads instead',
+      'Number of worker processes to run here; many more than CPUs make it slower: raise --concurrency or --threads instead',
     defaultText: 'CPUs',
     minimum: 1,
     integer: true,
