@@ -36,8 +36,9 @@ export function* claimPlain(
 ): Calls<Claims> {
   const { layout } = context;
   const linked: string[] = [];
+  const unsure: string[] = [];
   const others: string[] = [];
-  while (linked.length + others.length < limit && guard.canBegin()) {
+  while (linked.length + unsure.length + others.length < limit && guard.canBegin()) {
     const name = next();
     if (name === undefined) break;
     const isPlain = isFresh && !context.attempted.has(name);
@@ -53,22 +54,22 @@ export function* claimPlain(
     } catch (error) {
       throwBug(error);
       // `claim` reads who has it.
-      others.push(name);
+      unsure.push(name);
       continue;
     }
     context.doubtful.delete(name);
     context.countFlag();
     linked.push(name);
   }
-  const ours = yield* unsettled(context, linked, others);
-  return { ours, others };
+  const ours = yield* unsettled(context, linked, unsure);
+  return { ours, unsure, others };
 }
 
-/** Of claimed states, those that are neither done nor failed; the rest goes to `others`. */
+/** Of claimed states, those that are neither done nor failed; the rest goes to `unsure`. */
 function* unsettled(
   context: SessionContext,
   claimed: readonly string[],
-  others: string[],
+  unsure: string[],
 ): Calls<string[]> {
   const { layout, noArchive } = context;
   const ours: string[] = [];
@@ -88,7 +89,7 @@ function* unsettled(
       throwBug(error);
       isSettled = true;
     }
-    (isSettled ? others : ours).push(name);
+    (isSettled ? unsure : ours).push(name);
   }
   return ours;
 }

@@ -16,14 +16,7 @@ import {
 } from '../machine/record.ts';
 import type { VolumeSettlement, PhaseGuard } from './operations.ts';
 import { isArchived, checkArchivedCommit } from './archive.ts';
-import {
-  equals,
-  isNoFile,
-  linkIfAbsent,
-  readText,
-  writeAtomically,
-  remove,
-} from './atomic-files.ts';
+import { equals, linkIfAbsent, readText, writeAtomically, remove } from './atomic-files.ts';
 import { clearAttempts } from './attempts.ts';
 import { linkPlain, releasePlain } from './burst.ts';
 import { drive } from './calls.ts';
@@ -386,7 +379,7 @@ async function publishClaimed(
     return 'published';
   } catch (error) {
     throwBug(error);
-    return whatIsThere(context, record, state, guard);
+    return whatIsThere(context, record, state, { guard, error });
   }
 }
 
@@ -484,23 +477,25 @@ async function publishCopy(
   const temporary = context.draft('begun', name);
   const publishing = { may: guard.canFinish, durable: false };
   const outcome = await writeAtomically(files, temporary, layout.state(name), content, publishing);
-  if (outcome === 'taken') return whatIsThere(context, record, state, guard);
+  if (outcome === 'taken') return whatIsThere(context, record, state, { guard });
   return outcome === 'ours' ? 'published' : 'late';
 }
 
 /**
  * The state's name is in use, or its file could not be created. Repairs one that a power failure or a crash has torn.
- * `taken`: it is another's file, and the state has failed; `late`: the phase has ended. Throws if there is none.
+ * `taken`: it is another's file, and the state has failed; `late`: the phase has ended. Throws `error` if there is none.
  */
 async function whatIsThere(
   context: SessionContext,
   record: CommitRecord,
   state: PublishedState,
-  guard: PhaseGuard,
+  { guard, error }: { readonly guard: PhaseGuard; readonly error?: unknown },
 ): Promise<Published> {
   const { files, layout } = context;
   const { name, content } = state;
-  if (!(await isNoFile(files, layout.state(name)))) {
+  const kind = (await files.stat(layout.state(name)))?.kind;
+  if (kind === undefined && error !== undefined) throw error;
+  if (kind === 'file' || kind === undefined) {
     const there = await files.read(layout.state(name), content.length * MAX_BYTES_PER_CHARACTER);
     if (await repairTornWrite(context, state, there)) return 'published';
   }

@@ -70,6 +70,7 @@ export class LocalQueue {
   #hasFailed = false;
   /** The least deadline of the running ticks (monotonic, ms), as the session knows it. */
   #firstDeadline = Number.POSITIVE_INFINITY;
+  #hasFirstEnded = false;
   /** Number of running ticks that have a deadline. */
   #promised = 0;
   /** Other workers may have nothing to do: what they could begin is not kept from them. */
@@ -193,13 +194,18 @@ export class LocalQueue {
     };
     for (let left = Math.min(MAX_BURST_STATES, this.room); left > 0 && guard.canBegin();) {
       const limit = Math.min(left, this.#options.freshListings ? MAX_CLAIMS : 1);
-      const { ours, others } = await this.#operations.claimMany(nextNew, limit, guard);
+      const claims = await this.#operations.claimMany(nextNew, limit, guard);
+      const { ours, others } = claims;
       for (const name of ours) this.#hold(newClaimedTask(name, since));
+      // Known even if the phase has ended: the claim may stand.
+      const unsure = claims.unsure.filter((name) => !this.knows(name));
+      for (const name of unsure) this.#unsure.add(name);
+      for (const name of unsure) await this.#claimOne(name, since, guard);
       for (const name of others) {
         if (!this.knows(name)) await this.#claimOne(name, since, guard);
       }
       left -= limit;
-      if (ours.length + others.length < limit) break;
+      if (ours.length + claims.unsure.length + others.length < limit) break;
     }
     const { session, capacity } = this.#operations.token;
     invariant(this.#held <= capacity, 'I6: expected held <= capacity', undefined, session);
@@ -292,13 +298,19 @@ export class LocalQueue {
     if (at !== Number.POSITIVE_INFINITY) this.#promised += 1;
     if (at < this.#firstDeadline) this.#tellDeadline(at);
     this.#endDeadline(before);
+    this.#renewDeadline();
   }
 
-  /** Of thousands of running ticks, one that ends is rarely the one with the first deadline. */
+  /** Then: `#renewDeadline`, once for all ticks that have ended together. */
   #endDeadline(at: number): void {
     if (at === Number.POSITIVE_INFINITY) return;
     this.#promised -= 1;
-    if (at > this.#firstDeadline) return;
+    if (at <= this.#firstDeadline) this.#hasFirstEnded = true;
+  }
+
+  #renewDeadline(): void {
+    if (!this.#hasFirstEnded) return;
+    this.#hasFirstEnded = false;
     let first = Number.POSITIVE_INFINITY;
     const running = this.#promised > 0 ? this.#tasks.in('running') : [];
     for (const { handedOut } of running) first = Math.min(first, handedOut!.deadline);
@@ -324,6 +336,7 @@ export class LocalQueue {
         };
         this.#finishOne(settlement, onSettled, reject);
       }
+      this.#renewDeadline();
     });
   }
 
@@ -408,7 +421,7 @@ export class LocalQueue {
   /** Update System: carries out what was decided; what meets an error stays and is tried again. */
   async settle(guard: PhaseGuard): Promise<void> {
     if (guard.canBegin()) this.#giveBack();
-    const tasks = [...this.#tasks.in('finished')].slice(0, MAX_BURST_STATES);
+    const tasks = this.#toSettle();
     if (tasks.length === 0) return;
     await this.#operations.settle(
       tasks.map(({ step }) => step!),
@@ -425,6 +438,15 @@ export class LocalQueue {
     invariant(this.#tasks.isConsistent, 'I3: expected one stage of each held state');
     this.handOut();
     await this.#unwritten.write(this.#operations, this.#ports.log);
+  }
+
+  /** A burst: what has met an error comes after the rest. */
+  #toSettle(): ClaimedTask[] {
+    const finished = [...this.#tasks.in('finished')];
+    if (finished.length <= MAX_BURST_STATES) return finished;
+    const hasError = ({ step }: ClaimedTask): boolean => step!.error !== undefined;
+    const [failing, others] = [finished.filter(hasError), finished.filter((one) => !hasError(one))];
+    return [...others, ...failing].slice(0, MAX_BURST_STATES);
   }
 
   /** What has not begun: all of it of a stopping worker; and what others could begin sooner. */

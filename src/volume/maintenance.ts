@@ -148,8 +148,8 @@ export interface OutcomeLimitPorts {
 export class OutcomeLimit {
   readonly #context: SessionContext;
   readonly #ports: OutcomeLimitPorts;
-  /** On our monotonic clock, ms. */
-  #listed = Number.NEGATIVE_INFINITY;
+  /** On our monotonic clock, ms. First after an hour: dead sessions' commits are finished by then, and send no event again. */
+  #listed: number;
   #keys = new Names();
   /** Keys of the last listing that are still to be checked: the first ones in `#keys`. */
   #left = 0;
@@ -157,6 +157,7 @@ export class OutcomeLimit {
   constructor(context: SessionContext, ports: OutcomeLimitPorts) {
     this.#context = context;
     this.#ports = ports;
+    this.#listed = ports.monotonic();
   }
 
   /** In Update System only, until `isBusy`. */
@@ -218,8 +219,11 @@ export class OutcomeLimit {
 }
 
 const ABANDONED_MS = 86_400_000;
-/** A file of `send`, or the directory (of a single state: the file) of `submit`; the last part is a UUID. */
-const TEMPORARY = /^\.(?:submit-|.+\.)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.\d+)?$/;
+const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+/** In the root: the directory of `submit`, or its file of a single state. */
+const OF_SUBMIT = new RegExp(`^\\.submit-${UUID}$`);
+/** In `events/`: a file of `send`. */
+const OF_SEND = new RegExp(`^\\..+\\.${UUID}(?:\\.\\d+)?$`);
 
 export type TemporaryLimitPorts = Pick<OutcomeLimitPorts, 'monotonic' | 'volumeTime' | 'living'>;
 
@@ -249,9 +253,12 @@ export class TemporaryLimit {
     const isDue = now - this.#listed >= LISTING_INTERVAL_MS;
     if (!isDue || !isOurs || time === undefined || !mayGoOn()) return;
     this.#listed = now;
-    for (const directory of [layout.root, layout.events]) {
+    for (const [directory, pattern] of [
+      [layout.root, OF_SUBMIT],
+      [layout.events, OF_SEND],
+    ] as const) {
       const names: string[] = [];
-      const push = (name: string): void => void (TEMPORARY.test(name) && names.push(name));
+      const push = (name: string): void => void (pattern.test(name) && names.push(name));
       await listInto(files, directory, { push });
       for (const name of names) {
         if (!mayGoOn()) return;
@@ -261,11 +268,11 @@ export class TemporaryLimit {
   }
 
   async #remove(path: string, time: number, mayGoOn: () => boolean): Promise<void> {
-    const { files } = this.#context;
+    const { files, layout } = this.#context;
     const stat = await files.stat(path);
     if (stat === undefined || time - stat.mtime < ABANDONED_MS) return;
     if (stat.kind === 'file') return void (await remove(files, path));
-    if (stat.kind !== 'directory') return;
+    if (stat.kind !== 'directory' || path.startsWith(layout.events)) return;
     for (const name of await listOrNone(files, path)) {
       if (!mayGoOn()) return;
       await remove(files, `${path}/${name}`);

@@ -150,7 +150,9 @@ export interface TimeDoubt {
 /** What came of claiming many names. */
 export interface Claims {
   readonly ours: readonly string[];
-  /** Not claimed, or not known to be: to be claimed one by one. */
+  /** The claim may stand: claimed and found settled, or its link met an error. To be claimed again, one by one. */
+  readonly unsure: readonly string[];
+  /** Not tried: to be claimed one by one. */
   readonly others: readonly string[];
 }
 

@@ -1,6 +1,6 @@
 /**
- * Reads state files; any user or program may have written anything there. Torn writes, which a power cut has left half on the
- * disk, are read as they were meant, and repaired.
+ * Reads state files; any user or program may have written anything there. Torn writes, which a crash or a power cut has
+ * left half on the disk, are read as they were meant, and repaired.
  */
 import { MAX_STATE_BYTES, parseStateFile, type StateFile } from '../machine/state-file.ts';
 import { instanceProblem, parseStateName, stepProblem, originName } from '../machine/name.ts';
@@ -77,7 +77,7 @@ export async function tornSuccessor(
   return whole !== undefined && isTorn(there, whole.content) ? whole : undefined;
 }
 
-/** The content of a state file before a power cut left `there`. */
+/** The content of a state file of which a crash or a power cut has left `there`. */
 export async function wholeOf(
   files: Files,
   layout: Layout,

@@ -1,5 +1,5 @@
 /**
- * Files that a session stages: records, many to a file, and successors beside them. A group commit writes and syncs one file,
+ * Files that a session stages: records, many to a file. A group commit writes and syncs one file,
  * and adds links to it in `done/`. The file stays until all its records are finished.
  */
 import { isStateName } from '../machine/name.ts';
@@ -85,7 +85,7 @@ export async function stageAlone(context: SessionContext, record: CommitRecord):
   return path;
 }
 
-/** Successors and incomplete files have dot names. */
+/** Private copies and incomplete files have dot names. */
 const holdsRecords = (name: string): boolean => !name.startsWith('.');
 
 /** The states whose records are in a staged file; none if it is gone. */

@@ -185,7 +185,8 @@ export class Worker implements SlotUser, SettlerListener {
       const taken = await this.#session.take(limit, abort.signal);
       this.#taking = undefined;
       if (taken !== 'drained') {
-        for (const task of taken) this.#begin(task);
+        // After a bug nothing is begun.
+        for (const task of taken) if (this.#bug === undefined) this.#begin(task);
         // Ticks that end at once have ended after this: one call of take does for two.
         await Promise.resolve();
       } else if (this.#ports.moreToCome?.() !== true) this.#end('empty', Number.POSITIVE_INFINITY);

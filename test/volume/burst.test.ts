@@ -70,7 +70,7 @@ describe('claimMany', () => {
   ])('claims what is neither claimed nor settled: %s', async (_how, files) => {
     using volume = await TestVolume.create();
     const ant = await given(volume, files);
-    expect(await claimAll(ant)).toEqual({ ours: NAMES, others: [] });
+    expect(await claimAll(ant)).toEqual({ ours: NAMES, unsure: [], others: [] });
     expect(volume.list('in_progress')).toEqual(NAMES);
   });
 
@@ -83,9 +83,9 @@ describe('claimMany', () => {
     const ant = await given(volume);
     volume.put(`${flag}/b.state`, 'by another');
     const claims = await claimAll(ant);
-    expect(claims.others).toEqual(['b.state']);
+    expect(claims.unsure).toEqual(['b.state']);
     expect(claims.ours).toHaveLength(4);
-    expect(await claimOneByOne(ant, claims.others)).toEqual({ 'b.state': outcome });
+    expect(await claimOneByOne(ant, claims.unsure)).toEqual({ 'b.state': outcome });
   });
 
   test('looks for the failed flag of each of a few', async () => {
@@ -94,7 +94,8 @@ describe('claimMany', () => {
     volume.put('failed/b.state', '');
     expect(await claimAll(ant, OPEN, ['a.state', 'b.state'])).toEqual({
       ours: ['a.state'],
-      others: ['b.state'],
+      unsure: ['b.state'],
+      others: [],
     });
   });
 
@@ -108,7 +109,7 @@ describe('claimMany', () => {
       return result;
     });
     const ant = await given(volume, files);
-    expect((await claimAll(ant)).others).toEqual(['a.state']);
+    expect((await claimAll(ant)).unsure).toEqual(['a.state']);
   });
 
   test('leaves out what is in the archive', async () => {
@@ -118,17 +119,17 @@ describe('claimMany', () => {
     mkdirSync(join(flag, '..'), { recursive: true });
     await ant.session.readRoster();
     linkSync(join(volume.dir, 'a.state'), flag);
-    const { ours, others } = await claimAll(ant);
-    expect({ ours, others }).toEqual({
+    const { ours, unsure } = await claimAll(ant);
+    expect({ ours, unsure }).toEqual({
       ours: NAMES.filter((name) => name !== 'b.state'),
-      others: ['b.state'],
+      unsure: ['b.state'],
     });
   });
 
   test('leaves everything to the general way where listings may be stale', async () => {
     using volume = await TestVolume.create();
     const ant = await given(volume, quickFiles(), false);
-    expect(await claimAll(ant)).toEqual({ ours: [], others: NAMES });
+    expect(await claimAll(ant)).toEqual({ ours: [], unsure: [], others: NAMES });
     expect(volume.list('in_progress')).toEqual([]);
   });
 
@@ -144,9 +145,9 @@ describe('claimMany', () => {
         throw errno('EIO');
       });
       const ant = await given(volume, files);
-      const { others } = await claimAll(ant);
-      expect(others).toEqual(['b.state']);
-      expect(await claimOneByOne(ant, others)).toEqual({ 'b.state': 'ours' });
+      const { unsure } = await claimAll(ant);
+      expect(unsure).toEqual(['b.state']);
+      expect(await claimOneByOne(ant, unsure)).toEqual({ 'b.state': 'ours' });
       expect(volume.list('in_progress')).toEqual(NAMES);
     },
   );
@@ -165,6 +166,7 @@ describe('claimMany', () => {
     const claims = await ant.session.claimMany(() => left.shift(), 100, openFor(2));
     expect({ ...claims, left }).toEqual({
       ours: ['a.state', 'b.state'],
+      unsure: [],
       others: [],
       left: ['c.state', 'd.state', 'e.state'],
     });

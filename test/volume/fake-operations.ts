@@ -116,7 +116,7 @@ export class FakeOperations implements VolumeOperations {
       if (isPlain) await this.claim(name);
       (isPlain ? ours : others).push(name);
     }
-    return { ours, others };
+    return { ours, unsure: [], others };
   }
 
   #isPlain(name: string): boolean {

@@ -169,6 +169,19 @@ describe('claim', () => {
     expect(names()).toBe('n2.state');
   });
 
+  test('keeps in mind what may be claimed when the phase ends, and claims it again', async () => {
+    const { queue, session } = new QueueBench();
+    session.claimMany = async (next) => {
+      const name = next();
+      return { ours: [], unsure: name === undefined ? [] : [name], others: [] };
+    };
+    await queue.claim(list('a.state'), openFor(1));
+    expect([queue.knows('a.state'), queue.isEmpty, session.asked]).toEqual([true, false, []]);
+    await queue.claim(list(), OPEN);
+    expect(session.asked).toEqual(['a.state']);
+    expect(queue.held).toEqual(['a.state']);
+  });
+
   test('claims no more than there is room for', async () => {
     const { queue, session } = new QueueBench(4);
     await queue.claim(many(9), OPEN);

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { formatRecord } from '../../src/machine/record.ts';
 import type { Sink } from '../../src/volume/files.ts';
+import { NO_ARCHIVE } from '../../src/volume/archiver.ts';
 import { SessionContext } from '../../src/volume/session-context.ts';
 import {
   JournalLimit,
+  Maintenance,
   OutcomeLimit,
   OUTCOMES_KEPT_MS,
   TemporaryLimit,
@@ -50,9 +52,13 @@ async function limitOf(
 ): Promise<OutcomeLimit> {
   const { token } = (await volume.join('ant')).session;
   const context = new SessionContext(files, volume.layout, token, () => '');
-  const usual = { monotonic: () => 0, volumeTime: () => NOW, living: () => [] };
+  let now = 0;
+  const usual = { monotonic: () => now, volumeTime: () => NOW, living: () => [] };
   const lasting = { created: 0, keepOutcomesMs: OUTCOMES_KEPT_MS };
-  return new OutcomeLimit(context, { ...usual, ...lasting, ...ports });
+  const limit = new OutcomeLimit(context, { ...usual, ...lasting, ...ports });
+  // An hour after its session has begun.
+  now = HOUR;
+  return limit;
 }
 
 test('removes outcomes older than seven days, and no others', async () => {
@@ -149,15 +155,20 @@ test('lists once an hour, and continues where it was interrupted', async () => {
   let now = 0;
   const limit = await limitOf(volume, { monotonic: () => now });
   let looks = 0;
+  // In its first hour, commits of dead sessions may still send events again.
+  now = HOUR - 1;
+  await limit.keep(0, OPEN, idle);
+  expect(volume.list('outcomes')).toEqual(['a', 'b', 'c']);
+  now = HOUR;
   await limit.keep(0, OPEN, () => (looks += 1) > 3);
   expect(volume.list('outcomes').length).toBeGreaterThan(0);
   await limit.keep(0, OPEN, idle);
   expect(volume.list('outcomes')).toEqual([]);
   put(volume, { d: 40 });
-  now = HOUR - 1;
+  now = 2 * HOUR - 1;
   await limit.keep(0, OPEN, idle);
   expect(volume.list('outcomes')).toEqual(['d']);
-  now = HOUR;
+  now = 2 * HOUR;
   await limit.keep(0, OPEN, idle);
   expect(volume.list('outcomes')).toEqual([]);
 });
@@ -170,21 +181,24 @@ test('keeps files that are not outcomes', async () => {
   expect(volume.list('outcomes')).toEqual(['.DS_Store', '@eaDir']);
 });
 
-test('idle workers remove old outcomes', async () => {
+test('idle workers remove old outcomes, and what killed clients have left', async () => {
   using volume = await TestVolume.create();
-  volume.volume = { ...volume.volume, created: '2020-01-01T00:00:00.000Z' };
-  const { session } = await volume.join('ant');
-  for (const [name, days] of [
-    ['old', 8],
-    ['young', 6],
-  ] as const) {
-    const path = join(volume.dir, 'outcomes', name);
-    writeFileSync(path, verdict(name));
-    const seconds = (Date.now() - days * DAY) / 1000;
-    utimesSync(path, seconds, seconds);
-  }
-  await session.archive(0, OPEN, idle);
+  put(volume, { old: 8, young: 6 });
+  const temporaries = leaveTemporaries(volume, 2);
+  const { token } = (await volume.join('ant')).session;
+  const context = new SessionContext(quickFiles(), volume.layout, token, () => '');
+  let now = 0;
+  const maintenance = new Maintenance(context, NO_ARCHIVE, {
+    monotonic: () => now,
+    volumeTime: () => NOW,
+    living: () => [],
+    created: 0,
+    keepOutcomesMs: OUTCOMES_KEPT_MS,
+  });
+  now = HOUR;
+  await maintenance.work(0, OPEN, idle);
   expect(volume.list('outcomes')).toEqual(['young']);
+  expect(temporaries.filter(existsSync)).toEqual([]);
 });
 
 const MAX_BYTES = 100;
@@ -330,7 +344,15 @@ test('removes temporary files of clients that did not change for a day, and no o
   using volume = await TestVolume.create();
   const old = leaveTemporaries(volume, 1.01);
   const young = leaveTemporaries(volume, 0.99);
-  const others = ['.submit-notes', '.nfs0000012', 'events/.swp', 'a.state'].map((name) => {
+  const others = [
+    '.submit-notes',
+    '.nfs0000012',
+    'events/.swp',
+    'a.state',
+    // Of other programs.
+    `.cache.${randomUUID()}`,
+    `events/.submit-${randomUUID()}`,
+  ].map((name) => {
     const path = join(volume.dir, name);
     writeFileSync(path, '{}');
     utimesSync(path, 1, 1);

@@ -508,6 +508,37 @@ describe('claims', () => {
     expect(volume.list('in_progress')).toEqual(['x.state']);
   });
 
+  test('following: tells why a successor could not be written, and writes it the next time', async () => {
+    using volume = await TestVolume.create();
+    let isFull = true;
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
+      const isSuccessor = method === 'create' && args[0] === join(volume.dir, 'x.state-1');
+      if (isSuccessor && isFull) throw errno('ENOSPC');
+      return act();
+    });
+    const ant = await volume.join('ant', files);
+    const one = commitStep(ant, 'x.state', NEXT);
+    await ant.session.settle([one], FOLLOW);
+    expect(one).toMatchObject({ followed: true, progress: 'committed', error: { code: 'ENOSPC' } });
+    isFull = false;
+    await ant.session.settle([one], FOLLOW);
+    expect([one.progress, volume.read('x.state-1')]).toEqual(['settled', NEXT.content]);
+  });
+
+  test('following: repairs a successor that was half written', async () => {
+    using volume = await TestVolume.create();
+    const { files } = interceptFiles(new NodeFiles(), async (_call, method, args, act) => {
+      if (method === 'create' && args[0] === join(volume.dir, 'x.state-1')) {
+        volume.put('x.state-1', NEXT.content.slice(0, 5));
+      }
+      return act();
+    });
+    const ant = await volume.join('ant', files);
+    const one = commitStep(ant, 'x.state', NEXT);
+    await ant.session.settle([one], FOLLOW);
+    expect([one.progress, volume.read('x.state-1')]).toEqual(['settled', NEXT.content]);
+  });
+
   test('following: the successor is claimed before it is published', async () => {
     using volume = await TestVolume.create();
     let claimedFirst = false;

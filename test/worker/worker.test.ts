@@ -607,6 +607,21 @@ describe('a failed assertion', () => {
     expect(session.settlements).toEqual([]);
   });
 
+  test('begins nothing more of what was taken together', async () => {
+    const bench = new Bench(2);
+    const session = await bench.run('a', 'b');
+    await bench.put('c', 'd');
+    let deadlines = 0;
+    session.setDeadline = () => {
+      deadlines += 1;
+      throw bug;
+    };
+    // Both slots become free in one turn.
+    void bench.end('a');
+    await bench.end('b');
+    expect([bench.error, bench.begun, deadlines]).toEqual([bug, ['a', 'b'], 1]);
+  });
+
   test('is one when a task comes twice', async () => {
     const bench = new Bench(2);
     const session = await bench.run('a');
