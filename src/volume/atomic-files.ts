@@ -109,7 +109,7 @@ export async function linkIfAbsent(
 }
 
 /** Is there something other than a file? */
-export async function isNoFile(files: Files, path: string): Promise<boolean> {
+async function isNoFile(files: Files, path: string): Promise<boolean> {
   return ((await files.stat(path))?.kind ?? 'file') !== 'file';
 }
 

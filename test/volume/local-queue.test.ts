@@ -171,8 +171,8 @@ describe('claim', () => {
 
   test('keeps in mind what may be claimed when the phase ends, and claims it again', async () => {
     const { queue, session } = new QueueBench();
-    session.claimMany = async (next) => {
-      const name = next();
+    session.claimMany = async (draw) => {
+      const name = draw();
       return { ours: [], unsure: name === undefined ? [] : [name], others: [] };
     };
     await queue.claim(list('a.state'), openFor(1));
