@@ -74,8 +74,9 @@ export function processIdentity(pid: number): string | undefined {
 }
 
 /**
- * Larger directories are watched by Node's `fs.watch`, which does not follow a directory that is replaced. chokidar does,
- * but lists the directory at its start, and calls stat for each entry (1,000: 15 ms of processor time).
+ * Directories with more entries, or in which more has happened, are watched by Node's `fs.watch`, which does not follow a
+ * directory that is replaced. chokidar does, but lists the directory at its start, calls stat for each entry (1,000: 15 ms of
+ * processor time), and takes 10 µs for each event.
  */
 const MAX_CHOKIDAR_ENTRIES = 1000;
 
@@ -110,7 +111,7 @@ export function watchVolume(
     const watchState = async (prefix: string): Promise<Close> => {
       const place = { directory: join(root, prefix), prefix };
       const isLarge = await hasMoreEntries(place.directory, maxChokidarEntries);
-      return isLarge ? withNode(place, sinks) : withChokidar(place, sinks);
+      return isLarge ? withNode(place, sinks) : withChokidar(place, sinks, maxChokidarEntries);
     };
     const starts = [
       () => watchState(''),
@@ -131,33 +132,46 @@ export function watchVolume(
 
 /**
  * All entries are ignored, so that chokidar watches no file; names come from its `raw` events. When it polls
- * (CHOKIDAR_USEPOLLING), a hint has no name.
+ * (CHOKIDAR_USEPOLLING), a hint has no name. After `maxEvents`, Node watches instead.
  */
 async function withChokidar(
-  { directory, prefix }: WatchedDirectory,
-  { hint, complain }: WatchSinks,
+  place: WatchedDirectory,
+  sinks: WatchSinks,
+  maxEvents: number,
 ): Promise<Close> {
   const { watch } = await import('chokidar');
-  const path = directory.replace(/(?<=.)\/+$/, '');
+  const { hint, complain } = sinks;
+  const path = place.directory.replace(/(?<=.)\/+$/, '');
+  let events = 0;
   const watcher = watch(path, {
     depth: 0,
     ignored: (entry) => entry !== path,
     ignoreInitial: true,
     persistent: false,
   });
-  watcher.on('raw', (_event, name: unknown) =>
-    hint(typeof name === 'string' && !name.includes('/') ? prefix + name : undefined),
-  );
+  let close: Close = () => watcher.close();
+  const watchWithNode = (): void => {
+    const closeChokidar = close;
+    close = withNode(place, sinks);
+    closeChokidar().catch(complain);
+  };
+  watcher.on('raw', (_event, name: unknown) => {
+    hint(typeof name === 'string' && !name.includes('/') ? place.prefix + name : undefined);
+    events += 1;
+    if (events !== maxEvents) return;
+    try {
+      watchWithNode();
+    } catch (error) {
+      complain(error);
+    }
+  });
   watcher.on('error', complain);
   // Changes before this were not reported.
   watcher.on('ready', () => hint());
-  return () => watcher.close();
+  return () => close();
 }
 
-async function withNode(
-  { directory, prefix }: WatchedDirectory,
-  { hint, complain }: WatchSinks,
-): Promise<Close> {
+function withNode({ directory, prefix }: WatchedDirectory, { hint, complain }: WatchSinks): Close {
   const watcher = watchNatively(directory, { persistent: false }, (_event, name) =>
     hint(name === null ? undefined : prefix + name),
   );
@@ -166,7 +180,7 @@ async function withNode(
 }
 
 /** Sessions that sleep while the volume is paused continue at once when the marker is removed. */
-function watchPaused(root: string, { hint, complain }: WatchSinks): Promise<Close> {
+function watchPaused(root: string, { hint, complain }: WatchSinks): Close {
   const { home, paused } = new Layout(root);
   const tell = (path?: string): void => void (path === paused && hint(relative(root, path)));
   return withNode({ directory: home, prefix: `${home}/` }, { hint: tell, complain });

@@ -113,6 +113,26 @@ describe('watchVolume', () => {
     await until('it is told', () => hints.includes('new.state'));
   });
 
+  test('lets Node watch a directory in which much has happened', async () => {
+    const before = watches();
+    await start(19);
+    await until('it watches', () => hints.filter((name) => name === undefined).length === 2);
+    for (let index = 0; index < 40; index += 1) writeFileSync(join(root, `events/e${index}`), '');
+    await until('all are told', () => hints.includes('events/e39'));
+    // Node goes on to watch the directory that has moved; chokidar would watch the new one.
+    renameSync(join(root, 'events'), join(root, 'old'));
+    mkdirSync(join(root, 'events'));
+    await until('the new directory is told', () => hints.includes('events'));
+    let count = 0;
+    await until('an event in the moved directory is told', () => {
+      writeFileSync(join(root, 'old', `late${(count += 1)}`), '');
+      return hints.some((name) => name?.startsWith('events/late') === true);
+    });
+    await close();
+    expect(watches()).toBe(before);
+    expect(warnings).toEqual([]);
+  });
+
   test('warns of a directory that it cannot watch, and watches the other', async () => {
     rmSync(join(root, 'events'), { recursive: true });
     await start();
