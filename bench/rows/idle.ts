@@ -4,8 +4,11 @@ import { watchLoad } from '../foreign.ts';
 import type { Row } from '../model.ts';
 import { pause } from '../processes.ts';
 
-/** A listing is kept once it has rested for a lease (10 s). */
-const SETTLE = 12_000;
+/**
+ * A listing is kept if it has rested for a lease (10 s) when it is made; the next one comes after a hundred times the time
+ * that one took.
+ */
+const SETTLE = 30_000;
 /** Longer than the row lasts, shorter than a tick may take (5 min). */
 const HOLD = 240_000;
 const CONCURRENCY = 4;
