@@ -193,7 +193,7 @@ async function assign(
   const assigned: VolumeSettlement[] = [];
   await each(receiving, async (step) => {
     const record = recordOf(step)!;
-    const outcome = await assignEvents(context, record, step.staged!, guard.canBegin);
+    const outcome = await assignEvents(context, record, step, guard.canBegin);
     if (outcome === 'ours') assigned.push(step);
     if (outcome === 'taken') discard(step);
   });
@@ -432,7 +432,7 @@ async function unstage(
     invariant(isOver, 'I3: expected all to be published before it is unstaged', step.name);
     // While it is staged: after a crash here, the sweep does the rest.
     if (record !== undefined && !step.lost) {
-      if (!(await retireEvents(context, record, guard.canFinish))) return;
+      if (!(await retireEvents(context, record, guard.canFinish, step))) return;
       if (context.waiting.has(step.name)) await clearWaiting(context, step.name);
     }
     if (step.staged !== undefined) await unstageOne(context, step);

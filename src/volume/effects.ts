@@ -2,21 +2,24 @@
 import { appliedKeys, formatRecord, recordOfEvent, type CommitRecord } from '../machine/record.ts';
 import { linkIfAbsent, remove, writeAtomically } from './atomic-files.ts';
 import { isForbidden } from './files.ts';
+import type { VolumeSettlement } from './operations.ts';
 import type { SessionContext } from './session-context.ts';
 import { eventStatus } from './outcomes.ts';
 
 /**
  * I10: assigns the events of this record to its state. `taken` if one of them belongs to another state: the record must not
- * be committed. `unknown` if that cannot be seen now. `staged`: the file that holds the record.
+ * be committed. `unknown` if that cannot be seen now. An assignment is final, so the next call goes on where this one ends: to
+ * look at each again takes longer than to make it, and there may be more of them than a phase has time for.
  */
 export async function assignEvents(
   context: SessionContext,
   record: CommitRecord,
-  staged: string,
+  step: Pick<VolumeSettlement, 'staged' | 'assigned'>,
   may: () => boolean,
 ): Promise<'ours' | 'taken' | 'unknown' | 'late'> {
-  for (const key of appliedKeys(record)) {
-    const outcome = await assignOne(context, record, staged, key, may);
+  const keys = appliedKeys(record);
+  for (; step.assigned < keys.length; step.assigned += 1) {
+    const outcome = await assignOne(context, record, step.staged!, keys[step.assigned]!, may);
     if (outcome !== 'ours') return outcome;
   }
   return 'ours';
@@ -60,15 +63,20 @@ export async function emitEvents(
   return true;
 }
 
-/** Removes the applied events, once the record is durable as a flag. False if it was too late for some (I4). */
+/**
+ * Removes the applied events, once the record is durable as a flag. False if it was too late for some (I4): the next call goes
+ * on with those.
+ */
 export async function retireEvents(
   context: SessionContext,
   record: CommitRecord,
   may: () => boolean,
+  step: Pick<VolumeSettlement, 'retired'> = { retired: 0 },
 ): Promise<boolean> {
-  for (const { file } of record.events ?? []) {
+  const events = record.events ?? [];
+  for (; step.retired < events.length; step.retired += 1) {
     if (!may()) return false;
-    await remove(context.files, context.layout.event(file));
+    await remove(context.files, context.layout.event(events[step.retired]!.file));
   }
   return may();
 }

@@ -81,8 +81,12 @@ export interface VolumeSettlement {
   progress: 'new' | 'staged' | 'committed' | 'published' | 'settled';
   /** The staged file with its record, while that is needed. */
   staged: string | undefined;
+  /** Events of its record, from the first one on, that are assigned to it: a phase may end on the way through them. */
+  assigned: number;
   /** Its `done/` flag may have been set, whatever the reply was. */
   tried: boolean;
+  /** Events of its record, from the first one on, that are removed. */
+  retired: number;
   /** Another session has committed this state, or it was released unchanged: this step does not count. */
   lost: boolean;
   /** The successor is published and claimed by this session. */

@@ -307,7 +307,7 @@ export const MUTANTS: readonly NamedMutant[] = [
     name: 'events are applied without an outcome',
     seed: 1,
     file: `${VOLUME}/commit.ts`,
-    find: 'const outcome = await assignEvents(context, record, step.staged!, guard.canBegin);',
+    find: 'const outcome = await assignEvents(context, record, step, guard.canBegin);',
     replace: "const outcome = assignEvents.length > 0 ? 'ours' : 'taken';",
   },
   {

@@ -1,6 +1,7 @@
 /** Events: applied once, in order; and rejected when their instance does not come. */
 import { describe, expect, test } from 'vitest';
 import type { EventFile } from '../../../src/machine/event.ts';
+import type { PhaseGuard } from '../../../src/volume/operations.ts';
 import { Bench, commitStep, COUNT, LAMP, LEASE_MS, NOTHING_LEFT, OPEN } from './bench.ts';
 
 const DEFAULT_GRACE_MS = 10_000;
@@ -61,6 +62,29 @@ test('an event that the machine does not allow has a result, and leaves the stat
   expect(await bench.outcome('a')).toBe('EventNotAllowed');
   expect(await bench.outcome('b')).toBe('Ok');
   expect((await bench.client.get('lamp'))?.state).toBe('on');
+});
+
+/** Open for so many questions, each before one change. */
+function guardFor(changes: number): PhaseGuard {
+  let left = changes;
+  const canBegin = (): boolean => (left -= 1) >= 0;
+  return { ...OPEN, canBegin, canFinish: canBegin };
+}
+
+test('more events than a phase has time for are assigned and removed in several phases', async () => {
+  const bench = await Bench.create();
+  await bench.submit('lamp', LAMP);
+  const ant = await bench.open('ant');
+  const ids = Array.from({ length: 40 }, (_, index) => `e${index}`);
+  for (const id of ids) await bench.sendNew('lamp', id);
+  const steps = await bench.claimAll(ant);
+  // What was done in an earlier phase must not be done, or looked at, again: there would never be time for the rest.
+  for (let phase = 0; phase < 20 && steps[0]!.progress !== 'settled'; phase += 1) {
+    await bench.settle(ant, steps, guardFor(8));
+  }
+  expect(steps.map(({ progress }) => progress)).toEqual(['settled']);
+  await bench.drain(ant);
+  expect((await bench.applied('lamp')).toSorted()).toEqual(ids.toSorted());
 });
 
 describe('order', () => {
