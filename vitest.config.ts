@@ -51,6 +51,15 @@ const config: ViteUserConfig = defineConfig({
       },
       {
         test: {
+          name: 'engines',
+          include: ['test/engines/**/*.test.ts'],
+          testTimeout: 4 * MINUTE,
+          hookTimeout: MINUTE,
+          maxConcurrency: 24,
+        },
+      },
+      {
+        test: {
           name: 'heavy',
           include: ['test/heavy/**/*.test.ts'],
           fileParallelism: false,

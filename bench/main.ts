@@ -10,8 +10,8 @@ import type { System } from './model.ts';
 import { helpText, parseOptions, type Options } from './options.ts';
 import { close, run, stopAll } from './processes.ts';
 import { measurePure } from './pure.ts';
-import { describeMachine, publishFigures, publishPage } from './publish.ts';
-import { renderPage, type Report, type SystemFacts } from './report.ts';
+import { describeMachine, publishFigures, publishPage, readFigures } from './publish.ts';
+import { renderPage, withPart, type Report, type SystemFacts } from './report.ts';
 import { ROWS } from './rows/index.ts';
 import { predictScale } from './scale/scale.ts';
 import { SYSTEMS } from './systems.ts';
@@ -44,10 +44,12 @@ async function bench(options: Options, directory: string): Promise<number> {
   });
   missing.push(...failures);
   const date = new Date().toISOString();
-  const report: Report = { date, machine, amounts, systems: facts, missing, pure, results };
-  say(`\n${renderPage(report, rows, 'performance')}`);
+  const measured: Report = { date, machine, amounts, systems: facts, missing, pure, results };
+  say(`\n${renderPage(measured, rows, 'performance')}`);
+  const stored = options.adds && json !== undefined ? readFigures(json) : undefined;
+  const report = stored === undefined ? measured : withPart(stored, measured);
   if (json !== undefined) await publishFigures(report, json);
-  if (out !== undefined) await publishPage(report, rows, out);
+  if (out !== undefined) await publishPage(report, stored === undefined ? rows : ROWS, out);
   return 0;
 }
 

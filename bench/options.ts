@@ -8,6 +8,8 @@ export interface Options {
   readonly check: boolean;
   /** Not on the machine whose ratios are stored. */
   readonly elsewhere: boolean;
+  /** A part whose results replace those of the stored report. */
+  readonly adds: boolean;
   readonly rows: readonly RowName[];
   /** Names or prefixes; undefined for all. */
   readonly systems: readonly string[] | undefined;
@@ -57,6 +59,7 @@ export function helpText(systems: readonly string[]): string {
       '--elsewhere',
       'with --check: not on the machine of bench/check.json, so with a wide margin',
     ),
+    line('--add', 'put what is measured in place of the stored figures; the page says so'),
     line('--only ROWS', `rows, with commas: ${ROW_NAMES.join(', ')}`),
     line('--systems SYSTEMS', 'systems, with commas, by what their names begin with:'),
     line('', systems.join(', ')),
@@ -86,10 +89,12 @@ export function parseOptions(words: readonly string[], systems: readonly string[
     systems,
   );
   const isPart = rows !== undefined || wanted !== undefined || values.check === true;
+  const isPrinted = isPart && values.add !== true;
   return {
     help: values.help === true,
     check: values.check === true,
     elsewhere: values.elsewhere === true,
+    adds: values.add === true,
     rows: (rows as RowName[] | undefined) ?? ROW_NAMES,
     systems: wanted,
     rounds: number('rounds'),
@@ -107,8 +112,8 @@ export function parseOptions(words: readonly string[], systems: readonly string[
       seconds: number('seconds'),
     },
     directory: values['bench-dir'] ?? (values.check === true ? MEMORY_DIRECTORY : 'bench/.run'),
-    json: values.json ?? (isPart ? undefined : 'docs/performance.json'),
-    out: values.out ?? (isPart ? undefined : 'docs/performance.md'),
+    json: values.json ?? (isPrinted ? undefined : 'docs/performance.json'),
+    out: values.out ?? (isPrinted ? undefined : 'docs/performance.md'),
   };
 }
 
@@ -117,6 +122,7 @@ const DECLARED = {
   help: { type: 'boolean' },
   check: { type: 'boolean' },
   elsewhere: { type: 'boolean' },
+  add: { type: 'boolean' },
   only: text,
   systems: text,
   'bench-dir': text,

@@ -1,5 +1,5 @@
 /** Writes the results of a run: the figures, the page, and its charts. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
@@ -19,6 +19,11 @@ export async function describeMachine(directory: string): Promise<Record<string,
     system: `Linux ${release()}, Node ${process.version}`,
     'file system': mount.trim().replaceAll(/\s+/g, ' on '),
   };
+}
+
+/** Throws an Error if there are none. */
+export function readFigures(file: string): Report {
+  return JSON.parse(readFileSync(file, 'utf8')) as Report;
 }
 
 export async function publishFigures(report: Report, file: string): Promise<void> {

@@ -1,4 +1,6 @@
 /** What a run found, and how it reads: the page, from the figures alone. */
+import { isDeepStrictEqual } from 'node:util';
+import { UserError } from '../src/machine/errors.ts';
 import { chartFile } from './chart.ts';
 import { MAX_FOREIGN_CORES } from './foreign.ts';
 import type { Amounts, Measured, Metric, Row } from './model.ts';
@@ -30,6 +32,38 @@ export interface Report {
   readonly missing: readonly string[];
   readonly pure: readonly PureResult[];
   readonly results: readonly Result[];
+  /** `ROW of TITLE` → date: what was measured again after the rest. */
+  readonly again?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The report with the results of `part` in the place of its own. Throws `usage` if these are not of the same machine, or of
+ * other amounts.
+ */
+export function withPart(report: Report, part: Report): Report {
+  for (const [what, key] of [
+    ['on another machine', 'machine'],
+    ['with other amounts', 'amounts'],
+  ] as const) {
+    if (isDeepStrictEqual(report[key], part[key])) continue;
+    const texts = [report, part].map((one) => JSON.stringify(one[key]));
+    throw new UserError('usage', `the stored figures were measured ${what}: ${texts.join(', ')}`);
+  }
+  const titles = new Map(part.systems.map(({ name, title }) => [name, title]));
+  const places = part.results.map(({ row, system }) => `${row} of ${titles.get(system) ?? system}`);
+  const isAgain = ({ row, system }: Result): boolean =>
+    part.results.some((one) => one.row === row && one.system === system);
+  const isOver = (missing: string): boolean =>
+    places.some((place) => missing.startsWith(`${place}: `));
+  const known = new Map([...report.systems, ...part.systems].map((one) => [one.name, one]));
+  return {
+    ...report,
+    systems: [...known.values()],
+    missing: [...report.missing.filter((one) => !isOver(one)), ...part.missing],
+    pure: part.pure.length > 0 ? part.pure : report.pure,
+    results: [...report.results.filter((one) => !isAgain(one)), ...part.results],
+    again: { ...report.again, ...Object.fromEntries(places.map((place) => [place, part.date])) },
+  };
 }
 
 const INTRO = `# Performance
@@ -155,10 +189,13 @@ function renderPure({ pure }: Report): string {
 }
 
 function renderConditions(report: Report): string {
-  const { date, machine, systems, missing } = report;
+  const { date, machine, systems, missing, again = {} } = report;
+  const later = Object.entries(again).map(
+    ([place, day]) => `${place} again on ${day.slice(0, 10)}`,
+  );
   const facts = Object.entries({
     ...machine,
-    date: date.slice(0, 10),
+    date: [date.slice(0, 10), ...later].join('; '),
     'foreign load': foreignText(report),
   });
   const settings = systems.map(({ title, version, settings: text }) => [title, version, text]);

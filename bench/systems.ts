@@ -1,6 +1,7 @@
 /** All systems, in the order in which they take turns and appear. */
 import { bullmqs } from './bullmq.ts';
 import { flockwork, flockworkEager, flockworkNoFsync, flockworkShortest } from './flockwork.ts';
+import { flockworkPostgres } from './flockwork-postgres.ts';
 import { floors } from './floor.ts';
 import { graphiles } from './graphile.ts';
 import type { System } from './model.ts';
@@ -12,6 +13,7 @@ export const SYSTEMS: readonly System[] = [
   flockworkNoFsync,
   flockworkShortest,
   flockworkEager,
+  flockworkPostgres,
   ...bullmqs,
   ...graphiles,
   ...pgBosses,

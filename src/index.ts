@@ -51,7 +51,7 @@ export {
   type CompositionOptions,
   type World,
 } from './check/composition.ts';
-export { openEngine, memoryEngine, type OpenEngineOptions } from './api/open-engine.ts';
+export { openEngine, initEngine, memoryEngine, type OpenEngineOptions } from './api/open-engine.ts';
 export {
   createWorker,
   type CreateWorkerOptions,

@@ -126,7 +126,10 @@ export interface NewState {
   readonly bytes: Uint8Array;
 }
 
-/** `name taken`: other bytes are stored under this name, and stay. */
+/**
+ * `name taken`: other bytes are stored under this name, and stay. An engine may also refuse the state of an instance that has
+ * not come to it yet: a database keeps one present state of each instance.
+ */
 export type SubmitResult = 'submitted' | 'there already' | 'name taken';
 
 /** Of a state file, or of an instance's last one. `archived`: done, and moved out of the way. */

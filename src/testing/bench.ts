@@ -2,6 +2,7 @@
 import type {
   Engine,
   InstanceFilter,
+  JournalEntry,
   ListedInstance,
   NewState,
   SendResult,
@@ -153,6 +154,14 @@ export class Exercise {
     ...settlements: readonly Settlement[]
   ): Promise<readonly string[]> {
     return this.until(session.settle(settlements));
+  }
+
+  /** The first entries of the journal, once there are `count`. */
+  async ticks(count: number): Promise<readonly JournalEntry[]> {
+    for (;;) {
+      const { ticks } = await this.until(this.engine.ticks(undefined, { limit: count + 1 }));
+      if (ticks.length >= count) return ticks;
+    }
   }
 
   /** `STATE FLAG` of each step of an instance. */

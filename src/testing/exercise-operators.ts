@@ -210,7 +210,7 @@ export function exercisePlace({ test, expect }: TestFramework, make: MakeEngine)
     expect(/^operator-[0-9a-z]{8}$/.test(steps[0]!.worker!)).toBe(true);
     expect(steps.map(({ payload }) => payload)).toEqual([{ left: 1 }, { left: 1 }, 7]);
     expect(await exercise.list({ machine: 'count' })).toMatchObject([{ state: 'other' }]);
-    const { ticks } = await engine.ticks(undefined, { limit: 10 });
+    const ticks = await exercise.ticks(2);
     expect(ticks.map(({ state, machine, attempt }) => [state, machine, attempt])).toEqual([
       ['a.state', 'count', 0],
       ['a.state-1', 'count', 0],

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { chartFile, renderChart } from '../../bench/chart.ts';
 import type { Row } from '../../bench/model.ts';
-import { renderPage, summaryOf, type Report } from '../../bench/report.ts';
+import { renderPage, summaryOf, withPart, type Report } from '../../bench/report.ts';
 import { ROWS } from '../../bench/rows/index.ts';
 import { SYSTEMS } from '../../bench/systems.ts';
 import { judge } from '../../bench/targets.ts';
@@ -68,6 +68,35 @@ const report: Report = {
     { row: 'drain', system: 'floor-2', rounds: [{ cpu: 20, foreign: 0 }] },
   ],
 };
+
+describe('a part that is measured again', () => {
+  const part: Report = {
+    ...report,
+    date: '2026-11-26T00:00:00.000Z',
+    systems: [facts('flockwork', 'Flockwork')],
+    missing: [],
+    pure: [],
+    results: [{ row: 'drain', system: 'flockwork', rounds: [{ cpu: 50, foreign: 0 }] }],
+  };
+  const failed = { ...report, missing: ['drain of Flockwork: it failed', ...report.missing] };
+
+  test('takes the place of the same row and system, and the page says so', () => {
+    const whole = withPart(failed, part);
+    expect(summaryOf(whole, 'drain', 'flockwork', 'cpu')?.median).toBe(50);
+    expect(summaryOf(whole, 'drain', 'bullmq', 'cpu')?.median).toBe(80);
+    expect(whole.missing).toEqual(report.missing);
+    expect(whole.systems).toEqual(report.systems);
+    const page = renderPage(whole, [row], 'speed');
+    expect(page).toContain('| date | 2026-11-25; drain of Flockwork again on 2026-11-26 |');
+  });
+
+  test('is not added to figures of another machine, or of other amounts', () => {
+    const elsewhere = { ...part, machine: { processor: 'another' } };
+    expect(() => withPart(report, elsewhere)).toThrow('on another machine');
+    const larger = { ...part, amounts: { ...report.amounts, states: 7 } };
+    expect(() => withPart(report, larger)).toThrow('with other amounts');
+  });
+});
 
 describe('the page', () => {
   const page = renderPage(report, [row], 'speed');

@@ -12,12 +12,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   engine: ['machine'],
   worker: ['machine', 'engine'],
   volume: ['machine', 'engine'],
+  database: ['machine', 'engine'],
+  postgres: ['machine', 'engine', 'database'],
   doctor: ['machine', 'engine', 'volume'],
   render: ['machine'],
   check: ['machine'],
   xstate: ['machine'],
   sim: ['machine', 'engine', 'volume', 'worker'],
-  api: ['machine', 'engine', 'worker', 'volume', 'doctor'],
+  api: ['machine', 'engine', 'worker', 'volume', 'database', 'postgres', 'doctor'],
   testing: ['machine', 'engine', 'worker', 'sim', 'index.ts'],
   cli: ['api', 'machine', 'engine', 'volume', 'worker', 'doctor', 'sim', 'render', 'check'],
   'index.ts': ['machine', 'check', 'engine', 'worker', 'api'],
@@ -32,9 +34,15 @@ const PURE: readonly string[] = [
   'volume/phases',
   'worker/plan.ts',
   'cli/inbox/rules.ts',
+  'database/settlement.ts',
+  'database/steps.ts',
   'doctor/advice.ts',
   'doctor/file-system.ts',
   'doctor/judge.ts',
+  'postgres/client-functions.ts',
+  'postgres/rows.ts',
+  'postgres/schema.ts',
+  'postgres/session-functions.ts',
   'render',
   'check',
   'xstate/definition.ts',
@@ -92,6 +100,9 @@ function violations({ path, text }: SourceFile): string[] {
   if (word !== null) found.push(`${path} says "${word[0]}", a concept of volume/`);
   if (folder !== 'xstate' && /\bfrom 'xstate'/.test(text)) {
     found.push(`${path} may not import xstate, an optional dependency`);
+  }
+  if (/^import (?!type)[^;]*\bfrom 'pg'/m.test(text)) {
+    found.push(`${path} may load pg, an optional dependency, only when it is asked for`);
   }
   if (
     text.includes('import.meta.url') &&
