@@ -185,6 +185,18 @@ export function exerciseClients({ test, expect }: TestFramework, make: MakeEngin
     expect((await exercise.send('nowhere', 'x')).kind).toBe('over');
   });
 
+  test('rejects an event whose instance has ended, before it was sent or after', async () => {
+    const exercise = new Exercise(await make());
+    await exercise.submit('a', COUNT);
+    const session = await exercise.join('ant', { stays: true });
+    const [task] = await exercise.take(session, 1);
+    await exercise.send('a', 'before');
+    await exercise.settle(session, commitOf(task!, session.now()));
+    await exercise.send('a', 'after');
+    await expectResult(exercise, session, expect, 'before', 'EventNotAllowed');
+    await expectResult(exercise, session, expect, 'after', 'EventNotAllowed');
+  });
+
   test('hands out nothing while it is paused', async () => {
     const exercise = new Exercise(await make());
     await exercise.submit('a', { state: 'count', payload: { left: 0 } });

@@ -85,6 +85,21 @@ describe.concurrent('PostgreSQL', () => {
     });
   });
 
+  test('a hold that has expired settles nothing, also if its own session has the state again', async () => {
+    await using opened = await open(await freshUrl(server), 400);
+    const exercise = new Exercise(opened.bench);
+    await exercise.submit('a', COUNT);
+    const session = await exercise.join('ant', { stays: true });
+    const [before] = await exercise.take(session, 1);
+    opened.bench.expire(session, [before!]);
+    const [again] = await exercise.take(session, 1);
+    expect(again!.attempts).toMatchObject([{ result: 'lost', worker: 'ant' }]);
+    const now = session.now();
+    expect(await session.settle([commitOf(before!, now, { output: 'old' })])).toEqual(['lost']);
+    expect(await session.settle([commitOf(again!, now, { output: 'new' })])).toEqual(['settled']);
+    expect(await opened.engine.get('a')).toMatchObject({ output: 'new' });
+  });
+
   test('events and state files whose reply was lost are stored once', async () => {
     const url = await freshUrl(server);
     await using sending = await open(url, LEASE_MS, (database) => losing(database, 'send', 1));
