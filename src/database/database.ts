@@ -206,7 +206,7 @@ export interface Database {
     holds: readonly StoredHold[],
   ): Promise<{ readonly now: number; readonly lost: readonly string[] }>;
   /** A reply of `take` was lost: gives back what the session holds, but for the instances that it knows of. */
-  reclaim(session: string, known: readonly string[]): Promise<void>;
+  reclaim(session: string, known: readonly string[], leaseMs: number): Promise<void>;
   /** The session is no more. What it has refused is handed out again. */
   leave(session: string): Promise<void>;
   /** Sessions that have joined and not left. */
@@ -246,8 +246,11 @@ export interface Database {
   configurations(): Promise<ConfigurationName[]>;
   /** Bounded work that keeps the store small. */
   maintain(): Promise<void>;
-  /** Calls `note` when something may have changed, until the function that it returns is called. */
-  watch(note: (hint: ChangeHint) => void): () => void;
+  /**
+   * Calls `note` when something may have changed, until the function that it returns is called. `isWork`: sessions may find
+   * something to do.
+   */
+  watch(note: (hint: ChangeHint, isWork: boolean) => void): () => void;
   inspect(): Promise<readonly Caution[]>;
   close(): Promise<void>;
 }

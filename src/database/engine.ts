@@ -30,6 +30,7 @@ import { configurationDifferences } from '../machine/config.ts';
 import { DEFAULT_GRACE_MS } from '../machine/decide.ts';
 import { eventKey, formatEvent } from '../machine/event.ts';
 import { instanceProblem, parseStateName, stateName } from '../machine/name.ts';
+import { UserError } from '../machine/errors.ts';
 import { formatRecord } from '../machine/record.ts';
 import { parseStateFile, type StateFile } from '../machine/state-file.ts';
 import type { Database, StateOf, StoredEvent, StoredState } from './database.ts';
@@ -44,8 +45,11 @@ export interface DatabaseEngineOptions {
 
 const DEFAULT_LEASE_MS = 30_000;
 const BOOT_DIGITS = 8;
-/** State files and events for one call to the database. */
+/** State files and events for one call to the database, and their characters. */
 const MAX_ITEMS = 500;
+const MAX_CHARACTERS = 8 * 1024 * 1024;
+/** Numbers of states are 32 bits. */
+const MAX_STEP = 2_000_000_000;
 
 export function databaseEngine(
   database: Database,
@@ -145,9 +149,14 @@ async function submitTo(
     return storedState(name, last.body, last.file);
   });
   const results: SubmitResult[] = [];
-  for (let at = 0; at < stored.length; at += MAX_ITEMS) {
+  const far = stored.find(({ step }) => step > MAX_STEP);
+  if (far !== undefined) {
+    const problem = `${stateName(far.instance, far.step)}: its number is larger than ${MAX_STEP}`;
+    throw new UserError('bad-state', problem, { problems: [problem] });
+  }
+  for (const part of partsOf(stored, ({ body }) => body.length)) {
     signal?.throwIfAborted();
-    results.push(...(await database.submit(stored.slice(at, at + MAX_ITEMS))));
+    results.push(...(await database.submit(part)));
   }
   signal?.throwIfAborted();
   return results;
@@ -161,8 +170,8 @@ async function sendTo(database: Database, events: readonly NewEvent[]): Promise<
     return { id, to, key: eventKey(id), content, delay: delay > 0 ? delay : undefined, grace };
   });
   const results: SendResult[] = [];
-  for (let at = 0; at < stored.length; at += MAX_ITEMS) {
-    const sent = await database.send(stored.slice(at, at + MAX_ITEMS));
+  for (const part of partsOf(stored, ({ content }) => content.length)) {
+    const sent = await database.send(part);
     results.push(
       ...sent.map((one): SendResult =>
         typeof one === 'string' ? { kind: 'sent', name: one } : one,
@@ -170,6 +179,24 @@ async function sendTo(database: Database, events: readonly NewEvent[]): Promise<
     );
   }
   return results;
+}
+
+/** Consecutive parts that are not too large for one call. */
+function* partsOf<Item>(
+  items: readonly Item[],
+  lengthOf: (item: Item) => number,
+): Generator<Item[], void> {
+  let [part, characters]: [Item[], number] = [[], 0];
+  for (const item of items) {
+    const length = lengthOf(item);
+    if (part.length === MAX_ITEMS || (part.length > 0 && characters + length > MAX_CHARACTERS)) {
+      yield part;
+      [part, characters] = [[], 0];
+    }
+    part.push(item);
+    characters += length;
+  }
+  if (part.length > 0) yield part;
 }
 
 async function countsOf(database: Database): Promise<Counts> {
@@ -202,7 +229,7 @@ async function workersOf(database: Database): Promise<WorkerView[]> {
 async function retryIn(database: Database, names: readonly string[]): Promise<boolean[]> {
   const parsed = names.map(parseStateName);
   const states = parsed.filter(
-    (one): one is StateOf => one !== undefined && isInstance(one.instance),
+    (one): one is StateOf => one !== undefined && isInstance(one.instance) && one.step <= MAX_STEP,
   );
   if (states.length === 0) return names.map(() => false);
   const results = await database.retry(states);
@@ -225,7 +252,6 @@ async function placeIn(
   if (last.status === 'done') return { kind: 'ended' };
   const file = parsed.ok ? parsed.file : fileOf(name, last.body);
   if (last.status !== 'failed' && isPlaced(file, to)) return { kind: 'there already', name };
-  if (last.status === 'in progress') return { kind: 'held' };
   checkPlace(to, file);
   const worker = operatorName(random);
   const session = `${worker}.${bootOf()}`;

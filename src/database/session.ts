@@ -15,13 +15,14 @@ import type {
 } from '../engine/session.ts';
 import { Alarm, Wakeup } from '../engine/waits.ts';
 import { UserError } from '../machine/errors.ts';
-import { invariant, InvariantError } from '../machine/invariant.ts';
+import { InvariantError } from '../machine/invariant.ts';
 import { stateName } from '../machine/name.ts';
-import { failureRecord, formatRecord, parseCommitRecord, pastStep } from '../machine/record.ts';
-import { machineNamed } from '../machine/state-file.ts';
+import { failureRecord, formatRecord, type FailureReason } from '../machine/record.ts';
+import { machineNamed, parseStateFile, type StateFile } from '../machine/state-file.ts';
 import type { Database, StoredSettlement, Taken, TakenState } from './database.ts';
+import { newHeld, type Held } from './held.ts';
 import { storedOutcome, type StoredOutcome } from './settlement.ts';
-import { attemptsOf, fileOf } from './steps.ts';
+import { attemptsOf, storable } from './steps.ts';
 import { unroutableReason } from '../machine/decide.ts';
 import { parseEventName } from '../machine/event.ts';
 
@@ -42,31 +43,19 @@ const LAST_TRIES_MS = 5000;
 const MAX_SHOWN_HOLDS = 100;
 const encoder = new TextEncoder();
 
+/** As `take` of a database compares it. */
+const placeOf = (file: StateFile): string =>
+  `${storable(machineNamed(file))}\n${storable(file.state)}`;
+
 export interface EnginePorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
 }
 
-interface Held {
-  readonly task: Task;
-  readonly instance: string;
-  readonly step: number;
-  readonly fence: number;
-  readonly abort: AbortController;
-  readonly since: string;
-  /** By instance: the step that it has seen, -1 for none. */
-  readonly observed: Map<string, number>;
-  /** Monotonic, ms. */
-  deadline: number;
-  /** Monotonic, ms: when its lease began. */
-  leased: number;
-  isSettling: boolean;
-}
-
 export class DatabaseSession implements Session {
   readonly name: string;
-  readonly unreadable = 0;
+  unreadable = 0;
   readonly concurrentSettles = 2;
   isIdle = false;
   readonly #database: Database;
@@ -89,10 +78,14 @@ export class DatabaseSession implements Session {
   #reported = false;
   #maintained: number;
   #looks = 0;
+  /** What the last call has taken. */
+  #fresh: Held[] = [];
   #onEmpty: (() => void)[] = [];
   /** Places that are known to need a slot, with these machines. */
   #needing: { readonly machines: KnownMachines; readonly places: Set<string> } | undefined;
   #unwatch: (() => void) | undefined;
+  #living: Promise<void> = Promise.resolve();
+  #asking: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
   /** Monotonic, ms. */
   #lastTry = Number.POSITIVE_INFINITY;
@@ -116,8 +109,8 @@ export class DatabaseSession implements Session {
 
   async open(): Promise<void> {
     await this.#beat();
-    this.#unwatch = this.#database.watch(() => this.#wake());
-    void this.#live();
+    this.#unwatch = this.#database.watch((_hint, isWork) => void (isWork && this.#wake()));
+    this.#living = this.#live();
   }
 
   now(): string {
@@ -139,9 +132,9 @@ export class DatabaseSession implements Session {
         this.#hinted = false;
         let taken: Taken;
         try {
-          if (this.#isUnsure) await this.#database.reclaim(this.name, this.#known());
-          this.#isUnsure = false;
-          taken = await this.#ask(limit);
+          const asking = this.#ask(limit);
+          this.#asking = asking.catch(() => undefined);
+          taken = await asking;
         } catch (error) {
           if (error instanceof UserError || error instanceof InvariantError) throw error;
           // It may have handed out what this session does not know of.
@@ -152,13 +145,17 @@ export class DatabaseSession implements Session {
           continue;
         }
         pause = FIRST_RETRY_MS;
-        const tasks = this.#begin(taken, limit);
+        if (this.#bug !== undefined) throw this.#bug;
+        const tasks = this.#begin(limit);
         if (tasks.length > 0) return tasks;
         if (taken.isDrained && !this.#worker.stays) return 'drained';
         const due = taken.wake === undefined ? MAX_LOOK_MS : taken.wake - taken.now;
         if (due <= 0) await this.#rejectStrays();
         look = due <= 0 ? Math.min(2 * look, MAX_LOOK_MS) : FIRST_LOOK_MS;
-        await this.#sleep(Math.min(MAX_LOOK_MS, Math.max(look, due)), signal, () => this.#hinted);
+        const ms = Math.min(MAX_LOOK_MS, Math.max(look, due));
+        // Many sessions may hint at once.
+        await this.#sleep(Math.min(ms, FIRST_LOOK_MS / 2), signal);
+        await this.#sleep(ms, signal, () => this.#hinted);
       }
     } finally {
       signal.removeEventListener('abort', wake);
@@ -172,6 +169,15 @@ export class DatabaseSession implements Session {
   }
 
   async #ask(limit: number): Promise<Taken> {
+    if (this.#isUnsure) {
+      this.#isUnsure = false;
+      try {
+        await this.#database.reclaim(this.name, this.#known(), this.#leaseMs);
+      } catch (error) {
+        this.#isUnsure = true;
+        throw error;
+      }
+    }
     const began = this.#ports.clock.monotonic();
     const taken = await this.#database.take({
       session: this.name,
@@ -182,13 +188,32 @@ export class DatabaseSession implements Session {
     });
     this.#offset = taken.now - this.#ports.clock.monotonic();
     this.isIdle = taken.tasks.length === 0;
-    invariant(
-      limit === 0 || taken.tasks.length <= limit,
-      'I6: expected no more than were asked for',
-    );
     this.#looks += 1;
-    for (const task of taken.tasks) this.#hold(task, taken, began);
+    this.#fresh = [];
+    if (this.#bug !== undefined) return taken;
+    for (const task of taken.tasks) {
+      const parsed = parseStateFile(encoder.encode(task.body));
+      if (parsed.ok) this.#fresh.push(this.#hold(task, parsed.file, taken, began));
+      else await this.#failUnreadable(task, parsed);
+    }
     return taken;
+  }
+
+  /** It was stored by a program that knows more than this one, or by hand. */
+  async #failUnreadable(
+    { instance, step, fence, attempts }: TakenState,
+    { code, reason }: FailureReason,
+  ): Promise<void> {
+    const by = { session: this.name, worker: this.#worker.name, at: this.now() };
+    const record = failureRecord(
+      stateName(instance, step),
+      by,
+      { code, reason },
+      attemptsOf(attempts),
+    );
+    this.unreadable += 1;
+    const note = formatRecord(record);
+    await this.#database.settle(this.name, [{ instance, step, fence, kind: 'fail', note }]);
   }
 
   #known(): string[] {
@@ -201,63 +226,29 @@ export class DatabaseSession implements Session {
     return this.#needing.places;
   }
 
-  #hold(taken: TakenState, { seen }: Taken, leased: number): Held {
-    const { instance, step, fence, body, attempts } = taken;
-    const name = stateName(instance, step);
-    const abort = new AbortController();
-    const observed = new Map<string, number>();
-    const file = fileOf(name, body);
-    const task: Task = {
-      name,
+  #hold(taken: TakenState, file: StateFile, { seen }: Taken, leased: number): Held {
+    const held = newHeld(taken, file, {
       session: this.name,
-      file,
-      attempts: attemptsOf(attempts),
-      events: this.#worker.needsSlot(file) ? [] : taken.events,
+      seen,
       asOf: this.#looks,
-      signal: abort.signal,
-      observe: (other) => {
-        if (!this.#worker.observes.includes(other)) {
-          throw new Error(`cannot observe ${other}: name it in the machine's sensors`);
-        }
-        const last = seen.find((one) => one.instance === other);
-        observed.set(other, last?.step ?? -1);
-        return last && fileOf(stateName(other, last.step), last.body);
-      },
-      history: async () => {
-        const steps = await this.#database.steps(instance);
-        return steps
-          .filter((one) => one.step <= step)
-          .map((one) => {
-            const of = stateName(instance, one.step);
-            const record = parseCommitRecord(one.record ?? '', of);
-            return pastStep(of, encoder.encode(one.body), record);
-          });
-      },
-    };
-    const since = this.now();
-    const deadline = Number.POSITIVE_INFINITY;
-    const held: Held = {
-      task,
-      instance,
-      step,
-      fence,
-      abort,
-      since,
-      observed,
-      deadline,
+      since: this.now(),
       leased,
-      isSettling: false,
-    };
-    this.#holds.set(task, held);
+      worker: this.#worker,
+      database: this.#database,
+    });
+    this.#holds.set(held.task, held);
     this.#expiry.set(leased + this.#leaseMs);
     this.#reported = false;
     return held;
   }
 
   /** What there is no slot for is given back. */
-  #begin({ tasks: { length } }: Taken, limit: number): Task[] {
-    if (length === 0) return [];
-    const fresh = [...this.#holds.values()].slice(-length);
+  #begin(limit: number): Task[] {
+    const fresh = this.#fresh;
+    if (this.#isClosed && fresh.length > 0) {
+      void this.#giveBack(fresh);
+      return [];
+    }
     const tasks: Task[] = [];
     const excess: Held[] = [];
     let left = limit;
@@ -265,7 +256,7 @@ export class DatabaseSession implements Session {
       const { task } = held;
       const needsSlot = this.#worker.needsSlot(task.file);
       if (needsSlot && left <= 0) {
-        this.#places().add(`${machineNamed(task.file)}\n${task.file.state}`);
+        this.#places().add(placeOf(task.file));
         excess.push(held);
       } else {
         if (needsSlot) left -= 1;
@@ -284,49 +275,48 @@ export class DatabaseSession implements Session {
         excess.map(({ instance, step, fence }) => ({ instance, step, fence, kind: 'release' })),
       );
     } catch (error) {
-      // They are handed out when their lease is over.
+      this.#isUnsure = true;
       this.#ports.log.warn({ err: error, states: excess.length }, 'cannot give states back');
     }
   }
 
   async settle(settlements: readonly Settlement[]): Promise<readonly Settled[]> {
     if (this.#bug !== undefined) throw this.#bug;
-    const results = new Map<Settlement, Settled>();
-    const asked: { settlement: Settlement; stored: StoredSettlement }[] = [];
+    const asked = new Map<Hold, { readonly settlement: Settlement; readonly held: Held }>();
     for (const settlement of settlements) {
-      const before = this.#settled.get(settlement.hold);
       const { hold } = settlement;
       const held = this.#holds.get(hold) ?? this.#lost.get(hold);
-      if (before !== undefined) results.set(settlement, before);
-      else if (held === undefined) results.set(settlement, 'lost');
-      else {
-        held.isSettling = true;
-        asked.push({ settlement, stored: await this.#stored(settlement, held) });
-      }
+      // Of several outcomes of a hold the first counts.
+      if (this.#settled.has(hold) || asked.has(hold) || held === undefined) continue;
+      held.isSettling = true;
+      asked.set(hold, { settlement, held });
     }
-    if (asked.length > 0) {
-      const stored = await this.#settleStored(asked.map((one) => one.stored));
+    if (asked.size > 0) {
+      const settled = await this.#settleAll([...asked.values()]);
       if (this.#bug !== undefined) throw this.#bug;
-      for (const [index, { settlement }] of asked.entries()) {
-        const settled = stored[index]!;
-        results.set(settlement, settled);
-        this.#settled.set(settlement.hold, settled);
-        this.#holds.delete(settlement.hold);
+      for (const [index, hold] of [...asked.keys()].entries()) {
+        this.#settled.set(hold, settled[index]!);
+        this.#holds.delete(hold);
       }
       this.#reported = false;
       this.#wake();
       this.#noteEmpty();
     }
-    return settlements.map((one) => results.get(one)!);
+    return settlements.map(({ hold }) => this.#settled.get(hold) ?? 'lost');
   }
 
   /** A session that has closed does not try for ever: others take what it holds when its lease is over. */
-  async #settleStored(items: readonly StoredSettlement[]): Promise<readonly Settled[]> {
+  async #settleAll(
+    asked: readonly { readonly settlement: Settlement; readonly held: Held }[],
+  ): Promise<readonly Settled[]> {
     try {
+      const items: StoredSettlement[] = [];
+      for (const { settlement, held } of asked) items.push(await this.#stored(settlement, held));
       return await this.#database.settle(this.name, items);
     } catch (error) {
+      if (error instanceof InvariantError) throw error;
       if (this.#ports.clock.monotonic() < this.#lastTry) throw error;
-      return items.map(() => 'unsure');
+      return asked.map(() => 'unsure');
     }
   }
 
@@ -377,13 +367,23 @@ export class DatabaseSession implements Session {
           await this.#beat();
         }
         if (now - this.#maintained >= MAINTENANCE_MS) {
-          this.#maintained = now;
-          await this.#database.maintain();
+          this.#maintained = Number.POSITIVE_INFINITY;
+          // Not awaited: signs of life must not wait for it.
+          void this.#maintain();
         }
       } catch (error) {
         log.warn({ err: error }, 'cannot give a sign of life');
       }
     }
+  }
+
+  async #maintain(): Promise<void> {
+    try {
+      await this.#database.maintain();
+    } catch (error) {
+      this.#ports.log.warn({ err: error }, 'cannot tidy up the database; trying again');
+    }
+    this.#maintained = this.#ports.clock.monotonic();
   }
 
   async #beat(): Promise<void> {
@@ -476,6 +476,7 @@ export class DatabaseSession implements Session {
     const abortAll = (): void => {
       for (const { abort } of this.#holds.values()) abort.abort();
     };
+    await this.#asking;
     if (this.#holds.size > 0 && this.#bug === undefined) {
       const drained = new AbortController();
       if (drainMs <= 0) abortAll();
@@ -487,6 +488,8 @@ export class DatabaseSession implements Session {
     }
     if (this.#bug !== undefined) throw this.#bug;
     this.#end();
+    // A sign of life that comes later would make it a session again.
+    await this.#living;
     try {
       await this.#database.leave(this.name);
     } catch (error) {

@@ -26,8 +26,11 @@ export function fileOf(name: string, body: string): StateFile {
   return parsed.file;
 }
 
+/** Of those that are larger, all are alike: 32 bits. */
+const MAX_PRIORITY = 2_000_000_000;
+
 /** A name by which instances are found: texts that no database stores (NUL, half a surrogate pair) are shown as U+FFFD. */
-const storable = (name: string): string => name.toWellFormed().replaceAll('\0', '\ufffd');
+export const storable = (name: string): string => name.toWellFormed().replaceAll('\0', '\ufffd');
 
 /** `name`: INSTANCE.state or INSTANCE.state-N. */
 export function storedState(
@@ -42,7 +45,7 @@ export function storedState(
     body,
     machine: storable(machineNamed(file)),
     state: storable(file.state),
-    priority: file.priority ?? 0,
+    priority: Math.max(-MAX_PRIORITY, Math.min(MAX_PRIORITY, file.priority ?? 0)),
     notBefore: file.notBefore === undefined ? undefined : Date.parse(file.notBefore),
   };
 }
@@ -66,7 +69,8 @@ const workerOf = (session: string): string => session.slice(0, session.lastIndex
 export function stepOf(stored: StoredStep): InstanceStep {
   const { status, session } = stored;
   const name = stateName(stored.instance, stored.step);
-  const file = fileOf(name, stored.body);
+  const parsed = parseStateFile(encoder.encode(stored.body));
+  const file = parsed.ok ? parsed.file : undefined;
   const record = parseCommitRecord(stored.record ?? '', name);
   const failure = status === 'failed' ? parseFailureRecord(stored.failure ?? '', name) : undefined;
   const attempts = record?.attempts ?? failure?.attempts ?? attemptsOf(stored.attempts);
@@ -76,10 +80,10 @@ export function stepOf(stored: StoredStep): InstanceStep {
   return {
     name,
     flag: status,
-    machine: file.machine,
-    state: file.state,
-    payload: file.payload,
-    hook: file.hook?.run,
+    machine: file?.machine,
+    state: file?.state,
+    payload: file?.payload,
+    hook: file?.hook?.run,
     worker,
     started,
     duration:
@@ -90,6 +94,6 @@ export function stepOf(stored: StoredStep): InstanceStep {
     events: record?.events ?? [],
     output: record?.output,
     reason: failure?.reason,
-    join: file.join,
+    join: file?.join,
   };
 }

@@ -2,7 +2,7 @@
 export function sendSql(s: string): string {
   return `
 -- Sends events, of one instance in the order given. Returns the name under which an id is pending, or its outcome.
-create function ${s}.send(p_items jsonb, out n integer, out name text, out outcome text, out state text)
+create function ${s}.send(p_items jsonb, out n integer, out name text, out outcome text, out state text, out stray boolean)
 returns setof record language plpgsql as $f$
 #variable_conflict use_column
 declare
@@ -18,7 +18,8 @@ begin
     where not exists (select from ${s}.event e where e.id = x.id)
   ), target as (
     select x."to", r.instance is null or r.status = 'done' as stray, coalesce(r.status = 'done', false) as has_ended,
-      greatest(${s}.ms(v_now)::bigint, coalesce(r.sent, (
+      -- An instance that is new has got events before.
+      greatest(${s}.ms(v_now)::bigint, coalesce(nullif(r.sent, 0), (
         select max(e.sent) from ${s}.event e where e.instance = x."to" and e.outcome is null), 0) + 1) - 1 as base
     from (select distinct "to" from item) x left join ${s}.instance r on r.instance = x."to"
   ), added as (
@@ -26,7 +27,7 @@ begin
     select i.id, i."to",
       to_char(${s}.at(t.base + i.place + coalesce(i.delay, 0)) at time zone 'UTC', 'YYYYMMDD"T"HH24MISS.MS"Z"')
         || case when i.delay is null then '~' else '+' end || i.key || '@' || i."to",
-      i.content, t.base + i.place, v_now + coalesce(i.delay, 0) * interval '1 ms',
+      i.content, t.base + i.place, coalesce(${s}.at(t.base + i.place + i.delay), v_now),
       v_now + (coalesce(i.delay, 0) + case when t.has_ended then 0 else i.grace end) * interval '1 ms', t.stray
     from item i join target t on t."to" = i."to" order by i.n
     on conflict (id) do nothing
@@ -35,7 +36,7 @@ begin
   update ${s}.instance r set sent = a.sent,
       wake = case when r.status = 'waiting' and r.holder is null then least(coalesce(r.wake, a.due), a.due) else r.wake end
     from (select instance, max(sent) as sent, min(due) as due from added group by 1) a where r.instance = a.instance;
-  return query select (x->>'n')::integer, e.name, e.outcome, e.state
+  return query select (x->>'n')::integer, e.name, e.outcome, e.state, e.stray
     from jsonb_array_elements(p_items) x left join ${s}.event e on e.id = x->>'id';
 end $f$;
 `;
@@ -99,8 +100,11 @@ declare
   v_alive text[];
 begin
   lock table ${s}.session in share mode;
-  select array_agg(x.session) into v_alive from ${s}.session x where x.alive_until > clock_timestamp();
+  select array_agg(x.session) into v_alive from ${s}.session x where x.alive_until > statement_timestamp();
   if v_alive is not null then return v_alive; end if;
+  perform from ${s}.instance r
+    where r.instance = any (p_removed || array(select x->>'instance' from jsonb_array_elements(p_steps) x))
+    order by r.instance for update;
   insert into ${s}.tally
     select r.machine, r.state, case when r.holder is null or r.status = 'done' then r.status else 'in progress' end, -count(*)
     from ${s}.instance r
@@ -108,6 +112,8 @@ begin
   delete from ${s}.history h where h.instance = any (p_removed);
   delete from ${s}.instance r where r.instance = any (p_removed);
   delete from ${s}.event e where e.id = any (p_forgotten) or (e.id = any (p_withdrawn) and e.outcome is null);
+  update ${s}.event e set stray = true, lapses = greatest(e.lapses, clock_timestamp() + interval '10 s')
+    where e.instance = any (p_removed) and e.outcome is null;
   with step as (
     select * from jsonb_to_recordset(p_steps) as x (instance text, step integer, body text, machine text, state text,
       priority integer, not_before double precision)

@@ -4,12 +4,15 @@ import { UserError, type ErrorCode } from '../machine/errors.ts';
 
 const MAX_CONNECTIONS = 6;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** A host that is gone says nothing: a call is given up then, and its connection with it. */
+const CALL_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_MS = 10_000;
 const DEFAULT_SCHEMA = 'flockwork';
 /** Calls that a deadlock or a conflict has ended are repeated at once: they have had no effect. */
 const MAX_TRIES = 10;
 const REPEATED = new Set(['40P01', '40001']);
 
-/** What the server says of a call that a user must help with. */
+/** What the server says of the first call that a user must help with. Later, a failover may be under way. */
 const REFUSALS: Readonly<Record<string, readonly [code: ErrorCode, sentence: string]>> = {
   '28P01': ['engine-refused', 'the server does not accept this user and password'],
   '28000': ['engine-refused', 'the server does not accept this user'],
@@ -21,15 +24,10 @@ const REFUSALS: Readonly<Record<string, readonly [code: ErrorCode, sentence: str
   '25006': ['engine-refused', 'the server is read-only: a replica; give the URL of the primary'],
 };
 
-/** Codes of a server that cannot be reached. */
-const UNREACHABLE = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ETIMEDOUT',
-  '57P03',
-]);
+/** Codes of the server's own errors. */
+const SQL_STATE = /^(?=.*\d)[0-9A-Z]{5}$/;
+/** It is starting up, or shutting down. */
+const UNAVAILABLE = '57P03';
 
 export interface Target {
   readonly config: PoolConfig;
@@ -56,6 +54,8 @@ export function targetOf(url: string): Target {
     max: MAX_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    query_timeout: CALL_TIMEOUT_MS,
     application_name: 'flockwork',
     // Idle connections must not keep a process alive that has nothing more to do.
     allowExitOnIdle: true,
@@ -95,7 +95,7 @@ export class PostgresConnection {
     return new PostgresConnection(target, await loadDriver());
   }
 
-  /** One round trip. Throws a `UserError` for what a user must change. */
+  /** One round trip. */
   async query<Row extends object>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
     for (let tries = 1; ; tries += 1) {
       try {
@@ -104,19 +104,21 @@ export class PostgresConnection {
       } catch (error) {
         const { code = '' } = error as { readonly code?: string };
         if (REPEATED.has(code) && tries < MAX_TRIES) continue;
-        throw this.#explained(error as Error, code);
+        throw error;
       }
     }
   }
 
-  /** The first call. Throws also `no-server`: later on, a server that is gone may come back. */
+  /** The first call. Throws a `UserError` for what a user must change: `no-server`, `no-schema`, `engine-refused`. */
   async begin<Row extends object>(sql: string): Promise<Row[]> {
     try {
       return await this.query<Row>(sql);
     } catch (error) {
       const { code = '', message } = error as { readonly code?: string; readonly message: string };
-      if (!UNREACHABLE.has(code)) throw error;
       const { name } = this.target;
+      const [kind, sentence] = REFUSALS[code] ?? [];
+      if (kind !== undefined) throw new UserError(kind, `${name}: ${sentence} (${message})`);
+      if (SQL_STATE.test(code) && code !== UNAVAILABLE) throw error;
       throw new UserError('no-server', `cannot reach ${name}: ${message || code}; is it running?`);
     }
   }
@@ -126,12 +128,6 @@ export class PostgresConnection {
     const client = new this.#driver.Client(this.target.config);
     await client.connect();
     return client;
-  }
-
-  #explained(error: Error, code: string): Error {
-    const [kind, sentence] = REFUSALS[code] ?? [];
-    if (kind === undefined) return error;
-    return new UserError(kind, `${this.target.name}: ${sentence} (${error.message})`);
   }
 
   async close(): Promise<void> {

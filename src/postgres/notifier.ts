@@ -11,10 +11,16 @@ import type { PostgresConnection } from './connection.ts';
 const GATHER_MS = 8;
 const RECONNECT_MS = 2000;
 
+/** `isWork`: sessions may find something to do. */
+type Note = (hint: ChangeHint, isWork: boolean) => void;
+
+/** Begins the text of a notification that only clients need. */
+const RESULT = '\t';
+
 export class Notifier {
   readonly #connection: PostgresConnection;
   readonly #channel: string;
-  readonly #notes = new Set<(hint: ChangeHint) => void>();
+  readonly #notes = new Set<Note>();
   #client: Client | undefined;
   #reconnect: NodeJS.Timeout | undefined;
   #isConnecting = false;
@@ -23,6 +29,7 @@ export class Notifier {
   /** Instances that have changed; undefined: anything. */
   #instance: string | undefined;
   #isMany = false;
+  #isWork = false;
 
   constructor(connection: PostgresConnection, schema: string) {
     this.#connection = connection;
@@ -30,25 +37,30 @@ export class Notifier {
   }
 
   /** Tells all processes, soon. */
-  changed(instance?: string): void {
+  changed(instance?: string, isWork: boolean = true): void {
     if (this.#isClosed) return;
+    this.#isWork ||= isWork;
     if (this.#gathering !== undefined) {
       this.#isMany ||= instance !== this.#instance;
       return;
     }
     this.#instance = instance;
     this.#isMany = instance === undefined;
-    this.#gathering = setTimeout(() => {
-      this.#gathering = undefined;
-      const payload = this.#isMany ? '' : this.#instance!;
-      // A hint: an error will show in a call that counts.
-      this.#connection
-        .query('select pg_notify($1, $2)', [this.#channel, payload])
-        .catch(() => undefined);
-    }, GATHER_MS);
+    this.#gathering = setTimeout(() => void this.#notify(), GATHER_MS);
   }
 
-  watch(note: (hint: ChangeHint) => void): () => void {
+  async #notify(): Promise<void> {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+    const payload = `${this.#isWork ? '' : RESULT}${this.#isMany ? '' : this.#instance!}`;
+    this.#isWork = false;
+    // A hint: an error will show in a call that counts.
+    await this.#connection
+      .query('select pg_notify($1, $2)', [this.#channel, payload])
+      .catch(() => undefined);
+  }
+
+  watch(note: Note): () => void {
     this.#notes.add(note);
     void this.#listen();
     return () => {
@@ -63,15 +75,16 @@ export class Notifier {
     try {
       const client = await this.#connection.listener();
       this.#client = client;
-      client.on('notification', ({ payload = '' }) =>
-        this.#tell(payload === '' ? {} : { instance: payload }),
-      );
+      client.on('notification', ({ payload = '' }) => {
+        const instance = payload.startsWith(RESULT) ? payload.slice(RESULT.length) : payload;
+        this.#tell(instance === '' ? {} : { instance }, !payload.startsWith(RESULT));
+      });
       client.on('error', () => this.#lost(client));
       client.on('end', () => this.#lost(client));
       await client.query(`listen "${this.#channel.replaceAll('"', '""')}"`);
       if (this.#notes.size === 0 || this.#isClosed) await this.#disconnect();
       // Changes before this were not told.
-      else this.#tell({});
+      else this.#tell({}, true);
     } catch {
       if (this.#client !== undefined) this.#lost(this.#client);
       else this.#listenLater();
@@ -80,8 +93,8 @@ export class Notifier {
     }
   }
 
-  #tell(hint: ChangeHint): void {
-    for (const note of this.#notes) note(hint);
+  #tell(hint: ChangeHint, isWork: boolean): void {
+    for (const note of this.#notes) note(hint, isWork);
   }
 
   #lost(client: Client): void {
@@ -110,7 +123,7 @@ export class Notifier {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#notes.clear();
-    clearTimeout(this.#gathering);
+    if (this.#gathering !== undefined) await this.#notify();
     await this.#disconnect();
   }
 }

@@ -49,8 +49,13 @@ import { quoted, schemaSql, SCHEMA_VERSION } from './schema.ts';
 /** Rows that a page of a list looks at, at most. */
 const MAX_LISTED = 10_000;
 const MAX_STRAYS = 100;
+/** Differences that are added up at a time. */
+const MAX_FOLDED = 20_000;
 /** Entries of the journal that are kept, nearly. */
 const MAX_TICK_ROWS = 10_000;
+
+/** What a second process that makes the same tables is told. */
+const MADE_ALREADY: readonly string[] = ['23505', '42P06', '42P07', '42710', '42723'];
 
 /** Makes the store, unless it is there. */
 export async function initPostgres(url: string): Promise<'made' | 'there already'> {
@@ -63,7 +68,13 @@ export async function initPostgres(url: string): Promise<'made' | 'there already
     );
     if (there !== null) return 'there already';
     const meta = `insert into ${s}.meta (id, version) values ('${randomUUID()}', ${SCHEMA_VERSION});`;
-    await connection.query(`begin; ${schemaSql(target.schema)} ${meta} commit;`);
+    try {
+      await connection.query(`begin; ${schemaSql(target.schema)} ${meta} commit;`);
+    } catch (error) {
+      // Another process was first.
+      if (!MADE_ALREADY.includes((error as { readonly code?: string }).code ?? '')) throw error;
+      return 'there already';
+    }
     return 'made';
   } finally {
     await connection.close();
@@ -91,9 +102,18 @@ export async function openPostgres(url: string): Promise<Database> {
 }
 
 type Row = Record<string, unknown>;
+interface TickCursor {
+  readonly tx: number;
+  readonly seq: number;
+  readonly index: number;
+}
+
 /** It leads to work that the session may not have room for. */
 const isForOthers = ({ kind, emits, branches }: StoredSettlement): boolean =>
   kind === 'leave' || kind === 'release' || emits !== undefined || branches !== undefined;
+
+const isResult = ({ kind, next, events }: StoredSettlement): boolean =>
+  kind === 'fail' || (kind === 'commit' && (next === undefined || events !== undefined));
 
 class Postgres implements Database {
   readonly id: string;
@@ -112,7 +132,10 @@ class Postgres implements Database {
     sql: string,
     values: readonly unknown[] = [],
   ): Promise<Found[]> {
-    return this.#connection.query<Found>(sql.replaceAll('$s', this.#s), values);
+    return this.#connection.query<Found>(
+      sql.replaceAll('$s', () => this.#s),
+      values,
+    );
   }
 
   async take({ session, limit, slotted, leaseMs, observes }: TakeRequest): Promise<Taken> {
@@ -125,8 +148,9 @@ class Postgres implements Database {
     items: readonly StoredSettlement[],
   ): Promise<readonly StoredSettled[]> {
     const results = await this.#settle(session, items, false);
-    // The session itself takes a successor next.
+    // The session itself takes a successor next; clients wait for ends and outcomes.
     if (items.some(isForOthers)) this.#notifier.changed();
+    else if (items.some(isResult)) this.#notifier.changed(undefined, false);
     return results;
   }
 
@@ -162,8 +186,8 @@ class Postgres implements Database {
     return { now: row!.at, lost: row!.lost ?? [] };
   }
 
-  async reclaim(session: string, known: readonly string[]): Promise<void> {
-    await this.#query('select $s.reclaim($1, $2)', [session, known]);
+  async reclaim(session: string, known: readonly string[], leaseMs: number): Promise<void> {
+    await this.#query('select $s.reclaim($1, $2, $3)', [session, known, leaseMs]);
     this.#notifier.changed();
   }
 
@@ -215,7 +239,11 @@ class Postgres implements Database {
       name: string;
       outcome: string | null;
       state: string | null;
+      stray: boolean;
     }>('select * from $s.send($1)', [JSON.stringify(items)]);
+    // An instance that was submitted at the same time has not seen them.
+    const lonely = rows.filter(({ stray }) => stray).map(({ n }) => events[n]!.to);
+    if (lonely.length > 0) await this.#adopt([...new Set(lonely)]);
     const results: (string | EventResult)[] = [];
     for (const { n, name, outcome, state } of rows) {
       results[n] = outcome === null ? name : resultOf(outcome, state);
@@ -241,15 +269,10 @@ class Postgres implements Database {
       status: string | null;
     }>(
       `select e.id, e.instance, e.name, r.step, r.status from $s.event e left join $s.instance r on r.instance = e.instance
-        where e.stray and e.outcome is null and e.lapses <= clock_timestamp() order by e.lapses limit ${MAX_STRAYS}`,
+        where e.stray and e.outcome is null and e.lapses <= statement_timestamp() order by e.lapses limit ${MAX_STRAYS}`,
     );
     const open = rows.filter(({ status }) => status !== null && status !== 'done');
-    if (open.length > 0) {
-      await this.#query('update $s.event set stray = false where id = any ($1)', [
-        open.map(({ id }) => id),
-      ]);
-      await this.#query('select $s.rewake($1)', [open.map(({ instance }) => instance)]);
-    }
+    if (open.length > 0) await this.#adopt(open.map(({ instance }) => instance));
     return rows
       .filter((row) => !open.includes(row))
       .map(({ id, instance, name, step }) => ({
@@ -258,6 +281,10 @@ class Postgres implements Database {
         name,
         last: step === null ? undefined : stateName(instance, step),
       }));
+  }
+
+  async #adopt(instances: readonly string[]): Promise<void> {
+    await this.#query('select $s.adopt($1)', [instances]);
   }
 
   async reject(
@@ -338,27 +365,34 @@ class Postgres implements Database {
   }
 
   async ticks(since: number | undefined, { after, limit }: Page): Promise<TickPage> {
-    const [tx = 0, seq = 0, index = 0] = (after ?? '').split('.').map((part) => Number(part) || 0);
-    // What may still be under way is read when it has ended: nothing comes before what was read.
-    const rows = await this.#query<{ tx: string; seq: string; entries: string }>(
-      `select tx, seq, entries from $s.tick where (tx, seq) >= ($1, $2)
-        and tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint order by tx, seq limit $3`,
-      [tx, seq, limit + 1],
-    );
+    const numbers = (after ?? '')
+      .split('.')
+      .map((part) => (/^\d{1,15}$/.test(part) ? Number(part) : 0));
+    const [tx = 0, seq = 0, index = 0] = numbers;
     const ticks: JournalEntry[] = [];
-    let next = `${tx}.${seq}.${index}`;
-    for (const row of rows) {
-      const entries = JSON.parse(row.entries) as JournalEntry[];
-      const isFirst = Number(row.tx) === tx && Number(row.seq) === seq;
-      for (let at = isFirst ? index : 0; at < entries.length; at += 1) {
-        if (ticks.length === limit) return { ticks, next };
-        const entry = entries[at]!;
-        const ended = Date.parse(entry.started) + entry.duration;
-        if (since === undefined || ended >= since) ticks.push(entry);
-        next = `${row.tx}.${row.seq}.${at + 1}`;
+    let at: TickCursor = { tx, seq, index };
+    const cursor = (): string => `${at.tx}.${at.seq}.${at.index}`;
+    for (;;) {
+      // What may still be under way is read when it has ended: nothing comes before what was read.
+      const rows = await this.#query<{ tx: string; seq: string; entries: string }>(
+        `select tx, seq, entries from $s.tick where (tx, seq) >= ($1, $2)
+          and tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint order by tx, seq limit $3`,
+        [at.tx, at.seq, limit + 1],
+      );
+      const before = cursor();
+      for (const row of rows) {
+        const entries = JSON.parse(row.entries) as JournalEntry[];
+        const isFirst = Number(row.tx) === at.tx && Number(row.seq) === at.seq;
+        for (let place = isFirst ? at.index : 0; place < entries.length; place += 1) {
+          if (ticks.length === limit) return { ticks, next: cursor() };
+          const entry = entries[place]!;
+          const ended = Date.parse(entry.started) + entry.duration;
+          if (since === undefined || ended >= since) ticks.push(entry);
+          at = { tx: Number(row.tx), seq: Number(row.seq), index: place + 1 };
+        }
       }
+      if (cursor() === before) return { ticks, next: before };
     }
-    return { ticks, next };
   }
 
   async retry(states: readonly StateOf[]): Promise<readonly boolean[]> {
@@ -419,18 +453,24 @@ class Postgres implements Database {
 
   async maintain(): Promise<void> {
     await this.#query(
-      `with folded as (delete from $s.tally returning *)
+      `with old as (select ctid from $s.tally limit ${MAX_FOLDED} for update skip locked),
+        folded as (delete from $s.tally t using old where t.ctid = old.ctid returning t.*)
         insert into $s.tally select machine, state, status, sum(count) from folded group by 1, 2, 3 having sum(count) <> 0`,
+    );
+    // What was left to a session that is gone is handed out again.
+    await this.#query(
+      `update $s.instance r set refused = null where r.refused is not null and not exists (
+        select from $s.session x where x.alive_until > statement_timestamp() and x.session <> all (r.refused))`,
     );
     await this.#query(
       `delete from $s.tick where seq <= (select max(seq) from $s.tick) - ${MAX_TICK_ROWS}`,
     );
     await this.#query(
-      `delete from $s.session where alive_until < clock_timestamp() - interval '1 day'`,
+      `delete from $s.session where alive_until < statement_timestamp() - interval '1 day'`,
     );
   }
 
-  watch(note: (hint: ChangeHint) => void): () => void {
+  watch(note: (hint: ChangeHint, isWork: boolean) => void): () => void {
     return this.#notifier.watch(note);
   }
 

@@ -55,6 +55,7 @@ create table ${s}.instance (
   refused text[]
 ) with (fillfactor = 70);
 create index instance_wake on ${s}.instance (priority desc, wake) where wake is not null;
+create index instance_waiting on ${s}.instance (wake) where status = 'waiting' and wake is not null;
 create index instance_failed on ${s}.instance (instance) where status = 'failed';
 create index instance_refused on ${s}.instance (instance) where refused is not null;
 

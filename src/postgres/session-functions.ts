@@ -1,6 +1,16 @@
 /** What sessions call: the functions that hand instances out, and store what has come of them. */
 import { MAX_BATCH_EVENTS } from '../machine/event-batch.ts';
 
+/** What is taken at most where all slots are in use, and rows that are looked at for it. */
+const MAX_TAKEN = 64;
+const MAX_LOOKS = 256;
+/**
+ * Plans that were made while a table was empty must not be used when it is not. A sequential scan, where there is no index,
+ * counts as so costly then that PostgreSQL would compile the query first, for 100 ms.
+ */
+const BY_INDEX =
+  'set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off';
+
 export function takeSql(s: string): string {
   return `
 -- Hands out what is due. Rows: 'task', 'seen' (observed), 'paused', 'idle' (nothing was due).
@@ -8,23 +18,58 @@ create function ${s}.take(
   p_session text, p_limit integer, p_slotted text[], p_lease double precision, p_observes text[],
   out kind text, out instance text, out step integer, out fence integer, out body text, out attempts text, out events text,
   out at double precision
-) returns setof record language plpgsql as $f$
+) returns setof record language plpgsql ${BY_INDEX} as $f$
 #variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
+  v_left integer := case when p_limit > 0 then p_limit else ${MAX_TAKEN} end;
+  v_looks integer := ${MAX_LOOKS};
+  v_priority integer;
+  v_due text[] := '{}';
+  v_seen text[];
 begin
   if exists (select from ${s}.meta where paused_by is not null) then
     return query select 'paused', null::text, null::int, null::int, null::text, null::text, null::text, ${s}.ms(v_now);
     return;
   end if;
+  if p_limit = 0 then
+    -- Events need no slot: they are found behind any backlog of what does.
+    v_due := array(
+      select r.instance from ${s}.instance r
+      where r.status = 'waiting' and r.wake <= v_now and (r.refused is null or p_session <> all (r.refused))
+      order by r.wake limit v_left for update skip locked);
+    v_left := v_left - cardinality(v_due);
+  end if;
+  -- One priority after the other: what is due is at the head of each one's part of the index, before all that is not.
+  v_priority := (select r.priority from ${s}.instance r where r.wake is not null order by r.priority desc limit 1);
+  while v_priority is not null and v_left > 0 and v_looks > 0 loop
+    if p_limit > 0 then
+      v_seen := array(
+        select r.instance from ${s}.instance r
+        where r.priority = v_priority and r.wake <= v_now and (r.refused is null or p_session <> all (r.refused))
+        order by r.wake limit v_left for update skip locked);
+      v_due := v_due || v_seen;
+      v_left := v_left - cardinality(v_seen);
+    else
+      v_seen := array(
+        select r.instance from ${s}.instance r
+        where r.priority = v_priority and r.wake <= v_now order by r.wake limit v_looks);
+      v_looks := v_looks - cardinality(v_seen);
+      v_seen := array(
+        select r.instance from ${s}.instance r
+        where r.instance = any (v_seen) and r.wake <= v_now and (r.refused is null or p_session <> all (r.refused))
+          and r.machine || chr(10) || r.state <> all (p_slotted)
+        limit v_left for update skip locked);
+      v_due := v_due || v_seen;
+      v_left := v_left - cardinality(v_seen);
+    end if;
+    v_priority := (
+      select r.priority from ${s}.instance r
+      where r.wake is not null and r.priority < v_priority order by r.priority desc limit 1);
+  end loop;
   return query
     with due as (
-      select r.instance, r.holder, r.wake from ${s}.instance r
-      where r.wake <= v_now and (r.refused is null or p_session <> all (r.refused))
-        and (p_limit > 0 or r.machine || chr(10) || r.state <> all (p_slotted))
-      order by r.priority desc, r.wake
-      limit case when p_limit > 0 then p_limit else 64 end
-      for update skip locked
+      select r.instance, r.holder, r.wake from ${s}.instance r where r.instance = any (v_due)
     ), taken as (
       update ${s}.instance r set
         holder = p_session, fence = r.fence + 1, wake = v_now + p_lease * interval '1 ms',
@@ -97,7 +142,7 @@ $f$;
 
 -- Stores outcomes of holds. "p_placing": of an instance that no session holds.
 create function ${s}.settle(p_session text, p_items jsonb, p_placing boolean, out n integer, out result text)
-returns setof record language plpgsql as $f$
+returns setof record language plpgsql ${BY_INDEX} as $f$
 #variable_conflict use_column
 declare
   v_items ${s}.settlement[];
@@ -128,6 +173,8 @@ begin
     from unnest(v_held) i join ${s}.instance r on r.instance = i.instance group by 1, 2, 3;
 
   -- Instances that were observed have moved, also by an earlier commit of this call; or an event has its outcome.
+  perform from ${s}.event e where e.id = any (array(
+    select x->>'id' from unnest(v_held) i, jsonb_array_elements(i.events) x)) order by e.id for update;
   v_outdated := array(
     select i.n from unnest(v_held) i, jsonb_each_text(i.reads) x left join ${s}.instance r on r.instance = x.key
     where coalesce(r.step, -1) <> x.value::integer
@@ -172,7 +219,7 @@ begin
         select r.instance, r.machine, r.state, case when r.holder is null then r.status else 'in progress' end as was, b.taken
         from unnest(v_commits) i, jsonb_to_recordset(i.branches) as b (instance text, body text, taken text)
         join ${s}.instance r on r.instance = b.instance
-        where r.status <> 'done' and coalesce(
+        where r.status <> 'done' and r.instance not in (select h.instance from unnest(v_held) h) and coalesce(
           (select h.body from ${s}.history h where h.instance = r.instance and h.step = 0), r.body) <> b.body
         for update of r
       ), failed as (
@@ -187,7 +234,8 @@ begin
 
     insert into ${s}.event (id, instance, name, content, sent, due, lapses, stray)
       select x.id, x."to", x.name, x.content, 0, coalesce(${s}.at(x.due), v_now),
-        greatest(coalesce(${s}.at(x.due), v_now), v_now) + x.grace * interval '1 ms', coalesce(r.status = 'done', true)
+        greatest(coalesce(${s}.at(x.due), v_now), v_now)
+          + case when r.status = 'done' then 0 else x.grace end * interval '1 ms', coalesce(r.status = 'done', true)
       from unnest(v_commits) i, jsonb_to_recordset(i.emits) as x
         (id text, "to" text, name text, content text, due double precision, grace double precision)
       left join ${s}.instance r on r.instance = x."to"
@@ -228,6 +276,8 @@ begin
       when i.n = any (v_outdated) then 'outdated'
       when h.n is not null then case when i.kind = 'fail' then 'failed' else 'settled' end
       when ${s}.is_own(p_session, i) then case when i.kind = 'fail' then 'failed' else 'settled' end
+      when i.kind = 'commit' and exists (select from ${s}.instance r
+        where r.instance = i.instance and r.step = i.step and r.fence = i.fence and r.holder is null) then 'outdated'
       else 'lost' end
     from unnest(v_items) i left join unnest(v_held) h on h.n = i.n;
 end $f$;
@@ -237,7 +287,10 @@ create function ${s}.is_own(p_session text, i ${s}.settlement) returns boolean l
   select exists (select from ${s}.history h
       where h.instance = i.instance and h.step = i.step and h.session = p_session and h.fence = i.fence)
     or exists (select from ${s}.instance r where r.instance = i.instance and r.step = i.step and r.fence = i.fence
-      and (r.holder is null or (r.status = 'done' and r.holder = p_session)))
+      and case i.kind
+        when 'commit' then r.status = 'done' and r.holder = p_session
+        when 'fail' then r.status = 'failed' and r.holder is null
+        else r.holder is null end)
 $f$;
 `;
 }
@@ -274,15 +327,41 @@ create function ${s}.leave(p_session text) returns void language sql as $f$
   update ${s}.instance set refused = null where refused is not null
 $f$;
 
--- A reply of "take" was lost: what it has handed out, and no worker knows of, is given back.
-create function ${s}.reclaim(p_session text, p_known text[]) returns void language sql as $f$
-  with freed as (
-    update ${s}.instance r set holder = null, wake = clock_timestamp()
-    where r.wake > clock_timestamp() and r.holder = p_session and r.instance <> all (p_known)
-    returning r.machine, r.state, r.status
-  )
-  insert into ${s}.tally select machine, state, c.status, c.count
-    from freed, lateral (values ('in progress', -1), (freed.status, 1)) c (status, count)
-$f$;
+-- A reply of "take" was lost: what it has handed out, and no worker knows of, is given back. It is held for a lease at most.
+create function ${s}.reclaim(p_session text, p_known text[], p_lease double precision) returns void language plpgsql ${BY_INDEX} as $f$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_priority integer;
+begin
+  v_priority := (select r.priority from ${s}.instance r where r.wake is not null order by r.priority desc limit 1);
+  while v_priority is not null loop
+    with held as (
+      select r.instance from ${s}.instance r
+      where r.priority = v_priority and r.wake > v_now and r.wake <= v_now + p_lease * interval '1 ms'
+        and r.holder = p_session and r.instance <> all (p_known)
+      order by r.instance for update
+    ), freed as (
+      update ${s}.instance r set holder = null, wake = v_now from held where r.instance = held.instance
+      returning r.machine, r.state, r.status
+    )
+    insert into ${s}.tally select machine, state, c.status, c.count
+      from freed, lateral (values ('in progress', -1), (freed.status, 1)) c (status, count);
+    v_priority := (
+      select r.priority from ${s}.instance r
+      where r.wake is not null and r.priority < v_priority order by r.priority desc limit 1);
+  end loop;
+end $f$;
+
+-- Events that were sent to instances which did not exist, and do now.
+create function ${s}.adopt(p_instances text[]) returns void language plpgsql as $f$
+declare
+  v_open text[];
+begin
+  v_open := array(
+    select r.instance from ${s}.instance r
+    where r.instance = any (p_instances) and r.status <> 'done' order by r.instance for update);
+  update ${s}.event e set stray = false where e.instance = any (v_open) and e.outcome is null and e.stray;
+  perform ${s}.rewake(v_open);
+end $f$;
 `;
 }

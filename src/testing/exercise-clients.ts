@@ -164,6 +164,23 @@ export function exerciseClients({ test, expect }: TestFramework, make: MakeEngin
     expect(handedOut('other')).toEqual(['a']);
   });
 
+  test('applies events that were sent before their instance was submitted first', async () => {
+    const exercise = new Exercise(await make());
+    const { engine } = exercise;
+    const ids = ['z', 'm', 'a', 'y'];
+    const file = { event: 'press', grace: 60_000 };
+    await exercise.until(engine.send(ids.map((id) => ({ to: 'lamp', id, file }))));
+    await exercise.submit('lamp', { state: 'lamp' });
+    await exercise.send('lamp', 'b-last');
+    const session = await exercise.join('ant', { stays: true });
+    let [task] = await exercise.take(session, 1, 0);
+    if (task!.events.length === 0) {
+      await exercise.settle(session, { hold: task!, outcome: { kind: 'wait' } });
+      [task] = await exercise.take(session, 1, 0);
+    }
+    expect(task!.events.map(({ id }) => id)).toEqual([...ids, 'b-last']);
+  });
+
   test('sends no event of a batch in which one is bad', async () => {
     const exercise = new Exercise(await make());
     const { engine } = exercise;
@@ -438,5 +455,7 @@ export function exerciseLists({ test, expect }: TestFramework, make: MakeEngine)
     expect((await engine.ticks(started, page)).ticks.map(({ state }) => state)).toEqual(
       states.slice(3),
     );
+    // A page may not be empty while there are more.
+    expect((await engine.ticks(started, { limit: 1 })).ticks.length).toBe(1);
   });
 }

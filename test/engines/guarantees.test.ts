@@ -249,6 +249,42 @@ describe.concurrent('PostgreSQL', () => {
     expect(await engine.list({ state: odd }, { limit: 9 })).toEqual({ instances: [] });
   });
 
+  test('takes numbers of any size, or says which is too large', async () => {
+    await using opened = await open(await freshUrl(server), LEASE_MS);
+    const { engine } = opened;
+    const large = newState('large', { ...COUNT, priority: 2 ** 53 - 1 });
+    const small = newState('small', { ...COUNT, priority: -(2 ** 53) + 1 });
+    expect(await engine.submit([small, large])).toEqual(['submitted', 'submitted']);
+    const exercise = new Exercise(opened.bench);
+    const session = await exercise.join('ant', { stays: true });
+    const names = (await exercise.take(session, 2)).map(({ name }) => name);
+    expect(names).toEqual(['large.state', 'small.state']);
+    const far = { ...large, name: 'far.state-3000000000' };
+    await expect(engine.submit([large, far])).rejects.toMatchObject({ code: 'bad-state' });
+    expect(await engine.retry(['far.state-3000000000', 'large.state'])).toEqual([false, false]);
+  });
+
+  test('fails a state that cannot be read, and goes on', async () => {
+    const url = await freshUrl(server);
+    await using opened = await open(url, LEASE_MS);
+    const exercise = new Exercise(opened.bench);
+    for (const name of ['bad', 'good']) await exercise.submit(name, COUNT);
+    const target = targetOf(url);
+    const admin = await PostgresConnection.open(target);
+    await admin.query(`update "${target.schema}".instance set body = '{' where instance = 'bad'`);
+    await admin.close();
+    const session = await exercise.join('ant', { stays: true });
+    const tasks = await exercise.take(session, 1, 2);
+    expect(tasks.map(({ name }) => name)).toEqual(['good.state']);
+    expect(session.unreadable).toBe(1);
+    await exercise.settle(session, commitOf(tasks[0]!, session.now()));
+    await exercise.until(session.close(0));
+    expect((await opened.engine.counts()).statuses).toMatchObject({ failed: 1, done: 1 });
+    const bad = await opened.engine.get('bad');
+    expect(bad).toMatchObject({ flag: 'failed', state: undefined });
+    expect(bad!.reason).toContain('JSON');
+  });
+
   test("a worker's user needs no right to create anything", async () => {
     const url = await freshUrl(server);
     const target = targetOf(url);
