@@ -17,9 +17,9 @@ const REFUSALS: Readonly<Record<string, readonly [code: ErrorCode, sentence: str
   '28P01': ['engine-refused', 'the server does not accept this user and password'],
   '28000': ['engine-refused', 'the server does not accept this user'],
   '3D000': ['engine-refused', 'there is no such database'],
-  '3F000': ['no-schema', 'there is no such schema; run flockwork init --engine URL'],
-  '42P01': ['no-schema', 'its tables are missing; run flockwork init --engine URL'],
-  '42883': ['no-schema', 'its functions are missing; run flockwork init --engine URL'],
+  '3F000': ['no-schema', 'there is no such schema; prepare it with initEngine(url)'],
+  '42P01': ['no-schema', 'its tables are missing; prepare it with initEngine(url)'],
+  '42883': ['no-schema', 'its functions are missing; prepare it with initEngine(url)'],
   '42501': ['engine-refused', 'this user lacks a right; docs/engines.md lists the grants'],
   '25006': ['engine-refused', 'the server is read-only: a replica; give the URL of the primary'],
 };
@@ -126,6 +126,8 @@ export class PostgresConnection {
   /** A connection of its own: the caller ends it. */
   async listener(): Promise<Client> {
     const client = new this.#driver.Client(this.target.config);
+    // It may break before the caller listens for that; without any listener, the error would end the process.
+    client.on('error', () => undefined);
     await client.connect();
     return client;
   }
