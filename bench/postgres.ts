@@ -6,7 +6,15 @@ import type { Site } from './model.ts';
 import { freePort } from './ports.ts';
 import { Child, run, until } from './processes.ts';
 
-const PROGRAMS = '/usr/lib/postgresql/15/bin';
+/** Debian's directory of the programs. */
+export const PROGRAMS = '/usr/lib/postgresql/15/bin';
+/** Of initdb: an empty database that asks for no password. */
+export const EMPTY: readonly string[] = [
+  '--encoding=UTF8',
+  '--locale=C.UTF-8',
+  '--auth=trust',
+  '--username=postgres',
+];
 
 /** The used part of a client of `pg`. */
 export interface Client {
@@ -24,7 +32,7 @@ export async function installPostgres(): Promise<string> {
 }
 
 /** PostgreSQL refuses to run as root. */
-function asItsUser(command: readonly string[]): [string, string[]] {
+export function asItsUser(command: readonly string[]): [string, string[]] {
   const prefix =
     process.getuid?.() === 0
       ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups']
@@ -49,8 +57,7 @@ export class Postgres implements AsyncDisposable {
     for (const directory of [join(site.directory, '..'), site.directory])
       chmodSync(directory, 0o755);
     if (process.getuid?.() === 0) await run('chown', ['postgres:postgres', data]);
-    const locale = ['--encoding=UTF8', '--locale=C.UTF-8', '--auth=trust', '--username=postgres'];
-    await run(...asItsUser([join(PROGRAMS, 'initdb'), '-D', data, ...locale]));
+    await run(...asItsUser([join(PROGRAMS, 'initdb'), '-D', data, ...EMPTY]));
     const port = await freePort();
     const place = ['-D', data, '-k', data, '-p', String(port), '-h', '127.0.0.1'];
     // SIGQUIT ends it at once, and its children with it; SIGKILL would leave these.

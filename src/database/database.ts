@@ -23,10 +23,19 @@ import type {
 import type { PendingEvent } from '../machine/event-batch.ts';
 import type { KnownMachines } from '../engine/session.ts';
 
-/** A state file, and the parts of it by which it is found and ordered. */
-export interface StoredState {
+/** The name of a state file, in its parts. */
+export interface StateOf {
   readonly instance: string;
   readonly step: number;
+}
+
+/** What a session holds, and the number of the take by which. */
+export interface StoredHold extends StateOf {
+  readonly fence: number;
+}
+
+/** A state file, and the parts of it by which it is found and ordered. */
+export interface StoredState extends StateOf {
   /** The exact text. */
   readonly body: string;
   /** NAME or NAME:VERSION. */
@@ -37,22 +46,25 @@ export interface StoredState {
   readonly notBefore: number | undefined;
 }
 
-/** An event that is sent, or that a step emits. */
-export interface StoredEvent {
+interface EventOf {
   readonly id: string;
   /** The instance. */
   readonly to: string;
   readonly content: string;
-  /** Milliseconds until it is due; undefined for one that is not delayed. */
-  readonly delay: number | undefined;
   /** Milliseconds that it waits for an instance that does not exist. */
   readonly grace: number;
+}
+
+/** An event that a client sends. */
+export interface StoredEvent extends EventOf {
+  /** Milliseconds until it is due; undefined for one that is not delayed. */
+  readonly delay: number | undefined;
   /** The key of its id, in its name. */
   readonly key: string;
 }
 
 /** An event of a step: its name, and so its due time, are part of the record. */
-export interface StoredEmit extends StoredEvent {
+export interface StoredEmit extends EventOf {
   readonly name: string;
   /** Undefined if it is not delayed. */
   readonly due: number | undefined;
@@ -69,10 +81,7 @@ export interface TakeRequest {
   readonly observes: readonly string[];
 }
 
-export interface TakenState {
-  readonly instance: string;
-  readonly step: number;
-  readonly fence: number;
+export interface TakenState extends StoredHold {
   readonly body: string;
   /** Records of attempts, a line of JSON for each. */
   readonly attempts: string;
@@ -80,9 +89,7 @@ export interface TakenState {
   readonly events: readonly PendingEvent[];
 }
 
-export interface SeenState {
-  readonly instance: string;
-  readonly step: number;
+export interface SeenState extends StateOf {
   readonly body: string;
 }
 
@@ -100,10 +107,7 @@ export interface Taken {
 /** `leave`: left to another session, since this one has refused it. */
 export type StoredKind = 'commit' | 'fail' | 'retry' | 'leave' | 'defer' | 'wait' | 'release';
 
-export interface StoredSettlement {
-  readonly instance: string;
-  readonly step: number;
-  readonly fence: number;
+export interface StoredSettlement extends StoredHold {
   readonly kind: StoredKind;
   /** `commit`: the record, if one is written. */
   readonly record?: string | undefined;
@@ -129,13 +133,6 @@ export interface StoredSettlement {
 
 export type StoredSettled = 'settled' | 'failed' | 'lost' | 'outdated';
 
-/** A hold that is to last. */
-export interface StoredHold {
-  readonly instance: string;
-  readonly step: number;
-  readonly fence: number;
-}
-
 /** What a session tells of itself. */
 export interface SessionInfo {
   readonly session: string;
@@ -152,24 +149,14 @@ export interface SessionRow extends SessionInfo {
 }
 
 /** A past or present state of an instance. */
-export interface StoredStep {
-  readonly instance: string;
-  readonly step: number;
+export interface StoredStep extends StoredHold {
   readonly body: string;
   readonly status: InstanceStatus;
-  readonly since: number;
   /** Of its commit, or of its present hold. */
   readonly session: string | undefined;
   readonly record: string | undefined;
   readonly attempts: string;
   readonly failure: string | undefined;
-  readonly fence: number;
-}
-
-/** The name of a state file, in its parts. */
-export interface StateOf {
-  readonly instance: string;
-  readonly step: number;
 }
 
 /** Steps to undo. */
@@ -235,7 +222,7 @@ export interface Database {
   counts(): Promise<readonly PlaceCount[]>;
   ticks(since: number | undefined, page: Page): Promise<TickPage>;
   retry(states: readonly StateOf[]): Promise<readonly boolean[]>;
-  /** Commits a step of an instance that no session holds; undefined if one does, or it has moved. */
+  /** Commits a step of an instance that no session holds. False if one does, or the instance has moved. */
   place(settlement: StoredSettlement, session: string): Promise<boolean>;
   pause(by: string): Promise<void>;
   resume(): Promise<boolean>;

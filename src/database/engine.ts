@@ -2,9 +2,7 @@
 import { hintsOf } from '../engine/waits.ts';
 import type {
   Configurations,
-  Counts,
   Engine,
-  InstanceStatus,
   NewEvent,
   NewPlace,
   NewState,
@@ -15,7 +13,13 @@ import type {
   SubmitResult,
   WorkerView,
 } from '../engine/engine.ts';
-import { isPlaced, operatorName, placementOf } from '../engine/decisions.ts';
+import {
+  exactCounts,
+  isPlaced,
+  operatorName,
+  placementOf,
+  sessionName,
+} from '../engine/decisions.ts';
 import { untickedEntry } from '../engine/journal-entry.ts';
 import {
   checkConfigurationName,
@@ -44,12 +48,12 @@ export interface DatabaseEngineOptions {
 }
 
 const DEFAULT_LEASE_MS = 30_000;
-const BOOT_DIGITS = 8;
 /** State files and events for one call to the database, and their characters. */
 const MAX_ITEMS = 500;
 const MAX_CHARACTERS = 8 * 1024 * 1024;
 /** Numbers of states are 32 bits. */
 const MAX_STEP = 2_000_000_000;
+const encoder = new TextEncoder();
 
 export function databaseEngine(
   database: Database,
@@ -57,10 +61,6 @@ export function databaseEngine(
   { leaseMs = DEFAULT_LEASE_MS }: DatabaseEngineOptions = {},
 ): Engine {
   const closing = new AbortController();
-  const bootOf = (): string => {
-    const boot = Math.floor(ports.random() * 10 ** BOOT_DIGITS);
-    return String(boot).padStart(BOOT_DIGITS, '0');
-  };
   return {
     id: database.id,
     configurations: configurationsIn(database),
@@ -80,7 +80,7 @@ export function databaseEngine(
       const { instances, next } = await database.list(filter, page);
       return { instances, ...(next !== undefined && { next }) };
     },
-    counts: () => countsOf(database),
+    counts: async () => exactCounts(await database.counts()),
     workers: () => workersOf(database),
     ticks: async (since, page) => {
       checkTime(since);
@@ -103,9 +103,9 @@ export function databaseEngine(
       closing.abort('closed');
       await database.close();
     },
-    place: (instance, to) => placeIn(database, ports, bootOf, instance, to),
+    place: (instance, to) => placeIn(database, ports, instance, to),
     join: async (worker: WorkerInfo): Promise<Session> => {
-      const name = `${worker.name}.${bootOf()}`;
+      const name = sessionName(worker.name, ports.random);
       const session = new DatabaseSession(database, name, worker, ports, leaseMs);
       await session.open();
       return session;
@@ -199,20 +199,6 @@ function* partsOf<Item>(
   if (part.length > 0) yield part;
 }
 
-async function countsOf(database: Database): Promise<Counts> {
-  const statuses: Record<InstanceStatus, number> = {
-    done: 0,
-    archived: 0,
-    failed: 0,
-    'in progress': 0,
-    waiting: 0,
-    available: 0,
-  };
-  const places = await database.counts();
-  for (const { status, count } of places) statuses[status] += count;
-  return { statuses, places, isSampled: false };
-}
-
 async function workersOf(database: Database): Promise<WorkerView[]> {
   const rows = await database.sessions();
   return rows.map(({ worker, session, isAlive, silentMs, concurrency, known, holds }) => ({
@@ -240,7 +226,6 @@ async function retryIn(database: Database, names: readonly string[]): Promise<bo
 async function placeIn(
   database: Database,
   { clock, random }: EnginePorts,
-  bootOf: () => string,
   instance: string,
   to: NewPlace,
 ): Promise<PlaceResult> {
@@ -248,13 +233,17 @@ async function placeIn(
   const last = isInstance(instance) ? await database.last(instance) : undefined;
   if (last === undefined) return { kind: 'missing' };
   const name = stateName(instance, last.step);
-  const parsed = parseStateFile(new TextEncoder().encode(last.body));
   if (last.status === 'done') return { kind: 'ended' };
-  const file = parsed.ok ? parsed.file : fileOf(name, last.body);
+  const parsed = parseStateFile(encoder.encode(last.body));
+  if (!parsed.ok) {
+    const message = `cannot place ${instance}: ${name} is no state file: ${parsed.reason}`;
+    throw new UserError('unreadable', message, { instance });
+  }
+  const { file } = parsed;
   if (last.status !== 'failed' && isPlaced(file, to)) return { kind: 'there already', name };
   checkPlace(to, file);
   const worker = operatorName(random);
-  const session = `${worker}.${bootOf()}`;
+  const session = sessionName(worker, random);
   const at = new Date(clock.now()).toISOString();
   const record = placementOf({ name, session }, worker, file, to, at);
   const by = { token: { worker, session }, stamp: () => at };

@@ -3,14 +3,11 @@ import type { Task, WorkerInfo } from '../engine/session.ts';
 import { stateName } from '../machine/name.ts';
 import { parseCommitRecord, pastStep } from '../machine/record.ts';
 import type { StateFile } from '../machine/state-file.ts';
-import type { Database, SeenState, TakenState } from './database.ts';
+import type { Database, SeenState, StoredHold, TakenState } from './database.ts';
 import { attemptsOf, fileOf } from './steps.ts';
 
-export interface Held {
+export interface Held extends StoredHold {
   readonly task: Task;
-  readonly instance: string;
-  readonly step: number;
-  readonly fence: number;
   readonly abort: AbortController;
   /** ISO 8601, the store's time. */
   readonly since: string;

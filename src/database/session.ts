@@ -30,6 +30,8 @@ import { parseEventName } from '../machine/event.ts';
 const MAX_LOOK_MS = 1000;
 /** What is due may be another session's, or refused by this one: then looks come less and less often. */
 const FIRST_LOOK_MS = 10;
+/** Many sessions may hint at once. */
+const MIN_LOOK_MS = 5;
 /** Signs of life per lease. */
 const BEATS_PER_LEASE = 6;
 /** After a take or settlement, others see within this time what is held. */
@@ -153,8 +155,7 @@ export class DatabaseSession implements Session {
         if (due <= 0) await this.#rejectStrays();
         look = due <= 0 ? Math.min(2 * look, MAX_LOOK_MS) : FIRST_LOOK_MS;
         const ms = Math.min(MAX_LOOK_MS, Math.max(look, due));
-        // Many sessions may hint at once.
-        await this.#sleep(Math.min(ms, FIRST_LOOK_MS / 2), signal);
+        await this.#sleep(Math.min(ms, MIN_LOOK_MS), signal);
         await this.#sleep(ms, signal, () => this.#hinted);
       }
     } finally {

@@ -8,12 +8,12 @@ import {
   type PublishedState,
 } from '../machine/record.ts';
 import { parseStateFile } from '../machine/state-file.ts';
-import type { StoredSettlement, StoredState } from './database.ts';
+import type { StoredHold, StoredSettlement, StoredState } from './database.ts';
 import { storedEmit, storedState } from './steps.ts';
 
 const encoder = new TextEncoder();
 
-export type StoredOutcome = Omit<StoredSettlement, 'instance' | 'step' | 'fence'>;
+export type StoredOutcome = Omit<StoredSettlement, keyof StoredHold>;
 
 const timeOf = (time: string | undefined): number | undefined =>
   time === undefined ? undefined : Date.parse(time);

@@ -1,5 +1,6 @@
 /** What an engine stores of a state file, and what it tells of a stored one. Pure. */
 import type { InstanceStep } from '../engine/engine.ts';
+import { workerOf } from '../engine/decisions.ts';
 import { DEFAULT_GRACE_MS } from '../machine/decide.ts';
 import { eventIdOf, parseEvent, parseEventName, type EmittedEvent } from '../machine/event.ts';
 import { parseStateName, stateName } from '../machine/name.ts';
@@ -55,16 +56,13 @@ export function storedEmit({ name, content }: EmittedEvent): StoredEmit {
   const parsed = parseEvent(content);
   const { grace = DEFAULT_GRACE_MS } = typeof parsed === 'string' ? {} : parsed;
   const due = isDelayed ? Date.parse(time) : undefined;
-  return { id: eventIdOf(key, content), to, name, key, content, delay: undefined, due, grace };
+  return { id: eventIdOf(key, content), to, name, content, due, grace };
 }
 
 /** `lines`: one record on each. */
 export function attemptsOf(lines: string): Attempt[] {
   return lines.split('\n').flatMap((line) => (line === '' ? [] : (parseAttempt(line) ?? [])));
 }
-
-/** The worker of a session, `NAME.BOOT`. */
-const workerOf = (session: string): string => session.slice(0, session.lastIndexOf('.'));
 
 export function stepOf(stored: StoredStep): InstanceStep {
   const { status, session } = stored;
@@ -76,7 +74,7 @@ export function stepOf(stored: StoredStep): InstanceStep {
   const attempts = record?.attempts ?? failure?.attempts ?? attemptsOf(stored.attempts);
   const last = attempts.at(-1);
   const { started, finished } = record ?? { started: last?.started, finished: last?.ended };
-  const worker = record?.worker ?? failure?.worker ?? (session && workerOf(session));
+  const worker = record?.worker ?? failure?.worker ?? (session && workerOf({ session }));
   return {
     name,
     flag: status,

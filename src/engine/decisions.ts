@@ -1,12 +1,12 @@
 /**
- * Decisions that all engines make alike: the step by which an operator puts an instance elsewhere (placement), which states
+ * What all engines do alike: the names of sessions, exact counts, the step by which an operator puts an instance elsewhere (placement), which states
  * can be reset, and what becomes of a state that its worker refuses. Pure.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { CommitRecord } from '../machine/record.ts';
 import { successorName, originName, parseStateName, stateName } from '../machine/name.ts';
 import { machineNamed, formatSuccessor, type StateFile } from '../machine/state-file.ts';
-import type { NewPlace } from './engine.ts';
+import type { Counts, NewPlace, PlaceCount } from './engine.ts';
 import type { Random } from './ports.ts';
 import type { Hold, KnownMachines, Refusal } from './session.ts';
 
@@ -16,6 +16,32 @@ const SUFFIX_DIGITS = 8;
 export function operatorName(random: Random): string {
   const suffix = Math.floor(random() * 36 ** SUFFIX_DIGITS).toString(36);
   return `operator-${suffix.padStart(SUFFIX_DIGITS, '0')}`;
+}
+
+const BOOT_DIGITS = 8;
+
+/** A new session of this worker: `NAME.BOOT`. */
+export function sessionName(worker: string, random: Random): string {
+  const boot = Math.floor(random() * 10 ** BOOT_DIGITS);
+  return `${worker}.${String(boot).padStart(BOOT_DIGITS, '0')}`;
+}
+
+/** The worker of a session. */
+export const workerOf = ({ session }: Pick<Hold, 'session'>): string =>
+  session.slice(0, session.lastIndexOf('.'));
+
+/** `places`: all instances, one entry for each machine, state and status. */
+export function exactCounts(places: readonly PlaceCount[]): Counts {
+  const statuses = {
+    done: 0,
+    archived: 0,
+    failed: 0,
+    'in progress': 0,
+    waiting: 0,
+    available: 0,
+  };
+  for (const { status, count } of places) statuses[status] += count;
+  return { statuses, places, isSampled: false };
 }
 
 /** The state file is where it is to be put. `to`: checked by `checkPlace`. */

@@ -5,6 +5,7 @@ import { pastStep } from '../machine/record.ts';
 import { machineNamed } from '../machine/state-file.ts';
 import { Alarm, PendingTake } from './waits.ts';
 import type { WorkerView } from './engine.ts';
+import { workerOf } from './decisions.ts';
 import { entryOf, settledEntry } from './journal-entry.ts';
 import type { MemoryStore } from './memory.ts';
 import type { StateRow } from './memory-rows.ts';
@@ -31,11 +32,6 @@ export interface HeldRow {
   /** By instance: its last state file when it was observed. */
   readonly observed: Map<string, string | undefined>;
 }
-
-/** The pending call of `take`. */
-/** The worker of a session, `NAME.BOOT`. */
-export const workerOf = ({ session }: Pick<Hold, 'session'>): string =>
-  session.slice(0, session.lastIndexOf('.'));
 
 export class MemorySession implements Session {
   readonly name: string;

@@ -12,7 +12,7 @@ import type {
 import { compareCodePoints } from '../machine/name.ts';
 import { isOfMachine, machineNamed } from '../machine/state-file.ts';
 import type { MemoryRows, StateRow } from './memory-rows.ts';
-import { workerOf } from './memory-session.ts';
+import { exactCounts, workerOf } from './decisions.ts';
 
 export const hasFailed = ({ failure, done }: StateRow): boolean =>
   failure !== undefined && done === undefined;
@@ -82,22 +82,13 @@ function listedOf(row: StateRow): ListedInstance {
 }
 
 export function countRows(rows: MemoryRows): Counts {
-  const statuses = {
-    done: 0,
-    archived: 0,
-    failed: 0,
-    'in progress': 0,
-    waiting: 0,
-    available: 0,
-  };
   const places = new Map<string, PlaceCount>();
   for (const instance of rows.instances) {
     const last = rows.last(instance);
     if (last === undefined) continue;
     const { machine, state, status } = listedOf(last);
-    statuses[status] += 1;
     const key = JSON.stringify([machine, state, status]);
     places.set(key, { machine, state, status, count: (places.get(key)?.count ?? 0) + 1 });
   }
-  return { statuses, places: [...places.values()], isSampled: false };
+  return exactCounts([...places.values()]);
 }

@@ -27,7 +27,7 @@ import type {
 import { settledEntry, untickedEntry } from './journal-entry.ts';
 import { hintsOf, Alarm, type NoteChange } from './waits.ts';
 import { MemoryRows, TickLog, type StateRow } from './memory-rows.ts';
-import { MemorySession, workerOf, type HeldRow } from './memory-session.ts';
+import { MemorySession, type HeldRow } from './memory-session.ts';
 import { countRows, hasFailed, listRows, stepOf } from './memory-views.ts';
 import type { Clock, Random } from './ports.ts';
 import {
@@ -35,6 +35,8 @@ import {
   operatorName,
   placementOf,
   forkingState,
+  sessionName,
+  workerOf,
   resetProblem,
   decideRefusal,
 } from './decisions.ts';
@@ -58,7 +60,6 @@ export interface MemoryOptions {
 }
 
 const DEFAULT_LEASE_MS = 10_000;
-const ID_DIGITS = 8;
 const IN_MEMORY =
   'Everything is in the memory of this process, and ends with it. Use another engine for what must outlast it.';
 const encoder = new TextEncoder();
@@ -184,7 +185,7 @@ export class MemoryStore {
 
   join(worker: WorkerInfo): Session {
     if (this.#bug !== undefined) throw this.#bug;
-    const joined = new MemorySession(this, `${worker.name}.${this.#boot()}`, worker);
+    const joined = new MemorySession(this, sessionName(worker.name, this.#random), worker);
     this.sessions.add(joined);
     return joined;
   }
@@ -341,7 +342,7 @@ export class MemoryStore {
     if (row.holder !== undefined) return { kind: 'held' };
     checkPlace(to, file);
     const [worker, stamp] = [operatorName(this.#random), (): string => this.now()];
-    const by = { name, session: `${worker}.${this.#boot()}` };
+    const by = { name, session: sessionName(worker, this.#random) };
     const record = placementOf(by, worker, file, to, stamp());
     row.failure = undefined;
     row.done = { worker, record };
@@ -354,11 +355,6 @@ export class MemoryStore {
     this.serve();
     this.changed(instance);
     return { kind: 'placed', name: record.next!.name };
-  }
-
-  #boot(): string {
-    const boot = Math.floor(this.#random() * 10 ** ID_DIGITS);
-    return String(boot).padStart(ID_DIGITS, '0');
   }
 
   #checkReset(name: string): void {

@@ -106,7 +106,7 @@ begin
     where r.instance = any (p_removed || array(select x->>'instance' from jsonb_array_elements(p_steps) x))
     order by r.instance for update;
   insert into ${s}.tally
-    select r.machine, r.state, case when r.holder is null or r.status = 'done' then r.status else 'in progress' end, -count(*)
+    select r.machine, r.state, ${s}.shown(r.status, r.holder), -count(*)
     from ${s}.instance r
     where r.instance = any (p_removed) or r.instance in (select x->>'instance' from jsonb_array_elements(p_steps) x) group by 1, 2, 3;
   delete from ${s}.history h where h.instance = any (p_removed);

@@ -1,6 +1,6 @@
 /**
  * LISTEN and NOTIFY, as hints: one connection listens, and notifications go out on their own, outside of any transaction (inside,
- * they take a lock of the whole server at each commit), a few times a second at most. A session that waits polls, too: a notification
+ * they take a lock of the whole server at each commit), 125 times a second at most. A session that waits polls, too: a notification
  * may be lost, and PgBouncer passes none.
  */
 import type { Client } from 'pg';

@@ -35,6 +35,7 @@ import { stateName } from '../machine/name.ts';
 import { PostgresConnection, targetOf, type Target } from './connection.ts';
 import { Notifier } from './notifier.ts';
 import {
+  inOrder,
   PRESENT,
   resultOf,
   settlementRow,
@@ -51,7 +52,7 @@ const MAX_LISTED = 10_000;
 const MAX_STRAYS = 100;
 /** Differences that are added up at a time. */
 const MAX_FOLDED = 20_000;
-/** Entries of the journal that are kept, nearly. */
+/** Of the journal, the last ones that are kept. */
 const MAX_TICK_ROWS = 10_000;
 
 /** What a second process that makes the same tables is told. */
@@ -91,7 +92,7 @@ export async function openPostgres(url: string): Promise<Database> {
     if (row?.version !== SCHEMA_VERSION) {
       throw new UserError(
         'bad-schema',
-        `${target.name} has version ${row?.version} of the tables, this program works with ${SCHEMA_VERSION}; run flockwork init --engine URL`,
+        `${target.name} has version ${row?.version} of the tables, this program works with ${SCHEMA_VERSION}; prepare it anew with initEngine`,
       );
     }
     return new Postgres(connection, target, row.id);
@@ -102,6 +103,7 @@ export async function openPostgres(url: string): Promise<Database> {
 }
 
 type Row = Record<string, unknown>;
+
 interface TickCursor {
   readonly tx: number;
   readonly seq: number;
@@ -169,9 +171,7 @@ class Postgres implements Database {
       'select * from $s.settle($1, $2, $3)',
       [session, JSON.stringify(items.map(settlementRow)), isPlacing],
     );
-    const results: StoredSettled[] = [];
-    for (const { n, result } of rows) results[n] = result;
-    return results;
+    return inOrder(rows);
   }
 
   async beat(
@@ -226,10 +226,8 @@ class Postgres implements Database {
       'select * from $s.submit($1)',
       [JSON.stringify(items)],
     );
-    const results: SubmitResult[] = [];
-    for (const { n, result } of rows) results[n] = result;
     this.#notifier.changed(states.length === 1 ? states[0]!.instance : undefined);
-    return results;
+    return inOrder(rows);
   }
 
   async send(events: readonly StoredEvent[]): Promise<readonly (string | EventResult)[]> {
@@ -244,12 +242,13 @@ class Postgres implements Database {
     // An instance that was submitted at the same time has not seen them.
     const lonely = rows.filter(({ stray }) => stray).map(({ n }) => events[n]!.to);
     if (lonely.length > 0) await this.#adopt([...new Set(lonely)]);
-    const results: (string | EventResult)[] = [];
-    for (const { n, name, outcome, state } of rows) {
-      results[n] = outcome === null ? name : resultOf(outcome, state);
-    }
     this.#notifier.changed(events.length === 1 ? events[0]!.to : undefined);
-    return results;
+    return inOrder(
+      rows.map(({ n, name, outcome, state }) => ({
+        n,
+        result: outcome === null ? name : resultOf(outcome, state),
+      })),
+    );
   }
 
   async eventResult(id: string): Promise<EventResult | undefined> {
@@ -306,7 +305,7 @@ class Postgres implements Database {
   async steps(instance: string): Promise<readonly StoredStep[]> {
     const rows = await this.#query<StepRow>(
       `select * from (${PRESENT} where r.instance = $1 union all
-        select h.instance, h.step, h.body, 'done', null, $s.ms(h.since), h.session, h.record, '', null, h.fence
+        select h.instance, h.step, h.body, 'done', h.session, h.record, '', null, h.fence
         from $s.history h where h.instance = $1) x order by step`,
       [instance],
     );
@@ -328,7 +327,7 @@ class Postgres implements Database {
     }>(
       `with page as (
         select r.instance, r.step, r.machine, r.state, $s.ms(r.since) as since,
-          case when r.status in ('done', 'failed') then r.status when r.holder is null then r.status else 'in progress' end as shown
+          $s.shown(r.status, r.holder) as shown
         from $s.instance r
         where r.instance > $1 and r.instance >= $2 and starts_with(r.instance, $2)
           ${status === 'failed' ? "and r.status = 'failed'" : ''}

@@ -40,7 +40,7 @@ export function takenOf(rows: readonly TakeRow[]): Taken {
 }
 
 /** Of a query with the alias r. */
-export const PRESENT = `select r.instance, r.step, r.body, r.status, r.holder, $s.ms(r.since) as since, r.holder as session, r.record,
+export const PRESENT = `select r.instance, r.step, r.body, $s.shown(r.status, r.holder) as status, r.holder as session, r.record,
   r.attempts, r.failure, r.fence from $s.instance r`;
 
 export interface StepRow {
@@ -48,8 +48,6 @@ export interface StepRow {
   readonly step: number;
   readonly body: string;
   readonly status: InstanceStatus;
-  readonly holder: string | null;
-  readonly since: number;
   readonly session: string | null;
   readonly record: string | null;
   readonly attempts: string;
@@ -57,22 +55,22 @@ export interface StepRow {
   readonly fence: number;
 }
 
-export function storedStep({
-  status,
-  holder,
-  session,
-  record,
-  failure,
-  ...row
-}: StepRow): StoredStep {
-  const isOpen = status !== 'done' && status !== 'failed';
+export function storedStep({ session, record, failure, ...row }: StepRow): StoredStep {
   return {
     ...row,
-    status: isOpen && holder !== null ? 'in progress' : status,
     session: orUndefined(session),
     record: orUndefined(record),
     failure: orUndefined(failure),
   };
+}
+
+/** Results of a call with many items, which the rows number from 0. */
+export function inOrder<Result>(
+  rows: readonly { readonly n: number; readonly result: Result }[],
+): Result[] {
+  const results: Result[] = [];
+  for (const { n, result } of rows) results[n] = result;
+  return results;
 }
 
 export function resultOf(outcome: string, state: string | null): EventResult {

@@ -7,6 +7,7 @@ import { sessionSql, settleSql, takeSql } from './session-functions.ts';
 
 /** Of tables and functions. A worker works with this one only. */
 export const SCHEMA_VERSION = 1;
+
 /** A name as it is written in SQL. */
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
@@ -126,6 +127,16 @@ create type ${s}.settlement as (
   record text, body text, machine text, state text, priority integer, not_before double precision, rests boolean,
   events jsonb, emits jsonb, branches jsonb, reads jsonb, note text, entry text, lost_entry text
 );
+
+-- The status that clients see. Of a done instance, "holder" is the session of its last commit.
+create function ${s}.shown(status text, holder text) returns text language sql immutable
+  as $f$ select case when holder is null or status in ('done', 'failed') then status else 'in progress' end $f$;
+
+-- The next priority below this one, of those that have something to take now or later. Below none: the highest.
+create function ${s}.priority_below(p_priority integer) returns integer language sql stable as $f$
+  select r.priority from ${s}.instance r
+  where r.wake is not null and r.priority < coalesce(p_priority, 2147483647) order by r.priority desc limit 1
+$f$;
 
 create function ${s}.at(ms double precision) returns timestamptz language sql immutable strict
   as $f$ select to_timestamp(ms / 1000) $f$;

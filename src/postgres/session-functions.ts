@@ -41,15 +41,13 @@ begin
     v_left := v_left - cardinality(v_due);
   end if;
   -- One priority after the other: what is due is at the head of each one's part of the index, before all that is not.
-  v_priority := (select r.priority from ${s}.instance r where r.wake is not null order by r.priority desc limit 1);
+  v_priority := ${s}.priority_below(null);
   while v_priority is not null and v_left > 0 and v_looks > 0 loop
     if p_limit > 0 then
       v_seen := array(
         select r.instance from ${s}.instance r
         where r.priority = v_priority and r.wake <= v_now and (r.refused is null or p_session <> all (r.refused))
         order by r.wake limit v_left for update skip locked);
-      v_due := v_due || v_seen;
-      v_left := v_left - cardinality(v_seen);
     else
       v_seen := array(
         select r.instance from ${s}.instance r
@@ -60,12 +58,10 @@ begin
         where r.instance = any (v_seen) and r.wake <= v_now and (r.refused is null or p_session <> all (r.refused))
           and r.machine || chr(10) || r.state <> all (p_slotted)
         limit v_left for update skip locked);
-      v_due := v_due || v_seen;
-      v_left := v_left - cardinality(v_seen);
     end if;
-    v_priority := (
-      select r.priority from ${s}.instance r
-      where r.wake is not null and r.priority < v_priority order by r.priority desc limit 1);
+    v_due := v_due || v_seen;
+    v_left := v_left - cardinality(v_seen);
+    v_priority := ${s}.priority_below(v_priority);
   end loop;
   return query
     with due as (
@@ -115,12 +111,9 @@ $f$;
 
 -- The earliest "wake": each priority has its own, at the head of its part of the index.
 create function ${s}.next_wake() returns timestamptz language sql stable as $f$
-  with recursive level as (
-    (select r.priority from ${s}.instance r where r.wake is not null order by r.priority desc limit 1)
-    union all
-    select (select r.priority from ${s}.instance r
-      where r.wake is not null and r.priority < level.priority order by r.priority desc limit 1)
-    from level where level.priority is not null
+  with recursive level (priority) as (
+    select ${s}.priority_below(null)
+    union all select ${s}.priority_below(level.priority) from level where level.priority is not null
   )
   select min(first.wake) from level, lateral (
     select r.wake from ${s}.instance r
@@ -169,7 +162,7 @@ begin
       else r.holder = p_session and r.fence = i.fence end);
 
   insert into ${s}.tally (machine, state, status, count)
-    select r.machine, r.state, case when r.holder is null then r.status else 'in progress' end, -count(*)
+    select r.machine, r.state, ${s}.shown(r.status, r.holder), -count(*)
     from unnest(v_held) i join ${s}.instance r on r.instance = i.instance group by 1, 2, 3;
 
   -- Instances that were observed have moved, also by an earlier commit of this call; or an event has its outcome.
@@ -216,7 +209,7 @@ begin
       insert into ${s}.tally select machine, state, 'available', count(*) from added group by 1, 2;
       -- I9: something else has a branch's name. It is kept, and fails.
       with clash as (
-        select r.instance, r.machine, r.state, case when r.holder is null then r.status else 'in progress' end as was, b.taken
+        select r.instance, r.machine, r.state, ${s}.shown(r.status, r.holder) as was, b.taken
         from unnest(v_commits) i, jsonb_to_recordset(i.branches) as b (instance text, body text, taken text)
         join ${s}.instance r on r.instance = b.instance
         where r.status <> 'done' and r.instance not in (select h.instance from unnest(v_held) h) and coalesce(
@@ -333,7 +326,7 @@ declare
   v_now timestamptz := clock_timestamp();
   v_priority integer;
 begin
-  v_priority := (select r.priority from ${s}.instance r where r.wake is not null order by r.priority desc limit 1);
+  v_priority := ${s}.priority_below(null);
   while v_priority is not null loop
     with held as (
       select r.instance from ${s}.instance r
@@ -346,9 +339,7 @@ begin
     )
     insert into ${s}.tally select machine, state, c.status, c.count
       from freed, lateral (values ('in progress', -1), (freed.status, 1)) c (status, count);
-    v_priority := (
-      select r.priority from ${s}.instance r
-      where r.wake is not null and r.priority < v_priority order by r.priority desc limit 1);
+    v_priority := ${s}.priority_below(v_priority);
   end loop;
 end $f$;
 

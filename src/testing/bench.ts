@@ -8,6 +8,7 @@ import type {
   SendResult,
   SubmitResult,
 } from '../engine/engine.ts';
+import { workerOf } from '../engine/decisions.ts';
 import type { Clock } from '../engine/ports.ts';
 import type { Hold, Session, Settlement, Task, WorkerInfo } from '../engine/session.ts';
 import type { Json } from '../machine/definition.ts';
@@ -207,8 +208,6 @@ function infoOf(
     ...more,
   };
 }
-
-export const workerOf = ({ session }: Hold): string => session.slice(0, session.lastIndexOf('.'));
 
 interface Committed {
   readonly output?: Json;

@@ -1,17 +1,11 @@
 /** Exercise of `Session`: holds, settlements, expiry. */
+import { workerOf } from '../engine/decisions.ts';
 import type { Settlement, Task } from '../engine/session.ts';
 import { InvariantError } from '../machine/invariant.ts';
 import { machine } from '../machine/machine.ts';
 import { createRegistry } from '../machine/registry.ts';
 import { done } from '../machine/answer.ts';
-import {
-  commitOf,
-  Exercise,
-  failureOf,
-  workerOf,
-  type MakeEngine,
-  type TestFramework,
-} from './bench.ts';
+import { commitOf, Exercise, failureOf, type MakeEngine, type TestFramework } from './bench.ts';
 import { COUNT } from './machines.ts';
 
 const LAMP = { state: 'lamp' };

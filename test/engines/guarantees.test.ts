@@ -283,6 +283,8 @@ describe.concurrent('PostgreSQL', () => {
     const bad = await opened.engine.get('bad');
     expect(bad).toMatchObject({ flag: 'failed', state: undefined });
     expect(bad!.reason).toContain('JSON');
+    const placing = opened.engine.place('bad', { state: 'count' });
+    await expect(placing).rejects.toMatchObject({ code: 'unreadable' });
   });
 
   test("a worker's user needs no right to create anything", async () => {

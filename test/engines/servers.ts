@@ -2,10 +2,11 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from '../../bench/ports.ts';
+import { asItsUser, EMPTY, PROGRAMS } from '../../bench/postgres.ts';
 
 const run = promisify(execFile);
 
@@ -18,42 +19,18 @@ export interface Server extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { readonly port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** Debian's directory of the programs of PostgreSQL. */
-const POSTGRES = '/usr/lib/postgresql/15/bin';
-
-/** PostgreSQL refuses to run as root. */
-const AS_POSTGRES =
-  process.getuid?.() === 0
-    ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups']
-    : [];
-
-function asPostgres(program: string, args: readonly string[]): [string, string[]] {
-  const [first = '', ...rest] = [...AS_POSTGRES, join(POSTGRES, program), ...args];
-  return [first, rest];
-}
-
 /** `settings`: NAME=VALUE. Without any it keeps its promises (fsync). */
 export async function startPostgres(settings: readonly string[] = []): Promise<Server> {
   const directory = mkdtempSync(join(tmpdir(), 'flockwork-postgres-'));
   chmodSync(directory, 0o755);
   const data = join(directory, 'data');
   mkdirSync(data);
-  if (AS_POSTGRES.length > 0) await run('chown', ['postgres:postgres', data]);
-  const how = ['--encoding=UTF8', '--locale=C.UTF-8', '--auth=trust', '--username=postgres'];
-  await run(...asPostgres('initdb', ['-D', data, ...how]), { cwd: directory });
+  if (process.getuid?.() === 0) await run('chown', ['postgres:postgres', data]);
+  await run(...asItsUser([join(PROGRAMS, 'initdb'), '-D', data, ...EMPTY]), { cwd: directory });
   const port = await freePort();
   const place = ['-D', data, '-k', data, '-p', String(port), '-h', '127.0.0.1'];
   const options = ['max_connections=300', ...settings].flatMap((setting) => ['-c', setting]);
-  const command = asPostgres('postgres', [...place, ...options]);
+  const command = asItsUser([join(PROGRAMS, 'postgres'), ...place, ...options]);
   let server = await begin(command, directory);
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
